@@ -1,0 +1,49 @@
+# Every target installs what it needs, once; a second call starts at once.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check format bench test-gpu lock clean
+
+run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist-asha
+	$(BIN)/tunepipe run mnist-asha --resume
+
+test: .venv/dev.stamp           ## every test of the project
+	$(BIN)/pytest
+
+check: .venv/dev.stamp          ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev.stamp         ## put the sources into the project's form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/bench.stamp        ## speed, as ratios against peers in one run
+	$(BIN)/python -m tests.benchmarks
+
+test-gpu: .venv/dev.stamp       ## the tests that need a GPU
+	$(BIN)/pytest tests/gpu
+
+lock: .venv/run.stamp           ## resolve pyproject.toml anew into requirements/
+	$(BIN)/pip install -q uv
+	cd requirements && ../.venv/bin/python lock.py
+
+clean:                          ## remove the environment
+	rm -rf .venv
+
+.venv/run.stamp: requirements/run.txt pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"tunepipe needs Python 3.11, 3.12 or 3.13; {sys.executable} is {v.major}.{v.minor}. Name another: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements/run.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/dev.stamp: requirements/dev.txt .venv/run.stamp
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements/dev.txt
+	touch $@
+
+.venv/bench.stamp: requirements/bench.txt .venv/run.stamp
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements/bench.txt
+	touch $@

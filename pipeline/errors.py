@@ -1,0 +1,123 @@
+"""Every error tunepipe raises on purpose.
+
+TunepipeError
+├── UserError            exit 2: a mistake a person can mend; printed as one paragraph, never with a traceback
+│   ├── InvalidJob       a TuneJob, a setting or a command-line value is not allowed
+│   ├── JobNotFound      no job, study or trial of that name
+│   ├── StudyExists      the study's name is taken
+│   ├── StorageError     the storage cannot be read or written
+│   ├── DataError        a data set cannot be loaded
+│   ├── ModelError       the job's model, callbacks or metrics cannot be used
+│   └── ResourcesUnmet   a trial asks for more than there is
+├── NoTrialSucceeded     exit 3: the study ended without a value
+├── TrialFailure         a trial's own end, recorded in its row: the study goes on
+└── DamagedFile          a file's content does not match its checksum or its format
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = [
+    "DamagedFile",
+    "DataError",
+    "Fault",
+    "InvalidJob",
+    "JobNotFound",
+    "ModelError",
+    "NoTrialSucceeded",
+    "ResourcesUnmet",
+    "StorageError",
+    "StudyExists",
+    "TrialFailure",
+    "TunepipeError",
+    "UserError",
+]
+
+
+class TunepipeError(Exception):
+    """The root of the tree. `exit_code` is what the command returns."""
+
+    exit_code = 1
+
+
+class UserError(TunepipeError):
+    """A mistake a person can mend."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a value a person wrote.
+
+    Args:
+        field: Dotted path of the field, as `--set` takes it.
+        found: The value, as written.
+        allowed: What would be allowed, in words.
+    """
+
+    field: str
+    found: object
+    allowed: str
+
+    def __str__(self) -> str:
+        found = repr(self.found)
+        shown = found if len(found) <= 120 else found[:117] + "…"
+        return f"{self.field}: {self.allowed}; found {shown}"
+
+
+class InvalidJob(UserError):
+    """A TuneJob, a setting or a command-line value is not allowed.
+
+    Args:
+        subject: What was being read, for example `job 'mnist-asha'`.
+        faults: Everything that is wrong with it.
+    """
+
+    def __init__(self, subject: str, faults: Iterable[Fault]) -> None:
+        self.subject = subject
+        self.faults = tuple(faults)
+        count = "one fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        lines = "\n".join(f"  - {fault}" for fault in self.faults)
+        super().__init__(f"{subject} has {count}:\n{lines}")
+
+    def __reduce__(self) -> tuple[type["InvalidJob"], tuple[str, tuple[Fault, ...]]]:
+        return InvalidJob, (self.subject, self.faults)
+
+
+class JobNotFound(UserError):
+    """No job, study or trial of that name."""
+
+
+class StudyExists(UserError):
+    """The study's name is taken."""
+
+
+class StorageError(UserError):
+    """The storage cannot be read or written."""
+
+
+class DataError(UserError):
+    """A data set cannot be loaded, or does not fit the job."""
+
+
+class ModelError(UserError):
+    """The job's model, callbacks or metrics cannot be used."""
+
+
+class ResourcesUnmet(UserError):
+    """A trial asks for more than there is."""
+
+
+class NoTrialSucceeded(TunepipeError):
+    """The study ended without a value."""
+
+    exit_code = 3
+
+
+class TrialFailure(TunepipeError):
+    """A trial's own end: recorded with its row, the study goes on."""
+
+
+class DamagedFile(TunepipeError):
+    """A file's content does not match its checksum or its format."""

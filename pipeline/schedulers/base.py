@@ -1,0 +1,118 @@
+"""What every scheduler is: settings a person writes, and a pure state machine they build.
+
+A state machine sees events (a trial was added, started, reported, ended) and answers with decisions, each with its
+reason in words. It knows no Ray, no clock and no files, draws from its own generator, and its whole state goes to JSON
+and back: the same object serves the study, its resume, the tables and the simulation.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.space import Config
+
+__all__ = ["Action", "Decision", "Mode", "Scheduler", "SchedulerSettings", "Setting"]
+
+Mode: TypeAlias = Literal["min", "max"]
+Action: TypeAlias = Literal["continue", "stop", "pause", "exploit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a scheduler answers to a report.
+
+    Args:
+        action: `continue` training, `stop` for good, `pause` until chosen again, or `exploit` another trial's weights
+            and go on with `config`.
+        reason: Why, in words a person reads: with the numbers that were compared.
+        rung: The rung in epochs at which the decision fell, where the scheduler has rungs.
+        cutoff: The value that had to be reached, where there was one.
+        parent_trial: For exploit: whose weights are taken.
+        parent_epoch: For exploit: that trial's own epoch whose checkpoint is taken.
+        config: For exploit: the config that is explored from now on.
+    """
+
+    action: Action
+    reason: str
+    rung: int | None = None
+    cutoff: float | None = None
+    parent_trial: str | None = None
+    parent_epoch: int | None = None
+    config: Config | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The study as far as a scheduler needs to know it.
+
+    Args:
+        space: What is tuned.
+        mode: Whether larger (`max`) or smaller (`min`) values are better.
+        epochs: A trial's maximum, in epochs.
+        trials: How many trials the study has at most: the population's size.
+        seed: Where the scheduler's own draws come from.
+    """
+
+    space: Mapping[str, Any]
+    mode: Mode
+    epochs: int
+    trials: int
+    seed: int
+
+
+class Scheduler(Protocol):
+    """The state machine. Trials are named by their ids; epochs are a trial's own, from 1."""
+
+    def add(self, trial_id: str, config: Config) -> None:
+        """A trial was drawn and waits."""
+
+    def start(self, trial_id: str) -> None:
+        """A waiting or paused trial runs from now on."""
+
+    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """A running trial has finished a milestone epoch. A milestone reported again changes nothing.
+
+        Args:
+            trial_id: The trial.
+            epoch: Its own epoch, one of the settings' milestones.
+            value: The objective at that epoch; finite.
+        """
+
+    def end(self, trial_id: str) -> None:
+        """A trial ended: completed, stopped or failed. It is not chosen again."""
+
+    def choose(self, candidates: Sequence[str]) -> str | None:
+        """Which of the waiting and paused trials runs next; None to leave the worker idle for now."""
+
+    def state(self) -> dict[str, Any]:
+        """The whole state as JSON values."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a state that `state` returned."""
+
+
+class SchedulerSettings(BaseModel):
+    """What a person sets on a scheduler. Each subclass adds `kind` and its own fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    needs_checkpoint: ClassVar[bool] = False
+    """Whether a trial has to leave a checkpoint at every milestone, since it may be paused or exploited there."""
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        """The next epoch at which a trial must report.
+
+        Args:
+            epoch: The trial's own epoch now; 0 before the first.
+            epochs: The trial's maximum.
+
+        Returns:
+            An epoch above `epoch`, at most `epochs`.
+        """
+        raise NotImplementedError
+
+    def build(self, setting: Setting) -> Scheduler:
+        """The state machine for a study."""
+        raise NotImplementedError

@@ -1,0 +1,46 @@
+"""The plain scheduler: every trial trains to its end."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting
+from pipeline.space import Config
+
+__all__ = ["FIFO"]
+
+
+class FIFO(SchedulerSettings):
+    """First in, first out: no trial is stopped early."""
+
+    kind: Literal["fifo"] = "fifo"
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        """The end."""
+        return epochs
+
+    def build(self, setting: Setting) -> Scheduler:
+        """The state machine, which has no state."""
+        return _FIFO()
+
+
+class _FIFO:
+    def add(self, trial_id: str, config: Config) -> None:
+        pass
+
+    def start(self, trial_id: str) -> None:
+        pass
+
+    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+        return Decision("continue", "the plain scheduler stops no trial early")
+
+    def end(self, trial_id: str) -> None:
+        pass
+
+    def choose(self, candidates: Sequence[str]) -> str | None:
+        return min(candidates, default=None)
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        pass

@@ -1,0 +1,32 @@
+"""What every searcher is: settings a person writes, and the draw.
+
+Config i is drawn from (seed, i) alone, so that it does not depend on how many workers there are, on what came before,
+or on a resume.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.space import Config
+
+__all__ = ["SearcherSettings"]
+
+
+class SearcherSettings(BaseModel):
+    """What a person sets on a searcher. Each subclass adds `kind` and its own fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def fault(self, space: Mapping[str, Any]) -> str | None:
+        """What makes this searcher unfit for `space`, in words; None where it fits."""
+        return None
+
+    def size(self, space: Mapping[str, Any]) -> int | None:
+        """How many configs there are to draw; None for no end."""
+        return None
+
+    def draw(self, space: Mapping[str, Any], *, seed: int, index: int) -> Config:
+        """Config number `index`, from 0, of the study with that seed."""
+        raise NotImplementedError

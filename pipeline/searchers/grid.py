@@ -1,0 +1,37 @@
+"""Grid search: every combination once."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from pipeline.searchers.base import SearcherSettings
+from pipeline.space import Choice, Config, Grid, draw, grid_size
+
+__all__ = ["GridSearch"]
+
+
+class GridSearch(SearcherSettings):
+    """Every combination of the space's Grid and Choice parameters, the last parameter fastest; others must be fixed."""
+
+    kind: Literal["grid"] = "grid"
+
+    def fault(self, space: Mapping[str, Any]) -> str | None:
+        """Names the parameters that have no finite list of values."""
+        endless = [n for n, d in space.items() if hasattr(d, "draw") and not isinstance(d, Grid | Choice)]
+        if not endless:
+            return None
+        names = ", ".join(endless)
+        return f"grid search needs a Grid, a Choice or a fixed value for every parameter, and {names} has none"
+
+    def size(self, space: Mapping[str, Any]) -> int:
+        """The number of combinations."""
+        return grid_size(_gridded(space))
+
+    def draw(self, space: Mapping[str, Any], *, seed: int, index: int) -> Config:
+        """Combination number `index`; beyond the last, the first again."""
+        return draw(_gridded(space), np.random.default_rng([seed, index]), index)
+
+
+def _gridded(space: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: Grid(d.values) if isinstance(d, Choice) else d for n, d in space.items()}

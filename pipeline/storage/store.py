@@ -1,0 +1,218 @@
+"""A folder of files, here or far away: the only place that knows where bytes lie.
+
+Every write is whole or not there: a file is written under a temporary name, synced, and renamed (object stores show an
+upload only when it is complete). Temporary names never end in .parquet.
+"""
+
+import os
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from pipeline.errors import StorageError
+from pipeline.storage.schema import SCHEMA_VERSION
+
+__all__ = ["Store"]
+
+_TEMPORARY = ".writing-"
+_RETRIES = 5
+
+
+class Store:
+    """Files under one URI.
+
+    Args:
+        uri: A local path, or a URI that pyarrow knows: s3://, gs://, abfs://, file://.
+
+    Raises:
+        StorageError: The URI cannot be used.
+    """
+
+    def __init__(self, uri: str | Path) -> None:
+        text = str(uri)
+        remote = re.match(r"^[a-z][a-z0-9+.-]*://", text)
+        try:
+            if remote:
+                self._fs, root = fs.FileSystem.from_uri(text)
+            else:
+                self._fs, root = fs.LocalFileSystem(), str(Path(text).expanduser().absolute())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+            raise StorageError(f"The storage {text!r} cannot be used: {error}") from None
+        self.uri = text.rstrip("/") if remote else root
+        self._root = PurePosixPath(root)
+
+    def __repr__(self) -> str:
+        return f"Store({self.uri!r})"
+
+    @property
+    def local(self) -> Path | None:
+        """The folder on this machine's file system; None for an object store."""
+        return Path(self._root) if isinstance(self._fs, fs.LocalFileSystem) else None
+
+    def folder(self, name: str) -> "Store":
+        """The store of a folder within this one."""
+        head, mark, query = self.uri.partition("?")
+        self._path(name)
+        return Store(f"{head.rstrip('/')}/{name}{mark}{query}")
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or a folder of that name."""
+        with self._told("look at", path):
+            return bool(self._fs.get_file_info(self._path(path)).type != fs.FileType.NotFound)
+
+    def files(self, folder: str = "") -> list[str]:
+        """Paths of all whole files in a folder and its folders, sorted; empty if there is no such folder."""
+        return [path for path, _ in self.sizes(folder)]
+
+    def sizes(self, folder: str = "") -> list[tuple[str, int]]:
+        """As `files`, each with its size in bytes."""
+        selector = fs.FileSelector(self._path(folder), recursive=True, allow_not_found=True)
+        with self._told("list", folder):
+            infos = self._fs.get_file_info(selector)
+        files = [info for info in infos if info.type == fs.FileType.File and _TEMPORARY not in info.base_name]
+        return sorted((str(PurePosixPath(info.path).relative_to(self._root)), int(info.size)) for info in files)
+
+    def folders(self) -> list[str]:
+        """Names of the folders right below, sorted."""
+        selector = fs.FileSelector(str(self._root), allow_not_found=True)
+        with self._told("list", ""):
+            infos = self._fs.get_file_info(selector)
+        return sorted(str(info.base_name) for info in infos if info.type == fs.FileType.Directory)
+
+    def read(self, path: str) -> bytes:
+        """A file's content.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        with self._told("read", path), self._fs.open_input_stream(self._path(path)) as stream:
+            return bytes(stream.read())
+
+    def read_text(self, path: str) -> str:
+        """A text file's content."""
+        return self.read(path).decode()
+
+    def write(self, path: str, content: bytes | str | Iterable[bytes | memoryview]) -> int:
+        """Write a whole file, in place of one that is there.
+
+        Args:
+            path: Where, within the store.
+            content: Text, bytes, or pieces of bytes to be written one after the other.
+
+        Returns:
+            The file's size in bytes.
+        """
+        pieces = [content.encode()] if isinstance(content, str) else [content] if isinstance(content, bytes) else content
+        with self._told("write", path), self._replacing(path) as temporary:
+            return sum(self._append(temporary, pieces))
+
+    def delete(self, path: str) -> None:
+        """Delete a file, if it is there."""
+        with self._told("delete", path):
+            try:
+                self._fs.delete_file(self._path(path))
+            except FileNotFoundError:
+                return
+
+    def delete_folder(self, path: str = "") -> None:
+        """Delete a folder with all that is in it, if it is there."""
+        with self._told("delete", path):
+            try:
+                self._fs.delete_dir(self._path(path))
+            except FileNotFoundError:
+                return
+
+    def write_table(self, path: str, table: pa.Table) -> None:
+        """Write a table as one Parquet file, compressed with zstd."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        self.write(path, [sink.getvalue()])
+
+    def read_table(self, path: str) -> pa.Table:
+        """Read a Parquet file, or a folder of parts as one table: columns are united by name.
+
+        A writer may replace parts by a compacted one meanwhile; then the folder is read again.
+
+        Raises:
+            FileNotFoundError: There is no such file, and no part in such a folder.
+            StorageError: A file is not Parquet, or of a schema version that is not known here.
+        """
+        for _ in range(_RETRIES):
+            paths = [path] if path.endswith(".parquet") else [p for p in self.files(path) if p.endswith(".parquet")]
+            if not paths:
+                raise FileNotFoundError(path)
+            try:
+                tables = [self._read_part(part) for part in paths]
+            except FileNotFoundError:
+                if path.endswith(".parquet"):
+                    raise
+                continue
+            return pa.concat_tables(tables, promote_options="permissive")
+        raise StorageError(f"The parts of {path} in {self.uri} change faster than they can be read; try again.")
+
+    def _read_part(self, path: str) -> pa.Table:
+        content = pa.BufferReader(self.read(path))
+        try:
+            table = pq.read_table(content)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise StorageError(f"{path} in {self.uri} is not a whole Parquet file: {error}") from None
+        version = (table.schema.metadata or {}).get(b"schema_version", b"1").decode()
+        if not version.isdigit() or int(version) > SCHEMA_VERSION:
+            raise StorageError(
+                f"{path} in {self.uri} has schema version {version}; this tunepipe reads up to {SCHEMA_VERSION}. "
+                "Read it with the tunepipe that wrote it, or a newer one."
+            )
+        return table
+
+    def _path(self, path: str) -> str:
+        parts = PurePosixPath(path).parts
+        if ".." in parts or PurePosixPath(path).is_absolute():
+            raise StorageError(f"The path {path!r} leads out of the storage {self.uri}.")
+        return str(self._root.joinpath(*parts))
+
+    @contextmanager
+    def _replacing(self, path: str) -> Iterator[str]:
+        target = self._path(path)
+        if self.local is None:
+            yield target
+            return
+        parent, name = os.path.split(target)
+        Path(parent).mkdir(parents=True, exist_ok=True)
+        temporary = f"{parent}/{_TEMPORARY}{name}-{uuid.uuid4().hex[:8]}"
+        try:
+            yield temporary
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def _append(self, target: str, pieces: Iterable[bytes | memoryview]) -> Iterator[int]:
+        if self.local is None:
+            with self._fs.open_output_stream(target) as stream:
+                for piece in pieces:
+                    stream.write(piece)
+                    yield len(piece)
+            return
+        with Path(target).open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+                yield len(piece)
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _told(self, doing: str, path: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            reason = error.strerror or str(error)
+            where = f"{self.uri}/{path}" if path else self.uri
+            raise StorageError(f"Cannot {doing} {where}: {reason}. Choose another place with --storage.") from error

@@ -1,0 +1,6 @@
+"""What is tuned: the study as data."""
+
+from pipeline.study.job import SCHEMA_VERSION, TuneJob
+from pipeline.study.parts import Budget, Objective, Resources
+
+__all__ = ["SCHEMA_VERSION", "Budget", "Objective", "Resources", "TuneJob"]

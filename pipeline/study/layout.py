@@ -1,0 +1,49 @@
+"""A study is its directory: where everything lies within it.
+
+    study.json      what is tuned                       sessions/    one file for each driver session
+    source/         copies of the job's sources         logs/        each trial's output
+    epochs/         parts, or one file once compacted   checkpoints/ <trial>/<epoch>.ckpt
+    decisions/      likewise                            export/      the winner: model.keras, JSON and weights
+    trials.parquet  derived, replaced whole             report.html
+"""
+
+__all__ = ["REPORT", "STUDY", "TRIALS", "checkpoint", "compacted", "log", "part", "session", "source", "trial_id"]
+
+STUDY = "study.json"
+TRIALS = "trials.parquet"
+REPORT = "report.html"
+
+
+def trial_id(index: int) -> str:
+    """The id of the trial with that index, from 0."""
+    return f"{index:04d}"
+
+
+def part(table: str, session: int, number: int) -> str:
+    """Part `number` of a table, written by a session."""
+    return f"{table}/part-{session:04d}-{number:06d}.parquet"
+
+
+def compacted(table: str, session: int) -> str:
+    """A table's one file, once a session has compacted it."""
+    return f"{table}/all-{session:04d}.parquet"
+
+
+def checkpoint(trial: str, epoch: int) -> str:
+    """A trial's checkpoint after an epoch of its own."""
+    return f"checkpoints/{trial}/{epoch:06d}.ckpt"
+
+
+def log(trial: str) -> str:
+    """What a trial printed."""
+    return f"logs/{trial}.log"
+
+
+def session(number: int) -> str:
+    """A driver session's own file."""
+    return f"sessions/{number:04d}.json"
+
+
+def source(module: str) -> str:
+    """The copy of a module's source."""
+    return f"source/{module}.py"
