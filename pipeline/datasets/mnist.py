@@ -1,0 +1,43 @@
+"""MNIST: 28 × 28 grey images of handwritten digits (LeCun, Cortes and Burges)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.datasets.base import Dataset, Split
+from pipeline.datasets.columns import features, one_hot
+from pipeline.storage import Store
+
+__all__ = ["mnist"]
+
+_FILES = Path(__file__).parent / "mnist"
+_TRAINED = 50_000
+
+
+def mnist() -> Dataset:
+    """MNIST as in the tutorial: flat images from 0 to 1, one-hot targets.
+
+    The published training set is split where it stands: its first 50,000 images to train on, its last 10,000
+    to validate on, as is customary. Nothing is drawn, so every study compares on the same images; the ten
+    classes make up 9.2 to 10.9 % of the validation images, and the published set repeats no image, so that
+    none lies in two splits.
+
+    Returns:
+        x float32, shape (rows, 784), row by row from the top left; y float32, shape (rows, 10). 50,000,
+        10,000 and 10,000 rows; 220 MB in all.
+    """
+    x, y = _read("train")
+    return Dataset(
+        name="mnist",
+        train=Split(x[:_TRAINED], y[:_TRAINED]),
+        validation=Split(x[_TRAINED:], y[_TRAINED:]),
+        test=Split(*_read("test")),
+        classes=[str(digit) for digit in range(10)],
+        facts={"image_shape": [28, 28], "inputs": 784},
+    )
+
+
+def _read(split: str) -> tuple[np.ndarray, np.ndarray]:
+    table = Store(_FILES).read_table(f"{split}.parquet")
+    x = features(table.column("image"), "image", "MNIST")
+    return x, one_hot(np.asarray(table.column("label")), 10)

@@ -1,0 +1,99 @@
+"""Convert MNIST from its four gzipped IDX files into the two Parquet files that travel with the package.
+
+    python scripts/convert_mnist.py FOLDER [--to pipeline/datasets/mnist]
+
+FOLDER holds train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and
+t10k-labels-idx1-ubyte.gz (LeCun, Cortes and Burges, "The MNIST database of handwritten digits"). The
+checksums are of the unpacked files, so that it does not matter who compressed them. Their origin: the files
+from which this repository's Parquet was made unpack to the MD5 sums under which MNIST has been published for
+decades (they stand beside the SHA-256 sums below, and both are verified).
+"""
+
+import argparse
+import gzip
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ORIGINALS = {
+    # name of the file: (SHA-256 of the unpacked file, MD5 of the unpacked file as published)
+    "train-images-idx3-ubyte": (
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "6bbc9ace898e44ae57da46a324031adb",
+    ),
+    "train-labels-idx1-ubyte": (
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "a25bea736e30d166cdddb491f175f624",
+    ),
+    "t10k-images-idx3-ubyte": (
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "2646ac647ad5339dbf082846283269ea",
+    ),
+    "t10k-labels-idx1-ubyte": (
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        "27ae3e4e09519cfbb04c329615203637",
+    ),
+}
+
+HOME = Path(__file__).parent.parent / "pipeline" / "datasets" / "mnist"
+
+
+def unpacked(folder: Path, name: str) -> bytes:
+    """The content of an original, verified."""
+    path = folder / f"{name}.gz"
+    if not path.is_file():
+        sys.exit(f"{path} is missing; {folder} must hold {', '.join(f'{known}.gz' for known in ORIGINALS)}.")
+    content = gzip.decompress(path.read_bytes())
+    found = hashlib.sha256(content).hexdigest(), hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != ORIGINALS[name]:
+        sys.exit(f"{path} is not the original: it unpacks to SHA-256 {found[0]}, not {ORIGINALS[name][0]}.")
+    return content
+
+
+def idx(content: bytes) -> np.ndarray:
+    """The array in an IDX file of unsigned bytes: zeros, type 8, dimensions, sizes (big-endian), data."""
+    if content[:3] != b"\0\0\x08":
+        sys.exit(f"Not an IDX file of unsigned bytes: it starts with {content[:4]!r}.")
+    dimensions = content[3]
+    shape = np.frombuffer(content, ">u4", dimensions, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+
+
+def table(images: np.ndarray, labels: np.ndarray) -> pa.Table:
+    """Images as 784 bytes each, row by row from the top left; labels as whole numbers from 0 to 9."""
+    pixels = images.shape[1] * images.shape[2]
+    image = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(pixels), len(images), [None, pa.py_buffer(np.ascontiguousarray(images))]
+    )
+    return pa.table({"image": image, "label": pa.array(labels, pa.uint8())})
+
+
+def main() -> None:
+    """Verify, convert, write."""
+    parser = argparse.ArgumentParser(description="Convert MNIST's IDX files into Parquet.")
+    parser.add_argument("folder", type=Path, help="where the four .gz files lie")
+    parser.add_argument("--to", type=Path, default=HOME, help="where the Parquet files go")
+    arguments = parser.parse_args()
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    for split, prefix in (("train", "train"), ("test", "t10k")):
+        images = idx(unpacked(arguments.folder, f"{prefix}-images-idx3-ubyte"))
+        labels = idx(unpacked(arguments.folder, f"{prefix}-labels-idx1-ubyte"))
+        path = arguments.to / f"{split}.parquet"
+        # No dictionary: images never repeat, and looking for repetitions would cost a pass over the data.
+        pq.write_table(
+            table(images, labels),
+            path,
+            compression="zstd",
+            compression_level=19,
+            use_dictionary=False,
+            row_group_size=len(images),
+        )
+        print(f"{path}: {len(images)} images, {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The jobs that come along: one module is one job and exports JOB; mnist_asha.py holds `mnist-asha`."""
+
+import difflib
+import importlib
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pipeline.errors import Fault, InvalidJob, JobNotFound
+from pipeline.study import TuneJob
+from pipeline.study.code import load_module
+
+__all__ = ["find", "jobs", "names"]
+
+
+def find(name: str) -> TuneJob:
+    """The job of that name.
+
+    Args:
+        name: A job's name, or the path of a Python file that exports JOB.
+
+    Raises:
+        JobNotFound: There is no such job; lists those that there are.
+        InvalidJob: The file exports no JOB, or something else under that name.
+    """
+    if name.endswith(".py"):
+        path = Path(name).expanduser()
+        return _exported(load_module(path), f"job file {path}")
+    if (known := name.replace("_", "-")) in names():
+        return _exported(_module(known), f"job {known!r}")
+    raise JobNotFound(_not_found(name))
+
+
+def names() -> list[str]:
+    """The names of all jobs, sorted."""
+    return list(jobs())
+
+
+def jobs() -> dict[str, TuneJob]:
+    """Every job by its name, sorted; imports neither Ray nor Keras."""
+    modules = (_module(module.name.replace("_", "-")) for module in pkgutil.iter_modules(__path__))
+    found = {module.__name__.rpartition(".")[2].replace("_", "-"): module for module in modules}
+    return {name: module.JOB for name, module in sorted(found.items()) if hasattr(module, "JOB")}
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+
+
+def _exported(module: ModuleType, subject: str) -> TuneJob:
+    job: Any = getattr(module, "JOB", None)
+    if isinstance(job, TuneJob):
+        return job
+    found = "nothing" if not hasattr(module, "JOB") else type(job).__name__
+    raise InvalidJob(subject, [Fault("JOB", found, "the file must export JOB = TuneJob(…)")])
+
+
+def _not_found(name: str) -> str:
+    known = names()
+    near = difflib.get_close_matches(name, known, n=1)
+    file = Path(f"{name}.py")
+    if file.is_file():
+        hint = f" Did you mean the file {file}?"
+    elif near:
+        hint = f" Did you mean {near[0]!r}?"
+    else:
+        hint = ""
+    return (
+        f"There is no job {name!r}.{hint} There are {', '.join(known)}; the path of a Python file that "
+        "exports JOB is allowed too. `tunepipe list` says what each does."
+    )
