@@ -6,10 +6,14 @@ study.json, and a resumed study runs that copy, whatever happened to the origina
 
 import hashlib
 import importlib
+import importlib.abc
+import importlib.machinery
 import importlib.util
 import inspect
+import re
 import sys
-from collections.abc import Callable
+import sysconfig
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, TypeAlias
@@ -18,7 +22,26 @@ from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 
-__all__ = ["Code", "is_saved", "load_module", "source_of"]
+__all__ = ["Code", "Data", "is_saved", "load_module", "module_of", "source_of"]
+
+_MODULE = r"\w[\w-]*(\.\w[\w-]*)*"
+
+
+class _ReadOnce(importlib.abc.SourceLoader):
+    """Runs a file's text and keeps it: what is digested and copied later is what runs, though the file changes.
+
+    Writes no bytecode: a study's folder may be read-only, and a stale cache would run other code than was checked.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.content = path.read_bytes()
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self._path)
+
+    def get_data(self, path: str | bytes) -> bytes:
+        return self.content
 
 
 def load_module(path: Path, name: str | None = None) -> ModuleType:
@@ -26,29 +49,35 @@ def load_module(path: Path, name: str | None = None) -> ModuleType:
 
     Args:
         path: The file.
-        name: The module's name; the file's own, without its ending, unless given.
+        name: The module's name; unless given the file's own, without its ending, and modules beside the file can be
+            imported, as Python has it for a script.
 
     Returns:
-        The module, registered under its name, with the file's folder importable as Python would have it.
+        The module, registered under its name.
 
     Raises:
         JobNotFound: There is no such file.
         InvalidJob: The file cannot be run; says at which line.
     """
     if not path.is_file():
-        raise JobNotFound(f"There is no job file {path}.")
-    name = name or path.stem
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise JobNotFound(f"{path} is not a Python file; a job is a .py file that exports JOB.")
+        raise JobNotFound(f"There is no job file {path}. A job is a .py file that exports JOB, a TuneJob.")
+    if path.suffix != ".py":
+        raise JobNotFound(f"{path} is not a Python file. A job is a .py file that exports JOB, a TuneJob.")
+    path = path.resolve()
+    if name is None:
+        name = path.stem
+        _refuse_hiding(path)
+        if str(path.parent) not in sys.path:
+            sys.path.insert(0, str(path.parent))
+    loader = _ReadOnce(path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    if spec is None:
+        raise JobNotFound(f"{path} cannot be loaded as a Python file.")
     module = importlib.util.module_from_spec(spec)
-    folder = str(path.resolve().parent)
-    if "." not in name and folder not in sys.path:
-        sys.path.insert(0, folder)
     previous = sys.modules.get(name)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except InvalidJob:
         _put_back(name, previous)
         raise
@@ -58,66 +87,127 @@ def load_module(path: Path, name: str | None = None) -> ModuleType:
     return module
 
 
-def source_of(function: Callable[..., Any]) -> str | None:
-    """The text of the file that defines `function`; None where there is none (a notebook, a prompt)."""
-    module = sys.modules.get(function.__module__)
-    file = getattr(module, "__file__", None)
-    if file is None or not Path(file).is_file():
-        return None
-    return Path(file).read_text(encoding="utf-8")
+def module_of(function: Callable[..., Any]) -> str:
+    """The name of the module that defines `function`; a script's own file name, where Python says `__main__`."""
+    file = _home(function).get("__file__")
+    return Path(file).stem if function.__module__ == "__main__" and file else str(function.__module__)
+
+
+def source_of(function: Callable[..., Any]) -> bytes | None:
+    """The content of the file that defines `function`; None where there is none (a notebook, a prompt)."""
+    return _content(_home(function))
 
 
 def is_saved(function: Callable[..., Any]) -> bool:
-    """Whether `function` can be loaded back: it is a named function of a file."""
-    return source_of(function) is not None and "<" not in function.__qualname__
+    """Whether `function` can be loaded back: it is found in a file under its own name."""
+    typed_in = inspect.unwrap(function).__code__.co_filename.startswith("<")
+    found = _named(_home(function), function.__qualname__)
+    return found is function and source_of(function) is not None and not typed_in
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _home(function: Callable[..., Any]) -> dict[str, Any]:
+    """What the module that defines `function` holds; sys.modules may hold another version of it meanwhile."""
+    return getattr(inspect.unwrap(function), "__globals__", {})
+
+
+def _content(home: Mapping[str, Any]) -> bytes | None:
+    loader = getattr(home.get("__spec__"), "loader", None)
+    if isinstance(loader, _ReadOnce):
+        return loader.content
+    file = home.get("__file__")
+    return Path(file).read_bytes() if file and Path(file).is_file() else None
+
+
+def _digest(content: bytes | None) -> str | None:
+    return None if content is None else hashlib.sha256(content).hexdigest()
+
+
+def _named(home: Mapping[str, Any], qualified_name: str) -> Any:
+    first, *rest = qualified_name.split(".")
+    found = home.get(first)
+    for part in rest:
+        found = getattr(found, part, None)
+    return found
 
 
 def _serialize(function: Callable[..., Any]) -> dict[str, str | None]:
-    text = source_of(function)
     return {
-        "function": f"{function.__module__}:{function.__qualname__}",
-        "sha256": None if text is None else _digest(text),
+        "function": f"{module_of(function)}:{function.__qualname__}",
+        "sha256": _digest(source_of(function)) if is_saved(function) else None,
     }
 
 
+def _serialize_data(data: Callable[..., Any] | str) -> dict[str, str | None] | str:
+    return data if isinstance(data, str) else _serialize(data)
+
+
 def _validate(value: Any, info: ValidationInfo) -> Callable[..., Any]:
-    if inspect.isclass(value) or not (callable(value) or isinstance(value, dict)):
-        raise ValueError("must be a function")
-    if callable(value):
-        return value  # type: ignore[no-any-return]
-    try:
-        module_name, qualified_name = str(value["function"]).split(":")
-    except (KeyError, ValueError):
-        raise ValueError('must be {"function": "module:name", "sha256": "…"}') from None
-    folder: Path | None = (info.context or {}).get("source")
-    module = _module(module_name, value.get("sha256"), folder)
-    found: Any = module
-    for part in qualified_name.split("."):
-        found = getattr(found, part, None)
-    if not callable(found):
-        raise ValueError(f"there is no function {qualified_name} in {module_name}")
-    return found  # type: ignore[no-any-return]
+    if inspect.isfunction(value):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a function, defined with def")
+    name = value.get("function")
+    digest = value.get("sha256")
+    parts = re.fullmatch(rf"({_MODULE}):([\w.<>]+)", name) if isinstance(name, str) else None
+    if parts is None or not isinstance(digest, str | None) or set(value) - {"function", "sha256"}:
+        raise ValueError('must be {"function": "module:name", "sha256": "…"}')
+    module_name, qualified_name = parts[1], parts[3]
+    if "<" in qualified_name or module_name == "__main__":
+        raise ValueError("was typed into a notebook, a prompt or another function, and cannot be loaded back")
+    found = _named(vars(_module(module_name, digest, (info.context or {}).get("source"))), qualified_name)
+    if not inspect.isfunction(found):
+        raise ValueError(f"must be a function of {module_name}, and there is no {qualified_name} in it")
+    return found
 
 
-def _module(name: str, sha256: str | None, folder: Path | None) -> ModuleType:
-    """The module whose source has that digest: as imported here, else the study's own copy."""
+def _validate_data(value: Any, info: ValidationInfo) -> Callable[..., Any] | str:
+    if isinstance(value, str):
+        if not value.strip():
+            raise ValueError("must not be empty: a data set's name, a function or the path of a Parquet file")
+        return value
+    if inspect.isfunction(value) or isinstance(value, Mapping):
+        return _validate(value, info)
+    raise ValueError("must be a data set's name, a function or the path of a Parquet file")
+
+
+def _module(name: str, digest: str | None, folder: Path | None) -> ModuleType:
+    """The module whose source has that digest: as loaded here, else the study's own copy, else as installed."""
     loaded = sys.modules.get(name)
-    file = getattr(loaded, "__file__", None)
-    if loaded is not None and file and Path(file).is_file() and _digest(Path(file).read_text("utf-8")) == sha256:
+    if loaded is not None and digest is not None and _digest(_content(vars(loaded))) == digest:
         return loaded
     if folder is not None and (folder / f"{name}.py").is_file():
-        path = folder / f"{name}.py"
-        if sha256 is not None and _digest(path.read_text("utf-8")) != sha256:
-            raise ValueError(f"the copy {path.name} has changed since the study was saved")
-        return load_module(path, name)
+        copy = folder / f"{name}.py"
+        if digest is not None and _digest(copy.read_bytes()) != digest:
+            raise ValueError(f"the copy {copy} has changed since the study was saved: put it back")
+        return load_module(copy, name)
     try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise ValueError(f"there is no module {name}, and no copy of its source") from None
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"there is no module {error.name}, and no copy of the source of {name}") from None
+    except Exception as error:
+        raise ValueError(f"module {name} cannot be imported: {type(error).__name__}: {error}") from None
+    if digest is not None and _digest(_content(vars(module))) != digest:
+        raise ValueError(f"module {name} has changed since the study was saved, and there is no copy of its source")
+    return module
+
+
+def _refuse_hiding(path: Path) -> None:
+    """A job file called as a module that others import would take its place in this process."""
+    installed = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    hides = path.stem in {*sys.stdlib_module_names, "pipeline", "tune_jobs"} or (
+        importlib.machinery.PathFinder.find_spec(path.stem, installed) is not None and str(path.parent) not in installed
+    )
+    if hides:
+        raise InvalidJob(
+            f"job file {path}",
+            [
+                Fault(
+                    "file",
+                    path.name,
+                    f"must not be called as the module {path.stem} that others import: rename it",
+                )
+            ],
+        )
 
 
 def _put_back(name: str, previous: ModuleType | None) -> None:
@@ -134,8 +224,12 @@ def _where(error: Exception, path: Path) -> str:
         if trace.tb_frame.f_code.co_filename == str(path):
             line = trace.tb_lineno
         trace = trace.tb_next
-    return f"{type(error).__name__}: {error}" + (f" (line {line})" if line else "")
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
 
 
 Code: TypeAlias = Annotated[Callable[..., Any], PlainValidator(_validate), PlainSerializer(_serialize)]
 """A function of the user's, as a field of a job."""
+
+Data: TypeAlias = Annotated[Callable[..., Any] | str, PlainValidator(_validate_data), PlainSerializer(_serialize_data)]
+"""A data set's name, a Parquet file's path, or a function of the user's, as a field of a job."""

@@ -6,14 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers import ASHA, SCHEDULERS, AnyScheduler
 from pipeline.searchers import SEARCHERS, AnySearcher, RandomSearch
 from pipeline.space import IntUniform, Space
 from pipeline.space.domains import Choice, Grid
-from pipeline.study.code import Code, is_saved
+from pipeline.study.code import Code, Data, is_saved
 from pipeline.study.parts import Budget, Objective, Resources
 
 __all__ = ["SCHEMA_VERSION", "TuneJob"]
@@ -66,7 +76,7 @@ class TuneJob(BaseModel):
     model: Code | None = None
     function: Code | None = None
     callbacks: Code | None = None
-    data: Code | Annotated[str, Field(min_length=1)] | None = None
+    data: Data | None = None
     space: Space
     objectives: Annotated[tuple[Objective, ...], Field(min_length=1)]
     scheduler: Annotated[AnyScheduler, _named(SCHEDULERS)] = ASHA()
@@ -78,13 +88,17 @@ class TuneJob(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     trial_seeds: bool = False
 
-    def __init__(self, **fields: Any) -> None:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _whole(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        fields = value if isinstance(value, Mapping) else {}
         try:
-            super().__init__(**fields)
+            job = handler(value)
         except ValidationError as error:
             raise InvalidJob(_subject(fields), _faults(error)) from None
-        if faults := list(self._across_fields()):
+        if faults := list(job._across_fields()):
             raise InvalidJob(_subject(fields), faults)
+        return job
 
     @property
     def objective(self) -> Objective:
@@ -142,13 +156,7 @@ class TuneJob(BaseModel):
         Raises:
             InvalidJob: Lists every fault.
         """
-        try:
-            job = cls.model_validate(dict(fields), context={"source": source})
-        except ValidationError as error:
-            raise InvalidJob(_subject(fields), _faults(error)) from None
-        if faults := list(job._across_fields()):
-            raise InvalidJob(_subject(fields), faults)
-        return job
+        return cls.model_validate(dict(fields), context={"source": source})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TuneJob) and self.to_json() == other.to_json()
@@ -171,7 +179,11 @@ class TuneJob(BaseModel):
             faults.append(Fault("budget.trials", self.budget.trials, "a population needs at least 2 trials"))
         if self.scheduler.kind == "pbt" and self.function is not None:
             faults.append(
-                Fault("scheduler", "pbt", "a function's steps cannot be taken over by another trial: use a model")
+                Fault(
+                    "scheduler",
+                    "pbt",
+                    "a function's steps cannot be taken over by another trial: use a model",
+                )
             )
         if self.resources.gpus > 1 and self.resources.gpus != int(self.resources.gpus):
             faults.append(Fault("resources.gpus", self.resources.gpus, "must be whole above 1"))
@@ -206,7 +218,14 @@ def _faults(error: ValidationError) -> list[Fault]:
     faults = []
     for item in error.errors(include_url=False):
         # Tags of unions stand in the path of an error; a person never wrote them.
-        kinds = {"domain", "constant", *SCHEDULERS, *SEARCHERS, "function-plain[_validate()]", "constrained-str"}
+        kinds = {
+            "domain",
+            "constant",
+            *SCHEDULERS,
+            *SEARCHERS,
+            "function-plain[_validate()]",
+            "constrained-str",
+        }
         path = [str(part) for part in item["loc"]]
         path = [p for i, p in enumerate(path) if i == 0 or (p not in kinds and p != _kind_of(error, path, i))]
         allowed = item["msg"].removeprefix("Value error, ").removeprefix("Input ")

@@ -1,14 +1,29 @@
 """A study is its directory: where everything lies within it.
 
-    study.json      what is tuned                       sessions/    one file for each driver session
-    source/         copies of the job's sources         logs/        each trial's output
-    epochs/         parts, or one file once compacted   checkpoints/ <trial>/<epoch>.ckpt
-    decisions/      likewise                            export/      the winner: model.keras, JSON and weights
-    trials.parquet  derived, replaced whole             report.html
+study.json      what is tuned                       sessions/    one file for each driver session
+source/         copies of the job's sources         logs/        each trial's output
+epochs/         parts, or one file once compacted   checkpoints/ <trial>/<epoch>.ckpt
+decisions/      likewise                            export/      the winner: model.keras, JSON and weights
+trials.parquet  derived, replaced whole             report.html
 """
 
-__all__ = ["REPORT", "STUDY", "TRIALS", "checkpoint", "compacted", "log", "part", "session", "source", "trial_id"]
+__all__ = [
+    "EXPORT",
+    "REPORT",
+    "SOURCE",
+    "STUDY",
+    "TRIALS",
+    "checkpoint",
+    "compacted",
+    "log",
+    "part",
+    "session",
+    "source",
+    "trial_id",
+]
 
+EXPORT = "export"
+SOURCE = "source"
 STUDY = "study.json"
 TRIALS = "trials.parquet"
 REPORT = "report.html"
@@ -46,4 +61,4 @@ def session(number: int) -> str:
 
 def source(module: str) -> str:
     """The copy of a module's source."""
-    return f"source/{module}.py"
+    return f"{SOURCE}/{module}.py"

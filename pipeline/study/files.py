@@ -1,0 +1,85 @@
+"""A study's specification as files: study.json, and copies of the sources that it names."""
+
+import atexit
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from pipeline.errors import JobNotFound, StorageError
+from pipeline.storage import Store
+from pipeline.study import layout
+from pipeline.study.code import is_saved, module_of, source_of
+from pipeline.study.job import SCHEMA_VERSION, TuneJob
+
+__all__ = ["load_study", "save_study"]
+
+
+def save_study(store: Store, job: TuneJob) -> None:
+    """Write study.json and copies of the sources of the job's functions.
+
+    Args:
+        store: The study's own folder.
+        job: The study's job. Functions typed into a notebook are named but not copied: see `TuneJob.resumable`.
+
+    Raises:
+        StorageError: The storage cannot be written.
+    """
+    for function in job.functions.values():
+        content = source_of(function)
+        if content is not None and is_saved(function):
+            store.write(layout.source(module_of(function)), content)
+    # Last, so that whoever finds a study.json finds the sources too.
+    document = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
+    store.write(layout.STUDY, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def load_study(store: Store) -> TuneJob:
+    """Read a study's job back.
+
+    Args:
+        store: The study's own folder.
+
+    Returns:
+        The job; its functions are those of the modules loaded here if their source is the same, else of the copies.
+
+    Raises:
+        JobNotFound: There is no study there.
+        InvalidJob: study.json or a copy of a source was changed to something that is not allowed.
+        StorageError: study.json is not JSON, or of a schema version that is not known here.
+    """
+    where = f"{layout.STUDY} in {store.uri}"
+    try:
+        text = store.read_text(layout.STUDY)
+    except FileNotFoundError:
+        raise JobNotFound(
+            f"There is no study in {store.uri}: {layout.STUDY} is missing. `tunepipe studies` lists those there are."
+        ) from None
+    except UnicodeDecodeError:
+        raise StorageError(f"{where} is not a text file. Put back the file that tunepipe wrote.") from None
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StorageError(f"{where} is not JSON: {error}. Put back the file that tunepipe wrote.") from None
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= SCHEMA_VERSION:
+        raise StorageError(
+            f"{where} has schema version {version!r}; this tunepipe reads 1 to {SCHEMA_VERSION}. "
+            "Read it with the tunepipe that wrote it, or a newer one."
+        )
+    fields = document.get("job")
+    if not isinstance(fields, dict):
+        raise StorageError(f"{where} has no job. Put back the file that tunepipe wrote.")
+    return TuneJob.from_json(fields, source=_sources(store))
+
+
+def _sources(store: Store) -> Path:
+    if store.local is not None:
+        return store.local / layout.SOURCE
+    # Kept as long as the process: Python reads a function's source again for tracebacks, TensorFlow for tracing.
+    folder = Path(tempfile.mkdtemp(prefix="tunepipe-source-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for path in store.files(layout.SOURCE):
+        if path.endswith(".py"):
+            (folder / Path(path).name).write_bytes(store.read(path))
+    return folder
