@@ -1,12 +1,23 @@
 """Every table and every column: type, unit and meaning. The documentation of the tables is made from this file."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["DECISIONS", "EPOCHS", "SCHEMA_VERSION", "TABLES", "TRIALS", "Column", "arrow_schema", "config_columns"]
+__all__ = [
+    "DECISIONS",
+    "EPOCHS",
+    "SCHEMA_VERSION",
+    "TABLES",
+    "TRIALS",
+    "Column",
+    "arrow_schema",
+    "config_columns",
+    "metric_column",
+]
 
 SCHEMA_VERSION = 1
 """Of study.json and every part. Unknown ones are refused, older ones read."""
@@ -38,7 +49,11 @@ EPOCHS = (
     Column("epoch", _whole, "Epochs the trial has trained, from 1; never goes back."),
     Column("model_epoch", _whole, "Age of the weights in epochs, from 1; an exploit takes over the donor's."),
     Column("learning_rate", _real, "The optimiser's learning rate at the end of the epoch."),
-    Column("seconds_build", _real, "Seconds to build and trace the model before this epoch; 0 after a trial's first."),
+    Column(
+        "seconds_build",
+        _real,
+        "Seconds to build and trace the model before this epoch; 0 after a trial's first.",
+    ),
     Column("seconds_train", _real, "Seconds of training."),
     Column("seconds_evaluate", _real, "Seconds of validation."),
     Column("seconds_checkpoint", _real, "Seconds to write checkpoints after the previous epoch."),
@@ -83,6 +98,17 @@ DECISIONS = (
 """One row for each decision about a trial, with its reason."""
 
 TABLES: Mapping[str, tuple[Column, ...]] = {"trials": TRIALS, "epochs": EPOCHS, "decisions": DECISIONS}
+
+
+def metric_column(metric: str) -> str:
+    """The column of `epochs` that holds a metric: its name in lower case, free of quotes, and no other column's.
+
+    Args:
+        metric: The metric's name, as Keras or the user's function has it.
+    """
+    name = re.sub(r"\W+", "_", metric, flags=re.ASCII).strip("_").lower()
+    reserved = name in {column.name for column in EPOCHS} or name.startswith("config_")
+    return name if re.match(r"[a-z_]", name) and not reserved else f"metric_{name}"
 
 
 def config_columns(space: Mapping[str, Any]) -> dict[str, pa.DataType]:

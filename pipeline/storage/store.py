@@ -108,9 +108,23 @@ class Store:
         Returns:
             The file's size in bytes.
         """
-        pieces = [content.encode()] if isinstance(content, str) else [content] if isinstance(content, bytes) else content
+        pieces = (
+            [content.encode()] if isinstance(content, str) else [content] if isinstance(content, bytes) else content
+        )
         with self._told("write", path), self._replacing(path) as temporary:
             return sum(self._append(temporary, pieces))
+
+    def append(self, path: str, content: bytes) -> None:
+        """Add to the end of a file, made where there is none. An object store writes the whole file anew."""
+        if self.local is None:
+            before = self.read(path) if self.exists(path) else b""
+            self.write(path, before + content)
+            return
+        target = Path(self._path(path))
+        with self._told("write", path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("ab") as file:
+                file.write(content)
 
     def delete(self, path: str) -> None:
         """Delete a file, if it is there."""

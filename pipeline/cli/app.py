@@ -1,0 +1,41 @@
+"""The command `tunepipe`: its groups, and the one place that prints an error."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from pipeline.cli.jobs import list_jobs
+from pipeline.cli.options import say_version
+from pipeline.cli.run import run
+from pipeline.errors import TunepipeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Tune Keras networks with Ray Tune, and gather every result into Parquet.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.callback()(say_version)
+app.command("list")(list_jobs)
+app.command("run")(run)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in a paragraph, a bug in a traceback."""
+    try:
+        app()
+    except TunepipeError as error:
+        Console(stderr=True).print("[bold red]tunepipe:[/] ", end="")
+        Console(stderr=True, markup=False, highlight=False).print(str(error), soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt as error:
+        Console(stderr=True, markup=False, highlight=False).print(f"tunepipe: {error or 'Interrupted.'}")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""`tunepipe list`: the jobs there are."""
+
+import json
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.options import Json
+
+__all__ = ["list_jobs"]
+
+
+def list_jobs(as_json: Json = False) -> None:
+    """List the jobs that come along."""
+    import tune_jobs
+
+    jobs = tune_jobs.jobs()
+    if as_json:
+        rows = [
+            {
+                "name": name,
+                "description": job.description,
+                "trials": job.budget.trials,
+                "epochs": job.budget.epochs,
+                "scheduler": job.scheduler.kind,
+                "searcher": job.searcher.kind,
+            }
+            for name, job in jobs.items()
+        ]
+        typer.echo(json.dumps({"jobs": rows}))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("job", "scheduler", "trials × epochs", "what it tunes"):
+        table.add_column(column)
+    for name, job in jobs.items():
+        size = f"{job.budget.trials} × {job.budget.epochs}"
+        table.add_row(name, job.scheduler.kind, size, job.description)
+    console = Console(soft_wrap=not Console().is_terminal)
+    console.print(table)
+    console.print("\nStart one with `tunepipe run JOB`; JOB may also be a Python file that exports JOB.", style="dim")

@@ -1,0 +1,176 @@
+"""A study on Ray: start or join a cluster, have Ray Tune's controller drive the session, leave nothing behind."""
+
+import contextlib
+import logging
+import math
+import os
+import signal
+from collections.abc import Callable, Iterator
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any
+
+from pipeline.datasets import Dataset
+from pipeline.errors import ResourcesUnmet
+from pipeline.execution.session import MAX_ATTEMPTS, Session
+from pipeline.storage import Store
+from pipeline.study import TuneJob
+
+__all__ = ["default_workers", "run_on_ray"]
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "600",
+    # Tune's own state is scratch: the study's state lies with the study.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+}
+
+
+def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
+    """How many trials fit at once.
+
+    Raises:
+        ResourcesUnmet: Not even one does.
+    """
+    need = job.resources
+    for kind, wanted, there in (("CPU", need.cpus, cpus), ("GPU", need.gpus, gpus)):
+        if wanted > there:
+            raise ResourcesUnmet(
+                f"A trial of {job.name!r} asks for {wanted:g} {kind}s, and there are {there:g}. "
+                f"Ask for less with --set resources.{kind.lower()}s=…, or run it where there are more."
+            )
+    return max(1, min(math.floor(cpus / need.cpus), math.floor(gpus / need.gpus) if need.gpus else 10**6))
+
+
+def run_on_ray(
+    session: Session, store: Store, load_data: Callable[[], Dataset | None], *, address: str | None = None
+) -> None:
+    """Drive a session with Ray Tune until the study has ended or was interrupted.
+
+    Args:
+        session: The study.
+        store: Its folder; every node must reach it.
+        load_data: Loads the study's data; called while the workers start.
+        address: Of a running Ray cluster; None starts one on this machine and stops it at the end.
+
+    Raises:
+        ResourcesUnmet: No trial fits.
+    """
+    with _ray(session.job, address) as workers, TemporaryDirectory(prefix="tunepipe-ray-") as scratch:
+        _tune(session, store, load_data(), workers, scratch)
+
+
+@contextlib.contextmanager
+def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
+    """A Ray cluster, and how many trials it trains at once."""
+    for key, value in _ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    import ray
+
+    arguments: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "namespace": "tunepipe",
+    }
+    joined = address or ray.is_initialized()
+    if not joined:
+        cores = float(os.cpu_count() or 1)
+        workers = job.resources.workers or default_workers(job, cores, math.inf)
+        default_workers(job, cores, math.inf)
+        arguments |= {
+            "num_cpus": math.ceil(workers * job.resources.cpus),
+            "include_dashboard": False,
+            # The workers import what they need while this process is still getting ready.
+            "_system_config": {"preload_python_modules": _preloaded(job)},
+        }
+    if not ray.is_initialized():
+        ray.init(address, **arguments)
+    try:
+        there = ray.cluster_resources()
+        fits = default_workers(job, there.get("CPU", 0), there.get("GPU", 0))
+        yield min(job.resources.workers or fits, fits)
+    finally:
+        if not joined:
+            ray.shutdown()
+
+
+def _preloaded(job: TuneJob) -> list[str]:
+    modules = ["pipeline.execution.trainable"]
+    return ["tensorflow", *modules, "pipeline.training.trainer"] if job.model is not None else modules
+
+
+def _tune(session: Session, store: Store, data: Dataset | None, workers: int, scratch: str) -> None:
+    from ray import tune
+
+    from pipeline.execution.by_value import picklable
+    from pipeline.execution.scheduling import SessionScheduler, SessionSearcher
+    from pipeline.execution.trainable import TrialTrainable
+
+    job = session.job
+    searcher = SessionSearcher(session, workers)
+    with picklable(job), _interruptible() as interrupted:
+
+        class Interrupt(tune.Stopper):  # type: ignore[misc]
+            """Ends the study when a signal has come, and when nothing can be trained."""
+
+            def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+                return False
+
+            def stop_all(self) -> bool:
+                if interrupted() and not session.interrupted:
+                    session.interrupt()
+                return session.interrupted
+
+        tuner = tune.Tuner(
+            tune.with_resources(
+                tune.with_parameters(TrialTrainable, job=job, data=data, uri=store.uri),
+                {"cpu": job.resources.cpus, "gpu": job.resources.gpus},
+            ),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=SessionScheduler(searcher),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=lambda trial: trial.trial_id,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=scratch,
+                stop=Interrupt(),
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=MAX_ATTEMPTS - 1),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        logging.getLogger("ray.tune").setLevel(logging.ERROR)
+        tuner.fit()
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Take the first Ctrl-C or SIGTERM as a wish; a second one is Python's own."""
+    asked = False
+    before: dict[signal.Signals, Any] = {}
+
+    def wish(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    with contextlib.suppress(ValueError):  # not in the main thread: a notebook's or a test's own thread
+        for each in (signal.SIGINT, signal.SIGTERM):
+            before[each] = signal.signal(each, wish)
+    try:
+        yield lambda: asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,184 @@
+"""Reports → rows → Parquet parts: the one writer of a study.
+
+Rows and decisions gather in memory and are flushed as parts: often at first, so that the first epochs of a study can be
+read at once, and at most every half minute later on, so that a study of days has thousands of parts and not millions.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from pipeline.execution.messages import EpochRow
+from pipeline.results.gather import column_value, derive_trials, gather, newest_checkpoints
+from pipeline.space import Config
+from pipeline.storage import Store
+from pipeline.storage.schema import arrow_schema, metric_column
+from pipeline.study import SCHEMA_VERSION, TuneJob, layout
+
+__all__ = ["DecisionRow", "Recorder", "SessionState"]
+
+SessionState = Literal["running", "finished", "interrupted", "failed"]
+
+_FIRST_FLUSH, _LONGEST_FLUSH = 1.0, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """What was decided about a trial; the columns of the table `decisions` say what each field means."""
+
+    trial_id: str
+    epoch: int
+    kind: Literal["start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish"]
+    reason: str
+    rung: int | None = None
+    cutoff: float | None = None
+    value: float | None = None
+    parent_trial: str | None = None
+    parent_epoch: int | None = None
+    config_before: Config | None = None
+    config_after: Config | None = None
+
+
+class Recorder:
+    """Writes the tables of one study.
+
+    Args:
+        store: The study's folder.
+        job: The study's job.
+        name: The study's name.
+        session: This driver session's number, from 1.
+        seconds_before: Seconds that earlier sessions were alive.
+    """
+
+    def __init__(self, store: Store, job: TuneJob, *, session: int, seconds_before: float = 0.0) -> None:
+        self._store, self._job, self._session = store, job, session
+        self._document = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
+        self._started, self._clock = datetime.now(UTC), time.monotonic()
+        self._seconds_before = seconds_before
+        self._flushed_at = self._clock
+        self._part = 0
+        self._metrics: set[str] = set()
+        self._epoch_rows: list[dict[str, Any]] = []
+        self._decision_rows: list[dict[str, Any]] = []
+        self._decided = 0
+        before = gather(store, self._document)
+        self._epochs, self._decisions = before.epochs, before.decisions
+        self._state: Mapping[str, Any] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that a driver of this study was alive."""
+        return self._seconds_before + time.monotonic() - self._clock
+
+    def epochs(self, trial_id: str, config: Config, rows: Iterable[EpochRow]) -> None:
+        """Record epochs of a trial under the config in force."""
+        types = arrow_schema("epochs", self._job.space)
+        values = {
+            f"config_{name}": column_value(value, types.field(f"config_{name}").type) for name, value in config.items()
+        }
+        for row in rows:
+            fields = asdict(row)
+            metrics = {metric_column(name): value for name, value in fields.pop("metrics").items()}
+            self._metrics.update(metrics)
+            moment = datetime.fromtimestamp(fields.pop("time"), UTC)
+            known = {"study": self._job.name, "session": self._session, "trial_id": trial_id, "time": moment}
+            self._epoch_rows.append({**known, **fields, **values, **metrics})
+
+    def decision(self, row: DecisionRow) -> None:
+        """Record a decision."""
+        self._decided += 1
+        fields = asdict(row)
+        for name in ("config_before", "config_after"):
+            fields[name] = None if fields[name] is None else json.dumps(fields[name])
+        known = {
+            "study": self._job.name,
+            "session": self._session,
+            "number": self._decided,
+            "time": datetime.now(UTC),
+        }
+        self._decision_rows.append({**known, **fields})
+
+    def flush_if_due(self, state: Mapping[str, Any]) -> None:
+        """Write what has gathered, if the time has come.
+
+        Args:
+            state: What a resumed study needs beside the tables; JSON values.
+        """
+        self._state = state
+        alive = time.monotonic() - self._clock
+        if time.monotonic() - self._flushed_at >= min(max(_FIRST_FLUSH, alive / 50), _LONGEST_FLUSH):
+            self.flush()
+
+    def flush_state(self, state: Mapping[str, Any]) -> None:
+        """Write what has gathered now."""
+        self._state = state
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what has gathered: a part of each table, the derived trials, the session's heartbeat."""
+        self._part += 1
+        self._epochs = self._write("epochs", self._epoch_rows, self._epochs)
+        self._decisions = self._write("decisions", self._decision_rows, self._decisions)
+        self._epoch_rows, self._decision_rows = [], []
+        self._store.write_table(layout.TRIALS, self._trials())
+        self._write_session("running", "")
+        self._flushed_at = time.monotonic()
+
+    def close(self, state: SessionState, message: str = "") -> None:
+        """Write the rest, compact the parts into one file a table, and say how the session ended."""
+        self.flush()
+        for name, table in (("epochs", self._epochs), ("decisions", self._decisions)):
+            self._compact(name, table)
+        self._store.write_table(layout.TRIALS, self._trials())
+        self._write_session(state, message)
+
+    def _trials(self) -> pa.Table:
+        newest = newest_checkpoints(self._store.files("checkpoints"))
+        return derive_trials(self._epochs, self._decisions, study=self._document, checkpoints=newest)
+
+    def _write(self, name: str, rows: list[dict[str, Any]], before: pa.Table) -> pa.Table:
+        if not rows:
+            return before
+        schema = arrow_schema(name, self._job.space, sorted(self._metrics))
+        part = pa.Table.from_pylist(rows, schema)
+        self._store.write_table(layout.part(name, self._session, self._part), part)
+        return pa.concat_tables([before, part], promote_options="permissive")
+
+    def _compact(self, name: str, table: pa.Table) -> None:
+        parts = [path for path in self._store.files(name) if path.endswith(".parquet")]
+        whole = layout.compacted(name, self._session)
+        if not table.num_rows or parts == [whole]:
+            return
+        clean = getattr(gather(self._store, self._document), name)
+        self._store.write_table(whole, clean)
+        for path in parts:
+            if path != whole:
+                self._store.delete(path)
+
+    def _write_session(self, state: SessionState, message: str) -> None:
+        now = datetime.now(UTC)
+        self._store.write(
+            layout.session(self._session),
+            json.dumps(
+                {
+                    "number": self._session,
+                    "state": state,
+                    "started": self._started.isoformat(),
+                    "heartbeat": now.isoformat(),
+                    "ended": None if state == "running" else now.isoformat(),
+                    "seconds": self.seconds,
+                    "host": platform.node(),
+                    "pid": os.getpid(),
+                    "message": message,
+                    "resume": self._state,
+                },
+                allow_nan=False,
+            ),
+        )

@@ -1,0 +1,148 @@
+"""Ray Tune's two questions, answered by a Session: what runs next (Searcher), and does it go on (TrialScheduler).
+
+Tune starts every PENDING trial by itself as soon as there is room, so a trial becomes PENDING only when the session
+says that it is its turn. A new one is handed over by `suggest`, a paused one by `choose_trial_to_run`.
+"""
+
+from typing import Any
+
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+
+from pipeline.execution.messages import Assignment, Report
+from pipeline.execution.session import Session
+from pipeline.execution.trainable import ASSIGNMENT, REPORT
+
+__all__ = ["SessionScheduler", "SessionSearcher"]
+
+
+class _Turn:
+    """Whose turn it is: what the searcher and the scheduler share."""
+
+    def __init__(self, session: Session, workers: int) -> None:
+        self.session = session
+        self.workers = workers
+        self.known: dict[str, TuneTrial] = {}
+        self.busy: set[str] = set()
+        self.chosen: Assignment | None = None
+
+    def take(self) -> Assignment | None:
+        """The next assignment, if a worker is free for it."""
+        if self.chosen is not None or len(self.busy) >= self.workers:
+            return None
+        assignment = self.session.next()
+        if assignment is not None:
+            self.busy.add(_key(assignment))
+        return assignment
+
+
+class SessionSearcher(Searcher):  # type: ignore[misc]
+    """Hands new trials to Tune.
+
+    Args:
+        session: The study.
+        workers: How many trials run at once.
+    """
+
+    def __init__(self, session: Session, workers: int) -> None:
+        super().__init__(metric=None, mode=None)
+        self.turn = _Turn(session, workers)
+
+    def suggest(self, trial_id: str) -> Any:
+        """A new trial's config; None while there is nothing to start; FINISHED when the study has ended."""
+        assignment = self.turn.take()
+        if assignment is None:
+            idle = not self.turn.busy and self.turn.chosen is None
+            return Searcher.FINISHED if idle else None
+        if _key(assignment) in self.turn.known:
+            self.turn.chosen = assignment
+            return None
+        return {ASSIGNMENT: assignment.to_json()}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing to learn: the session has heard the reports."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the session's state lies with the study."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+
+class SessionScheduler(TrialScheduler):  # type: ignore[misc]
+    """Carries out the session's verdicts.
+
+    Args:
+        searcher: The searcher of the same study.
+    """
+
+    _supports_buffered_results = False
+
+    def __init__(self, searcher: SessionSearcher) -> None:
+        super().__init__()
+        self._turn = searcher.turn
+        self._session = searcher.turn.session
+
+    def on_trial_add(self, tune_controller: TuneController, trial: TuneTrial) -> None:
+        """Remember which of Tune's trials is which of ours."""
+        self._turn.known[_key(_assignment(trial))] = trial
+
+    def on_trial_result(self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]) -> str:
+        """Ask the session, and tell Tune."""
+        key = _key(_assignment(trial))
+        if key not in self._turn.busy:
+            return str(TrialScheduler.STOP)
+        verdict = self._session.report(_assignment(trial).trial_id, Report.from_bytes(result[REPORT]))
+        if verdict == "continue":
+            return str(TrialScheduler.CONTINUE)
+        self._turn.busy.discard(key)
+        if verdict == "stop":
+            return str(TrialScheduler.STOP)
+        # Tune's own pause would have the trainable save once more; ours has left its checkpoint already.
+        tune_controller.pause_trial(trial, should_checkpoint=False)
+        return str(TrialScheduler.NOOP)
+
+    def on_trial_error(self, tune_controller: TuneController, trial: TuneTrial) -> None:
+        """A worker is gone: Tune starts the trial again as long as its own count of failures allows."""
+        assignment = _assignment(trial)
+        error = trial.get_error() or RuntimeError("no reason is known.")
+        again = self._session.lost(assignment.trial_id, f"{str(error).strip().splitlines()[-1]}")
+        if again:
+            trial.set_config({ASSIGNMENT: self._session.assignment(assignment.trial_id).to_json()})
+        else:
+            self._turn.busy.discard(_key(assignment))
+
+    def on_trial_complete(self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]) -> None:
+        """The session has decided so itself."""
+
+    def on_trial_remove(self, tune_controller: TuneController, trial: TuneTrial) -> None:
+        """The session has decided so itself."""
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> TuneTrial | None:
+        """The paused trial whose turn it is."""
+        assignment, self._turn.chosen = self._turn.chosen, None
+        if assignment is None:
+            return None
+        trial = self._turn.known[_key(assignment)]
+        trial.set_config({ASSIGNMENT: assignment.to_json()})
+        return trial
+
+    def debug_string(self) -> str:
+        """What Tune would print; it prints nothing here."""
+        return self._session.job.scheduler.kind
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the session's state lies with the study."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+
+def _assignment(trial: TuneTrial) -> Assignment:
+    return Assignment.from_json(trial.config[ASSIGNMENT])
+
+
+def _key(assignment: Assignment) -> str:
+    return assignment.trial_id if assignment.task == "train" else assignment.task

@@ -1,0 +1,343 @@
+"""One driver session of a study: draws trials, hears their reports, decides, records. Knows no Ray and no Keras.
+
+Ray Tune's controller and the loop of `--workers 0` drive the same object: `next` says what a free worker does, `report`
+says whether it goes on.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pipeline.errors import ModelError, TunepipeError
+from pipeline.execution.messages import Assignment, Report
+from pipeline.execution.recorder import DecisionRow, Recorder
+from pipeline.execution.trial import Trial
+from pipeline.schedulers import Decision, Setting
+from pipeline.storage import Store
+from pipeline.study import TuneJob, layout
+
+__all__ = ["MAX_ATTEMPTS", "Session", "Verdict"]
+
+Verdict = Literal["continue", "pause", "stop"]
+
+MAX_ATTEMPTS = 4
+"""A trial is started at most so often: once, and again after each of three lost workers."""
+
+
+class Session:
+    """The study as its driver knows it.
+
+    Args:
+        job: What is tuned.
+        store: The study's folder.
+        recorder: Who writes the tables.
+    """
+
+    def __init__(self, job: TuneJob, store: Store, recorder: Recorder) -> None:
+        self._job, self._store, self._recorder = job, store, recorder
+        setting = Setting(
+            space=job.space,
+            mode=job.objective.mode,
+            epochs=job.budget.epochs,
+            trials=self._trials_in_all(job),
+            seed=job.seed,
+        )
+        self._scheduler = job.scheduler.build(setting)
+        self.trials: dict[str, Trial] = {}
+        self.best: Trial | None = None
+        self.total_epochs = 0
+        self.first_epoch_at: float | None = None
+        self.over: str | None = None
+        self.interrupted = False
+        self.fatal: TunepipeError | None = None
+        self.winner: Mapping[str, float] | None = None
+        self.warning: str | None = None
+        self._limit = setting.trials
+        self._errors: list[str] = []
+        self._finish: Literal["due", "given", "done"] = "due" if job.model is not None else "done"
+
+    @property
+    def limit(self) -> int:
+        """How many trials the study has at most."""
+        return self._limit
+
+    @property
+    def job(self) -> TuneJob:
+        """What is tuned."""
+        return self._job
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that a driver of this study was alive."""
+        return self._recorder.seconds
+
+    def next(self) -> Assignment | None:
+        """What a free worker does next; None if there is nothing to do now.
+
+        Nothing to do while no trial is running means that the study has ended.
+        """
+        self._check_budget()
+        if self.over is None:
+            if (trial := self._chosen() or self._drawn()) is not None:
+                return self._start(trial)
+        elif not self.interrupted:
+            self._cut_off()
+        return self._last_assignment()
+
+    def report(self, trial_id: str, report: Report) -> Verdict:
+        """A worker's report.
+
+        Returns:
+            `continue` the trial; `pause` it: a later `next` may choose it again; or `stop` it for good.
+        """
+        if self._finish == "given":
+            self.winner, self._finish = report.winner, "done"
+            self.warning = report.failure or report.unusable
+            return "stop"
+        trial, best_before = self.trials[trial_id], self.best
+        self._record(trial, report)
+        verdict = self._judge(trial, report)
+        self._retain({trial.trial_id, best_before.trial_id if best_before else trial.trial_id})
+        self._recorder.flush_if_due(self.state())
+        return verdict
+
+    def lost(self, trial_id: str, message: str) -> bool:
+        """A trial's worker is gone.
+
+        Returns:
+            Whether the trial is to be started again, from its newest checkpoint.
+        """
+        if self._finish == "given":
+            self._finish = "done"
+            return False
+        trial = self.trials[trial_id]
+        if trial.attempt >= MAX_ATTEMPTS:
+            self._end(trial, "failed", DecisionRow(trial_id, trial.epoch, "fail", f"Its worker was lost: {message}"))
+            return False
+        trial.attempt += 1
+        reason = f"Its worker was lost: {message} Attempt {trial.attempt} of {MAX_ATTEMPTS}."
+        self._recorder.decision(DecisionRow(trial_id, trial.epoch, "retry", reason))
+        return True
+
+    def assignment(self, trial_id: str) -> Assignment:
+        """What a trial's worker is told, as things stand now."""
+        return self.trials[trial_id].assignment(self.best.best if self.best else None)
+
+    def interrupt(self) -> None:
+        """End the session now: what is running is paused and goes on when the study is resumed."""
+        self.interrupted = True
+        self.over = self.over or "The study was interrupted."
+        for trial in self.trials.values():
+            if trial.state == "running":
+                trial.state = "paused"
+                self._recorder.decision(DecisionRow(trial.trial_id, trial.epoch, "pause", self.over))
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed study needs beside the tables, as JSON values."""
+        return {
+            "trials": [trial.to_json() for trial in self.trials.values()],
+            "scheduler": self._scheduler.state(),
+            "winner": self._finish == "done",
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned in an earlier session."""
+        self._scheduler.restore(state["scheduler"])
+        for fields in state["trials"]:
+            trial = Trial.from_json(fields)
+            if trial.state == "running":
+                trial.state = "paused"
+            self.trials[trial.trial_id] = trial
+            self.total_epochs += trial.epoch
+            self._compare(trial)
+
+    # Drawing
+
+    def _chosen(self) -> Trial | None:
+        """A trial that waits or is paused, if the scheduler wants one rather than a new one."""
+        candidates = [t.trial_id for t in self.trials.values() if t.state in ("waiting", "paused")]
+        chosen = self._scheduler.choose(candidates) if candidates else None
+        return None if chosen is None else self.trials[chosen]
+
+    def _drawn(self) -> Trial | None:
+        index = len(self.trials)
+        if index >= self._limit:
+            return None
+        job = self._job
+        config = job.searcher.draw(job.space, seed=job.seed, index=index)
+        seed = job.seed + index if job.trial_seeds else job.seed
+        trial = Trial(layout.trial_id(index), config, seed)
+        self.trials[trial.trial_id] = trial
+        self._scheduler.add(trial.trial_id, config)
+        return trial
+
+    def _start(self, trial: Trial) -> Assignment:
+        if not trial.started:
+            what = DecisionRow(trial.trial_id, 0, "start", "Drawn by the searcher.", config_after=trial.config)
+        else:
+            what = DecisionRow(trial.trial_id, trial.epoch, "resume", f"Goes on after epoch {trial.epoch}.")
+        self._recorder.decision(what)
+        trial.state, trial.started = "running", True
+        self._scheduler.start(trial.trial_id)
+        return self.assignment(trial.trial_id)
+
+    def _last_assignment(self) -> Assignment | None:
+        running = any(trial.state == "running" for trial in self.trials.values())
+        if running or self._finish != "due" or self.best is None or self.interrupted or self.fatal is not None:
+            return None
+        self._finish = "given"
+        best = self.best
+        return Assignment(best.trial_id, best.config, best.seed, task="finish", epoch=best.best_epoch)
+
+    # Judging
+
+    def _record(self, trial: Trial, report: Report) -> None:
+        self._recorder.epochs(trial.trial_id, trial.config, report.rows)
+        if self.first_epoch_at is None and report.rows:
+            self.first_epoch_at = time.monotonic()
+        metric = self._job.objective.metric
+        for row in report.rows:
+            if row.epoch > trial.epoch:
+                self.total_epochs += 1
+            value = row.metrics.get(metric)
+            trial.value = value
+            if value is not None and math.isfinite(value) and self._job.objective.better(value, trial.best):
+                trial.best, trial.best_epoch = value, row.epoch
+        trial.epoch = max(trial.epoch, report.epoch)
+        trial.checkpoints.update(report.checkpoints)
+        self._compare(trial)
+
+    def _compare(self, trial: Trial) -> None:
+        """Keep the study's best: ties go to the earlier epoch, then to the lower trial id."""
+        if trial.best is None or trial is self.best:
+            return
+        best = self.best
+        tied = best is not None and best.best == trial.best
+        earlier = best is not None and (trial.best_epoch, trial.trial_id) < (best.best_epoch, best.trial_id)
+        if (tied and earlier) or self._job.objective.better(trial.best, best.best if best else None):
+            self.best = trial
+
+    def _judge(self, trial: Trial, report: Report) -> Verdict:
+        if report.unusable is not None and self.total_epochs <= len(report.rows):
+            self.fatal = ModelError(report.unusable)
+            self.over = report.unusable
+        if (failure := report.failure or report.unusable) is not None:
+            return self._fail(trial, failure)
+        decision = self._decided(trial, report)
+        if report.last:
+            whole = trial.epoch >= self._job.budget.epochs
+            reason = "All its epochs are trained." if whole else "A callback or the target ended it."
+            return self._end(trial, "completed", self._row(trial, "finish", decision, reason))
+        self._check_budget()
+        if self.over is not None and not self.interrupted:
+            return self._end(trial, "stopped", self._row(trial, "stop", Decision("stop", self.over)))
+        return self._follow(trial, decision)
+
+    def _decided(self, trial: Trial, report: Report) -> Decision:
+        """Tell the scheduler every milestone of the report, in order: after a restart there may be several."""
+        decision = Decision("continue", "Between two milestones.")
+        metric, epochs = self._job.objective.metric, self._job.budget.epochs
+        for row in report.rows:
+            if self._job.scheduler.next_milestone(row.epoch - 1, epochs) == row.epoch:
+                decision = self._scheduler.report(trial.trial_id, row.epoch, row.metrics[metric])
+            if decision.action == "stop":
+                break
+        return decision
+
+    def _follow(self, trial: Trial, decision: Decision) -> Verdict:
+        if decision.action == "continue":
+            return "continue"
+        if decision.action == "stop":
+            return self._end(trial, "stopped", self._row(trial, "stop", decision))
+        if decision.action == "exploit":
+            assert decision.config is not None
+            self._recorder.decision(self._row(trial, "exploit", decision))
+            trial.config, trial.segment = decision.config, trial.segment + 1
+            trial.segment_start = trial.epoch
+            trial.parent_trial, trial.parent_epoch = decision.parent_trial, decision.parent_epoch
+        else:
+            self._recorder.decision(self._row(trial, "pause", decision))
+        trial.state = "paused"
+        return "pause"
+
+    def _row(self, trial: Trial, kind: Any, decision: Decision, reason: str | None = None) -> DecisionRow:
+        return DecisionRow(
+            trial.trial_id,
+            trial.epoch,
+            kind,
+            reason or decision.reason,
+            rung=decision.rung,
+            cutoff=decision.cutoff,
+            value=trial.value,
+            parent_trial=decision.parent_trial,
+            parent_epoch=decision.parent_epoch,
+            config_before=trial.config if decision.config else None,
+            config_after=decision.config,
+        )
+
+    def _fail(self, trial: Trial, failure: str) -> Verdict:
+        self._errors.append(failure.splitlines()[0])
+        alike = self._errors[-self._job.budget.max_failed_trials :]
+        if self.best is None and len(alike) == self._job.budget.max_failed_trials and len(set(alike)) == 1:
+            self.over = self.over or f"The first {len(alike)} trials failed alike: {alike[0]}"
+        verdict = self._end(
+            trial, "failed", DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value)
+        )
+        if trial is self.best:
+            self.best = None
+            for other in self.trials.values():
+                if other.state != "failed":
+                    self._compare(other)
+        return verdict
+
+    def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:
+        self._recorder.decision(row)
+        trial.state = state
+        self._scheduler.end(trial.trial_id)
+        return "stop"
+
+    # Limits
+
+    def _check_budget(self) -> None:
+        budget, objective = self._job.budget, self._job.objective
+        if self.over is not None:
+            return
+        if budget.seconds is not None and self.seconds >= budget.seconds:
+            self.over = f"The study's budget of {budget.seconds:g} seconds is spent."
+        elif budget.total_epochs is not None and self.total_epochs >= budget.total_epochs:
+            self.over = f"The study's budget of {budget.total_epochs} epochs is spent."
+        best = self.best.best if self.best else None
+        if budget.target is not None and best is not None and objective.reaches(best, budget.target):
+            self.over = f"The target of {budget.target:g} is reached: {best:g}."
+
+    def _cut_off(self) -> None:
+        """The study is over: what waits or is paused will not go on."""
+        assert self.over is not None
+        for trial in self.trials.values():
+            if trial.state in ("waiting", "paused"):
+                self._end(trial, "stopped", self._row(trial, "stop", Decision("stop", self.over)))
+
+    def _retain(self, trial_ids: Iterable[str]) -> None:
+        """Delete those trials' checkpoints that nobody needs any more."""
+        needed = self._needed()
+        for trial in (self.trials[trial_id] for trial_id in trial_ids):
+            newest = max(trial.checkpoints, default=0)
+            for epoch in sorted(trial.checkpoints):
+                if epoch != newest and (trial.trial_id, epoch) not in needed:
+                    self._store.delete(layout.checkpoint(trial.trial_id, epoch))
+                    trial.checkpoints.discard(epoch)
+
+    def _needed(self) -> set[tuple[str, int]]:
+        needed = set(self._scheduler.needed())
+        if self.best is not None:
+            needed.add((self.best.trial_id, self.best.best_epoch))
+        for trial in self.trials.values():
+            if trial.live and trial.parent_trial is not None and trial.parent_epoch is not None:
+                needed.add((trial.parent_trial, trial.parent_epoch))
+        return needed
+
+    @staticmethod
+    def _trials_in_all(job: TuneJob) -> int:
+        size = job.searcher.size(job.space)
+        return job.budget.trials if size is None else min(job.budget.trials, size)

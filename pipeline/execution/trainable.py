@@ -1,0 +1,41 @@
+"""The thin tune.Trainable around a Worker: one process, many trials."""
+
+from typing import Any
+
+from ray import tune
+
+from pipeline.datasets import Dataset
+from pipeline.execution.messages import Assignment
+from pipeline.execution.worker import Worker
+from pipeline.storage import Store
+from pipeline.study import TuneJob
+
+__all__ = ["ASSIGNMENT", "REPORT", "TrialTrainable"]
+
+ASSIGNMENT = "assignment"
+"""The one key of a Tune config: an Assignment as JSON."""
+
+REPORT = "report"
+"""The one key of a Tune result that is ours: a Report as bytes."""
+
+
+class TrialTrainable(tune.Trainable):  # type: ignore[misc]
+    """Trains whatever trial its config assigns to it; reused from trial to trial: TensorFlow is imported once."""
+
+    def setup(self, config: dict[str, Any], *, job: TuneJob, data: Dataset | None, uri: str) -> None:
+        """Make this process a worker of the study."""
+        self._worker = Worker(job, data, Store(uri))
+        self._worker.begin(Assignment.from_json(config[ASSIGNMENT]))
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take over another trial."""
+        self._worker.begin(Assignment.from_json(new_config[ASSIGNMENT]))
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train until there is something to report."""
+        return {REPORT: self._worker.step().to_bytes()}
+
+    def cleanup(self) -> None:
+        """Leave a checkpoint of the trial in hand."""
+        self._worker.close()

@@ -1,0 +1,81 @@
+"""A trial as the driver knows it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pipeline.execution.messages import Assignment
+from pipeline.space import Config
+
+__all__ = ["Trial", "TrialState"]
+
+TrialState = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
+
+_LIVE = ("waiting", "running", "paused")
+
+
+@dataclass(slots=True)
+class Trial:
+    """A trial's state, as far as the next assignment depends on it.
+
+    Args:
+        trial_id: The trial.
+        config: Its config now.
+        seed: Where its initial weights and shuffling come from.
+        state: What it is doing.
+        attempt: How often it was started.
+        segment: Contiguous epochs under one config, from 1.
+        segment_start: Its own epoch at which this segment began.
+        parent_trial: Whose weights this segment began with; None for its own.
+        parent_epoch: That trial's epoch.
+        epoch: Its own epoch, as last reported.
+        started: Whether it has ever been started.
+        value: The objective at its last epoch.
+        best: The objective at its best epoch; None while it has none.
+        best_epoch: That epoch.
+        checkpoints: Epochs of which a checkpoint is kept.
+    """
+
+    trial_id: str
+    config: Config
+    seed: int
+    state: TrialState = "waiting"
+    attempt: int = 1
+    segment: int = 1
+    segment_start: int = 0
+    parent_trial: str | None = None
+    parent_epoch: int | None = None
+    epoch: int = 0
+    started: bool = False
+    value: float | None = None
+    best: float | None = None
+    best_epoch: int = 0
+    checkpoints: set[int] = field(default_factory=set)
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still train."""
+        return self.state in _LIVE
+
+    def assignment(self, to_beat: float | None) -> Assignment:
+        """What a worker needs to start it or to go on with it."""
+        return Assignment(
+            trial_id=self.trial_id,
+            config=self.config,
+            seed=self.seed,
+            attempt=self.attempt,
+            segment=self.segment,
+            epoch=self.segment_start,
+            parent_trial=self.parent_trial,
+            parent_epoch=self.parent_epoch,
+            to_beat=to_beat,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The trial as JSON values."""
+        return {**asdict(self), "checkpoints": sorted(self.checkpoints)}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Trial":
+        """A trial from what `to_json` returned."""
+        return cls(**{**fields, "checkpoints": set(fields["checkpoints"])})

@@ -1,0 +1,152 @@
+"""A session: what runs next, what goes on, and why."""
+
+import math
+
+import pytest
+
+from pipeline.errors import ModelError
+from pipeline.execution.messages import Report
+from pipeline.study import Budget, Objective
+from tests.unit.execution.played import kinds, row
+
+
+def test_every_trial_of_the_plain_scheduler_is_trained_to_its_end(study):
+    """Four trials of four epochs: all completed, sixteen epochs, drawn in order."""
+    s = study()
+    assert s.play(lambda _t, config, e: config["x"] * e) == ["0000", "0001", "0002", "0003"]
+    assert {trial.state for trial in s.session.trials.values()} == {"completed"}
+    assert s.session.total_epochs == 16
+    s.recorder.close("finished")
+    assert kinds(s, "0002") == ["start", "finish"]
+
+
+def test_the_best_is_the_earlier_epoch_then_the_lower_trial(study):
+    """Equal values: the study's best is the one that came at the earlier epoch, whoever was first to report."""
+    s = study()
+    s.play(lambda t, _c, e: 1.0 if e >= {"0000": 3, "0001": 2, "0002": 2, "0003": 4}[t] else 0.0)
+    assert (s.session.best.trial_id, s.session.best.best_epoch) == ("0001", 2)
+
+
+def test_minimising_keeps_the_smallest(study):
+    """With mode min the best is the smallest value."""
+    s = study(objectives=[Objective("score", "min")])
+    s.play(lambda t, _c, e: float(int(t)) + e)
+    assert s.session.best.trial_id == "0000"
+    assert s.session.best.best == 1.0
+
+
+def test_a_value_that_is_not_finite_fails_the_trial_and_is_never_best(study):
+    """A trial that ends in NaN is failed; its earlier good epoch is not the study's best."""
+    s = study()
+    first = s.session.next()
+    s.session.report(first.trial_id, Report((row(1, 9.0), row(2, math.nan)), 2, failure="score is nan at epoch 2."))
+    assert s.session.trials["0000"].state == "failed"
+    s.play(lambda _t, _c, e: 0.1 * e)
+    assert s.session.best.trial_id == "0001"
+
+
+def test_three_trials_failing_alike_end_the_study(study):
+    """The same error three times in a row and nothing achieved: no fourth trial is drawn."""
+    s = study(budget=Budget(trials=10, epochs=4))
+    for _ in range(3):
+        assignment = s.session.next()
+        s.session.report(assignment.trial_id, Report(failure="ValueError: no such layer\n\ntraceback"))
+    assert s.session.next() is None
+    assert "The first 3 trials failed alike: ValueError: no such layer" in s.session.over
+
+
+def test_trials_failing_differently_do_not_end_the_study(study):
+    """Three different errors are three unlucky configs."""
+    s = study(budget=Budget(trials=10, epochs=4))
+    for number in range(3):
+        s.session.report(s.session.next().trial_id, Report(failure=f"ValueError: {number}"))
+    assert s.session.next() is not None
+
+
+def test_a_model_that_cannot_be_used_ends_the_study_at_once(study):
+    """What is wrong with every trial is told once, as the user's mistake."""
+    s = study()
+    s.session.report(s.session.next().trial_id, Report(unusable="build_model returned None."))
+    assert isinstance(s.session.fatal, ModelError)
+    assert s.session.next() is None
+
+
+def test_the_budget_of_epochs_stops_running_and_paused_trials_with_a_reason(study):
+    """Once the study's epochs are spent nothing goes on, and every trial says why."""
+    s = study(budget=Budget(trials=4, epochs=4, total_epochs=6))
+    a, b = s.session.next(), s.session.next()
+    assert s.session.report(a.trial_id, Report((row(1, 0.1), row(2, 0.2), row(3, 0.3)), 3)) == "continue"
+    assert s.session.report(b.trial_id, Report((row(1, 0.1), row(2, 0.2), row(3, 0.3)), 3)) == "stop"
+    assert s.session.report(a.trial_id, Report((row(4, 0.4),), 4, last=True)) == "stop"
+    assert s.session.next() is None
+    assert {t.state for t in s.session.trials.values()} == {"completed", "stopped"}
+    s.recorder.close("finished")
+    reasons = [r["reason"] for r in s.store.read_table("decisions").to_pylist() if r["kind"] == "stop"]
+    assert reasons == ["The study's budget of 6 epochs is spent."]
+
+
+def test_the_target_ends_the_study(study):
+    """A value as good as the target is enough: the rest is not drawn."""
+    s = study(budget=Budget(trials=4, epochs=4, target=0.5))
+    s.session.report(s.session.next().trial_id, Report((row(1, 0.6),), 1, last=True))
+    assert s.session.next() is None
+    assert "target" in s.session.over
+
+
+def test_a_lost_worker_is_replaced_three_times_and_then_fails_the_trial(study):
+    """Four attempts in all; each retry is a decision with its reason."""
+    s = study()
+    trial_id = s.session.next().trial_id
+    assert [s.session.lost(trial_id, "killed.") for _ in range(4)] == [True, True, True, False]
+    assert s.session.trials[trial_id].state == "failed"
+    s.recorder.close("finished")
+    assert kinds(s, trial_id) == ["start", "retry", "retry", "retry", "fail"]
+
+
+def test_epochs_trained_again_after_a_lost_worker_count_once(study):
+    """A second attempt repeats epochs 2 and 3: the table has each once, from the newer attempt."""
+    s = study(budget=Budget(trials=1, epochs=4))
+    trial_id = s.session.next().trial_id
+    s.session.report(trial_id, Report((row(1, 0.1), row(2, 0.2), row(3, 0.3)), 3))
+    s.session.lost(trial_id, "killed.")
+    again = tuple(row(e, 0.1 * e, attempt=2) for e in (2, 3, 4))
+    s.session.report(trial_id, Report(again, 4, last=True))
+    assert s.session.total_epochs == 4
+    s.recorder.close("finished")
+    rows = s.store.read_table("epochs").to_pylist()
+    assert [(r["epoch"], r["attempt"]) for r in rows] == [(1, 1), (2, 2), (3, 2), (4, 2)]
+
+
+def test_a_session_goes_on_from_the_state_of_the_last(study):
+    """Interrupted in the middle and restored in another session, the study ends as it would have."""
+    whole = study("whole", scheduler="asha", budget=Budget(trials=6, epochs=8))
+    whole.play(lambda _t, config, e: config["x"] * e)
+    first = study("cut", scheduler="asha", budget=Budget(trials=6, epochs=8))
+    trial_id = first.session.next().trial_id
+    first.session.report(trial_id, Report((row(1, first.session.trials[trial_id].config["x"]),), 1))
+    first.session.interrupt()
+    second = study("second", scheduler="asha", budget=Budget(trials=6, epochs=8))
+    second.session.restore(first.session.state())
+    second.play(lambda _t, config, e: config["x"] * e)
+    ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best) for t in s.session.trials.values()}  # noqa: E731
+    assert ends(second) == ends(whole)
+
+
+def test_only_needed_checkpoints_are_kept(study):
+    """A trial's newest checkpoint stays, and the study's best; older ones go."""
+    s = study(budget=Budget(trials=1, epochs=8))
+    trial_id = s.session.next().trial_id
+    for epoch, value in [(1, 0.1), (2, 0.9), (3, 0.3), (4, 0.2)]:
+        s.store.write(f"checkpoints/{trial_id}/{epoch:06d}.ckpt", b"x")
+        s.session.report(trial_id, Report((row(epoch, value),), epoch, checkpoints=(epoch,)))
+    assert s.store.files("checkpoints") == [f"checkpoints/{trial_id}/{e:06d}.ckpt" for e in (2, 4)]
+
+
+@pytest.mark.parametrize("trials", [1, 3])
+def test_the_grid_ends_before_the_budget_of_trials(study, trials):
+    """A grid of two values has two trials, however many the budget allows."""
+    from pipeline.space import Grid
+
+    s = study(space={"x": Grid([0.1, 0.2])}, searcher="grid", budget=Budget(trials=trials, epochs=1))
+    s.play(lambda _t, config, _e: config["x"])
+    assert len(s.session.trials) == min(trials, 2)
