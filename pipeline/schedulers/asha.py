@@ -1,15 +1,115 @@
-"""ASHA. To be filled."""
+"""Asynchronous successive halving: bad trials stop early, at a few fixed epochs."""
 
-from typing import Literal
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal
 
-from pipeline.schedulers.base import SchedulerSettings
+import numpy as np
+
+from pipeline.errors import Fault
+from pipeline.schedulers.base import Count, Decision, Mode, Ratio, Scheduler, SchedulerSettings, Setting, earliest
+from pipeline.space import Config
 
 __all__ = ["ASHA"]
 
 
 class ASHA(SchedulerSettings):
-    """Asynchronous successive halving."""
+    """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
+
+    The variant that stops and never promotes, with one bracket, as Ray's AsyncHyperBandScheduler has it: at each rung a
+    trial goes on if its value is at least the cutoff, the best 1/reduction_factor quantile of the values that were
+    reported at that rung before it. The first one there goes on.
+
+    Args:
+        grace_period: Epochs that every trial gets; the first rung. At least 1.
+        reduction_factor: From rung to rung the epochs grow by this factor, and about one trial in so many goes on.
+            At least 1.01.
+    """
 
     kind: Literal["asha"] = "asha"
-    grace_period: int = 1
-    reduction_factor: float = 2
+    grace_period: Count = 1
+    reduction_factor: Ratio = 2
+
+    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
+        """A first rung beyond a trial's maximum would never be reached."""
+        if self.grace_period <= epochs:
+            return []
+        allowed = f"must be at most budget.epochs, which is {epochs}"
+        return [Fault("scheduler.grace_period", self.grace_period, allowed)]
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        """The next rung, or the end."""
+        rungs = _rungs(self.grace_period, self.reduction_factor, epochs)
+        return next((rung for rung in rungs if rung > epoch), epochs)
+
+    def build(self, setting: Setting) -> Scheduler:
+        """The state machine for a study."""
+        rungs = _rungs(self.grace_period, self.reduction_factor, setting.epochs)
+        return _ASHA(rungs, self.reduction_factor, setting.mode)
+
+
+@lru_cache
+def _rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
+    """Epochs at which trials are compared: the milestones below `epochs`, rounded up where they are fractions."""
+    rungs: list[int] = []
+    milestone, power = float(grace_period), 0
+    while math.ceil(milestone) < epochs:
+        if not rungs or math.ceil(milestone) > rungs[-1]:
+            rungs.append(math.ceil(milestone))
+        power += 1
+        milestone = grace_period * reduction_factor**power
+    return tuple(rungs)
+
+
+class _ASHA:
+    def __init__(self, rungs: Sequence[int], reduction_factor: float, mode: Mode) -> None:
+        self._recorded: dict[int, dict[str, float]] = {rung: {} for rung in rungs}
+        self._factor = reduction_factor
+        self._mode = mode
+
+    def add(self, trial_id: str, config: Config) -> None:
+        pass
+
+    def start(self, trial_id: str) -> None:
+        pass
+
+    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+        recorded = self._recorded.get(epoch)
+        if recorded is None:
+            return Decision("continue", f"epoch {epoch} is no rung")
+        if trial_id in recorded:
+            return Decision("continue", f"rung {epoch} was decided before, with {recorded[trial_id]:.6g}", rung=epoch)
+        before = list(recorded.values())
+        recorded[trial_id] = value
+        if not before:
+            return Decision("continue", f"{value:.6g} is the first value at rung {epoch}", rung=epoch)
+        cutoff = self._cutoff(before)
+        compared = f"{len(before)} {'value' if len(before) == 1 else 'values'} before it"
+        border = f"{cutoff:.6g}, the best 1/{self._factor:g} of {compared} at rung {epoch}"
+        if value < cutoff if self._mode == "max" else value > cutoff:
+            side = "below" if self._mode == "max" else "above"
+            return Decision("stop", f"{value:.6g} is {side} the cutoff {border}", rung=epoch, cutoff=cutoff)
+        return Decision("continue", f"{value:.6g} reaches the cutoff {border}", rung=epoch, cutoff=cutoff)
+
+    def end(self, trial_id: str) -> None:
+        pass
+
+    def choose(self, candidates: Sequence[str]) -> str | None:
+        return min(candidates, key=earliest, default=None)
+
+    def needed(self) -> set[tuple[str, int]]:
+        return set()
+
+    def state(self) -> dict[str, Any]:
+        return {"rungs": {str(rung): dict(recorded) for rung, recorded in self._recorded.items()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        for rung, recorded in self._recorded.items():
+            recorded.clear()
+            recorded.update(state["rungs"].get(str(rung), {}))
+
+    def _cutoff(self, values: Sequence[float]) -> float:
+        sign = 1 if self._mode == "max" else -1
+        percentile = np.nanpercentile(sign * np.array(values, dtype=np.float64), (1 - 1 / self._factor) * 100)
+        return sign * float(percentile)

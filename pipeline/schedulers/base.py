@@ -7,16 +7,34 @@ and back: the same object serves the study, its resume, the tables and the simul
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.errors import Fault
 from pipeline.space import Config
 
-__all__ = ["Action", "Decision", "Mode", "Scheduler", "SchedulerSettings", "Setting"]
+__all__ = [
+    "Action",
+    "Count",
+    "Decision",
+    "Fraction",
+    "Mode",
+    "Probability",
+    "Ratio",
+    "Scheduler",
+    "SchedulerSettings",
+    "Setting",
+    "earliest",
+]
 
 Mode: TypeAlias = Literal["min", "max"]
 Action: TypeAlias = Literal["continue", "stop", "pause", "exploit"]
+
+Count: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
+Ratio: TypeAlias = Annotated[float, Field(strict=True, ge=1.01, allow_inf_nan=False)]
+Fraction: TypeAlias = Annotated[float, Field(strict=True, ge=0, le=0.5)]
+Probability: TypeAlias = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +102,21 @@ class Scheduler(Protocol):
         """A trial ended: completed, stopped or failed. It is not chosen again."""
 
     def choose(self, candidates: Sequence[str]) -> str | None:
-        """Which of the waiting and paused trials runs next; None to leave the worker idle for now."""
+        """Which trial runs next.
+
+        Args:
+            candidates: All trials that wait or are paused, whatever the scheduler thinks of them: a trial whose
+                worker was lost waits again, and so does every live one when a driver starts.
+
+        Returns:
+            One of them, or None to leave the worker idle for now.
+        """
+
+    def needed(self) -> set[tuple[str, int]]:
+        """Checkpoints that must not be deleted: trial ids with their own epochs.
+
+        Where a live trial's newest exploit is not yet followed by a milestone of its own, the donor's is among them.
+        """
 
     def state(self) -> dict[str, Any]:
         """The whole state as JSON values."""
@@ -96,10 +128,19 @@ class Scheduler(Protocol):
 class SchedulerSettings(BaseModel):
     """What a person sets on a scheduler. Each subclass adds `kind` and its own fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     needs_checkpoint: ClassVar[bool] = False
     """Whether a trial has to leave a checkpoint at every milestone, since it may be paused or exploited there."""
+
+    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
+        """What makes these settings unfit for a study's budget; nothing where they fit.
+
+        Args:
+            epochs: A trial's maximum.
+            trials: How many trials the study has at most.
+        """
+        return []
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
         """The next epoch at which a trial must report.
@@ -116,3 +157,8 @@ class SchedulerSettings(BaseModel):
     def build(self, setting: Setting) -> Scheduler:
         """The state machine for a study."""
         raise NotImplementedError
+
+
+def earliest(trial_id: str) -> tuple[int, str]:
+    """A key that sorts trials by their number: ids are zero-padded, up to a length."""
+    return len(trial_id), trial_id

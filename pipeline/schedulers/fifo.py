@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting, earliest
 from pipeline.space import Config
 
 __all__ = ["FIFO"]
@@ -37,7 +37,10 @@ class _FIFO:
         pass
 
     def choose(self, candidates: Sequence[str]) -> str | None:
-        return min(candidates, default=None)
+        return min(candidates, key=earliest, default=None)
+
+    def needed(self) -> set[tuple[str, int]]:
+        return set()
 
     def state(self) -> dict[str, Any]:
         return {}
