@@ -8,6 +8,7 @@ from rich.console import Console
 from pipeline.cli.jobs import list_jobs
 from pipeline.cli.options import say_version
 from pipeline.cli.run import run
+from pipeline.cli.study import export, logs
 from pipeline.errors import TunepipeError
 
 __all__ = ["app", "main"]
@@ -22,6 +23,8 @@ app = typer.Typer(
 app.callback()(say_version)
 app.command("list")(list_jobs)
 app.command("run")(run)
+app.command("export")(export)
+app.command("logs")(logs)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ It knows no Ray: the Trainable calls it in a worker process, and `--workers 0` c
 """
 
 import contextlib
+import json
 import math
 import platform
 import time
@@ -251,6 +252,8 @@ class Worker:
                 seed=assignment.seed,
                 folder=folder,
             )
+            told = {"trial_id": assignment.trial_id, "epoch": assignment.epoch, "config": assignment.config}
+            (folder / "winner.json").write_text(json.dumps({**told, "metrics": metrics}, indent=2) + "\n")
             for file in sorted(folder.iterdir()):
                 self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())
         return Report(epoch=assignment.epoch, last=True, winner=metrics)

@@ -1,0 +1,65 @@
+"""The winner as files: what a study exported at its end, or, where it was cut off, made now from its checkpoint."""
+
+from pathlib import Path
+
+from pipeline import datasets
+from pipeline.errors import JobNotFound, ModelError, StorageError
+from pipeline.execution.messages import Assignment
+from pipeline.results.load import load_results
+from pipeline.storage import Store
+from pipeline.study import layout, load_study
+
+__all__ = ["export"]
+
+
+def export(store: Store, folder: Path) -> list[Path]:
+    """Write the winner's model into a folder.
+
+    Args:
+        store: The study's folder.
+        folder: Where to; made if it is not there.
+
+    Returns:
+        The files: model.keras, architecture.json, model.weights.h5, winner.json.
+
+    Raises:
+        JobNotFound: There is no study, or it has no winner yet.
+        ModelError: The study tunes a function: there is no model.
+    """
+    results = load_results(store.uri)
+    if results.best is None:
+        raise JobNotFound(
+            f"The study {results.name!r} has no winner: no epoch with a finite {results.objective.metric}."
+        )
+    if results.job["model"] is None:
+        raise ModelError(f"The study {results.name!r} tunes a function: there is no model to export.")
+    if not store.exists(f"{layout.EXPORT}/model.keras"):
+        _make(store, results.best.trial_id, results.best.epoch, results.best.config)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for path in store.files(layout.EXPORT):
+            target = folder / Path(path).name
+            target.write_bytes(store.read(path))
+            written.append(target)
+    except OSError as error:
+        raise StorageError(f"Cannot write into {folder}: {error.strerror}. Choose another folder with --to.") from None
+    return written
+
+
+def _make(store: Store, trial_id: str, epoch: int, config: dict[str, bool | int | float | str]) -> None:
+    from pipeline.execution.worker import Worker
+
+    job = load_study(store)
+    if not store.exists(layout.checkpoint(trial_id, epoch)):
+        raise JobNotFound(
+            f"The weights of the best epoch, {layout.checkpoint(trial_id, epoch)}, are not in {store.uri}: "
+            "the study was cut off before they were written. Go on with it: tunepipe run … --resume."
+        )
+    assert job.data is not None
+    worker = Worker(job, datasets.load(job.data), store, capture=False)
+    seed = job.seed + int(trial_id) if job.trial_seeds else job.seed
+    worker.begin(Assignment(trial_id, config, seed, task="finish", epoch=epoch))
+    report = worker.step()
+    if (failure := report.failure or report.unusable) is not None:
+        raise ModelError(f"The winner cannot be exported: {failure.splitlines()[0]}")
