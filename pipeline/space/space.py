@@ -1,19 +1,17 @@
 """A space: named domains and constants. A config: one value for each."""
 
-import itertools
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from pipeline.space.domains import Domain, Grid, Scalar, StrictScalar
+from pipeline.space.choices import Grid
+from pipeline.space.domains import Domain
+from pipeline.space.values import Config, ReadScalar, Scalar, plain
 
-__all__ = ["Config", "Parameter", "Space", "draw", "grid_size", "perturb"]
-
-Config: TypeAlias = dict[str, Scalar]
-"""Drawn values by parameter name."""
+__all__ = ["Parameter", "Space", "draw", "grid_size", "perturb"]
 
 
 def _constant_or_domain(value: Any) -> str:
@@ -21,9 +19,9 @@ def _constant_or_domain(value: Any) -> str:
 
 
 Parameter: TypeAlias = Annotated[
-    Annotated[StrictScalar, Tag("constant")]
-    | Annotated[Domain, Tag("domain")],
+    Annotated[ReadScalar, Tag("constant")] | Annotated[Domain, Tag("domain")],
     Discriminator(_constant_or_domain),
+    BeforeValidator(plain),
 ]
 
 # Lower-case and free of quotes: the name becomes the column config_<name> in every table.
@@ -83,5 +81,8 @@ def perturb(
 
 
 def _grid_point(values: list[tuple[Scalar, ...]], index: int) -> tuple[Scalar, ...]:
-    size = math.prod(len(choices) for choices in values)
-    return next(itertools.islice(itertools.product(*values), index % size, None))
+    point: list[Scalar] = []
+    for choices in reversed(values):
+        index, place = divmod(index, len(choices))
+        point.insert(0, choices[place])
+    return tuple(point)
