@@ -77,7 +77,7 @@ class _ASHA:
     def report(self, trial_id: str, epoch: int, value: float) -> Decision:
         recorded = self._recorded.get(epoch)
         if recorded is None:
-            return Decision("continue", f"epoch {epoch} is no rung")
+            return Decision("continue", f"{value:.6g} at epoch {epoch}, where nothing is compared")
         if trial_id in recorded:
             return Decision("continue", f"rung {epoch} was decided before, with {recorded[trial_id]:.6g}", rung=epoch)
         before = list(recorded.values())
@@ -85,12 +85,12 @@ class _ASHA:
         if not before:
             return Decision("continue", f"{value:.6g} is the first value at rung {epoch}", rung=epoch)
         cutoff = self._cutoff(before)
-        compared = f"{len(before)} {'value' if len(before) == 1 else 'values'} before it"
-        border = f"{cutoff:.6g}, the best 1/{self._factor:g} of {compared} at rung {epoch}"
+        earlier = "one earlier value" if len(before) == 1 else f"{len(before)} earlier values"
+        border = f"{cutoff:.6g}, the cutoff for the best 1/{self._factor:g} of {earlier} at rung {epoch}"
         if value < cutoff if self._mode == "max" else value > cutoff:
-            side = "below" if self._mode == "max" else "above"
-            return Decision("stop", f"{value:.6g} is {side} the cutoff {border}", rung=epoch, cutoff=cutoff)
-        return Decision("continue", f"{value:.6g} reaches the cutoff {border}", rung=epoch, cutoff=cutoff)
+            misses = "is below" if self._mode == "max" else "is above"
+            return Decision("stop", f"{value:.6g} {misses} {border}", rung=epoch, cutoff=cutoff)
+        return Decision("continue", f"{value:.6g} reaches {border}", rung=epoch, cutoff=cutoff)
 
     def end(self, trial_id: str) -> None:
         pass
