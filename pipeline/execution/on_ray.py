@@ -26,6 +26,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "1000000",
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "600",
     # Tune's own state is scratch: the study's state lies with the study.
@@ -150,7 +151,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
-        logging.getLogger("ray.tune").setLevel(logging.ERROR)
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         tuner.fit()
 
 

@@ -125,10 +125,11 @@ def _best(session: Session) -> Text:
 def _pace(session: Session) -> tuple[float | None, str]:
     """Epochs a second since the first, and the time that is left by it, at most what the budget leaves."""
     trials = list(session.trials.values())
-    if session.first_epoch_at is None or session.total_epochs < 2:
+    trained = session.total_epochs - session.epochs_before
+    if session.first_epoch_at is None or trained < 2:
         return None, "unknown yet"
     elapsed = time.monotonic() - session.first_epoch_at
-    rate = session.total_epochs / elapsed if elapsed > 0 else None
+    rate = trained / elapsed if elapsed > 0 else None
     ended = [trial.epoch for trial in trials if not trial.live]
     budget, bounds = session.job.budget, []
     if rate and ended:

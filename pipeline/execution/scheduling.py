@@ -4,6 +4,7 @@ Tune starts every PENDING trial by itself as soon as there is room, so a trial b
 says that it is its turn. A new one is handed over by `suggest`, a paused one by `choose_trial_to_run`.
 """
 
+from pathlib import Path
 from typing import Any
 
 from ray.tune.execution.tune_controller import TuneController
@@ -107,8 +108,7 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
     def on_trial_error(self, tune_controller: TuneController, trial: TuneTrial) -> None:
         """A worker is gone: Tune starts the trial again as long as its own count of failures allows."""
         assignment = _assignment(trial)
-        error = trial.get_error() or RuntimeError("no reason is known.")
-        again = self._session.lost(assignment.trial_id, f"{str(error).strip().splitlines()[-1]}")
+        again = self._session.lost(assignment.trial_id, _told(trial))
         if again:
             trial.set_config({ASSIGNMENT: self._session.assignment(assignment.trial_id).to_json()})
         else:
@@ -138,6 +138,16 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore."""
+
+
+def _told(trial: TuneTrial) -> str:
+    """Why a trial's worker is gone, as Ray has it: one sentence."""
+    text = Path(trial.error_file).read_text() if trial.error_file else ""
+    lines = [line for line in text.rpartition("Failure # ")[2].splitlines()[1:] if line.strip()]
+    if not lines:
+        return "Ray tells no reason."
+    # The death of a process stands in the first line; an exception in its start stands in the last.
+    return lines[0] if lines[0].startswith("The actor died unexpectedly") else lines[-1].strip()
 
 
 def _assignment(trial: TuneTrial) -> Assignment:

@@ -47,6 +47,7 @@ class Session:
         self.trials: dict[str, Trial] = {}
         self.best: Trial | None = None
         self.total_epochs = 0
+        self.epochs_before = 0
         self.first_epoch_at: float | None = None
         self.over: str | None = None
         self.interrupted = False
@@ -113,7 +114,7 @@ class Session:
             return False
         trial = self.trials[trial_id]
         if trial.attempt >= MAX_ATTEMPTS:
-            self._end(trial, "failed", DecisionRow(trial_id, trial.epoch, "fail", f"Its worker was lost: {message}"))
+            self._fail(trial, f"Its worker was lost {MAX_ATTEMPTS} times, last: {message}")
             return False
         trial.attempt += 1
         reason = f"Its worker was lost: {message} Attempt {trial.attempt} of {MAX_ATTEMPTS}."
@@ -151,6 +152,7 @@ class Session:
             self.trials[trial.trial_id] = trial
             self.total_epochs += trial.epoch
             self._compare(trial)
+        self.epochs_before = self.total_epochs
 
     # Drawing
 

@@ -109,7 +109,7 @@ class Scheduler(Protocol):
                 worker was lost waits again, and so does every live one when a driver starts.
 
         Returns:
-            One of them, or None to leave the worker idle for now.
+            One of them, or None: draw a new trial, or leave the worker idle where there is none to draw.
         """
 
     def needed(self) -> set[tuple[str, int]]:

@@ -125,7 +125,10 @@ class _PBT:
     def choose(self, candidates: Sequence[str]) -> str | None:
         for trial_id in candidates:
             self._members[trial_id].state = "waiting"
-        return min(candidates, key=self._turn, default=None)
+        # A trial that is still to be drawn has trained nothing, so it comes before those that have.
+        undrawn = len(self._members) < self._setting.trials
+        behind = [trial_id for trial_id in candidates if not (undrawn and self._members[trial_id].epoch)]
+        return min(behind, key=self._turn, default=None)
 
     def needed(self) -> set[tuple[str, int]]:
         return {m.source for m in self._members.values() if m.source is not None and m.state != "ended"}
