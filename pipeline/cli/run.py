@@ -65,7 +65,8 @@ def run(
     from pipeline.execution.progress import Progress
     from pipeline.execution.run import run as run_study
 
-    console = Console(stderr=as_json)
+    # The stream of now: while Ray runs, what it prints to stdout goes to a log.
+    console = Console(file=sys.stderr if as_json else sys.stdout)
     outcome = run_study(tuned, storage=storage, resume=resume, address=address, display=Progress(console))
     _tell(outcome, console, as_json=as_json)
 

@@ -1,6 +1,7 @@
 """A study on Ray: start or join a cluster, have Ray Tune's controller drive the session, leave nothing behind."""
 
 import contextlib
+import io
 import logging
 import math
 import os
@@ -14,11 +15,11 @@ from pipeline.datasets import Dataset
 from pipeline.errors import ResourcesUnmet
 from pipeline.execution.session import MAX_ATTEMPTS, Session
 from pipeline.storage import Store
-from pipeline.study import TuneJob
+from pipeline.study import TuneJob, layout
 
-__all__ = ["default_workers", "run_on_ray"]
+__all__ = ["ENVIRONMENT", "default_workers", "run_on_ray"]
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -64,14 +65,14 @@ def run_on_ray(
     Raises:
         ResourcesUnmet: No trial fits.
     """
-    with _ray(session.job, address) as workers, TemporaryDirectory(prefix="tunepipe-ray-") as scratch:
+    with _notes(store), _ray(session.job, address) as workers, TemporaryDirectory(prefix="tunepipe-ray-") as scratch:
         _tune(session, store, load_data(), workers, scratch)
 
 
 @contextlib.contextmanager
 def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
     """A Ray cluster, and how many trials it trains at once."""
-    for key, value in _ENVIRONMENT.items():
+    for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     import ray
 
@@ -100,6 +101,21 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
     finally:
         if not joined:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _notes(store: Store) -> Iterator[None]:
+    """Keep Ray's own notes in the study's log of the driver: they would tear the display, and break --json.
+
+    Ray prints them from a thread of its own, whatever log_to_driver says.
+    """
+    notes = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(notes):
+            yield
+    finally:
+        if text := notes.getvalue():
+            store.append(layout.log("driver"), text.encode())
 
 
 def _preloaded(job: TuneJob) -> list[str]:

@@ -43,7 +43,8 @@ class Progress:
     def watch(self, session: Session) -> Iterator[None]:
         """Show the session as long as the context is open."""
         if self._console.is_terminal:
-            with Live(_Picture(session), console=self._console, refresh_per_second=4, transient=True):
+            picture = _Picture(session)
+            with Live(picture, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False):
                 yield
             return
         ended = threading.Event()

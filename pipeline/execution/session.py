@@ -279,18 +279,18 @@ class Session:
         )
 
     def _fail(self, trial: Trial, failure: str) -> Verdict:
-        self._errors.append(failure.splitlines()[0])
-        alike = self._errors[-self._job.budget.max_failed_trials :]
-        if self.best is None and len(alike) == self._job.budget.max_failed_trials and len(set(alike)) == 1:
-            self.over = self.over or f"The first {len(alike)} trials failed alike: {alike[0]}"
-        verdict = self._end(
-            trial, "failed", DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value)
-        )
+        what = DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value)
+        verdict = self._end(trial, "failed", what)
         if trial is self.best:
             self.best = None
             for other in self.trials.values():
                 if other.state != "failed":
                     self._compare(other)
+        self._errors.append(failure.splitlines()[0])
+        ended = [other for other in self.trials.values() if not other.live]
+        all_failed = all(other.state == "failed" for other in ended)
+        if all_failed and len(ended) >= self._job.budget.max_failed_trials and len(set(self._errors)) == 1:
+            self.over = self.over or f"The first {len(ended)} trials failed alike: {self._errors[0]}"
         return verdict
 
     def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:

@@ -1,5 +1,6 @@
 """A trial as the driver knows it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -73,7 +74,8 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """The trial as JSON values."""
-        return {**asdict(self), "checkpoints": sorted(self.checkpoints)}
+        value = self.value if self.value is not None and math.isfinite(self.value) else None
+        return {**asdict(self), "value": value, "checkpoints": sorted(self.checkpoints)}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Trial":

@@ -1,0 +1,23 @@
+"""What all tests share: one Ray cluster for the whole session."""
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+
+# TensorFlow's own notes about the machine would drown what a failing test prints.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[str]:
+    """A Ray cluster of two workers in this process; its address."""
+    from pipeline.execution.on_ray import ENVIRONMENT
+
+    os.environ.update(ENVIRONMENT)
+    import ray
+
+    context = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    yield context.address_info["gcs_address"]
+    ray.shutdown()

@@ -1,0 +1,110 @@
+"""A study of a plain function, on real Ray workers: the whole way from drawing to tables."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import Budget, Choice, Objective, TuneJob, Uniform, load_results, run
+from pipeline.errors import NoTrialSucceeded
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+
+def slope(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """A score that grows with each step; prints, fails or kills its own process where the config says so."""
+    print(f"slope {config['x']:.3f}")
+    for step in range(1, 100):
+        if config["trouble"] == "raise" and step == 2:
+            raise ValueError(f"no step {step} for {config['x']:.3f}")
+        if config["trouble"] == "nan" and step == 3:
+            yield {"score": float("nan")}
+        if config["trouble"] == "die" and step == 3 and not Path(config["marker"]).exists():
+            Path(config["marker"]).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield {"score": config["x"] * step}
+
+
+def job(**fields: Any) -> TuneJob:
+    """Six trials of eight steps."""
+    defaults: dict[str, Any] = {
+        "name": "slopes",
+        "function": slope,
+        "space": {"x": Uniform(0, 1), "trouble": "none"},
+        "objectives": [Objective("score", "max")],
+        "scheduler": "fifo",
+        "budget": Budget(trials=6, epochs=8),
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+def test_workers_train_what_the_own_process_trains(tmp_path):
+    """The same study on Ray and without it: the same trials, epochs, configs and values, to the last digit."""
+    run(job(), storage=tmp_path / "ray")
+    run(job().replaced({"resources.workers": 0}), storage=tmp_path / "here")
+    ray, here = load_results(tmp_path / "ray/slopes"), load_results(tmp_path / "here/slopes")
+    columns = ["trial_id", "epoch", "model_epoch", "segment", "score", "config_x"]
+    assert ray.epochs[columns].equals(here.epochs[columns])
+    assert len(ray.epochs) == 48
+    assert set(ray.trials["state"]) == {"completed"}
+    assert ray.state == "finished"
+
+
+def test_a_killed_worker_is_replaced_and_nothing_is_recorded_twice(tmp_path):
+    """One trial's process dies of SIGKILL at step 3: a second attempt finishes it, each epoch stands once."""
+    fatal = job(space={"x": Uniform(0, 1), "trouble": "die", "marker": str(tmp_path / "died")})
+    run(fatal, storage=tmp_path)
+    results = load_results(tmp_path / "slopes")
+    assert set(results.trials["state"]) == {"completed"}
+    assert sorted(results.trials["attempts"]) == [1, 1, 1, 1, 1, 2]
+    assert not results.epochs.duplicated(["trial_id", "epoch"]).any()
+    assert (results.epochs.groupby("trial_id")["epoch"].apply(list).map(lambda e: e == list(range(1, 9)))).all()
+    retry = results.decisions[results.decisions["kind"] == "retry"].iloc[0]
+    assert "The actor died unexpectedly" in retry["reason"]
+
+
+def test_a_failing_config_leaves_the_rest_unharmed(tmp_path):
+    """A trial that raises is failed with its traceback, one whose value is NaN too; neither is the best."""
+    mixed = job(
+        space={"trouble": Choice(["none", "raise", "nan"]), "x": Uniform(0, 1)}, budget=Budget(trials=9, epochs=4)
+    )
+    run(mixed, storage=tmp_path)
+    trials = load_results(tmp_path / "slopes").trials.set_index("trial_id")
+    by_trouble = trials.groupby("config_trouble")["state"].apply(set).to_dict()
+    assert by_trouble == {"none": {"completed"}, "raise": {"failed"}, "nan": {"failed"}}
+    raised = trials[trials["config_trouble"] == "raise"].iloc[0]
+    assert raised["error"].startswith("ValueError: no step 2 for")
+    assert "in slope" in raised["error"]
+    assert load_results(tmp_path / "slopes").best.config["trouble"] == "none"
+
+
+def test_what_a_trial_prints_is_kept(tmp_path):
+    """Each trial's output lies in its own log."""
+    run(job(budget=Budget(trials=2, epochs=1)), storage=tmp_path)
+    trials = load_results(tmp_path / "slopes").trials.set_index("trial_id")
+    for trial_id, x in trials["config_x"].items():
+        assert (tmp_path / f"slopes/logs/{trial_id}.log").read_text() == f"slope {x:.3f}\n"
+
+
+def test_a_study_without_a_value_says_so(tmp_path):
+    """Three trials that fail alike end the study; the message names the error."""
+    with pytest.raises(NoTrialSucceeded, match=r"ended without a value.*ValueError: no step 2"):
+        run(job(space={"x": 0.5, "trouble": "raise"}), storage=tmp_path)
+    results = load_results(tmp_path / "slopes")
+    assert results.state == "failed"
+    assert len(results.trials) <= 4
+
+
+def test_a_finished_study_is_not_run_again(tmp_path):
+    """With resume, a finished study is left as it is; with a larger budget it goes on."""
+    small = job(budget=Budget(trials=2, epochs=2))
+    run(small, storage=tmp_path)
+    assert run(small, storage=tmp_path, resume=True).already
+    larger = small.replaced({"budget.trials": 4})
+    assert not run(larger, storage=tmp_path, resume=True).already
+    results = load_results(tmp_path / "slopes")
+    assert list(results.trials["trial_id"]) == ["0000", "0001", "0002", "0003"]
+    assert sorted(set(results.epochs["session"])) == [1, 2]
