@@ -21,8 +21,7 @@ from pydantic import (
 from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers import ASHA, SCHEDULERS, AnyScheduler
 from pipeline.searchers import SEARCHERS, AnySearcher, RandomSearch
-from pipeline.space import IntUniform, Space
-from pipeline.space.domains import Choice, Grid
+from pipeline.space import Choice, Grid, IntUniform, Space
 from pipeline.study.code import Code, Data, is_saved
 from pipeline.study.parts import Budget, Objective, Resources
 
