@@ -41,7 +41,7 @@ def pack(checkpoint: Checkpoint) -> list[bytes | memoryview]:
     arrays = [np.ascontiguousarray(array) for array in checkpoint.arrays]
     layout = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
     header = json.dumps({"header": checkpoint.header, "arrays": layout}).encode()
-    pieces = [memoryview(array.reshape(-1).view(np.uint8)) if array.size else b"" for array in arrays]
+    pieces = [array.reshape(-1).view(np.uint8).data if array.size else b"" for array in arrays]
     digest = hashlib.blake2b(header, digest_size=_DIGEST)
     for piece in pieces:
         digest.update(piece)

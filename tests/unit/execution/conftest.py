@@ -9,7 +9,7 @@ from pipeline.execution.recorder import Recorder
 from pipeline.execution.session import Session
 from pipeline.space import Uniform
 from pipeline.storage import Store
-from pipeline.study import Budget, Objective, TuneJob
+from pipeline.study import Budget, Objective, TuneJob, save_study
 from tests.unit.execution.played import Study, steps
 
 
@@ -28,6 +28,7 @@ def study(tmp_path: Any) -> Callable[..., Study]:
         }
         job = TuneJob(**{**defaults, **fields})
         store = Store(tmp_path / folder)
+        save_study(store, job)
         recorder = Recorder(store, job, session=1)
         return Study(Session(job, store, recorder), recorder, store)
 

@@ -1,0 +1,151 @@
+"""The command as a person or a script uses it: real processes, exit codes, stdout and stderr."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline import load_results
+
+TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
+
+
+def tunepipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Call the command in a folder."""
+    return subprocess.run([*TUNEPIPE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "mnist-ahsa"], "Did you mean 'mnist-asha'?"),
+        (["run", "beale", "--trials", "0"], "budget.trials"),
+        (["run", "beale", "--set", "space.lr.low=3"], "space.lr"),
+        (["run", "beale", "--set", "nonsense"], "field=value"),
+        (["run", "beale", "--scheduler", "ahsa"], "asha, fifo, pbt"),
+        (["run", "beale", "--set", "resources.cpus=1000"], "asks for 1000 CPUs"),
+        (["run", "beale", "--workers", "0", "--storage", "/proc/nowhere"], "/proc/nowhere"),
+        (["run", "missing.py"], "missing.py"),
+        (["run", "digits-quick", "--workers", "0", "--set", "data=mnits"], "mnist"),
+        (["results", "nothing"], "nothing"),
+        (["report", "nothing"], "nothing"),
+        (["export", "nothing", "--to", "x"], "nothing"),
+        (["logs", "nothing", "--trial", "0"], "nothing"),
+        (["run", "beale", "--name", "../out"], "name"),
+    ],
+)
+def test_a_mistake_ends_in_a_paragraph_and_exit_code_2(arguments, told, tmp_path):
+    """What was wrong stands on stderr, without a traceback; stdout stays empty."""
+    done = tunepipe(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_taken_name_offers_resume_and_another_name(tmp_path):
+    """The same study twice: the second call says so; with --resume it does nothing and ends well."""
+    once = ["run", "beale", "--workers", "0", "--trials", "3", "--epochs", "2"]
+    assert tunepipe(*once, cwd=tmp_path).returncode == 0
+    again = tunepipe(*once, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+    assert "--name" in again.stderr
+    assert tunepipe(*once, "--resume", cwd=tmp_path).returncode == 0
+
+
+def test_json_is_one_object_on_stdout(tmp_path):
+    """With --json the progress goes to stderr, and stdout can be parsed."""
+    done = tunepipe("run", "beale", "--workers", "0", "--trials", "4", "--epochs", "4", "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert told["state"] == "finished"
+    assert len(told["trials"]) == 4
+    assert told == json.loads(tunepipe("results", "beale", "--json", cwd=tmp_path).stdout)
+
+
+def test_a_job_file_of_ones_own_runs_from_any_folder(tmp_path):
+    """A Python file that exports JOB, beside a module that it imports, on real workers."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/shape.py").write_text("def height(x):\n    return 1 - (x - 0.3) ** 2\n")
+    (tmp_path / "mine/hill.py").write_text(
+        "from pipeline import TuneJob, Objective, Uniform, Budget\n"
+        "from shape import height\n"
+        "def climb(config):\n"
+        "    yield {'height': height(config['x'])}\n"
+        "JOB = TuneJob(name='hill', function=climb, space={'x': Uniform(0, 1)},\n"
+        "              objectives=[Objective('height', 'max')], budget=Budget(trials=4, epochs=1))\n"
+    )
+    done = tunepipe("run", "mine/hill.py", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["best"]["value"] > 0.9
+
+
+def test_no_trial_succeeding_is_exit_code_3(tmp_path):
+    """All trials fail: exit code 3, and the error is named."""
+    (tmp_path / "bad.py").write_text(
+        "from pipeline import TuneJob, Objective, Uniform, Budget\n"
+        "def f(config):\n"
+        "    raise RuntimeError('no luck')\n"
+        "JOB = TuneJob(name='bad', function=f, space={'x': Uniform(0, 1)},\n"
+        "              objectives=[Objective('score', 'max')], budget=Budget(trials=4, epochs=1))\n"
+    )
+    done = tunepipe("run", "bad.py", "--workers", "0", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "RuntimeError: no luck" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_metric_lists_those_there_are(tmp_path):
+    """The objective is not among the metrics: exit code 2, and the names there are."""
+    done = tunepipe(
+        "run", "beale", "--workers", "0", "--set", 'objectives=[{"metric": "distanc", "mode": "min"}]', cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert "distance, value" in done.stderr
+
+
+def test_ctrl_c_leaves_whole_tables_and_no_process(tmp_path):
+    """SIGINT in the middle of a study on Ray: exit code 130, tables that can be read, and nothing still running."""
+    (tmp_path / "slow.py").write_text(
+        "import time\n"
+        "from pipeline import TuneJob, Objective, Uniform, Budget\n"
+        "def f(config):\n"
+        "    for step in range(10_000):\n"
+        "        time.sleep(0.01)\n"
+        "        yield {'score': config['x'] + step}\n"
+        "JOB = TuneJob(name='slow', function=f, space={'x': Uniform(0, 1)}, scheduler='fifo',\n"
+        "              objectives=[Objective('score', 'max')], budget=Budget(trials=4, epochs=10_000))\n"
+    )
+    process = subprocess.Popen(
+        [*TUNEPIPE, "run", "slow.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "TUNEPIPE_TEST": "1"},
+    )  # fmt: skip
+    study = tmp_path / "studies/slow"
+    _wait_for(lambda: list(study.glob("epochs/*.parquet")), process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    results = load_results(study)
+    assert results.state == "interrupted"
+    assert set(results.trials["state"]) == {"paused"}
+    assert not results.epochs.duplicated(["trial_id", "epoch"]).any()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    assert not [path for path in study.rglob("*") if ".writing-" in path.name]
+
+
+def _wait_for(condition, process: subprocess.Popen[str]) -> None:
+    """Poll until a condition holds; fail at once if the process has ended."""
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        try:
+            process.wait(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            continue
