@@ -2,18 +2,22 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Count, Decision, Mode, Ratio, Scheduler, SchedulerSettings, Setting, earliest
+from pipeline.schedulers.base import Decision, Mode, Scheduler, SchedulerSettings, Setting, earliest
 from pipeline.space import Config
+from pipeline.space.values import Count, Real
 
 __all__ = ["ASHA"]
 
 
+@dataclass(frozen=True)
 class ASHA(SchedulerSettings):
     """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
 
@@ -27,9 +31,9 @@ class ASHA(SchedulerSettings):
             At least 1.01.
     """
 
-    kind: Literal["asha"] = "asha"
     grace_period: Count = 1
-    reduction_factor: Ratio = 2
+    reduction_factor: Annotated[Real, Field(ge=1.01)] = 2
+    kind: Literal["asha"] = field(default="asha", repr=False)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """A first rung beyond a trial's maximum would never be reached."""

@@ -7,21 +7,18 @@ and back: the same object serves the study, its resume, the tables and the simul
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict
 
 from pipeline.errors import Fault
 from pipeline.space import Config
+from pipeline.space.values import SETTINGS
 
 __all__ = [
     "Action",
-    "Count",
     "Decision",
-    "Fraction",
     "Mode",
-    "Probability",
-    "Ratio",
     "Scheduler",
     "SchedulerSettings",
     "Setting",
@@ -30,11 +27,6 @@ __all__ = [
 
 Mode: TypeAlias = Literal["min", "max"]
 Action: TypeAlias = Literal["continue", "stop", "pause", "exploit"]
-
-Count: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
-Ratio: TypeAlias = Annotated[float, Field(strict=True, ge=1.01, allow_inf_nan=False)]
-Fraction: TypeAlias = Annotated[float, Field(strict=True, ge=0, le=0.5)]
-Probability: TypeAlias = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +117,11 @@ class Scheduler(Protocol):
         """Take over a state that `state` returned."""
 
 
-class SchedulerSettings(BaseModel):
+@dataclass(frozen=True)
+class SchedulerSettings:
     """What a person sets on a scheduler. Each subclass adds `kind` and its own fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     needs_checkpoint: ClassVar[bool] = False
     """Whether a trial has to leave a checkpoint at every milestone, since it may be paused or exploited there."""

@@ -1,6 +1,7 @@
 """The plain scheduler: every trial trains to its end."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting, earliest
@@ -9,10 +10,11 @@ from pipeline.space import Config
 __all__ = ["FIFO"]
 
 
+@dataclass(frozen=True)
 class FIFO(SchedulerSettings):
     """First in, first out: no trial is stopped early."""
 
-    kind: Literal["fifo"] = "fifo"
+    kind: Literal["fifo"] = field(default="fifo", repr=False)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
         """The end."""

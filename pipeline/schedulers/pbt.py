@@ -2,23 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import (
-    Count,
-    Decision,
-    Fraction,
-    Probability,
-    Scheduler,
-    SchedulerSettings,
-    Setting,
-    earliest,
-)
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting, earliest
 from pipeline.space import Config, perturb
+from pipeline.space.values import Count, Real
 
 __all__ = ["PBT"]
 
@@ -26,6 +19,7 @@ _STREAM = 7
 """Keeps these draws apart from the searcher's, which come from (seed, index)."""
 
 
+@dataclass(frozen=True)
 class PBT(SchedulerSettings):
     """Population based training (Jaderberg et al. 2017, "Population Based Training of Neural Networks").
 
@@ -41,10 +35,10 @@ class PBT(SchedulerSettings):
     """
 
     needs_checkpoint: ClassVar[bool] = True
-    kind: Literal["pbt"] = "pbt"
     interval: Count = 1
-    quantile: Fraction = 0.25
-    resample_probability: Probability = 0.25
+    quantile: Annotated[Real, Field(ge=0, le=0.5)] = 0.25
+    resample_probability: Annotated[Real, Field(ge=0, le=1)] = 0.25
+    kind: Literal["pbt"] = field(default="pbt", repr=False)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """An interval beyond a trial's maximum would never be reached; one trial is no population."""

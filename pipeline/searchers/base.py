@@ -5,19 +5,22 @@ or on a resume.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from pipeline.space import Config
+from pipeline.space.values import SETTINGS
 
 __all__ = ["SearcherSettings"]
 
 
-class SearcherSettings(BaseModel):
+@dataclass(frozen=True)
+class SearcherSettings:
     """What a person sets on a searcher. Each subclass adds `kind` and its own fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     def fault(self, space: Mapping[str, Any]) -> str | None:
         """What makes this searcher unfit for `space`, in words; None where it fits."""

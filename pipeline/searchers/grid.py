@@ -1,6 +1,7 @@
 """Grid search: every combination once."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -11,10 +12,11 @@ from pipeline.space import Choice, Config, Grid, draw, grid_size
 __all__ = ["GridSearch"]
 
 
+@dataclass(frozen=True)
 class GridSearch(SearcherSettings):
     """Every combination of the space's Grid and Choice parameters, the last parameter fastest; others must be fixed."""
 
-    kind: Literal["grid"] = "grid"
+    kind: Literal["grid"] = field(default="grid", repr=False)
 
     def fault(self, space: Mapping[str, Any]) -> str | None:
         """Names the parameters that have no finite list of values."""

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
-from pipeline.space.values import ReadScalar, Scalar
+from pipeline.space.values import SETTINGS, ReadScalar, Scalar
 
 __all__ = ["Choice", "Grid"]
-
-_STRICT = ConfigDict(extra="forbid", revalidate_instances="always")
 
 
 def _as_tuple(values: object) -> object:
@@ -30,7 +28,7 @@ class Choice:
         values: The values; for the explore step of population based training, neighbours lie side by side.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = SETTINGS
 
     values: _Values
     kind: Literal["choice"] = field(default="choice", repr=False)
@@ -61,7 +59,7 @@ class Grid:
         values: The values, in the order in which they are tried.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = SETTINGS
 
     values: _Values
     kind: Literal["grid"] = field(default="grid", repr=False)

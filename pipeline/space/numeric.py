@@ -10,13 +10,11 @@ from fractions import Fraction
 from typing import Any, Literal, TypeGuard
 
 import numpy as np
-from pydantic import ConfigDict, StrictBool
+from pydantic import StrictBool
 
-from pipeline.space.values import INT64, LARGEST, Real, Whole
+from pipeline.space.values import INT64, LARGEST, SETTINGS, Real, Whole
 
 __all__ = ["IntUniform", "LogUniform", "Normal", "QUniform", "Uniform"]
-
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, revalidate_instances="always")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Uniform:
         high: Upper end, excluded; above `low`.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = SETTINGS
 
     low: Real
     high: Real
@@ -60,7 +58,7 @@ class LogUniform:
         high: Upper end, excluded; above `low`.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = SETTINGS
 
     low: Real
     high: Real
@@ -93,7 +91,7 @@ class IntUniform:
         log: Draw uniformly in the logarithm; needs `low` of at least 1.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = SETTINGS
 
     low: Whole
     high: Whole
@@ -132,7 +130,7 @@ class QUniform:
         q: The step; above 0.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = SETTINGS
 
     low: Real
     high: Real
@@ -187,7 +185,7 @@ class Normal:
         std: The standard deviation; above 0.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = SETTINGS
 
     mean: Real
     std: Real

@@ -4,9 +4,9 @@ import math
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator
 
-__all__ = ["INT64", "LARGEST", "Config", "ReadScalar", "Real", "Scalar", "Whole", "plain"]
+__all__ = ["INT64", "LARGEST", "SETTINGS", "Config", "Count", "ReadScalar", "Real", "Scalar", "Whole", "plain"]
 
 Scalar: TypeAlias = bool | int | float | str
 """What a hyperparameter's value may be."""
@@ -19,6 +19,10 @@ INT64 = 2**63
 
 LARGEST = 1e300
 """Bounds beyond are refused: no sum or product of what is drawn then overflows."""
+
+SETTINGS = ConfigDict(extra="forbid", allow_inf_nan=False, revalidate_instances="always")
+"""How pydantic reads a dataclass that a person fills in. Building one never raises: what is wrong with it is told by
+the job it becomes part of, together with all else that is wrong there."""
 
 
 def plain(value: object) -> object:
@@ -50,3 +54,6 @@ Real: TypeAlias = Annotated[float, BeforeValidator(plain), Field(strict=True)]
 
 Whole: TypeAlias = Annotated[int, BeforeValidator(plain), Field(strict=True)]
 """A whole number as pydantic should read it: no text, no fraction, no true or false."""
+
+Count: TypeAlias = Annotated[Whole, Field(ge=1, lt=2**31)]
+"""How many of something, where there has to be one."""

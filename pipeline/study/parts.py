@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from pipeline.schedulers import Mode
+from pipeline.space.values import SETTINGS, Count, Real, Whole
 
 __all__ = ["Budget", "Objective", "Resources"]
 
@@ -19,9 +20,9 @@ class Objective:
         mode: `max` or `min`.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
+    __pydantic_config__ = SETTINGS
 
-    metric: Annotated[str, Field(min_length=1)]
+    metric: Annotated[str, Field(strict=True, min_length=1)]
     mode: Mode
 
     def better(self, value: float, than: float | None) -> bool:
@@ -33,7 +34,8 @@ class Objective:
         return value >= target if self.mode == "max" else value <= target
 
 
-class Budget(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
     """When a study ends: at whichever limit comes first.
 
     Args:
@@ -45,30 +47,31 @@ class Budget(BaseModel):
         max_failed_trials: End the study when its first so many trials all failed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = SETTINGS
 
-    trials: PositiveInt = 16
-    epochs: PositiveInt = 8
-    total_epochs: PositiveInt | None = None
-    seconds: PositiveFloat | None = None
-    target: float | None = None
-    max_failed_trials: PositiveInt = 3
+    trials: Count = 16
+    epochs: Count = 8
+    total_epochs: Count | None = None
+    seconds: Annotated[Real, Field(gt=0)] | None = None
+    target: Real | None = None
+    max_failed_trials: Count = 3
 
 
-class Resources(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
     """What one trial gets.
 
     Args:
         cpus: CPU cores; fractions allowed.
         gpus: GPUs; a fraction is enforced as a memory limit, more than one needs a `strategy`.
-        workers: How many trials train at once: as many as fit unless given; 0 trains in the driver's own process,
-            for a debugger.
+        workers: How many trials train at once: as many as fit unless given; 0 trains in the driver's own
+            process, for a debugger.
         strategy: How a trial uses several GPUs: `mirrored` trains under tf.distribute.MirroredStrategy.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    __pydantic_config__ = SETTINGS
 
-    cpus: PositiveFloat = 1
-    gpus: NonNegativeFloat = 0
-    workers: Annotated[int, Field(ge=0)] | None = None
+    cpus: Annotated[Real, Field(gt=0)] = 1
+    gpus: Annotated[Real, Field(ge=0)] = 0
+    workers: Annotated[Whole, Field(ge=0, lt=2**31)] | None = None
     strategy: Literal["mirrored"] | None = None
