@@ -7,32 +7,35 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
-    PositiveFloat,
-    PositiveInt,
+    StrictBool,
+    StrictStr,
     ValidationError,
     model_validator,
 )
 
-from pipeline.errors import Fault, InvalidJob
+from pipeline.errors import InvalidJob
 from pipeline.schedulers import ASHA, SCHEDULERS, AnyScheduler
 from pipeline.searchers import SEARCHERS, AnySearcher, RandomSearch
-from pipeline.space import Choice, Grid, IntUniform, Space
+from pipeline.space import Space
+from pipeline.space.values import Count, Real, Whole
+from pipeline.study.changes import changed
 from pipeline.study.code import Code, Data, is_saved
+from pipeline.study.faults import NAME, read_faults
 from pipeline.study.parts import Budget, Objective, Resources
+from pipeline.study.rules import broken_rules
 
 __all__ = ["SCHEMA_VERSION", "TuneJob"]
 
 SCHEMA_VERSION = 1
 
-_NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 
-
-def _named(known: Mapping[str, type]) -> BeforeValidator:
+def _by_name(known: Mapping[str, type]) -> BeforeValidator:
     """Accept a bare name, `asha`, where settings are wanted: the defaults of that kind."""
 
     def settings(value: object) -> object:
@@ -43,18 +46,30 @@ def _named(known: Mapping[str, type]) -> BeforeValidator:
     return BeforeValidator(settings)
 
 
+def _as_list(value: object) -> object:
+    return (value,) if isinstance(value, Objective | Mapping) else value
+
+
+def _each_once(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+    metrics = [objective.metric for objective in objectives]
+    if twice := sorted({metric for metric in metrics if metrics.count(metric) > 1}):
+        raise ValueError(f"must name each metric once, and {', '.join(twice)} is there more than once")
+    return objectives
+
+
 class TuneJob(BaseModel):
     """What is tuned, how, and for how long: validated as a whole, frozen, JSON both ways.
 
     Args:
-        name: Lower-case letters, digits, `.`, `_`, `-`; at most 63. A study is called as its job unless told otherwise.
+        name: Lower-case letters, digits, `.`, `_`, `-`; at most 63. A study is called as its job unless told
+            otherwise.
         description: One line for `tunepipe list`.
         model: `build_model(config)`, returns a compiled keras.Model.
         function: Instead of a model: `f(config)`, yields a dict of metrics for each epoch.
         callbacks: `callbacks(config)`, returns the Keras callbacks of a trial.
         data: A data set's name, a function that returns a Dataset, or the path of a Parquet file.
         space: Parameter name → domain, or a plain value for a fixed one. Names are lower-case.
-        objectives: What is to be made best; a scheduler looks at the first.
+        objectives: What is to be made best, one or several; a scheduler looks at the first.
         scheduler: ASHA(…), PBT(…), FIFO(), or a name.
         searcher: RandomSearch(), GridSearch(), or a name.
         budget: When the study ends.
@@ -70,32 +85,41 @@ class TuneJob(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
-    name: Annotated[str, Field(pattern=_NAME)]
-    description: str = ""
+    name: Annotated[StrictStr, Field(pattern=NAME)]
+    description: StrictStr = ""
     model: Code | None = None
     function: Code | None = None
     callbacks: Code | None = None
     data: Data | None = None
     space: Space
-    objectives: Annotated[tuple[Objective, ...], Field(min_length=1)]
-    scheduler: Annotated[AnyScheduler, _named(SCHEDULERS)] = ASHA()
-    searcher: Annotated[AnySearcher, _named(SEARCHERS)] = RandomSearch()
+    objectives: Annotated[
+        tuple[Objective, ...], BeforeValidator(_as_list), Field(min_length=1), AfterValidator(_each_once)
+    ]
+    scheduler: Annotated[AnyScheduler, _by_name(SCHEDULERS)] = ASHA()
+    searcher: Annotated[AnySearcher, _by_name(SEARCHERS)] = RandomSearch()
     budget: Budget = Budget()
     resources: Resources = Resources()
-    batch_size: PositiveInt = 128
-    checkpoint_seconds: PositiveFloat = 60
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    trial_seeds: bool = False
+    batch_size: Count = 128
+    checkpoint_seconds: Annotated[Real, Field(gt=0)] = 60
+    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
+    trial_seeds: StrictBool = False
 
     @model_validator(mode="wrap")
     @classmethod
     def _whole(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Tell all faults together: those of single fields, and those between fields that are valid."""
         fields = value if isinstance(value, Mapping) else {}
         try:
             job = handler(value)
         except ValidationError as error:
-            raise InvalidJob(_subject(fields), _faults(error)) from None
-        if faults := list(job._across_fields()):
+            faults = read_faults(error, list(cls.model_fields))
+            invalid = {fault.field.split(".")[0] for fault in faults}
+            valid = {name: fields[name] for name in fields if name not in invalid}
+            if isinstance(value, Mapping):
+                faults += broken_rules(handler({**_REQUIRED, **valid}), invalid)
+        else:
+            faults = broken_rules(job)
+        if faults:
             raise InvalidJob(_subject(fields), faults)
         return job
 
@@ -119,26 +143,21 @@ class TuneJob(BaseModel):
         """A job with some fields changed.
 
         Args:
-            changes: New values by dotted field, as `--set` takes them: `budget.trials`, `space.lr`, `scheduler`. Values
-                are JSON values; a plain value for `space.lr` fixes that parameter. Changing `scheduler.kind` starts
-                from that kind's defaults.
+            changes: New values by dotted field, as `--set` takes them: `budget.trials`, `space.lr`, `scheduler`,
+                `scheduler.interval`, in any order. Values are JSON values or domains and settings; a plain value
+                for `space.lr` fixes that parameter. Another scheduler starts from its defaults.
 
         Raises:
-            InvalidJob: A field does not exist or a value is not allowed.
+            InvalidJob: Lists every field that does not exist and every value that is not allowed.
         """
-        fields: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
-        faults = []
-        for path, value in changes.items():
-            head, *rest = path.split(".")
-            if head not in fields:
-                faults.append(Fault(path, value, f"no such field; there are {', '.join(fields)}"))
-            elif not rest:
-                fields[head] = value
-            else:
-                fields[head] = _put(_plain(fields[head]), rest, value)
+        fields, faults = changed({name: getattr(self, name) for name in type(self).model_fields}, changes)
+        try:
+            job = TuneJob(**fields)
+        except InvalidJob as error:
+            raise InvalidJob(error.subject, [*faults, *error.faults]) from None
         if faults:
-            raise InvalidJob(f"job {self.name!r}", faults)
-        return TuneJob(**fields)
+            raise InvalidJob(_subject(fields), faults)
+        return job
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values; functions by name and digest."""
@@ -163,95 +182,11 @@ class TuneJob(BaseModel):
     def __hash__(self) -> int:
         return hash(json.dumps(self.to_json(), sort_keys=True))
 
-    def _across_fields(self) -> list[Fault]:
-        faults = []
-        if (self.model is None) == (self.function is None):
-            found = "neither" if self.model is None else "both"
-            faults.append(Fault("model", found, "either model or function must be given"))
-        if self.model is not None and self.data is None:
-            faults.append(Fault("data", None, "a model needs a data set: a name, a function or a Parquet file"))
-        if self.function is not None and self.callbacks is not None:
-            faults.append(Fault("callbacks", self.callbacks.__name__, "callbacks need a model, not a function"))
-        if unfit := self.searcher.fault(self.space):
-            faults.append(Fault("searcher", self.searcher.kind, unfit))
-        if self.scheduler.kind == "pbt" and self.budget.trials < 2:
-            faults.append(Fault("budget.trials", self.budget.trials, "a population needs at least 2 trials"))
-        if self.scheduler.kind == "pbt" and self.function is not None:
-            faults.append(
-                Fault(
-                    "scheduler",
-                    "pbt",
-                    "a function's steps cannot be taken over by another trial: use a model",
-                )
-            )
-        if self.resources.gpus > 1 and self.resources.gpus != int(self.resources.gpus):
-            faults.append(Fault("resources.gpus", self.resources.gpus, "must be whole above 1"))
-        if self.resources.gpus > 1 and self.model is not None and self.resources.strategy is None:
-            faults.append(
-                Fault(
-                    "resources.gpus",
-                    self.resources.gpus,
-                    "more than one GPU for a trial needs resources.strategy='mirrored', or the others stay idle",
-                )
-            )
-        faults += self._batch_size_faults()
-        return faults
 
-    def _batch_size_faults(self) -> list[Fault]:
-        domain = self.space.get("batch_size")
-        if domain is None or self.model is None:
-            return []
-        values = domain.values if isinstance(domain, Choice | Grid) else [getattr(domain, "low", domain)]
-        whole = not hasattr(domain, "draw") or isinstance(domain, Choice | Grid | IntUniform)
-        if whole and all(isinstance(value, int) and value >= 1 for value in values):
-            return []
-        return [Fault("space.batch_size", domain, "a batch size must be a whole number of at least 1")]
+_REQUIRED: dict[str, Any] = {"name": "x", "space": {}, "objectives": (Objective("x", "max"),)}
+"""Stands in for what is missing or invalid, while the rules between the other fields are asked."""
 
 
 def _subject(fields: Mapping[str, Any]) -> str:
     name = fields.get("name")
-    return f"job {name!r}" if isinstance(name, str) and re.match(_NAME, name) else "the job"
-
-
-def _faults(error: ValidationError) -> list[Fault]:
-    faults = []
-    for item in error.errors(include_url=False):
-        # Tags of unions stand in the path of an error; a person never wrote them.
-        kinds = {
-            "domain",
-            "constant",
-            *SCHEDULERS,
-            *SEARCHERS,
-            "function-plain[_validate()]",
-            "constrained-str",
-        }
-        path = [str(part) for part in item["loc"]]
-        path = [p for i, p in enumerate(path) if i == 0 or (p not in kinds and p != _kind_of(error, path, i))]
-        allowed = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        faults.append(Fault(".".join(path), item["input"], allowed[0].lower() + allowed[1:]))
-    return faults
-
-
-def _kind_of(error: ValidationError, path: list[str], index: int) -> str | None:
-    known = {"uniform", "loguniform", "intuniform", "quniform", "normal", "choice", "grid"}
-    return path[index] if path[0] == "space" and index >= 2 and path[index] in known else None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump()
-    return dict(value) if isinstance(value, Mapping) else value
-
-
-def _put(tree: Any, path: list[str], value: Any) -> Any:
-    head, *rest = path
-    if not isinstance(tree, dict):
-        tree = {} if tree is None else _fields_of(tree)
-    if head == "kind" and not rest and tree.get("kind") != value:
-        return {"kind": value}
-    return {**tree, head: _put(_plain(tree.get(head)), rest, value) if rest else value}
-
-
-def _fields_of(value: Any) -> dict[str, Any]:
-    names = getattr(value, "__dataclass_fields__", {})
-    return {name: getattr(value, name) for name in names}
+    return f"job {name!r}" if isinstance(name, str) and re.fullmatch(NAME, name) else "the job"

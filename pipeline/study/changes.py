@@ -1,0 +1,77 @@
+"""Changes to a job by dotted fields, as `--set budget.trials=3` writes them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.errors import Fault
+from pipeline.study.faults import fields_of, unknown
+
+__all__ = ["changed"]
+
+_KINDED = ("scheduler", "searcher")
+
+
+def changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+    """Fields with some of them, or parts of them, replaced.
+
+    Args:
+        fields: A job's values by field.
+        changes: New values by dotted field. Wholes go before their parts, whatever the order: `scheduler` before
+            `scheduler.interval`.
+
+    Returns:
+        The new fields, and a fault for each change that leads nowhere. Values are not looked at: the job does that.
+    """
+    result, faults = dict(fields), []
+    for path in sorted(changes, key=_depth):
+        try:
+            result = _put(result, path.split("."), changes[path])
+        except LookupError as error:
+            faults.append(Fault(path, changes[path], error.args[0]))
+    return result, faults
+
+
+def _depth(path: str) -> tuple[int, bool]:
+    # A kind before its fields: it starts from the defaults.
+    return path.count("."), not path.endswith(".kind")
+
+
+def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
+    """A copy of `tree` with the value at `path`.
+
+    Raises:
+        LookupError: There is no such place; says which there are.
+    """
+    name, *rest = path
+    if isinstance(tree, list | tuple):
+        places = [str(place) for place in range(len(tree))]
+        if name not in places:
+            raise LookupError(unknown("place in the list", places, name))
+        new = _put(tree[int(name)], rest, value, name) if rest else value
+        return [*tree[: int(name)], new, *tree[int(name) + 1 :]]
+    branches = _branches(tree)
+    if branches is None:
+        raise LookupError(f"no such field: {above} has no fields of its own")
+    kinded = "kind" in branches and above != "space"
+    if kinded and name == "kind" and not rest:
+        return tree if branches["kind"] == value else {"kind": value}
+    # A kind that was just chosen has all its fields still to come: the job knows which there are.
+    if name not in branches and not (kinded and isinstance(tree, Mapping)):
+        what = "parameter" if above == "space" else "field"
+        raise LookupError(unknown(what, [branch for branch in branches if not (kinded and branch == "kind")], name))
+    if rest:
+        value = _put(branches.get(name), rest, value, name)
+    elif name in _KINDED and isinstance(value, str):
+        same = getattr(branches[name], "kind", None) == value
+        value = branches[name] if same else {"kind": value}
+    return {**branches, name: value}
+
+
+def _branches(tree: Any) -> dict[str, Any] | None:
+    if isinstance(tree, Mapping):
+        return dict(tree)
+    names = fields_of(tree)
+    if not names and not hasattr(tree, "kind"):
+        return None
+    kind = {"kind": tree.kind} if hasattr(tree, "kind") else {}
+    return {**{name: getattr(tree, name) for name in names}, **kind}

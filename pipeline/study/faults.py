@@ -1,0 +1,133 @@
+"""What pydantic found wrong, in words for the person who wrote it: one fault for each field."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.errors import Fault
+from pipeline.schedulers import SCHEDULERS
+from pipeline.searchers import SEARCHERS
+from pipeline.space import DOMAINS
+from pipeline.study.parts import Budget, Objective, Resources
+
+__all__ = ["NAME", "fields_of", "read_faults", "unknown"]
+
+NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
+"""What a job or a study may be called."""
+
+_PARTS: dict[str, type] = {"budget": Budget, "resources": Resources}
+_KINDS: dict[str, dict[str, Any]] = {"scheduler": SCHEDULERS, "searcher": SEARCHERS}
+
+_PLAIN = {
+    "missing": "must be given",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be finite",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "string_unicode": "must be text that can be written as UTF-8",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
+    "value_error": "{error}",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+}
+
+_PATTERNS = {
+    "name": "must be lower-case letters, digits, '.', '_' or '-', begin and end with a letter or digit; at most 63 characters",
+    "space": "a parameter's name must begin with a lower-case letter; then letters, digits and '_'; at most 63 characters",
+}
+
+
+def read_faults(error: ValidationError, fields: Sequence[str]) -> list[Fault]:
+    """One fault for each field that pydantic refused.
+
+    Args:
+        error: What it raised for a job.
+        fields: The job's own field names.
+    """
+    faults: dict[str, Fault] = {}
+    for item in error.errors(include_url=False):
+        path, owner = _place(item["loc"])
+        fault = _fault(path, item, fields if owner is None else fields_of(owner))
+        faults.setdefault(fault.field, fault)
+    return list(faults.values())
+
+
+def fields_of(owner: object) -> list[str]:
+    """Names of the fields a person may set on a dataclass or an instance of one; none for anything else."""
+    if not dataclasses.is_dataclass(owner):
+        return []
+    return [field.name for field in dataclasses.fields(owner) if field.name != "kind"]
+
+
+def unknown(what: str, known: Iterable[str], found: str) -> str:
+    """Says that there is no such thing, which ones there are, and which one may have been meant."""
+    names = list(known)
+    if not names:
+        return f"no such {what}; there are none"
+    close = get_close_matches(found, names, n=1, cutoff=0.5)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return f"no such {what}; there {'is' if len(names) == 1 else 'are'} {', '.join(names)}{meant}"
+
+
+def _place(loc: tuple[int | str, ...]) -> tuple[list[str], type | None]:
+    """The dotted path that a person would write, and the class that has the last field; None for the job itself.
+
+    Pydantic's path names the branch of each union on its way, which nobody wrote.
+    """
+    head, *rest = [str(part) for part in loc] or [""]
+    if head in _KINDS and rest:
+        return [head, *rest[1:]], _KINDS[head].get(rest[0])
+    if head == "space" and rest:
+        name, *rest = rest
+        owner = DOMAINS.get(rest[1]) if len(rest) > 1 and rest[0] == "domain" else None
+        return [head, name, *rest[2:]], owner
+    if head == "objectives":
+        return [head, *rest], Objective
+    return [head, *rest], _PARTS.get(head)
+
+
+def _fault(path: list[str], item: Any, fields: Sequence[str]) -> Fault:
+    kind, found, context = item["type"], item["input"], item.get("ctx", {})
+    field = ".".join(path)
+    if kind == "missing":
+        return Fault(field, None, "must be given")
+    if kind == "extra_forbidden" or kind == "unexpected_keyword_argument":
+        return Fault(field, found, unknown("field", fields, path[-1]))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return _no_such_kind(field, path[0], found)
+    if kind == "string_pattern_mismatch":
+        return Fault(field, found, _PATTERNS[path[0]])
+    if kind in _PLAIN:
+        return Fault(field, found, _PLAIN[kind].format(**context))
+    if path[0] == "space":
+        names = ", ".join(domain.__name__ for domain in DOMAINS.values())
+        what = "an object of names, each with" if len(path) == 1 else ""
+        return Fault(field, found, " ".join(f"must be {what} a plain value or one of {names}".split()))
+    if fields and kind in ("dataclass_type", "model_type", "model_attributes_type", "dataclass_exact_type"):
+        if path[0] in _KINDS:
+            return _no_such_kind(field, path[0], found)
+        return Fault(field, found, f"must be {_article(path[0])} with the fields {', '.join(fields)}")
+    message = item["msg"].removeprefix("Input ")
+    return Fault(field, found, message[:1].lower() + message[1:])
+
+
+def _article(head: str) -> str:
+    return {"budget": "a Budget", "resources": "Resources", "objectives": "an Objective"}.get(head, "a TuneJob")
+
+
+def _no_such_kind(field: str, head: str, found: Any) -> Fault:
+    known = _KINDS.get(head, DOMAINS)
+    what = head if head in _KINDS else "domain"
+    named = found.get("kind") if isinstance(found, dict) else getattr(found, "kind", found)
+    if isinstance(named, str):
+        return Fault(field, named, unknown(what, known, named))
+    return Fault(field, found, f"must name its kind, one of {', '.join(known)}")

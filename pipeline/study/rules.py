@@ -1,0 +1,91 @@
+"""What must hold between a job's fields. A rule is asked only where the fields it looks at are valid by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+from pipeline.errors import Fault
+from pipeline.space import Choice, Grid, IntUniform
+
+if TYPE_CHECKING:
+    from pipeline.study.job import TuneJob
+
+__all__ = ["broken_rules"]
+
+_Rule: TypeAlias = "Callable[[TuneJob], Iterator[Fault]]"
+
+
+def broken_rules(job: TuneJob, invalid: Collection[str] = ()) -> list[Fault]:
+    """What does not fit together in a job.
+
+    Args:
+        job: The job; fields that are invalid hold anything.
+        invalid: Names of these fields: rules about them are left out.
+    """
+    return [fault for rule, fields in _RULES.items() if not fields & set(invalid) for fault in rule(job)]
+
+
+def _one_thing_to_train(job: TuneJob) -> Iterator[Fault]:
+    if job.model is None and job.function is None:
+        yield Fault("model", None, "must be given, or else function")
+    if job.model is not None and job.function is not None:
+        yield Fault("function", job.function.__name__, "must not be given beside model")
+
+
+def _data_for_a_model(job: TuneJob) -> Iterator[Fault]:
+    if job.model is not None and job.data is None:
+        yield Fault("data", None, "must be given for a model: a data set's name, a function or a Parquet file's path")
+
+
+def _callbacks_for_a_model(job: TuneJob) -> Iterator[Fault]:
+    if job.model is None and job.function is not None and job.callbacks is not None:
+        yield Fault("callbacks", job.callbacks.__name__, "must not be given for a function: Keras calls them")
+
+
+def _searcher_fits_space(job: TuneJob) -> Iterator[Fault]:
+    if unfit := job.searcher.fault(job.space):
+        yield Fault("searcher", job.searcher.kind, unfit)
+
+
+def _scheduler_fits_budget(job: TuneJob) -> Iterator[Fault]:
+    yield from job.scheduler.faults(epochs=job.budget.epochs, trials=job.budget.trials)
+
+
+def _weights_can_be_handed_over(job: TuneJob) -> Iterator[Fault]:
+    if job.scheduler.needs_checkpoint and job.function is not None:
+        allowed = "must be one without checkpoints for a function: another trial cannot go on from its state"
+        yield Fault("scheduler", job.scheduler.kind, allowed)
+
+
+def _every_gpu_is_used(job: TuneJob) -> Iterator[Fault]:
+    gpus = job.resources.gpus
+    if gpus <= 1:
+        return
+    if gpus != int(gpus):
+        yield Fault("resources.gpus", gpus, "must be whole above 1")
+    elif job.model is not None and job.resources.strategy is None:
+        allowed = "must be 'mirrored' where a trial has more than one GPU, or the others stay idle"
+        yield Fault("resources.strategy", None, allowed)
+
+
+def _batch_size_is_whole(job: TuneJob) -> Iterator[Fault]:
+    domain = job.space.get("batch_size")
+    if domain is None or job.model is None:
+        return
+    values = domain.values if isinstance(domain, Choice | Grid) else [getattr(domain, "low", domain)]
+    listed = not hasattr(domain, "draw") or isinstance(domain, Choice | Grid | IntUniform)
+    if not listed or not all(type(value) is int and value >= 1 for value in values):
+        yield Fault("space.batch_size", domain, "must be whole numbers of at least 1")
+
+
+_RULES: dict[_Rule, set[str]] = {
+    _one_thing_to_train: {"model", "function"},
+    _data_for_a_model: {"model", "data"},
+    _callbacks_for_a_model: {"model", "function", "callbacks"},
+    _searcher_fits_space: {"searcher", "space"},
+    _scheduler_fits_budget: {"scheduler", "budget"},
+    _weights_can_be_handed_over: {"scheduler", "function"},
+    _every_gpu_is_used: {"resources", "model"},
+    _batch_size_is_whole: {"space", "model"},
+}
