@@ -6,12 +6,14 @@ says whether it goes on.
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pipeline.errors import ModelError, TunepipeError
+from pipeline.execution.limits import alike, spent
 from pipeline.execution.messages import Assignment, Report
 from pipeline.execution.recorder import DecisionRow, Recorder
+from pipeline.execution.retention import retain
 from pipeline.execution.trial import Trial
 from pipeline.schedulers import Decision, Setting
 from pipeline.storage import Store
@@ -99,7 +101,8 @@ class Session:
         trial, best_before = self.trials[trial_id], self.best
         self._record(trial, report)
         verdict = self._judge(trial, report)
-        self._retain({trial.trial_id, best_before.trial_id if best_before else trial.trial_id})
+        changed = {trial.trial_id, (best_before or trial).trial_id}
+        retain(self._store, self.trials, self._scheduler, self.best, changed=changed)
         self._recorder.flush_if_due(self.state())
         return verdict
 
@@ -287,10 +290,7 @@ class Session:
                 if other.state != "failed":
                     self._compare(other)
         self._errors.append(failure.splitlines()[0])
-        ended = [other for other in self.trials.values() if not other.live]
-        all_failed = all(other.state == "failed" for other in ended)
-        if all_failed and len(ended) >= self._job.budget.max_failed_trials and len(set(self._errors)) == 1:
-            self.over = self.over or f"The first {len(ended)} trials failed alike: {self._errors[0]}"
+        self.over = self.over or alike(self._job, self.trials.values(), self._errors)
         return verdict
 
     def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:
@@ -302,16 +302,8 @@ class Session:
     # Limits
 
     def _check_budget(self) -> None:
-        budget, objective = self._job.budget, self._job.objective
-        if self.over is not None:
-            return
-        if budget.seconds is not None and self.seconds >= budget.seconds:
-            self.over = f"The study's budget of {budget.seconds:g} seconds is spent."
-        elif budget.total_epochs is not None and self.total_epochs >= budget.total_epochs:
-            self.over = f"The study's budget of {budget.total_epochs} epochs is spent."
         best = self.best.best if self.best else None
-        if budget.target is not None and best is not None and objective.reaches(best, budget.target):
-            self.over = f"The target of {budget.target:g} is reached: {best:g}."
+        self.over = self.over or spent(self._job, seconds=self.seconds, epochs=self.total_epochs, best=best)
 
     def _cut_off(self) -> None:
         """The study is over: what waits or is paused will not go on."""
@@ -319,25 +311,6 @@ class Session:
         for trial in self.trials.values():
             if trial.state in ("waiting", "paused"):
                 self._end(trial, "stopped", self._row(trial, "stop", Decision("stop", self.over)))
-
-    def _retain(self, trial_ids: Iterable[str]) -> None:
-        """Delete those trials' checkpoints that nobody needs any more."""
-        needed = self._needed()
-        for trial in (self.trials[trial_id] for trial_id in trial_ids):
-            newest = max(trial.checkpoints, default=0)
-            for epoch in sorted(trial.checkpoints):
-                if epoch != newest and (trial.trial_id, epoch) not in needed:
-                    self._store.delete(layout.checkpoint(trial.trial_id, epoch))
-                    trial.checkpoints.discard(epoch)
-
-    def _needed(self) -> set[tuple[str, int]]:
-        needed = set(self._scheduler.needed())
-        if self.best is not None:
-            needed.add((self.best.trial_id, self.best.best_epoch))
-        for trial in self.trials.values():
-            if trial.live and trial.parent_trial is not None and trial.parent_epoch is not None:
-                needed.add((trial.parent_trial, trial.parent_epoch))
-        return needed
 
     @staticmethod
     def _trials_in_all(job: TuneJob) -> int:

@@ -1,6 +1,7 @@
 """The documentation is true: its Python runs, its tables are those of the schema."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,9 @@ def test_links_within_the_documentation_lead_somewhere():
     for file in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
             assert (file.parent / target).exists(), f"{file.name} links to {target}"
+
+
+def test_the_tables_are_documented_as_the_schema_has_them():
+    """docs/tables.md is what the schema makes of it; if not: python scripts/document_tables.py."""
+    namespace = runpy.run_path(str(ROOT / "scripts/document_tables.py"))
+    assert (ROOT / "docs/tables.md").read_text(encoding="utf-8") == namespace["document"]()
