@@ -1,6 +1,7 @@
-"""Checkpoints as files: raw arrays behind a JSON header, with a checksum over both.
+"""Checkpoints as files: raw arrays behind a JSON header, with a checksum over all of it.
 
-    magic (8 bytes) | header length (8 bytes, little-endian) | BLAKE2b of the rest (32 bytes) | header | arrays
+    magic (8 bytes) | header length (8 bytes, little-endian) | BLAKE2b of length, header and arrays (32 bytes)
+    | header | arrays
 
 Nothing is pickled, so nothing in a checkpoint can run. Raw bytes are written and read at the disk's speed: 0.006 s for
 a network of 60,000 parameters with Adam, where HDF5 takes several times as long.
@@ -8,10 +9,12 @@ a network of 60,000 parameters with Adam, where HDF5 takes several times as long
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from pipeline.errors import DamagedFile
@@ -20,6 +23,8 @@ __all__ = ["Checkpoint", "pack", "unpack"]
 
 _MAGIC = b"tunepipe"
 _DIGEST = 32
+_KINDS = "biufcSU"  # NumPy's letters for truth, whole numbers, floats, complex numbers and texts
+_ADDED = 2  # what dtype.isbuiltin says of types that are not NumPy's own
 _START = len(_MAGIC) + 8 + _DIGEST
 
 
@@ -37,15 +42,21 @@ class Checkpoint:
 
 
 def pack(checkpoint: Checkpoint) -> list[bytes | memoryview]:
-    """The file's content, in pieces to be written one after the other, without a copy of the arrays."""
-    arrays = [np.ascontiguousarray(array) for array in checkpoint.arrays]
-    layout = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
+    """The file's content, in pieces to be written one after the other, without a copy of the arrays.
+
+    Raises:
+        TypeError: An array holds Python objects or records: only numbers, texts of fixed length and the small floats
+            of machine learning (bfloat16, float8, …) can be written.
+    """
+    arrays = [np.asarray(array) for array in checkpoint.arrays]
+    layout = [{"dtype": _name(array.dtype), "shape": array.shape} for array in arrays]
     header = json.dumps({"header": checkpoint.header, "arrays": layout}).encode()
-    pieces = [array.reshape(-1).view(np.uint8).data if array.size else b"" for array in arrays]
-    digest = hashlib.blake2b(header, digest_size=_DIGEST)
+    pieces = [_bytes(a) if a.nbytes else b"" for a in arrays]
+    length = len(header).to_bytes(8, "little")
+    digest = hashlib.blake2b(length + header, digest_size=_DIGEST)
     for piece in pieces:
         digest.update(piece)
-    return [_MAGIC + len(header).to_bytes(8, "little") + digest.digest(), header, *pieces]
+    return [_MAGIC + length + digest.digest(), header, *pieces]
 
 
 def unpack(content: bytes, name: str) -> Checkpoint:
@@ -58,17 +69,56 @@ def unpack(content: bytes, name: str) -> Checkpoint:
     Raises:
         DamagedFile: The content is not a whole checkpoint.
     """
-    length = int.from_bytes(content[len(_MAGIC) : len(_MAGIC) + 8], "little")
+    written = content[len(_MAGIC) : len(_MAGIC) + 8]
+    length = int.from_bytes(written, "little")
     if content[: len(_MAGIC)] != _MAGIC or _START + length > len(content):
         raise DamagedFile(f"{name} is not a whole checkpoint.")
     body = memoryview(content)[_START:]
-    if hashlib.blake2b(body, digest_size=_DIGEST).digest() != content[_START - _DIGEST : _START]:
+    digest = hashlib.blake2b(written, digest_size=_DIGEST)
+    digest.update(body)
+    if digest.digest() != content[_START - _DIGEST : _START]:
         raise DamagedFile(f"The checksum of {name} does not match its content.")
+    try:
+        return _read(body, length)
+    except (ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
+        raise DamagedFile(f"The header of {name} is not a checkpoint's: {error}") from None
+
+
+def _read(body: memoryview, length: int) -> Checkpoint:
     header = json.loads(bytes(body[:length]))
     arrays, offset = [], length
     for entry in header["arrays"]:
-        dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
-        count = int(np.prod(shape, dtype=np.int64))
-        arrays.append(np.frombuffer(body, dtype, count, offset).reshape(shape))
-        offset += count * dtype.itemsize
+        dtype, shape = _dtype(entry["dtype"]), tuple(entry["shape"])
+        size = math.prod(shape) * dtype.itemsize
+        if any(not isinstance(rows, int) or rows < 0 for rows in shape) or offset + size > len(body):
+            raise ValueError(f"an array of shape {shape} does not fit")
+        arrays.append(
+            np.frombuffer(body[offset : offset + size], dtype).reshape(shape) if size else np.zeros(shape, dtype)
+        )
+        offset += size
+    if offset != len(body):
+        raise ValueError(f"{len(body) - offset} bytes are left over")
+    if not isinstance(header["header"], dict):
+        raise ValueError("it is no object")
     return Checkpoint(header["header"], arrays)
+
+
+def _bytes(array: np.ndarray) -> memoryview:
+    flat: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return memoryview(flat)
+
+
+def _name(dtype: np.dtype[Any]) -> str:
+    # NumPy's short names lose the types that ml_dtypes adds: bfloat16 would come back as two raw bytes.
+    if dtype.isbuiltin == _ADDED:
+        return dtype.name
+    if dtype.kind not in _KINDS:
+        raise TypeError(f"an array of dtype {dtype} cannot be written")
+    return dtype.str
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name, name))
+    if dtype.isbuiltin != _ADDED and dtype.kind not in _KINDS:
+        raise ValueError(f"it names the dtype {name}")
+    return dtype

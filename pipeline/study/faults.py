@@ -41,8 +41,8 @@ _PLAIN = {
 }
 
 _PATTERNS = {
-    "name": "must be lower-case letters, digits, '.', '_' or '-', begin and end with a letter or digit; at most 63 characters",
-    "space": "a parameter's name must begin with a lower-case letter; then letters, digits and '_'; at most 63 characters",
+    "name": "must be lower-case letters, digits, '.', '_' or '-', with a letter or digit at both ends, at most 63",
+    "space": "must be called by lower-case letters, digits and '_', with a letter at the beginning, at most 63",
 }
 
 
