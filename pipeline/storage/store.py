@@ -36,13 +36,15 @@ class Store:
 
     def __init__(self, uri: str | Path) -> None:
         text = str(uri)
-        remote = re.match(r"^[a-z][a-z0-9+.-]*://", text)
+        remote = re.match(r"^[a-z][a-z0-9+.-]*://", text, re.IGNORECASE)
+        if not remote and re.match(r"^[a-z][a-z0-9+.-]+:/", text, re.IGNORECASE):
+            raise StorageError(f"The storage {text!r} cannot be used: a URI has two slashes, as in s3://bucket/folder.")
         try:
             if remote:
                 self._fs, root = fs.FileSystem.from_uri(text)
             else:
                 self._fs, root = fs.LocalFileSystem(), str(Path(text).expanduser().absolute())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, RuntimeError) as error:
             raise StorageError(f"The storage {text!r} cannot be used: {error}") from None
         self.uri = text.rstrip("/") if remote else root
         self._root = PurePosixPath(root)
@@ -167,7 +169,10 @@ class Store:
                 if path.endswith(".parquet"):
                     raise
                 continue
-            return pa.concat_tables(tables, promote_options="permissive")
+            try:
+                return pa.concat_tables(tables, promote_options="permissive")
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise StorageError(f"The parts of {path} in {self.uri} do not fit together: {error}") from None
         raise StorageError(f"The parts of {path} in {self.uri} change faster than they can be read; try again.")
 
     def _read_part(self, path: str) -> pa.Table:

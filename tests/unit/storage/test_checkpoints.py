@@ -33,7 +33,9 @@ def _arrays(draw: st.DrawFn) -> np.ndarray:
     shape = draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
     if draw(st.booleans()):
         return draw(hnp.arrays(draw(st.sampled_from(_NATIVE)), shape))
-    return draw(hnp.arrays(np.float32, shape, elements=st.floats(-7, 7, width=32))).astype(draw(st.sampled_from(_ADDED)))
+    return draw(hnp.arrays(np.float32, shape, elements=st.floats(-7, 7, width=32))).astype(
+        draw(st.sampled_from(_ADDED))
+    )
 
 
 @given(arrays=st.lists(_arrays(), max_size=4))

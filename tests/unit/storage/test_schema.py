@@ -1,0 +1,52 @@
+"""Tables and columns."""
+
+import re
+
+import pyarrow as pa
+import pytest
+
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform
+from pipeline.storage.schema import TABLES, arrow_schema, config_columns
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_columns_need_no_quotes(table: str) -> None:
+    """Every name is lower-case and unique, and every column says what it holds in a sentence."""
+    columns = TABLES[table]
+    assert len({column.name for column in columns}) == len(columns)
+    for column in columns:
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", column.name)
+        assert re.fullmatch(r"\S.*\.", column.meaning) or ", " in column.meaning
+
+
+@pytest.mark.parametrize(
+    ("domain", "type_"),
+    [
+        (Uniform(0, 1), pa.float64()),
+        (LogUniform(1, 2), pa.float64()),
+        (QUniform(0, 1, 0.5), pa.float64()),
+        (Normal(0, 1), pa.float64()),
+        (IntUniform(0, 1), pa.int64()),
+        (Choice([1, 2]), pa.int64()),
+        (Choice([1, 2.5]), pa.float64()),
+        (Choice([True, False]), pa.bool_()),
+        (Choice(["a", "b"]), pa.string()),
+        (Grid([1, "a"]), pa.string()),
+        (Grid([True, 2]), pa.string()),
+        (3, pa.int64()),
+        (3.0, pa.float64()),
+        (False, pa.bool_()),
+        ("relu", pa.string()),
+    ],
+)
+def test_a_parameter_has_the_type_of_its_values(domain: object, type_: pa.DataType) -> None:
+    """Numbers stay numbers; a choice of mixed types is text."""
+    assert config_columns({"p": domain}) == {"config_p": type_}
+
+
+def test_schemas_name_parameters_and_metrics() -> None:
+    """Configs stand in trials and epochs, metrics in epochs alone."""
+    space = {"lr": Uniform(0, 1)}
+    assert "config_lr" in arrow_schema("trials", space).names
+    assert {"config_lr", "val_loss"} <= set(arrow_schema("epochs", space, ["val_loss"]).names)
+    assert not {"config_lr", "val_loss"} & set(arrow_schema("decisions", space, ["val_loss"]).names)
