@@ -1,0 +1,262 @@
+"""What holds for every scheduler, shown by playing studies without Ray, clock or training."""
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.schedulers import SCHEDULERS, Decision, Scheduler, SchedulerSettings, Setting
+from pipeline.space import Choice, Config, IntUniform, LogUniform, draw
+
+_SPACE = {"lr": LogUniform(1e-4, 1), "units": IntUniform(4, 64), "kind": Choice(["a", "b"]), "fixed": 3}
+
+
+@dataclass
+class Played:
+    """What came of a study."""
+
+    decisions: list[tuple[str, int, float, Decision]] = field(default_factory=list)
+    ends: dict[str, list[str]] = field(default_factory=dict)
+    needed: list[set[tuple[str, int]]] = field(default_factory=list)
+    starts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Play:
+    """A study to be played: trials learn at the speed of their learning rates, workers report in a random order."""
+
+    settings: SchedulerSettings
+    trials: int = 8
+    epochs: int = 9
+    workers: int = 3
+    seed: int = 0
+    mode: str = "max"
+    lost: frozenset[int] = frozenset()
+    """At these steps the trial's worker is lost: it goes on from its last milestone, and reports again."""
+    failing: frozenset[str] = frozenset()
+    """These trials fail at their second milestone."""
+    reloads: bool = False
+    """Go through JSON before every step."""
+
+    def setting(self) -> Setting:
+        """The study as the scheduler knows it."""
+        return Setting(_SPACE, self.mode, self.epochs, self.trials, self.seed)
+
+    def __call__(self) -> Played:
+        """Play it to the end."""
+        played = Played()
+        scheduler: Scheduler = self.settings.build(self.setting())
+        order = np.random.default_rng(self.seed)
+        configs: dict[str, Config] = {}
+        epochs: dict[str, int] = {}
+        saved: dict[str, int] = {}
+        waiting: list[str] = []
+        running: list[str] = []
+        for step in range(20 * self.trials * (self.epochs + 2)):
+            if self.reloads:
+                state = json.loads(json.dumps(scheduler.state(), allow_nan=False))
+                scheduler = self.settings.build(self.setting())
+                scheduler.restore(state)
+            while len(running) < self.workers:
+                if len(configs) < self.trials and set(waiting) <= set(played.starts):
+                    trial = f"{len(configs):04d}"
+                    configs[trial] = draw(_SPACE, np.random.default_rng([self.seed, len(configs)]))
+                    epochs[trial] = saved[trial] = 0
+                    scheduler.add(trial, configs[trial])
+                    waiting.append(trial)
+                chosen = scheduler.choose(tuple(waiting))
+                if chosen is None:
+                    assert not waiting, "a worker is left idle though a trial waits and all are drawn"
+                    break
+                waiting.remove(chosen)
+                running.append(chosen)
+                scheduler.start(chosen)
+                played.starts.append(chosen)
+            if not running:
+                break
+            trial = running[int(order.integers(len(running)))]
+            epoch = self.settings.next_milestone(epochs[trial], self.epochs)
+            assert epochs[trial] < epoch <= self.epochs
+            epochs[trial] = epoch
+            value = self.value(configs[trial], epoch, int(trial))
+            decision = scheduler.report(trial, epoch, value)
+            played.decisions.append((trial, epoch, value, decision))
+            played.needed.append(scheduler.needed())
+            if step in self.lost and decision.action == "continue":
+                epochs[trial] = saved[trial]
+                running.remove(trial)
+                waiting.append(trial)
+                continue
+            saved[trial] = epoch
+            ended = (
+                "failed"
+                if trial in self.failing and sum(t == trial for t, *_ in played.decisions) > 1
+                else "stopped"
+                if decision.action == "stop"
+                else "completed"
+                if epoch == self.epochs
+                else None
+            )
+            if decision.action == "exploit" and ended is None:
+                configs[trial] = decision.config
+            if ended:
+                scheduler.end(trial)
+                played.ends.setdefault(trial, []).append(ended)
+            if ended or decision.action != "continue":
+                running.remove(trial)
+            if not ended and decision.action != "continue":
+                waiting.append(trial)
+        return played
+
+    def value(self, config: Config, epoch: int, trial: int) -> float:
+        """The trial's curve; no two are the same."""
+        speed = 1 + math.log10(float(config["lr"])) / 5 + trial * 1e-6
+        learned = 1 - math.exp(-speed * epoch)
+        return learned if self.mode == "max" else -learned
+
+
+@pytest.fixture(params=SCHEDULERS)
+def settings(request: pytest.FixtureRequest) -> SchedulerSettings:
+    """Each scheduler, with its defaults."""
+    return SCHEDULERS[request.param]()
+
+
+_plays = st.builds(
+    Play,
+    st.sampled_from([cls() for cls in SCHEDULERS.values()]),
+    trials=st.integers(2, 10),
+    epochs=st.integers(1, 10),
+    workers=st.integers(1, 4),
+    seed=st.integers(0, 2**31 - 1),
+    lost=st.frozensets(st.integers(0, 40), max_size=4),
+)
+
+
+@given(play=_plays)
+def test_every_trial_ends_once(play: Play) -> None:
+    """However many workers there are and whichever get lost, each trial is completed or stopped, exactly once."""
+    ends = play().ends
+    assert set(ends) == {f"{i:04d}" for i in range(play.trials)}
+    assert all(len(states) == 1 for states in ends.values())
+    assert any(states == ["completed"] for states in ends.values())
+
+
+@given(epochs=st.integers(1, 200), kind=st.sampled_from(sorted(SCHEDULERS)))
+def test_milestones_go_up_to_the_last_epoch(epochs: int, kind: str) -> None:
+    """From the beginning, each milestone lies above the one before, and the last is the trial's maximum."""
+    settings, epoch = SCHEDULERS[kind](), 0
+    while epoch < epochs:
+        milestone = settings.next_milestone(epoch, epochs)
+        assert epoch < milestone <= epochs
+        # A trial that goes on from in between has the same milestone ahead.
+        assert settings.next_milestone(milestone - 1, epochs) == milestone
+        epoch = milestone
+
+
+@given(play=_plays)
+def test_state_goes_through_json_at_any_time(play: Play) -> None:
+    """A scheduler restored from its JSON before every step decides as one that was never interrupted."""
+    assert replace(play, reloads=True)() == play()
+
+
+@given(play=_plays)
+def test_minimising_is_maximising_the_negative(play: Play) -> None:
+    """The same trials are stopped, paused and exploited, with the cutoff's sign turned."""
+    up, down = play(), replace(play, mode="min")()
+    assert [(t, e, d.action, d.parent_trial, d.config) for t, e, _, d in up.decisions] == [
+        (t, e, d.action, d.parent_trial, d.config) for t, e, _, d in down.decisions
+    ]
+    assert [d.cutoff for *_, d in up.decisions] == [None if d.cutoff is None else -d.cutoff for *_, d in down.decisions]
+
+
+@given(play=_plays)
+def test_reasons_carry_the_number(play: Play) -> None:
+    """Each decision says why, and one with a cutoff names value and cutoff."""
+    for _, epoch, value, decision in play().decisions:
+        assert decision.reason.strip()
+        if decision.cutoff is not None:
+            assert f"{value:.6g}" in decision.reason
+            assert decision.action == "exploit" or f"{decision.cutoff:.6g}" in decision.reason
+        assert decision.rung in (None, epoch)
+
+
+def test_a_repeated_report_changes_nothing(settings: SchedulerSettings) -> None:
+    """After a lost worker a trial reports epochs again, perhaps with other values: it goes on, the state stays."""
+    setting = Setting(_SPACE, "max", 9, 3, 0)
+    scheduler = settings.build(setting)
+    for i, value in enumerate((0.5, 0.9, 0.1)):
+        scheduler.add(str(i), draw(_SPACE, np.random.default_rng(i)))
+        scheduler.start(str(i))
+        epoch = settings.next_milestone(0, 9)
+        scheduler.report(str(i), epoch, value)
+        before = json.dumps(scheduler.state())
+        for other in (value, 0.0, 1.0):
+            assert scheduler.report(str(i), epoch, other).action == "continue"
+        assert json.dumps(scheduler.state()) == before
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_a_failing_trial_takes_no_other_with_it(settings: SchedulerSettings, workers: int) -> None:
+    """Trials that fail in the middle end as failed if they get that far, and all others end as they should."""
+    ends = Play(settings, workers=workers, failing=frozenset({"0001", "0004"}))().ends
+    assert len(ends) == 8
+    assert all(len(states) == 1 for states in ends.values())
+    assert all("failed" not in ends[trial] for trial in ends if trial not in ("0001", "0004"))
+    assert sum(states == ["completed"] for states in ends.values()) >= 1
+
+
+def test_no_trial_waits_for_ever(settings: SchedulerSettings) -> None:
+    """On one worker every trial is started, in the order in which it was drawn."""
+    starts = list(dict.fromkeys(Play(settings, workers=1)().starts))
+    assert starts == [f"{i:04d}" for i in range(8)]
+
+
+@pytest.mark.parametrize("ids", [["0002", "0001", "0010"], ["10000", "9999"]])
+def test_the_earlier_trial_is_chosen(settings: SchedulerSettings, ids: list[str]) -> None:
+    """Among trials that have trained the same the lowest number goes first; nobody waits, nobody is chosen."""
+    scheduler = settings.build(Setting(_SPACE, "max", 9, len(ids), 0))
+    for trial in ids:
+        scheduler.add(trial, draw(_SPACE, np.random.default_rng(0)))
+    assert scheduler.choose(ids) == min(ids, key=int)
+    assert scheduler.choose([]) is None
+
+
+@given(play=_plays)
+def test_what_is_needed_is_there(play: Play) -> None:
+    """Only checkpoints of reported milestones are needed, none once all trials have ended, none without exploits."""
+    played = play()
+    reported: set[tuple[str, int]] = set()
+    for (trial, epoch, _, decision), needed in zip(played.decisions, played.needed, strict=True):
+        reported.add((trial, epoch))
+        assert needed <= reported
+        assert not needed or play.settings.needs_checkpoint
+        if decision.action == "exploit":
+            assert (decision.parent_trial, decision.parent_epoch) in needed
+
+
+@given(play=_plays)
+def test_exploits_take_over_better_trials(play: Play) -> None:
+    """A donor is alive and strictly better, its newest milestone is taken, and the explored config is in the space."""
+    newest: dict[str, tuple[int, float]] = {}
+    ended: set[str] = set()
+    for trial, epoch, value, decision in play().decisions:
+        if epoch > newest.get(trial, (0, 0.0))[0]:
+            newest[trial] = (epoch, value)
+        if decision.action == "exploit":
+            assert decision.parent_trial not in ended | {trial, None}
+            assert decision.parent_epoch == newest[decision.parent_trial][0]
+            assert newest[decision.parent_trial][1] > value
+            assert _fits(decision.config)
+        else:
+            assert (decision.parent_trial, decision.parent_epoch, decision.config) == (None, None, None)
+        if epoch == play.epochs or decision.action == "stop":
+            ended.add(trial)
+
+
+def _fits(config: Any) -> bool:
+    return config["fixed"] == 3 and all(_SPACE[name].contains(config[name]) for name in ("lr", "units", "kind"))

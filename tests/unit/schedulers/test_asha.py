@@ -1,0 +1,126 @@
+"""Asynchronous successive halving."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.schedulers import ASHA, AnyScheduler, Scheduler, Setting
+
+
+def _built(settings: ASHA, mode: Any = "max", epochs: int = 8) -> Scheduler:
+    return settings.build(Setting({}, mode, epochs, 16, 0))
+
+
+def _milestones(settings: ASHA, epochs: int) -> list[int]:
+    found = [0]
+    while found[-1] < epochs:
+        found.append(settings.next_milestone(found[-1], epochs))
+    return found[1:]
+
+
+@pytest.mark.parametrize(
+    ("settings", "epochs", "milestones"),
+    [
+        (ASHA(), 8, [1, 2, 4, 8]),
+        (ASHA(), 9, [1, 2, 4, 8, 9]),
+        (ASHA(grace_period=3), 20, [3, 6, 12, 20]),
+        (ASHA(reduction_factor=3), 9, [1, 3, 9]),
+        (ASHA(reduction_factor=1.5), 8, [1, 2, 3, 4, 6, 8]),
+        (ASHA(reduction_factor=1.01), 5, [1, 2, 3, 4, 5]),
+        (ASHA(grace_period=8), 8, [8]),
+        (ASHA(), 1, [1]),
+    ],
+)
+def test_rungs_lie_at_powers(settings: ASHA, epochs: int, milestones: list[int]) -> None:
+    """Rungs are the grace period times powers of the factor, rounded up, and then comes the end."""
+    assert _milestones(settings, epochs) == milestones
+
+
+def test_the_best_half_goes_on() -> None:
+    """By hand: the first goes on, then whoever reaches the median of those before."""
+    scheduler = _built(ASHA())
+    actions = [scheduler.report(f"{i}", 1, v).action for i, v in enumerate([0.5, 0.4, 0.6, 0.5, 0.49, 0.7])]
+    assert actions == ["continue", "stop", "continue", "continue", "stop", "continue"]
+
+
+def test_a_decision_names_what_was_compared() -> None:
+    """Value, cutoff, rung and how many there were before stand in the reason."""
+    scheduler = _built(ASHA(grace_period=2))
+    first = scheduler.report("0", 2, 0.5)
+    stop = scheduler.report("1", 2, 0.25)
+    assert (first.reason, first.cutoff, first.rung) == ("0.5 is the first value at rung 2", None, 2)
+    assert stop.reason == "0.25 is below 0.5, the cutoff for the best 1/2 of one earlier value at rung 2"
+    assert (stop.action, stop.cutoff, stop.rung) == ("stop", 0.5, 2)
+    assert "reaches 0.375, the cutoff for the best 1/2 of 2 earlier values" in scheduler.report("2", 2, 0.4).reason
+    assert _built(ASHA(), "min").report("0", 8, 0.5).action == "continue"
+
+
+@given(
+    values=st.lists(st.floats(-10, 10), min_size=2, max_size=30),
+    mode=st.sampled_from(["max", "min"]),
+    factor=st.sampled_from([2, 3, 4, 1.5, 2.5]),
+    grace_period=st.integers(1, 3),
+    epochs=st.integers(3, 30),
+    seed=st.integers(0, 100),
+)
+def test_decisions_are_those_of_ray(
+    values: list[float], mode: str, factor: float, grace_period: int, epochs: int, seed: int
+) -> None:
+    """On the same curves, reported in the same order, Ray's AsyncHyperBandScheduler stops the same trials."""
+    from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+
+    settings = ASHA(grace_period=grace_period, reduction_factor=factor)
+    ours = _built(settings, mode, epochs)
+    theirs = AsyncHyperBandScheduler(
+        time_attr="epoch", metric="m", mode=mode, max_t=epochs, grace_period=grace_period, reduction_factor=factor
+    )
+    rng = np.random.default_rng(seed)
+    trials = [SimpleNamespace(trial_id=f"{i:04d}") for i in range(len(values))]
+    reached = dict.fromkeys(range(len(values)), 0)
+    for trial in trials:
+        theirs.on_trial_add(None, trial)
+    while reached:
+        i = int(rng.choice(list(reached)))
+        reached[i] = epoch = settings.next_milestone(reached[i], epochs)
+        value = values[i] + math.log(epoch)
+        if epoch == epochs:
+            assert ours.report(trials[i].trial_id, epoch, value).action == "continue"
+            theirs.on_trial_complete(None, trials[i], {"epoch": epoch, "m": value})
+            del reached[i]
+            continue
+        decision = ours.report(trials[i].trial_id, epoch, value)
+        expected = theirs.on_trial_result(None, trials[i], {"epoch": epoch, "m": value})
+        assert (decision.action == "stop") == (expected == TrialScheduler.STOP)
+        if decision.action == "stop":
+            del reached[i]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"grace_period": 0},
+        {"grace_period": 1.0},
+        {"grace_period": True},
+        {"reduction_factor": 1},
+        {"reduction_factor": math.inf},
+        {"reduction_factor": "2"},
+        {"other": 1},
+    ],
+)
+def test_fields_have_ranges(fields: dict[str, object]) -> None:
+    """What is not allowed is refused when the settings become part of a job."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(AnyScheduler).validate_python({"kind": "asha", **fields})
+
+
+def test_a_grace_period_beyond_the_end_is_a_fault() -> None:
+    """The first rung has to be reached by a trial's maximum."""
+    assert ASHA(grace_period=8).faults(epochs=8, trials=1) == []
+    (fault,) = ASHA(grace_period=9).faults(epochs=8, trials=1)
+    assert str(fault) == "scheduler.grace_period: must be at most budget.epochs, which is 8; found 9"
