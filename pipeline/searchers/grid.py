@@ -23,8 +23,8 @@ class GridSearch(SearcherSettings):
         endless = [n for n, d in space.items() if hasattr(d, "draw") and not isinstance(d, Grid | Choice)]
         if not endless:
             return None
-        names = ", ".join(endless)
-        return f"grid search needs a Grid, a Choice or a fixed value for every parameter, and {names} has none"
+        names, has = ", ".join(endless), "has" if len(endless) == 1 else "have"
+        return f"grid search needs a Grid, a Choice or a fixed value for every parameter, and {names} {has} none"
 
     def size(self, space: Mapping[str, Any]) -> int:
         """The number of combinations."""
