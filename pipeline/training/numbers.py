@@ -16,6 +16,8 @@ __all__ = ["Number", "Place", "numbers_of"]
 class Number(float):
     """A float whose tensor is read from a variable, and what is computed from it by plain arithmetic."""
 
+    # Keras asks what it computes with for its dtype, and takes the type of a plain number for want of one.
+    dtype = float
     _read: Callable[[], Any]
 
     def __new__(cls, value: float, read: Callable[[], Any]) -> "Number":

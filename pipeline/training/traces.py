@@ -141,7 +141,7 @@ def _key(model: keras.Model, places: list[Place], signature: str) -> str | None:
             [[type(layer).__name__, _layer(layer.get_config(), f"layer{i}", paths)] for i, layer in enumerate(layers)],
             _wiring(model, layers),
             compilation,
-            [(variable.shape, str(variable.dtype)) for variable in model.variables],
+            [(list(variable.shape), str(variable.dtype)) for variable in model.variables],
             [place.path for place in places],
             [place.value == 0 for place in places],
             signature,
