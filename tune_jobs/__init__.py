@@ -52,8 +52,8 @@ def _exported(module: ModuleType, subject: str) -> TuneJob:
     job: Any = getattr(module, "JOB", None)
     if isinstance(job, TuneJob):
         return job
-    found = "nothing" if not hasattr(module, "JOB") else type(job).__name__
-    raise InvalidJob(subject, [Fault("JOB", found, "the file must export JOB = TuneJob(…)")])
+    allowed = "must be a TuneJob" if hasattr(module, "JOB") else "must be exported: JOB = TuneJob(…)"
+    raise InvalidJob(subject, [Fault("JOB", job, allowed)])
 
 
 def _not_found(name: str) -> str:

@@ -31,7 +31,6 @@ def load(data: str | Callable[[], Any]) -> Dataset:
 
     Raises:
         DataError: There is no such data set, or it cannot be used; says why.
-        StorageError: A file cannot be read.
     """
     if callable(data):
         dataset = _called(data)
@@ -76,13 +75,9 @@ def _check(split: Split | None, where: str) -> None:
     arrays = leaves((split.x, split.y, split.weight))
     strange = {type(array).__name__ for array in arrays if not isinstance(array, np.ndarray)}
     strange |= {
-        str(array.dtype)
-        for array in arrays
-        if isinstance(array, np.ndarray) and array.dtype.kind not in "biuf"
+        str(array.dtype) for array in arrays if isinstance(array, np.ndarray) and array.dtype.kind not in "biuf"
     }
     if strange:
-        raise DataError(
-            f"The {where} holds {', '.join(sorted(strange))}; NumPy arrays of numbers are allowed."
-        )
+        raise DataError(f"The {where} holds {', '.join(sorted(strange))}; NumPy arrays of numbers are allowed.")
     if not split.rows:
         raise DataError(f"The {where} has no rows; at least one is needed.")

@@ -25,8 +25,7 @@ def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     """
     if column.null_count:
         raise DataError(
-            f"Column {name!r} of {where} has {column.null_count} nulls; inputs must be complete: fill or "
-            "drop them."
+            f"Column {name!r} of {where} has {column.null_count} nulls; inputs must be complete: fill or drop them."
         )
     type_ = column.type
     if pa.types.is_fixed_size_binary(type_):
@@ -34,7 +33,7 @@ def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     if pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_):
         return _finite(_lists(column, name, where), name, where)
     if _is_number(type_) or pa.types.is_boolean(type_):
-        return _finite(column.to_numpy().astype(np.float32).reshape(-1, 1), name, where)
+        return _finite(column.to_numpy().reshape(-1, 1), name, where)
     raise DataError(
         f"Column {name!r} of {where} cannot be an input: it holds {type_}. Allowed are numbers, truth "
         "values, lists of numbers of one length, and binary of a fixed size (each byte a feature from 0 "
@@ -65,9 +64,7 @@ def _bytes(column: pa.ChunkedArray) -> np.ndarray:
     """The values as they lie in Arrow's buffer, shape (rows, width); not copied where there is one chunk."""
     width = column.type.byte_width
     chunks = [
-        np.frombuffer(chunk.buffers()[1], np.uint8, len(chunk) * width, chunk.offset * width).reshape(
-            -1, width
-        )
+        np.frombuffer(chunk.buffers()[1], np.uint8, len(chunk) * width, chunk.offset * width).reshape(-1, width)
         for chunk in column.chunks
     ]
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
@@ -81,9 +78,7 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 
 def _lists(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     if not _is_number(column.type.value_type):
-        raise DataError(
-            f"Column {name!r} of {where} holds lists of {column.type.value_type}; numbers are allowed."
-        )
+        raise DataError(f"Column {name!r} of {where} holds lists of {column.type.value_type}; numbers are allowed.")
     if pa.types.is_fixed_size_list(column.type):
         width = column.type.list_size
     else:
@@ -95,23 +90,22 @@ def _lists(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
             )
         width = lengths.pop() if lengths else 0
     if not width:
-        raise DataError(
-            f"The lists in column {name!r} of {where} are empty; they must hold at least one number."
-        )
+        raise DataError(f"The lists in column {name!r} of {where} are empty; they must hold at least one number.")
     values = pa.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type)
     if values.null_count:
-        raise DataError(
-            f"The lists in column {name!r} of {where} hold {values.null_count} nulls; fill or drop them."
-        )
-    matrix: np.ndarray = values.to_numpy().astype(np.float32).reshape(-1, width)
+        raise DataError(f"The lists in column {name!r} of {where} hold {values.null_count} nulls; fill or drop them.")
+    matrix: np.ndarray = values.to_numpy().reshape(-1, width)
     return matrix
 
 
 def _finite(values: np.ndarray, name: str, where: str) -> np.ndarray:
-    bad = int(np.count_nonzero(~np.isfinite(values)))
+    """The values as float32, where each of them is one."""
+    with np.errstate(over="ignore"):
+        matrix = values.astype(np.float32)
+    bad = int(np.count_nonzero(~np.isfinite(matrix)))
     if bad:
         raise DataError(
-            f"Column {name!r} of {where} holds {bad} values that are not finite (as 32-bit numbers); the "
-            "loss would be NaN from the first step: fill or drop them."
+            f"Column {name!r} of {where} holds {bad} values that are not finite (as 32-bit numbers); the loss would be "
+            "NaN from the first step: fill or drop them."
         )
-    return values
+    return matrix

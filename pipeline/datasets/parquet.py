@@ -4,10 +4,11 @@ from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.datasets.base import Dataset, Split
 from pipeline.datasets.columns import features, one_hot
-from pipeline.errors import DataError
+from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
 
 __all__ = ["is_parquet", "read"]
@@ -43,8 +44,7 @@ def read(data: str) -> Dataset:
         x float32, shape (rows, features); y float32, shape (rows, classes) or (rows, 1).
 
     Raises:
-        DataError: There is no such file, or its content breaks a rule; says which, and what was found.
-        StorageError: The file cannot be read.
+        DataError: The file cannot be read, or its content breaks a rule; says which, and what was found.
     """
     table = _table(data)
     target = [name for name in ("label", "target") if name in table.column_names]
@@ -70,18 +70,20 @@ def _table(data: str) -> pa.Table:
     path, mark, query = data.partition("?")
     folder, slash, name = path.rpartition("/")
     try:
-        return Store((folder or (slash or ".")) + mark + query).read_table(name)
+        content = Store((folder or slash or ".") + mark + query).read(name)
+        return pq.read_table(pa.BufferReader(content))
     except FileNotFoundError:
-        raise DataError(
-            f"There is no data file {data}. Check the path; a relative one starts where you are."
-        ) from None
+        raise DataError(f"There is no data file {data}. Check the path; a relative one starts where you are.") from None
+    except StorageError as error:
+        cause = error.__cause__ or error
+        raise DataError(f"The data file {data} cannot be read: {cause}") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"The data file {data} is not a whole Parquet file: {error}") from None
 
 
 def _target(column: pa.ChunkedArray, name: str, where: str) -> tuple[np.ndarray, list[str]]:
     if column.null_count:
-        raise DataError(
-            f"Column {name!r} of {where} has {column.null_count} nulls; every row needs a target."
-        )
+        raise DataError(f"Column {name!r} of {where} has {column.null_count} nulls; every row needs a target.")
     if name == "target":
         return features(column, name, where), []
     column = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
@@ -94,9 +96,7 @@ def _target(column: pa.ChunkedArray, name: str, where: str) -> tuple[np.ndarray,
         )
     classes, codes = np.unique(column.to_numpy(), return_inverse=True)
     if len(classes) < 2:
-        raise DataError(
-            f"Column 'label' of {where} holds a single class, {classes[0]!r}; at least two are needed."
-        )
+        raise DataError(f"Column 'label' of {where} holds a single class, {classes[0]!r}; at least two are needed.")
     if not text and len(classes) > max(1000, len(codes) // 2):
         raise DataError(
             f"Column 'label' of {where} holds {len(classes)} different whole numbers in {len(codes)} rows. "

@@ -1,0 +1,88 @@
+"""What holds for every data set."""
+
+import numpy as np
+import pytest
+
+from pipeline.datasets import DATASETS, Dataset, Split, leaves, load
+
+
+@pytest.fixture(scope="module", params=sorted(DATASETS))
+def dataset(request: pytest.FixtureRequest) -> Dataset:
+    """Each data set in turn, loaded once."""
+    return load(request.param)
+
+
+def _splits(dataset: Dataset) -> dict[str, Split]:
+    named = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return {name: split for name, split in named.items() if split is not None}
+
+
+def _hashes(split: Split) -> list[int]:
+    """A number for each row of the inputs; equal rows have equal ones."""
+    return [hash(b"".join(row.tobytes() for row in rows)) for rows in zip(*leaves(split.x), strict=True)]
+
+
+def test_it_is_called_as_it_is_found(dataset: Dataset) -> None:
+    """A data set's own name is the one a job knows it by."""
+    assert DATASETS[dataset.name]().name == dataset.name
+
+
+def test_arrays_are_what_a_network_takes(dataset: Dataset) -> None:
+    """Every array is contiguous float32, finite, and has the same row shape in every split."""
+    shapes = set()
+    for split in _splits(dataset).values():
+        arrays = leaves((split.x, split.y, split.weight))
+        assert all(array.dtype == np.float32 and array.flags.c_contiguous for array in arrays)
+        assert all(np.isfinite(array).all() for array in arrays)
+        shapes.add(tuple(array.shape[1:] for array in arrays))
+    assert len(shapes) == 1
+
+
+def test_inputs_lie_between_0_and_1(dataset: Dataset) -> None:
+    """Inputs are scaled to 0..1, and use that range."""
+    inputs = leaves(dataset.train.x)
+    assert min(array.min() for array in inputs) == 0
+    assert max(array.max() for array in inputs) == 1
+
+
+def test_no_row_lies_in_two_splits(dataset: Dataset) -> None:
+    """An input that a trial is compared or tested by was never trained on; none repeats within a split either."""
+    hashes = [number for split in _splits(dataset).values() for number in _hashes(split)]
+    assert len(hashes) == len(set(hashes)) == sum(split.rows for split in _splits(dataset).values())
+
+
+def test_targets_name_one_class_each(dataset: Dataset) -> None:
+    """Each target row is a single one among zeros, one place for each class."""
+    for split in _splits(dataset).values():
+        assert split.y.shape == (split.rows, len(dataset.classes))
+        assert set(np.unique(split.y)) == {0.0, 1.0}
+        assert (split.y.sum(axis=1) == 1).all()
+
+
+def test_every_split_knows_every_class(dataset: Dataset) -> None:
+    """A class makes up about the same part of each split, within a fifth of its part in training."""
+    parts = {name: split.y.mean(axis=0) for name, split in _splits(dataset).items()}
+    for name, part in parts.items():
+        assert (np.abs(part / parts["train"] - 1) < 0.2).all(), name
+
+
+def test_it_is_the_same_every_time(dataset: Dataset) -> None:
+    """Loading again gives the same rows in the same order."""
+    again = load(dataset.name)
+    for name, split in _splits(dataset).items():
+        other = _splits(again)[name]
+        for mine, theirs in zip(leaves((split.x, split.y)), leaves((other.x, other.y)), strict=True):
+            assert np.array_equal(mine, theirs)
+
+
+def test_a_trial_cannot_change_it_for_the_next(dataset: Dataset) -> None:
+    """The arrays are read-only, as they are when they come out of the object store."""
+    for split in _splits(dataset).values():
+        for array in leaves((split.x, split.y)):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1
+
+
+def test_facts_fit_the_inputs(dataset: Dataset) -> None:
+    """What a model may want to know of the inputs is true of them."""
+    assert dataset.facts["inputs"] == dataset.train.x.shape[1] == np.prod(dataset.facts["image_shape"])

@@ -1,0 +1,111 @@
+"""What holds for every job that comes along."""
+
+import json
+import subprocess
+import sys
+from itertools import islice
+
+import numpy as np
+import pytest
+
+import tune_jobs
+from pipeline.datasets import load
+from pipeline.space import Config
+from pipeline.storage import Store
+from pipeline.study import TuneJob, load_study, save_study
+
+_JOBS = tune_jobs.jobs()
+_MODELS = [name for name, job in _JOBS.items() if job.model is not None]
+_FUNCTIONS = [name for name, job in _JOBS.items() if job.function is not None]
+
+
+def _configs(job: TuneJob) -> list[Config]:
+    """Every config the study would draw."""
+    return [job.searcher.draw(job.space, seed=job.seed, index=index) for index in range(job.budget.trials)]
+
+
+@pytest.mark.parametrize("name", _JOBS)
+class TestEveryJob:
+    def test_it_is_called_as_its_module(self, name: str) -> None:
+        """A study can be found by the file's name, and the file by the study's."""
+        assert _JOBS[name].name == name
+        assert tune_jobs.find(name) is _JOBS[name]
+
+    def test_it_says_what_it_is(self, name: str) -> None:
+        """`tunepipe list` has one line to show."""
+        assert 20 <= len(_JOBS[name].description) <= 90
+        assert "\n" not in _JOBS[name].description
+
+    def test_it_comes_back_from_json(self, name: str) -> None:
+        """The job survives its way through text, functions included."""
+        job = _JOBS[name]
+        assert TuneJob.from_json(json.loads(json.dumps(job.to_json()))) == job
+
+    def test_it_comes_back_from_a_study(self, name: str, tmp_path: object) -> None:
+        """A study's folder holds all that is needed to go on with it: the job and its sources."""
+        store = Store(str(tmp_path))
+        save_study(store, _JOBS[name])
+        assert load_study(store) == _JOBS[name]
+        assert _JOBS[name].resumable
+        assert any(path.startswith("source/") for path in store.files())
+
+    def test_its_configs_are_of_its_space(self, name: str) -> None:
+        """Every config the study draws is one the space allows, and no two are the same."""
+        job = _JOBS[name]
+        configs = _configs(job)
+        for config in configs:
+            assert list(config) == list(job.space)
+            for parameter, domain in job.space.items():
+                value = config[parameter]
+                assert domain.contains(value) if hasattr(domain, "contains") else value == domain
+        assert len({json.dumps(config) for config in configs}) == len(configs)
+
+
+@pytest.mark.parametrize("name", _MODELS)
+class TestEveryModel:
+    def test_it_learns_from_its_data(self, name: str) -> None:
+        """The model of a config takes the data set's rows and reports the objective; one step changes its weights."""
+        job = _JOBS[name]
+        assert job.model is not None
+        assert job.data is not None
+        dataset, config = load(job.data), _configs(job)[0]
+        model = job.model(config)
+        assert model.compiled
+        before = model.get_weights()
+        x, y = dataset.train.x[:64], dataset.train.y[:64]
+        logs = model.train_on_batch(x, y, return_dict=True)
+        assert job.objective.metric.removeprefix("val_") in logs
+        assert np.isfinite(logs["loss"])
+        assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
+        assert model.output_shape[1] == dataset.train.y.shape[1]
+
+    def test_every_config_builds(self, name: str) -> None:
+        """The extremes of the space give models too, and each config's learning rate reaches the optimiser."""
+        job = _JOBS[name]
+        assert job.model is not None
+        for config in _configs(job)[:4]:
+            optimizer = job.model(config).optimizer
+            assert float(optimizer.learning_rate) == pytest.approx(config["lr"])
+
+
+@pytest.mark.parametrize("name", _FUNCTIONS)
+def test_every_function_yields_its_objective(name: str) -> None:
+    """A function gives finite numbers for each epoch, the objective among them, the same each time."""
+    job = _JOBS[name]
+    assert job.function is not None
+    for config in _configs(job)[:4]:
+        epochs = list(islice(job.function(config), job.budget.epochs))
+        assert epochs
+        assert all(job.objective.metric in epoch for epoch in epochs)
+        assert all(type(value) is float and np.isfinite(value) for epoch in epochs for value in epoch.values())
+        assert list(islice(job.function(config), job.budget.epochs)) == epochs
+
+
+def test_listing_them_imports_neither_ray_nor_keras() -> None:
+    """`tunepipe list` answers within a second because jobs import what trains inside their functions."""
+    code = (
+        "import sys, tune_jobs; tune_jobs.jobs(); "
+        "print({'ray', 'tensorflow', 'keras', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "set()"
