@@ -32,7 +32,7 @@ class ASHA(SchedulerSettings):
     """
 
     grace_period: Count = 1
-    reduction_factor: Annotated[Real, Field(ge=1.01)] = 2
+    reduction_factor: Annotated[Real, Field(ge=1.01)] = 2.0
     kind: Literal["asha"] = field(default="asha", repr=False)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:

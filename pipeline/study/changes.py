@@ -55,8 +55,9 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
     kinded = "kind" in branches and above != "space"
     if kinded and name == "kind" and not rest:
         return tree if branches["kind"] == value else {"kind": value}
-    # A kind that was just chosen has all its fields still to come: the job knows which there are.
-    if name not in branches and not (kinded and isinstance(tree, Mapping)):
+    # An object that was just set may lack fields that have defaults: the job knows which there are.
+    just_set = isinstance(tree, Mapping) and above not in ("", "space")
+    if name not in branches and not just_set:
         what = "parameter" if above == "space" else "field"
         raise LookupError(unknown(what, [branch for branch in branches if not (kinded and branch == "kind")], name))
     if rest:

@@ -13,7 +13,8 @@ import inspect
 import re
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, TypeAlias
@@ -152,7 +153,8 @@ def _validate(value: Any, info: ValidationInfo) -> Callable[..., Any]:
     if parts is None or not isinstance(digest, str | None) or set(value) - {"function", "sha256"}:
         raise ValueError('must be {"function": "module:name", "sha256": "…"}')
     module_name, qualified_name = parts[1], parts[3]
-    if "<" in qualified_name or module_name == "__main__":
+    unsaved = "sha256" in value and digest is None
+    if unsaved or "<" in qualified_name or module_name == "__main__":
         raise ValueError("was typed into a notebook, a prompt or another function, and cannot be loaded back")
     found = _named(vars(_module(module_name, digest, (info.context or {}).get("source"))), qualified_name)
     if not inspect.isfunction(found):
@@ -179,7 +181,8 @@ def _module(name: str, digest: str | None, folder: Path | None) -> ModuleType:
         copy = folder / f"{name}.py"
         if digest is not None and _digest(copy.read_bytes()) != digest:
             raise ValueError(f"the copy {copy} has changed since the study was saved: put it back")
-        return load_module(copy, name)
+        with _importable(folder):
+            return load_module(copy, name)
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -189,6 +192,19 @@ def _module(name: str, digest: str | None, folder: Path | None) -> ModuleType:
     if digest is not None and _digest(_content(vars(module))) != digest:
         raise ValueError(f"module {name} has changed since the study was saved, and there is no copy of its source")
     return module
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """A copied module may import another one that is copied too; what is found elsewhere goes before."""
+    wrote_bytecode = sys.dont_write_bytecode
+    sys.path.append(str(folder))
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = wrote_bytecode
+        sys.path.remove(str(folder))
 
 
 def _refuse_hiding(path: Path) -> None:

@@ -100,7 +100,7 @@ class TuneJob(BaseModel):
     budget: Budget = Budget()
     resources: Resources = Resources()
     batch_size: Count = 128
-    checkpoint_seconds: Annotated[Real, Field(gt=0)] = 60
+    checkpoint_seconds: Annotated[Real, Field(gt=0)] = 60.0
     seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
     trial_seeds: StrictBool = False
 
@@ -177,10 +177,14 @@ class TuneJob(BaseModel):
         return cls.model_validate(dict(fields), context={"source": source})
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TuneJob) and self.to_json() == other.to_json()
+        return isinstance(other, TuneJob) and self._text() == other._text()
 
     def __hash__(self) -> int:
-        return hash(json.dumps(self.to_json(), sort_keys=True))
+        return hash(self._text())
+
+    def _text(self) -> str:
+        # As text, since 1 and 1.0 are equal in Python and different hyperparameters.
+        return json.dumps(self.to_json(), sort_keys=True)
 
 
 _REQUIRED: dict[str, Any] = {"name": "x", "space": {}, "objectives": (Objective("x", "max"),)}

@@ -71,7 +71,7 @@ class Resources:
 
     __pydantic_config__ = SETTINGS
 
-    cpus: Annotated[Real, Field(gt=0)] = 1
-    gpus: Annotated[Real, Field(ge=0)] = 0
+    cpus: Annotated[Real, Field(gt=0)] = 1.0
+    gpus: Annotated[Real, Field(ge=0)] = 0.0
     workers: Annotated[Whole, Field(ge=0, lt=2**31)] | None = None
     strategy: Literal["mirrored"] | None = None

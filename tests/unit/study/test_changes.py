@@ -1,0 +1,149 @@
+"""Changes by dotted fields, as --set writes them."""
+
+import contextlib
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InvalidJob
+from pipeline.schedulers import ASHA, FIFO, PBT
+from pipeline.space import Choice, LogUniform, Normal, Uniform
+from pipeline.study import Budget, Objective, TuneJob
+
+
+def _build(config: dict[str, Any]) -> None:
+    """Stands for a user's model."""
+
+
+_JOB = TuneJob(
+    name="a",
+    model=_build,
+    data="mnist",
+    space={"lr": Uniform(0.1, 1), "kind": Choice(["x", "y"]), "units": 64},
+    objectives=[Objective("val_accuracy", "max")],
+    scheduler=PBT(interval=2, quantile=0.5),
+    budget=Budget(trials=4, seconds=60.0),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "value"),
+    [
+        ({"budget.trials": 3}, "budget", Budget(trials=3, seconds=60.0)),
+        ({"budget.seconds": None, "budget.epochs": 9}, "budget", Budget(trials=4, epochs=9)),
+        ({"budget": {"trials": 5}, "budget.epochs": 2}, "budget", Budget(trials=5, epochs=2)),
+        ({"space.lr": 0.1}, "space", {**_JOB.space, "lr": 0.1}),
+        ({"space.lr.low": 0.5}, "space", {**_JOB.space, "lr": Uniform(0.5, 1.0)}),
+        ({"space.lr": LogUniform(1, 2), "space.lr.high": 3}, "space", {**_JOB.space, "lr": LogUniform(1.0, 3.0)}),
+        (
+            {"space.lr.mean": 0, "space.lr.std": 1, "space.lr.kind": "normal"},
+            "space",
+            {**_JOB.space, "lr": Normal(0.0, 1.0)},
+        ),
+        ({"space.kind": "x"}, "space", {**_JOB.space, "kind": "x"}),
+        ({"space.kind.values": ["x", "z"]}, "space", {**_JOB.space, "kind": Choice(("x", "z"))}),
+        ({"space": {"lr": 0.1}}, "space", {"lr": 0.1}),
+        ({"scheduler": "asha"}, "scheduler", ASHA()),
+        ({"scheduler": "fifo"}, "scheduler", FIFO()),
+        ({"scheduler": "pbt"}, "scheduler", PBT(interval=2, quantile=0.5)),
+        ({"scheduler.kind": "pbt"}, "scheduler", PBT(interval=2, quantile=0.5)),
+        ({"scheduler.interval": 1}, "scheduler", PBT(interval=1, quantile=0.5)),
+        ({"scheduler": PBT(), "scheduler.interval": 3}, "scheduler", PBT(interval=3)),
+        ({"scheduler": {"kind": "asha", "grace_period": 2}}, "scheduler", ASHA(grace_period=2)),
+        ({"objectives.0.mode": "min"}, "objectives", (Objective("val_accuracy", "min"),)),
+        ({"name": "b"}, "name", "b"),
+        ({"seed": 3}, "seed", 3),
+        ({}, "name", "a"),
+    ],
+)
+def test_a_field_is_replaced(changes: dict[str, Any], field: str, value: object) -> None:
+    """The field has the new value, all others stay, and so does the job itself."""
+    before = _JOB.to_json()
+    changed = _JOB.replaced(changes)
+    assert getattr(changed, field) == value
+    assert repr(getattr(changed, field)) == repr(value)
+    assert {k: v for k, v in changed.to_json().items() if k != field} == {k: v for k, v in before.items() if k != field}
+    assert _JOB.to_json() == before
+
+
+@pytest.mark.parametrize(
+    "order", list(itertools.permutations(["scheduler", "scheduler.grace_period", "budget.trials"]))
+)
+def test_order_does_not_matter(order: tuple[str, ...]) -> None:
+    """A scheduler and its fields can be set in any order."""
+    values = {"scheduler": "asha", "scheduler.grace_period": 3, "budget.trials": 7}
+    changed = _JOB.replaced({name: values[name] for name in order})
+    assert (changed.scheduler, changed.budget.trials) == (ASHA(grace_period=3), 7)
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("budgett", "no such field; there are name, "),
+        ("", "no such field; there are name, "),
+        (
+            "budget.trial",
+            "no such field; there are trials, epochs, total_epochs, seconds, target, max_failed_trials; did",
+        ),
+        ("budget.trials.x", "no such field: trials has no fields of its own"),
+        ("name.x", "no such field: name has no fields of its own"),
+        ("model.x", "no such field: model has no fields of its own"),
+        ("space.learning_rate", "no such parameter; there are lr, kind, units"),
+        ("space.units.low", "no such field: units has no fields of its own"),
+        ("space.lr.lo", "no such field; there are low, high; did you mean low?"),
+        ("objectives.1.mode", "no such place in the list; there is 0"),
+        ("objectives.x", "no such place in the list; there is 0"),
+        ("scheduler.grace_period", "no such field; there are interval, quantile, resample_probability"),
+    ],
+)
+def test_a_path_that_leads_nowhere(path: str, fault: str) -> None:
+    """It is named as written, with what there is instead."""
+    with pytest.raises(InvalidJob) as refused:
+        _JOB.replaced({path: 1})
+    (found,) = refused.value.faults
+    assert (found.field, found.found) == (path, 1)
+    assert found.allowed.startswith(fault)
+
+
+def test_wrong_paths_and_wrong_values_are_told_together() -> None:
+    """One error for everything that was set."""
+    with pytest.raises(InvalidJob) as refused:
+        _JOB.replaced({"budget.trials": 0, "x": 1, "scheduler": "asha", "scheduler.interval": 2, "space.lr.low": 2})
+    assert [fault.field for fault in refused.value.faults] == ["x", "space.lr", "scheduler.interval", "budget.trials"]
+
+
+def test_a_kind_that_does_not_exist() -> None:
+    """Fields set beside it are not complained about."""
+    with pytest.raises(InvalidJob) as refused:
+        _JOB.replaced({"scheduler": "ahsa", "scheduler.grace_period": 2})
+    assert [str(fault) for fault in refused.value.faults] == [
+        "scheduler: no such scheduler; there are asha, fifo, pbt; did you mean asha?; found 'ahsa'"
+    ]
+
+
+_paths = st.lists(
+    st.sampled_from(
+        ["budget", "trials", "space", "lr", "low", "kind", "scheduler", "interval", "objectives", "0", "", "x"]
+    ),
+    min_size=1,
+    max_size=4,
+).map(".".join)
+_values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 5),
+    st.floats(),
+    st.sampled_from(["pbt", "asha", "normal", "x"]),
+    st.lists(st.integers(0, 2), max_size=2),
+    st.dictionaries(st.sampled_from(["kind", "low", "lr"]), st.sampled_from(["normal", 1]), max_size=2),
+)
+
+
+@given(changes=st.dictionaries(_paths, _values, max_size=4))
+def test_any_change_makes_a_job_or_an_invalid_one(changes: dict[str, Any]) -> None:
+    """Whatever is set, in whatever combination, nothing but InvalidJob is raised."""
+    with contextlib.suppress(InvalidJob):
+        assert isinstance(_JOB.replaced(changes), TuneJob)

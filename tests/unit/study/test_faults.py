@@ -1,0 +1,160 @@
+"""What is wrong with a job, in words."""
+
+import math
+from typing import Any
+
+import pytest
+
+from pipeline.errors import InvalidJob
+from pipeline.schedulers import ASHA, PBT
+from pipeline.searchers import GridSearch
+from pipeline.space import Choice, LogUniform, Uniform
+from pipeline.study import Budget, Objective, Resources, TuneJob
+
+
+def _build(config: dict[str, Any]) -> None:
+    """Stands for a user's model."""
+
+
+def _faults(**fields: Any) -> list[str]:
+    good = {
+        "name": "a",
+        "model": _build,
+        "data": "mnist",
+        "space": {"lr": LogUniform(1e-4, 1)},
+        "objectives": [Objective("val_accuracy", "max")],
+    }
+    with pytest.raises(InvalidJob) as refused:
+        TuneJob(**{name: value for name, value in {**good, **fields}.items() if value is not ...})
+    return [str(fault) for fault in refused.value.faults]
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        (
+            {"name": "A"},
+            "name: must be lower-case letters, digits, '.', '_' or '-', with a letter or digit at both ends, "
+            "at most 63; found 'A'",
+        ),
+        ({"name": ...}, "name: must be given; found None"),
+        ({"name": 3}, "name: must be text; found 3"),
+        ({"budget": Budget(trials=0)}, "budget.trials: must be at least 1; found 0"),
+        ({"budget": {"trials": 1.0}}, "budget.trials: must be a whole number; found 1.0"),
+        ({"budget": {"trials": True}}, "budget.trials: must be a whole number; found True"),
+        ({"budget": {"trials": "3"}}, "budget.trials: must be a whole number; found '3'"),
+        ({"budget": {"trials": 2**31}}, "budget.trials: must be below 2147483648; found 2147483648"),
+        ({"budget": {"seconds": 0}}, "budget.seconds: must be above 0; found 0"),
+        ({"budget": {"target": math.nan}}, "budget.target: must be finite; found nan"),
+        (
+            {"budget": {"x": 1}},
+            "budget.x: no such field; there are trials, epochs, total_epochs, seconds, target, "
+            "max_failed_trials; found 1",
+        ),
+        (
+            {"budget": 3},
+            "budget: must be a Budget with the fields trials, epochs, total_epochs, seconds, target, "
+            "max_failed_trials; found 3",
+        ),
+        ({"resources": Resources(workers=-1)}, "resources.workers: must be at least 0; found -1"),
+        ({"resources": {"strategy": "x"}}, "resources.strategy: must be 'mirrored'; found 'x'"),
+        (
+            {"scheduler": "ahsa"},
+            "scheduler: no such scheduler; there are asha, fifo, pbt; did you mean asha?; found 'ahsa'",
+        ),
+        (
+            {"scheduler": {"kind": "hyperband"}},
+            "scheduler: no such scheduler; there are asha, fifo, pbt; found 'hyperband'",
+        ),
+        ({"scheduler": 3}, "scheduler: must name its kind, one of asha, fifo, pbt; found 3"),
+        ({"scheduler": GridSearch()}, "scheduler: no such scheduler; there are asha, fifo, pbt; found 'grid'"),
+        ({"scheduler": ASHA(grace_period=0)}, "scheduler.grace_period: must be at least 1; found 0"),
+        ({"scheduler": PBT(quantile=0.6)}, "scheduler.quantile: must be at most 0.5; found 0.6"),
+        (
+            {"scheduler": {"kind": "asha", "grace": 1}},
+            "scheduler.grace: no such field; there are grace_period, reduction_factor; "
+            "did you mean grace_period?; found 1",
+        ),
+        ({"searcher": {"kind": "random", "x": 1}}, "searcher.x: no such field; there are none; found 1"),
+        ({"space": {"lr": Uniform(2, 1)}}, "space.lr: low must be below high; found Uniform(low=2, high=1)"),
+        ({"space": {"lr": Uniform("a", 1)}}, "space.lr.low: must be a number; found 'a'"),  # type: ignore[arg-type]
+        ({"space": {"lr": {"kind": "uniform", "low": 1}}}, "space.lr.high: must be given; found None"),
+        ({"space": {"c": Choice([1, None])}}, "space.c.values.1: must be a number, a text, true or false; found None"),  # type: ignore[list-item]
+        (
+            {"space": {"lr": {"kind": "unifrom"}}},
+            "space.lr: no such domain; there are choice, grid, intuniform, loguniform, normal, quniform, uniform; "
+            "did you mean uniform?; found 'unifrom'",
+        ),
+        (
+            {"space": {"lr": None}},
+            "space.lr: must be a plain value or one of Choice, Grid, IntUniform, LogUniform, Normal, QUniform, "
+            "Uniform; found None",
+        ),
+        (
+            {"space": {"LR": 1}},
+            "space.LR: must be called by lower-case letters, digits and '_', with a letter at the beginning, "
+            "at most 63; found 'LR'",
+        ),
+        ({"objectives": []}, "objectives: must not be empty; found []"),
+        ({"objectives": Objective("v", "up")}, "objectives.0.mode: must be 'min' or 'max'; found 'up'"),  # type: ignore[arg-type]
+        ({"objectives": [Objective("", "max")]}, "objectives.0.metric: must not be empty; found ''"),
+        ({"objectives": ["v"]}, "objectives.0: must be an Objective with the fields metric, mode; found 'v'"),
+        ({"data": 3}, "data: must be a data set's name, a function or the path of a Parquet file; found 3"),
+        (
+            {"data": " "},
+            "data: must not be empty: a data set's name, a function or the path of a Parquet file; found ' '",
+        ),
+        ({"model": max}, "model: must be a function, defined with def; found <built-in function max>"),
+        ({"seed": -1}, "seed: must be at least 0; found -1"),
+        ({"batch_size": 0}, "batch_size: must be at least 1; found 0"),
+        ({"trial_seeds": 1}, "trial_seeds: must be true or false; found 1"),
+        ({"description": 1}, "description: must be text; found 1"),
+    ],
+)
+def test_a_fault_names_field_value_and_what_is_allowed(fields: dict[str, Any], fault: str) -> None:
+    """One line each, in plain words, and nothing else is found wrong."""
+    assert _faults(**fields) == [fault]
+
+
+def test_a_misspelt_field_is_recognised() -> None:
+    """All fields are listed, and the one that was meant."""
+    (fault,) = _faults(sed=1)
+    assert fault.startswith("sed: no such field; there are name, description, model,")
+    assert fault.endswith("did you mean seed?; found 1")
+
+
+def test_a_metric_named_twice() -> None:
+    """Each objective is another metric."""
+    objective = Objective("v", "max")
+    (fault,) = _faults(objectives=[objective, objective])
+    assert fault.startswith("objectives: must name each metric once, and v is there more than once; found ")
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """Faults of fields and faults between fields stand in one error, as a list below the job's name."""
+    faults = _faults(
+        name="A",
+        data=...,
+        space={"lr": Uniform(2, 1), "batch_size": 0.5},
+        scheduler=PBT(interval=9),
+        budget=Budget(trials=1),
+        resources=Resources(gpus=2),
+        seed=-1,
+    )
+    assert [fault.split(":")[0] for fault in faults] == [
+        "name",
+        "space.lr",
+        "seed",
+        "data",
+        "scheduler.interval",
+        "budget.trials",
+        "resources.strategy",
+    ]
+    with pytest.raises(InvalidJob, match=r"^job 'ok' has 3 faults:\n  - model: .*\n  - space: .*\n  - objectives: .*$"):
+        TuneJob(name="ok", space=3, objectives=[], model=3)
+
+
+def test_long_values_are_cut() -> None:
+    """A page of text does not hide the message."""
+    (fault,) = _faults(name="a" * 1000)
+    assert len(fault) < 300

@@ -1,0 +1,176 @@
+"""A study's specification as files."""
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import InvalidJob, JobNotFound, StorageError
+from pipeline.schedulers import PBT
+from pipeline.space import Choice, LogUniform
+from pipeline.storage import Store
+from pipeline.study import Objective, TuneJob, load_study, save_study
+from pipeline.study.code import load_module
+
+_JOB = """
+from pipeline.study import Objective, TuneJob
+import helpful
+
+def build(config): return 1
+
+JOB = TuneJob(name="a", model=build, data=helpful.data, space={}, objectives=Objective("v", "max"))
+"""
+
+
+def _build(config: dict[str, Any]) -> None:
+    """Stands for a user's model."""
+
+
+@pytest.fixture(autouse=True)
+def _own_modules() -> Iterator[None]:
+    """What a test loads is forgotten after it."""
+    path, modules = list(sys.path), dict(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - set(modules):
+        del sys.modules[name]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty study's folder."""
+    return Store(tmp_path / "studies" / "a")
+
+
+def _job(**fields: Any) -> TuneJob:
+    return TuneJob(
+        **{
+            "name": "a",
+            "model": _build,
+            "data": "mnist",
+            "space": {"lr": LogUniform(1e-4, 1), "act": Choice(["relu", "tanh"]), "units": 3},
+            "objectives": Objective("v", "max"),
+            "scheduler": PBT(interval=2),
+            **fields,
+        }
+    )
+
+
+def _of_files(folder: Path) -> TuneJob:
+    folder.mkdir(exist_ok=True)
+    (folder / "helpful.py").write_text("def data(): return 1")
+    (folder / "a_job.py").write_text(_JOB)
+    job: TuneJob = load_module(folder / "a_job.py").JOB
+    return job
+
+
+def test_a_study_is_loaded_as_it_was_saved(store: Store) -> None:
+    """Equal, with the version of its format, as JSON that people can read."""
+    job = _job(description="größer")
+    save_study(store, job)
+    assert load_study(store) == job
+    text = store.read_text("study.json")
+    assert json.loads(text)["schema_version"] == 1
+    assert "größer" in text
+    assert text.count("\n") > 20
+
+
+def test_sources_are_copied(tmp_path: Path, store: Store) -> None:
+    """Every module that defines a function of the job, as it was loaded, and no other."""
+    save_study(store, _of_files(tmp_path / "mine"))
+    assert store.files() == ["source/a_job.py", "source/helpful.py", "study.json"]
+    assert store.read_text("source/a_job.py") == _JOB
+
+
+def test_a_study_is_loaded_where_its_sources_are_gone(tmp_path: Path, store: Store) -> None:
+    """In another process, on another machine: the copies are enough, though one imports another, and stay alone."""
+    folder = tmp_path / "mine"
+    job = _of_files(folder)
+    save_study(store, job)
+    before, written = store.files(), job.to_json()
+    for name in ("a_job", "helpful"):
+        (folder / f"{name}.py").unlink()
+        del sys.modules[name]
+    sys.path.remove(str(folder))
+    importlib.invalidate_caches()
+    loaded = load_study(store)
+    assert loaded.to_json() == written
+    assert loaded.data() == 1
+    assert store.files() == before
+
+
+def test_a_study_that_is_far_away(tmp_path: Path) -> None:
+    """Sources are fetched from an object store; functions can be traced back to their text."""
+    store = Store("mock:///bucket/a")
+    store._fs.create_dir("bucket/a/source", recursive=True)
+    path = tmp_path / "far.py"
+    path.write_text(_JOB.replace("import helpful", "").replace("helpful.data", "build"))
+    job = load_module(path).JOB
+    save_study(store, job)
+    path.unlink()
+    del sys.modules["far"]
+    loaded = load_study(store)
+    assert loaded == job
+    assert loaded.resumable
+    assert Path(loaded.model.__code__.co_filename).is_file()
+
+
+def test_a_typed_in_function_is_saved_but_not_loaded(store: Store) -> None:
+    """The study has its study.json all the same; loading says why it cannot go on."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile("def build(config): ...", "<cell 1>", "exec"), space)
+    save_study(store, _job(model=space["build"]))
+    assert store.files() == ["study.json"]
+    with pytest.raises(InvalidJob, match="model: was typed into a notebook"):
+        load_study(store)
+
+
+def test_no_study_there(store: Store) -> None:
+    """A folder without study.json is no study."""
+    with pytest.raises(JobNotFound, match=r"There is no study in .*studies/a: study\.json is missing"):
+        load_study(store)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not JSON"),
+        (b"{", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"\xff\xfe", "is not a text file"),
+        (b"[]", "has schema version None; this tunepipe reads 1 to 1"),
+        (b"{}", "has schema version None"),
+        (b'{"schema_version": 2, "job": {}}', "has schema version 2; this tunepipe reads 1 to 1"),
+        (b'{"schema_version": "1", "job": {}}', "has schema version '1'"),
+        (b'{"schema_version": true, "job": {}}', "has schema version True"),
+        (b'{"schema_version": 0, "job": {}}', "has schema version 0"),
+        (b'{"schema_version": 1}', "has no job"),
+        (b'{"schema_version": 1, "job": []}', "has no job"),
+    ],
+)
+def test_a_file_that_is_no_study(store: Store, content: bytes, message: str) -> None:
+    """Each is refused with the file's place and what is wrong with it."""
+    store.write("study.json", content)
+    with pytest.raises(StorageError, match=r"study\.json in .*studies/a " + message):
+        load_study(store)
+
+
+def test_a_study_that_was_edited_wrongly(store: Store) -> None:
+    """Faults are told as for any job."""
+    save_study(store, _job())
+    store.write("study.json", store.read_text("study.json").replace('"trials": 16', '"trials": 0'))
+    with pytest.raises(InvalidJob, match=r"job 'a' has one fault:\n  - budget.trials: must be at least 1; found 0"):
+        load_study(store)
+
+
+def test_study_json_comes_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever finds a study.json finds its sources: a crash in between leaves no half study."""
+    written = []
+    monkeypatch.setattr(Store, "write", lambda _, path, _content: written.append(path))
+    save_study(store, _job())
+    assert written[-1] == "study.json"
+    assert len(written) == 2

@@ -1,0 +1,221 @@
+"""TuneJob: validated as a whole, frozen, JSON both ways."""
+
+import json
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import Fault, InvalidJob
+from pipeline.schedulers import ASHA, FIFO, PBT, SCHEDULERS
+from pipeline.searchers import SEARCHERS, GridSearch
+from pipeline.space import DOMAINS, Choice, IntUniform, LogUniform
+from pipeline.study import Budget, Objective, Resources, TuneJob
+
+
+def _build(config: dict[str, Any]) -> None:
+    """Stands for a user's model."""
+
+
+def _callbacks(config: dict[str, Any]) -> list[Any]:
+    """Stands for a user's callbacks."""
+    return []
+
+
+def _job(**fields: Any) -> TuneJob:
+    return TuneJob(
+        **{
+            "name": "a-job",
+            "model": _build,
+            "data": "mnist",
+            "space": {"lr": LogUniform(1e-4, 1), "units": 64},
+            "objectives": [Objective("val_accuracy", "max")],
+            **fields,
+        }
+    )
+
+
+def test_defaults() -> None:
+    """A page of Python is enough: scheduler, searcher, budget and resources have defaults."""
+    job = _job()
+    assert job.scheduler == ASHA()
+    assert job.searcher.kind == "random"
+    assert (job.budget, job.resources) == (Budget(), Resources())
+    assert job.objective == Objective("val_accuracy", "max")
+    assert list(job.functions) == ["model"]
+
+
+def test_a_job_is_frozen() -> None:
+    """What a study was started with does not change under it."""
+    job = _job()
+    with pytest.raises(ValueError, match="frozen"):
+        job.name = "other"  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        job.budget.trials = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"callbacks": _callbacks, "data": _build, "description": "Größe, \n and more"},
+        {"model": None, "data": None, "function": _build, "scheduler": FIFO()},
+        {"scheduler": PBT(interval=2, quantile=0.5), "budget": Budget(trials=4, seconds=1.5, target=0.25)},
+        {"searcher": GridSearch(), "space": {"a": Choice([1, 2.5, "x"]), "b": True, "c": 1.0, "batch_size": 32}},
+        {"resources": Resources(cpus=0.5, gpus=2, workers=0, strategy="mirrored"), "seed": 7, "trial_seeds": True},
+        {"objectives": [Objective("val_loss", "min"), Objective("val_accuracy", "max")]},
+        {"space": {}},
+    ],
+)
+def test_json_both_ways(fields: dict[str, Any]) -> None:
+    """Written as JSON text and read back a job is equal, and so are its hash and its functions."""
+    job = _job(**fields)
+    read = TuneJob.from_json(json.loads(json.dumps(job.to_json(), allow_nan=False)))
+    assert read == job
+    assert hash(read) == hash(job)
+    assert read.functions == job.functions
+    assert repr(read.space) == repr(job.space)
+    assert pickle.loads(pickle.dumps(job)) == job
+
+
+def test_different_jobs_are_not_equal() -> None:
+    """One field is enough, and 1 is not 1.0."""
+    assert _job() != _job(seed=1)
+    assert _job(space={"a": 1}) != _job(space={"a": 1.0})
+    assert _job() != "a-job"
+
+
+def test_one_objective_needs_no_list() -> None:
+    """A single objective is taken for a list of one, positional or by keyword; a bare metric is not."""
+    assert _job(objectives=Objective(metric="val_loss", mode="min")).objectives == (Objective("val_loss", "min"),)
+    assert _job(objectives={"metric": "val_loss", "mode": "min"}).objective.mode == "min"
+    with pytest.raises(InvalidJob, match="objectives: must be a list; found 'val_accuracy'"):
+        _job(objectives="val_accuracy")
+
+
+def test_settings_by_name() -> None:
+    """`scheduler="pbt"` is its kind with the defaults."""
+    assert _job(scheduler="pbt", searcher="random").scheduler == PBT()
+
+
+@pytest.mark.parametrize("name", ["a", "mnist-asha", "0", "a.b_c-d", "a" * 63])
+def test_names(name: str) -> None:
+    """Names that are safe as folders, columns and labels are taken."""
+    assert _job(name=name).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "A",
+        "CON",
+        "../x",
+        "a/b",
+        "a\\b",
+        ".",
+        "..",
+        ".a",
+        "a.",
+        "-a",
+        "a-",
+        "a b",
+        "ä",
+        "a\n",
+        "a\0",
+        "a" * 64,
+        3,
+        None,
+    ],
+)
+def test_hostile_names_are_refused(name: object) -> None:
+    """Nothing that leads out of the studies' folder, hides, or differs by case alone."""
+    with pytest.raises(InvalidJob, match=r"(?m)^  - name: must be "):
+        _job(name=name)
+
+
+def test_a_typed_in_function_runs_but_is_not_resumable() -> None:
+    """A function of a notebook or a prompt makes a job that cannot be loaded back, and says so."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile("def build(config): ...", "<cell 1>", "exec"), space)
+    job = _job(model=space["build"])
+    assert not job.resumable
+    assert not _job(model=lambda _: None).resumable
+    assert _job().resumable
+    with pytest.raises(InvalidJob, match="model: was typed into a notebook, a prompt or another function"):
+        TuneJob.from_json(job.to_json())
+
+
+_leaf = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.integers(-2, 3), st.floats(), st.text(max_size=8), st.just("asha")
+)
+_tree = st.recursive(
+    _leaf, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3))
+)
+
+
+def _near(known: dict[str, type]) -> st.SearchStrategy[Any]:
+    """Something that is almost an object of one of these kinds."""
+    names = sorted({name for cls in known.values() for name in cls.__dataclass_fields__} - {"kind"})
+    return st.dictionaries(st.sampled_from(names), _tree, max_size=3).flatmap(
+        lambda fields: st.sampled_from([*known, "other"]).map(lambda kind: {**fields, "kind": kind})
+    )
+
+
+_fields = {
+    "name": st.one_of(st.just("a"), _tree),
+    "function": st.one_of(
+        st.just({"function": "json:dumps"}),
+        st.fixed_dictionaries({"function": st.sampled_from(["json:no", "no.such:f", "json", "../x:f", ":"])}),
+        _tree,
+    ),
+    "model": _tree,
+    "data": _tree,
+    "callbacks": _tree,
+    "space": st.one_of(
+        st.dictionaries(st.sampled_from(["lr", "batch_size", "LR"]), st.one_of(_near(DOMAINS), _tree), max_size=3),
+        _tree,
+    ),
+    "objectives": st.one_of(st.just([{"metric": "m", "mode": "max"}]), _tree),
+    "scheduler": st.one_of(_near(SCHEDULERS), st.sampled_from(["asha", "fifo"]), _tree),
+    "searcher": st.one_of(_near(SEARCHERS), st.sampled_from(["grid", "random"]), _tree),
+    "budget": st.one_of(_near({"": Budget}).map(lambda b: {k: v for k, v in b.items() if k != "kind"}), _tree),
+    "resources": _tree,
+    "seed": _tree,
+    "": _tree,
+}
+_good = {
+    "name": "a",
+    "function": {"function": "json:dumps"},
+    "space": {},
+    "objectives": [{"metric": "m", "mode": "max"}],
+}
+
+
+@given(fields=st.fixed_dictionaries({}, optional=_fields), start=st.sampled_from([{}, _good]))
+def test_any_json_is_a_job_or_an_invalid_one(fields: dict[str, Any], start: dict[str, Any]) -> None:
+    """Whatever is in study.json, nothing but InvalidJob is raised, each field once, in words and not in pydantic's."""
+    job, faults = _tried({**start, **fields})
+    assert (job is None) == bool(faults)
+    assert len({fault.field for fault in faults}) == len(faults)
+    for fault in faults:
+        words = fault.allowed.lower()
+        assert not any(jargon in words for jargon in ("input", "valid ", "pydantic", "dictionary", "instance", "tag"))
+    if job is not None:
+        assert TuneJob.from_json(json.loads(json.dumps(job.to_json(), allow_nan=False))) == job
+
+
+def _tried(fields: dict[str, Any]) -> tuple[TuneJob | None, tuple[Fault, ...]]:
+    try:
+        return TuneJob.from_json(fields), ()
+    except InvalidJob as error:
+        return None, error.faults
+
+
+@given(space=st.dictionaries(st.sampled_from(["lr", "units", "n"]), st.sampled_from([IntUniform(1, 3), 2, "x"])))
+def test_fields_do_not_depend_on_each_other_s_order(space: dict[str, Any]) -> None:
+    """A job read from JSON with its keys turned around is the same."""
+    fields = _job(space=space).to_json()
+    assert TuneJob.from_json(dict(reversed(fields.items()))) == _job(space=space)

@@ -1,0 +1,85 @@
+"""What must hold between a job's fields."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.errors import InvalidJob
+from pipeline.schedulers import PBT
+from pipeline.space import Choice, Grid, IntUniform, QUniform, Uniform
+from pipeline.study import Budget, Objective, Resources, TuneJob
+
+
+def _build(config: dict[str, Any]) -> None:
+    """Stands for a user's model."""
+
+
+_MODEL = {"model": _build, "data": "mnist"}
+_FUNCTION = {"function": _build}
+
+
+def _job(**fields: Any) -> TuneJob:
+    return TuneJob(**{"name": "a", "space": {}, "objectives": Objective("v", "max"), **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({}, "model: must be given, or else function; found None"),
+        ({**_MODEL, "function": _build}, "function: must not be given beside model; found '_build'"),
+        ({"model": _build}, "data: must be given for a model: a data set's name, a function or a Parquet file's path"),
+        ({**_FUNCTION, "callbacks": _build}, "callbacks: must not be given for a function"),
+        (
+            {**_MODEL, "searcher": "grid", "space": {"lr": Uniform(0, 1)}},
+            "searcher: grid search needs a Grid, a Choice or a fixed value for every parameter, and lr has none",
+        ),
+        ({**_MODEL, "scheduler": "pbt", "budget": Budget(trials=1)}, "budget.trials: must be at least 2: a population"),
+        (
+            {**_MODEL, "scheduler": PBT(interval=9)},
+            "scheduler.interval: must be at most budget.epochs, which is 8; found 9",
+        ),
+        ({**_FUNCTION, "scheduler": "pbt"}, "scheduler: must be one without checkpoints for a function"),
+        ({**_MODEL, "resources": Resources(gpus=1.5)}, "resources.gpus: must be whole above 1; found 1.5"),
+        ({**_MODEL, "resources": Resources(gpus=2)}, "resources.strategy: must be 'mirrored' where a trial has more"),
+        ({**_MODEL, "space": {"batch_size": 0}}, "space.batch_size: must be whole numbers of at least 1; found 0"),
+        ({**_MODEL, "space": {"batch_size": True}}, "space.batch_size: must be whole numbers"),
+        ({**_MODEL, "space": {"batch_size": QUniform(16, 64, 16)}}, "space.batch_size: must be whole numbers"),
+        ({**_MODEL, "space": {"batch_size": Choice([32, 64.0])}}, "space.batch_size: must be whole numbers"),
+        ({**_MODEL, "space": {"batch_size": IntUniform(0, 4)}}, "space.batch_size: must be whole numbers"),
+    ],
+)
+def test_what_does_not_fit_together(fields: dict[str, Any], fault: str) -> None:
+    """Each rule names the field to be changed, and breaks alone."""
+    with pytest.raises(InvalidJob) as refused:
+        _job(**fields)
+    (found,) = refused.value.faults
+    assert str(found).startswith(fault)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        _MODEL,
+        _FUNCTION,
+        {**_MODEL, "callbacks": _build},
+        {**_FUNCTION, "data": "mnist"},
+        {**_FUNCTION, "resources": Resources(gpus=2)},
+        {**_MODEL, "resources": Resources(gpus=0.5)},
+        {**_MODEL, "resources": Resources(gpus=2, strategy="mirrored")},
+        {**_MODEL, "scheduler": PBT(interval=8), "budget": Budget(trials=2)},
+        {**_MODEL, "searcher": "grid", "space": {"a": Choice([1, 2]), "b": Grid([1]), "c": 1}},
+        {**_MODEL, "space": {"batch_size": IntUniform(1, 4)}},
+        {**_MODEL, "space": {"batch_size": Choice([32, 64])}},
+        {**_FUNCTION, "space": {"batch_size": 0.5}},
+    ],
+)
+def test_what_fits_together(fields: dict[str, Any]) -> None:
+    """No rule refuses what works."""
+    assert _job(**fields).name == "a"
+
+
+def test_rules_about_invalid_fields_are_left_out() -> None:
+    """A scheduler is not compared with a budget that is wrong by itself; other rules are still asked."""
+    with pytest.raises(InvalidJob) as refused:
+        _job(scheduler=PBT(interval=99), budget=Budget(epochs=0), function=_build)
+    assert [fault.field for fault in refused.value.faults] == ["budget.epochs", "scheduler"]
