@@ -86,11 +86,14 @@ def test_sources_are_copied(tmp_path: Path, store: Store) -> None:
     assert store.read_text("source/a_job.py") == _JOB
 
 
-def test_a_study_is_loaded_where_its_sources_are_gone(tmp_path: Path, store: Store) -> None:
+def test_a_study_is_loaded_where_its_sources_are_gone(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In another process, on another machine: the copies are enough, though one imports another, and stay alone."""
     folder = tmp_path / "mine"
     job = _of_files(folder)
     save_study(store, job)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     before, written = store.files(), job.to_json()
     for name in ("a_job", "helpful"):
         (folder / f"{name}.py").unlink()
