@@ -1,0 +1,189 @@
+"""What trials did epoch by epoch, and how the study's best grew."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.results.leaderboard import format_number
+from pipeline.results.load import Results
+from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, window
+from pipeline.storage.schema import metric_column
+
+__all__ = ["alive_seconds", "best_so_far", "learning_curves", "learning_rates", "train_column"]
+
+_MANY_POINTS = 20_000
+"""With more than these, lines become a bitmap within the picture."""
+
+
+def learning_curves(results: Results, ax: Axes) -> Axes:
+    """Draw the objective of every trial epoch by epoch; of the best one the training metric too.
+
+    Args:
+        results: A study's results.
+        ax: Where to draw.
+    """
+    column = metric_column(results.objective.metric)
+    _lines(results, ax, column)
+    limits = window(_values(results, column), results.objective.mode)
+    _label_epochs(ax, results)
+    ax.set_ylabel(results.objective.metric)
+    failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
+    for trial, rows in results.epochs[results.epochs["trial_id"].isin(failed)].groupby("trial_id"):
+        known = rows[np.isfinite(rows[column])] if column in rows else rows.iloc[:0]
+        if len(known):
+            ax.plot(known["epoch"].iloc[-1], known[column].iloc[-1], "x", color=BAD, ms=6, mew=1.6, label=f"_{trial}")
+    if results.best is None:
+        return ax
+    best = _epochs_of(results, results.best.trial_id)
+    labels = [(best[column].iloc[-1], "validation" if column.startswith("val_") else column, ACCENT)]
+    ax.plot(best["epoch"], best[column], color=ACCENT, lw=2.4, zorder=5)
+    train = train_column(results)
+    if train is not None:
+        ax.plot(best["epoch"], best[train], color=SECOND, lw=1.8, ls=(0, (4, 2)), zorder=4)
+        labels.append((best[train].iloc[-1], "training", SECOND))
+        if limits is not None:
+            known = best[train][np.isfinite(best[train])]
+            limits = min(limits[0], *known.tail(2)), max(limits[1], *known)
+    if limits is not None:
+        ax.set_ylim(limits)
+    ax.plot(results.best.epoch, results.best.value, "o", color=ACCENT, ms=6, zorder=6)
+    below = results.best.value < sum(ax.get_ylim()) / 2
+    ax.annotate(
+        f"trial {results.best.trial_id}: {format_number(results.best.value)}",
+        (results.best.epoch, results.best.value), (0, 9 if not below else -9), textcoords="offset points",
+        ha="right" if results.best.epoch > ax.get_xlim()[1] / 2 else "left",
+        va="bottom" if not below else "top", color=ACCENT, weight="bold", zorder=7,
+    )  # fmt: skip
+    _label_ends(ax, int(best["epoch"].iloc[-1]), labels)
+    return ax
+
+
+def learning_rates(results: Results, ax: Axes) -> Axes:
+    """Draw the learning rate in force at the end of each epoch, for every trial.
+
+    Args:
+        results: A study's results.
+        ax: Where to draw.
+    """
+    rates = results.epochs["learning_rate"]
+    if (rates > 0).any():
+        ax.set_yscale("log")
+    _lines(results, ax, "learning_rate")
+    _label_epochs(ax, results)
+    ax.set_ylabel("learning rate")
+    if results.best is not None:
+        best = _epochs_of(results, results.best.trial_id)
+        ax.plot(best["epoch"], best["learning_rate"], color=ACCENT, lw=2.4, zorder=5)
+        ax.annotate(
+            f"trial {results.best.trial_id}", (best["epoch"].iloc[-1], best["learning_rate"].iloc[-1]), (0, 7),
+            textcoords="offset points", ha="right", va="bottom", color=ACCENT, weight="bold",
+        )  # fmt: skip
+    return ax
+
+
+def best_so_far(results: Results, ax: Axes) -> Axes:
+    """Draw the study's best value against the seconds a driver was alive, over what each epoch reached.
+
+    Args:
+        results: A study's results.
+        ax: Where to draw.
+    """
+    column, mode = metric_column(results.objective.metric), results.objective.mode
+    failed = set(results.trials.loc[results.trials["state"] == "failed", "trial_id"])
+    rows = results.epochs[~results.epochs["trial_id"].isin(failed) & np.isfinite(_values(results, column))]
+    seconds = alive_seconds(results, rows)
+    order = np.argsort(seconds, kind="stable")
+    seconds, values = seconds[order], rows[column].to_numpy()[order]
+    ax.plot(
+        seconds, values, "o", color=MUTED, ms=3.5, alpha=0.55, mew=0, rasterized=len(values) > _MANY_POINTS
+    )  # fmt: skip
+    ax.set_xlabel("seconds since the study's start")
+    ax.set_ylabel(f"best {results.objective.metric} so far")
+    if not len(values):
+        return ax
+    best = np.maximum.accumulate(values) if mode == "max" else np.minimum.accumulate(values)
+    end = max(results.seconds, float(seconds[-1]))
+    ax.step([*seconds, end], [*best, best[-1]], where="post", color=ACCENT, lw=2.2, zorder=4)
+    rises = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
+    ax.plot(seconds[rises], best[rises], "o", color=ACCENT, ms=4.5, zorder=5)
+    limits = window(values, mode)
+    if limits is not None:
+        ax.set_ylim(limits)
+    ax.set_xlim(left=0)
+    ax.annotate(
+        format_number(float(best[-1])), (end, best[-1]), (0, 6 if mode == "max" else -6), textcoords="offset points",
+        ha="right", va="bottom" if mode == "max" else "top", color=ACCENT, weight="bold",
+    )  # fmt: skip
+    return ax
+
+
+def train_column(results: Results) -> str | None:
+    """The column with the objective's counterpart on the training split; None where there is none."""
+    column = metric_column(results.objective.metric)
+    other = column.removeprefix("val_")
+    return other if other != column and other in results.epochs and results.epochs[other].notna().any() else None
+
+
+def alive_seconds(results: Results, rows: pd.DataFrame) -> np.ndarray:
+    """Seconds a driver had been alive when each row was recorded: time between sessions does not count.
+
+    Args:
+        results: A study's results.
+        rows: Rows of its epochs or decisions.
+    """
+    times, numbers = rows["time"], rows["session"].to_numpy()
+    seconds = np.zeros(len(rows))
+    before = 0.0
+    for session in results.sessions:
+        mine = numbers == session["number"]
+        since = (times[mine] - pd.Timestamp(session["started"])).dt.total_seconds()
+        seconds[mine] = before + np.maximum(since.to_numpy(), 0.0)
+        before += float(session.get("seconds") or 0)
+    return seconds
+
+
+def _values(results: Results, column: str) -> np.ndarray:
+    if column not in results.epochs:
+        return np.full(len(results.epochs), np.nan)
+    return results.epochs[column].to_numpy(np.float64)
+
+
+def _epochs_of(results: Results, trial_id: str) -> pd.DataFrame:
+    return results.epochs[results.epochs["trial_id"] == trial_id]
+
+
+def _lines(results: Results, ax: Axes, column: str) -> None:
+    """Every trial as a thin line, and as a point where it ended after one epoch."""
+    if column not in results.epochs:
+        return
+    tracks = [rows[["epoch", column]].to_numpy(np.float64) for _, rows in results.epochs.groupby("trial_id")]
+    tracks = [known for track in tracks if len(known := track[np.isfinite(track[:, 1])])]
+    many = sum(len(track) for track in tracks) > _MANY_POINTS
+    alpha = 0.75 if len(tracks) < 40 else 0.45
+    lines = [track for track in tracks if len(track) > 1]
+    ax.add_collection(LineCollection(lines, colors=MUTED, linewidths=1.0, alpha=alpha, rasterized=many))
+    ends = np.array([track[-1] for track in tracks]).reshape(-1, 2)
+    ax.plot(ends[:, 0], ends[:, 1], "o", color=MUTED, ms=3, mew=0, alpha=alpha, rasterized=many)
+    ax.autoscale_view()
+
+
+def _label_epochs(ax: Axes, results: Results) -> None:
+    last = int(results.epochs["epoch"].max()) if len(results.epochs) else 1
+    ax.set_xlim(0.7 if last > 1 else 0.5, last + (0.02 * last if last > 1 else 0.5))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set_xlabel("epoch")
+
+
+def _label_ends(ax: Axes, epoch: int, labels: list[tuple[float, str, str]]) -> None:
+    """Name lines at their right end, the upper one above, so that the names do not touch."""
+    labels = sorted((label for label in labels if np.isfinite(label[0])), key=lambda label: -label[0])
+    low, high = ax.get_ylim()
+    close = len(labels) > 1 and (labels[0][0] - labels[1][0]) / (high - low) < 0.07
+    for place, (value, name, colour) in enumerate(labels):
+        shift = 0 if not close else (6 if place == 0 else -6)
+        ax.annotate(
+            name, (epoch, min(max(value, low), high)), (8, shift), textcoords="offset points",
+            va="center", color=colour or INK, annotation_clip=False,
+        )  # fmt: skip

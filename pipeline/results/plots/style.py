@@ -1,0 +1,129 @@
+"""One quiet look for every picture: few colours, each with one meaning, told apart by the colour-blind too."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+
+from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform
+
+__all__ = [
+    "ACCENT",
+    "BAD",
+    "GRID",
+    "INK",
+    "MUTED",
+    "PAPER",
+    "SECOND",
+    "THIRD",
+    "bare",
+    "is_listed",
+    "is_log",
+    "style",
+    "window",
+]
+
+# Okabe and Ito's palette (2008), darkened where text is set in it. The report replaces each by a variable of its page.
+INK = "#1d2730"
+"""Text and what carries it."""
+MUTED = "#8d99a6"
+"""What lies behind: the other trials."""
+GRID = "#dfe4ea"
+"""Lines that only guide the eye."""
+PAPER = "#fdfdfe"
+"""The ground."""
+ACCENT = "#0067a8"
+"""The best trial and what belongs to it."""
+SECOND = "#c95a00"
+"""What is set against it: the training metric, exploits, evaluation."""
+THIRD = "#00825f"
+"""A third kind."""
+BAD = "#a8316f"
+"""Failures."""
+
+_RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": PAPER,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "axes.formatter.limits": (-4, 5),
+    "figure.facecolor": PAPER,
+    "figure.constrained_layout.use": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "lines.solid_capstyle": "round",
+    "lines.solid_joinstyle": "round",
+    "savefig.facecolor": PAPER,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": 9,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": 9,
+    "xtick.minor.visible": False,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in this look: make the figure and its axes inside."""
+    with rc_context(_RC):
+        yield
+
+
+def is_log(domain: Domain) -> bool:
+    """Whether a domain is drawn by its logarithm."""
+    return isinstance(domain, LogUniform) or (isinstance(domain, IntUniform) and domain.log)
+
+
+def is_listed(domain: Domain) -> bool:
+    """Whether a domain lists its values."""
+    return isinstance(domain, Choice | Grid)
+
+
+def bare(ax: Axes, *, keep: Sequence[str] = ()) -> None:
+    """Take away frame and grid, but for the spines to keep."""
+    ax.grid(False)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in keep)
+
+
+def window(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:
+    """Limits of an axis that show the good values well, though a few bad ones are far away.
+
+    Args:
+        values: Values of the objective.
+        mode: `max` or `min`: which end is the good one.
+
+    Returns:
+        Lower and upper limit, or None where all finite values are the same, or there is none.
+    """
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    if not known.size or known.min() == known.max():
+        return None
+    low, high = float(known.min()), float(known.max())
+    worst = float(np.quantile(known, 0.1 if mode == "max" else 0.9))
+    if mode == "max" and (high - worst) * 2.5 < high - low:
+        low = worst
+    if mode == "min" and (worst - low) * 2.5 < high - low:
+        high = worst
+    margin = 0.06 * (high - low) or abs(high) * 0.01
+    return low - margin, high + margin
