@@ -1,0 +1,1 @@
+"""How fast, as ratios against peers measured in the same run: `python -m tests.benchmarks`, or `make bench`."""

@@ -1,0 +1,16 @@
+"""One epoch in steady state, beside the floor: the same matrix products alone, in one tf.function."""
+
+from collections.abc import Callable
+
+from tests.benchmarks.figures import Bar, Figure, Measured, Options
+from tests.benchmarks.sides import peer
+
+__all__ = ["measure"]
+
+
+def measure(options: Options, say: Callable[[str], None]) -> Measured:
+    told = peer("floor", "--epochs", "3" if options.quick else str(10 * options.rounds)).told
+    say(f"{told['ours']:.3f} s, floor {told['floor']:.3f} s")
+    what = "seconds for one epoch in steady state; its matrix products alone"
+    figure = Figure("epoch", what, told["ours"], told["floor"], "s", told["ours"] / told["floor"], Bar("at most", 2))
+    return Measured([figure], told["samples"])

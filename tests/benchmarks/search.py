@@ -1,0 +1,42 @@
+"""One search, start-up included: seconds per trained epoch, ours and the peers', in interleaved rounds."""
+
+from collections.abc import Callable
+from statistics import median
+
+from tests.benchmarks.figures import Bar, Figure, Measured, Options
+from tests.benchmarks.sides import Ran, peer, tunepipe
+
+__all__ = ["measure"]
+
+_QUICK_TRIALS = 4
+
+
+def measure(options: Options, say: Callable[[str], None]) -> Measured:
+    trials = ["--trials", str(_QUICK_TRIALS)] if options.quick else []
+    sides: dict[str, tuple[Callable[[], Ran], Bar | None]] = {
+        "tunepipe": (lambda: tunepipe("bench_search", *trials), None),
+        "Ray Tune, as its docs write it": (lambda: peer("ray_tune", *trials), Bar("at least", 12)),
+        "Ray Tune, reuse_actors": (lambda: peer("ray_tune", "--reuse-actors", *trials), Bar("at least", 4)),
+        "Optuna, successive halving": (lambda: peer("optuna_halving", *trials), Bar("at least", 4)),
+        "KerasTuner, Hyperband": (lambda: peer("keras_tuner_hyperband", *trials), Bar("at least", 4)),
+    }
+    samples: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
+    for round_ in range(1 if options.quick else options.rounds):
+        for name, (side, _) in sides.items():
+            ran = side()
+            samples[name].append({"seconds": ran.seconds, "epochs": ran.told["epochs"], "best": _best(ran)})
+            say(f"round {round_ + 1}: {name}: {ran.told['epochs']} epochs in {ran.seconds:.0f} s")
+    pace = {name: median(each["seconds"] / each["epochs"] for each in rounds) for name, rounds in samples.items()}
+    ours = pace.pop("tunepipe")
+    return Measured(
+        [
+            Figure("search", f"seconds per trained epoch, {name}", ours, theirs, "s", theirs / ours, sides[name][1])
+            for name, theirs in pace.items()
+        ],
+        samples,
+    )
+
+
+def _best(ran: Ran) -> float:
+    best = ran.told["best"]
+    return float(best["value"] if isinstance(best, dict) else best)

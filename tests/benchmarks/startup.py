@@ -1,0 +1,56 @@
+"""From `tunepipe run` to the first recorded epoch, beside the least that Ray and TensorFlow need to be there."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from tests.benchmarks.figures import Bar, Figure, Measured, Options
+from tests.benchmarks.sides import STUDIES, command, environment, peer
+
+__all__ = ["measure"]
+
+_PATIENCE = 300
+_LOOK = 0.02
+
+
+def measure(options: Options, say: Callable[[str], None]) -> Measured:
+    samples: dict[str, list[float]] = {"tunepipe": [], "bare": []}
+    for round_ in range(1 if options.quick else options.rounds):
+        bare = peer("bare_start")
+        samples["bare"].append(bare.told["ready"] - bare.started)
+        samples["tunepipe"].append(_first_part())
+        say(f"round {round_ + 1}: {samples['tunepipe'][-1]:.1f} s, bare {samples['bare'][-1]:.1f} s")
+    ours, bare = median(samples["tunepipe"]), median(samples["bare"])
+    what = "seconds to the first recorded epoch; bare ray.init and one actor that imports tensorflow"
+    return Measured([Figure("startup", what, ours, bare, "s", ours / bare, Bar("at most", 1.5))], samples)
+
+
+def _first_part() -> float:
+    """Seconds until the first part of the table `epochs` is there, for a reader of the storage."""
+    with TemporaryDirectory(prefix="tunepipe-bench-") as name:
+        folder = Path(name)
+        with (folder / "errors").open("w") as errors:
+            started = time.perf_counter()
+            process = subprocess.Popen(
+                command("bench_search"), cwd=folder, env=environment(), stdout=errors, stderr=errors
+            )
+            try:
+                while not _parts(folder):
+                    if process.poll() is not None or time.perf_counter() - started > _PATIENCE:
+                        raise RuntimeError(f"No epoch was recorded:\n{(folder / 'errors').read_text()[-3000:]}")
+                    time.sleep(_LOOK)
+                return time.perf_counter() - started
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGINT)
+                process.wait(_PATIENCE)
+
+
+def _parts(folder: Path) -> list[Path]:
+    return list((folder / STUDIES).glob("*/epochs/*.parquet"))
