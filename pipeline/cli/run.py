@@ -1,11 +1,14 @@
 """`tunepipe run`: a study from its start, or from where it was, to its end."""
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.cli.options import Json, Storage, assignments
+
+if TYPE_CHECKING:
+    from pipeline.execution.run import Outcome
 
 __all__ = ["run"]
 
@@ -68,19 +71,22 @@ def run(
     # The stream of now: while Ray runs, what it prints to stdout goes to a log.
     console = Console(file=sys.stderr if as_json else sys.stdout)
     outcome = run_study(tuned, storage=storage, resume=resume, address=address, display=Progress(console))
-    _tell(outcome, console, as_json=as_json)
+    _tell(outcome, tuned.name, storage, as_json=as_json)
 
 
-def _tell(outcome: Any, console: Any, *, as_json: bool) -> None:
-    """The leaderboard, the winner's test, and where everything lies."""
-    from pipeline.results.leaderboard import leaderboard
-    from pipeline.results.load import load_results
-    from pipeline.results.results_object import results_object
+def _tell(outcome: "Outcome", name: str, storage: str, *, as_json: bool) -> None:
+    """The leaderboard, how it ended, and where everything lies."""
+    from pipeline.cli.results import show
+    from pipeline.results.report import write_report
 
-    results = load_results(outcome.store.uri)
+    report = write_report(outcome.store)
+    if not as_json and outcome.already:
+        typer.echo(f"The study {name!r} is finished already; --name starts another, a larger budget goes on with it.\n")
+    show(name, storage, top=10, as_json=as_json)
     if as_json:
-        import json
-
-        sys.stdout.write(json.dumps(results_object(results)) + "\n")
         return
-    console.print(leaderboard(results))
+    if outcome.message:
+        typer.echo(f"\n{outcome.message}")
+    if outcome.warning:
+        typer.echo(f"\nThe winner could not be exported: {outcome.warning.splitlines()[0]}")
+    typer.echo(f"\nstudy   {outcome.store.uri}\nreport  {report}")

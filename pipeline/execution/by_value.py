@@ -1,29 +1,50 @@
-"""Functions that no worker could import: those of a job file travel as code instead of by name."""
+"""The job travels to workers as code, not by name.
 
-import contextlib
+A worker could not import a job file, and a resumed study runs the copy of a module, whatever lies under its name now.
+What a job file imports from its own folder is found there by the workers too.
+"""
+
 import sys
-from collections.abc import Iterator
+from pathlib import Path
 
 from pipeline.study import TuneJob
 
-__all__ = ["picklable"]
+__all__ = ["pack", "unpack"]
 
 
-@contextlib.contextmanager
-def picklable(job: TuneJob) -> Iterator[None]:
-    """While open, the job's functions can be sent to workers wherever their modules came from."""
+def pack(job: TuneJob) -> tuple[bytes, list[str]]:
+    """A job for other processes.
+
+    Args:
+        job: The job.
+
+    Returns:
+        The job as bytes, its functions by value; and the folders of its files, where they import from.
+    """
     from ray import cloudpickle
 
-    names = {function.__module__ for function in job.functions.values()}
-    modules = [sys.modules[name] for name in names if name in sys.modules and not _installed(name)]
+    names = {function.__module__ for function in job.functions.values()} - {"__main__"}
+    modules = [sys.modules[name] for name in names if name in sys.modules]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
-        yield
+        content: bytes = cloudpickle.dumps(job)
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
+    files = [module.__file__ for module in modules if module.__file__ and "." not in module.__name__]
+    return content, sorted({str(Path(file).resolve().parent) for file in files})
 
 
-def _installed(name: str) -> bool:
-    return name == "__main__" or name.partition(".")[0] in ("tune_jobs", "pipeline")
+def unpack(content: bytes, folders: list[str]) -> TuneJob:
+    """A job from what `pack` returned.
+
+    Args:
+        content: The job as bytes, from this study's own driver.
+        folders: Where the job's files import from.
+    """
+    from ray import cloudpickle
+
+    sys.path[:0] = [folder for folder in folders if folder not in sys.path]
+    job: TuneJob = cloudpickle.loads(content)
+    return job

@@ -126,13 +126,14 @@ def _preloaded(job: TuneJob) -> list[str]:
 def _tune(session: Session, store: Store, data: Dataset | None, workers: int, scratch: str) -> None:
     from ray import tune
 
-    from pipeline.execution.by_value import picklable
+    from pipeline.execution.by_value import pack
     from pipeline.execution.scheduling import SessionScheduler, SessionSearcher
     from pipeline.execution.trainable import TrialTrainable
 
     job = session.job
     searcher = SessionSearcher(session, workers)
-    with picklable(job), _interruptible() as interrupted:
+    packed, folders = pack(job)
+    with _interruptible() as interrupted:
 
         class Interrupt(tune.Stopper):  # type: ignore[misc]
             """Ends the study when a signal has come, and when nothing can be trained."""
@@ -147,7 +148,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
 
         tuner = tune.Tuner(
             tune.with_resources(
-                tune.with_parameters(TrialTrainable, job=job, data=data, uri=store.uri),
+                tune.with_parameters(TrialTrainable, job=packed, folders=folders, data=data, uri=store.uri),
                 {"cpu": job.resources.cpus, "gpu": job.resources.gpus},
             ),
             tune_config=tune.TuneConfig(

@@ -55,7 +55,8 @@ class Progress:
         finally:
             ended.set()
             lines.join()
-            self._console.print(_line(session), highlight=False, soft_wrap=True)
+            if session.total_epochs:
+                self._console.print(_line(session), highlight=False, soft_wrap=True)
 
     def _lines(self, session: Session, ended: threading.Event) -> None:
         shown = ""

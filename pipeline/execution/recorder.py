@@ -58,7 +58,7 @@ class Recorder:
     """
 
     def __init__(self, store: Store, job: TuneJob, *, session: int, seconds_before: float = 0.0) -> None:
-        self._store, self._job, self._session = store, job, session
+        self._store, self._job, self.session = store, job, session
         self._document = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
         self._started, self._clock = datetime.now(UTC), time.monotonic()
         self._seconds_before = seconds_before
@@ -88,7 +88,7 @@ class Recorder:
             metrics = {metric_column(name): value for name, value in fields.pop("metrics").items()}
             self._metrics.update(metrics)
             moment = datetime.fromtimestamp(fields.pop("time"), UTC)
-            known = {"study": self._job.name, "session": self._session, "trial_id": trial_id, "time": moment}
+            known = {"study": self._job.name, "session": self.session, "trial_id": trial_id, "time": moment}
             self._epoch_rows.append({**known, **fields, **values, **metrics})
 
     def decision(self, row: DecisionRow) -> None:
@@ -99,7 +99,7 @@ class Recorder:
             fields[name] = None if fields[name] is None else json.dumps(fields[name])
         known = {
             "study": self._job.name,
-            "session": self._session,
+            "session": self.session,
             "number": self._decided,
             "time": datetime.now(UTC),
         }
@@ -139,6 +139,10 @@ class Recorder:
         self._store.write_table(layout.TRIALS, self._trials())
         self._write_session(state, message)
 
+    def withdraw(self) -> None:
+        """Delete the study: it was never more than a mistake."""
+        self._store.delete_folder()
+
     def _trials(self) -> pa.Table:
         newest = newest_checkpoints(self._store.files("checkpoints"))
         return derive_trials(self._epochs, self._decisions, study=self._document, checkpoints=newest)
@@ -148,12 +152,12 @@ class Recorder:
             return before
         schema = arrow_schema(name, self._job.space, sorted(self._metrics))
         part = pa.Table.from_pylist(rows, schema)
-        self._store.write_table(layout.part(name, self._session, self._part), part)
+        self._store.write_table(layout.part(name, self.session, self._part), part)
         return pa.concat_tables([before, part], promote_options="permissive")
 
     def _compact(self, name: str, table: pa.Table) -> None:
         parts = [path for path in self._store.files(name) if path.endswith(".parquet")]
-        whole = layout.compacted(name, self._session)
+        whole = layout.compacted(name, self.session)
         if not table.num_rows or parts == [whole]:
             return
         clean = getattr(gather(self._store, self._document), name)
@@ -165,10 +169,10 @@ class Recorder:
     def _write_session(self, state: SessionState, message: str) -> None:
         now = datetime.now(UTC)
         self._store.write(
-            layout.session(self._session),
+            layout.session(self.session),
             json.dumps(
                 {
-                    "number": self._session,
+                    "number": self.session,
                     "state": state,
                     "started": self._started.isoformat(),
                     "heartbeat": now.isoformat(),

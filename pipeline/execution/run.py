@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ import psutil
 
 from pipeline import datasets
 from pipeline.datasets import Dataset
-from pipeline.errors import Fault, InvalidJob, NoTrialSucceeded, StudyExists
+from pipeline.errors import Fault, InvalidJob, NoTrialSucceeded, StorageError, StudyExists, UserError
 from pipeline.execution.in_process import run_in_process
 from pipeline.execution.on_ray import run_on_ray
 from pipeline.execution.recorder import Recorder
@@ -135,13 +135,17 @@ def _recorded(recorder: Recorder, session: Session) -> Iterator[None]:
         if session.best is None and not session.interrupted:
             raise NoTrialSucceeded(_no_value(session))
     except BaseException as error:
+        mistake = isinstance(error, UserError) and not isinstance(error, StorageError)
+        if mistake and recorder.session == 1 and session.best is None:
+            # Nothing was found out yet, and the next try should not hear that the name is taken.
+            recorder.withdraw()
+            raise
         if not session.interrupted:
             session.interrupt()
-        recorder.flush_state(session.state())
-        recorder.close(
-            "failed" if isinstance(error, Exception) else "interrupted",
-            str(error).splitlines()[0] if str(error) else "",
-        )
+        with suppress(StorageError):
+            recorder.flush_state(session.state())
+            told = str(error).splitlines() or [""]
+            recorder.close("failed" if isinstance(error, Exception) else "interrupted", told[0])
         raise
     recorder.flush_state(session.state())
     recorder.close("interrupted" if session.interrupted else "finished", session.over or "")

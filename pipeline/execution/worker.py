@@ -253,7 +253,9 @@ class Worker:
                 folder=folder,
             )
             told = {"trial_id": assignment.trial_id, "epoch": assignment.epoch, "config": assignment.config}
-            (folder / "winner.json").write_text(json.dumps({**told, "metrics": metrics}, indent=2) + "\n")
+            (folder / PurePosixPath(layout.WINNER).name).write_text(
+                json.dumps({**told, "metrics": metrics}, indent=2) + "\n"
+            )
             for file in sorted(folder.iterdir()):
                 self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())
         return Report(epoch=assignment.epoch, last=True, winner=metrics)

@@ -229,9 +229,9 @@ class Store:
     def _told(self, doing: str, path: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError:
-            raise
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and doing != "write":
+                raise
             reason = error.strerror or str(error)
             where = f"{self.uri}/{path}" if path else self.uri
             raise StorageError(f"Cannot {doing} {where}: {reason}. Choose another place with --storage.") from error

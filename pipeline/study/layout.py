@@ -13,6 +13,7 @@ __all__ = [
     "SOURCE",
     "STUDY",
     "TRIALS",
+    "WINNER",
     "checkpoint",
     "compacted",
     "log",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 EXPORT = "export"
+WINNER = "export/winner.json"
 SOURCE = "source"
 STUDY = "study.json"
 TRIALS = "trials.parquet"

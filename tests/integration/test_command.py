@@ -96,8 +96,8 @@ def test_no_trial_succeeding_is_exit_code_3(tmp_path):
     )
     done = tunepipe("run", "bad.py", "--workers", "0", cwd=tmp_path)
     assert done.returncode == 3
-    assert "RuntimeError: no luck" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "The first 3 trials failed alike: RuntimeError: no luck" in done.stderr
+    assert "NoTrialSucceeded" not in done.stderr
 
 
 def test_an_unknown_metric_lists_those_there_are(tmp_path):

@@ -1,0 +1,79 @@
+"""The best trials of a study as a table a person reads."""
+
+import math
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.results.load import Results, config_of
+
+__all__ = ["format_number", "format_value", "leaderboard", "ranked"]
+
+_COLOURS = {"completed": "green", "stopped": "bright_black", "failed": "red", "running": "cyan", "paused": "yellow"}
+
+
+def format_number(value: float) -> str:
+    """A metric or a float parameter: four significant digits, without noise behind them."""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.4g}" if value == 0 or 1e-4 <= abs(value) < 1e5 else f"{value:.3e}"
+
+
+def format_value(value: Any) -> str:
+    """A parameter's value."""
+    return format_number(value) if isinstance(value, float) else str(value)
+
+
+def ranked(results: Results) -> list[str]:
+    """Trial ids, the best first; ties go to the earlier epoch, then to the lower id; failed ones and those without a
+    value come last.
+    """
+    trials = results.trials
+    sign = -1 if results.objective.mode == "max" else 1
+    order = sorted(
+        zip(trials["trial_id"], trials["state"], trials["objective"], trials["best_epoch"], strict=True),
+        key=lambda row: (
+            row[1] == "failed" or row[2] != row[2],
+            sign * row[2] if row[2] == row[2] else 0.0,
+            int(row[3]) if row[2] == row[2] else 0,
+            row[0],
+        ),
+    )
+    return [str(row[0]) for row in order]
+
+
+def leaderboard(results: Results, *, top: int | None = 10) -> Table:
+    """The best trials with their configs.
+
+    Args:
+        results: A study's results.
+        top: How many rows; None for all.
+    """
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("trial")
+    table.add_column(results.objective.metric, justify="right")
+    table.add_column("at epoch", justify="right")
+    table.add_column("epochs", justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column("state")
+    drawn = [name for name, domain in results.space.items() if hasattr(domain, "draw")]
+    for name in drawn:
+        table.add_column(name, justify="right")
+    rows: dict[str, Any] = {row["trial_id"]: row for row in results.trials.to_dict("records")}
+    for trial_id in ranked(results)[:top]:
+        row = rows[trial_id]
+        config = config_of(row, results.space)
+        known = row["objective"] == row["objective"]
+        best = results.best is not None and trial_id == results.best.trial_id
+        table.add_row(
+            trial_id,
+            format_number(row["objective"]) if known else "–",
+            str(row["best_epoch"]) if known else "–",
+            str(row["epochs"]),
+            f"{row['seconds']:.1f}",
+            Text(row["state"], style=_COLOURS.get(row["state"], "")),
+            *(format_value(config[name]) if name in config else "–" for name in drawn),
+            style="bold" if best else "",
+        )
+    return table

@@ -1,0 +1,238 @@
+"""A study's folder → pandas frames and the answers people ask for first."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.errors import JobNotFound, StorageError
+from pipeline.results.gather import Tables, column_value, gather, space_of
+from pipeline.space import Config, Space
+from pipeline.storage import Store
+from pipeline.storage.schema import SCHEMA_VERSION
+from pipeline.study import Objective, layout
+
+__all__ = ["Best", "Results", "config_of", "from_tables", "load_results", "study_names"]
+
+_SILENT_SECONDS = 60
+"""A driver beats every few seconds; silent this long, it is gone."""
+
+_MAYBE_EMPTY = ("best_epoch", "rung", "parent_epoch")
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best a study has reached.
+
+    Args:
+        trial_id: The trial.
+        value: Its value of the first objective.
+        epoch: The epoch of that value.
+        config: The config in force at that epoch.
+    """
+
+    trial_id: str
+    value: float
+    epoch: int
+    config: Config
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """A study's tables and answers, as they are at this moment.
+
+    Args:
+        study: The content of study.json.
+        trials: One row for each trial; columns as in schema.TRIALS.
+        epochs: One row for each epoch; columns as in schema.EPOCHS.
+        decisions: One row for each decision; columns as in schema.DECISIONS.
+        sessions: The content of each driver session's file, by number.
+        state: waiting, running, finished, interrupted or failed.
+        best: The best trial, failed ones aside; None as long as no epoch has a finite value.
+        location: The study's folder.
+        test: The winner's metrics on the test split; None as long as they are not there.
+    """
+
+    study: Mapping[str, Any]
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    decisions: pd.DataFrame
+    sessions: Sequence[Mapping[str, Any]]
+    state: str
+    best: Best | None
+    location: str
+    test: Mapping[str, float] | None = None
+
+    @property
+    def job(self) -> Mapping[str, Any]:
+        """The job as JSON values."""
+        return self.study["job"]  # type: ignore[no-any-return]
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return str(self.job["name"])
+
+    @property
+    def objective(self) -> Objective:
+        """The first objective: what `best` means."""
+        return Objective(**self.job["objectives"][0])
+
+    @property
+    def space(self) -> Space:
+        """What was tuned: parameter name → domain or constant."""
+        return space_of(self.study)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds a driver was alive, over all sessions."""
+        return float(sum(session.get("seconds") or 0 for session in self.sessions))
+
+
+def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:
+    """Read a study, also one that runs.
+
+    Args:
+        path_or_uri: The study's folder: a local path or a URI.
+        now: The moment by which a driver counts as silent; this one unless given.
+
+    Returns:
+        The study's tables as pandas frames, its state and its best trial.
+
+    Raises:
+        JobNotFound: There is no study there; names the studies there are.
+        StorageError: The storage cannot be read, or the study was written by a newer tunepipe.
+    """
+    store = Store(path_or_uri)
+    study = _study(store)
+    results = from_tables(gather(store, study), study, _sessions(store), location=store.uri, now=now)
+    return replace(results, test=_test(store, results.best))
+
+
+def from_tables(
+    tables: Tables,
+    study: Mapping[str, Any],
+    sessions: Sequence[Mapping[str, Any]],
+    *,
+    location: str,
+    now: datetime | None = None,
+) -> Results:
+    """Results of tables that are at hand.
+
+    Args:
+        tables: Clean tables.
+        study: The content of study.json.
+        sessions: The content of each driver session's file, by number.
+        location: The study's folder.
+        now: The moment by which a driver counts as silent; this one unless given.
+    """
+    trials, epochs = _frame(tables.trials), _frame(tables.epochs)
+    best = _best(trials, epochs, study)
+    state = _state(sessions, now or datetime.now(UTC))
+    return Results(study, trials, epochs, _frame(tables.decisions), sessions, state, best, location)
+
+
+def config_of(row: Mapping[str, Any] | pd.Series, space: Space) -> Config:
+    """The config in the config_* columns of a row, each value as it was drawn; an empty one is left out."""
+    config: Config = {}
+    for name, domain in space.items():
+        value = row.get(f"config_{name}")
+        if value is None or value != value or value is pd.NA:
+            continue
+        value = value.item() if hasattr(value, "item") else value
+        known = getattr(domain, "values", (domain,) if not hasattr(domain, "draw") else ())
+        texts = {column_value(one, pa.string()): one for one in known}
+        config[name] = texts.get(value, value) if isinstance(value, str) else value
+    return config
+
+
+def study_names(store: Store) -> list[str]:
+    """Names of the studies in a storage, sorted."""
+    return [name for name in store.folders() if store.exists(f"{name}/{layout.STUDY}")]
+
+
+def _study(store: Store) -> Mapping[str, Any]:
+    try:
+        text = store.read_text(layout.STUDY)
+    except FileNotFoundError:
+        raise JobNotFound(_not_found(store)) from None
+    try:
+        study = json.loads(text)
+        version = study["schema_version"]
+        study["job"]["name"], study["job"]["space"], study["job"]["objectives"][0]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise StorageError(
+            f"{layout.STUDY} in {store.uri} is not a study's ({type(error).__name__}: {error}). "
+            "Restore the file, or run the job again under another name."
+        ) from None
+    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+        raise StorageError(
+            f"The study in {store.uri} has schema version {version!r}; this tunepipe reads up to {SCHEMA_VERSION}. "
+            "Read it with the tunepipe that wrote it, or a newer one."
+        )
+    return study  # type: ignore[no-any-return]
+
+
+def _not_found(store: Store) -> str:
+    inside = study_names(store)
+    head, mark, query = store.uri.partition("?")
+    parent, _, name = head.rpartition("/")
+    if inside:
+        return f"{store.uri} is not a study but holds some: {', '.join(inside)}. Name one of them."
+    beside = study_names(Store(parent + mark + query)) if parent and not parent.endswith(":/") else []
+    there = f"there are {', '.join(beside)}" if beside else "there is none yet; `tunepipe run JOB` makes one"
+    return f"There is no study {name!r} in {parent or '/'}: {there}."
+
+
+def _sessions(store: Store) -> list[Mapping[str, Any]]:
+    sessions: list[Mapping[str, Any]] = []
+    for path in store.files("sessions"):
+        try:
+            sessions.append(json.loads(store.read_text(path)))
+        except ValueError:
+            raise StorageError(f"{path} in {store.uri} is not JSON. Restore the file or delete it.") from None
+    return sorted(sessions, key=lambda session: int(session["number"]))
+
+
+def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
+    """What the study's winner scored on the test split, if the export is of the best there is now."""
+    try:
+        told = json.loads(store.read_text(layout.WINNER))
+    except FileNotFoundError:
+        return None
+    if best is None or (told["trial_id"], told["epoch"]) != (best.trial_id, best.epoch):
+        return None
+    metrics: Mapping[str, float] = told["metrics"]
+    return metrics
+
+
+def _state(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    if not sessions:
+        return "waiting"
+    state, beat = str(sessions[-1]["state"]), sessions[-1].get("heartbeat")
+    if state != "running" or beat is None:
+        return state
+    last = datetime.fromisoformat(beat)
+    last = last if last.tzinfo else last.replace(tzinfo=UTC)
+    return "interrupted" if (now - last).total_seconds() > _SILENT_SECONDS else "running"
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.astype({name: "Int64" for name in _MAYBE_EMPTY if name in frame.columns})
+
+
+def _best(trials: pd.DataFrame, epochs: pd.DataFrame, study: Mapping[str, Any]) -> Best | None:
+    scored = trials[trials["objective"].notna() & (trials["state"] != "failed")]
+    if scored.empty:
+        return None
+    ascending = study["job"]["objectives"][0]["mode"] == "min"
+    # The trials are in order of their ids already: a stable sort leaves the lower id first where the rest ties.
+    row = scored.sort_values(["objective", "best_epoch"], ascending=[ascending, True], kind="stable").iloc[0]
+    at = epochs[(epochs["trial_id"] == row["trial_id"]) & (epochs["epoch"] == row["best_epoch"])].iloc[0]
+    return Best(str(row["trial_id"]), float(row["objective"]), int(row["best_epoch"]), config_of(at, space_of(study)))
