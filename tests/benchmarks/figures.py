@@ -96,8 +96,8 @@ def show(figures: Sequence[Figure], console: Console) -> None:
         table.add_row(
             figure.name,
             figure.what,
-            f"{figure.ours:.3g} {figure.unit}",
-            f"{figure.beside:.3g} {figure.unit}",
+            _quantity(figure.ours, figure.unit),
+            _quantity(figure.beside, figure.unit),
             f"{figure.ratio:.2f}",
             str(figure.bar or ""),
             verdict,
@@ -118,6 +118,10 @@ def write(path: Path, measured: Mapping[str, Measured], options: Options) -> Non
         "samples": {name: each.samples for name, each in measured.items()},
     }
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _quantity(value: float, unit: str) -> str:
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
 def _processor() -> str:
