@@ -1,5 +1,7 @@
 """What trials did epoch by epoch, and how the study's best grew."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.leaderboard import format_number
 from pipeline.results.load import Results
-from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, window
+from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, by_decade, window
 from pipeline.storage.schema import metric_column
 
 __all__ = ["alive_seconds", "best_so_far", "learning_curves", "learning_rates", "train_column"]
@@ -68,14 +70,19 @@ def learning_rates(results: Results, ax: Axes) -> Axes:
         ax: Where to draw.
     """
     rates = results.epochs["learning_rate"]
-    if (rates > 0).any():
+    positive = rates[rates > 0]
+    if len(positive):
         ax.set_yscale("log")
-    _lines(results, ax, "learning_rate")
+        low, high = positive.min() / 1.3, positive.max() * 1.3
+        ax.set_ylim(low, high)
+        by_decade(ax.yaxis, low, high)
+    _lines(results, ax, "learning_rate", by=["trial_id", "segment"])
     _label_epochs(ax, results)
     ax.set_ylabel("learning rate")
     if results.best is not None:
         best = _epochs_of(results, results.best.trial_id)
-        ax.plot(best["epoch"], best["learning_rate"], color=ACCENT, lw=2.4, zorder=5)
+        for _, rows in best.groupby("segment"):
+            ax.plot(rows["epoch"], rows["learning_rate"], color=ACCENT, lw=2.4, zorder=5)
         ax.annotate(
             f"trial {results.best.trial_id}", (best["epoch"].iloc[-1], best["learning_rate"].iloc[-1]), (0, 7),
             textcoords="offset points", ha="right", va="bottom", color=ACCENT, weight="bold",
@@ -154,11 +161,11 @@ def _epochs_of(results: Results, trial_id: str) -> pd.DataFrame:
     return results.epochs[results.epochs["trial_id"] == trial_id]
 
 
-def _lines(results: Results, ax: Axes, column: str) -> None:
-    """Every trial as a thin line, and as a point where it ended after one epoch."""
+def _lines(results: Results, ax: Axes, column: str, by: Sequence[str] = ("trial_id",)) -> None:
+    """Every trial, or segment of one, as a thin line with a point at its end."""
     if column not in results.epochs:
         return
-    tracks = [rows[["epoch", column]].to_numpy(np.float64) for _, rows in results.epochs.groupby("trial_id")]
+    tracks = [rows[["epoch", column]].to_numpy(np.float64) for _, rows in results.epochs.groupby(list(by))]
     tracks = [known for track in tracks if len(known := track[np.isfinite(track[:, 1])])]
     many = sum(len(track) for track in tracks) > _MANY_POINTS
     alpha = 0.75 if len(tracks) < 40 else 0.45

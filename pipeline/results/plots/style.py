@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform
 
@@ -21,6 +23,7 @@ __all__ = [
     "SECOND",
     "THIRD",
     "bare",
+    "by_decade",
     "is_listed",
     "is_log",
     "style",
@@ -103,6 +106,21 @@ def bare(ax: Axes, *, keep: Sequence[str] = ()) -> None:
     ax.grid(False)
     for side, spine in ax.spines.items():
         spine.set_visible(side in keep)
+
+
+def by_decade(axis: Axis, low: float, high: float) -> None:
+    """Plain numbers on a logarithmic axis: decades, and 2 and 5 between them where there are few.
+
+    Args:
+        axis: The axis, its scale set to log already.
+        low: The smallest value shown; above 0.
+        high: The largest.
+    """
+    decades = np.log10(high / low)
+    subs = (1.0,) if decades > 2.5 else (1.0, 3.0) if decades > 1.6 else (1.0, 2.0, 5.0)
+    axis.set_major_locator(LogLocator(subs=subs if decades > 0.5 else tuple(range(1, 10))))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def window(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:

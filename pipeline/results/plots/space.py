@@ -1,0 +1,206 @@
+"""How the objective depends on the hyperparameters."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.results.leaderboard import format_value
+from pipeline.results.load import Results, config_of
+from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, bare, by_decade, is_listed, is_log, window
+from pipeline.space import Domain
+
+__all__ = ["objective_against", "parallel_coordinates", "scored", "tuned"]
+
+
+def tuned(results: Results) -> list[str]:
+    """The parameters that are drawn: constants aside."""
+    return [name for name, domain in results.space.items() if hasattr(domain, "draw")]
+
+
+def scored(results: Results) -> pd.DataFrame:
+    """Trials with a finite objective that did not fail: one row each, with the config in force at its best epoch.
+
+    Returns:
+        Columns trial_id, objective, state, and one for each tuned parameter; in the order of `results.trials`.
+    """
+    trials = results.trials
+    trials = trials[np.isfinite(trials["objective"].to_numpy(np.float64)) & (trials["state"] != "failed")]
+    at = results.epochs.set_index(["trial_id", "epoch"])
+    rows: list[dict[str, Any]] = []
+    for trial_id, epoch, value, state in zip(
+        trials["trial_id"], trials["best_epoch"], trials["objective"], trials["state"], strict=True
+    ):
+        config = config_of(at.loc[(trial_id, int(epoch))], results.space)
+        rows.append({"trial_id": trial_id, "objective": value, "state": state, **config})
+    frame = pd.DataFrame(rows, columns=["trial_id", "objective", "state", *tuned(results)], dtype=object)
+    return frame.astype({"objective": float})
+
+
+def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
+    """Draw every trial's best value against one hyperparameter, on the axis its domain is drawn on.
+
+    Args:
+        results: A study's results.
+        ax: Where to draw.
+        parameter: A tuned parameter's name.
+
+    Returns:
+        The axes: filled points trained to their end, hollow ones were stopped early, crosses failed.
+    """
+    domain, rows = results.space[parameter], scored(results)
+    rows = rows[rows[parameter].notna()]
+    places = _places(domain, rows[parameter], spread=True)
+    _parameter_axis(ax, domain)
+    ax.set_title(parameter, weight="bold", fontsize=9.5)
+    ax.set_ylabel(results.objective.metric)
+    limits = window(rows["objective"], results.objective.mode)
+    if limits is not None:
+        ax.set_ylim(limits)
+    many = len(rows) > 1000
+    early = (rows["state"] == "stopped").to_numpy()
+    best = (rows["trial_id"] == (results.best.trial_id if results.best else None)).to_numpy()
+    values = rows["objective"].to_numpy()
+    look = {"ls": "", "marker": "o", "ms": 5, "rasterized": many, "alpha": 0.9 if len(rows) < 60 else 0.6}
+    ax.plot(places[early & ~best], values[early & ~best], mec=MUTED, mfc=PAPER, mew=1.1, **look)
+    ax.plot(places[~early & ~best], values[~early & ~best], mec=PAPER, mfc=MUTED, mew=0.4, **look)
+    ax.plot(places[best], values[best], "o", color=ACCENT, ms=8, mec=PAPER, mew=1, zorder=5)
+    failed = results.trials[results.trials["state"] == "failed"]
+    settings = [config_of(row, results.space).get(parameter) for _, row in failed.iterrows()]
+    settings = [setting for setting in settings if setting is not None]
+    if settings:
+        lost = _places(domain, pd.Series(settings, dtype=object))
+        ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    return ax
+
+
+def parallel_coordinates(results: Results, ax: Axes) -> Axes:
+    """Draw every trial as a line through its hyperparameters to its objective.
+
+    Args:
+        results: A study's results.
+        ax: Where to draw.
+
+    Returns:
+        The axes: the best quarter of the trials in colour, the best trial thick.
+    """
+    bare(ax)
+    names, rows = tuned(results), scored(results)
+    domains = {name: results.space[name] for name in names}
+    columns = [_unit(domains[name], _places(domains[name], rows[name])) for name in names]
+    values = rows["objective"].to_numpy()
+    limits = window(values, results.objective.mode) or (values.min() - 1, values.max() + 1) if len(rows) else (0.0, 1.0)
+    columns.append(np.clip((values - limits[0]) / (limits[1] - limits[0]), 0, 1))
+    heights = np.array(columns).T
+    order = np.argsort(-values if results.objective.mode == "max" else values, kind="stable")
+    front = order[: max(1, len(order) // 4)] if len(order) else order
+    best = np.flatnonzero(rows["trial_id"] == (results.best.trial_id if results.best else None))
+    for which, colour, width, alpha, layer in (
+        (np.setdiff1d(order, front), MUTED, 0.9, 0.45, 2),
+        (np.setdiff1d(front, best), ACCENT, 1.3, 0.5, 3),
+        (best, ACCENT, 2.8, 1.0, 4),
+    ):
+        lines = [np.column_stack([np.arange(len(line)), line]) for line in heights[which]]
+        ax.add_collection(
+            LineCollection(
+                lines, colors=colour, linewidths=width, alpha=alpha, zorder=layer, rasterized=len(lines) > 1500
+            )
+        )
+    for place, name in enumerate(names):
+        _upright(ax, place, name, _marks(domains[name]))
+    _upright(ax, len(names), results.objective.metric, [(0.0, _short(limits[0])), (1.0, _short(limits[1]))])
+    ax.set_xlim(-0.35, len(names) + 0.35)
+    ax.set_ylim(-0.2, 1.14)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return ax
+
+
+def _upright(ax: Axes, place: int, name: str, marks: list[tuple[float, str]]) -> None:
+    ax.plot([place, place], [0, 1], color=INK, lw=1.0, zorder=5)
+    shown = name if len(name) <= 14 else name[:13] + "…"
+    ax.text(place, 1.12, shown, ha="center", va="bottom", weight="bold", zorder=6)
+    for height, text in marks:
+        ends = {0.0: ("center", "top", 0, -4), 1.0: ("center", "bottom", 0, 4)}
+        ha, va, dx, dy = ends.get(height, ("left", "center", 4, 0))
+        ax.annotate(
+            text, (place, height), (dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=8.5, zorder=6,
+            bbox={"fc": PAPER, "ec": "none", "alpha": 0.75, "pad": 0.6},
+        )  # fmt: skip
+
+
+def _marks(domain: Domain) -> list[tuple[float, str]]:
+    if is_listed(domain):
+        count = len(domain.values)
+        heights = [0.5] if count == 1 else [place / (count - 1) for place in range(count)]
+        return [
+            (height, _short(value)) for height, value in zip(heights, domain.values, strict=True) if count <= 8
+        ] or [(0.0, _short(domain.values[0])), (1.0, _short(domain.values[-1]))]
+    low, high = _bounds(domain)
+    return [(0.0, _short(low)), (1.0, _short(high))]
+
+
+def _bounds(domain: Domain) -> tuple[float, float]:
+    if hasattr(domain, "low"):
+        return domain.low, domain.high
+    return domain.mean - 3 * domain.std, domain.mean + 3 * domain.std
+
+
+def _places(domain: Domain, values: pd.Series, *, spread: bool = False) -> npt.NDArray[np.float64]:
+    """Where values lie on their axis: numbers as they are, listed ones by their position.
+
+    Args:
+        domain: The domain they come from.
+        values: Values as drawn.
+        spread: Set trials with the same listed value side by side.
+    """
+    if not is_listed(domain):
+        return values.to_numpy(np.float64)
+    known = [(type(value), value) for value in domain.values]
+    places = np.array([known.index((type(value), value)) for value in values], np.float64)
+    if spread:
+        for place in np.unique(places):
+            mine = np.flatnonzero(places == place)
+            # A fixed pattern rather than chance: the same study gives the same picture.
+            places[mine] += 0.3 * (np.arange(len(mine)) * 0.618 % 1 - 0.5) if len(mine) > 1 else 0.0
+    return places
+
+
+def _unit(domain: Domain, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if is_listed(domain):
+        last = len(domain.values) - 1
+        return places / last if last else np.full(len(places), 0.5)
+    low, high = _bounds(domain)
+    if is_log(domain):
+        places, low, high = np.log(places), float(np.log(low)), float(np.log(high))
+    return np.clip((places - low) / (high - low), 0, 1)
+
+
+def _parameter_axis(ax: Axes, domain: Domain) -> None:
+    if is_listed(domain):
+        count = len(domain.values)
+        shown = range(0, count, -(-count // 8))
+        ax.set_xlim(-0.5, count - 0.5)
+        ax.set_xticks(list(shown), [_short(domain.values[place]) for place in shown])
+        ax.grid(False, axis="x")
+        return
+    low, high = _bounds(domain)
+    if is_log(domain):
+        ax.set_xscale("log")
+        edge = (high / low) ** 0.04
+        ax.set_xlim(low / edge, high * edge)
+        by_decade(ax.xaxis, low, high)
+        return
+    ax.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+    whole = all(isinstance(end, int) for end in (low, high))
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=whole))
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.3g}" if isinstance(value, float) else format_value(value)
+    return text if len(text) <= 14 else text[:13] + "…"
