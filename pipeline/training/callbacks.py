@@ -5,26 +5,33 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.utils.python_utils import pythonify_logs
 
-__all__ = ["Callbacks"]
+__all__ = ["Callbacks", "Relay"]
 
-_STATE = {
-    "EarlyStopping": ("best", "wait", "best_epoch", "best_weights", "stopped_epoch"),
-    "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
-    "ModelCheckpoint": ("best", "_batches_seen_since_last_saving", "_last_batch_seen", "_current_epoch"),
-    "SwapEMAWeights": ("_ema_weights_in_model",),
-    "History": ("history", "epoch"),
+_STATE: dict[type, tuple[str, ...]] = {
+    keras.callbacks.EarlyStopping: ("best", "wait", "best_epoch", "best_weights", "stopped_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
+    keras.callbacks.ModelCheckpoint: (
+        "best",
+        "_batches_seen_since_last_saving",
+        "_last_batch_seen",
+        "_current_epoch",
+    ),
+    keras.callbacks.SwapEMAWeights: ("_ema_weights_in_model",),
+    keras.callbacks.History: ("history", "epoch"),
 }
 """What each stateful callback of Keras has to get back. Not min_delta or monitor_op: their sign would flip again."""
 
-_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+_TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+_TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
 
 class Callbacks:
     """The callbacks of one trial.
 
-    A callback of the user's own keeps its state over a resume if it has `get_state()`, which returns JSON values, and
-    `set_state(state)`.
+    A callback of the user's own keeps its state over a resume if it has `get_state()`, which returns JSON values and
+    NumPy arrays in lists and dicts, and `set_state(state)`, called after on_train_begin.
 
     Args:
         callbacks: What the job's `callbacks(config)` returned.
@@ -34,117 +41,150 @@ class Callbacks:
     """
 
     def __init__(self, callbacks: Sequence[keras.callbacks.Callback], model: Any, *, epochs: int, steps: int) -> None:
-        self._list = keras.callbacks.CallbackList(
-            list(callbacks), add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
+        kept = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.ProgbarLogger)]
+        self.list = keras.callbacks.CallbackList(
+            kept, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
         )
         self._model = model
         self._begun = False
-        self._last_logs: Mapping[str, float] | None = None
-        self._restored: tuple[Mapping[str, Any], list[np.ndarray]] | None = None
+        self._logs: dict[str, Any] | None = None
+        self._restored: tuple[Sequence[Mapping[str, Any]], Sequence[np.ndarray]] | None = None
+        self.per_train_batch = self._listens(_TRAIN_HOOKS)
+        self.per_test_batch = self._listens(_TEST_HOOKS)
         model.stop_training = False
-
-    @property
-    def per_batch(self) -> bool:
-        """Whether a callback wants to hear of every batch."""
-        return any(
-            not getattr(getattr(type(callback), hook), "_is_default", False)
-            for callback in self._list.callbacks
-            for hook in _BATCH_HOOKS
-            if not _is_quiet(callback, hook)
-        )
 
     @property
     def stopped(self) -> bool:
         """Whether a callback has ended the training."""
         return bool(self._model.stop_training)
 
-    def epoch_begin(self, index: int) -> None:
-        """Before an epoch, numbered from 0."""
-        if not self._begun:
-            self._list.on_train_begin()
-            self._begun = True
-            if self._restored is not None:
-                self._put_back(*self._restored)
-        self._list.on_epoch_begin(index)
+    def begin(self) -> None:
+        """Before the first epoch here: on_train_begin, and then the state that it has reset."""
+        if self._begun:
+            return
+        self._begun = True
+        self.list.on_train_begin()
+        if self._restored is not None:
+            self._put_back(*self._restored)
+            self._restored = None
 
-    def batch_begin(self, index: int) -> None:
-        """Before a step, numbered from 0."""
-        self._list.on_train_batch_begin(index)
+    def epoch_end(self, index: int, logs: Mapping[str, Any]) -> dict[str, Any]:
+        """After an epoch, numbered from 0.
 
-    def batch_end(self, index: int, logs: Mapping[str, float]) -> None:
-        """After a step."""
-        self._list.on_train_batch_end(index, logs)
+        Returns:
+            The logs with what callbacks added, as ReduceLROnPlateau adds the learning rate.
+        """
+        self._logs = dict(pythonify_logs(logs))
+        self.list._flush_futures()
+        # One by one: CallbackList would hand its callbacks a copy.
+        for callback in self.list.callbacks:
+            callback.on_epoch_end(index, self._logs)
+        return self._logs
 
-    def test_begin(self) -> None:
-        """Before validation."""
-        self._list.on_test_begin()
-
-    def test_end(self, logs: Mapping[str, float]) -> None:
-        """After validation."""
-        self._list.on_test_end(logs)
-
-    def epoch_end(self, index: int, logs: dict[str, float]) -> None:
-        """After an epoch; callbacks may add to the logs, as ReduceLROnPlateau adds the learning rate."""
-        self._list.on_epoch_end(index, logs)
-        self._last_logs = logs
-
-    def close(self) -> None:
+    def end(self) -> None:
         """Training is over."""
         if self._begun:
-            self._list.on_train_end(self._last_logs)
+            self._begun = False
+            self.list.on_train_end(self._logs)
 
     def state(self) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
         """Every callback's state: JSON values, and the arrays that they refer to by number."""
+        if self._restored is not None:
+            return [dict(state) for state in self._restored[0]], list(self._restored[1])
         arrays: list[np.ndarray] = []
         states = []
-        for callback in self._list.callbacks:
-            state = {name: _as_json(vars(callback)[name], arrays) for name in _names(callback) if name in vars(callback)}
-            if hasattr(callback, "get_state"):
-                state["own"] = callback.get_state()
-            states.append({"callback": type(callback).__name__, "state": state})
+        for callback in self.list.callbacks:
+            values = {name: vars(callback)[name] for name in _names(callback) if name in vars(callback)}
+            entry = {"callback": type(callback).__name__, "values": _as_json(values, arrays)}
+            if hasattr(callback, "get_state") and hasattr(callback, "set_state"):
+                entry["own"] = _as_json(callback.get_state(), arrays)
+            states.append(entry)
         return states, arrays
 
-    def restore(self, states: Sequence[Mapping[str, Any]], arrays: list[np.ndarray]) -> None:
-        """Take over what `state` returned; on_train_begin resets callbacks, so it is put back after that."""
-        self._restored = ({"states": states}, arrays)
+    def restore(self, states: Sequence[Mapping[str, Any]], arrays: Sequence[np.ndarray]) -> None:
+        """Take over what `state` returned, once training begins."""
+        self._restored = (states, arrays)
+        if self._begun:
+            self._put_back(states, arrays)
+            self._restored = None
 
-    def _put_back(self, saved: Mapping[str, Any], arrays: list[np.ndarray]) -> None:
-        for callback, entry in zip(self._list.callbacks, saved["states"], strict=True):
-            for name in _names(callback):
-                if name in entry["state"]:
-                    setattr(callback, name, _from_json(entry["state"][name], arrays))
-            if "own" in entry["state"] and hasattr(callback, "set_state"):
-                callback.set_state(entry["state"]["own"])
+    def _put_back(self, states: Sequence[Mapping[str, Any]], arrays: Sequence[np.ndarray]) -> None:
+        # Callbacks that the config brought or took away begin anew; the others are matched by kind, in their order.
+        waiting = list(states)
+        for callback in self.list.callbacks:
+            entry = next((state for state in waiting if state["callback"] == type(callback).__name__), None)
+            if entry is None:
+                continue
+            waiting.remove(entry)
+            for name, value in _from_json(entry["values"], arrays).items():
+                setattr(callback, name, value)
+            if "own" in entry:
+                callback.set_state(_from_json(entry["own"], arrays))
+
+    def _listens(self, hooks: Sequence[str]) -> bool:
+        return any(
+            not getattr(getattr(callback, hook), "_is_default", False)
+            for callback in self.list.callbacks
+            if not _is_quiet(callback)
+            for hook in hooks
+        )
+
+
+class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
+    """Lets Keras' fit drive callbacks for one epoch, without telling them that training begins and ends.
+
+    Args:
+        callbacks: The trial's callbacks.
+    """
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        super().__init__(callbacks.list.callbacks)
+        self.params = callbacks.list.params
+        # The threads for it are made when training begins, which this does not hear of.
+        self._async_train = self._async_test = False
+        self.on_epoch: dict[str, Any] = {}
+        self._callbacks = callbacks
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Keras' fit says so for every epoch."""
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Keras' fit says so for every epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keep what the epoch has come to."""
+        self.on_epoch = self._callbacks.epoch_end(epoch, logs or {})
 
 
 def _names(callback: Any) -> tuple[str, ...]:
-    return tuple(name for kind in type(callback).__mro__ for name in _STATE.get(kind.__name__, ()))
+    return tuple(name for kind in type(callback).__mro__ for name in _STATE.get(kind, ()))
 
 
-def _is_quiet(callback: Any, hook: str) -> bool:
-    """Keras' own callbacks that have a batch hook but do nothing in it at the settings given."""
-    if isinstance(callback, keras.callbacks.ModelCheckpoint):
-        return callback.save_freq == "epoch"
-    if isinstance(callback, keras.callbacks.TerminateOnNaN):
-        # The compiled loop itself ends at a loss that is not finite.
-        return True
-    if isinstance(callback, keras.callbacks.TensorBoard):
-        return callback.update_freq == "epoch"
-    return isinstance(callback, keras.callbacks.SwapEMAWeights) and callback.swap_on_epoch
+def _is_quiet(callback: Any) -> bool:
+    """Keras' own callbacks that have batch hooks but do nothing in them at the settings given."""
+    kind = type(callback)
+    if kind in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore):
+        return bool(callback.save_freq == "epoch")
+    if kind is keras.callbacks.TensorBoard:
+        return bool(callback.update_freq == "epoch" and not callback._profiler_started and not callback._start_batch)
+    # The compiled loop itself ends at a loss that is not finite.
+    return kind is keras.callbacks.TerminateOnNaN
 
 
 def _as_json(value: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, np.ndarray):
-        arrays.append(value)
+        arrays.append(np.array(value))
         return {"array": len(arrays) - 1}
     if isinstance(value, list | tuple):
         return [_as_json(item, arrays) for item in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {"dict": {str(key): _as_json(item, arrays) for key, item in value.items()}}
+    if hasattr(value, "numpy"):
+        return _as_json(value.numpy(), arrays)
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _from_json(value: Any, arrays: list[np.ndarray]) -> Any:
+def _from_json(value: Any, arrays: Sequence[np.ndarray]) -> Any:
     if isinstance(value, dict) and "array" in value:
         return arrays[value["array"]]
     if isinstance(value, dict):

@@ -20,8 +20,8 @@ def steps_of(rows: int, batch_size: int) -> int:
 
 def compiled(
     step: Callable[[Any], Any], data: Any, rows: int, batch_size: int, *, jit_compile: bool, stop_at_nan: bool
-) -> Callable[[Any, Any, Any], Any]:
-    """Make one function of many steps.
+) -> Any:
+    """Make one function of many steps, and trace it.
 
     Args:
         step: `model.train_step` or `model.test_step`.
@@ -32,11 +32,11 @@ def compiled(
         stop_at_nan: Whether the loop ends after a step whose loss is not finite.
 
     Returns:
-        `f(order, first, last)`: runs steps `first` to `last` (excluded) over the rows in `order`, shape (rows,), int32,
-        and returns the last step's logs.
+        A concrete function of `order` (the rows, int32), `first` and `last` (tensors, int32): runs steps `first` to
+        `last` (excluded) over the rows in that order, and returns the last step's logs.
     """
     even = rows % batch_size == 0
-    inner = tf.function(step, autograph=False, reduce_retracing=True, jit_compile=jit_compile)
+    one_step = tf.function(step, autograph=False, reduce_retracing=True, jit_compile=jit_compile)
 
     def batch(order: Any, index: Any) -> Any:
         begin = index * batch_size
@@ -50,26 +50,28 @@ def compiled(
         return tf.nest.map_structure(gather, data)
 
     def finite(logs: Any) -> Any:
-        if not stop_at_nan or not isinstance(logs, dict) or "loss" not in logs:
-            return True
-        return tf.math.is_finite(tf.cast(logs["loss"], tf.float32))
+        loss = logs.get("loss") if stop_at_nan and isinstance(logs, dict) else None
+        return tf.constant(True) if loss is None else tf.reduce_all(tf.math.is_finite(loss))
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.int32)] + [tf.TensorSpec([], tf.int32)] * 2)
-    def loop(order: Any, first: Any, last: Any) -> Any:
-        def body(index: Any, going: Any, _logs: Any) -> Any:
-            logs = inner(batch(order, index))
-            return index + 1, going & finite(logs), logs
+    def steps(order: Any, first: Any, last: Any) -> Any:
+        def body(index: Any, _going: Any, _logs: Any) -> Any:
+            logs = one_step(batch(order, index))
+            return index + 1, finite(logs), logs
 
-        # The loop carries the logs, so it has to know their shape before the first step.
-        like = inner.get_concrete_function(batch(order, first)).structured_outputs
-        start = tf.nest.map_structure(lambda spec: tf.zeros([d or 0 for d in spec.shape], spec.dtype), like)
-        shapes = (tf.TensorShape([]), tf.TensorShape([]), tf.nest.map_structure(lambda spec: spec.shape, like))
+        # The loop carries the logs, so it has to know what they are like before the first step.
+        like = one_step.get_concrete_function(batch(order, first)).structured_outputs
+        shapes = tf.nest.map_structure(lambda spec: spec.shape, like)
         return tf.while_loop(
             lambda index, going, _logs: (index < last) & going,
             body,
-            (first, tf.constant(True), start),
-            shape_invariants=shapes,
+            (
+                first,
+                tf.constant(True),
+                tf.nest.map_structure(lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), like),
+            ),
+            shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), shapes),
             parallel_iterations=1,
         )[2]
 
-    return loop  # type: ignore[no-any-return]
+    number = tf.TensorSpec([], tf.int32)
+    return tf.function(steps, autograph=False).get_concrete_function(tf.TensorSpec([None], tf.int32), number, number)

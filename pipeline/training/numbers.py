@@ -1,66 +1,149 @@
-"""Hyperparameters that are plain floats, made into variables: a traced epoch then serves trials that differ in them.
+"""Hyperparameters that are plain floats, read from variables, so that one trace serves trials that differ in them.
 
-Keras bakes momentum, betas, dropout rates, L1 and L2 into the graph as constants. A Number is still a float, for
-everything that looks at it, but where TensorFlow asks for a tensor it gives the value of its variable.
+Keras bakes momentum, betas, dropout rates, L1 and L2 into a graph as constants. A Number is still that float for
+everything that looks at it, but where TensorFlow asks for a tensor it gives the value of a variable. What the graph
+cannot follow (a comparison with anything but 0 and 1, a function of Python's) is noted: such a number is a constant of
+that graph, whatever else in it reads the variable.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-__all__ = ["Number", "Place", "numbers_of"]
+__all__ = ["Number", "Place", "neutral", "places_of"]
+
+_OPTIMIZER = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "ema_momentum")
+
+# Each was shown to give the same result, to the last digit, as a constant and as a variable; see the tests.
+_NUMBERS: dict[type, tuple[str, ...]] = {
+    keras.layers.Dropout: ("rate",),
+    keras.layers.SpatialDropout1D: ("rate",),
+    keras.layers.SpatialDropout2D: ("rate",),
+    keras.layers.SpatialDropout3D: ("rate",),
+    keras.layers.GaussianNoise: ("stddev",),
+    keras.layers.GaussianDropout: ("rate",),
+    keras.layers.AlphaDropout: ("rate",),
+    keras.layers.LeakyReLU: ("negative_slope",),
+    keras.layers.BatchNormalization: ("momentum", "epsilon"),
+    keras.layers.LayerNormalization: ("epsilon",),
+    keras.regularizers.L1: ("l1",),
+    keras.regularizers.L2: ("l2",),
+    keras.regularizers.L1L2: ("l1", "l2"),
+    keras.optimizers.SGD: ("momentum", *_OPTIMIZER),
+    keras.optimizers.RMSprop: ("rho", "momentum", "epsilon", *_OPTIMIZER),
+    keras.optimizers.Adam: ("beta_1", "beta_2", "epsilon", *_OPTIMIZER),
+    keras.optimizers.AdamW: ("beta_1", "beta_2", "epsilon", *_OPTIMIZER),
+    keras.optimizers.Adamax: ("beta_1", "beta_2", "epsilon", *_OPTIMIZER),
+    keras.optimizers.Nadam: ("beta_1", "beta_2", "epsilon", *_OPTIMIZER),
+    keras.optimizers.Adagrad: ("epsilon", *_OPTIMIZER),
+    keras.optimizers.Adadelta: ("rho", "epsilon", *_OPTIMIZER),
+    keras.optimizers.Lion: ("beta_1", "beta_2", *_OPTIMIZER),
+    keras.optimizers.schedules.ExponentialDecay: ("initial_learning_rate", "decay_rate"),
+    keras.optimizers.schedules.InverseTimeDecay: ("initial_learning_rate", "decay_rate"),
+    keras.optimizers.schedules.PolynomialDecay: ("initial_learning_rate", "end_learning_rate", "power"),
+    keras.optimizers.schedules.CosineDecay: ("initial_learning_rate", "alpha"),
+}
 
 
 class Number(float):
-    """A float whose tensor is read from a variable, and what is computed from it by plain arithmetic."""
+    """A float whose tensor is read from a variable.
+
+    Args:
+        value: The float.
+        read: Gives the value as a float64 tensor in the graph being traced.
+        escape: Called when the value gets into the graph in a way the variable cannot follow.
+        known: Whether how the value compares with 0 and 1 is the same for all that share the trace.
+    """
 
     # Keras asks what it computes with for its dtype, and takes the type of a plain number for want of one.
     dtype = float
-    _read: Callable[[], Any]
 
-    def __new__(cls, value: float, read: Callable[[], Any]) -> "Number":
-        number = super().__new__(cls, value)
-        number._read = read
+    def __new__(  # noqa: D102
+        cls, value: float, read: Callable[[], Any], escape: Callable[[], object], *, known: bool = True
+    ) -> "Number":
+        number: Number = float.__new__(cls, value)
+        number._read, number._escape, number._known = read, escape, known
         return number
 
+    _read: Callable[[], Any]
+    _escape: Callable[[], object]
+    _known: bool
+
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
-        return tf.cast(self._read(), dtype or tf.float32)
+        return tf.cast(self._read(), dtype or tf.float32, name=name)
 
     def __reduce__(self) -> tuple[type[float], tuple[float]]:
-        return float, (float(self),)
+        return float, (float.__add__(self, 0.0),)
 
     def __deepcopy__(self, memo: Any) -> float:
-        return float(self)
+        return float.__add__(self, 0.0)
+
+    def __bool__(self) -> bool:
+        if not self._known:
+            self._escape()
+        return float.__bool__(self)
+
+    __hash__ = float.__hash__
 
 
-def _operator(name: str) -> Callable[[Number, Any], Any]:
+def _arithmetic(name: str, operation: Callable[[Any, Any], Any], *, swapped: bool) -> Any:
     plain = getattr(float, name)
 
     def operate(self: Number, other: Any) -> Any:
         if not isinstance(other, int | float):
             return NotImplemented
-        read = other._read if isinstance(other, Number) else lambda: tf.constant(other, tf.float64)
-        # In float64, as Python would have computed it, and only then to the tensor's own type.
-        return Number(plain(float(self), float(other)), lambda: plain_tensor(self._read(), read()))
+        right, escape = (lambda: tf.constant(other, tf.float64)), self._escape
+        if isinstance(other, Number):
+            right_escape = other._escape
+            right, escape = other._read, lambda: (self._escape(), right_escape())
 
-    tensor_operator = getattr(tf.Tensor, name)
+        def read() -> Any:
+            # In float64, as Python computes it, and only then to the tensor's own type.
+            return operation(right(), self._read()) if swapped else operation(self._read(), right())
 
-    def plain_tensor(a: Any, b: Any) -> Any:
-        return tensor_operator(tf.convert_to_tensor(a), tf.convert_to_tensor(b))
+        return Number(plain(self, other), read, escape, known=False)
 
     return operate
 
 
-for _name in ("add", "sub", "mul", "truediv", "pow"):
-    for _prefix in ("__", "__r"):
-        setattr(Number, f"{_prefix}{_name}__", _operator(f"{_prefix}{_name}__"))
-Number.__neg__ = lambda self: 0.0 - self  # type: ignore[method-assign]
+def _escaping(name: str) -> Any:
+    plain = getattr(float, name)
+
+    def operate(self: Number, *others: Any) -> Any:
+        if not others or isinstance(others[0], int | float):
+            self._escape()
+        return plain(self, *others)
+
+    return operate
+
+
+def _comparing(name: str) -> Any:
+    plain = getattr(float, name)
+
+    def operate(self: Number, other: Any) -> Any:
+        if isinstance(other, int | float) and not (self._known and type(other) in (int, float) and other in (0, 1)):
+            self._escape()
+        return plain(self, other)
+
+    return operate
+
+
+for _name, _operation in (("add", tf.add), ("sub", tf.subtract), ("mul", tf.multiply), ("truediv", tf.divide)):
+    setattr(Number, f"__{_name}__", _arithmetic(f"__{_name}__", _operation, swapped=False))
+    setattr(Number, f"__r{_name}__", _arithmetic(f"__r{_name}__", _operation, swapped=True))
+for _name in ("pow", "rpow", "floordiv", "rfloordiv", "mod", "rmod", "divmod", "rdivmod"):
+    setattr(Number, f"__{_name}__", _escaping(f"__{_name}__"))
+for _name in ("abs", "neg", "pos", "float", "int", "round", "trunc", "floor", "ceil"):
+    setattr(Number, f"__{_name}__", _escaping(f"__{_name}__"))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Number, f"__{_name}__", _comparing(f"__{_name}__"))
 
 
 class Place:
-    """Where a number stands: an attribute of a layer, of its regulariser, or of the optimiser.
+    """Where a number stands: an attribute of a layer, of a regulariser, of the optimiser or of its schedule.
 
     Args:
         path: Names it within the model, the same for every model of that architecture.
@@ -68,44 +151,80 @@ class Place:
         attribute: The attribute's name.
     """
 
-    __slots__ = ("attribute", "owner", "path", "variable")
-
     def __init__(self, path: str, owner: Any, attribute: str) -> None:
         self.path, self.owner, self.attribute = path, owner, attribute
         self.variable: Any = None
+        self.escaped = False
 
     @property
     def value(self) -> float:
         """The number."""
-        return float(vars(self.owner)[self.attribute])
+        held = vars(self.owner)[self.attribute]
+        return float.__add__(held, 0.0) if isinstance(held, Number) else float(held)
 
-    def replace(self) -> None:
-        """Put a Number in its place."""
-        value = self.value
-        with tf.device("cpu"):
-            self.variable = tf.Variable(value, dtype=tf.float64, trainable=False)
-        vars(self.owner)[self.attribute] = Number(value, self.variable.read_value)
+    @property
+    def sign(self) -> tuple[bool, bool, bool, bool]:
+        """How the number compares with 0 and 1: graphs may branch on that."""
+        return self.value > 0, self.value == 0, self.value < 1, self.value == 1
 
-    def put_back(self) -> None:
-        """Put the plain float back."""
-        vars(self.owner)[self.attribute] = float(vars(self.owner)[self.attribute])
+    def free(self) -> None:
+        """Let graphs that are traced from now on read the number from a variable."""
+        with tf.init_scope(), tf.device("cpu"):
+            self.variable = tf.Variable(self.value, dtype=tf.float64, trainable=False)
+        self._hold(self.value)
+        self.escaped = False
+
+    def assign(self, value: float) -> None:
+        """Give the variable, and what looks at the attribute, another value."""
+        self.variable.assign(value)
+        self._hold(value)
+
+    def _hold(self, value: float) -> None:
+        vars(self.owner)[self.attribute] = Number(value, self.variable.read_value, self._escape)
+
+    def _escape(self) -> None:
+        self.escaped = True
 
 
-def numbers_of(model: keras.Model) -> list[Place]:
-    """Every float that a layer, a regulariser or the optimiser keeps as an attribute that its config names."""
-    return [*_of_layers(model), *_of("optimizer", model.optimizer)]
+def places_of(model: keras.Model) -> list[Place]:
+    """Every number of a model that a trace may read from a variable."""
+    return [*_of_layers(model), *_of_optimizer(model.optimizer)]
+
+
+@contextmanager
+def neutral(places: list[Place]) -> Iterator[None]:
+    """Have every number be one half for a while, so that what is written down of a model does not tell them."""
+    held = [vars(place.owner)[place.attribute] for place in places]
+    try:
+        for place in places:
+            vars(place.owner)[place.attribute] = 0.5
+        yield
+    finally:
+        for place, value in zip(places, held, strict=True):
+            vars(place.owner)[place.attribute] = value
 
 
 def _of_layers(model: keras.Model) -> Iterator[Place]:
+    seen: set[int] = set()
     for index, layer in enumerate(model._flatten_layers(include_self=False)):
         yield from _of(f"layer{index}", layer)
         for name, value in vars(layer).items():
-            if isinstance(value, keras.regularizers.Regularizer):
+            # One regulariser may serve several layers.
+            if isinstance(value, keras.regularizers.Regularizer) and id(value) not in seen:
+                seen.add(id(value))
                 yield from _of(f"layer{index}.{name}", value)
 
 
+def _of_optimizer(optimizer: Any) -> Iterator[Place]:
+    yield from _of("optimizer", optimizer)
+    yield from _of("optimizer.schedule", getattr(optimizer, "_learning_rate", None))
+    if inner := getattr(optimizer, "inner_optimizer", None):
+        yield from _of("optimizer.inner", inner)
+        yield from _of("optimizer.inner.schedule", getattr(inner, "_learning_rate", None))
+
+
 def _of(path: str, owner: Any) -> Iterator[Place]:
-    config = owner.get_config()
-    for name, value in vars(owner).items():
-        if type(value) is float and type(config.get(name)) is float:
+    for name in _NUMBERS.get(type(owner), ()):
+        value = vars(owner).get(name)
+        if type(value) in (float, Number) or (tf.is_tensor(value) and value.shape.rank == 0):
             yield Place(f"{path}.{name}", owner, name)

@@ -1,54 +1,77 @@
 """A process is set up for training once, before TensorFlow starts its devices."""
 
-import math
+import ctypes
+import os
 
+from pipeline.errors import ResourcesUnmet
 from pipeline.study import Resources
 
-__all__ = ["set_up"]
+__all__ = ["memory_for_data", "set_up"]
 
-_done = False
+_set_up_for: Resources | None = None
 
 
 def set_up(resources: Resources) -> None:
     """Give TensorFlow the threads and the GPU memory that a trial may have.
 
     On a CPU a trial of one core runs single operations on one thread: faster for small models, and the same to the last
-    digit however many trials run beside it. On a GPU memory grows as needed; a fraction of a card is a limit on it.
+    digit however many trials run beside it. A trial without GPUs sees none. On a GPU memory grows as needed; a fraction
+    of a card is a limit on it.
 
     Args:
         resources: What one trial gets.
+
+    Raises:
+        ResourcesUnmet: A trial asks for GPUs, and TensorFlow finds none.
     """
-    global _done
-    if _done:
+    global _set_up_for
+    if _set_up_for == resources:
         return
-    _done = True
     import tensorflow as tf
 
-    threads = max(1, math.floor(resources.cpus))
+    cards = tf.config.list_physical_devices("GPU")
+    if resources.gpus and not cards:
+        raise ResourcesUnmet(
+            f"A trial asks for {resources.gpus:g} GPUs, and TensorFlow finds none in this process. Install the GPU "
+            "build (pip install 'tunepipe[gpu]') on a machine with an NVIDIA driver, or set resources.gpus to 0."
+        )
+    threads = max(1, int(resources.cpus))
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-        for card in tf.config.list_physical_devices("GPU"):
-            if 0 < resources.gpus < 1:
-                whole = tf.config.experimental.get_device_details(card).get("memory_limit") or _memory(card)
-                limit = tf.config.LogicalDeviceConfiguration(memory_limit=int(whole * resources.gpus))
-                tf.config.set_logical_device_configuration(card, [limit])
+        if not resources.gpus:
+            tf.config.set_visible_devices([], "GPU")
+        for index, card in enumerate(cards if resources.gpus else ()):
+            if resources.gpus < 1:
+                limit = int(_card_bytes(index) * resources.gpus / 2**20)
+                tf.config.set_logical_device_configuration(card, [tf.config.LogicalDeviceConfiguration(limit)])
             else:
                 tf.config.experimental.set_memory_growth(card, True)
     except RuntimeError:
-        # TensorFlow is in use already, in a notebook say: it keeps what it was set to.
-        print("tunepipe: TensorFlow was started before the study; its threads and its GPU memory stay as they are.")
+        if tf.config.threading.get_intra_op_parallelism_threads() != threads or resources.gpus:
+            print("tunepipe: TensorFlow was started before the study; its threads and its GPU memory stay as they are.")
+    _set_up_for = resources
 
 
-def _memory(card: object) -> float:
-    """A card's memory in MiB."""
-    import subprocess
+def memory_for_data(resources: Resources) -> float:
+    """Bytes that one trial's process may fill with data: half of its share of what is free."""
+    if resources.gpus:
+        return _card_bytes(0) * min(1.0, resources.gpus) / 2
+    import psutil
 
-    told = subprocess.run(
-        ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    index = int(str(getattr(card, "name", "0")).rpartition(":")[2])
-    return float(told.stdout.split()[index]) * 0.95
+    beside = max(1.0, (os.cpu_count() or 1) / max(1.0, resources.cpus))
+    return float(psutil.virtual_memory().available) / beside / 2
+
+
+def _card_bytes(index: int) -> int:
+    """A card's memory, as the driver tells it without starting work on the card."""
+    driver = ctypes.CDLL("libcuda.so.1")
+    device, size = ctypes.c_int(), ctypes.c_size_t()
+    answers = [
+        driver.cuInit(0),
+        driver.cuDeviceGet(ctypes.byref(device), index),
+        driver.cuDeviceTotalMem_v2(ctypes.byref(size), device),
+    ]
+    if any(answers):
+        raise ResourcesUnmet(f"The CUDA driver does not tell the memory of GPU {index} (codes {answers}).")
+    return int(size.value)

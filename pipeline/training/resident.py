@@ -2,19 +2,31 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split
 
-__all__ = ["Resident", "as_batch"]
+__all__ = ["Resident", "as_batch", "example_of"]
 
 
 def as_batch(split: Split) -> tuple[Any, ...]:
-    """A split as Keras' train_step takes it: (x, y) or (x, y, sample_weight)."""
-    x = _plain(split.x)
-    y = _plain(split.y)
-    return (x, y) if split.weight is None else (x, y, split.weight)
+    """A split as Keras' train_step takes it: (x, y) or (x, y, sample_weight), floats as Keras' fit would have them.
+
+    Args:
+        split: Rows; one weight per row serves every output.
+    """
+    x, y = _as_fit_takes_it(split.x), _as_fit_takes_it(split.y)
+    if split.weight is None:
+        return x, y
+    weight = _as_fit_takes_it(split.weight)
+    return x, y, keras.tree.map_structure(lambda _: weight, y)
+
+
+def example_of(split: Split, *, rows: int = 1) -> Any:
+    """The inputs of the first rows, as tensors: one is enough for a model to learn its shapes from."""
+    return keras.tree.map_structure(lambda array: tf.constant(array[:rows]), _as_fit_takes_it(split.x))
 
 
 class Resident:
@@ -25,18 +37,17 @@ class Resident:
     """
 
     def __init__(self, data: Dataset) -> None:
-        self.rows, self.validation_rows = data.train.rows, data.validation.rows
-        self.train = tf.nest.map_structure(tf.constant, as_batch(data.train))
-        self.validation = tf.nest.map_structure(tf.constant, as_batch(data.validation))
-        self.validation_order = tf.range(self.validation_rows, dtype=tf.int32)
-        self.example = tf.nest.map_structure(lambda tensor: tensor[:1], self.train[0])
-        shapes = tf.nest.map_structure(lambda tensor: (tensor.shape.as_list(), tensor.dtype.name), self.train)
-        self.signature = str(shapes)
+        self.train_rows, self.validation_rows = data.train.rows, data.validation.rows
+        self.train = keras.tree.map_structure(tf.constant, as_batch(data.train))
+        self.validation = keras.tree.map_structure(tf.constant, as_batch(data.validation))
+        self.in_order = tf.range(self.validation_rows, dtype=tf.int32)
 
 
-def _plain(tree: Any) -> Any:
+def _as_fit_takes_it(tree: Any) -> Any:
     if isinstance(tree, np.ndarray):
-        return tree
-    if isinstance(tree, tuple):
-        return tuple(_plain(item) for item in tree)
-    return {name: _plain(item) for name, item in tree.items()}
+        # Keras' fit gives floats of any width in its own, and leaves integers as they are.
+        other_float = np.issubdtype(tree.dtype, np.floating) and tree.dtype.name != keras.config.floatx()
+        return tree.astype(keras.config.floatx()) if other_float else tree
+    if isinstance(tree, tuple | list):
+        return tuple(_as_fit_takes_it(item) for item in tree)
+    return {name: _as_fit_takes_it(item) for name, item in tree.items()}

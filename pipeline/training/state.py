@@ -1,53 +1,92 @@
-"""Everything a model in training needs to go on exactly: every variable, its optimiser's, and its seed generators'."""
+"""Everything a model in training needs to go on exactly: its variables, its optimiser's, and its seed generators'."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from pipeline.errors import ModelError
 
-__all__ = ["describe", "load_variables", "save_variables", "variables_of"]
+__all__ = ["describe", "load_variables", "random_ops", "save_variables", "variables_of"]
 
 
 def variables_of(model: Any) -> list[Any]:
-    """The variables in their order: the model's, seed generators included, then the optimiser's."""
+    """A model's variables in their order, seed generators' included, then the optimiser's."""
     return [*model.variables, *model.optimizer.variables]
 
 
 def save_variables(variables: Sequence[Any]) -> list[np.ndarray]:
     """A copy of every value."""
-    return [np.array(variable.value) for variable in variables]
+    return [np.array(variable.value if isinstance(variable, keras.Variable) else variable) for variable in variables]
 
 
 def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
-    """Path, shape and type of each, by which a checkpoint is known to fit."""
+    """Path, shape and type of each, by which a state is known to fit."""
     return [
-        {"path": variable.path, "shape": list(variable.shape), "dtype": str(variable.dtype)} for variable in variables
+        {
+            "path": variable.path if isinstance(variable, keras.Variable) else variable.name,
+            "shape": [int(size) for size in variable.shape],
+            "dtype": str(getattr(variable.dtype, "name", variable.dtype)),
+        }
+        for variable in variables
     ]
 
 
-def load_variables(variables: Sequence[Any], arrays: Sequence[np.ndarray], saved: Sequence[dict[str, Any]]) -> None:
+def load_variables(
+    variables: Sequence[Any],
+    arrays: Sequence[np.ndarray],
+    saved: Sequence[dict[str, Any]],
+    *,
+    keep: Collection[int] = (),
+) -> None:
     """Put saved values back.
 
     Args:
         variables: Where to.
         arrays: The values, in the same order.
         saved: What `describe` told when they were saved.
+        keep: Positions that are left as they are.
 
     Raises:
         ModelError: They are another architecture's.
     """
     here = describe(variables)
-    fits = [(entry["shape"], entry["dtype"]) for entry in here] == [(e["shape"], e["dtype"]) for e in saved]
-    if not fits:
-        differs = next(
-            (f"{a['path']} {a['shape']} against {b['path']} {b['shape']}" for a, b in zip(here, saved) if a != b),
-            f"{len(here)} variables against {len(saved)}",
-        )
-        raise ModelError(
-            f"The weights are of another architecture ({differs}). Parameters that change a layer's shape cannot be "
-            "tuned by population based training; fix them with --set space.NAME=VALUE."
-        )
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
+    if len(here) != len(saved):
+        _differ(f"{len(saved)} variables were saved, {len(here)} are needed")
+    for ours, theirs in zip(here, saved, strict=True):
+        if ours != theirs:
+            told = [f"{entry['path']} {tuple(entry['shape'])} {entry['dtype']}" for entry in (theirs, ours)]
+            _differ(f"{told[0]} was saved where {told[1]} is needed")
+    for position, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
+        if position not in keep:
+            variable.assign(array)
+
+
+def random_ops(function: Any) -> list[str]:
+    """Names of the operations in a graph that draw from a generator inside TensorFlow, whose place cannot be saved."""
+    library = function.graph.as_graph_def().library.function
+    found = {node.op for part in library for node in part.node_def} | {
+        op.type for op in function.graph.get_operations()
+    }
+    return sorted(name for name in found if name in _RANDOM)
+
+
+_RANDOM = {
+    "Multinomial",
+    "ParameterizedTruncatedNormal",
+    "RandomGamma",
+    "RandomPoissonV2",
+    "RandomShuffle",
+    "RandomStandardNormal",
+    "RandomUniform",
+    "RandomUniformInt",
+    "TruncatedNormal",
+}
+
+
+def _differ(how: str) -> None:
+    raise ModelError(
+        f"The weights are of another architecture: {how}. A parameter that changes the layers or the optimiser cannot "
+        "change in the middle of a trial, as population based training does: fix it with --set space.NAME=VALUE."
+    )

@@ -4,200 +4,179 @@ Tracing costs half a second to a second, training a small epoch a quarter of one
 earlier one only in numbers and in its initial weights takes over the earlier one's graph: the new values are copied
 into its variables. The result is the same, to the last digit, as with a trace of its own; where that cannot be known,
 there is no reuse.
+
+A number that is read from a variable costs a little in every step. So only those numbers become variables that the
+trial's config names, or in which two trials of an architecture were seen to differ.
 """
 
-import json
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import weakref
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from pipeline.training.epoch import compiled
-from pipeline.training.numbers import Place, numbers_of
+from pipeline.training.numbers import Place, places_of
+from pipeline.training.outline import outline
+from pipeline.training.resident import Resident
 
 __all__ = ["Trace", "Traces"]
 
-_LIMIT = 24
+_KEPT = 16
+_KEPT_BYTES = 512 * 2**20
 
 
-@dataclass(slots=True)
 class Trace:
-    """A model whose epochs are, or will be, compiled.
+    """A model with its compiled epochs.
 
     Args:
-        model: The model; its variables hold the state of the trial in hand.
-        train: Steps of training; see `epoch.compiled`.
-        evaluate: Steps of validation.
-        places: Numbers that became variables.
-        baked: Numbers that turned out to be constants of the graph, by path.
-        checked: Whether the graphs were looked at for that.
+        model: Compiled and built, with its initial weights.
+        data: What it is trained on.
+        batch_size: Rows in a step.
+        places: The model's numbers.
+        free: Paths of those that the graphs shall read from variables.
     """
 
-    model: keras.Model
-    train: Callable[..., Any]
-    evaluate: Callable[..., Any]
-    places: list[Place]
-    baked: dict[str, float] = field(default_factory=dict)
-    checked: bool = False
+    def __init__(
+        self, model: keras.Model, data: Resident, batch_size: int, places: list[Place], free: Collection[str]
+    ) -> None:
+        self.model = model
+        _spare_the_reduction(model.optimizer)
+        for place in places:
+            if place.path in free:
+                place.free()
+        model.optimizer.build(model.trainable_variables)
+        jit = bool(model.jit_compile)
+        self.train = compiled(
+            model.train_step, data.train, data.train_rows, batch_size, jit_compile=jit, stop_at_nan=True
+        )
+        self.evaluate = compiled(
+            model.test_step, data.validation, data.validation_rows, batch_size, jit_compile=jit, stop_at_nan=False
+        )
+        captured = {id(variable): variable for f in (self.train, self.evaluate) for variable in f.graph.variables}
+        self.free = {p.path: p for p in places if p.path in free and id(p.variable) in captured and not p.escaped}
+        self.fixed = {place.path: place.value for place in places if place.path not in self.free}
+        self.state = self._state(captured, places)
+        self.initial_slots = [np.array(variable.value) for variable in model.optimizer.variables]
+        self.outline: str | None = None
+        self._owner: weakref.ref[Any] | None = None
 
-    def trace(self) -> None:
-        """Trace both functions, and find out which numbers their graphs do not read: those are constants there."""
-        self.train.get_concrete_function()
-        self.evaluate.get_concrete_function()
-        read = {id(v) for f in (self.train, self.evaluate) for v in f.get_concrete_function().graph.variables}
-        self.baked = {place.path: place.value for place in self.places if id(place.variable) not in read}
-        self.checked = True
+    @property
+    def bytes(self) -> int:
+        """Size of all variables."""
+        return sum(int(np.prod(v.shape)) * 4 for v in (*self.model.variables, *self.model.optimizer.variables))
 
-    def fits(self, numbers: dict[str, float]) -> bool:
-        """Whether a model with those numbers may use this trace."""
-        return self.checked and all(numbers.get(path) == value for path, value in self.baked.items())
+    @property
+    def in_use(self) -> bool:
+        """Whether a trial that was not closed has it."""
+        return self._owner is not None and self._owner() is not None
+
+    def lend(self, owner: Any) -> None:
+        """Nobody else gets it until the owner gives it back, or is no more."""
+        self._owner = weakref.ref(owner)
+
+    def give_back(self) -> None:
+        """The next one may have it."""
+        self._owner = None
+
+    def serves(self, numbers: dict[str, float]) -> bool:
+        """Whether a model with those numbers may use it: what differs is read from variables."""
+        return all(numbers.get(path) == value for path, value in self.fixed.items())
+
+    def take_over(self, model: keras.Model, places: list[Place]) -> None:
+        """Begin anew with the initial weights, the learning rate and the numbers of a model that was just built."""
+        for old, new in zip(self.model.variables, model.variables, strict=True):
+            old.assign(new.value)
+        for variable, value in zip(self.model.optimizer.variables, self.initial_slots, strict=True):
+            variable.assign(value)
+        if isinstance(_rate(model), keras.Variable):
+            _rate(self.model).assign(_rate(model).value)
+        for place in places:
+            if place.path in self.free:
+                self.free[place.path].assign(place.value)
+        self.model.reset_metrics()
+
+    def _state(self, captured: dict[int, Any], places: list[Place]) -> list[Any]:
+        """Variables that a graph reads and that are neither the model's, the optimiser's, a metric's nor a number."""
+        model = self.model
+        known = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+        known += [variable for metric in model.metrics for variable in metric.variables]
+        ids = {id(variable.value) for variable in known} | {id(place.variable) for place in places}
+        return [variable for key, variable in captured.items() if key not in ids]
 
 
 class Traces:
-    """The traces of this process, the newest few dozen."""
+    """The traces of this process, the newest few.
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, list[Trace]] = OrderedDict()
-        self.traced = 0
+    Args:
+        data: What every trial is trained on.
+    """
 
-    def of(self, model: keras.Model, make: Callable[[keras.Model], tuple[Any, Any]], signature: str) -> Trace:
-        """The trace for a freshly built model: one that is there, with the model's values, or a new one.
+    def __init__(self, data: Resident) -> None:
+        self._data = data
+        self._kept: OrderedDict[int, Trace] = OrderedDict()
+        self._free: defaultdict[str, set[str]] = defaultdict(set)
+        self._constant: defaultdict[str, set[str]] = defaultdict(set)
+        self.made = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def of(self, model: keras.Model, batch_size: int, values: Collection[Any]) -> Trace:
+        """The trace for a model: one that is there, with the model's values, or a new one.
 
         Args:
             model: Compiled and built, with its initial weights.
-            make: Makes the functions for training and evaluation of a model.
-            signature: What else the functions depend on.
+            batch_size: Rows in a step.
+            values: The values of the trial's config.
         """
-        numbers = numbers_of(model)
-        key = _key(model, numbers, signature)
-        values = {place.path: place.value for place in numbers}
-        if key is not None:
-            for trace in self._kept.get(key, ()):
-                if trace.fits(values):
-                    self._kept.move_to_end(key)
-                    _take_over(trace, model, values)
-                    return trace
-        _spare_the_reduction(model.optimizer)
-        if key is not None:
-            for place in numbers:
-                place.replace()
-        trace = Trace(model, *make(model), places=numbers if key is not None else [])
-        self.traced += 1
-        if key is not None:
-            self._keep(key, trace)
+        places = places_of(model)
+        text = outline(model, places, batch_size)
+        if text is None:
+            self.made += 1
+            return Trace(model, self._data, batch_size, places, ())
+        numbers = {place.path: place.value for place in places}
+        for trace in reversed(self._kept.values()):
+            if trace.outline != text or trace.in_use:
+                continue
+            if trace.serves(numbers) and outline(trace.model, places_of(trace.model), batch_size) == text:
+                self._kept.move_to_end(id(trace))
+                trace.take_over(model, places)
+                return trace
+            self._free[text] |= {path for path, value in trace.fixed.items() if numbers.get(path) != value}
+        named = {float(value) for value in values if type(value) in (int, float)}
+        self._free[text] |= {path for path, value in numbers.items() if value in named and value not in (0, 1)}
+        self._make_room()
+        free = self._free[text] - self._constant[text]
+        trace = Trace(model, self._data, batch_size, places, free)
+        self.made += 1
+        self._constant[text] |= free - set(trace.free)
+        if not trace.state:
+            trace.outline = text
+            self._kept[id(trace)] = trace
         return trace
 
-    def _keep(self, key: str, trace: Trace) -> None:
-        self._kept.setdefault(key, []).append(trace)
-        self._kept.move_to_end(key)
-        while sum(len(traces) for traces in self._kept.values()) > _LIMIT:
-            oldest = next(iter(self._kept))
-            self._kept[oldest].pop(0)
-            if not self._kept[oldest]:
-                del self._kept[oldest]
+    def _make_room(self) -> None:
+        """Let go of the oldest, and of all but small ones: a kept trace holds its model's memory."""
+        for key, trace in list(self._kept.items()):
+            size = sum(trace.bytes for trace in self._kept.values())
+            if len(self._kept) < _KEPT and size <= _KEPT_BYTES:
+                return
+            if not trace.in_use:
+                del self._kept[key]
 
 
-def functions(data: Any, validation: Any, rows: tuple[int, int], batch_size: int, *, jit_compile: bool) -> Any:
-    """What `Traces.of` makes of a model.
-
-    Args:
-        data: Training tensors, nested as the model's train_step takes them.
-        validation: Validation tensors.
-        rows: Number of rows of both.
-        batch_size: Rows in a step.
-        jit_compile: Whether XLA compiles the steps.
-    """
-
-    def make(model: keras.Model) -> tuple[Any, Any]:
-        train = compiled(
-            model.train_step, data, rows[0], batch_size, jit_compile=jit_compile, stop_at_nan=True
-        )
-        evaluate = compiled(
-            model.test_step, validation, rows[1], batch_size, jit_compile=jit_compile, stop_at_nan=False
-        )
-        return train, evaluate
-
-    return make
-
-
-def _key(model: keras.Model, places: list[Place], signature: str) -> str | None:
-    """What two models must share for one's trace to serve the other; None where that cannot be told.
-
-    Only models made of Keras' own parts tell all about themselves: a subclass may branch on anything.
-    """
-    layers = list(model._flatten_layers(include_self=False))
-    if type(model).__name__ not in ("Sequential", "Functional"):
-        return None
-    if not all(type(part).__module__.startswith("keras.") for part in [model, *layers, model.optimizer]):
-        return None
-    if any(isinstance(layer, keras.layers.Lambda) for layer in layers):
-        return None
-    paths = {place.path for place in places}
-    try:
-        compilation = {**model.get_compile_config(), "optimizer": _optimizer(model.optimizer, paths)}
-        outline = [
-            [[type(layer).__name__, _layer(layer.get_config(), f"layer{i}", paths)] for i, layer in enumerate(layers)],
-            _wiring(model, layers),
-            compilation,
-            [(list(variable.shape), str(variable.dtype)) for variable in model.variables],
-            [place.path for place in places],
-            [place.value == 0 for place in places],
-            signature,
-        ]
-        return json.dumps(outline, sort_keys=True)
-    except (TypeError, ValueError, NotImplementedError):
-        return None
-
-
-def _layer(config: dict[str, Any], path: str, paths: set[str]) -> dict[str, Any]:
-    """A layer's config without what the trace does not depend on: initial values, and numbers that are variables."""
-    kept: dict[str, Any] = {}
-    for name, value in config.items():
-        if name.endswith("_initializer"):
-            continue
-        if f"{path}.{name}" in paths:
-            kept[name] = "variable"
-        elif isinstance(value, dict) and isinstance(value.get("config"), dict):
-            kept[name] = {**value, "config": _layer(value["config"], f"{path}.{name}", paths)}
-        else:
-            kept[name] = value
-    return kept
-
-
-def _optimizer(optimizer: Any, paths: set[str]) -> list[Any]:
-    config = _layer(optimizer.get_config(), "optimizer", paths)
-    if isinstance(config.get("learning_rate"), float):
-        config["learning_rate"] = "variable"
-    return [type(optimizer).__name__, config]
-
-
-def _wiring(model: keras.Model, layers: list[Any]) -> list[Any]:
-    """How the layers hang together: for each call of a layer, its number and those of the layers before it."""
-    numbers = {id(layer): number for number, layer in enumerate(layers)}
-    return [
-        [number, [numbers.get(id(parent.operation), -1) for parent in node.parent_nodes]]
-        for number, layer in enumerate(layers)
-        for node in layer._inbound_nodes
-    ]
-
-
-def _take_over(trace: Trace, model: keras.Model, numbers: dict[str, float]) -> None:
-    """Give a trace's model the initial state and the numbers of a model that was just built."""
-    model.optimizer.build(model.trainable_variables)
-    for old, new in zip(trace.model.variables, model.variables, strict=True):
-        old.assign(new)
-    for old, new in zip(trace.model.optimizer.variables, model.optimizer.variables, strict=True):
-        old.assign(new)
-    for place in trace.places:
-        place.variable.assign(numbers[place.path])
-    trace.model.reset_metrics()
+def _rate(model: keras.Model) -> Any:
+    optimizer = model.optimizer
+    return getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
 
 
 def _spare_the_reduction(optimizer: Any) -> None:
-    """On one replica a sum over replicas is the value itself; each trace of Keras' one leaves 7 MB for good."""
-    while optimizer is not None:
-        if hasattr(optimizer, "_all_reduce_sum_gradients"):
-            optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
-        optimizer = getattr(optimizer, "inner_optimizer", None)
+    """On one replica a sum over replicas is the value itself; each trace of Keras' own leaves 7 MB for good."""
+    if not tf.distribute.has_strategy():
+        for one in (optimizer, getattr(optimizer, "inner_optimizer", optimizer)):
+            if hasattr(one, "_all_reduce_sum_gradients"):
+                one._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars

@@ -1,4 +1,4 @@
-"""One trial of a Keras model: build → run epochs → evaluate → save and load, with the epoch compiled."""
+"""One trial of a Keras model: build → run epochs → evaluate → save and load."""
 
 import time
 from collections.abc import Mapping
@@ -7,19 +7,20 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.utils.python_utils import pythonify_logs
 
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
 from pipeline.training.base import EpochResult
-from pipeline.training.build import build_callbacks, build_model
+from pipeline.training.build import build_callbacks, seeded
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.epoch import steps_of
 from pipeline.training.resident import Resident
-from pipeline.training.state import describe, load_variables, save_variables, variables_of
-from pipeline.training.traces import Traces, functions
+from pipeline.training.state import describe, load_variables, random_ops, save_variables, variables_of
+from pipeline.training.traces import Trace
 
-__all__ = ["Trainer", "as_numbers", "order_of"]
+__all__ = ["CompiledTrainer", "Trainer", "order_of"]
 
 
 def order_of(rows: int, seed: int, model_epoch: int) -> np.ndarray:
@@ -37,137 +38,197 @@ def order_of(rows: int, seed: int, model_epoch: int) -> np.ndarray:
 
 
 class Trainer:
-    """A model in training, its epochs compiled.
+    """A model in training. How an epoch is run is a matter of the subclass.
 
     Args:
         job: The study's job.
         config: The trial's config.
-        data: The data, resident in this process.
-        traces: The traces of this process.
-        seed: Where initial weights and shuffling come from.
+        model: Compiled and built.
+        rows: Number of training rows.
+        seed: Where shuffling comes from.
+        started: When building the model began, as time.perf_counter() tells it.
 
     Raises:
-        ModelError: What build_model or callbacks return cannot be used.
+        ModelError: What the job's callbacks return cannot be used.
     """
 
-    def __init__(self, job: TuneJob, config: Config, data: Resident, traces: Traces, *, seed: int) -> None:
-        started = time.perf_counter()
-        self._data, self._seed = data, seed
-        self._batch_size = int(config.get("batch_size", job.batch_size))
-        self._gpu = bool(tf.config.list_logical_devices("GPU"))
-        built = build_model(job, config, seed=seed, example=data.example)
-        make = functions(
-            data.train, data.validation, (data.rows, data.validation_rows), self._batch_size, jit_compile=self._gpu
+    def __init__(
+        self, job: TuneJob, config: Config, model: keras.Model, *, rows: int, seed: int, started: float
+    ) -> None:
+        self.model = model
+        self.batch_size = int(config.get("batch_size", job.batch_size))
+        self.rows, self.seed = rows, seed
+        self.steps = steps_of(rows, self.batch_size)
+        self.callbacks = Callbacks(
+            build_callbacks(job, config, seed=seed), model, epochs=job.budget.epochs, steps=self.steps
         )
-        self._trace = traces.of(built, make, f"{self._batch_size} {data.signature}")
-        self._model = self._trace.model
-        self._steps = steps_of(data.rows, self._batch_size)
-        self._callbacks = Callbacks(
-            build_callbacks(job, config), self._model, epochs=job.budget.epochs, steps=self._steps
-        )
-        self._per_batch = self._callbacks.per_batch
-        self.model_epoch = 0
+        self.state: list[Any] = []
+        self._model_epoch = 0
         self._seconds_build = time.perf_counter() - started
 
     @property
-    def model(self) -> keras.Model:
-        """The model in training."""
-        return self._model
+    def model_epoch(self) -> int:
+        """Age of the weights in epochs; 0 before the first."""
+        return self._model_epoch
+
+    @property
+    def inexact(self) -> str | None:
+        """Why going on from a saved state may differ from never having stopped; None where it does not."""
+        return None
 
     def run_epoch(self) -> EpochResult:
-        """Train one epoch and evaluate on the validation split."""
-        index, model, callbacks = self.model_epoch, self._model, self._callbacks
-        callbacks.epoch_begin(index)
-        seconds_build = self._prepare()
-        started = time.perf_counter()
-        model.reset_metrics()
-        order = tf.constant(order_of(self._data.rows, self._seed, index))
-        logs = as_numbers(model._get_metrics_result_or_logs(self._train(order)))
-        trained = time.perf_counter()
-        callbacks.test_begin()
-        model.reset_metrics()
-        steps = steps_of(self._data.validation_rows, self._batch_size)
-        found = self._trace.evaluate(self._data.validation_order, 0, steps)
-        validation = as_numbers(model._get_metrics_result_or_logs(found))
-        callbacks.test_end(validation)
-        logs.update({f"val_{name}": value for name, value in validation.items()})
-        evaluated = time.perf_counter()
-        callbacks.epoch_end(index, logs)
-        self.model_epoch += 1
+        """Train one epoch and evaluate on the validation split.
+
+        Raises:
+            Exception: Whatever the user's code, or Keras on its account, raises.
+        """
+        seconds_build, self._seconds_build = self._seconds_build, 0.0
+        index = self._model_epoch
+        # What the user's own code draws is then the same after a resume.
+        seeded(self.seed, f"epoch {index}")
+        self.callbacks.begin()
+        logs, seconds_train, seconds_evaluate = self._epoch(index)
+        self._model_epoch += 1
+        metrics = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
+        metrics.pop("learning_rate", None)
         return EpochResult(
-            metrics=as_numbers(logs),
-            learning_rate=float(np.asarray(model.optimizer.learning_rate)),
+            metrics=metrics,
+            learning_rate=_as_float(self.model.optimizer.learning_rate),
             seconds_build=seconds_build,
-            seconds_train=trained - started,
-            seconds_evaluate=evaluated - trained,
-            last=callbacks.stopped,
+            seconds_train=seconds_train,
+            seconds_evaluate=seconds_evaluate,
+            last=self.callbacks.stopped or not np.isfinite(metrics.get("loss", 0.0)),
         )
 
     def save(self) -> Checkpoint:
-        """Everything needed to go on exactly."""
-        variables = variables_of(self._model)
-        states, arrays = self._callbacks.state()
-        header = {
-            "model_epoch": self.model_epoch,
-            "variables": describe(variables),
-            "callbacks": states,
-            "built_for": self._batch_size,
-        }
+        """Everything needed to go on exactly: variables, seed generators, callback states, model_epoch."""
+        variables = [*variables_of(self.model), *self.state]
+        states, arrays = self.callbacks.state()
+        header = {"model_epoch": self._model_epoch, "variables": describe(variables), "callbacks": states}
         return Checkpoint(header, [*save_variables(variables), *arrays])
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Go on from a state; with `exploit` another trial's, under this trial's own learning rate."""
-        header = checkpoint.header
-        model = self._model
-        model.optimizer.build(model.trainable_variables)
-        variables = variables_of(model)
-        count = len(header["variables"])
-        own = _own_rate(model) if exploit else None
-        load_variables(variables, checkpoint.arrays[:count], header["variables"])
-        if own is not None:
-            model.optimizer.learning_rate = own
-        self._callbacks.restore(header["callbacks"], list(checkpoint.arrays[count:]))
-        self.model_epoch = int(header["model_epoch"])
+        """Go on from a state.
+
+        Args:
+            checkpoint: What `save` returned, here or in another process.
+            exploit: The state is another trial's: its weights, its optimiser's slots and its callbacks' state are taken
+                over; the learning rate and all other numbers stay as this trial's own config sets them.
+
+        Raises:
+            ModelError: The state is of another architecture.
+        """
+        variables = [*variables_of(self.model), *self.state]
+        saved = checkpoint.header["variables"]
+        count = len(saved)
+        own = {i for i, variable in enumerate(variables) if exploit and _is_rate(variable, self.model.optimizer)}
+        load_variables(variables, checkpoint.arrays[:count], saved, keep=own)
+        self.callbacks.restore(checkpoint.header["callbacks"], checkpoint.arrays[count:])
+        self._model_epoch = int(checkpoint.header["model_epoch"])
 
     def close(self) -> None:
-        """Training is over: callbacks hear of it."""
-        self._callbacks.close()
+        """Training is over: callbacks hear of it, once."""
+        self.callbacks.end()
 
-    def _prepare(self) -> float:
-        """Trace what has not been traced, and say how long building has taken in all."""
+    def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
+        """Run an epoch.
+
+        Args:
+            index: Its number, from 0.
+
+        Returns:
+            Logs, seconds of training, seconds of evaluation.
+        """
+        raise NotImplementedError
+
+
+class CompiledTrainer(Trainer):
+    """A model whose epoch is one compiled function.
+
+    Args:
+        job: The study's job.
+        config: The trial's config.
+        trace: The model and its compiled epoch.
+        data: The data, resident in this process.
+        seed: Where shuffling comes from.
+        started: When building the model began.
+    """
+
+    def __init__(
+        self, job: TuneJob, config: Config, trace: Trace, data: Resident, *, seed: int, started: float
+    ) -> None:
+        super().__init__(job, config, trace.model, rows=data.train_rows, seed=seed, started=started)
+        trace.lend(self)
+        self._trace, self._data = trace, data
+        self._validation_steps = steps_of(data.validation_rows, self.batch_size)
+        self.state = trace.state
+        self._finished = False
+
+    @property
+    def inexact(self) -> str | None:
+        """Why going on from a saved state may differ from never having stopped; None where it does not."""
+        if self._trace.outline is not None:
+            return None
+        if found := random_ops(self._trace.train):
+            drawn = ", ".join(found)
+            return f"its layers draw with tf.random ({drawn}), whose generator cannot be saved; use keras.random"
+        return None
+
+    def close(self) -> None:
+        """Training is over: callbacks hear of it, once, and the next trial may have the trace."""
+        if self._finished:
+            return
+        self._finished = True
+        if self._model_epoch:
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        super().close()
+        self._trace.give_back()
+
+    def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
+        model, hooks = self.model, self.callbacks.list
         started = time.perf_counter()
-        seconds, self._seconds_build = self._seconds_build, 0.0
-        if not self._trace.checked:
-            self._model.optimizer.build(self._model.trainable_variables)
-            self._trace.trace()
-        return seconds + time.perf_counter() - started if seconds else 0.0
+        model.reset_metrics()
+        hooks.on_epoch_begin(index)
+        order = tf.constant(order_of(self.rows, self.seed, index))
+        found = self._steps(
+            self._trace.train,
+            order,
+            self.steps,
+            (hooks.on_train_batch_begin, hooks.on_train_batch_end) if self.callbacks.per_train_batch else None,
+        )
+        logs = dict(model._get_metrics_result_or_logs(found))
+        trained = time.perf_counter()
+        hooks.on_test_begin()
+        model.reset_metrics()
+        found = self._steps(
+            self._trace.evaluate,
+            self._data.in_order,
+            self._validation_steps,
+            (hooks.on_test_batch_begin, hooks.on_test_batch_end) if self.callbacks.per_test_batch else None,
+        )
+        validation = pythonify_logs(model._get_metrics_result_or_logs(found))
+        hooks.on_test_end(validation)
+        evaluated = time.perf_counter()
+        logs.update({f"val_{name}": value for name, value in validation.items()})
+        return self.callbacks.epoch_end(index, logs), trained - started, evaluated - trained
 
-    def _train(self, order: Any) -> Any:
-        if not self._per_batch:
-            return self._trace.train(order, 0, self._steps)
+    def _steps(self, function: Any, order: Any, steps: int, told: tuple[Any, Any] | None) -> Any:
+        if told is None:
+            return function(order, tf.constant(0), tf.constant(steps))
         logs: Any = {}
-        for step in range(self._steps):
-            self._callbacks.batch_begin(step)
-            logs = self._trace.train(order, step, step + 1)
-            self._callbacks.batch_end(step, as_numbers(logs))
-            if self._callbacks.stopped:
+        before, after = told
+        for step in range(steps):
+            before(step)
+            logs = function(order, tf.constant(step), tf.constant(step + 1))
+            after(step, logs)
+            if self.callbacks.stopped:
                 break
         return logs
 
 
-def as_numbers(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Logs as plain floats, what is not one number left out."""
-    flat: dict[str, float] = {}
-    for name, value in logs.items():
-        if isinstance(value, Mapping):
-            flat.update(as_numbers(value))
-        elif np.size(value) == 1:
-            flat[name] = float(np.asarray(value).reshape(()))
-    return flat
+def _is_rate(variable: Any, optimizer: Any) -> bool:
+    return variable is getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
 
 
-def _own_rate(model: keras.Model) -> float | None:
-    rate = model.optimizer._learning_rate
-    return None if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else float(np.asarray(rate))
-
-
+def _as_float(rate: Any) -> float:
+    return float(np.asarray(keras.ops.convert_to_numpy(rate)))

@@ -1,5 +1,8 @@
 """What the trials of one process share: its set-up, the data as tensors, and the traced epochs."""
 
+import time
+from typing import TYPE_CHECKING, Any
+
 from pipeline.datasets import Dataset
 from pipeline.errors import DataError
 from pipeline.space import Config
@@ -7,31 +10,50 @@ from pipeline.study import TuneJob
 from pipeline.training.base import Learner
 from pipeline.training.function import FunctionLearner
 
+if TYPE_CHECKING:
+    from pipeline.training.trainer import Trainer
+
 __all__ = ["Workplace"]
 
 
 class Workplace:
     """Makes learners; the second one of an architecture costs next to nothing.
 
+    TensorFlow is imported, and the data are put in place, when it is made; for a function objective neither.
+
     Args:
         job: The study's job.
         data: Its data; None for a function objective.
+        memory: Bytes that the data may fill in this process; half of a trial's share of what is free unless given.
+
+    Raises:
+        DataError: The job has a model, and there are no data.
+        ResourcesUnmet: A trial asks for GPUs, and TensorFlow finds none.
     """
 
-    def __init__(self, job: TuneJob, data: Dataset | None) -> None:
+    def __init__(self, job: TuneJob, data: Dataset | None, *, memory: float | None = None) -> None:
         self.job, self.data = job, data
         if job.model is None:
             return
         if data is None:
-            raise DataError(f"The job {job.name!r} has a model, and there is no data to train it on.")
-        from pipeline.training.process import set_up
+            raise DataError(f"The job {job.name!r} has a model, and there are no data to train it on.")
+        from pipeline.training.process import memory_for_data, set_up
 
         set_up(job.resources)
-        from pipeline.training.resident import Resident
+        import tensorflow as tf
+
+        from pipeline.training.resident import Resident, example_of
         from pipeline.training.traces import Traces
 
-        self._resident = Resident(data)
-        self._traces = Traces()
+        self._told: set[str] = set()
+        self._strategy = tf.distribute.MirroredStrategy() if job.resources.strategy == "mirrored" else None
+        self._example = example_of(data.train)
+        free = memory_for_data(job.resources) if memory is None else memory
+        self._fits = data.bytes <= free
+        self.traces: Any = None
+        if self._fits and self._strategy is None:
+            self._resident = Resident(data)
+            self.traces = Traces(self._resident)
 
     def learner(self, config: Config, *, seed: int) -> Learner:
         """A trial that has not begun.
@@ -46,6 +68,61 @@ class Workplace:
         """
         if self.job.function is not None:
             return FunctionLearner(self.job.function, config)
-        from pipeline.training.trainer import Trainer
+        trainer = self._trainer(config, seed)
+        if trainer.inexact is not None:
+            self._say_once(f"a trial that is resumed may differ from one that never stopped: {trainer.inexact}.")
+        return trainer
 
-        return Trainer(self.job, config, self._resident, self._traces, seed=seed)
+    def build(self, config: Config, *, seed: int) -> Any:
+        """The job's model for a config, compiled and built, with its initial weights.
+
+        Args:
+            config: The trial's config.
+            seed: Where its initial weights come from.
+
+        Raises:
+            ModelError: The model cannot be used.
+            Exception: Whatever the user's code raises.
+        """
+        import contextlib
+
+        from pipeline.training.build import build_model
+
+        with contextlib.nullcontext() if self._strategy is None else self._strategy.scope():
+            model = build_model(self.job, config, seed=seed, example=self._example)
+        if not self.job.resources.gpus or self._strategy is not None:
+            # On a CPU compiling takes seconds and gains nothing.
+            model.jit_compile = False
+        return model
+
+    def _trainer(self, config: Config, seed: int) -> "Trainer":
+        from pipeline.training.fit import FitTrainer, reason_for_fit
+        from pipeline.training.trainer import CompiledTrainer
+
+        assert self.data is not None
+        started = time.perf_counter()
+        model = self.build(config, seed=seed)
+        reason = reason_for_fit(model)
+        if self._strategy is not None:
+            reason = "resources.strategy is mirrored"
+        elif not self._fits:
+            reason = f"the data ({self.data.bytes / 2**20:.0f} MiB) are too large to be kept in each worker"
+        if reason is None:
+            trace = self.traces.of(model, int(config.get("batch_size", self.job.batch_size)), list(config.values()))
+            return CompiledTrainer(self.job, config, trace, self._resident, seed=seed, started=started)
+        self._say_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
+        return FitTrainer(
+            self.job,
+            config,
+            model,
+            self.data.train,
+            self.data.validation,
+            seed=seed,
+            started=started,
+            stream=not self._fits,
+        )
+
+    def _say_once(self, what: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            print(f"tunepipe: {what[0].upper()}{what[1:]}")

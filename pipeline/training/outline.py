@@ -1,0 +1,116 @@
+"""What two models must share for one's trace to serve the other, written down as text.
+
+Only what is made of Keras' own parts tells all about itself. A class or a function of the user's may branch on
+anything, and its trace serves nobody else.
+"""
+
+import json
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional
+
+from pipeline.training.numbers import Place, neutral
+
+__all__ = ["outline"]
+
+_OVERRIDABLE = ("call", "train_step", "test_step", "compute_loss", "compute_metrics", "compute_output_shape")
+
+
+class _Unknown(Exception):
+    """Something that does not tell all about itself."""
+
+
+def outline(model: keras.Model, places: list[Place], more: Any) -> str | None:
+    """Write down everything that a model's trace depends on, but for its numbers and the values of its variables.
+
+    Args:
+        model: Compiled and built.
+        places: The numbers that are left out.
+        more: JSON values that the trace depends on as well: batch size, shapes of the data.
+
+    Returns:
+        The text; None where a part of the model does not tell all about itself.
+    """
+    if type(model) not in (keras.Sequential, Functional):
+        return None
+    try:
+        with neutral(places):
+            parts = [
+                _known(model.get_config()),
+                [_overrides(part) for part in (model, *model._flatten_layers(include_self=False))],
+                _compilation(model),
+                _optimizer(model.optimizer),
+            ]
+        parts += [
+            [[list(v.shape), str(v.dtype), v.trainable, v.path] for v in model.variables],
+            [[place.path, *place.sign] for place in places],
+            [keras.config.floatx(), keras.config.image_data_format(), keras.config.dtype_policy().name],
+            more,
+        ]
+        return json.dumps(parts, sort_keys=True)
+    except (_Unknown, TypeError, ValueError, NotImplementedError):
+        return None
+
+
+def _known(value: Any) -> Any:
+    """A config, if everything in it is Keras' own, without initialisers: their values are copied."""
+    if isinstance(value, dict):
+        if "class_name" in value:
+            module = str(value.get("module") or "")
+            ours = module.split(".")[0] == "keras" and value.get("registered_name") in (None, value["class_name"])
+            if not ours or value["class_name"] in ("Lambda", "function"):
+                raise _Unknown(value["class_name"])
+        return {str(name): _known(item) for name, item in value.items() if not str(name).endswith("_initializer")}
+    if isinstance(value, list | tuple):
+        return [_known(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise _Unknown(type(value).__name__)
+
+
+def _overrides(part: Any) -> str:
+    if type(part).__module__.split(".")[0] != "keras" or any(name in vars(part) for name in _OVERRIDABLE):
+        raise _Unknown(type(part).__name__)
+    return type(part).__name__
+
+
+def _compilation(model: keras.Model) -> list[Any]:
+    given = model._compile_config.config
+    arguments = {name: _argument(value) for name, value in given.items() if name not in ("optimizer", "jit_compile")}
+    return [arguments, bool(model.jit_compile)]
+
+
+def _argument(value: Any) -> Any:
+    """A loss, a metric, or a nest of them."""
+    if isinstance(value, dict):
+        return {str(name): _argument(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_argument(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    kind = value if callable(value) and hasattr(value, "__qualname__") else type(value)
+    if kind.__module__.split(".")[0] != "keras" or "<" in kind.__qualname__:
+        raise _Unknown(kind.__qualname__)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return [name, _known(value.get_config())] if kind is type(value) else name
+
+
+def _optimizer(optimizer: Any) -> list[Any]:
+    if type(optimizer).__module__.split(".")[0] != "keras":
+        raise _Unknown(type(optimizer).__name__)
+    if getattr(optimizer, "_exclude_from_weight_decay", None) or getattr(
+        optimizer, "_exclude_from_weight_decay_pattern", None
+    ):
+        raise _Unknown("exclude_from_weight_decay")
+    config = dict(optimizer.get_config())
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        config["inner_optimizer"] = _optimizer(inner)
+    if isinstance(config.get("learning_rate"), float):
+        # A variable of the optimiser, copied like all of them.
+        config["learning_rate"] = "variable"
+    return [
+        type(optimizer).__name__,
+        {name: item if name == "inner_optimizer" else _known(item) for name, item in config.items()},
+    ]
