@@ -125,6 +125,7 @@ def _preloaded(job: TuneJob) -> list[str]:
 
 def _tune(session: Session, store: Store, data: Dataset | None, workers: int, scratch: str) -> None:
     from ray import tune
+    from ray.tune.execution import class_cache
 
     from pipeline.execution.by_value import pack
     from pipeline.execution.scheduling import SessionScheduler, SessionSearcher
@@ -169,6 +170,9 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
             ),
         )
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        # Tune gives its actors an environment of their own (for Lightning's sake), and an environment of its own costs
+        # an actor a new process: without it they take the ones that have TensorFlow imported already.
+        class_cache.DEFAULT_ENV_VARS.clear()
         tuner.fit()
 
 
