@@ -18,7 +18,8 @@ def variables_of(model: Any) -> list[Any]:
 
 def save_variables(variables: Sequence[Any]) -> list[np.ndarray]:
     """A copy of every value."""
-    return [np.array(variable.value if isinstance(variable, keras.Variable) else variable) for variable in variables]
+    values = (variable.value if isinstance(variable, keras.Variable) else variable for variable in variables)
+    return [np.array(value.numpy()) for value in values]
 
 
 def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:

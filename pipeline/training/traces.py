@@ -22,6 +22,7 @@ from pipeline.training.epoch import compiled
 from pipeline.training.numbers import Place, places_of
 from pipeline.training.outline import outline
 from pipeline.training.resident import Resident
+from pipeline.training.state import save_variables
 
 __all__ = ["Trace", "Traces"]
 
@@ -60,7 +61,7 @@ class Trace:
         self.free = {p.path: p for p in places if p.path in free and id(p.variable) in captured and not p.escaped}
         self.fixed = {place.path: place.value for place in places if place.path not in self.free}
         self.state = self._state(captured, places)
-        self.initial_slots = [np.array(variable.value) for variable in model.optimizer.variables]
+        self.initial_slots = save_variables(model.optimizer.variables)
         self.outline: str | None = None
         self._owner: weakref.ref[Any] | None = None
 

@@ -1,0 +1,233 @@
+"""Kinds of models, each with the data it takes: what a user may bring, in its smallest form."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, optimizers
+
+from pipeline.datasets import Dataset, Split
+
+__all__ = ["KINDS", "Kind", "data_of", "dense"]
+
+ROWS, VALIDATION_ROWS = 44, 24
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of model.
+
+    Args:
+        build: `build_model(config)`.
+        data: Its data.
+        batch_size: Divides the 44 rows (11) or does not (8).
+    """
+
+    build: Callable[[Mapping[str, Any]], keras.Model]
+    data: Callable[[], Dataset]
+    batch_size: int = 8
+
+
+def data_of(make: Callable[[np.random.Generator, int], tuple[Any, ...]]) -> Callable[[], Dataset]:
+    """A data set from a function that makes (x, y) or (x, y, weight) of so many rows."""
+
+    def data() -> Dataset:
+        draw = np.random.default_rng(0)
+        splits = [Split(*make(draw, rows)) for rows in (ROWS, VALIDATION_ROWS, VALIDATION_ROWS)]
+        return Dataset("tiny", *splits)
+
+    return data
+
+
+def _numbers(draw: np.random.Generator, *shape: int) -> np.ndarray:
+    return draw.normal(size=shape).astype(np.float32)
+
+
+def _labels(draw: np.random.Generator, rows: int, classes: int = 3) -> np.ndarray:
+    return draw.integers(0, classes, rows).astype(np.int32)
+
+
+rows_of_six = data_of(lambda draw, n: (_numbers(draw, n, 6), _labels(draw, n)))
+weighted = data_of(lambda draw, n: (_numbers(draw, n, 6), _labels(draw, n), draw.random(n).astype(np.float32)))
+binary = data_of(lambda draw, n: (_numbers(draw, n, 6), draw.integers(0, 2, (n, 1)).astype(np.float32)))
+images = data_of(lambda draw, n: (_numbers(draw, n, 6, 6, 2), _labels(draw, n)))
+words = data_of(lambda draw, n: (draw.integers(0, 20, (n, 5)).astype(np.int32), _labels(draw, n)))
+pairs = data_of(lambda draw, n: ((_numbers(draw, n, 6), _numbers(draw, n, 3)), _labels(draw, n)))
+named = data_of(lambda draw, n: ({"a": _numbers(draw, n, 6), "b": _numbers(draw, n, 3)}, _labels(draw, n)))
+two_targets = data_of(lambda draw, n: (_numbers(draw, n, 6), {"kind": _labels(draw, n), "size": _numbers(draw, n, 1)}))
+
+
+def _compiled(model: keras.Model, optimizer: Any, **options: Any) -> keras.Model:
+    settings = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], "jit_compile": False}
+    model.compile(optimizer=optimizer, **{**settings, **options})
+    return model
+
+
+def dense(config: Mapping[str, Any]) -> keras.Model:
+    """A Sequential that says nothing of its inputs, SGD with momentum."""
+    model = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")])
+    return _compiled(model, optimizers.SGD(0.1, momentum=0.9))
+
+
+def _dict_inputs(config: Mapping[str, Any]) -> keras.Model:
+    a, b = keras.Input((6,), name="a"), keras.Input((3,), name="b")
+    joined = layers.Concatenate()([layers.Dense(4, kernel_regularizer="l2")(a), layers.Dense(4, activation="tanh")(b)])
+    model = keras.Model({"a": a, "b": b}, layers.Dense(3, activation="softmax")(joined))
+    return _compiled(model, optimizers.Adam(0.01, clipnorm=0.5))
+
+
+def _tuple_inputs(config: Mapping[str, Any]) -> keras.Model:
+    a, b = keras.Input((6,)), keras.Input((3,))
+    joined = layers.Concatenate()([layers.Dense(4, bias_regularizer=keras.regularizers.L1(0.01))(a), b])
+    model = keras.Model((a, b), layers.Dense(3, activation="softmax")(joined))
+    return _compiled(model, optimizers.RMSprop(0.01, rho=0.8, momentum=0.1, centered=True, clipvalue=0.1))
+
+
+def _two_outputs(config: Mapping[str, Any]) -> keras.Model:
+    x = keras.Input((6,))
+    hidden = layers.Dense(8, activation="relu")(x)
+    outputs = {
+        "kind": layers.Dense(3, activation="softmax", name="kind")(hidden),
+        "size": layers.Dense(1, name="size")(hidden),
+    }
+    return _compiled(
+        keras.Model(x, outputs),
+        optimizers.SGD(0.05, momentum=0.8, nesterov=True),
+        loss={"kind": "sparse_categorical_crossentropy", "size": "mse"},
+        loss_weights={"kind": 1.0, "size": 0.5},
+        metrics={"kind": ["accuracy"], "size": ["mae"]},
+    )
+
+
+class Subclass(keras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = layers.Dense(8, activation="relu")
+        self.drop = layers.Dropout(0.3)
+        self.last = layers.Dense(3, activation="softmax")
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return self.last(self.drop(self.first(x), training=training))
+
+
+def _subclassed(config: Mapping[str, Any]) -> keras.Model:
+    return _compiled(Subclass(), optimizers.Adagrad(0.1), weighted_metrics=["accuracy"], metrics=[])
+
+
+class OwnStep(keras.Model):
+    def train_step(self, data: Any) -> Any:
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = 2.0 * self.compute_loss(y=y, y_pred=self(x, training=True))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return {"loss": loss, "largest": tf.reduce_max([tf.reduce_max(g) for g in gradients])}
+
+
+def _own_step(config: Mapping[str, Any]) -> keras.Model:
+    x = keras.Input((6,))
+    return _compiled(OwnStep(x, layers.Dense(3, activation="softmax")(x)), optimizers.Ftrl(0.05), metrics=None)
+
+
+def _area(config: Mapping[str, Any]) -> keras.Model:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(4, "gelu"), layers.Dense(1, activation="sigmoid")])
+    rate = optimizers.schedules.ExponentialDecay(0.1, decay_steps=3, decay_rate=0.7, staircase=True)
+    metrics = [keras.metrics.AUC(), keras.metrics.Precision(name="precision")]
+    return _compiled(model, optimizers.Adamax(rate), loss="binary_crossentropy", metrics=metrics)
+
+
+def _half(policy: str) -> Callable[[Mapping[str, Any]], keras.Model]:
+    def build(config: Mapping[str, Any]) -> keras.Model:
+        keras.config.set_dtype_policy(policy)
+        try:
+            model = keras.Sequential(
+                [keras.Input((6,)), layers.Dense(8, "relu"), layers.Dense(3, "softmax", dtype="float32")]
+            )
+            return _compiled(model, optimizers.Adam(0.01))
+        finally:
+            keras.config.set_dtype_policy("float32")
+
+    return build
+
+
+def _accumulated(config: Mapping[str, Any]) -> keras.Model:
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(8, kernel_constraint="max_norm"), layers.Dense(3, "softmax")]
+    )
+    return _compiled(model, optimizers.AdamW(0.05, gradient_accumulation_steps=2, amsgrad=True))
+
+
+def averaged(config: Mapping[str, Any]) -> keras.Model:
+    """BatchNormalization and an exponential moving average of the weights."""
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(8, "relu"), layers.BatchNormalization(), layers.Dense(3, "softmax")]
+    )
+    return _compiled(model, optimizers.SGD(0.1, use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=None))
+
+
+def convolution(config: Mapping[str, Any]) -> keras.Model:
+    """Augmentation, convolution, BatchNormalization, Dropout, and a schedule of the learning rate."""
+    rate = optimizers.schedules.CosineDecayRestarts(0.05, first_decay_steps=5)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.RandomFlip(),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.SpatialDropout2D(0.2),
+            layers.GlobalAveragePooling2D(),
+            layers.Dropout(0.2),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    return _compiled(model, optimizers.Adam(rate, global_clipnorm=1.0))
+
+
+def _noisy(config: Mapping[str, Any]) -> keras.Model:
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.GaussianNoise(0.3),
+            layers.Dense(8),
+            layers.LeakyReLU(0.2),
+            layers.GaussianDropout(0.2),
+            layers.AlphaDropout(0.1),
+            layers.LayerNormalization(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    return _compiled(model, optimizers.Nadam(0.01))
+
+
+def _recurrent(config: Mapping[str, Any]) -> keras.Model:
+    model = keras.Sequential(
+        [
+            keras.Input((5,), dtype="int32"),
+            layers.Embedding(20, 4, mask_zero=True),
+            layers.LSTM(4, dropout=0.2, recurrent_dropout=0.1),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    return _compiled(model, optimizers.Adadelta(0.5))
+
+
+KINDS = {
+    "Sequential without Input, momentum": Kind(dense, rows_of_six),
+    "dict inputs, L2, clipnorm": Kind(_dict_inputs, named, 11),
+    "tuple inputs, L1, centered RMSprop, clipvalue": Kind(_tuple_inputs, pairs),
+    "two outputs, losses and metrics, Nesterov": Kind(_two_outputs, two_targets),
+    "two outputs, even batches": Kind(_two_outputs, two_targets, 11),
+    "subclassed, sample weights, Adagrad": Kind(_subclassed, weighted),
+    "train_step of its own, Ftrl": Kind(_own_step, rows_of_six, 11),
+    "AUC, Adamax, learning rate schedule": Kind(_area, binary),
+    "mixed_float16": Kind(_half("mixed_float16"), rows_of_six),
+    "mixed_bfloat16, even batches": Kind(_half("mixed_bfloat16"), rows_of_six, 11),
+    "gradient accumulation, AdamW, constraint": Kind(_accumulated, rows_of_six),
+    "BatchNormalization, EMA, even batches": Kind(averaged, rows_of_six, 11),
+    "augmentation, convolution, BatchNormalization, Dropout": Kind(convolution, images),
+    "noise, GaussianDropout, LayerNormalization, Nadam": Kind(_noisy, rows_of_six, 11),
+    "Embedding, LSTM with dropout, Adadelta": Kind(_recurrent, words),
+}
