@@ -1,0 +1,20 @@
+"""Pictures of a study: each function takes results and axes, and gives the axes back."""
+
+from pipeline.results.plots.curves import best_so_far, learning_curves, learning_rates
+from pipeline.results.plots.effort import where_time_went
+from pipeline.results.plots.scheduling import lineage, rungs, schedule
+from pipeline.results.plots.space import objective_against, parallel_coordinates
+from pipeline.results.plots.style import style
+
+__all__ = [
+    "best_so_far",
+    "learning_curves",
+    "learning_rates",
+    "lineage",
+    "objective_against",
+    "parallel_coordinates",
+    "rungs",
+    "schedule",
+    "style",
+    "where_time_went",
+]

@@ -1,6 +1,6 @@
 """How the objective depends on the hyperparameters."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from pipeline.results.load import Results, config_of
 from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, bare, by_decade, is_listed, is_log, window
 from pipeline.space import Domain
 
-__all__ = ["objective_against", "parallel_coordinates", "scored", "tuned"]
+__all__ = ["config_places", "objective_against", "parallel_coordinates", "parameter_axis", "scored", "tuned"]
 
 
 def tuned(results: Results) -> list[str]:
@@ -55,7 +55,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     domain, rows = results.space[parameter], scored(results)
     rows = rows[rows[parameter].notna()]
     places = _places(domain, rows[parameter], spread=True)
-    _parameter_axis(ax, domain)
+    parameter_axis(ax, domain, places)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
     ax.set_ylabel(results.objective.metric)
     limits = window(rows["objective"], results.objective.mode)
@@ -87,15 +87,15 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         ax: Where to draw.
 
     Returns:
-        The axes: the best quarter of the trials in colour, the best trial thick.
+        The axes: the best quarter of the trials in colour, the best trial thick; the objective's good end is above.
     """
     bare(ax)
     names, rows = tuned(results), scored(results)
     domains = {name: results.space[name] for name in names}
     columns = [_unit(domains[name], _places(domains[name], rows[name])) for name in names]
     values = rows["objective"].to_numpy()
-    limits = window(values, results.objective.mode) or (values.min() - 1, values.max() + 1) if len(rows) else (0.0, 1.0)
-    columns.append(np.clip((values - limits[0]) / (limits[1] - limits[0]), 0, 1))
+    worst, top = _ends(values, results.objective.mode)
+    columns.append(np.clip((values - worst) / (top - worst), 0, 1) if top != worst else np.full(len(values), 0.5))
     heights = np.array(columns).T
     order = np.argsort(-values if results.objective.mode == "max" else values, kind="stable")
     front = order[: max(1, len(order) // 4)] if len(order) else order
@@ -113,12 +113,27 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         )
     for place, name in enumerate(names):
         _upright(ax, place, name, _marks(domains[name]))
-    _upright(ax, len(names), results.objective.metric, [(0.0, _short(limits[0])), (1.0, _short(limits[1]))])
+    _upright(ax, len(names), results.objective.metric, _objective_marks(worst, top))
     ax.set_xlim(-0.35, len(names) + 0.35)
     ax.set_ylim(-0.2, 1.14)
     ax.set_xticks([])
     ax.set_yticks([])
     return ax
+
+
+def _ends(values: npt.NDArray[np.float64], mode: str) -> tuple[float, float]:
+    """What the objective's axis shows at its lower and its upper end: the good end is above."""
+    if not len(values):
+        return 0.0, 0.0
+    best, worst = (values.max(), values.min()) if mode == "max" else (values.min(), values.max())
+    shown = window(values, mode)
+    if shown is not None:
+        worst = max(worst, shown[0]) if mode == "max" else min(worst, shown[1])
+    return float(worst), float(best)
+
+
+def _objective_marks(worst: float, best: float) -> list[tuple[float, str]]:
+    return [(0.0, _short(worst)), (1.0, _short(best))] if worst != best else [(0.5, _short(best))]
 
 
 def _upright(ax: Axes, place: int, name: str, marks: list[tuple[float, str]]) -> None:
@@ -181,24 +196,45 @@ def _unit(domain: Domain, places: npt.NDArray[np.float64]) -> npt.NDArray[np.flo
     return np.clip((places - low) / (high - low), 0, 1)
 
 
-def _parameter_axis(ax: Axes, domain: Domain) -> None:
+def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.NDArray[np.float64]:
+    """Where a parameter's values in rows of `trials` or `epochs` lie on its axis; NaN where there is none."""
+    column = f"config_{parameter}"
+    values = [config_of({column: value}, {parameter: results.space[parameter]}) for value in rows[column]]
+    known = np.array([bool(value) for value in values], bool)
+    places = np.full(len(rows), np.nan)
+    given = pd.Series([value[parameter] for value in values if value], dtype=object)
+    places[known] = _places(results.space[parameter], given)
+    return places
+
+
+def parameter_axis(ax: Axes, domain: Domain, places: npt.NDArray[np.float64], *, axis: Literal["x", "y"] = "x") -> None:
+    """Set an axis up for a domain: its bounds, its scale, its values' names.
+
+    Args:
+        ax: The axes.
+        domain: The parameter's domain.
+        places: Where values lie: a domain without bounds is shown as far as they reach.
+        axis: Which axis.
+    """
+    line, limits = (ax.xaxis, ax.set_xlim) if axis == "x" else (ax.yaxis, ax.set_ylim)
     if is_listed(domain):
         count = len(domain.values)
         shown = range(0, count, -(-count // 8))
-        ax.set_xlim(-0.5, count - 0.5)
-        ax.set_xticks(list(shown), [_short(domain.values[place]) for place in shown])
-        ax.grid(False, axis="x")
+        limits(-0.5, count - 0.5)
+        line.set_ticks(list(shown), labels=[_short(domain.values[place]) for place in shown])
+        ax.grid(False, axis=axis)
         return
     low, high = _bounds(domain)
     if is_log(domain):
-        ax.set_xscale("log")
+        (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
         edge = (high / low) ** 0.04
-        ax.set_xlim(low / edge, high * edge)
-        by_decade(ax.xaxis, low, high)
+        limits(low / edge, high * edge)
+        by_decade(line, low, high)
         return
-    ax.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
-    whole = all(isinstance(end, int) for end in (low, high))
-    ax.xaxis.set_major_locator(MaxNLocator(5, integer=whole))
+    if len(places) and not hasattr(domain, "low"):
+        low, high = min(low, float(places.min())), max(high, float(places.max()))
+    limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
+    line.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))
 
 
 def _short(value: Any) -> str:
