@@ -170,7 +170,7 @@ def _study(store: Store) -> Mapping[str, Any]:
             f"{layout.STUDY} in {store.uri} is not a study's ({type(error).__name__}: {error}). "
             "Restore the file, or run the job again under another name."
         ) from None
-    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
         raise StorageError(
             f"The study in {store.uri} has schema version {version!r}; this tunepipe reads up to {SCHEMA_VERSION}. "
             "Read it with the tunepipe that wrote it, or a newer one."
