@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
@@ -37,14 +38,13 @@ def ranked(results: Results) -> list[str]:
             row[1] == "failed" or row[2] != row[2],
             sign * row[2] if row[2] == row[2] else 0.0,
             int(row[3]) if row[2] == row[2] else 0,
-            row[0],
-        ),
+        ),  # trials come in order of their ids, and sorting keeps that where the rest ties
     )
     return [str(row[0]) for row in order]
 
 
 def leaderboard(results: Results, *, top: int | None = 10) -> Table:
-    """The best trials with their configs.
+    """The best trials, each with the config in force at its best epoch.
 
     Args:
         results: A study's results.
@@ -52,7 +52,7 @@ def leaderboard(results: Results, *, top: int | None = 10) -> Table:
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("trial")
-    table.add_column(results.objective.metric, justify="right")
+    table.add_column(Text(results.objective.metric), justify="right")
     table.add_column("at epoch", justify="right")
     table.add_column("epochs", justify="right")
     table.add_column("seconds", justify="right")
@@ -60,10 +60,13 @@ def leaderboard(results: Results, *, top: int | None = 10) -> Table:
     drawn = [name for name, domain in results.space.items() if hasattr(domain, "draw")]
     for name in drawn:
         table.add_column(name, justify="right")
-    rows: dict[str, Any] = {row["trial_id"]: row for row in results.trials.to_dict("records")}
-    for trial_id in ranked(results)[:top]:
+    shown = ranked(results)[:top]
+    rows = _records(results.trials, "trial_id", shown)
+    epochs = results.epochs.merge(results.trials[["trial_id", "best_epoch"]], on="trial_id")
+    at_best = _records(epochs[epochs["epoch"] == epochs["best_epoch"]], "trial_id", shown)
+    for trial_id in shown:
         row = rows[trial_id]
-        config = config_of(row, results.space)
+        config = config_of(at_best.get(trial_id, row), results.space)
         known = row["objective"] == row["objective"]
         best = results.best is not None and trial_id == results.best.trial_id
         table.add_row(
@@ -73,7 +76,13 @@ def leaderboard(results: Results, *, top: int | None = 10) -> Table:
             str(row["epochs"]),
             f"{row['seconds']:.1f}",
             Text(row["state"], style=_COLOURS.get(row["state"], "")),
-            *(format_value(config[name]) if name in config else "–" for name in drawn),
+            *(Text(format_value(config[name]) if name in config else "–") for name in drawn),
             style="bold" if best else "",
         )
     return table
+
+
+def _records(frame: pd.DataFrame, key: str, shown: list[str]) -> dict[str, dict[str, Any]]:
+    """Rows by their key, of those to be shown."""
+    records = frame[frame[key].isin(shown)].to_dict("records")
+    return {str(record[key]): {str(name): value for name, value in record.items()} for record in records}

@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline.results import Results, load_results
+from pipeline.results.leaderboard import format_number, format_value, leaderboard, ranked
+from pipeline.space import Choice
+from tests.unit.results.studies import Recording, tune_job
+
+
+def lines_of(results: Results, **settings: int | None) -> list[str]:
+    """The leaderboard as plain lines."""
+    console = Console(width=200, color_system=None)
+    with console.capture() as captured:
+        console.print(leaderboard(results, **settings))
+    return captured.get().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.966615776, "0.9666"),
+        (0.1, "0.1"),
+        (0.0, "0"),
+        (1234.567, "1235"),
+        (0.00012345, "0.0001234"),
+        (0.000012345, "1.234e-05"),
+        (-2.5e7, "-2.500e+07"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_numbers_have_four_digits(value: float, text: str) -> None:
+    """Four significant digits, with an exponent only where the number is far from one."""
+    assert format_number(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(128, "128"), (123456, "123456"), (True, "True"), ("relu", "relu")])
+def test_other_values_are_shown_as_they_are(value: object, text: str) -> None:
+    """Whole numbers, truth values and text are not rounded."""
+    assert format_value(value) == text
+
+
+def test_trials_are_ranked_by_value_then_epoch_then_id(tmp_path: Path) -> None:
+    """The best first; of equal ones that of the earlier epoch, then the lower id; failed ones and empty ones last."""
+    study = Recording(tmp_path, tune_job("ties", space={"a": Choice((1, 2))}))
+    values = {"0000": [0.1, 0.8], "0001": [0.8], "0002": [0.8], "0003": [0.99], "0004": [], "0005": [0.9]}
+    for trial, curve in values.items():
+        study.decide(trial, 0, "start", 0.0, config_after={"a": 1})
+        for epoch, value in enumerate(curve, start=1):
+            study.train(trial, epoch, {"a": 1}, value, float(epoch))
+    study.decide("0003", 1, "fail", 3.0, "loss is NaN")
+    study.end(3.0)
+
+    order = ranked(load_results(study.store.uri))
+
+    assert order[:4] == ["0005", "0001", "0002", "0000"]
+    assert set(order[4:]) == {"0003", "0004"}
+
+
+def test_a_loss_is_ranked_from_below(domains_results: Results) -> None:
+    """In mode min the smallest value comes first."""
+    objective = domains_results.trials.set_index("trial_id")["objective"]
+
+    assert ranked(domains_results) == list(objective.sort_values().index)
+
+
+def test_the_first_line_is_the_best_trial(asha_results: Results) -> None:
+    """Below the header stands the best trial with its value, its epoch and its config."""
+    best = asha_results.best
+    assert best is not None
+    header, first, *_ = lines_of(asha_results)
+
+    assert header.split()[:2] == ["trial", "val_accuracy"]
+    assert first.split()[:3] == [best.trial_id, format_number(best.value), str(best.epoch)]
+    assert first.split()[-1] == format_value(best.config["dropout"])
+
+
+def test_constants_are_not_shown(asha_results: Results) -> None:
+    """A parameter that is the same for all trials takes no column."""
+    assert "epochs_warm" not in lines_of(asha_results)[0]
+    assert "momentum" in lines_of(asha_results)[0]
+
+
+def test_top_says_how_many_trials_are_shown(asha_results: Results) -> None:
+    """`top` rows are shown, or all of them."""
+    assert len(lines_of(asha_results, top=3)) == 1 + 3
+    assert len(lines_of(asha_results, top=None)) == 1 + len(asha_results.trials)
+
+
+def test_the_config_is_the_one_that_reached_the_value(tmp_path: Path) -> None:
+    """After an exploit a trial's row shows the config of its best epoch, as `best` does."""
+    study = Recording(tmp_path, tune_job("moves", space={"a": Choice((111, 222))}))
+    study.decide("0000", 0, "start", 0.0, config_after={"a": 111})
+    study.train("0000", 1, {"a": 111}, 0.9, 1.0)
+    study.decide("0000", 1, "exploit", 1.5, config_after={"a": 222}, parent_trial="0001")
+    study.train("0000", 2, {"a": 222}, 0.1, 2.0)
+    study.end(2.0)
+
+    assert lines_of(load_results(study.store.uri))[1].split()[-1] == "111"
+
+
+def test_text_in_a_config_is_not_taken_for_markup(tmp_path: Path) -> None:
+    """Brackets in a value or a metric's name are shown, not read as styles."""
+    study = Recording(tmp_path, tune_job("marked", space={"a": Choice(("[/red]", "[bold]x"))}))
+    study.train("0000", 1, {"a": "[/red]"}, 0.5, 1.0)
+    study.train("0001", 1, {"a": "[bold]x"}, 0.4, 2.0)
+    study.end(2.0)
+    lines = lines_of(load_results(study.store.uri))
+
+    assert lines[1].endswith("[/red]")
+    assert lines[2].endswith("[bold]x")
+
+
+def test_a_study_without_trials_has_a_header_only(tmp_path: Path) -> None:
+    """Before the first trial the leaderboard is empty, not an error."""
+    study = Recording(tmp_path, tune_job("empty"))
+
+    assert len(lines_of(load_results(study.store.uri))) == 1
