@@ -1,0 +1,162 @@
+"""What a study came to, in numbers and in words."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.results.leaderboard import format_number, format_value
+from pipeline.results.load import Results
+from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform
+
+__all__ = ["Cause", "causes", "counted", "domain_in_words", "duration", "listed", "saved_epochs", "sentences"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Trials that failed alike.
+
+    Args:
+        what: The error in one line.
+        trials: Their ids.
+        text: The whole error of the first of them.
+    """
+
+    what: str
+    trials: Sequence[str]
+    text: str
+
+
+def sentences(results: Results) -> list[str]:
+    """The study in a few sentences: what was tuned, what is best, what the others came to, how long it took."""
+    told = [_what(results), _best(results), _test(results), _others(results), _saved(results), _time(results)]
+    return [sentence for sentence in told if sentence]
+
+
+def causes(results: Results) -> list[Cause]:
+    """Failures grouped by their cause, the most frequent first; numbers within the error make no difference."""
+    failed = results.trials[results.trials["state"] == "failed"]
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for trial, error in zip(failed["trial_id"], failed["error"], strict=True):
+        text = error if isinstance(error, str) and error.strip() else "no error was recorded"
+        groups.setdefault(re.sub(r"\d+", "0", _first_line(text)), []).append((str(trial), text))
+    found = [Cause(_first_line(group[0][1]), [trial for trial, _ in group], group[0][1]) for group in groups.values()]
+    return sorted(found, key=lambda cause: -len(cause.trials))
+
+
+def saved_epochs(results: Results) -> tuple[int, int]:
+    """Epochs that early stopping saved, and how many the trials that ended would have trained without it."""
+    ended = results.trials[results.trials["state"].isin(["stopped", "completed"])]
+    maximum = int(results.job["budget"]["epochs"])
+    saved = int((maximum - ended.loc[ended["state"] == "stopped", "epochs"]).clip(lower=0).sum())
+    return saved, maximum * len(ended)
+
+
+def duration(seconds: float) -> str:
+    """A span of time as people say it: 3.2 s, 4 min 5 s, 2 h 3 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: 1 trial, 2 trials."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(items: Iterable[str]) -> str:
+    """Things in a row: a, b and c."""
+    *first, last = list(items) or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def domain_in_words(domain: Domain | Any) -> str:
+    """What a parameter may be."""
+    match domain:
+        case LogUniform(low=low, high=high):
+            return f"{low:g} to {high:g}, uniform in the logarithm"
+        case IntUniform(low=low, high=high, log=log):
+            return f"whole numbers from {low} to {high}" + (", uniform in the logarithm" if log else "")
+        case QUniform(low=low, high=high, q=q):
+            return f"{low:g} to {high:g} in steps of {q:g}"
+        case Uniform(low=low, high=high):
+            return f"{low:g} to {high:g}, uniform"
+        case Normal(mean=mean, std=std):
+            return f"normal with mean {mean:g} and standard deviation {std:g}"
+        case Choice(values=values):
+            return "one of " + ", ".join(format_value(value) for value in values)
+        case Grid(values=values):
+            return "each of " + ", ".join(format_value(value) for value in values)
+    return f"fixed at {format_value(domain)}"
+
+
+def _what(results: Results) -> str:
+    job, objective = results.job, results.objective
+    drawn = [name for name, domain in results.space.items() if hasattr(domain, "draw")]
+    goal = "highest" if objective.mode == "max" else "lowest"
+    over = f"over {listed(drawn)}" if drawn else "with a fixed config"
+    data = f" on {job['data']}" if isinstance(job["data"], str) else ""
+    scheduler, searcher = job["scheduler"]["kind"], job["searcher"]["kind"]
+    names = {"asha": "ASHA", "pbt": "population based training", "fifo": "no early stopping"}
+    return (
+        f"This study looked for the {goal} {objective.metric}{data} {over}, with {searcher} search and "
+        f"{names.get(scheduler, scheduler)}, up to {counted(job['budget']['epochs'], 'epoch')} a trial."
+    )
+
+
+def _best(results: Results) -> str:
+    best = results.best
+    if best is None:
+        return "No trial has a value yet." if results.state in ("waiting", "running") else "No trial reached a value."
+    drawn = {name: value for name, value in best.config.items() if hasattr(results.space.get(name), "draw")}
+    config = ", ".join(f"{name} {format_value(value)}" for name, value in drawn.items())
+    return (
+        f"The best is trial {best.trial_id} with {results.objective.metric} {format_number(best.value)} at epoch "
+        f"{best.epoch}" + (f": {config}." if config else ".")
+    )
+
+
+def _test(results: Results) -> str:
+    if not results.test:
+        return ""
+    metrics = listed(f"{name} {format_number(value)}" for name, value in results.test.items())
+    return f"On the test split, which nothing else has touched, its weights reach {metrics}."
+
+
+def _others(results: Results) -> str:
+    states = results.trials["state"].value_counts()
+    words = {
+        "completed": "trained to the end",
+        "stopped": "stopped early",
+        "failed": "failed",
+        "running": "running",
+        "paused": "paused",
+        "waiting": "waiting",
+    }
+    parts = [f"{states[state]} {word}" for state, word in words.items() if states.get(state, 0)]
+    return f"Of {counted(len(results.trials), 'trial')}, {listed(parts)}." if parts else "No trial has started yet."
+
+
+def _saved(results: Results) -> str:
+    saved, whole = saved_epochs(results)
+    if not saved:
+        return ""
+    return f"Early stopping saved {counted(saved, 'epoch')} of {whole:,} ({saved / whole:.0%})."
+
+
+def _time(results: Results) -> str:
+    if not results.sessions:
+        return ""
+    trained = int(np.sum(results.trials["epochs"]))
+    sessions = f" in {len(results.sessions)} sessions" if len(results.sessions) > 1 else ""
+    return f"{counted(trained, 'epoch')} were trained in {duration(results.seconds)}{sessions}."
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]

@@ -1,0 +1,83 @@
+"""A figure as SVG that belongs to the page it lies in: its fonts, its colours by day and by night, no network."""
+
+import io
+import re
+from collections.abc import Callable
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+from pipeline.results.plots.style import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, THIRD, style
+
+__all__ = ["NIGHT", "VARIABLES", "inline_svg"]
+
+VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--grid",
+    PAPER: "--paper",
+    ACCENT: "--accent",
+    SECOND: "--second",
+    THIRD: "--third",
+    BAD: "--bad",
+}
+"""The colours of pictures, and the variables of the page that stand for them."""
+
+NIGHT = {
+    "--ink": "#e4e9ee",
+    "--muted": "#74818e",
+    "--grid": "#2b343d",
+    "--paper": "#14181d",
+    "--accent": "#62b8fb",
+    "--second": "#ff9f57",
+    "--third": "#45cf9f",
+    "--bad": "#ff8cc4",
+}
+"""The variables' values on a dark page."""
+
+_ENLARGED = 1.3
+"""CSS pixels to the SVG's unit: the pictures' 9 points become 12 pixels."""
+
+_DROPPED = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
+
+
+def inline_svg(draw: Callable[[Axes], object], *, name: str, size: tuple[int, int]) -> str:
+    """Draw a picture and give it as an svg element for an HTML page.
+
+    Args:
+        draw: Draws into the axes it gets.
+        name: Unique on the page; letters, digits and hyphens.
+        size: Width and height in CSS pixels; a narrower page shows it smaller.
+
+    Returns:
+        The element, hidden from screen readers: what it shows must be said beside it. The same picture gives the
+        same text.
+    """
+    with style(), rc_context({"svg.hashsalt": name}):
+        figure = Figure(figsize=(size[0] / 72 / _ENLARGED, size[1] / 72 / _ENLARGED))
+        FigureCanvasAgg(figure)
+        draw(figure.add_subplot())
+        file = io.StringIO()
+        figure.savefig(file, format="svg", dpi=144, metadata={"Date": None})
+    return _embedded(file.getvalue(), name, size[0])
+
+
+def _embedded(document: str, name: str, width: int) -> str:
+    svg = _DROPPED.sub("", document[document.index("<svg") :])
+    used = set(re.findall(r"url\(#([^)]+)\)", svg)) | set(re.findall(r'xlink:href="#([^"]+)"', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = svg.replace("font-family: 'DejaVu Sans'; ", "").replace(' transform="rotate(-0 0 0)"', "")
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    svg = svg.replace('xlink:href="#', f'href="#{name}-').replace("xlink:href=", "href=")
+    for colour, variable in VARIABLES.items():
+        svg = re.sub(rf"(fill|stroke): {colour}", rf"\1: var({variable})", svg)
+    # Two decimals of a pixel are enough for anybody; bitmaps have no such numbers.
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    box = re.search(r'viewBox="([^"]+)"', svg)
+    assert box is not None
+    head = f'<svg viewBox="{box[1]}" style="max-width: {width}px" aria-hidden="true" focusable="false">'
+    body = svg[svg.index(">") + 1 :]
+    return head + re.sub(r">\s+<", "><", body).strip()
