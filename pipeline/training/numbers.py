@@ -8,6 +8,7 @@ that graph, whatever else in it reads the variable.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import keras
@@ -42,7 +43,7 @@ _NUMBERS: dict[type, tuple[str, ...]] = {
     keras.optimizers.Adadelta: ("rho", "epsilon", *_OPTIMIZER),
     keras.optimizers.Lion: ("beta_1", "beta_2", *_OPTIMIZER),
     keras.optimizers.schedules.ExponentialDecay: ("initial_learning_rate", "decay_rate"),
-    keras.optimizers.schedules.InverseTimeDecay: ("initial_learning_rate", "decay_rate"),
+    keras.optimizers.schedules.InverseTimeDecay: ("initial_learning_rate",),
     keras.optimizers.schedules.PolynomialDecay: ("initial_learning_rate", "end_learning_rate", "power"),
     keras.optimizers.schedules.CosineDecay: ("initial_learning_rate", "alpha"),
 }
@@ -95,10 +96,10 @@ def _arithmetic(name: str, operation: Callable[[Any, Any], Any], *, swapped: boo
     def operate(self: Number, other: Any) -> Any:
         if not isinstance(other, int | float):
             return NotImplemented
-        right, escape = (lambda: tf.constant(other, tf.float64)), self._escape
+        right: Callable[[], Any] = partial(tf.constant, other, tf.float64)
+        escape: Callable[[], object] = self._escape
         if isinstance(other, Number):
-            right_escape = other._escape
-            right, escape = other._read, lambda: (self._escape(), right_escape())
+            right, escape = other._read, partial(_both, self._escape, other._escape)
 
         def read() -> Any:
             # In float64, as Python computes it, and only then to the tensor's own type.
@@ -107,6 +108,11 @@ def _arithmetic(name: str, operation: Callable[[Any, Any], Any], *, swapped: boo
         return Number(plain(self, other), read, escape, known=False)
 
     return operate
+
+
+def _both(first: Callable[[], object], second: Callable[[], object]) -> None:
+    first()
+    second()
 
 
 def _escaping(name: str) -> Any:

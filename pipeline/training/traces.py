@@ -5,13 +5,14 @@ earlier one only in numbers and in its initial weights takes over the earlier on
 into its variables. The result is the same, to the last digit, as with a trace of its own; where that cannot be known,
 there is no reuse.
 
-A number that is read from a variable costs a little in every step. So only those numbers become variables that the
-trial's config names, or in which two trials of an architecture were seen to differ.
+A number that is read from a variable costs a little in every step, and TensorFlow folds constants together in ways that
+it cannot with variables. So only numbers that stand in the trial's config become variables: that is the same whatever
+was trained before, and with it the result.
 """
 
 import weakref
-from collections import OrderedDict, defaultdict
-from collections.abc import Collection
+from collections import OrderedDict
+from collections.abc import Collection, Set
 from typing import Any
 
 import keras
@@ -42,9 +43,10 @@ class Trace:
     """
 
     def __init__(
-        self, model: keras.Model, data: Resident, batch_size: int, places: list[Place], free: Collection[str]
+        self, model: keras.Model, data: Resident, batch_size: int, places: list[Place], free: Set[str]
     ) -> None:
         self.model = model
+        self.asked = free
         _spare_the_reduction(model.optimizer)
         for place in places:
             if place.path in free:
@@ -119,8 +121,6 @@ class Traces:
     def __init__(self, data: Resident) -> None:
         self._data = data
         self._kept: OrderedDict[int, Trace] = OrderedDict()
-        self._free: defaultdict[str, set[str]] = defaultdict(set)
-        self._constant: defaultdict[str, set[str]] = defaultdict(set)
         self.made = 0
 
     def __len__(self) -> int:
@@ -138,23 +138,21 @@ class Traces:
         text = outline(model, places, batch_size)
         if text is None:
             self.made += 1
-            return Trace(model, self._data, batch_size, places, ())
+            return Trace(model, self._data, batch_size, places, set())
         numbers = {place.path: place.value for place in places}
+        named = _named(values)
+        free = {path for path, value in numbers.items() if value in named}
         for trace in reversed(self._kept.values()):
-            if trace.outline != text or trace.in_use:
+            if trace.in_use or trace.outline != text or trace.asked != free or not trace.serves(numbers):
                 continue
-            if trace.serves(numbers) and outline(trace.model, places_of(trace.model), batch_size) == text:
+            # A callback may have changed the model that the trace was made of.
+            if outline(trace.model, places_of(trace.model), batch_size) == text:
                 self._kept.move_to_end(id(trace))
                 trace.take_over(model, places)
                 return trace
-            self._free[text] |= {path for path, value in trace.fixed.items() if numbers.get(path) != value}
-        named = {float(value) for value in values if type(value) in (int, float)}
-        self._free[text] |= {path for path, value in numbers.items() if value in named and value not in (0, 1)}
         self._make_room()
-        free = self._free[text] - self._constant[text]
         trace = Trace(model, self._data, batch_size, places, free)
         self.made += 1
-        self._constant[text] |= free - set(trace.free)
         if not trace.state:
             trace.outline = text
             self._kept[id(trace)] = trace
@@ -168,6 +166,12 @@ class Traces:
                 return
             if not trace.in_use:
                 del self._kept[key]
+
+
+def _named(values: Collection[Any]) -> set[float]:
+    """The numbers of a config, in Keras' precision as well; 0 and 1 are what graphs branch on."""
+    found = {float(value) for value in values if type(value) in (int, float)} - {0.0, 1.0}
+    return found | {float(np.float32(value)) for value in found}
 
 
 def _rate(model: keras.Model) -> Any:
