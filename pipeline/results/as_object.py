@@ -1,11 +1,13 @@
 """A study's results as one JSON object, for scripts; docs/results-json.md says what is in it."""
 
 import math
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from pipeline.results.load import Results, config_of
+from pipeline.space import Space
 
 __all__ = ["results_object"]
 
@@ -19,7 +21,7 @@ def results_object(results: Results) -> dict[str, Any]:
     Returns:
         JSON values only: what is not finite, and what is not there, is null.
     """
-    best, objective = results.best, results.objective
+    best, objective, space = results.best, results.objective, results.space
     return {
         "study": results.name,
         "state": results.state,
@@ -28,14 +30,14 @@ def results_object(results: Results) -> dict[str, Any]:
         "objective": {"metric": objective.metric, "mode": objective.mode},
         "best": best and {"trial_id": best.trial_id, "value": best.value, "epoch": best.epoch, "config": best.config},
         "test": dict(results.test) if results.test is not None else None,
-        "trials": [_trial(row, results) for _, row in results.trials.iterrows()],
+        "trials": [_trial(row, space) for row in results.trials.to_dict("records")],
     }
 
 
-def _trial(row: "pd.Series[Any]", results: Results) -> dict[str, Any]:
-    plain = {str(name): _plain(value) for name, value in row.items() if not str(name).startswith("config_")}
-    del plain["study"]
-    return {**plain, "config": config_of(row, results.space)}
+def _trial(row: Mapping[Hashable, Any], space: Space) -> dict[str, Any]:
+    named = {str(name): value for name, value in row.items() if name != "study"}
+    plain = {name: _plain(value) for name, value in named.items() if not name.startswith("config_")}
+    return {**plain, "config": config_of(named, space)}
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.errors import JobNotFound, StorageError
 from pipeline.results.gather import Tables, column_value, gather, space_of
-from pipeline.space import Config, Space
+from pipeline.space import Config, Scalar, Space
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Objective, layout
@@ -145,15 +145,22 @@ def config_of(row: Mapping[str, Any] | pd.Series, space: Space) -> Config:
         if value is None or value != value or value is pd.NA:
             continue
         value = value.item() if hasattr(value, "item") else value
-        known = getattr(domain, "values", (domain,) if not hasattr(domain, "draw") else ())
-        texts = {column_value(one, pa.string()): one for one in known}
-        config[name] = texts.get(value, value) if isinstance(value, str) else value
+        known: Sequence[Scalar] = getattr(domain, "values", () if hasattr(domain, "draw") else (domain,))
+        value = next((one for one in known if _stands_for(value, one)), value)
+        config[name] = value
     return config
 
 
 def study_names(store: Store) -> list[str]:
     """Names of the studies in a storage, sorted."""
     return [name for name in store.folders() if store.exists(f"{name}/{layout.STUDY}")]
+
+
+def _stands_for(found: Scalar, drawn: Scalar) -> bool:
+    """Whether a column holds `found` for `drawn`: as text in a choice of mixed types, 1.0 for 1 among floats."""
+    if isinstance(found, str):
+        return bool(column_value(drawn, pa.string()) == found)
+    return found == drawn and isinstance(found, bool) == isinstance(drawn, bool)
 
 
 def _study(store: Store) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from pipeline.errors import JobNotFound, StorageError
 from pipeline.results import Results, load_results
 from pipeline.results.load import config_of, study_names
+from pipeline.space import Choice
 from pipeline.storage import Store
 from pipeline.study import Objective, layout
 from tests.unit.results.studies import START, Recording, columns_of, every_domain_study, tune_job
@@ -103,6 +104,13 @@ def test_values_of_a_choice_come_back_as_they_were_drawn(tmp_path: Path) -> None
         assert {name: type(value) for name, value in found.items()} == {
             name: type(value) for name, value in drawn[row["trial_id"]].items()
         }
+
+
+def test_whole_numbers_among_floats_stay_whole() -> None:
+    """A column of floats holds 1.0 for a choice's 1; the config has 1 again."""
+    config = config_of({"config_a": 1.0, "config_b": "true"}, {"a": Choice((1, 0.5)), "b": Choice((1, True))})
+
+    assert repr(config) == "{'a': 1, 'b': True}"
 
 
 @pytest.mark.parametrize("state", ["finished", "interrupted", "failed"])

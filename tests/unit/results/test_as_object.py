@@ -1,0 +1,102 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.results import Results, load_results
+from pipeline.results.as_object import results_object
+from pipeline.storage.schema import TRIALS
+from tests.unit.results.studies import Recording, tune_job
+
+DOCUMENT = Path(__file__).parents[3] / "docs/results-json.md"
+
+TYPES = {
+    "text": (str,),
+    "number": (int, float),
+    "object": (dict,),
+    "array": (list,),
+    "null": (type(None),),
+}
+
+
+def documented() -> list[dict[str, tuple[type, ...]]]:
+    """The keys and types of each table of the documentation, in order."""
+    tables: list[dict[str, tuple[type, ...]]] = []
+    for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
+        if line == "| --- | --- | --- |":
+            tables.append({})
+        elif found := re.match(r"\| `(\w+)` \| ([\w ]+) \|", line):
+            key, kinds = found.groups()
+            tables[-1][key] = tuple(kind for name in kinds.split(" or ") for kind in TYPES[name])
+    return tables
+
+
+@pytest.fixture(params=["asha_results", "pbt_results", "domains_results", "empty"])
+def results(request: pytest.FixtureRequest, tmp_path: Path) -> Results:
+    """Studies of every kind, one without a trial among them."""
+    if request.param == "empty":
+        return load_results(Recording(tmp_path, tune_job("empty")).store.uri)
+    found: Results = request.getfixturevalue(request.param)
+    return found
+
+
+def test_the_object_is_what_the_documentation_says(results: Results) -> None:
+    """Every key documented, and no other, is there with a value of the type documented."""
+    of_study, of_trial = documented()
+    told = json.loads(json.dumps(results_object(results), allow_nan=False))
+
+    assert set(told) == set(of_study)
+    assert all(isinstance(told[key], kinds) for key, kinds in of_study.items())
+    assert set(told["objective"]) == {"metric", "mode"}
+    assert told["best"] is None or set(told["best"]) == {"trial_id", "value", "epoch", "config"}
+    assert len(told["trials"]) == len(results.trials)
+    for trial in told["trials"]:
+        assert set(trial) == set(of_trial)
+        assert all(isinstance(trial[key], kinds) for key, kinds in of_trial.items()), trial
+
+
+def test_every_column_of_trials_is_documented() -> None:
+    """A trial's object has every column of the table but the study's name, and its config nested."""
+    assert set(documented()[1]) == {column.name for column in TRIALS} - {"study"} | {"config"}
+
+
+def test_the_object_tells_what_the_results_hold(asha_results: Results) -> None:
+    """Best, objective and trials are those of the results."""
+    told, best = results_object(asha_results), asha_results.best
+
+    assert best is not None
+    assert told["study"] == "mnist-asha"
+    assert told["state"] == "finished"
+    assert told["objective"] == {"metric": "val_accuracy", "mode": "max"}
+    assert told["best"] == {
+        "trial_id": best.trial_id,
+        "value": best.value,
+        "epoch": best.epoch,
+        "config": best.config,
+    }
+    winner = next(trial for trial in told["trials"] if trial["trial_id"] == best.trial_id)
+    assert (winner["objective"], winner["best_epoch"], winner["config"]) == (best.value, best.epoch, best.config)
+
+
+def test_what_is_not_a_finite_number_is_null(asha_results: Results) -> None:
+    """A NaN at the last epoch, a value never reached and a parent there never was are null."""
+    trials = {trial["trial_id"]: trial for trial in results_object(asha_results)["trials"]}
+
+    assert trials["0009"]["last_objective"] is None
+    assert (trials["0004"]["objective"], trials["0004"]["best_epoch"], trials["0004"]["epochs"]) == (None, None, 0)
+    assert trials["0001"]["parent"] is None
+    assert trials["0001"]["error"] is None
+
+
+def test_a_config_has_its_values_as_drawn(domains_results: Results) -> None:
+    """Truth values, numbers, text and constants keep their types in the object."""
+    config = results_object(domains_results)["trials"][0]["config"]
+
+    assert config["fixed"] == "relu"
+    assert isinstance(config["flag"], bool)
+    assert isinstance(config["layers"], int)
+    assert isinstance(config["rate"], float)
+    mixed = {trial["config"]["mix"] for trial in results_object(domains_results)["trials"]}
+    assert {0.5, "auto", True} >= mixed
+    assert 0.5 in mixed
