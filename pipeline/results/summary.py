@@ -55,8 +55,10 @@ def saved_epochs(results: Results) -> tuple[int, int]:
 
 
 def duration(seconds: float) -> str:
-    """A span of time as people say it: 3.2 s, 4 min 5 s, 2 h 3 min."""
-    if seconds < 60:
+    """A span of time as people say it: 70 ms, 3.2 s, 4 min 5 s, 2 h 3 min."""
+    if seconds < 0.95:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 59.5:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     whole = round(seconds)
     if whole < 3600:

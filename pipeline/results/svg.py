@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from pipeline.results.plots.style import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, THIRD, style
 
-__all__ = ["NIGHT", "VARIABLES", "inline_svg"]
+__all__ = ["DAY", "NIGHT", "VARIABLES", "inline_svg"]
 
 VARIABLES = {
     INK: "--ink",
@@ -25,6 +25,9 @@ VARIABLES = {
     BAD: "--bad",
 }
 """The colours of pictures, and the variables of the page that stand for them."""
+
+DAY = {variable: colour for colour, variable in VARIABLES.items()}
+"""The variables' values on a light page."""
 
 NIGHT = {
     "--ink": "#e4e9ee",

@@ -72,10 +72,12 @@ def rungs_of(results: Results) -> pd.DataFrame:
     Returns:
         Columns rung, reached, stopped: how many trials were compared there, and how many of them stopped.
     """
-    at = results.decisions[results.decisions["rung"].notna()].drop_duplicates(["trial_id", "rung"], keep="last")
-    grouped = at.groupby(at["rung"].astype(int))
-    stopped = at["kind"].eq("stop").groupby(at["rung"].astype(int)).sum()
-    return pd.DataFrame({"reached": grouped.size(), "stopped": stopped}).rename_axis("rung").reset_index()
+    decided = results.decisions[results.decisions["rung"].notna()].drop_duplicates(["trial_id", "rung"], keep="last")
+    rung = decided["rung"].astype(int)
+    stopped = decided["kind"].eq("stop").groupby(rung).sum()
+    # Those that go on leave no decision: whoever trained that far was compared there.
+    reached = [int((results.trials["epochs"] >= at).sum()) for at in stopped.index]
+    return pd.DataFrame({"rung": stopped.index, "reached": reached, "stopped": stopped.to_numpy(int)})
 
 
 def rungs(results: Results, ax: Axes) -> Axes:

@@ -1,0 +1,182 @@
+"""One sentence beneath each picture that says with numbers what is seen."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.results.leaderboard import format_number, format_value
+from pipeline.results.load import Results
+from pipeline.results.plots.curves import alive_seconds, train_column
+from pipeline.results.plots.effort import PHASES, effort
+from pipeline.results.plots.scheduling import ancestry, exploits, rungs_of
+from pipeline.results.plots.space import config_places, scored, tuned
+from pipeline.results.plots.style import is_listed
+from pipeline.results.summary import counted, duration, listed
+from pipeline.storage.schema import metric_column
+
+__all__ = [
+    "of_best_so_far",
+    "of_learning_curves",
+    "of_learning_rates",
+    "of_lineage",
+    "of_objective_against",
+    "of_parallel_coordinates",
+    "of_rungs",
+    "of_schedule",
+    "of_time",
+]
+
+_FEW = 5
+"""With fewer trials than these, a correlation says nothing."""
+
+
+def of_learning_curves(results: Results) -> str:
+    """Where the best trial and the median one ended."""
+    metric, rows, best = results.objective.metric, scored(results), results.best
+    failed = int((results.trials["state"] == "failed").sum())
+    crosses = f"; crosses mark where trials failed, {failed} in all" if failed else ""
+    if best is None:
+        return f"No trial has a usable {metric}{crosses}."
+    train = train_column(results)
+    beside = ""
+    if train is not None:
+        at = results.epochs[(results.epochs["trial_id"] == best.trial_id) & (results.epochs["epoch"] == best.epoch)]
+        beside = f", with {train} {format_number(float(at[train].iloc[0]))} on the training split"
+    others = f"; the median of {counted(len(rows), 'trial')} is {format_number(rows['objective'].median())}"
+    return (
+        f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}{beside}"
+        f"{others if len(rows) > 1 else ''}{crosses}."
+    )
+
+
+def of_learning_rates(results: Results) -> str:
+    """The span of learning rates, and what the best trial's came to."""
+    rates = results.epochs["learning_rate"].dropna()
+    span = f"Learning rates lie between {format_number(rates.min())} and {format_number(rates.max())}"
+    if results.best is None:
+        return f"{span}."
+    mine = results.epochs.loc[results.epochs["trial_id"] == results.best.trial_id, "learning_rate"].dropna()
+    if mine.empty:
+        return f"{span}."
+    first, last = format_number(mine.iloc[0]), format_number(mine.iloc[-1])
+    did = f"stays at {first}" if mine.nunique() == 1 else f"goes from {first} to {last}"
+    return f"{span}; that of the best trial, {results.best.trial_id}, {did}."
+
+
+def of_best_so_far(results: Results) -> str:
+    """When the best was reached, and when one nearly as good was."""
+    best = results.best
+    if best is None:
+        return "No trial has a value."
+    column, sign = metric_column(results.objective.metric), 1 if results.objective.mode == "max" else -1
+    failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
+    rows = results.epochs[np.isfinite(results.epochs[column]) & ~results.epochs["trial_id"].isin(failed)]
+    seconds, values = alive_seconds(results, rows), rows[column].to_numpy()
+    order = np.argsort(seconds, kind="stable")
+    seconds, values = seconds[order], values[order]
+    first = values[0]
+    near = seconds[np.argmax(sign * values >= sign * (first + 0.95 * (best.value - first)))]
+    at = seconds[np.argmax(values == best.value)]
+    earlier = f"; 95% of the way from the first epoch's {format_number(first)} was done after {duration(near)}"
+    return (
+        f"{results.objective.metric} {format_number(best.value)} was reached after {duration(at)} "
+        f"of {duration(results.seconds)}{earlier if first != best.value else ''}."
+    )
+
+
+def of_objective_against(results: Results, parameter: str) -> str:
+    """How the objective goes with a parameter: medians by value, or a rank correlation."""
+    rows = scored(results)
+    rows = rows[rows[parameter].notna()]
+    if rows.empty:
+        return "No trial has a value."
+    if is_listed(results.space[parameter]):  # type: ignore[arg-type]
+        medians = rows.groupby(rows[parameter].map(format_value))["objective"].agg(["median", "size"])
+        medians = medians.sort_values("median", ascending=results.objective.mode == "min")
+        parts = [f"{value} {format_number(m)} ({n})" for value, m, n in medians.head(4).itertuples()]
+        return f"Medians: {', '.join(parts)}{', …' if len(medians) > 4 else ''}."
+    best = _front(rows, results.objective.mode)[parameter].astype(float)
+    span = f"the best at {format_number(best.min())}"
+    if best.nunique() > 1:
+        span = f"the best {len(best)} between {format_number(best.min())} and {format_number(best.max())}"
+    values = rows[parameter].astype(float)
+    if len(rows) < _FEW or values.nunique() == 1 or rows["objective"].nunique() == 1:
+        return f"{counted(len(rows), 'trial')}, {span}."
+    rho = float(np.corrcoef(values.rank(), rows["objective"].rank())[0, 1])
+    shown = f"{rho:+.2f}".replace("-", "−")
+    return f"Rank correlation {shown} over {len(rows)} trials, {span}."
+
+
+def of_parallel_coordinates(results: Results) -> str:
+    """Where the best quarter of the trials lies."""
+    rows = scored(results)
+    front = _front(rows, results.objective.mode)
+    parts = []
+    for name in tuned(results):
+        values = front[name].dropna()
+        if values.empty:
+            continue
+        if is_listed(results.space[name]):  # type: ignore[arg-type]
+            parts.append(f"{name} {' or '.join(dict.fromkeys(format_value(value) for value in values))}")
+        else:
+            ends = dict.fromkeys(format_number(float(end)) for end in (values.min(), values.max()))
+            parts.append(f"{name} {'–'.join(ends)}")
+    which = f"The best {len(front)} of {counted(len(rows), 'trial')}, in colour, have" if len(front) > 1 else (
+        f"The best of {counted(len(rows), 'trial')}, in colour, has"
+    )  # fmt: skip
+    return f"{which} {listed(parts)}." if len(parts) <= 6 else f"{which} {', '.join(parts[:6])}, …"
+
+
+def of_rungs(results: Results) -> str:
+    """How many were stopped at each rung, and how many were left."""
+    parts = [
+        f"{stopped} of {reached} at epoch {rung}" for rung, reached, stopped in rungs_of(results).itertuples(index=False)
+    ]
+    done = int((results.trials["state"] == "completed").sum())
+    left = f"{counted(done, 'trial')} trained all {counted(int(results.job['budget']['epochs']), 'epoch')}"
+    return f"Stopped were {listed(parts)}; {left}."
+
+
+def of_lineage(results: Results) -> str:
+    """How often weights were taken over, and whose became the best."""
+    count = f"Weights were taken over {counted(len(exploits(results)), 'time')}"
+    stretches = ancestry(results)
+    if len(stretches) < 2:
+        alone = f"; the best model is trial {stretches[0].trial_id}'s own from its first epoch on" if stretches else ""
+        return f"{count}{alone}."
+    steps = [f"trial {new.trial_id} at epoch {new.after}" for new in stretches[1:]]
+    return f"{count}; the best model began as trial {stretches[0].trial_id} and went to {listed(steps)}."
+
+
+def of_schedule(results: Results, parameter: str) -> str:
+    """What the best model went through."""
+    places = pd.Series(config_places(results, results.epochs, parameter), index=results.epochs.index)
+    life: list[float] = []
+    for stretch in ancestry(results):
+        inside = results.epochs["epoch"].between(stretch.after + 1, stretch.until)
+        life += places[inside & (results.epochs["trial_id"] == stretch.trial_id)].tolist()
+    domain = results.space[parameter]
+    values = [format_value(domain.values[int(v)]) if is_listed(domain) else format_number(v) for v in life if v == v]  # type: ignore
+    changes = [value for place, value in enumerate(values) if not place or value != values[place - 1]]
+    if len(changes) == 1:
+        return f"{changes[0]} throughout."
+    shown = changes if len(changes) <= 6 else [*changes[:3], "…", *changes[-2:]]
+    return f"{' → '.join(shown)}."
+
+
+def of_time(results: Results) -> str:
+    """Shares of the workers' time."""
+    spent = effort(results)
+    whole = spent.busy + spent.idle
+    if not whole:
+        return "No time was recorded."
+    names = {"build": "building", "train": "training", "evaluate": "evaluating", "checkpoint": "writing checkpoints"}
+    shares = {names[phase]: spent.trials[phase].sum() / whole for phase in PHASES}
+    parts = [f"{share:.0%} {name}" for name, share in shares.items() if share >= 0.005]
+    workers = f"{counted(spent.workers, 'worker')} had {duration(whole)}" + (" together" if spent.workers > 1 else "")
+    return f"{workers}: {listed([*parts, f'{spent.idle / whole:.0%} idle, starting included'])}."
+
+
+def _front(rows: pd.DataFrame, mode: str) -> pd.DataFrame:
+    """The best quarter of scored trials; at least one."""
+    ordered = rows.sort_values("objective", ascending=mode == "min", kind="stable")
+    return ordered.head(max(1, len(rows) // 4))

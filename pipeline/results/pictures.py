@@ -1,0 +1,196 @@
+"""Which pictures a study's report has, each with its caption."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from pipeline.results import captions, plots
+from pipeline.results.load import Results
+from pipeline.results.plots.scheduling import exploits, rungs_of
+from pipeline.results.plots.space import scored, tuned
+from pipeline.results.svg import inline_svg
+from pipeline.storage.schema import metric_column
+
+__all__ = ["Picture", "Section", "sections"]
+
+_WIDE, _NARROW, _SMALL = 1040, 350, 320
+_MOST_PANELS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of a report.
+
+    Args:
+        alt: What it shows, for who cannot see it.
+        caption: One sentence that says with numbers what is seen.
+        svg: The picture as an svg element.
+        narrow: The same for a telephone, where the other would be too small to read.
+    """
+
+    alt: str
+    caption: str
+    svg: str
+    narrow: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Pictures that answer one question.
+
+    Args:
+        title: The question's name.
+        note: How to read them; empty where that is plain.
+        pictures: The pictures.
+        small: Whether they stand side by side as small multiples.
+    """
+
+    title: str
+    note: str
+    pictures: Sequence[Picture]
+    small: bool = False
+
+
+def sections(results: Results) -> list[Section]:
+    """The pictures that a study has something to show for, in reading order."""
+    return [section for section in _all(results) if section.pictures]
+
+
+def _all(results: Results) -> Iterator[Section]:
+    column = metric_column(results.objective.metric)
+    metric = results.objective.metric
+    values = column in results.epochs and bool(np.isfinite(results.epochs[column]).any())
+    count = len(results.trials)
+    if values:
+        yield Section(
+            "Learning curves",
+            "",
+            [
+                _picture(
+                    results, "curves", plots.learning_curves, captions.of_learning_curves(results), 420, 300,
+                    f"Line chart of {metric} by epoch for {count} trials, the best one in front.",
+                )
+            ],
+        )  # fmt: skip
+    rows = scored(results)
+    names = tuned(results)
+    if len(rows):
+        note = "Filled points trained to their end, hollow ones were stopped early and had fewer epochs to grow; "
+        note += "crosses failed. The large one is the best trial."
+        yield Section(
+            "Objective against each hyperparameter",
+            note,
+            [_panel(results, f"against-{place}", name) for place, name in enumerate(names[:_MOST_PANELS])],
+            small=True,
+        )
+    if len(rows) > 1 and len(names) > 1:
+        yield Section(
+            "All hyperparameters together",
+            "Each line is a trial; the best quarter is in colour, the best trial thick. The good end is above.",
+            [
+                _picture(
+                    results, "parallel", plots.parallel_coordinates, captions.of_parallel_coordinates(results), 400, 300,
+                    f"Parallel coordinates of {len(names)} hyperparameters and {metric} for {len(rows)} trials.",
+                )
+            ],
+        )  # fmt: skip
+    if len(rungs_of(results)):
+        height = int(np.clip(140 + 15 * count, 260, 640))
+        yield Section(
+            "Who was stopped where",
+            "Each row is a trial, the best above; vertical lines are the rungs at which trials are compared.",
+            [
+                _picture(
+                    results, "rungs", plots.rungs, captions.of_rungs(results), height, height,
+                    f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
+                )
+            ],
+        )  # fmt: skip
+    if len(exploits(results)):
+        yield from _population(results)
+    if values and results.epochs["learning_rate"].notna().any():
+        yield Section(
+            "Learning rate",
+            "",
+            [
+                _picture(
+                    results, "rates", plots.learning_rates, captions.of_learning_rates(results), 340, 280,
+                    f"Line chart of the learning rate by epoch for {count} trials.",
+                )
+            ],
+        )  # fmt: skip
+    if results.best is not None:
+        yield Section(
+            "Best so far",
+            "",
+            [
+                _picture(
+                    results, "best", plots.best_so_far, captions.of_best_so_far(results), 340, 280,
+                    f"Step chart of the best {metric} against seconds since the start.",
+                )
+            ],
+        )  # fmt: skip
+    if len(results.epochs):
+        height = int(np.clip(140 + 15 * count, 240, 640))
+        yield Section(
+            "Where the time went",
+            "",
+            [
+                _picture(
+                    results, "time", plots.where_time_went, captions.of_time(results), height, height,
+                    f"Stacked bars of seconds by phase for each of {count} trials, and idle time.",
+                )
+            ],
+        )  # fmt: skip
+
+
+def _population(results: Results) -> Iterator[Section]:
+    count = len(results.trials)
+    height = int(np.clip(100 + 34 * count, 260, 700))
+    yield Section(
+        "Lineage",
+        "Each row is a trial, the best above; an arrow leads from the donor of weights to who took them over. "
+        "The way of the best model is thick.",
+        [
+            _picture(
+                results, "lineage", plots.lineage, captions.of_lineage(results), height, height,
+                f"Diagram of {count} trials over their epochs with {len(exploits(results))} arrows of exploits.",
+            )
+        ],
+    )  # fmt: skip
+    if results.best is not None:
+        yield Section(
+            "The schedule that was found",
+            "The best model's hyperparameters over its life, its ancestors' included; the other trials' behind.",
+            [_schedule(results, f"schedule-{place}", name) for place, name in enumerate(tuned(results)[:_MOST_PANELS])],
+            small=True,
+        )
+
+
+def _picture(
+    results: Results,
+    name: str,
+    draw: Callable[[Results, Axes], Axes],
+    caption: str,
+    height: int,
+    narrow_height: int,
+    alt: str,
+) -> Picture:
+    def of(ax: Axes) -> Axes:
+        return draw(results, ax)
+
+    wide = inline_svg(of, name=name, size=(_WIDE, height))
+    return Picture(alt, caption, wide, inline_svg(of, name=f"{name}-narrow", size=(_NARROW, narrow_height)))
+
+
+def _panel(results: Results, name: str, parameter: str) -> Picture:
+    svg = inline_svg(lambda ax: plots.objective_against(results, ax, parameter), name=name, size=(_SMALL, 240))
+    alt = f"Scatter chart of {results.objective.metric} against {parameter}."
+    return Picture(alt, captions.of_objective_against(results, parameter), svg)
+
+
+def _schedule(results: Results, name: str, parameter: str) -> Picture:
+    svg = inline_svg(lambda ax: plots.schedule(results, ax, parameter), name=name, size=(_SMALL, 220))
+    return Picture(f"Step chart of {parameter} by epoch.", captions.of_schedule(results, parameter), svg)

@@ -1,0 +1,144 @@
+"""The study's page: one HTML file that needs nothing else, to be read, sent and printed."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.results.leaderboard import format_number, format_value, ranked
+from pipeline.results.load import Results, config_of, load_results
+from pipeline.results.pictures import sections
+from pipeline.results.plots.space import scored, tuned
+from pipeline.results.summary import causes, counted, domain_in_words, duration, saved_epochs, sentences
+from pipeline.results.svg import DAY, NIGHT
+from pipeline.storage import Store
+from pipeline.study import layout
+
+__all__ = ["report_page", "write_report"]
+
+
+def report_page(results: Results) -> str:
+    """A study's report.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        One HTML page that loads nothing: summary, leaderboard, pictures, failures and space.
+    """
+    page = Environment(
+        loader=PackageLoader("pipeline", "results"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("report.html.jinja")
+    return page.render(
+        name=results.name,
+        description=results.job["description"],
+        state=results.state,
+        location=results.location,
+        sentences=sentences(results),
+        tiles=_tiles(results),
+        columns=_columns(results),
+        rows=_rows(results),
+        sections=sections(results),
+        causes=causes(results),
+        space=_space(results),
+        day=DAY,
+        night=NIGHT,
+        svg=Markup,  # noqa: S704 - the pictures' own text was escaped when they were drawn
+    )
+
+
+def write_report(store: Store) -> str:
+    """Write a study's report into its folder.
+
+    Args:
+        store: The study's folder.
+
+    Returns:
+        Where the page lies.
+
+    Raises:
+        JobNotFound: There is no study there.
+        StorageError: The storage cannot be read or written.
+    """
+    store.write(layout.REPORT, report_page(load_results(store.uri)))
+    head, mark, query = store.uri.partition("?")
+    return f"{head}/{layout.REPORT}{mark}{query}"
+
+
+def _tiles(results: Results) -> list[tuple[str, str, str]]:
+    """The few numbers that are looked for first: label, value, what goes with it."""
+    tiles = []
+    if results.best is not None:
+        beside = f"trial {results.best.trial_id}, epoch {results.best.epoch}"
+        tiles.append((f"best {results.objective.metric}", format_number(results.best.value), beside))
+    for name, value in list((results.test or {}).items())[-1:]:
+        tiles.append((name.replace("_", " "), format_number(value), "the winner on the test split"))
+    failed = int((results.trials["state"] == "failed").sum())
+    stopped = int((results.trials["state"] == "stopped").sum())
+    tiles.append(("trials", f"{len(results.trials):,}", f"{stopped} stopped early, {failed} failed"))
+    saved, whole = saved_epochs(results)
+    told = f"{saved:,} saved by early stopping" if saved else "none saved by early stopping"
+    tiles.append(("epochs", f"{int(results.trials['epochs'].sum()):,}", told))
+    sessions = counted(len(results.sessions), "session")
+    tiles.append(("time", duration(results.seconds), sessions))
+    return tiles
+
+
+def _columns(results: Results) -> list[tuple[str, bool]]:
+    """The leaderboard's columns: name, and whether it holds numbers."""
+    fixed = [(results.objective.metric, True), ("at epoch", True), ("epochs", True), ("time", True), ("state", False)]
+    return [("trial", False), *fixed, *((name, _numeric(results, name)) for name in tuned(results))]
+
+
+def _numeric(results: Results, parameter: str) -> bool:
+    values = getattr(results.space[parameter], "values", ())
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _rows(results: Results) -> list[Mapping[str, Any]]:
+    """The leaderboard: each cell as its text and the key by which it sorts."""
+    trials = results.trials.set_index("trial_id")
+    rows = []
+    for trial_id in ranked(results):
+        row = trials.loc[trial_id]
+        value, known = float(row["objective"]), math.isfinite(float(row["objective"]))
+        epoch = int(row["best_epoch"]) if known else ""
+        cells = [
+            (trial_id, trial_id),
+            (format_number(value) if known else "–", repr(value) if known else ""),
+            (epoch if known else "–", epoch),
+            (int(row["epochs"]), int(row["epochs"])),
+            (duration(float(row["seconds"])), float(row["seconds"])),
+            (row["state"], row["state"]),
+        ]
+        config = config_of(row, results.space)
+        for name in tuned(results):
+            setting = config.get(name)
+            cells.append(("–", "") if setting is None else (format_value(setting), setting))
+        best = results.best is not None and trial_id == results.best.trial_id
+        rows.append({"cells": cells, "state": row["state"], "best": best})
+    return rows
+
+
+def _space(results: Results) -> list[tuple[str, str, str, str]]:
+    """Each parameter: its name, what it may be, what the best has, where the best quarter lies."""
+    front = scored(results).sort_values("objective", ascending=results.objective.mode == "min", kind="stable")
+    front = front.head(max(1, len(front) // 4))
+    rows = []
+    for name, domain in results.space.items():
+        best = results.best.config.get(name) if results.best is not None else None
+        span = ""
+        if name in front and len(values := front[name].dropna()):
+            if _numeric(results, name):
+                ends = dict.fromkeys((format_value(values.min()), format_value(values.max())))
+                span = " to ".join(ends)
+            else:
+                span = ", ".join(dict.fromkeys(format_value(value) for value in values))
+        rows.append((name, domain_in_words(domain), "–" if best is None else format_value(best), span or "–"))
+    return rows
