@@ -7,6 +7,7 @@ from rich.console import Console
 
 from pipeline.cli.jobs import list_jobs
 from pipeline.cli.options import say_version
+from pipeline.cli.report import report
 from pipeline.cli.results import results
 from pipeline.cli.run import run
 from pipeline.cli.study import export, logs
@@ -25,6 +26,7 @@ app.callback()(say_version)
 app.command("list")(list_jobs)
 app.command("run")(run)
 app.command("results")(results)
+app.command("report")(report)
 app.command("export")(export)
 app.command("logs")(logs)
 

@@ -77,8 +77,8 @@ def _embedded(document: str, name: str, width: int) -> str:
     svg = svg.replace('xlink:href="#', f'href="#{name}-').replace("xlink:href=", "href=")
     for colour, variable in VARIABLES.items():
         svg = re.sub(rf"(fill|stroke): {colour}", rf"\1: var({variable})", svg)
-    # Two decimals of a pixel are enough for anybody; bitmaps have no such numbers.
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    # Two decimals of a pixel are enough for anybody.
+    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
     box = re.search(r'viewBox="([^"]+)"', svg)
     assert box is not None
     head = f'<svg viewBox="{box[1]}" style="max-width: {width}px" aria-hidden="true" focusable="false">'

@@ -115,7 +115,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         _upright(ax, place, name, _marks(domains[name]))
     _upright(ax, len(names), results.objective.metric, _objective_marks(worst, top))
     ax.set_xlim(-0.35, len(names) + 0.35)
-    ax.set_ylim(-0.2, 1.14)
+    ax.set_ylim(-0.1, 1.12)
     ax.set_xticks([])
     ax.set_yticks([])
     return ax
@@ -139,7 +139,9 @@ def _objective_marks(worst: float, best: float) -> list[tuple[float, str]]:
 def _upright(ax: Axes, place: int, name: str, marks: list[tuple[float, str]]) -> None:
     ax.plot([place, place], [0, 1], color=INK, lw=1.0, zorder=5)
     shown = name if len(name) <= 14 else name[:13] + "…"
-    ax.text(place, 1.12, shown, ha="center", va="bottom", weight="bold", zorder=6)
+    ax.annotate(
+        shown, (place, 1), (0, 18), textcoords="offset points", ha="center", va="bottom", weight="bold", zorder=6
+    )  # fmt: skip
     for height, text in marks:
         ends = {0.0: ("center", "top", 0, -4), 1.0: ("center", "bottom", 0, 4)}
         ha, va, dx, dy = ends.get(height, ("left", "center", 4, 0))

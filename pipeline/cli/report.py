@@ -1,0 +1,36 @@
+"""`tunepipe report`: a study as one page with pictures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import Name, Storage
+
+__all__ = ["report"]
+
+
+def report(
+    name: Name,
+    storage: Storage = "studies",
+    output: Annotated[
+        Path | None, typer.Option(help="A file to write instead of the study's own.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a study as one HTML page: summary, leaderboard, pictures. It needs nothing else to be read."""
+    from pipeline.errors import StorageError
+    from pipeline.results.load import load_results
+    from pipeline.results.report import report_page, write_report
+    from pipeline.storage import Store
+
+    store = Store(storage).folder(name)
+    if output is None:
+        typer.echo(write_report(store))
+        return
+    page = report_page(load_results(store.uri))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"Cannot write {output}: {error.strerror}. Choose another file with --output.") from None
+    typer.echo(output)
