@@ -127,9 +127,9 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
     from ray import tune
     from ray.tune.execution import class_cache
 
-    from pipeline.execution.by_value import pack
     from pipeline.execution.scheduling import SessionScheduler, SessionSearcher
     from pipeline.execution.trainable import TrialTrainable
+    from pipeline.execution.travel import pack
 
     job = session.job
     searcher = SessionSearcher(session, workers)

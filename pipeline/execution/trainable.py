@@ -5,8 +5,8 @@ from typing import Any
 from ray import tune
 
 from pipeline.datasets import Dataset
-from pipeline.execution.by_value import unpack
 from pipeline.execution.messages import Assignment
+from pipeline.execution.travel import unpack
 from pipeline.execution.worker import Worker
 from pipeline.storage import Store
 
@@ -22,9 +22,12 @@ REPORT = "report"
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]
     """Trains whatever trial its config assigns to it; reused from trial to trial: TensorFlow is imported once."""
 
-    def setup(self, config: dict[str, Any], *, job: bytes, folders: list[str], data: Dataset | None, uri: str) -> None:
+    def setup(
+        self, config: dict[str, Any], *, job: bytes | None, folders: list[str], data: Dataset | None, uri: str
+    ) -> None:
         """Make this process a worker of the study."""
-        self._worker = Worker(unpack(job, folders), data, Store(uri))
+        store = Store(uri)
+        self._worker = Worker(unpack(job, folders, store), data, store)
         self._worker.begin(Assignment.from_json(config[ASSIGNMENT]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -1,0 +1,168 @@
+"""A study of Keras networks on real workers: what it finds, what it keeps, and that it is the same wherever it runs."""
+
+import json
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipeline import PBT, Budget, Choice, LogUniform, Objective, TuneJob, Uniform, load_results, run
+from pipeline.errors import ModelError
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+SAME = ["trial_id", "epoch", "model_epoch", "segment", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+
+
+def build_model(config: Mapping[str, Any]) -> Any:
+    """A small network with everything that has state: dropout, batch normalisation, Adam."""
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.layers.Input((64,)),
+            keras.layers.Dense(16, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(config["dropout"]),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(config["lr"]), "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def callbacks(config: Mapping[str, Any]) -> list[Any]:
+    """A stateful callback; and one that kills the worker once, in the middle of epoch 4, where the config says so."""
+    import keras
+
+    class Die(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            marker = Path(str(config.get("marker", "")))
+            if epoch == 3 and config.get("marker") and not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return [keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1), Die()]
+
+
+def job(**fields: Any) -> TuneJob:
+    """Four trials of six epochs on the digits."""
+    defaults: dict[str, Any] = {
+        "name": "digits",
+        "model": build_model,
+        "callbacks": callbacks,
+        "data": "digits",
+        "space": {"lr": LogUniform(1e-3, 1e-1), "dropout": Uniform(0.1, 0.5), "batch_size": Choice([32, 64])},
+        "objectives": [Objective("val_accuracy", "max")],
+        "scheduler": "fifo",
+        "budget": Budget(trials=4, epochs=6),
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """A study that nothing happened to; its folder."""
+    storage = tmp_path_factory.mktemp("undisturbed")
+    run(job(), storage=storage)
+    return storage / "digits"
+
+
+def test_the_winner_is_exported_and_tested(undisturbed):
+    """Three forms of the model lie with the study, and its test metrics are part of the results."""
+    results = load_results(undisturbed)
+    assert results.state == "finished"
+    assert {path.name for path in (undisturbed / "export").iterdir()} == {
+        "architecture.json", "model.keras", "model.weights.h5", "winner.json",
+    }  # fmt: skip
+    assert set(results.test) == {"test_loss", "test_accuracy"}
+    assert results.test["test_accuracy"] > 0.8
+    told = json.loads((undisturbed / "export/winner.json").read_text())
+    assert (told["trial_id"], told["epoch"]) == (results.best.trial_id, results.best.epoch)
+
+
+def test_the_weights_of_the_best_epoch_are_kept(undisturbed):
+    """Beside each trial's last checkpoint there is that of the study's best epoch."""
+    best = load_results(undisturbed).best
+    assert (undisturbed / f"checkpoints/{best.trial_id}/{best.epoch:06d}.ckpt").is_file()
+    for trial_id in ("0000", "0001", "0002", "0003"):
+        assert (undisturbed / f"checkpoints/{trial_id}/000006.ckpt").is_file()
+
+
+def test_the_result_depends_on_the_config_alone(undisturbed, tmp_path):
+    """One worker instead of two, and this process: the same numbers to the last digit."""
+    expected = load_results(undisturbed).epochs[SAME]
+    run(job().replaced({"resources.workers": 1}), storage=tmp_path)
+    pd.testing.assert_frame_equal(load_results(tmp_path / "digits").epochs[SAME], expected, check_exact=True)
+
+
+def test_a_killed_trial_goes_on_exactly(undisturbed, tmp_path):
+    """Its worker is killed in epoch 4; from the last checkpoint on it trains to the same digits as undisturbed."""
+    space = {**job().space, "marker": str(tmp_path / "died")}
+    run(job(space=space, checkpoint_seconds=1e-6), storage=tmp_path)
+    killed, expected = load_results(tmp_path / "digits"), load_results(undisturbed)
+    pd.testing.assert_frame_equal(killed.epochs[SAME], expected.epochs[SAME], check_exact=True)
+    assert sorted(killed.trials["attempts"]) == [1, 1, 1, 2]
+
+
+def test_an_interrupted_study_is_resumed_exactly(undisturbed, tmp_path):
+    """A first session with a budget of nine epochs, a second one without: the tables of the undisturbed study."""
+    run(job(budget=Budget(trials=2, epochs=6)), storage=tmp_path)
+    run(job(), storage=tmp_path, resume=True)
+    found, expected = load_results(tmp_path / "digits"), load_results(undisturbed)
+    pd.testing.assert_frame_equal(found.epochs[SAME], expected.epochs[SAME], check_exact=True)
+    assert len(found.sessions) == 2
+
+
+def test_a_population_exploits_and_explores(tmp_path):
+    """PBT: the poor take over the weights of the good, under a config of their own, and the lineage can be followed."""
+    population = job(scheduler=PBT(interval=1, quantile=0.25), budget=Budget(trials=4, epochs=5))
+    run(population, storage=tmp_path)
+    results = load_results(tmp_path / "digits")
+    assert set(results.trials["state"]) == {"completed"}
+    exploits = results.decisions[results.decisions["kind"] == "exploit"]
+    assert len(exploits) >= 2
+    for _, exploit in exploits.iterrows():
+        rows = results.epochs[results.epochs["trial_id"] == exploit["trial_id"]].set_index("epoch")
+        donor = results.epochs[results.epochs["trial_id"] == exploit["parent_trial"]].set_index("epoch")
+        after = rows.loc[exploit["epoch"] + 1]
+        assert after["segment"] == rows.loc[exploit["epoch"]]["segment"] + 1
+        assert after["model_epoch"] == donor.loc[exploit["parent_epoch"]]["model_epoch"] + 1
+        assert json.loads(exploit["config_after"])["lr"] == after["config_lr"]
+    epochs = results.epochs.groupby("trial_id")["epoch"].apply(list)
+    assert all(found == [1, 2, 3, 4, 5] for found in epochs)
+
+
+def no_return(config: Mapping[str, Any]) -> Any:
+    """A build_model whose return is missing."""
+    build_model({"lr": 0.1, "dropout": config["dropout"]})
+
+
+def test_a_model_that_cannot_be_used_ends_the_study_with_what_to_do(tmp_path):
+    """build_model returns nothing: one message, and the study's name stays free."""
+    with pytest.raises(ModelError, match="returned None"):
+        run(job(model=no_return), storage=tmp_path)
+    assert not (tmp_path / "digits").exists()
+
+
+def test_an_unknown_metric_lists_the_metrics(tmp_path):
+    """The message names those there are."""
+    with pytest.raises(ModelError, match="val_accuracy"):
+        run(job(objectives=[Objective("val_acuracy", "max")]), storage=tmp_path)
+
+
+def test_a_loss_that_is_not_a_number_fails_the_trial(tmp_path):
+    """A learning rate beyond all reason: the trial is failed and never best, the other one wins."""
+    wild = job(
+        space={"lr": Choice([1e-2, 1e30]), "dropout": 0.1}, budget=Budget(trials=4, epochs=2), callbacks=None,
+        objectives=[Objective("val_loss", "min")],
+    )  # fmt: skip
+    run(wild, storage=tmp_path)
+    trials = load_results(tmp_path / "digits").trials
+    assert set(trials[trials["config_lr"] > 1]["state"]) == {"failed"}
+    assert set(trials[trials["config_lr"] < 1]["state"]) == {"completed"}
+    assert "nan" in trials[trials["state"] == "failed"].iloc[0]["error"]
