@@ -46,7 +46,6 @@ class Trace:
         self, model: keras.Model, data: Resident, batch_size: int, places: list[Place], free: Set[str]
     ) -> None:
         self.model = model
-        self.asked = free
         _spare_the_reduction(model.optimizer)
         for place in places:
             if place.path in free:
@@ -61,6 +60,9 @@ class Trace:
         )
         captured = {id(variable): variable for f in (self.train, self.evaluate) for variable in f.graph.variables}
         self.free = {p.path: p for p in places if p.path in free and id(p.variable) in captured and not p.escaped}
+        # Asking for a number that no graph reads changes nothing.
+        self._unread = {p.path for p in places if p.path in free and id(p.variable) not in captured and not p.escaped}
+        self._asked = free - self._unread
         self.fixed = {place.path: place.value for place in places if place.path not in self.free}
         self.state = self._state(captured, places)
         self.initial_slots = save_variables(model.optimizer.variables)
@@ -85,9 +87,10 @@ class Trace:
         """The next one may have it."""
         self._owner = None
 
-    def serves(self, numbers: dict[str, float]) -> bool:
-        """Whether a model with those numbers may use it: what differs is read from variables."""
-        return all(numbers.get(path) == value for path, value in self.fixed.items())
+    def serves(self, numbers: dict[str, float], free: Set[str]) -> bool:
+        """Whether a model with those numbers, `free` to be variables, would have this graph."""
+        same_graph = free - self._unread == self._asked
+        return same_graph and all(numbers.get(path) == value for path, value in self.fixed.items())
 
     def take_over(self, model: keras.Model, places: list[Place]) -> None:
         """Begin anew with the initial weights, the learning rate and the numbers of a model that was just built."""
@@ -143,7 +146,7 @@ class Traces:
         named = _named(values)
         free = {path for path, value in numbers.items() if value in named}
         for trace in reversed(self._kept.values()):
-            if trace.in_use or trace.outline != text or trace.asked != free or not trace.serves(numbers):
+            if trace.in_use or trace.outline != text or not trace.serves(numbers, free):
                 continue
             # A callback may have changed the model that the trace was made of.
             if outline(trace.model, places_of(trace.model), batch_size) == text:

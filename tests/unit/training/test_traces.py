@@ -1,0 +1,217 @@
+import gc
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, losses, optimizers, regularizers
+from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
+
+from pipeline.space import Config
+from pipeline.training.workplace import Workplace
+from tests.unit.training.kinds import Subclass, data_of
+from tests.unit.training.training import job_of, weights_of
+
+SEED = 5
+one_hot = data_of(
+    lambda draw, n: (draw.normal(size=(n, 6)).astype("float32"), np.eye(3, dtype="float32")[draw.integers(0, 3, n)])
+)
+
+
+def _model(optimizer: Any, *hidden: Any, width: int = 4, penalty: Any = None, loss: Any = None) -> keras.Model:
+    first = layers.Dense(width, kernel_regularizer=penalty)
+    model = keras.Sequential([keras.Input((6,)), first, *hidden, layers.Dense(3, activation="softmax")])
+    model.compile(optimizer, loss=loss or losses.CategoricalCrossentropy(), metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+def sgd(config: Config) -> keras.Model:
+    """SGD with momentum and clipping, L2, Dropout."""
+    optimizer = optimizers.SGD(config["lr"], momentum=config["momentum"], clipnorm=config["clip"])
+    return _model(optimizer, layers.Dropout(config["rate"]), penalty=regularizers.L2(config["l2"]))
+
+
+def adam(config: Config) -> keras.Model:
+    """AdamW, L1 and L2, GaussianNoise."""
+    optimizer = optimizers.AdamW(
+        config["lr"],
+        beta_1=config["beta_1"],
+        beta_2=config["beta_2"],
+        epsilon=config["epsilon"],
+        weight_decay=config["decay"],
+    )
+    return _model(
+        optimizer, layers.GaussianNoise(config["stddev"]), penalty=regularizers.L1L2(config["l1"], config["l2"])
+    )
+
+
+def rmsprop(config: Config) -> keras.Model:
+    """RMSprop under a schedule, BatchNormalization, Dropout."""
+    schedule = optimizers.schedules.ExponentialDecay(config["lr"], decay_steps=4, decay_rate=config["fall"])
+    optimizer = optimizers.RMSprop(schedule, rho=config["rho"], momentum=config["momentum"])
+    return _model(optimizer, layers.BatchNormalization(momentum=config["inertia"]), layers.Dropout(config["rate"]))
+
+
+def derived(config: Config) -> keras.Model:
+    """A momentum that the config does not name."""
+    return _model(optimizers.SGD(0.1, momentum=1 - 1 / config["memory"]))
+
+
+def plain(config: Config) -> keras.Model:
+    """SGD without momentum."""
+    return _model(optimizers.SGD(config.get("lr", 0.1)), width=config.get("width", 4))
+
+
+def leaky(config: Config) -> keras.Model:
+    """LeakyReLU, whose slope gets into the graph as a constant."""
+    return _model(optimizers.SGD(0.1), layers.LeakyReLU(config["slope"]))
+
+
+def multiplied(config: Config) -> keras.Model:
+    """GaussianDropout, whose rate gets into the graph as a constant."""
+    return _model(optimizers.SGD(0.1), layers.GaussianDropout(config["rate"]))
+
+
+def smoothed(config: Config) -> keras.Model:
+    """A number in the loss."""
+    return _model(optimizers.SGD(0.1), loss=losses.CategoricalCrossentropy(label_smoothing=config["smoothing"]))
+
+
+def with_lambda(config: Config) -> keras.Model:
+    """A function of the user's."""
+    return _model(optimizers.SGD(0.1), layers.Lambda(lambda x: x * config["factor"]))
+
+
+def subclassed(config: Config) -> keras.Model:
+    """A class of the user's."""
+    model = Subclass()
+    model.compile(optimizers.SGD(0.1), loss="categorical_crossentropy", jit_compile=False)
+    return model
+
+
+def own_loss(config: Config) -> keras.Model:
+    """A loss of the user's."""
+    return _model(optimizers.SGD(0.1), loss=lambda y, p: config["factor"] * losses.categorical_crossentropy(y, p))
+
+
+SGD = {"lr": 0.1, "momentum": 0.5, "clip": 0.7, "rate": 0.2, "l2": 0.01}
+ADAM = {
+    "lr": 0.01, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-6, "decay": 0.01, "stddev": 0.2, "l1": 0.01, "l2": 0.03
+}  # fmt: skip
+RMSPROP = {"lr": 0.01, "fall": 0.8, "rho": 0.85, "momentum": 0.3, "inertia": 0.95, "rate": 0.15}
+
+
+def _trained(workplace: Workplace, config: Config) -> tuple[list[Any], list[np.ndarray]]:
+    """The metrics of two epochs, and the weights after them."""
+    learner: Any = workplace.learner(config, seed=SEED)
+    metrics = [learner.run_epoch().metrics for _ in range(2)]
+    learner.close()
+    return metrics, weights_of(learner.model)
+
+
+def _equal(a: tuple[list[Any], list[np.ndarray]], b: tuple[list[Any], list[np.ndarray]]) -> bool:
+    return a[0] == b[0] and all(np.array_equal(x, y) for x, y in zip(a[1], b[1], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("build", "first", "second", "traces"),
+    [
+        pytest.param(
+            sgd, SGD, {"lr": 0.03, "momentum": 0.91, "clip": 0.33, "rate": 0.45, "l2": 0.07}, 1, id="SGD's numbers"
+        ),
+        pytest.param(
+            adam,
+            ADAM,
+            {
+                "lr": 0.03,
+                "beta_1": 0.91,
+                "beta_2": 0.9,
+                "epsilon": 1e-3,
+                "decay": 0.2,
+                "stddev": 0.9,
+                "l1": 0.1,
+                "l2": 0.2,
+            },
+            1,
+            id="AdamW's numbers",
+        ),
+        pytest.param(
+            rmsprop,
+            RMSPROP,
+            {"lr": 0.002, "fall": 0.33, "rho": 0.9, "momentum": 0.77, "inertia": 0.6, "rate": 0.4},
+            1,
+            id="RMSprop's numbers",
+        ),
+        pytest.param(leaky, {"slope": 0.1}, {"slope": 0.4}, 2, id="LeakyReLU's slope, a constant"),
+        pytest.param(multiplied, {"rate": 0.1}, {"rate": 0.4}, 2, id="GaussianDropout's rate, a constant"),
+    ],
+)
+def test_second_trial_equals_itself_alone(build: Any, first: Config, second: Config, traces: int) -> None:
+    """A trial after another gives what it gives alone, to the last digit, numbers baked in or not."""
+    job, data = job_of(build), one_hot()
+    shared, alone = Workplace(job, data), Workplace(job, data)
+
+    before = _trained(shared, first)
+    found = _trained(shared, second)
+
+    assert shared.traces.made == traces
+    assert _equal(found, _trained(alone, second))
+    assert not _equal(found, before)
+    assert _equal(_trained(shared, first), before)
+
+
+@pytest.mark.parametrize(
+    ("build", "first", "second"),
+    [
+        pytest.param(sgd, SGD, {**SGD, "momentum": 0.0}, id="no momentum"),
+        pytest.param(derived, {"memory": 3}, {"memory": 5}, id="a number that the config does not name"),
+        pytest.param(smoothed, {"smoothing": 0.1}, {"smoothing": 0.3}, id="label smoothing"),
+        pytest.param(plain, {"width": 4}, {"width": 5}, id="another width"),
+        pytest.param(plain, {"batch_size": 8}, {"batch_size": 11}, id="another batch size"),
+        pytest.param(with_lambda, {"factor": 1.0}, {"factor": 1.0}, id="Lambda"),
+        pytest.param(own_loss, {"factor": 1.0}, {"factor": 1.0}, id="a loss of the user's"),
+        pytest.param(subclassed, {}, {}, id="a class of the user's"),
+    ],
+)
+def test_another_architecture_has_its_own_trace(build: Any, first: Config, second: Config) -> None:
+    """What changes the graph, and what cannot be told from a config, is traced for each trial."""
+    workplace = Workplace(job_of(build), one_hot())
+    for config in (first, second):
+        workplace.learner(config, seed=SEED).close()
+    assert workplace.traces.made == 2
+
+
+def test_two_trials_at_once_do_not_share() -> None:
+    """A trace that a trial still uses is lent to no other, until that trial is closed or forgotten."""
+    workplace = Workplace(job_of(plain), one_hot())
+    first: Any = workplace.learner({}, seed=1)
+    second: Any = workplace.learner({}, seed=2)
+    assert first.model is not second.model
+
+    held = first.model
+    first.close()
+    third: Any = workplace.learner({}, seed=3)
+    assert third.model is held
+
+    held = second.model
+    del second
+    gc.collect()
+    fourth: Any = workplace.learner({}, seed=4)
+    assert fourth.model is held
+
+
+def test_traces_do_not_pile_up() -> None:
+    """What a trace took is given back once it is let go of, and thirty trials of one architecture need one."""
+    workplace = Workplace(job_of(plain), one_hot())
+    for trial in range(30):
+        _trained(workplace, {"lr": 0.01 + trial / 100})
+    assert workplace.traces.made == 1
+
+    workplace = Workplace(job_of(with_lambda), one_hot())
+    counts = []
+    for trial in range(4):
+        workplace.learner({"factor": trial / 10}, seed=SEED).close()
+        gc.collect()
+        counts.append(sum(isinstance(found, ConcreteFunction) for found in gc.get_objects()))
+    assert counts[1] == counts[2] == counts[3]
+    assert len(workplace.traces) == 0
