@@ -11,7 +11,7 @@ from pipeline.results.leaderboard import format_number, format_value, ranked
 from pipeline.results.load import Results, config_of, load_results
 from pipeline.results.pictures import sections
 from pipeline.results.plots.space import scored, tuned
-from pipeline.results.summary import causes, counted, domain_in_words, duration, saved_epochs, sentences
+from pipeline.results.summary import causes, counted, domain_in_words, duration, saved_epochs, paragraphs
 from pipeline.results.svg import DAY, NIGHT
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -40,7 +40,7 @@ def report_page(results: Results) -> str:
         description=results.job["description"],
         state=results.state,
         location=results.location,
-        sentences=sentences(results),
+        paragraphs=paragraphs(results),
         tiles=_tiles(results),
         columns=_columns(results),
         rows=_rows(results),

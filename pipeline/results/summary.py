@@ -11,7 +11,10 @@ from pipeline.results.leaderboard import format_number, format_value
 from pipeline.results.load import Results
 from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform
 
-__all__ = ["Cause", "causes", "counted", "domain_in_words", "duration", "listed", "saved_epochs", "sentences"]
+__all__ = ["Cause", "causes", "counted", "domain_in_words", "duration", "listed", "saved_epochs", "paragraphs"]
+
+
+_LASTING = ("running", "paused", "waiting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,10 @@ class Cause:
     text: str
 
 
-def sentences(results: Results) -> list[str]:
-    """The study in a few sentences: what was tuned, what is best, what the others came to, how long it took."""
-    told = [_what(results), _best(results), _test(results), _others(results), _saved(results), _time(results)]
-    return [sentence for sentence in told if sentence]
+def paragraphs(results: Results) -> list[str]:
+    """The study in three paragraphs: what was tuned, what is best, what the others came to and how long it took."""
+    told = [(_what(results),), (_best(results), _test(results)), (_others(results), _saved(results), _time(results))]
+    return [" ".join(filter(None, paragraph)) for paragraph in told]
 
 
 def causes(results: Results) -> list[Cause]:
@@ -141,7 +144,12 @@ def _others(results: Results) -> str:
         "waiting": "waiting",
     }
     parts = [f"{states[state]} {word}" for state, word in words.items() if states.get(state, 0)]
-    return f"Of {counted(len(results.trials), 'trial')}, {listed(parts)}." if parts else "No trial has started yet."
+    count = len(results.trials)
+    if not parts:
+        return "No trial has started yet."
+    if len(states) == 1 and count > 1:
+        return f"All {count} trials {'are ' if states.index[0] in _LASTING else ''}{words[str(states.index[0])]}."
+    return f"Of {counted(count, 'trial')}, {listed(parts)}."
 
 
 def _saved(results: Results) -> str:

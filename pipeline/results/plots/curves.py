@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.leaderboard import format_number
 from pipeline.results.load import Results
-from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, by_decade, window
+from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, SECOND, by_decade, window
 from pipeline.storage.schema import metric_column
 
 __all__ = ["alive_seconds", "best_so_far", "learning_curves", "learning_rates", "train_column"]
@@ -57,6 +57,7 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
         (results.best.epoch, results.best.value), (0, 9 if not below else -9), textcoords="offset points",
         ha="right" if results.best.epoch > ax.get_xlim()[1] / 2 else "left",
         va="bottom" if not below else "top", color=ACCENT, weight="bold", zorder=7,
+        bbox={"fc": PAPER, "ec": "none", "alpha": 0.8, "pad": 1},
     )  # fmt: skip
     _label_ends(ax, int(best["epoch"].iloc[-1]), labels)
     return ax

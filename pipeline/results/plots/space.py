@@ -111,10 +111,13 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
                 lines, colors=colour, linewidths=width, alpha=alpha, zorder=layer, rasterized=len(lines) > 1500
             )
         )
-    for place, name in enumerate(names):
-        _upright(ax, place, name, _marks(domains[name]))
-    _upright(ax, len(names), results.objective.metric, _objective_marks(worst, top))
-    ax.set_xlim(-0.35, len(names) + 0.35)
+    titles = [*names, results.objective.metric]
+    marks = [*(_marks(domains[name]) for name in names), _objective_marks(worst, top)]
+    room = ax.bbox.width * 72 / ax.get_figure(root=True).dpi / len(titles)
+    slanted = max(min(len(title), 16) for title in titles) * 6.5 > room
+    for place, title in enumerate(titles):
+        _upright(ax, place, title, marks[place], slanted=slanted)
+    ax.set_xlim(-0.35, len(names) + (0.9 if slanted else 0.35))
     ax.set_ylim(-0.1, 1.12)
     ax.set_xticks([])
     ax.set_yticks([])
@@ -136,11 +139,13 @@ def _objective_marks(worst: float, best: float) -> list[tuple[float, str]]:
     return [(0.0, _short(worst)), (1.0, _short(best))] if worst != best else [(0.5, _short(best))]
 
 
-def _upright(ax: Axes, place: int, name: str, marks: list[tuple[float, str]]) -> None:
+def _upright(ax: Axes, place: int, name: str, marks: list[tuple[float, str]], *, slanted: bool) -> None:
     ax.plot([place, place], [0, 1], color=INK, lw=1.0, zorder=5)
-    shown = name if len(name) <= 14 else name[:13] + "…"
+    shown = name if len(name) <= 16 else name[:15] + "…"
+    turned = {"rotation": 30, "ha": "left", "rotation_mode": "anchor"} if slanted else {"ha": "center"}
     ax.annotate(
-        shown, (place, 1), (0, 18), textcoords="offset points", ha="center", va="bottom", weight="bold", zorder=6
+        shown, (place, 1), (-6 if slanted else 0, 18), textcoords="offset points", va="bottom", weight="bold",
+        zorder=6, **turned,
     )  # fmt: skip
     for height, text in marks:
         ends = {0.0: ("center", "top", 0, -4), 1.0: ("center", "bottom", 0, 4)}
