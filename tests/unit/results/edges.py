@@ -34,7 +34,7 @@ def _study(
         study.decide(trial, 0, "start", now, "drawn", config_after=config)
         for epoch, value in enumerate(curve, start=1):
             now += 0.5
-            study.train(trial, epoch, config, value, now)
+            study.train(trial, epoch, config, value, now, **{study.job.objective.metric: value})
         kind = kinds[index % len(kinds)]
         if kind:
             study.decide(trial, len(curve), kind, now, reason)
