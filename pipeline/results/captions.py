@@ -89,7 +89,7 @@ def of_objective_against(results: Results, parameter: str) -> str:
     rows = rows[rows[parameter].notna()]
     if rows.empty:
         return "No trial has a value."
-    if is_listed(results.space[parameter]):  # type: ignore[arg-type]
+    if is_listed(results.space[parameter]):
         medians = rows.groupby(rows[parameter].map(format_value))["objective"].agg(["median", "size"])
         medians = medians.sort_values("median", ascending=results.objective.mode == "min")
         parts = [f"{value} {format_number(m)} ({n})" for value, m, n in medians.head(4).itertuples()]
@@ -115,7 +115,7 @@ def of_parallel_coordinates(results: Results) -> str:
         values = front[name].dropna()
         if values.empty:
             continue
-        if is_listed(results.space[name]):  # type: ignore[arg-type]
+        if is_listed(results.space[name]):
             parts.append(f"{name} {' or '.join(dict.fromkeys(format_value(value) for value in values))}")
         else:
             ends = dict.fromkeys(format_number(float(end)) for end in (values.min(), values.max()))
@@ -129,7 +129,8 @@ def of_parallel_coordinates(results: Results) -> str:
 def of_rungs(results: Results) -> str:
     """How many were stopped at each rung, and how many were left."""
     parts = [
-        f"{stopped} of {reached} at epoch {rung}" for rung, reached, stopped in rungs_of(results).itertuples(index=False)
+        f"{stopped} of {reached} at epoch {rung}"
+        for rung, reached, stopped in rungs_of(results).itertuples(index=False)
     ]
     done = int((results.trials["state"] == "completed").sum())
     left = f"{counted(done, 'trial')} trained all {counted(int(results.job['budget']['epochs']), 'epoch')}"
@@ -155,7 +156,7 @@ def of_schedule(results: Results, parameter: str) -> str:
         inside = results.epochs["epoch"].between(stretch.after + 1, stretch.until)
         life += places[inside & (results.epochs["trial_id"] == stretch.trial_id)].tolist()
     domain = results.space[parameter]
-    values = [format_value(domain.values[int(v)]) if is_listed(domain) else format_number(v) for v in life if v == v]  # type: ignore
+    values = [format_value(domain.values[int(v)]) if is_listed(domain) else format_number(v) for v in life if v == v]
     changes = [value for place, value in enumerate(values) if not place or value != values[place - 1]]
     if len(changes) == 1:
         return f"{changes[0]} throughout."

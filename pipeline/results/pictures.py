@@ -91,7 +91,8 @@ def _all(results: Results) -> Iterator[Section]:
             "Each line is a trial; the best quarter is in colour, the best trial thick. The good end is above.",
             [
                 _picture(
-                    results, "parallel", plots.parallel_coordinates, captions.of_parallel_coordinates(results), 400, 300,
+                    results, "parallel", plots.parallel_coordinates, captions.of_parallel_coordinates(results), 400,
+                    300,
                     f"Parallel coordinates of {len(names)} hyperparameters and {metric} for {len(rows)} trials.",
                 )
             ],

@@ -11,7 +11,7 @@ from pipeline.results.leaderboard import format_number, format_value, ranked
 from pipeline.results.load import Results, config_of, load_results
 from pipeline.results.pictures import sections
 from pipeline.results.plots.space import scored, tuned
-from pipeline.results.summary import causes, counted, domain_in_words, duration, saved_epochs, paragraphs
+from pipeline.results.summary import causes, counted, domain_in_words, duration, paragraphs, saved_epochs
 from pipeline.results.svg import DAY, NIGHT
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -49,7 +49,8 @@ def report_page(results: Results) -> str:
         space=_space(results),
         day=DAY,
         night=NIGHT,
-        svg=Markup,  # noqa: S704 - the pictures' own text was escaped when they were drawn
+        # What pictures say was escaped when they were drawn.
+        svg=Markup,
     )
 
 
@@ -77,12 +78,13 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     if results.best is not None:
         beside = f"trial {results.best.trial_id}, epoch {results.best.epoch}"
         tiles.append((f"best {results.objective.metric}", format_number(results.best.value), beside))
-    for name, value in list((results.test or {}).items())[-1:]:
-        tiles.append((name.replace("_", " "), format_number(value), "the winner on the test split"))
+    goal = results.objective.metric.removeprefix("val_")
+    test = {name: value for name, value in (results.test or {}).items() if name.removeprefix("test_") == goal}
+    tiles += [(name, format_number(value), "the winner on the test split") for name, value in test.items()]
     failed = int((results.trials["state"] == "failed").sum())
     stopped = int((results.trials["state"] == "stopped").sum())
     tiles.append(("trials", f"{len(results.trials):,}", f"{stopped} stopped early, {failed} failed"))
-    saved, whole = saved_epochs(results)
+    saved, _ = saved_epochs(results)
     told = f"{saved:,} saved by early stopping" if saved else "none saved by early stopping"
     tiles.append(("epochs", f"{int(results.trials['epochs'].sum()):,}", told))
     sessions = counted(len(results.sessions), "session")
@@ -103,13 +105,13 @@ def _numeric(results: Results, parameter: str) -> bool:
 
 def _rows(results: Results) -> list[Mapping[str, Any]]:
     """The leaderboard: each cell as its text and the key by which it sorts."""
-    trials = results.trials.set_index("trial_id")
-    rows = []
+    trials = {row["trial_id"]: row for row in results.trials.to_dict("records")}
+    rows: list[Mapping[str, Any]] = []
     for trial_id in ranked(results):
-        row = trials.loc[trial_id]
+        row = {str(name): value for name, value in trials[trial_id].items()}
         value, known = float(row["objective"]), math.isfinite(float(row["objective"]))
         epoch = int(row["best_epoch"]) if known else ""
-        cells = [
+        cells: list[tuple[Any, Any]] = [
             (trial_id, trial_id),
             (format_number(value) if known else "–", repr(value) if known else ""),
             (epoch if known else "–", epoch),

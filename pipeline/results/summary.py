@@ -11,7 +11,7 @@ from pipeline.results.leaderboard import format_number, format_value
 from pipeline.results.load import Results
 from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform
 
-__all__ = ["Cause", "causes", "counted", "domain_in_words", "duration", "listed", "saved_epochs", "paragraphs"]
+__all__ = ["Cause", "causes", "counted", "domain_in_words", "duration", "listed", "paragraphs", "saved_epochs"]
 
 
 _LASTING = ("running", "paused", "waiting")

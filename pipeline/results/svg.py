@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-
 from pipeline.results.plots.style import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, THIRD, style
 
 __all__ = ["DAY", "NIGHT", "VARIABLES", "inline_svg"]

@@ -87,6 +87,7 @@ def learning_rates(results: Results, ax: Axes) -> Axes:
         ax.annotate(
             f"trial {results.best.trial_id}", (best["epoch"].iloc[-1], best["learning_rate"].iloc[-1]), (0, 7),
             textcoords="offset points", ha="right", va="bottom", color=ACCENT, weight="bold",
+            bbox={"fc": PAPER, "ec": "none", "alpha": 0.8, "pad": 1}, zorder=6,
         )  # fmt: skip
     return ax
 

@@ -1,10 +1,12 @@
 """Where the time went."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.text import Annotation
 
 from pipeline.results.load import Results
 from pipeline.results.plots.curves import alive_seconds
@@ -100,9 +102,10 @@ def where_time_went(results: Results, ax: Axes) -> Axes:
 
 def _name_phases(ax: Axes, phases: list[str]) -> None:
     """The phases' names above the bars, each in its colour, side by side."""
-    before = None
+    before: Annotation | None = None
     for phase in phases:
-        anchor = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (0, 4), "textcoords": "offset points"}
+        anchor: dict[str, Any] = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (0, 4)}
         if before is not None:
-            anchor = {"xy": (1, 0), "xycoords": before, "xytext": (10, 0), "textcoords": "offset points"}
-        before = ax.annotate(phase, **anchor, ha="left", va="bottom", color=PHASES[phase], weight="bold")
+            anchor = {"xy": (1, 0), "xycoords": before, "xytext": (10, 0)}
+        look: dict[str, Any] = {"ha": "left", "va": "bottom", "color": PHASES[phase], "weight": "bold"}
+        before = ax.annotate(phase, **anchor, textcoords="offset points", **look)

@@ -1,6 +1,7 @@
 """What the scheduler did: who was stopped where, who took over whose weights, and the schedule that came of it."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -91,11 +92,12 @@ def rungs(results: Results, ax: Axes) -> Axes:
         The axes: one row a trial, the best above; those that trained to their end in colour.
     """
     bare(ax, keep=("bottom",))
-    trials = results.trials.set_index("trial_id")
-    order = [trial for trial in ranked(results) if trials.loc[trial, "epochs"] > 0 or len(trials) <= _NAMED]
+    epochs = _epochs(results)
+    states = dict(zip(results.trials["trial_id"], results.trials["state"], strict=True))
+    order = [trial for trial in ranked(results) if epochs[trial] > 0 or len(epochs) <= _NAMED]
     rows = {trial: len(order) - 1 - place for place, trial in enumerate(order)}
     width = float(np.clip(110 / max(len(order), 1), 0.7, 5))
-    last = max([1, *trials["epochs"]])
+    last = max([1, *epochs.values()])
     at = rungs_of(results)
     for rung, _, stopped in at.itertuples(index=False):
         ax.axvline(rung, color=GRID, lw=1.2, zorder=0)
@@ -107,13 +109,18 @@ def rungs(results: Results, ax: Axes) -> Axes:
         ax.annotate(
             "stopped", (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", va="bottom", color=SECOND
         )  # fmt: skip
-    for states, colour, alpha in (({"stopped"}, MUTED, 0.6), ({"failed"}, BAD, 0.8), (set(), ACCENT, 1.0)):
-        mine = [t for t in order if (trials.loc[t, "state"] in states if states else _survived(trials.loc[t, "state"]))]
-        bars = [[(0, rows[trial]), (trials.loc[trial, "epochs"], rows[trial])] for trial in mine]
+    for kind, colour, marker, alpha in (
+        ("stopped", MUTED, "|", 0.6),
+        ("failed", BAD, "x", 0.8),
+        ("", ACCENT, "o", 1.0),
+    ):
+        mine = [trial for trial in order if (states[trial] if states[trial] in ("stopped", "failed") else "") == kind]
+        ends = np.array([[epochs[trial], rows[trial]] for trial in mine], np.float64).reshape(-1, 2)
+        bars = [[(0, row), (end, row)] for end, row in ends]
         ax.add_collection(LineCollection(bars, colors=colour, linewidths=width, alpha=alpha, capstyle="butt"))
-        marker = {"stopped": "|", "failed": "x"}.get(next(iter(states), ""), "o")
-        ends = [trials.loc[trial, "epochs"] for trial in mine]
-        ax.plot(ends, [rows[t] for t in mine], marker, color=colour, ms=min(width + 3, 6), mew=1.5, zorder=4)
+        ax.plot(
+            ends[:, 0], ends[:, 1], marker, color=colour, ms=min(width + 3, 6), mew=1.5, zorder=4, clip_on=False
+        )  # fmt: skip
     if len(order) <= _NAMED:
         ax.set_yticks(list(rows.values()), list(rows), fontsize=min(9, 300 / max(len(order), 1)))
         ax.tick_params(axis="y", length=0)
@@ -146,13 +153,15 @@ def lineage(results: Results, ax: Axes) -> Axes:
     bare(ax, keep=("bottom",))
     order = ranked(results)
     rows = {trial: len(order) - 1 - place for place, trial in enumerate(order)}
-    epochs = results.trials.set_index("trial_id")["epochs"]
+    epochs = _epochs(results)
     bars = [[(0, rows[trial]), (epochs[trial], rows[trial])] for trial in order]
     ax.add_collection(LineCollection(bars, colors=MUTED, linewidths=1.6, alpha=0.55))
     stretches = ancestry(results)
-    on_path = {(old.trial_id, old.until, new.trial_id, new.after) for old, new in zip(stretches, stretches[1:])}
-    for exploit in exploits(results).itertuples():
-        donor, start, receiver, end = exploit.parent_trial, exploit.parent_epoch, exploit.trial_id, exploit.epoch
+    on_path = {(old.trial_id, old.until, new.trial_id, new.after) for old, new in pairwise(stretches)}
+    found = exploits(results)
+    donors, receivers = found["parent_trial"].astype(str), found["trial_id"].astype(str)
+    starts, ends = found["parent_epoch"].astype(int), found["epoch"].astype(int)
+    for donor, start, receiver, end in zip(donors, starts, receivers, ends, strict=True):
         best = (donor, start, receiver, end) in on_path
         ax.add_patch(
             FancyArrowPatch(
@@ -178,7 +187,7 @@ def lineage(results: Results, ax: Axes) -> Axes:
     else:
         ax.set_yticks([])
         ax.set_ylabel(f"{len(order)} trials, the best above")
-    ax.set_xlim(0, max([1, *epochs]) * 1.03)
+    ax.set_xlim(0, max([1, *epochs.values()]) * 1.03)
     ax.set_ylim(-0.7, max(len(order), 1) - 0.3)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("epoch of each trial")
@@ -221,5 +230,6 @@ def schedule(results: Results, ax: Axes, parameter: str) -> Axes:
     return ax
 
 
-def _survived(state: str) -> bool:
-    return state not in ("stopped", "failed")
+def _epochs(results: Results) -> dict[str, int]:
+    trials = results.trials
+    return {str(trial): int(epochs) for trial, epochs in zip(trials["trial_id"], trials["epochs"], strict=True)}

@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 from pipeline.results.leaderboard import format_value
 from pipeline.results.load import Results, config_of
 from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, bare, by_decade, is_listed, is_log, window
-from pipeline.space import Domain
 
 __all__ = ["config_places", "objective_against", "parallel_coordinates", "parameter_axis", "scored", "tuned"]
 
@@ -28,15 +27,15 @@ def scored(results: Results) -> pd.DataFrame:
     Returns:
         Columns trial_id, objective, state, and one for each tuned parameter; in the order of `results.trials`.
     """
-    trials = results.trials
+    trials = results.trials[["trial_id", "objective", "state", "best_epoch"]]
     trials = trials[np.isfinite(trials["objective"].to_numpy(np.float64)) & (trials["state"] != "failed")]
-    at = results.epochs.set_index(["trial_id", "epoch"])
+    trials = trials.astype({"best_epoch": "int64"}).rename(columns={"best_epoch": "epoch"})
+    configs = [name for name in results.epochs.columns if name.startswith("config_")]
+    found = trials.merge(results.epochs[["trial_id", "epoch", *configs]], on=["trial_id", "epoch"], how="left")
     rows: list[dict[str, Any]] = []
-    for trial_id, epoch, value, state in zip(
-        trials["trial_id"], trials["best_epoch"], trials["objective"], trials["state"], strict=True
-    ):
-        config = config_of(at.loc[(trial_id, int(epoch))], results.space)
-        rows.append({"trial_id": trial_id, "objective": value, "state": state, **config})
+    for row in found.to_dict("records"):
+        known = {name: row[name] for name in ("trial_id", "objective", "state")}
+        rows.append({**known, **config_of({str(name): value for name, value in row.items()}, results.space)})
     frame = pd.DataFrame(rows, columns=["trial_id", "objective", "state", *tuned(results)], dtype=object)
     return frame.astype({"objective": float})
 
@@ -65,7 +64,13 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     early = (rows["state"] == "stopped").to_numpy()
     best = (rows["trial_id"] == (results.best.trial_id if results.best else None)).to_numpy()
     values = rows["objective"].to_numpy()
-    look = {"ls": "", "marker": "o", "ms": 5, "rasterized": many, "alpha": 0.9 if len(rows) < 60 else 0.6}
+    look: dict[str, Any] = {
+        "ls": "",
+        "marker": "o",
+        "ms": 5,
+        "rasterized": many,
+        "alpha": 0.9 if len(rows) < 60 else 0.6,
+    }
     ax.plot(places[early & ~best], values[early & ~best], mec=MUTED, mfc=PAPER, mew=1.1, **look)
     ax.plot(places[~early & ~best], values[~early & ~best], mec=PAPER, mfc=MUTED, mew=0.4, **look)
     ax.plot(places[best], values[best], "o", color=ACCENT, ms=8, mec=PAPER, mew=1, zorder=5)
@@ -113,7 +118,8 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         )
     titles = [*names, results.objective.metric]
     marks = [*(_marks(domains[name]) for name in names), _objective_marks(worst, top)]
-    room = ax.bbox.width * 72 / ax.get_figure(root=True).dpi / len(titles)
+    figure = ax.get_figure(root=True)
+    room = ax.bbox.width * 72 / (figure.dpi if figure else 72) / len(titles)
     slanted = max(min(len(title), 16) for title in titles) * 6.5 > room
     for place, title in enumerate(titles):
         _upright(ax, place, title, marks[place], slanted=slanted)
@@ -142,7 +148,7 @@ def _objective_marks(worst: float, best: float) -> list[tuple[float, str]]:
 def _upright(ax: Axes, place: int, name: str, marks: list[tuple[float, str]], *, slanted: bool) -> None:
     ax.plot([place, place], [0, 1], color=INK, lw=1.0, zorder=5)
     shown = name if len(name) <= 16 else name[:15] + "…"
-    turned = {"rotation": 30, "ha": "left", "rotation_mode": "anchor"} if slanted else {"ha": "center"}
+    turned: dict[str, Any] = {"rotation": 30, "ha": "left", "rotation_mode": "anchor"} if slanted else {"ha": "center"}
     ax.annotate(
         shown, (place, 1), (-6 if slanted else 0, 18), textcoords="offset points", va="bottom", weight="bold",
         zorder=6, **turned,
@@ -156,7 +162,7 @@ def _upright(ax: Axes, place: int, name: str, marks: list[tuple[float, str]], *,
         )  # fmt: skip
 
 
-def _marks(domain: Domain) -> list[tuple[float, str]]:
+def _marks(domain: Any) -> list[tuple[float, str]]:
     if is_listed(domain):
         count = len(domain.values)
         heights = [0.5] if count == 1 else [place / (count - 1) for place in range(count)]
@@ -167,13 +173,13 @@ def _marks(domain: Domain) -> list[tuple[float, str]]:
     return [(0.0, _short(low)), (1.0, _short(high))]
 
 
-def _bounds(domain: Domain) -> tuple[float, float]:
+def _bounds(domain: Any) -> tuple[float, float]:
     if hasattr(domain, "low"):
         return domain.low, domain.high
     return domain.mean - 3 * domain.std, domain.mean + 3 * domain.std
 
 
-def _places(domain: Domain, values: pd.Series, *, spread: bool = False) -> npt.NDArray[np.float64]:
+def _places(domain: Any, values: pd.Series, *, spread: bool = False) -> npt.NDArray[np.float64]:
     """Where values lie on their axis: numbers as they are, listed ones by their position.
 
     Args:
@@ -193,7 +199,7 @@ def _places(domain: Domain, values: pd.Series, *, spread: bool = False) -> npt.N
     return places
 
 
-def _unit(domain: Domain, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _unit(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     if is_listed(domain):
         last = len(domain.values) - 1
         return places / last if last else np.full(len(places), 0.5)
@@ -214,7 +220,7 @@ def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.N
     return places
 
 
-def parameter_axis(ax: Axes, domain: Domain, places: npt.NDArray[np.float64], *, axis: Literal["x", "y"] = "x") -> None:
+def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, axis: Literal["x", "y"] = "x") -> None:
     """Set an axis up for a domain: its bounds, its scale, its values' names.
 
     Args:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform
+from pipeline.space import Choice, Grid, IntUniform, LogUniform
 
 __all__ = [
     "ACCENT",
@@ -91,12 +91,12 @@ def style() -> Iterator[None]:
         yield
 
 
-def is_log(domain: Domain) -> bool:
+def is_log(domain: object) -> bool:
     """Whether a domain is drawn by its logarithm."""
     return isinstance(domain, LogUniform) or (isinstance(domain, IntUniform) and domain.log)
 
 
-def is_listed(domain: Domain) -> bool:
+def is_listed(domain: object) -> TypeGuard[Choice | Grid]:
     """Whether a domain lists its values."""
     return isinstance(domain, Choice | Grid)
 
