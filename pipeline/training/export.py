@@ -11,6 +11,7 @@ from pipeline.datasets import Split
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
+from pipeline.training.outline import has_own_parts
 from pipeline.training.resident import as_batch, example_of
 from pipeline.training.state import load_variables, variables_of
 from pipeline.training.workplace import Workplace
@@ -108,7 +109,7 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
             told = (
                 f"{name} does not load back: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             )
-            if not _has_own_parts(model):
+            if not has_own_parts(model):
                 raise ModelError(f"The exported {told}") from error
             (folder / name).unlink(missing_ok=True)
             print(
@@ -139,13 +140,6 @@ def _from_json(folder: Path) -> keras.Model:
     model = keras.models.model_from_json((folder / "architecture.json").read_text())
     model.load_weights(folder / "model.weights.h5")
     return model
-
-
-def _has_own_parts(model: keras.Model) -> bool:
-    parts = [model, *model._flatten_layers(include_self=False)]
-    return any(
-        type(part).__module__.split(".")[0] != "keras" or isinstance(part, keras.layers.Lambda) for part in parts
-    )
 
 
 def _averages_in_place(checkpoint: Checkpoint) -> bool:

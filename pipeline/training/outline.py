@@ -12,13 +12,21 @@ from keras.src.models.functional import Functional
 
 from pipeline.training.numbers import Place, neutral
 
-__all__ = ["outline"]
+__all__ = ["has_own_parts", "outline"]
 
 _OVERRIDABLE = ("call", "train_step", "test_step", "compute_loss", "compute_metrics", "compute_output_shape")
 
 
 class _Unknown(Exception):
     """Something that does not tell all about itself."""
+
+
+def has_own_parts(model: keras.Model) -> bool:
+    """Whether a model, a layer, the optimiser, a loss or a metric is of the user's own making."""
+    arguments = [value for value in keras.tree.flatten(model._compile_config.config) if callable(value)]
+    parts = [type(part) for part in (model, model.optimizer, *model._flatten_layers(include_self=False))]
+    parts += [value if hasattr(value, "__qualname__") else type(value) for value in arguments]
+    return keras.layers.Lambda in parts or any(part.__module__.split(".")[0] != "keras" for part in parts)
 
 
 def outline(model: keras.Model, places: list[Place], more: Any) -> str | None:

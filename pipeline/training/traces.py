@@ -58,7 +58,7 @@ class Trace:
         self.evaluate = compiled(
             model.test_step, data.validation, data.validation_rows, batch_size, jit_compile=jit, stop_at_nan=False
         )
-        captured = {id(variable): variable for f in (self.train, self.evaluate) for variable in f.graph.variables}
+        captured = {id(variable): variable for f in (self.train, self.evaluate) for variable in _captured(f.graph)}
         self.free = {p.path: p for p in places if p.path in free and id(p.variable) in captured and not p.escaped}
         # Asking for a number that no graph reads changes nothing.
         self._unread = {p.path for p in places if p.path in free and id(p.variable) not in captured and not p.escaped}
@@ -169,6 +169,12 @@ class Traces:
                 return
             if not trace.in_use:
                 del self._kept[key]
+
+
+def _captured(graph: Any) -> list[Any]:
+    """The variables that a graph reads, in the order in which it came upon them."""
+    handles = {id(variable.handle): variable for variable in graph.variables}
+    return [handles[id(outside)] for outside, _ in graph.captures if id(outside) in handles]
 
 
 def _named(values: Collection[Any]) -> set[float]:

@@ -195,9 +195,11 @@ class CompiledTrainer(Trainer):
             order,
             self.steps,
             (hooks.on_train_batch_begin, hooks.on_train_batch_end) if self.callbacks.per_train_batch else None,
+            "stop_training",
         )
         logs = dict(model._get_metrics_result_or_logs(found))
         trained = time.perf_counter()
+        model.stop_evaluating = False
         hooks.on_test_begin()
         model.reset_metrics()
         found = self._steps(
@@ -205,6 +207,7 @@ class CompiledTrainer(Trainer):
             self._data.in_order,
             self._validation_steps,
             (hooks.on_test_batch_begin, hooks.on_test_batch_end) if self.callbacks.per_test_batch else None,
+            "stop_evaluating",
         )
         validation = pythonify_logs(model._get_metrics_result_or_logs(found))
         hooks.on_test_end(validation)
@@ -212,7 +215,7 @@ class CompiledTrainer(Trainer):
         logs.update({f"val_{name}": value for name, value in validation.items()})
         return self.callbacks.epoch_end(index, logs), trained - started, evaluated - trained
 
-    def _steps(self, function: Any, order: Any, steps: int, told: tuple[Any, Any] | None) -> Any:
+    def _steps(self, function: Any, order: Any, steps: int, told: tuple[Any, Any] | None, stop: str) -> Any:
         if told is None:
             return function(order, tf.constant(0), tf.constant(steps))
         logs: Any = {}
@@ -221,7 +224,7 @@ class CompiledTrainer(Trainer):
             before(step)
             logs = function(order, tf.constant(step), tf.constant(step + 1))
             after(step, logs)
-            if self.callbacks.stopped:
+            if getattr(self.model, stop):
                 break
         return logs
 

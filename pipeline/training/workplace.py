@@ -46,6 +46,8 @@ class Workplace:
         from pipeline.training.traces import Traces
 
         self._told: set[str] = set()
+        self._own_parts = False
+        self._fresh = True
         self._strategy = tf.distribute.MirroredStrategy() if job.resources.strategy == "mirrored" else None
         self._example = example_of(data.train)
         free = memory_for_data(job.resources) if memory is None else memory
@@ -86,8 +88,14 @@ class Workplace:
         """
         import contextlib
 
+        import tensorflow as tf
+
         from pipeline.training.build import build_model
 
+        if self._fresh or self._own_parts:
+            # For tf.random in the user's own code. It empties TensorFlow's caches, so Keras' own models do without.
+            tf.random.set_seed(seed)
+            self._fresh = False
         with contextlib.nullcontext() if self._strategy is None else self._strategy.scope():
             model = build_model(self.job, config, seed=seed, example=self._example)
         if not self.job.resources.gpus or self._strategy is not None:
@@ -101,7 +109,7 @@ class Workplace:
 
         assert self.data is not None
         started = time.perf_counter()
-        model = self.build(config, seed=seed)
+        model = self._built(config, seed)
         reason = reason_for_fit(model)
         if self._strategy is not None:
             reason = "resources.strategy is mirrored"
@@ -121,6 +129,14 @@ class Workplace:
             started=started,
             stream=not self._fits,
         )
+
+    def _built(self, config: Config, seed: int) -> Any:
+        from pipeline.training.outline import has_own_parts
+
+        seeded = self._fresh or self._own_parts
+        model = self.build(config, seed=seed)
+        self._own_parts = has_own_parts(model)
+        return model if seeded or not self._own_parts else self.build(config, seed=seed)
 
     def _say_once(self, what: str) -> None:
         if what not in self._told:
