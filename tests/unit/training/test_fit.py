@@ -1,0 +1,165 @@
+"""Training by way of Keras' fit: the same batches, the same results, and it says so once."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from pipeline.study import Resources
+from pipeline.training.fit import FitTrainer
+from pipeline.training.trainer import CompiledTrainer
+from pipeline.training.workplace import Workplace
+from tests.unit.training.kinds import averaged, dense, rows_of_six, weighted
+from tests.unit.training.training import job_of, weights_of
+
+EPOCHS, SEED = 2, 3
+
+
+def eager(config: Mapping[str, Any]) -> keras.Model:
+    """The dense network, run eagerly."""
+    model = dense(config)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), model.loss, metrics=["accuracy"], run_eagerly=True)
+    return model
+
+
+class OwnFunction(keras.Model):
+    """A model that makes its own function of training."""
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """As Keras', but not Keras'."""
+        return super().make_train_function(force)
+
+
+def own_function(config: Mapping[str, Any]) -> keras.Model:
+    """A model that makes its own function of training."""
+    x = keras.Input((6,))
+    model = OwnFunction(x, layers.Dense(3, activation="softmax")(x))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+def trained(learner: Any) -> tuple[list[Mapping[str, float]], list[np.ndarray]]:
+    """The metrics of some epochs, and the weights after training is over."""
+    metrics = [learner.run_epoch().metrics for _ in range(EPOCHS)]
+    learner.close()
+    return metrics, weights_of(learner.model)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether metrics and weights are equal to the last digit."""
+    return a[0] == b[0] and all(np.array_equal(x, y) for x, y in zip(a[1], b[1], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("build", "fields", "memory", "why"),
+    [
+        pytest.param(eager, {}, None, "run_eagerly", id="run eagerly"),
+        pytest.param(own_function, {}, None, "make_train_function", id="its own function"),
+        pytest.param(dense, {}, 100.0, "too large", id="data too large"),
+        pytest.param(dense, {"resources": Resources(strategy="mirrored")}, None, "mirrored", id="mirrored"),
+    ],
+)
+def test_goes_through_fit_and_says_so_once(
+    build: Any, fields: dict[str, Any], memory: float | None, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be one compiled function goes through fit, and the reason is printed once for all trials."""
+    workplace = Workplace(job_of(build, **fields), rows_of_six(), memory=memory)
+    learners = [workplace.learner({}, seed=seed) for seed in (1, 2)]
+    assert all(isinstance(learner, FitTrainer) for learner in learners)
+    told = [line for line in capsys.readouterr().out.splitlines() if "Keras' fit" in line]
+    assert len(told) == 1
+    assert why in told[0]
+
+
+@pytest.mark.parametrize("data", [rows_of_six, weighted], ids=["rows", "weighted rows"])
+@pytest.mark.parametrize(
+    ("fields", "memory"),
+    [
+        pytest.param({}, 100.0, id="one batch at a time"),
+        pytest.param({"resources": Resources(strategy="mirrored")}, None, id="mirrored over one device"),
+    ],
+)
+def test_equals_the_compiled_epoch(data: Any, fields: dict[str, Any], memory: float | None) -> None:
+    """Fit and the compiled epoch see the same batches and come to the same weights."""
+    compiled: Any = Workplace(job_of(dense), data()).learner({}, seed=SEED)
+    fit: Any = Workplace(job_of(dense, **fields), data(), memory=memory).learner({}, seed=SEED)
+    assert isinstance(compiled, CompiledTrainer)
+    assert same(trained(fit), trained(compiled))
+
+
+def test_eager_training_comes_close_to_the_compiled_epoch() -> None:
+    """Run eagerly, single operations round in other places; nothing else differs."""
+    compiled: Any = Workplace(job_of(dense), rows_of_six()).learner({}, seed=SEED)
+    fit: Any = Workplace(job_of(eager), rows_of_six()).learner({}, seed=SEED)
+    expected, found = trained(compiled), trained(fit)
+    for ours, theirs in zip(found[0], expected[0], strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+def test_average_is_put_in_place_only_at_the_end() -> None:
+    """Fit is called for each epoch, and averages weights at the end of each call; a trial does so once, when it ends."""
+    compiled: Any = Workplace(job_of(averaged), rows_of_six()).learner({}, seed=SEED)
+    fit: Any = Workplace(job_of(averaged), rows_of_six(), memory=100.0).learner({}, seed=SEED)
+    assert same(trained(fit), trained(compiled))
+
+
+@pytest.mark.parametrize("fields", [{}, {"resources": Resources(strategy="mirrored")}], ids=["stream", "mirrored"])
+def test_goes_on_exactly(fields: dict[str, Any]) -> None:
+    """A state saved under fit is gone on from as if training had not stopped, by way of fit or compiled."""
+    memory = None if fields else 100.0
+    job, data = job_of(averaged, **fields), rows_of_six()
+    first: Any = Workplace(job, data, memory=memory).learner({}, seed=SEED)
+    first.run_epoch()
+    state = first.save()
+    expected = first.run_epoch().metrics
+
+    second: Any = Workplace(job, data, memory=memory).learner({}, seed=SEED)
+    second.load(state)
+    third: Any = Workplace(job_of(averaged), data).learner({}, seed=SEED)
+    third.load(state)
+
+    assert second.run_epoch().metrics == expected
+    assert third.run_epoch().metrics == expected
+    assert second.model_epoch == third.model_epoch == 2
+
+
+def test_callbacks_hear_of_one_training() -> None:
+    """One on_train_begin and one on_train_end for all epochs, though fit is called for each; stopping ends the trial."""
+    told: list[str] = []
+
+    def callbacks(config: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
+        class Told(keras.callbacks.Callback):
+            def on_train_begin(self, logs: Any = None) -> None:
+                told.append("begin")
+
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                told.append(f"epoch {epoch} {sorted(logs)}")
+                logs["own"] = 7.0
+                self.model.stop_training = epoch == 1
+
+            def on_train_end(self, logs: Any = None) -> None:
+                told.append("end")
+
+        return [Told()]
+
+    learner = Workplace(job_of(dense, callbacks=callbacks), rows_of_six(), memory=100.0).learner({}, seed=SEED)
+    results = [learner.run_epoch(), learner.run_epoch()]
+    learner.close()
+    learner.close()
+
+    names = "['accuracy', 'loss', 'val_accuracy', 'val_loss']"
+    assert told == ["begin", f"epoch 0 {names}", f"epoch 1 {names}", "end"]
+    assert [result.last for result in results] == [False, True]
+    assert results[1].metrics["own"] == 7.0
+    assert all(result.seconds_train > 0 < result.seconds_evaluate for result in results)
+
+
+def test_nothing_is_copied_into_the_process() -> None:
+    """Data too large for memory are left where they are."""
+    data = rows_of_six()
+    learner: Any = Workplace(job_of(dense), replace(data), memory=100.0).learner({}, seed=SEED)
+    assert learner._train[0] is data.train.x
