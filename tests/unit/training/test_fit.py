@@ -1,7 +1,6 @@
 """Training by way of Keras' fit: the same batches, the same results, and it says so once."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import keras
@@ -161,5 +160,5 @@ def test_callbacks_hear_of_one_training() -> None:
 def test_nothing_is_copied_into_the_process() -> None:
     """Data too large for memory are left where they are."""
     data = rows_of_six()
-    learner: Any = Workplace(job_of(dense), replace(data), memory=100.0).learner({}, seed=SEED)
+    learner: Any = Workplace(job_of(dense), data, memory=100.0).learner({}, seed=SEED)
     assert learner._train[0] is data.train.x
