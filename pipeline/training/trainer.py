@@ -190,36 +190,35 @@ class CompiledTrainer(Trainer):
         model.reset_metrics()
         hooks.on_epoch_begin(index)
         order = tf.constant(order_of(self.rows, self.seed, index))
-        found = self._steps(
-            self._trace.train,
-            order,
-            self.steps,
-            (hooks.on_train_batch_begin, hooks.on_train_batch_end) if self.callbacks.per_train_batch else None,
-            "stop_training",
-        )
+        if self.callbacks.per_train_batch:
+            told = (hooks.on_train_batch_begin, hooks.on_train_batch_end, "stop_training")
+            found = self._one_by_one(self._trace.train, order, self.steps, *told)
+        else:
+            found = self._trace.train(order, tf.constant(0), tf.constant(self.steps))
         logs = dict(model._get_metrics_result_or_logs(found))
         trained = time.perf_counter()
-        model.stop_evaluating = False
-        hooks.on_test_begin()
-        model.reset_metrics()
-        found = self._steps(
-            self._trace.evaluate,
-            self._data.in_order,
-            self._validation_steps,
-            (hooks.on_test_batch_begin, hooks.on_test_batch_end) if self.callbacks.per_test_batch else None,
-            "stop_evaluating",
-        )
-        validation = pythonify_logs(model._get_metrics_result_or_logs(found))
-        hooks.on_test_end(validation)
+        validation = self._validate()
         evaluated = time.perf_counter()
         logs.update({f"val_{name}": value for name, value in validation.items()})
         return self.callbacks.epoch_end(index, logs), trained - started, evaluated - trained
 
-    def _steps(self, function: Any, order: Any, steps: int, told: tuple[Any, Any] | None, stop: str) -> Any:
-        if told is None:
-            return function(order, tf.constant(0), tf.constant(steps))
+    def _validate(self) -> dict[str, Any]:
+        model, hooks = self.model, self.callbacks.list
+        model.stop_evaluating = False
+        hooks.on_test_begin()
+        model.reset_metrics()
+        order, steps = self._data.in_order, self._validation_steps
+        if self.callbacks.per_test_batch:
+            told = (hooks.on_test_batch_begin, hooks.on_test_batch_end, "stop_evaluating")
+            found = self._one_by_one(self._trace.evaluate, order, steps, *told)
+        else:
+            found = self._trace.evaluate(order, tf.constant(0), tf.constant(steps))
+        logs: dict[str, Any] = pythonify_logs(model._get_metrics_result_or_logs(found))
+        hooks.on_test_end(logs)
+        return logs
+
+    def _one_by_one(self, function: Any, order: Any, steps: int, before: Any, after: Any, stop: str) -> Any:
         logs: Any = {}
-        before, after = told
         for step in range(steps):
             before(step)
             logs = function(order, tf.constant(step), tf.constant(step + 1))

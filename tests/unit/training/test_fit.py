@@ -100,7 +100,7 @@ def test_eager_training_comes_close_to_the_compiled_epoch() -> None:
 
 
 def test_average_is_put_in_place_only_at_the_end() -> None:
-    """Fit is called for each epoch, and averages weights at the end of each call; a trial does so once, when it ends."""
+    """Fit is called for each epoch and averages weights at the end of each call; a trial does so once, at its end."""
     compiled: Any = Workplace(job_of(averaged), rows_of_six()).learner({}, seed=SEED)
     fit: Any = Workplace(job_of(averaged), rows_of_six(), memory=100.0).learner({}, seed=SEED)
     assert same(trained(fit), trained(compiled))
@@ -127,7 +127,7 @@ def test_goes_on_exactly(fields: dict[str, Any]) -> None:
 
 
 def test_callbacks_hear_of_one_training() -> None:
-    """One on_train_begin and one on_train_end for all epochs, though fit is called for each; stopping ends the trial."""
+    """One on_train_begin and one on_train_end for all epochs, though fit is called for each; stopping ends a trial."""
     told: list[str] = []
 
     def callbacks(config: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
