@@ -10,7 +10,7 @@ from tensorflow.python.eager.polymorphic_function.concrete_function import Concr
 from pipeline.space import Config
 from pipeline.training.workplace import Workplace
 from tests.unit.training.kinds import Subclass, data_of
-from tests.unit.training.training import job_of, weights_of
+from tests.unit.training.training import fitted_by_epochs, job_of, weights_of
 
 SEED = 5
 one_hot = data_of(
@@ -60,6 +60,11 @@ def derived(config: Config) -> keras.Model:
 def plain(config: Config) -> keras.Model:
     """SGD without momentum."""
     return _model(optimizers.SGD(config.get("lr", 0.1)), width=config.get("width", 4))
+
+
+def centered(config: Config) -> keras.Model:
+    """RMSprop whose epsilon TensorFlow moves about in a sum, as a constant."""
+    return _model(optimizers.RMSprop(0.1, epsilon=config["epsilon"], centered=True))
 
 
 def leaky(config: Config) -> keras.Model:
@@ -142,22 +147,26 @@ def _equal(a: tuple[list[Any], list[np.ndarray]], b: tuple[list[Any], list[np.nd
             1,
             id="RMSprop's numbers",
         ),
+        pytest.param(centered, {"epsilon": 1e-4}, {"epsilon": 1e-2}, 2, id="centered RMSprop's epsilon, a constant"),
         pytest.param(leaky, {"slope": 0.1}, {"slope": 0.4}, 2, id="LeakyReLU's slope, a constant"),
         pytest.param(multiplied, {"rate": 0.1}, {"rate": 0.4}, 2, id="GaussianDropout's rate, a constant"),
     ],
 )
-def test_second_trial_equals_itself_alone(build: Any, first: Config, second: Config, traces: int) -> None:
-    """A trial after another gives what it gives alone, to the last digit, numbers baked in or not."""
+def test_second_trial_equals_fit(build: Any, first: Config, second: Config, traces: int) -> None:
+    """A trial after another gives what fit gives it alone, to the last digit, its numbers baked in or not."""
     job, data = job_of(build), one_hot()
-    shared, alone = Workplace(job, data), Workplace(job, data)
+    workplace = Workplace(job, data)
 
-    before = _trained(shared, first)
-    found = _trained(shared, second)
+    before = _trained(workplace, first)
+    metrics, weights = _trained(workplace, second)
+    made = workplace.traces.made
+    again = _trained(workplace, first)
 
-    assert shared.traces.made == traces
-    assert _equal(found, _trained(alone, second))
-    assert not _equal(found, before)
-    assert _equal(_trained(shared, first), before)
+    model, history = fitted_by_epochs(job, data, seed=SEED, epochs=2, config=second)
+    assert {name: [epoch[name] for epoch in metrics] for name in metrics[0]} == history
+    assert _equal((metrics, weights), (metrics, weights_of(model)))
+    assert made == traces
+    assert _equal(again, before)
 
 
 @pytest.mark.parametrize(

@@ -30,13 +30,15 @@ def job_of(model: Callable[..., Any], **fields: Any) -> TuneJob:
     return TuneJob(**{**defaults, **fields})
 
 
-def fitted_by_epochs(job: TuneJob, data: Dataset, *, seed: int, epochs: int) -> tuple[keras.Model, dict[str, Any]]:
+def fitted_by_epochs(
+    job: TuneJob, data: Dataset, *, seed: int, epochs: int, config: Config | None = None
+) -> tuple[keras.Model, dict[str, Any]]:
     """Train the job's model by one call of fit for each epoch, on arrays in the order that the trainer takes.
 
     Returns:
         The model, and its history by metric.
     """
-    model = build_model(job, {}, seed=seed, example=example_of(data.train))
+    model = build_model(job, config or {}, seed=seed, example=example_of(data.train))
     history: dict[str, list[float]] = {}
     train, validation = as_batch(data.train), as_batch(data.validation)
     finalize, model.optimizer.finalize_variable_values = model.optimizer.finalize_variable_values, lambda _: None
