@@ -1,7 +1,7 @@
 """A plain function as a learner: a dict of metrics for each step, without Keras."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from pipeline.errors import ModelError
@@ -25,6 +25,7 @@ class FunctionLearner:
     def __init__(self, function: Callable[..., Any], config: Config) -> None:
         self._function, self._config = function, dict(config)
         self._steps: Iterator[Any] | None = None
+        self._single = False
         self.model_epoch = 0
 
     def run_epoch(self) -> EpochResult:
@@ -36,15 +37,15 @@ class FunctionLearner:
         started = time.perf_counter()
         if self._steps is None:
             self._steps = self._started()
-        missing = object()
-        found = next(self._steps, missing)
-        if found is missing:
+        try:
+            found = next(self._steps)
+        except StopIteration:
             raise ModelError(
                 f"The function {self._function.__name__} ended after {self.model_epoch} steps, and the trial asked for "
-                "another. Yield a dict of metrics for each epoch of the budget."
-            )
-        self.model_epoch += 1
+                "another. Yield a dict of metrics for each epoch of the budget, or lower it with --epochs."
+            ) from None
         metrics = self._numbers(found)
+        self.model_epoch += 1
         return EpochResult(metrics, None, 0.0, time.perf_counter() - started, 0.0, last=self._single)
 
     def save(self) -> Checkpoint:
@@ -64,28 +65,31 @@ class FunctionLearner:
 
     def close(self) -> None:
         """End the function where it stands."""
-        if isinstance(self._steps, Iterator) and hasattr(self._steps, "close"):
+        if isinstance(self._steps, Generator):
             self._steps.close()
-
-    @property
-    def _single(self) -> bool:
-        return self._returned
 
     def _started(self) -> Iterator[Any]:
         result = self._function(dict(self._config))
-        self._returned = isinstance(result, Mapping)
-        return iter([result]) if self._returned else iter(result)
+        if isinstance(result, Mapping):
+            self._single = True
+            return iter([result])
+        if not isinstance(result, Iterable):
+            raise ModelError(
+                f"The function {self._function.__name__} returned {type(result).__name__}; it must yield a dict of "
+                "metrics for each epoch, or return one."
+            )
+        return iter(result)
 
     def _numbers(self, found: Any) -> dict[str, float]:
         if not isinstance(found, Mapping) or not found:
             raise ModelError(
                 f"The function {self._function.__name__} gave {type(found).__name__} {found!r:.80} at step "
-                f"{self.model_epoch}; a dict of metric names and numbers is allowed."
+                f"{self.model_epoch + 1}; a dict of metric names and numbers is allowed."
             )
         try:
             return {str(name): float(value) for name, value in found.items()}
         except (TypeError, ValueError):
             raise ModelError(
-                f"The function {self._function.__name__} gave {found!r:.120} at step {self.model_epoch}; every metric "
-                "must be a number."
+                f"The function {self._function.__name__} gave {found!r:.120} at step {self.model_epoch + 1}; every "
+                "metric must be a number."
             ) from None
