@@ -47,7 +47,7 @@ def test_exploit_keeps_the_receivers_numbers() -> None:
     workplace = Workplace(job_of(everything), rows_of_six())
     donor: Any = workplace.learner({"rate": 0.3, "lr": 0.5}, seed=1)
     donor.run_epoch()
-    state = unpack(pack(donor.save()), "donor")
+    state = unpack(b"".join(pack(donor.save())), "donor")
     receiver: Any = workplace.learner({"rate": 0.1, "lr": 0.25}, seed=2)
     receiver.run_epoch()
     receiver.run_epoch()
@@ -73,6 +73,6 @@ def test_state_is_a_copy() -> None:
     learner: Any = Workplace(job_of(everything), rows_of_six()).learner(CONFIG, seed=1)
     learner.run_epoch()
     state = learner.save()
-    before = pack(state)
+    before = b"".join(pack(state))
     learner.run_epoch()
-    assert pack(state) == before
+    assert b"".join(pack(state)) == before

@@ -1,0 +1,182 @@
+"""The winner as files that load back, and its score on rows that nothing has touched before."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import callbacks, layers
+
+from pipeline.datasets import Dataset
+from pipeline.errors import ModelError
+from pipeline.storage import pack, unpack
+from pipeline.study import Resources
+from pipeline.training import export as export_module
+from pipeline.training.export import evaluate, export, winner
+from pipeline.training.workplace import Workplace
+from tests.unit.training.kinds import KINDS, averaged, dense, rows_of_six
+from tests.unit.training.training import job_of
+
+SEED = 4
+FILES = ["architecture.json", "model.keras", "model.weights.h5"]
+
+
+class Unregistered(layers.Layer):
+    """A layer of the user's that Keras does not know how to make."""
+
+    def __init__(self, scale: Any) -> None:
+        super().__init__()
+        self._scale = scale
+
+    def call(self, x: Any) -> Any:
+        """Scale."""
+        return self._scale(x)
+
+
+def own_layer(config: Mapping[str, Any]) -> keras.Model:
+    """A model with a layer that cannot be loaded without its code."""
+    model = keras.Sequential([keras.Input((6,)), Unregistered(lambda x: 2.0 * x), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def names(folder: Path) -> list[str]:
+    """The files in a folder."""
+    return sorted(file.name for file in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "fields"),
+    [
+        pytest.param(dense, "Sequential without Input, momentum", {}, id="Sequential"),
+        pytest.param(None, "two outputs, losses and metrics, Nesterov", {}, id="two outputs"),
+        pytest.param(None, "mixed_float16", {}, id="mixed precision"),
+        pytest.param(
+            dense, "Sequential without Input, momentum", {"resources": Resources(strategy="mirrored")}, id="mirrored"
+        ),
+    ],
+)
+def test_winner_has_the_weights_of_its_best_epoch(
+    build: Any, kind: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    """The model of the best epoch, not of the last; its test metrics are those of the files' weights."""
+    data = KINDS[kind].data()
+    # The validation rows as test rows, so that the score is known.
+    data = Dataset(data.name, data.train, data.validation, data.validation)
+    job = job_of(build or KINDS[kind].build, **fields)
+    workplace = Workplace(job, data)
+    learner = workplace.learner({}, seed=SEED)
+    best = learner.run_epoch()
+    state = unpack(b"".join(pack(learner.save())), "best")
+    learner.run_epoch()
+    learner.close()
+
+    found = winner(workplace, {}, state, seed=SEED, folder=tmp_path)
+
+    expected = {name.replace("val_", "test_"): value for name, value in best.metrics.items() if "val_" in name}
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert names(tmp_path) == FILES
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert evaluate(loaded, data.validation) == pytest.approx(
+        {name.removeprefix("test_"): value for name, value in expected.items()}, rel=1e-5
+    )
+
+
+def test_winner_without_test_rows_has_no_score(tmp_path: Path) -> None:
+    """The files are there all the same."""
+    data = rows_of_six()
+    data = Dataset(data.name, data.train, data.validation)
+    workplace = Workplace(job_of(dense), data)
+    learner = workplace.learner({}, seed=SEED)
+    learner.run_epoch()
+    assert winner(workplace, {}, learner.save(), seed=SEED, folder=tmp_path) == {}
+    assert names(tmp_path) == FILES
+
+
+def test_callbacks_have_no_part_in_the_export(tmp_path: Path) -> None:
+    """EarlyStopping would restore weights at its end, and SwapEMAWeights swap them; the winner's are the checkpoint's."""
+    job = job_of(
+        averaged,
+        callbacks=lambda _: [
+            callbacks.SwapEMAWeights(swap_on_epoch=True),
+            callbacks.EarlyStopping(monitor="loss", mode="max", patience=9, restore_best_weights=True),
+        ],
+    )
+    workplace = Workplace(job, rows_of_six())
+    learner: Any = workplace.learner({}, seed=SEED)
+    learner.run_epoch()
+    learner.run_epoch()
+    expected = learner.model.get_weights()
+    winner(workplace, {}, learner.save(), seed=SEED, folder=tmp_path)
+    found = keras.saving.load_model(tmp_path / "model.keras").get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_averaged_weights_are_the_winners(tmp_path: Path) -> None:
+    """Where the optimiser averages weights, the export has the averages, as fit leaves them."""
+    workplace = Workplace(job_of(averaged), rows_of_six())
+    learner: Any = workplace.learner({}, seed=SEED)
+    learner.run_epoch()
+    state = learner.save()
+    learner.close()
+    winner(workplace, {}, state, seed=SEED, folder=tmp_path)
+    found = keras.saving.load_model(tmp_path / "model.keras").get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(found, learner.model.get_weights(), strict=True))
+
+
+def test_both_forms_load_in_safe_mode(tmp_path: Path) -> None:
+    """The architecture is plain JSON; with the weights it makes the same model."""
+    model = dense({})
+    x = rows_of_six().train.x
+    expected = model.predict(x, verbose=0)
+    export(model, tmp_path, example=x)
+    assert json.loads((tmp_path / "architecture.json").read_text())["class_name"] == "Sequential"
+    again = keras.models.model_from_json((tmp_path / "architecture.json").read_text())
+    again.load_weights(tmp_path / "model.weights.h5")
+    assert np.array_equal(again.predict(x, verbose=0), expected)
+
+
+def test_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be loaded back is left out and said; the weights are kept, and fit a model made by the job."""
+    workplace = Workplace(job_of(own_layer), rows_of_six())
+    learner: Any = workplace.learner({}, seed=SEED)
+    learner.run_epoch()
+    found = winner(workplace, {}, learner.save(), seed=SEED, folder=tmp_path)
+
+    assert set(found) == {"test_loss", "test_accuracy"}
+    assert names(tmp_path) == ["model.weights.h5"]
+    told = capsys.readouterr().out
+    assert "model.keras does not load back" in told
+    assert "register_keras_serializable" in told
+    again = own_layer({})
+    again.load_weights(tmp_path / "model.weights.h5")
+    assert all(np.array_equal(a, b) for a, b in zip(again.get_weights(), learner.model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("what", ["weights", "predictions"])
+def test_form_that_differs_is_refused(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that load back as something else than the model are an error, not an export."""
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
+
+    def other(*args: Any, **options: Any) -> keras.Model:
+        found = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax" if what == "weights" else "tanh")])
+        if what == "predictions":
+            found.set_weights(model.get_weights())
+        return found
+
+    monkeypatch.setattr(export_module.keras.saving, "load_model", other)
+    message = {"weights": "with weights that are not", "predictions": "predicts something else"}[what]
+    with pytest.raises(ModelError, match=f"model.keras loads back.*{message}"):
+        export(model, tmp_path, example=rows_of_six().train.x)
+
+
+def test_export_needs_the_checkpoint_to_fit(tmp_path: Path) -> None:
+    """A checkpoint of another architecture is refused before anything is written."""
+    workplace = Workplace(job_of(dense), rows_of_six())
+    state = Workplace(job_of(averaged), rows_of_six()).learner({}, seed=SEED).save()
+    with pytest.raises(ModelError, match="another architecture"):
+        winner(workplace, {}, state, seed=SEED, folder=tmp_path)
+    assert names(tmp_path) == []
