@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline import PBT, Budget, Choice, LogUniform, Objective, TuneJob, Uniform, load_results, run
+from pipeline import PBT, Budget, Choice, Grid, LogUniform, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import ModelError
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -145,20 +145,20 @@ def no_return(config: Mapping[str, Any]) -> Any:
 def test_a_model_that_cannot_be_used_ends_the_study_with_what_to_do(tmp_path):
     """build_model returns nothing: one message, and the study's name stays free."""
     with pytest.raises(ModelError, match="returned None"):
-        run(job(model=no_return), storage=tmp_path)
+        run(job(model=no_return).replaced({"resources.workers": 0}), storage=tmp_path)
     assert not (tmp_path / "digits").exists()
 
 
 def test_an_unknown_metric_lists_the_metrics(tmp_path):
     """The message names those there are."""
     with pytest.raises(ModelError, match="val_accuracy"):
-        run(job(objectives=[Objective("val_acuracy", "max")]), storage=tmp_path)
+        run(job(objectives=[Objective("val_acuracy", "max")]).replaced({"resources.workers": 0}), storage=tmp_path)
 
 
 def test_a_loss_that_is_not_a_number_fails_the_trial(tmp_path):
     """A learning rate beyond all reason: the trial is failed and never best, the other one wins."""
     wild = job(
-        space={"lr": Choice([1e-2, 1e30]), "dropout": 0.1}, budget=Budget(trials=4, epochs=2), callbacks=None,
+        space={"lr": Grid([1e-2, 1e30]), "dropout": 0.1}, budget=Budget(trials=4, epochs=2), callbacks=None,
         objectives=[Objective("val_loss", "min")],
     )  # fmt: skip
     run(wild, storage=tmp_path)
