@@ -97,7 +97,7 @@ def test_winner_without_test_rows_has_no_score(tmp_path: Path) -> None:
 
 
 def test_callbacks_have_no_part_in_the_export(tmp_path: Path) -> None:
-    """EarlyStopping would restore weights at its end, and SwapEMAWeights swap them; the winner's are the checkpoint's."""
+    """EarlyStopping restores weights at its end and SwapEMAWeights swaps them; the winner has the checkpoint's."""
     job = job_of(
         averaged,
         callbacks=lambda _: [
