@@ -1,0 +1,148 @@
+"""What the user's functions return, and what the results depend on."""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from pipeline.errors import DataError, ModelError
+from pipeline.training.build import build_callbacks, build_model
+from pipeline.training.resident import example_of
+from pipeline.training.workplace import Workplace
+from tests.unit.training.kinds import KINDS, dense, rows_of_six
+from tests.unit.training.training import job_of, weights_of
+
+EXAMPLE = example_of(rows_of_six().train)
+
+
+def not_compiled(config: Mapping[str, Any]) -> keras.Model:
+    """A model without an optimiser."""
+    return keras.Sequential([layers.Dense(3)])
+
+
+def nothing(config: Mapping[str, Any]) -> None:
+    """A return is missing."""
+
+
+def a_class(config: Mapping[str, Any]) -> type[keras.Model]:
+    """The class instead of a model."""
+    return keras.Sequential
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (nothing, r"nothing\(config\) returned None; it must return a compiled keras.Model. Is a return missing"),
+        (a_class, r"a_class\(config\) returned an object of type type; it must return a compiled"),
+        (not_compiled, r"not_compiled\(config\) returned a model that is not compiled; call model.compile"),
+    ],
+)
+def test_what_is_no_compiled_model_is_refused(build: Any, message: str) -> None:
+    """The message names the function, what it returned and what to do."""
+    with pytest.raises(ModelError, match=message):
+        build_model(job_of(build), {}, seed=0, example=EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (None, "returned None; it must return a list of Keras callbacks"),
+        (keras.callbacks.History(), "returned an object of type History; it must return a list"),
+        ([print], "a list with an object of type builtin_function_or_method; every item must be"),
+    ],
+)
+def test_what_are_no_callbacks_is_refused(found: Any, message: str) -> None:
+    """The message names what was returned and what is allowed."""
+    with pytest.raises(ModelError, match=message):
+        build_callbacks(job_of(dense, callbacks=lambda _: found), {}, seed=0)
+
+
+def test_error_of_the_users_code_is_its_own() -> None:
+    """What build_model raises is not wrapped."""
+
+    def build(config: Mapping[str, Any]) -> keras.Model:
+        return config["no such parameter"]  # type: ignore[no-any-return]
+
+    with pytest.raises(KeyError, match="no such parameter"):
+        Workplace(job_of(build), rows_of_six()).learner({}, seed=0)
+
+
+def test_weights_depend_on_the_seed_alone() -> None:
+    """Not on what was built or drawn before, nor on global settings that another trial's model has left."""
+    build = KINDS["augmentation, convolution, BatchNormalization, Dropout"].build
+    job, example = (
+        job_of(build),
+        example_of(KINDS["augmentation, convolution, BatchNormalization, Dropout"].data().train),
+    )
+    first = build_model(job, {}, seed=1, example=example)
+
+    random.seed(99)
+    np.random.seed(99)
+    keras.utils.set_random_seed(99)
+    dense({})
+    keras.config.set_dtype_policy("mixed_float16")
+    second = build_model(job, {}, seed=1, example=example)
+    third = build_model(job, {}, seed=2, example=example)
+
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(first), weights_of(second), strict=True))
+    assert [v.path for v in first.variables] == [v.path for v in second.variables]
+    assert second.dtype_policy.name == "float32"
+    assert not all(np.array_equal(a, b) for a, b in zip(weights_of(first), weights_of(third), strict=True))
+
+
+def test_config_is_a_copy() -> None:
+    """A model function that changes its config does not change the trial's."""
+
+    def build(config: dict[str, Any]) -> keras.Model:
+        config["lr"] = 5
+        return dense(config)
+
+    config = {"lr": 1}
+    build_model(job_of(build), config, seed=0, example=EXAMPLE)
+    assert config == {"lr": 1}
+
+
+def test_draws_of_the_users_code_depend_on_seed_and_epoch() -> None:
+    """Python's and NumPy's generators begin each epoch anew, so that a resumed trial draws what it would have drawn."""
+    drawn: list[tuple[float, float]] = []
+
+    def callbacks(config: Mapping[str, Any]) -> list[Any]:
+        return [
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: drawn.append((random.random(), np.random.rand())))
+        ]
+
+    job = job_of(dense, callbacks=callbacks)
+    first = Workplace(job, rows_of_six()).learner({}, seed=1)
+    first.run_epoch()
+    state = first.save()
+    first.run_epoch()
+    second = Workplace(job, rows_of_six()).learner({}, seed=1)
+    second.load(state)
+    second.run_epoch()
+    assert drawn[1] == drawn[2] != drawn[0]
+
+
+def test_model_needs_data() -> None:
+    """A job with a model and no data is refused."""
+    with pytest.raises(DataError, match="has a model, and there are no data"):
+        Workplace(job_of(dense), None)
+
+
+def test_loss_that_is_not_finite_ends_the_epoch_and_the_training() -> None:
+    """No further step is taken after it; the metrics tell."""
+
+    def build(config: Mapping[str, Any]) -> keras.Model:
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(1e30), "mse", metrics=["mae"])
+        return model
+
+    learner: Any = Workplace(job_of(build), rows_of_six()).learner({}, seed=1)
+    result = learner.run_epoch()
+    assert not np.isfinite(result.metrics["loss"])
+    assert "val_loss" in result.metrics
+    assert result.last
+    assert 0 < int(learner.model.optimizer.iterations) < learner.steps
