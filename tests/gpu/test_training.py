@@ -49,7 +49,7 @@ told = {
     "metrics": metrics,
     "xla": bool(learner.model.jit_compile),
     "device": learner.model.variables[0].value.device,
-    "data": workplace._resident.train[1].device,
+    "data": tf.nest.flatten(workplace._resident.train)[0].device,
     "visible": len(tf.config.get_visible_devices("GPU")),
     "limits": [c.memory_limit for card in cards for c in tf.config.get_logical_device_configuration(card) or []],
 }
