@@ -1,130 +1,164 @@
+"""Training by way of Keras' fit: the same batches, the same results, and it says so once."""
+
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from keras import layers, optimizers
+from keras import layers
 
-from pipeline.space import Config
 from pipeline.study import Resources
 from pipeline.training.fit import FitTrainer
 from pipeline.training.trainer import CompiledTrainer
 from pipeline.training.workplace import Workplace
-from tests.unit.training.going_on import CONFIG, everything
-from tests.unit.training.kinds import rows_of_six, weighted
-from tests.unit.training.test_callbacks import Heard
+from tests.unit.training.kinds import averaged, dense, rows_of_six, weighted
 from tests.unit.training.training import job_of, weights_of
 
-SEED = 4
+EPOCHS, SEED = 2, 3
 
 
-def eager(config: Config) -> keras.Model:
-    """The same model, run eagerly."""
-    model = everything(config)
-    model.compile(optimizers.Adam(config["lr"]), loss="sparse_categorical_crossentropy", run_eagerly=True)
+def eager(config: Mapping[str, Any]) -> keras.Model:
+    """The dense network, run eagerly."""
+    model = dense(config)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), model.loss, metrics=["accuracy"], run_eagerly=True)
     return model
 
 
-class OwnFit(keras.Model):
-    """A model that changes how it is fitted."""
+class OwnFunction(keras.Model):
+    """A model that makes its own function of training."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.last = layers.Dense(3, activation="softmax")
-
-    def call(self, x: Any) -> Any:
-        """One layer."""
-        return self.last(x)
-
-    def fit(self, *args: Any, **options: Any) -> Any:
-        """Keras' fit, noted."""
-        self.fitted = getattr(self, "fitted", 0) + 1
-        return super().fit(*args, **options)
+    def make_train_function(self, force: bool = False) -> Any:
+        """As Keras', but not Keras'."""
+        return super().make_train_function(force)
 
 
-def own_fit(config: Config) -> keras.Model:
-    """A model with a fit of its own."""
-    model = OwnFit()
-    model.compile(optimizers.SGD(0.1), loss="sparse_categorical_crossentropy", jit_compile=False)
+def own_function(config: Mapping[str, Any]) -> keras.Model:
+    """A model that makes its own function of training."""
+    x = keras.Input((6,))
+    model = OwnFunction(x, layers.Dense(3, activation="softmax")(x))
+    model.compile("sgd", "sparse_categorical_crossentropy")
     return model
 
 
-def hearing(config: Config) -> list[Any]:
-    """A callback that writes down what it hears."""
-    return [Heard()]
-
-
-def _trained(learner: Any, epochs: int = 2) -> tuple[list[Any], list[np.ndarray]]:
-    metrics = [learner.run_epoch().metrics for _ in range(epochs)]
+def trained(learner: Any) -> tuple[list[Mapping[str, float]], list[np.ndarray]]:
+    """The metrics of some epochs, and the weights after training is over."""
+    metrics = [learner.run_epoch().metrics for _ in range(EPOCHS)]
     learner.close()
     return metrics, weights_of(learner.model)
 
 
-def _equal(a: tuple[list[Any], list[np.ndarray]], b: tuple[list[Any], list[np.ndarray]]) -> bool:
+def same(a: Any, b: Any) -> bool:
+    """Whether metrics and weights are equal to the last digit."""
     return a[0] == b[0] and all(np.array_equal(x, y) for x, y in zip(a[1], b[1], strict=True))
 
 
-def test_data_too_large_for_memory_give_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    """Data that do not fit go through fit, batch by batch, with the same result; it is said once, and why."""
-    job, data = job_of(everything, callbacks=hearing), weighted()
-    expected = _trained(Workplace(job, data).learner(CONFIG, seed=SEED))
-    heard = Heard.heard
-    workplace = Workplace(job, data, memory=0)
-
-    learner = workplace.learner(CONFIG, seed=SEED)
-    assert isinstance(learner, FitTrainer)
-    assert _equal(_trained(learner), expected)
-    assert Heard.heard == heard
-
-    workplace.learner(CONFIG, seed=SEED)
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("tunepipe:")]
+@pytest.mark.parametrize(
+    ("build", "fields", "memory", "why"),
+    [
+        pytest.param(eager, {}, None, "run_eagerly", id="run eagerly"),
+        pytest.param(own_function, {}, None, "make_train_function", id="its own function"),
+        pytest.param(dense, {}, 100.0, "too large", id="data too large"),
+        pytest.param(dense, {"resources": Resources(strategy="mirrored")}, None, "mirrored", id="mirrored"),
+    ],
+)
+def test_goes_through_fit_and_says_so_once(
+    build: Any, fields: dict[str, Any], memory: float | None, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be one compiled function goes through fit, and the reason is printed once for all trials."""
+    workplace = Workplace(job_of(build, **fields), rows_of_six(), memory=memory)
+    learners = [workplace.learner({}, seed=seed) for seed in (1, 2)]
+    assert all(isinstance(learner, FitTrainer) for learner in learners)
+    told = [line for line in capsys.readouterr().out.splitlines() if "Keras' fit" in line]
     assert len(told) == 1
-    assert "too large" in told[0]
+    assert why in told[0]
 
 
-def test_eager_models_go_through_fit(capsys: pytest.CaptureFixture[str]) -> None:
-    """A model compiled with run_eagerly trains eagerly, on the same batches, and goes on from its state."""
-    job, data = job_of(eager), rows_of_six()
-    workplace = Workplace(job, data)
-    learner: Any = workplace.learner(CONFIG, seed=SEED)
-    assert "run_eagerly" in capsys.readouterr().out
-    learner.run_epoch()
-    state = learner.save()
-    expected = _trained(learner, 1)
-
-    compiled: Any = Workplace(job_of(everything), data).learner(CONFIG, seed=SEED)
+@pytest.mark.parametrize("data", [rows_of_six, weighted], ids=["rows", "weighted rows"])
+@pytest.mark.parametrize(
+    ("fields", "memory"),
+    [
+        pytest.param({}, 100.0, id="one batch at a time"),
+        pytest.param({"resources": Resources(strategy="mirrored")}, None, id="mirrored over one device"),
+    ],
+)
+def test_equals_the_compiled_epoch(data: Any, fields: dict[str, Any], memory: float | None) -> None:
+    """Fit and the compiled epoch see the same batches and come to the same weights."""
+    compiled: Any = Workplace(job_of(dense), data()).learner({}, seed=SEED)
+    fit: Any = Workplace(job_of(dense, **fields), data(), memory=memory).learner({}, seed=SEED)
     assert isinstance(compiled, CompiledTrainer)
-    compiled.run_epoch()
-    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(state.arrays, compiled.save().arrays, strict=False))
-
-    resumed: Any = Workplace(job, data).learner(CONFIG, seed=SEED)
-    resumed.load(state)
-    assert resumed.model_epoch == 1
-    assert _equal(_trained(resumed, 1), expected)
+    assert same(trained(fit), trained(compiled))
 
 
-def test_fit_of_its_own() -> None:
-    """A model with a fit of its own is trained by it, one call for each epoch."""
-    learner: Any = Workplace(job_of(own_fit), rows_of_six()).learner({}, seed=SEED)
-    _trained(learner, 3)
-    assert learner.model.fitted == 3
+def test_eager_training_comes_close_to_the_compiled_epoch() -> None:
+    """Run eagerly, single operations round in other places; nothing else differs."""
+    compiled: Any = Workplace(job_of(dense), rows_of_six()).learner({}, seed=SEED)
+    fit: Any = Workplace(job_of(eager), rows_of_six()).learner({}, seed=SEED)
+    expected, found = trained(compiled), trained(fit)
+    for ours, theirs in zip(found[0], expected[0], strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5)
 
 
-def test_mirrored_strategy() -> None:
-    """A trial under MirroredStrategy, here of one device, learns what a trial without it learns, and goes on."""
+def test_average_is_put_in_place_only_at_the_end() -> None:
+    """Fit averages weights at the end of each of its calls, one an epoch; a trial does so once, when it ends."""
+    compiled: Any = Workplace(job_of(averaged), rows_of_six()).learner({}, seed=SEED)
+    fit: Any = Workplace(job_of(averaged), rows_of_six(), memory=100.0).learner({}, seed=SEED)
+    assert same(trained(fit), trained(compiled))
+
+
+@pytest.mark.parametrize("fields", [{}, {"resources": Resources(strategy="mirrored")}], ids=["stream", "mirrored"])
+def test_goes_on_exactly(fields: dict[str, Any]) -> None:
+    """A state saved under fit is gone on from as if training had not stopped, by way of fit or compiled."""
+    memory = None if fields else 100.0
+    job, data = job_of(averaged, **fields), rows_of_six()
+    first: Any = Workplace(job, data, memory=memory).learner({}, seed=SEED)
+    first.run_epoch()
+    state = first.save()
+    expected = first.run_epoch().metrics
+
+    second: Any = Workplace(job, data, memory=memory).learner({}, seed=SEED)
+    second.load(state)
+    third: Any = Workplace(job_of(averaged), data).learner({}, seed=SEED)
+    third.load(state)
+
+    assert second.run_epoch().metrics == expected
+    assert third.run_epoch().metrics == expected
+    assert second.model_epoch == third.model_epoch == 2
+
+
+def test_callbacks_hear_of_one_training() -> None:
+    """One on_train_begin and one on_train_end for all epochs, though fit is called for each; stopping ends it."""
+    told: list[str] = []
+
+    def callbacks(config: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
+        class Told(keras.callbacks.Callback):
+            def on_train_begin(self, logs: Any = None) -> None:
+                told.append("begin")
+
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                told.append(f"epoch {epoch} {sorted(logs)}")
+                logs["own"] = 7.0
+                self.model.stop_training = epoch == 1
+
+            def on_train_end(self, logs: Any = None) -> None:
+                told.append("end")
+
+        return [Told()]
+
+    learner = Workplace(job_of(dense, callbacks=callbacks), rows_of_six(), memory=100.0).learner({}, seed=SEED)
+    results = [learner.run_epoch(), learner.run_epoch()]
+    learner.close()
+    learner.close()
+
+    names = "['accuracy', 'loss', 'val_accuracy', 'val_loss']"
+    assert told == ["begin", f"epoch 0 {names}", f"epoch 1 {names}", "end"]
+    assert [result.last for result in results] == [False, True]
+    assert results[1].metrics["own"] == 7.0
+    assert all(result.seconds_train > 0 < result.seconds_evaluate for result in results)
+
+
+def test_nothing_is_copied_into_the_process() -> None:
+    """Data too large for memory are left where they are."""
     data = rows_of_six()
-    job = job_of(everything, resources=Resources(strategy="mirrored"))
-    workplace = Workplace(job, data)
-    learner: Any = workplace.learner(CONFIG, seed=SEED)
-    assert learner.model.distribute_strategy.num_replicas_in_sync == 1
-    first = learner.run_epoch().metrics
-    state = learner.save()
-    second = _trained(learner, 1)
-
-    alone = _trained(Workplace(job_of(everything), data).learner(CONFIG, seed=SEED))
-    for found, expected in zip([first, *second[0]], alone[0], strict=True):
-        assert found == pytest.approx(expected, abs=1e-5)
-
-    resumed: Any = workplace.learner(CONFIG, seed=SEED)
-    resumed.load(state)
-    assert _equal(_trained(resumed, 1), second)
+    learner: Any = Workplace(job_of(dense), data, memory=100.0).learner({}, seed=SEED)
+    assert learner._train[0] is data.train.x
