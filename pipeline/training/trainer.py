@@ -91,13 +91,16 @@ class Trainer:
         self._model_epoch += 1
         metrics = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
         metrics.pop("learning_rate", None)
+        hopeless = not np.isfinite(metrics.get("loss", 0.0))
+        if hopeless:
+            print(f"tunepipe: The loss is {metrics['loss']} in epoch {self._model_epoch}: training ends.")
         return EpochResult(
             metrics=metrics,
             learning_rate=_as_float(self.model.optimizer.learning_rate),
             seconds_build=seconds_build,
             seconds_train=seconds_train,
             seconds_evaluate=seconds_evaluate,
-            last=self.callbacks.stopped or not np.isfinite(metrics.get("loss", 0.0)),
+            last=self.callbacks.stopped or hopeless,
         )
 
     def save(self) -> Checkpoint:

@@ -17,9 +17,10 @@ from pipeline.training.workplace import Workplace
 from tests.unit.training.kinds import convolution, images, rows_of_six
 from tests.unit.training.training import job_of, weights_of
 
-__all__ = ["AFTER", "BEFORE", "CONFIG", "JOBS", "full", "outcome", "stateful_callbacks"]
+__all__ = ["AFTER", "BEFORE", "CONFIG", "FROM_THE_START", "JOBS", "full", "outcome", "stateful_callbacks"]
 
 BEFORE, AFTER = 3, 3
+FROM_THE_START = "warm restarts"
 CONFIG = {"dropout": 0.3, "lr": 0.05}
 
 
@@ -139,4 +140,6 @@ if __name__ == "__main__":
         resumed = workplace.learner(CONFIG, seed=seed)
         resumed.load(unpack((folder / f"{number}").read_bytes(), name))
         found[name] = outcome(resumed, AFTER)
+        if name == FROM_THE_START:
+            found["from the start"] = outcome(workplace.learner(CONFIG, seed=seed), AFTER)
     (folder / "found.json").write_text(json.dumps(found))

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,53 +97,97 @@ def _csv(config: Config) -> list[Any]:
     return [callbacks.CSVLogger(f"{config['folder']}/log.csv")]
 
 
+class Failing(Heard):
+    """Fails in its first epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Raise."""
+        raise RuntimeError("mine")
+
+
 CASES = {
-    "LearningRateScheduler": (network, _scheduler),
+    "LearningRateScheduler, ModelCheckpoint, CSVLogger": (
+        network,
+        lambda c: [*_scheduler(c), *_checkpoint(c), *_csv(c)],
+    ),
     "EarlyStopping": (network, _stopping),
     "ReduceLROnPlateau": (network, _plateau),
-    "ModelCheckpoint": (network, _checkpoint),
-    "CSVLogger": (network, _csv),
     "TerminateOnNaN": (network, lambda _: [callbacks.TerminateOnNaN()]),
+    "TerminateOnNaN at a NaN": (network, lambda _: [callbacks.TerminateOnNaN()]),
     "SwapEMAWeights": (averaged, lambda _: [callbacks.SwapEMAWeights()]),
     "SwapEMAWeights on epochs": (averaged, lambda _: [callbacks.SwapEMAWeights(swap_on_epoch=True)]),
     "epoch hooks": (network, lambda _: [Heard()]),
     "batch hooks": (network, lambda _: [HeardBatches()]),
+    "failing": (network, lambda _: [Failing(), Heard()]),
 }
+ENDS = {"EarlyStopping": 2, "batch hooks": 2, "TerminateOnNaN at a NaN": 1}
 
 
-def _run(build: Any, made: Callable[[Config], list[Any]], folder: Path) -> tuple[Any, Any]:
-    """The learner after its training, and the metrics of its epochs."""
-    folder.mkdir()
-    learner: Any = Workplace(job_of(build, callbacks=made, budget=Budget(epochs=EPOCHS)), rows_of_six()).learner(
-        {"folder": str(folder)}, seed=SEED
-    )
-    found = []
-    while len(found) < EPOCHS and not (found and found[-1].last):
-        found.append(learner.run_epoch())
-    learner.close()
-    return learner, found
+@pytest.fixture(scope="module")
+def workplaces() -> dict[Any, Workplace]:
+    """A workplace for each model; which callbacks a trial has stands in its config."""
+
+    def made(config: Config) -> list[Any]:
+        return CASES[config["case"]][1](config)
+
+    budget = Budget(epochs=EPOCHS)
+    return {
+        build: Workplace(job_of(build, callbacks=made, budget=budget), rows_of_six()) for build in (network, averaged)
+    }
 
 
-@pytest.mark.parametrize("name", list(CASES))
-def test_equals_fit(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [name for name in CASES if name != "failing"])
+def test_equals_fit(name: str, workplaces: dict[Any, Workplace], tmp_path: Path) -> None:
     """Callbacks do and hear under compiled epochs what they do and hear under Keras' fit."""
-    build, made = CASES[name]
-    (tmp_path / "fit").mkdir()
-    config = {"folder": str(tmp_path / "fit")}
-    model, history = fitted(job_of(build, callbacks=made), rows_of_six(), seed=SEED, epochs=EPOCHS, config=config)
+    workplace = workplaces[CASES[name][0]]
+    config = {"case": name, "lr": 1e30 if "at a NaN" in name else 0.3}
+    fit, compiled = tmp_path / "fit", tmp_path / "compiled"
+    fit.mkdir()
+    compiled.mkdir()
+    model, history = fitted(
+        workplace.job, rows_of_six(), seed=SEED, epochs=EPOCHS, config={**config, "folder": str(fit)}
+    )
     heard = Heard.heard + HeardBatches.heard
 
-    learner, found = _run(build, made, tmp_path / "compiled")
+    learner: Any = workplace.learner({**config, "folder": str(compiled)}, seed=SEED)
+    found = [learner.run_epoch()]
+    while len(found) < EPOCHS and not found[-1].last:
+        found.append(learner.run_epoch())
+    learner.close()
 
     metrics = {key: [result.metrics[key] for result in found] for key in found[0].metrics}
-    assert metrics == {key: values for key, values in history.items() if key != "learning_rate"}
-    assert learner.model.history.history == history
-    pairs = zip(weights_of(learner.model), weights_of(model), strict=True)
-    assert all(np.array_equal(a, b) for a, b in pairs)
+    np.testing.assert_equal(metrics, {key: values for key, values in history.items() if key != "learning_rate"})
+    np.testing.assert_equal(learner.model.history.history, history)
+    np.testing.assert_equal(weights_of(learner.model), weights_of(model))
     assert learner.model.optimizer.learning_rate == model.optimizer.learning_rate
-    assert len(found) == len(history["loss"]) == {"EarlyStopping": 2, "batch hooks": 2}.get(name, EPOCHS)
+    assert len(found) == len(history["loss"]) == ENDS.get(name, EPOCHS)
     assert Heard.heard + HeardBatches.heard == heard
-    assert _files(tmp_path / "compiled") == _files(tmp_path / "fit")
+    assert _files(compiled) == _files(fit)
+
+
+def test_end_is_told_whatever_happens(workplaces: dict[Any, Workplace]) -> None:
+    """After an error of the user's own code on_train_end is called once all the same; without a beginning it is not."""
+    Failing.heard = Heard.heard = []
+    learner: Any = workplaces[network].learner({"case": "failing"}, seed=SEED)
+    learner.close()
+    assert Failing.heard == Heard.heard == []
+
+    learner = workplaces[network].learner({"case": "failing"}, seed=SEED)
+    with pytest.raises(RuntimeError, match="mine"):
+        learner.run_epoch()
+    learner.close()
+    learner.close()
+    assert [[event[0] for event in kind.heard].count("train_end") for kind in (Failing, Heard)] == [1, 1]
+
+
+def test_loss_that_is_no_number_ends_the_trial(
+    workplaces: dict[Any, Workplace], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also without TerminateOnNaN: nothing can come of it; the trial's log says so."""
+    learner: Any = workplaces[network].learner({"case": "epoch hooks", "lr": 1e30}, seed=SEED)
+    assert learner.run_epoch().last
+    learner.close()
+    assert "The loss is nan in epoch 1" in capsys.readouterr().out
 
 
 def _files(folder: Path) -> dict[str, str]:

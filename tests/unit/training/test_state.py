@@ -15,7 +15,7 @@ from keras import callbacks, layers
 from pipeline.errors import ModelError
 from pipeline.storage import Checkpoint, pack, unpack
 from pipeline.training.workplace import Workplace
-from tests.unit.training.going_on import AFTER, BEFORE, CONFIG, JOBS, full, outcome, stateful_callbacks
+from tests.unit.training.going_on import AFTER, BEFORE, CONFIG, FROM_THE_START, JOBS, full, outcome, stateful_callbacks
 from tests.unit.training.kinds import KINDS, averaged, rows_of_six
 from tests.unit.training.training import job_of
 
@@ -86,6 +86,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     folder, unbroken = tmp_path_factory.mktemp("states"), {}
     for number, (name, (job, data)) in enumerate(JOBS.items()):
         learner: Any = Workplace(job, data()).learner(CONFIG, seed=SEED)
+        if name == FROM_THE_START:
+            unbroken["from the start"] = json.loads(json.dumps(outcome(learner, AFTER)))
+            learner = Workplace(job, data()).learner(CONFIG, seed=SEED)
         for _ in range(BEFORE):
             learner.run_epoch()
         (folder / f"{number}").write_bytes(b"".join(pack(learner.save())))
@@ -99,6 +102,11 @@ def test_goes_on_exactly_in_another_process(name: str, outcomes: tuple[dict[str,
     """Metrics, learning rates, weights and history are those of a trial that never stopped, to the last digit."""
     unbroken, resumed = outcomes
     assert resumed[name] == unbroken[name]
+
+
+def test_config_and_seed_are_all_it_depends_on(outcomes: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """A trial in another process, after other trials there, comes to the same, to the last digit."""
+    assert outcomes[1]["from the start"] == outcomes[0]["from the start"]
 
 
 def test_callbacks_remember(outcomes: tuple[dict[str, Any], dict[str, Any]]) -> None:
