@@ -90,7 +90,7 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
             "num_cpus": math.ceil(workers * job.resources.cpus),
             "include_dashboard": False,
             # The workers import what they need while this process is still getting ready.
-            "_system_config": {"preload_python_modules": _preloaded(job)},
+            "_system_config": {"preload_python_modules": [_preloaded(job)]},
         }
     if not ray.is_initialized():
         ray.init(address, **arguments)
@@ -118,9 +118,8 @@ def _notes(store: Store) -> Iterator[None]:
             store.append(layout.log("driver"), text.encode())
 
 
-def _preloaded(job: TuneJob) -> list[str]:
-    modules = ["pipeline.execution.trainable"]
-    return ["tensorflow", *modules, "pipeline.training.trainer"] if job.model is not None else modules
+def _preloaded(job: TuneJob) -> str:
+    return "pipeline.execution.trainable" if job.model is None else "pipeline.execution.preload"
 
 
 def _tune(session: Session, store: Store, data: Dataset | None, workers: int, scratch: str) -> None:
