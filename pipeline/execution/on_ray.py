@@ -144,6 +144,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
             def stop_all(self) -> bool:
                 if interrupted() and not session.interrupted:
                     session.interrupt()
+                session.beat()
                 return session.interrupted
 
         tuner = tune.Tuner(

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -105,16 +105,15 @@ class Recorder:
         }
         self._decision_rows.append({**known, **fields})
 
-    def flush_if_due(self, state: Mapping[str, Any]) -> None:
-        """Write what has gathered, if the time has come.
+    def flush_if_due(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Write what has gathered, and the heartbeat, if the time has come.
 
         Args:
-            state: What a resumed study needs beside the tables; JSON values.
+            state: Tells what a resumed study needs beside the tables; JSON values.
         """
-        self._state = state
-        alive = time.monotonic() - self._clock
-        if time.monotonic() - self._flushed_at >= min(max(_FIRST_FLUSH, alive / 50), _LONGEST_FLUSH):
-            self.flush()
+        now = time.monotonic()
+        if now - self._flushed_at >= min(max(_FIRST_FLUSH, (now - self._clock) / 50), _LONGEST_FLUSH):
+            self.flush_state(state())
 
     def flush_state(self, state: Mapping[str, Any]) -> None:
         """Write what has gathered now."""

@@ -108,7 +108,7 @@ def run(
         else:
             run_on_ray(session, store, lambda: _load(job), address=address)
     if session.interrupted:
-        raise Interrupted(session.over)
+        raise Interrupted(f"The study {job.name!r} was interrupted; its tables are whole. Go on with --resume.")
     return Outcome(store, session=session)
 
 

@@ -103,7 +103,7 @@ class Session:
         verdict = self._judge(trial, report)
         changed = {trial.trial_id, (best_before or trial).trial_id}
         retain(self._store, self.trials, self._scheduler, self.best, changed=changed)
-        self._recorder.flush_if_due(self.state())
+        self.beat()
         return verdict
 
     def lost(self, trial_id: str, message: str) -> bool:
@@ -127,6 +127,10 @@ class Session:
     def assignment(self, trial_id: str) -> Assignment:
         """What a trial's worker is told, as things stand now."""
         return self.trials[trial_id].assignment(self.best.best if self.best else None)
+
+    def beat(self) -> None:
+        """The driver is alive: write what has gathered, if the time has come."""
+        self._recorder.flush_if_due(self.state)
 
     def interrupt(self) -> None:
         """End the session now: what is running is paused and goes on when the study is resumed."""
@@ -232,7 +236,9 @@ class Session:
         decision = self._decided(trial, report)
         if report.last:
             whole = trial.epoch >= self._job.budget.epochs
-            reason = "All its epochs are trained." if whole else "A callback or the target ended it."
+            reason = (
+                "All its epochs are trained." if whole else "It ended before: a callback, its function, or the target."
+            )
             return self._end(trial, "completed", self._row(trial, "finish", decision, reason))
         self._check_budget()
         if self.over is not None and not self.interrupted:

@@ -19,7 +19,7 @@ from pipeline.execution.messages import Assignment, EpochRow, Report
 from pipeline.execution.output import captured
 from pipeline.storage import Checkpoint, Store, pack, unpack
 from pipeline.study import TuneJob, layout
-from pipeline.training.base import EpochResult, Learner
+from pipeline.training.base import EpochResult, Learner, TrainingEnded
 from pipeline.training.workplace import Workplace
 
 __all__ = ["REPORT_SECONDS", "Worker"]
@@ -117,7 +117,11 @@ class Worker:
         job, objective = self._job, self._job.objective
         milestone = job.scheduler.next_milestone(trial.epoch, job.budget.epochs)
         while True:
-            result = trial.learner.run_epoch()
+            try:
+                result = trial.learner.run_epoch()
+            except TrainingEnded:
+                last = True
+                break
             trial.epoch += 1
             trial.pending.append(self._row(trial, result))
             value = result.metrics.get(objective.metric)

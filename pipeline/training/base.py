@@ -6,7 +6,11 @@ from typing import Protocol
 
 from pipeline.storage import Checkpoint
 
-__all__ = ["EpochResult", "Learner"]
+__all__ = ["EpochResult", "Learner", "TrainingEnded"]
+
+
+class TrainingEnded(Exception):
+    """There is no further epoch: the trial ended with the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Learner(Protocol):
         """Train one epoch and evaluate on the validation split.
 
         Raises:
+            TrainingEnded: There is no further epoch.
             ModelError: The model cannot be trained at all: not compiled, no such loss, shapes that do not fit.
             Exception: Whatever the user's code raises.
         """

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
-from pipeline.training.base import EpochResult
+from pipeline.training.base import EpochResult, TrainingEnded
 
 __all__ = ["FunctionLearner"]
 
@@ -32,6 +32,7 @@ class FunctionLearner:
         """Take the next step.
 
         Raises:
+            TrainingEnded: The function has ended.
             ModelError: What the function yields is not a dict of numbers, or it yields nothing.
         """
         started = time.perf_counter()
@@ -40,9 +41,11 @@ class FunctionLearner:
         try:
             found = next(self._steps)
         except StopIteration:
+            if self.model_epoch:
+                raise TrainingEnded from None
             raise ModelError(
-                f"The function {self._function.__name__} ended after {self.model_epoch} steps, and the trial asked for "
-                "another. Yield a dict of metrics for each epoch of the budget, or lower it with --epochs."
+                f"The function {self._function.__name__} ended before its first step; it must yield a dict of metrics "
+                "for each epoch."
             ) from None
         metrics = self._numbers(found)
         self.model_epoch += 1

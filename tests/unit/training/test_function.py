@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import ModelError
 from pipeline.study import Objective, TuneJob
+from pipeline.training.base import TrainingEnded
 from pipeline.training.function import FunctionLearner
 from pipeline.training.workplace import Workplace
 
@@ -81,7 +82,7 @@ def test_steps_of_another_trial_are_refused() -> None:
         (lambda _: iter([3.0]), "gave float 3.0 at step 1; a dict"),
         (lambda _: iter([{}]), "a dict of metric names and numbers"),
         (lambda _: iter([{"y": "high"}]), "every metric must be a number"),
-        (lambda _: iter([]), "ended after 0 steps"),
+        (lambda _: iter([]), "ended before its first step"),
     ],
 )
 def test_what_is_no_metric_is_refused(function: Any, message: str) -> None:
@@ -133,3 +134,12 @@ def job() -> TuneJob:
 def test_workplace_makes_function_learners() -> None:
     """A job with a function needs no data."""
     assert isinstance(Workplace(job(), None).learner({"start": 0}, seed=1), FunctionLearner)
+
+
+def test_a_function_may_end_before_the_budget():
+    """Two steps and no more: the third says that training has ended."""
+    learner = FunctionLearner(lambda _: iter([{"y": 1.0}, {"y": 2.0}]), {})
+    assert [learner.run_epoch().metrics["y"] for _ in range(2)] == [1.0, 2.0]
+    with pytest.raises(TrainingEnded):
+        learner.run_epoch()
+    assert learner.model_epoch == 2
