@@ -2,6 +2,9 @@
 
 import ctypes
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pipeline.errors import ResourcesUnmet
 from pipeline.study import Resources
@@ -27,9 +30,10 @@ def set_up(resources: Resources) -> None:
     global _set_up_for
     if _set_up_for == resources:
         return
-    import tensorflow as tf
+    with _without_notes():
+        import tensorflow as tf
 
-    cards = tf.config.list_physical_devices("GPU")
+        cards = tf.config.list_physical_devices("GPU")
     if resources.gpus and not cards:
         raise ResourcesUnmet(
             f"A trial asks for {resources.gpus:g} GPUs, and TensorFlow finds none in this process. Install the GPU "
@@ -51,6 +55,22 @@ def set_up(resources: Resources) -> None:
         if tf.config.threading.get_intra_op_parallelism_threads() != threads or resources.gpus:
             print("tunepipe: TensorFlow was started before the study; its threads and its GPU memory stay as they are.")
     _set_up_for = resources
+
+
+@contextmanager
+def _without_notes() -> Iterator[None]:
+    """Keep off the terminal what TensorFlow tells of the machine while it is loaded; errors still raise."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def memory_for_data(resources: Resources) -> float:
