@@ -77,9 +77,7 @@ def run(
 def _tell(outcome: "Outcome", name: str, storage: str, *, as_json: bool) -> None:
     """The leaderboard, how it ended, and where everything lies."""
     from pipeline.cli.results import show
-    from pipeline.results.report import write_report
 
-    report = write_report(outcome.store)
     if not as_json and outcome.already:
         typer.echo(f"The study {name!r} is finished already; --name starts another, a larger budget goes on with it.\n")
     show(name, storage, top=10, as_json=as_json)
@@ -89,4 +87,7 @@ def _tell(outcome: "Outcome", name: str, storage: str, *, as_json: bool) -> None
         typer.echo(f"\n{outcome.message}")
     if outcome.warning:
         typer.echo(f"\nThe winner could not be exported: {outcome.warning.splitlines()[0]}")
-    typer.echo(f"\nstudy   {outcome.store.uri}\nreport  {report}")
+
+    from pipeline.results.report import write_report
+
+    typer.echo(f"\nstudy   {outcome.store.uri}\nreport  {write_report(outcome.store)}")
