@@ -22,11 +22,13 @@ class _Unknown(Exception):
 
 
 def has_own_parts(model: keras.Model) -> bool:
-    """Whether a model, a layer, the optimiser, a loss or a metric is of the user's own making."""
+    """Whether a model, a layer, what a layer calls, the optimiser, a loss or a metric is of the user's own making."""
+    parts = [model, *model._flatten_layers(include_self=False)]
     arguments = [value for value in keras.tree.flatten(model._compile_config.config) if callable(value)]
-    parts = [type(part) for part in (model, model.optimizer, *model._flatten_layers(include_self=False))]
-    parts += [value if hasattr(value, "__qualname__") else type(value) for value in arguments]
-    return keras.layers.Lambda in parts or any(part.__module__.split(".")[0] != "keras" for part in parts)
+    rate = getattr(model.optimizer, "_learning_rate", None)
+    held = [value for part in parts for value in _held(part)]
+    everything = [*parts, *held, *arguments, model.optimizer, *([rate] if callable(rate) else [])]
+    return not all(map(_is_keras_own, everything)) or any(isinstance(part, keras.layers.Lambda) for part in parts)
 
 
 def outline(model: keras.Model, places: list[Place], more: Any) -> str | None:
@@ -64,7 +66,8 @@ def outline(model: keras.Model, places: list[Place], more: Any) -> str | None:
 def _known(value: Any) -> Any:
     """A config, if everything in it is Keras' own, without initialisers: their values are copied."""
     if isinstance(value, dict):
-        if "class_name" in value:
+        # What connects the layers of a functional model has no module.
+        if value.get("class_name", "__keras_tensor__") != "__keras_tensor__":
             module = str(value.get("module") or "")
             ours = module.split(".")[0] == "keras" and value.get("registered_name") in (None, value["class_name"])
             if not ours or value["class_name"] in ("Lambda", "function"):
@@ -78,9 +81,20 @@ def _known(value: Any) -> Any:
 
 
 def _overrides(part: Any) -> str:
-    if type(part).__module__.split(".")[0] != "keras" or any(name in vars(part) for name in _OVERRIDABLE):
+    if any(name in vars(part) for name in _OVERRIDABLE) or not all(map(_is_keras_own, [part, *_held(part)])):
         raise _Unknown(type(part).__name__)
     return type(part).__name__
+
+
+def _held(part: Any) -> list[Any]:
+    """What a layer calls: activations, regularisers, constraints, cells. Initialisers have done their work."""
+    return [value for name, value in vars(part).items() if callable(value) and not name.endswith("_initializer")]
+
+
+def _is_keras_own(value: Any) -> bool:
+    """Whether an object's class, or a function, is defined in Keras under a name."""
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    return kind.__module__.split(".")[0] == "keras" and "<" not in kind.__qualname__
 
 
 def _compilation(model: keras.Model) -> list[Any]:
@@ -97,8 +111,8 @@ def _argument(value: Any) -> Any:
         return [_argument(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    kind = value if callable(value) and hasattr(value, "__qualname__") else type(value)
-    if kind.__module__.split(".")[0] != "keras" or "<" in kind.__qualname__:
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    if not _is_keras_own(value):
         raise _Unknown(kind.__qualname__)
     name = f"{kind.__module__}.{kind.__qualname__}"
     return [name, _known(value.get_config())] if kind is type(value) else name

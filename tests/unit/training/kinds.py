@@ -54,7 +54,7 @@ rows_of_six = data_of(lambda draw, n: (_numbers(draw, n, 6), _labels(draw, n)))
 weighted = data_of(lambda draw, n: (_numbers(draw, n, 6), _labels(draw, n), draw.random(n).astype(np.float32)))
 binary = data_of(lambda draw, n: (_numbers(draw, n, 6), draw.integers(0, 2, (n, 1)).astype(np.float32)))
 images = data_of(lambda draw, n: (_numbers(draw, n, 6, 6, 2), _labels(draw, n)))
-words = data_of(lambda draw, n: (draw.integers(0, 20, (n, 5)).astype(np.int32), _labels(draw, n)))
+words = data_of(lambda draw, n: (draw.integers(0, 20, (n, 3)).astype(np.int32), _labels(draw, n)))
 pairs = data_of(lambda draw, n: ((_numbers(draw, n, 6), _numbers(draw, n, 3)), _labels(draw, n)))
 named = data_of(lambda draw, n: ({"a": _numbers(draw, n, 6), "b": _numbers(draw, n, 3)}, _labels(draw, n)))
 two_targets = data_of(lambda draw, n: (_numbers(draw, n, 6), {"kind": _labels(draw, n), "size": _numbers(draw, n, 1)}))
@@ -205,9 +205,9 @@ def _noisy(config: Mapping[str, Any]) -> keras.Model:
 def _recurrent(config: Mapping[str, Any]) -> keras.Model:
     model = keras.Sequential(
         [
-            keras.Input((5,), dtype="int32"),
+            keras.Input((3,), dtype="int32"),
             layers.Embedding(20, 4, mask_zero=True),
-            layers.LSTM(4, dropout=0.2, recurrent_dropout=0.1),
+            layers.LSTM(4, dropout=0.2),
             layers.Dense(3, activation="softmax"),
         ]
     )
