@@ -16,7 +16,7 @@ from pipeline.storage.schema import metric_column
 __all__ = ["Picture", "Section", "sections"]
 
 _WIDE, _NARROW, _SMALL = 1040, 350, 320
-_MOST_PANELS = 24
+_MOST_PANELS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ def _all(results: Results) -> Iterator[Section]:
     if len(rows):
         note = "Filled points trained to their end, hollow ones were stopped early and had fewer epochs to grow; "
         note += "crosses failed. The large one is the best trial."
+        if len(names) > _MOST_PANELS:
+            note += f" Shown are the first {_MOST_PANELS} of {len(names)} hyperparameters."
         yield Section(
             "Objective against each hyperparameter",
             note,

@@ -149,6 +149,8 @@ def _others(results: Results) -> str:
         return "No trial has started yet."
     if len(states) == 1 and count > 1:
         return f"All {count} trials {'are ' if states.index[0] in _LASTING else ''}{words[str(states.index[0])]}."
+    if count == 1:
+        return f"The one trial {'is ' if states.index[0] in _LASTING else ''}{words[str(states.index[0])]}."
     return f"Of {counted(count, 'trial')}, {listed(parts)}."
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Callable
 
 from matplotlib import rc_context
@@ -58,7 +59,9 @@ def inline_svg(draw: Callable[[Axes], object], *, name: str, size: tuple[int, in
         The element, hidden from screen readers: what it shows must be said beside it. The same picture gives the
         same text.
     """
-    with style(), rc_context({"svg.hashsalt": name}):
+    with style(), rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        # Only widths are guessed from the font here; the browser sets the text, and knows more scripts.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(size[0] / 72 / _ENLARGED, size[1] / 72 / _ENLARGED))
         FigureCanvasAgg(figure)
         draw(figure.add_subplot())

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.leaderboard import format_number
 from pipeline.results.load import Results
-from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, SECOND, by_decade, window
+from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, SECOND, by_decade, plainly, window
 from pipeline.storage.schema import metric_column
 
 __all__ = ["alive_seconds", "best_so_far", "learning_curves", "learning_rates", "train_column"]
@@ -31,6 +31,7 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
     limits = window(_values(results, column), results.objective.mode)
     _label_epochs(ax, results)
     ax.set_ylabel(results.objective.metric)
+    plainly(ax.yaxis)
     failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
     for trial, rows in results.epochs[results.epochs["trial_id"].isin(failed)].groupby("trial_id"):
         known = rows[np.isfinite(rows[column])] if column in rows else rows.iloc[:0]
@@ -101,15 +102,17 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     """
     column, mode = metric_column(results.objective.metric), results.objective.mode
     failed = set(results.trials.loc[results.trials["state"] == "failed", "trial_id"])
-    rows = results.epochs[~results.epochs["trial_id"].isin(failed) & np.isfinite(_values(results, column))]
-    seconds = alive_seconds(results, rows)
+    values = _values(results, column)
+    usable = np.isfinite(values) & ~results.epochs["trial_id"].isin(failed).to_numpy()
+    seconds, values = alive_seconds(results, results.epochs[usable]), values[usable]
     order = np.argsort(seconds, kind="stable")
-    seconds, values = seconds[order], rows[column].to_numpy()[order]
+    seconds, values = seconds[order], values[order]
     ax.plot(
         seconds, values, "o", color=MUTED, ms=3.5, alpha=0.55, mew=0, rasterized=len(values) > _MANY_POINTS
     )  # fmt: skip
     ax.set_xlabel("seconds since the study's start")
     ax.set_ylabel(f"best {results.objective.metric} so far")
+    plainly(ax.yaxis)
     if not len(values):
         return ax
     best = np.maximum.accumulate(values) if mode == "max" else np.minimum.accumulate(values)

@@ -11,7 +11,19 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.leaderboard import format_value
 from pipeline.results.load import Results, config_of
-from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, bare, by_decade, is_listed, is_log, window
+from pipeline.results.plots.style import (
+    ACCENT,
+    BAD,
+    INK,
+    MUTED,
+    PAPER,
+    bare,
+    by_decade,
+    is_listed,
+    is_log,
+    plainly,
+    window,
+)
 
 __all__ = ["config_places", "objective_against", "parallel_coordinates", "parameter_axis", "scored", "tuned"]
 
@@ -81,6 +93,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
         lost = _places(domain, pd.Series(settings, dtype=object))
         ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
     ax.yaxis.set_major_locator(MaxNLocator(5))
+    plainly(ax.yaxis)
     return ax
 
 

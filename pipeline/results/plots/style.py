@@ -26,6 +26,7 @@ __all__ = [
     "by_decade",
     "is_listed",
     "is_log",
+    "plainly",
     "style",
     "window",
 ]
@@ -121,6 +122,11 @@ def by_decade(axis: Axis, low: float, high: float) -> None:
     axis.set_major_locator(LogLocator(subs=subs if decades > 0.5 else tuple(range(1, 10))))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def plainly(axis: Axis) -> None:
+    """Write an axis's numbers out, without a common factor beside it."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}".replace("-", "−")))
 
 
 def window(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:

@@ -1,0 +1,237 @@
+"""The report: one page that needs nothing else, says what the tables say, and takes no text for markup."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import JobNotFound
+from pipeline.results import Results, load_results
+from pipeline.results.leaderboard import ranked
+from pipeline.results.report import report_page, write_report
+from pipeline.results.summary import causes, duration, saved_epochs
+from pipeline.results.svg import inline_svg
+from pipeline.storage import Store
+from pipeline.study import layout
+from tests.unit.results.edges import EDGES
+from tests.unit.results.studies import HOSTILE, START, Recording
+
+_VOID = {"meta", "link", "br", "img"}
+
+
+class _Page(HTMLParser):
+    """What a browser would find: elements with their attributes, and text outside style and script."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """Attributes of all elements of that name."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        """All text that is read."""
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture(scope="module")
+def text(asha_results: Results) -> str:
+    """The page of a study with rungs, failures and a hostile error."""
+    return report_page(asha_results)
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> _Page:
+    """That page as a browser finds it."""
+    return _Page(text)
+
+
+@pytest.mark.parametrize("edge", list(EDGES))
+def test_a_study_at_the_edge_has_a_whole_page(tmp_path: Path, edge: str) -> None:
+    """Whatever a study holds, its page is closed, lists each trial, and loads nothing."""
+    results = load_results(EDGES[edge](tmp_path).store.uri, now=START)
+    text = report_page(results)
+    page = _Page(text)
+
+    assert page.open == []
+    assert text.count('<tr class="') == len(results.trials)
+    assert results.name in page.text
+    assert "://" not in text.replace(results.location, "")
+    assert not re.search(r"<(td|dd)[^>]*>\s*(nan|None|inf)\s*<", text)
+
+
+def test_every_picture_has_an_alternative_and_a_caption_with_numbers(page: _Page) -> None:
+    """Who cannot see a picture is told what it shows, and everybody what is seen in it."""
+    pictures = [attributes for attributes in page.all("div") if attributes.get("role") == "img"]
+
+    assert len(pictures) == len(page.all("figure")) == len(page.all("figcaption")) >= 9
+    assert all(len(attributes["aria-label"] or "") > 20 for attributes in pictures)
+    assert all(attributes.get("aria-hidden") == "true" for attributes in page.all("svg"))
+
+
+def test_captions_say_numbers(text: str) -> None:
+    """No caption is without one."""
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", text)
+
+    assert captions
+    assert all(re.search(r"\d", caption) for caption in captions)
+
+
+def test_hostile_text_is_shown_and_not_run(page: _Page, asha_results: Results) -> None:
+    """Names, errors and choices are text, wherever they come from."""
+    assert HOSTILE in page.text
+    assert len(page.all("script")) == 1
+
+    hostile = {**asha_results.study, "job": {**asha_results.job, "name": HOSTILE, "description": HOSTILE}}
+    hostile["job"]["objectives"] = [{"metric": "val_accuracy", "mode": "max"}]
+    renamed = _Page(report_page(replace(asha_results, study=hostile, location=HOSTILE)))
+    assert len(renamed.all("script")) == 1
+
+
+def test_hostile_text_within_a_picture_stays_text() -> None:
+    """What a picture says can't end its element."""
+    svg = inline_svg(lambda ax: ax.set_title(HOSTILE), name="x", size=(300, 200))
+
+    assert "<script" not in svg
+    assert "&lt;script&gt;" in svg
+
+
+def test_nothing_is_loaded_from_anywhere(text: str, page: _Page) -> None:
+    """The page reads the same without a network, and forbids itself to use one."""
+    assert "http://" not in text
+    assert "https://" not in text
+    links = [attributes.get(name) for _, attributes in page.elements for name in ("src", "href", "xlink:href")]
+    assert all(link.startswith(("#", "data:")) for link in links if link is not None)
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in (policy or "")
+
+
+def test_every_reference_within_the_page_leads_somewhere(text: str) -> None:
+    """Clips and marks are found, and no two elements share an id."""
+    ids = re.findall(r'\sid="([^"]+)"', text)
+    used = re.findall(r"url\(#([^)]+)\)", text) + re.findall(r'href="#([^"]+)"', text)
+
+    assert len(ids) == len(set(ids))
+    assert set(used) <= set(ids)
+
+
+def test_colours_follow_the_page(text: str) -> None:
+    """Pictures name variables, so that they can be read by day and by night."""
+    pictures = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+
+    assert "var(--accent)" in pictures
+    assert not re.findall(r"#[0-9a-f]{6}\b(?!-)", re.sub(r"(url\(|href=\")#[^)\"]+", "", pictures))
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results: Results) -> None:
+    """Trials stand in their order, each cell with the key by which it sorts."""
+    first = re.findall(r'<tr class="[^"]*">\s*<td data-key="([^"]+)">', text)
+
+    assert first == ranked(asha_results)
+    assert re.search(rf'<tr class="best">\s*<td data-key="{asha_results.best.trial_id}">', text)
+
+
+def test_the_summary_tells_what_was_found(page: _Page, asha_results: Results) -> None:
+    """Best value, failures and what early stopping saved are said in words."""
+    best = asha_results.best
+    saved, whole = saved_epochs(asha_results)
+
+    assert f"The best is trial {best.trial_id} with val_accuracy {best.value:.4g} at epoch {best.epoch}" in page.text
+    assert "2 failed" in page.text
+    assert f"Early stopping saved {saved} epochs of {whole}" in page.text
+
+
+def test_test_metrics_are_told_where_they_are(asha_results: Results) -> None:
+    """The winner's score on the test split stands in the summary."""
+    text = _Page(report_page(replace(asha_results, test={"test_loss": 0.1, "test_accuracy": 0.9512}))).text
+
+    assert "test_loss 0.1 and test_accuracy 0.9512" in text
+
+
+def test_saved_epochs_are_those_of_stopped_trials(asha_results: Results) -> None:
+    """A failed trial saves nothing; a stopped one what it did not train."""
+    stopped = asha_results.trials[asha_results.trials["state"] == "stopped"]
+    completed = (asha_results.trials["state"] == "completed").sum()
+
+    assert saved_epochs(asha_results) == (int((9 - stopped["epochs"]).sum()), 9 * (len(stopped) + completed))
+
+
+def test_failures_are_grouped_by_cause(tmp_path: Path) -> None:
+    """Errors that differ in numbers alone are one cause; the more frequent comes first."""
+    results = load_results(EDGES["all_failed"](tmp_path).store.uri, now=START)
+    errors = ["ValueError: units 3", "Traceback (most recent call last):\n  x\nKeyError: 'a'", "ValueError: units 14"]
+    failed = replace(results, trials=results.trials.assign(error=errors))
+
+    assert [(cause.what, list(cause.trials)) for cause in causes(failed)] == [
+        ("ValueError: units 3", ["0000", "0002"]),
+        ("KeyError: 'a'", ["0001"]),
+    ]
+
+
+def test_a_population_shows_its_lineage(pbt_results: Results) -> None:
+    """Exploits bring two sections of their own, and no rungs."""
+    text = report_page(pbt_results)
+
+    assert "Lineage" in text
+    assert "The schedule that was found" in text
+    assert "Who was stopped where" not in text
+
+
+def test_the_same_study_gives_the_same_page(text: str, asha_results: Results) -> None:
+    """Nothing in it depends on the moment."""
+    assert report_page(asha_results) == text
+
+
+def test_write_report_puts_the_page_into_the_study(asha: Recording) -> None:
+    """It lies beside the tables, and the answer says where."""
+    where = write_report(asha.store)
+
+    assert where == f"{asha.store.uri}/{layout.REPORT}"
+    assert Path(where).read_text().startswith("<!doctype html>")
+
+
+def test_a_report_of_no_study_says_so(tmp_path: Path) -> None:
+    """No folder is made for a study that is not there."""
+    with pytest.raises(JobNotFound, match="no study 'nothing'"):
+        write_report(Store(tmp_path / "nothing"))
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.07, "70 ms"),
+        (3.21, "3.2 s"),
+        (9.96, "10 s"),
+        (59.7, "1 min 0 s"),
+        (245, "4 min 5 s"),
+        (3599.8, "1 h 0 min"),
+        (7384, "2 h 3 min"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    """Two units at most, and no 60 seconds."""
+    assert duration(seconds) == words
