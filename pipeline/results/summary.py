@@ -14,6 +14,9 @@ from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal,
 __all__ = ["Cause", "causes", "counted", "domain_in_words", "duration", "listed", "paragraphs", "saved_epochs"]
 
 
+_MANY = 8
+"""More things than these are not all named in a sentence; the tables have them all."""
+
 _LASTING = ("running", "paused", "waiting")
 
 
@@ -104,7 +107,7 @@ def _what(results: Results) -> str:
     job, objective = results.job, results.objective
     drawn = [name for name, domain in results.space.items() if hasattr(domain, "draw")]
     goal = "highest" if objective.mode == "max" else "lowest"
-    over = f"over {listed(drawn)}" if drawn else "with a fixed config"
+    over = f"over {_some(drawn)}" if drawn else "with a fixed config"
     data = f" on {job['data']}" if isinstance(job["data"], str) else ""
     scheduler, searcher = job["scheduler"]["kind"], job["searcher"]["kind"]
     names = {"asha": "ASHA", "pbt": "population based training", "fifo": "no early stopping"}
@@ -119,7 +122,7 @@ def _best(results: Results) -> str:
     if best is None:
         return "No trial has a value yet." if results.state in ("waiting", "running") else "No trial reached a value."
     drawn = {name: value for name, value in best.config.items() if hasattr(results.space.get(name), "draw")}
-    config = ", ".join(f"{name} {format_value(value)}" for name, value in drawn.items())
+    config = _some([f"{name} {format_value(value)}" for name, value in drawn.items()])
     return (
         f"The best is trial {best.trial_id} with {results.objective.metric} {format_number(best.value)} at epoch "
         f"{best.epoch}" + (f": {config}." if config else ".")
@@ -167,6 +170,11 @@ def _time(results: Results) -> str:
     trained = int(np.sum(results.trials["epochs"]))
     sessions = f" in {len(results.sessions)} sessions" if len(results.sessions) > 1 else ""
     return f"{counted(trained, 'epoch')} were trained in {duration(results.seconds)}{sessions}."
+
+
+def _some(items: Sequence[str]) -> str:
+    """The first of many things, and how many more there are."""
+    return listed(items) if len(items) <= _MANY else listed([*items[:_MANY], f"{len(items) - _MANY} more"])
 
 
 def _first_line(text: str) -> str:

@@ -53,6 +53,10 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
         ax.set_ylim(limits)
     ax.plot(results.best.epoch, results.best.value, "o", color=ACCENT, ms=6, zorder=6)
     below = results.best.value < sum(ax.get_ylim()) / 2
+    if train is not None:
+        # On the side where the training line is not.
+        beside = float(best.loc[best["epoch"] == results.best.epoch, train].iloc[0])
+        below = beside > results.best.value if np.isfinite(beside) else below
     ax.annotate(
         f"trial {results.best.trial_id}: {format_number(results.best.value)}",
         (results.best.epoch, results.best.value), (0, 9 if not below else -9), textcoords="offset points",

@@ -107,7 +107,8 @@ def rungs(results: Results, ax: Axes) -> Axes:
         )  # fmt: skip
     if len(at):
         ax.annotate(
-            "stopped", (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", va="bottom", color=SECOND
+            "stopped", (0, 1), (-4, 3), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
+            color=SECOND,
         )  # fmt: skip
     for kind, colour, marker, alpha in (
         ("stopped", MUTED, "|", 0.6),

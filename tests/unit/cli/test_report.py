@@ -1,0 +1,69 @@
+"""`tunepipe report` writes a study's page, into the study or where it is told to."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli.app import app
+from pipeline.errors import JobNotFound, StorageError
+from tests.unit.results.studies import every_domain_study
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage with the study `domains`."""
+    root = tmp_path_factory.mktemp("storage")
+    every_domain_study(root, trials=2)
+    return root
+
+
+def test_the_page_lies_in_the_study_and_the_command_says_where(storage: Path) -> None:
+    """What is printed is the page's path, and nothing else."""
+    done = CliRunner().invoke(app, ["report", "domains", "--storage", str(storage)], catch_exceptions=False)
+
+    page = storage / "domains" / "report.html"
+    assert done.stdout == f"{page}\n"
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_the_page_can_be_written_elsewhere(storage: Path, tmp_path: Path) -> None:
+    """Folders on the way are made."""
+    page = tmp_path / "new" / "page.html"
+    done = CliRunner().invoke(
+        app, ["report", "domains", "--storage", str(storage), "--output", str(page)], catch_exceptions=False
+    )
+
+    assert done.stdout == f"{page}\n"
+    assert "domains" in page.read_text(encoding="utf-8")
+
+
+def test_no_study_of_that_name(storage: Path) -> None:
+    """The message names the studies that there are."""
+    with pytest.raises(JobNotFound, match="there are domains"):
+        CliRunner().invoke(app, ["report", "nothing", "--storage", str(storage)], catch_exceptions=False)
+
+
+def test_a_place_that_cannot_be_written(storage: Path, tmp_path: Path) -> None:
+    """A file in the way is the user's mistake, not a bug."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="--output"):
+        CliRunner().invoke(
+            app,
+            ["report", "domains", "--storage", str(storage), "--output", str(tmp_path / "file" / "page.html")],
+            catch_exceptions=False,
+        )
+
+
+def test_a_report_needs_neither_ray_nor_tensorflow(storage: Path) -> None:
+    """They would take longer to import than the page takes to draw."""
+    code = (
+        "import sys; from pipeline.results.report import report_page; from pipeline.results import load_results; "
+        f"report_page(load_results({str(storage / 'domains')!r})); "
+        "sys.exit(' '.join({'ray', 'tensorflow', 'keras'} & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stderr
