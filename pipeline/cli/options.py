@@ -30,7 +30,7 @@ def assignments(pairs: list[str]) -> dict[str, Any]:
             raise InvalidJob("the command line", [Fault("--set", pair, "must be field=value, as in space.lr=0.1")])
         try:
             changes[field.strip()] = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             changes[field.strip()] = text
     return changes
 

@@ -1,6 +1,7 @@
 """`tunepipe run`: a study from its start, or from where it was, to its end."""
 
 import sys
+from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,7 +71,9 @@ def run(
 
     # The stream of now: while Ray runs, what it prints to stdout goes to a log.
     console = Console(file=sys.stderr if as_json else sys.stdout)
-    outcome = run_study(tuned, storage=storage, resume=resume, address=address, display=Progress(console))
+    # What trials print in this process, with --workers 0, must not stand before the one object of --json.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        outcome = run_study(tuned, storage=storage, resume=resume, address=address, display=Progress(console))
     _tell(outcome, tuned.name, storage, as_json=as_json)
 
 

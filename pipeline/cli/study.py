@@ -34,7 +34,7 @@ def logs(
     from pipeline.study import layout
 
     store = Store(storage).folder(name)
-    trial_id = layout.trial_id(int(trial)) if trial.isdigit() else trial
+    trial_id = layout.trial_id(int(trial)) if trial.isascii() and trial.isdigit() else trial
     if not store.exists(layout.STUDY):
         raise JobNotFound(f"There is no study {name!r} in {storage}.")
     if not store.exists(layout.log(trial_id)):

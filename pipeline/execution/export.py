@@ -33,7 +33,7 @@ def export(store: Store, folder: Path) -> list[Path]:
         )
     if results.job["model"] is None:
         raise ModelError(f"The study {results.name!r} tunes a function: there is no model to export.")
-    if not store.exists(f"{layout.EXPORT}/model.keras"):
+    if results.test is None:
         _make(store, results.best.trial_id, results.best.epoch, results.best.config)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """A study in the driver's own process, without Ray: for a debugger, and for tests of everything but Ray."""
 
+from pipeline.execution.interrupts import interruptible
 from pipeline.execution.session import Session
 from pipeline.execution.worker import Worker
 
@@ -14,11 +15,14 @@ def run_in_process(session: Session, worker: Worker) -> None:
         worker: Who trains.
     """
     try:
-        while (assignment := session.next()) is not None:
-            worker.begin(assignment)
-            while session.report(assignment.trial_id, worker.step()) == "continue":
-                pass
-            worker.close()
+        with interruptible() as interrupted:
+            while (assignment := session.next()) is not None:
+                worker.begin(assignment)
+                while session.report(assignment.trial_id, worker.step()) == "continue":
+                    if interrupted():
+                        session.interrupt()
+                        break
+                worker.close()
     except KeyboardInterrupt:
         session.interrupt()
     finally:

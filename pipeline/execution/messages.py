@@ -24,7 +24,6 @@ class Assignment:
         epoch: The trial's own epoch at which this segment began; 0 for the first.
         parent_trial: Whose weights are taken over where this segment begins; None for the trial's own.
         parent_epoch: That trial's epoch.
-        to_beat: The best value of the study so far: a better one leaves a checkpoint.
     """
 
     trial_id: str
@@ -36,7 +35,6 @@ class Assignment:
     epoch: int = 0
     parent_trial: str | None = None
     parent_epoch: int | None = None
-    to_beat: float | None = None
 
     def to_json(self) -> str:
         """The assignment as text."""

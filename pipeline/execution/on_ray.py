@@ -5,19 +5,19 @@ import io
 import logging
 import math
 import os
-import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
 from typing import Any
 
 from pipeline.datasets import Dataset
 from pipeline.errors import ResourcesUnmet
+from pipeline.execution.interrupts import interruptible
 from pipeline.execution.session import MAX_ATTEMPTS, Session
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 
-__all__ = ["ENVIRONMENT", "default_workers", "run_on_ray"]
+__all__ = ["ENVIRONMENT", "default_workers", "here", "run_on_ray"]
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -48,7 +48,12 @@ def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
                 f"A trial of {job.name!r} asks for {wanted:g} {kind}s, and there are {there:g}. "
                 f"Ask for less with --set resources.{kind.lower()}s=…, or run it where there are more."
             )
-    return max(1, min(math.floor(cpus / need.cpus), math.floor(gpus / need.gpus) if need.gpus else 10**6))
+    return max(1, math.floor(min(cpus / need.cpus, gpus / need.gpus if need.gpus else math.inf)))
+
+
+def here() -> tuple[float, float]:
+    """CPU cores and GPUs of this machine, without starting Ray or TensorFlow to count them."""
+    return float(os.cpu_count() or 1), float(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))
 
 
 def run_on_ray(
@@ -83,9 +88,8 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
     }
     joined = address or ray.is_initialized()
     if not joined:
-        cores = float(os.cpu_count() or 1)
-        workers = job.resources.workers or default_workers(job, cores, math.inf)
-        default_workers(job, cores, math.inf)
+        fits = default_workers(job, *here())
+        workers = job.resources.workers or fits
         arguments |= {
             "num_cpus": math.ceil(workers * job.resources.cpus),
             "include_dashboard": False,
@@ -133,7 +137,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
     job = session.job
     searcher = SessionSearcher(session, workers)
     packed, folders = pack(job)
-    with _interruptible() as interrupted:
+    with interruptible() as interrupted:
 
         class Interrupt(tune.Stopper):  # type: ignore[misc]
             """Ends the study when a signal has come, and when nothing can be trained."""
@@ -144,7 +148,8 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
             def stop_all(self) -> bool:
                 if interrupted() and not session.interrupted:
                     session.interrupt()
-                session.beat()
+                with session.guarded():
+                    session.beat()
                 return session.interrupted
 
         tuner = tune.Tuner(
@@ -174,25 +179,3 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
         # an actor a new process: without it they take the ones that have TensorFlow imported already.
         class_cache.DEFAULT_ENV_VARS.clear()
         tuner.fit()
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Take the first Ctrl-C or SIGTERM as a wish; a second one is Python's own."""
-    asked = False
-    before: dict[signal.Signals, Any] = {}
-
-    def wish(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    with contextlib.suppress(ValueError):  # not in the main thread: a notebook's or a test's own thread
-        for each in (signal.SIGINT, signal.SIGTERM):
-            before[each] = signal.signal(each, wish)
-    try:
-        yield lambda: asked
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

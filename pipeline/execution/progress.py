@@ -56,14 +56,14 @@ class Progress:
             ended.set()
             lines.join()
             if session.total_epochs:
-                self._console.print(_line(session), highlight=False, soft_wrap=True)
+                self._console.print(_line(session), highlight=False, markup=False, soft_wrap=True)
 
     def _lines(self, session: Session, ended: threading.Event) -> None:
         shown = ""
         while not ended.wait(_LINE_SECONDS):
             line = _line(session)
             if line != shown:
-                self._console.print(line, highlight=False, soft_wrap=True)
+                self._console.print(line, highlight=False, markup=False, soft_wrap=True)
                 shown = line
 
 
@@ -118,7 +118,7 @@ def _best(session: Session) -> Text:
     best = session.best
     if best is None or best.best is None:
         return Text("none yet", style="bright_black")
-    config = "  ".join(f"{name}={format_value(value)}" for name, value in best.config.items())
+    config = "  ".join(f"{name}={format_value(value)}" for name, value in best.best_config.items())
     value = f"{session.job.objective.metric} {format_number(best.best)}"
     where = f"  trial {best.trial_id}, epoch {best.best_epoch}  "
     return Text.assemble((value, "bold"), (where, "bright_black"), config)

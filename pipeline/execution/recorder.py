@@ -64,7 +64,7 @@ class Recorder:
         self._seconds_before = seconds_before
         self._flushed_at = self._clock
         self._part = 0
-        self._metrics: set[str] = set()
+        self._columns = {job.objective.metric: metric_column(job.objective.metric)}
         self._epoch_rows: list[dict[str, Any]] = []
         self._decision_rows: list[dict[str, Any]] = []
         self._decided = 0
@@ -85,8 +85,7 @@ class Recorder:
         }
         for row in rows:
             fields = asdict(row)
-            metrics = {metric_column(name): value for name, value in fields.pop("metrics").items()}
-            self._metrics.update(metrics)
+            metrics = {self._column(name): value for name, value in fields.pop("metrics").items()}
             moment = datetime.fromtimestamp(fields.pop("time"), UTC)
             known = {"study": self._job.name, "session": self.session, "trial_id": trial_id, "time": moment}
             self._epoch_rows.append({**known, **fields, **values, **metrics})
@@ -142,6 +141,16 @@ class Recorder:
         """Delete the study: it was never more than a mistake."""
         self._store.delete_folder()
 
+    def _column(self, metric: str) -> str:
+        """A metric's column; two metrics whose names differ only in what a column cannot hold get two."""
+        if metric not in self._columns:
+            plain, number = metric_column(metric), 2
+            name = plain
+            while name in self._columns.values():
+                name, number = f"{plain}_{number}", number + 1
+            self._columns[metric] = name
+        return self._columns[metric]
+
     def _trials(self) -> pa.Table:
         newest = newest_checkpoints(self._store.files("checkpoints"))
         return derive_trials(self._epochs, self._decisions, study=self._document, checkpoints=newest)
@@ -149,7 +158,7 @@ class Recorder:
     def _write(self, name: str, rows: list[dict[str, Any]], before: pa.Table) -> pa.Table:
         if not rows:
             return before
-        schema = arrow_schema(name, self._job.space, sorted(self._metrics))
+        schema = arrow_schema(name, self._job.space, sorted(self._columns.values()))
         part = pa.Table.from_pylist(rows, schema)
         self._store.write_table(layout.part(name, self.session, self._part), part)
         return pa.concat_tables([before, part], promote_options="permissive")

@@ -1,4 +1,7 @@
-"""Which checkpoints are kept: each trial's newest, the study's best, and those a scheduler may still ask for."""
+"""Which checkpoints are kept: each trial's newest and its best, and those a scheduler may still ask for.
+
+Each trial's best, not only the study's: a better trial may fail in the end, and two may tie.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,7 +17,6 @@ def retain(
     store: Store,
     trials: Mapping[str, Trial],
     scheduler: Scheduler,
-    best: Trial | None,
     *,
     changed: Iterable[str],
 ) -> None:
@@ -24,13 +26,12 @@ def retain(
         store: The study's folder.
         trials: All trials by id.
         scheduler: Says what it still needs.
-        best: The study's best trial so far.
         changed: The trials among whose checkpoints there may be some to delete.
     """
     needed = set(scheduler.needed())
-    if best is not None:
-        needed.add((best.trial_id, best.best_epoch))
     for trial in trials.values():
+        if trial.state != "failed":
+            needed.add((trial.trial_id, trial.best_epoch))
         if trial.live and trial.parent_trial is not None and trial.parent_epoch is not None:
             needed.add((trial.parent_trial, trial.parent_epoch))
     for trial in (trials[trial_id] for trial_id in changed):

@@ -1,6 +1,5 @@
 """Assemble a study, run it, resume it: what `tunepipe run` and `pipeline.run` do."""
 
-import json
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,9 +13,10 @@ from pipeline import datasets
 from pipeline.datasets import Dataset
 from pipeline.errors import Fault, InvalidJob, NoTrialSucceeded, StorageError, StudyExists, UserError
 from pipeline.execution.in_process import run_in_process
-from pipeline.execution.on_ray import run_on_ray
+from pipeline.execution.on_ray import default_workers, here, run_on_ray
 from pipeline.execution.recorder import Recorder
 from pipeline.execution.session import Session
+from pipeline.results.load import read_sessions
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout, load_study, save_study
 
@@ -94,14 +94,21 @@ def run(
     before = _before(store, job, resume)
     if before is not None and before["state"] == "finished" and load_study(store).budget == job.budget:
         return Outcome(store, already=True)
+    epochs_before = load_study(store).budget.epochs if before else 0
+    if before is None and not store.exists(layout.STUDY) and store.files():
+        raise StorageError(
+            f"{store.uri} holds files that are no study. Nothing of it was touched: choose another --name or --storage."
+        )
     save_study(store, job)
     number, seconds = (before["number"] + 1, before["seconds"]) if before else (1, 0.0)
     recorder = Recorder(store, job, session=number, seconds_before=seconds)
     session = Session(job, store, recorder)
     if before is not None and before["resume"]:
-        session.restore(before["resume"])
+        session.restore(before["resume"], epochs_before=epochs_before)
+    recorder.flush_state(session.state())
     with _recorded(recorder, session), _shown(display, session):
         if job.resources.workers == 0:
+            default_workers(job, *here())
             from pipeline.execution.worker import Worker
 
             run_in_process(session, Worker(job, _load(job), store, capture=False))
@@ -167,10 +174,10 @@ def _before(store: Store, job: TuneJob, resume: bool) -> dict[str, Any] | None:
             "or give the new one a name of its own with --name."
         )
     _same(load_study(store), job)
-    sessions = store.files("sessions")
+    sessions = read_sessions(store)
     if not sessions:
         return None
-    last: dict[str, Any] = json.loads(store.read_text(sessions[-1]))
+    last = dict(sessions[-1])
     if last["state"] == "running" and _alive(last):
         raise StudyExists(
             f"The study {job.name!r} is running already: process {last['pid']} on {last['host']} told of itself at "

@@ -13,7 +13,7 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from pipeline.execution.messages import Assignment, Report
-from pipeline.execution.session import Session
+from pipeline.execution.session import Session, Verdict
 from pipeline.execution.trainable import ASSIGNMENT, REPORT
 
 __all__ = ["SessionScheduler", "SessionSearcher"]
@@ -95,7 +95,9 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         key = _key(_assignment(trial))
         if key not in self._turn.busy:
             return str(TrialScheduler.STOP)
-        verdict = self._session.report(_assignment(trial).trial_id, Report.from_bytes(result[REPORT]))
+        verdict: Verdict = "stop"
+        with self._session.guarded():
+            verdict = self._session.report(_assignment(trial).trial_id, Report.from_bytes(result[REPORT]))
         if verdict == "continue":
             return str(TrialScheduler.CONTINUE)
         self._turn.busy.discard(key)

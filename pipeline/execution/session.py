@@ -6,7 +6,8 @@ says whether it goes on.
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from pipeline.errors import ModelError, TunepipeError
@@ -98,11 +99,10 @@ class Session:
             self.winner, self._finish = report.winner, "done"
             self.warning = report.failure or report.unusable
             return "stop"
-        trial, best_before = self.trials[trial_id], self.best
+        trial = self.trials[trial_id]
         self._record(trial, report)
         verdict = self._judge(trial, report)
-        changed = {trial.trial_id, (best_before or trial).trial_id}
-        retain(self._store, self.trials, self._scheduler, self.best, changed=changed)
+        retain(self._store, self.trials, self._scheduler, changed=[trial_id])
         self.beat()
         return verdict
 
@@ -126,11 +126,20 @@ class Session:
 
     def assignment(self, trial_id: str) -> Assignment:
         """What a trial's worker is told, as things stand now."""
-        return self.trials[trial_id].assignment(self.best.best if self.best else None)
+        return self.trials[trial_id].assignment()
 
     def beat(self) -> None:
         """The driver is alive: write what has gathered, if the time has come."""
         self._recorder.flush_if_due(self.state)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Keep an error of tunepipe's own, a full disk say, until Ray's controller has let go: the study ends by it."""
+        try:
+            yield
+        except TunepipeError as error:
+            self.fatal = self.fatal or error
+            self.interrupted, self.over = True, str(error)
 
     def interrupt(self) -> None:
         """End the session now: what is running is paused and goes on when the study is resumed."""
@@ -149,12 +158,18 @@ class Session:
             "winner": self._finish == "done",
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned in an earlier session."""
+    def restore(self, state: Mapping[str, Any], *, epochs_before: int) -> None:
+        """Go on from what `state` returned in an earlier session.
+
+        Args:
+            state: The state.
+            epochs_before: A trial's maximum in that session: who had reached it goes on where there is more now.
+        """
         self._scheduler.restore(state["scheduler"])
         for fields in state["trials"]:
             trial = Trial.from_json(fields)
-            if trial.state == "running":
+            more = trial.state == "completed" and trial.epoch == epochs_before < self._job.budget.epochs
+            if trial.state == "running" or more:
                 trial.state = "paused"
             self.trials[trial.trial_id] = trial
             self.total_epochs += trial.epoch
@@ -197,7 +212,7 @@ class Session:
             return None
         self._finish = "given"
         best = self.best
-        return Assignment(best.trial_id, best.config, best.seed, task="finish", epoch=best.best_epoch)
+        return Assignment(best.trial_id, best.best_config, best.seed, task="finish", epoch=best.best_epoch)
 
     # Judging
 
@@ -212,7 +227,7 @@ class Session:
             value = row.metrics.get(metric)
             trial.value = value
             if value is not None and math.isfinite(value) and self._job.objective.better(value, trial.best):
-                trial.best, trial.best_epoch = value, row.epoch
+                trial.best, trial.best_epoch, trial.best_config = value, row.epoch, trial.config
         trial.epoch = max(trial.epoch, report.epoch)
         trial.checkpoints.update(report.checkpoints)
         self._compare(trial)

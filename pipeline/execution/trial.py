@@ -34,6 +34,7 @@ class Trial:
         value: The objective at its last epoch.
         best: The objective at its best epoch; None while it has none.
         best_epoch: That epoch.
+        best_config: The config in force at that epoch.
         checkpoints: Epochs of which a checkpoint is kept.
     """
 
@@ -51,6 +52,7 @@ class Trial:
     value: float | None = None
     best: float | None = None
     best_epoch: int = 0
+    best_config: Config = field(default_factory=dict)
     checkpoints: set[int] = field(default_factory=set)
 
     @property
@@ -58,7 +60,7 @@ class Trial:
         """Whether it may still train."""
         return self.state in _LIVE
 
-    def assignment(self, to_beat: float | None) -> Assignment:
+    def assignment(self) -> Assignment:
         """What a worker needs to start it or to go on with it."""
         return Assignment(
             trial_id=self.trial_id,
@@ -69,7 +71,6 @@ class Trial:
             epoch=self.segment_start,
             parent_trial=self.parent_trial,
             parent_epoch=self.parent_epoch,
-            to_beat=to_beat,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -38,8 +38,9 @@ class _Trial:
     first_segment_epoch: int = 0
     best: float | None = None
     best_checkpoint: tuple[int, Checkpoint] | None = None
-    pending: list[EpochRow] = field(default_factory=list)
+    rows: list[EpochRow] = field(default_factory=list)
     delivered: int = 0
+    in_epoch: bool = False
     written: list[int] = field(default_factory=list)
     saved_epoch: int = -1
     saved_at: float = 0.0
@@ -68,7 +69,7 @@ class Worker:
     def begin(self, assignment: Assignment) -> None:
         """Take over an assignment; whatever was in hand is closed first. Nothing is built before the first step."""
         self.close()
-        self._trial = _Trial(assignment, best=assignment.to_beat)
+        self._trial = _Trial(assignment)
 
     def step(self) -> Report:
         """Train until there is something to report.
@@ -82,9 +83,10 @@ class Worker:
             try:
                 return self._finish(trial) if trial.assignment.task == "finish" else self._train(trial)
             except ModelError as error:
-                traceback.print_exc()
+                if self._capture:
+                    traceback.print_exc()
                 return self._reported(trial, unusable=str(error))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 traceback.print_exc()
                 return self._reported(trial, failure=_told(error))
 
@@ -94,7 +96,8 @@ class Worker:
         if trial is None or trial.learner is None:
             return
         with self._captured(trial), contextlib.suppress(TunepipeError):
-            if not trial.over and trial.epoch > trial.saved_epoch:
+            # In the middle of an epoch the weights are of no epoch: the trial goes on from an older checkpoint.
+            if not trial.over and not trial.in_epoch and trial.epoch > trial.saved_epoch:
                 self._write(trial, trial.epoch, self._snapshot(trial))
         with contextlib.suppress(Exception):
             trial.learner.close()
@@ -105,25 +108,24 @@ class Worker:
         return captured(self._store, layout.log(trial.assignment.trial_id))
 
     def _train(self, trial: _Trial) -> Report:
-        # Ray asks for the next step only once the last report has arrived.
-        del trial.pending[: trial.delivered]
-        trial.delivered = 0
         started = time.monotonic()
         if trial.learner is None:
             self._start(trial)
-            if trial.pending and trial.epoch >= self._job.budget.epochs:
+            if trial.rows and trial.epoch >= self._job.budget.epochs:
                 return self._reported(trial, last=True)
         assert trial.learner is not None
         job, objective = self._job, self._job.objective
         milestone = job.scheduler.next_milestone(trial.epoch, job.budget.epochs)
         while True:
+            trial.in_epoch = True
             try:
                 result = trial.learner.run_epoch()
             except TrainingEnded:
-                last = True
+                trial.in_epoch, last = False, True
                 break
+            trial.in_epoch = False
             trial.epoch += 1
-            trial.pending.append(self._row(trial, result))
+            trial.rows.append(self._row(trial, result))
             value = result.metrics.get(objective.metric)
             if value is None:
                 return self._reported(trial, unusable=_unknown(objective.metric, result))
@@ -140,7 +142,9 @@ class Worker:
                 or (target is not None and objective.reaches(value, target))
             )
             now = time.monotonic()
-            if last or trial.epoch >= milestone or now - started >= REPORT_SECONDS:
+            # Where epochs are counted over all trials, each is told at once.
+            due = trial.epoch >= milestone or now - started >= REPORT_SECONDS or job.budget.total_epochs is not None
+            if last or due:
                 break
         self._leave_checkpoints(trial, due=last or (trial.epoch >= milestone and job.scheduler.needs_checkpoint))
         return self._reported(trial, last=last)
@@ -154,7 +158,7 @@ class Worker:
             lineage = own.header["lineage"]
             trial.learner.load(_learner_part(own))
             trial.epoch = trial.saved_epoch = int(lineage["epoch"])
-            trial.pending = [EpochRow(**row) for row in own.header["rows"]]
+            trial.rows = [EpochRow(**row) for row in own.header["rows"]]
             if (best := own.header.get("best")) is not None and self._job.objective.better(best, trial.best):
                 trial.best = best
         elif assignment.parent_trial is not None:
@@ -197,7 +201,7 @@ class Worker:
         )
 
     def _snapshot(self, trial: _Trial) -> Checkpoint:
-        """The learner's state with the trial's lineage, and with the rows that may not have arrived yet."""
+        """The learner's state with the trial's lineage and its rows: the driver may die before it has written them."""
         assert trial.learner is not None
         state = trial.learner.save()
         assignment = trial.assignment
@@ -210,7 +214,7 @@ class Worker:
                 "seed": assignment.seed,
             },
             "best": trial.best,
-            "rows": [asdict(row) for row in trial.pending],
+            "rows": [asdict(row) for row in trial.rows],
             "learner": state.header,
         }
         return Checkpoint(header, state.arrays)
@@ -236,9 +240,9 @@ class Worker:
         self, trial: _Trial, *, last: bool = False, failure: str | None = None, unusable: str | None = None
     ) -> Report:
         trial.over = trial.over or failure is not None or unusable is not None
-        trial.delivered = len(trial.pending)
+        rows, trial.delivered = tuple(trial.rows[trial.delivered :]), len(trial.rows)
         written, trial.written = tuple(trial.written), []
-        return Report(tuple(trial.pending), trial.epoch, last, failure, unusable, written)
+        return Report(rows, trial.epoch, last, failure, unusable, written)
 
     def _finish(self, trial: _Trial) -> Report:
         """Export the winner, load it back, and score it on the test split, which nothing has touched before."""

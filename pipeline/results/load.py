@@ -1,6 +1,7 @@
 """A study's folder → pandas frames and the answers people ask for first."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,10 +18,13 @@ from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Objective, layout
 
-__all__ = ["Best", "Results", "config_of", "from_tables", "load_results", "study_names"]
+__all__ = ["Best", "Results", "config_of", "from_tables", "load_results", "read_sessions", "study_names"]
 
 _SILENT_SECONDS = 60
 """A driver beats every few seconds; silent this long, it is gone."""
+
+_SESSION = {"seconds": 0.0, "heartbeat": None, "host": "", "pid": 0, "resume": None}
+"""What a session's file may lack."""
 
 _MAYBE_EMPTY = ("best_epoch", "rung", "parent_epoch")
 
@@ -110,7 +114,7 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Res
     """
     store = Store(path_or_uri)
     study = _study(store)
-    results = from_tables(gather(store, study), study, _sessions(store), location=store.uri, now=now)
+    results = from_tables(gather(store, study), study, read_sessions(store), location=store.uri, now=now)
     return replace(results, test=_test(store, results.best))
 
 
@@ -165,13 +169,18 @@ def _stands_for(found: Scalar, drawn: Scalar) -> bool:
 
 def _study(store: Store) -> Mapping[str, Any]:
     try:
-        text = store.read_text(layout.STUDY)
+        content = store.read(layout.STUDY)
     except FileNotFoundError:
         raise JobNotFound(_not_found(store)) from None
     try:
-        study = json.loads(text)
+        study = json.loads(content)
         version = study["schema_version"]
-        study["job"]["name"], study["job"]["space"], study["job"]["objectives"][0]
+        for objective in study["job"]["objectives"]:
+            Objective(**objective)
+        space_of(study)
+        for name in ("name", "description", "model", "scheduler", "budget", "resources"):
+            study["job"][name]
+        study["job"]["objectives"][0]
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise StorageError(
             f"{layout.STUDY} in {store.uri} is not a study's ({type(error).__name__}: {error}). "
@@ -196,26 +205,33 @@ def _not_found(store: Store) -> str:
     return f"There is no study {name!r} in {parent or '/'}: {there}."
 
 
-def _sessions(store: Store) -> list[Mapping[str, Any]]:
+def read_sessions(store: Store) -> list[Mapping[str, Any]]:
+    """The content of each driver session's file, by number; other files are passed over.
+
+    Raises:
+        StorageError: A session's file is not what a driver wrote.
+    """
     sessions: list[Mapping[str, Any]] = []
     for path in store.files("sessions"):
+        if not re.fullmatch(r"sessions/\d+\.json", path):
+            continue
         try:
-            sessions.append(json.loads(store.read_text(path)))
-        except ValueError:
-            raise StorageError(f"{path} in {store.uri} is not JSON. Restore the file or delete it.") from None
+            session = json.loads(store.read(path))
+            sessions.append({**_SESSION, **session, "number": int(session["number"]), "state": str(session["state"])})
+        except (ValueError, KeyError, TypeError):
+            raise StorageError(f"{path} in {store.uri} is not a session's. Restore the file or delete it.") from None
     return sorted(sessions, key=lambda session: int(session["number"]))
 
 
 def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
     """What the study's winner scored on the test split, if the export is of the best there is now."""
     try:
-        told = json.loads(store.read_text(layout.WINNER))
-    except FileNotFoundError:
+        told = json.loads(store.read(layout.WINNER))
+        if best is None or (told["trial_id"], told["epoch"]) != (best.trial_id, best.epoch):
+            return None
+        return {str(name): float(value) for name, value in told["metrics"].items()}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if best is None or (told["trial_id"], told["epoch"]) != (best.trial_id, best.epoch):
-        return None
-    metrics: Mapping[str, float] = told["metrics"]
-    return metrics
 
 
 def _state(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:

@@ -59,6 +59,8 @@ class Store:
 
     def folder(self, name: str) -> "Store":
         """The store of a folder within this one."""
+        if self.local is not None:
+            return Store(self._path(name))
         head, mark, query = self.uri.partition("?")
         self._path(name)
         return Store(f"{head.rstrip('/')}/{name}{mark}{query}")

@@ -82,7 +82,7 @@ def load_module(path: Path, name: str | None = None) -> ModuleType:
     except InvalidJob:
         _put_back(name, previous)
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _put_back(name, previous)
         raise InvalidJob(f"job file {path}", [Fault("file", _where(error, path), "must run as Python")]) from error
     return module
@@ -233,7 +233,7 @@ def _put_back(name: str, previous: ModuleType | None) -> None:
         sys.modules[name] = previous
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
     while trace is not None:

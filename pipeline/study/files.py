@@ -53,7 +53,7 @@ def load_study(store: Store) -> TuneJob:
         text = store.read_text(layout.STUDY)
     except FileNotFoundError:
         raise JobNotFound(
-            f"There is no study in {store.uri}: {layout.STUDY} is missing. `tunepipe studies` lists those there are."
+            f"There is no study in {store.uri}: {layout.STUDY} is missing. `tunepipe run JOB` makes one."
         ) from None
     except UnicodeDecodeError:
         raise StorageError(f"{where} is not a text file. Put back the file that tunepipe wrote.") from None

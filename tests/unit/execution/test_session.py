@@ -126,7 +126,7 @@ def test_a_session_goes_on_from_the_state_of_the_last(study):
     first.session.report(trial_id, Report((row(1, first.session.trials[trial_id].config["x"]),), 1))
     first.session.interrupt()
     second = study("second", scheduler="asha", budget=Budget(trials=6, epochs=8))
-    second.session.restore(first.session.state())
+    second.session.restore(first.session.state(), epochs_before=8)
     second.play(lambda _t, config, e: config["x"] * e)
     ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best) for t in s.session.trials.values()}  # noqa: E731
     assert ends(second) == ends(whole)

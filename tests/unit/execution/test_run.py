@@ -1,0 +1,150 @@
+"""Whole studies in this process: real workers and files, without Ray and Keras."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from pipeline import Budget, Grid, Objective, TuneJob, load_results, run
+from pipeline.errors import ModelError, ResourcesUnmet, StorageError
+from pipeline.execution.on_ray import default_workers
+
+CURVES = {
+    "tie late": [0.1, 0.2, 0.9, 0.3],
+    "tie early": [0.1, 0.9, 0.2, 0.3],
+    "fails": [0.1, 0.95, math.nan, 0.0],
+    "good": [0.2, 0.6, 0.5, 0.4],
+    "steady": [0.1, 0.2, 0.3, 0.4],
+}
+
+
+def along(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """A recorded curve."""
+    for value in CURVES[str(config["curve"])]:
+        yield {"score": value}
+
+
+def colliding(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Two metrics whose names differ in case alone."""
+    for step in range(4):
+        yield {"Score": 9.0, "score": float(step)}
+
+
+def leaving(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """A function that leaves the process, or would."""
+    yield {"score": 1.0}
+    raise SystemExit(0)
+
+
+def job(*curves: str, **fields: Any) -> TuneJob:
+    """A trial for each of those curves."""
+    defaults: dict[str, Any] = {
+        "name": "s",
+        "function": along,
+        "space": {"curve": Grid(curves or ("steady",))},
+        "objectives": [Objective("score", "max")],
+        "scheduler": "fifo",
+        "searcher": "grid",
+        "budget": Budget(trials=4, epochs=4),
+        "resources": {"workers": 0},
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+@pytest.mark.parametrize(
+    ("curves", "best"),
+    [(("tie late", "tie early"), ("0001", 2)), (("good", "fails"), ("0000", 2)), (("fails", "good"), ("0001", 2))],
+)
+def test_the_weights_of_the_best_epoch_are_there_whatever_ties_or_fails(curves, best, tmp_path):
+    """The best epoch's checkpoint is kept: of two that tie, and where a better trial failed in the end."""
+    run(job(*curves), storage=tmp_path)
+    found = load_results(tmp_path / "s").best
+    assert (found.trial_id, found.epoch) == best
+    assert (tmp_path / f"s/checkpoints/{found.trial_id}/{found.epoch:06d}.ckpt").is_file()
+
+
+def test_the_budget_of_epochs_is_not_overrun(tmp_path):
+    """Three epochs in all are three epochs, whatever a trial might train between two reports."""
+    run(job(budget=Budget(trials=1, epochs=4, total_epochs=3)), storage=tmp_path)
+    assert len(load_results(tmp_path / "s").epochs) == 3
+
+
+def test_more_epochs_let_finished_trials_go_on(tmp_path):
+    """A study of two epochs, resumed with four: the same trials train the other two."""
+    run(job("good", "steady", budget=Budget(trials=2, epochs=2)), storage=tmp_path)
+    run(job("good", "steady", budget=Budget(trials=2, epochs=4)), storage=tmp_path, resume=True)
+    epochs = load_results(tmp_path / "s").epochs
+    assert epochs.groupby("trial_id")["epoch"].apply(list).to_list() == [[1, 2, 3, 4], [1, 2, 3, 4]]
+    assert epochs["score"].to_list() == [*CURVES["good"], *CURVES["steady"]]
+
+
+def test_rows_that_a_killed_driver_had_not_written_come_back_with_the_checkpoint(tmp_path):
+    """The tables of the first session are lost after its checkpoints were written: the next one has every epoch."""
+    run(job("steady", budget=Budget(trials=1, epochs=2)), storage=tmp_path)
+    for part in (tmp_path / "s/epochs").iterdir():
+        part.unlink()
+    run(job("steady", budget=Budget(trials=1, epochs=4)), storage=tmp_path, resume=True)
+    assert load_results(tmp_path / "s").epochs["epoch"].to_list() == [1, 2, 3, 4]
+
+
+def test_a_mistake_deletes_nothing_that_was_there(tmp_path):
+    """A folder of that name with other files is refused, and left as it was."""
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/thesis.txt").write_text("years of work")
+    with pytest.raises(StorageError, match="no study"):
+        run(job(objectives=[Objective("nope", "max")]), storage=tmp_path)
+    assert (tmp_path / "s/thesis.txt").read_text() == "years of work"
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["thesis.txt"]
+
+
+def test_a_mistake_leaves_the_name_free(tmp_path):
+    """An unknown metric ends the study before it was one."""
+    with pytest.raises(ModelError, match="There are: score"):
+        run(job(objectives=[Objective("nope", "max")]), storage=tmp_path)
+    assert not (tmp_path / "s").exists()
+
+
+def test_metrics_of_nearly_the_same_name_keep_their_values(tmp_path):
+    """The objective has the plain column, the other one a number."""
+    run(job(function=colliding, space={"x": 1}), storage=tmp_path)
+    epochs = load_results(tmp_path / "s").epochs
+    assert epochs["score"].to_list() == [0.0, 1.0, 2.0, 3.0]
+    assert epochs["score_2"].to_list() == [9.0] * 4
+
+
+def test_a_function_that_exits_fails_its_trial_alone(tmp_path):
+    """sys.exit in a trial is that trial's failure, not the end of the command."""
+    with pytest.raises(Exception, match="ended without a value"):
+        run(job(function=leaving, space={"x": 1}), storage=tmp_path)
+    assert load_results(tmp_path / "s").trials["error"].iloc[0].startswith("SystemExit")
+
+
+def test_resources_that_are_not_there_are_refused_in_this_process_too(tmp_path):
+    """A thousand cores are refused before anything is written for good."""
+    with pytest.raises(ResourcesUnmet, match="asks for 1000 CPUs"):
+        run(job(resources={"workers": 0, "cpus": 1000}), storage=tmp_path)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    ("resources", "fits"),
+    [({"cpus": 1}, 8), ({"cpus": 3}, 2), ({"gpus": 1}, 2), ({"gpus": 0.25}, 8), ({"cpus": 0.5, "gpus": 0.5}, 4)],
+)
+def test_as_many_trials_run_as_fit(resources, fits):
+    """Eight cores and two GPUs: whichever is scarce decides."""
+    assert default_workers(job(resources=resources), 8, 2) == fits
+
+
+def test_more_gpus_than_there_are_are_refused():
+    """The message names what was asked for and what there is."""
+    with pytest.raises(ResourcesUnmet, match="asks for 1 GPUs, and there are 0"):
+        default_workers(job(resources={"gpus": 1}), 8, 0)
+
+
+def test_the_session_is_on_record_before_anything_is_trained(tmp_path):
+    """A driver that is killed at once leaves a session that the next one follows."""
+    run(job(), storage=tmp_path)
+    assert json.loads((tmp_path / "s/sessions/0001.json").read_text())["state"] == "finished"
+    assert run(job(), storage=tmp_path, resume=True).already
