@@ -36,6 +36,8 @@ def list_jobs(as_json: Json = False) -> None:
     for name, job in jobs.items():
         size = f"{job.budget.trials} × {job.budget.epochs}"
         table.add_row(name, job.scheduler.kind, size, job.description)
-    console = Console(soft_wrap=not Console().is_terminal)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200
     console.print(table)
     console.print("\nStart one with `tunepipe run JOB`; JOB may also be a Python file that exports JOB.", style="dim")
