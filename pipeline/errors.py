@@ -10,7 +10,6 @@ TunepipeError
 │   ├── ModelError       the job's model, callbacks or metrics cannot be used
 │   └── ResourcesUnmet   a trial asks for more than there is
 ├── NoTrialSucceeded     exit 3: the study ended without a value
-├── TrialFailure         a trial's own end, recorded in its row: the study goes on
 └── DamagedFile          a file's content does not match its checksum or its format
 """
 
@@ -28,7 +27,6 @@ __all__ = [
     "ResourcesUnmet",
     "StorageError",
     "StudyExists",
-    "TrialFailure",
     "TunepipeError",
     "UserError",
 ]
@@ -113,10 +111,6 @@ class NoTrialSucceeded(TunepipeError):
     """The study ended without a value."""
 
     exit_code = 3
-
-
-class TrialFailure(TunepipeError):
-    """A trial's own end: recorded with its row, the study goes on."""
 
 
 class DamagedFile(TunepipeError):

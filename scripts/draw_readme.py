@@ -20,7 +20,9 @@ def draw(location: str) -> None:
         figure.subplots_adjust(left=0.06, right=0.93, bottom=0.07, top=0.91, wspace=0.24, hspace=0.56)
         plots.learning_curves(results, axes[0, 0]).set_title("Learning curves", **TITLE)
         plots.rungs(results, axes[0, 1]).set_title("Who was stopped where", **TITLE)
-        plots.parallel_coordinates(results, axes[1, 0]).set_title("All hyperparameters together", **{**TITLE, "pad": 52})
+        plots.parallel_coordinates(results, axes[1, 0]).set_title(
+            "All hyperparameters together", **{**TITLE, "pad": 52}
+        )
         plots.best_so_far(results, axes[1, 1]).set_title("Best so far", **TITLE)
         figure.savefig(TARGET, facecolor="white")
 

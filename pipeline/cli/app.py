@@ -1,12 +1,12 @@
 """The command `tunepipe`: its groups, and the one place that prints an error."""
 
 import sys
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from pipeline.cli.jobs import list_jobs
-from pipeline.cli.options import say_version
 from pipeline.cli.report import report
 from pipeline.cli.results import results
 from pipeline.cli.run import run
@@ -16,19 +16,34 @@ from pipeline.errors import TunepipeError
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Tune Keras networks with Ray Tune, and gather every result into Parquet.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.callback()(say_version)
 app.command("list")(list_jobs)
 app.command("run")(run)
 app.command("results")(results)
 app.command("report")(report)
 app.command("export")(export)
 app.command("logs")(logs)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"tunepipe {version('tunepipe')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Tune Keras networks with Ray Tune, and gather every result into Parquet."""
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import typer
 
 from pipeline.errors import Fault, InvalidJob
 
-__all__ = ["Json", "Name", "Storage", "assignments", "say_version"]
+__all__ = ["Json", "Name", "Storage", "assignments"]
 
 Storage = Annotated[str, typer.Option(help="Where studies lie: a folder, or a URI (s3://…, gs://…, abfs://…).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; everything else goes to stderr.")]
@@ -33,14 +33,3 @@ def assignments(pairs: list[str]) -> dict[str, Any]:
         except (ValueError, RecursionError):
             changes[field.strip()] = text
     return changes
-
-
-def say_version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    """Tune Keras networks with Ray Tune, and gather every result into Parquet."""
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"tunepipe {installed('tunepipe')}")
-        raise typer.Exit

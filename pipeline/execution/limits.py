@@ -1,6 +1,6 @@
 """When a study is over before all its trials are drawn: its budget, its target, or trials that all fail alike."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from pipeline.execution.trial import Trial
 from pipeline.study import TuneJob
@@ -27,16 +27,15 @@ def spent(job: TuneJob, *, seconds: float, epochs: int, best: float | None) -> s
     return None
 
 
-def alike(job: TuneJob, trials: Iterable[Trial], errors: Sequence[str]) -> str | None:
+def alike(job: TuneJob, trials: Iterable[Trial]) -> str | None:
     """Whether every trial that ended failed with the same error, often enough to give up; in words.
 
     Args:
         job: The study's job.
         trials: All trials.
-        errors: The first line of each failed trial's error, in order.
     """
     ended = [trial for trial in trials if not trial.live]
-    all_failed = all(trial.state == "failed" for trial in ended)
-    if not all_failed or len(ended) < job.budget.max_failed_trials or len(set(errors)) > 1:
+    errors = {trial.error for trial in ended}
+    if len(ended) < job.budget.max_failed_trials or len(errors) > 1 or None in errors:
         return None
-    return f"The first {len(ended)} trials failed alike: {errors[0]}"
+    return f"The first {len(ended)} trials failed alike: {errors.pop()}"

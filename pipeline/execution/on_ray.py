@@ -140,7 +140,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
     with interruptible() as interrupted:
 
         class Interrupt(tune.Stopper):  # type: ignore[misc]
-            """Ends the study when a signal has come, and when nothing can be trained."""
+            """Ends the study when a signal has come or the session has ended: Tune would wait for paused trials."""
 
             def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
                 return False
@@ -150,7 +150,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
                     session.interrupt()
                 with session.guarded():
                     session.beat()
-                return session.interrupted
+                return session.ended
 
         tuner = tune.Tuner(
             tune.with_resources(

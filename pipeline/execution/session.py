@@ -58,7 +58,6 @@ class Session:
         self.winner: Mapping[str, float] | None = None
         self.warning: str | None = None
         self._limit = setting.trials
-        self._errors: list[str] = []
         self._finish: Literal["due", "given", "done"] = "due" if job.model is not None else "done"
 
     @property
@@ -76,6 +75,16 @@ class Session:
         """Seconds that a driver of this study was alive."""
         return self._recorder.seconds
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will run any more, whatever Ray Tune still thinks of paused trials."""
+        pending = self._finish != "done" and self.best is not None and self.fatal is None
+        return self.interrupted or (self.over is not None and not self._running and not pending)
+
+    @property
+    def _running(self) -> bool:
+        return any(trial.state == "running" for trial in self.trials.values())
+
     def next(self) -> Assignment | None:
         """What a free worker does next; None if there is nothing to do now.
 
@@ -85,7 +94,9 @@ class Session:
         if self.over is None:
             if (trial := self._chosen() or self._drawn()) is not None:
                 return self._start(trial)
-        elif not self.interrupted:
+            if not self._running and any(trial.live for trial in self.trials.values()):
+                self.over = "The scheduler lets none of the paused trials go on."
+        if self.over is not None and not self.interrupted:
             self._cut_off()
         return self._last_assignment()
 
@@ -155,7 +166,6 @@ class Session:
         return {
             "trials": [trial.to_json() for trial in self.trials.values()],
             "scheduler": self._scheduler.state(),
-            "winner": self._finish == "done",
         }
 
     def restore(self, state: Mapping[str, Any], *, epochs_before: int) -> None:
@@ -207,8 +217,7 @@ class Session:
         return self.assignment(trial.trial_id)
 
     def _last_assignment(self) -> Assignment | None:
-        running = any(trial.state == "running" for trial in self.trials.values())
-        if running or self._finish != "due" or self.best is None or self.interrupted or self.fatal is not None:
+        if self._running or self._finish != "due" or self.best is None or self.interrupted or self.fatal is not None:
             return None
         self._finish = "given"
         best = self.best
@@ -233,8 +242,8 @@ class Session:
         self._compare(trial)
 
     def _compare(self, trial: Trial) -> None:
-        """Keep the study's best: ties go to the earlier epoch, then to the lower trial id."""
-        if trial.best is None or trial is self.best:
+        """Keep the study's best, never a failed trial: ties go to the earlier epoch, then to the lower trial id."""
+        if trial.best is None or trial.state == "failed" or trial is self.best:
             return
         best = self.best
         tied = best is not None and best.best == trial.best
@@ -267,7 +276,7 @@ class Session:
         for row in report.rows:
             if self._job.scheduler.next_milestone(row.epoch - 1, epochs) == row.epoch:
                 decision = self._scheduler.report(trial.trial_id, row.epoch, row.metrics[metric])
-            if decision.action == "stop":
+            if decision.action != "continue":
                 break
         return decision
 
@@ -305,13 +314,12 @@ class Session:
     def _fail(self, trial: Trial, failure: str) -> Verdict:
         what = DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value)
         verdict = self._end(trial, "failed", what)
+        trial.error = failure.splitlines()[0]
         if trial is self.best:
             self.best = None
             for other in self.trials.values():
-                if other.state != "failed":
-                    self._compare(other)
-        self._errors.append(failure.splitlines()[0])
-        self.over = self.over or alike(self._job, self.trials.values(), self._errors)
+                self._compare(other)
+        self.over = self.over or alike(self._job, self.trials.values())
         return verdict
 
     def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:

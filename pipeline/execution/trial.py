@@ -35,6 +35,7 @@ class Trial:
         best: The objective at its best epoch; None while it has none.
         best_epoch: That epoch.
         best_config: The config in force at that epoch.
+        error: The first line of why it failed; None where it did not.
         checkpoints: Epochs of which a checkpoint is kept.
     """
 
@@ -53,6 +54,7 @@ class Trial:
     best: float | None = None
     best_epoch: int = 0
     best_config: Config = field(default_factory=dict)
+    error: str | None = None
     checkpoints: set[int] = field(default_factory=set)
 
     @property

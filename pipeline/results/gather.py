@@ -37,7 +37,7 @@ _STATE_AFTER = {
     "stop": "stopped",
     "pause": "paused",
     "promote": "running",
-    "exploit": "running",
+    "exploit": "paused",
     "explore": "running",
     "fail": "failed",
     "retry": "waiting",

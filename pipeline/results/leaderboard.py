@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.results.load import Results, config_of
+from pipeline.space import Config
 
-__all__ = ["format_number", "format_value", "leaderboard", "ranked"]
+__all__ = ["configs_at_best", "format_number", "format_value", "leaderboard", "ranked"]
 
 _COLOURS = {"completed": "green", "stopped": "bright_black", "failed": "red", "running": "cyan", "paused": "yellow"}
 
@@ -43,6 +44,14 @@ def ranked(results: Results) -> list[str]:
     return [str(row[0]) for row in order]
 
 
+def configs_at_best(results: Results) -> dict[str, Config]:
+    """Each trial's config in force at its best epoch; as it is now for a trial without one."""
+    now = _records(results.trials, "trial_id", list(results.trials["trial_id"]))
+    epochs = results.epochs.merge(results.trials[["trial_id", "best_epoch"]], on="trial_id")
+    at_best = _records(epochs[epochs["epoch"] == epochs["best_epoch"]], "trial_id", list(now))
+    return {trial_id: config_of(at_best.get(trial_id, row), results.space) for trial_id, row in now.items()}
+
+
 def leaderboard(results: Results, *, top: int | None = 10) -> Table:
     """The best trials, each with the config in force at its best epoch.
 
@@ -62,11 +71,10 @@ def leaderboard(results: Results, *, top: int | None = 10) -> Table:
         table.add_column(name, justify="right")
     shown = ranked(results)[:top]
     rows = _records(results.trials, "trial_id", shown)
-    epochs = results.epochs.merge(results.trials[["trial_id", "best_epoch"]], on="trial_id")
-    at_best = _records(epochs[epochs["epoch"] == epochs["best_epoch"]], "trial_id", shown)
+    configs = configs_at_best(results)
     for trial_id in shown:
         row = rows[trial_id]
-        config = config_of(at_best.get(trial_id, row), results.space)
+        config = configs[trial_id]
         known = row["objective"] == row["objective"]
         best = results.best is not None and trial_id == results.best.trial_id
         table.add_row(

@@ -7,8 +7,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.results.leaderboard import format_number, format_value, ranked
-from pipeline.results.load import Results, config_of, load_results
+from pipeline.results.leaderboard import configs_at_best, format_number, format_value, ranked
+from pipeline.results.load import Results, load_results
 from pipeline.results.pictures import sections
 from pipeline.results.plots.space import scored, tuned
 from pipeline.results.summary import causes, counted, domain_in_words, duration, paragraphs, saved_epochs
@@ -107,6 +107,7 @@ def _rows(results: Results) -> list[Mapping[str, Any]]:
     """The leaderboard: each cell as its text and the key by which it sorts."""
     trials = {row["trial_id"]: row for row in results.trials.to_dict("records")}
     rows: list[Mapping[str, Any]] = []
+    configs = configs_at_best(results)
     for trial_id in ranked(results):
         row = {str(name): value for name, value in trials[trial_id].items()}
         value, known = float(row["objective"]), math.isfinite(float(row["objective"]))
@@ -119,7 +120,7 @@ def _rows(results: Results) -> list[Mapping[str, Any]]:
             (duration(float(row["seconds"])), float(row["seconds"])),
             (row["state"], row["state"]),
         ]
-        config = config_of(row, results.space)
+        config = configs[trial_id]
         for name in tuned(results):
             setting = config.get(name)
             cells.append(("–", "") if setting is None else (format_value(setting), setting))

@@ -137,6 +137,16 @@ def test_a_population_exploits_and_explores(tmp_path):
     assert all(found == [1, 2, 3, 4, 5] for found in epochs)
 
 
+def test_a_budget_ends_a_population_with_paused_trials(tmp_path):
+    """Nine epochs in all: whoever is paused then is stopped with the reason, and the study ends by itself."""
+    run(job(scheduler=PBT(interval=1), budget=Budget(trials=4, epochs=5, total_epochs=9)), storage=tmp_path)
+    results = load_results(tmp_path / "digits")
+    assert results.state == "finished"
+    assert set(results.trials["state"]) == {"stopped"}
+    assert 9 <= len(results.epochs) <= 10
+    assert results.test
+
+
 def no_return(config: Mapping[str, Any]) -> Any:
     """A build_model whose return is missing."""
     build_model({"lr": 0.1, "dropout": config["dropout"]})

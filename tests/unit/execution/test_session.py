@@ -150,3 +150,57 @@ def test_the_grid_ends_before_the_budget_of_trials(study, trials):
     s = study(space={"x": Grid([0.1, 0.2])}, searcher="grid", budget=Budget(trials=trials, epochs=1))
     s.play(lambda _t, config, _e: config["x"])
     assert len(s.session.trials) == min(trials, 2)
+
+
+def test_a_failed_trial_is_not_the_best_after_a_resume(study):
+    """The better trial had failed: the next session's best is the other one, as the first session's was."""
+    first = study(budget=Budget(trials=2, epochs=2))
+    a, b = first.session.next(), first.session.next()
+    first.session.report(b.trial_id, Report((row(1, 0.5),), 1))
+    first.session.report(a.trial_id, Report((row(1, 0.9), row(2, math.nan)), 2, failure="score is nan at epoch 2."))
+    second = study("second", budget=Budget(trials=2, epochs=2))
+    second.session.restore(first.session.state(), epochs_before=2)
+    assert first.session.best.trial_id == second.session.best.trial_id == "0001"
+    assert second.session.total_epochs == first.session.total_epochs == 3
+
+
+def test_errors_before_a_resume_count_as_they_were(study):
+    """Two different errors before, one after: not three alike."""
+    first = study(budget=Budget(trials=8, epochs=2))
+    for error in ("ValueError: a", "ValueError: b"):
+        first.session.report(first.session.next().trial_id, Report(failure=error))
+    second = study("second", budget=Budget(trials=8, epochs=2))
+    second.session.restore(first.session.state(), epochs_before=2)
+    second.session.report(second.session.next().trial_id, Report(failure="ValueError: b"))
+    assert second.session.next() is not None
+
+
+def test_a_limit_stops_whoever_is_paused(study):
+    """A population is cut off while trials are paused: each ends with the reason, and the session says it has ended."""
+    s = study(scheduler="pbt", budget=Budget(trials=4, epochs=9, total_epochs=6))
+    s.play(lambda _t, config, e: config["x"] * e)
+    assert {trial.state for trial in s.session.trials.values()} == {"stopped"}
+    assert s.session.ended
+
+
+def test_what_runs_is_paused_by_an_interrupt(study):
+    """Ctrl-C: the running trial is paused, and nothing more is given out."""
+    s = study()
+    trial_id = s.session.next().trial_id
+    s.session.interrupt()
+    assert s.session.trials[trial_id].state == "paused"
+    assert s.session.next() is None
+    assert s.session.ended
+
+
+def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(study):
+    """The receiver's next assignment names the donor, its epoch, and the receiver's own epoch as the segment's start."""
+    s = study(scheduler="pbt", budget=Budget(trials=4, epochs=6))
+    s.play(lambda _t, config, e: config["x"] * e)
+    exploited = [trial for trial in s.session.trials.values() if trial.segment > 1]
+    assert exploited
+    for trial in exploited:
+        assignment = s.session.assignment(trial.trial_id)
+        assert 0 < assignment.epoch < 6
+        assert assignment.parent_trial != trial.trial_id
+        assert assignment.segment == trial.segment

@@ -99,7 +99,7 @@ def test_a_compacted_file_beside_its_parts_changes_nothing(study: Recording) -> 
         (["start", "fail"], "failed"),
         (["start", "pause"], "paused"),
         (["start", "pause", "promote"], "running"),
-        (["start", "exploit"], "running"),
+        (["start", "exploit"], "paused"),
         (["start", "retry"], "waiting"),
         (["start", "stop", "resume"], "running"),
     ],
