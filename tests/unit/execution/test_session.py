@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import ModelError
 from pipeline.execution.messages import Report
 from pipeline.study import Budget, Objective
-from tests.unit.execution.played import kinds, row
+from tests.unit.execution.played import kinds, row, steps
 
 
 def test_every_trial_of_the_plain_scheduler_is_trained_to_its_end(study):
@@ -177,7 +177,9 @@ def test_errors_before_a_resume_count_as_they_were(study):
 
 def test_a_limit_stops_whoever_is_paused(study):
     """A population is cut off while trials are paused: each ends with the reason, and the session says it has ended."""
-    s = study(scheduler="pbt", budget=Budget(trials=4, epochs=9, total_epochs=6))
+    s = study(
+        scheduler="pbt", function=None, model=steps, data="digits", budget=Budget(trials=4, epochs=9, total_epochs=6)
+    )
     s.play(lambda _t, config, e: config["x"] * e)
     assert {trial.state for trial in s.session.trials.values()} == {"stopped"}
     assert s.session.ended
@@ -194,8 +196,8 @@ def test_what_runs_is_paused_by_an_interrupt(study):
 
 
 def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(study):
-    """The receiver's next assignment names the donor, its epoch, and the receiver's own epoch as the segment's start."""
-    s = study(scheduler="pbt", budget=Budget(trials=4, epochs=6))
+    """The next assignment names donor and epoch, and the receiver's own epoch as the segment's start."""
+    s = study(scheduler="pbt", function=None, model=steps, data="digits", budget=Budget(trials=4, epochs=6))
     s.play(lambda _t, config, e: config["x"] * e)
     exploited = [trial for trial in s.session.trials.values() if trial.segment > 1]
     assert exploited
