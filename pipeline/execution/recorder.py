@@ -11,20 +11,25 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
 from pipeline.execution.messages import EpochRow
+from pipeline.execution.trial import Trial
 from pipeline.results.gather import column_value, derive_trials, gather, newest_checkpoints
+from pipeline.schedulers import Decision
 from pipeline.space import Config
 from pipeline.storage import Store
 from pipeline.storage.schema import arrow_schema, metric_column
 from pipeline.study import SCHEMA_VERSION, TuneJob, layout
 
-__all__ = ["DecisionRow", "Recorder", "SessionState"]
+__all__ = ["DecisionRow", "Kind", "Recorder", "SessionState", "decision_row"]
 
-SessionState = Literal["running", "finished", "interrupted", "failed"]
+Kind: TypeAlias = Literal[
+    "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish"
+]
+SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
 
 _FIRST_FLUSH, _LONGEST_FLUSH = 1.0, 30.0
 
@@ -35,7 +40,7 @@ class DecisionRow:
 
     trial_id: str
     epoch: int
-    kind: Literal["start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish"]
+    kind: Kind
     reason: str
     rung: int | None = None
     cutoff: float | None = None
@@ -44,6 +49,30 @@ class DecisionRow:
     parent_epoch: int | None = None
     config_before: Config | None = None
     config_after: Config | None = None
+
+
+def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | None = None) -> DecisionRow:
+    """A scheduler's decision about a trial as a row.
+
+    Args:
+        trial: The trial, as it is before the decision is followed.
+        kind: What the decision comes to.
+        decision: The scheduler's words and numbers.
+        reason: Words of the session's own, instead of the scheduler's.
+    """
+    return DecisionRow(
+        trial.trial_id,
+        trial.epoch,
+        kind,
+        reason or decision.reason,
+        rung=decision.rung,
+        cutoff=decision.cutoff,
+        value=trial.value,
+        parent_trial=decision.parent_trial,
+        parent_epoch=decision.parent_epoch,
+        config_before=trial.config if decision.config else None,
+        config_after=decision.config,
+    )
 
 
 class Recorder:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from pipeline.errors import ModelError, TunepipeError
-from pipeline.execution.limits import alike, spent
+from pipeline.execution.limits import alike, spent, trials_in_all
 from pipeline.execution.messages import Assignment, Report
-from pipeline.execution.recorder import DecisionRow, Recorder
+from pipeline.execution.recorder import DecisionRow, Recorder, decision_row
 from pipeline.execution.retention import retain
 from pipeline.execution.trial import Trial
 from pipeline.schedulers import Decision, Setting
@@ -43,7 +43,7 @@ class Session:
             space=job.space,
             mode=job.objective.mode,
             epochs=job.budget.epochs,
-            trials=self._trials_in_all(job),
+            trials=trials_in_all(job),
             seed=job.seed,
         )
         self._scheduler = job.scheduler.build(setting)
@@ -263,10 +263,10 @@ class Session:
             reason = (
                 "All its epochs are trained." if whole else "It ended before: a callback, its function, or the target."
             )
-            return self._end(trial, "completed", self._row(trial, "finish", decision, reason))
+            return self._end(trial, "completed", decision_row(trial, "finish", decision, reason))
         self._check_budget()
         if self.over is not None and not self.interrupted:
-            return self._end(trial, "stopped", self._row(trial, "stop", Decision("stop", self.over)))
+            return self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", self.over)))
         return self._follow(trial, decision)
 
     def _decided(self, trial: Trial, report: Report) -> Decision:
@@ -284,32 +284,17 @@ class Session:
         if decision.action == "continue":
             return "continue"
         if decision.action == "stop":
-            return self._end(trial, "stopped", self._row(trial, "stop", decision))
+            return self._end(trial, "stopped", decision_row(trial, "stop", decision))
         if decision.action == "exploit":
             assert decision.config is not None
-            self._recorder.decision(self._row(trial, "exploit", decision))
+            self._recorder.decision(decision_row(trial, "exploit", decision))
             trial.config, trial.segment = decision.config, trial.segment + 1
             trial.segment_start = trial.epoch
             trial.parent_trial, trial.parent_epoch = decision.parent_trial, decision.parent_epoch
         else:
-            self._recorder.decision(self._row(trial, "pause", decision))
+            self._recorder.decision(decision_row(trial, "pause", decision))
         trial.state = "paused"
         return "pause"
-
-    def _row(self, trial: Trial, kind: Any, decision: Decision, reason: str | None = None) -> DecisionRow:
-        return DecisionRow(
-            trial.trial_id,
-            trial.epoch,
-            kind,
-            reason or decision.reason,
-            rung=decision.rung,
-            cutoff=decision.cutoff,
-            value=trial.value,
-            parent_trial=decision.parent_trial,
-            parent_epoch=decision.parent_epoch,
-            config_before=trial.config if decision.config else None,
-            config_after=decision.config,
-        )
 
     def _fail(self, trial: Trial, failure: str) -> Verdict:
         what = DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value)
@@ -339,9 +324,4 @@ class Session:
         assert self.over is not None
         for trial in self.trials.values():
             if trial.state in ("waiting", "paused"):
-                self._end(trial, "stopped", self._row(trial, "stop", Decision("stop", self.over)))
-
-    @staticmethod
-    def _trials_in_all(job: TuneJob) -> int:
-        size = job.searcher.size(job.space)
-        return job.budget.trials if size is None else min(job.budget.trials, size)
+                self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", self.over)))
