@@ -21,8 +21,8 @@ from pipeline.results.gather import column_value, derive_trials, gather, newest_
 from pipeline.schedulers import Decision
 from pipeline.space import Config
 from pipeline.storage import Store
-from pipeline.storage.schema import arrow_schema, metric_column
-from pipeline.study import SCHEMA_VERSION, TuneJob, layout
+from pipeline.storage.schema import SCHEMA_VERSION, arrow_schema, metric_column
+from pipeline.study import TuneJob, layout
 
 __all__ = ["DecisionRow", "Kind", "Recorder", "SessionState", "decision_row"]
 

@@ -1,7 +1,7 @@
 """What is tuned: the study as data."""
 
 from pipeline.study.files import load_study, save_study
-from pipeline.study.job import SCHEMA_VERSION, TuneJob
+from pipeline.study.job import TuneJob
 from pipeline.study.parts import Budget, Objective, Resources
 
-__all__ = ["SCHEMA_VERSION", "Budget", "Objective", "Resources", "TuneJob", "load_study", "save_study"]
+__all__ = ["Budget", "Objective", "Resources", "TuneJob", "load_study", "save_study"]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pipeline.errors import JobNotFound, StorageError
 from pipeline.storage import Store
+from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import layout
 from pipeline.study.code import is_saved, module_of, source_of
-from pipeline.study.job import SCHEMA_VERSION, TuneJob
+from pipeline.study.job import TuneJob
 
 __all__ = ["load_study", "save_study"]
 

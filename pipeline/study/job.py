@@ -30,9 +30,7 @@ from pipeline.study.faults import NAME, read_faults
 from pipeline.study.parts import Budget, Objective, Resources
 from pipeline.study.rules import broken_rules
 
-__all__ = ["SCHEMA_VERSION", "TuneJob"]
-
-SCHEMA_VERSION = 1
+__all__ = ["TuneJob"]
 
 
 def _by_name(known: Mapping[str, type]) -> BeforeValidator:
