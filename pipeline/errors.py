@@ -9,6 +9,7 @@ TunepipeError
 │   ├── DataError        a data set cannot be loaded
 │   ├── ModelError       the job's model, callbacks or metrics cannot be used
 │   └── ResourcesUnmet   a trial asks for more than there is
+├── Interrupted          exit 130: Ctrl-C or SIGTERM; the tables are whole
 ├── NoTrialSucceeded     exit 3: the study ended without a value
 └── DamagedFile          a file's content does not match its checksum or its format
 """
@@ -20,6 +21,7 @@ __all__ = [
     "DamagedFile",
     "DataError",
     "Fault",
+    "Interrupted",
     "InvalidJob",
     "JobNotFound",
     "ModelError",
@@ -105,6 +107,12 @@ class ModelError(UserError):
 
 class ResourcesUnmet(UserError):
     """A trial asks for more than there is."""
+
+
+class Interrupted(TunepipeError):
+    """The study was interrupted by Ctrl-C or SIGTERM; its tables are whole, and it can be resumed."""
+
+    exit_code = 130
 
 
 class NoTrialSucceeded(TunepipeError):

@@ -54,9 +54,6 @@ def main() -> None:
         Console(stderr=True).print("[bold red]tunepipe:[/] ", end="")
         Console(stderr=True, markup=False, highlight=False).print(str(error), soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt as error:
-        Console(stderr=True, markup=False, highlight=False).print(f"tunepipe: {error or 'Interrupted.'}")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

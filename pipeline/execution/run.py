@@ -11,7 +11,7 @@ import psutil
 
 from pipeline import datasets
 from pipeline.datasets import Dataset
-from pipeline.errors import Fault, InvalidJob, NoTrialSucceeded, StorageError, StudyExists, UserError
+from pipeline.errors import Fault, Interrupted, InvalidJob, NoTrialSucceeded, StorageError, StudyExists, UserError
 from pipeline.execution.in_process import run_in_process
 from pipeline.execution.on_ray import default_workers, here, run_on_ray
 from pipeline.execution.recorder import Recorder
@@ -20,7 +20,7 @@ from pipeline.results.load import read_sessions
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout, load_study, save_study
 
-__all__ = ["DEFAULT_STORAGE", "Display", "Interrupted", "Outcome", "run"]
+__all__ = ["DEFAULT_STORAGE", "Display", "Outcome", "run"]
 
 DEFAULT_STORAGE = "studies"
 """Where studies lie unless told otherwise: below the folder in which the command is called."""
@@ -34,10 +34,6 @@ class Display(Protocol):
 
     def watch(self, session: Session) -> Any:
         """A context in which the session runs."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """The study was interrupted; its tables are whole, and it can be resumed."""
 
 
 class Outcome:

@@ -21,7 +21,7 @@ from pipeline.study import Objective, layout
 __all__ = ["Best", "Results", "config_of", "from_tables", "load_results", "read_sessions", "study_names"]
 
 _SILENT_SECONDS = 60
-"""A driver beats every few seconds; silent this long, it is gone."""
+"""A driver on Ray beats at least every half minute; silent this long, it is gone."""
 
 _SESSION = {"seconds": 0.0, "heartbeat": None, "host": "", "pid": 0, "resume": None}
 """What a session's file may lack."""
