@@ -5,6 +5,7 @@ TunepipeError
 │   ├── InvalidJob       a TuneJob, a setting or a command-line value is not allowed
 │   ├── JobNotFound      no job, study or trial of that name
 │   ├── StudyExists      the study's name is taken
+│   ├── Superseded       another driver has taken the study over
 │   ├── StorageError     the storage cannot be read or written
 │   ├── DataError        a data set cannot be loaded
 │   ├── ModelError       the job's model, callbacks or metrics cannot be used
@@ -29,6 +30,7 @@ __all__ = [
     "ResourcesUnmet",
     "StorageError",
     "StudyExists",
+    "Superseded",
     "TunepipeError",
     "UserError",
 ]
@@ -91,6 +93,10 @@ class JobNotFound(UserError):
 
 class StudyExists(UserError):
     """The study's name is taken."""
+
+
+class Superseded(UserError):
+    """Another driver has taken the study over: this one must not write any more."""
 
 
 class StorageError(UserError):

@@ -18,9 +18,9 @@ from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Objective, layout
 
-__all__ = ["Best", "Results", "config_of", "from_tables", "load_results", "read_sessions", "study_names"]
+__all__ = ["SILENT_SECONDS", "Best", "Results", "config_of", "from_tables", "load_results", "read_sessions", "study_names"]
 
-_SILENT_SECONDS = 60
+SILENT_SECONDS = 60
 """A driver on Ray beats at least every half minute; silent this long, it is gone."""
 
 _SESSION = {"seconds": 0.0, "heartbeat": None, "host": "", "pid": 0, "resume": None}
@@ -242,7 +242,7 @@ def _state(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
         return state
     last = datetime.fromisoformat(beat)
     last = last if last.tzinfo else last.replace(tzinfo=UTC)
-    return "interrupted" if (now - last).total_seconds() > _SILENT_SECONDS else "running"
+    return "interrupted" if (now - last).total_seconds() > SILENT_SECONDS else "running"
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

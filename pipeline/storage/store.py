@@ -118,6 +118,33 @@ class Store:
         with self._told("write", path), self._replacing(path) as temporary:
             return sum(self._append(temporary, pieces))
 
+    def create(self, path: str, content: str) -> bool:
+        """Write a whole file, unless there is one of that name already.
+
+        An object store cannot promise that two writers at once do not both succeed; the later one's content stands.
+
+        Returns:
+            Whether this call made the file.
+        """
+        if self.local is None:
+            if self.exists(path):
+                return False
+            self.write(path, content)
+            return True
+        target = Path(self._path(path))
+        whole = target.with_name(f"{_TEMPORARY}{target.name}-{uuid.uuid4().hex[:8]}")
+        with self._told("write", path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                sum(self._append(str(whole), [content.encode()]))
+                # A link, unlike a rename, fails where the name is taken.
+                os.link(whole, target)
+            except FileExistsError:
+                return False
+            finally:
+                whole.unlink(missing_ok=True)
+        return True
+
     def append(self, path: str, content: bytes) -> None:
         """Add to the end of a file, made where there is none. An object store writes the whole file anew."""
         if self.local is None:
