@@ -10,7 +10,7 @@ from pipeline.errors import TunepipeError, UserError
 from pipeline.schedulers import ASHA, FIFO, PBT
 from pipeline.searchers import GridSearch, RandomSearch
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform
-from pipeline.study import Budget, Objective, Resources, TuneJob
+from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob
 
 if TYPE_CHECKING:
     from pipeline.execution.run import run
@@ -21,6 +21,7 @@ __all__ = [
     "FIFO",
     "PBT",
     "Budget",
+    "Checkpoints",
     "Choice",
     "Dataset",
     "Grid",

@@ -3,6 +3,7 @@
 TunepipeError
 ├── UserError            exit 2: a mistake a person can mend; printed as one paragraph, never with a traceback
 │   ├── InvalidJob       a TuneJob, a setting or a command-line value is not allowed
+│   │   └── StudyChanged the study to be resumed is of another job; shows the difference
 │   ├── JobNotFound      no job, study or trial of that name
 │   ├── StudyExists      the study's name is taken
 │   ├── Superseded       another driver has taken the study over
@@ -29,6 +30,7 @@ __all__ = [
     "NoTrialSucceeded",
     "ResourcesUnmet",
     "StorageError",
+    "StudyChanged",
     "StudyExists",
     "Superseded",
     "TunepipeError",
@@ -85,6 +87,33 @@ class InvalidJob(UserError):
 
     def __reduce__(self) -> tuple[type["InvalidJob"], tuple[str, tuple[Fault, ...]]]:
         return InvalidJob, (self.subject, self.faults)
+
+
+class StudyChanged(InvalidJob):
+    """The study to be resumed is of another job.
+
+    Args:
+        subject: The study.
+        faults: What differs, field by field.
+        difference: The change of the sources as a unified diff; empty where they are the same.
+    """
+
+    def __init__(self, subject: str, faults: Iterable[Fault], difference: str = "") -> None:
+        super().__init__(subject, faults)
+        self.difference = difference
+
+    def __str__(self) -> str:
+        told = [super().__str__(), self.difference] if self.difference else [super().__str__()]
+        return "\n".join(
+            [
+                *told,
+                "`tunepipe resume NAME` goes on with the study's own job, --accept-changes with changed code, data and "
+                "domains; --name starts a study of its own.",
+            ]
+        )
+
+    def __reduce__(self) -> tuple[type["StudyChanged"], tuple[str, tuple[Fault, ...], str]]:  # type: ignore[override]
+        return StudyChanged, (self.subject, self.faults, self.difference)
 
 
 class JobNotFound(UserError):

@@ -9,7 +9,7 @@ from rich.console import Console
 from pipeline.cli.jobs import list_jobs
 from pipeline.cli.report import report
 from pipeline.cli.results import results
-from pipeline.cli.run import run
+from pipeline.cli.run import resume, run
 from pipeline.cli.study import export, logs
 from pipeline.errors import TunepipeError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("list")(list_jobs)
 app.command("run")(run)
+app.command("resume")(resume)
 app.command("results")(results)
 app.command("report")(report)
 app.command("export")(export)

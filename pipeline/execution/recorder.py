@@ -5,8 +5,6 @@ read at once, and at most every half minute later on, so that a study of days ha
 """
 
 import json
-import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import pyarrow as pa
 
 from pipeline.execution.messages import EpochRow
+from pipeline.execution.sessions import DriverSession, SessionState
 from pipeline.execution.trial import Trial
 from pipeline.results.gather import column_value, derive_trials, gather, newest_checkpoints
 from pipeline.schedulers import Decision
@@ -24,12 +23,11 @@ from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION, arrow_schema, metric_column
 from pipeline.study import TuneJob, layout
 
-__all__ = ["DecisionRow", "Kind", "Recorder", "SessionState", "decision_row"]
+__all__ = ["DecisionRow", "Kind", "Recorder", "decision_row"]
 
 Kind: TypeAlias = Literal[
     "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish"
 ]
-SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
 
 _FIRST_FLUSH, _LONGEST_FLUSH = 1.0, 30.0
 
@@ -81,7 +79,6 @@ class Recorder:
     Args:
         store: The study's folder.
         job: The study's job.
-        name: The study's name.
         session: This driver session's number, from 1.
         seconds_before: Seconds that earlier sessions were alive.
     """
@@ -89,7 +86,8 @@ class Recorder:
     def __init__(self, store: Store, job: TuneJob, *, session: int, seconds_before: float = 0.0) -> None:
         self._store, self._job, self.session = store, job, session
         self._document = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
-        self._started, self._clock = datetime.now(UTC), time.monotonic()
+        self._driver = DriverSession(store, session)
+        self._clock = time.monotonic()
         self._seconds_before = seconds_before
         self._flushed_at = self._clock
         self._part = 0
@@ -149,7 +147,13 @@ class Recorder:
         self.flush()
 
     def flush(self) -> None:
-        """Write what has gathered: a part of each table, the derived trials, the session's heartbeat."""
+        """Write what has gathered: a part of each table, the derived trials, the session's heartbeat.
+
+        Raises:
+            Superseded: Another driver has taken the study over; nothing was written.
+            StorageError: The storage cannot be written; the rows are kept for the next time.
+        """
+        self._driver.check()
         self._part += 1
         self._epochs = self._write("epochs", self._epoch_rows, self._epochs)
         self._decisions = self._write("decisions", self._decision_rows, self._decisions)
@@ -204,22 +208,4 @@ class Recorder:
                 self._store.delete(path)
 
     def _write_session(self, state: SessionState, message: str) -> None:
-        now = datetime.now(UTC)
-        self._store.write(
-            layout.session(self.session),
-            json.dumps(
-                {
-                    "number": self.session,
-                    "state": state,
-                    "started": self._started.isoformat(),
-                    "heartbeat": now.isoformat(),
-                    "ended": None if state == "running" else now.isoformat(),
-                    "seconds": self.seconds,
-                    "host": platform.node(),
-                    "pid": os.getpid(),
-                    "message": message,
-                    "resume": self._state,
-                },
-                allow_nan=False,
-            ),
-        )
+        self._driver.tell(state, message, seconds=self.seconds, resume=self._state)

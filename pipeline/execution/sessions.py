@@ -131,7 +131,9 @@ def at_work(store: Store, session: Mapping[str, Any], note: Callable[[str], None
     if age > SILENT_SECONDS:
         return False
     left = SILENT_SECONDS - max(age, 0.0)
-    note(f"Session {session['number']} on {session['host']} has not ended: waiting up to {left:.0f} s for a sign of it.")
+    note(
+        f"Session {session['number']} on {session['host']} has not ended: waiting up to {left:.0f} s for a sign of it."
+    )
     until = time.monotonic() + left
     while time.monotonic() < until:
         time.sleep(_POLL_SECONDS)
@@ -146,6 +148,8 @@ def _process_lives(session: Mapping[str, Any]) -> bool:
     try:
         process = psutil.Process(session["pid"])
         started = session.get("process_started")
-        return started is None or abs(process.create_time() - started) < _SAME_START
+        if started is None:
+            return True
+        return abs(float(process.create_time()) - float(started)) < _SAME_START
     except (psutil.NoSuchProcess, ValueError):
         return False

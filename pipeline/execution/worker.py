@@ -224,7 +224,7 @@ class Worker:
             epoch, checkpoint = trial.best_checkpoint
             self._write(trial, epoch, checkpoint)
             trial.best_checkpoint = None
-        due = due or time.monotonic() - trial.saved_at >= self._job.checkpoint_seconds
+        due = due or time.monotonic() - trial.saved_at >= self._job.checkpoints.seconds
         if due and trial.epoch > trial.saved_epoch:
             self._write(trial, trial.epoch, self._snapshot(trial))
 

@@ -18,7 +18,16 @@ from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Objective, layout
 
-__all__ = ["SILENT_SECONDS", "Best", "Results", "config_of", "from_tables", "load_results", "read_sessions", "study_names"]
+__all__ = [
+    "SILENT_SECONDS",
+    "Best",
+    "Results",
+    "config_of",
+    "from_tables",
+    "load_results",
+    "read_sessions",
+    "study_names",
+]
 
 SILENT_SECONDS = 60
 """A driver on Ray beats at least every half minute; silent this long, it is gone."""

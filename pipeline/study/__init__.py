@@ -2,6 +2,6 @@
 
 from pipeline.study.files import load_study, save_study
 from pipeline.study.job import TuneJob
-from pipeline.study.parts import Budget, Objective, Resources
+from pipeline.study.parts import Budget, Checkpoints, Objective, Resources
 
-__all__ = ["Budget", "Objective", "Resources", "TuneJob", "load_study", "save_study"]
+__all__ = ["Budget", "Checkpoints", "Objective", "Resources", "TuneJob", "load_study", "save_study"]

@@ -4,6 +4,7 @@ In JSON a function is `{"function": "module:name", "sha256": "…"}`. A study ke
 study.json, and a resumed study runs that copy, whatever happened to the original since.
 """
 
+import ast
 import hashlib
 import importlib
 import importlib.abc
@@ -23,7 +24,7 @@ from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 
-__all__ = ["Code", "Data", "is_saved", "load_module", "module_of", "source_of"]
+__all__ = ["Code", "Data", "is_saved", "load_module", "module_of", "same_code", "source_of"]
 
 _MODULE = r"\w[\w-]*(\.\w[\w-]*)*"
 
@@ -97,6 +98,20 @@ def module_of(function: Callable[..., Any]) -> str:
 def source_of(function: Callable[..., Any]) -> bytes | None:
     """The content of the file that defines `function`; None where there is none (a notebook, a prompt)."""
     return _content(_home(function))
+
+
+def same_code(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    """Whether two functions have one name and the files that define them say the same, comments and layout aside."""
+    if one is other:
+        return True
+    sources = source_of(one), source_of(other)
+    if one.__qualname__ != other.__qualname__ or None in sources:
+        return False
+    try:
+        first, second = (ast.dump(ast.parse(source)) for source in sources if source is not None)
+    except (SyntaxError, ValueError, RecursionError):
+        return sources[0] == sources[1]
+    return first == second
 
 
 def is_saved(function: Callable[..., Any]) -> bool:

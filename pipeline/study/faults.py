@@ -11,14 +11,14 @@ from pipeline.errors import Fault
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.space import DOMAINS
-from pipeline.study.parts import Budget, Objective, Resources
+from pipeline.study.parts import Budget, Checkpoints, Objective, Resources
 
 __all__ = ["NAME", "fields_of", "read_faults", "unknown"]
 
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 """What a job or a study may be called."""
 
-_PARTS: dict[str, type] = {"budget": Budget, "resources": Resources}
+_PARTS: dict[str, type] = {"budget": Budget, "resources": Resources, "checkpoints": Checkpoints}
 _KINDS: dict[str, dict[str, Any]] = {"scheduler": SCHEDULERS, "searcher": SEARCHERS}
 
 _PLAIN = {

@@ -23,11 +23,11 @@ from pipeline.errors import InvalidJob
 from pipeline.schedulers import ASHA, SCHEDULERS, AnyScheduler
 from pipeline.searchers import SEARCHERS, AnySearcher, RandomSearch
 from pipeline.space import Space
-from pipeline.space.values import Count, Real, Whole
+from pipeline.space.values import Count, Whole
 from pipeline.study.changes import changed
 from pipeline.study.code import Code, Data, is_saved
 from pipeline.study.faults import NAME, read_faults
-from pipeline.study.parts import Budget, Objective, Resources
+from pipeline.study.parts import Budget, Checkpoints, Objective, Resources
 from pipeline.study.rules import broken_rules
 
 __all__ = ["TuneJob"]
@@ -73,7 +73,7 @@ class TuneJob(BaseModel):
         budget: When the study ends.
         resources: What one trial gets.
         batch_size: Rows in a step; a parameter named `batch_size` in the space takes its place.
-        checkpoint_seconds: A trial in training leaves a checkpoint at least this often, in seconds.
+        checkpoints: When a trial leaves checkpoints, and how many of them are kept.
         seed: Where every draw comes from: configs, initial weights, shuffling.
         trial_seeds: Give each trial initial weights and shuffling of its own, instead of the same for all.
 
@@ -98,7 +98,7 @@ class TuneJob(BaseModel):
     budget: Budget = Budget()
     resources: Resources = Resources()
     batch_size: Count = 128
-    checkpoint_seconds: Annotated[Real, Field(gt=0)] = 60.0
+    checkpoints: Checkpoints = Checkpoints()
     seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
     trial_seeds: StrictBool = False
 

@@ -1,4 +1,4 @@
-"""The parts of a study's specification: objective, budget, resources."""
+"""The parts of a study's specification: objective, budget, resources, checkpoints."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from pydantic import Field
 from pipeline.schedulers import Mode
 from pipeline.space.values import SETTINGS, Count, Real, Whole
 
-__all__ = ["Budget", "Objective", "Resources"]
+__all__ = ["Budget", "Checkpoints", "Objective", "Resources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ class Resources:
         gpus: GPUs; a fraction is enforced as a memory limit, more than one needs a `strategy`.
         workers: How many trials train at once: as many as fit unless given; 0 trains in the driver's own
             process, for a debugger.
+        epoch_seconds: An epoch that takes longer, building the model included, is taken for hung: its worker is
+            replaced, and the trial goes on from its checkpoint. Unless given: an epoch that takes 20 times as long
+            as the trial's longest so far, and at least ten minutes.
+        worker_gigabytes: A worker process that holds more is replaced between two trials; unless given, its share of
+            nine tenths of the machine's memory.
         strategy: How a trial uses several GPUs: `mirrored` trains under tf.distribute.MirroredStrategy.
     """
 
@@ -74,4 +79,25 @@ class Resources:
     cpus: Annotated[Real, Field(gt=0)] = 1.0
     gpus: Annotated[Real, Field(ge=0)] = 0.0
     workers: Annotated[Whole, Field(ge=0, lt=2**31)] | None = None
+    epoch_seconds: Annotated[Real, Field(gt=0)] | None = None
+    worker_gigabytes: Annotated[Real, Field(gt=0)] | None = None
     strategy: Literal["mirrored"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoints:
+    """When a trial leaves checkpoints, and how many of them a study keeps.
+
+    What somebody still needs is never deleted: where a live trial goes on, what a scheduler may hand over, the best.
+
+    Args:
+        seconds: A trial in training leaves a checkpoint at least this often, in seconds.
+        top: So many of the best trials that ended keep theirs; all of them unless given.
+        gigabytes: What the checkpoints of the whole study may fill: those of the worst trials that ended go first.
+    """
+
+    __pydantic_config__ = SETTINGS
+
+    seconds: Annotated[Real, Field(gt=0)] = 60.0
+    top: Count | None = None
+    gigabytes: Annotated[Real, Field(gt=0)] | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline import PBT, Budget, Choice, Grid, LogUniform, Objective, TuneJob, Uniform, load_results, run
+from pipeline import PBT, Budget, Checkpoints, Choice, Grid, LogUniform, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import ModelError
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -103,7 +103,7 @@ def test_the_result_depends_on_the_config_alone(undisturbed, tmp_path):
 def test_a_killed_trial_goes_on_exactly(undisturbed, tmp_path):
     """Its worker is killed in epoch 4; from the last checkpoint on it trains to the same digits as undisturbed."""
     space = {**job().space, "marker": str(tmp_path / "died")}
-    run(job(space=space, checkpoint_seconds=1e-6), storage=tmp_path)
+    run(job(space=space, checkpoints=Checkpoints(seconds=1e-6)), storage=tmp_path)
     killed, expected = load_results(tmp_path / "digits"), load_results(undisturbed)
     pd.testing.assert_frame_equal(killed.epochs[SAME], expected.epochs[SAME], check_exact=True)
     assert sorted(killed.trials["attempts"]) == [1, 1, 1, 2]
