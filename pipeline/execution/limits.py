@@ -43,5 +43,7 @@ def alike(job: TuneJob, trials: Iterable[Trial]) -> str | None:
 
 def trials_in_all(job: TuneJob) -> int:
     """How many trials the study has at most: its budget, or all there are to draw."""
-    size = job.searcher.size(job.space)
+    drawn = any(hasattr(domain, "draw") for domain in job.space.values())
+    # Trials of one config are of use only where each has initial weights of its own.
+    size = job.searcher.size(job.space) if drawn or job.trial_seeds else 1
     return job.budget.trials if size is None else min(job.budget.trials, size)

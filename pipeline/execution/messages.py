@@ -60,6 +60,7 @@ class EpochRow:
     seconds_train: float
     seconds_evaluate: float
     seconds_checkpoint: float
+    bytes_checkpoint: int
     time: float
     node: str
 
@@ -74,7 +75,9 @@ class Report:
         last: Whether the trial is over: its maximum, a callback, the target.
         failure: Why the trial cannot go on, with the traceback; None where it can.
         unusable: Why no trial of this job can be trained; the study ends.
+        stuck: Why the worker cannot write to the storage; the study ends, and goes on when that is mended.
         checkpoints: Epochs of which checkpoints were written since the last report.
+        worn: Whether the worker's process holds more memory than it should, and is to be replaced between trials.
         winner: For the task `finish`: what the winner scored on the test split.
     """
 
@@ -83,7 +86,9 @@ class Report:
     last: bool = False
     failure: str | None = None
     unusable: str | None = None
+    stuck: str | None = None
     checkpoints: tuple[int, ...] = ()
+    worn: bool = False
     winner: Mapping[str, float] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:

@@ -3,9 +3,10 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 
+from pipeline.errors import StorageError
 from pipeline.storage import Store
 
 __all__ = ["captured"]
@@ -37,4 +38,6 @@ def captured(store: Store, path: str) -> Iterator[None]:
                 os.close(descriptor)
             spool.seek(0)
             if printed := spool.read():
-                store.append(path, printed)
+                # A log is no reason for a trial to fail: what its storage cannot take is told where results are lost.
+                with suppress(StorageError):
+                    store.append(path, printed)

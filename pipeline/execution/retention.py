@@ -1,6 +1,8 @@
-"""Which checkpoints are kept: each trial's newest and its best, and those a scheduler may still ask for.
+"""Which checkpoints are kept: what somebody still needs, and of the others as many as the study may keep.
 
-Each trial's best, not only the study's: a better trial may fail in the end, and two may tie.
+Needed are: of each live trial the newest, where it goes on, and the best; what a scheduler may hand over; the study's
+best. A trial that ended keeps its newest too, since it may be given more epochs, and its best, not only the study's: a
+better trial may fail in the end, and two may tie.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,35 +10,113 @@ from collections.abc import Iterable, Mapping
 from pipeline.execution.trial import Trial
 from pipeline.schedulers import Scheduler
 from pipeline.storage import Store
-from pipeline.study import layout
+from pipeline.study import TuneJob, layout
 
-__all__ = ["retain"]
+__all__ = ["Retention"]
+
+_Files = dict[tuple[str, int], int]
 
 
-def retain(
-    store: Store,
-    trials: Mapping[str, Trial],
-    scheduler: Scheduler,
-    *,
-    changed: Iterable[str],
-) -> None:
-    """Delete checkpoints that nobody needs any more.
+class Retention:
+    """Deletes checkpoints that nobody needs.
 
     Args:
         store: The study's folder.
-        trials: All trials by id.
+        job: The study's job: how much it may keep.
         scheduler: Says what it still needs.
-        changed: The trials among whose checkpoints there may be some to delete.
     """
-    needed = set(scheduler.needed())
-    for trial in trials.values():
-        if trial.state != "failed":
-            needed.add((trial.trial_id, trial.best_epoch))
-        if trial.live and trial.parent_trial is not None and trial.parent_epoch is not None:
-            needed.add((trial.parent_trial, trial.parent_epoch))
-    for trial in (trials[trial_id] for trial_id in changed):
+
+    def __init__(self, store: Store, job: TuneJob, scheduler: Scheduler) -> None:
+        self._store, self._job, self._scheduler = store, job, scheduler
+
+    def after_report(self, trial: Trial, trials: Mapping[str, Trial], best: Trial | None) -> None:
+        """Delete those that a trial has outlived; it costs nothing where there are none.
+
+        Args:
+            trial: Who reported.
+            trials: All trials by id.
+            best: The study's best trial.
+        """
+        needed = self._needed(trials.values(), best)
         newest = max(trial.checkpoints, default=0)
-        for epoch in sorted(trial.checkpoints):
-            if epoch != newest and (trial.trial_id, epoch) not in needed:
-                store.delete(layout.checkpoint(trial.trial_id, epoch))
+        for epoch in sorted(trial.checkpoints - {newest}):
+            if (trial.trial_id, epoch) not in needed and not (trial.state != "failed" and epoch == trial.best_epoch):
+                self._delete(trial.trial_id, epoch)
                 trial.checkpoints.discard(epoch)
+
+    def sweep(self, trials: Mapping[str, Trial], best: Trial | None) -> None:
+        """Look at every file there is, also those that a worker left when its trial was taken from it.
+
+        Args:
+            trials: All trials by id.
+            best: The study's best trial.
+        """
+        files = self._files()
+        needed = self._needed(trials.values(), best)
+        kept: _Files = {}
+        for (trial_id, epoch), size in files.items():
+            trial = trials.get(trial_id)
+            newest = max(other for name, other in files if name == trial_id)
+            # What lies beyond the last report is the worker's to tell of.
+            wanted = trial is None or epoch in (newest, trial.best_epoch) or epoch > trial.epoch
+            if wanted or (trial_id, epoch) in needed:
+                kept[trial_id, epoch] = size
+        for trial_id, epoch in self._beyond_limits(kept, needed, trials):
+            del kept[trial_id, epoch]
+        for trial_id, epoch in files.keys() - kept.keys():
+            self._delete(trial_id, epoch)
+            if trial_id in trials:
+                trials[trial_id].checkpoints.discard(epoch)
+
+    def _needed(self, trials: Iterable[Trial], best: Trial | None) -> set[tuple[str, int]]:
+        needed = set(self._scheduler.needed())
+        if best is not None:
+            needed.add((best.trial_id, best.best_epoch))
+        for trial in trials:
+            if trial.live and trial.parent_trial is not None and trial.parent_epoch is not None:
+                needed.add((trial.parent_trial, trial.parent_epoch))
+        return needed
+
+    def _beyond_limits(
+        self, kept: _Files, needed: set[tuple[str, int]], trials: Mapping[str, Trial]
+    ) -> list[tuple[str, int]]:
+        """What goes so that the limits hold: of trials that ended, the worst first; of one trial, its newest first."""
+        top, gigabytes = self._job.checkpoints.top, self._job.checkpoints.gigabytes
+        worst_first = self._worst_first([trial for trial in trials.values() if not trial.live])
+        spare = [
+            (trial.trial_id, epoch)
+            for trial in worst_first
+            for epoch in sorted((e for t, e in kept if t == trial.trial_id), key=lambda e: (e == trial.best_epoch, e))
+            if (trial.trial_id, epoch) not in needed
+        ]
+        gone = []
+        if top is not None:
+            lower = {trial.trial_id for trial in worst_first[: max(0, len(worst_first) - top)]}
+            gone = [file for file in spare if file[0] in lower]
+        if gigabytes is not None:
+            total = sum(size for file, size in kept.items() if file not in gone)
+            for file in (file for file in spare if file not in gone):
+                if total <= gigabytes * 1e9:
+                    break
+                gone.append(file)
+                total -= kept[file]
+        return gone
+
+    def _worst_first(self, ended: list[Trial]) -> list[Trial]:
+        sign = 1 if self._job.objective.mode == "max" else -1
+
+        def merit(trial: Trial) -> tuple[bool, float]:
+            usable = trial.state != "failed" and trial.best is not None
+            return usable, sign * trial.best if usable and trial.best is not None else 0.0
+
+        return sorted(ended, key=merit)
+
+    def _files(self) -> _Files:
+        found: _Files = {}
+        for path, size in self._store.sizes("checkpoints"):
+            if (place := layout.checkpoint_of(path)) is not None:
+                found[place] = size
+        return found
+
+    def _delete(self, trial_id: str, epoch: int) -> None:
+        self._store.delete(layout.checkpoint(trial_id, epoch))

@@ -44,8 +44,8 @@ class Outcome:
         self.store = store
         self.already = already
         self.message = (session.over or "") if session else ""
-        self.winner = dict(session.winner or {}) if session else {}
-        self.warning = session.warning if session else None
+        self.winner = dict(session.winner.metrics or {}) if session else {}
+        self.warning = session.winner.warning if session else None
 
 
 def run(

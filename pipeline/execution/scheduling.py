@@ -7,6 +7,7 @@ says that it is its turn. A new one is handed over by `suggest`, a paused one by
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import TrialScheduler
@@ -85,10 +86,16 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         super().__init__()
         self._turn = searcher.turn
         self._session = searcher.turn.session
+        self._worn: set[str] = set()
+        self._hung: dict[str, str] = {}
+        self._replacing = False
 
     def on_trial_add(self, tune_controller: TuneController, trial: TuneTrial) -> None:
         """Remember which of Tune's trials is which of ours."""
         self._turn.known[_key(_assignment(trial))] = trial
+        if not self._replacing:
+            self._replacing = True
+            self._replace_worn(tune_controller)
 
     def on_trial_result(self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Ask the session, and tell Tune."""
@@ -96,8 +103,11 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         if key not in self._turn.busy:
             return str(TrialScheduler.STOP)
         verdict: Verdict = "stop"
+        report = Report.from_bytes(result[REPORT])
         with self._session.guarded():
-            verdict = self._session.report(_assignment(trial).trial_id, Report.from_bytes(result[REPORT]))
+            verdict = self._session.report(_assignment(trial).trial_id, report)
+        if report.worn:
+            self._worn.add(trial.trial_id)
         if verdict == "continue":
             return str(TrialScheduler.CONTINUE)
         self._turn.busy.discard(key)
@@ -110,11 +120,13 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
     def on_trial_error(self, tune_controller: TuneController, trial: TuneTrial) -> None:
         """A worker is gone: Tune starts the trial again as long as its own count of failures allows."""
         assignment = _assignment(trial)
-        again = self._session.lost(assignment.trial_id, _told(trial))
-        if again:
-            trial.set_config({ASSIGNMENT: self._session.assignment(assignment.trial_id).to_json()})
+        key = _key(assignment)
+        self._worn.discard(trial.trial_id)
+        again = self._session.lost(assignment.trial_id, self._hung.pop(key, "") or _told(trial))
+        if again is not None:
+            trial.set_config({ASSIGNMENT: again.to_json()})
         else:
-            self._turn.busy.discard(_key(assignment))
+            self._turn.busy.discard(key)
 
     def on_trial_complete(self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]) -> None:
         """The session has decided so itself."""
@@ -123,13 +135,38 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         """The session has decided so itself."""
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> TuneTrial | None:
-        """The paused trial whose turn it is."""
+        """The paused trial whose turn it is. Tune asks in every round, so this is where hung workers are looked for."""
+        self._kill_hung()
         assignment, self._turn.chosen = self._turn.chosen, None
         if assignment is None:
             return None
         trial = self._turn.known[_key(assignment)]
         trial.set_config({ASSIGNMENT: assignment.to_json()})
         return trial
+
+    def _replace_worn(self, tune_controller: TuneController) -> None:
+        """Keep Tune from giving a worker that has grown too large to another trial.
+
+        Tune reuses every worker or none; to take one out between two trials there is only its own method that puts a
+        worker aside for the next trial.
+        """
+        keep = tune_controller._maybe_cache_trial_actor
+
+        def keep_unless_worn(trial: TuneTrial) -> bool:
+            if trial.trial_id in self._worn:
+                self._worn.discard(trial.trial_id)
+                return False
+            return bool(keep(trial))
+
+        getattr(tune_controller, "_tune_controller", tune_controller)._maybe_cache_trial_actor = keep_unless_worn
+
+    def _kill_hung(self) -> None:
+        at_work = {key: self._turn.known[key] for key in self._turn.busy if key in self._turn.known}
+        running = {key: trial for key, trial in at_work.items() if trial.temporary_state.ray_actor is not None}
+        for key in self._session.watch.silent(running):
+            self._hung[key] = f"no epoch in {self._session.watch.silence(key):.0f} s, so it was taken for hung."
+            self._session.watch.hear(key)
+            ray.kill(running[key].temporary_state.ray_actor)
 
     def debug_string(self) -> str:
         """What Tune would print; it prints nothing here."""

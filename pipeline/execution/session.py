@@ -4,18 +4,20 @@ Ray Tune's controller and the loop of `--workers 0` drive the same object: `next
 says whether it goes on.
 """
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from pipeline.errors import ModelError, TunepipeError
+from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.limits import alike, spent, trials_in_all
 from pipeline.execution.messages import Assignment, Report
 from pipeline.execution.recorder import DecisionRow, Recorder, decision_row
-from pipeline.execution.retention import retain
+from pipeline.execution.retention import Retention
+from pipeline.execution.standing import Standing
 from pipeline.execution.trial import Trial
+from pipeline.execution.watch import Watch
+from pipeline.execution.winners_turn import WinnersTurn
 from pipeline.schedulers import Decision, Setting
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
@@ -38,7 +40,7 @@ class Session:
     """
 
     def __init__(self, job: TuneJob, store: Store, recorder: Recorder) -> None:
-        self._job, self._store, self._recorder = job, store, recorder
+        self._job, self._recorder = job, recorder
         setting = Setting(
             space=job.space,
             mode=job.objective.mode,
@@ -47,18 +49,24 @@ class Session:
             seed=job.seed,
         )
         self._scheduler = job.scheduler.build(setting)
+        self._retention = Retention(store, job, self._scheduler)
+        self._standing = Standing(job.objective)
+        self.watch = Watch(job.resources)
         self.trials: dict[str, Trial] = {}
-        self.best: Trial | None = None
         self.total_epochs = 0
         self.epochs_before = 0
         self.first_epoch_at: float | None = None
         self.over: str | None = None
         self.interrupted = False
         self.fatal: TunepipeError | None = None
-        self.winner: Mapping[str, float] | None = None
-        self.warning: str | None = None
+        self.winner = WinnersTurn(wanted=job.model is not None, attempts=MAX_ATTEMPTS)
+        self._sweep_due = False
         self._limit = setting.trials
-        self._finish: Literal["due", "given", "done"] = "due" if job.model is not None else "done"
+
+    @property
+    def best(self) -> Trial | None:
+        """The study's best trial; None as long as there is none."""
+        return self._standing.best
 
     @property
     def limit(self) -> int:
@@ -78,7 +86,7 @@ class Session:
     @property
     def ended(self) -> bool:
         """Whether nothing will run any more, whatever Ray Tune still thinks of paused trials."""
-        pending = self._finish != "done" and self.best is not None and self.fatal is None
+        pending = not self.winner.done and self.best is not None and self.fatal is None
         return self.interrupted or (self.over is not None and not self._running and not pending)
 
     @property
@@ -106,34 +114,44 @@ class Session:
         Returns:
             `continue` the trial; `pause` it: a later `next` may choose it again; or `stop` it for good.
         """
-        if self._finish == "given":
-            self.winner, self._finish = report.winner, "done"
-            self.warning = report.failure or report.unusable
+        if self.winner.given:
+            self.winner.hear(report)
             return "stop"
+        self.watch.hear(trial_id, report.rows)
         trial = self.trials[trial_id]
         self._record(trial, report)
+        if report.stuck is not None:
+            # The trial itself is all right: it goes on when the study is resumed.
+            raise StorageError(report.stuck)
         verdict = self._judge(trial, report)
-        retain(self._store, self.trials, self._scheduler, changed=[trial_id])
+        self._retention.after_report(trial, self.trials, self.best)
+        if self._sweep_due:
+            self._retention.sweep(self.trials, self.best)
+        # Its worker may leave one more checkpoint when the trial is taken from it: looked at with the next report.
+        self._sweep_due = verdict != "continue"
         self.beat()
         return verdict
 
-    def lost(self, trial_id: str, message: str) -> bool:
+    def lost(self, trial_id: str, message: str) -> Assignment | None:
         """A trial's worker is gone.
 
+        Args:
+            trial_id: The trial.
+            message: Why, as far as anybody knows; a sentence.
+
         Returns:
-            Whether the trial is to be started again, from its newest checkpoint.
+            What another worker is told: the trial goes on from its newest checkpoint. None after too many attempts.
         """
-        if self._finish == "given":
-            self._finish = "done"
-            return False
+        if self.winner.given:
+            return self.winner.lost(message)
         trial = self.trials[trial_id]
         if trial.attempt >= MAX_ATTEMPTS:
             self._fail(trial, f"Its worker was lost {MAX_ATTEMPTS} times, last: {message}")
-            return False
+            return None
         trial.attempt += 1
         reason = f"Its worker was lost: {message} Attempt {trial.attempt} of {MAX_ATTEMPTS}."
         self._recorder.decision(DecisionRow(trial_id, trial.epoch, "retry", reason))
-        return True
+        return self.assignment(trial_id)
 
     def assignment(self, trial_id: str) -> Assignment:
         """What a trial's worker is told, as things stand now."""
@@ -183,8 +201,12 @@ class Session:
                 trial.state = "paused"
             self.trials[trial.trial_id] = trial
             self.total_epochs += trial.epoch
-            self._compare(trial)
+            self._standing.compare(trial)
         self.epochs_before = self.total_epochs
+        self._check_budget()
+        for trial in self.trials.values():
+            if trial.cut_off and self.over is None:
+                trial.state, trial.cut_off = "paused", False
 
     # Drawing
 
@@ -217,11 +239,9 @@ class Session:
         return self.assignment(trial.trial_id)
 
     def _last_assignment(self) -> Assignment | None:
-        if self._running or self._finish != "due" or self.best is None or self.interrupted or self.fatal is not None:
+        if self._running or self.best is None or self.interrupted or self.fatal is not None:
             return None
-        self._finish = "given"
-        best = self.best
-        return Assignment(best.trial_id, best.best_config, best.seed, task="finish", epoch=best.best_epoch)
+        return self.winner.take(self.best)
 
     # Judging
 
@@ -229,27 +249,10 @@ class Session:
         self._recorder.epochs(trial.trial_id, trial.config, report.rows)
         if self.first_epoch_at is None and report.rows:
             self.first_epoch_at = time.monotonic()
-        metric = self._job.objective.metric
-        for row in report.rows:
-            if row.epoch > trial.epoch:
-                self.total_epochs += 1
-            value = row.metrics.get(metric)
-            trial.value = value
-            if value is not None and math.isfinite(value) and self._job.objective.better(value, trial.best):
-                trial.best, trial.best_epoch, trial.best_config = value, row.epoch, trial.config
+        self.total_epochs += sum(row.epoch > trial.epoch for row in report.rows)
+        self._standing.record(trial, report.rows)
         trial.epoch = max(trial.epoch, report.epoch)
         trial.checkpoints.update(report.checkpoints)
-        self._compare(trial)
-
-    def _compare(self, trial: Trial) -> None:
-        """Keep the study's best, never a failed trial: ties go to the earlier epoch, then to the lower trial id."""
-        if trial.best is None or trial.state == "failed" or trial is self.best:
-            return
-        best = self.best
-        tied = best is not None and best.best == trial.best
-        earlier = best is not None and (trial.best_epoch, trial.trial_id) < (best.best_epoch, best.trial_id)
-        if (tied and earlier) or self._job.objective.better(trial.best, best.best if best else None):
-            self.best = trial
 
     def _judge(self, trial: Trial, report: Report) -> Verdict:
         if report.unusable is not None and self.total_epochs <= len(report.rows):
@@ -266,6 +269,7 @@ class Session:
             return self._end(trial, "completed", decision_row(trial, "finish", decision, reason))
         self._check_budget()
         if self.over is not None and not self.interrupted:
+            trial.cut_off = True
             return self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", self.over)))
         return self._follow(trial, decision)
 
@@ -294,6 +298,9 @@ class Session:
         else:
             self._recorder.decision(decision_row(trial, "pause", decision))
         trial.state = "paused"
+        if decision.action == "exploit":
+            # The next segment's checkpoints hold no rows of this one: they must not be lost with the driver.
+            self._recorder.flush_state(self.state())
         return "pause"
 
     def _fail(self, trial: Trial, failure: str) -> Verdict:
@@ -301,9 +308,7 @@ class Session:
         verdict = self._end(trial, "failed", what)
         trial.error = failure.splitlines()[0]
         if trial is self.best:
-            self.best = None
-            for other in self.trials.values():
-                self._compare(other)
+            self._standing.reconsider(self.trials.values())
         self.over = self.over or alike(self._job, self.trials.values())
         return verdict
 
@@ -324,4 +329,5 @@ class Session:
         assert self.over is not None
         for trial in self.trials.values():
             if trial.state in ("waiting", "paused"):
+                trial.cut_off = True
                 self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", self.over)))

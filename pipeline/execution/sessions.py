@@ -139,7 +139,7 @@ def at_work(store: Store, session: Mapping[str, Any], note: Callable[[str], None
         time.sleep(_POLL_SECONDS)
         last = read_sessions(store)[-1]
         if last["heartbeat"] != session["heartbeat"] or last["number"] != session["number"]:
-            return last["state"] == "running"
+            return str(last["state"]) == "running"
     return False
 
 

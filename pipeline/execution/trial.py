@@ -36,6 +36,7 @@ class Trial:
         best_epoch: That epoch.
         best_config: The config in force at that epoch.
         error: The first line of why it failed; None where it did not.
+        cut_off: Whether it was stopped because the study had reached a limit: with more, it goes on.
         checkpoints: Epochs of which a checkpoint is kept.
     """
 
@@ -55,6 +56,7 @@ class Trial:
     best_epoch: int = 0
     best_config: Config = field(default_factory=dict)
     error: str | None = None
+    cut_off: bool = False
     checkpoints: set[int] = field(default_factory=set)
 
     @property

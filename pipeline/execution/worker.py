@@ -9,17 +9,20 @@ import math
 import platform
 import time
 import traceback
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from pipeline.datasets import Dataset
-from pipeline.errors import DamagedFile, ModelError, TunepipeError
+from pipeline.errors import ModelError, StorageError, TunepipeError
+from pipeline.execution.keeping import Keeper, learner_part
 from pipeline.execution.messages import Assignment, EpochRow, Report
 from pipeline.execution.output import captured
-from pipeline.storage import Checkpoint, Store, pack, unpack
+from pipeline.storage import Checkpoint, Store
 from pipeline.study import TuneJob, layout
 from pipeline.training.base import EpochResult, Learner, TrainingEnded
+from pipeline.training.process import worn
 from pipeline.training.workplace import Workplace
 
 __all__ = ["REPORT_SECONDS", "Worker"]
@@ -35,16 +38,14 @@ class _Trial:
     assignment: Assignment
     learner: Learner | None = None
     epoch: int = 0
-    first_segment_epoch: int = 0
     best: float | None = None
     best_checkpoint: tuple[int, Checkpoint] | None = None
     rows: list[EpochRow] = field(default_factory=list)
     delivered: int = 0
     in_epoch: bool = False
-    written: list[int] = field(default_factory=list)
     saved_epoch: int = -1
     saved_at: float = 0.0
-    seconds_checkpoint: float = 0.0
+    waited: float = 0.0
     over: bool = False
 
 
@@ -62,6 +63,7 @@ class Worker:
         self._capture = capture
         self._job = job
         self._store = store
+        self._keeper = Keeper(store)
         self._workplace = Workplace(job, data)
         self._node = platform.node()
         self._trial: _Trial | None = None
@@ -86,6 +88,9 @@ class Worker:
                 if self._capture:
                     traceback.print_exc()
                 return self._reported(trial, unusable=str(error))
+            except StorageError as error:
+                trial.over = True
+                return Report(epoch=trial.epoch, stuck=str(error))
             except (Exception, SystemExit) as error:
                 traceback.print_exc()
                 return self._reported(trial, failure=_told(error))
@@ -98,7 +103,8 @@ class Worker:
         with self._captured(trial), contextlib.suppress(TunepipeError):
             # In the middle of an epoch the weights are of no epoch: the trial goes on from an older checkpoint.
             if not trial.over and not trial.in_epoch and trial.epoch > trial.saved_epoch:
-                self._write(trial, trial.epoch, self._snapshot(trial))
+                self._keep(trial, trial.epoch, self._snapshot(trial))
+            self._keeper.written(wait=True)
         with contextlib.suppress(Exception):
             trial.learner.close()
 
@@ -131,7 +137,7 @@ class Worker:
                 return self._reported(trial, unusable=_unknown(objective.metric, result))
             if not math.isfinite(value):
                 trial.over = True
-                return self._reported(trial, failure=f"{objective.metric} is {value} at epoch {trial.epoch}.")
+                return self._reported(trial, failure=f"{objective.metric} is {value}.\n\nAt epoch {trial.epoch}.")
             if objective.better(value, trial.best):
                 trial.best = value
                 trial.best_checkpoint = (trial.epoch, self._snapshot(trial))
@@ -146,45 +152,29 @@ class Worker:
             due = trial.epoch >= milestone or now - started >= REPORT_SECONDS or job.budget.total_epochs is not None
             if last or due:
                 break
-        self._leave_checkpoints(trial, due=last or (trial.epoch >= milestone and job.scheduler.needs_checkpoint))
-        return self._reported(trial, last=last)
+        decided = last or (trial.epoch >= milestone and job.scheduler.needs_checkpoint)
+        self._leave_checkpoints(trial, due=decided)
+        return self._reported(trial, last=last, decided=decided)
 
     def _start(self, trial: _Trial) -> None:
         assignment = trial.assignment
         trial.learner = self._workplace.learner(assignment.config, seed=assignment.seed)
         trial.saved_at = time.monotonic()
-        own = self._newest(assignment.trial_id, segment=assignment.segment)
+        own = self._keeper.newest(assignment.trial_id, segment=assignment.segment)
         if own is not None:
             lineage = own.header["lineage"]
-            trial.learner.load(_learner_part(own))
+            trial.learner.load(learner_part(own))
             trial.epoch = trial.saved_epoch = int(lineage["epoch"])
             trial.rows = [EpochRow(**row) for row in own.header["rows"]]
             if (best := own.header.get("best")) is not None and self._job.objective.better(best, trial.best):
                 trial.best = best
         elif assignment.parent_trial is not None:
             path = layout.checkpoint(assignment.parent_trial, assignment.parent_epoch or 0)
-            trial.learner.load(_learner_part(self._read(path)), exploit=True)
+            trial.learner.load(learner_part(self._keeper.read(path)), exploit=True)
             trial.epoch = assignment.epoch
-
-    def _newest(self, trial_id: str, segment: int) -> Checkpoint | None:
-        """The newest whole checkpoint of the trial under this config; a damaged one is passed over."""
-        folder = str(PurePosixPath(layout.checkpoint(trial_id, 0)).parent)
-        for path in reversed(self._store.files(folder)):
-            try:
-                checkpoint = self._read(path)
-            except (DamagedFile, FileNotFoundError) as error:
-                print(f"tunepipe: {error} An older checkpoint is used.")
-                continue
-            if checkpoint.header["lineage"]["segment"] >= segment:
-                return checkpoint
-        return None
-
-    def _read(self, path: str) -> Checkpoint:
-        return unpack(self._store.read(path), path)
 
     def _row(self, trial: _Trial, result: EpochResult) -> EpochRow:
         assert trial.learner is not None
-        seconds_checkpoint, trial.seconds_checkpoint = trial.seconds_checkpoint, 0.0
         return EpochRow(
             attempt=trial.assignment.attempt,
             segment=trial.assignment.segment,
@@ -195,54 +185,61 @@ class Worker:
             seconds_build=result.seconds_build,
             seconds_train=result.seconds_train,
             seconds_evaluate=result.seconds_evaluate,
-            seconds_checkpoint=seconds_checkpoint,
+            seconds_checkpoint=0.0,
+            bytes_checkpoint=0,
             time=time.time(),
             node=self._node,
         )
 
     def _snapshot(self, trial: _Trial) -> Checkpoint:
-        """The learner's state with the trial's lineage and its rows: the driver may die before it has written them."""
         assert trial.learner is not None
-        state = trial.learner.save()
-        assignment = trial.assignment
-        header = {
-            "lineage": {
-                "trial_id": assignment.trial_id,
-                "epoch": trial.epoch,
-                "segment": assignment.segment,
-                "config": assignment.config,
-                "seed": assignment.seed,
-            },
-            "best": trial.best,
-            "rows": [asdict(row) for row in trial.rows],
-            "learner": state.header,
-        }
-        return Checkpoint(header, state.arrays)
+        with _timed(trial):
+            return self._keeper.snapshot(
+                trial.assignment, trial.learner.save(), epoch=trial.epoch, best=trial.best, rows=trial.rows
+            )
 
     def _leave_checkpoints(self, trial: _Trial, *, due: bool) -> None:
         if trial.best_checkpoint is not None:
-            epoch, checkpoint = trial.best_checkpoint
-            self._write(trial, epoch, checkpoint)
+            self._keep(trial, *trial.best_checkpoint)
             trial.best_checkpoint = None
         due = due or time.monotonic() - trial.saved_at >= self._job.checkpoints.seconds
         if due and trial.epoch > trial.saved_epoch:
-            self._write(trial, trial.epoch, self._snapshot(trial))
+            self._keep(trial, trial.epoch, self._snapshot(trial))
 
-    def _write(self, trial: _Trial, epoch: int, checkpoint: Checkpoint) -> None:
-        started = time.monotonic()
-        self._store.write(layout.checkpoint(trial.assignment.trial_id, epoch), pack(checkpoint))
+    def _keep(self, trial: _Trial, epoch: int, checkpoint: Checkpoint) -> None:
+        self._keeper.write(trial.assignment.trial_id, epoch, checkpoint)
         trial.saved_at = time.monotonic()
-        trial.seconds_checkpoint += trial.saved_at - started
         trial.saved_epoch = max(trial.saved_epoch, epoch)
-        trial.written.append(epoch)
 
     def _reported(
-        self, trial: _Trial, *, last: bool = False, failure: str | None = None, unusable: str | None = None
+        self,
+        trial: _Trial,
+        *,
+        last: bool = False,
+        decided: bool = True,
+        failure: str | None = None,
+        unusable: str | None = None,
     ) -> Report:
+        """The report of all since the last one.
+
+        Args:
+            trial: The trial in hand.
+            last: Whether it is over.
+            decided: Whether somebody may act on it: then its checkpoints have to lie in the storage already.
+            failure: Why it cannot go on.
+            unusable: Why no trial of the job can be trained.
+        """
+        over = last or failure is not None or unusable is not None
+        with _timed(trial):
+            written = self._keeper.written(wait=over or decided)
+        if trial.rows[trial.delivered :]:
+            size = sum(each.bytes for each in written)
+            trial.rows[-1] = replace(trial.rows[-1], seconds_checkpoint=trial.waited, bytes_checkpoint=size)
+            trial.waited = 0.0
         trial.over = trial.over or failure is not None or unusable is not None
         rows, trial.delivered = tuple(trial.rows[trial.delivered :]), len(trial.rows)
-        written, trial.written = tuple(trial.written), []
-        return Report(rows, trial.epoch, last, failure, unusable, written)
+        epochs = tuple(each.epoch for each in written)
+        return Report(rows, trial.epoch, last, failure, unusable, checkpoints=epochs, worn=worn(self._job.resources))
 
     def _finish(self, trial: _Trial) -> Report:
         """Export the winner, load it back, and score it on the test split, which nothing has touched before."""
@@ -250,13 +247,13 @@ class Worker:
 
         assignment = trial.assignment
         trial.over = True
-        checkpoint = self._read(layout.checkpoint(assignment.trial_id, assignment.epoch))
+        checkpoint = self._keeper.read(layout.checkpoint(assignment.trial_id, assignment.epoch))
         with TemporaryDirectory() as name:
             folder = Path(name)
             metrics = winner(
                 self._workplace,
                 assignment.config,
-                _learner_part(checkpoint),
+                learner_part(checkpoint),
                 seed=assignment.seed,
                 folder=folder,
             )
@@ -269,14 +266,18 @@ class Worker:
         return Report(epoch=assignment.epoch, last=True, winner=metrics)
 
 
-def _learner_part(checkpoint: Checkpoint) -> Checkpoint:
-    return Checkpoint(checkpoint.header["learner"], checkpoint.arrays)
+@contextlib.contextmanager
+def _timed(trial: _Trial) -> Iterator[None]:
+    """Count the time in which training stands still for a checkpoint."""
+    started = time.monotonic()
+    yield
+    trial.waited += time.monotonic() - started
 
 
 def _unknown(metric: str, result: EpochResult) -> str:
     return (
         f"The objective {metric!r} is not among the metrics of the model. "
-        f"There are: {', '.join(result.metrics)}. Choose one of them with --set objectives, "
+        f"There are: {', '.join(result.metrics)}. Choose one of them with --set objectives.0.metric=NAME, "
         "or compile the model with that metric."
     )
 

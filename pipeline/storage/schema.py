@@ -56,7 +56,8 @@ EPOCHS = (
     ),
     Column("seconds_train", _real, "Seconds of training."),
     Column("seconds_evaluate", _real, "Seconds of validation."),
-    Column("seconds_checkpoint", _real, "Seconds to write checkpoints after the previous epoch."),
+    Column("seconds_checkpoint", _real, "Seconds that training waited for checkpoints after this epoch."),
+    Column("bytes_checkpoint", _whole, "Bytes of checkpoints whose writing ended with this epoch or just after it."),
     Column("time", _time, "When the epoch ended, by the worker's clock."),
     Column("node", _text, "Host name of the worker."),
 )

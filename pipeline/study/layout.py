@@ -7,6 +7,8 @@ decisions/      likewise                            export/      the winner: mod
 trials.parquet  derived, replaced whole             report.html
 """
 
+import re
+
 __all__ = [
     "EXPORT",
     "REPORT",
@@ -15,6 +17,7 @@ __all__ = [
     "TRIALS",
     "WINNER",
     "checkpoint",
+    "checkpoint_of",
     "compacted",
     "log",
     "part",
@@ -49,6 +52,12 @@ def compacted(table: str, session: int) -> str:
 def checkpoint(trial: str, epoch: int) -> str:
     """A trial's checkpoint after an epoch of its own."""
     return f"checkpoints/{trial}/{epoch:06d}.ckpt"
+
+
+def checkpoint_of(path: str) -> tuple[str, int] | None:
+    """The trial and the epoch of a checkpoint's path; None for any other path."""
+    found = re.fullmatch(r"checkpoints/([^/]+)/(\d+)\.ckpt", path)
+    return (found[1], int(found[2])) if found else None
 
 
 def log(trial: str) -> str:

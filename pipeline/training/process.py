@@ -4,12 +4,13 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from pipeline.errors import ResourcesUnmet
 from pipeline.study import Resources
 
-__all__ = ["memory_for_data", "set_up"]
+__all__ = ["memory_for_data", "set_up", "worn"]
 
 _set_up_for: Resources | None = None
 
@@ -81,6 +82,32 @@ def memory_for_data(resources: Resources) -> float:
 
     beside = max(1.0, (os.cpu_count() or 1) / max(1.0, resources.cpus))
     return float(psutil.virtual_memory().available) / beside / 2
+
+
+def worn(resources: Resources) -> bool:
+    """Whether this process holds more memory than a worker should.
+
+    Args:
+        resources: What one trial gets; unless they set a ceiling, a trial's share of nine tenths of what there is.
+    """
+    import psutil
+
+    beside = max(1.0, (os.cpu_count() or 1) / max(1.0, resources.cpus))
+    ceiling = 0.9 * _machine_bytes() / beside
+    if resources.worker_gigabytes is not None:
+        ceiling = resources.worker_gigabytes * 1e9
+    return bool(psutil.Process().memory_info().rss > ceiling)
+
+
+def _machine_bytes() -> float:
+    """The memory of this machine, or of the container that it is."""
+    import psutil
+
+    limits = [float(psutil.virtual_memory().total)]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            limits.append(float(Path(file).read_text()))
+    return min(limits)
 
 
 def _card_bytes(index: int) -> int:

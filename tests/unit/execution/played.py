@@ -17,7 +17,9 @@ def steps(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 def row(epoch: int, value: float, /, *, attempt: int = 1, segment: int = 1, **metrics: float) -> EpochRow:
     """An epoch with that score."""
-    return EpochRow(attempt, segment, epoch, epoch, {"score": value, **metrics}, 0.1, 0.0, 0.2, 0.1, 0.0, 1e9, "here")
+    return EpochRow(
+        attempt, segment, epoch, epoch, {"score": value, **metrics}, 0.1, 0.0, 0.2, 0.1, 0.0, 0, 1e9, "here"
+    )
 
 
 @dataclass

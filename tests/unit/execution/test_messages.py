@@ -42,5 +42,5 @@ def test_a_report_comes_back_equal(found, failure):
 
 def test_a_report_carries_nan():
     """A loss that is not finite arrives as what it is."""
-    row = EpochRow(1, 1, 1, 1, {"loss": math.nan}, None, 0, 0, 0, 0, 0, "n")
+    row = EpochRow(1, 1, 1, 1, {"loss": math.nan}, None, 0, 0, 0, 0, 0, 0, "n")
     assert math.isnan(Report.from_bytes(Report((row,)).to_bytes()).rows[0].metrics["loss"])

@@ -1,0 +1,69 @@
+"""Workers that hang, grow or die, on real Ray: replaced, while the study goes on."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+
+def working(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Tells its process; hangs or stops it once, where the config says so."""
+    first = config["trouble"] != "none" and not Path(config["marker"]).exists()
+    for step in range(1, 100):
+        if first and step == 3:
+            Path(config["marker"]).touch()
+            if config["trouble"] == "hang":
+                threading.Event().wait()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        yield {"score": config["x"] * step, "process": os.getpid()}
+
+
+def job(**fields: Any) -> TuneJob:
+    """Four trials of four steps."""
+    defaults: dict[str, Any] = {
+        "name": "s",
+        "function": working,
+        "space": {"x": Uniform(0, 1), "trouble": "none", "marker": ""},
+        "objectives": [Objective("score", "max")],
+        "scheduler": "fifo",
+        "budget": Budget(trials=4, epochs=4),
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+@pytest.mark.parametrize("trouble", ["hang", "stop"])
+def test_a_worker_that_hangs_is_replaced(trouble, tmp_path):
+    """It waits for ever, or its process was stopped: it is killed after the limit, and the trial trained by another."""
+    space = {"x": Uniform(0, 1), "trouble": trouble, "marker": str(tmp_path / "hung")}
+    run(job(space=space, resources={"epoch_seconds": 0.5}), storage=tmp_path)
+    results = load_results(tmp_path / "s")
+    assert set(results.trials["state"]) == {"completed"}
+    assert sorted(results.trials["attempts"]) == [1, 1, 1, 2]
+    assert len(results.epochs) == 16
+    retry = results.decisions[results.decisions["kind"] == "retry"].iloc[0]
+    assert "taken for hung" in retry["reason"]
+
+
+def test_a_worker_that_has_grown_too_large_is_replaced_unseen(tmp_path):
+    """Every worker holds more than a megabyte, so each trial gets a new process: no attempt is counted."""
+    run(job(resources={"worker_gigabytes": 0.001, "workers": 1}), storage=tmp_path)
+    results = load_results(tmp_path / "s")
+    assert set(results.trials["state"]) == {"completed"}
+    assert set(results.trials["attempts"]) == {1}
+    assert results.epochs.groupby("trial_id")["process"].nunique().max() == 1
+    assert results.epochs["process"].nunique() == 4
+    assert set(results.decisions["kind"]) == {"start", "finish"}
+
+
+def test_a_worker_below_the_ceiling_trains_one_trial_after_the_other(tmp_path):
+    """One process is enough for four trials."""
+    run(job(resources={"workers": 1}), storage=tmp_path)
+    assert load_results(tmp_path / "s").epochs["process"].nunique() == 1
