@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check format bench test-gpu lock clean
+.PHONY: run test check format bench test-gpu faults lock clean
 
 run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist-asha
 	$(BIN)/tunepipe run mnist-asha --resume
@@ -25,6 +25,11 @@ bench: .venv/bench.stamp        ## speed, as ratios against peers in one run
 
 test-gpu: .venv/dev.stamp       ## the tests that need a GPU
 	$(BIN)/pytest tests/gpu
+
+KILLS ?= 30
+SEED ?= 1
+faults: .venv/dev.stamp         ## kill workers and drivers of a study, and compare: make faults KILLS=30 SEED=1
+	$(BIN)/python -m tests.faults --kills $(KILLS) --seed $(SEED)
 
 lock: .venv/run.stamp           ## resolve pyproject.toml anew into requirements/
 	$(BIN)/pip install -q uv

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.datasets import Dataset
 from pipeline.errors import ResourcesUnmet
 from pipeline.execution.interrupts import interruptible
-from pipeline.execution.session import MAX_ATTEMPTS, Session
+from pipeline.execution.session import MAX_LOSSES, Session
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 
@@ -65,7 +65,8 @@ def run_on_ray(
         session: The study.
         store: Its folder; every node must reach it.
         load_data: Loads the study's data; called while the workers start.
-        address: Of a running Ray cluster; None starts one on this machine and stops it at the end.
+        address: Of a running Ray cluster; None takes the one that RAY_ADDRESS names, as within a job of Ray's Jobs API,
+            or else starts one on this machine and stops it at the end.
 
     Raises:
         ResourcesUnmet: No trial fits.
@@ -86,6 +87,7 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
         "logging_level": logging.ERROR,
         "namespace": "tunepipe",
     }
+    address = address or os.environ.get("RAY_ADDRESS")
     joined = address or ray.is_initialized()
     if not joined:
         fits = default_workers(job, *here())
@@ -97,7 +99,8 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
             "_system_config": {"preload_python_modules": [_preloaded(job)]},
         }
     if not ray.is_initialized():
-        ray.init(address, **arguments)
+        # Without a word, Ray would join whatever cluster somebody has started on this machine.
+        ray.init(address or "local", **arguments)
     try:
         there = ray.cluster_resources()
         fits = default_workers(job, there.get("CPU", 0), there.get("GPU", 0))
@@ -170,7 +173,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
                 storage_path=scratch,
                 stop=Interrupt(),
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=MAX_ATTEMPTS - 1),
+                failure_config=tune.FailureConfig(max_failures=MAX_LOSSES - 1),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )

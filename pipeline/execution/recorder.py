@@ -81,9 +81,12 @@ class Recorder:
         job: The study's job.
         session: This driver session's number, from 1.
         seconds_before: Seconds that earlier sessions were alive.
+        decided_before: How many decisions are behind the state that an earlier session left.
     """
 
-    def __init__(self, store: Store, job: TuneJob, *, session: int, seconds_before: float = 0.0) -> None:
+    def __init__(
+        self, store: Store, job: TuneJob, *, session: int, seconds_before: float = 0.0, decided_before: int = 0
+    ) -> None:
         self._store, self._job, self.session = store, job, session
         self._document = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
         self._driver = DriverSession(store, session)
@@ -94,10 +97,11 @@ class Recorder:
         self._columns = {job.objective.metric: metric_column(job.objective.metric)}
         self._epoch_rows: list[dict[str, Any]] = []
         self._decision_rows: list[dict[str, Any]] = []
-        self._decided = 0
+        self._decided = decided_before
         before = gather(store, self._document)
         self._epochs, self._decisions = before.epochs, before.decisions
         self._state: Mapping[str, Any] = {}
+        self._state_decided = decided_before
 
     @property
     def seconds(self) -> float:
@@ -143,7 +147,7 @@ class Recorder:
 
     def flush_state(self, state: Mapping[str, Any]) -> None:
         """Write what has gathered now."""
-        self._state = state
+        self._state, self._state_decided = state, self._decided
         self.flush()
 
     def flush(self) -> None:
@@ -208,4 +212,4 @@ class Recorder:
                 self._store.delete(path)
 
     def _write_session(self, state: SessionState, message: str) -> None:
-        self._driver.tell(state, message, seconds=self.seconds, resume=self._state)
+        self._driver.tell(state, message, seconds=self.seconds, resume={**self._state, "decided": self._state_decided})

@@ -93,10 +93,12 @@ def run(
     if last is not None and saved is not None and last["state"] == "finished" and saved.budget == job.budget:
         return Outcome(store, already=True)
     number, seconds = (last["number"] + 1, last["seconds"]) if last else (1, 0.0)
-    recorder = Recorder(store, job, session=number, seconds_before=seconds)
+    left = last["resume"] if last else None
+    decided = left["decided"] if left else 0
+    recorder = Recorder(store, job, session=number, seconds_before=seconds, decided_before=decided)
     session = Session(job, store, recorder)
-    if saved is not None and last is not None and last["resume"]:
-        session.restore(last["resume"], epochs_before=saved.budget.epochs)
+    if saved is not None and left:
+        session.restore(left, epochs_before=saved.budget.epochs)
     if saved is None:
         save_study(store, job)
     # The session's number is taken before anything of an earlier one is changed.

@@ -4,6 +4,7 @@ Tune starts every PENDING trial by itself as soon as there is room, so a trial b
 says that it is its turn. A new one is handed over by `suggest`, a paused one by `choose_trial_to_run`.
 """
 
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class _Turn:
         self.known: dict[str, TuneTrial] = {}
         self.busy: set[str] = set()
         self.chosen: Assignment | None = None
+        self.again: deque[Assignment] = deque()
 
     def take(self) -> Assignment | None:
         """The next assignment, if a worker is free for it."""
@@ -54,6 +56,8 @@ class SessionSearcher(Searcher):  # type: ignore[misc]
 
     def suggest(self, trial_id: str) -> Any:
         """A new trial's config; None while there is nothing to start; FINISHED when the study has ended."""
+        if self.turn.again:
+            return {ASSIGNMENT: self.turn.again.popleft().to_json()}
         assignment = self.turn.take()
         if assignment is None:
             idle = not self.turn.busy and self.turn.chosen is None
@@ -88,11 +92,13 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         self._session = searcher.turn.session
         self._worn: set[str] = set()
         self._hung: dict[str, str] = {}
+        self._again: dict[str, Assignment] = {}
         self._replacing = False
 
     def on_trial_add(self, tune_controller: TuneController, trial: TuneTrial) -> None:
         """Remember which of Tune's trials is which of ours."""
         self._turn.known[_key(_assignment(trial))] = trial
+        self._tell_losses_left(trial)
         if not self._replacing:
             self._replacing = True
             self._replace_worn(tune_controller)
@@ -106,6 +112,8 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         report = Report.from_bytes(result[REPORT])
         with self._session.guarded():
             verdict = self._session.report(_assignment(trial).trial_id, report)
+        self._again.pop(trial.trial_id, None)
+        self._tell_losses_left(trial)
         if report.worn:
             self._worn.add(trial.trial_id)
         if verdict == "continue":
@@ -118,15 +126,23 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         return str(TrialScheduler.NOOP)
 
     def on_trial_error(self, tune_controller: TuneController, trial: TuneTrial) -> None:
-        """A worker is gone: Tune starts the trial again as long as its own count of failures allows."""
+        """A worker is gone: the trial starts again as long as the session has losses left for it."""
         assignment = _assignment(trial)
         key = _key(assignment)
         self._worn.discard(trial.trial_id)
-        again = self._session.lost(assignment.trial_id, self._hung.pop(key, "") or _told(trial))
-        if again is not None:
-            trial.set_config({ASSIGNMENT: again.to_json()})
-        else:
+        # The death of a worker before the trial had begun on it is told twice: by the worker, and by the task it was given.
+        again = self._again.pop(trial.trial_id, None) if trial.status == TuneTrial.PENDING else None
+        if again is None:
+            again = self._session.lost(assignment.trial_id, self._hung.pop(key, "") or _told(trial))
+        if again is None:
             self._turn.busy.discard(key)
+        elif trial.status == TuneTrial.PENDING:
+            # Tune gives up a trial that had not begun, so ours needs a new one.
+            self._turn.again.append(again)
+        else:
+            self._again[trial.trial_id] = again
+            trial.set_config({ASSIGNMENT: again.to_json()})
+            self._tell_losses_left(trial)
 
     def on_trial_complete(self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]) -> None:
         """The session has decided so itself."""
@@ -143,6 +159,10 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         trial = self._turn.known[_key(assignment)]
         trial.set_config({ASSIGNMENT: assignment.to_json()})
         return trial
+
+    def _tell_losses_left(self, trial: TuneTrial) -> None:
+        """Tune counts the workers lost in all, and looks before it asks; the session forgives those before an epoch."""
+        trial.max_failures = trial.run_metadata.num_failures + self._session.losses_left(_assignment(trial).trial_id)
 
     def _replace_worn(self, tune_controller: TuneController) -> None:
         """Keep Tune from giving a worker that has grown too large to another trial.

@@ -22,12 +22,13 @@ from pipeline.schedulers import Decision, Setting
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 
-__all__ = ["MAX_ATTEMPTS", "Session", "Verdict"]
+__all__ = ["MAX_LOSSES", "Session", "Verdict"]
 
 Verdict = Literal["continue", "pause", "stop"]
 
-MAX_ATTEMPTS = 4
-"""A trial is started at most so often: once, and again after each of three lost workers."""
+MAX_LOSSES = 4
+"""So many workers lost in a row, without a new epoch in between, and a trial has failed: it may be the trial itself that
+kills them. One that gets on may lose any number: machines are taken away."""
 
 
 class Session:
@@ -59,7 +60,7 @@ class Session:
         self.over: str | None = None
         self.interrupted = False
         self.fatal: TunepipeError | None = None
-        self.winner = WinnersTurn(wanted=job.model is not None, attempts=MAX_ATTEMPTS)
+        self.winner = WinnersTurn(wanted=job.model is not None, attempts=MAX_LOSSES)
         self._sweep_due = False
         self._limit = setting.trials
 
@@ -140,18 +141,23 @@ class Session:
             message: Why, as far as anybody knows; a sentence.
 
         Returns:
-            What another worker is told: the trial goes on from its newest checkpoint. None after too many attempts.
+            What another worker is told: the trial goes on from its newest checkpoint. None after too many losses.
         """
         if self.winner.given:
             return self.winner.lost(message)
         trial = self.trials[trial_id]
-        if trial.attempt >= MAX_ATTEMPTS:
-            self._fail(trial, f"Its worker was lost {MAX_ATTEMPTS} times, last: {message}")
+        trial.losses += 1
+        if trial.losses >= MAX_LOSSES:
+            self._fail(trial, f"Its worker was lost {MAX_LOSSES} times without a new epoch, last: {message}")
             return None
         trial.attempt += 1
-        reason = f"Its worker was lost: {message} Attempt {trial.attempt} of {MAX_ATTEMPTS}."
+        reason = f"Its worker was lost: {message} Attempt {trial.attempt}."
         self._recorder.decision(DecisionRow(trial_id, trial.epoch, "retry", reason))
         return self.assignment(trial_id)
+
+    def losses_left(self, trial_id: str) -> int:
+        """How many more workers may be lost, one after the other, before what a trial's worker does is given up."""
+        return self.winner.left if self.winner.given else MAX_LOSSES - 1 - self.trials[trial_id].losses
 
     def assignment(self, trial_id: str) -> Assignment:
         """What a trial's worker is told, as things stand now."""
@@ -250,6 +256,8 @@ class Session:
         if self.first_epoch_at is None and report.rows:
             self.first_epoch_at = time.monotonic()
         self.total_epochs += sum(row.epoch > trial.epoch for row in report.rows)
+        if report.epoch > trial.epoch:
+            trial.losses = 0
         self._standing.record(trial, report.rows)
         trial.epoch = max(trial.epoch, report.epoch)
         trial.checkpoints.update(report.checkpoints)

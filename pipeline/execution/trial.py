@@ -25,6 +25,7 @@ class Trial:
         seed: Where its initial weights and shuffling come from.
         state: What it is doing.
         attempt: How often it was started.
+        losses: How many workers it has lost since its last new epoch.
         segment: Contiguous epochs under one config, from 1.
         segment_start: Its own epoch at which this segment began.
         parent_trial: Whose weights this segment began with; None for its own.
@@ -45,6 +46,7 @@ class Trial:
     seed: int
     state: TrialState = "waiting"
     attempt: int = 1
+    losses: int = 0
     segment: int = 1
     segment_start: int = 0
     parent_trial: str | None = None

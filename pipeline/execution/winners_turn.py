@@ -19,7 +19,7 @@ class WinnersTurn:
 
     def __init__(self, *, wanted: bool, attempts: int) -> None:
         self._state: Literal["due", "given", "done"] = "due" if wanted else "done"
-        self._left = attempts
+        self.left = attempts - 1
         self._assignment: Assignment | None = None
         self.metrics: Mapping[str, float] | None = None
         self.warning: str | None = None
@@ -57,8 +57,8 @@ class WinnersTurn:
         Returns:
             The same assignment for another worker; None after too many.
         """
-        self._left -= 1
-        if self._left > 0:
+        if self.left > 0:
+            self.left -= 1
             return self._assignment
         self._state = "done"
         self.warning = f"Its worker was lost again and again, last: {message}"

@@ -55,7 +55,7 @@ class Tables:
     Args:
         trials: As schema.TRIALS, one row for each trial, by id.
         epochs: As schema.EPOCHS, unique by trial and epoch, in that order.
-        decisions: As schema.DECISIONS, unique by session and number, in that order.
+        decisions: As schema.DECISIONS, unique by number, in that order.
     """
 
     trials: pa.Table
@@ -93,8 +93,19 @@ def clean_epochs(table: pa.Table) -> pa.Table:
 
 
 def clean_decisions(table: pa.Table) -> pa.Table:
-    """Rows of `decisions`, unique by session and number, in that order."""
-    return _unique(table, (_whole(table["session"]), _whole(table["number"])), ())
+    """Rows of `decisions`, unique by number, in that order.
+
+    A driver that is killed may have written decisions that its last state knows nothing of. The next session goes on from
+    that state, counts on from there, and so says which of the earlier rows no longer hold.
+    """
+    table = _unique(table, (_whole(table["session"]), _whole(table["number"])), ())
+    session, number = _whole(table["session"]), _whole(table["number"])
+    holds, first = np.ones(len(number), np.bool_), np.iinfo(np.int64).max
+    for each in np.unique(session)[::-1]:
+        rows = session == each
+        holds[rows] = number[rows] < first
+        first = min(first, number[rows].min())
+    return table if holds.all() else table.filter(pa.array(holds))
 
 
 def newest_checkpoints(paths: Sequence[str]) -> dict[str, str]:

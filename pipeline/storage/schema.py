@@ -82,7 +82,7 @@ TRIALS = (
 DECISIONS = (
     Column("study", _text, "Name of the study."),
     Column("session", _whole, "Number of the driver session that decided, from 1."),
-    Column("number", _whole, "Running number of the decision within its session, from 1."),
+    Column("number", _whole, "Running number of the decision within the study, from 1."),
     Column("time", _time, "When it was decided, by the driver's clock."),
     Column("trial_id", _text, "The trial it is about."),
     Column("epoch", _whole, "The trial's epoch at that time; 0 before the first."),

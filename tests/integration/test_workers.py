@@ -26,6 +26,17 @@ def working(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         yield {"score": config["x"] * step, "process": os.getpid()}
 
 
+def dying_when_left(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Takes its process along, once, when its worker turns to the next trial."""
+    try:
+        for step in range(1, 100):
+            yield {"score": config["x"] * step}
+    finally:
+        if not Path(config["marker"]).exists():
+            Path(config["marker"]).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def job(**fields: Any) -> TuneJob:
     """Four trials of four steps."""
     defaults: dict[str, Any] = {
@@ -67,3 +78,13 @@ def test_a_worker_below_the_ceiling_trains_one_trial_after_the_other(tmp_path):
     """One process is enough for four trials."""
     run(job(resources={"workers": 1}), storage=tmp_path)
     assert load_results(tmp_path / "s").epochs["process"].nunique() == 1
+
+
+def test_a_worker_that_dies_between_two_trials_costs_neither(tmp_path):
+    """The trial that it was given next goes to another worker: one attempt more, and the study comes to its end."""
+    space = {"x": Uniform(0, 1), "marker": str(tmp_path / "died")}
+    run(job(function=dying_when_left, space=space, resources={"workers": 1}), storage=tmp_path)
+    results = load_results(tmp_path / "s")
+    assert set(results.trials["state"]) == {"completed"}
+    assert sorted(results.trials["attempts"]) == [1, 1, 1, 2]
+    assert len(results.epochs) == 16

@@ -103,6 +103,28 @@ def test_a_lost_worker_is_replaced_three_times_and_then_fails_the_trial(study):
     assert kinds(s, trial_id) == ["start", "retry", "retry", "retry", "fail"]
 
 
+def test_a_trial_that_gets_on_may_lose_any_number_of_workers(study):
+    """Machines are taken away for days: only losses without a new epoch in between count against a trial."""
+    s = study(budget=Budget(trials=1, epochs=12))
+    trial_id = s.session.next().trial_id
+    for epoch in range(1, 12):
+        assert s.session.lost(trial_id, "taken away.") is not None
+        s.session.report(trial_id, Report((row(epoch, 0.1, attempt=epoch + 1),), epoch))
+    assert s.session.losses_left(trial_id) == 3
+    assert s.session.trials[trial_id].attempt == 12
+
+
+def test_an_epoch_trained_again_is_no_progress(study):
+    """A trial that kills its worker at the same epoch each time has failed after the fourth."""
+    s = study(budget=Budget(trials=1, epochs=4))
+    trial_id = s.session.next().trial_id
+    told = []
+    for attempt in range(1, 5):
+        s.session.report(trial_id, Report((row(1, 0.1, attempt=attempt),), 1))
+        told.append(s.session.lost(trial_id, "out of memory.") is not None)
+    assert told == [True, True, True, False]
+
+
 def test_epochs_trained_again_after_a_lost_worker_count_once(study):
     """A second attempt repeats epochs 2 and 3: the table has each once, from the newer attempt."""
     s = study(budget=Budget(trials=1, epochs=4))

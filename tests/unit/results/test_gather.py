@@ -234,3 +234,16 @@ def test_a_metric_that_appears_later_is_united_by_name(tmp_path: Path) -> None:
     study.flush()
 
     assert gather(study.store, study.study).epochs["val_auc"].to_pylist() == [None, 0.6]
+
+
+def test_decisions_that_the_next_session_knew_nothing_of_no_longer_hold(study: Recording) -> None:
+    """A driver wrote two decisions more than its last state held: the next one counts on from that state."""
+    for number, kind in enumerate(["start", "pause", "stop"], 1):
+        study.decide("0000", number, kind, at=number)
+    study.flush()
+    study.session, study._number = 2, 1
+    study.decide("0000", 1, "resume", at=10)
+    study.flush()
+    decisions = gather(study.store, study.study).decisions
+    assert decisions["number"].to_pylist() == [1, 2]
+    assert decisions["kind"].to_pylist() == ["start", "resume"]

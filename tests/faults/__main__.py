@@ -1,0 +1,30 @@
+"""`make faults`: a study of 24 trials whose processes are killed, held to an undisturbed one; ends with a line of figures."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.killing import undisturbed_and_killed
+
+
+def main() -> int:
+    """Exit code 0 if nothing was lost, left over or different."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--kills", type=int, default=30, help="how many processes are killed")
+    parser.add_argument("--seed", type=int, default=1, help="of the kills: whom, and when")
+    parser.add_argument("--trials", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=12)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tunepipe-faults-") as folder:
+        figures = undisturbed_and_killed(
+            Path(folder) / "faults", kills=given.kills, seed=given.seed, trials=given.trials, epochs=given.epochs
+        )
+    for found in (*figures.differences, *figures.orphans, *figures.temporary):
+        print(found)
+    print(figures)
+    return 0 if figures.whole else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,272 @@
+"""Run a study while its processes are killed at random moments, and hold what comes of it to an undisturbed one."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import pandas as pd
+import psutil
+
+from pipeline import load_results
+from pipeline.results import Results
+from pipeline.study import layout
+from tests.faults.enduring import JOURNAL
+
+__all__ = ["Figures", "undisturbed_and_killed"]
+
+JOB = Path(__file__).with_name("enduring.py")
+NAME = "enduring"
+TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
+_PATIENCE = 120.0
+"""Seconds in which something has to happen: an epoch, the end of a process."""
+
+_OF_ITS_ATTEMPT = {"session", "attempt", "attempts", "number", "time", "node", "checkpoint", "bytes_checkpoint"}
+"""Columns that tell how a row came about; beside them, those of seconds."""
+
+_FATE = ("start", "stop", "fail", "finish")
+"""What is decided once in a trial's life, however often its worker or its driver dies."""
+
+Victim = Literal["worker", "driver"]
+
+
+class Line(NamedTuple):
+    """A line of the journal: an epoch that some process has trained."""
+
+    pid: int
+    trial: str
+    epoch: int
+
+
+@dataclass
+class Figures:
+    """What was done to a study, and what came of it."""
+
+    seed: int
+    workers: int = 0
+    drivers: int = 0
+    epochs: int = 0
+    again: int = 0
+    lost: int = 0
+    rows: list[int] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    temporary: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was lost, left over or different."""
+        return not (self.lost or self.differences or self.orphans or self.temporary)
+
+    def __str__(self) -> str:
+        return (
+            f"seed {self.seed}: {self.workers + self.drivers} kills ({self.workers} workers, {self.drivers} drivers), "
+            f"{self.epochs} epochs, {self.again} of them trained again, {self.lost} lost beyond the last checkpoint, "
+            f"{' + '.join(map(str, self.rows))} rows of epochs, trials and decisions compared, "
+            f"{len(self.differences)} differences, {len(self.orphans)} orphans, {len(self.temporary)} temporary files, "
+            f"{self.seconds:.0f} s"
+        )
+
+
+@dataclass(frozen=True)
+class _Kill:
+    """A kill, and what was there at that moment."""
+
+    line: int
+    trials: tuple[str, ...]
+    checkpoints: Mapping[str, int]
+    recorded: frozenset[tuple[str, int]]
+
+
+class _Study:
+    """One study in a folder of its own, driven by one process after the other."""
+
+    def __init__(self, folder: Path, trials: int, epochs: int) -> None:
+        folder.mkdir(parents=True)
+        self.folder, self.place = folder, folder / "studies" / NAME
+        self.journal = folder / "journal"
+        self.journal.touch()
+        self._told = folder / "told"
+        self._budget = ["--trials", str(trials), "--epochs", str(epochs)]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.orphans: list[str] = []
+
+    def start(self, *, by_name: bool) -> None:
+        """Start a driver: the first one, or one that goes on."""
+        command = ["resume", NAME] if by_name else ["run", str(JOB), *self._budget, "--resume"]
+        with self._told.open("ab") as told:
+            self.process = subprocess.Popen(
+                [*TUNEPIPE, *command], cwd=self.folder, stdout=told, stderr=told,
+                env={**os.environ, JOURNAL: str(self.journal), "PYTHONPATH": str(Path.cwd())},
+            )  # fmt: skip
+
+    def finish(self) -> None:
+        """Wait for the driver's end."""
+        assert self.process is not None
+        assert self.process.wait(timeout=20 * _PATIENCE) == 0, self.told()
+
+    def told(self) -> str:
+        """What all drivers have said."""
+        return self._told.read_text()
+
+    def lines(self) -> list[Line]:
+        """The journal so far."""
+        whole = self.journal.read_text().rpartition("\n")[0].splitlines()
+        return [Line(int(pid), trial, int(epoch)) for pid, trial, epoch in (line.split() for line in whole)]
+
+    def wait_for(self, epochs: int) -> None:
+        """Wait until so many different epochs are trained."""
+        until = time.monotonic() + _PATIENCE
+        while len({(line.trial, line.epoch) for line in self.lines()}) < epochs:
+            assert self.process is not None
+            assert self.process.poll() is None, self.told()
+            assert time.monotonic() < until, f"Nothing is trained any more.\n{self.told()}"
+            self.rest(0.05)
+
+    def rest(self, seconds: float) -> None:
+        """Let time pass, unless the driver ends."""
+        assert self.process is not None
+        try:
+            self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return
+
+    def at_work(self) -> list[psutil.Process]:
+        """The workers that are training now."""
+        assert self.process is not None
+        wanted = {line.pid for line in self.lines()[-4:]}
+        return [each for each in psutil.Process(self.process.pid).children(recursive=True) if each.pid in wanted]
+
+    def kill_worker(self, rng: random.Random) -> _Kill:
+        """Kill one of the workers that are training."""
+        until = time.monotonic() + _PATIENCE
+        while not (victims := self.at_work()):
+            assert time.monotonic() < until, f"Nobody trains any more.\n{self.told()}"
+            self.rest(0.05)
+        victim = rng.choice(sorted(victims, key=lambda each: each.pid))
+        victim.send_signal(signal.SIGSTOP)
+        kill = self._seen({victim.pid})
+        victim.kill()
+        return kill
+
+    def kill_driver(self) -> _Kill:
+        """Kill the driver; what it had started has to end by itself."""
+        assert self.process is not None
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(signal.SIGSTOP)
+        kill = self._seen({line.pid for line in self.lines()})
+        self.process.kill()
+        self.process.wait()
+        self.count_orphans(children)
+        return kill
+
+    def count_orphans(self, children: list[psutil.Process]) -> None:
+        """Remember which of a driver's processes are still there after a while."""
+        _, alive = psutil.wait_procs(children, timeout=_PATIENCE)
+        self.orphans += [f"{each.pid} {each.name()}" for each in alive]
+
+    def _seen(self, pids: set[int]) -> _Kill:
+        lines = self.lines()
+        trials = {line.pid: line.trial for line in lines}
+        results = load_results(self.place)
+        names = {f"{row.config_lr!r}": str(row.trial_id) for row in results.trials.itertuples()}
+        newest = {
+            trial: max((int(file.stem) for file in (self.place / "checkpoints" / name).glob("*.ckpt")), default=0)
+            for trial, name in names.items()
+        }
+        recorded = zip(results.epochs["trial_id"], results.epochs["epoch"], strict=True)
+        return _Kill(
+            len(lines), tuple(trials[pid] for pid in pids if pid in trials), newest, frozenset(recorded)
+        )  # fmt: skip
+
+
+def undisturbed_and_killed(folder: Path, *, kills: int, seed: int, trials: int, epochs: int) -> Figures:
+    """Run the same study twice, once in peace, and compare.
+
+    Args:
+        folder: Where both lie; made anew.
+        kills: How many processes are killed: at least one worker and one driver if there are two or more.
+        seed: Of the kills: whom, and when.
+        trials: Of the study.
+        epochs: Of each trial at most.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    started = time.monotonic()
+    peaceful = _Study(folder / "undisturbed", trials, epochs)
+    peaceful.start(by_name=False)
+    peaceful.finish()
+    wanted = load_results(peaceful.place)
+
+    rng, figures = random.Random(seed), Figures(seed)
+    victims: list[Victim] = ["worker", "driver", *rng.choices(["worker", "driver"], [3, 1], k=max(0, kills - 2))]
+    rng.shuffle(victims)
+    moments = sorted(rng.sample(range(1, len(wanted.epochs) - 1), len(victims[:kills])))
+    study, told = _Study(folder / "killed", trials, epochs), []
+    study.start(by_name=False)
+    for victim, moment in zip(victims, moments, strict=False):
+        study.wait_for(moment)
+        study.rest(rng.uniform(0, 0.4))
+        if victim == "worker":
+            figures.workers += 1
+            told.append(study.kill_worker(rng))
+        else:
+            figures.drivers += 1
+            told.append(study.kill_driver())
+            study.start(by_name=rng.random() < 0.5)
+    assert study.process is not None
+    children = psutil.Process(study.process.pid).children(recursive=True)
+    study.finish()
+    study.count_orphans(children)
+
+    found = load_results(study.place)
+    lines = study.lines()
+    figures.epochs, figures.orphans = len(found.epochs), study.orphans
+    figures.again = len(lines) - len({(line.trial, line.epoch) for line in lines})
+    figures.lost = sum(_lost(kill, lines, found) for kill in told)
+    figures.temporary = [str(path) for path in study.place.rglob("*") if ".writing-" in path.name]
+    figures.rows = [len(table) for table in _comparable(wanted)]
+    figures.differences = _differences(wanted, found, peaceful.place, study.place)
+    figures.seconds = time.monotonic() - started
+    return figures
+
+
+def _lost(kill: _Kill, lines: list[Line], found: Results) -> int:
+    """Epochs that had to be trained again although a checkpoint held them, and recorded rows that are gone."""
+    after = {(line.trial, line.epoch) for line in lines[kill.line :]}
+    again = [each for each in after if each[0] in kill.trials and each[1] <= kill.checkpoints.get(each[0], 0)]
+    there = set(zip(found.epochs["trial_id"], found.epochs["epoch"], strict=True))
+    return len(again) + len(kill.recorded - there)
+
+
+def _comparable(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Epochs, trials and the decisions about a trial's fate, without what only tells how a row came about."""
+    fate = results.decisions[results.decisions["kind"].isin(_FATE)]
+    frames = (results.epochs, results.trials, fate.sort_values(["trial_id", "number"]))
+    kept = [
+        frame[[name for name in frame if name not in _OF_ITS_ATTEMPT and not name.startswith("seconds")]]
+        for frame in frames
+    ]
+    epochs, trials, decisions = (frame.reset_index(drop=True) for frame in kept)
+    return epochs, trials, decisions
+
+
+def _differences(wanted: Results, found: Results, one: Path, other: Path) -> list[str]:
+    told = []
+    names = ("epochs", "trials", "decisions")
+    for name, a, b in zip(names, _comparable(wanted), _comparable(found), strict=True):
+        try:
+            pd.testing.assert_frame_equal(a, b, check_exact=True)
+        except AssertionError as error:
+            told.append(f"{name}: {error}")
+    winners = [(place / layout.WINNER).read_text() for place in (one, other)]
+    if winners[0] != winners[1]:
+        told.append(f"the winner: {winners[0]} and {winners[1]}")
+    return told
