@@ -130,7 +130,7 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         assignment = _assignment(trial)
         key = _key(assignment)
         self._worn.discard(trial.trial_id)
-        # The death of a worker before the trial had begun on it is told twice: by the worker, and by the task it was given.
+        # A worker that dies before the trial has begun on it is told of twice: by itself, and by the task it was given.
         again = self._again.pop(trial.trial_id, None) if trial.status == TuneTrial.PENDING else None
         if again is None:
             again = self._session.lost(assignment.trial_id, self._hung.pop(key, "") or _told(trial))

@@ -27,8 +27,8 @@ __all__ = ["MAX_LOSSES", "Session", "Verdict"]
 Verdict = Literal["continue", "pause", "stop"]
 
 MAX_LOSSES = 4
-"""So many workers lost in a row, without a new epoch in between, and a trial has failed: it may be the trial itself that
-kills them. One that gets on may lose any number: machines are taken away."""
+"""So many workers lost without a new epoch in between, and a trial has failed: it may be the trial itself that kills
+them. One that gets on may lose any number: machines are taken away."""
 
 
 class Session:

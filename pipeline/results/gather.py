@@ -95,8 +95,8 @@ def clean_epochs(table: pa.Table) -> pa.Table:
 def clean_decisions(table: pa.Table) -> pa.Table:
     """Rows of `decisions`, unique by number, in that order.
 
-    A driver that is killed may have written decisions that its last state knows nothing of. The next session goes on from
-    that state, counts on from there, and so says which of the earlier rows no longer hold.
+    A driver that is killed may have written decisions that its last state knows nothing of. The next session goes on
+    from that state, counts on from there, and so says which of the earlier rows no longer hold.
     """
     table = _unique(table, (_whole(table["session"]), _whole(table["number"])), ())
     session, number = _whole(table["session"]), _whole(table["number"])

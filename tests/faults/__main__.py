@@ -1,4 +1,4 @@
-"""`make faults`: a study of 24 trials whose processes are killed, held to an undisturbed one; ends with a line of figures."""
+"""`make faults`: a study whose processes are killed, held to an undisturbed one; ends with a line of figures."""
 
 import argparse
 import sys
