@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.errors import DamagedFile
 from pipeline.execution.messages import Assignment, EpochRow
+from pipeline.execution.sessions import check_newest
 from pipeline.storage import Checkpoint, Store, pack, unpack
 from pipeline.study import layout
 
@@ -39,10 +40,11 @@ class Keeper:
 
     Args:
         store: The study's folder.
+        session: The driver session on whose behalf; None where there is none, and nothing is written.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, session: int | None) -> None:
+        self._store, self._session = store, session
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._writing: list[Future[Written]] = []
 
@@ -90,6 +92,7 @@ class Keeper:
 
         Raises:
             StorageError: The storage cannot be written.
+            Superseded: A later driver session has begun: what is written is its workers' now.
         """
         done = [future for future in self._writing if wait or future.done()]
         self._writing = [future for future in self._writing if future not in done]
@@ -124,6 +127,8 @@ class Keeper:
 
     def _written(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> Written:
         started = time.monotonic()
+        if self._session is not None:
+            check_newest(self._store, self._session)
         size = self._store.write(layout.checkpoint(trial_id, epoch), pack(checkpoint))
         return Written(epoch, time.monotonic() - started, size)
 

@@ -157,7 +157,9 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
 
         tuner = tune.Tuner(
             tune.with_resources(
-                tune.with_parameters(TrialTrainable, job=packed, folders=folders, data=data, uri=store.uri),
+                tune.with_parameters(
+                    TrialTrainable, job=packed, folders=folders, data=data, uri=store.uri, session=session.number
+                ),
                 {"cpu": job.resources.cpus, "gpu": job.resources.gpus},
             ),
             tune_config=tune.TuneConfig(

@@ -166,6 +166,14 @@ class Recorder:
         self._write_session("running", "")
         self._flushed_at = time.monotonic()
 
+    def check(self) -> None:
+        """Make sure that the study is still this driver's.
+
+        Raises:
+            Superseded: Another driver has taken it over.
+        """
+        self._driver.check()
+
     def close(self, state: SessionState, message: str = "") -> None:
         """Write the rest, compact the parts into one file a table, and say how the session ended."""
         self.flush()

@@ -1,11 +1,11 @@
 """Which checkpoints are kept: what somebody still needs, and of the others as many as the study may keep.
 
-Needed are: of each live trial the newest, where it goes on, and the best; what a scheduler may hand over; the study's
-best. A trial that ended keeps its newest too, since it may be given more epochs, and its best, not only the study's: a
-better trial may fail in the end, and two may tie.
+Needed are: of each live trial the newest, where it goes on, the one before, should the newest be damaged, and the best;
+what a scheduler may hand over; the best of the study. A trial that ended keeps its newest: it may be given more epochs;
+and its best, not only the best of the study: a better trial may fail in the end, and two may tie.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from pipeline.execution.trial import Trial
 from pipeline.schedulers import Scheduler
@@ -38,8 +38,7 @@ class Retention:
             best: The study's best trial.
         """
         needed = self._needed(trials.values(), best)
-        newest = max(trial.checkpoints, default=0)
-        for epoch in sorted(trial.checkpoints - {newest}):
+        for epoch in sorted(trial.checkpoints - _newest(trial.checkpoints, trial)):
             if (trial.trial_id, epoch) not in needed and not (trial.state != "failed" and epoch == trial.best_epoch):
                 self._delete(trial.trial_id, epoch)
                 trial.checkpoints.discard(epoch)
@@ -56,9 +55,9 @@ class Retention:
         kept: _Files = {}
         for (trial_id, epoch), size in files.items():
             trial = trials.get(trial_id)
-            newest = max(other for name, other in files if name == trial_id)
+            newest = _newest({other for name, other in files if name == trial_id}, trial)
             # What lies beyond the last report is the worker's to tell of.
-            wanted = trial is None or epoch in (newest, trial.best_epoch) or epoch > trial.epoch
+            wanted = trial is None or epoch in newest or epoch == trial.best_epoch or epoch > trial.epoch
             if wanted or (trial_id, epoch) in needed:
                 kept[trial_id, epoch] = size
         for trial_id, epoch in self._beyond_limits(kept, needed, trials):
@@ -120,3 +119,9 @@ class Retention:
 
     def _delete(self, trial_id: str, epoch: int) -> None:
         self._store.delete(layout.checkpoint(trial_id, epoch))
+
+
+def _newest(epochs: Set[int], trial: Trial | None) -> set[int]:
+    """Where a trial goes on; as long as it may, also the one before."""
+    count = 2 if trial is not None and trial.live else 1
+    return set(sorted(epochs)[-count:])

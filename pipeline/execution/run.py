@@ -110,7 +110,7 @@ def run(
             default_workers(job, *here())
             from pipeline.execution.worker import Worker
 
-            run_in_process(session, Worker(job, _load(job), store, capture=False))
+            run_in_process(session, Worker(job, _load(job), store, session=number, capture=False))
         else:
             run_on_ray(session, store, lambda: _load(job), address=address)
     if session.interrupted:

@@ -80,6 +80,11 @@ class Session:
         return self._job
 
     @property
+    def number(self) -> int:
+        """This driver session's number, from 1."""
+        return self._recorder.session
+
+    @property
     def seconds(self) -> float:
         """Seconds that a driver of this study was alive."""
         return self._recorder.seconds
@@ -122,7 +127,8 @@ class Session:
         trial = self.trials[trial_id]
         self._record(trial, report)
         if report.stuck is not None:
-            # The trial itself is all right: it goes on when the study is resumed.
+            # The trial itself is all right: it goes on when the study is resumed, or with the driver that took over.
+            self._recorder.check()
             raise StorageError(report.stuck)
         verdict = self._judge(trial, report)
         self._retention.after_report(trial, self.trials, self.best)

@@ -21,7 +21,7 @@ from pipeline.results.load import SILENT_SECONDS, read_sessions
 from pipeline.storage import Store
 from pipeline.study import layout
 
-__all__ = ["DriverSession", "SessionState", "at_work"]
+__all__ = ["DriverSession", "SessionState", "at_work", "check_newest"]
 
 SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
 
@@ -78,7 +78,8 @@ class DriverSession:
         path = layout.session(self.number)
         if not self._taken:
             if not self._store.create(path, content):
-                raise Superseded(f"Another driver has just begun session {self.number} of the study in {self._where}.")
+                where = self._store.uri
+                raise Superseded(f"Another driver has just begun session {self.number} of the study in {where}.")
             self._taken = True
             return
         self.check()
@@ -92,13 +93,9 @@ class DriverSession:
         """
         if not self._taken:
             return
-        numbers = [PurePosixPath(path).stem for path in self._store.files("sessions")]
-        newest = max((int(number) for number in numbers if number.isdigit()), default=0)
-        if newest > self.number or self._marked() != self._mark:
-            raise Superseded(
-                f"Another driver, session {max(newest, self.number)}, has taken over the study in {self._where}. "
-                f"This one, session {self.number}, ends without touching it any more."
-            )
+        check_newest(self._store, self.number)
+        if self._marked() != self._mark:
+            raise _superseded(self._store, self.number, self.number)
 
     def _marked(self) -> str | None:
         try:
@@ -107,9 +104,28 @@ class DriverSession:
             return None
         return mark
 
-    @property
-    def _where(self) -> str:
-        return self._store.uri
+
+def check_newest(store: Store, number: int) -> None:
+    """Make sure that no later session has begun.
+
+    Args:
+        store: The study's folder.
+        number: The session on whose behalf something is about to be written.
+
+    Raises:
+        Superseded: One has.
+    """
+    names = [PurePosixPath(path).stem for path in store.files("sessions")]
+    newest = max((int(name) for name in names if name.isdigit()), default=0)
+    if newest > number:
+        raise _superseded(store, number, newest)
+
+
+def _superseded(store: Store, number: int, newest: int) -> Superseded:
+    return Superseded(
+        f"Another driver, session {newest}, has taken over the study in {store.uri}. "
+        f"This one, session {number}, ends without touching it any more."
+    )
 
 
 def at_work(store: Store, session: Mapping[str, Any], note: Callable[[str], None]) -> bool:

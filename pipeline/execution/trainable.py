@@ -23,11 +23,18 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
     """Trains whatever trial its config assigns to it; reused from trial to trial: TensorFlow is imported once."""
 
     def setup(
-        self, config: dict[str, Any], *, job: bytes | None, folders: list[str], data: Dataset | None, uri: str
+        self,
+        config: dict[str, Any],
+        *,
+        job: bytes | None,
+        folders: list[str],
+        data: Dataset | None,
+        uri: str,
+        session: int,
     ) -> None:
         """Make this process a worker of the study."""
         store = Store(uri)
-        self._worker = Worker(unpack(job, folders, store), data, store)
+        self._worker = Worker(unpack(job, folders, store), data, store, session=session)
         self._worker.begin(Assignment.from_json(config[ASSIGNMENT]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

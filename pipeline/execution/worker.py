@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from pipeline.datasets import Dataset
-from pipeline.errors import ModelError, StorageError, TunepipeError
+from pipeline.errors import ModelError, StorageError, Superseded, TunepipeError
 from pipeline.execution.keeping import Keeper, learner_part
 from pipeline.execution.messages import Assignment, EpochRow, Report
 from pipeline.execution.output import captured
@@ -56,14 +56,17 @@ class Worker:
         job: The study's job.
         data: Its data; None for a function objective.
         store: The study's folder.
+        session: The driver session that it works for; None where it writes no checkpoints.
         capture: Whether what a trial prints goes to its log, rather than to this process's own output.
     """
 
-    def __init__(self, job: TuneJob, data: Dataset | None, store: Store, *, capture: bool = True) -> None:
+    def __init__(
+        self, job: TuneJob, data: Dataset | None, store: Store, *, session: int | None = None, capture: bool = True
+    ) -> None:
         self._capture = capture
         self._job = job
         self._store = store
-        self._keeper = Keeper(store)
+        self._keeper = Keeper(store, session)
         self._workplace = Workplace(job, data)
         self._node = platform.node()
         self._trial: _Trial | None = None
@@ -88,7 +91,7 @@ class Worker:
                 if self._capture:
                     traceback.print_exc()
                 return self._reported(trial, unusable=str(error))
-            except StorageError as error:
+            except (StorageError, Superseded) as error:
                 trial.over = True
                 return Report(epoch=trial.epoch, stuck=str(error))
             except (Exception, SystemExit) as error:

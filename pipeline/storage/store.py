@@ -4,6 +4,7 @@ Every write is whole or not there: a file is written under a temporary name, syn
 upload only when it is complete). Temporary names never end in .parquet.
 """
 
+import errno
 import os
 import re
 import uuid
@@ -263,4 +264,9 @@ class Store:
                 raise
             reason = error.strerror or str(error)
             where = f"{self.uri}/{path}" if path else self.uri
-            raise StorageError(f"Cannot {doing} {where}: {reason}. Choose another place with --storage.") from error
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            mend = "Make room there" if full else "Mend that"
+            raise StorageError(
+                f"Cannot {doing} {where}: {reason}. {mend}, then go on with the study by `tunepipe resume`; or choose "
+                "another place with --storage."
+            ) from error

@@ -155,13 +155,13 @@ def test_a_session_goes_on_from_the_state_of_the_last(study):
 
 
 def test_only_needed_checkpoints_are_kept(study):
-    """A trial's newest checkpoint stays, and the study's best; older ones go."""
+    """Of a live trial the newest two stay, and the study's best; older ones go."""
     s = study(budget=Budget(trials=1, epochs=8))
     trial_id = s.session.next().trial_id
-    for epoch, value in [(1, 0.1), (2, 0.9), (3, 0.3), (4, 0.2)]:
+    for epoch, value in [(1, 0.1), (2, 0.9), (3, 0.3), (4, 0.2), (5, 0.1)]:
         s.store.write(f"checkpoints/{trial_id}/{epoch:06d}.ckpt", b"x")
         s.session.report(trial_id, Report((row(epoch, value),), epoch, checkpoints=(epoch,)))
-    assert s.store.files("checkpoints") == [f"checkpoints/{trial_id}/{e:06d}.ckpt" for e in (2, 4)]
+    assert s.store.files("checkpoints") == [f"checkpoints/{trial_id}/{e:06d}.ckpt" for e in (2, 4, 5)]
 
 
 @pytest.mark.parametrize("trials", [1, 3])

@@ -1,0 +1,90 @@
+"""Files of a study that are damaged while nobody looks."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline import Budget, Objective, load_results, run
+from pipeline.errors import StorageError
+from tests.faults.endless import JOB as ENDLESS
+from tests.faults.enduring import JOB as ENDURING
+from tests.faults.enduring import JOURNAL
+
+KERAS = ENDURING.replaced(
+    {
+        "resources.workers": 0,
+        "budget": Budget(trials=1, epochs=6),
+        # The first epoch is the best: then two checkpoints are kept of a trial that has ended.
+        "objectives": [Objective("loss", "max")],
+    }
+)
+PLAIN = ENDLESS.replaced({"resources.workers": 0})
+
+
+@pytest.fixture(scope="module")
+def peaceful(tmp_path_factory) -> pd.DataFrame:
+    """The epochs of a Keras study that nothing happened to."""
+    place = tmp_path_factory.mktemp("peaceful")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(JOURNAL, str(place / "journal"))
+        run(KERAS, storage=place)
+    return exact(place / "enduring")
+
+
+def exact(place: Path) -> pd.DataFrame:
+    """What has to be equal to the last digit."""
+    return load_results(place).epochs[["trial_id", "epoch", "loss", "val_loss", "val_accuracy", "learning_rate"]]
+
+
+def flip(file: Path, position: int = -1) -> None:
+    """Change one bit of a file."""
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("damaged", ["newest", "all"])
+def test_a_damaged_checkpoint_is_passed_over(damaged, peaceful, tmp_path, monkeypatch, capsys):
+    """An older one is used where the newest is damaged, the first epoch where all are; the values are the same."""
+    monkeypatch.setenv(JOURNAL, str(tmp_path / "journal"))
+    run(KERAS.replaced({"budget.epochs": 4}), storage=tmp_path)
+    files = sorted((tmp_path / "enduring/checkpoints").rglob("*.ckpt"))
+    assert len(files) >= 2
+    for file in files if damaged == "all" else files[-1:]:
+        flip(file)
+    run(KERAS, storage=tmp_path, resume=True)
+    assert "An older checkpoint is used." in capsys.readouterr().out
+    pd.testing.assert_frame_equal(exact(tmp_path / "enduring"), peaceful, check_exact=True)
+
+
+def test_a_damaged_part_is_named_and_nothing_is_written(tmp_path):
+    """Resuming ends with the file's name; the damaged file and every other are as they were."""
+    run(PLAIN.replaced({"budget.epochs": 4}), storage=tmp_path)
+    part = next((tmp_path / "endless/epochs").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-20])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(StorageError, match=part.name):
+        run(PLAIN, storage=tmp_path, resume=True)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0], ids=["back", "ahead"])
+def test_a_clock_that_jumps_changes_nothing_but_times(jump, tmp_path, monkeypatch):
+    """A day back or ahead in the middle of a study with a budget of seconds: every epoch is trained, counted once."""
+    import time
+
+    true, calls = time.time, []
+
+    def wrong() -> float:
+        calls.append(0)
+        return true() + (jump if len(calls) > 10 else 0.0)
+
+    monkeypatch.setattr("time.time", wrong)
+    run(PLAIN.replaced({"budget.seconds": 3600.0}), storage=tmp_path)
+    results = load_results(tmp_path / "endless")
+    assert results.state == "finished"
+    assert set(results.trials["state"]) == {"completed"}
+    assert len(results.epochs) == 48
+    assert not results.epochs.duplicated(["trial_id", "epoch"]).any()
+    assert results.epochs["time"].max() - results.epochs["time"].min() > pd.Timedelta(hours=23)
