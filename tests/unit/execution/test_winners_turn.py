@@ -1,0 +1,34 @@
+"""The study's last assignment."""
+
+from pipeline.execution.messages import Report
+from pipeline.execution.trial import Trial
+from pipeline.execution.winners_turn import WinnersTurn
+
+BEST = Trial("0003", {"x": 1.0}, 7, best=0.9, best_epoch=4, best_config={"x": 0.5})
+
+
+def test_the_winner_is_tested_once_with_the_config_of_its_best_epoch():
+    """A second worker that asks gets nothing."""
+    turn = WinnersTurn(wanted=True, attempts=4)
+    given = turn.take(BEST)
+    assert (given.task, given.trial_id, given.epoch, given.config) == ("finish", "0003", 4, {"x": 0.5})
+    assert turn.take(BEST) is None
+    turn.hear(Report(winner={"accuracy": 0.8}))
+    assert turn.done
+    assert turn.metrics == {"accuracy": 0.8}
+
+
+def test_a_lost_worker_is_replaced_three_times():
+    """Then the study ends without a test, and says why."""
+    turn = WinnersTurn(wanted=True, attempts=4)
+    given = turn.take(BEST)
+    assert [turn.lost("killed.") for _ in range(4)] == [given, given, given, None]
+    assert turn.done
+    assert "killed." in turn.warning
+
+
+def test_a_function_objective_has_no_winner_to_export():
+    """Nothing is given."""
+    turn = WinnersTurn(wanted=False, attempts=4)
+    assert turn.done
+    assert turn.take(BEST) is None
