@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.datasets.base import Dataset, Split
 from pipeline.errors import TunepipeError, UserError
 from pipeline.schedulers import ASHA, FIFO, PBT
-from pipeline.searchers import GridSearch, RandomSearch
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform
+from pipeline.searchers import CMASearch, GPSearch, GridSearch, RandomSearch, SobolSearch, TPESearch
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
 from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob
 
 if TYPE_CHECKING:
@@ -21,9 +21,11 @@ __all__ = [
     "FIFO",
     "PBT",
     "Budget",
+    "CMASearch",
     "Checkpoints",
     "Choice",
     "Dataset",
+    "GPSearch",
     "Grid",
     "GridSearch",
     "IntUniform",
@@ -33,7 +35,10 @@ __all__ = [
     "QUniform",
     "RandomSearch",
     "Resources",
+    "SobolSearch",
     "Split",
+    "Switch",
+    "TPESearch",
     "TuneJob",
     "TunepipeError",
     "Uniform",

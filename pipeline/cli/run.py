@@ -45,7 +45,10 @@ def run(
         str | None,
         typer.Option(help="Who stops trials early: asha, pbt or fifo (nobody).", show_default=False),
     ] = None,
-    search: Annotated[str | None, typer.Option(help="Who draws configs: random or grid.", show_default=False)] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(help="Who draws configs: random, grid, sobol, tpe, cma or gp.", show_default=False),
+    ] = None,
     workers: Workers = None,
     seed: Annotated[int | None, typer.Option(help="Where every draw comes from.", show_default=False)] = None,
     storage: Storage = "studies",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pipeline.execution.trial import Trial
 from pipeline.study import TuneJob
 
-__all__ = ["alike", "spent", "trials_in_all"]
+__all__ = ["alike", "spent"]
 
 
 def spent(job: TuneJob, *, seconds: float, epochs: int, best: float | None) -> str | None:
@@ -39,11 +39,3 @@ def alike(job: TuneJob, trials: Iterable[Trial]) -> str | None:
     if len(ended) < job.budget.max_failed_trials or len(errors) > 1 or None in errors:
         return None
     return f"The first {len(ended)} trials failed alike: {errors.pop()}"
-
-
-def trials_in_all(job: TuneJob) -> int:
-    """How many trials the study has at most: its budget, or all there are to draw."""
-    drawn = any(hasattr(domain, "draw") for domain in job.space.values())
-    # Trials of one config are of use only where each has initial weights of its own.
-    size = job.searcher.size(job.space) if drawn or job.trial_seeds else 1
-    return job.budget.trials if size is None else min(job.budget.trials, size)

@@ -18,7 +18,7 @@ from pipeline.execution.sessions import DriverSession, SessionState
 from pipeline.execution.trial import Trial
 from pipeline.results.gather import column_value, derive_trials, gather, newest_checkpoints
 from pipeline.schedulers import Decision
-from pipeline.space import Config
+from pipeline.space import Config, flat
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION, arrow_schema, metric_column
 from pipeline.study import TuneJob, layout
@@ -110,7 +110,7 @@ class Recorder:
 
     def epochs(self, trial_id: str, config: Config, rows: Iterable[EpochRow]) -> None:
         """Record epochs of a trial under the config in force."""
-        types = arrow_schema("epochs", self._job.space)
+        types = arrow_schema("epochs", flat(self._job.space))
         values = {
             f"config_{name}": column_value(value, types.field(f"config_{name}").type) for name, value in config.items()
         }
@@ -203,7 +203,7 @@ class Recorder:
     def _write(self, name: str, rows: list[dict[str, Any]], before: pa.Table) -> pa.Table:
         if not rows:
             return before
-        schema = arrow_schema(name, self._job.space, sorted(self._columns.values()))
+        schema = arrow_schema(name, flat(self._job.space), sorted(self._columns.values()))
         part = pa.Table.from_pylist(rows, schema)
         self._store.write_table(layout.part(name, self.session, self._part), part)
         return pa.concat_tables([before, part], promote_options="permissive")

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.errors import Fault, StorageError, StudyChanged, StudyExists
 from pipeline.execution.sessions import at_work
 from pipeline.results.load import read_sessions
+from pipeline.space import flat
 from pipeline.storage import Store
 from pipeline.storage.schema import config_columns
 from pipeline.study import TuneJob, layout, load_study
@@ -119,7 +120,7 @@ def _same(saved: Any, now: Any) -> bool:
 
 
 def _same_columns(saved: TuneJob, job: TuneJob) -> bool:
-    return config_columns(saved.space) == config_columns(job.space)
+    return config_columns(flat(saved.space)) == config_columns(flat(job.space))
 
 
 def _space_faults(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Fault]:

@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from pipeline.errors import ModelError, StorageError, TunepipeError
-from pipeline.execution.limits import alike, spent, trials_in_all
+from pipeline.execution.limits import alike, spent
 from pipeline.execution.messages import Assignment, Report
 from pipeline.execution.recorder import DecisionRow, Recorder, decision_row
 from pipeline.execution.retention import Retention
 from pipeline.execution.standing import Standing
-from pipeline.execution.trial import Trial
+from pipeline.execution.trial import Trial, tried
 from pipeline.execution.watch import Watch
 from pipeline.execution.winners_turn import WinnersTurn
 from pipeline.schedulers import Decision, Setting
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
+from pipeline.study.drawing import config_of_trial, trials_in_all
 
 __all__ = ["MAX_LOSSES", "Session", "Verdict"]
 
@@ -233,16 +234,20 @@ class Session:
         if index >= self._limit:
             return None
         job = self._job
-        config = job.searcher.draw(job.space, seed=job.seed, index=index)
+        config = config_of_trial(job, index, (tried(trial, job.objective.mode) for trial in self.trials.values()))
         seed = job.seed + index if job.trial_seeds else job.seed
         trial = Trial(layout.trial_id(index), config, seed)
         self.trials[trial.trial_id] = trial
         self._scheduler.add(trial.trial_id, config)
         return trial
 
+    def _origin(self, trial: Trial) -> str:
+        given = int(trial.trial_id) < len(self._job.start_with)
+        return "A config the study starts with." if given else "Drawn by the searcher."
+
     def _start(self, trial: Trial) -> Assignment:
         if not trial.started:
-            what = DecisionRow(trial.trial_id, 0, "start", "Drawn by the searcher.", config_after=trial.config)
+            what = DecisionRow(trial.trial_id, 0, "start", self._origin(trial), config_after=trial.config)
         else:
             what = DecisionRow(trial.trial_id, trial.epoch, "resume", f"Goes on after epoch {trial.epoch}.")
         self._recorder.decision(what)

@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from pipeline.execution.messages import Assignment
+from pipeline.schedulers import Mode
+from pipeline.searchers import Tried
 from pipeline.space import Config
 
-__all__ = ["Trial", "TrialState"]
+__all__ = ["Trial", "TrialState", "tried"]
 
 TrialState = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
 
@@ -88,3 +90,19 @@ class Trial:
     def from_json(cls, fields: Mapping[str, Any]) -> "Trial":
         """A trial from what `to_json` returned."""
         return cls(**{**fields, "checkpoints": set(fields["checkpoints"])})
+
+
+def tried(trial: Trial, mode: Mode) -> Tried:
+    """A trial as a searcher learns from it.
+
+    A trial counts by its best epoch and the config in force there, also where it was stopped early or waits to go on.
+
+    Args:
+        trial: The trial.
+        mode: Whether more or less of the objective is better.
+    """
+    if trial.state == "failed":
+        return Tried(trial.config, "failed")
+    if trial.best is None or trial.state == "running":
+        return Tried(trial.config, "open")
+    return Tried(trial.best_config, "known", -trial.best if mode == "max" else trial.best)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
-from pipeline.space import Space
+from pipeline.space import Space, flat
 from pipeline.storage import Store
 from pipeline.storage.schema import arrow_schema, metric_column
 
@@ -73,7 +73,7 @@ def gather(store: Store, study: Mapping[str, Any]) -> Tables:
     Raises:
         StorageError: The storage cannot be read, or a part is of an unknown schema version.
     """
-    space = space_of(study)
+    space = parameters_of(study)
     # Decisions first: a study that runs meanwhile may then add epochs, but no decision about epochs not read.
     decisions = clean_decisions(_parts(store, "decisions", space))
     epochs = clean_epochs(_parts(store, "epochs", space))
@@ -84,6 +84,11 @@ def gather(store: Store, study: Mapping[str, Any]) -> Tables:
 def space_of(study: Mapping[str, Any]) -> Space:
     """The space in the content of a study.json, as domains."""
     return _space(json.dumps(study["job"]["space"]))
+
+
+def parameters_of(study: Mapping[str, Any]) -> dict[str, Any]:
+    """Every parameter of that space, those of a switch's branches too: what the tables have columns for."""
+    return flat(space_of(study))
 
 
 def clean_epochs(table: pa.Table) -> pa.Table:
@@ -141,7 +146,7 @@ def derive_trials(
         One row for each trial that either table knows, by id. A trial's best epoch is the one with its best finite
         value, the earlier where two tie; a value that is not finite is never best.
     """
-    objective, schema = study["job"]["objectives"][0], arrow_schema("trials", space_of(study))
+    objective, schema = study["job"]["objectives"][0], arrow_schema("trials", parameters_of(study))
     configs = [name for name in schema.names if name.startswith("config_")]
     metric = metric_column(objective["metric"])
     wanted = ["trial_id", "session", "attempt", "epoch", metric, *_SECONDS, *configs]
@@ -192,7 +197,7 @@ def _space(text: str) -> Space:
     return space
 
 
-def _parts(store: Store, table: str, space: Space) -> pa.Table:
+def _parts(store: Store, table: str, space: Mapping[str, Any]) -> pa.Table:
     schema = arrow_schema(table, space)
     try:
         found = store.read_table(table)

@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.errors import JobNotFound, StorageError
-from pipeline.results.gather import Tables, column_value, gather, space_of
-from pipeline.space import Config, Scalar, Space
+from pipeline.results.gather import Tables, column_value, gather, parameters_of, space_of
+from pipeline.space import Config, Place, Scalar, Space, walk
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Objective, layout
@@ -98,8 +98,13 @@ class Results:
 
     @property
     def space(self) -> Space:
-        """What was tuned: parameter name → domain or constant."""
-        return space_of(self.study)
+        """What was tuned: parameter name → domain or constant; those of a switch's branches stand beside it."""
+        return parameters_of(self.study)
+
+    @property
+    def places(self) -> list[Place]:
+        """Where each parameter stands: one that several branches have stands several times."""
+        return list(walk(space_of(self.study)))
 
     @property
     def seconds(self) -> float:
@@ -155,7 +160,7 @@ def config_of(row: Mapping[str, Any] | pd.Series, space: Space) -> Config:
     config: Config = {}
     for name, domain in space.items():
         value = row.get(f"config_{name}")
-        if value is None or value != value or value is pd.NA:
+        if value is None or value is pd.NA or value != value:
             continue
         value = value.item() if hasattr(value, "item") else value
         known: Sequence[Scalar] = getattr(domain, "values", () if hasattr(domain, "draw") else (domain,))
@@ -256,7 +261,9 @@ def _state(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
 
 def _frame(table: pa.Table) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas()
-    return frame.astype({name: "Int64" for name in _MAYBE_EMPTY if name in frame.columns})
+    # Pandas would make floats of whole numbers that some trials do not have.
+    gaps = [f.name for f in table.schema if pa.types.is_integer(f.type) and table[f.name].null_count]
+    return frame.astype({name: "Int64" for name in {*_MAYBE_EMPTY, *gaps} if name in frame.columns})
 
 
 def _best(trials: pd.DataFrame, epochs: pd.DataFrame, study: Mapping[str, Any]) -> Best | None:
@@ -267,4 +274,6 @@ def _best(trials: pd.DataFrame, epochs: pd.DataFrame, study: Mapping[str, Any]) 
     # The trials are in order of their ids already: a stable sort leaves the lower id first where the rest ties.
     row = scored.sort_values(["objective", "best_epoch"], ascending=[ascending, True], kind="stable").iloc[0]
     at = epochs[(epochs["trial_id"] == row["trial_id"]) & (epochs["epoch"] == row["best_epoch"])].iloc[0]
-    return Best(str(row["trial_id"]), float(row["objective"]), int(row["best_epoch"]), config_of(at, space_of(study)))
+    return Best(
+        str(row["trial_id"]), float(row["objective"]), int(row["best_epoch"]), config_of(at, parameters_of(study))
+    )

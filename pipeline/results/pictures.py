@@ -90,7 +90,8 @@ def _all(results: Results) -> Iterator[Section]:
     if len(rows) > 1 and len(names) > 1:
         yield Section(
             "All hyperparameters together",
-            "Each line is a trial; the best quarter is in colour, the best trial thick. The good end is above.",
+            "Each line is a trial; the best quarter is in colour, the best trial thick. The good end is above."
+            + (" It is dotted where it passes parameters that the trial does not have." if _with_gaps(results) else ""),
             [
                 _picture(
                     results, "parallel", plots.parallel_coordinates, captions.of_parallel_coordinates(results), 400,
@@ -170,6 +171,10 @@ def _population(results: Results) -> Iterator[Section]:
             [_schedule(results, f"schedule-{place}", name) for place, name in enumerate(tuned(results)[:_MOST_PANELS])],
             small=True,
         )
+
+
+def _with_gaps(results: Results) -> bool:
+    return any(place.when for place in results.places)
 
 
 def _picture(

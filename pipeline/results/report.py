@@ -134,14 +134,20 @@ def _space(results: Results) -> list[tuple[str, str, str, str]]:
     front = scored(results).sort_values("objective", ascending=results.objective.mode == "min", kind="stable")
     front = front.head(max(1, len(front) // 4))
     rows = []
-    for name, domain in results.space.items():
-        best = results.best.config.get(name) if results.best is not None else None
+    best_config = results.best.config if results.best is not None else {}
+    for place in results.places:
+        name = place.name
+        best = best_config.get(name) if place.there(best_config) else None
         span = ""
-        if name in front and len(values := front[name].dropna()):
+        there = [place.there({str(key): value for key, value in row.items()}) for row in front.to_dict("records")]
+        if name in front and len(values := front.loc[there, name].dropna()):
             if _numeric(results, name):
                 ends = dict.fromkeys((format_value(values.min()), format_value(values.max())))
                 span = " to ".join(ends)
             else:
                 span = ", ".join(dict.fromkeys(format_value(value) for value in values))
-        rows.append((name, domain_in_words(domain), "–" if best is None else format_value(best), span or "–"))
+        words = domain_in_words(place.domain)
+        if place.when:
+            words += f"; where {' and '.join(f'{switch} is {branch}' for switch, branch in place.when)}"
+        rows.append((name, words, "–" if best is None else format_value(best), span or "–"))
     return rows

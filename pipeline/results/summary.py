@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.results.leaderboard import format_number, format_value
 from pipeline.results.load import Results
-from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform
+from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
 
 __all__ = ["Cause", "causes", "counted", "domain_in_words", "duration", "listed", "paragraphs", "saved_epochs"]
 
@@ -98,6 +98,8 @@ def domain_in_words(domain: Domain | Any) -> str:
             return f"normal with mean {mean:g} and standard deviation {std:g}"
         case Choice(values=values):
             return "one of " + ", ".join(format_value(value) for value in values)
+        case Switch():
+            return "one of " + ", ".join(domain.values) + ", each with parameters of its own"
         case Grid(values=values):
             return "each of " + ", ".join(format_value(value) for value in values)
     return f"fixed at {format_value(domain)}"
@@ -111,8 +113,10 @@ def _what(results: Results) -> str:
     data = f" on {job['data']}" if isinstance(job["data"], str) else ""
     scheduler, searcher = job["scheduler"]["kind"], job["searcher"]["kind"]
     names = {"asha": "ASHA", "pbt": "population based training", "fifo": "no early stopping"}
+    draws = {"tpe": "TPE", "cma": "CMA-ES", "gp": "a Gaussian process", "sobol": "Sobol search"}
     return (
-        f"This study looked for the {goal} {objective.metric}{data} {over}, with {searcher} search and "
+        f"This study looked for the {goal} {objective.metric}{data} {over}, with "
+        f"{draws.get(searcher, f'{searcher} search')} and "
         f"{names.get(scheduler, scheduler)}, up to {counted(job['budget']['epochs'], 'epoch')} a trial."
     )
 

@@ -179,7 +179,11 @@ class _PBT:
         config = perturb(
             self._setting.space, donor.config, rng, resample_probability=self._settings.resample_probability
         )
-        changes = [f"{n} {_short(donor.config[n])} → {_short(v)}" for n, v in config.items() if v != donor.config[n]]
+        changes = [
+            f"{n} {_short(donor.config[n])} → {_short(v)}" if n in donor.config else f"{n} {_short(v)}"
+            for n, v in config.items()
+            if v != donor.config.get(n)
+        ]
         reason = (
             f"{self._score(trial_id):.6g} is among {lowest}; takes over trial {parent}, {self._score(parent):.6g} at "
             f"its epoch {donor.epoch}, and explores {', '.join(changes) or 'nothing: the config stays'}"

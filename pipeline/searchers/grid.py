@@ -1,26 +1,27 @@
 """Grid search: every combination once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
-from pipeline.searchers.base import SearcherSettings
-from pipeline.space import Choice, Config, Grid, draw, grid_size
+from pipeline.searchers.base import SearcherSettings, Tried
+from pipeline.space import Choice, Config, Grid, Switch, combination, combinations, walk
 
 __all__ = ["GridSearch"]
 
 
 @dataclass(frozen=True)
 class GridSearch(SearcherSettings):
-    """Every combination of the space's Grid and Choice parameters, the last parameter fastest; others must be fixed."""
+    """Every combination of the space's Grid, Choice and Switch parameters, the last one fastest; others must be fixed.
+
+    Each branch of a Switch is combined with its own parameters alone.
+    """
 
     kind: Literal["grid"] = field(default="grid", repr=False)
 
     def fault(self, space: Mapping[str, Any]) -> str | None:
         """Names the parameters that have no finite list of values."""
-        endless = [n for n, d in space.items() if hasattr(d, "draw") and not isinstance(d, Grid | Choice)]
+        endless = [p.path for p in walk(space) if p.drawn and not isinstance(p.domain, Grid | Choice | Switch)]
         if not endless:
             return None
         names, has = ", ".join(endless), "has" if len(endless) == 1 else "have"
@@ -28,12 +29,8 @@ class GridSearch(SearcherSettings):
 
     def size(self, space: Mapping[str, Any]) -> int:
         """The number of combinations."""
-        return grid_size(_gridded(space))
+        return combinations(space)
 
-    def draw(self, space: Mapping[str, Any], *, seed: int, index: int) -> Config:
+    def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:
         """Combination number `index`; beyond the last, the first again."""
-        return draw(_gridded(space), np.random.default_rng([seed, index]), index)
-
-
-def _gridded(space: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: Grid(d.values) if isinstance(d, Choice) else d for n, d in space.items()}
+        return combination(space, index)

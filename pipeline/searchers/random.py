@@ -1,12 +1,10 @@
 """Random search (Bergstra and Bengio 2012)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
-from pipeline.searchers.base import SearcherSettings
+from pipeline.searchers.base import SearcherSettings, Tried, chance
 from pipeline.space import Config, draw
 
 __all__ = ["RandomSearch"]
@@ -18,6 +16,6 @@ class RandomSearch(SearcherSettings):
 
     kind: Literal["random"] = field(default="random", repr=False)
 
-    def draw(self, space: Mapping[str, Any], *, seed: int, index: int) -> Config:
+    def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:
         """Config number `index` of the study with that seed."""
-        return draw(space, np.random.default_rng([seed, index]), index)
+        return draw(space, chance(seed, index), index)

@@ -1,10 +1,11 @@
 """The search space: what is drawn, from where."""
 
 from pipeline.space.choices import Choice, Grid
-from pipeline.space.domains import DOMAINS, Domain
+from pipeline.space.domains import DOMAINS, Domain, Space, Switch
 from pipeline.space.numeric import IntUniform, LogUniform, Normal, QUniform, Uniform
-from pipeline.space.space import Space, draw, grid_size, perturb
+from pipeline.space.space import combination, combinations, compose, draw, perturb
 from pipeline.space.values import Config, Scalar
+from pipeline.space.walk import Place, conflicts, fits, flat, walk
 
 __all__ = [
     "DOMAINS",
@@ -15,11 +16,19 @@ __all__ = [
     "IntUniform",
     "LogUniform",
     "Normal",
+    "Place",
     "QUniform",
     "Scalar",
     "Space",
+    "Switch",
     "Uniform",
+    "combination",
+    "combinations",
+    "compose",
+    "conflicts",
     "draw",
-    "grid_size",
+    "fits",
+    "flat",
     "perturb",
+    "walk",
 ]

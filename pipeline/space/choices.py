@@ -46,6 +46,14 @@ class Choice:
         """Whether `value` could have been drawn."""
         return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in self.values)
 
+    def at(self, unit: float) -> Scalar:
+        """The value at a place from 0 to 1, each having an equal part."""
+        return self.values[min(int(unit * len(self.values)), len(self.values) - 1)]
+
+    def unit(self, value: Any) -> float:
+        """The place of `value`: the middle of its part of 0 to 1."""
+        return (self.values.index(value) + 0.5) / len(self.values)
+
     def fault(self) -> str | None:
         """What is wrong with the values, or None."""
         return _distinct(self.values)
@@ -75,6 +83,14 @@ class Grid:
     def contains(self, value: object) -> bool:
         """Whether `value` could have been drawn."""
         return Choice(self.values).contains(value)
+
+    def at(self, unit: float) -> Scalar:
+        """The value at a place from 0 to 1, as a Choice has it."""
+        return Choice(self.values).at(unit)
+
+    def unit(self, value: Any) -> float:
+        """The place of `value`, as a Choice has it."""
+        return Choice(self.values).unit(value)
 
     def fault(self) -> str | None:
         """What is wrong with the values, or None."""

@@ -7,6 +7,7 @@ a job's mistakes are reported together.
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from statistics import NormalDist
 from typing import Any, Literal, TypeGuard
 
 import numpy as np
@@ -15,6 +16,8 @@ from pydantic import StrictBool
 from pipeline.space.values import INT64, LARGEST, SETTINGS, Real, Whole
 
 __all__ = ["IntUniform", "LogUniform", "Normal", "QUniform", "Uniform"]
+
+_TAIL = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,14 @@ class Uniform:
     def contains(self, value: object) -> bool:
         """Whether `value` could have been drawn."""
         return _is_real(value) and self.low <= value < self.high
+
+    def at(self, unit: float) -> float:
+        """The value at a place from 0 to 1: equal stretches are equally likely."""
+        return _within(self.low + unit * (self.high - self.low), self.low, self.high)
+
+    def unit(self, value: Any) -> float:
+        """The place of `value`, from 0 to 1."""
+        return _clipped((value - self.low) / (self.high - self.low))
 
     def fault(self) -> str | None:
         """What is wrong with the bounds, or None."""
@@ -75,6 +86,16 @@ class LogUniform:
     def contains(self, value: object) -> bool:
         """Whether `value` could have been drawn."""
         return _is_real(value) and self.low <= value < self.high
+
+    def at(self, unit: float) -> float:
+        """The value at a place from 0 to 1: equal stretches are equally likely."""
+        low, high = math.log(self.low), math.log(self.high)
+        return _within(math.exp(low + unit * (high - low)), self.low, self.high)
+
+    def unit(self, value: Any) -> float:
+        """The place of `value`, from 0 to 1."""
+        low, high = math.log(self.low), math.log(self.high)
+        return _clipped((math.log(value) - low) / (high - low)) if value > 0 and high > low else 0.0
 
     def fault(self) -> str | None:
         """What is wrong with the bounds, or None."""
@@ -112,6 +133,20 @@ class IntUniform:
     def contains(self, value: object) -> bool:
         """Whether `value` could have been drawn."""
         return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+
+    def at(self, unit: float) -> int:
+        """The value at a place from 0 to 1: equal stretches are equally likely."""
+        if self.log:
+            low, high = math.log(self.low), math.log(self.high + 1)
+            return min(max(int(math.exp(low + unit * (high - low))), self.low), self.high)
+        return min(self.low + int(unit * (self.high - self.low + 1)), self.high)
+
+    def unit(self, value: Any) -> float:
+        """The place of `value`, from 0 to 1."""
+        if self.log:
+            low, high = math.log(self.low), math.log(self.high + 1)
+            return _clipped((math.log(max(value, self.low) + 0.5) - low) / (high - low)) if high > low else 0.0
+        return _clipped((value - self.low + 0.5) / (self.high - self.low + 1))
 
     def fault(self) -> str | None:
         """What is wrong with the bounds, or None."""
@@ -156,6 +191,16 @@ class QUniform:
         first, last = self._steps()
         step = round(_exact(value) / _exact(self.q))
         return first <= step <= last and self._value(step) == value
+
+    def at(self, unit: float) -> float:
+        """The value at a place from 0 to 1: equal stretches are equally likely."""
+        first, last = self._steps()
+        return self._value(min(first + int(unit * (last - first + 1)), last))
+
+    def unit(self, value: Any) -> float:
+        """The place of `value`, from 0 to 1."""
+        first, last = self._steps()
+        return _clipped((round(_exact(value) / _exact(self.q)) - first + 0.5) / (last - first + 1))
 
     def fault(self) -> str | None:
         """What is wrong with the bounds or the step, or None."""
@@ -203,6 +248,16 @@ class Normal:
         """Whether `value` could have been drawn."""
         return _is_real(value) and math.isfinite(value)
 
+    def at(self, unit: float) -> float:
+        """The value at a place from 0 to 1: equal stretches are equally likely."""
+        # The ends of the line lie infinitely far away.
+        value = NormalDist().inv_cdf(min(max(unit, _TAIL), 1 - _TAIL))
+        return self.mean + self.std * value
+
+    def unit(self, value: Any) -> float:
+        """The place of `value`, from 0 to 1."""
+        return NormalDist().cdf((value - self.mean) / self.std)
+
     def fault(self) -> str | None:
         """What is wrong with the standard deviation, or None."""
         if not abs(self.mean) <= LARGEST or self.std > LARGEST:
@@ -216,6 +271,10 @@ def _is_real(value: object) -> TypeGuard[float]:
 
 def _within(value: float, low: float, high: float) -> float:
     return min(max(value, low), math.nextafter(high, low))
+
+
+def _clipped(unit: float) -> float:
+    return min(max(float(unit), 0.0), 1.0)
 
 
 def _exact(value: float) -> Fraction:

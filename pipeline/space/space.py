@@ -1,34 +1,41 @@
-"""A space: named domains and constants. A config: one value for each."""
+"""Configs of a space: one value for each parameter that is there."""
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
-from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from pipeline.space.choices import Grid
-from pipeline.space.domains import Domain
-from pipeline.space.values import Config, ReadScalar, Scalar, plain
+from pipeline.space.choices import Choice, Grid
+from pipeline.space.domains import Switch
+from pipeline.space.values import Config, Scalar
+from pipeline.space.walk import Place, When
 
-__all__ = ["Parameter", "Space", "draw", "grid_size", "perturb"]
+__all__ = ["Pick", "combination", "combinations", "compose", "draw", "perturb"]
+
+Pick: TypeAlias = Callable[[Place], Scalar]
+"""Says which value a parameter takes, given that it is there."""
 
 
-def _constant_or_domain(value: Any) -> str:
-    return "constant" if isinstance(value, bool | int | float | str) else "domain"
+def compose(space: Mapping[str, Any], pick: Pick, when: When = ()) -> Config:
+    """Put a config together.
 
+    Args:
+        space: The space.
+        pick: Is asked for each parameter that is drawn and there, a switch before what stands in its branches.
+        when: Where the space stands itself.
 
-Parameter: TypeAlias = Annotated[
-    Annotated[ReadScalar, Tag("constant")] | Annotated[Domain, Tag("domain")],
-    Discriminator(_constant_or_domain),
-    BeforeValidator(plain),
-]
-
-# Lower-case and free of quotes: the name becomes the column config_<name> in every table.
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-
-Space: TypeAlias = dict[Name, Parameter]
-"""What is tuned: a domain for each parameter that is drawn, a plain value for each that is fixed."""
+    Returns:
+        A value for each parameter that is there, in the order of the space; a branch's come right after its switch.
+    """
+    config: Config = {}
+    for name, domain in space.items():
+        place = Place(name, domain, when)
+        config[name] = pick(place) if place.drawn else domain
+        if isinstance(domain, Switch):
+            branch = str(config[name])
+            config |= compose(domain.branches[branch], pick, (*when, (name, branch)))
+    return config
 
 
 def draw(space: Mapping[str, Any], rng: np.random.Generator, index: int = 0) -> Config:
@@ -37,22 +44,47 @@ def draw(space: Mapping[str, Any], rng: np.random.Generator, index: int = 0) -> 
     Args:
         space: The space.
         rng: Where the randomness comes from.
-        index: The trial's number, from 0: grid parameters run through their values by it, the last one fastest.
+        index: The trial's number, from 0: grid parameters run through their values by it, the last one fastest. Those
+            in a branch are drawn, since nobody knows when it comes.
 
     Returns:
-        A value for each parameter, in the order of the space.
+        A value for each parameter that is there, in the order of the space.
     """
-    grids = {name: domain.values for name, domain in space.items() if isinstance(domain, Grid)}
-    points = dict(zip(grids, _grid_point(list(grids.values()), index), strict=True))
-    return {
-        name: points[name] if name in points else domain.draw(rng) if hasattr(domain, "draw") else domain
-        for name, domain in space.items()
-    }
+    grids = {name: domain for name, domain in space.items() if isinstance(domain, Grid)}
+    points = combination(grids, index)
+    return compose(
+        space, lambda place: points[place.name] if not place.when and place.name in points else place.domain.draw(rng)
+    )
 
 
-def grid_size(space: Mapping[str, Any]) -> int:
-    """How many combinations the grid parameters of `space` have; 1 where there are none."""
-    return math.prod(len(domain.values) for domain in space.values() if isinstance(domain, Grid))
+def combinations(space: Mapping[str, Any]) -> int:
+    """How many configs a space has whose parameters are all listed or fixed."""
+    return math.prod(_size(domain) for domain in space.values())
+
+
+def combination(space: Mapping[str, Any], index: int) -> Config:
+    """A config of a space whose parameters are all listed or fixed.
+
+    Args:
+        space: The space.
+        index: Its number, from 0; the last parameter runs fastest, branches follow each other, and beyond the last
+            the first comes again.
+    """
+    digits: dict[str, int] = {}
+    for name, domain in reversed(list(space.items())):
+        index, digits[name] = divmod(index, _size(domain))
+    config: Config = {}
+    for name, domain in space.items():
+        digit = digits[name]
+        if isinstance(domain, Switch):
+            for branch, inner in domain.branches.items():
+                if digit < (size := combinations(inner)):
+                    config |= {name: branch, **combination(inner, digit)}
+                    break
+                digit -= size
+        else:
+            config[name] = domain.values[digit] if isinstance(domain, Choice | Grid) else domain
+    return config
 
 
 def perturb(
@@ -64,25 +96,24 @@ def perturb(
         space: The space.
         config: The config to start from.
         rng: Where the randomness comes from.
-        resample_probability: How likely a parameter is drawn anew rather than multiplied by 0.8 or 1.2.
+        resample_probability: How likely a parameter is drawn anew rather than multiplied by 0.8 or 1.2; a switch is
+            drawn anew or stays.
 
     Returns:
-        A new config within the space; constants stay.
+        A new config within the space; constants stay, and what stands in a branch that is new is drawn.
     """
-    explored: Config = {}
-    for name, domain in space.items():
-        if not hasattr(domain, "draw"):
-            explored[name] = config[name]
-        elif rng.random() < resample_probability:
-            explored[name] = domain.draw(rng)
-        else:
-            explored[name] = domain.perturb(config[name], 1.2 if rng.random() < 0.5 else 0.8, rng)
-    return explored
+
+    def pick(place: Place) -> Scalar:
+        anew = rng.random() < resample_probability
+        if anew or not place.there(config):
+            return place.domain.draw(rng)  # type: ignore[no-any-return]
+        factor = 1.2 if rng.random() < 0.5 else 0.8
+        return place.domain.perturb(config[place.name], factor, rng)  # type: ignore[no-any-return]
+
+    return compose(space, pick)
 
 
-def _grid_point(values: list[tuple[Scalar, ...]], index: int) -> tuple[Scalar, ...]:
-    point: list[Scalar] = []
-    for choices in reversed(values):
-        index, place = divmod(index, len(choices))
-        point.insert(0, choices[place])
-    return tuple(point)
+def _size(domain: Any) -> int:
+    if isinstance(domain, Switch):
+        return sum(combinations(inner) for inner in domain.branches.values())
+    return len(domain.values) if isinstance(domain, Choice | Grid) else 1

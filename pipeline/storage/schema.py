@@ -116,7 +116,7 @@ def config_columns(space: Mapping[str, Any]) -> dict[str, pa.DataType]:
     """The columns config_<name> of a space.
 
     Args:
-        space: Parameter name → domain or constant.
+        space: Parameter name → domain or constant; where branches have parameters of their own, those too.
 
     Returns:
         Column name → type: float, int, bool or text; a choice of mixed types is text.

@@ -52,6 +52,8 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
     branches = _branches(tree)
     if branches is None:
         raise LookupError(f"no such field: {above} has no fields of its own")
+    if above not in ("", "space") and branches.get("kind") == "switch" and name not in ("kind", "branches"):
+        return {"kind": "switch", "branches": _put_in_branch(branches.get("branches", {}), path, value)}
     kinded = "kind" in branches and above != "space"
     if kinded and name == "kind" and not rest:
         return tree if branches["kind"] == value else {"kind": value}
@@ -62,10 +64,18 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
         raise LookupError(unknown(what, [branch for branch in branches if not (kinded and branch == "kind")], name))
     if rest:
         value = _put(branches.get(name), rest, value, name)
-    elif name in _KINDED and isinstance(value, str):
+    elif not above and name in _KINDED and isinstance(value, str):
         same = getattr(branches[name], "kind", None) == value
         value = branches[name] if same else {"kind": value}
     return {**branches, name: value}
+
+
+def _put_in_branch(switch: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    """A switch's branches, with the value at `path`: a branch, and perhaps a place in its space."""
+    branch, *rest = path
+    if branch not in switch:
+        raise LookupError(unknown("branch", switch, branch))
+    return {**switch, branch: _put(switch[branch], rest, value, "space") if rest else value}
 
 
 def _branches(tree: Any) -> dict[str, Any] | None:

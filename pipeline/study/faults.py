@@ -87,12 +87,23 @@ def _place(loc: tuple[int | str, ...]) -> tuple[list[str], type | None]:
     if head in _KINDS and rest:
         return [head, *rest[1:]], _KINDS[head].get(rest[0])
     if head == "space" and rest:
-        name, *rest = rest
-        owner = DOMAINS.get(rest[1]) if len(rest) > 1 and rest[0] == "domain" else None
-        return [head, name, *rest[2:]], owner
+        place, owner = _place_in_space(rest)
+        return [head, *place], owner
     if head == "objectives":
         return [head, *rest], Objective
     return [head, *rest], _PARTS.get(head)
+
+
+def _place_in_space(loc: Sequence[str]) -> tuple[list[str], type | None]:
+    """The same below `space`: names of parameters, switches' branches and domains' fields."""
+    name, *rest = loc
+    kind, inner = rest[1] if len(rest) > 1 else "", rest[2:]
+    if kind == "switch" and inner[:1] == ["branches"] and len(inner) > 1:
+        if len(inner) == 2 or inner[2] == "[key]":
+            return [name, inner[1]], None
+        place, owner = _place_in_space(inner[2:])
+        return [name, inner[1], *place], owner
+    return [name, *inner], DOMAINS.get(kind)
 
 
 def _fault(path: list[str], item: Any, fields: Sequence[str]) -> Fault:
@@ -110,7 +121,7 @@ def _fault(path: list[str], item: Any, fields: Sequence[str]) -> Fault:
         return Fault(field, found, _PLAIN[kind].format(**context))
     if path[0] == "space":
         names = ", ".join(domain.__name__ for domain in DOMAINS.values())
-        what = "an object of names, each with" if len(path) == 1 else ""
+        what = "an object of names, each with" if kind == "dict_type" else ""
         return Fault(field, found, " ".join(f"must be {what} a plain value or one of {names}".split()))
     if fields and kind in ("dataclass_type", "model_type", "model_attributes_type", "dataclass_exact_type"):
         if path[0] in _KINDS:

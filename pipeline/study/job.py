@@ -23,7 +23,7 @@ from pipeline.errors import InvalidJob
 from pipeline.schedulers import ASHA, SCHEDULERS, AnyScheduler
 from pipeline.searchers import SEARCHERS, AnySearcher, RandomSearch
 from pipeline.space import Space
-from pipeline.space.values import Count, Whole
+from pipeline.space.values import Count, ReadScalar, Whole
 from pipeline.study.changes import changed
 from pipeline.study.code import Code, Data, is_saved
 from pipeline.study.faults import NAME, read_faults
@@ -66,10 +66,12 @@ class TuneJob(BaseModel):
         function: Instead of a model: `f(config)`, yields a dict of metrics for each epoch.
         callbacks: `callbacks(config)`, returns the Keras callbacks of a trial.
         data: A data set's name, a function that returns a Dataset, or the path of a Parquet file.
-        space: Parameter name → domain, or a plain value for a fixed one. Names are lower-case.
+        space: Parameter name → domain, or a plain value for a fixed one. Names are lower-case. A Switch holds
+            parameters that only some trials have.
         objectives: What is to be made best, one or several; a scheduler looks at the first.
         scheduler: ASHA(…), PBT(…), FIFO(), or a name.
-        searcher: RandomSearch(), GridSearch(), or a name.
+        searcher: RandomSearch(), GridSearch(), SobolSearch(), TPESearch(…), CMASearch(…), GPSearch(…), or a name.
+        start_with: Configs that are tried before anything is drawn. Each may be partial: what is left out is drawn.
         budget: When the study ends.
         resources: What one trial gets.
         batch_size: Rows in a step; a parameter named `batch_size` in the space takes its place.
@@ -95,6 +97,7 @@ class TuneJob(BaseModel):
     ]
     scheduler: Annotated[AnyScheduler, _by_name(SCHEDULERS)] = ASHA()
     searcher: Annotated[AnySearcher, _by_name(SEARCHERS)] = RandomSearch()
+    start_with: tuple[dict[StrictStr, ReadScalar], ...] = ()
     budget: Budget = Budget()
     resources: Resources = Resources()
     batch_size: Count = 128

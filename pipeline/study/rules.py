@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.errors import Fault
-from pipeline.space import Choice, Grid, IntUniform
+from pipeline.space import Choice, Grid, IntUniform, conflicts, flat
+from pipeline.study.drawing import start_faults
 
 if TYPE_CHECKING:
     from pipeline.study.job import TuneJob
@@ -43,6 +44,21 @@ def _callbacks_for_a_model(job: TuneJob) -> Iterator[Fault]:
         yield Fault("callbacks", job.callbacks.__name__, "must not be given for a function: Keras calls them")
 
 
+def _space_holds_together(job: TuneJob) -> Iterator[Fault]:
+    yield from conflicts(job.space)
+
+
+def _starts_lie_in_the_space(job: TuneJob) -> Iterator[Fault]:
+    for place, config in enumerate(job.start_with):
+        yield from start_faults(job.space, config, f"start_with.{place}")
+
+
+def _starts_fit_budget(job: TuneJob) -> Iterator[Fault]:
+    if len(job.start_with) > job.budget.trials:
+        allowed = f"must be at most as many as budget.trials, which is {job.budget.trials}"
+        yield Fault("start_with", f"{len(job.start_with)} configs", allowed)
+
+
 def _searcher_fits_space(job: TuneJob) -> Iterator[Fault]:
     if unfit := job.searcher.fault(job.space):
         yield Fault("searcher", job.searcher.kind, unfit)
@@ -70,7 +86,7 @@ def _every_gpu_is_used(job: TuneJob) -> Iterator[Fault]:
 
 
 def _batch_size_is_whole(job: TuneJob) -> Iterator[Fault]:
-    domain = job.space.get("batch_size")
+    domain = flat(job.space).get("batch_size")
     if domain is None or job.model is None:
         return
     values = domain.values if isinstance(domain, Choice | Grid) else [getattr(domain, "low", domain)]
@@ -83,6 +99,9 @@ _RULES: dict[_Rule, set[str]] = {
     _one_thing_to_train: {"model", "function"},
     _data_for_a_model: {"model", "data"},
     _callbacks_for_a_model: {"model", "function", "callbacks"},
+    _space_holds_together: {"space"},
+    _starts_lie_in_the_space: {"start_with", "space"},
+    _starts_fit_budget: {"start_with", "budget"},
     _searcher_fits_space: {"searcher", "space"},
     _scheduler_fits_budget: {"scheduler", "budget"},
     _weights_can_be_handed_over: {"scheduler", "function"},

@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.schedulers import SCHEDULERS, Decision, Scheduler, SchedulerSettings, Setting
-from pipeline.space import Choice, Config, IntUniform, LogUniform, draw
+from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, draw, fits
 
-_SPACE = {"lr": LogUniform(1e-4, 1), "units": IntUniform(4, 64), "kind": Choice(["a", "b"]), "fixed": 3}
+_SPACE = {
+    "lr": LogUniform(1e-4, 1),
+    "units": IntUniform(4, 64),
+    "kind": Choice(["a", "b"]),
+    "schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}}),
+    "fixed": 3,
+}
 
 
 @dataclass
@@ -251,12 +256,8 @@ def test_exploits_take_over_better_trials(play: Play) -> None:
             assert decision.parent_trial not in ended | {trial, None}
             assert decision.parent_epoch == newest[decision.parent_trial][0]
             assert newest[decision.parent_trial][1] > value
-            assert _fits(decision.config)
+            assert fits(_SPACE, decision.config)
         else:
             assert (decision.parent_trial, decision.parent_epoch, decision.config) == (None, None, None)
         if epoch == play.epochs or decision.action == "stop":
             ended.add(trial)
-
-
-def _fits(config: Any) -> bool:
-    return config["fixed"] == 3 and all(_SPACE[name].contains(config[name]) for name in ("lr", "units", "kind"))

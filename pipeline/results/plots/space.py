@@ -1,5 +1,6 @@
 """How the objective depends on the hyperparameters."""
 
+import itertools
 from typing import Any, Literal
 
 import numpy as np
@@ -106,6 +107,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
 
     Returns:
         The axes: the best quarter of the trials in colour, the best trial thick; the objective's good end is above.
+        Dotted is a line where it passes parameters that the trial does not have.
     """
     bare(ax)
     names, rows = tuned(results), scored(results)
@@ -123,12 +125,11 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         (np.setdiff1d(front, best), ACCENT, 1.3, 0.5, 3),
         (best, ACCENT, 2.8, 1.0, 4),
     ):
+        look: dict[str, Any] = {"colors": colour, "alpha": alpha, "zorder": layer, "rasterized": len(which) > 1500}
         lines = [np.column_stack([np.arange(len(line)), line]) for line in heights[which]]
-        ax.add_collection(
-            LineCollection(
-                lines, colors=colour, linewidths=width, alpha=alpha, zorder=layer, rasterized=len(lines) > 1500
-            )
-        )
+        ax.add_collection(LineCollection(lines, linewidths=width, **look))
+        bridges = [bridge for line in lines for bridge in _bridges(line)]
+        ax.add_collection(LineCollection(bridges, linewidths=0.7 * width, linestyles="dotted", **look))
     titles = [*names, results.objective.metric]
     marks = [*(_marks(domains[name]) for name in names), _objective_marks(worst, top)]
     figure = ax.get_figure(root=True)
@@ -141,6 +142,12 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
     ax.set_xticks([])
     ax.set_yticks([])
     return ax
+
+
+def _bridges(line: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
+    """Stretches of a line over axes on which it has no place."""
+    there = np.flatnonzero(np.isfinite(line[:, 1]))
+    return [line[[start, end]] for start, end in itertools.pairwise(there) if end > start + 1]
 
 
 def _ends(values: npt.NDArray[np.float64], mode: str) -> tuple[float, float]:
@@ -197,13 +204,13 @@ def _places(domain: Any, values: pd.Series, *, spread: bool = False) -> npt.NDAr
 
     Args:
         domain: The domain they come from.
-        values: Values as drawn.
+        values: Values as drawn; NaN where a trial has none.
         spread: Set trials with the same listed value side by side.
     """
     if not is_listed(domain):
         return values.to_numpy(np.float64)
-    known = [(type(value), value) for value in domain.values]
-    places = np.array([known.index((type(value), value)) for value in values], np.float64)
+    known = {(type(value), value): float(place) for place, value in enumerate(domain.values)}
+    places = np.array([known.get((type(value), value), np.nan) for value in values], np.float64)
     if spread:
         for place in np.unique(places):
             mine = np.flatnonzero(places == place)
@@ -215,7 +222,7 @@ def _places(domain: Any, values: pd.Series, *, spread: bool = False) -> npt.NDAr
 def _unit(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     if is_listed(domain):
         last = len(domain.values) - 1
-        return places / last if last else np.full(len(places), 0.5)
+        return places / last if last else places + 0.5
     low, high = _bounds(domain)
     if is_log(domain):
         places, low, high = np.log(places), float(np.log(low)), float(np.log(high))

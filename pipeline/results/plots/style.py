@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from pipeline.space import Choice, Grid, IntUniform, LogUniform
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, Switch
 
 __all__ = [
     "ACCENT",
@@ -97,9 +97,9 @@ def is_log(domain: object) -> bool:
     return isinstance(domain, LogUniform) or (isinstance(domain, IntUniform) and domain.log)
 
 
-def is_listed(domain: object) -> TypeGuard[Choice | Grid]:
+def is_listed(domain: object) -> TypeGuard[Choice | Grid | Switch]:
     """Whether a domain lists its values."""
-    return isinstance(domain, Choice | Grid)
+    return isinstance(domain, Choice | Grid | Switch)
 
 
 def bare(ax: Axes, *, keep: Sequence[str] = ()) -> None:

@@ -8,6 +8,7 @@ from pipeline.datasets import load
 from pipeline.execution.messages import Assignment
 from pipeline.execution.worker import Worker
 from pipeline.storage import Store
+from pipeline.study.drawing import config_of_trial
 from pipeline.study.layout import trial_id
 from tests.benchmarks.jobs.bench_search import JOB
 from tests.benchmarks.peers import problem
@@ -21,7 +22,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         worker = Worker(job, load("mnist"), Store(folder), capture=False)
         for index in range(problem.trials()):
-            config = job.searcher.draw(job.space, seed=job.seed, index=index)
+            config = config_of_trial(job, index)
             worker.begin(Assignment(trial_id(index), config, job.seed))
             report = worker.step()
             if report.failure or report.unusable:

@@ -1,11 +1,17 @@
 """A session: what runs next, what goes on, and why."""
 
+import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from pipeline.errors import ModelError
 from pipeline.execution.messages import Report
+from pipeline.execution.trial import tried
+from pipeline.searchers import SEARCHERS
+from pipeline.space import Choice, Switch, Uniform
 from pipeline.study import Budget, Objective
 from tests.unit.execution.played import kinds, row, steps
 
@@ -228,3 +234,81 @@ def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(s
         assert 0 < assignment.epoch < 6
         assert assignment.parent_trial != trial.trial_id
         assert assignment.segment == trial.segment
+
+
+def _climb(_trial: str, config: Mapping[str, Any], epoch: int) -> float:
+    return -((config["x"] - 0.3) ** 2) + 0.001 * epoch
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+def test_a_searcher_goes_on_after_a_resume_as_it_would_have(study, searcher):
+    """The configs of a study that was cut in two are those of one that was not, whoever draws them."""
+    space = {"x": Uniform(0, 1), "s": Switch({"a": {}, "b": {"y": Uniform(0, 1)}}), "z": Uniform(0, 1)}
+    if searcher == "grid":
+        space = {"x": Choice([i / 18 for i in range(18)])}
+    fields = {"searcher": searcher, "space": space}
+    whole = study("whole", **fields, budget=Budget(trials=18, epochs=2))
+    whole.play(_climb)
+    first = study("cut", **fields, budget=Budget(trials=13, epochs=2))
+    first.play(_climb)
+    second = study("second", **fields, budget=Budget(trials=18, epochs=2))
+    second.session.restore(json.loads(json.dumps(first.session.state())), epochs_before=2)
+    second.play(_climb)
+    configs = lambda s: [trial.config for trial in s.session.trials.values()]  # noqa: E731
+    assert len(configs(second)) == 18
+    assert configs(second) == configs(whole)
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_what_came_out_is_told_to_the_searcher(study, mode):
+    """One that learns closes in on the best value, whichever direction that is; random search does not."""
+    sign = 1 if mode == "max" else -1
+    fields = {"space": {"x": Uniform(0, 1), "z": Uniform(0, 1)}, "objectives": [Objective("score", mode)]}
+    distance = {}
+    for searcher in ("random", "tpe"):
+        s = study(searcher, **fields, searcher=searcher, budget=Budget(trials=40, epochs=1))
+        s.play(lambda t, c, e: sign * _climb(t, c, e))
+        distance[searcher] = sum(abs(trial.config["x"] - 0.3) for trial in list(s.session.trials.values())[15:])
+    assert distance["tpe"] < 0.7 * distance["random"]
+
+
+def test_a_trial_is_told_as_it_stands(study):
+    """One that runs is open, one that failed has no value, one that was stopped counts by its best epoch."""
+    s = study()
+    for _ in range(3):
+        s.session.next()
+    s.session.report("0000", Report((row(1, 0.9), row(2, 0.5), row(3, 0.4), row(4, 0.3)), 4, last=True))
+    s.session.report("0001", Report(failure="ValueError: x"))
+    s.session.report("0002", Report((row(1, 0.7),), 1))
+    told = [tried(trial, "max") for trial in s.session.trials.values()]
+    assert [(one.state, one.loss) for one in told] == [("known", -0.9), ("failed", None), ("open", None)]
+    assert tried(s.session.trials["0000"], "min").loss == 0.9
+
+
+def test_a_study_begins_with_the_configs_it_is_given(study):
+    """They are trials 0000 and 0001, count in the budget, and the table says why they were started."""
+    s = study(start_with=[{"x": 0.25}, {"x": 0.75}], budget=Budget(trials=3, epochs=1))
+    plain = study("plain", budget=Budget(trials=1, epochs=1))
+    s.play(_climb)
+    plain.play(_climb)
+    configs = [trial.config["x"] for trial in s.session.trials.values()]
+    assert configs == [0.25, 0.75, plain.session.trials["0000"].config["x"]]
+    s.recorder.close("finished")
+    rows = s.store.read_table("decisions").to_pylist()
+    assert [r["reason"] for r in rows if r["kind"] == "start"] == [
+        "A config the study starts with.",
+        "A config the study starts with.",
+        "Drawn by the searcher.",
+    ]
+
+
+def test_columns_of_what_a_trial_does_not_have_are_empty(study):
+    """Every parameter of every branch is a column; a trial has values in those of its branch."""
+    space = {"x": Uniform(0, 1), "s": Switch({"a": {"n": Choice([1, 2])}, "b": {"t": Choice([1, "auto"])}})}
+    s = study(space=space, start_with=[{"s": "a"}, {"s": "b", "t": 1}], budget=Budget(trials=2, epochs=1))
+    s.play(_climb)
+    s.recorder.close("finished")
+    for table in ("trials.parquet", "epochs"):
+        first, second = sorted(s.store.read_table(table).to_pylist(), key=lambda r: r["trial_id"])
+        assert (first["config_s"], first["config_n"] in (1, 2), first["config_t"]) == ("a", True, None)
+        assert (second["config_s"], second["config_n"], second["config_t"]) == ("b", None, "1")

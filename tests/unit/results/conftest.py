@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.results import Results, load_results
+from tests.unit.results.edges import branches
 from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study
 
 
@@ -40,3 +41,9 @@ def pbt_results(pbt: Recording) -> Results:
 def domains_results(domains: Recording) -> Results:
     """The results of `domains`."""
     return load_results(domains.store.uri)
+
+
+@pytest.fixture(scope="session")
+def branches_results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """The results of a study with parameters that only some trials have."""
+    return load_results(branches(tmp_path_factory.mktemp("studies")).store.uri)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, Uniform, draw
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, Switch, Uniform, draw
 from pipeline.study import Objective, layout
 from tests.unit.results.studies import HOSTILE, Recording, asha_study, tune_job
 
@@ -121,11 +121,24 @@ def many_parameters(root: Path) -> Recording:
     return _study(root, "wide", [[0.1 * index, 0.12 * index] for index in range(6)], space)
 
 
+def branches(root: Path) -> Recording:
+    """Parameters that only some trials have, one name in two branches, a switch within a switch."""
+    cyclic = {"period": IntUniform(2, 6), "momentum": Uniform(0.5, 0.9)}
+    schedule = {
+        "constant": {},
+        "cyclic": cyclic,
+        "decaying": {"decay": LogUniform(0.01, 1.0), "way": Switch({"a": {}})},
+    }
+    space = {**_LR, "schedule": Switch({**schedule, "plain": {"momentum": Uniform(0.0, 0.5), "nesterov": True}})}
+    return _study(root, "branches", [[0.1 * place, 0.2] for place in range(14)], space, kinds=("finish", "fail"))
+
+
 EDGES: Mapping[str, Callable[[Path], Recording]] = {
     edge.__name__: edge
     for edge in (
         not_yet_a_trial, not_yet_an_epoch, one_trial_one_epoch, one_trial_of_ten, all_failed, all_nan, all_the_same,
         nothing_tuned, only_categories, whole_numbers_among_floats, huge_losses, many_trials, many_parameters,
+        branches,
     )
 }  # fmt: skip
 """Each edge by its name."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform, draw, perturb
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform, draw, flat, perturb
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES, arrow_schema
 from pipeline.study import Objective, TuneJob, layout
@@ -108,7 +108,7 @@ class Recording:
         row |= {"seconds_evaluate": 0.05, "seconds_checkpoint": 0.01 if epoch > 1 else 0.0}
         metrics = {"val_accuracy": value, "accuracy": value - 0.01, "val_loss": 1.2 - value, "loss": 1.25 - value}
         row |= {name: metrics.get(name, value) for name in self.metrics}
-        schema = arrow_schema("epochs", self.job.space, self.metrics)
+        schema = arrow_schema("epochs", flat(self.job.space), self.metrics)
         for name, setting in config.items():
             text = pa.types.is_string(schema.field(f"config_{name}").type) and not isinstance(setting, str)
             row[f"config_{name}"] = json.dumps(setting) if text else setting
@@ -117,7 +117,7 @@ class Recording:
     def flush(self, rows: int = 40) -> None:
         """Write what was recorded since, as parts of so many rows."""
         for table, recorded in (("epochs", self.epochs), ("decisions", self.decisions)):
-            schema = arrow_schema(table, self.job.space, self.metrics)
+            schema = arrow_schema(table, flat(self.job.space), self.metrics)
             for first in range(0, len(recorded), rows):
                 self._part += 1
                 part = pa.Table.from_pylist(recorded[first : first + rows], schema=schema)

@@ -1,5 +1,6 @@
 """Pictures: each draws what the tables say, and none fails on a study with little in it."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,25 @@ def test_parallel_coordinates_draw_one_line_a_trial(asha_results: Results) -> No
     lines = [segment for group in ax.collections for segment in group.get_segments()]
     assert len(lines) == len(scored(asha_results))
     assert {len(line) for line in lines} == {len(tuned(asha_results)) + 1}
+
+
+def test_a_line_is_dotted_where_it_passes_parameters_a_trial_does_not_have(branches_results: Results) -> None:
+    """Solid where two neighbours have values; every trial reaches its objective one way or the other."""
+    ax = drawn(plots.parallel_coordinates, branches_results)
+    rows, names = scored(branches_results), tuned(branches_results)
+    bridges = [s for group in ax.collections if group.get_linestyle()[0][1] for s in group.get_segments()]
+    there = [[place for place, name in enumerate(names) if row[name] == row[name]] for row in rows.to_dict("records")]
+    gaps = [(a, b) for known in there for a, b in itertools.pairwise([*known, len(names)]) if b > a + 1]
+    assert gaps
+    assert sorted((int(s[0][0]), int(s[1][0])) for s in bridges) == sorted(gaps)
+
+
+def test_every_panel_shows_those_that_have_the_parameter(branches_results: Results) -> None:
+    """A parameter of one branch has a point for each trial in that branch alone."""
+    for name in tuned(branches_results):
+        ax = drawn(lambda results, axes, name=name: plots.objective_against(results, axes, name), branches_results)
+        points = sum(len(line.get_xdata()) for line in ax.lines if line.get_marker() == "o")
+        assert points == scored(branches_results)[name].notna().sum()
 
 
 def test_rungs_count_who_was_compared_and_who_was_stopped(asha_results: Results) -> None:

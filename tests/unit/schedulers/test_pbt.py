@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.schedulers import PBT, AnyScheduler, Decision, Scheduler, Setting
-from pipeline.space import LogUniform
+from pipeline.space import IntUniform, LogUniform, Switch, fits
 
 _SPACE = {"lr": LogUniform(1e-4, 1), "layers": 2}
 
@@ -88,6 +88,23 @@ def test_the_lowest_take_over_the_uppermost() -> None:
     )
     assert scheduler.needed() >= {("0003", 1)}
     assert ("0000", 1) not in scheduler.needed()
+
+
+def test_exploring_another_branch_brings_its_parameters() -> None:
+    """The explored config has the new branch's parameters alone, and the reason names them."""
+    space = {"schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}})}
+    seen = set()
+    for seed in range(12):
+        scheduler = PBT(resample_probability=1).build(Setting(space, "max", 8, 2, seed))
+        scheduler.add("0000", {"schedule": "cyclic", "period": 3})
+        scheduler.add("0001", {"schedule": "constant"})
+        _report(scheduler, "0001", 1, 0.9)
+        decision = _report(scheduler, "0000", 1, 0.1)
+        assert fits(space, decision.config)
+        if decision.config["schedule"] == "cyclic":
+            assert f"schedule constant → cyclic, period {decision.config['period']}" in decision.reason
+        seen.add(decision.config["schedule"])
+    assert seen == {"constant", "cyclic"}
 
 
 def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None:

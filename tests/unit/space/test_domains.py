@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.space import DOMAINS, Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Space, Uniform
+from pipeline.space import DOMAINS, Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Space, Switch, Uniform
 
 _SPACE: TypeAdapter[Any] = TypeAdapter(Space)
 _LARGEST = 1e300
@@ -26,6 +26,9 @@ _anything = st.one_of(
     st.builds(Normal, _reals, _reals),
     st.builds(Choice, _listed),
     st.builds(Grid, _listed),
+)
+_anything = st.one_of(
+    _anything, st.builds(Switch, st.dictionaries(st.text("ab-", max_size=3), st.just({"p": 1}), max_size=3))
 )
 _valid = _anything.filter(lambda domain: domain.fault() is None)
 _seeds = st.integers(0, 2**32)
@@ -65,6 +68,44 @@ def test_perturbed_values_lie_within(domain: Any, seed: int, factor: float, time
         assert domain.contains(moved)
         value = moved
     assert type(value) in (bool, int, float, str)
+
+
+@given(domain=_valid, unit=st.floats(0, 1), seed=_seeds)
+@example(Uniform(0, 5e-324), 1.0, 0)
+@example(LogUniform(5e-324, _LARGEST), 0.5, 0)
+@example(IntUniform(-(2**63), 2**63 - 1), 1.0, 0)
+@example(IntUniform(1, 2**63 - 1, log=True), 1.0, 0)
+@example(QUniform(0.1, 0.3, 0.1), 1.0, 0)
+@example(Normal(0, 1), 0.0, 0)
+def test_every_place_has_a_value_and_every_value_a_place(domain: Any, unit: float, seed: int) -> None:
+    """A place from 0 to 1 stands for a value that can be drawn, and a drawn value lies at a place."""
+    value = domain.at(unit)
+    assert domain.contains(value)
+    assert type(value) in (bool, int, float, str)
+    assert 0 <= domain.unit(domain.draw(np.random.default_rng(seed))) <= 1
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        Uniform(-2, 3),
+        LogUniform(1e-4, 10),
+        IntUniform(1, 9),
+        IntUniform(1, 1000, log=True),
+        QUniform(0, 1, 0.1),
+        Normal(5, 2),
+        Choice([1, "a", 2.5]),
+        Grid([3, 1, 2]),
+        Switch({"a": {}, "b": {}}),
+    ],
+)
+def test_places_follow_the_draws(domain: Any) -> None:
+    """A value's place gives the value back, and drawn values lie evenly between 0 and 1."""
+    drawn = [domain.draw(np.random.default_rng(seed)) for seed in range(400)]
+    for value in drawn:
+        back = domain.at(domain.unit(value))
+        assert back == (pytest.approx(value) if isinstance(value, float) else value)
+    assert np.mean([domain.unit(value) for value in drawn]) == pytest.approx(0.5, abs=0.05)
 
 
 @given(domain=_valid)
@@ -117,6 +158,12 @@ def test_a_faulty_domain_is_refused_with_its_fault(domain: Any) -> None:
         (Choice([1, True]), "values must differ from each other"),
         (Choice([1, 1.0]), "values must differ from each other"),
         (Grid([1, "1"]), "values must differ from each other"),
+        (Switch({}), "branches must not be empty"),
+        (
+            Switch({"ok": {}, "kind": {}, "a.b": {}}),
+            "branches must be called by letters, digits, '_' and '-', at most 63, and not 'kind' or 'branches'; "
+            "not so 'kind', 'a.b'",
+        ),
     ],
 )
 def test_faults_are_told_in_words(domain: Any, fault: str) -> None:

@@ -1,13 +1,37 @@
 """Spaces and configs."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Uniform, draw, grid_size, perturb
+from pipeline.space import (
+    Choice,
+    Grid,
+    IntUniform,
+    LogUniform,
+    Switch,
+    Uniform,
+    combination,
+    combinations,
+    draw,
+    fits,
+    perturb,
+)
 
 _SPACE = {"lr": LogUniform(1e-4, 1), "units": IntUniform(4, 64), "kind": Choice(["a", "b", "c"]), "fixed": 7}
+_NESTED = {
+    "lr": LogUniform(1e-4, 1),
+    "schedule": Switch(
+        {
+            "constant": {},
+            "decaying": {"decay": LogUniform(0.01, 1)},
+            "cyclic": {"restarts": Switch({"none": {}, "some": {"period": IntUniform(1, 9)}})},
+        }
+    ),
+    "end": 7,
+}
 
 
 def test_a_config_has_a_value_for_each_parameter() -> None:
@@ -20,7 +44,7 @@ def test_a_config_has_a_value_for_each_parameter() -> None:
 def test_grid_parameters_run_through_their_values() -> None:
     """The last one fastest, from the beginning again after the last combination."""
     space = {"a": Grid([1, 2]), "b": Grid(["x", "y", "z"]), "c": 0}
-    assert grid_size(space) == 6
+    assert combinations(space) == 6
     configs = [draw(space, np.random.default_rng(0), index) for index in range(12)]
     expected = [{"a": a, "b": b, "c": 0} for a, b in itertools.product([1, 2], ["x", "y", "z"])]
     assert configs == expected * 2
@@ -33,9 +57,91 @@ def test_a_large_grid_is_not_walked_through() -> None:
     assert (config["p0"], config["p1"], config["p29"]) == (1, 0, 7)
 
 
-def test_a_space_without_grids_has_one_point() -> None:
-    """Its size is 1, not 0."""
-    assert grid_size({"lr": Uniform(0, 1), "x": 3}) == 1
+def test_a_space_of_constants_has_one_combination() -> None:
+    """Its size is 1, not 0, and so is that of no space at all."""
+    assert combinations({"x": 3}) == combinations({}) == 1
+    assert combination({"x": 3}, 5) == {"x": 3}
+
+
+def test_a_config_has_the_parameters_of_its_branch_alone() -> None:
+    """A branch's parameters come right after the switch, nested ones too; those of other branches are not there."""
+    configs = [draw(_NESTED, np.random.default_rng(seed)) for seed in range(60)]
+    assert {tuple(config) for config in configs} == {
+        ("lr", "schedule", "end"),
+        ("lr", "schedule", "decay", "end"),
+        ("lr", "schedule", "restarts", "end"),
+        ("lr", "schedule", "restarts", "period", "end"),
+    }
+    assert all(fits(_NESTED, config) for config in configs)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"lr": 0.1, "schedule": "constant", "decay": 0.5, "end": 7},
+        {"lr": 0.1, "schedule": "decaying", "end": 7},
+        {"lr": 0.1, "schedule": "linear", "end": 7},
+        {"lr": 0.1, "schedule": "decaying", "decay": 2.0, "end": 7},
+        {"lr": 0.1, "schedule": "constant", "end": 8},
+    ],
+)
+def test_what_is_not_of_the_space_does_not_fit(config: dict[str, Any]) -> None:
+    """Another branch's parameter, a missing one, an unknown branch, a value beyond its domain, another constant."""
+    assert not fits(_NESTED, config)
+
+
+def test_branches_are_drawn_equally_often() -> None:
+    """However many parameters they have."""
+    drawn = [draw(_NESTED, np.random.default_rng(seed))["schedule"] for seed in range(600)]
+    assert all(150 < drawn.count(branch) < 250 for branch in ("constant", "decaying", "cyclic"))
+
+
+def test_combinations_of_branches_follow_each_other() -> None:
+    """Each branch is combined with its own parameters and with what stands beside the switch, nothing twice."""
+    space = {
+        "width": Choice([8, 16]),
+        "schedule": Switch(
+            {"constant": {}, "cyclic": {"period": Grid([2, 4]), "way": Switch({"a": {}, "b": {"c": 1}})}}
+        ),
+    }
+    assert combinations(space) == 10
+    configs = [combination(space, index) for index in range(10)]
+    assert configs[:5] == [
+        {"width": 8, "schedule": "constant"},
+        {"width": 8, "schedule": "cyclic", "period": 2, "way": "a"},
+        {"width": 8, "schedule": "cyclic", "period": 2, "way": "b", "c": 1},
+        {"width": 8, "schedule": "cyclic", "period": 4, "way": "a"},
+        {"width": 8, "schedule": "cyclic", "period": 4, "way": "b", "c": 1},
+    ]
+    assert configs[5:] == [{**config, "width": 16} for config in configs[:5]]
+    assert combination(space, 10) == configs[0]
+
+
+def test_exploring_moves_what_is_there_and_keeps_the_branch() -> None:
+    """Without new draws a trial stays in its branch, and that one's parameters are multiplied."""
+    config = {"lr": 0.01, "schedule": "decaying", "decay": 0.5, "end": 7}
+    seen = [perturb(_NESTED, config, np.random.default_rng(seed), resample_probability=0) for seed in range(20)]
+    assert {c["schedule"] for c in seen} == {"decaying"}
+    assert {round(c["decay"], 6) for c in seen} == {0.4, 0.6}
+
+
+def test_exploring_draws_what_a_new_branch_brings() -> None:
+    """Where the branch is drawn anew, the result has that branch's parameters, within their domains."""
+    config = {"lr": 0.01, "schedule": "decaying", "decay": 0.5, "end": 7}
+    seen = [perturb(_NESTED, config, np.random.default_rng(seed), resample_probability=0.5) for seed in range(60)]
+    assert {c["schedule"] for c in seen} == {"constant", "decaying", "cyclic"}
+    assert all(fits(_NESTED, c) for c in seen)
+
+
+def test_a_shared_name_is_drawn_anew_in_another_branch() -> None:
+    """The old branch's value means something else there."""
+    space = {"how": Switch({"slow": {"lr": Uniform(0, 1)}, "fast": {"lr": Uniform(10, 11)}})}
+    seen = [
+        perturb(space, {"how": "slow", "lr": 0.5}, np.random.default_rng(seed), resample_probability=0.5)
+        for seed in range(40)
+    ]
+    assert {c["how"] for c in seen} == {"slow", "fast"}
+    assert all(fits(space, c) for c in seen)
 
 
 def test_exploring_multiplies_by_either_factor() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import ASHA, FIFO, PBT
-from pipeline.space import Choice, LogUniform, Normal, Uniform
+from pipeline.space import Choice, LogUniform, Normal, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 
 
@@ -18,11 +18,13 @@ def _build(config: dict[str, Any]) -> None:
     """Stands for a user's model."""
 
 
+_SCHEDULE = Switch({"constant": {}, "cyclic": {"period": Choice((1, 2)), "scheduler": "x"}})
+
 _JOB = TuneJob(
     name="a",
     model=_build,
     data="mnist",
-    space={"lr": Uniform(0.1, 1), "kind": Choice(["x", "y"]), "units": 64},
+    space={"lr": Uniform(0.1, 1), "kind": Choice(["x", "y"]), "units": 64, "schedule": _SCHEDULE},
     objectives=[Objective("val_accuracy", "max")],
     scheduler=PBT(interval=2, quantile=0.5),
     budget=Budget(trials=4, seconds=60.0),
@@ -46,6 +48,32 @@ _JOB = TuneJob(
         ({"space.kind": "x"}, "space", {**_JOB.space, "kind": "x"}),
         ({"space.kind.values": ["x", "z"]}, "space", {**_JOB.space, "kind": Choice(("x", "z"))}),
         ({"space": {"lr": 0.1}}, "space", {"lr": 0.1}),
+        (
+            {"space.schedule.cyclic.period.values": [3, 4]},
+            "space",
+            {
+                **_JOB.space,
+                "schedule": Switch({"constant": {}, "cyclic": {"period": Choice((3, 4)), "scheduler": "x"}}),
+            },
+        ),
+        (
+            {"space.schedule.cyclic.scheduler": "y"},
+            "space",
+            {
+                **_JOB.space,
+                "schedule": Switch({"constant": {}, "cyclic": {"period": Choice((1, 2)), "scheduler": "y"}}),
+            },
+        ),
+        (
+            {"space.schedule.constant": {"p": 1}, "space.schedule.constant.p": 2},
+            "space",
+            {
+                **_JOB.space,
+                "schedule": Switch({"constant": {"p": 2}, "cyclic": {"period": Choice((1, 2)), "scheduler": "x"}}),
+            },
+        ),
+        ({"space.schedule": "constant"}, "space", {**_JOB.space, "schedule": "constant"}),
+        ({"start_with": [{"lr": 0.5}], "start_with.0.lr": 0.25}, "start_with", ({"lr": 0.25},)),
         ({"scheduler": "asha"}, "scheduler", ASHA()),
         ({"scheduler": "fifo"}, "scheduler", FIFO()),
         ({"scheduler": "pbt"}, "scheduler", PBT(interval=2, quantile=0.5)),
@@ -91,9 +119,11 @@ def test_order_does_not_matter(order: tuple[str, ...]) -> None:
         ("budget.trials.x", "no such field: trials has no fields of its own"),
         ("name.x", "no such field: name has no fields of its own"),
         ("model.x", "no such field: model has no fields of its own"),
-        ("space.learning_rate", "no such parameter; there are lr, kind, units"),
+        ("space.learning_rate", "no such parameter; there are lr, kind, units, schedule"),
         ("space.units.low", "no such field: units has no fields of its own"),
         ("space.lr.lo", "no such field; there are low, high; did you mean low?"),
+        ("space.schedule.cosine", "no such branch; there are constant, cyclic"),
+        ("space.schedule.cyclic.perod", "no such parameter; there are period, scheduler; did you mean period?"),
         ("objectives.1.mode", "no such place in the list; there is 0"),
         ("objectives.x", "no such place in the list; there is 0"),
         ("scheduler.grace_period", "no such field; there are interval, quantile, resample_probability"),
@@ -126,7 +156,10 @@ def test_a_kind_that_does_not_exist() -> None:
 
 _paths = st.lists(
     st.sampled_from(
-        ["budget", "trials", "space", "lr", "low", "kind", "scheduler", "interval", "objectives", "0", "", "x"]
+        [
+            *("budget", "trials", "space", "lr", "low", "kind", "scheduler", "interval", "objectives", "0", "", "x"),
+            *("schedule", "cyclic", "period", "branches", "start_with"),
+        ]
     ),
     min_size=1,
     max_size=4,

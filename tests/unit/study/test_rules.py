@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import PBT
-from pipeline.space import Choice, Grid, IntUniform, QUniform, Uniform
+from pipeline.space import Choice, Grid, IntUniform, QUniform, Switch, Uniform
 from pipeline.study import Budget, Objective, Resources, TuneJob
 
 
@@ -32,6 +32,26 @@ def _job(**fields: Any) -> TuneJob:
         (
             {**_MODEL, "searcher": "grid", "space": {"lr": Uniform(0, 1)}},
             "searcher: grid search needs a Grid, a Choice or a fixed value for every parameter, and lr has none",
+        ),
+        (
+            {**_MODEL, "searcher": "grid", "space": {"s": Switch({"a": {"lr": Uniform(0, 1)}, "b": {}})}},
+            "searcher: grid search needs a Grid, a Choice or a fixed value for every parameter, and s.a.lr has none",
+        ),
+        (
+            {**_MODEL, "searcher": "cma", "space": {"a": Uniform(0, 1), "b": Choice([1, 2])}},
+            "searcher: CMA-ES needs at least two numbers that every config draws, and there is only a; tpe and gp do",
+        ),
+        (
+            {**_MODEL, "space": {"p": 1, "s": Switch({"a": {"p": 1}})}},
+            "space.s.a.p: must be called otherwise: space.p may be there at the same time; found 1",
+        ),
+        (
+            {**_MODEL, "space": {"s": Switch({"a": {"batch_size": 0}, "b": {}})}},
+            "space.batch_size: must be whole numbers of at least 1; found 0",
+        ),
+        (
+            {**_MODEL, "start_with": [{}, {}, {}], "budget": Budget(trials=2)},
+            "start_with: must be at most as many as budget.trials, which is 2; found '3 configs'",
         ),
         ({**_MODEL, "scheduler": "pbt", "budget": Budget(trials=1)}, "budget.trials: must be at least 2: a population"),
         (

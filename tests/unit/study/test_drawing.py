@@ -1,0 +1,96 @@
+"""Which config a study tries as its number i."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.errors import InvalidJob
+from pipeline.searchers import SEARCHERS, Tried
+from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
+from pipeline.study import Budget, Objective, TuneJob
+from pipeline.study.drawing import config_of_trial, trials_in_all
+
+_SPACE = {
+    "lr": LogUniform(0.001, 1.0),
+    "momentum": Uniform(0, 1),
+    "schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}}),
+    "width": 64,
+}
+
+
+def _build(config: dict[str, Any]) -> None:
+    """Stands for a user's function."""
+
+
+def _job(**fields: Any) -> TuneJob:
+    return TuneJob(**{"name": "a", "function": _build, "space": _SPACE, "objectives": Objective("v", "max"), **fields})
+
+
+@pytest.mark.parametrize("kind", SEARCHERS)
+def test_starts_come_first_and_draws_follow_as_without_them(kind: str) -> None:
+    """Trials 0 and 1 are the starts, trial 2 is what the searcher draws as its number 0."""
+    space = {"a": Choice([1, 2, 3]), "b": Choice([4, 5]), **({} if kind == "grid" else _SPACE)}
+    starts = [{"a": 3, "b": 5}, {"a": 2}]
+    job, plain = _job(space=space, searcher=kind, start_with=starts), _job(space=space, searcher=kind)
+    configs = [config_of_trial(job, index) for index in range(5)]
+    assert (configs[0]["a"], configs[0]["b"], configs[1]["a"]) == (3, 5, 2)
+    assert configs[2:] == [config_of_trial(plain, index) for index in range(3)]
+    assert all(fits(job.space, config) for config in configs)
+
+
+def test_what_a_start_leaves_out_is_drawn() -> None:
+    """From the seed and the trial's number alone; a start that names a branch gets the branch's parameters."""
+    job = _job(start_with=[{"schedule": "cyclic", "momentum": 0}, {"lr": 0.5}])
+    first, second = config_of_trial(job, 0), config_of_trial(job, 1)
+    assert (first["schedule"], first["momentum"], second["lr"]) == ("cyclic", 0.0, 0.5)
+    assert type(first["momentum"]) is float
+    assert list(first) == ["lr", "momentum", "schedule", "period", "width"]
+    assert config_of_trial(job, 0) == first
+    assert config_of_trial(job.replaced({"seed": 1}), 0)["lr"] != first["lr"]
+
+
+def test_every_fault_of_every_start_is_told() -> None:
+    """Unknown names, values beyond a domain, what belongs to another branch, what the space fixes."""
+    with pytest.raises(InvalidJob) as refused:
+        _job(
+            start_with=[
+                {"lr": 2.0, "rate": 1},
+                {"schedule": "constant", "period": 3},
+                {"schedule": "linear", "width": 32},
+                {"schedule": "cyclic", "period": 3, "lr": 0.1, "momentum": 0.9, "width": 64},
+            ]
+        )
+    assert [str(fault) for fault in refused.value.faults] == [
+        "start_with.0.lr: must be a value of its domain, LogUniform(low=0.001, high=1.0); found 2.0",
+        "start_with.0.rate: no such parameter; there are lr, momentum, schedule, period, width; found 1",
+        "start_with.1.period: must stand beside what it belongs to: schedule 'cyclic'; found 3",
+        f"start_with.2.schedule: must be a value of its domain, {refused.value.faults[3].allowed.split(', ', 1)[1]}; "
+        "found 'linear'",
+        "start_with.2.width: must be 64, which the space fixes it at, or be left out; found 32",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "trials"),
+    [
+        ({}, 16),
+        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}}, 3),
+        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "start_with": [{"a": 3}]}, 4),
+        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "budget": Budget(trials=2)}, 2),
+        ({"searcher": "grid", "space": {"s": Switch({"a": {"p": Choice([1, 2])}, "b": {}})}}, 3),
+        ({"space": {"a": 1}}, 1),
+        ({"space": {"a": 1}, "start_with": [{"a": 1}]}, 1),
+        ({"space": {"a": 1}, "trial_seeds": True}, 16),
+    ],
+)
+def test_a_study_has_as_many_trials_as_there_are_configs(fields: dict[str, Any], trials: int) -> None:
+    """Its budget, or all combinations and what it starts with; one where nothing is drawn."""
+    assert trials_in_all(_job(**fields)) == trials
+
+
+def test_what_was_tried_in_another_space_is_not_learned_from() -> None:
+    """Domains may have changed since: a config that is none of the space's any more is left out."""
+    job = _job(searcher="tpe", space={"a": Choice([1, 2])})
+    good = [Tried({"a": 1 + index % 2}, "known", float(index)) for index in range(12)]
+    alien = [Tried({"a": 7}, "known", -100.0)]
+    assert config_of_trial(job, 12, good + alien) == config_of_trial(job, 12, good)
