@@ -17,8 +17,8 @@ A study is a folder, and its results are three Parquet tables in it. They are wh
 While a study runs, `epochs/` and `decisions/` hold parts; at its end one file each. Where a worker was lost, raw parts may hold an
 epoch twice; `pipeline.load_results("studies/NAME")` gives clean pandas frames: `.trials`, `.epochs`, `.decisions`.
 
-Beside the columns below, `trials` and `epochs` have a column `config_<name>` for each parameter, and `epochs` one for each
-metric, named as Keras names it, in lower case. Names are flat, in lower case and need no quotes in SQL.
+Beside the columns below, `trials` and `epochs` have a column `config_<name>` for each parameter, empty where a trial
+does not have it, and `epochs` one for each metric, named as Keras names it, in lower case. Names are flat, in lower case and need no quotes in SQL.
 
 The files carry `schema_version` {version} in their metadata. This file is made from `pipeline/storage/schema.py`.
 """
