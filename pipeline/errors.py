@@ -2,6 +2,7 @@
 
 TunepipeError
 ├── UserError            exit 2: a mistake a person can mend; printed as one paragraph, never with a traceback
+│   ├── UsageError       the command line cannot be read
 │   ├── InvalidJob       a TuneJob, a setting or a command-line value is not allowed
 │   │   └── StudyChanged the study to be resumed is of another job; shows the difference
 │   ├── JobNotFound      no job, study or trial of that name
@@ -34,6 +35,7 @@ __all__ = [
     "StudyExists",
     "Superseded",
     "TunepipeError",
+    "UsageError",
     "UserError",
 ]
 
@@ -48,6 +50,10 @@ class UserError(TunepipeError):
     """A mistake a person can mend."""
 
     exit_code = 2
+
+
+class UsageError(UserError):
+    """The command line cannot be read: an option or a command there is not, a value of the wrong kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
 from pipeline.cli.jobs import list_jobs
 from pipeline.cli.report import report
 from pipeline.cli.results import results
 from pipeline.cli.run import resume, run
+from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
+from pipeline.cli.usage import usage_error
 from pipeline.errors import TunepipeError
 
 __all__ = ["app", "main"]
@@ -24,6 +27,7 @@ app = typer.Typer(
 app.command("list")(list_jobs)
 app.command("run")(run)
 app.command("resume")(resume)
+app.command("studies")(list_studies)
 app.command("results")(results)
 app.command("report")(report)
 app.command("export")(export)
@@ -50,11 +54,21 @@ def _options(
 def main() -> None:
     """Run the command line; a user's mistake ends in a paragraph, a bug in a traceback."""
     try:
-        app()
+        sys.exit(_called())
     except TunepipeError as error:
-        Console(stderr=True).print("[bold red]tunepipe:[/] ", end="")
-        Console(stderr=True, markup=False, highlight=False).print(str(error), soft_wrap=True)
+        if str(error):
+            Console(stderr=True).print("[bold red]tunepipe:[/] ", end="")
+            Console(stderr=True, markup=False, highlight=False).print(str(error), soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _called() -> int | None:
+    """Let typer read the command line, but not print what is wrong with it."""
+    try:
+        code: int | None = app(prog_name="tunepipe", standalone_mode=False)
+    except TyperException as error:
+        raise usage_error(error) from None
+    return code
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Name, Storage
+from pipeline.cli.options import Storage, Study, study_store
 
 __all__ = ["report"]
 
 
 def report(
-    name: Name,
+    study: Study,
     storage: Storage = "studies",
     output: Annotated[
         Path | None, typer.Option(help="A file to write instead of the study's own.", show_default=False)
@@ -21,9 +21,8 @@ def report(
     from pipeline.errors import StorageError
     from pipeline.results.load import load_results
     from pipeline.results.report import report_page, write_report
-    from pipeline.storage import Store
 
-    store = Store(storage).folder(name)
+    store = study_store(study, storage)
     if output is None:
         typer.echo(write_report(store))
         return

@@ -1,14 +1,18 @@
 """`tunepipe run` and `tunepipe resume`: a study from its start, or from where it was, to its end."""
 
 import sys
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.options import Json, Name, Storage, assignments
+from pipeline.cli.options import Json, Storage, Study, assignments, located, study_store
+from pipeline.errors import NoTrialSucceeded
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pipeline.execution.run import Outcome
     from pipeline.study import TuneJob
 
@@ -35,7 +39,9 @@ Fields = Annotated[
 def run(
     job: Annotated[
         str,
-        typer.Argument(help="A name from `tunepipe list`, or a Python file that exports JOB.", show_default=False),
+        typer.Argument(
+            help="A name from `tunepipe list`, or a Python file that exports JOB.", metavar="JOB", show_default=False
+        ),
     ],
     trials: Trials = None,
     epochs: Epochs = None,
@@ -87,7 +93,7 @@ def run(
 
 
 def resume(
-    name: Name,
+    study: Study,
     trials: Trials = None,
     epochs: Epochs = None,
     total_epochs: TotalEpochs = None,
@@ -99,12 +105,12 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a study: its own job, from the copies in its folder. Nothing happens if it is finished."""
-    from pipeline.storage import Store
     from pipeline.study import load_study
 
     changes = _changes(_limits(trials, epochs, total_epochs, seconds, workers), set_)
-    tuned = load_study(Store(storage).folder(name)).replaced({**changes, "name": name})
-    _carry_out(tuned, storage, resume=True, accept_changes=False, address=address, as_json=as_json)
+    where, name = located(study, storage)
+    tuned = load_study(study_store(study, storage)).replaced({**changes, "name": name})
+    _carry_out(tuned, where, resume=True, accept_changes=False, address=address, as_json=as_json)
 
 
 def _limits(
@@ -138,7 +144,7 @@ def _carry_out(
     # The stream of now: while Ray runs, what it prints to stdout goes to a log.
     console = Console(file=sys.stderr if as_json else sys.stdout)
     # What trials print in this process, with --workers 0, must not stand before the one object of --json.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), _failures_told(tuned.name, storage, console):
         outcome = run_study(
             tuned,
             storage=storage,
@@ -148,16 +154,30 @@ def _carry_out(
             display=Progress(console),
             note=_note,
         )
-    _tell(outcome, tuned.name, storage, as_json=as_json)
+    _tell(outcome, tuned.name, as_json=as_json)
 
 
-def _tell(outcome: "Outcome", name: str, storage: str, *, as_json: bool) -> None:
+@contextmanager
+def _failures_told(name: str, storage: str, console: "Console") -> Iterator[None]:
+    """Where no trial succeeded there is no leaderboard to read the failures from: they are told before the error."""
+    try:
+        yield
+    except NoTrialSucceeded:
+        from pipeline.cli.results import print_failures
+        from pipeline.results.load import load_results
+        from pipeline.storage import Store
+
+        print_failures(load_results(Store(storage).folder(name).uri), console)
+        raise
+
+
+def _tell(outcome: "Outcome", name: str, *, as_json: bool) -> None:
     """The leaderboard, how it ended, and where everything lies."""
     from pipeline.cli.results import show
 
     if not as_json and outcome.already:
         typer.echo(f"The study {name!r} is finished already; --name starts another, a larger budget goes on with it.\n")
-    show(name, storage, top=10, as_json=as_json)
+    show(outcome.store, top=10, as_json=as_json)
     if as_json:
         return
     if outcome.message:

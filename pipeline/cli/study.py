@@ -5,40 +5,35 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Name, Storage
+from pipeline.cli.options import Storage, Study, study_store, trial_id
 from pipeline.errors import JobNotFound
 
 __all__ = ["export", "logs"]
 
 
 def export(
-    name: Name,
+    study: Study,
     to: Annotated[Path, typer.Option(help="The folder to write into; made if it is not there.", show_default=False)],
     storage: Storage = "studies",
 ) -> None:
     """Write the winner's model: Keras file, architecture as JSON, weights as HDF5."""
     from pipeline.execution.export import export as export_winner
-    from pipeline.storage import Store
 
-    for path in export_winner(Store(storage).folder(name), to):
+    for path in export_winner(study_store(study, storage), to):
         typer.echo(path)
 
 
 def logs(
-    name: Name,
+    study: Study,
     trial: Annotated[str, typer.Option(help="The trial's id or number.", show_default=False)],
     storage: Storage = "studies",
 ) -> None:
     """Print what a trial printed."""
-    from pipeline.storage import Store
     from pipeline.study import layout
 
-    store = Store(storage).folder(name)
-    trial_id = layout.trial_id(int(trial)) if trial.isascii() and trial.isdigit() else trial
-    if not store.exists(layout.STUDY):
-        raise JobNotFound(f"There is no study {name!r} in {storage}.")
-    if not store.exists(layout.log(trial_id)):
+    store, wanted = study_store(study, storage), trial_id(trial)
+    if not store.exists(layout.log(wanted)):
         kept = [Path(path).stem for path in store.files("logs")]
         there = f"trials that did: {', '.join(kept)}" if kept else "no trial did"
-        raise JobNotFound(f"Trial {trial_id!r} of {name!r} has printed nothing; {there}.")
-    typer.echo(store.read_text(layout.log(trial_id)), nl=False)
+        raise JobNotFound(f"Trial {wanted!r} of the study in {store.uri} has printed nothing; {there}.")
+    typer.echo(store.read_text(layout.log(wanted)), nl=False)

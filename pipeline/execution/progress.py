@@ -14,19 +14,14 @@ from rich.text import Text
 
 from pipeline.execution.session import Session
 from pipeline.results.leaderboard import format_number, format_value
+from pipeline.results.states import STATES
 
 __all__ = ["Progress"]
 
 _LINE_SECONDS = 10.0
 
-_COLOURS = {
-    "running": "cyan",
-    "waiting": "white",
-    "paused": "yellow",
-    "stopped": "bright_black",
-    "completed": "green",
-    "failed": "red",
-}
+_ORDER = sorted(STATES, key=lambda state: not STATES[state].lasting)
+"""What is going on is told first."""
 
 
 class Progress:
@@ -59,12 +54,13 @@ class Progress:
                 self._console.print(_line(session), highlight=False, markup=False, soft_wrap=True)
 
     def _lines(self, session: Session, ended: threading.Event) -> None:
-        shown = ""
+        shown = None
         while not ended.wait(_LINE_SECONDS):
-            line = _line(session)
-            if line != shown:
-                self._console.print(line, highlight=False, markup=False, soft_wrap=True)
-                shown = line
+            # The clock, the pace and what is left change by themselves: they are worth no line of their own.
+            happened = (_counts(session), session.total_epochs, _best(session).plain)
+            if happened != shown:
+                self._console.print(_line(session), highlight=False, markup=False, soft_wrap=True)
+                shown = happened
 
 
 class _Picture:
@@ -78,7 +74,7 @@ class _Picture:
         counts = _counts(session)
         head = Text.assemble((job.name, "bold"), "  ", (_clock(session.seconds), "bright_black"))
         states = Text("  ").join(
-            Text(f"{count} {state}", style=_COLOURS[state]) for state, count in counts.items() if count
+            Text(f"{count} {state}", style=STATES[state].colour) for state, count in counts.items() if count
         )
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="bright_black", justify="right")
@@ -111,7 +107,7 @@ def _line(session: Session) -> str:
 
 def _counts(session: Session) -> Counter[str]:
     found = Counter(str(trial.state) for trial in list(session.trials.values()))
-    return Counter({state: found[state] for state in _COLOURS})
+    return Counter({state: found[state] for state in _ORDER})
 
 
 def _best(session: Session) -> Text:

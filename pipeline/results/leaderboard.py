@@ -1,6 +1,9 @@
 """The best trials of a study as a table a person reads."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -8,11 +11,42 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.results.load import Results, config_of
+from pipeline.results.states import STATES
 from pipeline.space import Config
 
-__all__ = ["configs_at_best", "format_number", "format_value", "leaderboard", "ranked"]
+__all__ = [
+    "Line",
+    "as_html",
+    "columns",
+    "configs_at_best",
+    "format_number",
+    "format_value",
+    "leaderboard",
+    "lines",
+    "outline",
+    "ranked",
+]
 
-_COLOURS = {"completed": "green", "stopped": "bright_black", "failed": "red", "running": "cyan", "paused": "yellow"}
+_STATE = 5
+"""The place of the column that is coloured."""
+
+_WORDS = ("trial", "state")
+"""Columns that hold no numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of the leaderboard.
+
+    Args:
+        cells: What stands in each column.
+        state: The trial's state.
+        best: Whether it is the study's best trial.
+    """
+
+    cells: Sequence[str]
+    state: str
+    best: bool
 
 
 def format_number(value: float) -> str:
@@ -60,34 +94,75 @@ def leaderboard(results: Results, *, top: int | None = 10) -> Table:
         top: How many rows; None for all.
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("trial")
-    table.add_column(Text(results.objective.metric), justify="right")
-    table.add_column("at epoch", justify="right")
-    table.add_column("epochs", justify="right")
-    table.add_column("seconds", justify="right")
-    table.add_column("state")
-    drawn = [name for name, domain in results.space.items() if hasattr(domain, "draw")]
-    for name in drawn:
-        table.add_column(name, justify="right")
+    for column in columns(results):
+        table.add_column(Text(column), justify="left" if column in _WORDS else "right")
+    for line in lines(results, top=top):
+        state = Text(line.state, style=STATES[line.state].colour if line.state in STATES else "")
+        cells = [state if place == _STATE else Text(cell) for place, cell in enumerate(line.cells)]
+        table.add_row(*cells, style="bold" if line.best else "")
+    return table
+
+
+def columns(results: Results) -> list[str]:
+    """The leaderboard's columns by name."""
+    return ["trial", results.objective.metric, "at epoch", "epochs", "seconds", "state", *_drawn(results)]
+
+
+def lines(results: Results, *, top: int | None = 10) -> list[Line]:
+    """The leaderboard's rows.
+
+    Args:
+        results: A study's results.
+        top: How many rows; None for all.
+    """
     shown = ranked(results)[:top]
-    rows = _records(results.trials, "trial_id", shown)
-    configs = configs_at_best(results)
+    rows, configs = _records(results.trials, "trial_id", shown), configs_at_best(results)
+    found = []
     for trial_id in shown:
-        row = rows[trial_id]
-        config = configs[trial_id]
+        row, config = rows[trial_id], configs[trial_id]
         known = row["objective"] == row["objective"]
-        best = results.best is not None and trial_id == results.best.trial_id
-        table.add_row(
+        cells = [
             trial_id,
             format_number(row["objective"]) if known else "–",
             str(row["best_epoch"]) if known else "–",
             str(row["epochs"]),
             f"{row['seconds']:.1f}",
-            Text(row["state"], style=_COLOURS.get(row["state"], "")),
-            *(Text(format_value(config[name]) if name in config else "–") for name in drawn),
-            style="bold" if best else "",
-        )
-    return table
+            str(row["state"]),
+            *(format_value(config[name]) if name in config else "–" for name in _drawn(results)),
+        ]
+        best = results.best is not None and trial_id == results.best.trial_id
+        found.append(Line(cells, str(row["state"]), best))
+    return found
+
+
+def as_html(results: Results, *, top: int = 10) -> str:
+    """The leaderboard as a table for a notebook.
+
+    Args:
+        results: A study's results.
+        top: How many rows.
+    """
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns(results))
+    body = "".join(
+        f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in line.cells)}</tr>"
+        for line in lines(results, top=top)
+        for tag in ["th" if line.best else "td"]
+    )
+    more = len(results.trials) - top
+    rest = f"<p>… and {more} more in <code>.trials</code>.</p>" if more > 0 else ""
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
+    return f"<p>{escape(outline(results))}</p>{table}{rest}"
+
+
+def outline(results: Results) -> str:
+    """A study in one line: its name, its state, how its trials stand, and how many epochs they trained."""
+    counts = results.trials["state"].value_counts()
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"{results.name}  {results.state}, {states or 'no trials yet'}; {len(results.epochs)} epochs"
+
+
+def _drawn(results: Results) -> list[str]:
+    return [name for name, domain in results.space.items() if hasattr(domain, "draw")]
 
 
 def _records(frame: pd.DataFrame, key: str, shown: list[str]) -> dict[str, dict[str, Any]]:

@@ -11,12 +11,13 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.errors import JobNotFound, StorageError
+from pipeline.errors import StorageError
 from pipeline.results.gather import Tables, column_value, gather, parameters_of, space_of
 from pipeline.space import Config, Place, Scalar, Space, walk
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Objective, layout
+from pipeline.study.studies import no_study
 
 __all__ = [
     "SILENT_SECONDS",
@@ -26,7 +27,8 @@ __all__ = [
     "from_tables",
     "load_results",
     "read_sessions",
-    "study_names",
+    "read_study",
+    "state_of",
 ]
 
 SILENT_SECONDS = 60
@@ -111,6 +113,18 @@ class Results:
         """Seconds a driver was alive, over all sessions."""
         return float(sum(session.get("seconds") or 0 for session in self.sessions))
 
+    def __repr__(self) -> str:
+        best = (
+            f", best {self.objective.metric}={self.best.value:.6g} of trial {self.best.trial_id}" if self.best else ""
+        )
+        return f"<Results of {self.name!r}: {self.state}, {len(self.trials)} trials, {len(self.epochs)} epochs{best}>"
+
+    def _repr_html_(self) -> str:
+        """The leaderboard, as a notebook shows it."""
+        from pipeline.results.leaderboard import as_html
+
+        return as_html(self)
+
 
 def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:
     """Read a study, also one that runs.
@@ -127,7 +141,7 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Res
         StorageError: The storage cannot be read, or the study was written by a newer tunepipe.
     """
     store = Store(path_or_uri)
-    study = _study(store)
+    study = read_study(store)
     results = from_tables(gather(store, study), study, read_sessions(store), location=store.uri, now=now)
     return replace(results, test=_test(store, results.best))
 
@@ -151,7 +165,7 @@ def from_tables(
     """
     trials, epochs = _frame(tables.trials), _frame(tables.epochs)
     best = _best(trials, epochs, study)
-    state = _state(sessions, now or datetime.now(UTC))
+    state = state_of(sessions, now or datetime.now(UTC))
     return Results(study, trials, epochs, _frame(tables.decisions), sessions, state, best, location)
 
 
@@ -169,11 +183,6 @@ def config_of(row: Mapping[str, Any] | pd.Series, space: Space) -> Config:
     return config
 
 
-def study_names(store: Store) -> list[str]:
-    """Names of the studies in a storage, sorted."""
-    return [name for name in store.folders() if store.exists(f"{name}/{layout.STUDY}")]
-
-
 def _stands_for(found: Scalar, drawn: Scalar) -> bool:
     """Whether a column holds `found` for `drawn`: as text in a choice of mixed types, 1.0 for 1 among floats."""
     if isinstance(found, str):
@@ -181,11 +190,17 @@ def _stands_for(found: Scalar, drawn: Scalar) -> bool:
     return found == drawn and isinstance(found, bool) == isinstance(drawn, bool)
 
 
-def _study(store: Store) -> Mapping[str, Any]:
+def read_study(store: Store) -> Mapping[str, Any]:
+    """The content of study.json, checked as far as results need it.
+
+    Raises:
+        JobNotFound: There is no study there; names the studies there are.
+        StorageError: The file is not a study's, or was written by a newer tunepipe.
+    """
     try:
         content = store.read(layout.STUDY)
     except FileNotFoundError:
-        raise JobNotFound(_not_found(store)) from None
+        raise no_study(store) from None
     try:
         study = json.loads(content)
         version = study["schema_version"]
@@ -206,17 +221,6 @@ def _study(store: Store) -> Mapping[str, Any]:
             "Read it with the tunepipe that wrote it, or a newer one."
         )
     return study  # type: ignore[no-any-return]
-
-
-def _not_found(store: Store) -> str:
-    inside = study_names(store)
-    head, mark, query = store.uri.partition("?")
-    parent, _, name = head.rpartition("/")
-    if inside:
-        return f"{store.uri} is not a study but holds some: {', '.join(inside)}. Name one of them."
-    beside = study_names(Store(parent + mark + query)) if parent and not parent.endswith(":/") else []
-    there = f"there are {', '.join(beside)}" if beside else "there is none yet; `tunepipe run JOB` makes one"
-    return f"There is no study {name!r} in {parent or '/'}: {there}."
 
 
 def read_sessions(store: Store) -> list[Mapping[str, Any]]:
@@ -248,7 +252,13 @@ def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
         return None
 
 
-def _state(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
+def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    """A study's state: that of its last session, unless its driver has fallen silent.
+
+    Args:
+        sessions: The content of each driver session's file, by number.
+        now: The moment by which a driver counts as silent.
+    """
     if not sessions:
         return "waiting"
     state, beat = str(sessions[-1]["state"]), sessions[-1].get("heartbeat")

@@ -7,11 +7,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.results.failures import causes
 from pipeline.results.leaderboard import configs_at_best, format_number, format_value, ranked
 from pipeline.results.load import Results, load_results
 from pipeline.results.pictures import sections
 from pipeline.results.plots.space import scored, tuned
-from pipeline.results.summary import causes, counted, domain_in_words, duration, paragraphs, saved_epochs
+from pipeline.results.states import STATES
+from pipeline.results.summary import counted, domain_in_words, duration, paragraphs, saved_epochs
 from pipeline.results.svg import DAY, NIGHT
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -47,6 +49,7 @@ def report_page(results: Results) -> str:
         sections=sections(results),
         causes=causes(results),
         space=_space(results),
+        states=STATES,
         day=DAY,
         night=NIGHT,
         # What pictures say was escaped when they were drawn.

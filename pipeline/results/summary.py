@@ -1,55 +1,26 @@
 """What a study came to, in numbers and in words."""
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pipeline.results.leaderboard import format_number, format_value
 from pipeline.results.load import Results
+from pipeline.results.states import STATES
 from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
 
-__all__ = ["Cause", "causes", "counted", "domain_in_words", "duration", "listed", "paragraphs", "saved_epochs"]
+__all__ = ["counted", "domain_in_words", "duration", "listed", "paragraphs", "saved_epochs"]
 
 
 _MANY = 8
 """More things than these are not all named in a sentence; the tables have them all."""
-
-_LASTING = ("running", "paused", "waiting")
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Trials that failed alike.
-
-    Args:
-        what: The error in one line.
-        trials: Their ids.
-        text: The whole error of the first of them.
-    """
-
-    what: str
-    trials: Sequence[str]
-    text: str
 
 
 def paragraphs(results: Results) -> list[str]:
     """The study in three paragraphs: what was tuned, what is best, what the others came to and how long it took."""
     told = [(_what(results),), (_best(results), _test(results)), (_others(results), _saved(results), _time(results))]
     return [" ".join(filter(None, paragraph)) for paragraph in told]
-
-
-def causes(results: Results) -> list[Cause]:
-    """Failures grouped by their cause, the most frequent first; numbers within the error make no difference."""
-    failed = results.trials[results.trials["state"] == "failed"]
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for trial, error in zip(failed["trial_id"], failed["error"], strict=True):
-        text = error if isinstance(error, str) and error.strip() else "no error was recorded"
-        groups.setdefault(re.sub(r"\d+", "0", _first_line(text)), []).append((str(trial), text))
-    found = [Cause(_first_line(group[0][1]), [trial for trial, _ in group], group[0][1]) for group in groups.values()]
-    return sorted(found, key=lambda cause: -len(cause.trials))
 
 
 def saved_epochs(results: Results) -> tuple[int, int]:
@@ -142,22 +113,15 @@ def _test(results: Results) -> str:
 
 def _others(results: Results) -> str:
     states = results.trials["state"].value_counts()
-    words = {
-        "completed": "trained to the end",
-        "stopped": "stopped early",
-        "failed": "failed",
-        "running": "running",
-        "paused": "paused",
-        "waiting": "waiting",
-    }
-    parts = [f"{states[state]} {word}" for state, word in words.items() if states.get(state, 0)]
+    parts = [f"{states[state]} {STATES[state].told}" for state in STATES if states.get(state, 0)]
     count = len(results.trials)
     if not parts:
         return "No trial has started yet."
+    only = STATES[str(states.index[0])]
     if len(states) == 1 and count > 1:
-        return f"All {count} trials {'are ' if states.index[0] in _LASTING else ''}{words[str(states.index[0])]}."
+        return f"All {count} trials {'are ' if only.lasting else ''}{only.told}."
     if count == 1:
-        return f"The one trial {'is ' if states.index[0] in _LASTING else ''}{words[str(states.index[0])]}."
+        return f"The one trial {'is ' if only.lasting else ''}{only.told}."
     return f"Of {counted(count, 'trial')}, {listed(parts)}."
 
 
@@ -179,8 +143,3 @@ def _time(results: Results) -> str:
 def _some(items: Sequence[str]) -> str:
     """The first of many things, and how many more there are."""
     return listed(items) if len(items) <= _MANY else listed([*items[:_MANY], f"{len(items) - _MANY} more"])
-
-
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return lines[-1] if lines[0].startswith("Traceback") else lines[0]

@@ -24,7 +24,9 @@ _KINDS: dict[str, dict[str, Any]] = {"scheduler": SCHEDULERS, "searcher": SEARCH
 _PLAIN = {
     "missing": "must be given",
     "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
     "float_type": "must be a number",
+    "float_parsing": "must be a number",
     "finite_number": "must be finite",
     "bool_type": "must be true or false",
     "string_type": "must be text",

@@ -6,12 +6,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from pipeline.errors import JobNotFound, StorageError
+from pipeline.errors import StorageError
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import layout
 from pipeline.study.code import is_saved, module_of, source_of
 from pipeline.study.job import TuneJob
+from pipeline.study.studies import no_study
 
 __all__ = ["load_study", "save_study"]
 
@@ -53,9 +54,7 @@ def load_study(store: Store) -> TuneJob:
     try:
         text = store.read_text(layout.STUDY)
     except FileNotFoundError:
-        raise JobNotFound(
-            f"There is no study in {store.uri}: {layout.STUDY} is missing. `tunepipe run JOB` makes one."
-        ) from None
+        raise no_study(store) from None
     except UnicodeDecodeError:
         raise StorageError(f"{where} is not a text file. Put back the file that tunepipe wrote.") from None
     try:

@@ -42,7 +42,7 @@ def test_the_page_can_be_written_elsewhere(storage: Path, tmp_path: Path) -> Non
 
 def test_no_study_of_that_name(storage: Path) -> None:
     """The message names the studies that there are."""
-    with pytest.raises(JobNotFound, match="there are domains"):
+    with pytest.raises(JobNotFound, match="There is domains"):
         CliRunner().invoke(app, ["report", "nothing", "--storage", str(storage)], catch_exceptions=False)
 
 

@@ -69,5 +69,61 @@ def test_the_winners_test_metrics_are_shown_whatever_their_names(tmp_path: Path)
 
 def test_an_unknown_study_names_those_there_are(study: Recording) -> None:
     """The error names what there is."""
-    with pytest.raises(JobNotFound, match="there are mnist-asha"):
+    with pytest.raises(JobNotFound, match="There is mnist-asha"):
         CliRunner().invoke(app, ["results", "nothing", "--storage", Store(study.root).uri], catch_exceptions=False)
+
+
+def test_failures_are_told_by_cause_below_the_leaderboard(tmp_path: Path) -> None:
+    """How often, the error's first line, the place in the user's code, which trials, and how to see more."""
+    study = Recording(tmp_path, tune_job("broken"))
+    frames = ['File "/home/me/net.py", line 12, in build_model', 'File "/x/site-packages/keras/a.py", line 3, in f']
+    for trial, units in (("0000", 65), ("0001", 33)):
+        told = "\n".join([f"ValueError: {units} is odd", "", "Traceback (most recent call last):", *frames])
+        study.decide(trial, 0, "start", 0.0, config_after={"lr": 0.1})
+        study.decide(trial, 0, "fail", 1.0, told)
+    study.end(2.0)
+
+    told = invoke(study).stdout
+    assert "2 trials failed:\n  2 × ValueError: 65 is odd\n" in told
+    assert "at net.py:12 in build_model; trials 0000, 0001\n" in told
+    assert "`tunepipe results broken --trial 0000`" in told
+
+
+def test_without_failures_nothing_is_said_of_them(tmp_path: Path) -> None:
+    """A study in which all went well has no such paragraph."""
+    study = Recording(tmp_path, tune_job("well"))
+    study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0)
+    study.end(1.0)
+
+    assert "failed" not in invoke(study).stdout
+
+
+def test_one_trial_is_shown_whole(study: Recording) -> None:
+    """Its state, config, epochs, the decisions with their reasons, and the error to its last line."""
+    told = invoke(study, "--trial", "4").stdout
+    assert told.startswith("mnist-asha  trial 0004  failed, 0 epochs")
+    assert 'File "job.py", line 3' in told
+    assert "<script>" in told
+
+    told = invoke(study, "--trial", "0009").stdout
+    assert "units=" in told
+    assert "promote  0.6036, reaches 0.6023" in told
+    assert [line.split()[0] for line in told.splitlines() if "0.01785" in line] == ["config", "1"]
+
+
+def test_one_trial_as_json(study: Recording) -> None:
+    """The object holds the trial as in the study's object, its epochs and its decisions."""
+    told = json.loads(invoke(study, "--trial", "9", "--json").stdout)
+
+    trials = results_object(load_results(study.store.uri))["trials"]
+    assert told["trial"] == next(trial for trial in trials if trial["trial_id"] == "0009")
+    assert [row["epoch"] for row in told["epochs"]] == [1, 2]
+    assert told["epochs"][1]["metrics"]["val_accuracy"] is None
+    assert [row["kind"] for row in told["decisions"]] == ["start", "promote", "fail"]
+    assert told["decisions"][0]["config_after"] == told["trial"]["config"]
+
+
+def test_a_trial_that_is_not_there(study: Recording) -> None:
+    """The message says which ids there are."""
+    with pytest.raises(JobNotFound, match=r"no trial '0099'\. There are 24, from 0000 to 0023"):
+        invoke(study, "--trial", "99")

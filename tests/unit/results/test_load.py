@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from pipeline.errors import JobNotFound, StorageError
 from pipeline.results import Results, load_results
-from pipeline.results.load import config_of, study_names
+from pipeline.results.load import config_of
 from pipeline.space import Choice
 from pipeline.storage import Store
 from pipeline.study import Objective, layout
@@ -148,7 +149,7 @@ def test_a_study_before_its_first_session_waits(study: Recording) -> None:
 
 def test_a_missing_study_names_those_there_are(asha: Recording) -> None:
     """The message lists the studies beside the one asked for, or within the folder named."""
-    with pytest.raises(JobNotFound, match=r"no study 'nothing'.*there are mnist-asha"):
+    with pytest.raises(JobNotFound, match=r"no study 'nothing'.*There is mnist-asha"):
         load_results(asha.root / "nothing")
     with pytest.raises(JobNotFound, match="holds some: mnist-asha"):
         load_results(asha.root)
@@ -156,9 +157,8 @@ def test_a_missing_study_names_those_there_are(asha: Recording) -> None:
 
 def test_an_empty_storage_says_how_a_study_is_made(tmp_path: Path) -> None:
     """Where there is no study at all the message says what to do."""
-    with pytest.raises(JobNotFound, match="none yet; `tunepipe run JOB`"):
+    with pytest.raises(JobNotFound, match=r"nor any other\. `tunepipe run JOB`"):
         load_results(tmp_path / "nothing")
-    assert study_names(Store(tmp_path)) == []
 
 
 @pytest.mark.parametrize("version", [99, 0, "1", None, True])
@@ -223,8 +223,9 @@ def test_reading_results_imports_nothing_heavy(asha: Recording) -> None:
     code = (
         "import sys, json, io\n"
         "from pipeline.cli.results import show\n"
-        f"show({asha.job.name!r}, {str(asha.root)!r}, top=3, as_json=True)\n"
-        f"show({asha.job.name!r}, {str(asha.root)!r}, top=3, as_json=False)\n"
+        "from pipeline.storage import Store\n"
+        f"show(Store({asha.store.uri!r}), top=3, as_json=True)\n"
+        f"show(Store({asha.store.uri!r}), top=3, as_json=False)\n"
         "heavy = {'ray', 'tensorflow', 'keras', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)\n"
     )
@@ -232,3 +233,29 @@ def test_reading_results_imports_nothing_heavy(asha: Recording) -> None:
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[0])["study"] == asha.job.name
+
+
+def test_results_in_a_prompt_are_one_line(asha_results: Results) -> None:
+    """The name, the state and the best; not the tables' thousands of rows."""
+    told = repr(asha_results)
+
+    assert told.startswith("<Results of 'mnist-asha': finished, 24 trials, 64 epochs, best val_accuracy=0.96")
+    assert len(told.splitlines()) == 1
+
+
+def test_results_in_a_notebook_are_a_leaderboard(asha_results: Results) -> None:
+    """The ten best trials as a table, the best one emphasised, and how many more there are."""
+    told = asha_results._repr_html_()
+
+    assert told.count("<tr>") == 11
+    assert f"<th>{asha_results.best.trial_id}</th>" in told
+    assert "14 more" in told
+
+
+def test_a_notebook_shows_texts_of_a_study_as_texts(domains_results: Results) -> None:
+    """A name that looks like markup is none."""
+    job = {**domains_results.job, "name": "<b>x</b>"}
+    told = replace(domains_results, study={**domains_results.study, "job": job})._repr_html_()
+
+    assert "<b>" not in told
+    assert "&lt;b&gt;x" in told

@@ -11,7 +11,7 @@ from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results
 from pipeline.results.leaderboard import ranked
 from pipeline.results.report import report_page, write_report
-from pipeline.results.summary import causes, duration, saved_epochs
+from pipeline.results.summary import duration, saved_epochs
 from pipeline.results.svg import inline_svg
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -177,18 +177,6 @@ def test_saved_epochs_are_those_of_stopped_trials(asha_results: Results) -> None
     completed = (asha_results.trials["state"] == "completed").sum()
 
     assert saved_epochs(asha_results) == (int((9 - stopped["epochs"]).sum()), 9 * (len(stopped) + completed))
-
-
-def test_failures_are_grouped_by_cause(tmp_path: Path) -> None:
-    """Errors that differ in numbers alone are one cause; the more frequent comes first."""
-    results = load_results(EDGES["all_failed"](tmp_path).store.uri, now=START)
-    errors = ["ValueError: units 3", "Traceback (most recent call last):\n  x\nKeyError: 'a'", "ValueError: units 14"]
-    failed = replace(results, trials=results.trials.assign(error=errors))
-
-    assert [(cause.what, list(cause.trials)) for cause in causes(failed)] == [
-        ("ValueError: units 3", ["0000", "0002"]),
-        ("KeyError: 'a'", ["0001"]),
-    ]
 
 
 def test_a_population_shows_its_lineage(pbt_results: Results) -> None:

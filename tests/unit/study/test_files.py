@@ -134,7 +134,7 @@ def test_a_typed_in_function_is_saved_but_not_loaded(store: Store) -> None:
 
 def test_no_study_there(store: Store) -> None:
     """A folder without study.json is no study."""
-    with pytest.raises(JobNotFound, match=r"There is no study in .*studies/a: study\.json is missing"):
+    with pytest.raises(JobNotFound, match=r"There is no study 'a' in .*studies"):
         load_study(store)
 
 

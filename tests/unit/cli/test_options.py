@@ -1,0 +1,63 @@
+"""How the command line names a study: by its name within a storage, or by its folder."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.options import located, study_store, trial_id
+from pipeline.errors import JobNotFound
+from tests.unit.results.studies import Recording, tune_job
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with studies/one in it."""
+    monkeypatch.chdir(tmp_path)
+    Recording(tmp_path / "studies", tune_job("one"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("study", ["one", "./studies/one", "studies/one/", "studies/../studies/one", "{}/studies/one"])
+def test_a_name_and_every_kind_of_path_lead_to_the_study(study: str, here: Path) -> None:
+    """All of them name the same folder."""
+    assert study_store(study.format(here), "studies").local == here / "studies/one"
+
+
+def test_within_a_storage_its_folders_are_studies(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare word that is a study's folder right here needs no slash; a dot is the folder itself."""
+    monkeypatch.chdir("studies")
+    assert study_store("one", "studies").local == here / "studies/one"
+    monkeypatch.chdir("one")
+    assert study_store(".", "studies").local == here / "studies/one"
+
+
+def test_the_storages_study_goes_before_a_folder_of_its_name(here: Path) -> None:
+    """Whoever names a storage means what is in it."""
+    Recording(here, tune_job("one"))
+    assert study_store("one", "studies").local == here / "studies/one"
+
+
+def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
+    """The storage is what stands before the last slash."""
+    assert located("s3://bucket/deep/one?region=x", "studies") == ("s3://bucket/deep?region=x", "one")
+    assert located("gs://bucket/one/", "studies") == ("gs://bucket", "one")
+
+
+@pytest.mark.parametrize(
+    ("study", "told"),
+    [
+        ("two", r"no study 'two' in .*/studies\. There is one; `tunepipe studies --storage"),
+        ("onne", r"Did you mean 'one'\?"),
+        ("./nowhere/two", r"no study 'two' in .*/nowhere, nor any other\. `tunepipe run JOB` makes one"),
+        ("./studies", r"is not a study but holds some: one\. Name one of them"),
+    ],
+)
+def test_a_study_that_is_not_there(study: str, told: str, here: Path) -> None:
+    """One wording for all commands: those there are, the one that may be meant, and what lists them."""
+    with pytest.raises(JobNotFound, match=told):
+        study_store(study, "studies")
+
+
+def test_a_trial_is_called_by_its_number_too() -> None:
+    """7 and 0007 are the same trial; anything else is left as it is."""
+    assert [trial_id(text) for text in ("7", "0007", "x7")] == ["0007", "0007", "x7"]

@@ -1,0 +1,61 @@
+"""A command line that cannot be read is told in tunepipe's words, by the one place that prints."""
+
+import sys
+
+import pytest
+
+from pipeline.cli.app import main
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Call the command as a shell would; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["tunepipe", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code or 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "--trals", "3"], ["no option --trals", "Did you mean --trials?", "--epochs", "tunepipe run --help"]),
+        (["rusults", "x"], ["no command 'rusults'", "Did you mean results?", "studies", "tunepipe --help"]),
+        (["--nope"], ["no option --nope", "There is --version"]),
+        (["run"], ["Missing argument", "tunepipe run [OPTIONS]", "tunepipe run --help"]),
+        (["logs", "x"], ["Missing option '--trial'", "tunepipe logs --help"]),
+        (["run", "beale", "--trials", "abc"], ["--trials must be a whole number; found 'abc'"]),
+        (["run", "beale", "--seconds", "soon"], ["--seconds must be a number; found 'soon'"]),
+        (["results", "x", "--top", "0"], ["--top must be at least 1; found '0'"]),
+        (["results", "a", "b"], ["extra argument", "(b)", "tunepipe results [OPTIONS]"]),
+        (["run", "beale", "--trials"], ["'--trials' requires an argument", "--help"]),
+    ],
+)
+def test_a_command_line_that_cannot_be_read(
+    arguments: list[str], told: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2; stderr has what was wrong, what is allowed and what to do, without a box; stdout stays empty."""
+    assert call(monkeypatch, *arguments) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("tunepipe: ")
+    assert all(part in printed.err for part in told), printed.err
+    assert not set("╭│╰") & set(printed.err)
+
+
+def test_no_command_at_all_shows_the_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The help is printed, and nothing is called wrong."""
+    assert call(monkeypatch) == 2
+
+    printed = capsys.readouterr()
+    assert "Usage: tunepipe" in printed.out + printed.err
+    assert "tunepipe: " not in printed.err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "-h"], ["--version"], ["list"]])
+def test_what_can_be_read_ends_well(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 0, and nothing on stderr."""
+    assert call(monkeypatch, *arguments) == 0
+    assert capsys.readouterr().err == ""
