@@ -15,6 +15,7 @@ from pipeline.execution.resuming import last_session, reconciled
 from pipeline.execution.session import Session
 from pipeline.storage import Store
 from pipeline.study import TuneJob, save_study
+from pipeline.study.drawing import fewer
 
 __all__ = ["DEFAULT_STORAGE", "Display", "Outcome", "run"]
 
@@ -70,7 +71,7 @@ def run(
         accept_changes: Resume although code, data or domains of the job have changed.
         address: Of a running Ray cluster; None uses this machine.
         display: Shows the study while it runs.
-        note: Is told what a person may wonder about: that another driver is waited for.
+        note: Is told what a person may wonder about: that another driver is waited for, that there are fewer trials.
 
     Returns:
         How it ended.
@@ -101,6 +102,8 @@ def run(
         session.restore(left, epochs_before=saved.budget.epochs)
     if saved is None:
         save_study(store, job)
+        if (told := fewer(job)) is not None:
+            note(told)
     # The session's number is taken before anything of an earlier one is changed.
     recorder.flush_state(session.state())
     if saved is not None:

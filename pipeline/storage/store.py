@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from pipeline.errors import StorageError
-from pipeline.storage.schema import SCHEMA_VERSION
+from pipeline.storage.schema import KEYS, SCHEMA_VERSION, TABLES
 
 __all__ = ["Store"]
 
@@ -187,7 +187,7 @@ class Store:
 
         Raises:
             FileNotFoundError: There is no such file, and no part in such a folder.
-            StorageError: A file is not Parquet, or of a schema version that is not known here.
+            StorageError: A file is not Parquet, is not of this table, or of a schema version that is not known here.
         """
         for _ in range(_RETRIES):
             paths = [path] if path.endswith(".parquet") else [p for p in self.files(path) if p.endswith(".parquet")]
@@ -202,7 +202,7 @@ class Store:
             try:
                 return pa.concat_tables(tables, promote_options="permissive")
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise StorageError(f"The parts of {path} in {self.uri} do not fit together: {error}") from None
+                raise self._foreign(_odd_one(paths, tables), f"does not fit the other parts: {error}") from None
         raise StorageError(f"The parts of {path} in {self.uri} change faster than they can be read; try again.")
 
     def _read_part(self, path: str) -> pa.Table:
@@ -210,14 +210,23 @@ class Store:
         try:
             table = pq.read_table(content)
         except (pa.ArrowInvalid, OSError) as error:
-            raise StorageError(f"{path} in {self.uri} is not a whole Parquet file: {error}") from None
+            raise self._foreign(path, f"is not a whole Parquet file: {error}") from None
         version = (table.schema.metadata or {}).get(b"schema_version", b"1").decode()
         if not version.isdigit() or int(version) > SCHEMA_VERSION:
             raise StorageError(
                 f"{path} in {self.uri} has schema version {version}; this tunepipe reads up to {SCHEMA_VERSION}. "
                 "Read it with the tunepipe that wrote it, or a newer one."
             )
+        if missing := _missing(path, table.schema):
+            raise self._foreign(path, f"is no part of that table: it lacks the columns {', '.join(missing)}")
         return table
+
+    def _foreign(self, path: str, what: str) -> StorageError:
+        # Not passed over: were it a part of tunepipe's own that is damaged, the results would be wrong without a word.
+        return StorageError(
+            f"{path} in {self.uri} {what}. If it is not tunepipe's, move it out of the study: the rest can be read "
+            "then. If it is, restore it."
+        )
 
     def _path(self, path: str) -> str:
         parts = PurePosixPath(path).parts
@@ -270,3 +279,20 @@ class Store:
                 f"Cannot {doing} {where}: {reason}. {mend}, then go on with the study by `tunepipe resume`; or choose "
                 "another place with --storage."
             ) from error
+
+
+def _missing(path: str, schema: pa.Schema) -> list[str]:
+    """Columns that a file of the table it lies in must have, and has not, or of another type."""
+    table = PurePosixPath(path.removesuffix(".parquet")).parts[0]
+    types = {column.name: column.type for column in TABLES.get(table, ())}
+    return [name for name in KEYS.get(table, ()) if name not in schema.names or schema.field(name).type != types[name]]
+
+
+def _odd_one(paths: Sequence[str], tables: Sequence[pa.Table]) -> str:
+    """The first part whose columns do not fit those before it."""
+    for place in range(1, len(tables)):
+        try:
+            pa.unify_schemas([table.schema for table in tables[: place + 1]], promote_options="permissive")
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            return paths[place]
+    return paths[0]

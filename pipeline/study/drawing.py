@@ -13,7 +13,7 @@ from pipeline.study.faults import unknown
 if TYPE_CHECKING:
     from pipeline.study.job import TuneJob
 
-__all__ = ["config_of_trial", "start_faults", "trials_in_all"]
+__all__ = ["config_of_trial", "fewer", "start_faults", "trials_in_all"]
 
 _STREAM = 5
 """Keeps what completes a start apart from the searcher's draws, which come from (seed, index)."""
@@ -51,6 +51,19 @@ def trials_in_all(job: "TuneJob") -> int:
     size = job.searcher.size(job.space) if drawn or job.trial_seeds else 1
     starts = len(job.start_with) if drawn else 0
     return job.budget.trials if size is None else min(job.budget.trials, starts + size)
+
+
+def fewer(job: "TuneJob") -> str | None:
+    """Why the study has fewer trials than its budget allows, in words; None where it has as many."""
+    count, wanted = trials_in_all(job), job.budget.trials
+    if count == wanted:
+        return None
+    if not any(place.drawn for place in walk(job.space)):
+        return (
+            f"The space draws nothing, so all {wanted} trials would be alike: 1 is run. trial_seeds=True gives each "
+            "initial weights of its own."
+        )
+    return f"There are {count} configs to draw: {count} trials are run, not {wanted}."
 
 
 def start_faults(space: Mapping[str, Any], config: Mapping[str, Scalar], path: str) -> Iterator[Fault]:

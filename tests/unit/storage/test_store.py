@@ -126,54 +126,54 @@ def test_a_read_only_folder() -> None:
 
 def test_parts_are_one_table(store: Store) -> None:
     """Columns are united by name, whole numbers and floats too; other files in the folder are passed over."""
-    store.write_table("epochs/part-1.parquet", _part(1, loss=[1]))
-    store.write_table("epochs/part-2.parquet", _part(2, loss=[0.5], extra=["x"]))
-    store.write("epochs/notes.txt", "no part")
-    table = store.read_table("epochs")
+    store.write_table("rows/part-1.parquet", _part(1, loss=[1]))
+    store.write_table("rows/part-2.parquet", _part(2, loss=[0.5], extra=["x"]))
+    store.write("rows/notes.txt", "no part")
+    table = store.read_table("rows")
     assert table.to_pydict() == {"number": [1, 2], "loss": [1.0, 0.5], "extra": [None, "x"]}
 
 
 def test_parts_that_do_not_fit_together(store: Store) -> None:
     """A column that is text here and a number there cannot be united, which is told without a traceback of Arrow's."""
-    store.write_table("epochs/part-1.parquet", _part(1, loss=[0.5]))
-    store.write_table("epochs/part-2.parquet", _part(2, loss=["x"]))
-    with pytest.raises(StorageError, match="do not fit together"):
-        store.read_table("epochs")
+    store.write_table("rows/part-1.parquet", _part(1, loss=[0.5]))
+    store.write_table("rows/part-2.parquet", _part(2, loss=["x"]))
+    with pytest.raises(StorageError, match=r"rows/part-2\.parquet in .* does not fit the other parts.*move it out"):
+        store.read_table("rows")
 
 
 def test_reading_while_parts_are_compacted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the listed parts are gone before they are read, the folder is read again: nothing is lost or doubled."""
     for number in (1, 2):
-        store.write_table(f"epochs/part-{number}.parquet", _part(number))
+        store.write_table(f"rows/part-{number}.parquet", _part(number))
     read = Store._read_part
     compacted = []
 
     def read_after_compaction(self: Store, path: str) -> pa.Table:
         if not compacted:
             compacted.append(path)
-            store.write_table("epochs/all.parquet", pa.concat_tables([_part(1), _part(2)]))
+            store.write_table("rows/all.parquet", pa.concat_tables([_part(1), _part(2)]))
             for number in (1, 2):
-                store.delete(f"epochs/part-{number}.parquet")
+                store.delete(f"rows/part-{number}.parquet")
         return read(self, path)
 
     monkeypatch.setattr(Store, "_read_part", read_after_compaction)
-    assert store.read_table("epochs").to_pydict() == {"number": [1, 2]}
+    assert store.read_table("rows").to_pydict() == {"number": [1, 2]}
 
 
 def test_parts_that_never_stay(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading gives up after some tries instead of trying for ever."""
-    monkeypatch.setattr(Store, "files", lambda *_: ["epochs/gone.parquet"])
+    monkeypatch.setattr(Store, "files", lambda *_: ["rows/gone.parquet"])
     with pytest.raises(StorageError, match="change faster"):
-        store.read_table("epochs")
+        store.read_table("rows")
 
 
 @pytest.mark.parametrize("version", ["2", "99", "x", "-1", ""])
 def test_an_unknown_schema_version_is_refused(store: Store, version: str) -> None:
     """A part of a newer tunepipe is refused, naming both versions."""
     table = _part(1).replace_schema_metadata({"schema_version": version})
-    store.write_table("epochs/part-1.parquet", table)
+    store.write_table("rows/part-1.parquet", table)
     with pytest.raises(StorageError, match=f"schema version {version}; this tunepipe reads up to 1"):
-        store.read_table("epochs")
+        store.read_table("rows")
 
 
 def test_a_schema_version_is_written(store: Store) -> None:
@@ -187,9 +187,9 @@ def test_a_schema_version_is_written(store: Store) -> None:
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all"])
 def test_a_part_that_is_not_parquet(store: Store, content: bytes) -> None:
     """A broken part is named."""
-    store.write("epochs/part-1.parquet", content)
-    with pytest.raises(StorageError, match=r"epochs/part-1\.parquet in .* is not a whole Parquet file"):
-        store.read_table("epochs")
+    store.write("rows/part-1.parquet", content)
+    with pytest.raises(StorageError, match=r"rows/part-1\.parquet in .* is not a whole Parquet file"):
+        store.read_table("rows")
 
 
 def test_a_store_that_is_not_local() -> None:
@@ -209,3 +209,19 @@ def test_appending(store: Store) -> None:
     store.append("logs/a.log", b"1")
     store.append("logs/a.log", b"2")
     assert store.read("logs/a.log") == b"12"
+
+
+@pytest.mark.parametrize("table", ["epochs", "decisions"])
+@pytest.mark.parametrize(
+    "columns", [{"a": [1]}, {"trial_id": [7], "session": [1], "number": [1], "attempt": [1], "epoch": [1]}]
+)
+def test_a_strangers_file_among_the_parts(store: Store, table: str, columns: dict[str, list]) -> None:
+    """A Parquet file of something else is named, with what to do; moved away, the rest can be read."""
+    own = pa.Table.from_pylist([], schema=arrow_schema(table, {}))
+    store.write_table(f"{table}/part-0001-000001.parquet", own)
+    store.write_table(f"{table}/export.parquet", pa.table(columns))
+
+    with pytest.raises(StorageError, match=rf"{table}/export\.parquet in .* lacks the columns .*move it out"):
+        store.read_table(table)
+    store.delete(f"{table}/export.parquet")
+    assert store.read_table(table).num_rows == 0
