@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from pipeline.results.plots.style import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, THIRD, style
@@ -44,6 +44,9 @@ NIGHT = {
 _ENLARGED = 1.3
 """CSS pixels to the SVG's unit: the pictures' 9 points become 12 pixels."""
 
+_BITMAP_DPI = 144
+"""Of what is drawn as a bitmap within a picture, because it would be too many lines."""
+
 _DROPPED = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
 
 
@@ -62,11 +65,12 @@ def inline_svg(draw: Callable[[Axes], object], *, name: str, size: tuple[int, in
     with style(), rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
         # Only widths are guessed from the font here; the browser sets the text, and knows more scripts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(size[0] / 72 / _ENLARGED, size[1] / 72 / _ENLARGED))
-        FigureCanvasAgg(figure)
+        figure = Figure(figsize=(size[0] / 72 / _ENLARGED, size[1] / 72 / _ENLARGED), dpi=_BITMAP_DPI)
+        canvas = FigureCanvasSVG(figure)
         draw(figure.add_subplot())
         file = io.StringIO()
-        figure.savefig(file, format="svg", dpi=144, metadata={"Date": None})
+        # Not savefig, which draws every picture twice: once more than the layout needs.
+        canvas.print_svg(file, metadata={"Date": None})
     return _embedded(file.getvalue(), name, size[0])
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -13,7 +14,7 @@ from pipeline.results.load import Results
 from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, SECOND, by_decade, plainly, window
 from pipeline.storage.schema import metric_column
 
-__all__ = ["alive_seconds", "best_so_far", "learning_curves", "learning_rates", "train_column"]
+__all__ = ["alive_seconds", "best_so_far", "learning_curves", "learning_rates", "tracks", "train_column"]
 
 _MANY_POINTS = 20_000
 """With more than these, lines become a bitmap within the picture."""
@@ -142,6 +143,21 @@ def train_column(results: Results) -> str | None:
     return other if other != column and other in results.epochs and results.epochs[other].notna().any() else None
 
 
+def tracks(rows: pd.DataFrame, columns: Sequence[str], *, by: Sequence[str]) -> list[npt.NDArray[np.float64]]:
+    """Columns of rows as one array for each trial, or for each segment of one.
+
+    Args:
+        rows: Rows of `epochs`, in order of trial and epoch as results have them.
+        columns: Which columns.
+        by: What makes a track.
+    """
+    if not len(rows):
+        return []
+    # Pandas' groupby makes a frame of each: a hundred times as long.
+    changes = [np.flatnonzero(rows[name].to_numpy()[1:] != rows[name].to_numpy()[:-1]) + 1 for name in by]
+    return np.split(rows[list(columns)].to_numpy(np.float64), np.unique(np.concatenate(changes)))
+
+
 def alive_seconds(results: Results, rows: pd.DataFrame) -> np.ndarray:
     """Seconds a driver had been alive when each row was recorded: time between sessions does not count.
 
@@ -174,13 +190,13 @@ def _lines(results: Results, ax: Axes, column: str, by: Sequence[str] = ("trial_
     """Every trial, or segment of one, as a thin line with a point at its end."""
     if column not in results.epochs:
         return
-    tracks = [rows[["epoch", column]].to_numpy(np.float64) for _, rows in results.epochs.groupby(list(by))]
-    tracks = [known for track in tracks if len(known := track[np.isfinite(track[:, 1])])]
-    many = sum(len(track) for track in tracks) > _MANY_POINTS
-    alpha = 0.75 if len(tracks) < 40 else 0.45
-    lines = [track for track in tracks if len(track) > 1]
+    known = results.epochs[np.isfinite(results.epochs[column])]
+    found = tracks(known, ["epoch", column], by=by)
+    many = len(known) > _MANY_POINTS
+    alpha = 0.75 if len(found) < 40 else 0.45
+    lines = [track for track in found if len(track) > 1]
     ax.add_collection(LineCollection(lines, colors=MUTED, linewidths=1.0, alpha=alpha, rasterized=many))
-    ends = np.array([track[-1] for track in tracks]).reshape(-1, 2)
+    ends = np.array([track[-1] for track in found]).reshape(-1, 2)
     ax.plot(ends[:, 0], ends[:, 1], "o", color=MUTED, ms=3, mew=0, alpha=alpha, rasterized=many)
     ax.autoscale_view()
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.leaderboard import format_number, ranked
 from pipeline.results.load import Results
+from pipeline.results.plots.curves import tracks
 from pipeline.results.plots.space import config_places, parameter_axis
 from pipeline.results.plots.style import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, bare
 
@@ -164,14 +165,15 @@ def lineage(results: Results, ax: Axes) -> Axes:
     starts, ends = found["parent_epoch"].astype(int), found["epoch"].astype(int)
     for donor, start, receiver, end in zip(donors, starts, receivers, ends, strict=True):
         best = (donor, start, receiver, end) in on_path
-        ax.add_patch(
+        # Not as a patch, which would be measured for limits that are set below.
+        ax.add_artist(
             FancyArrowPatch(
                 (start, rows[donor]), (end, rows[receiver]), arrowstyle="-|>", mutation_scale=11 if best else 8,
                 connectionstyle="arc3,rad=0.18", shrinkA=2, shrinkB=3, color=ACCENT if best else SECOND,
                 lw=2.2 if best else 1.0, alpha=1 if best else 0.65, zorder=5 if best else 3,
             )
         )  # fmt: skip
-        ax.plot(end, rows[receiver], "|", color=SECOND, ms=8, mew=1.2, zorder=4)
+    ax.plot(ends, [rows[receiver] for receiver in receivers], "|", color=SECOND, ms=8, mew=1.2, zorder=4)
     for stretch in stretches:
         height = rows[stretch.trial_id]
         ax.plot([stretch.after, stretch.until], [height, height], color=ACCENT, lw=3.4, zorder=4)
@@ -210,11 +212,11 @@ def schedule(results: Results, ax: Axes, parameter: str) -> Axes:
     rows = results.epochs[["trial_id", "segment", "epoch", "model_epoch"]].assign(
         value=config_places(results, results.epochs, parameter)
     )
-    tracks = [
-        np.repeat(part[["epoch", "value"]].to_numpy(np.float64), 2, axis=0) - [[1, 0], [0, 0]] * len(part)
-        for _, part in rows.groupby(["trial_id", "segment"])
+    steps = [
+        np.repeat(part, 2, axis=0) - [[1, 0], [0, 0]] * len(part)
+        for part in tracks(rows, ["epoch", "value"], by=["trial_id", "segment"])
     ]
-    ax.add_collection(LineCollection(tracks, colors=MUTED, linewidths=0.9, alpha=0.5))
+    ax.add_collection(LineCollection(steps, colors=MUTED, linewidths=0.9, alpha=0.5))
     parameter_axis(ax, domain, rows["value"].dropna().to_numpy(), axis="y")
     life: list[tuple[float, float]] = []
     for stretch in ancestry(results):

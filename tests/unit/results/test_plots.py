@@ -178,7 +178,7 @@ def test_the_ancestry_of_the_best_leads_through_its_donor(population: Results) -
 
 def test_lineage_draws_an_arrow_for_each_exploit(population: Results) -> None:
     """The arrow on the best model's way has its colour."""
-    arrows = [patch for patch in drawn(plots.lineage, population).patches if isinstance(patch, FancyArrowPatch)]
+    arrows = drawn(plots.lineage, population).findobj(FancyArrowPatch)
     assert len(arrows) == len(exploits(population)) == 1
     assert matplotlib.colors.to_hex(arrows[0].get_edgecolor()) == ACCENT
 
