@@ -20,6 +20,9 @@ from pipeline.study import layout
 
 __all__ = ["report_page", "write_report"]
 
+_PRINTED = 40
+"""So many rows of the leaderboard are put on paper."""
+
 
 def report_page(results: Results) -> str:
     """A study's report.
@@ -50,6 +53,7 @@ def report_page(results: Results) -> str:
         causes=causes(results),
         space=_space(results),
         states=STATES,
+        printed=_PRINTED,
         day=DAY,
         night=NIGHT,
         # What pictures say was escaped when they were drawn.

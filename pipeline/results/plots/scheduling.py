@@ -117,7 +117,9 @@ def rungs(results: Results, ax: Axes) -> Axes:
         ("", ACCENT, "o", 1.0),
     ):
         mine = [trial for trial in order if (states[trial] if states[trial] in ("stopped", "failed") else "") == kind]
-        ends = np.array([[epochs[trial], rows[trial]] for trial in mine], np.float64).reshape(-1, 2)
+        if not mine:
+            continue  # a line without a point would still take room outside of the axes
+        ends = np.array([[epochs[trial], rows[trial]] for trial in mine], np.float64)
         bars = [[(0, row), (end, row)] for end, row in ends]
         ax.add_collection(LineCollection(bars, colors=colour, linewidths=width, alpha=alpha, capstyle="butt"))
         ax.plot(

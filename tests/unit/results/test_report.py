@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import JobNotFound
-from pipeline.results import Results, load_results
+from pipeline.results import Results, load_results, report
 from pipeline.results.leaderboard import ranked
 from pipeline.results.report import report_page, write_report
 from pipeline.results.summary import duration, saved_epochs
@@ -169,6 +169,18 @@ def test_test_metrics_are_told_where_they_are(asha_results: Results) -> None:
     text = _Page(report_page(replace(asha_results, test={"test_loss": 0.1, "test_accuracy": 0.9512}))).text
 
     assert "test_loss 0.1 and test_accuracy 0.9512" in text
+
+
+def test_paper_gets_the_best_trials_and_is_told_of_the_rest(
+    asha_results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows beyond so many are marked as not to be printed, and counted; on a short leaderboard none is."""
+    assert " beyond" not in report_page(asha_results)
+    monkeypatch.setattr(report, "_PRINTED", 20)
+    page = report_page(asha_results)
+
+    assert page.count(' beyond">') == len(asha_results.trials) - 20
+    assert f"… and {len(asha_results.trials) - 20} more" in page
 
 
 def test_saved_epochs_are_those_of_stopped_trials(asha_results: Results) -> None:
