@@ -2,9 +2,12 @@
 
 import re
 import runpy
+import shlex
 from pathlib import Path
 
 import pytest
+
+from pipeline.cli.options import assignments
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,3 +40,23 @@ def test_the_tables_are_documented_as_the_schema_has_them():
     """docs/tables.md is what the schema makes of it; if not: python scripts/document_tables.py."""
     namespace = runpy.run_path(str(ROOT / "scripts/document_tables.py"))
     assert (ROOT / "docs/tables.md").read_text(encoding="utf-8") == namespace["document"]()
+
+
+def test_the_fields_of_a_job_are_documented_as_the_code_has_them():
+    """The tables in docs/jobs.md are what the classes make of them; if not: python scripts/document_fields.py."""
+    namespace = runpy.run_path(str(ROOT / "scripts/document_fields.py"))
+    text = (ROOT / "docs/jobs.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"<!-- fields of (\w+) -->", text)) == set(namespace["CLASSES"])
+    assert text == namespace["documented"](text)
+
+
+def test_every_assignment_in_the_documentation_changes_the_job():
+    """What `--set` is shown with in docs/jobs.md is taken by the job of the same page, and is not what it was."""
+    text = (ROOT / "docs/jobs.md").read_text(encoding="utf-8")
+    namespace = {"__name__": "typed"}
+    exec(blocks("docs/jobs.md")[0], namespace)
+    lines = re.findall(r"^tunepipe run my_job.py (--set .*)$", text, re.MULTILINE)
+    assert len(lines) >= 7
+    for line in lines:
+        pairs = [word for word in shlex.split(line, comments=True) if word != "--set"]
+        assert namespace["JOB"].replaced(assignments(pairs)) != namespace["JOB"], line

@@ -1,0 +1,75 @@
+"""Fill the tables of fields in docs/jobs.md from the code: python scripts/document_fields.py."""
+
+import inspect
+import re
+from pathlib import Path
+
+from pydantic import TypeAdapter
+from pydantic_core import PydanticUndefined
+
+from pipeline import ASHA, PBT, Budget, Checkpoints, Resources, TuneJob
+
+FILE = Path(__file__).parents[1] / "docs/jobs.md"
+
+CLASSES = {cls.__name__: cls for cls in (TuneJob, Budget, Resources, Checkpoints, ASHA, PBT)}
+
+
+def documented(text: str) -> str:
+    """The text with each table between `<!-- fields of X -->` and `<!-- end -->` made anew."""
+    return re.sub(
+        r"(<!-- fields of (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{_table(CLASSES[found[2]])}{found[3]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def _table(cls: type) -> str:
+    meanings = _meanings(cls)
+    if cls is TuneJob:
+        rows = [
+            f"| `{name}` | {_default(field.default)} | {meanings[name]} |" for name, field in cls.model_fields.items()
+        ]
+        return "\n".join(["| field | unless given | meaning |", "| --- | --- | --- |", *rows, ""])
+    fields = TypeAdapter(cls).json_schema()["properties"]
+    rows = [
+        f"| `{name}` | {_default(field.get('default'))} | {_allowed(field)} | {meanings[name]} |"
+        for name, field in fields.items()
+        if name != "kind"
+    ]
+    return "\n".join(["| field | unless given | allowed | meaning |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _meanings(cls: type) -> dict[str, str]:
+    """What the docstring says of each field."""
+    arguments = inspect.getdoc(cls).partition("Args:\n")[2].partition("\n\n")[0]
+    found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", arguments, re.MULTILINE)
+    return {name: " ".join(meaning.split()) for name, meaning in found}
+
+
+def _default(value: object) -> str:
+    if value is PydanticUndefined:
+        return "must be given"
+    if value is None or value == "":
+        return "–"
+    return f"`{value!r}`" if isinstance(value, bool | int | float | str) else f"`{type(value).__name__}()`"
+
+
+def _allowed(field: dict[str, object]) -> str:
+    kinds = field.get("anyOf", [field])
+    return " or ".join(_kind(kind) for kind in kinds)
+
+
+def _kind(kind: dict[str, object]) -> str:
+    if kind["type"] == "null":
+        return "`None`"
+    if "const" in kind:
+        return f"`{kind['const']!r}`"
+    noun = {"integer": "whole number", "number": "number"}[kind["type"]]
+    words = {"ge": "at least", "gt": "above", "le": "at most"}
+    limits = [f"{word} {kind[name]:g}" for name, word in words.items() if name in kind]
+    return " ".join([noun, " and ".join(limits)]).strip()
+
+
+if __name__ == "__main__":
+    FILE.write_text(documented(FILE.read_text(encoding="utf-8")), encoding="utf-8")
