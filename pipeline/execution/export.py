@@ -54,7 +54,7 @@ def _make(store: Store, trial_id: str, epoch: int, config: dict[str, bool | int 
     if not store.exists(layout.checkpoint(trial_id, epoch)):
         raise JobNotFound(
             f"The weights of the best epoch, {layout.checkpoint(trial_id, epoch)}, are not in {store.uri}: "
-            "the study was cut off before they were written. Go on with it: tunepipe run … --resume."
+            f"the study was cut off before they were written. Go on with it: `tunepipe resume {store.uri}`."
         )
     assert job.data is not None
     worker = Worker(job, datasets.load(job.data), store, capture=False)

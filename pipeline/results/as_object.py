@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.results.failures import causes
 from pipeline.results.load import Results, config_of
 from pipeline.results.overview import StudyRow
 from pipeline.results.trial import trial_row
@@ -38,6 +39,10 @@ def results_object(results: Results) -> dict[str, Any]:
         "best": best and {"trial_id": best.trial_id, "value": best.value, "epoch": best.epoch, "config": best.config},
         "test": dict(results.test) if results.test is not None else None,
         "trials": [_trial(row, space) for row in results.trials.to_dict("records")],
+        "failures": [
+            {"error": cause.what, "where": cause.where or None, "trials": list(cause.trials)}
+            for cause in causes(results)
+        ],
     }
 
 

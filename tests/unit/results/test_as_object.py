@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.results import Results, load_results
-from pipeline.results.as_object import results_object
-from pipeline.storage.schema import TRIALS
-from tests.unit.results.studies import Recording, tune_job
+from pipeline.results.as_object import results_object, studies_object, trial_object
+from pipeline.results.overview import overview
+from pipeline.storage import Store
+from pipeline.storage.schema import DECISIONS, TRIALS
+from tests.unit.results.studies import Recording, asha_study, tune_job
 
 DOCUMENT = Path(__file__).parents[3] / "docs/results-json.md"
 
@@ -43,7 +45,7 @@ def results(request: pytest.FixtureRequest, tmp_path: Path) -> Results:
 
 def test_the_object_is_what_the_documentation_says(results: Results) -> None:
     """Every key documented, and no other, is there with a value of the type documented."""
-    of_study, of_trial = documented()
+    of_study, of_trial, *_ = documented()
     told = json.loads(json.dumps(results_object(results), allow_nan=False))
 
     assert set(told) == set(of_study)
@@ -54,6 +56,47 @@ def test_the_object_is_what_the_documentation_says(results: Results) -> None:
     for trial in told["trials"]:
         assert set(trial) == set(of_trial)
         assert all(isinstance(trial[key], kinds) for key, kinds in of_trial.items()), trial
+
+
+def test_a_trials_object_is_what_the_documentation_says(asha_results: Results, pbt_results: Results) -> None:
+    """Of every trial: the keys documented and no others, the trial itself as in the study's object."""
+    _, _, of_one, of_epoch, _ = documented()
+    for results in (asha_results, pbt_results):
+        for trial in results_object(results)["trials"]:
+            told = json.loads(json.dumps(trial_object(results, trial["trial_id"]), allow_nan=False))
+            assert set(told) == set(of_one)
+            assert all(isinstance(told[key], kinds) for key, kinds in of_one.items())
+            assert told["trial"] == trial
+            assert len(told["epochs"]) == trial["epochs"]
+            for epoch in told["epochs"]:
+                assert set(epoch) == set(of_epoch)
+                assert all(isinstance(epoch[key], kinds) for key, kinds in of_epoch.items()), epoch
+            for decision in told["decisions"]:
+                assert set(decision) == {column.name for column in DECISIONS} - {"study", "trial_id"}
+                assert isinstance(decision["config_after"], dict | None)
+
+
+def test_the_studies_object_is_what_the_documentation_says(tmp_path: Path) -> None:
+    """Of a study with trials, one without, and one that cannot be read."""
+    asha_study(tmp_path)
+    Recording(tmp_path, tune_job("empty"))
+    Store(tmp_path).write("broken/study.json", "{")
+    of_row = documented()[4]
+    told = json.loads(json.dumps(studies_object(overview(Store(tmp_path))), allow_nan=False))
+
+    assert len(told["studies"]) == 3
+    for row in told["studies"]:
+        assert set(row) == set(of_row)
+        assert all(isinstance(row[key], kinds) for key, kinds in of_row.items()), row
+
+
+def test_failures_are_grouped_in_the_object(asha_results: Results) -> None:
+    """Each cause with its trials, as the command shows them."""
+    failures = results_object(asha_results)["failures"]
+
+    assert [failure["trials"] for failure in failures] == [["0004"], ["0009"]]
+    assert set(failures[0]) == {"error", "where", "trials"}
+    assert failures[1]["where"] is None
 
 
 def test_every_column_of_trials_is_documented() -> None:
