@@ -12,7 +12,10 @@ from pipeline.errors import Fault, InvalidJob
 if TYPE_CHECKING:
     from pipeline.storage import Store
 
-__all__ = ["Json", "Storage", "Study", "assignments", "located", "study_store", "trial_id"]
+__all__ = ["STORAGE", "Json", "Storage", "Study", "assignments", "called", "located", "study_store", "trial_id"]
+
+STORAGE = "studies"
+"""Where studies lie unless told otherwise."""
 
 Storage = Annotated[str, typer.Option(help="Where studies lie: a folder, or a URI (s3://…, gs://…, abfs://…).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; everything else goes to stderr.")]
@@ -73,6 +76,14 @@ def study_store(study: str, storage: str) -> "Store":
     if not store.exists(layout.STUDY):
         raise no_study(store)
     return store
+
+
+def called(location: str) -> str:
+    """How a study is named on a command line, from where the command is called: the reverse of `located`."""
+    from pipeline.storage import Store
+
+    name = location.partition("?")[0].rpartition("/")[2]
+    return name if location == Store(STORAGE).folder(name).uri else location
 
 
 def trial_id(text: str) -> str:

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Storage, Study, study_store
+from pipeline.cli.options import STORAGE, Storage, Study, study_store
 
 __all__ = ["report"]
 
 
 def report(
     study: Study,
-    storage: Storage = "studies",
+    storage: Storage = STORAGE,
     output: Annotated[
         Path | None, typer.Option(help="A file to write instead of the study's own.", show_default=False)
     ] = None,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from pipeline.cli.options import Json, Storage, Study, study_store, trial_id
+from pipeline.cli.options import STORAGE, Json, Storage, Study, called, study_store, trial_id
 
 if TYPE_CHECKING:
     from pipeline.results import Results
@@ -22,7 +22,7 @@ _CAUSES, _TRIALS = 5, 12
 
 def results(
     study: Study,
-    storage: Storage = "studies",
+    storage: Storage = STORAGE,
     top: Annotated[int, typer.Option(min=1, help="How many trials the leaderboard shows.")] = 10,
     trial: Annotated[
         str | None,
@@ -81,14 +81,14 @@ def print_failures(found: "Results", console: Console | None = None) -> None:
         console.print(Text(f"      {where}{plural} {ids}"), soft_wrap=True)
     if len(told) > _CAUSES:
         console.print(f"  … and {counted(len(told) - _CAUSES, 'more cause', 'more causes')}.", style="dim")
-    shown = Text(
-        f"`tunepipe results {found.name} --trial {told[0].trials[0]}` shows a trial's whole error.", style="dim"
-    )
+    example = f"tunepipe results {called(found.location)} --trial {told[0].trials[0]}"
+    shown = Text(f"`{example}` shows a trial's whole error.", style="dim")
     console.print(shown, soft_wrap=True)
 
 
 def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     from pipeline.results.as_object import trial_object
+    from pipeline.results.failures import place
     from pipeline.results.load import load_results
     from pipeline.results.trial import trial_row, trial_view
 
@@ -100,7 +100,8 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     console.print(trial_view(found, wanted))
     error = trial_row(found, wanted)["error"]
     if isinstance(error, str) and error:
-        console.print("\n[bold]error[/]")
+        where = place(found, error)
+        console.print(Text.assemble("\n", ("error", "bold"), f" at {where}" if where else ""))
         console.print(Text(error.rstrip()), soft_wrap=True)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.options import Json, Storage, Study, assignments, located, study_store
+from pipeline.cli.options import STORAGE, Json, Storage, Study, assignments, located, study_store
 from pipeline.errors import NoTrialSucceeded
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def run(
     ] = None,
     workers: Workers = None,
     seed: Annotated[int | None, typer.Option(help="Where every draw comes from.", show_default=False)] = None,
-    storage: Storage = "studies",
+    storage: Storage = STORAGE,
     name: Annotated[str | None, typer.Option(help="The study's name; the job's own unless given.")] = None,
     set_: Fields = None,
     resume: Annotated[
@@ -99,7 +99,7 @@ def resume(
     total_epochs: TotalEpochs = None,
     seconds: Seconds = None,
     workers: Workers = None,
-    storage: Storage = "studies",
+    storage: Storage = STORAGE,
     set_: Fields = None,
     address: Address = None,
     as_json: Json = False,

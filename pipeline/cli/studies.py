@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.options import Json, Storage
+from pipeline.cli.options import STORAGE, Json, Storage
 
 __all__ = ["list_studies"]
 
 
-def list_studies(storage: Storage = "studies", as_json: Json = False) -> None:
+def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     """List the studies of a storage, the newest last."""
     from pipeline.results.as_object import studies_object
     from pipeline.results.leaderboard import format_number

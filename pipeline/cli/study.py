@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Storage, Study, study_store, trial_id
+from pipeline.cli.options import STORAGE, Storage, Study, study_store, trial_id
 from pipeline.errors import JobNotFound
 
 __all__ = ["export", "logs"]
@@ -14,7 +14,7 @@ __all__ = ["export", "logs"]
 def export(
     study: Study,
     to: Annotated[Path, typer.Option(help="The folder to write into; made if it is not there.", show_default=False)],
-    storage: Storage = "studies",
+    storage: Storage = STORAGE,
 ) -> None:
     """Write the winner's model: Keras file, architecture as JSON, weights as HDF5."""
     from pipeline.execution.export import export as export_winner
@@ -26,7 +26,7 @@ def export(
 def logs(
     study: Study,
     trial: Annotated[str, typer.Option(help="The trial's id or number.", show_default=False)],
-    storage: Storage = "studies",
+    storage: Storage = STORAGE,
 ) -> None:
     """Print what a trial printed."""
     from pipeline.study import layout

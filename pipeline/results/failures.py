@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.results.load import Results
 
-__all__ = ["Cause", "causes", "first_line", "own_frame"]
+__all__ = ["Cause", "causes", "first_line", "own_frame", "place"]
 
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$', re.MULTILINE)
 _PACKAGE = Path(__file__).parents[1]
@@ -49,6 +49,11 @@ def causes(results: Results) -> list[Cause]:
         for (_, where), group in groups.items()
     ]
     return sorted(found, key=lambda cause: -len(cause.trials))
+
+
+def place(results: Results, error: str) -> str:
+    """As `own_frame`, with the modules of the study's job counted as the user's."""
+    return own_frame(error, _job_files(results))
 
 
 def own_frame(error: str, own: Collection[str] = ()) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.options import located, study_store, trial_id
+from pipeline.cli.options import called, located, study_store, trial_id
 from pipeline.errors import JobNotFound
 from tests.unit.results.studies import Recording, tune_job
 
@@ -56,6 +56,13 @@ def test_a_study_that_is_not_there(study: str, told: str, here: Path) -> None:
     """One wording for all commands: those there are, the one that may be meant, and what lists them."""
     with pytest.raises(JobNotFound, match=told):
         study_store(study, "studies")
+
+
+def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path) -> None:
+    """In the storage that is meant anyway by its name, elsewhere by its folder; both lead back to it."""
+    assert called(str(here / "studies/one")) == "one"
+    for location in (str(here / "other/two"), "s3://bucket/two?region=x"):
+        assert called(location) == location
 
 
 def test_a_trial_is_called_by_its_number_too() -> None:

@@ -86,7 +86,7 @@ def test_failures_are_told_by_cause_below_the_leaderboard(tmp_path: Path) -> Non
     told = invoke(study).stdout
     assert "2 trials failed:\n  2 × ValueError: 65 is odd\n" in told
     assert "at net.py:12 in build_model; trials 0000, 0001\n" in told
-    assert "`tunepipe results broken --trial 0000`" in told
+    assert f"`tunepipe results {study.store.uri} --trial 0000`" in told
 
 
 def test_without_failures_nothing_is_said_of_them(tmp_path: Path) -> None:
