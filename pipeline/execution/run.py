@@ -165,4 +165,5 @@ def _recorded(recorder: Recorder, session: Session) -> Iterator[None]:
 def _no_value(session: Session) -> str:
     failed = [trial for trial in session.trials.values() if trial.state == "failed"]
     why = session.over or f"All {len(failed)} trials failed."
-    return f"The study {session.job.name!r} ended without a value. {why} The table `trials` holds each error."
+    told = why.rstrip(".")
+    return f"The study {session.job.name!r} ended without a value. {told}. `tunepipe results` shows each error."
