@@ -148,3 +148,12 @@ def test_the_session_is_on_record_before_anything_is_trained(tmp_path):
     run(job(), storage=tmp_path)
     assert json.loads((tmp_path / "s/sessions/0001.json").read_text())["state"] == "finished"
     assert run(job(), storage=tmp_path, resume=True).already
+
+
+def test_fewer_trials_are_told_once_when_the_study_starts(tmp_path):
+    """A new study says through `note` that its trials would be alike; one that is resumed does not say it again."""
+    notes = []
+    alike = job(space={"curve": "steady"}, searcher="random")
+    run(alike, storage=tmp_path, note=notes.append)
+    run(alike, storage=tmp_path, resume=True, note=notes.append)
+    assert [note.partition(",")[0] for note in notes] == ["The space draws nothing"]

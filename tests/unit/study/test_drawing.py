@@ -8,7 +8,7 @@ from pipeline.errors import InvalidJob
 from pipeline.searchers import SEARCHERS, Tried
 from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
 from pipeline.study import Budget, Objective, TuneJob
-from pipeline.study.drawing import config_of_trial, trials_in_all
+from pipeline.study.drawing import config_of_trial, fewer, trials_in_all
 
 _SPACE = {
     "lr": LogUniform(0.001, 1.0),
@@ -86,6 +86,25 @@ def test_every_fault_of_every_start_is_told() -> None:
 def test_a_study_has_as_many_trials_as_there_are_configs(fields: dict[str, Any], trials: int) -> None:
     """Its budget, or all combinations and what it starts with; one where nothing is drawn."""
     assert trials_in_all(_job(**fields)) == trials
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, None),
+        ({"space": {"a": 1}}, "all 16 trials would be alike: 1 is run"),
+        ({"space": {"a": 1}, "trial_seeds": True}, None),
+        ({"space": {"a": 1}, "budget": Budget(trials=1)}, None),
+        (
+            {"searcher": "grid", "space": {"a": Choice([1, 2, 3])}},
+            "There are 3 configs to draw: 3 trials are run, not 16",
+        ),
+    ],
+)
+def test_fewer_trials_than_the_budget_are_explained(fields: dict[str, Any], told: str | None) -> None:
+    """Constants alone make one trial, a grid as many as it has; both are said, and nothing else is."""
+    said = fewer(_job(**fields))
+    assert said is None if told is None else told in str(said)
 
 
 def test_what_was_tried_in_another_space_is_not_learned_from() -> None:
