@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pipeline.cli.check import check
 from pipeline.cli.jobs import list_jobs
 from pipeline.cli.report import report
 from pipeline.cli.results import results
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(list_jobs)
+app.command("check")(check)
 app.command("run")(run)
 app.command("resume")(resume)
 app.command("results")(results)

@@ -1,0 +1,168 @@
+"""What would go wrong with a study after an hour, found out in a minute: every check in its order."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pipeline.errors import Interrupted
+from pipeline.execution.preflight import judging
+from pipeline.execution.preflight.estimate import Estimate, estimated, time_finding
+from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, unlooked
+from pipeline.execution.preflight.hearing import Hearing, asked_about
+from pipeline.execution.preflight.means import memory_finding, resources_finding, this_machine, workers_of
+from pipeline.execution.preflight.place import (
+    free_bytes,
+    probed,
+    space_finding,
+    storage_finding,
+    study_finding,
+)
+from pipeline.execution.preflight.process import facts
+from pipeline.execution.preflight.rehearsal import PACKED
+from pipeline.execution.preflight.versions import asked, installed, nodes_finding, versions_finding
+from pipeline.execution.travel import pack
+from pipeline.storage import Store
+from pipeline.study import TuneJob, layout, save_study
+from pipeline.study.code import module_of
+
+__all__ = ["Preflight"]
+
+_CLUSTER_SECONDS = 60.0
+
+
+class Preflight:
+    """Checks a study before it starts. `estimate` is there once an epoch was trained.
+
+    Args:
+        job: What is tuned.
+        storage: Where studies lie.
+        resume: Whether the study is to be resumed.
+        accept_changes: Although its code, data or domains have changed.
+        address: Of a running Ray cluster; None for this machine.
+        seconds: How long loading the data and training the first epochs may take.
+        note: Is told that there is something to wait for.
+    """
+
+    def __init__(
+        self,
+        job: TuneJob,
+        storage: str | Path,
+        *,
+        resume: bool,
+        accept_changes: bool,
+        address: str | None,
+        seconds: float,
+        note: Callable[[str], None],
+    ) -> None:
+        self.job = job
+        self.estimate: Estimate | None = None
+        self._storage = Store(storage)
+        self._resume, self._accept_changes, self._note = resume, accept_changes, note
+        self._address, self._seconds = address, seconds
+        self._nodes: list[NodeFacts] = [this_machine()]
+
+    def findings(self) -> Iterator[Finding]:
+        """Every finding as soon as it is known.
+
+        Raises:
+            Interrupted: By Ctrl-C or SIGTERM; every process that was started is gone.
+        """
+        try:
+            with _sigterm_as_ctrl_c():
+                yield from self._findings()
+        except KeyboardInterrupt:
+            raise Interrupted("The check was interrupted; nothing of it is left.") from None
+
+    def _findings(self) -> Iterator[Finding]:
+        with probed(self._storage) as probe:
+            stored = storage_finding(probe, self._storage.uri)
+            yield stored
+            if stored.level == "fault":
+                yield unlooked("study", "the storage cannot be used")
+            else:
+                yield study_finding(
+                    self.job,
+                    self._storage,
+                    resume=self._resume,
+                    accept_changes=self._accept_changes,
+                    note=self._note,
+                )
+            yield versions_finding(asked(), installed(list(asked()) or ["ray", "tensorflow", "keras"]))
+            if self._address is not None:
+                yield self._cluster(probe, usable=stored.level != "fault")
+        resources = resources_finding(self.job, self._nodes, joined=self._address is not None)
+        yield resources
+        if resources.level == "fault" and self.job.resources.gpus and self._address is None:
+            # TensorFlow would look for the GPUs that are not there.
+            for name in asked_about(self.job):
+                yield unlooked(name, "a trial cannot get its GPUs")
+            return
+        with TemporaryDirectory(prefix="tunepipe-check-") as folder:
+            yield from self._rehearsed(Store(folder))
+
+    def _cluster(self, probe: Store, *, usable: bool) -> Finding:
+        if not usable:
+            return unlooked("cluster", "the storage cannot be used")
+        probe.write("probe", b"here")
+        arguments = {"address": self._address, "uri": probe.uri, "node_seconds": _CLUSTER_SECONDS / 2}
+        told = list(facts("pipeline.execution.preflight.cluster", arguments, seconds=_CLUSTER_SECONDS))
+        if told and isinstance(told[0], ClusterFacts):
+            self._nodes = list(told[0].nodes)
+            return nodes_finding(self._nodes, installed())
+        failed = next((fact for fact in told if isinstance(fact, Failed)), Failed("It told nothing."))
+        return judging.failed_finding("cluster", failed, {}, "Look at --address, and at `ray status` there.")
+
+    def _rehearsed(self, store: Store) -> Iterator[Finding]:
+        arguments = {"folder": store.uri, "folders": _packed(self.job, store)}
+        sources = _sources(self.job, store)
+        training = Hearing(self.job, sources)
+        child = facts("pipeline.execution.preflight.rehearsal", arguments, seconds=self._seconds)
+        for fact in child:
+            yield from training.hear(fact)
+        yield from training.rest()
+        if not training.usable:
+            for name in ("memory", "space", "time"):
+                yield unlooked(name, "no epoch was trained")
+            return
+        yield from self._sized(training)
+
+    def _sized(self, training: Hearing) -> Iterator[Finding]:
+        joined, trained = self._address is not None, training.trained[-1]
+        workers = workers_of(self.job, self._nodes, joined=joined)
+        self.estimate = estimated(self.job, trained, start=training.start, workers=workers)
+        yield memory_finding(self.job, self._nodes, trained.bytes_memory, self.estimate.workers)
+        free = free_bytes(self._storage)
+        yield space_finding(self.estimate.bytes_kept, self.estimate.bytes_checkpoint, free)
+        yield time_finding(self.job, self.estimate)
+
+
+def _packed(job: TuneJob, store: Store) -> list[str]:
+    """Put the job into a folder as a study's; returns where its files import from."""
+    content, folders = pack(job)
+    save_study(store, job)
+    if content is not None:
+        store.write(PACKED, content)
+    return folders
+
+
+def _sources(job: TuneJob, store: Store) -> dict[str, str]:
+    """The copies of the job's sources, each with the file that it is a copy of."""
+    assert store.local is not None
+    files = {module_of(function): sys.modules[function.__module__].__file__ for function in job.functions.values()}
+    return {str(store.local.resolve() / layout.source(module)): file for module, file in files.items() if file}
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends the check as Ctrl-C does: with its processes ended and its folders gone."""
+    before = None
+    with suppress(ValueError):  # not in the main thread
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
