@@ -1,7 +1,7 @@
 """`tunepipe check`: what would go wrong with a study after an hour, told before it starts."""
 
 import json
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +32,7 @@ from pipeline.cli.options import (
     limits,
     note,
 )
+from pipeline.errors import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,10 +90,13 @@ def check(
     console = Console(stderr=as_json, highlight=False)
     found = []
     waiting = console.status("looking …", spinner_style="dim") if console.is_terminal else nullcontext()
-    with waiting:
-        for finding in preflight.findings():
-            found.append(finding)
-            _show(console, finding)
+    try:
+        with waiting, closing(preflight.findings()) as findings:
+            for finding in findings:
+                found.append(finding)
+                _show(console, finding)
+    except KeyboardInterrupt:
+        raise Interrupted("The check was interrupted; nothing of it is left.") from None
     if as_json:
         estimate = preflight.estimate and asdict(preflight.estimate)
         typer.echo(json.dumps({"job": tuned.name, "findings": [asdict(each) for each in found], "estimate": estimate}))
@@ -122,10 +126,17 @@ def _show(console: Console, finding: "Finding") -> None:
 
 def _verdict(found: "Sequence[Finding]", job: str) -> str:
     """The last sentence."""
-    counts = {level: sum(each.level == level for each in found) for level in ("fault", "warning")}
-    if not any(counts.values()):
-        return f"Nothing stands in the way of `tunepipe run {job}`."
-    told = " and ".join(f"{n} {level}{'s' if n > 1 else ''}" for level, n in counts.items() if n)
-    if counts["fault"]:
-        return f"{told}: `tunepipe run {job}` would not come to its end."
-    return f"{told}: `tunepipe run {job}` can start."
+    faults = sum(finding.level == "fault" for finding in found)
+    warnings = sum(finding.level == "warning" and finding.looked for finding in found)
+    unlooked = sum(not finding.looked for finding in found)
+    told = [_counted(faults, "fault"), _counted(warnings, "warning"), f"{unlooked} not looked at" if unlooked else ""]
+    counts = ", ".join(part for part in told if part)
+    if faults:
+        return f"{counts}: mend {'it' if faults == 1 else 'them'} before `tunepipe run {job}`."
+    if counts:
+        return f"{counts}: `tunepipe run {job}` can start."
+    return f"Nothing stands in the way of `tunepipe run {job}`."
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'s' if count > 1 else ''}" if count else ""

@@ -2,12 +2,12 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.errors import Interrupted
+from pipeline.execution.on_ray import here
 from pipeline.execution.preflight import judging
 from pipeline.execution.preflight.estimate import Estimate, estimated, time_finding
 from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, unlooked
@@ -31,6 +31,8 @@ from pipeline.study.code import module_of
 __all__ = ["Preflight"]
 
 _CLUSTER_SECONDS = 60.0
+_SIZES = ("memory", "space", "time")
+_NO_STORAGE = "the storage cannot be used"
 
 
 class Preflight:
@@ -62,70 +64,72 @@ class Preflight:
         self._storage = Store(storage)
         self._resume, self._accept_changes, self._note = resume, accept_changes, note
         self._address, self._seconds = address, seconds
+        self._usable, self._unreached = True, ""
         self._nodes: list[NodeFacts] = [this_machine()]
 
-    def findings(self) -> Iterator[Finding]:
-        """Every finding as soon as it is known.
-
-        Raises:
-            Interrupted: By Ctrl-C or SIGTERM; every process that was started is gone.
-        """
-        try:
-            with _sigterm_as_ctrl_c():
-                yield from self._findings()
-        except KeyboardInterrupt:
-            raise Interrupted("The check was interrupted; nothing of it is left.") from None
-
-    def _findings(self) -> Iterator[Finding]:
-        with probed(self._storage) as probe:
-            stored = storage_finding(probe, self._storage.uri)
-            yield stored
-            if stored.level == "fault":
-                yield unlooked("study", "the storage cannot be used")
+    def findings(self) -> Generator[Finding, None, None]:
+        """Every finding as soon as it is known; closed, or interrupted, it leaves no process and no file."""
+        with _sigterm_as_ctrl_c():
+            with probed(self._storage) as probe:
+                yield from self._placed(probe)
+                yield versions_finding(asked(), installed(list(asked()) or ["ray", "tensorflow", "keras"]))
+                if self._address is not None:
+                    yield self._cluster(probe)
+            if self._unreached:
+                yield unlooked("resources", self._unreached)
             else:
-                yield study_finding(
-                    self.job,
-                    self._storage,
-                    resume=self._resume,
-                    accept_changes=self._accept_changes,
-                    note=self._note,
-                )
-            yield versions_finding(asked(), installed(list(asked()) or ["ray", "tensorflow", "keras"]))
-            if self._address is not None:
-                yield self._cluster(probe, usable=stored.level != "fault")
-        resources = resources_finding(self.job, self._nodes, joined=self._address is not None)
-        yield resources
-        if resources.level == "fault" and self.job.resources.gpus and self._address is None:
-            # TensorFlow would look for the GPUs that are not there.
-            for name in asked_about(self.job):
-                yield unlooked(name, "a trial cannot get its GPUs")
-            return
-        with TemporaryDirectory(prefix="tunepipe-check-") as folder:
-            yield from self._rehearsed(Store(folder))
+                resources = resources_finding(self.job, self._nodes, joined=self._address is not None)
+                yield resources
+                if resources.level == "fault" and self._without_gpus:
+                    for name in (*asked_about(self.job), *_SIZES):
+                        yield unlooked(name, "a trial cannot get its GPUs")
+                    return
+            with TemporaryDirectory(prefix="tunepipe-check-") as folder:
+                yield from self._rehearsed(Store(folder))
 
-    def _cluster(self, probe: Store, *, usable: bool) -> Finding:
-        if not usable:
-            return unlooked("cluster", "the storage cannot be used")
+    @property
+    def _without_gpus(self) -> bool:
+        """Whether this machine lacks the GPUs that a trial asks for."""
+        return self.job.resources.gpus > here()[1]
+
+    def _placed(self, probe: Store) -> Iterator[Finding]:
+        stored = storage_finding(probe, self._storage.uri)
+        yield stored
+        self._usable = stored.level == "ok"
+        if not self._usable:
+            yield unlooked("study", _NO_STORAGE)
+            return
+        yield study_finding(
+            self.job, self._storage, resume=self._resume, accept_changes=self._accept_changes, note=self._note
+        )
+
+    def _cluster(self, probe: Store) -> Finding:
+        self._unreached = "the cluster was not asked"
+        if not self._usable:
+            return unlooked("cluster", _NO_STORAGE)
         probe.write("probe", b"here")
         arguments = {"address": self._address, "uri": probe.uri, "node_seconds": _CLUSTER_SECONDS / 2}
         told = list(facts("pipeline.execution.preflight.cluster", arguments, seconds=_CLUSTER_SECONDS))
         if told and isinstance(told[0], ClusterFacts):
-            self._nodes = list(told[0].nodes)
+            self._unreached, self._nodes = "", list(told[0].nodes)
             return nodes_finding(self._nodes, installed())
         failed = next((fact for fact in told if isinstance(fact, Failed)), Failed("It told nothing."))
         return judging.failed_finding("cluster", failed, {}, "Look at --address, and at `ray status` there.")
 
     def _rehearsed(self, store: Store) -> Iterator[Finding]:
-        arguments = {"folder": store.uri, "folders": _packed(self.job, store)}
-        sources = _sources(self.job, store)
-        training = Hearing(self.job, sources)
-        child = facts("pipeline.execution.preflight.rehearsal", arguments, seconds=self._seconds)
-        for fact in child:
-            yield from training.hear(fact)
+        job = self.job
+        if self._without_gpus:
+            # The nodes have them; here the epoch is trained without.
+            job = job.replaced({"resources.gpus": 0, "resources.strategy": None})
+        arguments = {"folder": store.uri, "folders": _packed(job, store)}
+        training = Hearing(self.job, _sources(job, store))
+        with closing(facts("pipeline.execution.preflight.rehearsal", arguments, seconds=self._seconds)) as told:
+            for fact in told:
+                yield from training.hear(fact)
         yield from training.rest()
-        if not training.usable:
-            for name in ("memory", "space", "time"):
-                yield unlooked(name, "no epoch was trained")
+        if why := self._unreached or ("" if training.usable else training.why):
+            for name in _SIZES:
+                yield unlooked(name, why)
             return
         yield from self._sized(training)
 
@@ -134,9 +138,16 @@ class Preflight:
         workers = workers_of(self.job, self._nodes, joined=joined)
         self.estimate = estimated(self.job, trained, start=training.start, workers=workers)
         yield memory_finding(self.job, self._nodes, trained.bytes_memory, self.estimate.workers)
-        free = free_bytes(self._storage)
-        yield space_finding(self.estimate.bytes_kept, self.estimate.bytes_checkpoint, free)
-        yield time_finding(self.job, self.estimate)
+        if self._usable:
+            free = free_bytes(self._storage)
+            yield space_finding(self.estimate.bytes_kept, self.estimate.bytes_checkpoint, free)
+        else:
+            yield unlooked("space", _NO_STORAGE)
+        if self._without_gpus:
+            self.estimate = None
+            yield unlooked("time", "this machine has no such GPUs, and the epoch was trained without")
+        else:
+            yield time_finding(self.job, self.estimate)
 
 
 def _packed(job: TuneJob, store: Store) -> list[str]:

@@ -12,33 +12,36 @@ _ABSENT = "absent"
 
 
 def corners(drawn: Sequence[Assignment], most: int = _FEW) -> list[Assignment]:
-    """A few trials that cover what the configs have in common and where they differ.
+    """A few trials of which the configs show as much of the space as so few can.
 
     Args:
         drawn: The study's first trials.
         most: How many are chosen at most.
 
     Returns:
-        The first trial, then each time the one that shows most that has not been seen: a value of a parameter that
-        takes few, the smallest or the largest of one that takes many, its absence.
+        The first trial, then each time the one that shows most that has not been seen, or else the earliest: a value of
+        a parameter that takes few, the smallest or the largest of one that takes many, its absence.
     """
     left = {index: _shown(assignment.config, drawn) for index, assignment in enumerate(drawn)}
     chosen: list[int] = []
     seen: set[Hashable] = set()
     while left and len(chosen) < most:
         index = max(left, key=lambda each: (not chosen and each == 0, len(left[each] - seen), -each))
-        if chosen and not left[index] - seen:
-            break
         seen |= left.pop(index)
         chosen.append(index)
     return [drawn[index] for index in chosen]
 
 
 def blamed(failed: Sequence[Config], built: Sequence[Config]) -> tuple[str, Scalar] | None:
-    """The value that all configs that failed share, and none that was built; None unless there is one alone."""
-    shared = set.intersection(*({*config.items()} for config in failed)) if failed else set()
-    alone = shared - {item for config in built for item in config.items()}
-    return alone.pop() if len(alone) == 1 and built else None
+    """The choice that all configs that failed share, and none that was built; None unless there is one alone."""
+    shared = set.intersection(*(_choices(config) for config in failed)) if failed and built else set()
+    alone = shared.difference(*map(_choices, built))
+    return alone.pop() if len(alone) == 1 else None
+
+
+def _choices(config: Config) -> set[tuple[str, Scalar]]:
+    # A real number is hardly ever drawn twice: that it failed alone says nothing.
+    return {(name, value) for name, value in config.items() if not isinstance(value, float)}
 
 
 def _shown(config: Config, drawn: Sequence[Assignment]) -> set[Hashable]:

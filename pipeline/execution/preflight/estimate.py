@@ -81,12 +81,11 @@ def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
     if budget.seconds is None or estimate.seconds <= budget.seconds:
         return Finding("time", "ok", found)
     limit = f"budget.seconds ends the study after {duration(budget.seconds)}"
-    first = estimate.seconds_start + estimate.seconds_build + estimate.seconds_epoch
-    if budget.seconds < first:
-        advice = f"Give it more than --seconds {first:.0f}."
-        return Finding("time", "fault", f"{limit}, before its first epoch ({duration(first)})", advice)
+    if budget.seconds < estimate.seconds_start:
+        start = duration(estimate.seconds_start)
+        return Finding("time", "fault", f"{limit}, and its workers take {start} to start", "Give it more --seconds.")
     pace = estimate.seconds_epoch + estimate.seconds_build * estimate.trials / estimate.epochs
-    enough = int((budget.seconds - estimate.seconds_start) * estimate.workers / pace)
+    enough = max(1, int((budget.seconds - estimate.seconds_start) * estimate.workers / pace))
     advice = "Trials that are cut off keep their best epoch; a larger budget goes on with them."
     return Finding("time", "warning", f"{found}. {limit}: enough for about {enough} epochs", advice)
 

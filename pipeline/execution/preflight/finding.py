@@ -35,12 +35,14 @@ class Finding:
         level: `ok`; `warning`: the study runs, and a person may want to know; `fault`: it would not come to its end.
         found: What was found, a sentence or two.
         advice: What to do; empty where there is nothing.
+        looked: Whether it could be looked at: not where an earlier check failed, which is a warning.
     """
 
     name: str
     level: Level
     found: str
     advice: str = ""
+    looked: bool = True
 
 
 def unlooked(name: str, why: str) -> Finding:
@@ -50,7 +52,7 @@ def unlooked(name: str, why: str) -> Finding:
         name: What was to be looked at.
         why: Which earlier one failed, as the end of a sentence.
     """
-    return Finding(name, "warning", f"not looked at: {why}")
+    return Finding(name, "warning", f"not looked at: {why}", looked=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Failed:
     Args:
         told: What happened, in a sentence.
         trace: The traceback; empty for an error that tunepipe raises on purpose.
-        late: Whether nothing but the time was up.
+        late: Whether it was ended because the time was up.
     """
 
     told: str

@@ -12,11 +12,12 @@ _HEARD = ("data", "epoch", "objective", "labels", "resume", "configs")
 """What a rehearsal is asked about, in order; a function has neither data nor labels nor models."""
 
 _ABOUT_MODELS = ("data", "labels", "configs")
+_WHY = {"data": "the data were not loaded", "epoch": "no epoch was trained"}
 _LONGER = "Give it more time with --wait SECONDS, or fewer rows."
 
 
 class Hearing:
-    """Turns facts into findings.
+    """Turns facts into findings; `why` says why something could not be looked at.
 
     Args:
         job: The study's job.
@@ -26,7 +27,7 @@ class Hearing:
     def __init__(self, job: TuneJob, sources: Mapping[str, str]) -> None:
         self._job, self._sources = job, sources
         self._left = asked_about(job)
-        self._why = "its process ended before"
+        self.why = "its process ended before"
         self.start = 0.0
         self.trained: list[Trained] = []
 
@@ -56,7 +57,7 @@ class Hearing:
         """What is still to be told when the process has ended."""
         yield from self._epoch()
         for name in list(self._left):
-            yield from self._told(unlooked(name, self._why))
+            yield from self._told(unlooked(name, self.why))
 
     def _told(self, finding: Finding) -> Iterator[Finding]:
         if finding.name in self._left:
@@ -67,27 +68,23 @@ class Hearing:
         if not self.trained or "epoch" not in self._left:
             return
         last = self.trained[-1]
-        epoch = judging.epoch_finding(self._job, self.trained, self._sources)
-        yield from self._told(epoch)
+        runs = last.told is None or judging.misses_objective(self._job, last)
+        yield from self._told(judging.epoch_finding(self._job, self.trained, self._sources))
         if last.metrics:
             yield from self._told(judging.objective_finding(self._job, last))
-        if last.told is None or last.mismatch is not None:
+        if runs or last.mismatch is not None:
             yield from self._told(judging.labels_finding(last))
-        if last.told is None:
+        if runs:
             yield from self._told(judging.exactness_finding(self._job, last))
-        self._why = "the first epoch failed" if last.told is not None else self._why
+        if last.told is not None:
+            self.why = "there is no such objective" if runs else "the first epoch failed"
 
     def _failed(self, failed: Failed) -> Iterator[Finding]:
         yield from self._epoch()
-        name = next(
-            (name for name in self._left if name in ("data", "epoch")), self._left[0] if self._left else "epoch"
-        )
-        stage = {"data": "the data were not loaded", "epoch": "no epoch was trained"}.get(name, "the time was up")
-        self._why = stage
+        name = next((name for name in self._left if name in _WHY), (self._left or ["epoch"])[0])
+        self.why = _WHY.get(name, self.why)
         if failed.late:
-            finding = Finding(
-                name, "warning", f"{stage[0].upper()}{stage[1:]} when the time was up. {failed.told}", _LONGER
-            )
+            finding = Finding(name, "warning", f"{failed.told[:-1]}, and {self.why}", _LONGER)
         else:
             advice = "Mend it, and check again." if failed.trace else ""
             finding = judging.failed_finding(name, failed, self._sources, advice)

@@ -19,6 +19,7 @@ __all__ = [
     "failed_finding",
     "finite",
     "labels_finding",
+    "misses_objective",
     "models_finding",
     "objective_finding",
     "user_frame",
@@ -91,14 +92,13 @@ def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str
     """
     last = trained[-1]
     what = "epoch" if job.model is not None else "step"
-    if last.told is not None and finite(job, last) and not _is_unknown(job, last):
+    if last.told is not None and finite(job, last) and not misses_objective(job, last):
         advice = "Mend it, and check again."
         return Finding("epoch", "fault", _with_frame(last.told, last.trace, sources), advice)
     if not finite(job, last):
-        advice = "Look at the data, and make the learning rates of the space smaller."
-        found = (
-            f"The loss or the objective is not finite in any of the {len(trained)} configs tried: {shown(last.config)}"
-        )
+        advice = "Look at the data, or make the learning rates of the space smaller."
+        tried = "; ".join(shown(each.config) for each in trained)
+        found = f"The loss or the objective is not finite with any config that was tried: {tried}"
         return Finding("epoch", "fault", found, advice)
     build = f", {duration(last.seconds_build)} to build its model" if job.model is not None else ""
     found = f"trial {last.trial_id} trains: {duration(last.seconds_epoch)} an {what}{build}"
@@ -110,6 +110,11 @@ def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str
     if last.notes:
         return Finding("epoch", "warning", f"{found}. {' '.join(f'{n[0].upper()}{n[1:]}' for n in last.notes)}")
     return Finding("epoch", "ok", found)
+
+
+def misses_objective(job: TuneJob, trained: Trained) -> bool:
+    """Whether all that fails is that the objective is not among the metrics, which is a finding by itself."""
+    return not trained.trace and bool(trained.metrics) and job.objective.metric not in trained.metrics
 
 
 def objective_finding(job: TuneJob, trained: Trained) -> Finding:
@@ -185,11 +190,6 @@ def size(count: float) -> str:
         if count < unit:
             return f"{count:.0f} bytes" if name == "bytes" else f"{count / unit * 1e3:.3g} {name}"
     return f"{count / 1e12:.3g} TB"
-
-
-def _is_unknown(job: TuneJob, trained: Trained) -> bool:
-    """Whether all that fails is that the objective is not among the metrics, which is told by itself."""
-    return not trained.trace and bool(trained.metrics) and job.objective.metric not in trained.metrics
 
 
 def _with_frame(told: str, trace: str, sources: Mapping[str, str]) -> str:

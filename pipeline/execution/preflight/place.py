@@ -53,7 +53,7 @@ def storage_finding(probe: Store, storage: str) -> Finding:
             raise StorageError(f"{probe.uri}/probe does not hold what was written last. Choose another --storage.")
         probe.delete("probe")
     except (StorageError, FileNotFoundError) as error:
-        return Finding("storage", "fault", str(error), "Choose another place with --storage, or mend its permissions.")
+        return Finding("storage", "fault", str(error))
     return Finding("storage", "ok", f"{storage}: a file was written, replaced, read back and deleted")
 
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from importlib import import_module
 from tempfile import TemporaryFile
 from typing import Any
@@ -35,7 +35,7 @@ _POLL_SECONDS = 0.2
 _LAST_LINES = 4
 
 
-def facts(module: str, arguments: Mapping[str, Any], *, seconds: float) -> Iterator[Fact]:
+def facts(module: str, arguments: Mapping[str, Any], *, seconds: float) -> Generator[Fact, None, None]:
     """Run `main(tell, **arguments)` of a module in a process of its own.
 
     Args:

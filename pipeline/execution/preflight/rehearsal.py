@@ -133,8 +133,8 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
             "seconds_build": first.rows[0].seconds_build if first.rows else 0.0,
             "seconds_epoch": _seconds(rows[-1]),
         }
-    quick = not told and _seconds(rows[-1]) < _QUICK_SECONDS
-    mismatch, inexact = _looked_at(worker, job, data, trial, quick=quick)
+    quick = not (report.failure or report.stuck) and bool(rows) and _seconds(rows[-1]) < _QUICK_SECONDS
+    inexact = _inexact(worker, job, trial) if quick or (rows and job.model is not None) else None
     return Trained(
         trial_id=trial.trial_id,
         config=trial.config,
@@ -142,7 +142,7 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
         bytes_memory=held,
         told=told or None,
         trace=trace and f"Traceback{trace}",
-        mismatch=mismatch,
+        mismatch=_mismatch(worker, data, trial) if data is not None and job.model is not None else None,
         inexact=inexact,
         notes=[note for note in worker.workplace.told if inexact is None or inexact not in note],
         **{"metrics": {}, **facts},
@@ -157,34 +157,27 @@ def _seconds(row: EpochRow) -> float:
     return row.seconds_train + row.seconds_evaluate + row.seconds_checkpoint
 
 
-def _looked_at(
-    worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignment, *, quick: bool
-) -> tuple[str | None, str | None]:
-    """What does not fit between targets and outputs, and why going on may not be exact."""
-    try:
-        if job.model is not None and data is not None:
-            from pipeline.training.labels import mismatch
+def _mismatch(worker: Worker, data: Dataset, trial: Assignment) -> str | None:
+    from pipeline.training.labels import mismatch
 
-            model = worker.workplace.build(trial.config, seed=trial.seed)
-            learner: Any = worker.workplace.learner(trial.config, seed=trial.seed)
-            return mismatch(model, data), learner.inexact
-        return None, _replayed(worker, job, trial) if quick else None
+    try:
+        return mismatch(worker.workplace.build(trial.config, seed=trial.seed), data)
     except Exception:
         # A model that cannot be built or called is told by the epoch that failed.
-        return None, None
+        return None
 
 
-def _replayed(worker: Worker, job: TuneJob, trial: Assignment) -> str | None:
-    """A function goes on by being replayed, which must give the same."""
-    values = []
-    for _ in range(2):
-        learner = worker.workplace.learner(trial.config, seed=trial.seed)
-        values.append(learner.run_epoch().metrics[job.objective.metric])
-        learner.close()
+def _inexact(worker: Worker, job: TuneJob, trial: Assignment) -> str | None:
+    """Why going on after a kill may differ. A function is replayed, which must give the same."""
+    learners: list[Any] = [worker.workplace.learner(trial.config, seed=trial.seed) for _ in range(2)]
+    if job.function is None:
+        inexact: str | None = learners[0].inexact
+        return inexact
+    values = [learner.run_epoch().metrics.get(job.objective.metric) for learner in learners]
     if values[0] == values[1]:
         return None
     return (
-        f"the function gives another {job.objective.metric} for the same config each time: {values[0]:g}, {values[1]:g}"
+        f"the function gives another {job.objective.metric} for the same config each time, {values[0]} and {values[1]}"
     )
 
 

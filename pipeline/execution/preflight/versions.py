@@ -22,7 +22,7 @@ def asked() -> Asked:
     """What the installed tunepipe asks for; empty where it runs without being installed."""
     try:
         found = [Requirement(line) for line in requires("tunepipe") or ()]
-        python = SpecifierSet(metadata("tunepipe").get("Requires-Python") or "")
+        python = SpecifierSet(metadata("tunepipe")["Requires-Python"])
     except PackageNotFoundError:
         return {}
     plain = {each.name: each.specifier for each in found if each.marker is None or each.marker.evaluate({"extra": ""})}
