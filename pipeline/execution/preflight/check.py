@@ -114,6 +114,8 @@ class Preflight:
             self._unreached, self._nodes = "", list(told[0].nodes)
             return nodes_finding(self._nodes, installed())
         failed = next((fact for fact in told if isinstance(fact, Failed)), Failed("It told nothing."))
+        if failed.late:
+            failed = Failed(f"No answer from {self._address} within {_CLUSTER_SECONDS:g} s.")
         return judging.failed_finding("cluster", failed, {}, "Look at --address, and at `ray status` there.")
 
     def _rehearsed(self, store: Store) -> Iterator[Finding]:

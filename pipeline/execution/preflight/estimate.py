@@ -13,7 +13,7 @@ __all__ = ["Estimate", "estimated", "time_finding"]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a study may come to, if no trial is stopped early.
+    """What a study may come to, if no trial is stopped early and each has its cores to itself.
 
     Args:
         trials: How many trials.
@@ -22,7 +22,7 @@ class Estimate:
         seconds_start: Until the first worker trains.
         seconds_build: For a trial's model.
         seconds_epoch: For an epoch of a trial that trains alone.
-        seconds: In all, at most.
+        seconds: In all; Ray needs some more to start.
         bytes_checkpoint: Of one checkpoint.
         bytes_kept: Of all that may be kept, at most.
         bytes_memory: Of a worker.
@@ -74,8 +74,8 @@ def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
     what = f"{estimate.trials} trials × {budget.epochs} epochs"
     if estimate.epochs < estimate.trials * budget.epochs:
         what = f"{estimate.epochs} epochs in all"
-    workers = "one worker" if estimate.workers == 1 else f"{estimate.workers} workers"
-    found = f"about {duration(estimate.seconds)} for {what} on {workers}, at most"
+    workers = "one worker" if estimate.workers == 1 else f"{estimate.workers} workers that do not slow each other down"
+    found = f"about {duration(estimate.seconds)} for {what} on {workers}"
     if _stops_early(job):
         found += f"; {job.scheduler.kind} usually takes a fraction of it"
     if budget.seconds is None or estimate.seconds <= budget.seconds:
