@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -61,24 +60,11 @@ def test_a_job_that_is_well(tmp_path: Path) -> None:
     """digits-quick: everything is looked at and found in order, its size is told, and nothing is left behind."""
     code, found, told = check("digits-quick", cwd=tmp_path)
     assert code == 0
-    assert {name: each["level"] for name, each in found.items()} == dict.fromkeys(
-        [
-            "storage",
-            "study",
-            "versions",
-            "resources",
-            "data",
-            "epoch",
-            "objective",
-            "labels",
-            "resume",
-            "configs",
-            "memory",
-            "space",
-            "time",
-        ],
-        "ok",
-    )
+    assert list(found) == [
+        "storage", "study", "versions", "resources", "data", "epoch", "objective", "labels", "resume", "configs",
+        "memory", "space", "time",
+    ]  # fmt: skip
+    assert {finding["level"] for finding in found.values()} == {"ok"}
     assert told["estimate"]["epochs"] == 64
     assert told["estimate"]["bytes_checkpoint"] > 0
     assert list(tmp_path.iterdir()) == []
@@ -98,7 +84,8 @@ def test_a_choice_of_which_no_model_can_be_built(tmp_path: Path) -> None:
     code, found, _ = check(write(tmp_path, activations="'softmax', 'sofmax'"), "--seed", "1", cwd=tmp_path)
     assert code == 2
     told = found["configs"] if found["configs"]["level"] == "fault" else found["epoch"]
-    assert f"{tmp_path}/mine.py, line 15, in build_model" in told["found"]
+    assert f"({tmp_path}/mine.py, line " in told["found"]
+    assert "in build_model: model = keras.Sequential" in told["found"]
     assert "sofmax" in told["found"]
 
 
@@ -120,21 +107,13 @@ def test_more_gpus_than_there_are(tmp_path: Path) -> None:
     assert found["epoch"]["found"] == "not looked at: a trial cannot get its GPUs"
 
 
-def test_a_storage_that_cannot_be_written_leaves_the_rest_to_be_looked_at() -> None:
-    """The epoch is trained all the same; root, who may write anywhere, becomes nobody for this."""
-    code = (
-        "import os, sys\n"
-        "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "from pipeline.cli.app import main\n"
-        "sys.argv = ['tunepipe', 'check', 'beale', '--storage', sys.argv[1]]\n"
-        "main()\n"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o555)
-        done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=100)
-    lines = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()[:-2]}
-    assert done.returncode == 2, done.stderr
-    assert (lines["storage"], lines["study"], lines["epoch"], lines["space"]) == ("fault", "warning", "ok", "warning")
+def test_a_storage_that_cannot_be_written_leaves_the_rest_to_be_looked_at(tmp_path: Path) -> None:
+    """The epoch is trained all the same; of the space nothing can be said."""
+    code, found, _ = check("beale", "--storage", "/proc/nowhere", cwd=tmp_path)
+    assert code == 2
+    levels = {name: finding["level"] for name, finding in found.items()}
+    assert (levels["storage"], levels["epoch"], levels["time"]) == ("fault", "ok", "ok")
+    assert [name for name, finding in found.items() if not finding["looked"]] == ["study", "space"]
 
 
 def test_the_nodes_of_a_cluster_are_asked(ray_cluster: str, tmp_path: Path) -> None:
