@@ -73,10 +73,14 @@ def study_finding(
         found = last_session(storage.folder(job.name), job, resume=resume, note=note)
         if found is None:
             return Finding("study", "ok", f"{job.name!r} is new")
-        reconciled(job, found[0], accept_changes=accept_changes)
+        saved, last = found
+        reconciled(job, saved, accept_changes=accept_changes)
     except UserError as error:
         return Finding("study", "fault", str(error))
-    state = "nothing yet" if found[1] is None else f"session {found[1]['number']}, {found[1]['state']}"
+    if last is not None and last["state"] == "finished" and saved.budget == job.budget:
+        advice = "A larger budget goes on with it; --name starts another."
+        return Finding("study", "warning", f"{job.name!r} is finished, and nothing would be trained", advice)
+    state = "no session yet" if last is None else f"session {last['number']}, {last['state']}"
     return Finding("study", "ok", f"{job.name!r} is there ({state}) and would go on")
 
 

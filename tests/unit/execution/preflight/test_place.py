@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import Checkpoints, run
+from pipeline import Budget, Checkpoints, run
 from pipeline.execution.preflight.place import (
     free_bytes,
     kept_bytes,
@@ -67,7 +67,9 @@ def test_a_name_that_is_taken_is_a_fault_unless_the_study_goes_on(tmp_path: Path
     run(done, storage=tmp_path)
     assert _study("s", tmp_path)[0] == "fault"
     assert "--resume" in _study("s", tmp_path)[1]
-    assert _study("s", tmp_path, resume=True) == ("ok", "'s' is there (session 1, finished) and would go on")
+    assert _study("s", tmp_path, resume=True) == ("warning", "'s' is finished, and nothing would be trained")
+    more = _study("s", tmp_path, resume=True, budget=Budget(trials=9, epochs=8))
+    assert more == ("ok", "'s' is there (session 1, finished) and would go on")
     level, told = _study("s", tmp_path, resume=True, seed=7)
     assert (level, "seed: must stay 0" in told) == ("fault", True)
 
