@@ -85,7 +85,7 @@ def study_finding(
 
 
 def kept_bytes(job: TuneJob, *, trials: int, workers: int, checkpoint: int) -> int:
-    """What the checkpoints of a study may fill at most: each trial keeps its newest and its best.
+    """What the checkpoints of a study may fill at most: each trial keeps its newest and its best, a live one one more.
 
     Args:
         job: The study's job.
@@ -96,10 +96,10 @@ def kept_bytes(job: TuneJob, *, trials: int, workers: int, checkpoint: int) -> i
     # Where trials are paused at milestones all of them stay alive; and what is alive is never deleted.
     alive = trials if job.scheduler.needs_checkpoint else min(trials, max(workers, 1))
     top, gigabytes = job.checkpoints.top, job.checkpoints.gigabytes
-    most = 2 * checkpoint * (trials if top is None else min(trials, top + alive))
+    most = checkpoint * (2 * (trials if top is None else min(trials, top + alive)) + alive)
     if gigabytes is None:
         return most
-    return min(most, max(int(gigabytes * 1e9), 2 * checkpoint * alive))
+    return min(most, max(int(gigabytes * 1e9), 3 * checkpoint * alive))
 
 
 def free_bytes(storage: Store) -> int | None:

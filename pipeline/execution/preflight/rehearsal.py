@@ -57,7 +57,7 @@ def main(tell: Tell, *, folder: str, folders: list[str]) -> None:
     trials = drawn(job, store, _DRAWN)
     try:
         # Where epochs are counted over all trials, a worker reports each of them.
-        worker = Worker(job.replaced({"budget.total_epochs": 1}), data, store, capture=False)
+        worker = Worker(job.replaced({"budget.total_epochs": 1}), data, store, session=1, capture=False)
     except ResourcesUnmet as error:
         tell(Failed(str(error)))
         return

@@ -18,7 +18,7 @@ def test_seconds_are_those_of_all_epochs_over_the_workers() -> None:
     """Eight trials of eight epochs: (8 × 2 + 64 × 10) / 2 + 5."""
     estimate = estimated(job(), trained(), start=5.0, workers=2)
     assert (estimate.seconds, estimate.epochs) == (333.0, 64)
-    assert estimate.bytes_kept == 2 * 8 * 1000
+    assert estimate.bytes_kept == (2 * 8 + 2) * 1000
 
 
 def test_there_are_no_more_workers_than_trials() -> None:
