@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from pipeline.execution.limits import trials_in_all
 from pipeline.execution.preflight.finding import Finding, Trained
 from pipeline.execution.preflight.judging import duration
 from pipeline.execution.preflight.place import kept_bytes
 from pipeline.study import TuneJob
+from pipeline.study.drawing import trials_in_all
 
 __all__ = ["Estimate", "estimated", "time_finding"]
 
