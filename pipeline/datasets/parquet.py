@@ -10,6 +10,7 @@ from pipeline.datasets.base import Dataset, Split
 from pipeline.datasets.columns import features, one_hot
 from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
+from pipeline.storage.parquet import BROKEN
 
 __all__ = ["is_parquet", "read"]
 
@@ -70,14 +71,19 @@ def _table(data: str) -> pa.Table:
     path, mark, query = data.partition("?")
     folder, slash, name = path.rpartition("/")
     try:
-        content = Store((folder or slash or ".") + mark + query).read(name)
+        store = Store((folder or slash or ".") + mark + query)
+        if store.local is not None:
+            # The user's own file may be a link to wherever they keep it.
+            place = (store.local / name).resolve()
+            store, name = Store(place.parent), place.name
+        content = store.read(name)
         return pq.read_table(pa.BufferReader(content))
     except FileNotFoundError:
         raise DataError(f"There is no data file {data}. Check the path; a relative one starts where you are.") from None
     except StorageError as error:
         cause = error.__cause__ or error
         raise DataError(f"The data file {data} cannot be read: {cause}") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except BROKEN as error:
         raise DataError(f"The data file {data} is not a whole Parquet file: {error}") from None
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pydantic import ConfigDict, TypeAdapter
+
 from pipeline.execution.messages import Assignment
 from pipeline.schedulers import Mode
 from pipeline.searchers import Tried
@@ -42,6 +44,8 @@ class Trial:
         cut_off: Whether it was stopped because the study had reached a limit: with more, it goes on.
         checkpoints: Epochs of which a checkpoint is kept.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     trial_id: str
     config: Config
@@ -88,8 +92,15 @@ class Trial:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Trial":
-        """A trial from what `to_json` returned."""
-        return cls(**{**fields, "checkpoints": set(fields["checkpoints"])})
+        """A trial from what `to_json` returned.
+
+        Raises:
+            ValueError: It is not.
+        """
+        return _READ.validate_python(fields)
+
+
+_READ = TypeAdapter(Trial)
 
 
 def tried(trial: Trial, mode: Mode) -> Tried:

@@ -23,7 +23,7 @@ from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study.copies import Copies, ReadOnce, digest_of
 
-__all__ = ["Code", "Data", "is_saved", "load_module", "module_of", "same_code", "source_of"]
+__all__ = ["Code", "Data", "is_file", "is_saved", "load_module", "module_of", "same_code", "source_of"]
 
 _MODULE = r"\w[\w-]*(\.\w[\w-]*)*"
 
@@ -43,6 +43,14 @@ class _Named:
         raise TypeError(f"{self.function} was named, not loaded")
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; there is none of a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def load_module(path: Path, name: str | None = None, content: bytes | None = None) -> ModuleType:
     """Load a Python file as a module.
 
@@ -59,7 +67,7 @@ def load_module(path: Path, name: str | None = None, content: bytes | None = Non
         JobNotFound: There is no such file.
         InvalidJob: The file cannot be run; says at which line.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise JobNotFound(f"There is no job file {path}. A job is a .py file that exports JOB, a TuneJob.")
     if path.suffix != ".py":
         raise JobNotFound(f"{path} is not a Python file. A job is a .py file that exports JOB, a TuneJob.")
@@ -69,7 +77,10 @@ def load_module(path: Path, name: str | None = None, content: bytes | None = Non
         _refuse_hiding(path)
         if str(path.parent) not in sys.path:
             sys.path.insert(0, str(path.parent))
-    loader = ReadOnce(path, content)
+    try:
+        loader = ReadOnce(path, content)
+    except OSError as error:
+        raise JobNotFound(f"The job file {path} cannot be read: {error.strerror}.") from None
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None:
         raise JobNotFound(f"{path} cannot be loaded as a Python file.")
@@ -251,7 +262,10 @@ def _where(error: BaseException, path: Path) -> str:
         if trace.tb_frame.f_code.co_filename == str(path):
             line = trace.tb_lineno
         trace = trace.tb_next
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    try:
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:  # it is the user's own class
+        text = "an error that cannot be shown"
     return f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
 
 

@@ -114,9 +114,13 @@ class TuneJob(BaseModel):
         try:
             job = handler(value)
         except ValidationError as error:
+            known = {name: fields[name] for name in cls.model_fields if name in fields}
+            if not all(faulty["loc"] for faulty in error.errors()) and known:
+                # A name that cannot be written hides what else is wrong.
+                raise InvalidJob(_subject(fields), read_faults(error, list(known))) from None
             faults = read_faults(error, list(cls.model_fields))
             invalid = {fault.field.split(".")[0] for fault in faults}
-            valid = {name: fields[name] for name in fields if name not in invalid}
+            valid = {name: known[name] for name in known if name not in invalid}
             if isinstance(value, Mapping):
                 faults += broken_rules(handler({**_REQUIRED, **valid}), invalid)
         else:
