@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
+from pipeline.errors import StorageError
 from pipeline.space import Space, flat
 from pipeline.storage import Store
 from pipeline.storage.schema import arrow_schema, metric_column
@@ -203,7 +204,12 @@ def _parts(store: Store, table: str, space: Mapping[str, Any]) -> pa.Table:
         found = store.read_table(table)
     except FileNotFoundError:
         return schema.empty_table()
-    return pa.concat_tables([schema.empty_table(), found], promote_options="permissive")
+    try:
+        return pa.concat_tables([schema.empty_table(), found], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise StorageError(
+            f"A part of {table} in {store.uri} does not fit study.json: {error}. Move what is not tunepipe's out of it."
+        ) from None
 
 
 def _trial_ids(*columns: pa.ChunkedArray) -> pa.Array:

@@ -225,9 +225,7 @@ def _state(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
     state, beat = str(sessions[-1]["state"]), sessions[-1].get("heartbeat")
     if state != "running" or beat is None:
         return state
-    last = datetime.fromisoformat(beat)
-    last = last if last.tzinfo else last.replace(tzinfo=UTC)
-    return "interrupted" if (now - last).total_seconds() > SILENT_SECONDS else "running"
+    return "interrupted" if (now - datetime.fromisoformat(beat)).total_seconds() > SILENT_SECONDS else "running"
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -14,8 +14,8 @@ __all__ = ["read_sessions"]
 
 
 def _a_moment(text: str) -> str:
-    datetime.fromisoformat(text)
-    return text
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
 
 
 _Moment = Annotated[str, AfterValidator(_a_moment)]
@@ -30,7 +30,7 @@ class _Session(BaseModel):
 
     number: Annotated[_Whole, Field(ge=1)]
     state: Literal["running", "finished", "interrupted", "failed"]
-    started: _Moment | None = None
+    started: _Moment
     heartbeat: _Moment | None = None
     ended: _Moment | None = None
     seconds: _Seconds = 0.0
