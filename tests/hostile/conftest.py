@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.command import Said, tunepipe
+from tests.hostile.command import tunepipe
 
 JOB = """
 from pipeline import ASHA, Budget, Choice, Objective, TuneJob, Uniform
@@ -67,6 +67,3 @@ def finished(tmp_path_factory: pytest.TempPathFactory, job_file: Path) -> Path:
 def storage(finished: Path, tmp_path: Path) -> Path:
     """A copy of that storage, to be spoilt."""
     return Path(shutil.copytree(finished, tmp_path / "studies"))
-
-
-__all__ = ["Said"]

@@ -1,4 +1,4 @@
-"""Nothing that lies in a study runs by being read: no pickles, no models with code, no source but the one that was saved."""
+"""Nothing in a study runs by being read: no pickles, no models with code, no source but the one that was saved."""
 
 import ast
 import json
@@ -106,7 +106,7 @@ def test_reading_results_runs_no_source(marked: tuple[Path, Path]) -> None:
     """Who only looks at a study runs none of its code, changed or not."""
     study, mark = marked
     assert load_results(study).name == "small"
-    assert tunepipe("report", "small", "--storage", str(study.parent)).code == 0
+    assert tunepipe("results", "small", "--storage", str(study.parent)).code == 0
     assert "hostile_job" not in sys.modules
     assert not mark.exists()
 
@@ -128,7 +128,9 @@ def test_only_named_sources_can_be_imported(beside: str, storage: Path) -> None:
     assert not mark.exists()
 
 
-def test_a_module_of_another_digest_is_not_imported(storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_of_another_digest_is_not_imported(
+    storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A module that is installed, but is not the one that the study names, is refused before it runs."""
     study, mark = storage / "small", storage / "it-ran"
     (tmp_path / "hostile_installed.py").write_text(f"open({str(mark)!r}, 'w')\ndef f(config): ...\n")
@@ -173,7 +175,12 @@ def test_only_the_winner_s_own_files_are_exported(storage: Path, tmp_path: Path)
     best = load_results(study).best
     (study / "export").mkdir()
     told = {"trial_id": best.trial_id, "epoch": best.epoch, "metrics": {}}
-    for name, content in {"winner.json": json.dumps(told), "model.keras": "x", "run.sh": "x", "__init__.py": "x"}.items():
+    for name, content in {
+        "winner.json": json.dumps(told),
+        "model.keras": "x",
+        "run.sh": "x",
+        "__init__.py": "x",
+    }.items():
         (study / "export" / name).write_text(content)
     said = tunepipe("export", "small", "--to", str(tmp_path / "to"), "--storage", str(storage))
     assert said.code == 0, said

@@ -40,23 +40,84 @@ _WORDS = st.one_of(
 _FIELDS = st.one_of(
     _WORDS,
     st.sampled_from(
-        ["name", "description", "data", "space", "space.lr", "space.lr.low", "space.momentum.kind", "objectives", "objectives.0.mode", "scheduler", "scheduler.kind", "scheduler.grace_period", "searcher", "budget", "budget.trials", "budget.seconds", "resources.workers", "checkpoints.top", "batch_size", "seed", "trial_seeds", "model", "function", "callbacks", "objectives.7", "space..x", ".", "..", "a.b.c.d"]
+        [
+            "name",
+            "description",
+            "data",
+            "space",
+            "space.lr",
+            "space.lr.low",
+            "space.momentum.kind",
+            "objectives",
+            "objectives.0.mode",
+            "scheduler",
+            "scheduler.kind",
+            "scheduler.grace_period",
+            "searcher",
+            "budget",
+            "budget.trials",
+            "budget.seconds",
+            "resources.workers",
+            "checkpoints.top",
+            "batch_size",
+            "seed",
+            "trial_seeds",
+            "model",
+            "function",
+            "callbacks",
+            "objectives.7",
+            "space..x",
+            ".",
+            "..",
+            "a.b.c.d",
+        ]
     ),
 )
 _JSON = st.sampled_from(
-    ["null", "true", "[]", "{}", "NaN", "-Infinity", "1e400", "9" * 5000, "[" * 5000, '"x"', '{"kind":"pbt"}', "asha"]
-    + [
+    [
+        "null",
+        "true",
+        "[]",
+        "{}",
+        "NaN",
+        "-Infinity",
+        "1e400",
+        "9" * 5000,
+        "[" * 5000,
+        "asha",
+        '"x"',
+        '"\\ud800"',
+        '{"kind":"pbt"}',
         '{"kind":"choice","values":[1,2]}',
         '{"kind":"uniform","low":1,"high":0}',
         '{"function":"os:system"}',
-        '"\\ud800"',
     ]
 )
 _ASSIGNMENTS = st.builds(
     lambda field, equals, value: field + equals + value, _FIELDS, st.just("=") | _WORDS, _JSON | _WORDS
 )
 # Not --to and --output: they write wherever they are told to, and here they would be told.
-_OPTIONS = ["--trials", "--epochs", "--total-epochs", "--seconds", "--scheduler", "--search", "--workers", "--seed", "--name", "--resume", "--top", "--json", "--trial", "--accept-changes", "--help", "--version", "--nope", "-h", "-x"]
+_OPTIONS = [
+    "--trials",
+    "--epochs",
+    "--total-epochs",
+    "--seconds",
+    "--scheduler",
+    "--search",
+    "--workers",
+    "--seed",
+    "--name",
+    "--resume",
+    "--top",
+    "--json",
+    "--trial",
+    "--accept-changes",
+    "--help",
+    "--version",
+    "--nope",
+    "-h",
+    "-x",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -124,14 +185,12 @@ def test_storages_that_cannot_be_used(uri: str, tmp_path: Path, monkeypatch: pyt
         _fine(said)
 
 
-@pytest.mark.parametrize(
-    "place", ["\0", "x" * 5000, "file/below", "\udcff.html", "new/folder/page.html", "\u202e\n.html"]
-)
+@pytest.mark.parametrize("place", ["\0", "file/below", "\udcff.html", "new/\u202e\n.html"])
 def test_places_to_write_to(place: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page is written where any file can be, and its place is told byte for byte; elsewhere the reason is."""
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     said = tunepipe("report", "small", "--storage", str(finished), "--output", place)
     _fine(said)
-    written = [path for path in tmp_path.rglob("*.html")]
+    written = list(tmp_path.rglob("*.html"))
     assert [said.output] == ([f"{path.relative_to(tmp_path)}\n" for path in written] or [""])

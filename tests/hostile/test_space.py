@@ -29,8 +29,7 @@ def _read(domain: object) -> Any | None:
     """The domain as a job takes it; None where it is refused, as a mistake that can be told."""
     try:
         return _READ.validate_python(domain)
-    except ValidationError as error:
-        assert all(item["msg"] for item in error.errors(include_url=False))
+    except ValidationError:
         return None
 
 
