@@ -193,7 +193,7 @@ def test_logs_go_to_a_terminal_without_what_it_would_obey(storage: Path) -> None
 
 def test_an_error_is_shown_as_text(tmp_path: Path) -> None:
     """A message repeats what was found, but not what a terminal would do with it."""
-    said = tunepipe("results", "\x1b[2J\u202e", "--storage", str(tmp_path))
+    said = tunepipe("results", "none", "--storage", str(tmp_path / "\x1b[2J\u202e"))
     assert said.code == 2
     assert r"\x1b[2J\u202e" in said.errors
     assert said.errors == legible(said.errors)
