@@ -13,6 +13,7 @@ from pipeline.cli.results import results
 from pipeline.cli.run import resume, run
 from pipeline.cli.study import export, logs
 from pipeline.errors import TunepipeError
+from pipeline.legible import legible
 
 __all__ = ["app", "main"]
 
@@ -55,7 +56,7 @@ def main() -> None:
         app()
     except TunepipeError as error:
         Console(stderr=True).print("[bold red]tunepipe:[/] ", end="")
-        Console(stderr=True, markup=False, highlight=False).print(str(error), soft_wrap=True)
+        Console(stderr=True, markup=False, highlight=False).print(legible(str(error)), soft_wrap=True)
         sys.exit(error.exit_code)
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cli.options import Json, Name, Storage
+from pipeline.legible import legible
 
 __all__ = ["results", "show"]
 
@@ -46,5 +47,5 @@ def show(name: str, storage: str, *, top: int, as_json: bool) -> None:
         if len(found.trials) > top:
             console.print(f"… and {len(found.trials) - top} more; --top shows them.", style="dim")
     if found.test:
-        scores = "  ".join(f"{escape(metric)} {format_number(value)}" for metric, value in found.test.items())
+        scores = "  ".join(f"{escape(legible(metric))} {format_number(value)}" for metric, value in found.test.items())
         console.print(f"\nOn the test set, which no trial has seen:  [bold]{scores}[/]")

@@ -1,5 +1,6 @@
 """What is done with one study: `export` its winner, read its `logs`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,8 +8,12 @@ import typer
 
 from pipeline.cli.options import Name, Storage
 from pipeline.errors import JobNotFound
+from pipeline.legible import legible_output
 
 __all__ = ["export", "logs"]
+
+_DIGITS = 10
+"""No study has so many trials; a longer number is no number of one."""
 
 
 def export(
@@ -21,7 +26,7 @@ def export(
     from pipeline.storage import Store
 
     for path in export_winner(Store(storage).folder(name), to):
-        typer.echo(path)
+        typer.echo(bytes(path))
 
 
 def logs(
@@ -29,16 +34,18 @@ def logs(
     trial: Annotated[str, typer.Option(help="The trial's id or number.", show_default=False)],
     storage: Storage = "studies",
 ) -> None:
-    """Print what a trial printed."""
+    """Print what a trial printed; on a terminal only colours and progress bars of what a terminal would obey."""
     from pipeline.storage import Store
     from pipeline.study import layout
 
     store = Store(storage).folder(name)
-    trial_id = layout.trial_id(int(trial)) if trial.isascii() and trial.isdigit() else trial
+    number = trial.isascii() and trial.isdigit() and len(trial) < _DIGITS
+    trial_id = layout.trial_id(int(trial)) if number else trial
     if not store.exists(layout.STUDY):
         raise JobNotFound(f"There is no study {name!r} in {storage}.")
     if not store.exists(layout.log(trial_id)):
         kept = [Path(path).stem for path in store.files("logs")]
         there = f"trials that did: {', '.join(kept)}" if kept else "no trial did"
         raise JobNotFound(f"Trial {trial_id!r} of {name!r} has printed nothing; {there}.")
-    typer.echo(store.read_text(layout.log(trial_id)), nl=False)
+    printed = store.read_text(layout.log(trial_id))
+    typer.echo(legible_output(printed) if sys.stdout.isatty() else printed, nl=False)

@@ -261,8 +261,10 @@ class Worker:
                 folder=folder,
             )
             told = {"trial_id": assignment.trial_id, "epoch": assignment.epoch, "config": assignment.config}
+            # JSON has no NaN: a metric that is not finite is null.
+            finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
             (folder / PurePosixPath(layout.WINNER).name).write_text(
-                json.dumps({**told, "metrics": metrics}, indent=2) + "\n"
+                json.dumps({**told, "metrics": finite}, indent=2, allow_nan=False) + "\n"
             )
             for file in sorted(folder.iterdir()):
                 self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())

@@ -7,6 +7,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.legible import legible
 from pipeline.results.load import Results, config_of
 from pipeline.space import Config
 
@@ -24,7 +25,7 @@ def format_number(value: float) -> str:
 
 def format_value(value: Any) -> str:
     """A parameter's value."""
-    return format_number(value) if isinstance(value, float) else str(value)
+    return format_number(value) if isinstance(value, float) else legible(str(value))
 
 
 def ranked(results: Results) -> list[str]:
@@ -61,7 +62,7 @@ def leaderboard(results: Results, *, top: int | None = 10) -> Table:
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("trial")
-    table.add_column(Text(results.objective.metric), justify="right")
+    table.add_column(Text(legible(results.objective.metric)), justify="right")
     table.add_column("at epoch", justify="right")
     table.add_column("epochs", justify="right")
     table.add_column("seconds", justify="right")
@@ -78,7 +79,7 @@ def leaderboard(results: Results, *, top: int | None = 10) -> Table:
         known = row["objective"] == row["objective"]
         best = results.best is not None and trial_id == results.best.trial_id
         table.add_row(
-            trial_id,
+            Text(legible(trial_id)),
             format_number(row["objective"]) if known else "–",
             str(row["best_epoch"]) if known else "–",
             str(row["epochs"]),

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from pipeline.legible import legible
 from pipeline.results.plots.style import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, THIRD, style
 
 __all__ = ["DAY", "NIGHT", "VARIABLES", "inline_svg"]
@@ -67,7 +68,7 @@ def inline_svg(draw: Callable[[Axes], object], *, name: str, size: tuple[int, in
         draw(figure.add_subplot())
         file = io.StringIO()
         figure.savefig(file, format="svg", dpi=144, metadata={"Date": None})
-    return _embedded(file.getvalue(), name, size[0])
+    return _embedded(legible(file.getvalue()), name, size[0])
 
 
 def _embedded(document: str, name: str, width: int) -> str:

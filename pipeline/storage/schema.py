@@ -10,6 +10,7 @@ import pyarrow as pa
 __all__ = [
     "DECISIONS",
     "EPOCHS",
+    "KEYS",
     "SCHEMA_VERSION",
     "TABLES",
     "TRIALS",
@@ -99,6 +100,13 @@ DECISIONS = (
 """One row for each decision about a trial, with its reason."""
 
 TABLES: Mapping[str, tuple[Column, ...]] = {"trials": TRIALS, "epochs": EPOCHS, "decisions": DECISIONS}
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "trials": ("trial_id", "state", "objective", "epochs"),
+    "epochs": ("session", "trial_id", "attempt", "epoch", "time"),
+    "decisions": ("session", "number", "trial_id", "kind", "reason"),
+}
+"""Columns that every file of a table has had from the first version on: one without them is somebody else's."""
 
 
 def metric_column(metric: str) -> str:
