@@ -20,6 +20,8 @@ TunepipeError
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.legible import legible
+
 __all__ = [
     "DamagedFile",
     "DataError",
@@ -38,6 +40,11 @@ __all__ = [
     "UsageError",
     "UserError",
 ]
+
+
+_LONGEST = 120
+_MOST_FAULTS = 50
+"""Whoever has made more mistakes has made one: they gave another kind of file."""
 
 
 class TunepipeError(Exception):
@@ -71,9 +78,7 @@ class Fault:
     allowed: str
 
     def __str__(self) -> str:
-        found = repr(self.found)
-        shown = found if len(found) <= 120 else found[:117] + "…"
-        return f"{self.field}: {self.allowed}; found {shown}"
+        return f"{_cut(legible(self.field))}: {self.allowed}; found {_cut(_shown(self.found))}"
 
 
 class InvalidJob(UserError):
@@ -88,7 +93,9 @@ class InvalidJob(UserError):
         self.subject = subject
         self.faults = tuple(faults)
         count = "one fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        lines = "\n".join(f"  - {fault}" for fault in self.faults)
+        lines = "\n".join(f"  - {fault}" for fault in self.faults[:_MOST_FAULTS])
+        if len(self.faults) > _MOST_FAULTS:
+            lines += f"\n  … and {len(self.faults) - _MOST_FAULTS} more"
         super().__init__(f"{subject} has {count}:\n{lines}")
 
     def __reduce__(self) -> tuple[type["InvalidJob"], tuple[str, tuple[Fault, ...]]]:
@@ -164,3 +171,14 @@ class NoTrialSucceeded(TunepipeError):
 
 class DamagedFile(TunepipeError):
     """A file's content does not match its checksum or its format."""
+
+
+def _shown(value: object) -> str:
+    try:
+        return legible(repr(value))
+    except Exception:  # it is the user's object, or nested too deeply
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "…"

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
-from pipeline.study.code import load_module
+from pipeline.study.code import is_file, load_module
 
 __all__ = ["find", "jobs", "names"]
 
@@ -25,7 +25,10 @@ def find(name: str) -> TuneJob:
         InvalidJob: The file exports no JOB, or something else under that name.
     """
     if name.endswith(".py"):
-        path = Path(name).expanduser()
+        try:
+            path = Path(name).expanduser()
+        except RuntimeError as error:
+            raise JobNotFound(f"There is no job file {name}: {error}") from None
         return _exported(load_module(path), f"job file {path}")
     if (known := name.replace("_", "-")) in names():
         return _exported(_module(known), f"job {known!r}")
@@ -60,7 +63,7 @@ def _not_found(name: str) -> str:
     known = names()
     near = difflib.get_close_matches(name, known, n=1)
     file = Path(f"{name}.py")
-    if file.is_file():
+    if is_file(file):
         hint = f" Did you mean the file {file}?"
     elif near:
         hint = f" Did you mean {near[0]!r}?"

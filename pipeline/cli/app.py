@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
+from pipeline.cli.check import check
 from pipeline.cli.jobs import list_jobs
 from pipeline.cli.report import report
 from pipeline.cli.results import results
@@ -15,6 +16,7 @@ from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
 from pipeline.cli.usage import usage_error
 from pipeline.errors import TunepipeError
+from pipeline.legible import legible
 
 __all__ = ["app", "main"]
 
@@ -25,6 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(list_jobs)
+app.command("check")(check)
 app.command("run")(run)
 app.command("resume")(resume)
 app.command("studies")(list_studies)
@@ -58,7 +61,7 @@ def main() -> None:
     except TunepipeError as error:
         if str(error):
             Console(stderr=True).print("[bold red]tunepipe:[/] ", end="")
-            Console(stderr=True, markup=False, highlight=False).print(str(error), soft_wrap=True)
+            Console(stderr=True, markup=False, highlight=False).print(legible(str(error)), soft_wrap=True)
         sys.exit(error.exit_code)
 
 

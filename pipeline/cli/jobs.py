@@ -5,8 +5,10 @@ import json
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.cli.options import Json
+from pipeline.legible import legible
 
 __all__ = ["list_jobs"]
 
@@ -35,7 +37,7 @@ def list_jobs(as_json: Json = False) -> None:
         table.add_column(column)
     for name, job in jobs.items():
         size = f"{job.budget.trials} × {job.budget.epochs}"
-        table.add_row(name, job.scheduler.kind, size, job.description)
+        table.add_row(name, job.scheduler.kind, size, Text(legible(job.description)))
     console = Console()
     if not console.is_terminal:
         console.width = 200

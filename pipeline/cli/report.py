@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import STORAGE, Storage, Study, study_store
+from pipeline.cli.location import Study, study_store
+from pipeline.cli.options import STORAGE, Storage
 
 __all__ = ["report"]
 
@@ -30,6 +31,7 @@ def report(
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"Cannot write {output}: {error.strerror}. Choose another file with --output.") from None
-    typer.echo(output)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StorageError(f"Cannot write {output}: {reason}. Choose another file with --output.") from None
+    typer.echo(bytes(output))

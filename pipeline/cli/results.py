@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from pipeline.cli.options import STORAGE, Json, Storage, Study, called, study_store, trial_id
+from pipeline.cli.location import Study, called, study_store, trial_id
+from pipeline.cli.options import STORAGE, Json, Storage
+from pipeline.legible import legible
 
 if TYPE_CHECKING:
     from pipeline.results import Results
@@ -50,7 +52,7 @@ def show(store: "Store", *, top: int, as_json: bool) -> None:
         return
     console = _console()
     name, rest = found.name, outline(found).removeprefix(found.name)
-    console.print(Text.assemble((name, "bold"), rest))
+    console.print(Text.assemble((legible(name), "bold"), legible(rest)))
     if len(found.trials):
         console.print()
         console.print(leaderboard(found, top=top))
@@ -58,7 +60,7 @@ def show(store: "Store", *, top: int, as_json: bool) -> None:
             console.print(f"… and {len(found.trials) - top} more; --top shows them.", style="dim")
     print_failures(found, console)
     if found.test:
-        scores = "  ".join(f"{escape(metric)} {format_number(value)}" for metric, value in found.test.items())
+        scores = "  ".join(f"{escape(legible(metric))} {format_number(value)}" for metric, value in found.test.items())
         console.print(f"\nOn the test set, which no trial has seen:  [bold]{scores}[/]")
 
 
@@ -74,15 +76,15 @@ def print_failures(found: "Results", console: Console | None = None) -> None:
     failed = sum(len(cause.trials) for cause in told)
     console.print(f"\n{counted(failed, 'trial')} failed:")
     for cause in told[:_CAUSES]:
-        console.print(Text.assemble(f"  {len(cause.trials)} × ", (cause.what, "red")), soft_wrap=True)
+        console.print(Text.assemble(f"  {len(cause.trials)} × ", (legible(cause.what), "red")), soft_wrap=True)
         ids = ", ".join(cause.trials[:_TRIALS]) + (", …" if len(cause.trials) > _TRIALS else "")
         where = f"at {cause.where}; " if cause.where else ""
         plural = "trials" if len(cause.trials) > 1 else "trial"
-        console.print(Text(f"      {where}{plural} {ids}"), soft_wrap=True)
+        console.print(Text(legible(f"      {where}{plural} {ids}")), soft_wrap=True)
     if len(told) > _CAUSES:
         console.print(f"  … and {counted(len(told) - _CAUSES, 'more cause', 'more causes')}.", style="dim")
     example = f"tunepipe results {called(found.location)} --trial {told[0].trials[0]}"
-    shown = Text(f"`{example}` shows a trial's whole error.", style="dim")
+    shown = Text(legible(f"`{example}` shows a trial's whole error."), style="dim")
     console.print(shown, soft_wrap=True)
 
 
@@ -101,8 +103,8 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     error = trial_row(found, wanted)["error"]
     if isinstance(error, str) and error:
         where = place(found, error)
-        console.print(Text.assemble("\n", ("error", "bold"), f" at {where}" if where else ""))
-        console.print(Text(error.rstrip()), soft_wrap=True)
+        console.print(Text.assemble("\n", ("error", "bold"), legible(f" at {where}") if where else ""))
+        console.print(Text(legible(error.rstrip())), soft_wrap=True)
 
 
 def _console() -> Console:

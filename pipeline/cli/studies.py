@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.options import STORAGE, Json, Storage
+from pipeline.legible import legible
 
 __all__ = ["list_studies"]
 
@@ -41,8 +42,10 @@ def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     for row in rows:
         best = f"{row.metric} {format_number(row.best)}" if row.best is not None else "–"
         started = f"{row.started.astimezone():%Y-%m-%d %H:%M}" if row.started else "–"
-        table.add_row(Text(row.name), row.state, str(row.trials), str(row.epochs), Text(best), started)
+        table.add_row(
+            Text(legible(row.name)), row.state, str(row.trials), str(row.epochs), Text(legible(best)), started
+        )
     console.print(table)
     for row in rows:
         if row.fault:
-            console.print(f"\n{row.name}: {row.fault}", markup=False, soft_wrap=True)
+            console.print(legible(f"\n{row.name}: {row.fault}"), markup=False, soft_wrap=True)

@@ -1,12 +1,15 @@
 """What is done with one study: `export` its winner, read its `logs`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import STORAGE, Storage, Study, study_store, trial_id
+from pipeline.cli.location import Study, study_store, trial_id
+from pipeline.cli.options import STORAGE, Storage
 from pipeline.errors import JobNotFound
+from pipeline.legible import legible_output
 
 __all__ = ["export", "logs"]
 
@@ -20,7 +23,7 @@ def export(
     from pipeline.execution.export import export as export_winner
 
     for path in export_winner(study_store(study, storage), to):
-        typer.echo(path)
+        typer.echo(bytes(path))
 
 
 def logs(
@@ -28,7 +31,7 @@ def logs(
     trial: Annotated[str, typer.Option(help="The trial's id or number.", show_default=False)],
     storage: Storage = STORAGE,
 ) -> None:
-    """Print what a trial printed."""
+    """Print what a trial printed; on a terminal only colours and progress bars of what a terminal would obey."""
     from pipeline.study import layout
 
     store, wanted = study_store(study, storage), trial_id(trial)
@@ -36,4 +39,5 @@ def logs(
         kept = [Path(path).stem for path in store.files("logs")]
         there = f"trials that did: {', '.join(kept)}" if kept else "no trial did"
         raise JobNotFound(f"Trial {wanted!r} of the study in {store.uri} has printed nothing; {there}.")
-    typer.echo(store.read_text(layout.log(wanted)), nl=False)
+    printed = store.read_text(layout.log(wanted))
+    typer.echo(legible_output(printed) if sys.stdout.isatty() else printed, nl=False)

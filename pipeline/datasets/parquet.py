@@ -10,6 +10,7 @@ from pipeline.datasets.base import Dataset, Split
 from pipeline.datasets.columns import features, one_hot
 from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
+from pipeline.storage.parquet import BROKEN
 
 __all__ = ["is_parquet", "read"]
 
@@ -70,14 +71,19 @@ def _table(data: str) -> pa.Table:
     path, mark, query = data.partition("?")
     folder, slash, name = path.rpartition("/")
     try:
-        content = Store((folder or slash or ".") + mark + query).read(name)
+        store = Store((folder or slash or ".") + mark + query)
+        if store.local is not None:
+            # The user's own file may be a link to wherever they keep it.
+            place = (store.local / name).resolve()
+            store, name = Store(place.parent), place.name
+        content = store.read(name)
         return pq.read_table(pa.BufferReader(content))
     except FileNotFoundError:
         raise DataError(f"There is no data file {data}. Check the path; a relative one starts where you are.") from None
     except StorageError as error:
         cause = error.__cause__ or error
         raise DataError(f"The data file {data} cannot be read: {cause}") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except BROKEN as error:
         raise DataError(f"The data file {data} is not a whole Parquet file: {error}") from None
 
 
@@ -88,7 +94,7 @@ def _target(column: pa.ChunkedArray, name: str, where: str) -> tuple[np.ndarray,
         return features(column, name, where), []
     column = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
     type_ = column.type
-    text = pa.types.is_string(type_) or pa.types.is_large_string(type_)
+    text = _is_text(type_)
     if not (text or pa.types.is_integer(type_) or pa.types.is_boolean(type_)):
         raise DataError(
             f"Column 'label' of {where} holds {type_}; classes are text, truth values or whole numbers. "
@@ -110,7 +116,10 @@ def _rows(table: pa.Table, where: str) -> dict[str, np.ndarray]:
         order = np.random.default_rng(table.num_rows).permutation(table.num_rows)
         held_out = table.num_rows // 5
         return {"train": np.sort(order[held_out:]), "validation": np.sort(order[:held_out])}
-    named = np.asarray(table.column("split").to_pylist(), object)
+    column = table.column("split")
+    column = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    # Other types are shown by their name: not every value of theirs is one of Python's.
+    named = np.asarray(column.to_pylist(), object) if _is_text(column.type) else np.array([column.type])
     found = sorted({str(name) for name in named})
     if not {"train", "validation"} <= set(found) <= set(_SPLITS):
         shown = ", ".join(found[:10])
@@ -119,3 +128,7 @@ def _rows(table: pa.Table, where: str) -> dict[str, np.ndarray]:
             "and at least one row each must be for train and for validation."
         )
     return {name: np.flatnonzero(named == name) for name in _SPLITS}
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))

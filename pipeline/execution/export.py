@@ -38,12 +38,13 @@ def export(store: Store, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = []
-        for path in store.files(layout.EXPORT):
+        for path in (path for path in layout.EXPORTED if store.exists(path)):
             target = folder / Path(path).name
             target.write_bytes(store.read(path))
             written.append(target)
-    except OSError as error:
-        raise StorageError(f"Cannot write into {folder}: {error.strerror}. Choose another folder with --to.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StorageError(f"Cannot write into {folder}: {reason}. Choose another folder with --to.") from None
     return written
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.errors import Fault, StorageError, StudyChanged, StudyExists
 from pipeline.execution.sessions import at_work
-from pipeline.results.load import read_sessions
+from pipeline.results.sessions import read_sessions
 from pipeline.space import flat
 from pipeline.storage import Store
 from pipeline.storage.schema import config_columns

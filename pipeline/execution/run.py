@@ -1,6 +1,6 @@
 """Assemble a study, run it, resume it: what `tunepipe run` and `pipeline.run` do."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from pipeline.execution.recorder import Recorder
 from pipeline.execution.resuming import last_session, reconciled
 from pipeline.execution.session import Session
 from pipeline.storage import Store
-from pipeline.study import TuneJob, save_study
+from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.drawing import fewer
 
 __all__ = ["DEFAULT_STORAGE", "Display", "Outcome", "run"]
@@ -95,11 +95,13 @@ def run(
         return Outcome(store, already=True)
     number, seconds = (last["number"] + 1, last["seconds"]) if last else (1, 0.0)
     left = last["resume"] if last else None
-    decided = left["decided"] if left else 0
+    decided = left.get("decided", 0) if left else 0
+    if last is not None and type(decided) is not int:
+        raise _unusable(last, job, f"it decided {decided!r:.100}")
     recorder = Recorder(store, job, session=number, seconds_before=seconds, decided_before=decided)
     session = Session(job, store, recorder)
-    if saved is not None and left:
-        session.restore(left, epochs_before=saved.budget.epochs)
+    if saved is not None and last is not None and left:
+        _restore(session, last, saved)
     if saved is None:
         save_study(store, job)
         if (told := fewer(job)) is not None:
@@ -119,6 +121,20 @@ def run(
     if session.interrupted:
         raise Interrupted(f"The study {job.name!r} was interrupted; its tables are whole. Go on with --resume.")
     return Outcome(store, session=session)
+
+
+def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:
+    try:
+        session.restore(last["resume"], epochs_before=saved.budget.epochs)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise _unusable(last, saved, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
+def _unusable(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:
+    return StorageError(
+        f"The study {job.name!r} cannot go on from what {layout.session(last['number'])} says of its trials ({why}). "
+        "Restore the file, or start a study of its own with --name."
+    )
 
 
 def _load(job: TuneJob) -> Dataset | None:

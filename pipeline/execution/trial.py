@@ -3,7 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.execution.messages import Assignment
 from pipeline.schedulers import Mode
@@ -43,17 +45,19 @@ class Trial:
         checkpoints: Epochs of which a checkpoint is kept.
     """
 
-    trial_id: str
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    trial_id: Annotated[str, Field(pattern=r"^[0-9]{4,}$")]
     config: Config
     seed: int
     state: TrialState = "waiting"
-    attempt: int = 1
-    losses: int = 0
-    segment: int = 1
-    segment_start: int = 0
+    attempt: Annotated[int, Field(ge=1)] = 1
+    losses: Annotated[int, Field(ge=0)] = 0
+    segment: Annotated[int, Field(ge=1)] = 1
+    segment_start: Annotated[int, Field(ge=0)] = 0
     parent_trial: str | None = None
     parent_epoch: int | None = None
-    epoch: int = 0
+    epoch: Annotated[int, Field(ge=0)] = 0
     started: bool = False
     value: float | None = None
     best: float | None = None
@@ -88,8 +92,15 @@ class Trial:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Trial":
-        """A trial from what `to_json` returned."""
-        return cls(**{**fields, "checkpoints": set(fields["checkpoints"])})
+        """A trial from what `to_json` returned.
+
+        Raises:
+            ValueError: It is not.
+        """
+        return _READ.validate_python(fields)
+
+
+_READ = TypeAdapter(Trial)
 
 
 def tried(trial: Trial, mode: Mode) -> Tried:

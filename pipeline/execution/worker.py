@@ -50,7 +50,7 @@ class _Trial:
 
 
 class Worker:
-    """Trains one trial after the other in this process.
+    """Trains one trial after the other in this process, its `workplace`.
 
     Args:
         job: The study's job.
@@ -67,7 +67,7 @@ class Worker:
         self._job = job
         self._store = store
         self._keeper = Keeper(store, session)
-        self._workplace = Workplace(job, data)
+        self.workplace = Workplace(job, data)
         self._node = platform.node()
         self._trial: _Trial | None = None
 
@@ -161,7 +161,7 @@ class Worker:
 
     def _start(self, trial: _Trial) -> None:
         assignment = trial.assignment
-        trial.learner = self._workplace.learner(assignment.config, seed=assignment.seed)
+        trial.learner = self.workplace.learner(assignment.config, seed=assignment.seed)
         trial.saved_at = time.monotonic()
         own = self._keeper.newest(assignment.trial_id, segment=assignment.segment)
         if own is not None:
@@ -254,15 +254,17 @@ class Worker:
         with TemporaryDirectory() as name:
             folder = Path(name)
             metrics = winner(
-                self._workplace,
+                self.workplace,
                 assignment.config,
                 learner_part(checkpoint),
                 seed=assignment.seed,
                 folder=folder,
             )
             told = {"trial_id": assignment.trial_id, "epoch": assignment.epoch, "config": assignment.config}
+            # JSON has no NaN: a metric that is not finite is null.
+            finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
             (folder / PurePosixPath(layout.WINNER).name).write_text(
-                json.dumps({**told, "metrics": metrics}, indent=2) + "\n"
+                json.dumps({**told, "metrics": finite}, indent=2, allow_nan=False) + "\n"
             )
             for file in sorted(folder.iterdir()):
                 self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())

@@ -37,7 +37,7 @@ def results_object(results: Results) -> dict[str, Any]:
         "seconds": results.seconds,
         "objective": {"metric": objective.metric, "mode": objective.mode},
         "best": best and {"trial_id": best.trial_id, "value": best.value, "epoch": best.epoch, "config": best.config},
-        "test": dict(results.test) if results.test is not None else None,
+        "test": None if results.test is None else {name: _plain(value) for name, value in results.test.items()},
         "trials": [_trial(row, space) for row in results.trials.to_dict("records")],
         "failures": [
             {"error": cause.what, "where": cause.where or None, "trials": list(cause.trials)}

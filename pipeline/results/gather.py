@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
 from pipeline.errors import StorageError
+from pipeline.results.checked import checked, config_column, config_from
 from pipeline.space import Space, flat
 from pipeline.storage import Store
 from pipeline.storage.schema import arrow_schema, metric_column
@@ -205,11 +206,12 @@ def _parts(store: Store, table: str, space: Mapping[str, Any]) -> pa.Table:
     except FileNotFoundError:
         return schema.empty_table()
     try:
-        return pa.concat_tables([schema.empty_table(), found], promote_options="permissive")
+        whole = pa.concat_tables([schema.empty_table(), found], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise StorageError(
             f"A part of {table} in {store.uri} does not fit study.json: {error}. Move what is not tunepipe's out of it."
         ) from None
+    return checked(whole, table, schema)
 
 
 def _trial_ids(*columns: pa.ChunkedArray) -> pa.Array:
@@ -276,7 +278,7 @@ def _picked(values: npt.NDArray[Any], rows: _Indices) -> pa.Array:
 
 def _config_columns(schema: pa.Schema, drawn: list[str | None], rows: pa.Table) -> dict[str, Any]:
     """The columns config_<name>: from the decisions, or from the epochs where no decision tells."""
-    configs = [json.loads(text) if text else {} for text in drawn]
+    configs = [config_from(text) for text in drawn]
     columns = {}
     for field in schema:
         name = field.name.removeprefix("config_")
@@ -284,7 +286,8 @@ def _config_columns(schema: pa.Schema, drawn: list[str | None], rows: pa.Table) 
             continue
         trained = rows[field.name].to_pylist() if field.name in rows.column_names else [None] * len(configs)
         pairs = zip(configs, trained, strict=True)
-        columns[field.name] = [column_value(config.get(name, other), field.type) for config, other in pairs]
+        values = [column_value(config.get(name, other), field.type) for config, other in pairs]
+        columns[field.name] = config_column(name, values, field.type)
     return columns
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.legible import legible
 from pipeline.results.load import Results, config_of
 from pipeline.results.states import STATES
 from pipeline.space import Config
@@ -58,7 +59,7 @@ def format_number(value: float) -> str:
 
 def format_value(value: Any) -> str:
     """A parameter's value."""
-    return format_number(value) if isinstance(value, float) else str(value)
+    return format_number(value) if isinstance(value, float) else legible(str(value))
 
 
 def ranked(results: Results) -> list[str]:
@@ -95,10 +96,10 @@ def leaderboard(results: Results, *, top: int | None = 10) -> Table:
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns(results):
-        table.add_column(Text(column), justify="left" if column in _WORDS else "right")
+        table.add_column(Text(legible(column)), justify="left" if column in _WORDS else "right")
     for line in lines(results, top=top):
         state = Text(line.state, style=STATES[line.state].colour if line.state in STATES else "")
-        cells = [state if place == _STATE else Text(cell) for place, cell in enumerate(line.cells)]
+        cells = [state if place == _STATE else Text(legible(cell)) for place, cell in enumerate(line.cells)]
         table.add_row(*cells, style="bold" if line.best else "")
     return table
 

@@ -1,7 +1,6 @@
 """A study's folder → pandas frames and the answers people ask for first."""
 
-import json
-import re
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,12 +10,14 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.errors import StorageError
+from pipeline.errors import InvalidJob, StorageError
 from pipeline.results.gather import Tables, column_value, gather, parameters_of, space_of
+from pipeline.results.sessions import read_sessions
 from pipeline.space import Config, Place, Scalar, Space, walk
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
-from pipeline.study import Objective, layout
+from pipeline.study import Objective, TuneJob, layout
+from pipeline.study.files import read_job
 from pipeline.study.studies import no_study
 
 __all__ = [
@@ -26,16 +27,12 @@ __all__ = [
     "config_of",
     "from_tables",
     "load_results",
-    "read_sessions",
     "read_study",
     "state_of",
 ]
 
 SILENT_SECONDS = 60
 """A driver on Ray beats at least every half minute; silent this long, it is gone."""
-
-_SESSION = {"seconds": 0.0, "heartbeat": None, "host": "", "pid": 0, "resume": None}
-"""What a session's file may lack."""
 
 _MAYBE_EMPTY = ("best_epoch", "rung", "parent_epoch")
 
@@ -191,65 +188,39 @@ def _stands_for(found: Scalar, drawn: Scalar) -> bool:
 
 
 def read_study(store: Store) -> Mapping[str, Any]:
-    """The content of study.json, checked as far as results need it.
+    """The content of study.json, its job checked as a whole; none of the job's code is loaded.
 
     Raises:
         JobNotFound: There is no study there; names the studies there are.
+        InvalidJob: Its job is not allowed.
         StorageError: The file is not a study's, or was written by a newer tunepipe.
     """
     try:
-        content = store.read(layout.STUDY)
+        fields = read_job(store)
     except FileNotFoundError:
         raise no_study(store) from None
     try:
-        study = json.loads(content)
-        version = study["schema_version"]
-        for objective in study["job"]["objectives"]:
-            Objective(**objective)
-        space_of(study)
-        for name in ("name", "description", "model", "scheduler", "budget", "resources"):
-            study["job"][name]
-        study["job"]["objectives"][0]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise StorageError(
-            f"{layout.STUDY} in {store.uri} is not a study's ({type(error).__name__}: {error}). "
-            "Restore the file, or run the job again under another name."
-        ) from None
-    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
-        raise StorageError(
-            f"The study in {store.uri} has schema version {version!r}; this tunepipe reads up to {SCHEMA_VERSION}. "
-            "Read it with the tunepipe that wrote it, or a newer one."
-        )
-    return study  # type: ignore[no-any-return]
-
-
-def read_sessions(store: Store) -> list[Mapping[str, Any]]:
-    """The content of each driver session's file, by number; other files are passed over.
-
-    Raises:
-        StorageError: A session's file is not what a driver wrote.
-    """
-    sessions: list[Mapping[str, Any]] = []
-    for path in store.files("sessions"):
-        if not re.fullmatch(r"sessions/\d+\.json", path):
-            continue
-        try:
-            session = json.loads(store.read(path))
-            sessions.append({**_SESSION, **session, "number": int(session["number"]), "state": str(session["state"])})
-        except (ValueError, KeyError, TypeError):
-            raise StorageError(f"{path} in {store.uri} is not a session's. Restore the file or delete it.") from None
-    return sorted(sessions, key=lambda session: int(session["number"]))
+        job = TuneJob.from_json(fields, load=False)
+    except InvalidJob as error:
+        raise InvalidJob(f"{layout.STUDY} in {store.uri}", error.faults) from None
+    return {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
 
 
 def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
     """What the study's winner scored on the test split, if the export is of the best there is now."""
     try:
-        told = json.loads(store.read(layout.WINNER))
+        told = store.read_json(layout.WINNER)
         if best is None or (told["trial_id"], told["epoch"]) != (best.trial_id, best.epoch):
             return None
-        return {str(name): float(value) for name, value in told["metrics"].items()}
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        scores = told["metrics"].items()
+        return {name: math.nan if value is None else float(value) for name, value in scores}
+    except FileNotFoundError:
         return None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"{layout.WINNER} in {store.uri} is not a winner's ({type(error).__name__}: {error}). Restore the file, or "
+            "delete it: the export is then made anew."
+        ) from None
 
 
 def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
@@ -264,9 +235,7 @@ def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
     state, beat = str(sessions[-1]["state"]), sessions[-1].get("heartbeat")
     if state != "running" or beat is None:
         return state
-    last = datetime.fromisoformat(beat)
-    last = last if last.tzinfo else last.replace(tzinfo=UTC)
-    return "interrupted" if (now - last).total_seconds() > SILENT_SECONDS else "running"
+    return "interrupted" if (now - datetime.fromisoformat(beat)).total_seconds() > SILENT_SECONDS else "running"
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import StorageError
+from pipeline.errors import UserError
 from pipeline.results.gather import gather
-from pipeline.results.load import read_sessions, read_study, state_of
+from pipeline.results.load import read_study, state_of
+from pipeline.results.sessions import read_sessions
 from pipeline.storage import Store
 from pipeline.study import Objective, layout
 from pipeline.study.studies import study_names
@@ -66,7 +67,7 @@ def _row(store: Store, name: str, now: datetime) -> StudyRow:
             _trials(store, study),
         )
         started = datetime.fromisoformat(str(sessions[0]["started"])) if sessions else None
-    except (StorageError, KeyError, ValueError, pa.ArrowInvalid) as error:
+    except (UserError, KeyError, ValueError, pa.ArrowInvalid) as error:
         return StudyRow(name=name, location=store.uri, state="unreadable", fault=str(error))
     ends = pc.min_max(trials["objective"].filter(pc.not_equal(trials["state"], "failed")))
     return StudyRow(

@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.legible import legible
 from pipeline.results.failures import causes
 from pipeline.results.leaderboard import configs_at_best, format_number, format_value, ranked
 from pipeline.results.load import Results, load_results
@@ -37,6 +38,7 @@ def report_page(results: Results) -> str:
         loader=PackageLoader("pipeline", "results"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     ).get_template("report.html.jinja")
@@ -77,6 +79,11 @@ def write_report(store: Store) -> str:
     store.write(layout.REPORT, report_page(load_results(store.uri)))
     head, mark, query = store.uri.partition("?")
     return f"{head}/{layout.REPORT}{mark}{query}"
+
+
+def _shown(value: Any) -> Any:
+    """What stands on the page for a value: text is text, whatever is in it."""
+    return legible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _tiles(results: Results) -> list[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from pipeline.legible import legible
 from pipeline.results.plots.style import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, THIRD, style
 
 __all__ = ["DAY", "NIGHT", "VARIABLES", "inline_svg"]
@@ -71,7 +72,7 @@ def inline_svg(draw: Callable[[Axes], object], *, name: str, size: tuple[int, in
         file = io.StringIO()
         # Not savefig, which draws every picture twice: once more than the layout needs.
         canvas.print_svg(file, metadata={"Date": None})
-    return _embedded(file.getvalue(), name, size[0])
+    return _embedded(legible(file.getvalue()), name, size[0])
 
 
 def _embedded(document: str, name: str, width: int) -> str:

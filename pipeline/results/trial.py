@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import JobNotFound
+from pipeline.legible import legible
 from pipeline.results.failures import first_line
 from pipeline.results.leaderboard import configs_at_best, format_number, format_value
 from pipeline.results.load import Results
@@ -62,7 +63,9 @@ def _head(results: Results, row: Mapping[Any, Any]) -> Text:
     state = str(row["state"])
     told = f"{counted(int(row['epochs']), 'epoch')} in {duration(float(row['seconds']))}"
     look = STATES[state].colour if state in STATES else ""
-    return Text.assemble((f"{results.name}  trial {row['trial_id']}", "bold"), "  ", (state, look), f", {told}")
+    return Text.assemble(
+        (legible(f"{results.name}  trial {row['trial_id']}"), "bold"), "  ", (state, look), f", {told}"
+    )
 
 
 def _facts(results: Results, trial_id: str, row: Mapping[Any, Any]) -> Table:
@@ -70,16 +73,18 @@ def _facts(results: Results, trial_id: str, row: Mapping[Any, Any]) -> Table:
     known = row["objective"] == row["objective"]
     if known:
         value = f"{results.objective.metric} {format_number(row['objective'])} at epoch {row['best_epoch']}"
-        grid.add_row("best", Text(value))
+        grid.add_row("best", Text(legible(value)))
     config = configs_at_best(results)[trial_id]
     if config:
-        grid.add_row("config", Text("  ".join(f"{name}={format_value(value)}" for name, value in config.items())))
+        grid.add_row(
+            "config", Text(legible("  ".join(f"{name}={format_value(value)}" for name, value in config.items())))
+        )
     if row["attempts"] > 1:
         grid.add_row("attempts", str(row["attempts"]))
     if isinstance(row["parent"], str) and row["parent"]:
         grid.add_row("weights of", f"trial {row['parent']}")
     if isinstance(row["checkpoint"], str) and row["checkpoint"]:
-        grid.add_row("checkpoint", Text(row["checkpoint"]))
+        grid.add_row("checkpoint", Text(legible(row["checkpoint"])))
     return grid
 
 
@@ -94,7 +99,7 @@ def _epochs(results: Results, epochs: pd.DataFrame) -> Table:
     rates = ["learning_rate"] if epochs["learning_rate"].notna().any() else []
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ["epoch", *segments, *shown, *rates, "seconds"]:
-        table.add_column(Text(name), justify="right")
+        table.add_column(Text(legible(name)), justify="right")
     spent = epochs[[name for name in epochs.columns if name.startswith("seconds_")]].sum(axis=1)
     for record, seconds in zip(epochs.to_dict("records"), spent, strict=True):
         numbers = [format_number(float(record[name])) for name in (*shown, *rates)]
@@ -111,7 +116,7 @@ def _decisions(decisions: pd.DataFrame) -> Table:
     for row in decisions.to_dict("records"):
         # A failure's reason is the whole error: the command prints it below.
         why = first_line(str(row["reason"]))
-        table.add_row(str(row["epoch"]), str(row["kind"]), Text(why))
+        table.add_row(str(row["epoch"]), Text(legible(str(row["kind"]))), Text(legible(why)))
     return table
 
 

@@ -80,7 +80,7 @@ def unpack(content: bytes, name: str) -> Checkpoint:
         raise DamagedFile(f"The checksum of {name} does not match its content.")
     try:
         return _read(body, length)
-    except (ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, MemoryError) as error:
         raise DamagedFile(f"The header of {name} is not a checkpoint's: {error}") from None
 
 
@@ -119,6 +119,6 @@ def _name(dtype: np.dtype[Any]) -> str:
 
 def _dtype(name: str) -> np.dtype[Any]:
     dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name, name))
-    if dtype.isbuiltin != _ADDED and dtype.kind not in _KINDS:
+    if not dtype.itemsize or (dtype.isbuiltin != _ADDED and dtype.kind not in _KINDS):
         raise ValueError(f"it names the dtype {name}")
     return dtype

@@ -1,28 +1,33 @@
 """A folder of files, here or far away: the only place that knows where bytes lie.
 
 Every write is whole or not there: a file is written under a temporary name, synced, and renamed (object stores show an
-upload only when it is complete). Temporary names never end in .parquet.
+upload only when it is complete). Temporary names never end in .parquet. Nothing outside of the folder is read, written
+or deleted, whatever paths and links say.
 """
 
 import errno
 import os
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs
 
 from pipeline.errors import StorageError
-from pipeline.storage.schema import KEYS, SCHEMA_VERSION, TABLES
+from pipeline.storage.documents import from_json
+from pipeline.storage.parquet import foreign, from_parquet, odd_one, part_of, to_parquet
+from pipeline.storage.places import files_below, refuse_links_out, refuse_unwritable, steps
 
 __all__ = ["Store"]
 
 _TEMPORARY = ".writing-"
 _RETRIES = 5
+_MOST_JSON = 10_000_000
+"""Bytes: a hundred times what a large space comes to."""
 
 
 class Store:
@@ -37,6 +42,7 @@ class Store:
 
     def __init__(self, uri: str | Path) -> None:
         text = str(uri)
+        refuse_unwritable(text, "The storage")
         remote = re.match(r"^[a-z][a-z0-9+.-]*://", text, re.IGNORECASE)
         if not remote and re.match(r"^[a-z][a-z0-9+.-]+:/", text, re.IGNORECASE):
             raise StorageError(f"The storage {text!r} cannot be used: a URI has two slashes, as in s3://bucket/folder.")
@@ -59,9 +65,9 @@ class Store:
         return Path(self._root) if isinstance(self._fs, fs.LocalFileSystem) else None
 
     def folder(self, name: str) -> "Store":
-        """The store of a folder within this one."""
+        """The store of a folder within this one. It may be a link: a study may lie on another disk."""
         if self.local is not None:
-            return Store(self._path(name))
+            return Store(self._path(name, itself=False))
         head, mark, query = self.uri.partition("?")
         self._path(name)
         return Store(f"{head.rstrip('/')}/{name}{mark}{query}")
@@ -77,11 +83,15 @@ class Store:
 
     def sizes(self, folder: str = "") -> list[tuple[str, int]]:
         """As `files`, each with its size in bytes."""
-        selector = fs.FileSelector(self._path(folder), recursive=True, allow_not_found=True)
         with self._told("list", folder):
-            infos = self._fs.get_file_info(selector)
-        files = [info for info in infos if info.type == fs.FileType.File and _TEMPORARY not in info.base_name]
-        return sorted((str(PurePosixPath(info.path).relative_to(self._root)), int(info.size)) for info in files)
+            if self.local is not None:
+                found = [(path.as_posix(), size) for path, size in files_below(Path(self._path(folder)))]
+            else:
+                selector = fs.FileSelector(self._path(folder), recursive=True, allow_not_found=True)
+                infos = self._fs.get_file_info(selector)
+                found = [(info.path, int(info.size)) for info in infos if info.type == fs.FileType.File]
+        whole = [(PurePosixPath(path), size) for path, size in found]
+        return sorted((str(path.relative_to(self._root)), size) for path, size in whole if _TEMPORARY not in path.name)
 
     def folders(self) -> list[str]:
         """Names of the folders right below, sorted."""
@@ -90,18 +100,40 @@ class Store:
             infos = self._fs.get_file_info(selector)
         return sorted(str(info.base_name) for info in infos if info.type == fs.FileType.Directory)
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, *, most: int | None = None) -> bytes:
         """A file's content.
+
+        Args:
+            path: Where, within the store.
+            most: Bytes that it may have; any number unless given.
 
         Raises:
             FileNotFoundError: There is no such file.
+            StorageError: It is larger, or no file.
         """
-        with self._told("read", path), self._fs.open_input_stream(self._path(path)) as stream:
-            return bytes(stream.read())
+        with self._told("read", path):
+            place = self._path(path)
+            if self.local is not None or most is not None:
+                self._refuse_odd(path, most)
+            with self._fs.open_input_stream(place) as stream:
+                return bytes(stream.read())
+
+    def read_json(self, path: str, *, most: int | None = _MOST_JSON) -> Any:
+        """A JSON file's value; what is in it is for the caller to look at.
+
+        Args:
+            path: Where, within the store.
+            most: Bytes that it may have; None for any number.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            StorageError: It is not JSON, or beyond the limits of size and depth.
+        """
+        return from_json(self.read(path, most=most), f"{path} in {self.uri}")
 
     def read_text(self, path: str) -> str:
-        """A text file's content."""
-        return self.read(path).decode()
+        """A text file's content; what is not UTF-8 is replaced."""
+        return self.read(path).decode(errors="replace")
 
     def write(self, path: str, content: bytes | str | Iterable[bytes | memoryview]) -> int:
         """Write a whole file, in place of one that is there.
@@ -132,7 +164,7 @@ class Store:
                 return False
             self.write(path, content)
             return True
-        target = Path(self._path(path))
+        target = Path(self._path(path, itself=False))
         whole = target.with_name(f"{_TEMPORARY}{target.name}-{uuid.uuid4().hex[:8]}")
         with self._told("write", path):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +194,7 @@ class Store:
         """Delete a file, if it is there."""
         with self._told("delete", path):
             try:
-                self._fs.delete_file(self._path(path))
+                self._fs.delete_file(self._path(path, itself=False))
             except FileNotFoundError:
                 return
 
@@ -170,15 +202,13 @@ class Store:
         """Delete a folder with all that is in it, if it is there."""
         with self._told("delete", path):
             try:
-                self._fs.delete_dir(self._path(path))
+                self._fs.delete_dir(self._path(path, itself=False))
             except FileNotFoundError:
                 return
 
     def write_table(self, path: str, table: pa.Table) -> None:
-        """Write a table as one Parquet file, compressed with zstd."""
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        self.write(path, [sink.getvalue()])
+        """Write a table as one Parquet file."""
+        self.write(path, [to_parquet(table)])
 
     def read_table(self, path: str) -> pa.Table:
         """Read a Parquet file, or a folder of parts as one table: columns are united by name.
@@ -202,41 +232,31 @@ class Store:
             try:
                 return pa.concat_tables(tables, promote_options="permissive")
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise self._foreign(_odd_one(paths, tables), f"does not fit the other parts: {error}") from None
+                raise foreign(odd_one(paths, tables), self.uri, f"does not fit the other parts: {error}") from None
         raise StorageError(f"The parts of {path} in {self.uri} change faster than they can be read; try again.")
 
     def _read_part(self, path: str) -> pa.Table:
-        content = pa.BufferReader(self.read(path))
-        try:
-            table = pq.read_table(content)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise self._foreign(path, f"is not a whole Parquet file: {error}") from None
-        version = (table.schema.metadata or {}).get(b"schema_version", b"1").decode()
-        if not version.isdigit() or int(version) > SCHEMA_VERSION:
-            raise StorageError(
-                f"{path} in {self.uri} has schema version {version}; this tunepipe reads up to {SCHEMA_VERSION}. "
-                "Read it with the tunepipe that wrote it, or a newer one."
-            )
-        if missing := _missing(path, table.schema):
-            raise self._foreign(path, f"is no part of that table: it lacks the columns {', '.join(missing)}")
-        return table
+        return part_of(path, from_parquet(self.read(path), f"{path} in {self.uri}"), self.uri)
 
-    def _foreign(self, path: str, what: str) -> StorageError:
-        # Not passed over: were it a part of tunepipe's own that is damaged, the results would be wrong without a word.
-        return StorageError(
-            f"{path} in {self.uri} {what}. If it is not tunepipe's, move it out of the study: the rest can be read "
-            "then. If it is, restore it."
-        )
+    def _refuse_odd(self, path: str, most: int | None) -> None:
+        info, told = self._fs.get_file_info(self._path(path)), f"{path} in {self.uri}"
+        mend = "Put back the file that tunepipe wrote."
+        # Reading from a pipe would wait for ever.
+        if info.type not in (fs.FileType.File, fs.FileType.NotFound):
+            raise StorageError(f"{told} is not a file. {mend}")
+        if most is not None and (info.size or 0) > most:
+            raise StorageError(f"{told} has {info.size:,} bytes; it must have at most {most:,}. {mend}")
 
-    def _path(self, path: str) -> str:
-        parts = PurePosixPath(path).parts
-        if ".." in parts or PurePosixPath(path).is_absolute():
-            raise StorageError(f"The path {path!r} leads out of the storage {self.uri}.")
-        return str(self._root.joinpath(*parts))
+    def _path(self, path: str, *, itself: bool = True) -> str:
+        """Where the path leads; with `itself`, so does the link that may lie there."""
+        target = self._root.joinpath(*steps(path, self.uri))
+        if self.local is not None:
+            refuse_links_out(self.local, Path(target), itself=itself)
+        return str(target)
 
     @contextmanager
     def _replacing(self, path: str) -> Iterator[str]:
-        target = self._path(path)
+        target = self._path(path, itself=False)
         if self.local is None:
             yield target
             return
@@ -279,20 +299,3 @@ class Store:
                 f"Cannot {doing} {where}: {reason}. {mend}, then go on with the study by `tunepipe resume`; or choose "
                 "another place with --storage."
             ) from error
-
-
-def _missing(path: str, schema: pa.Schema) -> list[str]:
-    """Columns that a file of the table it lies in must have, and has not, or of another type."""
-    table = PurePosixPath(path.removesuffix(".parquet")).parts[0]
-    types = {column.name: column.type for column in TABLES.get(table, ())}
-    return [name for name in KEYS.get(table, ()) if name not in schema.names or schema.field(name).type != types[name]]
-
-
-def _odd_one(paths: Sequence[str], tables: Sequence[pa.Table]) -> str:
-    """The first part whose columns do not fit those before it."""
-    for place in range(1, len(tables)):
-        try:
-            pa.unify_schemas([table.schema for table in tables[: place + 1]], promote_options="permissive")
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            return paths[place]
-    return paths[0]

@@ -5,17 +5,15 @@ study.json, and a resumed study runs that copy, whatever happened to the origina
 """
 
 import ast
-import hashlib
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import inspect
 import re
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, TypeAlias
@@ -23,36 +21,44 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
+from pipeline.study.copies import Copies, ReadOnce, digest_of
 
-__all__ = ["Code", "Data", "is_saved", "load_module", "module_of", "same_code", "source_of"]
+__all__ = ["Code", "Data", "is_file", "is_saved", "load_module", "module_of", "same_code", "source_of"]
 
 _MODULE = r"\w[\w-]*(\.\w[\w-]*)*"
 
 
-class _ReadOnce(importlib.abc.SourceLoader):
-    """Runs a file's text and keeps it: what is digested and copied later is what runs, though the file changes.
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Stands for a function that is not loaded: who reads a study's results runs none of its code."""
 
-    Writes no bytecode: a study's folder may be read-only, and a stale cache would run other code than was checked.
-    """
+    function: str
+    sha256: str | None
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.content = path.read_bytes()
+    @property
+    def __name__(self) -> str:
+        return self.function.rpartition(":")[2]
 
-    def get_filename(self, fullname: str) -> str:
-        return str(self._path)
-
-    def get_data(self, path: str | bytes) -> bytes:
-        return self.content
+    def __call__(self, *args: object) -> None:
+        raise TypeError(f"{self.function} was named, not loaded")
 
 
-def load_module(path: Path, name: str | None = None) -> ModuleType:
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; there is none of a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def load_module(path: Path, name: str | None = None, content: bytes | None = None) -> ModuleType:
     """Load a Python file as a module.
 
     Args:
         path: The file.
         name: The module's name; unless given the file's own, without its ending, and modules beside the file can be
             imported, as Python has it for a script.
+        content: What the file held when it was looked at; read now unless given.
 
     Returns:
         The module, registered under its name.
@@ -61,7 +67,7 @@ def load_module(path: Path, name: str | None = None) -> ModuleType:
         JobNotFound: There is no such file.
         InvalidJob: The file cannot be run; says at which line.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise JobNotFound(f"There is no job file {path}. A job is a .py file that exports JOB, a TuneJob.")
     if path.suffix != ".py":
         raise JobNotFound(f"{path} is not a Python file. A job is a .py file that exports JOB, a TuneJob.")
@@ -71,7 +77,10 @@ def load_module(path: Path, name: str | None = None) -> ModuleType:
         _refuse_hiding(path)
         if str(path.parent) not in sys.path:
             sys.path.insert(0, str(path.parent))
-    loader = _ReadOnce(path)
+    try:
+        loader = ReadOnce(path, content)
+    except OSError as error:
+        raise JobNotFound(f"The job file {path} cannot be read: {error.strerror}.") from None
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None:
         raise JobNotFound(f"{path} cannot be loaded as a Python file.")
@@ -128,14 +137,10 @@ def _home(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _content(home: Mapping[str, Any]) -> bytes | None:
     loader = getattr(home.get("__spec__"), "loader", None)
-    if isinstance(loader, _ReadOnce):
+    if isinstance(loader, ReadOnce):
         return loader.content
     file = home.get("__file__")
     return Path(file).read_bytes() if file and Path(file).is_file() else None
-
-
-def _digest(content: bytes | None) -> str | None:
-    return None if content is None else hashlib.sha256(content).hexdigest()
 
 
 def _named(home: Mapping[str, Any], qualified_name: str) -> Any:
@@ -147,9 +152,11 @@ def _named(home: Mapping[str, Any], qualified_name: str) -> Any:
 
 
 def _serialize(function: Callable[..., Any]) -> dict[str, str | None]:
+    if isinstance(function, _Named):
+        return {"function": function.function, "sha256": function.sha256}
     return {
         "function": f"{module_of(function)}:{function.__qualname__}",
-        "sha256": _digest(source_of(function)) if is_saved(function) else None,
+        "sha256": digest_of(source_of(function)) if is_saved(function) else None,
     }
 
 
@@ -168,10 +175,16 @@ def _validate(value: Any, info: ValidationInfo) -> Callable[..., Any]:
     if parts is None or not isinstance(digest, str | None) or set(value) - {"function", "sha256"}:
         raise ValueError('must be {"function": "module:name", "sha256": "…"}')
     module_name, qualified_name = parts[1], parts[3]
+    context = info.context or {}
+    if not context.get("load", True):
+        return _Named(parts[0], digest)
+    copies: Copies | None = context.get("copies")
+    if copies is not None and "sha256" not in value:
+        raise ValueError("must come with the sha256 of its source, as the study was saved")
     unsaved = "sha256" in value and digest is None
     if unsaved or "<" in qualified_name or module_name == "__main__":
         raise ValueError("was typed into a notebook, a prompt or another function, and cannot be loaded back")
-    found = _named(vars(_module(module_name, digest, (info.context or {}).get("source"))), qualified_name)
+    found = _named(vars(_module(module_name, digest, copies)), qualified_name)
     if not inspect.isfunction(found):
         raise ValueError(f"must be a function of {module_name}, and there is no {qualified_name} in it")
     return found
@@ -187,39 +200,33 @@ def _validate_data(value: Any, info: ValidationInfo) -> Callable[..., Any] | str
     raise ValueError("must be a data set's name, a function or the path of a Parquet file")
 
 
-def _module(name: str, digest: str | None, folder: Path | None) -> ModuleType:
+def _module(name: str, digest: str | None, copies: Copies | None) -> ModuleType:
     """The module whose source has that digest: as loaded here, else the study's own copy, else as installed."""
     loaded = sys.modules.get(name)
-    if loaded is not None and digest is not None and _digest(_content(vars(loaded))) == digest:
+    if loaded is not None and digest is not None and digest_of(_content(vars(loaded))) == digest:
         return loaded
-    if folder is not None and (folder / f"{name}.py").is_file():
-        copy = folder / f"{name}.py"
-        if digest is not None and _digest(copy.read_bytes()) != digest:
-            raise ValueError(f"the copy {copy} has changed since the study was saved: put it back")
-        with _importable(folder):
-            return load_module(copy, name)
+    if copies is not None and (copy := copies.path(name)) is not None:
+        content = copies.content(copy)
+        with copies.importable():
+            return load_module(copy, name, content)
+    # Looked at before it runs, too: a study could name any module there is.
+    changed = f"module {name} has changed since the study was saved, and there is no copy of its source"
     try:
+        spec = importlib.util.find_spec(name)
+        if spec is None:
+            raise ModuleNotFoundError(name=name)
+        if digest is not None and digest_of(_content({"__spec__": spec, "__file__": spec.origin})) != digest:
+            raise ValueError(changed)
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ValueError(f"there is no module {error.name}, and no copy of the source of {name}") from None
+    except ValueError:
+        raise
     except Exception as error:
         raise ValueError(f"module {name} cannot be imported: {type(error).__name__}: {error}") from None
-    if digest is not None and _digest(_content(vars(module))) != digest:
-        raise ValueError(f"module {name} has changed since the study was saved, and there is no copy of its source")
+    if digest is not None and digest_of(_content(vars(module))) != digest:
+        raise ValueError(changed)
     return module
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """A copied module may import another one that is copied too; what is found elsewhere goes before."""
-    wrote_bytecode = sys.dont_write_bytecode
-    sys.path.append(str(folder))
-    sys.dont_write_bytecode = True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = wrote_bytecode
-        sys.path.remove(str(folder))
 
 
 def _refuse_hiding(path: Path) -> None:
@@ -255,7 +262,10 @@ def _where(error: BaseException, path: Path) -> str:
         if trace.tb_frame.f_code.co_filename == str(path):
             line = trace.tb_lineno
         trace = trace.tb_next
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    try:
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:  # it is the user's own class
+        text = "an error that cannot be shown"
     return f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
 
 

@@ -110,7 +110,7 @@ def _place_in_space(loc: Sequence[str]) -> tuple[list[str], type | None]:
 
 def _fault(path: list[str], item: Any, fields: Sequence[str]) -> Fault:
     kind, found, context = item["type"], item["input"], item.get("ctx", {})
-    field = ".".join(path)
+    field = ".".join(path) or "''"
     if kind == "missing":
         return Fault(field, None, "must be given")
     if kind == "extra_forbidden" or kind == "unexpected_keyword_argument":

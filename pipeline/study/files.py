@@ -4,7 +4,9 @@ import atexit
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import StorageError
 from pipeline.storage import Store
@@ -14,7 +16,7 @@ from pipeline.study.code import is_saved, module_of, source_of
 from pipeline.study.job import TuneJob
 from pipeline.study.studies import no_study
 
-__all__ = ["load_study", "save_study"]
+__all__ = ["load_study", "read_job", "save_study"]
 
 
 def save_study(store: Store, job: TuneJob) -> None:
@@ -50,27 +52,35 @@ def load_study(store: Store) -> TuneJob:
         InvalidJob: study.json or a copy of a source was changed to something that is not allowed.
         StorageError: study.json is not JSON, or of a schema version that is not known here.
     """
-    where = f"{layout.STUDY} in {store.uri}"
     try:
-        text = store.read_text(layout.STUDY)
+        fields = read_job(store)
     except FileNotFoundError:
         raise no_study(store) from None
-    except UnicodeDecodeError:
-        raise StorageError(f"{where} is not a text file. Put back the file that tunepipe wrote.") from None
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise StorageError(f"{where} is not JSON: {error}. Put back the file that tunepipe wrote.") from None
+    return TuneJob.from_json(fields, source=_sources(store))
+
+
+def read_job(store: Store) -> Mapping[str, Any]:
+    """A study's job as JSON values, not looked at yet.
+
+    Args:
+        store: The study's own folder.
+
+    Raises:
+        FileNotFoundError: There is no study.json.
+        StorageError: It is not JSON, or of a schema version that is not known here.
+    """
+    document = store.read_json(layout.STUDY)
+    where = f"{layout.STUDY} in {store.uri}"
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= SCHEMA_VERSION:
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
         raise StorageError(
-            f"{where} has schema version {version!r}; this tunepipe reads 1 to {SCHEMA_VERSION}. "
+            f"{where} has schema version {version!r:.100}; this tunepipe reads up to {SCHEMA_VERSION}. "
             "Read it with the tunepipe that wrote it, or a newer one."
         )
     fields = document.get("job")
     if not isinstance(fields, dict):
         raise StorageError(f"{where} has no job. Put back the file that tunepipe wrote.")
-    return TuneJob.from_json(fields, source=_sources(store))
+    return fields
 
 
 def _sources(store: Store) -> Path:

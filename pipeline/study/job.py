@@ -26,6 +26,7 @@ from pipeline.space import Space
 from pipeline.space.values import Count, ReadScalar, Whole
 from pipeline.study.changes import changed
 from pipeline.study.code import Code, Data, is_saved
+from pipeline.study.copies import Copies
 from pipeline.study.faults import NAME, read_faults
 from pipeline.study.parts import Budget, Checkpoints, Objective, Resources
 from pipeline.study.rules import broken_rules
@@ -113,9 +114,13 @@ class TuneJob(BaseModel):
         try:
             job = handler(value)
         except ValidationError as error:
+            known = {name: fields[name] for name in cls.model_fields if name in fields}
+            if not all(faulty["loc"] for faulty in error.errors()) and known:
+                # A name that cannot be written hides what else is wrong.
+                raise InvalidJob(_subject(fields), read_faults(error, list(known))) from None
             faults = read_faults(error, list(cls.model_fields))
             invalid = {fault.field.split(".")[0] for fault in faults}
-            valid = {name: fields[name] for name in fields if name not in invalid}
+            valid = {name: known[name] for name in known if name not in invalid}
             if isinstance(value, Mapping):
                 faults += broken_rules(handler({**_REQUIRED, **valid}), invalid)
         else:
@@ -165,17 +170,20 @@ class TuneJob(BaseModel):
         return self.model_dump(mode="json")
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any], *, source: Path | None = None) -> Self:
+    def from_json(cls, fields: Mapping[str, Any], *, source: Path | None = None, load: bool = True) -> Self:
         """A job from what `to_json` returned.
 
         Args:
             fields: The JSON object.
-            source: The folder with copies of the sources, for functions whose modules changed or are not here.
+            source: The folder with copies of the sources, for functions whose modules changed or are not here. Only
+                what has the digest that the job gives is run.
+            load: Whether the functions are loaded; else they are names alone, and none of their code is run.
 
         Raises:
             InvalidJob: Lists every fault.
         """
-        return cls.model_validate(dict(fields), context={"source": source})
+        copies = None if source is None else Copies(source, fields)
+        return cls.model_validate(dict(fields), context={"copies": copies, "load": load})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TuneJob) and self._text() == other._text()

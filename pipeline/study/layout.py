@@ -11,6 +11,7 @@ import re
 
 __all__ = [
     "EXPORT",
+    "EXPORTED",
     "REPORT",
     "SOURCE",
     "STUDY",
@@ -28,6 +29,7 @@ __all__ = [
 
 EXPORT = "export"
 WINNER = "export/winner.json"
+EXPORTED = ("export/architecture.json", "export/model.keras", "export/model.weights.h5", WINNER)
 SOURCE = "source"
 STUDY = "study.json"
 TRIALS = "trials.parquet"

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.errors import ResourcesUnmet
 from pipeline.study import Resources
 
-__all__ = ["memory_for_data", "set_up", "worn"]
+__all__ = ["machine_bytes", "memory_for_data", "set_up", "worn"]
 
 _set_up_for: Resources | None = None
 
@@ -93,13 +93,13 @@ def worn(resources: Resources) -> bool:
     import psutil
 
     beside = max(1.0, (os.cpu_count() or 1) / max(1.0, resources.cpus))
-    ceiling = 0.9 * _machine_bytes() / beside
+    ceiling = 0.9 * machine_bytes() / beside
     if resources.worker_gigabytes is not None:
         ceiling = resources.worker_gigabytes * 1e9
     return bool(psutil.Process().memory_info().rss > ceiling)
 
 
-def _machine_bytes() -> float:
+def machine_bytes() -> float:
     """The memory of this machine, or of the container that it is."""
     import psutil
 

@@ -19,7 +19,8 @@ __all__ = ["Workplace"]
 class Workplace:
     """Makes learners; the second one of an architecture costs next to nothing.
 
-    TensorFlow is imported, and the data are put in place, when it is made; for a function objective neither.
+    TensorFlow is imported, and the data are put in place, when it is made; for a function objective neither. `told`
+    holds what a person was told of the job so far: that it cannot be resumed exactly, or not trained the fast way.
 
     Args:
         job: The study's job.
@@ -33,6 +34,7 @@ class Workplace:
 
     def __init__(self, job: TuneJob, data: Dataset | None, *, memory: float | None = None) -> None:
         self.job, self.data = job, data
+        self.told: list[str] = []
         if job.model is None:
             return
         if data is None:
@@ -45,7 +47,6 @@ class Workplace:
         from pipeline.training.resident import Resident, example_of
         from pipeline.training.traces import Traces
 
-        self._told: set[str] = set()
         self._own_parts = False
         self._fresh = True
         self._strategy = tf.distribute.MirroredStrategy() if job.resources.strategy == "mirrored" else None
@@ -139,6 +140,6 @@ class Workplace:
         return model if seeded or not self._own_parts else self.build(config, seed=seed)
 
     def _say_once(self, what: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
+        if what not in self.told:
+            self.told.append(what)
             print(f"tunepipe: {what[0].upper()}{what[1:]}")

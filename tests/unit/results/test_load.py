@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow.dataset as ds
 import pytest
 
-from pipeline.errors import JobNotFound, StorageError
+from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.results import Results, load_results
 from pipeline.results.load import config_of
 from pipeline.space import Choice
@@ -174,10 +174,10 @@ def test_an_unknown_schema_version_is_refused(study: Recording, version: object)
     "text", ["{", "[]", "{}", '{"schema_version": 1}', '{"schema_version": 1, "job": {"name": 3}}']
 )
 def test_a_damaged_study_file_is_told(study: Recording, text: str) -> None:
-    """What is not a study's JSON is a storage error with the file's name, not a traceback."""
+    """What is not a study's JSON is told with the file's name, not with a traceback."""
     study.store.write(layout.STUDY, text)
 
-    with pytest.raises(StorageError, match=r"study\.json"):
+    with pytest.raises(UserError, match=r"study\.json"):
         load_results(study.store.uri)
 
 

@@ -1,0 +1,74 @@
+"""The nodes of a Ray cluster, asked from a process of its own: what they have, and whether they see the storage."""
+
+import logging
+import os
+import platform
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from pipeline.errors import TunepipeError
+from pipeline.execution.preflight.finding import ClusterFacts, Failed, NodeFacts
+from pipeline.execution.preflight.process import Tell
+from pipeline.execution.preflight.versions import installed
+from pipeline.storage import Store
+
+__all__ = ["look", "main"]
+
+
+def main(tell: Tell, *, address: str, uri: str, node_seconds: float) -> None:
+    """Ask every node that is alive.
+
+    Args:
+        tell: Told what the nodes answer.
+        address: Of the cluster.
+        uri: A folder of the storage with a file `probe`; each node leaves a file there that this machine must see.
+        node_seconds: How long a node may take to answer.
+    """
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
+    except Exception as error:
+        tell(Failed(f"{type(error).__name__}: {error}"))
+        return
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    asked = [
+        ray.remote(look)
+        .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+        .remote(uri, node["NodeID"])
+        for node in alive
+    ]
+    tell(ClusterFacts([_answer(*pair, uri, node_seconds) for pair in zip(alive, asked, strict=True)]))
+
+
+def look(uri: str, mark: str) -> dict[str, Any]:
+    """What a node says of itself; runs there.
+
+    Args:
+        uri: As for `main`.
+        mark: The name of the file to leave.
+    """
+    store, trouble = Store(uri), None
+    try:
+        if store.exists("probe"):
+            store.write(f"seen-{mark}", mark)
+        else:
+            trouble = f"does not see the storage {uri}"
+    except TunepipeError as error:
+        trouble = str(error)
+    return {"name": platform.node(), "versions": installed(), "trouble": trouble, "pid": os.getpid()}
+
+
+def _answer(node: dict[str, Any], asked: Any, uri: str, seconds: float) -> NodeFacts:
+    name, versions, trouble = str(node["NodeManagerHostname"]), {}, None
+    try:
+        told = ray.get(asked, timeout=seconds)
+        versions, trouble = told["versions"], told["trouble"]
+        if trouble is None and not Store(uri).exists(f"seen-{node['NodeID']}"):
+            trouble = f"writes to a storage {uri} that is not the one here"
+    except ray.exceptions.GetTimeoutError:
+        trouble = f"did not answer within {seconds:g} s"
+    except ray.exceptions.RayError as error:
+        trouble = f"cannot run tunepipe: {str(error).strip().splitlines()[-1]}"
+    has = node["Resources"]
+    return NodeFacts(name, has.get("CPU", 0.0), has.get("GPU", 0.0), has.get("memory", 0.0), versions, trouble)

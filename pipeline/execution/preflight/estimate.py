@@ -1,0 +1,95 @@
+"""How long a study may take, and what its checkpoints may fill: from one epoch that was measured."""
+
+from dataclasses import dataclass
+
+from pipeline.execution.preflight.finding import Finding, Trained
+from pipeline.execution.preflight.judging import duration
+from pipeline.execution.preflight.place import kept_bytes
+from pipeline.study import TuneJob
+from pipeline.study.drawing import trials_in_all
+
+__all__ = ["Estimate", "estimated", "time_finding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a study may come to, if no trial is stopped early and each has its cores to itself.
+
+    Args:
+        trials: How many trials.
+        epochs: How many epochs over all of them.
+        workers: How many train at once.
+        seconds_start: Until the first worker trains.
+        seconds_build: For a trial's model.
+        seconds_epoch: For an epoch of a trial that trains alone.
+        seconds: In all; Ray needs some more to start.
+        bytes_checkpoint: Of one checkpoint.
+        bytes_kept: Of all that may be kept, at most.
+        bytes_memory: Of a worker.
+    """
+
+    trials: int
+    epochs: int
+    workers: int
+    seconds_start: float
+    seconds_build: float
+    seconds_epoch: float
+    seconds: float
+    bytes_checkpoint: int
+    bytes_kept: int
+    bytes_memory: int
+
+
+def estimated(job: TuneJob, trained: Trained, *, start: float, workers: int) -> Estimate:
+    """A study's size from the first epoch of its first trial.
+
+    Args:
+        job: The study's job.
+        trained: That epoch.
+        start: Seconds until a worker is ready.
+        workers: How many train at once.
+    """
+    trials = trials_in_all(job)
+    epochs = min(trials * job.budget.epochs, job.budget.total_epochs or trials * job.budget.epochs)
+    work = trials * trained.seconds_build + epochs * trained.seconds_epoch
+    # The last of the trials may train alone; and there are no more at once than there are trials.
+    at_once = max(1, min(workers, trials))
+    return Estimate(
+        trials=trials,
+        epochs=epochs,
+        workers=at_once,
+        seconds_start=start,
+        seconds_build=trained.seconds_build,
+        seconds_epoch=trained.seconds_epoch,
+        seconds=start + work / at_once,
+        bytes_checkpoint=trained.bytes_checkpoint,
+        bytes_kept=kept_bytes(job, trials=trials, workers=at_once, checkpoint=trained.bytes_checkpoint),
+        bytes_memory=trained.bytes_memory,
+    )
+
+
+def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
+    """How long it takes, and whether the budget's seconds are enough."""
+    budget = job.budget
+    what = f"{estimate.trials} trials × {budget.epochs} epochs"
+    if estimate.epochs < estimate.trials * budget.epochs:
+        what = f"{estimate.epochs} epochs in all"
+    workers = "one worker" if estimate.workers == 1 else f"{estimate.workers} workers that do not slow each other down"
+    found = f"about {duration(estimate.seconds)} for {what} on {workers}"
+    if _stops_early(job):
+        found += f"; {job.scheduler.kind} usually takes a fraction of it"
+    if budget.seconds is None or estimate.seconds <= budget.seconds:
+        return Finding("time", "ok", found)
+    limit = f"budget.seconds ends the study after {duration(budget.seconds)}"
+    if budget.seconds < estimate.seconds_start:
+        start = duration(estimate.seconds_start)
+        return Finding("time", "fault", f"{limit}, and its workers take {start} to start", "Give it more --seconds.")
+    pace = estimate.seconds_epoch + estimate.seconds_build * estimate.trials / estimate.epochs
+    enough = max(1, int((budget.seconds - estimate.seconds_start) * estimate.workers / pace))
+    advice = "Trials that are cut off keep their best epoch; a larger budget goes on with them."
+    return Finding("time", "warning", f"{found}. {limit}: enough for about {enough} epochs", advice)
+
+
+def _stops_early(job: TuneJob) -> bool:
+    """Whether the scheduler looks at trials before their end, and lets the poor ones go."""
+    return job.scheduler.next_milestone(0, job.budget.epochs) < job.budget.epochs and not job.scheduler.needs_checkpoint

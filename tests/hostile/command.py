@@ -1,0 +1,65 @@
+"""The command line in this process: what it said and how it ended."""
+
+import io
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+from pipeline.cli.app import main
+from pipeline.errors import TunepipeError
+from pipeline.execution.run import run
+from pipeline.storage import Store
+from pipeline.study import load_study
+
+__all__ = ["Said", "gone_on", "tunepipe"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a call of the command ended.
+
+    Args:
+        code: Its exit code.
+        output: What it wrote to stdout.
+        errors: What it wrote to stderr.
+    """
+
+    code: int
+    output: str
+    errors: str
+
+
+def tunepipe(*words: str) -> Said:
+    """Call the command as a shell would; whatever is no SystemExit of its own is a traceback, and fails the test."""
+    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", errors) for errors in ("strict", "backslashreplace")]
+    code: object = 0
+    with patch.object(sys, "argv", ["tunepipe", *words]), redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    for stream in streams:
+        stream.flush()
+    output, errors = (stream.buffer.getvalue().decode(errors="surrogateescape") for stream in streams)
+    assert "Traceback (most recent call last)" not in errors, errors
+    return Said(code if isinstance(code, int) else 0, output, errors)
+
+
+def gone_on(study: Path, trials: int = 5) -> TunepipeError | None:
+    """Go on with a study as `tunepipe resume --workers 0` does, but for the leaderboard and the page.
+
+    Args:
+        study: Its folder.
+        trials: How many trials it is to have then.
+
+    Returns:
+        The error of tunepipe's own by which it ended; None where it went well. Any other error fails the test.
+    """
+    try:
+        job = load_study(Store(study)).replaced({"budget.trials": trials, "resources.workers": 0, "name": study.name})
+        run(job, storage=study.parent, resume=True, note=lambda _: None)
+    except TunepipeError as error:
+        return error
+    return None

@@ -1,0 +1,69 @@
+"""What the hostile tests share: the command in this process, and a small finished study to be spoilt."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.command import tunepipe
+
+JOB = """
+from pipeline import ASHA, Budget, Choice, Objective, TuneJob, Uniform
+
+
+def descend(config):
+    place = 4.0
+    for _ in range(4):
+        place -= config["rate"] * place
+        yield {"distance": abs(place)}
+
+
+JOB = TuneJob(
+    name="small",
+    description="A function of one number",
+    function=descend,
+    space={"rate": Uniform(0.1, 0.9), "kind": Choice(["plain", "other"])},
+    objectives=[Objective("distance", "min")],
+    scheduler=ASHA(grace_period=2, reduction_factor=2),
+    budget=Budget(trials=4, epochs=4),
+)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_loaded() -> Iterator[None]:
+    """Modules and paths that a job file or a study brought in are forgotten."""
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in [name for name in sys.modules if name not in modules and name.startswith("hostile_")]:
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def job_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job that trains a plain function."""
+    path = tmp_path_factory.mktemp("job") / "hostile_job.py"
+    path.write_text(JOB)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, job_file: Path) -> Path:
+    """A storage that holds one finished study, `small`; not to be changed."""
+    storage = tmp_path_factory.mktemp("finished")
+    said = tunepipe("run", str(job_file), "--workers", "0", "--storage", str(storage))
+    assert said.code == 0, said.errors
+    # What runs in this process prints to it, so the log is written here.
+    logs = storage / "small" / "logs"
+    logs.mkdir()
+    (logs / "0000.log").write_text("epoch 1\n")
+    return storage
+
+
+@pytest.fixture
+def storage(finished: Path, tmp_path: Path) -> Path:
+    """A copy of that storage, to be spoilt."""
+    return Path(shutil.copytree(finished, tmp_path / "studies"))

@@ -1,0 +1,187 @@
+"""Nothing in a study runs by being read: no pickles, no models with code, no source but the one that was saved."""
+
+import ast
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pipeline
+from pipeline.errors import InvalidJob
+from pipeline.results import load_results
+from pipeline.storage import Store
+from pipeline.study import load_study
+from tests.hostile.command import gone_on, tunepipe
+
+_MODULES = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal", "yaml", "torch"}
+_CALLS = {"read_pickle", "to_pickle", "load_module_from_file", "unsafe_load", "full_load", "eval", "exec"}
+_LOADERS = {"load_model", "deserialize_keras_object", "enable_unsafe_deserialization"}
+
+
+def _trees() -> Iterator[tuple[Path, ast.AST]]:
+    for path in sorted(Path(next(iter(pipeline.__path__))).rglob("*.py")):
+        yield path, ast.parse(path.read_text())
+
+
+def _name(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _unsafe(node: ast.AST) -> bool:
+    """Whether a piece of source could run what is in a file."""
+    if isinstance(node, ast.Import):
+        return any(alias.name.partition(".")[0] in _MODULES for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        return (node.module or "").partition(".")[0] in _MODULES
+    if not isinstance(node, ast.Call):
+        return False
+    given = {keyword.arg: getattr(keyword.value, "value", None) for keyword in node.keywords}
+    if _name(node) in _LOADERS:
+        return given.get("safe_mode") is not True
+    return _name(node) in _CALLS or bool(given.get("allow_pickle")) or given.get("safe_mode", True) is not True
+
+
+def test_nothing_in_the_package_unpickles() -> None:
+    """No module of the package reads pickles, nor YAML, nor arrays or models that may hold code."""
+    found = [f"{path.name}:{node.lineno}" for path, tree in _trees() for node in ast.walk(tree) if _unsafe(node)]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "from joblib import load",
+        "import yaml.loader",
+        "pd.read_pickle(path)",
+        "np.load(path, allow_pickle=True)",
+        "keras.saving.load_model(path)",
+        "keras.saving.load_model(path, safe_mode=False)",
+        "f(safe_mode=unknown)",
+        "eval(text)",
+    ],
+)
+def test_what_is_looked_for_would_be_found(source: str) -> None:
+    """Each way of running what is in a file is one that the test above sees."""
+    assert any(_unsafe(node) for node in ast.walk(ast.parse(source)))
+
+
+@pytest.fixture
+def marked(storage: Path) -> tuple[Path, Path]:
+    """A study whose source has been changed to leave a mark where it runs; the study and the mark."""
+    study, mark = storage / "small", storage / "it-ran"
+    source = study / "source" / "hostile_job.py"
+    source.write_text(f"open({str(mark)!r}, 'w')\n" + source.read_text())
+    sys.modules.pop("hostile_job", None)
+    return study, mark
+
+
+def test_a_changed_source_is_not_run(marked: tuple[Path, Path]) -> None:
+    """A copy that is not the one that was saved is refused before a line of it runs."""
+    study, mark = marked
+    said = tunepipe("resume", study.name, "--workers", "0", "--trials", "5", "--storage", str(study.parent))
+    assert said.code == 2
+    assert "hostile_job.py has changed since the study was saved: put it back" in said.errors
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("digest", ["left out", None, "", "0" * 64])
+def test_a_source_without_its_digest_is_not_run(marked: tuple[Path, Path], digest: str | None) -> None:
+    """A study.json that does not say what its source was does not get it run."""
+    study, mark = marked
+    document = json.loads((study / "study.json").read_text())
+    if digest == "left out":
+        del document["job"]["function"]["sha256"]
+    else:
+        document["job"]["function"]["sha256"] = digest
+    (study / "study.json").write_text(json.dumps(document))
+    with pytest.raises(InvalidJob, match="function: "):
+        load_study(Store(study))
+    assert not mark.exists()
+
+
+def test_reading_results_runs_no_source(marked: tuple[Path, Path]) -> None:
+    """Who only looks at a study runs none of its code, changed or not."""
+    study, mark = marked
+    assert load_results(study).name == "small"
+    assert tunepipe("results", "small", "--storage", str(study.parent)).code == 0
+    assert "hostile_job" not in sys.modules
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("beside", ["hostile_beside.py", "hostile_beside/__init__.py"])
+def test_only_named_sources_can_be_imported(beside: str, storage: Path) -> None:
+    """A file laid beside the copies is not imported by them: study.json has no digest to hold it to."""
+    study, mark = storage / "small", storage / "it-ran"
+    path = study / "source" / beside
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"open({str(mark)!r}, 'w')\n")
+    source = study / "source" / "hostile_job.py"
+    source.write_text("import hostile_beside\n" + source.read_text())
+    _sign(study)
+    sys.modules.pop("hostile_job", None)
+    error = gone_on(study)
+    assert isinstance(error, InvalidJob)
+    assert "No module named 'hostile_beside'" in str(error)
+    assert not mark.exists()
+
+
+def test_a_module_of_another_digest_is_not_imported(
+    storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that is installed, but is not the one that the study names, is refused before it runs."""
+    study, mark = storage / "small", storage / "it-ran"
+    (tmp_path / "hostile_installed.py").write_text(f"open({str(mark)!r}, 'w')\ndef f(config): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    document = json.loads((study / "study.json").read_text())
+    document["job"]["function"] = {"function": "hostile_installed:f", "sha256": "0" * 64}
+    (study / "study.json").write_text(json.dumps(document))
+    with pytest.raises(InvalidJob, match="module hostile_installed has changed since the study was saved"):
+        load_study(Store(study))
+    assert not mark.exists()
+
+
+def _sign(study: Path) -> None:
+    """Let study.json say what its source now is, as only who may write it can."""
+    import hashlib
+
+    document = json.loads((study / "study.json").read_text())
+    content = (study / "source" / "hostile_job.py").read_bytes()
+    document["job"]["function"]["sha256"] = hashlib.sha256(content).hexdigest()
+    (study / "study.json").write_text(json.dumps(document))
+
+
+def test_a_model_with_code_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A layer that would carry its code in the exported file is left out with a message; the weights are there."""
+    import keras
+
+    from pipeline.training.export import export
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 2), keras.layers.Dense(1)])
+    model.compile("sgd", loss="mse")
+    export(model, tmp_path)
+    assert "tunepipe: The exported model.keras does not load back: ValueError: " in capfd.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.weights.h5"]
+
+
+def test_only_the_winner_s_own_files_are_exported(storage: Path, tmp_path: Path) -> None:
+    """What else lies in a study's export folder does not reach the folder of whoever exports."""
+    study = storage / "small"
+    document = json.loads((study / "study.json").read_text())
+    document["job"] |= {"model": document["job"]["function"], "function": None, "data": "digits"}
+    (study / "study.json").write_text(json.dumps(document))
+    best = load_results(study).best
+    (study / "export").mkdir()
+    told = {"trial_id": best.trial_id, "epoch": best.epoch, "metrics": {}}
+    for name, content in {
+        "winner.json": json.dumps(told),
+        "model.keras": "x",
+        "run.sh": "x",
+        "__init__.py": "x",
+    }.items():
+        (study / "export" / name).write_text(content)
+    said = tunepipe("export", "small", "--to", str(tmp_path / "to"), "--storage", str(storage))
+    assert said.code == 0, said
+    assert sorted(path.name for path in (tmp_path / "to").iterdir()) == ["model.keras", "winner.json"]

@@ -1,0 +1,196 @@
+"""Any words on the command line: a result, or a message and exit code 2; never a traceback, never a trial."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import ResourcesUnmet
+from tests.hostile.command import Said, tunepipe
+
+_SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+# Words as a shell passes them: any bytes but NUL, which come as lone surrogates where they are not UTF-8. In Python
+# anything may be passed.
+_BYTES = st.binary(max_size=12).map(os.fsdecode)
+_ODD = [
+    "",
+    " ",
+    "-",
+    "--",
+    "---",
+    "\0",
+    "\n",
+    "\ud800",
+    "\udcff",
+    "\u202e",
+    "💥",
+    "x" * 5000,
+    "9" * 5000,
+    "[/]",
+    "[red]",
+]
+_PATHS = ["..", ".", "/", "/nowhere/x", "../x", "a/../../x", "~nobody-of-that-name", "CON", "C:\\x", "s3:/x", "x.py"]
+_WORDS = st.one_of(
+    st.text(max_size=12), _BYTES, st.sampled_from(_ODD + _PATHS + ["small", "beale", "0", "-1", "1e999"])
+)
+_FIELDS = st.one_of(
+    _WORDS,
+    st.sampled_from(
+        [
+            "name",
+            "description",
+            "data",
+            "space",
+            "space.lr",
+            "space.lr.low",
+            "space.momentum.kind",
+            "objectives",
+            "objectives.0.mode",
+            "scheduler",
+            "scheduler.kind",
+            "scheduler.grace_period",
+            "searcher",
+            "budget",
+            "budget.trials",
+            "budget.seconds",
+            "resources.workers",
+            "checkpoints.top",
+            "batch_size",
+            "seed",
+            "trial_seeds",
+            "model",
+            "function",
+            "callbacks",
+            "objectives.7",
+            "space..x",
+            ".",
+            "..",
+            "a.b.c.d",
+        ]
+    ),
+)
+_JSON = st.sampled_from(
+    [
+        "null",
+        "true",
+        "[]",
+        "{}",
+        "NaN",
+        "-Infinity",
+        "1e400",
+        "9" * 5000,
+        "[" * 5000,
+        "asha",
+        '"x"',
+        '"\\ud800"',
+        '{"kind":"pbt"}',
+        '{"kind":"choice","values":[1,2]}',
+        '{"kind":"uniform","low":1,"high":0}',
+        '{"function":"os:system"}',
+    ]
+)
+_ASSIGNMENTS = st.builds(
+    lambda field, equals, value: field + equals + value, _FIELDS, st.just("=") | _WORDS, _JSON | _WORDS
+)
+# Not --to and --output: they write wherever they are told to, and here they would be told.
+_OPTIONS = [
+    "--trials",
+    "--epochs",
+    "--total-epochs",
+    "--seconds",
+    "--scheduler",
+    "--search",
+    "--workers",
+    "--seed",
+    "--name",
+    "--resume",
+    "--top",
+    "--json",
+    "--trial",
+    "--accept-changes",
+    "--help",
+    "--version",
+    "--nope",
+    "-h",
+    "-x",
+]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a trial would begin, the study ends as one for which there is no machine."""
+
+    def unmet(*_: Any, **__: Any) -> None:
+        raise ResourcesUnmet("There is no machine here.")
+
+    monkeypatch.setattr("pipeline.execution.run.run_on_ray", unmet)
+    monkeypatch.setattr("pipeline.execution.run.run_in_process", unmet)
+
+
+def _fine(said: Said) -> None:
+    """A result, or a mistake that was told: on stderr, as text that a terminal can be given."""
+    assert said.code in (0, 2, 3), said
+    assert bool(said.errors) or said.code == 0
+    assert not set(said.errors) & set(map(chr, [*range(9), *range(11, 32), 127])), said.errors
+    assert len(said.errors) < 20_000
+
+
+@settings(max_examples=150, suppress_health_check=_SHARED)
+@given(fields=st.lists(_ASSIGNMENTS, max_size=3))
+@example(fields=["space.lr=" + "[" * 100_000])
+@example(fields=['space.lr={"kind":"choice","values":["\\u001b[31m"]}', "budget.trials=0"])
+def test_any_assignment(tmp_path: Path, fields: list[str]) -> None:
+    """Whatever --set says of whatever field, it is refused or taken; with no trials to run nothing begins."""
+    words = [word for field in fields for word in ("--set", field)]
+    said = tunepipe("run", "beale", *words, "--trials", "0", "--storage", str(tmp_path / "studies"))
+    _fine(said)
+    assert not (tmp_path / "studies").exists() or said.code == 2
+
+
+@settings(max_examples=250, suppress_health_check=_SHARED)
+@given(
+    command=st.sampled_from(["list", "run", "resume", "results", "report", "export", "logs"]) | _WORDS,
+    words=st.lists(st.one_of(st.sampled_from(_OPTIONS), _WORDS), max_size=5),
+)
+@example(command="logs", words=["small", "--trial", "9" * 5000])
+@example(command="run", words=["x" * 5000])
+@example(command="run", words=["~nobody-of-that-name/x.py"])
+@example(command="results", words=["\0"])
+def test_any_words(
+    tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, command: str, words: list[str]
+) -> None:
+    """Any words after any command end as one that was understood, or in what is wrong with them."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(finished.rglob("*"))
+    _fine(tunepipe(command, *words, "--storage", str(finished)))
+    _fine(tunepipe(command, *words))
+    assert [path for path in sorted(finished.rglob("*")) if path.name != "report.html"] == [
+        path for path in before if path.name != "report.html"
+    ]
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3:/x", "nope://x", "file://", "file://\0", "~nobody-of-that-name/x", "\udcff", "", "http://x", "://"]
+)
+def test_storages_that_cannot_be_used(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storage of no known kind is refused by every command."""
+    monkeypatch.chdir(tmp_path)
+    for words in (["results", "x"], ["run", "beale"], ["resume", "x"], ["logs", "x", "--trial", "0"]):
+        said = tunepipe(*words, "--storage", uri)
+        assert said.code == 2, said
+        _fine(said)
+
+
+@pytest.mark.parametrize("place", ["\0", "file/below", "\udcff.html", "new/\u202e\n.html"])
+def test_places_to_write_to(place: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is written where any file can be, and its place is told byte for byte; elsewhere the reason is."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    said = tunepipe("report", "small", "--storage", str(finished), "--output", place)
+    _fine(said)
+    written = list(tmp_path.rglob("*.html"))
+    assert [said.output] == ([f"{path.relative_to(tmp_path)}\n" for path in written] or [""])

@@ -1,0 +1,113 @@
+"""Names of studies, trials and modules that are paths: refused, or kept within the study."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.command import tunepipe
+
+NAMES = {
+    "above": "../victim",
+    "far above": "../../../../../../../../tmp/victim",
+    "round about": "small/../../victim",
+    "absolute": "/tmp/victim",
+    "NUL": "a\0b",
+    "line feed": "a\nb",
+    "carriage return": "a\rb",
+    "escape": "\x1b[31mred",
+    "emoji": "💥",
+    "right to left": "\u202egpj.exe",
+    "surrogate": "\udcff",
+    "long": "x" * 5000,
+    "reserved on Windows": "CON",
+    "a drive": "C:\\victim",
+    "a share": "\\\\server\\share",
+    "leading dot": ".hidden",
+    "trailing dot": "a.",
+    "two dots": "..",
+    "one dot": ".",
+    "space": "a b",
+    "upper case": "Small",
+    "empty": "",
+    "home": "~",
+    "a URI": "s3://bucket/x",
+    "a template": "{name}%s$HOME",
+}
+
+
+@pytest.fixture
+def victim(storage: Path) -> Path:
+    """A study beside the storage, where no name may lead."""
+    outside = storage.parent / "victim"
+    (storage / "small").rename(outside)
+    (storage / "small").mkdir()
+    return outside
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_a_new_study_of_any_name(
+    name: str, job_file: Path, victim: Path, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of these names is a study's: each is refused, and nothing is made anywhere."""
+    monkeypatch.chdir(storage.parent)
+    before = _content(storage.parent)
+    for words in (["run", str(job_file), "--name", name], ["run", str(job_file), "--set", f"name={json.dumps(name)}"]):
+        said = tunepipe(*words, "--workers", "0", "--storage", str(storage))
+        assert said.code == 2, said
+        assert "name: must be lower-case letters" in said.errors or "name: must be text" in said.errors
+    assert _content(storage.parent) == before
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("command", ["results", "report", "logs", "export", "resume"])
+def test_reading_a_study_of_any_name(
+    name: str, command: str, victim: Path, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No name leads to the study beside the storage, and nothing is made where there is none."""
+    monkeypatch.chdir(storage.parent)
+    more = {"logs": ["--trial", "0"], "export": ["--to", str(storage.parent / "to")]}.get(command, [])
+    before = _content(storage.parent)
+    said = tunepipe(command, *more, "--storage", str(storage), "--", name)
+    assert said.code == 2, said
+    assert said.output == ""
+    assert said.errors.startswith("tunepipe: ")
+    assert _content(storage.parent) == before
+
+
+@pytest.mark.parametrize(
+    "trial", ["../study", "../../victim/logs/0000", "/etc/passwd", "a\0b", "\udcff", "9" * 5000, "x" * 5000, ""]
+)
+def test_the_log_of_any_trial(trial: str, storage: Path) -> None:
+    """A trial's id that is a path leads to no other file."""
+    (storage / "small" / "study.log").write_text("not a trial's")
+    said = tunepipe("logs", "small", f"--trial={trial}", "--storage", str(storage))
+    assert (said.code, said.output) == (2, ""), said
+
+
+def test_an_id_within_the_tables_leads_nowhere(storage: Path, tmp_path: Path) -> None:
+    """A table that names a trial by a path shows it, and an export from there is refused."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    study = storage / "small"
+    for table in ("epochs", "decisions"):
+        path = study / table / "all-0001.parquet"
+        rows = pq.read_table(path)
+        place = rows.column_names.index("trial_id")
+        rows = rows.set_column(place, "trial_id", pa.array(["../../../outside\x1b[2J"] * rows.num_rows, pa.string()))
+        pq.write_table(rows, path)
+    said = tunepipe("results", "small", "--storage", str(storage))
+    assert said.code == 0
+    assert r"../../../outside\x1b[2J" in said.output
+    document = json.loads((study / "study.json").read_text())
+    # As a model's study, so that there is something to export.
+    document["job"] |= {"model": document["job"]["function"], "function": None, "data": "digits"}
+    (study / "study.json").write_text(json.dumps(document))
+    said = tunepipe("export", "small", "--to", str(tmp_path / "to"), "--storage", str(storage))
+    assert said.code == 2
+    assert "leads out of the storage" in said.errors

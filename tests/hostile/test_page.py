@@ -1,0 +1,199 @@
+"""Texts of others on the page and on the terminal: shown, never obeyed."""
+
+import io
+import os
+import pty
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from pipeline.legible import legible, legible_output
+from pipeline.results import load_results
+from pipeline.results.leaderboard import leaderboard
+from pipeline.results.report import report_page
+from pipeline.space import Choice, Uniform
+from pipeline.study import Objective
+from tests.hostile.command import tunepipe
+from tests.unit.results.studies import Recording, tune_job
+
+TEXTS = {
+    "a script": "<script>alert(1)</script>",
+    "the end of the script": "</script><img src=x onerror=alert(1)>",
+    "a quote": '" onmouseover="alert(1)" x=\'',
+    "an entity": "&lt;script&gt;&#60;b&#62;",
+    "an svg": "</text></svg><svg onload=alert(1)>",
+    "CDATA": "]]><script>alert(1)</script><![CDATA[",
+    "a comment": "--><b>",
+    "a template": "{{ 7 * 7 }}{% raw %}${7*7}",
+    "mathematics": r"$\frac{1}{0}$ $x^",
+    "markup of rich": "[red]x[/][link=http://x]y[/link][/nope]",
+    "terminal": "\x1b[2J\x1b]0;title\x07\x9b31m\r\b",
+    "right to left": "\u202egnp.exe\u2066x\u200f",
+    "lines": "a\u2028b\x0bc\x0cd",
+    "a NUL": "a\0b",
+    "long": "x" * 2000,
+}
+
+TOGETHER = {
+    "markup": " ".join(list(TEXTS.values())[:7]),
+    "templates": " ".join(list(TEXTS.values())[7:10]),
+    "characters": " ".join(list(TEXTS.values())[10:14]),
+    "long": TEXTS["long"],
+}
+"""The same, for the page, which takes its time to draw."""
+
+
+def _study(root: Path, text: str) -> Recording:
+    """A study that says `text` wherever a study can say anything."""
+    space = {"rate": Uniform(0.0, 1.0), "kind": Choice([text, "plain"]), "fixed": text}
+    job = tune_job(
+        "texts", space=space, description=text, data=text, objectives=(Objective(text, "max"),), scheduler="asha"
+    )
+    study = Recording(root, job, metrics=("value",))
+    column = _column(text)
+    study.metrics = (column,)
+    now = 0.0
+    for number in range(4):
+        trial, config = f"{number:04d}", {"rate": 0.2 * number, "kind": text if number % 2 else "plain", "fixed": text}
+        study.decide(trial, 0, "start", now, text, config_after=config)
+        for epoch in (1, 2):
+            now += 0.5
+            study.train(trial, epoch, config, 0.1 * number + epoch / 10, now, node=text)
+        if number == 3:
+            study.decide(trial, 2, "fail", now, f"{text}\n\nTraceback: {text}")
+        else:
+            study.decide(trial, 2, "stop" if number == 1 else "finish", now, text, rung=1, cutoff=0.2, value=0.1)
+    study.end(now)
+    return study
+
+
+def _column(metric: str) -> str:
+    from pipeline.storage.schema import metric_column
+
+    return metric_column(metric)
+
+
+class _Elements(HTMLParser):
+    """What elements a page has, each with the names of its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found[tag, tuple(sorted(name for name, _ in attrs))] += 1
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def _elements(page: str) -> _Elements:
+    parser = _Elements()
+    parser.feed(page)
+    return parser
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> _Elements:
+    """The page of a study whose texts are words."""
+    return _elements(report_page(load_results(_study(tmp_path_factory.mktemp("plain"), "words").store.uri)))
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_the_page_shows_any_text_as_text(name: str, tmp_path: Path, plain: _Elements) -> None:
+    """No text makes an element or an attribute that a page of plain words has not, and what hides is spelled out."""
+    page = report_page(load_results(_study(tmp_path, TOGETHER[name]).store.uri))
+    found = _elements(page)
+    assert set(found.found) <= set(plain.found)
+    assert {tag: count for (tag, _), count in found.found.items() if tag in ("script", "svg", "section")} == {
+        tag: count for (tag, _), count in plain.found.items() if tag in ("script", "svg", "section")
+    }
+    assert legible(TOGETHER[name]).split("\n")[0][:100] in found.text
+    assert page == legible(page)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_terminal_shows_any_text_as_text(name: str, tmp_path: Path) -> None:
+    """The leaderboard and what the command says hold nothing that a terminal would obey."""
+    study = _study(tmp_path, TEXTS[name])
+    stream = io.StringIO()
+    Console(file=stream, width=200, color_system=None).print(leaderboard(load_results(study.store.uri)))
+    said = tunepipe("results", "texts", "--storage", str(tmp_path))
+    assert said.code == 0, said
+    for text in (stream.getvalue(), said.output):
+        assert text == legible(text)
+
+
+@given(text=st.text(alphabet=st.characters(categories=None)))
+def test_legible_text(text: str) -> None:
+    """Whatever the text, what is shown has no control character, can be written, and is the text where it had none."""
+    shown = legible(text)
+    assert not {unicodedata.category(character) for character in shown if character not in "\t\n"} & {
+        "Cc",
+        "Cs",
+        "Zl",
+        "Zp",
+    }
+    assert not {unicodedata.bidirectional(character) for character in shown} & {
+        "LRE",
+        "RLE",
+        "LRO",
+        "RLO",
+        "PDF",
+        "LRI",
+        "RLI",
+    }
+    shown.encode()
+    assert legible(shown) == shown
+    if text.isprintable():
+        assert shown == text
+
+
+def test_a_log_keeps_its_colours() -> None:
+    """Of what a trial printed a terminal gets colours and progress bars, and the rest spelled out."""
+    printed = "\x1b[1;31mred\x1b[0m 50%\r100%\b\n\x1b]52;c;eA==\x07\x1b[2J\x1b[6n\x9b2J"
+    assert legible_output(printed) == ("\x1b[1;31mred\x1b[0m 50%\r100%\b\n\\x1b]52;c;eA==\\x07\\x1b[2J\\x1b[6n\\x9b2J")
+
+
+def _on_terminal(call: Callable[[], object]) -> bytes:
+    """What a call writes to a terminal."""
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "w") as terminal:
+        before, sys.stdout = sys.stdout, terminal
+        try:
+            call()
+            terminal.flush()
+        finally:
+            sys.stdout = before
+        written = os.read(master, 10_000)
+    os.close(master)
+    return written
+
+
+def test_logs_go_to_a_terminal_without_what_it_would_obey(storage: Path) -> None:
+    """`logs` writes a file's bytes into a pipe, and to a terminal only what it may obey."""
+    from pipeline.cli.study import logs
+
+    (storage / "small" / "logs" / "0000.log").write_bytes(b"\x1b[31mred\x1b[0m \x1b]0;title\x07 \xff")
+    said = tunepipe("logs", "small", "--trial", "0", "--storage", str(storage))
+    assert "\x1b]0;title\x07" in said.output
+    written = _on_terminal(lambda: logs("small", "0", storage=str(storage)))
+    assert b"\x1b[31mred\x1b[0m" in written
+    assert b"\\x1b]0;title\\x07" in written
+
+
+def test_an_error_is_shown_as_text(tmp_path: Path) -> None:
+    """A message repeats what was found, but not what a terminal would do with it."""
+    said = tunepipe("results", "none", "--storage", str(tmp_path / "\x1b[2J\u202e"))
+    assert said.code == 2
+    assert r"\x1b[2J\u202e" in said.errors
+    assert said.errors == legible(said.errors)

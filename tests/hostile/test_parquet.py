@@ -1,0 +1,177 @@
+"""Parquet files of other origins, as a data set and among a study's parts."""
+
+import datetime
+import decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.datasets import load
+from pipeline.errors import DataError
+from tests.hostile.command import tunepipe
+
+ROWS = 12
+
+
+def _column(values: list[Any], type_: pa.DataType | None = None) -> pa.Array:
+    return pa.array([values[row % len(values)] for row in range(ROWS)], type_)
+
+
+COLUMNS: dict[str, pa.Array] = {
+    "float": _column([0.5, 1.5, 2.5]),
+    "half": _column([0.5, 1.5], pa.float32()).cast(pa.float16()),
+    "whole": _column([1, 2, 3]),
+    "huge whole": _column([2**64 - 1, 1], pa.uint64()),
+    "truth": _column([True, False]),
+    "text": _column(["a", "b"]),
+    "huge text": _column(["x" * 1_000_000, "y"]),
+    "odd text": _column(["\x1b[2J", "\u202e", "</script>", "\0"]),
+    "large text": _column(["a", "b"], pa.large_string()),
+    "text view": _column(["a", "b"], pa.string_view()),
+    "bytes": _column([b"a", b"bc"]),
+    "fixed bytes": _column([b"ab", b"cd"], pa.binary(2)),
+    "words": _column(["a", "b"]).dictionary_encode(),
+    "number words": _column([1, 2]).dictionary_encode(),
+    "list": _column([[1.0, 2.0]]),
+    "ragged list": _column([[1.0], [1.0, 2.0]]),
+    "list of lists": _column([[[1.0]], [[2.0]]]),
+    "list of nulls": _column([[None]], pa.list_(pa.float64())),
+    "empty list": _column([[]], pa.list_(pa.float64())),
+    "fixed list": _column([[1.0, 2.0]], pa.list_(pa.float64(), 2)),
+    "fixed list of nothing": _column([[]], pa.list_(pa.float64(), 0)),
+    "struct": _column([{"a": 1}]),
+    "map": _column([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
+    "date": _column([datetime.date(2020, 1, 1)]),
+    "time": _column([datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)]),
+    "far time": _column([2**62], pa.int64()).cast(pa.timestamp("us")),
+    "duration": _column([datetime.timedelta(1)]),
+    "decimal": _column([decimal.Decimal("1.5")]),
+    "huge decimal": _column([decimal.Decimal(10) ** 60], pa.decimal256(70)),
+    "null": pa.nulls(ROWS),
+    "some nulls": _column([1.0, None]),
+    "nan": _column([float("nan"), 1.0]),
+    "infinite": _column([float("inf"), 1.0]),
+}
+
+
+def _write(path: Path, columns: list[tuple[str, pa.Array]]) -> Path:
+    names = [name for name, _ in columns]
+    pq.write_table(pa.Table.from_arrays([values for _, values in columns], names=names), path)
+    return path
+
+
+def _loaded(path: Path) -> None:
+    """A data set of finite numbers, or a message that names the file."""
+    try:
+        data = load(str(path))
+    except DataError as error:
+        told = str(error)
+    else:
+        told = ""
+    if told:
+        assert path.name in told
+        return
+    for split in (data.train, data.validation):
+        assert np.isfinite(split.x).all()
+        assert np.isfinite(split.y).all()
+        assert split.x.dtype == split.y.dtype == np.float32
+
+
+@pytest.mark.parametrize("role", ["input", "label", "target", "split"])
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_a_column_of_any_type(kind: str, role: str, tmp_path: Path) -> None:
+    """Of each type a column is used in each role, or refused by its name."""
+    columns = [("input", COLUMNS["float"]), ("label", COLUMNS["text"])]
+    if role == "target":
+        columns = columns[:1]
+    named = dict([*columns, (role, COLUMNS[kind])])
+    _loaded(_write(tmp_path / "x.parquet", list(named.items())))
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    columns=st.lists(
+        st.tuples(
+            st.one_of(st.sampled_from(["label", "target", "split", "x", ""]), st.text(max_size=8)),
+            st.sampled_from([kind for kind in COLUMNS if kind != "huge text"]),
+        ),
+        max_size=5,
+    ),
+    rows=st.integers(0, ROWS),
+)
+def test_any_columns(columns: list[tuple[str, str]], rows: int, tmp_path: Path) -> None:
+    """Any columns under any names, twice the same name and no row at all included."""
+    writable = [(name, COLUMNS[kind].slice(0, rows)) for name, kind in columns if name.isprintable()]
+    _loaded(_write(tmp_path / "x.parquet", writable))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PAR1", b"PAR1" + bytes(50) + b"PAR1", b"cposix\nsystem\n(S'x'\ntR.", b"a,b\n1,2\n"]
+)
+def test_files_that_are_no_parquet(content: bytes, tmp_path: Path) -> None:
+    """Each is refused by its name."""
+    path = tmp_path / "x.parquet"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.parquet is not a whole Parquet file"):
+        load(str(path))
+
+
+@pytest.mark.parametrize(
+    "path", ["no\0.parquet", "x" * 300 + ".parquet", "\udcff.parquet", "../.parquet", "/.parquet", "s3:/x.parquet"]
+)
+def test_paths_that_no_file_can_have(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is refused as data that are not there."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError):
+        load(path)
+
+
+def test_a_data_file_may_be_a_link(tmp_path: Path) -> None:
+    """Where a person keeps their own data is for them to say."""
+    (tmp_path / "far").mkdir()
+    real = _write(tmp_path / "far" / "real.parquet", [("x", COLUMNS["float"]), ("label", COLUMNS["text"])])
+    (tmp_path / "x.parquet").symlink_to(real)
+    assert load(str(tmp_path / "x.parquet")).train.rows > 0
+
+
+@pytest.mark.parametrize("table", ["epochs", "decisions"])
+@pytest.mark.parametrize("kind", [kind for kind in COLUMNS if kind != "huge text"])
+def test_a_foreign_part(kind: str, table: str, storage: Path) -> None:
+    """A file of another origin among the parts is told by its table, or leaves the results as they are."""
+    before = tunepipe("results", "small", "--storage", str(storage))
+    _write(storage / "small" / table / "x.parquet", [("odd", COLUMNS[kind])])
+    said = tunepipe("results", "small", "--storage", str(storage))
+    assert said == before or (said.code == 2 and table in said.errors), said
+
+
+@pytest.mark.parametrize("version", ["0", "2", "-1", "²", "9" * 5000, "", "\x1b[2J", None, b"\xff"])
+def test_a_part_of_another_version(version: str | bytes | None, storage: Path) -> None:
+    """Whatever stands where the schema's version should, it is ours or it is refused in a message."""
+    path = storage / "small" / "epochs" / "all-0001.parquet"
+    metadata = {} if version is None else {"schema_version": version}
+    pq.write_table(pq.read_table(path).replace_schema_metadata(metadata), path)
+    said = tunepipe("results", "small", "--storage", str(storage))
+    assert said.code == (0 if version is None else 2), said
+    assert "\x1b" not in said.errors
+
+
+@pytest.mark.parametrize(
+    "column", ["trial_id", "epoch", "session", "attempt", "time", "distance", "config_rate", "seconds_train"]
+)
+@pytest.mark.parametrize(
+    "kind", ["text", "null", "some nulls", "nan", "huge whole", "list", "struct", "time", "truth", "words"]
+)
+def test_a_column_of_another_type(column: str, kind: str, storage: Path) -> None:
+    """A table whose columns hold something else is told by its name, or shown as far as it goes."""
+    path = storage / "small" / "epochs" / "all-0001.parquet"
+    table = pq.read_table(path).slice(0, ROWS)
+    place = table.column_names.index(column)
+    pq.write_table(table.set_column(place, column, COLUMNS[kind]), path)
+    said = tunepipe("results", "small", "--json", "--storage", str(storage))
+    assert said.code == 0 or (said.code == 2 and "epochs" in said.errors), said

@@ -1,0 +1,206 @@
+"""A study.json of anybody's making: the job that was saved, or a message that names the field."""
+
+import copy
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import InvalidJob, StorageError, UserError
+from pipeline.schedulers import ASHA, FIFO, PBT
+from pipeline.searchers import RandomSearch
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform
+from pipeline.storage import Store
+from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob, layout, load_study
+
+
+def build_model(config: dict[str, Any]) -> None:
+    """Stands in a job as its model."""
+
+
+WHOLE = TuneJob(
+    name="whole",
+    description="Every field has a value of its own",
+    model=build_model,
+    callbacks=build_model,
+    data="digits",
+    space={
+        "uniform": Uniform(0.0, 1.0),
+        "log": LogUniform(1e-4, 1.0),
+        "whole": IntUniform(1, 64, log=True),
+        "steps": QUniform(0.0, 1.0, 0.1),
+        "normal": Normal(0.0, 1.0),
+        "choice": Choice([2, 2.5, "three", True]),
+        "grid": Grid(["a", "b"]),
+        "fixed": 3,
+    },
+    objectives=[Objective("val_accuracy", "max"), Objective("val_loss", "min")],
+    scheduler=PBT(interval=2),
+    searcher=RandomSearch(),
+    budget=Budget(trials=8, epochs=8, total_epochs=32, seconds=60.0, target=0.9, max_failed_trials=2),
+    resources=Resources(cpus=0.5, gpus=0.5, workers=1, epoch_seconds=60.0, worker_gigabytes=2.0),
+    checkpoints=Checkpoints(seconds=5.0, top=3, gigabytes=1.0),
+    batch_size=32,
+    seed=7,
+    trial_seeds=True,
+).to_json()
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every value within a JSON value, its own first."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in pairs for place in _places(item, (*path, key)))]
+
+
+def _put(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
+    tree = copy.deepcopy(tree)
+    if not path:
+        return value
+    at = tree
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    return tree
+
+
+_NUMBERS = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.sampled_from([0, -1, 2**31, 2**63, 2**64, -(10**400), 10**4000, 5e-324, 1e308, math.inf, -math.inf, math.nan]),
+)
+_TEXTS = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(
+        ["", " ", "\0", "\n", "\ud800", "\u202e", "💥", "x" * 5000, "../../etc", "asha", "min", "json:dumps"]
+    ),
+)
+_SCALARS = st.one_of(st.none(), st.booleans(), _NUMBERS, _TEXTS)
+_KINDS = ["uniform", "loguniform", "intuniform", "quniform", "normal", "choice", "grid", "asha", "pbt", "fifo", "nope"]
+_KEYS = st.one_of(
+    _TEXTS, st.sampled_from(["kind", "low", "high", "q", "values", "function", "sha256", "name", "metric", "mode"])
+)
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(_KEYS, inner, max_size=4),
+        st.builds(lambda kind, rest: {**rest, "kind": kind}, st.sampled_from(_KINDS), st.dictionaries(_KEYS, inner)),
+    ),
+    max_leaves=6,
+)
+_DEEP = json.loads("[" * 90 + "]" * 90)
+
+
+def _judged(fields: dict[str, Any]) -> None:
+    """Read a job; it is refused in a message with its fields, or comes back equal."""
+    try:
+        job = TuneJob.from_json(fields, load=False)
+    except InvalidJob as error:
+        refused = error
+    else:
+        written = json.dumps(job.to_json(), allow_nan=False)
+        assert TuneJob.from_json(json.loads(written), load=False) == job
+        return
+    assert refused.faults
+    assert all(fault.field and fault.allowed for fault in refused.faults)
+    assert len(str(refused)) < 20_000
+
+
+@settings(max_examples=200)
+@given(place=st.sampled_from(_places(WHOLE)[1:]), value=_VALUES)
+@example(place=("space",), value=_DEEP)
+@example(place=("name",), value=_DEEP)
+@example(place=("model",), value={"function": "os:system"})
+def test_any_value_at_any_place(place: tuple[Any, ...], value: Any) -> None:
+    """Whatever stands where something else should, is read or refused by its field."""
+    _judged(_put(WHOLE, place, value))
+
+
+@settings(max_examples=80)
+@given(drop=st.lists(st.sampled_from(list(WHOLE)), max_size=4), more=st.dictionaries(_KEYS, _VALUES, max_size=3))
+def test_fields_that_are_missing_or_unknown(drop: list[str], more: dict[str, Any]) -> None:
+    """A job that lacks fields or has others is read with defaults, or refused by each field that is wrong."""
+    _judged({**{name: value for name, value in WHOLE.items() if name not in drop}, **more})
+
+
+@settings(max_examples=80)
+@given(content=st.one_of(st.binary(max_size=200), _VALUES.map(lambda value: json.dumps(value).encode())))
+@example(content=b"[" * 100_000 + b"]" * 100_000)
+@example(content=b'{"schema_version": 1, "job": ' + b'{"space":' * 500 + b"1" + b"}" * 501)
+@example(content=b'{"schema_version": 1, "job": {"seed": ' + b"9" * 5000 + b"}}")
+@example(content=b'{"schema_version": NaN, "job": {}}')
+@example(content=b'{"schema_version": ' + b"[" * 99 + b"]" * 99 + b', "job": {}}')
+def test_any_bytes_as_study_json(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    """Bytes that are no study of ours are refused, by whoever resumes it and by whoever reads its results."""
+    from pipeline.results import load_results
+
+    store = Store(tmp_path_factory.mktemp("any"))
+    store.write(layout.STUDY, content)
+    for read in (lambda: load_study(store), lambda: load_results(store.uri)):
+        with pytest.raises(UserError, match=r"study\.json|^job|^the job"):
+            read()
+
+
+def test_a_huge_study_json_is_not_read(tmp_path: Path) -> None:
+    """A file of a hundred megabytes is refused by its size, before any of it is in memory."""
+    (tmp_path / layout.STUDY).touch()
+    with (tmp_path / layout.STUDY).open("r+b") as file:
+        file.truncate(100_000_000)
+    with pytest.raises(StorageError, match=r"study\.json in .* has 100,000,000 bytes; it must have at most 10,000,000"):
+        load_study(Store(tmp_path))
+
+
+def test_many_mistakes_are_not_all_listed() -> None:
+    """A thousand unknown fields are told in a message that can be read."""
+    with pytest.raises(InvalidJob, match="… and 950 more") as refused:
+        TuneJob.from_json({**WHOLE, **{f"field{number}": number for number in range(1000)}}, load=False)
+    assert len(refused.value.faults) == 1000
+
+
+_DOMAINS = st.one_of(
+    st.builds(lambda low, more: Uniform(low, low + more), st.integers(-99, 99), st.floats(0.5, 99)),
+    st.builds(
+        lambda low, more, log: IntUniform(low, low + more, log), st.integers(1, 9), st.integers(1, 99), st.booleans()
+    ),
+    st.builds(lambda low, factor: LogUniform(low, low * factor), st.floats(1e-9, 1e9), st.floats(1.5, 1e9)),
+    st.builds(Normal, st.floats(-1e9, 1e9), st.floats(1e-9, 1e9)),
+    st.lists(st.one_of(st.integers(-99, 99), st.text(max_size=5)), min_size=1, unique_by=str).map(Choice),
+    st.floats(-1e9, 1e9),
+    st.text(max_size=20),
+    st.booleans(),
+)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    space=st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True), _DOMAINS, max_size=5),
+    metric=st.text(min_size=1, max_size=30),
+    scheduler=st.sampled_from([ASHA(), FIFO(), PBT()]),
+    description=st.text(max_size=50),
+    seed=st.integers(0, 2**31 - 1),
+    target=st.none() | st.floats(-1e300, 1e300),
+)
+def test_a_valid_job_survives_json(
+    space: dict[str, Any], metric: str, scheduler: Any, description: str, seed: int, target: float | None
+) -> None:
+    """A job that is accepted is the same job after it was saved."""
+    space.pop("batch_size", None)
+    job = TuneJob(
+        name="any",
+        description=description,
+        model=build_model,
+        data="digits",
+        space=space,
+        objectives=[Objective(metric, "max")],
+        scheduler=scheduler,
+        searcher=RandomSearch(),
+        budget=Budget(target=target),
+        seed=seed,
+    )
+    again = TuneJob.from_json(json.loads(json.dumps(job.to_json(), allow_nan=False)), load=False)
+    assert again == job
+    assert again.to_json() == job.to_json()

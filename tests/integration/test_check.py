@@ -1,0 +1,154 @@
+"""`tunepipe check` with real processes: jobs that are well, and jobs that would go wrong after an hour."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
+
+_JOB = """
+import numpy as np
+from pipeline import Budget, Choice, Dataset, LogUniform, Objective, Split, TuneJob
+
+
+def data():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(96, 4)).astype("float32"), np.eye(3, dtype="float32")[rng.integers(3, size=96)]
+    x[5, 2] = {hole}
+    return Dataset("small", train=Split(x[:64], y[:64]), validation=Split(x[64:], y[64:]))
+
+
+def build_model(config):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation=config["activation"])])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+JOB = TuneJob(
+    name="mine", model=build_model, data=data, budget=Budget(trials=16, epochs=4),
+    space={{"lr": LogUniform(1e-3, 1e-1), "activation": Choice([{activations}])}},
+    objectives=[Objective("{metric}", "max")],
+)
+"""
+
+
+def write(folder: Path, *, hole: str = "0", activations: str = "'softmax'", metric: str = "val_accuracy") -> str:
+    """A job file with what is wrong with it; its name."""
+    (folder / "mine.py").write_text(_JOB.format(hole=hole, activations=activations, metric=metric))
+    return "mine.py"
+
+
+def check(*arguments: str, cwd: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """Exit code, findings by name, and the whole object."""
+    done = subprocess.run(
+        [*TUNEPIPE, "check", *arguments, "--json"], cwd=cwd, capture_output=True, text=True, timeout=200
+    )
+    assert "Traceback" not in done.stderr
+    told = json.loads(done.stdout)
+    return done.returncode, {finding["name"]: finding for finding in told["findings"]}, told
+
+
+def test_a_job_that_is_well(tmp_path: Path) -> None:
+    """digits-quick: everything is looked at and found in order, its size is told, and nothing is left behind."""
+    code, found, told = check("digits-quick", cwd=tmp_path)
+    assert code == 0
+    assert list(found) == [
+        "storage", "study", "versions", "resources", "data", "epoch", "objective", "labels", "resume", "configs",
+        "memory", "space", "time",
+    ]  # fmt: skip
+    assert {finding["level"] for finding in found.values()} == {"ok"}
+    assert told["estimate"]["epochs"] == 64
+    assert told["estimate"]["bytes_checkpoint"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_metric_that_is_not_there(tmp_path: Path) -> None:
+    """The names that there are are told."""
+    code, found, _ = check(write(tmp_path, metric="val_acc"), cwd=tmp_path)
+    assert code == 2
+    assert found["objective"]["level"] == "fault"
+    assert found["objective"]["found"].endswith("there are accuracy, loss, val_accuracy, val_loss")
+    assert not found["time"]["looked"]
+
+
+def test_a_choice_of_which_no_model_can_be_built(tmp_path: Path) -> None:
+    """The study would find it at some trial: the choice, the error and the user's own line are told."""
+    code, found, _ = check(write(tmp_path, activations="'softmax', 'sofmax'"), "--seed", "1", cwd=tmp_path)
+    assert code == 2
+    told = found["configs"] if found["configs"]["level"] == "fault" else found["epoch"]
+    assert f"({tmp_path}/mine.py, line " in told["found"]
+    assert "in build_model: model = keras.Sequential" in told["found"]
+    assert "sofmax" in told["found"]
+
+
+def test_data_with_a_hole(tmp_path: Path) -> None:
+    """NaN among the inputs is found in the data and in the loss."""
+    code, found, _ = check(write(tmp_path, hole="np.nan"), cwd=tmp_path)
+    assert code == 2
+    assert "1 in the inputs of train" in found["data"]["found"]
+    assert found["epoch"]["level"] == "fault"
+
+
+def test_more_gpus_than_there_are(tmp_path: Path) -> None:
+    """Nothing is trained, and each check says why it was not made."""
+    code, found, _ = check("digits-quick", "--set", "resources.gpus=1", "--set", "resources.cpus=0.5", cwd=tmp_path)
+    if found["resources"]["level"] == "ok":
+        pytest.skip("this machine has a GPU")
+    assert code == 2
+    assert "asks for 1 GPUs, and there are 0" in found["resources"]["found"]
+    assert found["epoch"]["found"] == "not looked at: a trial cannot get its GPUs"
+
+
+def test_a_storage_that_cannot_be_written_leaves_the_rest_to_be_looked_at(tmp_path: Path) -> None:
+    """The epoch is trained all the same; of the space nothing can be said."""
+    code, found, _ = check("beale", "--storage", "/proc/nowhere", cwd=tmp_path)
+    assert code == 2
+    levels = {name: finding["level"] for name, finding in found.items()}
+    assert (levels["storage"], levels["epoch"], levels["time"]) == ("fault", "ok", "ok")
+    assert [name for name, finding in found.items() if not finding["looked"]] == ["study", "space"]
+
+
+def test_the_nodes_of_a_cluster_are_asked(ray_cluster: str, tmp_path: Path) -> None:
+    """They have the same versions, and see the storage; what a trial may have is what they have."""
+    code, found, _ = check("beale", "--address", ray_cluster, "--workers", "5", cwd=tmp_path)
+    assert code == 0
+    assert found["cluster"]["found"] == "one node: the same versions as here, and each reads and writes the storage"
+    assert found["resources"]["found"].startswith(
+        "one node: 2 CPUs, 0 GPUs; 5 trials at once were asked for, and 2 fit"
+    )
+
+
+def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
+    """SIGINT while a function hangs: exit code 130, a sentence, and nothing still running."""
+    (tmp_path / "hangs.py").write_text(
+        "import threading\n"
+        "from pipeline import TuneJob, Objective, Uniform\n"
+        "def f(config):\n"
+        "    open('hanging', 'w').close()\n"
+        "    threading.Event().wait()\n"
+        "    yield {'score': 1.0}\n"
+        "JOB = TuneJob(name='hangs', function=f, space={'x': Uniform(0, 1)}, objectives=[Objective('score', 'max')])\n"
+    )
+    process = subprocess.Popen(
+        [*TUNEPIPE, "check", "hangs.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "hanging").exists():
+        assert process.poll() is None, process.stderr.read()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr == "tunepipe: The check was interrupted; nothing of it is left.\n"
+    assert children
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []

@@ -1,0 +1,88 @@
+"""`tunepipe check` as it is called; what it finds is tested where it is found."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.cli.app import app
+from pipeline.errors import Interrupted
+from pipeline.execution.preflight.check import Preflight
+from pipeline.execution.preflight.finding import Finding, unlooked
+
+OK = Finding("storage", "ok", "it can be written")
+WARNING = Finding("time", "warning", "it takes long", "Give it more.")
+FAULT = Finding("data", "fault", "There are none.", "Make some.")
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What is found instead of looking; an exception is raised in its place."""
+    findings: list[Any] = []
+
+    def played(_self: Preflight) -> Iterator[Finding]:
+        for finding in findings:
+            if isinstance(finding, BaseException):
+                raise finding
+            yield finding
+
+    monkeypatch.setattr(Preflight, "findings", played)
+    return findings
+
+
+def check(*arguments: str) -> Result:
+    """Call it for a job that is there."""
+    return CliRunner().invoke(app, ["check", "beale", *arguments], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("findings", "code", "last"),
+    [
+        ([OK], 0, "Nothing stands in the way of `tunepipe run beale`."),
+        ([OK, WARNING], 0, "1 warning: `tunepipe run beale` can start."),
+        ([FAULT, unlooked("time", "x")], 2, "1 fault, 1 not looked at: mend it before `tunepipe run beale`."),
+        ([FAULT, FAULT, WARNING], 2, "2 faults, 1 warning: mend them before `tunepipe run beale`."),
+    ],
+)
+def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], findings, code, last) -> None:
+    """A fault is exit code 2, warnings are not."""
+    found += findings
+    told = check()
+    assert told.exit_code == code
+    assert told.stdout.splitlines()[-1] == last
+
+
+def test_a_pipe_gets_a_line_for_each_finding_in_words(found: list[Any]) -> None:
+    """Level, name, what was found and what to do, aligned."""
+    found += [OK, WARNING, FAULT]
+    assert check().stdout.splitlines()[:3] == [
+        "ok       storage    it can be written",
+        "warning  time       it takes long. Give it more.",
+        "fault    data       There are none. Make some.",
+    ]
+
+
+def test_json_is_one_object_on_stdout(found: list[Any]) -> None:
+    """The lines go to stderr, and the exit code is the same."""
+    found += [OK, FAULT]
+    told = check("--json")
+    said = json.loads(told.stdout)
+    assert told.exit_code == 2
+    assert (said["job"], said["estimate"]) == ("beale", None)
+    assert [(each["name"], each["level"]) for each in said["findings"]] == [("storage", "ok"), ("data", "fault")]
+    assert "mend it" in told.stderr
+
+
+def test_ctrl_c_is_an_interruption(found: list[Any]) -> None:
+    """It ends in a sentence and exit code 130, as `run` does."""
+    found += [OK, KeyboardInterrupt()]
+    with pytest.raises(Interrupted, match="nothing of it is left"):
+        check()
+
+
+def test_the_options_of_run_change_the_job(found: list[Any], tmp_path: Path) -> None:
+    """What is checked is what would run: its name is that of --name."""
+    assert json.loads(check("--json", "--name", "other", "--trials", "3").stdout)["job"] == "other"

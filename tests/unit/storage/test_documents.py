@@ -1,0 +1,30 @@
+"""JSON that may come from anywhere."""
+
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.storage.documents import from_json
+
+
+def test_json_is_read() -> None:
+    """Objects, lists, numbers and texts, as deep as anything that is written here."""
+    assert from_json('{"a": [1, 2.5, "ö", null]}'.encode(), "it") == {"a": [1, 2.5, "ö", None]}
+    assert from_json(b"[" * 100 + b"]" * 100, "it")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "Expecting value"),
+        (b"\xff", "codec can't decode"),
+        (b"[NaN]", "NaN is no number"),
+        (b"[-Infinity]", "-Infinity is no number"),
+        (b"9" * 5000, "4300 digits"),
+        (b"[" * 101 + b"]" * 101, "nested more than 100 deep"),
+        (b'{"a":' * 100_000, "recursion"),
+    ],
+)
+def test_what_is_no_json(content: bytes, what: str) -> None:
+    """Each is refused with the file's name, why, and what to do."""
+    with pytest.raises(StorageError, match=rf"^it is not JSON: .*{what}.*Put back the file that tunepipe wrote\.$"):
+        from_json(content, "it")

@@ -1,0 +1,61 @@
+"""Targets beside a model's output."""
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.datasets import Dataset, Split
+from pipeline.training.labels import mismatch
+
+
+def model(units: int, loss: object) -> keras.Model:
+    """One layer."""
+    made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(units)])
+    made.compile(loss=loss)
+    return made
+
+
+def data(targets: object) -> Dataset:
+    """The same targets to train on and to validate on."""
+    y = np.asarray(targets)
+    split = Split(np.ones((len(y), 2), np.float32), y)
+    return Dataset("d", split, split)
+
+
+@pytest.mark.parametrize(
+    ("units", "loss", "targets"),
+    [
+        (3, "categorical_crossentropy", np.eye(3)),
+        (3, "sparse_categorical_crossentropy", [0, 1, 2]),
+        (3, keras.losses.SparseCategoricalCrossentropy(), [[0], [1], [2]]),
+        (1, "mse", [0.5, 7.0]),
+        (1, "binary_crossentropy", [[0], [1]]),
+        (2, "mse", [[0.5, 7.0]]),
+    ],
+)
+def test_targets_that_fit(units, loss, targets) -> None:
+    """One-hot rows, class numbers, one number for each row with or without an axis of its own."""
+    assert mismatch(model(units, loss), data(targets)) is None
+
+
+@pytest.mark.parametrize(
+    ("units", "loss", "targets", "told"),
+    [
+        (4, "categorical_crossentropy", np.eye(3), r"gives \(4,\) for a row, and the targets have \(3,\)"),
+        (1, "mse", np.ones((2, 5)), r"gives \(1,\)"),
+        (3, "sparse_categorical_crossentropy", [1, 2, 3], "3 classes apart, and the targets go from 1 to 3"),
+        (3, keras.losses.SparseCategoricalCrossentropy(), [0, -1], "from -1 to 0"),
+        (3, "sparse_categorical_crossentropy", np.eye(3), "one class number for each output"),
+        (1, "binary_crossentropy", [-1.0, 1.0], "from 0 to 1, and they go from -1 to 1"),
+    ],
+)
+def test_targets_that_do_not_fit(units, loss, targets, told) -> None:
+    """Also where Keras would broadcast them, or take them for granted."""
+    import re
+
+    assert re.search(told, mismatch(model(units, loss), data(targets)) or "")
+
+
+def test_a_loss_of_the_users_own_takes_what_it_takes() -> None:
+    """Nothing is known to be wrong."""
+    assert mismatch(model(4, lambda y, found: found[:, :3] - y), data(np.eye(3))) is None
