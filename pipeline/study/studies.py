@@ -14,7 +14,8 @@ _SHOWN = 12
 
 def study_names(store: Store) -> list[str]:
     """Names of the studies in a storage, sorted."""
-    return [name for name in store.folders() if store.exists(f"{name}/{layout.STUDY}")]
+    # Each by its own folder, which may be a link to another disk.
+    return [name for name in store.folders() if store.folder(name).exists(layout.STUDY)]
 
 
 def no_study(store: Store) -> JobNotFound:
