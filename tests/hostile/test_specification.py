@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InvalidJob, StorageError, UserError
 from pipeline.schedulers import ASHA, FIFO, PBT
 from pipeline.searchers import RandomSearch
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob, layout, load_study
 
@@ -37,6 +37,7 @@ WHOLE = TuneJob(
         "choice": Choice([2, 2.5, "three", True]),
         "grid": Grid(["a", "b"]),
         "fixed": 3,
+        "branch": Switch({"one": {"inner": Uniform(0.0, 1.0), "deep": Switch({"a": {}, "b": {"x": 1}})}, "two": {}}),
     },
     objectives=[Objective("val_accuracy", "max"), Objective("val_loss", "min")],
     scheduler=PBT(interval=2),
@@ -79,9 +80,23 @@ _TEXTS = st.one_of(
     ),
 )
 _SCALARS = st.one_of(st.none(), st.booleans(), _NUMBERS, _TEXTS)
-_KINDS = ["uniform", "loguniform", "intuniform", "quniform", "normal", "choice", "grid", "asha", "pbt", "fifo", "nope"]
+_KINDS = [
+    "uniform",
+    "loguniform",
+    "intuniform",
+    "quniform",
+    "normal",
+    "choice",
+    "grid",
+    "switch",
+    "asha",
+    "pbt",
+    "fifo",
+    "nope",
+]
 _KEYS = st.one_of(
-    _TEXTS, st.sampled_from(["kind", "low", "high", "q", "values", "function", "sha256", "name", "metric", "mode"])
+    _TEXTS,
+    st.sampled_from(["kind", "low", "high", "q", "values", "branches", "function", "sha256", "name", "metric", "mode"]),
 )
 _VALUES = st.recursive(
     _SCALARS,

@@ -101,7 +101,7 @@ def test_a_place_that_cannot_be_used(uri: str) -> None:
 def test_a_file_where_a_folder_should_be(store: Store) -> None:
     """What the system says comes with the path and with what to do."""
     store.write("a", b"")
-    with pytest.raises(StorageError, match=r"Cannot write .*/a/b: File exists\. Mend that.*another place"):
+    with pytest.raises(StorageError, match=r"Cannot write .*/a/b: File exists\. .*choose another place with --storage"):
         store.write("a/b", b"")
 
 
@@ -118,11 +118,8 @@ def test_a_read_only_folder() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o555)
         done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True, cwd=".")
-        assert (
-            done.stdout.strip()
-            == f"Cannot write {folder}/a: Permission denied. Mend that, then go on with the study by "
-            "`tunepipe resume`; or choose another place with --storage."
-        )
+        assert done.stdout.startswith(f"Cannot write {folder}/a: Permission denied. ")
+        assert "choose another place with --storage." in done.stdout
         assert _names(Store(folder)) == []
 
 

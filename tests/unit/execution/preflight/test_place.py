@@ -84,9 +84,7 @@ def test_a_name_that_is_taken_is_a_fault_unless_the_study_goes_on(tmp_path: Path
         (Checkpoints(gigabytes=1e-9), "fifo", 100 * 3 * 4),
     ],
 )
-def test_what_may_be_kept_is_two_checkpoints_of_each_trial_and_three_of_a_live_one(
-    checkpoints, scheduler, kept
-) -> None:
+def test_two_checkpoints_of_each_trial_are_kept_and_three_of_a_live_one(checkpoints, scheduler, kept) -> None:
     """What is alive is never deleted: all of a population, else as many trials as there are workers."""
     tuned = job(checkpoints=checkpoints, scheduler=scheduler)
     assert kept_bytes(tuned, trials=64, workers=4, checkpoint=100) == kept
