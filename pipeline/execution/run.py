@@ -119,7 +119,9 @@ def run(
         else:
             run_on_ray(session, store, lambda: _load(job), address=address)
     if session.interrupted:
-        raise Interrupted(f"The study {job.name!r} was interrupted; its tables are whole. Go on with --resume.")
+        raise Interrupted(
+            f"The study {job.name!r} was interrupted; its tables are whole. Go on with `tunepipe resume {store.uri}`."
+        )
     return Outcome(store, session=session)
 
 
