@@ -146,16 +146,20 @@ class _Study:
         return [each for each in psutil.Process(self.process.pid).children(recursive=True) if each.pid in wanted]
 
     def kill_worker(self, rng: random.Random) -> _Kill:
-        """Kill one of the workers that are training."""
+        """Kill one of the workers that are training; another one, if it ends by itself just then."""
         until = time.monotonic() + _PATIENCE
-        while not (victims := self.at_work()):
+        while True:
             assert time.monotonic() < until, f"Nobody trains any more.\n{self.told()}"
+            victims = sorted(self.at_work(), key=lambda each: each.pid)
+            for victim in rng.sample(victims, len(victims)):
+                try:
+                    victim.send_signal(signal.SIGSTOP)
+                    kill = self._seen({victim.pid})
+                    victim.kill()
+                except psutil.NoSuchProcess:
+                    continue
+                return kill
             self.rest(0.05)
-        victim = rng.choice(sorted(victims, key=lambda each: each.pid))
-        victim.send_signal(signal.SIGSTOP)
-        kill = self._seen({victim.pid})
-        victim.kill()
-        return kill
 
     def kill_driver(self) -> _Kill:
         """Kill the driver; what it had started has to end by itself."""
