@@ -55,6 +55,7 @@ class Keeper:
         *,
         epoch: int,
         best: float | None,
+        ended: bool,
         rows: Sequence[EpochRow],
     ) -> Checkpoint:
         """A learner's state with what its trial needs beside it.
@@ -64,6 +65,7 @@ class Keeper:
             state: What the learner saved; it must not change any more.
             epoch: The trial's own epoch.
             best: The best value so far.
+            ended: Whether its training ended by itself with that epoch: a callback's word, which no state repeats.
             rows: The epochs of this segment.
         """
         header = {
@@ -75,6 +77,7 @@ class Keeper:
                 "seed": assignment.seed,
             },
             "best": best,
+            "ended": ended,
             "rows": [asdict(row) for row in rows],
             "learner": state.header,
         }

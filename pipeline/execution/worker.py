@@ -43,6 +43,7 @@ class _Trial:
     rows: list[EpochRow] = field(default_factory=list)
     delivered: int = 0
     in_epoch: bool = False
+    ended: bool = False
     saved_epoch: int = -1
     saved_at: float = 0.0
     waited: float = 0.0
@@ -120,7 +121,7 @@ class Worker:
         started = time.monotonic()
         if trial.learner is None:
             self._start(trial)
-            if trial.rows and trial.epoch >= self._job.budget.epochs:
+            if trial.ended or (trial.rows and trial.epoch >= self._job.budget.epochs):
                 return self._reported(trial, last=True)
         assert trial.learner is not None
         job, objective = self._job, self._job.objective
@@ -134,6 +135,7 @@ class Worker:
                 break
             trial.in_epoch = False
             trial.epoch += 1
+            trial.ended = result.last
             trial.rows.append(self._row(trial, result))
             value = result.metrics.get(objective.metric)
             if value is None:
@@ -146,7 +148,7 @@ class Worker:
                 trial.best_checkpoint = (trial.epoch, self._snapshot(trial))
             target = job.budget.target
             last = (
-                result.last
+                trial.ended
                 or trial.epoch >= job.budget.epochs
                 or (target is not None and objective.reaches(value, target))
             )
@@ -168,6 +170,7 @@ class Worker:
             lineage = own.header["lineage"]
             trial.learner.load(learner_part(own))
             trial.epoch = trial.saved_epoch = int(lineage["epoch"])
+            trial.ended = bool(own.header["ended"])
             trial.rows = [EpochRow(**row) for row in own.header["rows"]]
             if (best := own.header.get("best")) is not None and self._job.objective.better(best, trial.best):
                 trial.best = best
@@ -198,7 +201,12 @@ class Worker:
         assert trial.learner is not None
         with _timed(trial):
             return self._keeper.snapshot(
-                trial.assignment, trial.learner.save(), epoch=trial.epoch, best=trial.best, rows=trial.rows
+                trial.assignment,
+                trial.learner.save(),
+                epoch=trial.epoch,
+                best=trial.best,
+                ended=trial.ended,
+                rows=trial.rows,
             )
 
     def _leave_checkpoints(self, trial: _Trial, *, due: bool) -> None:

@@ -20,7 +20,9 @@ def assignment(trial_id: str = "0000", segment: int = 1) -> Assignment:
 def written(keeper: Keeper, epoch: int, *, segment: int = 1) -> None:
     """Write a checkpoint and wait for it."""
     keeper.write(
-        "0000", epoch, keeper.snapshot(assignment(segment=segment), STATE, epoch=epoch, best=0.5, rows=[row(1, 0.5)])
+        "0000",
+        epoch,
+        keeper.snapshot(assignment(segment=segment), STATE, epoch=epoch, best=0.5, ended=False, rows=[row(1, 0.5)]),
     )
     keeper.written(wait=True)
 
@@ -41,7 +43,7 @@ def test_what_was_written_is_told_once_with_its_size(tmp_path):
     """The driver learns which epochs lie in the storage."""
     keeper, store = Keeper(Store(tmp_path), session=1), Store(tmp_path)
     for epoch in (1, 2):
-        keeper.write("0000", epoch, keeper.snapshot(assignment(), STATE, epoch=epoch, best=None, rows=[]))
+        keeper.write("0000", epoch, keeper.snapshot(assignment(), STATE, epoch=epoch, best=None, ended=False, rows=[]))
     told = keeper.written(wait=True)
     assert [(each.epoch, each.bytes) for each in told] == [(int(p[-11:-5]), size) for p, size in store.sizes()]
     assert keeper.written(wait=True) == []

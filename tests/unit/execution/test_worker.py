@@ -1,0 +1,65 @@
+"""A worker's side of a trial, in this process."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline import datasets
+from pipeline.execution.messages import Assignment, Report
+from pipeline.execution.worker import Worker
+from pipeline.storage import Store
+from pipeline.study import Budget, Checkpoints, Objective, TuneJob
+
+
+def build_model(config):
+    """One layer, at a rate of zero: its losses never change."""
+    import keras
+
+    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(10, activation="softmax")])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def callbacks(config):
+    """Stops after the third epoch without a better loss, and restores the best weights."""
+    import keras
+
+    return [keras.callbacks.EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)]
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """Makes workers of one study, each as new as one that takes over after a loss."""
+    job = TuneJob(
+        name="s",
+        model=build_model,
+        callbacks=callbacks,
+        data="digits",
+        space={"lr": 0.0},
+        objectives=[Objective("val_accuracy", "max")],
+        budget=Budget(trials=1, epochs=20),
+        scheduler="fifo",
+        checkpoints=Checkpoints(seconds=1e-9),
+    )
+    data = datasets.load("digits")
+    return lambda: Worker(job, data, Store(tmp_path), session=1, capture=False)
+
+
+def trained(worker: Worker, assignment: Assignment) -> list[Report]:
+    """Every report of a trial, to its end."""
+    worker.begin(assignment)
+    reports = [worker.step()]
+    while not reports[-1].last:
+        reports.append(worker.step())
+    worker.close()
+    return reports
+
+
+def test_a_trial_that_a_callback_ended_is_not_trained_again(worker):
+    """Its worker was lost before the driver heard of the end: the next one tells all epochs and the end at once."""
+    assignment = Assignment("0000", {"lr": 0.0}, 0)
+    first = trained(worker(), assignment)
+    again = trained(worker(), replace(assignment, attempt=2))
+    assert len(again) == 1
+    assert [row.epoch for row in again[0].rows] == [1, 2, 3, 4]
+    assert [row.metrics for row in again[0].rows] == [row.metrics for report in first for row in report.rows]
