@@ -108,6 +108,19 @@ class _Study:
                 env={**os.environ, JOURNAL: str(self.journal), "PYTHONPATH": str(Path.cwd())},
             )  # fmt: skip
 
+    def __enter__(self) -> "_Study":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def family(self) -> list[psutil.Process]:
+        """The processes that the driver has started."""
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children(recursive=True)
+
     def finish(self) -> None:
         """Wait for the driver's end."""
         assert self.process is not None
@@ -141,9 +154,8 @@ class _Study:
 
     def at_work(self) -> list[psutil.Process]:
         """The workers that are training now."""
-        assert self.process is not None
         wanted = {line.pid for line in self.lines()[-4:]}
-        return [each for each in psutil.Process(self.process.pid).children(recursive=True) if each.pid in wanted]
+        return [each for each in self.family() if each.pid in wanted]
 
     def kill_worker(self, rng: random.Random) -> _Kill:
         """Kill one of the workers that are training; another one, if it ends by itself just then."""
@@ -164,7 +176,7 @@ class _Study:
     def kill_driver(self) -> _Kill:
         """Kill the driver; what it had started has to end by itself."""
         assert self.process is not None
-        children = psutil.Process(self.process.pid).children(recursive=True)
+        children = self.family()
         self.process.send_signal(signal.SIGSTOP)
         kill = self._seen({line.pid for line in self.lines()})
         self.process.kill()
@@ -204,31 +216,32 @@ def undisturbed_and_killed(folder: Path, *, kills: int, seed: int, trials: int, 
     """
     shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
-    peaceful = _Study(folder / "undisturbed", trials, epochs)
-    peaceful.start(by_name=False)
-    peaceful.finish()
+    with _Study(folder / "undisturbed", trials, epochs) as peaceful:
+        peaceful.start(by_name=False)
+        peaceful.finish()
     wanted = load_results(peaceful.place)
 
     rng, figures = random.Random(seed), Figures(seed)
     victims: list[Victim] = ["worker", "driver", *rng.choices(["worker", "driver"], [3, 1], k=max(0, kills - 2))]
     rng.shuffle(victims)
     moments = sorted(rng.sample(range(1, len(wanted.epochs) - 1), len(victims[:kills])))
-    study, told = _Study(folder / "killed", trials, epochs), []
-    study.start(by_name=False)
-    for victim, moment in zip(victims, moments, strict=False):
-        study.wait_for(moment)
-        study.rest(rng.uniform(0, 0.4))
-        if victim == "worker":
-            figures.workers += 1
-            told.append(study.kill_worker(rng))
-        else:
-            figures.drivers += 1
-            told.append(study.kill_driver())
-            study.start(by_name=rng.random() < 0.5)
-    assert study.process is not None
-    children = psutil.Process(study.process.pid).children(recursive=True)
-    study.finish()
-    study.count_orphans(children)
+    told = []
+    with _Study(folder / "killed", trials, epochs) as study:
+        study.start(by_name=False)
+        for number, (victim, moment) in enumerate(zip(victims, moments, strict=False), 1):
+            study.wait_for(moment)
+            study.rest(rng.uniform(0, 0.4))
+            print(f"kill {number} of {kills}: a {victim}, after {moment} epochs", file=sys.stderr)
+            if victim == "worker":
+                figures.workers += 1
+                told.append(study.kill_worker(rng))
+            else:
+                figures.drivers += 1
+                told.append(study.kill_driver())
+                study.start(by_name=rng.random() < 0.5)
+        children = study.family()
+        study.finish()
+        study.count_orphans(children)
 
     found = load_results(study.place)
     lines = study.lines()
