@@ -74,11 +74,15 @@ def rungs_of(results: Results) -> pd.DataFrame:
     Returns:
         Columns rung, reached, stopped: how many trials were compared there, and how many of them stopped.
     """
-    decided = results.decisions[results.decisions["rung"].notna()].drop_duplicates(["trial_id", "rung"], keep="last")
+    at_rungs = results.decisions[results.decisions["rung"].notna()]
+    decided = at_rungs.drop_duplicates(["trial_id", "rung"], keep="last")
     rung = decided["rung"].astype(int)
     stopped = decided["kind"].eq("stop").groupby(rung).sum()
-    # Those that go on leave no decision: whoever trained that far was compared there.
-    reached = [int((results.trials["epochs"] >= at).sum()) for at in stopped.index]
+    # Where trials pause, each leaves a decision at the rungs at which its bracket compares; else those that go on leave
+    # none, and whoever trained that far was compared there.
+    pausing = at_rungs["kind"].eq("pause").any()
+    epochs = results.trials["epochs"]
+    reached = [int((rung == at).sum() if pausing else (epochs >= at).sum()) for at in stopped.index]
     return pd.DataFrame({"rung": stopped.index, "reached": reached, "stopped": stopped.to_numpy(int)})
 
 
