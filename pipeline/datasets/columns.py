@@ -67,7 +67,8 @@ def scaled(columns: np.ndarray, train: np.ndarray) -> np.ndarray:
         float32, shape (rows, features).
     """
     low, high = columns[train].min(axis=0), columns[train].max(axis=0)
-    return ((columns - low) / (high - low)).astype(np.float32)
+    placed: np.ndarray = (columns - low) / (high - low)
+    return placed.astype(np.float32)
 
 
 def divided(rows: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
