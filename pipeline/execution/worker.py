@@ -196,6 +196,7 @@ class Worker:
             bytes_checkpoint=0,
             time=time.time(),
             node=self._node,
+            updates=result.updates,
         )
 
     def _snapshot(self, trial: _Trial) -> Checkpoint:

@@ -100,6 +100,7 @@ class Trainer:
             seconds_build=seconds_build,
             seconds_train=seconds_train,
             seconds_evaluate=seconds_evaluate,
+            updates=int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
             last=self.callbacks.stopped or hopeless,
         )
 
