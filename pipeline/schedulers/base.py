@@ -126,7 +126,7 @@ class SchedulerSettings:
     needs_checkpoint: ClassVar[bool] = False
     """Whether a trial has to leave a checkpoint at every milestone, since it may be paused or exploited there."""
 
-    changes_configs: ClassVar[bool] = False
+    exploits: ClassVar[bool] = False
     """Whether a trial's config may change while it trains."""
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:

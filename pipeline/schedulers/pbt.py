@@ -35,7 +35,7 @@ class PBT(SchedulerSettings):
     """
 
     needs_checkpoint: ClassVar[bool] = True
-    changes_configs: ClassVar[bool] = True
+    exploits: ClassVar[bool] = True
     interval: Count = 1
     quantile: Annotated[Real, Field(ge=0, le=0.5)] = 0.25
     resample_probability: Annotated[Real, Field(ge=0, le=1)] = 0.25

@@ -78,7 +78,7 @@ def _models_in_step(job: TuneJob) -> Iterator[Fault]:
     for name in ("folds", "repeats"):
         if (count := getattr(job, name)) > 1 and job.function is not None:
             yield Fault(name, count, "must be 1 for a function: it trains what it likes")
-    if job.folds > 1 and job.scheduler.changes_configs:
+    if job.folds > 1 and job.scheduler.exploits:
         allowed = "must be 1 where the scheduler changes configs: the winner is fitted again under one config"
         yield Fault("folds", job.folds, allowed)
 

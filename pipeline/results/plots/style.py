@@ -143,7 +143,11 @@ def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
     """
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
-    if mode == "max" or not known.size or known.min() <= 0 or known.max() < 1000 * known.min():
+    if mode == "max" or (known < 0).any():
+        return False
+    # What is 0 lies below any such axis.
+    known = known[known > 0]
+    if not known.size or known.max() < 1000 * known.min():
         return False
     low, high = float(known.min()), float(known.max())
     ax.set_yscale("log")
