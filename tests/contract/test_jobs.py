@@ -42,6 +42,7 @@ def _reduced(job: TuneJob, datasets: dict[str, Dataset]) -> TuneJob:
     epochs = getattr(job.scheduler, "grace_period", 1) + 1
     trials = min(job.budget.trials, len(job.start_with) + 2)
     reduced = {"budget.epochs": epochs, "budget.trials": trials, "resources.workers": 0}
+    reduced |= {"folds": min(job.folds, 2), "repeats": min(job.repeats, 2)}
     if isinstance(job.data, str):
         few = _few(datasets[job.data])
         reduced["data"] = lambda: few

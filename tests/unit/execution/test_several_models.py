@@ -1,4 +1,4 @@
-"""A worker's last assignment where trials have several models."""
+"""Studies whose trials are several models: their tables, their winner, and going on."""
 
 import json
 from collections.abc import Mapping
