@@ -2,7 +2,7 @@
 minimum?
 
 f(x, y) = (1.5 - x + xy)² + (2.25 - x + xy²)² + (2.625 - x + xy³)² has its minimum, 0, at (3, 0.5). Between
-steep walls it is flat, as a network's loss surface may be.
+steep walls it is flat, as a network's loss surface may be. Without Keras; `beale-optimisers` compares Keras' own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,29 +13,11 @@ import numpy as np
 from pipeline.schedulers import ASHA
 from pipeline.space import LogUniform, Uniform
 from pipeline.study import Budget, Objective, TuneJob
+from tune_jobs.surfaces import SURFACES
 
-__all__ = ["BOUND", "JOB", "MINIMUM", "START", "beale", "descend", "gradient"]
+__all__ = ["JOB", "descend"]
 
-START = (4.0, 4.0)
-MINIMUM = (3.0, 0.5)
-BOUND = 4.5
 _STEPS = 20
-
-
-def beale(x: float, y: float) -> float:
-    """Beale's function (Beale 1958)."""
-    return float((1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2)
-
-
-def gradient(x: float, y: float) -> np.ndarray:
-    """Its gradient, shape (2,)."""
-    first, second, third = 1.5 - x + x * y, 2.25 - x + x * y**2, 2.625 - x + x * y**3
-    return np.array(
-        [
-            2 * first * (y - 1) + 2 * second * (y**2 - 1) + 2 * third * (y**3 - 1),
-            2 * first * x + 4 * second * x * y + 6 * third * x * y**2,
-        ]
-    )
 
 
 def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -48,16 +30,22 @@ def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         config: `lr` and `momentum`.
 
     Yields:
-        `distance` to the minimum and `value` of the function.
+        `distance` to the minimum, `value` of the function, and the place, `x` and `y`.
     """
-    place, velocity = np.array(START), np.zeros(2)
+    surface = SURFACES["beale"]
+    place, velocity = np.array(surface.start), np.zeros(2)
     while True:
         for _ in range(_STEPS):
-            slope = gradient(*place)
+            slope = surface.gradient(place)
             slope /= max(1.0, float(np.hypot(*slope)))
             velocity = config["momentum"] * velocity - config["lr"] * slope
-            place = np.clip(place + velocity, -BOUND, BOUND)
-        yield {"distance": float(np.hypot(*(place - MINIMUM))), "value": beale(*place)}
+            place = surface.within(place + velocity)
+        yield {
+            "distance": float(surface.distance(place)),
+            "value": float(surface.value(place)),
+            "x": float(place[0]),
+            "y": float(place[1]),
+        }
 
 
 JOB = TuneJob(

@@ -1,4 +1,4 @@
-"""Networks that several jobs share."""
+"""Networks and optimisers that several jobs share."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -6,33 +6,53 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["tutorial_network"]
+__all__ = ["optimiser_of", "tutorial_network"]
 
 
 def tutorial_network(config: Mapping[str, Any]) -> "keras.Model":
-    """The tutorial's network: Dense, Dropout, Dense, and a softmax over ten classes, trained by SGD.
+    """The tutorial's network: Dense, Dropout, Dense, and a softmax over ten classes.
 
     Args:
-        config: `lr`, and optionally `momentum` (0), `width` of both hidden layers (64) and `dropout` (0.1).
+        config: What `optimiser_of` takes, and optionally `width` of both hidden layers (64), their `initialiser`
+            (uniform), `dropout` (0.1) and `loss` (categorical_crossentropy).
 
     Returns:
         A compiled model for 784 inputs and one-hot targets.
     """
     import keras
 
-    width = config.get("width", 64)
+    width, initialiser = config.get("width", 64), config.get("initialiser", "uniform")
     model = keras.Sequential(
         [
             keras.Input((784,)),
-            keras.layers.Dense(width, activation="relu", kernel_initializer="random_uniform"),
+            keras.layers.Dense(width, activation="relu", kernel_initializer=initialiser),
             keras.layers.Dropout(config.get("dropout", 0.1)),
-            keras.layers.Dense(width, activation="relu", kernel_initializer="random_uniform"),
+            keras.layers.Dense(width, activation="relu", kernel_initializer=initialiser),
             keras.layers.Dense(10, activation="softmax"),
         ]
     )
     model.compile(
-        optimizer=keras.optimizers.SGD(config["lr"], momentum=config.get("momentum", 0.0)),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
+        optimizer=optimiser_of(config), loss=config.get("loss", "categorical_crossentropy"), metrics=["accuracy"]
     )
     return model
+
+
+def optimiser_of(config: Mapping[str, Any]) -> "keras.optimizers.Optimizer":
+    """An optimiser with the settings that a config has for it.
+
+    Args:
+        config: `lr`, and optionally `optimiser` (sgd) with what it takes beside: `momentum` and `nesterov` (sgd), `rho`
+            and `momentum` (rmsprop), `beta_1` and `beta_2` (adam, nadam), `weight_decay` (adamw); as Keras has them.
+    """
+    import keras
+
+    kinds = {
+        "sgd": (keras.optimizers.SGD, ("momentum", "nesterov")),
+        "rmsprop": (keras.optimizers.RMSprop, ("rho", "momentum")),
+        "adagrad": (keras.optimizers.Adagrad, ()),
+        "adam": (keras.optimizers.Adam, ("beta_1", "beta_2")),
+        "adamw": (keras.optimizers.AdamW, ("beta_1", "beta_2", "weight_decay")),
+        "nadam": (keras.optimizers.Nadam, ("beta_1", "beta_2")),
+    }
+    kind, names = kinds[config.get("optimiser", "sgd")]
+    return kind(config["lr"], **{name: config[name] for name in names if name in config})

@@ -8,13 +8,20 @@ import numpy as np
 
 from pipeline.datasets import parquet
 from pipeline.datasets.base import Arrays, Dataset, Split, leaves
+from pipeline.datasets.breast_cancer import breast_cancer
+from pipeline.datasets.diabetes import diabetes
 from pipeline.datasets.digits import digits
 from pipeline.datasets.mnist import mnist
 from pipeline.errors import DataError, UserError
 
 __all__ = ["DATASETS", "Arrays", "Dataset", "Split", "leaves", "load"]
 
-DATASETS: dict[str, Callable[[], Dataset]] = {"digits": digits, "mnist": mnist}
+DATASETS: dict[str, Callable[[], Dataset]] = {
+    "breast-cancer": breast_cancer,
+    "diabetes": diabetes,
+    "digits": digits,
+    "mnist": mnist,
+}
 """Every data set by the name a job knows it by."""
 
 

@@ -62,5 +62,7 @@ def _make(store: Store, trial_id: str, epoch: int, config: dict[str, bool | int 
     seed = job.seed + int(trial_id) if job.trial_seeds else job.seed
     worker.begin(Assignment(trial_id, config, seed, task="finish", epoch=epoch))
     report = worker.step()
-    if (failure := report.failure or report.unusable) is not None:
+    while not (report.last or report.failure or report.unusable or report.stuck):
+        report = worker.step()
+    if (failure := report.failure or report.unusable or report.stuck) is not None:
         raise ModelError(f"The winner cannot be exported: {failure.splitlines()[0]}")

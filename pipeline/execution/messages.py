@@ -63,6 +63,7 @@ class EpochRow:
     bytes_checkpoint: int
     time: float
     node: str
+    updates: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

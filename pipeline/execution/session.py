@@ -128,8 +128,8 @@ class Session:
             `continue` the trial; `pause` it: a later `next` may choose it again; or `stop` it for good.
         """
         if self.winner.given:
-            self.winner.hear(report)
-            return "stop"
+            self.watch.hear(trial_id)
+            return "stop" if self.winner.hear(report) else "continue"
         self.watch.hear(trial_id, report.rows)
         trial = self.trials[trial_id]
         self._record(trial, report)

@@ -46,10 +46,17 @@ class WinnersTurn:
         self._assignment = Assignment(best.trial_id, best.best_config, best.seed, task="finish", epoch=best.best_epoch)
         return self._assignment
 
-    def hear(self, report: Report) -> None:
-        """It is done, well or badly."""
+    def hear(self, report: Report) -> bool:
+        """A worker's report.
+
+        Returns:
+            Whether it is done, well or badly.
+        """
+        if not (report.last or report.failure or report.unusable or report.stuck):
+            return False
         self.metrics, self._state = report.winner, "done"
         self.warning = report.failure or report.unusable or report.stuck
+        return True
 
     def lost(self, message: str) -> Assignment | None:
         """Its worker is gone.

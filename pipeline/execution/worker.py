@@ -22,6 +22,7 @@ from pipeline.execution.output import captured
 from pipeline.storage import Checkpoint, Store
 from pipeline.study import TuneJob, layout
 from pipeline.training.base import EpochResult, Learner, TrainingEnded
+from pipeline.training.folds import first_of
 from pipeline.training.process import worn
 from pipeline.training.workplace import Workplace
 
@@ -196,6 +197,7 @@ class Worker:
             bytes_checkpoint=0,
             time=time.time(),
             node=self._node,
+            updates=result.updates,
         )
 
     def _snapshot(self, trial: _Trial) -> Checkpoint:
@@ -259,13 +261,15 @@ class Worker:
 
         assignment = trial.assignment
         trial.over = True
-        checkpoint = self._keeper.read(layout.checkpoint(assignment.trial_id, assignment.epoch))
+        state = self._winners_state(trial)
+        if state is None:
+            return Report(epoch=assignment.epoch)
         with TemporaryDirectory() as name:
             folder = Path(name)
             metrics = winner(
                 self.workplace,
                 assignment.config,
-                learner_part(checkpoint),
+                state,
                 seed=assignment.seed,
                 folder=folder,
             )
@@ -278,6 +282,27 @@ class Worker:
             for file in sorted(folder.iterdir()):
                 self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())
         return Report(epoch=assignment.epoch, last=True, winner=metrics)
+
+    def _winners_state(self, trial: _Trial) -> Checkpoint | None:
+        """The state to export: of the best epoch, or, with folds, of as many epochs on the whole training part.
+
+        Returns:
+            The state; None while it is still being trained.
+        """
+        assignment = trial.assignment
+        state = learner_part(self._keeper.read(layout.checkpoint(assignment.trial_id, assignment.epoch)))
+        if self._job.folds == 1:
+            return state if self._job.repeats == 1 else first_of(state)
+        if trial.learner is None:
+            print("tunepipe: The winner is fitted again on the whole training part.")
+            trial.learner = self.workplace.whole(assignment.config, seed=assignment.seed)
+        started = time.monotonic()
+        while trial.learner.model_epoch < int(state.header["model_epoch"]):
+            if trial.learner.run_epoch().last:
+                break
+            if time.monotonic() - started >= REPORT_SECONDS:
+                return None
+        return trial.learner.save()
 
 
 @contextlib.contextmanager

@@ -5,8 +5,10 @@ import pandas as pd
 
 from pipeline.results.leaderboard import format_number, format_value
 from pipeline.results.load import Results
+from pipeline.results.plots.cost import COSTS, costs
 from pipeline.results.plots.curves import alive_seconds, train_column
 from pipeline.results.plots.effort import PHASES, effort
+from pipeline.results.plots.models import spreads
 from pipeline.results.plots.scheduling import ancestry, exploits, rungs_of
 from pipeline.results.plots.space import config_places, scored, tuned
 from pipeline.results.plots.style import is_listed
@@ -14,12 +16,16 @@ from pipeline.results.summary import counted, duration, listed
 from pipeline.storage.schema import metric_column
 
 __all__ = [
+    "of_best_place",
     "of_best_so_far",
+    "of_cost",
+    "of_deviations",
     "of_learning_curves",
     "of_learning_rates",
     "of_lineage",
     "of_objective_against",
     "of_parallel_coordinates",
+    "of_paths",
     "of_rungs",
     "of_schedule",
     "of_time",
@@ -175,6 +181,42 @@ def of_time(results: Results) -> str:
     parts = [f"{share:.0%} {name}" for name, share in shares.items() if share >= 0.005]
     workers = f"{counted(spent.workers, 'worker')} had {duration(whole)}" + (" together" if spent.workers > 1 else "")
     return f"{workers}: {listed([*parts, f'{spent.idle / whole:.0%} idle, starting included'])}."
+
+
+def of_deviations(results: Results) -> str:
+    """The best mean, and which others cannot be told from it."""
+    first, *others = spreads(results)
+    near = [one.label for one in others if abs(one.mean - first.mean) <= first.std + one.std]
+    beside = f"; within a deviation of both: {listed(near if len(near) <= 8 else [*near[:8], '…'])}" if near else ""
+    return f"{first.label} is best with {format_number(first.mean)} ± {first.std:.2g}{beside}."
+
+
+def of_cost(results: Results, cost: str) -> str:
+    """What the best value took, and what the cheapest trial did."""
+    rows = costs(results)
+    if results.best is None or rows.empty:
+        return "No trial has a value yet."
+    mine = rows[(rows["trial_id"] == results.best.trial_id) & (rows["value"] == results.best.value)]
+    ends = rows.groupby("trial_id")[cost].last()
+    taken = f"The best value took {mine[cost].iloc[0]:,.0f} {COSTS[cost]}; " if len(mine) else ""
+    return f"{taken}trials had between {ends.min():,.0f} and {ends.max():,.0f}."
+
+
+def of_best_place(results: Results) -> str:
+    """Where the best trial is."""
+    if results.best is None:
+        return "No trial has a value yet."
+    place = listed(f"{name} {format_value(results.best.config[name])}" for name in tuned(results))
+    return f"The best of {counted(len(scored(results)), 'trial')} is at {place}: {format_number(results.best.value)}."
+
+
+def of_paths(results: Results) -> str:
+    """Where the best trial's way led."""
+    if results.best is None:
+        return "No trial has a value yet."
+    way = results.epochs[results.epochs["trial_id"] == results.best.trial_id].sort_values("epoch")
+    first, last = (f"({format_number(one['x'])}, {format_number(one['y'])})" for one in (way.iloc[0], way.iloc[-1]))
+    return f"The best trial is at {first} after its first epoch and at {last} after {counted(len(way), 'epoch')}."
 
 
 def _front(rows: pd.DataFrame, mode: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +15,7 @@ from pipeline.legible import legible
 from pipeline.results.load import Results, config_of
 from pipeline.results.states import STATES
 from pipeline.space import Config
+from pipeline.storage.schema import metric_column
 
 __all__ = [
     "Line",
@@ -106,7 +108,8 @@ def leaderboard(results: Results, *, top: int | None = 10) -> Table:
 
 def columns(results: Results) -> list[str]:
     """The leaderboard's columns by name."""
-    return ["trial", results.objective.metric, "at epoch", "epochs", "seconds", "state", *_drawn(results)]
+    first = ["trial", results.objective.metric, "at epoch", "epochs", "seconds", "state"]
+    return [*first, *_further(results), *_drawn(results)]
 
 
 def lines(results: Results, *, top: int | None = 10) -> list[Line]:
@@ -118,6 +121,7 @@ def lines(results: Results, *, top: int | None = 10) -> list[Line]:
     """
     shown = ranked(results)[:top]
     rows, configs = _records(results.trials, "trial_id", shown), configs_at_best(results)
+    further = _further_at_best(results)
     found = []
     for trial_id in shown:
         row, config = rows[trial_id], configs[trial_id]
@@ -129,6 +133,7 @@ def lines(results: Results, *, top: int | None = 10) -> list[Line]:
             str(row["epochs"]),
             f"{row['seconds']:.1f}",
             str(row["state"]),
+            *(format_number(value) if value == value else "–" for value in further.get(trial_id, [])),
             *(format_value(config[name]) if name in config else "–" for name in _drawn(results)),
         ]
         best = results.best is not None and trial_id == results.best.trial_id
@@ -160,6 +165,20 @@ def outline(results: Results) -> str:
     counts = results.trials["state"].value_counts()
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
     return f"{results.name}  {results.state}, {states or 'no trials yet'}; {len(results.epochs)} epochs"
+
+
+def _further(results: Results) -> list[str]:
+    """The metrics of the objectives behind the first."""
+    return [str(objective["metric"]) for objective in results.job["objectives"][1:]]
+
+
+def _further_at_best(results: Results) -> dict[str, list[float]]:
+    """Their values at each trial's best epoch, NaN where there is none."""
+    wanted = [metric_column(metric) for metric in _further(results)]
+    epochs = results.epochs.merge(results.trials[["trial_id", "best_epoch"]], on="trial_id")
+    rows = epochs[epochs["epoch"] == epochs["best_epoch"]].set_index("trial_id").reindex(results.trials["trial_id"])
+    values = rows.reindex(columns=wanted).to_numpy(np.float64)
+    return dict(zip(map(str, rows.index), values.tolist(), strict=True))
 
 
 def _drawn(results: Results) -> list[str]:

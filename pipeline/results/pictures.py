@@ -8,6 +8,9 @@ from matplotlib.axes import Axes
 
 from pipeline.results import captions, plots
 from pipeline.results.load import Results
+from pipeline.results.plots.cost import COSTS, has_costs
+from pipeline.results.plots.models import spreads
+from pipeline.results.plots.plane import has_paths, has_plane
 from pipeline.results.plots.scheduling import exploits, rungs_of
 from pipeline.results.plots.space import scored, tuned
 from pipeline.results.svg import inline_svg
@@ -74,6 +77,9 @@ def _all(results: Results) -> Iterator[Section]:
                 )
             ],
         )  # fmt: skip
+        yield from _of_models(results)
+        yield from _of_costs(results)
+        yield from _of_planes(results)
     rows = scored(results)
     names = tuned(results)
     if len(rows):
@@ -148,6 +154,54 @@ def _all(results: Results) -> Iterator[Section]:
                 )
             ],
         )  # fmt: skip
+
+
+def _of_models(results: Results) -> Iterator[Section]:
+    if not (found := spreads(results)):
+        return
+    height = int(np.clip(90 + 26 * len(found), 180, 900))
+    yield Section(
+        "Mean and deviation of a trial's models",
+        "Each row is a trial at its best epoch, the best above: its mean, a standard deviation to both sides, and a "
+        "point for each fold or repeat.",
+        [
+            _picture(
+                results, "deviations", plots.deviations, captions.of_deviations(results), height, height,
+                f"Means and standard deviations of {results.objective.metric} for {len(found)} trials.",
+            )
+        ],
+    )  # fmt: skip
+
+
+def _of_costs(results: Results) -> Iterator[Section]:
+    if not has_costs(results):
+        return
+
+    def panel(cost: str) -> Picture:
+        svg = inline_svg(lambda ax: plots.against_cost(results, ax, cost), name=f"cost-{cost}", size=(_SMALL, 260))
+        alt = f"Line chart of {results.objective.metric} against {COSTS[cost]}."
+        return Picture(alt, captions.of_cost(results, cost), svg)
+
+    yield Section(
+        "What it costs",
+        "Each line is a trial, named by its batch size; small batches update more often in an epoch, and take longer.",
+        [panel(cost) for cost in COSTS],
+        small=True,
+    )
+
+
+def _of_planes(results: Results) -> Iterator[Section]:
+    metric = results.objective.metric
+    if has_plane(results):
+        note = "Points are trials; the darker the ground, the better the trials around. The ring is the best one."
+        alt = f"Contours of {metric} over {' and '.join(tuned(results))}."
+        picture = _picture(results, "landscape", plots.landscape, captions.of_best_place(results), 480, 320, alt)
+        yield Section("The objective over both hyperparameters", note, [picture])
+    if has_paths(results):
+        note = "Each line is a trial's way from epoch to epoch; the best one's is thick and ends in a ring."
+        alt = f"Ways of {len(results.trials)} trials in a plane."
+        picture = _picture(results, "paths", plots.paths, captions.of_paths(results), 480, 320, alt)
+        yield Section("The ways that were walked", note, [picture])
 
 
 def _population(results: Results) -> Iterator[Section]:

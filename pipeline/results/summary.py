@@ -117,7 +117,10 @@ def _test(results: Results) -> str:
     if not results.test:
         return ""
     metrics = listed(f"{name} {format_number(value)}" for name, value in results.test.items())
-    return f"On the test split, which nothing else has touched, its weights reach {metrics}."
+    weights = "its weights reach"
+    if results.job.get("folds", 1) > 1:
+        weights = "its config, fitted again on the whole training split, reaches"
+    return f"On the test split, which nothing else has touched, {weights} {metrics}."
 
 
 def _others(results: Results) -> str:

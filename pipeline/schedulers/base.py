@@ -170,7 +170,7 @@ class SchedulerSettings:
     """Whether trials are paused at milestones, so that many are alive though few train."""
 
     exploits: ClassVar[bool] = False
-    """Whether trials take over the weights of others."""
+    """Whether trials take over the weights of others, and their configs change while they train."""
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """What makes these settings unfit for a study's budget; nothing where they fit.

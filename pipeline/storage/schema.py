@@ -50,6 +50,7 @@ EPOCHS = (
     Column("epoch", _whole, "Epochs the trial has trained, from 1; never goes back."),
     Column("model_epoch", _whole, "Age of the weights in epochs, from 1; an exploit takes over the donor's."),
     Column("learning_rate", _real, "The optimiser's learning rate at the end of the epoch."),
+    Column("updates", _whole, "How often the optimiser has updated the weights; empty without an optimiser."),
     Column(
         "seconds_build",
         _real,

@@ -75,6 +75,9 @@ class TuneJob(BaseModel):
         start_with: Configs that are tried before anything is drawn. Each may be partial: what is left out is drawn.
         budget: When the study ends.
         resources: What one trial gets.
+        folds: Cross-validation: a trial trains so many models in step, each compared by another part of the training
+            split; the objective is their mean. The winner is fitted again on the whole training split.
+        repeats: A trial trains so many models of its config (of each fold), which differ in their seeds.
         batch_size: Rows in a step; a parameter named `batch_size` in the space takes its place.
         checkpoints: When a trial leaves checkpoints, and how many of them are kept.
         seed: Where every draw comes from: configs, initial weights, shuffling.
@@ -101,6 +104,8 @@ class TuneJob(BaseModel):
     start_with: tuple[dict[StrictStr, ReadScalar], ...] = ()
     budget: Budget = Budget()
     resources: Resources = Resources()
+    folds: Annotated[Whole, Field(ge=1, le=100)] = 1
+    repeats: Annotated[Whole, Field(ge=1, le=100)] = 1
     batch_size: Count = 128
     checkpoints: Checkpoints = Checkpoints()
     seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0

@@ -74,6 +74,15 @@ def _weights_can_be_handed_over(job: TuneJob) -> Iterator[Fault]:
         yield Fault("scheduler", job.scheduler.kind, allowed)
 
 
+def _models_in_step(job: TuneJob) -> Iterator[Fault]:
+    for name in ("folds", "repeats"):
+        if (count := getattr(job, name)) > 1 and job.function is not None:
+            yield Fault(name, count, "must be 1 for a function: it trains what it likes")
+    if job.folds > 1 and job.scheduler.exploits:
+        allowed = "must be 1 where the scheduler changes configs: the winner is fitted again under one config"
+        yield Fault("folds", job.folds, allowed)
+
+
 def _every_gpu_is_used(job: TuneJob) -> Iterator[Fault]:
     gpus = job.resources.gpus
     if gpus <= 1:
@@ -105,6 +114,7 @@ _RULES: dict[_Rule, set[str]] = {
     _searcher_fits_space: {"searcher", "space"},
     _scheduler_fits_budget: {"scheduler", "budget"},
     _weights_can_be_handed_over: {"scheduler", "function"},
+    _models_in_step: {"folds", "repeats", "function", "scheduler"},
     _every_gpu_is_used: {"resources", "model"},
     _batch_size_is_whole: {"space", "model"},
 }

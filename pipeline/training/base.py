@@ -23,6 +23,7 @@ class EpochResult:
         seconds_build: Seconds to build and trace the model before this epoch; 0 after the first.
         seconds_train: Seconds of training.
         seconds_evaluate: Seconds of validation.
+        updates: How often the optimiser has updated the weights; None without an optimiser.
         last: Whether training is over: a callback stopped it, or a function ended.
     """
 
@@ -31,6 +32,7 @@ class EpochResult:
     seconds_build: float
     seconds_train: float
     seconds_evaluate: float
+    updates: int | None = None
     last: bool = False
 
 

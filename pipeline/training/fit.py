@@ -7,10 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline.datasets import Split
+from pipeline.datasets import Dataset
 from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.callbacks import Relay
+from pipeline.training.folds import Fold
 from pipeline.training.resident import as_batch
 from pipeline.training.trainer import Trainer, order_of
 
@@ -34,8 +35,8 @@ class FitTrainer(Trainer):
         job: The study's job.
         config: The trial's config.
         model: Compiled and built.
-        train: Rows to train on.
-        validation: Rows to validate on.
+        data: The data set.
+        fold: Which of its rows to learn from, and which to be compared by.
         seed: Where shuffling comes from.
         started: When building the model began.
         stream: Leave the arrays where they are, and hand out one batch at a time.
@@ -46,8 +47,8 @@ class FitTrainer(Trainer):
         job: TuneJob,
         config: Config,
         model: keras.Model,
-        train: Split,
-        validation: Split,
+        data: Dataset,
+        fold: Fold,
         *,
         seed: int,
         started: float,
@@ -55,9 +56,16 @@ class FitTrainer(Trainer):
     ) -> None:
         with model.distribute_strategy.scope():
             model.optimizer.build(model.trainable_variables)
-        super().__init__(job, config, model, rows=train.rows, seed=seed, started=started)
-        self._train, self._validation = as_batch(train), as_batch(validation)
-        self._validation_rows = validation.rows
+        rows = data.train.rows if fold.train is None else len(fold.train)
+        super().__init__(job, config, model, rows=rows, seed=seed, started=started)
+        self._train, self._rows = as_batch(data.train), fold.train
+        self._validation, compared = as_batch(data.validation), np.arange(data.validation.rows)
+        if fold.validation is not None:
+            self._validation, compared = self._train, fold.validation
+        if stream:
+            self._validation = _Batches(self._validation, compared, self.batch_size)
+        elif fold.validation is not None:
+            self._validation = keras.tree.map_structure(lambda array: array[compared], self._validation)
         self._stream = stream
         self._finished = False
 
@@ -82,15 +90,13 @@ class FitTrainer(Trainer):
         relay = _Timed(self.callbacks)
         optimizer = self.model.optimizer
         order = order_of(self.rows, self.seed, index)
+        order = order if self._rows is None else self._rows[order]
         if self._stream:
-            given: dict[str, Any] = {
-                "x": _Batches(self._train, order, self.batch_size),
-                "validation_data": _Batches(self._validation, np.arange(self._validation_rows), self.batch_size),
-            }
+            given: dict[str, Any] = {"x": _Batches(self._train, order, self.batch_size)}
         else:
             x, y, *weight = keras.tree.map_structure(lambda array: array[order], self._train)
             given = {"x": x, "y": y, "sample_weight": weight[0] if weight else None, "batch_size": self.batch_size}
-            given["validation_data"] = self._validation
+        given["validation_data"] = self._validation
         started = time.perf_counter()
         # Fit would put averaged weights in place at the end of each of its calls; here only close does.
         optimizer.finalize_variable_values = lambda _variables: None

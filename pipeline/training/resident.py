@@ -1,5 +1,6 @@
 """A data set as tensors that stay in this process, made once for all its trials."""
 
+import copy
 from typing import Any
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split
+from pipeline.training.folds import Fold
 
 __all__ = ["Resident", "as_batch", "example_of"]
 
@@ -41,6 +43,28 @@ class Resident:
         self.train = keras.tree.map_structure(tf.constant, as_batch(data.train))
         self.validation = keras.tree.map_structure(tf.constant, as_batch(data.validation))
         self.in_order = tf.range(self.validation_rows, dtype=tf.int32)
+        self._rows: np.ndarray | None = None
+
+    def part(self, fold: Fold) -> "Resident":
+        """The same tensors, of which a fold's rows are learned from and compared by; nothing is copied."""
+        if fold.train is None or fold.validation is None:
+            return self
+        part = copy.copy(self)
+        part.validation = self.train
+        part.train_rows, part.validation_rows = len(fold.train), len(fold.validation)
+        part.in_order, part._rows = tf.constant(fold.validation), fold.train
+        return part
+
+    def ordered(self, order: np.ndarray) -> Any:
+        """Training rows in an order.
+
+        Args:
+            order: A permutation of 0 to train_rows - 1, int32.
+
+        Returns:
+            The rows' places in the tensors, int32.
+        """
+        return tf.constant(order if self._rows is None else self._rows[order])
 
 
 def _as_fit_takes_it(tree: Any) -> Any:

@@ -45,7 +45,7 @@ class Trace:
     def __init__(
         self, model: keras.Model, data: Resident, batch_size: int, places: list[Place], free: Set[str]
     ) -> None:
-        self.model = model
+        self.model, self.data = model, data
         _spare_the_reduction(model.optimizer)
         for place in places:
             if place.path in free:
@@ -118,22 +118,23 @@ class Traces:
     """The traces of this process, the newest few.
 
     Args:
-        data: What every trial is trained on.
+        parts: How many parts of the data there are: each keeps as many traces.
     """
 
-    def __init__(self, data: Resident) -> None:
-        self._data = data
+    def __init__(self, parts: int = 1) -> None:
+        self._most = parts * _KEPT
         self._kept: OrderedDict[int, Trace] = OrderedDict()
         self.made = 0
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def of(self, model: keras.Model, batch_size: int, values: Collection[Any]) -> Trace:
+    def of(self, model: keras.Model, data: Resident, batch_size: int, values: Collection[Any]) -> Trace:
         """The trace for a model: one that is there, with the model's values, or a new one.
 
         Args:
             model: Compiled and built, with its initial weights.
+            data: What it is trained on.
             batch_size: Rows in a step.
             values: The values of the trial's config.
         """
@@ -141,12 +142,12 @@ class Traces:
         text = outline(model, places, batch_size)
         if text is None:
             self.made += 1
-            return Trace(model, self._data, batch_size, places, set())
+            return Trace(model, data, batch_size, places, set())
         numbers = {place.path: place.value for place in places}
         named = _named(values)
         free = {path for path, value in numbers.items() if value in named}
         for trace in reversed(self._kept.values()):
-            if trace.in_use or trace.outline != text or not trace.serves(numbers, free):
+            if trace.in_use or trace.data is not data or trace.outline != text or not trace.serves(numbers, free):
                 continue
             # A callback may have changed the model that the trace was made of.
             if outline(trace.model, places_of(trace.model), batch_size) == text:
@@ -154,7 +155,7 @@ class Traces:
                 trace.take_over(model, places)
                 return trace
         self._make_room()
-        trace = Trace(model, self._data, batch_size, places, free)
+        trace = Trace(model, data, batch_size, places, free)
         self.made += 1
         if not trace.state:
             trace.outline = text
@@ -165,7 +166,7 @@ class Traces:
         """Let go of the oldest, and of all but small ones: a kept trace holds its model's memory."""
         for key, trace in list(self._kept.items()):
             size = sum(trace.bytes for trace in self._kept.values())
-            if len(self._kept) < _KEPT and size <= _KEPT_BYTES:
+            if len(self._kept) < self._most and size <= _KEPT_BYTES:
                 return
             if not trace.in_use:
                 del self._kept[key]

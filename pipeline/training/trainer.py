@@ -100,6 +100,7 @@ class Trainer:
             seconds_build=seconds_build,
             seconds_train=seconds_train,
             seconds_evaluate=seconds_evaluate,
+            updates=int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
             last=self.callbacks.stopped or hopeless,
         )
 
@@ -192,7 +193,7 @@ class CompiledTrainer(Trainer):
         started = time.perf_counter()
         model.reset_metrics()
         hooks.on_epoch_begin(index)
-        order = tf.constant(order_of(self.rows, self.seed, index))
+        order = self._data.ordered(order_of(self.rows, self.seed, index))
         if self.callbacks.per_train_batch:
             told = (hooks.on_train_batch_begin, hooks.on_train_batch_end, "stop_training")
             found = self._one_by_one(self._trace.train, order, self.steps, *told)

@@ -8,6 +8,7 @@ from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.base import Learner
+from pipeline.training.folds import WHOLE, Fold, InStep, folds_of, labels_of, seed_of
 from pipeline.training.function import FunctionLearner
 
 if TYPE_CHECKING:
@@ -53,10 +54,12 @@ class Workplace:
         self._example = example_of(data.train)
         free = memory_for_data(job.resources) if memory is None else memory
         self._fits = data.bytes <= free
+        self._folds = folds_of(data.train, job.folds, seed=job.seed)
         self.traces: Any = None
         if self._fits and self._strategy is None:
             self._resident = Resident(data)
-            self.traces = Traces(self._resident)
+            self._parts = {fold.number: self._resident.part(fold) for fold in (WHOLE, *self._folds)}
+            self.traces = Traces(len(self._folds))
 
     def learner(self, config: Config, *, seed: int) -> Learner:
         """A trial that has not begun.
@@ -71,10 +74,26 @@ class Workplace:
         """
         if self.job.function is not None:
             return FunctionLearner(self.job.function, config)
-        trainer = self._trainer(config, seed)
+        labels = labels_of(len(self._folds), self.job.repeats)
+        folds = self._folds * self.job.repeats
+        members = [self._trainer(config, seed_of(seed, place), fold) for place, fold in enumerate(folds)]
+        trainer = members[0] if len(members) == 1 else InStep(labels, members)
         if trainer.inexact is not None:
             self._say_once(f"a trial that is resumed may differ from one that never stopped: {trainer.inexact}.")
         return trainer
+
+    def whole(self, config: Config, *, seed: int) -> Learner:
+        """A model that learns from the whole training part, whatever the folds.
+
+        Args:
+            config: A trial's config.
+            seed: The trial's seed.
+
+        Raises:
+            ModelError: The model or the callbacks cannot be used.
+            Exception: Whatever the user's code raises.
+        """
+        return self._trainer(config, seed, WHOLE)
 
     def build(self, config: Config, *, seed: int) -> Any:
         """The job's model for a config, compiled and built, with its initial weights.
@@ -104,7 +123,7 @@ class Workplace:
             model.jit_compile = False
         return model
 
-    def _trainer(self, config: Config, seed: int) -> "Trainer":
+    def _trainer(self, config: Config, seed: int, fold: Fold) -> "Trainer":
         from pipeline.training.fit import FitTrainer, reason_for_fit
         from pipeline.training.trainer import CompiledTrainer
 
@@ -117,19 +136,11 @@ class Workplace:
         elif not self._fits:
             reason = f"the data ({self.data.bytes / 2**20:.0f} MiB) are too large to be kept in each worker"
         if reason is None:
-            trace = self.traces.of(model, int(config.get("batch_size", self.job.batch_size)), list(config.values()))
-            return CompiledTrainer(self.job, config, trace, self._resident, seed=seed, started=started)
+            part, batch_size = self._parts[fold.number], int(config.get("batch_size", self.job.batch_size))
+            trace = self.traces.of(model, part, batch_size, list(config.values()))
+            return CompiledTrainer(self.job, config, trace, part, seed=seed, started=started)
         self._say_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
-        return FitTrainer(
-            self.job,
-            config,
-            model,
-            self.data.train,
-            self.data.validation,
-            seed=seed,
-            started=started,
-            stream=not self._fits,
-        )
+        return FitTrainer(self.job, config, model, self.data, fold, seed=seed, started=started, stream=not self._fits)
 
     def _built(self, config: Config, seed: int) -> Any:
         from pipeline.training.outline import has_own_parts

@@ -51,17 +51,42 @@ def test_no_row_lies_in_two_splits(dataset: Dataset) -> None:
     assert len(hashes) == len(set(hashes)) == sum(split.rows for split in _splits(dataset).values())
 
 
+def _classes(split: Split) -> np.ndarray:
+    """The class of each row."""
+    return split.y[:, 0].astype(int) if split.y.shape[1] == 1 else split.y.argmax(axis=1)
+
+
 def test_targets_name_one_class_each(dataset: Dataset) -> None:
-    """Each target row is a single one among zeros, one place for each class."""
+    """A target row is a single one among zeros, a place for each class; two classes may share a place, as 0 and 1."""
+    if not dataset.classes:
+        pytest.skip("its targets are numbers")
     for split in _splits(dataset).values():
-        assert split.y.shape == (split.rows, len(dataset.classes))
+        assert split.y.shape[1] == len(dataset.classes) or (split.y.shape[1], len(dataset.classes)) == (1, 2)
         assert set(np.unique(split.y)) == {0.0, 1.0}
-        assert (split.y.sum(axis=1) == 1).all()
+        assert split.y.shape[1] == 1 or (split.y.sum(axis=1) == 1).all()
+
+
+def test_targets_that_are_numbers_have_the_same_scale(dataset: Dataset) -> None:
+    """Numbers to be predicted have mean 0 and deviation 1 in training, about so elsewhere, and can be told in units."""
+    if dataset.classes:
+        pytest.skip("its targets are classes")
+    assert dataset.train.y.mean() == pytest.approx(0, abs=1e-6)
+    assert dataset.train.y.std() == pytest.approx(1, abs=1e-6)
+    for split in _splits(dataset).values():
+        assert abs(split.y.mean()) < 0.2
+        assert abs(split.y.std() - 1) < 0.2
+    assert dataset.facts["target_std"] > 0
+    assert "target_mean" in dataset.facts
 
 
 def test_every_split_knows_every_class(dataset: Dataset) -> None:
     """A class makes up about the same part of each split, within a fifth of its part in training."""
-    parts = {name: split.y.mean(axis=0) for name, split in _splits(dataset).items()}
+    if not dataset.classes:
+        pytest.skip("its targets are numbers")
+    parts = {
+        name: np.bincount(_classes(split), minlength=len(dataset.classes)) / split.rows
+        for name, split in _splits(dataset).items()
+    }
     for name, part in parts.items():
         assert (np.abs(part / parts["train"] - 1) < 0.2).all(), name
 
@@ -85,4 +110,6 @@ def test_a_trial_cannot_change_it_for_the_next(dataset: Dataset) -> None:
 
 def test_facts_fit_the_inputs(dataset: Dataset) -> None:
     """What a model may want to know of the inputs is true of them."""
-    assert dataset.facts["inputs"] == dataset.train.x.shape[1] == np.prod(dataset.facts["image_shape"])
+    assert dataset.facts["inputs"] == dataset.train.x.shape[1]
+    assert np.prod(dataset.facts.get("image_shape", [dataset.facts["inputs"]])) == dataset.facts["inputs"]
+    assert len(dataset.facts.get("columns", range(dataset.facts["inputs"]))) == dataset.facts["inputs"]

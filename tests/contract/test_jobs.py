@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tune_jobs
-from pipeline.datasets import load
+from pipeline import load_results, run
+from pipeline.datasets import Dataset, Split, load
 from pipeline.space import Config, fits
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
@@ -18,6 +20,40 @@ from pipeline.study.drawing import config_of_trial, trials_in_all
 _JOBS = tune_jobs.jobs()
 _MODELS = [name for name, job in _JOBS.items() if job.model is not None]
 _FUNCTIONS = [name for name, job in _JOBS.items() if job.function is not None]
+
+
+_ROWS = 256
+"""What a reduced study trains on, and validates on, of data that are larger."""
+
+
+@pytest.fixture(scope="module")
+def datasets() -> dict[str, Dataset]:
+    """Every data set that a job is on, loaded once."""
+    return {job.data: load(job.data) for job in _JOBS.values() if isinstance(job.data, str)}
+
+
+def _few(data: Dataset) -> Dataset:
+    splits = [Split(split.x[:_ROWS], split.y[:_ROWS]) for split in (data.train, data.validation, data.test) if split]
+    return Dataset(data.name, *splits, classes=data.classes, facts=data.facts)
+
+
+def _reduced(job: TuneJob, datasets: dict[str, Dataset]) -> TuneJob:
+    """The job with few trials, epochs and rows, in this process: all that it starts with, and what is drawn."""
+    epochs = getattr(job.scheduler, "grace_period", 1) + 1
+    trials = min(job.budget.trials, len(job.start_with) + 2)
+    reduced = {"budget.epochs": epochs, "budget.trials": trials, "resources.workers": 0}
+    reduced |= {"folds": min(job.folds, 2), "repeats": min(job.repeats, 2)}
+    if isinstance(job.data, str):
+        few = _few(datasets[job.data])
+        reduced["data"] = lambda: few
+    return job.replaced(reduced)
+
+
+def _first_epochs(job: TuneJob, config: Config) -> list[dict[str, float]]:
+    """What a function gives for its first epochs, whether it yields them or returns one."""
+    assert job.function is not None
+    found = job.function(config)
+    return [found] if isinstance(found, dict) else list(islice(found, min(job.budget.epochs, 4)))
 
 
 def _configs(job: TuneJob) -> list[Config]:
@@ -50,6 +86,21 @@ class TestEveryJob:
         assert _JOBS[name].resumable
         assert any(path.startswith("source/") for path in store.files())
 
+    def test_it_runs_at_a_reduced_budget(
+        self, name: str, tmp_path: Path, datasets: dict[str, Dataset], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A study of a few trials and epochs finishes: no trial fails, there is a best, and a model is tested."""
+        job = _reduced(_JOBS[name], datasets)
+        run(job, storage=tmp_path)
+        results = load_results(tmp_path / name)
+        assert results.state == "finished"
+        assert len(results.trials) == job.budget.trials
+        assert set(results.trials["state"]) <= {"completed", "stopped"}
+        assert results.best is not None
+        assert np.isfinite(results.best.value)
+        if job.model is not None:
+            assert job.objective.metric.replace("val_", "test_") in results.test
+
     def test_its_configs_are_of_its_space(self, name: str) -> None:
         """Every config the study draws is one the space allows, and no two are the same."""
         job = _JOBS[name]
@@ -61,12 +112,12 @@ class TestEveryJob:
 
 @pytest.mark.parametrize("name", _MODELS)
 class TestEveryModel:
-    def test_it_learns_from_its_data(self, name: str) -> None:
+    def test_it_learns_from_its_data(self, name: str, datasets: dict[str, Dataset]) -> None:
         """The model of a config takes the data set's rows and reports the objective; one step changes its weights."""
         job = _JOBS[name]
         assert job.model is not None
-        assert job.data is not None
-        dataset, config = load(job.data), _configs(job)[0]
+        assert isinstance(job.data, str)
+        dataset, config = datasets[job.data], _configs(job)[0]
         model = job.model(config)
         assert model.compiled
         before = model.get_weights()
@@ -92,11 +143,11 @@ def test_every_function_yields_its_objective(name: str) -> None:
     job = _JOBS[name]
     assert job.function is not None
     for config in _configs(job)[:4]:
-        epochs = list(islice(job.function(config), job.budget.epochs))
+        epochs = _first_epochs(job, config)
         assert epochs
         assert all(job.objective.metric in epoch for epoch in epochs)
         assert all(type(value) is float and np.isfinite(value) for epoch in epochs for value in epoch.values())
-        assert list(islice(job.function(config), job.budget.epochs)) == epochs
+        assert _first_epochs(job, config) == epochs
 
 
 def test_listing_them_imports_neither_ray_nor_keras() -> None:

@@ -62,6 +62,7 @@ _FIELDS = st.one_of(
             "batch_size",
             "seed",
             "trial_seeds",
+            "folds",
             "model",
             "function",
             "callbacks",

@@ -48,6 +48,7 @@ WHOLE = TuneJob(
     batch_size=32,
     seed=7,
     trial_seeds=True,
+    repeats=2,
 ).to_json()
 
 

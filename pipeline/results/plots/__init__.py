@@ -1,18 +1,25 @@
 """Pictures of a study: each function takes results and axes, and gives the axes back."""
 
+from pipeline.results.plots.cost import against_cost
 from pipeline.results.plots.curves import best_so_far, learning_curves, learning_rates
 from pipeline.results.plots.effort import where_time_went
+from pipeline.results.plots.models import deviations
+from pipeline.results.plots.plane import landscape, paths
 from pipeline.results.plots.scheduling import lineage, rungs, schedule
 from pipeline.results.plots.space import objective_against, parallel_coordinates
 from pipeline.results.plots.style import style
 
 __all__ = [
+    "against_cost",
     "best_so_far",
+    "deviations",
+    "landscape",
     "learning_curves",
     "learning_rates",
     "lineage",
     "objective_against",
     "parallel_coordinates",
+    "paths",
     "rungs",
     "schedule",
     "style",

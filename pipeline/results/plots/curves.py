@@ -11,7 +11,18 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.leaderboard import format_number
 from pipeline.results.load import Results
-from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, SECOND, by_decade, plainly, window
+from pipeline.results.plots.style import (
+    ACCENT,
+    BAD,
+    INK,
+    MUTED,
+    PAPER,
+    SECOND,
+    by_decade,
+    by_magnitude,
+    plainly,
+    window,
+)
 from pipeline.storage.schema import metric_column
 
 __all__ = ["alive_seconds", "best_so_far", "learning_curves", "learning_rates", "tracks", "train_column"]
@@ -29,7 +40,8 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
     """
     column = metric_column(results.objective.metric)
     _lines(results, ax, column)
-    limits = window(_values(results, column), results.objective.mode)
+    magnitudes = by_magnitude(ax, _values(results, column), results.objective.mode)
+    limits = None if magnitudes else window(_values(results, column), results.objective.mode)
     _label_epochs(ax, results)
     ax.set_ylabel(results.objective.metric)
     plainly(ax.yaxis)
@@ -125,7 +137,7 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     ax.step([*seconds, end], [*best, best[-1]], where="post", color=ACCENT, lw=2.2, zorder=4)
     rises = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
     ax.plot(seconds[rises], best[rises], "o", color=ACCENT, ms=4.5, zorder=5)
-    limits = window(values, mode)
+    limits = None if by_magnitude(ax, values, mode) else window(values, mode)
     if limits is not None:
         ax.set_ylim(limits)
     ax.set_xlim(left=0)

@@ -24,6 +24,7 @@ __all__ = [
     "THIRD",
     "bare",
     "by_decade",
+    "by_magnitude",
     "is_listed",
     "is_log",
     "plainly",
@@ -127,6 +128,32 @@ def by_decade(axis: Axis, low: float, high: float) -> None:
 def plainly(axis: Axis) -> None:
     """Write an axis's numbers out, without a common factor beside it."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}".replace("-", "−")))
+
+
+def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
+    """Set the upright axis to a logarithm where values are to become small and do so by more than three decades.
+
+    Args:
+        ax: The axes.
+        values: Values of the objective.
+        mode: `max` or `min`.
+
+    Returns:
+        Whether it was set.
+    """
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    if mode == "max" or (known < 0).any():
+        return False
+    # What is 0 lies below any such axis.
+    known = known[known > 0]
+    if not known.size or known.max() < 1000 * known.min():
+        return False
+    low, high = float(known.min()), float(known.max())
+    ax.set_yscale("log")
+    ax.set_ylim(low / 2, high * 2)
+    by_decade(ax.yaxis, low, high)
+    return True
 
 
 def window(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:

@@ -26,13 +26,16 @@ def test_a_function_gives_its_own() -> None:
 
 def test_an_unknown_name_is_told_what_there_is() -> None:
     """A misspelt name gets the nearest one as a suggestion, and the list of all."""
-    with pytest.raises(DataError, match=r"no data set 'mnsit'; did you mean 'mnist'\? There are digits, mnist;"):
+    with pytest.raises(
+        DataError,
+        match=r"no data set 'mnsit'; did you mean 'mnist'\? There are breast-cancer, diabetes, digits, mnist;",
+    ):
         load("mnsit")
 
 
 def test_a_name_like_none_gets_no_suggestion() -> None:
     """Where nothing is near, only the list is given."""
-    with pytest.raises(DataError, match=r"no data set 'imagenet'\. There are digits, mnist;"):
+    with pytest.raises(DataError, match=r"no data set 'imagenet'\. There are breast-cancer, diabetes, digits, mnist;"):
         load("imagenet")
 
 

@@ -8,12 +8,14 @@ BEST = Trial("0003", {"x": 1.0}, 7, best=0.9, best_epoch=4, best_config={"x": 0.
 
 
 def test_the_winner_is_tested_once_with_the_config_of_its_best_epoch():
-    """A second worker that asks gets nothing."""
+    """A second worker that asks gets nothing, and a report on the way ends nothing."""
     turn = WinnersTurn(wanted=True, attempts=4)
     given = turn.take(BEST)
     assert (given.task, given.trial_id, given.epoch, given.config) == ("finish", "0003", 4, {"x": 0.5})
     assert turn.take(BEST) is None
-    turn.hear(Report(winner={"accuracy": 0.8}))
+    assert not turn.hear(Report())
+    assert not turn.done
+    assert turn.hear(Report(last=True, winner={"accuracy": 0.8}))
     assert turn.done
     assert turn.metrics == {"accuracy": 0.8}
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from pipeline.results import Results, load_results
 from pipeline.results.leaderboard import format_number, format_value, leaderboard, ranked
 from pipeline.space import Choice
+from pipeline.study import Objective
 from tests.unit.results.studies import Recording, tune_job
 
 
@@ -118,3 +119,20 @@ def test_a_study_without_trials_has_a_header_only(tmp_path: Path) -> None:
     study = Recording(tmp_path, tune_job("empty"))
 
     assert len(lines_of(load_results(study.store.uri))) == 1
+
+
+def test_further_objectives_have_columns_of_their_own(tmp_path: Path) -> None:
+    """Beside the first objective stand the others' values at the same epoch; a trial without one has a dash."""
+    job = tune_job(
+        "two", space={"a": Choice((1, 2))}, objectives=[Objective("val_accuracy", "max"), Objective("Cost", "min")]
+    )
+    study = Recording(tmp_path, job, metrics=("val_accuracy", "cost"))
+    study.decide("0000", 0, "start", 0.0, config_after={"a": 1})
+    for epoch, (value, cost) in enumerate([(0.5, 3.25), (0.7, 4.5), (0.6, 1.0)], start=1):
+        study.train("0000", epoch, {"a": 1}, value, float(epoch), cost=cost)
+    study.decide("0001", 0, "start", 0.0, config_after={"a": 2})
+    study.end(3.0)
+    head, first, second = lines_of(load_results(study.store.uri))[:3]
+    assert head.split()[-2:] == ["Cost", "a"]
+    assert first.split()[-2:] == ["4.5", "1"]
+    assert second.split()[-2:] == ["–", "2"]

@@ -1,6 +1,7 @@
 """Pictures: each draws what the tables say, and none fails on a study with little in it."""
 
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pipeline.results import Results, load_results, plots
 from pipeline.results.plots.effort import effort
 from pipeline.results.plots.scheduling import ancestry, exploits, rungs_of
 from pipeline.results.plots.space import config_places, scored, tuned
-from pipeline.results.plots.style import ACCENT, window
+from pipeline.results.plots.style import ACCENT, by_magnitude, window
 from pipeline.space import Choice, LogUniform
 from tests.unit.results import studies
 from tests.unit.results.edges import EDGES
@@ -251,3 +252,22 @@ def test_the_window_of_equal_values_is_none() -> None:
     """Nothing can be set from one value; not finite ones do not count."""
     assert window([0.5, 0.5, float("nan")], "max") is None
     assert window([float("inf")], "max") is None
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "scale"),
+    [
+        ([1e3, 1e-6, 0.0, math.nan], "min", "log"),
+        ([1.0, 0.01], "min", "linear"),
+        ([1e3, 1e-6, -1.0], "min", "linear"),
+        ([1e3, 1e-6], "max", "linear"),
+        ([math.nan, 0.0], "min", "linear"),
+    ],
+)
+def test_values_that_fall_by_magnitudes_get_a_logarithmic_axis(values: list[float], mode: str, scale: str) -> None:
+    """Only where less is better, nothing is negative, and there are more than three decades; zeros lie below."""
+    ax = Figure().add_subplot()
+    assert by_magnitude(ax, values, mode) is (scale == "log")
+    assert ax.get_yscale() == scale
+    if scale == "log":
+        assert ax.get_ylim() == (1e-6 / 2, 2e3)

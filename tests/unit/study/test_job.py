@@ -67,6 +67,7 @@ def test_a_job_is_frozen() -> None:
         {"resources": Resources(cpus=0.5, gpus=2, workers=0, strategy="mirrored"), "seed": 7, "trial_seeds": True},
         {"objectives": [Objective("val_loss", "min"), Objective("val_accuracy", "max")]},
         {"space": {}},
+        {"folds": 3, "repeats": 2},
     ],
 )
 def test_json_both_ways(fields: dict[str, Any]) -> None:

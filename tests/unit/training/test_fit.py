@@ -154,3 +154,10 @@ def test_nothing_is_copied_into_the_process() -> None:
     data = rows_of_six()
     learner: Any = Workplace(job_of(dense), data, memory=100.0).learner({}, seed=SEED)
     assert learner._train[0] is data.train.x
+
+
+@pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "fit"])
+def test_updates_are_counted(memory: float | None) -> None:
+    """Each epoch adds its steps to the optimiser's updates: 6 of 8 rows make 44."""
+    learner = Workplace(job_of(dense), rows_of_six(), memory=memory).learner({}, seed=SEED)
+    assert [learner.run_epoch().updates for _ in range(2)] == [6, 12]

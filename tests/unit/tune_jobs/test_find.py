@@ -43,9 +43,7 @@ def test_a_path_is_a_job_too(tmp_path: Path) -> None:
 
 def test_an_unknown_name_gets_the_nearest() -> None:
     """A misspelt name is answered with a suggestion and the list of all."""
-    with pytest.raises(
-        JobNotFound, match=r"no job 'mnist-ahsa'\. Did you mean 'mnist-asha'\? There are beale, digits-quick"
-    ):
+    with pytest.raises(JobNotFound, match=r"no job 'mnist-ahsa'\. Did you mean 'mnist-asha'\? There are beale, "):
         tune_jobs.find("mnist-ahsa")
     with pytest.raises(JobNotFound, match=r"no job 'zzz'\. There are beale"):
         tune_jobs.find("zzz")

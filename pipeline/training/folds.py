@@ -1,0 +1,220 @@
+"""Cross-validation and repeats: a trial that is several models, trained in step, epoch by epoch."""
+
+import math
+import statistics
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.datasets import Split
+from pipeline.errors import DataError
+from pipeline.storage import Checkpoint
+from pipeline.training.base import EpochResult, TrainingEnded
+
+if TYPE_CHECKING:
+    from pipeline.training.trainer import Trainer
+
+__all__ = ["WHOLE", "Fold", "InStep", "first_of", "folds_of", "labels_of", "seed_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """Which rows of the training split a model learns from, and which it is compared by.
+
+    Args:
+        number: From 1; 0 for the whole.
+        train: Rows to learn from, int32; None for all.
+        validation: Rows to be compared by, int32; None for the validation split.
+    """
+
+    number: int = 0
+    train: np.ndarray | None = None
+    validation: np.ndarray | None = None
+
+
+WHOLE = Fold()
+"""All of the training split, compared by the validation split."""
+
+
+def folds_of(split: Split, folds: int, *, seed: int) -> list[Fold]:
+    """Divide training rows into folds, each the validation part of one model and in the training part of the others.
+
+    Args:
+        split: The training split. Where its targets are classes, each fold has about the same part of every class.
+        folds: How many; 1 for none.
+        seed: Where the division comes from: the study's, so that all trials have the same folds.
+
+    Returns:
+        The folds; the whole alone for 1.
+
+    Raises:
+        DataError: There are fewer rows than folds.
+    """
+    if folds == 1:
+        return [WHOLE]
+    if split.rows < folds:
+        raise DataError(f"There are {split.rows} training rows for {folds} folds; set folds to at most as many.")
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    classes = _classes(split.y)
+    rare = classes is None or np.unique(classes, return_counts=True)[1].min() < folds
+    kind = KFold if rare else StratifiedKFold
+    divided = kind(folds, shuffle=True, random_state=seed).split(np.zeros(split.rows), classes)
+    return [
+        Fold(number, train.astype(np.int32), validation.astype(np.int32))
+        for number, (train, validation) in enumerate(divided, 1)
+    ]
+
+
+def labels_of(folds: int, repeats: int) -> list[str]:
+    """What the models of a trial are called in the names of their metrics, the folds of the first repeat first."""
+    parts = [
+        (f"fold{fold + 1}" if folds > 1 else "", f"repeat{repeat + 1}" if repeats > 1 else "")
+        for repeat in range(repeats)
+        for fold in range(folds)
+    ]
+    return ["_".join(filter(None, part)) for part in parts]
+
+
+def seed_of(seed: int, place: int) -> int:
+    """The seed of one of a trial's models: the first one has the trial's own, each of the others another.
+
+    Args:
+        seed: The trial's seed.
+        place: The model's place among the trial's, from 0.
+    """
+    return seed if not place else zlib.crc32(f"{seed} model {place}".encode()) >> 1
+
+
+def first_of(checkpoint: Checkpoint) -> Checkpoint:
+    """The first model's state out of what `InStep.save` returned."""
+    return _apart(checkpoint)[0]
+
+
+class InStep:
+    """Several models as one learner: each epoch trains every one of them, and its metrics are their means.
+
+    Beside each metric stand its standard deviation over the models, `<metric>_std` (divided by their number, as
+    scikit-learn does), and every model's own, `<metric>_fold1`, … A model that a callback has stopped keeps the metrics
+    of its last epoch; training is over when all have stopped.
+
+    Args:
+        labels: What the models are called in the names of their metrics.
+        members: The models in training.
+    """
+
+    def __init__(self, labels: Sequence[str], members: Sequence["Trainer"]) -> None:
+        self.members = list(members)
+        self._labels = list(labels)
+        self._ended: list[dict[str, float] | None] = [None] * len(members)
+
+    @property
+    def model_epoch(self) -> int:
+        """Age of the weights in epochs; of the model that trained longest."""
+        return max(member.model_epoch for member in self.members)
+
+    @property
+    def inexact(self) -> str | None:
+        """Why going on from a saved state may differ from never having stopped; None where it does not."""
+        return next((member.inexact for member in self.members if member.inexact is not None), None)
+
+    def run_epoch(self) -> EpochResult:
+        """Train one epoch of each model that has not stopped, and evaluate it on its own validation rows.
+
+        Raises:
+            TrainingEnded: All have stopped.
+            Exception: Whatever the user's code, or Keras on its account, raises.
+        """
+        if all(self._ended):
+            raise TrainingEnded
+        results: list[EpochResult] = []
+        metrics: list[Mapping[str, float]] = []
+        for place, member in enumerate(self.members):
+            if (kept := self._ended[place]) is not None:
+                metrics.append(kept)
+                continue
+            result = member.run_epoch()
+            results.append(result)
+            metrics.append(result.metrics)
+            self._ended[place] = dict(result.metrics) if result.last else None
+        return EpochResult(
+            metrics=_together(self._labels, metrics),
+            learning_rate=_mean([result.learning_rate for result in results if result.learning_rate is not None]),
+            seconds_build=math.fsum(result.seconds_build for result in results),
+            seconds_train=math.fsum(result.seconds_train for result in results),
+            seconds_evaluate=math.fsum(result.seconds_evaluate for result in results),
+            updates=max((result.updates for result in results if result.updates is not None), default=None),
+            last=all(self._ended),
+        )
+
+    def save(self) -> Checkpoint:
+        """Everything needed to go on exactly: each model's state."""
+        states = [member.save() for member in self.members]
+        header = {
+            "model_epoch": self.model_epoch,
+            "models": [{"header": state.header, "arrays": len(state.arrays)} for state in states],
+            "ended": self._ended,
+        }
+        return Checkpoint(header, [array for state in states for array in state.arrays])
+
+    def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
+        """Go on from a state.
+
+        Args:
+            checkpoint: What `save` returned, here or in another process.
+            exploit: The state is another trial's: each model takes over the weights of its counterpart there.
+
+        Raises:
+            ModelError: The state is of another architecture.
+        """
+        for member, state in zip(self.members, _apart(checkpoint), strict=True):
+            member.load(state, exploit=exploit)
+        self._ended = [dict(kept) if kept else None for kept in checkpoint.header["ended"]]
+
+    def close(self) -> None:
+        """Training is over: callbacks hear of it."""
+        for member in self.members:
+            member.close()
+
+
+def _classes(targets: Any) -> np.ndarray | None:
+    """The class of each row, where the targets are classes: whole numbers, or rows with a single one among zeros."""
+    if not isinstance(targets, np.ndarray):
+        return None
+    flat = targets.reshape(len(targets), -1)
+    if flat.shape[1] == 1:
+        # Numbers to be predicted are whole by chance, and then many.
+        whole = (flat == np.floor(flat)).all() and len(np.unique(flat)) <= max(2, len(flat) // 10)
+        return flat[:, 0].astype(np.int64) if whole else None
+    one_hot = ((flat == 0) | (flat == 1)).all() and (flat.sum(axis=1) == 1).all()
+    found: np.ndarray = flat.argmax(axis=1)
+    return found if one_hot else None
+
+
+def _together(labels: Sequence[str], metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name in metrics[0]:
+        if not all(name in one for one in metrics):
+            continue
+        values = [one[name] for one in metrics]
+        found[name] = float(np.mean(values))
+        found[f"{name}_std"] = float(np.std(values))
+        found.update({f"{name}_{label}": value for label, value in zip(labels, values, strict=True)})
+    return found
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    # Exact where all are the same, as they are but where callbacks go their own ways.
+    return statistics.mean(values) if values else None
+
+
+def _apart(checkpoint: Checkpoint) -> list[Checkpoint]:
+    found, begin = [], 0
+    for one in checkpoint.header["models"]:
+        end = begin + one["arrays"]
+        found.append(Checkpoint(one["header"], checkpoint.arrays[begin:end]))
+        begin = end
+    return found

@@ -1,0 +1,303 @@
+"""Cross-validation and repeats: the folds, models trained in step, and going on exactly."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import callbacks, layers
+
+from pipeline.datasets import Dataset, Split
+from pipeline.errors import DataError
+from pipeline.space import Config
+from pipeline.storage import Checkpoint, pack, unpack
+from pipeline.training.base import TrainingEnded
+from pipeline.training.fit import FitTrainer
+from pipeline.training.folds import WHOLE, InStep, first_of, folds_of, labels_of, seed_of
+from pipeline.training.workplace import Workplace
+from tests.unit.training.kinds import rows_of_six, weighted
+from tests.unit.training.training import fitted_by_epochs, job_of, weights_of
+
+SEED, EPOCHS = 5, 3
+
+
+def network(config: Config) -> keras.Model:
+    """Dropout and Adam: seed generators and slots are part of the state."""
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, activation="relu"),
+            layers.Dropout(0.3),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile(
+        keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
+    )
+    return model
+
+
+def plateaus(config: Config) -> list[keras.callbacks.Callback]:
+    """A rate that falls after each epoch without a gain of 0.01, in each fold by itself."""
+    return [callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1, min_delta=0.01)]
+
+
+def targets(y: np.ndarray) -> Split:
+    """Rows with these targets."""
+    return Split(np.arange(len(y), dtype=np.float32).reshape(-1, 1), y)
+
+
+def read_back(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint as it comes back from a file."""
+    return unpack(b"".join(pack(checkpoint)), "a checkpoint")
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_each_row_is_compared_once_and_learned_from_otherwise(count: int) -> None:
+    """Validation rows of all folds together are all rows, and a fold learns from exactly the others."""
+    folds = folds_of(targets(np.random.default_rng(0).random(31)), count, seed=1)
+    compared = np.concatenate([fold.validation for fold in folds])
+    assert sorted(compared) == list(range(31))
+    for fold in folds:
+        assert sorted([*fold.train, *fold.validation]) == list(range(31))
+    assert [fold.number for fold in folds] == list(range(1, count + 1))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.repeat([0, 1, 2], [60, 30, 9]),
+        np.eye(3, dtype=np.float32)[np.repeat([0, 1, 2], [60, 30, 9])],
+        np.repeat([0.0, 1.0], [90, 9]).reshape(-1, 1),
+    ],
+    ids=["numbers", "one-hot", "binary"],
+)
+def test_each_fold_has_the_same_part_of_every_class(y: np.ndarray) -> None:
+    """A third of each class is in each of three folds, however the classes are written."""
+    classes = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)
+    whole = np.unique(classes, return_counts=True)[1]
+    for fold in folds_of(targets(y), 3, seed=0):
+        assert np.array_equal(np.unique(classes[fold.validation], return_counts=True)[1] * 3, whole)
+
+
+@pytest.mark.parametrize(
+    "y", [np.array([0] * 30 + [1]), np.linspace(0, 1, 31), {"a": np.zeros(31)}], ids=["rare", "numbers", "several"]
+)
+def test_what_has_no_classes_is_divided_by_chance(y: Any) -> None:
+    """A class with fewer rows than folds, numbers to be predicted, and several targets get folds all the same."""
+    sizes = [len(fold.validation) for fold in folds_of(Split(np.zeros((31, 1)), y), 3, seed=0)]
+    assert sorted(sizes) == [10, 10, 11]
+
+
+def test_folds_come_from_the_seed_alone() -> None:
+    """The same seed divides alike, another one otherwise; one fold is no division."""
+    split = targets(np.arange(30) % 3)
+    first, again, other = (folds_of(split, 3, seed=seed)[0].validation for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert folds_of(split, 1, seed=1) == [WHOLE]
+
+
+def test_fewer_rows_than_folds_are_told() -> None:
+    """The message says how many rows there are."""
+    with pytest.raises(DataError, match="There are 2 training rows for 3 folds; set folds to at most as many"):
+        folds_of(targets(np.zeros(2)), 3, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("folds", "repeats", "labels"),
+    [
+        (1, 1, [""]),
+        (3, 1, ["fold1", "fold2", "fold3"]),
+        (1, 2, ["repeat1", "repeat2"]),
+        (2, 2, ["fold1_repeat1", "fold2_repeat1", "fold1_repeat2", "fold2_repeat2"]),
+    ],
+)
+def test_models_are_named_by_what_they_differ_in(folds: int, repeats: int, labels: list[str]) -> None:
+    """A label names the fold, the repeat, or both."""
+    assert labels_of(folds, repeats) == labels
+
+
+def test_seeds_of_models_differ() -> None:
+    """The first model has the trial's own seed; all others have seeds of their own, also beside other trials'."""
+    seeds = [seed_of(seed, place) for seed in (0, 1) for place in range(20)]
+    assert seeds[0] == 0
+    assert seeds[20] == 1
+    assert len(set(seeds)) == 40
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+@pytest.mark.parametrize("data", [rows_of_six(), weighted()], ids=["plain", "weighted"])
+@pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "fit, one batch at a time"])
+def test_a_fold_is_trained_as_if_it_were_all(data: Dataset, memory: float | None) -> None:
+    """Each fold's metrics are those of Keras' fit on a data set of its rows; mean and deviation are over the folds."""
+    job = job_of(network, folds=3)
+    learner = Workplace(job, data, memory=memory).learner({}, seed=SEED)
+    results = [learner.run_epoch() for _ in range(2)]
+    alone = []
+    for place, fold in enumerate(folds_of(data.train, 3, seed=job.seed)):
+        mine = Dataset("fold", _rows(data.train, fold.train), _rows(data.train, fold.validation))
+        alone.append(fitted_by_epochs(job_of(network), mine, seed=seed_of(SEED, place), epochs=2)[1])
+
+    names = {name for name in results[0].metrics if "_fold" not in name and not name.endswith("_std")}
+    assert names == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    for epoch, result in enumerate(results):
+        for name in names:
+            values = [one[name][epoch] for one in alone]
+            # Keras' fit validates in batches of 32 where the trainer does in batches of 8.
+            assert [result.metrics[f"{name}_fold{n}"] for n in (1, 2, 3)] == pytest.approx(values, rel=1e-6)
+            assert result.metrics[name] == pytest.approx(np.mean(values), rel=1e-6)
+            assert result.metrics[f"{name}_std"] == pytest.approx(np.std(values), abs=1e-6)
+
+
+def _rows(split: Split, rows: np.ndarray | None) -> Split:
+    return Split(split.x[rows], split.y[rows], None if split.weight is None else split.weight[rows])
+
+
+def test_the_validation_split_is_no_part_of_it() -> None:
+    """Folds divide the training split: other validation rows change nothing."""
+    data = rows_of_six()
+    other = Dataset("other", data.train, Split(data.validation.x * 9, data.validation.y))
+    first, second = (Workplace(job_of(network, folds=2), one).learner({}, seed=SEED) for one in (data, other))
+    assert first.run_epoch().metrics == second.run_epoch().metrics
+
+
+@pytest.mark.parametrize(
+    ("fields", "memory"), [({"folds": 3}, None), ({"folds": 2, "repeats": 2}, None), ({"folds": 2}, 100.0)]
+)
+def test_goes_on_exactly(fields: Mapping[str, int], memory: float | None) -> None:
+    """A trial that goes on elsewhere ends like one that never stopped, to the last digit, every fold and its rate."""
+    job, data = job_of(network, callbacks=plateaus, **fields), rows_of_six()
+    first: Any = Workplace(job, data, memory=memory).learner({}, seed=SEED)
+    for _ in range(EPOCHS):
+        first.run_epoch()
+    state = read_back(first.save())
+    expected = [first.run_epoch() for _ in range(EPOCHS)]
+
+    place = Workplace(job, data, memory=memory)
+    # Something else was trained here before.
+    before = place.learner({}, seed=SEED + 1)
+    before.run_epoch()
+    before.close()
+    second: Any = place.learner({}, seed=SEED)
+    second.load(state)
+    found = [second.run_epoch() for _ in range(EPOCHS)]
+
+    assert second.inexact is None
+    assert [one.metrics for one in found] == [one.metrics for one in expected]
+    assert [one.learning_rate for one in found] == [one.learning_rate for one in expected]
+    for mine, theirs in zip(second.members, first.members, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(weights_of(mine.model), weights_of(theirs.model), strict=True))
+
+
+def test_the_next_trial_takes_over_the_traces() -> None:
+    """A second trial of the same architecture traces nothing, and comes to what it would alone."""
+    job, data = job_of(network, folds=3), rows_of_six()
+    place = Workplace(job, data)
+    for seed in (SEED + 1, SEED):
+        learner = place.learner({}, seed=seed)
+        metrics = learner.run_epoch().metrics
+        learner.close()
+    assert place.traces.made == 3
+    assert metrics == Workplace(job, data).learner({}, seed=SEED).run_epoch().metrics
+
+
+def test_callbacks_are_each_folds_own() -> None:
+    """A fold that a callback stops keeps its last metrics while the others go on; training ends with the last one."""
+
+    def stopping(config: Config) -> list[keras.callbacks.Callback]:
+        made.append(Stop(after=len(made) + 1))
+        return [made[-1]]
+
+    made: list[Stop] = []
+    learner: Any = Workplace(job_of(network, callbacks=stopping, folds=2), rows_of_six()).learner({}, seed=SEED)
+    first = learner.run_epoch()
+    state = read_back(learner.save())
+    second = learner.run_epoch()
+    learner.close()
+
+    assert (first.last, second.last) == (False, True)
+    assert second.metrics["loss_fold1"] == first.metrics["loss_fold1"]
+    assert second.metrics["loss_fold2"] != first.metrics["loss_fold2"]
+    assert [callback.ended for callback in made] == [1, 1]
+    assert learner.model_epoch == 2
+    with pytest.raises(TrainingEnded):
+        learner.run_epoch()
+
+    made.clear()
+    again: Any = Workplace(job_of(network, callbacks=stopping, folds=2), rows_of_six()).learner({}, seed=SEED)
+    again.load(state)
+    assert again.run_epoch().metrics == second.metrics
+
+
+class Stop(keras.callbacks.Callback):
+    """Stops its model after some epochs."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after, self.ended = after, 0
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Stop, if it is time."""
+        self.model.stop_training = epoch + 1 >= self.after
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Count."""
+        self.ended += 1
+
+
+def test_repeats_differ_in_their_seed_alone() -> None:
+    """Each repeat is what a trial with its seed would be on its own."""
+    data = rows_of_six()
+    result = Workplace(job_of(network, repeats=2), data).learner({}, seed=SEED).run_epoch()
+    for place in (0, 1):
+        alone = Workplace(job_of(network), data).learner({}, seed=seed_of(SEED, place)).run_epoch()
+        assert result.metrics[f"val_loss_repeat{place + 1}"] == alone.metrics["val_loss"]
+
+
+def test_the_first_repeat_can_be_taken_out() -> None:
+    """Its state is one that a trial of a single model goes on from: the winner's, for its export."""
+    data = rows_of_six()
+    learner = Workplace(job_of(network, repeats=2), data).learner({}, seed=SEED)
+    learner.run_epoch()
+    alone = Workplace(job_of(network), data).learner({}, seed=SEED)
+    alone.load(first_of(read_back(learner.save())))
+    assert learner.run_epoch().metrics["loss_repeat1"] == alone.run_epoch().metrics["loss"]
+
+
+def test_the_whole_is_there_for_the_winner() -> None:
+    """Beside the folds there is a learner on the whole training split, which is what a job without folds has."""
+    data = rows_of_six()
+    whole = Workplace(job_of(network, folds=2), data).whole({}, seed=SEED)
+    assert whole.run_epoch().metrics == Workplace(job_of(network), data).learner({}, seed=SEED).run_epoch().metrics
+
+
+def test_a_loss_that_is_not_finite_makes_the_mean_so() -> None:
+    """One fold that fails makes the trial fail: the mean is no number."""
+
+    class Told:
+        model_epoch = 1
+        inexact = None
+
+        def __init__(self, loss: float) -> None:
+            self.loss = loss
+
+        def run_epoch(self) -> Any:
+            from pipeline.training.base import EpochResult
+
+            return EpochResult({"loss": self.loss}, 0.1, 0.0, 1.0, 2.0, last=math.isnan(self.loss))
+
+    found = InStep(["fold1", "fold2"], [Told(1.0), Told(math.nan)]).run_epoch()  # type: ignore[list-item]
+    assert math.isnan(found.metrics["loss"])
+    assert found.metrics["loss_fold1"] == 1.0
+    assert (found.seconds_train, found.seconds_evaluate, found.learning_rate) == (2.0, 4.0, 0.1)
+
+
+def test_data_too_large_are_not_copied_for_folds() -> None:
+    """Folds of data that stay where they are read them in place."""
+    data = rows_of_six()
+    learner: Any = Workplace(job_of(network, folds=2), data, memory=100.0).learner({}, seed=SEED)
+    assert all(isinstance(member, FitTrainer) for member in learner.members)
+    assert all(member._train[0] is data.train.x for member in learner.members)

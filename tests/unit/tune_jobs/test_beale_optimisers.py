@@ -1,0 +1,54 @@
+"""Keras' optimisers on Beale's function."""
+
+from itertools import islice
+
+import pytest
+
+from tune_jobs.beale import descend
+from tune_jobs.beale_optimisers import EPOCHS, STEPS, compete, walk
+
+
+def _walk(epochs: int = EPOCHS, **config: object) -> list[dict[str, float]]:
+    return list(islice(walk({"surface": "beale", **config}), epochs))
+
+
+@pytest.fixture(scope="module")
+def momentum() -> list[dict[str, float]]:
+    """A walk with a fitting rate and much momentum."""
+    return _walk(walker="momentum", lr=0.02, momentum=0.9)
+
+
+def test_a_walk_is_keras_momentum(momentum: list[dict[str, float]]) -> None:
+    """From the surface's start it is the walk of the job without Keras, to the digits of float32 numbers."""
+    for found, expected in zip(momentum[:5], descend({"lr": 0.02, "momentum": 0.9}), strict=False):
+        assert (found["x"], found["y"]) == pytest.approx((expected["x"], expected["y"]), abs=1e-3)
+
+
+def test_yardsticks_tell_a_good_walk(momentum: list[dict[str, float]]) -> None:
+    """Many places arrive, in fewer steps than there are; who has not yet arrived counts as one step too many."""
+    assert momentum[-1]["arrived"] >= 0.5
+    assert momentum[-1]["steps"] <= EPOCHS * STEPS
+    assert momentum[-1]["distance"] < 0.01
+    assert momentum[0]["steps"] == EPOCHS * STEPS + 1
+
+
+@pytest.mark.parametrize(
+    ("config", "slots"),
+    [
+        ({"walker": "sgd", "lr": 0.1}, 0),
+        ({"walker": "momentum", "lr": 0.1, "momentum": 0.5}, 1),
+        ({"walker": "nesterov", "lr": 0.1, "momentum": 0.5}, 1),
+        ({"walker": "rmsprop", "lr": 0.1, "rho": 0.9}, 1),
+        ({"walker": "adam", "lr": 0.1, "beta_1": 0.9}, 2),
+    ],
+)
+def test_an_optimisers_memory_is_counted(config: dict, slots: int) -> None:
+    """Plain descent keeps nothing, momentum and RMSprop one number for each weight, Adam two."""
+    assert _walk(1, **config)[0]["slots"] == slots
+
+
+def test_another_surface_is_one_name() -> None:
+    """The same walk goes down Himmelblau's function, whose minima any place is near enough to reach."""
+    *_, last = islice(walk({"surface": "himmelblau", "walker": "adam", "lr": 0.1, "beta_1": 0.9}), EPOCHS)
+    assert compete("himmelblau").space["surface"] == "himmelblau"
+    assert last["arrived"] >= 0.9

@@ -1,0 +1,73 @@
+"""Learning rate schedules."""
+
+import itertools
+import math
+
+import keras
+import pytest
+
+from tune_jobs.mnist_schedules import EPOCHS, JOB, build_model, callbacks, rate_of
+
+
+def _rates(config: dict, epochs: int = EPOCHS) -> list[float]:
+    return [rate_of(epoch, {"lr": 0.1, **config}) for epoch in range(epochs)]
+
+
+def test_exponential_decay_is_the_tutorials() -> None:
+    """lr(e) = 0.1 · exp(-0.1 · e), as the pinned trial has it."""
+    pinned = next(config for config in JOB.start_with if config["schedule"] == "exponential")
+    assert _rates(dict(pinned)) == pytest.approx([0.1 * math.exp(-0.1 * epoch) for epoch in range(EPOCHS)])
+
+
+def test_a_constant_rate_stays() -> None:
+    """Every epoch has the rate of the config."""
+    assert set(_rates({"schedule": "constant"})) == {0.1}
+
+
+def test_steps_fall_every_so_many_epochs() -> None:
+    """The rate is halved after every third epoch."""
+    assert _rates({"schedule": "step", "drop": 0.5, "every": 3}, 7) == pytest.approx([0.1] * 3 + [0.05] * 3 + [0.025])
+
+
+def test_a_cosine_ends_near_zero() -> None:
+    """It begins at the config's rate, is half of it halfway, and falls all the time."""
+    rates = _rates({"schedule": "cosine"})
+    assert rates[0] == 0.1
+    assert rates[EPOCHS // 2] == pytest.approx(0.05)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "starts"), [(1, [0, 4, 8, 12, 16]), (2, [0, 4, 12])], ids=["equal cycles", "lengthening cycles"]
+)
+def test_restarts_bring_the_rate_back(multiplier: int, starts: list[int]) -> None:
+    """Each cycle starts at the config's rate and falls; cycles lengthen by the multiplier."""
+    rates = _rates({"schedule": "restarts", "cycle": 4, "multiplier": multiplier}, 20)
+    assert [epoch for epoch, rate in enumerate(rates) if rate == 0.1] == starts
+    rises = [epoch + 1 for epoch, (before, after) in enumerate(itertools.pairwise(rates)) if after >= before]
+    assert rises == starts[1:]
+
+
+def test_time_based_decay_counts_steps() -> None:
+    """The optimiser's rate after n steps is lr / (1 + decay · n), and no callback sets it."""
+    config = {**JOB.start_with[0]}
+    rate = build_model(config).optimizer._learning_rate
+    assert [float(rate(step)) for step in (0, 1000, 500_000)] == pytest.approx(
+        [0.1 / (1 + 0.1 / 60 * step) for step in (0, 1000, 500_000)], rel=1e-5
+    )
+    assert callbacks(config) == []
+
+
+def test_other_schedules_are_set_by_a_callback() -> None:
+    """The callback gives the optimiser the rate of each epoch."""
+    config = {"schedule": "step", "lr": 0.2, "drop": 0.5, "every": 1}
+    (scheduler,) = callbacks(config)
+    model = build_model(config)
+    scheduler.set_model(model)
+    seen = []
+    for epoch in range(3):
+        scheduler.on_epoch_begin(epoch)
+        seen.append(float(model.optimizer.learning_rate))
+    assert isinstance(scheduler, keras.callbacks.LearningRateScheduler)
+    assert seen == pytest.approx([0.2, 0.1, 0.05])
