@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -22,6 +23,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     def wish(_number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         asked = True
+        print("Ending when the epochs in training are over; once more ends at once.", file=sys.stderr)
         for each, handler in before.items():
             signal.signal(each, handler)
 

@@ -101,21 +101,25 @@ class Keeper:
         self._writing = [future for future in self._writing if future not in done]
         return [future.result() for future in done]
 
-    def newest(self, trial_id: str, segment: int) -> Checkpoint | None:
-        """The newest whole checkpoint of a trial under its config of now; a damaged one is passed over."""
-        folder = str(PurePosixPath(layout.checkpoint(trial_id, 0)).parent)
+    def newest(self, assignment: Assignment) -> Checkpoint | None:
+        """The newest whole checkpoint of a trial under its config of now; a damaged one is passed over.
+
+        One of another config or seed is, too: a driver that was killed may have drawn another trial of that number.
+        """
+        folder = str(PurePosixPath(layout.checkpoint(assignment.trial_id, 0)).parent)
+        wanted = (assignment.trial_id, assignment.segment, assignment.config, assignment.seed)
         for path in reversed(self._store.files(folder)):
             try:
                 checkpoint = self.read(path)
                 lineage = checkpoint.header["lineage"]
-                found = str(lineage["trial_id"]), int(lineage["segment"]), int(lineage["epoch"])
+                found = (lineage["trial_id"], lineage["segment"], lineage["config"], lineage["seed"])
             except (DamagedFile, FileNotFoundError) as error:
                 print(f"tunepipe: {error} An older checkpoint is used.")
                 continue
             except (LookupError, TypeError, ValueError):
                 print(f"tunepipe: {path} says nothing of its trial. An older checkpoint is used.")
                 continue
-            if found[0] == trial_id and found[1] >= segment:
+            if found == wanted:
                 return checkpoint
         return None
 

@@ -24,6 +24,7 @@ class Assignment:
         epoch: The trial's own epoch at which this segment began; 0 for the first.
         parent_trial: Whose weights are taken over where this segment begins; None for the trial's own.
         parent_epoch: That trial's epoch.
+        heard: The last epoch that the driver has heard of.
     """
 
     trial_id: str
@@ -35,6 +36,7 @@ class Assignment:
     epoch: int = 0
     parent_trial: str | None = None
     parent_epoch: int | None = None
+    heard: int = 0
 
     def to_json(self) -> str:
         """The assignment as text."""

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline.errors import StorageError
 from pipeline.execution.messages import EpochRow
 from pipeline.execution.sessions import DriverSession, SessionState
 from pipeline.execution.trial import Trial
@@ -115,6 +117,7 @@ class Recorder:
         self._decided = decided_before
         before = gather(store, self._document)
         self._epochs, self._decisions = before.epochs, before.decisions
+        self._check_sessions()
         self._state: Mapping[str, Any] = {}
         self._state_decided = decided_before
 
@@ -122,6 +125,18 @@ class Recorder:
     def seconds(self) -> float:
         """Seconds that a driver of this study was alive."""
         return self._seconds_before + time.monotonic() - self._clock
+
+    def begin(self, state: Mapping[str, Any]) -> None:
+        """Take the session's number: from now on the study is this driver's.
+
+        Args:
+            state: What the study begins with, or goes on from.
+
+        Raises:
+            Superseded: Another driver has just taken it.
+        """
+        self._state, self._state_decided = state, self._decided
+        self._write_session("running", "")
 
     def epochs(self, trial_id: str, config: Config, rows: Iterable[EpochRow]) -> None:
         """Record epochs of a trial under the config in force."""
@@ -200,6 +215,15 @@ class Recorder:
     def withdraw(self) -> None:
         """Delete the study: it was never more than a mistake."""
         self._store.delete_folder()
+
+    def _check_sessions(self) -> None:
+        """Rows of a session whose file is gone: what its scheduler knew is gone, too, and new rows would not count."""
+        newest = max((pc.max(table["session"]).as_py() or 0 for table in (self._epochs, self._decisions)), default=0)
+        if newest >= self.session:
+            raise StorageError(
+                f"The tables of {self._store.uri} tell of session {newest}, and sessions/ has none of that number. "
+                "What the scheduler knew is lost with it: restore the file from a copy, or start a new study."
+            )
 
     def _column(self, metric: str) -> str:
         """A metric's column; two metrics whose names differ only in what a column cannot hold get two."""

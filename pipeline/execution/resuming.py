@@ -46,7 +46,7 @@ def kept(job: TuneJob, store: Store, note: Callable[[str], None]) -> TuneJob:
 
 def last_session(
     store: Store, job: TuneJob, *, resume: bool, note: Callable[[str], None]
-) -> tuple[TuneJob, Mapping[str, Any] | None] | None:
+) -> tuple[TuneJob | None, Mapping[str, Any] | None]:
     """The study as it was left.
 
     Args:
@@ -56,20 +56,19 @@ def last_session(
         note: Is told that there is something to wait for.
 
     Returns:
-        The study's own job and its last session, None where there was none; nothing where the study is new.
+        The study's own job and its last session; None for what is not there. A session without a job is one that was
+        killed before it had written the job down.
 
     Raises:
         StudyExists: There is a study, and it is not to be resumed, or its driver is alive.
         StorageError: The folder holds something else.
     """
-    if not store.exists(layout.STUDY):
-        if store.files():
-            raise StorageError(
-                f"{store.uri} holds files that are no study. Nothing of it was touched: choose another --name or "
-                "--storage."
-            )
-        return None
-    if not resume:
+    begun = store.exists(layout.STUDY)
+    if not begun and not all(layout.is_beginning(path) for path in store.files()):
+        raise StorageError(
+            f"{store.uri} holds files that are no study. Nothing of it was touched: choose another --name or --storage."
+        )
+    if begun and not resume:
         raise StudyExists(
             f"There is a study {job.name!r} in {store.uri} already. Go on with it with --resume (in Python: "
             "resume=True), or give the new one a name of its own with --name (name=…)."
@@ -81,7 +80,7 @@ def last_session(
             f"The study {job.name!r} is running already: process {last['pid']} on {last['host']} told of itself at "
             f"{last['heartbeat']}. Stop it first."
         )
-    return load_study(store), last
+    return load_study(store) if begun else None, last
 
 
 def reconciled(job: TuneJob, saved: TuneJob, *, accept_changes: bool = False) -> TuneJob:

@@ -67,6 +67,17 @@ class Retention:
             if trial_id in trials:
                 trials[trial_id].checkpoints.discard(epoch)
 
+    def can_go_on(self, trial: Trial) -> bool:
+        """Whether a trial may be trained on: anew, or from a checkpoint that is still there.
+
+        Only the first segment can be trained anew: a later one began with another trial's weights.
+        """
+        if trial.segment == 1:
+            return True
+        files = self._files()
+        own = any(name == trial.trial_id and epoch > trial.segment_start for name, epoch in files)
+        return own or (trial.parent_trial, trial.parent_epoch) in files
+
     def _needed(self, trials: Iterable[Trial], best: Trial | None) -> set[tuple[str, int]]:
         needed = set(self._scheduler.needed())
         if best is not None:

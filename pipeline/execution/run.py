@@ -87,14 +87,13 @@ def run(
     if name is not None:
         job = job.replaced({"name": name})
     store = Store(storage).folder(job.name)
-    found = last_session(store, job, resume=resume, note=note)
-    saved, last = found or (None, None)
+    saved, last = last_session(store, job, resume=resume, note=note)
     if saved is not None:
         job = reconciled(job, saved, accept_changes=accept_changes)
     if last is not None and saved is not None and last["state"] == "finished" and saved.budget == job.budget:
         return Outcome(store, already=True)
     number, seconds = (last["number"] + 1, last["seconds"]) if last else (1, 0.0)
-    left = last["resume"] if last else None
+    left = last["resume"] if last and saved else None
     decided = left.get("decided", 0) if left else 0
     if last is not None and type(decided) is not int:
         raise _unusable(last, job, f"it decided {decided!r:.100}")
@@ -102,14 +101,12 @@ def run(
     session = Session(job, store, recorder)
     if saved is not None and last is not None and left:
         _restore(session, last, saved)
-    if saved is None:
-        save_study(store, job)
-        if (told := fewer(job)) is not None:
-            note(told)
-    # The session's number is taken before anything of an earlier one is changed.
-    recorder.flush_state(session.state())
-    if saved is not None:
-        save_study(store, job)
+    if saved is None and (told := fewer(job)) is not None:
+        note(told)
+    # The session's number is taken before anything else is written: of two drivers one goes no further.
+    recorder.begin(session.state())
+    store.sweep()
+    save_study(store, job)
     with _recorded(recorder, session), _shown(display, session):
         if job.resources.workers == 0:
             default_workers(job, *here())

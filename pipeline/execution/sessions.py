@@ -164,6 +164,8 @@ def _process_lives(session: Mapping[str, Any]) -> bool:
     """Whether that very process is there: its number alone may be another's by now."""
     try:
         process = psutil.Process(session["pid"])
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
         started = session.get("process_started")
         if started is None:
             return True

@@ -83,6 +83,7 @@ class Trial:
             epoch=self.segment_start,
             parent_trial=self.parent_trial,
             parent_epoch=self.parent_epoch,
+            heard=self.epoch,
         )
 
     def exploit(self, decision: Decision) -> None:

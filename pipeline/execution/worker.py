@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from pipeline.datasets import Dataset
-from pipeline.errors import ModelError, StorageError, Superseded, TunepipeError
+from pipeline.errors import DamagedFile, ModelError, StorageError, Superseded, TunepipeError
 from pipeline.execution.keeping import Keeper, learner_part
 from pipeline.execution.messages import Assignment, EpochRow, Report
 from pipeline.execution.output import captured
@@ -72,6 +72,7 @@ class Worker:
         self.workplace = Workplace(job, data)
         self._node = platform.node()
         self._trial: _Trial | None = None
+        self._reports = 0
 
     def begin(self, assignment: Assignment) -> None:
         """Take over an assignment; whatever was in hand is closed first. Nothing is built before the first step."""
@@ -93,6 +94,8 @@ class Worker:
                 if self._capture:
                     traceback.print_exc()
                 return self._reported(trial, unusable=str(error))
+            except DamagedFile as error:
+                return self._reported(trial, failure=f"It cannot go on: {error}")
             except (StorageError, Superseded) as error:
                 trial.over = True
                 return Report(epoch=trial.epoch, stuck=str(error))
@@ -122,8 +125,10 @@ class Worker:
         started = time.monotonic()
         if trial.learner is None:
             self._start(trial)
-            if trial.ended or (trial.rows and trial.epoch >= self._job.budget.epochs):
-                return self._reported(trial, last=True)
+            last = trial.ended or (bool(trial.rows) and trial.epoch >= self._job.budget.epochs)
+            # What the driver has not heard of may be judged before anything more is trained.
+            if last or (trial.rows and trial.epoch > trial.assignment.heard):
+                return self._reported(trial, last=last)
         assert trial.learner is not None
         job, objective = self._job, self._job.objective
         milestone = job.scheduler.next_milestone(trial.epoch, job.budget.epochs)
@@ -154,8 +159,9 @@ class Worker:
                 or (target is not None and objective.reaches(value, target))
             )
             now = time.monotonic()
-            # Where epochs are counted over all trials, each is told at once.
-            due = trial.epoch >= milestone or now - started >= REPORT_SECONDS or job.budget.total_epochs is not None
+            # The first one tells how long an epoch takes. Where epochs are counted over all trials, each is told.
+            late = now - started >= REPORT_SECONDS or not self._reports
+            due = trial.epoch >= milestone or late or job.budget.total_epochs is not None
             if last or due:
                 break
         at_milestone = trial.epoch >= milestone
@@ -167,7 +173,7 @@ class Worker:
         assignment = trial.assignment
         trial.learner = self.workplace.learner(assignment.config, seed=assignment.seed)
         trial.saved_at = time.monotonic()
-        own = self._keeper.newest(assignment.trial_id, segment=assignment.segment)
+        own = self._keeper.newest(assignment)
         if own is not None:
             lineage = own.header["lineage"]
             trial.learner.load(learner_part(own))
@@ -178,8 +184,14 @@ class Worker:
                 trial.best = best
         elif assignment.parent_trial is not None:
             path = layout.checkpoint(assignment.parent_trial, assignment.parent_epoch or 0)
-            trial.learner.load(learner_part(self._keeper.read(path)), exploit=True)
+            trial.learner.load(learner_part(self._parent(path)), exploit=True)
             trial.epoch = assignment.epoch
+
+    def _parent(self, path: str) -> Checkpoint:
+        try:
+            return self._keeper.read(path)
+        except FileNotFoundError:
+            raise DamagedFile(f"{path}, whose weights the trial took over, is gone.") from None
 
     def _row(self, trial: _Trial, result: EpochResult) -> EpochRow:
         assert trial.learner is not None
@@ -243,6 +255,7 @@ class Worker:
             failure: Why it cannot go on.
             unusable: Why no trial of the job can be trained.
         """
+        self._reports += 1
         over = last or failure is not None or unusable is not None
         with _timed(trial):
             written = self._keeper.written(wait=over or decided)

@@ -61,6 +61,6 @@ def read_sessions(store: Store) -> Sequence[Mapping[str, Any]]:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole"
             raise StorageError(
-                f"{path} in {store.uri} is not a session's: {place}: {first['msg']}. Restore the file or delete it."
+                f"{path} in {store.uri} is not a session's: {place}: {first['msg']}. Restore it from a copy."
             ) from None
     return [session.model_dump() for session in sorted(sessions, key=lambda session: session.number)]

@@ -206,6 +206,15 @@ class Store:
             except FileNotFoundError:
                 return
 
+    def sweep(self) -> None:
+        """Delete what writers that were killed have left unfinished. Nobody else may be writing."""
+        if self.local is None:
+            return
+        with self._told("list", ""):
+            left = [path for path, _ in files_below(self.local) if path.name.startswith(_TEMPORARY)]
+        for path in left:
+            self.delete(str(path.relative_to(self.local)))
+
     def write_table(self, path: str, table: pa.Table) -> None:
         """Write a table as one Parquet file."""
         self.write(path, [to_parquet(table)])

@@ -20,6 +20,7 @@ __all__ = [
     "checkpoint",
     "checkpoint_of",
     "compacted",
+    "is_beginning",
     "log",
     "part",
     "session",
@@ -54,6 +55,11 @@ def compacted(table: str, session: int) -> str:
 def checkpoint(trial: str, epoch: int) -> str:
     """A trial's checkpoint after an epoch of its own."""
     return f"checkpoints/{trial}/{epoch:06d}.ckpt"
+
+
+def is_beginning(path: str) -> bool:
+    """Whether a study that is only just beginning may hold such a file, before there is a study.json."""
+    return re.fullmatch(r"sessions/\d+\.json|source/.*|trials\.parquet", path) is not None
 
 
 def checkpoint_of(path: str) -> tuple[str, int] | None:

@@ -68,7 +68,7 @@ class Resources:
             process, for a debugger.
         epoch_seconds: An epoch that takes longer, building the model included, is taken for hung: its worker is
             replaced, and the trial goes on from its checkpoint. Unless given: an epoch that takes 20 times as long
-            as the trial's longest so far, and at least ten minutes.
+            as the study's longest so far, and at least ten minutes; the study's first may take for ever.
         worker_gigabytes: A worker process that holds more is replaced between two trials; unless given, its share of
             nine tenths of the machine's memory.
         strategy: How a trial uses several GPUs: `mirrored` trains under tf.distribute.MirroredStrategy.

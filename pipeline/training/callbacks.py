@@ -1,6 +1,8 @@
 """Keras callbacks around compiled epochs, and their state, so that a trial goes on as if it had never stopped."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -25,6 +27,9 @@ _STATE: dict[type, tuple[str, ...]] = {
 
 _TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+
+_DRAWN_FROM = (np.random.Generator, np.random.RandomState, random.Random, Iterator)
+"""What changes with each use, and is no number or text."""
 
 
 class Callbacks:
@@ -100,6 +105,21 @@ class Callbacks:
                 entry["own"] = _as_json(callback.get_state(), arrays)
             states.append(entry)
         return states, arrays
+
+    @property
+    def forgetful(self) -> str | None:
+        """Which callback draws from something that no checkpoint holds, in words; None where none does."""
+        for callback in self.list.callbacks:
+            if hasattr(callback, "get_state"):
+                continue
+            found = [type(value).__name__ for value in _reached(callback) if isinstance(value, _DRAWN_FROM)]
+            if found:
+                name = type(callback).__name__
+                return (
+                    f"its callback {name} draws from a {found[0]} of its own, which is not saved; give it get_state() "
+                    "and set_state(state), or seed the draw with the epoch"
+                )
+        return None
 
     def restore(self, states: Sequence[Mapping[str, Any]], arrays: Sequence[np.ndarray]) -> None:
         """Take over what `state` returned, once training begins."""
@@ -192,3 +212,15 @@ def _from_json(value: Any, arrays: Sequence[np.ndarray]) -> Any:
     if isinstance(value, list):
         return [_from_json(item, arrays) for item in value]
     return value
+
+
+def _reached(callback: keras.callbacks.Callback) -> Iterator[Any]:
+    """What a callback's own attributes, and the functions that it is made of, hold."""
+    own = vars(callback).values()
+    kind = type(callback)
+    methods = () if kind.__module__.startswith("keras.") else vars(kind).values()
+    yield from own
+    for function in (*own, *methods):
+        for cell in getattr(function, "__closure__", None) or ():
+            with contextlib.suppress(ValueError):  # an empty cell
+                yield cell.cell_contents

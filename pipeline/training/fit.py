@@ -74,7 +74,7 @@ class FitTrainer(Trainer):
         """Why going on from a saved state may differ from never having stopped; None where it does not."""
         if self.model.run_eagerly:
             return "it runs eagerly: what its code keeps outside of Keras' variables is not saved"
-        return None
+        return self.callbacks.forgetful
 
     def close(self) -> None:
         """Training is over: callbacks hear of it, once."""

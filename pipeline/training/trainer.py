@@ -171,12 +171,10 @@ class CompiledTrainer(Trainer):
     @property
     def inexact(self) -> str | None:
         """Why going on from a saved state may differ from never having stopped; None where it does not."""
-        if self._trace.outline is not None:
-            return None
-        if found := random_ops(self._trace.train):
+        if self._trace.outline is None and (found := random_ops(self._trace.train)):
             drawn = ", ".join(found)
             return f"its layers draw with tf.random ({drawn}), whose generator cannot be saved; use keras.random"
-        return None
+        return self.callbacks.forgetful
 
     def close(self) -> None:
         """Training is over: callbacks hear of it, once, and the next trial may have the trace."""

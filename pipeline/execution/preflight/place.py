@@ -70,10 +70,9 @@ def study_finding(
         note: Is told that there is something to wait for.
     """
     try:
-        found = last_session(storage.folder(job.name), job, resume=resume, note=note)
-        if found is None:
+        saved, last = last_session(storage.folder(job.name), job, resume=resume, note=note)
+        if saved is None:
             return Finding("study", "ok", f"{job.name!r} is new")
-        saved, last = found
         reconciled(job, saved, accept_changes=accept_changes)
     except UserError as error:
         return Finding("study", "fault", str(error))

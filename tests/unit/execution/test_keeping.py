@@ -1,5 +1,7 @@
 """A trial's checkpoints, as its worker keeps them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path):
     """The learner's state, the lineage, the best value and the rows."""
     keeper = Keeper(Store(tmp_path), session=1)
     written(keeper, 3)
-    found = keeper.newest("0000", segment=1)
+    found = keeper.newest(assignment())
     assert found.header["lineage"] == {"trial_id": "0000", "epoch": 3, "segment": 1, "config": {"x": 0.5}, "seed": 0}
     assert found.header["best"] == 0.5
     assert len(found.header["rows"]) == 1
@@ -55,9 +57,18 @@ def test_the_newest_whole_one_of_the_segment_counts(tmp_path, capsys):
     written(keeper, 2)
     written(keeper, 4)
     (tmp_path / "checkpoints/0000/000004.ckpt").write_bytes(b"tunepipe, but not really")
-    assert keeper.newest("0000", segment=1).header["lineage"]["epoch"] == 2
+    assert keeper.newest(assignment()).header["lineage"]["epoch"] == 2
     assert "000004.ckpt" in capsys.readouterr().out
-    assert keeper.newest("0000", segment=2) is None
+    assert keeper.newest(assignment(segment=2)) is None
+
+
+def test_one_of_another_config_or_seed_is_no_place_to_go_on(tmp_path):
+    """A killed driver had drawn another trial of that number, of which no state tells."""
+    keeper = Keeper(Store(tmp_path), session=1)
+    written(keeper, 2)
+    assert keeper.newest(replace(assignment(), config={"x": 0.7})) is None
+    assert keeper.newest(replace(assignment(), seed=1)) is None
+    assert keeper.newest(replace(assignment(), attempt=2)) is not None
 
 
 def test_a_worker_of_a_replaced_driver_writes_nothing(tmp_path):

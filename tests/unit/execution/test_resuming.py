@@ -167,3 +167,69 @@ def test_a_foreign_folder_is_refused(tmp_path):
     (tmp_path / "studies/s/diary.txt").write_text("mine")
     with pytest.raises(StorageError, match="no study"):
         run(job(tmp_path), storage=tmp_path / "studies", resume=True)
+
+
+def test_a_study_killed_before_it_was_written_down_begins_anew(tmp_path):
+    """Its folder holds a session and copies of sources, and no study.json: the name is not lost."""
+    store = Store(tmp_path / "studies").folder("s")
+    ended = {"number": 1, "state": "failed", "started": "2026-01-01T00:00:00+00:00"}
+    store.write("sessions/0001.json", json.dumps(ended))
+    store.write("source/climbing.py", "x = 1")
+    store.write(".writing-study.json-1234", "{")
+    run(job(tmp_path), storage=tmp_path / "studies")
+    results = load_results(store.uri)
+    assert results.state == "finished"
+    assert set(results.epochs["session"]) == {2}
+
+
+def test_what_killed_writers_left_is_swept_away(study, tmp_path):
+    """Temporary files of an earlier session would fill the disk, and no list shows them."""
+    left = [Path(study.uri) / name for name in (".writing-trials.parquet-1", "checkpoints/0000/.writing-000003.ckpt-2")]
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+    ran(study, job(tmp_path))
+    assert not [file for file in left if file.exists()]
+
+
+def test_of_two_drivers_that_begin_at_once_one_writes_nothing(tmp_path):
+    """The number is taken first: the loser changes neither study.json nor the sources."""
+    winner = job(tmp_path)
+
+    # A space of constants has fewer trials than its budget: the loser is told so just before it would begin.
+    loser = winner.replaced({"space": {"y": 1.0}})
+
+    def at_the_same_moment(_told: str) -> None:
+        run(winner, storage=tmp_path / "studies")
+
+    with pytest.raises(Superseded, match="has just begun session 1"):
+        run(loser, storage=tmp_path / "studies", note=at_the_same_moment)
+    assert "x" in load_study(Store(tmp_path / "studies").folder("s")).space
+
+
+def test_a_study_whose_sessions_are_gone_is_not_begun_anew(study, tmp_path):
+    """The rows of its tables would win over new ones, and what the scheduler knew is lost: it says so."""
+    study.delete("sessions/0001.json")
+    with pytest.raises(StorageError, match="tell of session 1, and sessions/ has none"):
+        ran(study, job(tmp_path))
+
+
+def test_a_driver_that_is_a_zombie_is_dead(study, tmp_path):
+    """Killed, and not reaped by whoever started it, as in a container without an init."""
+    import subprocess
+    import sys
+
+    import psutil
+
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    process = psutil.Process(child.pid)
+    session = {**study.read_json("sessions/0001.json"), "state": "running", "pid": child.pid}
+    study.write("sessions/0001.json", json.dumps({**session, "process_started": process.create_time()}))
+    with pytest.raises(StudyExists, match="running already"):
+        ran(study, job(tmp_path))
+    child.kill()
+    while process.status() != psutil.STATUS_ZOMBIE:
+        continue
+    ran(study, job(tmp_path))
+    child.wait()
+    assert load_results(study.uri).state == "finished"

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import ModelError
 from pipeline.execution.messages import Report
-from pipeline.execution.trial import tried
+from pipeline.execution.trial import Trial, tried
 from pipeline.searchers import SEARCHERS
 from pipeline.space import Choice, Switch, Uniform
 from pipeline.study import Budget, Objective
@@ -312,3 +312,24 @@ def test_columns_of_what_a_trial_does_not_have_are_empty(study):
         first, second = sorted(s.store.read_table(table).to_pylist(), key=lambda r: r["trial_id"])
         assert (first["config_s"], first["config_n"] in (1, 2), first["config_t"]) == ("a", True, None)
         assert (second["config_s"], second["config_n"], second["config_t"]) == ("b", None, "1")
+
+
+@pytest.mark.parametrize(("kept", "goes_on"), [("0000/000003", True), ("0001/000002", True), (None, False)])
+def test_more_epochs_only_for_a_trial_that_can_go_on(study, kept, goes_on):
+    """After an exploit it needs a checkpoint of its own or the one that it began with; else it stays as it ended."""
+    s = study(budget=Budget(trials=2, epochs=4))
+    ended = Trial(
+        "0000", {"x": 0.5}, 0, state="completed", epoch=4, started=True, best=0.5, best_epoch=4,
+        segment=2, segment_start=2, parent_trial="0001", parent_epoch=2,
+    )  # fmt: skip
+    if kept:
+        s.store.write(f"checkpoints/{kept}.ckpt", b"x")
+    more = study("more", budget=Budget(trials=1, epochs=8))
+    for path in s.store.files("checkpoints"):
+        more.store.write(path, s.store.read(path))
+    more.session.restore({"trials": [ended.to_json()], "scheduler": {}}, epochs_before=4)
+    assert (more.session.next() is not None) == goes_on
+    assert more.session.trials["0000"].state == ("running" if goes_on else "completed")
+    more.recorder.close("finished")
+    reasons = [row["reason"] for row in more.store.read_table("decisions").to_pylist()]
+    assert any("gets no more epochs" in reason for reason in reasons) == (not goes_on)

@@ -63,3 +63,27 @@ def test_a_trial_that_a_callback_ended_is_not_trained_again(worker):
     assert len(again) == 1
     assert [row.epoch for row in again[0].rows] == [1, 2, 3, 4]
     assert [row.metrics for row in again[0].rows] == [row.metrics for report in first for row in report.rows]
+
+
+def test_what_the_driver_has_not_heard_of_is_told_before_anything_is_trained(worker):
+    """It may have decided there already, and been killed before it had written that down."""
+    first = worker()
+    first.begin(Assignment("0000", {"lr": 0.0}, 0))
+    assert [row.epoch for row in first.step().rows] == [1]
+    first.close()
+    second = worker()
+    second.begin(Assignment("0000", {"lr": 0.0}, 0, attempt=2, heard=0))
+    told = second.step()
+    assert [row.epoch for row in told.rows] == [1]
+    assert not told.last
+    third = worker()
+    third.begin(Assignment("0000", {"lr": 0.0}, 0, attempt=3, heard=1))
+    assert [row.epoch for row in third.step().rows] == [1, 2]
+
+
+def test_weights_to_be_taken_over_that_are_gone_fail_the_trial_in_a_sentence(worker):
+    """No traceback: nothing is wrong with anybody's code."""
+    receiver = worker()
+    receiver.begin(Assignment("0001", {"lr": 0.0}, 0, segment=2, epoch=3, parent_trial="0000", parent_epoch=3))
+    failure = receiver.step().failure
+    assert failure == "It cannot go on: checkpoints/0000/000003.ckpt, whose weights the trial took over, is gone."

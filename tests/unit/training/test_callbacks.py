@@ -193,3 +193,38 @@ def test_loss_that_is_no_number_ends_the_trial(
 def _files(folder: Path) -> dict[str, str]:
     """Every file that callbacks left: weights by name, tables with their text."""
     return {file.name: file.read_text() if file.suffix == ".csv" else "" for file in folder.iterdir()}
+
+
+def _drawing(config: Config) -> list[Any]:
+    generator = np.random.default_rng(1)
+
+    class Jitter(callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.model.optimizer.learning_rate.assign(generator.uniform(0.01, 0.02))
+
+    return [Jitter()]
+
+
+def _remembering(config: Config) -> list[Any]:
+    class Jitter(callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.generator = np.random.default_rng(1)
+
+        def get_state(self) -> Any:
+            return self.generator.bit_generator.state
+
+        def set_state(self, state: Any) -> None:
+            self.generator.bit_generator.state = state
+
+    return [Jitter()]
+
+
+@pytest.mark.parametrize(
+    ("made", "told"), [(_drawing, "Jitter draws from a Generator of its own"), (_remembering, None), (_plateau, None)]
+)
+def test_a_callback_that_cannot_be_saved_is_said_when_the_trial_is_built(made: Any, told: str | None) -> None:
+    """A generator that no checkpoint holds, found in what the callback's functions refer to."""
+    learner = Workplace(job_of(network, callbacks=made), rows_of_six()).learner({"lr": 0.1}, seed=0)
+    assert (told in learner.inexact) if told else learner.inexact is None
+    learner.close()
