@@ -7,7 +7,7 @@ read at once, and at most every half minute later on, so that a study of days ha
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
@@ -23,7 +23,7 @@ from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION, arrow_schema, metric_column
 from pipeline.study import TuneJob, layout
 
-__all__ = ["DecisionRow", "Kind", "Recorder", "decision_row"]
+__all__ = ["DecisionRow", "Kind", "Recorder", "decision_row", "exploit_rows"]
 
 Kind: TypeAlias = Literal[
     "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish"
@@ -68,8 +68,23 @@ def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | Non
         value=trial.value,
         parent_trial=decision.parent_trial,
         parent_epoch=decision.parent_epoch,
-        config_before=trial.config if decision.config else None,
-        config_after=decision.config,
+    )
+
+
+def exploit_rows(trial: Trial, decision: Decision) -> tuple[DecisionRow, DecisionRow]:
+    """An exploit as two rows: whose weights a trial takes over, and the config that is explored from that one's.
+
+    Args:
+        trial: The trial, as it is before the decision is followed.
+        decision: The scheduler's decision.
+    """
+    taken, explored = decision.parent_config, decision.config
+    exploit = decision_row(trial, "exploit", decision)
+    return (
+        replace(exploit, config_before=trial.config, config_after=taken),
+        DecisionRow(
+            trial.trial_id, trial.epoch, "explore", decision.explored, config_before=taken, config_after=explored
+        ),
     )
 
 

@@ -12,16 +12,17 @@ from typing import Any, Literal
 from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.limits import alike, spent
 from pipeline.execution.messages import Assignment, Report
-from pipeline.execution.recorder import DecisionRow, Recorder, decision_row
+from pipeline.execution.recorder import DecisionRow, Recorder, decision_row, exploit_rows
 from pipeline.execution.retention import Retention
 from pipeline.execution.standing import Standing
-from pipeline.execution.trial import Trial, tried
+from pipeline.execution.trial import Trial
+from pipeline.execution.turns import Turns
 from pipeline.execution.watch import Watch
 from pipeline.execution.winners_turn import WinnersTurn
 from pipeline.schedulers import Decision, Setting
 from pipeline.storage import Store
-from pipeline.study import TuneJob, layout
-from pipeline.study.drawing import config_of_trial, trials_in_all
+from pipeline.study import TuneJob
+from pipeline.study.drawing import trials_in_all
 
 __all__ = ["MAX_LOSSES", "Session", "Verdict"]
 
@@ -55,6 +56,7 @@ class Session:
         self._standing = Standing(job.objective)
         self.watch = Watch(job.resources)
         self.trials: dict[str, Trial] = {}
+        self._turns = Turns(job, self._scheduler, recorder, self.trials, limit=setting.trials)
         self.total_epochs = 0
         self.epochs_before = 0
         self.first_epoch_at: float | None = None
@@ -63,6 +65,7 @@ class Session:
         self.fatal: TunepipeError | None = None
         self.winner = WinnersTurn(wanted=job.model is not None, attempts=MAX_LOSSES)
         self._sweep_due = False
+        self._exhausted = False
         self._limit = setting.trials
 
     @property
@@ -94,7 +97,8 @@ class Session:
     def ended(self) -> bool:
         """Whether nothing will run any more, whatever Ray Tune still thinks of paused trials."""
         pending = not self.winner.done and self.best is not None and self.fatal is None
-        return self.interrupted or (self.over is not None and not self._running and not pending)
+        over = self.over is not None or self._exhausted
+        return self.interrupted or (over and not self._running and not pending)
 
     @property
     def _running(self) -> bool:
@@ -107,12 +111,14 @@ class Session:
         """
         self._check_budget()
         if self.over is None:
-            if (trial := self._chosen() or self._drawn()) is not None:
-                return self._start(trial)
-            if not self._running and any(trial.live for trial in self.trials.values()):
-                self.over = "The scheduler lets none of the paused trials go on."
+            if (trial := self._turns.take()) is not None:
+                return self.assignment(trial.trial_id)
+            if not self._running:
+                self._exhausted = True
+                if self._turns.exhaust():
+                    self._retention.sweep(self.trials, self.best)
         if self.over is not None and not self.interrupted:
-            self._cut_off()
+            self._turns.cut_off(self.over)
         return self._last_assignment()
 
     def report(self, trial_id: str, report: Report) -> Verdict:
@@ -221,40 +227,6 @@ class Session:
             if trial.cut_off and self.over is None:
                 trial.state, trial.cut_off = "paused", False
 
-    # Drawing
-
-    def _chosen(self) -> Trial | None:
-        """A trial that waits or is paused, if the scheduler wants one rather than a new one."""
-        candidates = [t.trial_id for t in self.trials.values() if t.state in ("waiting", "paused")]
-        chosen = self._scheduler.choose(candidates) if candidates else None
-        return None if chosen is None else self.trials[chosen]
-
-    def _drawn(self) -> Trial | None:
-        index = len(self.trials)
-        if index >= self._limit:
-            return None
-        job = self._job
-        config = config_of_trial(job, index, (tried(trial, job.objective.mode) for trial in self.trials.values()))
-        seed = job.seed + index if job.trial_seeds else job.seed
-        trial = Trial(layout.trial_id(index), config, seed)
-        self.trials[trial.trial_id] = trial
-        self._scheduler.add(trial.trial_id, config)
-        return trial
-
-    def _origin(self, trial: Trial) -> str:
-        given = int(trial.trial_id) < len(self._job.start_with)
-        return "A config the study starts with." if given else "Drawn by the searcher."
-
-    def _start(self, trial: Trial) -> Assignment:
-        if not trial.started:
-            what = DecisionRow(trial.trial_id, 0, "start", self._origin(trial), config_after=trial.config)
-        else:
-            what = DecisionRow(trial.trial_id, trial.epoch, "resume", f"Goes on after epoch {trial.epoch}.")
-        self._recorder.decision(what)
-        trial.state, trial.started = "running", True
-        self._scheduler.start(trial.trial_id)
-        return self.assignment(trial.trial_id)
-
     def _last_assignment(self) -> Assignment | None:
         if self._running or self.best is None or self.interrupted or self.fatal is not None:
             return None
@@ -309,11 +281,9 @@ class Session:
         if decision.action == "stop":
             return self._end(trial, "stopped", decision_row(trial, "stop", decision))
         if decision.action == "exploit":
-            assert decision.config is not None
-            self._recorder.decision(decision_row(trial, "exploit", decision))
-            trial.config, trial.segment = decision.config, trial.segment + 1
-            trial.segment_start = trial.epoch
-            trial.parent_trial, trial.parent_epoch = decision.parent_trial, decision.parent_epoch
+            for row in exploit_rows(trial, decision):
+                self._recorder.decision(row)
+            trial.exploit(decision)
         else:
             self._recorder.decision(decision_row(trial, "pause", decision))
         trial.state = "paused"
@@ -332,9 +302,7 @@ class Session:
         return verdict
 
     def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:
-        self._recorder.decision(row)
-        trial.state = state
-        self._scheduler.end(trial.trial_id)
+        self._turns.end(trial, state, row)
         return "stop"
 
     # Limits
@@ -342,11 +310,3 @@ class Session:
     def _check_budget(self) -> None:
         best = self.best.best if self.best else None
         self.over = self.over or spent(self._job, seconds=self.seconds, epochs=self.total_epochs, best=best)
-
-    def _cut_off(self) -> None:
-        """The study is over: what waits or is paused will not go on."""
-        assert self.over is not None
-        for trial in self.trials.values():
-            if trial.state in ("waiting", "paused"):
-                trial.cut_off = True
-                self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", self.over)))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.execution.messages import Assignment
-from pipeline.schedulers import Mode
+from pipeline.schedulers import Decision, Mode
 from pipeline.searchers import Tried
 from pipeline.space import Config
 
@@ -84,6 +84,13 @@ class Trial:
             parent_trial=self.parent_trial,
             parent_epoch=self.parent_epoch,
         )
+
+    def exploit(self, decision: Decision) -> None:
+        """Begin a segment with another trial's weights, under the config that is explored from there."""
+        assert decision.config is not None
+        self.config, self.segment = decision.config, self.segment + 1
+        self.segment_start = self.epoch
+        self.parent_trial, self.parent_epoch = decision.parent_trial, decision.parent_epoch
 
     def to_json(self) -> dict[str, Any]:
         """The trial as JSON values."""

@@ -157,7 +157,8 @@ class Worker:
             due = trial.epoch >= milestone or now - started >= REPORT_SECONDS or job.budget.total_epochs is not None
             if last or due:
                 break
-        decided = last or (trial.epoch >= milestone and job.scheduler.needs_checkpoint)
+        at_milestone = trial.epoch >= milestone
+        decided = last or (at_milestone and job.scheduler.leaves_checkpoint(trial.epoch, job.budget.epochs))
         self._leave_checkpoints(trial, due=decided)
         return self._reported(trial, last=last, decided=decided)
 

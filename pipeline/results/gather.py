@@ -40,7 +40,7 @@ _STATE_AFTER = {
     "pause": "paused",
     "promote": "running",
     "exploit": "paused",
-    "explore": "running",
+    "explore": "paused",
     "fail": "failed",
     "retry": "waiting",
     "resume": "running",

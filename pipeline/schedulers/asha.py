@@ -1,24 +1,19 @@
 """Asynchronous successive halving: bad trials stop early, at a few fixed epochs."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
 
-from pipeline.errors import Fault
-from pipeline.schedulers.base import Decision, Mode, Scheduler, SchedulerSettings, Setting, earliest
-from pipeline.space import Config
-from pipeline.space.values import Count, Real
+from pipeline.schedulers.base import Decision, Mode, Scheduler, Setting
+from pipeline.schedulers.rungs import RungSettings, rungs
 
 __all__ = ["ASHA"]
 
 
 @dataclass(frozen=True)
-class ASHA(SchedulerSettings):
+class ASHA(RungSettings):
     """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
 
     The variant that stops and never promotes, with one bracket, as Ray's AsyncHyperBandScheduler has it: at each rung a
@@ -31,52 +26,20 @@ class ASHA(SchedulerSettings):
             At least 1.01.
     """
 
-    grace_period: Count = 1
-    reduction_factor: Annotated[Real, Field(ge=1.01)] = 2.0
     kind: Literal["asha"] = field(default="asha", repr=False)
-
-    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """A first rung beyond a trial's maximum would never be reached."""
-        if self.grace_period <= epochs:
-            return []
-        allowed = f"must be at most budget.epochs, which is {epochs}"
-        return [Fault("scheduler.grace_period", self.grace_period, allowed)]
-
-    def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The next rung, or the end."""
-        rungs = _rungs(self.grace_period, self.reduction_factor, epochs)
-        return next((rung for rung in rungs if rung > epoch), epochs)
 
     def build(self, setting: Setting) -> Scheduler:
         """The state machine for a study."""
-        rungs = _rungs(self.grace_period, self.reduction_factor, setting.epochs)
-        return _ASHA(rungs, self.reduction_factor, setting.mode)
+        return _ASHA(
+            rungs(self.grace_period, self.reduction_factor, setting.epochs), self.reduction_factor, setting.mode
+        )
 
 
-@lru_cache
-def _rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
-    """Epochs at which trials are compared: the milestones below `epochs`, rounded up where they are fractions."""
-    rungs: list[int] = []
-    milestone, power = float(grace_period), 0
-    while math.ceil(milestone) < epochs:
-        if not rungs or math.ceil(milestone) > rungs[-1]:
-            rungs.append(math.ceil(milestone))
-        power += 1
-        milestone = grace_period * reduction_factor**power
-    return tuple(rungs)
-
-
-class _ASHA:
-    def __init__(self, rungs: Sequence[int], reduction_factor: float, mode: Mode) -> None:
-        self._recorded: dict[int, dict[str, float]] = {rung: {} for rung in rungs}
+class _ASHA(Scheduler):
+    def __init__(self, at: Sequence[int], reduction_factor: float, mode: Mode) -> None:
+        self._recorded: dict[int, dict[str, float]] = {rung: {} for rung in at}
         self._factor = reduction_factor
         self._mode = mode
-
-    def add(self, trial_id: str, config: Config) -> None:
-        pass
-
-    def start(self, trial_id: str) -> None:
-        pass
 
     def report(self, trial_id: str, epoch: int, value: float) -> Decision:
         recorded = self._recorded.get(epoch)
@@ -95,15 +58,6 @@ class _ASHA:
             misses = "is below" if self._mode == "max" else "is above"
             return Decision("stop", f"{value:.6g} {misses} {border}", rung=epoch, cutoff=cutoff)
         return Decision("continue", f"{value:.6g} reaches {border}", rung=epoch, cutoff=cutoff)
-
-    def end(self, trial_id: str) -> None:
-        pass
-
-    def choose(self, candidates: Sequence[str]) -> str | None:
-        return min(candidates, key=earliest, default=None)
-
-    def needed(self) -> set[tuple[str, int]]:
-        return set()
 
     def state(self) -> dict[str, Any]:
         return {"rungs": {str(rung): dict(recorded) for rung, recorded in self._recorded.items()}}

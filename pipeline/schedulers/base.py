@@ -7,7 +7,7 @@ and back: the same object serves the study, its resume, the tables and the simul
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict
 
@@ -17,6 +17,7 @@ from pipeline.space.values import SETTINGS
 
 __all__ = [
     "Action",
+    "Chosen",
     "Decision",
     "Mode",
     "Scheduler",
@@ -41,7 +42,9 @@ class Decision:
         cutoff: The value that had to be reached, where there was one.
         parent_trial: For exploit: whose weights are taken.
         parent_epoch: For exploit: that trial's own epoch whose checkpoint is taken.
+        parent_config: For exploit: that trial's config.
         config: For exploit: the config that is explored from now on.
+        explored: For exploit: how that config came from the parent's, parameter by parameter.
     """
 
     action: Action
@@ -50,7 +53,28 @@ class Decision:
     cutoff: float | None = None
     parent_trial: str | None = None
     parent_epoch: int | None = None
+    parent_config: Config | None = None
     config: Config | None = None
+    explored: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Who runs next.
+
+    Args:
+        trial_id: The trial, which waits or is paused.
+        reason: Why it is this one, in words a person reads.
+        promoted: Whether it goes on because it was better than others, rather than because its turn has come.
+        rung: For a promotion: the rung in epochs from which it goes on.
+        cutoff: For a promotion: the value of the last that goes on from there.
+    """
+
+    trial_id: str
+    reason: str
+    promoted: bool = False
+    rung: int | None = None
+    cutoff: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +96,7 @@ class Setting:
     seed: int
 
 
-class Scheduler(Protocol):
+class Scheduler:
     """The state machine. Trials are named by their ids; epochs are a trial's own, from 1."""
 
     def add(self, trial_id: str, config: Config) -> None:
@@ -89,11 +113,12 @@ class Scheduler(Protocol):
             epoch: Its own epoch, one of the settings' milestones.
             value: The objective at that epoch; finite.
         """
+        raise NotImplementedError
 
     def end(self, trial_id: str) -> None:
-        """A trial ended: completed, stopped or failed. It is not chosen again."""
+        """A trial ended: completed, stopped or failed. It is a candidate again only where its study is given more."""
 
-    def choose(self, candidates: Sequence[str]) -> str | None:
+    def choose(self, candidates: Sequence[str]) -> Chosen | None:
         """Which trial runs next.
 
         Args:
@@ -103,18 +128,36 @@ class Scheduler(Protocol):
         Returns:
             One of them, or None: draw a new trial, or leave the worker idle where there is none to draw.
         """
+        first = min(candidates, key=earliest, default=None)
+        return None if first is None else Chosen(first, "the earliest of those that wait")
+
+    def dismissed(self, candidates: Sequence[str], *, exhausted: bool) -> dict[str, Decision]:
+        """Which of those that wait or are paused will not go on, and why.
+
+        Args:
+            candidates: As for `choose`, which was asked just before.
+            exhausted: Whether all trials are drawn, none runs, and none was chosen: then nobody goes on, and each has
+                a reason.
+        """
+        if not exhausted:
+            return {}
+        return {trial_id: Decision("stop", "it was not chosen, and no other trial runs") for trial_id in candidates}
 
     def needed(self) -> set[tuple[str, int]]:
-        """Checkpoints that must not be deleted: trial ids with their own epochs.
+        """Checkpoints of others that must not be deleted: trial ids with their own epochs.
 
         Where a live trial's newest exploit is not yet followed by a milestone of its own, the donor's is among them.
+        What a live trial goes on from itself is kept anyway.
         """
+        return set()
 
     def state(self) -> dict[str, Any]:
         """The whole state as JSON values."""
+        raise NotImplementedError
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over a state that `state` returned."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -123,8 +166,11 @@ class SchedulerSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
-    needs_checkpoint: ClassVar[bool] = False
-    """Whether a trial has to leave a checkpoint at every milestone, since it may be paused or exploited there."""
+    pauses: ClassVar[bool] = False
+    """Whether trials are paused at milestones, so that many are alive though few train."""
+
+    exploits: ClassVar[bool] = False
+    """Whether trials take over the weights of others."""
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """What makes these settings unfit for a study's budget; nothing where they fit.
@@ -146,6 +192,15 @@ class SchedulerSettings:
             An epoch above `epoch`, at most `epochs`.
         """
         raise NotImplementedError
+
+    def leaves_checkpoint(self, epoch: int, epochs: int) -> bool:
+        """Whether a trial has to leave a checkpoint at a milestone, since it may be paused or exploited there.
+
+        Args:
+            epoch: The milestone.
+            epochs: The trial's maximum.
+        """
+        return self.pauses or self.exploits
 
     def build(self, setting: Setting) -> Scheduler:
         """The state machine for a study."""

@@ -1,11 +1,10 @@
 """The plain scheduler: every trial trains to its end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting, earliest
-from pipeline.space import Config
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting
 
 __all__ = ["FIFO"]
 
@@ -25,24 +24,9 @@ class FIFO(SchedulerSettings):
         return _FIFO()
 
 
-class _FIFO:
-    def add(self, trial_id: str, config: Config) -> None:
-        pass
-
-    def start(self, trial_id: str) -> None:
-        pass
-
+class _FIFO(Scheduler):
     def report(self, trial_id: str, epoch: int, value: float) -> Decision:
         return Decision("continue", "the plain scheduler stops no trial early")
-
-    def end(self, trial_id: str) -> None:
-        pass
-
-    def choose(self, candidates: Sequence[str]) -> str | None:
-        return min(candidates, key=earliest, default=None)
-
-    def needed(self) -> set[tuple[str, int]]:
-        return set()
 
     def state(self) -> dict[str, Any]:
         return {}

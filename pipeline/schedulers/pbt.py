@@ -1,6 +1,7 @@
 """Population based training: trials take over the weights of better ones while they train."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
@@ -9,36 +10,29 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting, earliest
+from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerSettings, Setting, earliest
 from pipeline.space import Config, perturb
-from pipeline.space.values import Count, Real
+from pipeline.space.values import Count, Real, Scalar
 
-__all__ = ["PBT"]
+__all__ = ["PBT", "Member", "Population", "PopulationSettings"]
 
 _STREAM = 7
 """Keeps these draws apart from the searcher's, which come from (seed, index)."""
 
 
 @dataclass(frozen=True)
-class PBT(SchedulerSettings):
-    """Population based training (Jaderberg et al. 2017, "Population Based Training of Neural Networks").
-
-    Asynchronous, as Ray's PopulationBasedTraining has it: whoever reaches a milestone is compared with the newest
-    scores of all live trials. One in the lower quantile takes over the weights of a random one in the upper quantile
-    (exploit) and goes on with that one's config, changed a little (explore). Trials that ended are out of it. Beyond
-    Ray: a donor has to be strictly better, and trials share the workers so that none runs ahead of those that wait.
+class PopulationSettings(SchedulerSettings):
+    """Settings of a scheduler with a population.
 
     Args:
         interval: Epochs between two milestones; at least 1.
         quantile: Part of the population that is lowest, and that is uppermost; 0 to 0.5, 0 for no exploit.
-        resample_probability: How likely a parameter is drawn anew instead of multiplied by 0.8 or 1.2; 0 to 1.
     """
 
-    needs_checkpoint: ClassVar[bool] = True
+    pauses: ClassVar[bool] = True
+    exploits: ClassVar[bool] = True
     interval: Count = 1
     quantile: Annotated[Real, Field(ge=0, le=0.5)] = 0.25
-    resample_probability: Annotated[Real, Field(ge=0, le=1)] = 0.25
-    kind: Literal["pbt"] = field(default="pbt", repr=False)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """An interval beyond a trial's maximum would never be reached; one trial is no population."""
@@ -54,13 +48,32 @@ class PBT(SchedulerSettings):
         """The next multiple of the interval, or the end."""
         return min((epoch // self.interval + 1) * self.interval, epochs)
 
+
+@dataclass(frozen=True)
+class PBT(PopulationSettings):
+    """Population based training (Jaderberg et al. 2017, "Population Based Training of Neural Networks").
+
+    Asynchronous, as Ray's PopulationBasedTraining has it: whoever reaches a milestone is compared with the newest
+    scores of all live trials. One in the lower quantile takes over the weights of a random one in the upper quantile
+    (exploit) and goes on with that one's config, changed a little (explore). Trials that ended are out of it. Beyond
+    Ray: a donor has to be strictly better, and trials share the workers so that none runs ahead of those that wait.
+
+    Args:
+        interval: Epochs between two milestones; at least 1.
+        quantile: Part of the population that is lowest, and that is uppermost; 0 to 0.5, 0 for no exploit.
+        resample_probability: How likely a parameter is drawn anew instead of multiplied by 0.8 or 1.2; 0 to 1.
+    """
+
+    resample_probability: Annotated[Real, Field(ge=0, le=1)] = 0.25
+    kind: Literal["pbt"] = field(default="pbt", repr=False)
+
     def build(self, setting: Setting) -> Scheduler:
         """The state machine for a study."""
         return _PBT(self, setting)
 
 
 @dataclass(slots=True)
-class _Member:
+class Member:
     """A trial of the population.
 
     Args:
@@ -70,6 +83,7 @@ class _Member:
         score: The objective at that milestone.
         source: The checkpoint its weights go on from, trial and epoch: its own last milestone's, or since an exploit
             another trial's; None before the first.
+        began: Since an exploit, the donor's score: what the weights were worth that the interval began with.
     """
 
     config: Config
@@ -77,26 +91,37 @@ class _Member:
     epoch: int = 0
     score: float | None = None
     source: tuple[str, int] | None = None
+    began: float | None = None
 
 
-class _PBT:
-    def __init__(self, settings: PBT, setting: Setting) -> None:
-        self._settings = settings
+class Population(Scheduler, ABC):
+    """Trials that exploit each other and explore from there.
+
+    Args:
+        quantile: Part of the population that is lowest, and that is uppermost.
+        setting: The study.
+    """
+
+    def __init__(self, quantile: float, setting: Setting) -> None:
+        self._quantile = quantile
         self._setting = setting
-        self._members: dict[str, _Member] = {}
+        self._members: dict[str, Member] = {}
         self._exploits = 0
 
     def add(self, trial_id: str, config: Config) -> None:
-        self._members.setdefault(trial_id, _Member(dict(config)))
+        """A trial joins the population."""
+        self._members.setdefault(trial_id, Member(dict(config)))
 
     def start(self, trial_id: str) -> None:
+        """A trial runs from now on."""
         self._members[trial_id].state = "running"
 
     def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """Compare with the newest scores of all live trials: exploit, make room for another, or go on."""
         member = self._members[trial_id]
         if epoch <= member.epoch:
             return Decision("continue", f"epoch {epoch} was decided before")
-        member.epoch, member.score, member.source = epoch, value, (trial_id, epoch)
+        member.epoch, member.score, member.source, member.began = epoch, value, (trial_id, epoch), None
         if epoch >= self._setting.epochs:
             return Decision("continue", f"{value:.6g} at epoch {epoch}, the last")
         ranking = self._ranking()
@@ -114,34 +139,41 @@ class _PBT:
         return Decision("continue", f"{rank}; no other trial has to catch up")
 
     def end(self, trial_id: str) -> None:
+        """A trial leaves the population."""
         self._members[trial_id].state = "ended"
 
-    def choose(self, candidates: Sequence[str]) -> str | None:
+    def choose(self, candidates: Sequence[str]) -> Chosen | None:
+        """Whoever has trained the least, those first that are still to be drawn."""
         for trial_id in candidates:
             self._members[trial_id].state = "waiting"
         # A trial that is still to be drawn has trained nothing, so it comes before those that have.
         undrawn = len(self._members) < self._setting.trials
         behind = [trial_id for trial_id in candidates if not (undrawn and self._members[trial_id].epoch)]
-        return min(behind, key=self._turn, default=None)
+        first = min(behind, key=self._turn, default=None)
+        return None if first is None else Chosen(first, "no other that waits has trained less")
 
     def needed(self) -> set[tuple[str, int]]:
+        """The checkpoints that live trials have their weights from."""
         return {m.source for m in self._members.values() if m.source is not None and m.state != "ended"}
 
     def state(self) -> dict[str, Any]:
+        """The members, and how many exploits there were: each has a random generator of its own."""
         members = {trial_id: asdict(member) for trial_id, member in self._members.items()}
         for member in members.values():
             member["source"] = None if member["source"] is None else list(member["source"])
         return {"exploits": self._exploits, "members": members}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a state."""
         self._exploits = state["exploits"]
         self._members = {
-            trial_id: _Member(
+            trial_id: Member(
                 config=dict(member["config"]),
                 state=member["state"],
                 epoch=member["epoch"],
                 score=member["score"],
                 source=None if member["source"] is None else (member["source"][0], member["source"][1]),
+                began=member["began"],
             )
             for trial_id, member in state["members"].items()
         }
@@ -160,7 +192,7 @@ class _PBT:
 
     def _quantile_size(self, population: int) -> int:
         """Ray's rule: at least one where the quantile is above 0, and never more than half."""
-        return min(math.ceil(population * self._settings.quantile), population // 2)
+        return min(math.ceil(population * self._quantile), population // 2)
 
     def _donors(self, upper: Sequence[str], value: float) -> list[str]:
         """Those better than `value` whose weights are their own: an exploited trial has none until its next report."""
@@ -176,27 +208,28 @@ class _PBT:
         self._exploits += 1
         member, parent = self._members[trial_id], donors[int(rng.integers(len(donors)))]
         donor = self._members[parent]
-        config = perturb(
-            self._setting.space, donor.config, rng, resample_probability=self._settings.resample_probability
-        )
-        changes = [
-            f"{n} {_short(donor.config[n])} → {_short(v)}" if n in donor.config else f"{n} {_short(v)}"
-            for n, v in config.items()
-            if v != donor.config.get(n)
-        ]
+        config, how = self._explored(donor, rng)
         reason = (
             f"{self._score(trial_id):.6g} is among {lowest}; takes over trial {parent}, {self._score(parent):.6g} at "
-            f"its epoch {donor.epoch}, and explores {', '.join(changes) or 'nothing: the config stays'}"
+            f"its epoch {donor.epoch}"
         )
+        before = dict(donor.config)
         member.config, member.source, member.state = config, donor.source, "waiting"
+        member.began = donor.score
         return Decision(
             "exploit",
             reason,
             cutoff=cutoff,
             parent_trial=parent,
             parent_epoch=donor.epoch,
+            parent_config=before,
             config=dict(config),
+            explored=f"{how}: {_changes(before, config)}",
         )
+
+    @abstractmethod
+    def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
+        """A config to go on with from a donor's weights, and how it was found."""
 
     def _turn(self, trial_id: str) -> tuple[int, tuple[int, str]]:
         return self._members[trial_id].epoch, earliest(trial_id)
@@ -206,6 +239,30 @@ class _PBT:
         if len(self._members) < self._setting.trials:
             return None
         return min((i for i, m in self._members.items() if m.state == "waiting"), key=self._turn)
+
+
+class _PBT(Population):
+    def __init__(self, settings: PBT, setting: Setting) -> None:
+        super().__init__(settings.quantile, setting)
+        self._resample_probability = settings.resample_probability
+
+    def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
+        space, anew = self._setting.space, self._resample_probability
+        return perturb(space, donor.config, rng, resample_probability=anew), "times 0.8 or 1.2, or drawn anew"
+
+
+def _changes(before: Mapping[str, Scalar], after: Mapping[str, Scalar]) -> str:
+    """What exploring did to each parameter, in words."""
+    told = []
+    for name, value in after.items():
+        old = before.get(name)
+        if name not in before:
+            told.append(f"{name} {_short(value)}, new")
+        elif value == old:
+            told.append(f"{name} stays {_short(value)}")
+        else:
+            told.append(f"{name} {_short(old)} → {_short(value)}")
+    return ", ".join([*told, *(f"{name} falls away" for name in before if name not in after)])
 
 
 def _short(value: object) -> str:

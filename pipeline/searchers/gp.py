@@ -1,6 +1,5 @@
 """Bayesian optimisation with a Gaussian process (Jones et al. 1998, Snoek et al. 2012), as scikit-learn has it."""
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.searchers.base import SearcherSettings, Tried, chance, losses
-from pipeline.space import Choice, Config, Grid, Place, Scalar, Switch, compose, draw, walk
+from pipeline.space import Config, draw, walk
+from pipeline.space.points import fitted_process, near, vector
 from pipeline.space.values import Count
 
 __all__ = ["GPSearch"]
@@ -19,9 +19,6 @@ _MOST = 200
 
 _LARGEST = 1e100
 """Losses beyond count as this one: squares of them would overflow."""
-
-_ITERATIONS = 30
-"""Of fitting the process' length scales: a draw should not take longer than it is worth."""
 
 _STEPS = (0.1, 0.02)
 """How far the neighbours of good configs lie from them, in parts of a parameter's width."""
@@ -56,7 +53,7 @@ class GPSearch(SearcherSettings):
         with threadpool_limits(1):
             improvement = _fitted(space, known)
             for step in _STEPS:
-                found += [_near(space, best[place % len(best)], step, rng) for place in range(self.candidates // 4)]
+                found += [near(space, best[place % len(best)], step, rng) for place in range(self.candidates // 4)]
                 order = np.argsort(-improvement(found), kind="stable")
                 best = found = [found[place] for place in order[:4]]
         return best[0]
@@ -72,62 +69,19 @@ def _fewer(known: list[tuple[Config, float]]) -> list[tuple[Config, float]]:
 def _fitted(space: Mapping[str, Any], known: Sequence[tuple[Config, float]]) -> Any:
     """The expected improvement as a function of configs, in standard deviations of the losses."""
     from scipy.stats import norm
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
-    points = np.array([_vector(space, config) for config, _ in known])
+    points = np.array([vector(space, config) for config, _ in known])
     found = np.clip([loss for _, loss in known], -_LARGEST, _LARGEST)
     # Without a limit one diverged trial hides all else.
     middle = np.median(found)
     found = np.minimum(found, middle + 3 * (middle - found.min()) + 1e-12)
     found = (found - found.mean()) / (found.std() or 1.0)
-    kernel = Matern(np.full(points.shape[1], 0.5), (0.05, 20.0), nu=2.5) + WhiteKernel(1e-3, (1e-6, 1.0))
-    process = GaussianProcessRegressor(kernel, alpha=1e-8, optimizer=_fit_scales)
-    with warnings.catch_warnings():
-        # A scale at its bound says that a parameter does not matter.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        process.fit(points, found)
+    process = fitted_process(points, found)
 
     def improvement(configs: Sequence[Config]) -> npt.NDArray[np.float64]:
-        mean, std = process.predict(np.array([_vector(space, config) for config in configs]), return_std=True)
+        mean, std = process.predict(np.array([vector(space, config) for config in configs]), return_std=True)
         better = (found.min() - mean) / np.maximum(std, 1e-9)
         gained: npt.NDArray[np.float64] = std * (better * norm.cdf(better) + norm.pdf(better))
         return gained
 
     return improvement
-
-
-def _fit_scales(loss: Any, start: npt.NDArray[np.float64], bounds: npt.NDArray[np.float64]) -> tuple[Any, Any]:
-    from scipy.optimize import minimize
-
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ITERATIONS})
-    return found.x, found.fun
-
-
-def _vector(space: Mapping[str, Any], config: Config) -> list[float]:
-    """A config as a point: each number's place from 0 to 1, the middle where it is absent; an axis for each choice."""
-    point: list[float] = []
-    for place in walk(space):
-        there = place.there(config)
-        if isinstance(place.domain, Choice | Grid | Switch):
-            chosen = place.domain.values.index(config[place.name]) if there else None
-            point += [float(number == chosen) for number in range(len(place.domain.values))]
-        elif place.drawn:
-            point.append(place.domain.unit(config[place.name]) if there else 0.5)
-    return point
-
-
-def _near(space: Mapping[str, Any], config: Config, step: float, rng: np.random.Generator) -> Config:
-    """A neighbour: numbers a step away, one in ten listed values drawn anew."""
-
-    def pick(place: Place) -> Scalar:
-        if not place.there(config):
-            return place.domain.draw(rng)  # type: ignore[no-any-return]
-        value = config[place.name]
-        if isinstance(place.domain, Choice | Grid | Switch):
-            return place.domain.draw(rng) if rng.random() < 0.1 else value
-        unit = place.domain.unit(value) + step * rng.normal()
-        return place.domain.at(min(max(unit, 0.0), 1.0))  # type: ignore[no-any-return]
-
-    return compose(space, pick)

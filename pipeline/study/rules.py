@@ -69,8 +69,8 @@ def _scheduler_fits_budget(job: TuneJob) -> Iterator[Fault]:
 
 
 def _weights_can_be_handed_over(job: TuneJob) -> Iterator[Fault]:
-    if job.scheduler.needs_checkpoint and job.function is not None:
-        allowed = "must be one without checkpoints for a function: another trial cannot go on from its state"
+    if job.scheduler.exploits and job.function is not None:
+        allowed = "must be one that hands over no weights for a function: another trial cannot go on from its state"
         yield Fault("scheduler", job.scheduler.kind, allowed)
 
 

@@ -92,4 +92,4 @@ def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
 
 def _stops_early(job: TuneJob) -> bool:
     """Whether the scheduler looks at trials before their end, and lets the poor ones go."""
-    return job.scheduler.next_milestone(0, job.budget.epochs) < job.budget.epochs and not job.scheduler.needs_checkpoint
+    return job.scheduler.next_milestone(0, job.budget.epochs) < job.budget.epochs and not job.scheduler.exploits

@@ -94,7 +94,7 @@ def kept_bytes(job: TuneJob, *, trials: int, workers: int, checkpoint: int) -> i
         checkpoint: Bytes of one.
     """
     # Where trials are paused at milestones all of them stay alive; and what is alive is never deleted.
-    alive = trials if job.scheduler.needs_checkpoint else min(trials, max(workers, 1))
+    alive = trials if job.scheduler.pauses else min(trials, max(workers, 1))
     top, gigabytes = job.checkpoints.top, job.checkpoints.gigabytes
     most = checkpoint * (2 * (trials if top is None else min(trials, top + alive)) + alive)
     if gigabytes is None:

@@ -1,0 +1,127 @@
+"""Whose turn it is: which trial a free worker starts or goes on with, and which ones have had their last.
+
+Every trial ends here, in exactly one state and with a decision that says why.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pipeline.execution.recorder import DecisionRow, Recorder, decision_row
+from pipeline.execution.trial import Trial, tried
+from pipeline.schedulers import Chosen, Decision, Scheduler
+from pipeline.study import TuneJob, layout
+from pipeline.study.drawing import config_of_trial
+
+__all__ = ["Turns"]
+
+
+class Turns:
+    """Hands trials out, new and paused ones, as the scheduler chooses.
+
+    Args:
+        job: The study's job.
+        scheduler: Who chooses.
+        recorder: Who writes decisions down.
+        trials: All trials by id, in the order of their draw; new ones are added.
+        limit: How many trials the study has at most.
+    """
+
+    def __init__(
+        self, job: TuneJob, scheduler: Scheduler, recorder: Recorder, trials: dict[str, Trial], *, limit: int
+    ) -> None:
+        self._job, self._scheduler, self._recorder = job, scheduler, recorder
+        self._trials, self._limit = trials, limit
+
+    def take(self) -> Trial | None:
+        """The trial that runs next, started; None where there is none now."""
+        candidates = self._candidates()
+        chosen = self._scheduler.choose(candidates) if candidates else None
+        self._dismiss([trial_id for trial_id in candidates if chosen is None or trial_id != chosen.trial_id])
+        if chosen is not None:
+            return self._go_on(self._trials[chosen.trial_id], chosen)
+        return self._drawn()
+
+    def exhaust(self) -> bool:
+        """All trials are drawn, none runs, and none was chosen: end those that are left, each with its reason.
+
+        Returns:
+            Whether any was left.
+        """
+        left = self._candidates()
+        self._dismiss(left, exhausted=True)
+        return bool(left)
+
+    def cut_off(self, why: str) -> None:
+        """The study is over: what waits or is paused will not go on.
+
+        Args:
+            why: Which limit was reached.
+        """
+        for trial_id in self._candidates():
+            trial = self._trials[trial_id]
+            trial.cut_off = True
+            self.end(trial, "stopped", decision_row(trial, "stop", Decision("stop", why)))
+
+    def end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> None:
+        """End a trial.
+
+        Args:
+            trial: The trial.
+            state: As what it ends.
+            row: Why.
+        """
+        self._recorder.decision(row)
+        trial.state = state
+        self._scheduler.end(trial.trial_id)
+
+    def _candidates(self) -> list[str]:
+        return [trial.trial_id for trial in self._trials.values() if trial.state in ("waiting", "paused")]
+
+    def _dismiss(self, candidates: Sequence[str], *, exhausted: bool = False) -> None:
+        for trial_id, decision in self._scheduler.dismissed(candidates, exhausted=exhausted).items():
+            trial = self._trials[trial_id]
+            # With more trials or epochs there may be something to go on for.
+            trial.cut_off = exhausted
+            self.end(trial, "stopped", decision_row(trial, "stop", decision))
+
+    def _go_on(self, trial: Trial, chosen: Chosen) -> Trial:
+        if chosen.promoted:
+            row = DecisionRow(
+                trial.trial_id,
+                trial.epoch,
+                "promote",
+                chosen.reason,
+                rung=chosen.rung,
+                cutoff=chosen.cutoff,
+                value=trial.value,
+            )
+        elif trial.started:
+            reason = f"Goes on after epoch {trial.epoch}: {chosen.reason}."
+            row = DecisionRow(trial.trial_id, trial.epoch, "resume", reason)
+        else:
+            return self._begin(trial)
+        self._recorder.decision(row)
+        return self._started(trial)
+
+    def _drawn(self) -> Trial | None:
+        index = len(self._trials)
+        if index >= self._limit:
+            return None
+        job = self._job
+        config = config_of_trial(job, index, (tried(trial, job.objective.mode) for trial in self._trials.values()))
+        seed = job.seed + index if job.trial_seeds else job.seed
+        trial = Trial(layout.trial_id(index), config, seed)
+        self._trials[trial.trial_id] = trial
+        self._scheduler.add(trial.trial_id, config)
+        return self._begin(trial)
+
+    def _begin(self, trial: Trial) -> Trial:
+        given = int(trial.trial_id) < len(self._job.start_with)
+        origin = "A config the study starts with." if given else "Drawn by the searcher."
+        self._recorder.decision(DecisionRow(trial.trial_id, 0, "start", origin, config_after=trial.config))
+        return self._started(trial)
+
+    def _started(self, trial: Trial) -> Trial:
+        trial.state, trial.started = "running", True
+        self._scheduler.start(trial.trial_id)
+        return trial

@@ -1,0 +1,83 @@
+"""The median stopping rule: whoever was never as good as most others were on average stops."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from pipeline.errors import Fault
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting
+from pipeline.space.values import Count
+
+__all__ = ["MedianStopping"]
+
+
+@dataclass(frozen=True)
+class MedianStopping(SchedulerSettings):
+    """Median stopping (Golovin et al. 2017, "Google Vizier: A Service for Black-Box Optimization").
+
+    As Ray's MedianStoppingRule has it: after each epoch a trial stops if its best value so far is worse than the median
+    of the other trials' running means, each over its epochs from the grace period to this one. Only trials that have
+    come as far count, those that ended included.
+
+    Args:
+        grace_period: Epochs that every trial gets, and from which on means are taken; at least 1.
+        min_samples_required: How many other trials must have come as far; at least 1.
+    """
+
+    grace_period: Count = 1
+    min_samples_required: Count = 3
+    kind: Literal["median"] = field(default="median", repr=False)
+
+    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
+        """A grace period beyond a trial's maximum would never end."""
+        if self.grace_period <= epochs:
+            return []
+        allowed = f"must be at most budget.epochs, which is {epochs}"
+        return [Fault("scheduler.grace_period", self.grace_period, allowed)]
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        """The next epoch: a running mean needs them all."""
+        return epoch + 1
+
+    def build(self, setting: Setting) -> Scheduler:
+        """The state machine for a study."""
+        return _Median(self, setting)
+
+
+class _Median(Scheduler):
+    def __init__(self, settings: MedianStopping, setting: Setting) -> None:
+        self._settings, self._setting = settings, setting
+        self._curves: dict[str, list[float]] = {}
+
+    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+        curve = self._curves.setdefault(trial_id, [])
+        if epoch <= len(curve):
+            return Decision("continue", f"epoch {epoch} was decided before")
+        curve.append(value)
+        if epoch < self._settings.grace_period:
+            return Decision("continue", f"{value:.6g} at epoch {epoch}, within the grace period")
+        if epoch >= self._setting.epochs:
+            return Decision("continue", f"{value:.6g} at epoch {epoch}, the last")
+        means = [
+            float(np.mean(other[self._settings.grace_period - 1 : epoch]))
+            for name, other in self._curves.items()
+            if name != trial_id and len(other) >= epoch
+        ]
+        if len(means) < self._settings.min_samples_required:
+            few = f"{len(means)} of at least {self._settings.min_samples_required}"
+            return Decision("continue", f"{value:.6g} at epoch {epoch}, where too few others have been: {few}")
+        maximised = self._setting.mode == "max"
+        cutoff, best = float(np.median(means)), max(curve) if maximised else min(curve)
+        border = f"{cutoff:.6g}, the median of the running means of {len(means)} others at epoch {epoch}"
+        own = f"{value:.6g}, best {best:.6g}"
+        if best < cutoff if maximised else best > cutoff:
+            return Decision("stop", f"{own}, is {'below' if maximised else 'above'} {border}", cutoff=cutoff)
+        return Decision("continue", f"{own}, reaches {border}", cutoff=cutoff)
+
+    def state(self) -> dict[str, Any]:
+        return {"curves": {trial_id: list(curve) for trial_id, curve in self._curves.items()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._curves = {trial_id: list(curve) for trial_id, curve in state["curves"].items()}

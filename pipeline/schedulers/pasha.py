@@ -1,0 +1,130 @@
+"""Progressive successive halving: epochs grow only as long as more of them change who is best."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.schedulers.base import Decision, Scheduler, Setting
+from pipeline.schedulers.promoting import Promoting
+from pipeline.schedulers.rungs import Rung, RungSettings, rungs
+from pipeline.space.values import Real
+
+__all__ = ["PASHA"]
+
+_PERCENTILE = 90
+"""Of the differences that come and go by chance: the paper's choice."""
+
+
+@dataclass(frozen=True)
+class PASHA(RungSettings):
+    """Progressive ASHA (Bohdal et al. 2023, "PASHA: Efficient HPO and NAS with Progressive Resource Allocation").
+
+    Promotes as PromotingASHA does, at first between the two lowest rungs alone. When a trial comes to the topmost rung
+    of now, the trials there are ranked by both rungs; where one lies beyond its place by more than `epsilon`, the next
+    rung is opened. Trials that are far ahead of the others need no more epochs to show it: none may reach its end.
+
+    Args:
+        grace_period: Epochs that every trial gets; the first rung. At least 1.
+        reduction_factor: From rung to rung the epochs grow by this factor, and one trial in so many goes on. At least
+            1.01.
+        epsilon: Differences of the objective up to this do not count in a ranking; at least 0. Unless given, it is the
+            noise seen so far: 90 % of the differences between trials that changed places and changed back are
+            smaller. Trials then report every epoch.
+    """
+
+    pauses: ClassVar[bool] = True
+    epsilon: Annotated[Real, Field(ge=0)] | None = None
+    kind: Literal["pasha"] = field(default="pasha", repr=False)
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        """The next epoch where noise is to be seen, else the next rung or the end."""
+        return epoch + 1 if self.epsilon is None else RungSettings.next_milestone(self, epoch, epochs)
+
+    def leaves_checkpoint(self, epoch: int, epochs: int) -> bool:
+        """At rungs alone: trials are paused there."""
+        return epoch in rungs(self.grace_period, self.reduction_factor, epochs)
+
+    def build(self, setting: Setting) -> Scheduler:
+        """The state machine for a study."""
+        at = rungs(self.grace_period, self.reduction_factor, setting.epochs)
+        return _PASHA((*at, setting.epochs), self, setting)
+
+
+class _PASHA(Promoting):
+    def __init__(self, at: Sequence[int], settings: PASHA, setting: Setting) -> None:
+        super().__init__(at, settings.reduction_factor, setting)
+        self._epsilon = settings.epsilon
+        self._top = at[min(1, len(at) - 1)]
+        self._curves: dict[str, dict[int, float]] = {}
+
+    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+        if self._epsilon is None:
+            self._curves.setdefault(trial_id, {}).setdefault(epoch, value)
+        again = epoch in self._rungs and trial_id in self._rungs[epoch].values
+        decision = super().report(trial_id, epoch, value)
+        if again or epoch != self._top or epoch == self._end:
+            return decision
+        _, top = self._open()[-2:]
+        return Decision("pause", f"{top.place(trial_id)}, the topmost now; {self._compared()}", rung=epoch)
+
+    def state(self) -> dict[str, Any]:
+        curves = {trial: {str(e): value for e, value in curve.items()} for trial, curve in self._curves.items()}
+        return {**super().state(), "top": self._top, "curves": curves}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        # What was the end in an earlier session may be no rung of this one.
+        self._top = next(epoch for epoch in self._rungs if epoch >= min(state["top"], self._end))
+        self._curves = {
+            trial: {int(epoch): value for epoch, value in curve.items()} for trial, curve in state["curves"].items()
+        }
+
+    def _open(self) -> list[Rung]:
+        return [rung for epoch, rung in self._rungs.items() if epoch <= self._top]
+
+    def _last_hope(self, waiting: set[str]) -> None:
+        """Nobody has to reach the end."""
+
+    def _farewell(self, trial_id: str) -> Decision:
+        rung = self._newest(trial_id)
+        if rung is None or rung.epoch != self._top:
+            return super()._farewell(trial_id)
+        reason = f"{rung.place(trial_id)}, the topmost; more epochs would not change who is best"
+        return Decision("stop", reason, rung=rung.epoch)
+
+    def _compared(self) -> str:
+        """Whether the two topmost rungs rank alike, in words; opens the next one where they do not."""
+        below, top = self._open()[-2:]
+        epsilon = self._noise(below.epoch) if self._epsilon is None else self._epsilon
+        order = [trial_id for trial_id in below.ranking if trial_id in top.values]
+        for trial_id, other in zip(top.ranking, order, strict=True):
+            if abs(below.values[trial_id] - below.values[other]) > epsilon:
+                self._top = next(epoch for epoch in self._rungs if epoch > self._top)
+                return (
+                    f"trial {trial_id} has another place than at rung {below.epoch}, by more than {epsilon:.3g}: rung "
+                    f"{self._top} is opened"
+                )
+        return f"rung {below.epoch} ranks them alike, within {epsilon:.3g}"
+
+    def _noise(self, below: int) -> float:
+        """How far apart trials are that changed places and changed back; 0 where none did.
+
+        Args:
+            below: The rung in epochs beyond which trials count.
+        """
+        distances = []
+        beyond = [curve for curve in self._curves.values() if max(curve) > below]
+        for one, other in combinations(beyond, 2):
+            epochs = sorted(one.keys() & other.keys())
+            if not epochs or epochs[-1] <= below:
+                continue
+            apart = np.array([one[epoch] - other[epoch] for epoch in epochs])
+            alike = (apart > 0) == (apart[-1] > 0)
+            swapped = np.flatnonzero(~alike)
+            if len(swapped) and alike[: swapped[-1]].any():
+                distances.append(abs(float(apart[-1])))
+        return float(np.percentile(distances, _PERCENTILE)) if distances else 0.0
