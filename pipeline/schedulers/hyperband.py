@@ -204,7 +204,7 @@ class _Hyperband(Scheduler):
 
     def _free(self, trial_id: str) -> bool:
         rung = self._of[trial_id].newest(trial_id)
-        return rung is None or trial_id in rung.promoted
+        return rung is None or rung.epoch == self._at[-1] or trial_id in rung.promoted
 
     def _turn(self, trial_id: str) -> tuple[int, tuple[int, str]]:
         """The furthest first: what it leaves behind can be deleted sooner."""

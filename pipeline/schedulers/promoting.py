@@ -122,7 +122,7 @@ class Promoting(Scheduler):
     def _held(self, trial_id: str) -> bool:
         """Whether a rung holds a trial that may still be promoted from there."""
         rung = self._newest(trial_id)
-        return rung is not None and trial_id not in rung.promoted
+        return rung is not None and rung.epoch != self._end and trial_id not in rung.promoted
 
     def _newest(self, trial_id: str) -> Rung | None:
         """The highest rung at which a trial reported."""

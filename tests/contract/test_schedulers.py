@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.schedulers import SCHEDULERS, Decision, Scheduler, SchedulerSettings, Setting
+from pipeline.schedulers import SCHEDULERS, Chosen, Decision, Scheduler, SchedulerSettings, Setting
 from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, draw, fits
 
 _SPACE = {
@@ -29,6 +29,10 @@ class Played:
     ends: dict[str, list[str]] = field(default_factory=dict)
     needed: list[set[tuple[str, int]]] = field(default_factory=list)
     starts: list[str] = field(default_factory=list)
+    chosen: list[tuple[Chosen, int]] = field(default_factory=list)
+    """With the epoch at which the trial stood."""
+    dismissed: list[tuple[str, int, Decision]] = field(default_factory=list)
+    epochs: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Play:
     """At these steps the trial's worker is lost: it goes on from its last milestone, and reports again."""
     failing: frozenset[str] = frozenset()
     """These trials fail at their second milestone."""
+    diverging: frozenset[str] = frozenset()
+    """The objective of these trials is NaN from the middle on."""
     reloads: bool = False
     """Go through JSON before every step."""
 
@@ -68,31 +74,46 @@ class Play:
                 scheduler = self.settings.build(self.setting())
                 scheduler.restore(state)
             while len(running) < self.workers:
-                if len(configs) < self.trials and set(waiting) <= set(played.starts):
+                chosen = scheduler.choose(tuple(waiting))
+                rest = [trial for trial in waiting if chosen is None or trial != chosen.trial_id]
+                self._dismiss(scheduler, scheduler.dismissed(rest, exhausted=False), waiting, epochs, played)
+                if chosen is not None:
+                    trial = chosen.trial_id
+                    assert trial in waiting
+                    waiting.remove(trial)
+                    played.chosen.append((chosen, epochs[trial]))
+                elif len(configs) < self.trials:
                     trial = f"{len(configs):04d}"
                     configs[trial] = draw(_SPACE, np.random.default_rng([self.seed, len(configs)]))
                     epochs[trial] = saved[trial] = 0
                     scheduler.add(trial, configs[trial])
-                    waiting.append(trial)
-                chosen = scheduler.choose(tuple(waiting))
-                if chosen is None:
-                    assert not waiting, "a worker is left idle though a trial waits and all are drawn"
+                else:
+                    assert self.settings.pauses or not waiting, "a worker is left idle though a trial waits"
                     break
-                waiting.remove(chosen)
-                running.append(chosen)
-                scheduler.start(chosen)
-                played.starts.append(chosen)
+                running.append(trial)
+                scheduler.start(trial)
+                played.starts.append(trial)
             if not running:
+                left = scheduler.dismissed(tuple(waiting), exhausted=True)
+                assert left.keys() == set(waiting)
+                self._dismiss(scheduler, left, waiting, epochs, played)
                 break
             trial = running[int(order.integers(len(running)))]
             epoch = self.settings.next_milestone(epochs[trial], self.epochs)
             assert epochs[trial] < epoch <= self.epochs
             epochs[trial] = epoch
             value = self.value(configs[trial], epoch, int(trial))
+            diverged = trial in self.diverging and epoch > self.epochs // 2
+            if diverged:
+                # A worker fails a trial without asking: the scheduler is told of the end alone.
+                scheduler.end(trial)
+                played.ends.setdefault(trial, []).append("failed")
+                running.remove(trial)
+                continue
             decision = scheduler.report(trial, epoch, value)
             played.decisions.append((trial, epoch, value, decision))
             played.needed.append(scheduler.needed())
-            if step in self.lost and decision.action == "continue":
+            if step in self.lost and decision.action == "continue" and epoch < self.epochs:
                 epochs[trial] = saved[trial]
                 running.remove(trial)
                 waiting.append(trial)
@@ -116,7 +137,22 @@ class Play:
                 running.remove(trial)
             if not ended and decision.action != "continue":
                 waiting.append(trial)
+        played.epochs = epochs
         return played
+
+    def _dismiss(
+        self,
+        scheduler: Scheduler,
+        dismissed: dict[str, Decision],
+        waiting: list[str],
+        epochs: dict[str, int],
+        played: Played,
+    ) -> None:
+        for trial, decision in dismissed.items():
+            waiting.remove(trial)
+            scheduler.end(trial)
+            played.ends.setdefault(trial, []).append("stopped")
+            played.dismissed.append((trial, epochs[trial], decision))
 
     def value(self, config: Config, epoch: int, trial: int) -> float:
         """The trial's curve; no two are the same."""
@@ -148,7 +184,45 @@ def test_every_trial_ends_once(play: Play) -> None:
     ends = play().ends
     assert set(ends) == {f"{i:04d}" for i in range(play.trials)}
     assert all(len(states) == 1 for states in ends.values())
-    assert any(states == ["completed"] for states in ends.values())
+    # PASHA alone may know who is best before anybody is at the end.
+    assert play.settings.kind == "pasha" or any(states == ["completed"] for states in ends.values())
+
+
+@given(play=_plays)
+def test_the_budget_is_kept(play: Play) -> None:
+    """No trial trains beyond its maximum, none is drawn beyond the study's, and whoever is completed is at its end."""
+    played = play()
+    assert set(played.epochs) == {f"{i:04d}" for i in range(play.trials)}
+    assert max(epoch for _, epoch, *_ in played.decisions) <= play.epochs
+    assert all(played.epochs[t] == play.epochs for t, states in played.ends.items() if states == ["completed"])
+
+
+@given(play=_plays)
+def test_promotions_say_from_where(play: Play) -> None:
+    """Only trials that stand at a rung are promoted from it, once each, at or above its cutoff; all choices say why."""
+    played = play()
+    promoted = [(chosen.trial_id, chosen.rung) for chosen, _ in played.chosen if chosen.promoted]
+    assert len(promoted) == len(set(promoted))
+    values = {(trial, epoch): value for trial, epoch, value, _ in reversed(played.decisions)}
+    for chosen, epoch in played.chosen:
+        assert chosen.reason.strip()
+        if not chosen.promoted:
+            assert (chosen.rung, chosen.cutoff) == (None, None)
+            continue
+        assert play.settings.pauses
+        assert chosen.rung == epoch
+        value = values[chosen.trial_id, epoch]
+        assert value >= chosen.cutoff if play.mode == "max" else value <= chosen.cutoff
+        assert f"{value:.6g}" in chosen.reason
+
+
+@given(play=_plays)
+def test_who_waits_in_vain_is_told_why(play: Play) -> None:
+    """A trial that is not promoted to the end is stopped with its rung, value and place."""
+    for _, epoch, decision in play().dismissed:
+        assert decision.action == "stop"
+        assert decision.rung == epoch
+        assert f"at rung {epoch}" in decision.reason
 
 
 @given(epochs=st.integers(1, 200), kind=st.sampled_from(sorted(SCHEDULERS)))
@@ -177,6 +251,10 @@ def test_minimising_is_maximising_the_negative(play: Play) -> None:
         (t, e, d.action, d.parent_trial, d.config) for t, e, _, d in down.decisions
     ]
     assert [d.cutoff for *_, d in up.decisions] == [None if d.cutoff is None else -d.cutoff for *_, d in down.decisions]
+    assert up.starts == down.starts
+    assert [(t, d.cutoff) for t, _, d in up.dismissed] == [
+        (t, None if d.cutoff is None else -d.cutoff) for t, _, d in down.dismissed
+    ]
 
 
 @given(play=_plays)
@@ -212,10 +290,19 @@ def test_a_failing_trial_takes_no_other_with_it(settings: SchedulerSettings, wor
     assert len(ends) == 8
     assert all(len(states) == 1 for states in ends.values())
     assert all("failed" not in ends[trial] for trial in ends if trial not in ("0001", "0004"))
-    assert sum(states == ["completed"] for states in ends.values()) >= 1
+    assert settings.kind == "pasha" or any(states == ["completed"] for states in ends.values())
 
 
-def test_no_trial_waits_for_ever(settings: SchedulerSettings) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_nan_takes_no_other_with_it(settings: SchedulerSettings, workers: int) -> None:
+    """Trials that diverge fail if they get that far; the others end as they should, and none waits for them."""
+    ends = Play(settings, workers=workers, trials=12, diverging=frozenset({"0000", "0003", "0007"}))().ends
+    assert len(ends) == 12
+    assert all(len(states) == 1 for states in ends.values())
+    assert {trial for trial, states in ends.items() if states == ["failed"]} <= {"0000", "0003", "0007"}
+
+
+def test_every_trial_has_a_turn(settings: SchedulerSettings) -> None:
     """On one worker every trial is started, in the order in which it was drawn."""
     starts = list(dict.fromkeys(Play(settings, workers=1)().starts))
     assert starts == [f"{i:04d}" for i in range(8)]
@@ -227,7 +314,7 @@ def test_the_earlier_trial_is_chosen(settings: SchedulerSettings, ids: list[str]
     scheduler = settings.build(Setting(_SPACE, "max", 9, len(ids), 0))
     for trial in ids:
         scheduler.add(trial, draw(_SPACE, np.random.default_rng(0)))
-    assert scheduler.choose(ids) == min(ids, key=int)
+    assert scheduler.choose(ids).trial_id == min(ids, key=int)
     assert scheduler.choose([]) is None
 
 
@@ -239,7 +326,7 @@ def test_what_is_needed_is_there(play: Play) -> None:
     for (trial, epoch, _, decision), needed in zip(played.decisions, played.needed, strict=True):
         reported.add((trial, epoch))
         assert needed <= reported
-        assert not needed or play.settings.needs_checkpoint
+        assert not needed or play.settings.exploits
         if decision.action == "exploit":
             assert (decision.parent_trial, decision.parent_epoch) in needed
 
@@ -257,6 +344,8 @@ def test_exploits_take_over_better_trials(play: Play) -> None:
             assert decision.parent_epoch == newest[decision.parent_trial][0]
             assert newest[decision.parent_trial][1] > value
             assert fits(_SPACE, decision.config)
+            assert fits(_SPACE, decision.parent_config)
+            assert all(name in decision.explored for name in decision.config)
         else:
             assert (decision.parent_trial, decision.parent_epoch, decision.config) == (None, None, None)
         if epoch == play.epochs or decision.action == "stop":

@@ -58,7 +58,7 @@ def _job(**fields: Any) -> TuneJob:
             {**_MODEL, "scheduler": PBT(interval=9)},
             "scheduler.interval: must be at most budget.epochs, which is 8; found 9",
         ),
-        ({**_FUNCTION, "scheduler": "pbt"}, "scheduler: must be one without checkpoints for a function"),
+        ({**_FUNCTION, "scheduler": "pbt"}, "scheduler: must be one that hands over no weights for a function"),
         ({**_MODEL, "resources": Resources(gpus=1.5)}, "resources.gpus: must be whole above 1; found 1.5"),
         ({**_MODEL, "resources": Resources(gpus=2)}, "resources.strategy: must be 'mirrored' where a trial has more"),
         ({**_MODEL, "space": {"batch_size": 0}}, "space.batch_size: must be whole numbers of at least 1; found 0"),
