@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.base import Dataset, Split
 from pipeline.errors import TunepipeError, UserError
-from pipeline.schedulers import ASHA, FIFO, PBT
+from pipeline.schedulers import ASHA, FIFO, PASHA, PB2, PBT, Hyperband, MedianStopping, PromotingASHA
 from pipeline.searchers import CMASearch, GPSearch, GridSearch, RandomSearch, SobolSearch, TPESearch
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
 from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ASHA",
     "FIFO",
+    "PASHA",
+    "PB2",
     "PBT",
     "Budget",
     "CMASearch",
@@ -28,10 +30,13 @@ __all__ = [
     "GPSearch",
     "Grid",
     "GridSearch",
+    "Hyperband",
     "IntUniform",
     "LogUniform",
+    "MedianStopping",
     "Normal",
     "Objective",
+    "PromotingASHA",
     "QUniform",
     "RandomSearch",
     "Resources",

@@ -7,11 +7,14 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from pipeline import ASHA, PBT, Budget, Checkpoints, Resources, TuneJob
+from pipeline import Budget, Checkpoints, Resources, TuneJob
+from pipeline.schedulers import FIFO, SCHEDULERS
 
 FILE = Path(__file__).parents[1] / "docs/jobs.md"
 
-CLASSES = {cls.__name__: cls for cls in (TuneJob, Budget, Resources, Checkpoints, ASHA, PBT)}
+SCHEDULERS_WITH_FIELDS = [cls for cls in SCHEDULERS.values() if cls is not FIFO]
+
+CLASSES = {cls.__name__: cls for cls in (TuneJob, Budget, Resources, Checkpoints, *SCHEDULERS_WITH_FIELDS)}
 
 
 def documented(text: str) -> str:

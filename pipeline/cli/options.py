@@ -64,7 +64,10 @@ Fields = Annotated[
 ]
 Scheduler = Annotated[
     str | None,
-    typer.Option(help="Who stops trials early: asha, pbt or fifo (nobody).", show_default=False),
+    typer.Option(
+        help="Who stops trials early: asha, promoting-asha, pasha, hyperband, median, pbt, pb2 or fifo (nobody).",
+        show_default=False,
+    ),
 ]
 Search = Annotated[
     str | None,

@@ -83,7 +83,16 @@ def _what(results: Results) -> str:
     over = f"over {_some(drawn)}" if drawn else "with a fixed config"
     data = f" on {job['data']}" if isinstance(job["data"], str) else ""
     scheduler, searcher = job["scheduler"]["kind"], job["searcher"]["kind"]
-    names = {"asha": "ASHA", "pbt": "population based training", "fifo": "no early stopping"}
+    names = {
+        "asha": "ASHA",
+        "promoting-asha": "ASHA that pauses and promotes",
+        "pasha": "PASHA",
+        "hyperband": "Hyperband",
+        "median": "median stopping",
+        "pbt": "population based training",
+        "pb2": "population based bandits",
+        "fifo": "no early stopping",
+    }
     draws = {"tpe": "TPE", "cma": "CMA-ES", "gp": "a Gaussian process", "sobol": "Sobol search"}
     return (
         f"This study looked for the {goal} {objective.metric}{data} {over}, with "

@@ -88,13 +88,17 @@ DECISIONS = (
     Column("trial_id", _text, "The trial it is about."),
     Column("epoch", _whole, "The trial's epoch at that time; 0 before the first."),
     Column("kind", _text, "start, stop, pause, promote, exploit, explore, fail, retry, resume or finish."),
-    Column("rung", _whole, "The rung in epochs, where the scheduler has rungs."),
+    Column("rung", _whole, "The rung in epochs, where the scheduler has rungs; for promote, the one it goes on from."),
     Column("cutoff", _real, "The value that had to be reached."),
     Column("value", _real, "The trial's objective that was compared."),
     Column("parent_trial", _text, "For exploit: whose weights were taken."),
     Column("parent_epoch", _whole, "For exploit: that trial's epoch."),
-    Column("config_before", _text, "For start, exploit and explore: the config until then, as JSON."),
-    Column("config_after", _text, "For start, exploit and explore: the config from then on, as JSON."),
+    Column("config_before", _text, "For exploit: its own config until then; for explore: the one taken over, as JSON."),
+    Column(
+        "config_after",
+        _text,
+        "For start and explore: the config from then on; for exploit: the one taken over, as JSON.",
+    ),
     Column("reason", _text, "Why, in words."),
 )
 """One row for each decision about a trial, with its reason."""

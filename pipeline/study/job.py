@@ -70,7 +70,7 @@ class TuneJob(BaseModel):
         space: Parameter name → domain, or a plain value for a fixed one. Names are lower-case. A Switch holds
             parameters that only some trials have.
         objectives: What is to be made best, one or several; a scheduler looks at the first.
-        scheduler: ASHA(…), PBT(…), FIFO(), or a name.
+        scheduler: Who stops trials early: ASHA(…), PBT(…), FIFO(), another of the schedulers, or a name.
         searcher: RandomSearch(), GridSearch(), SobolSearch(), TPESearch(…), CMASearch(…), GPSearch(…), or a name.
         start_with: Configs that are tried before anything is drawn. Each may be partial: what is left out is drawn.
         budget: When the study ends.

@@ -77,8 +77,11 @@ def rungs_of(results: Results) -> pd.DataFrame:
     decided = results.decisions[results.decisions["rung"].notna()].drop_duplicates(["trial_id", "rung"], keep="last")
     rung = decided["rung"].astype(int)
     stopped = decided["kind"].eq("stop").groupby(rung).sum()
-    # Those that go on leave no decision: whoever trained that far was compared there.
-    reached = [int((results.trials["epochs"] >= at).sum()) for at in stopped.index]
+    # One who pauses leaves a decision wherever it was compared, in the rungs of its own bracket; else those that go on
+    # leave none, and whoever trained that far was compared there.
+    pausing = decided["kind"].isin(["pause", "promote"]).any()
+    epochs = results.trials["epochs"]
+    reached = [int((rung == at).sum() if pausing else (epochs >= at).sum()) for at in stopped.index]
     return pd.DataFrame({"rung": stopped.index, "reached": reached, "stopped": stopped.to_numpy(int)})
 
 
