@@ -46,9 +46,9 @@ def test_the_population_advances_together() -> None:
         "pause",
         "0.6 is number 1 of 2 trials at epoch 1; makes room for trial 0002 at epoch 0",
     )
-    assert scheduler.choose(["0000", "0001", "0002"]) == "0002"
+    assert scheduler.choose(["0000", "0001", "0002"]).trial_id == "0002"
     assert _report(scheduler, "0002", 1, 0.4).action == "pause"
-    assert scheduler.choose(["0000", "0001", "0002"]) == "0000"
+    assert scheduler.choose(["0000", "0001", "0002"]).trial_id == "0000"
 
 
 def test_nobody_pauses_to_be_chosen_again() -> None:
@@ -68,7 +68,7 @@ def test_a_lost_worker_s_trial_waits_again() -> None:
     scheduler = _built(PBT(quantile=0), 2)
     scheduler.start("0000")
     scheduler.start("0001")
-    assert scheduler.choose(["0000"]) == "0000"
+    assert scheduler.choose(["0000"]).trial_id == "0000"
     assert scheduler.report("0001", 1, 0.5).action == "pause"
 
 
@@ -83,9 +83,10 @@ def test_the_lowest_take_over_the_uppermost() -> None:
     assert decision.cutoff == 0.5
     assert decision.config["layers"] == 2
     assert min(abs(decision.config["lr"] - 0.04 * factor) for factor in (0.8, 1.2)) < 1e-12
-    assert decision.reason.startswith(
-        "0.4 is among the lowest 1 of 4 trials; takes over trial 0003, 0.9 at its epoch 1, and explores lr 0.04 → 0.0"
-    )
+    assert decision.reason == "0.4 is among the lowest 1 of 4 trials; takes over trial 0003, 0.9 at its epoch 1"
+    assert decision.parent_config == {"lr": 0.04, "layers": 2}
+    assert decision.explored.startswith("times 0.8 or 1.2, or drawn anew: lr 0.04 → 0.0")
+    assert decision.explored.endswith(", layers stays 2")
     assert scheduler.needed() >= {("0003", 1)}
     assert ("0000", 1) not in scheduler.needed()
 
@@ -102,7 +103,7 @@ def test_exploring_another_branch_brings_its_parameters() -> None:
         decision = _report(scheduler, "0000", 1, 0.1)
         assert fits(space, decision.config)
         if decision.config["schedule"] == "cyclic":
-            assert f"schedule constant → cyclic, period {decision.config['period']}" in decision.reason
+            assert f"schedule constant → cyclic, period {decision.config['period']}, new" in decision.explored
         seen.add(decision.config["schedule"])
     assert seen == {"constant", "cyclic"}
 

@@ -1,0 +1,182 @@
+"""Hyperband."""
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.schedulers import Hyperband, Scheduler, Setting
+from tests.unit.schedulers.simulated import Curve, curves, negative, played
+
+
+def _built(settings: Hyperband, trials: int, *, epochs: int, added: int | None = None, mode: str = "max") -> Scheduler:
+    scheduler = settings.build(Setting({}, mode, epochs, trials, 0))
+    for i in range(trials if added is None else added):
+        scheduler.add(f"{i:04d}", {})
+    return scheduler
+
+
+def _reports(scheduler: Scheduler, epoch: int, values: Sequence[float], first: int = 0) -> None:
+    for i, value in enumerate(values, first):
+        scheduler.start(f"{i:04d}")
+        assert scheduler.report(f"{i:04d}", epoch, value).action == "pause"
+
+
+def _ids(*numbers: int) -> list[str]:
+    return [f"{i:04d}" for i in numbers]
+
+
+def _reference(found: Sequence[Curve], eta: int, highest: int) -> dict[str, int]:
+    """Algorithm 1 of the paper, over and over, on so many configs: how far each comes."""
+    reached, rest = {}, list(range(len(found)))
+    while rest:
+        for s in reversed(range(highest + 1)):
+            n = math.ceil((highest + 1) / (s + 1) * eta**s)
+            alive, rest = rest[:n], rest[n:]
+            for i in range(s + 1):
+                epochs = eta ** (highest - s + i)
+                reached |= {f"{trial:04d}": epochs for trial in alive}
+                ranked = sorted(alive, key=lambda trial: -found[trial](epochs))
+                alive = ranked[: max(1, math.floor(len(alive) / eta))]
+    return reached
+
+
+@given(
+    trials=st.integers(1, 60),
+    seed=st.integers(0, 10_000),
+    eta=st.sampled_from([2, 3, 4]),
+    highest=st.integers(1, 3),
+    mode=st.sampled_from(["max", "min"]),
+)
+def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, highest: int, mode: str) -> None:
+    """Bracket by bracket and round by round, each trial comes as far; the last bracket may have too few trials."""
+    found = curves(trials, seed)
+    reached, _ = played(
+        Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), eta**highest, mode
+    )
+    assert reached == _reference(found, eta, highest)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    eta=st.sampled_from([2, 3, 4]),
+    highest=st.integers(1, 3),
+    mode=st.sampled_from(["max", "min"]),
+)
+def test_a_bracket_halves_as_in_ray(seed: int, eta: int, highest: int, mode: str) -> None:
+    """The first bracket, where Ray's HyperBand rounds nothing: the same go on at each rung.
+
+    Elsewhere Ray keeps one more where the division leaves a remainder, and begins with the bracket that stops none.
+    """
+    from ray.tune.schedulers.hyperband import _Bracket
+
+    epochs, trials = eta**highest, eta**highest
+    sign = 1 if mode == "max" else -1
+    found = curves(trials, seed)
+    reached, _ = played(Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), epochs, mode)
+    theirs = _Bracket("epoch", trials, 1, epochs, eta, highest)
+    alive = [f"{i:04d}" for i in range(trials)]
+    for trial in alive:
+        theirs.add_trial(trial)
+    for power in range(highest):
+        for trial in alive:
+            theirs.update_trial_stats(trial, {"epoch": eta**power, "m": sign * found[int(trial)](eta**power)})
+        assert theirs.cur_iter_done()
+        alive, bad = theirs.successive_halving("m", sign)
+        for trial in bad:
+            theirs.cleanup_trial(trial)
+        assert {trial for trial, epoch in reached.items() if epoch > eta**power} == set(alive)
+
+
+def test_a_rung_waits_for_the_whole_bracket() -> None:
+    """By hand: a worker that would have to wait draws for the next bracket; the last to come decides."""
+    scheduler = _built(Hyperband(reduction_factor=2), 8, epochs=2, added=2)
+    _reports(scheduler, 1, [0.2])
+    scheduler.start("0001")
+    assert scheduler.choose(_ids(0)) is None
+    scheduler.add("0002", {})
+    scheduler.start("0002")
+    assert "bracket 1 compares nothing" in scheduler.report("0002", 1, 0.1).reason
+    assert (
+        scheduler.report("0001", 1, 0.4).reason
+        == "0.4 is number 1 of 2 at rung 1 so far; waits for the others of bracket 0"
+    )
+    chosen = scheduler.choose(_ids(0, 1))
+    assert (chosen.trial_id, chosen.promoted, chosen.rung, chosen.cutoff) == ("0001", True, 1, 0.4)
+    assert chosen.reason == "0.4 is number 1 of 2 at rung 1 of bracket 0, one of the 1 that go on"
+    gone = scheduler.dismissed(_ids(0), exhausted=False)["0000"]
+    assert (gone.action, gone.rung, gone.cutoff) == ("stop", 1, 0.4)
+    assert gone.reason == "0.2 is number 2 of 2 at rung 1 of bracket 0, of which one goes on"
+
+
+def test_a_failed_trial_is_not_waited_for() -> None:
+    """Its place is lost: of four, one of which fails, two go on."""
+    scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
+    _reports(scheduler, 1, [0.1, 0.2, 0.3])
+    scheduler.start("0003")
+    assert scheduler.choose(_ids(0, 1, 2)) is None
+    scheduler.end("0003")
+    assert scheduler.choose(_ids(0, 1, 2)).trial_id == "0001"
+    assert list(scheduler.dismissed(_ids(0, 2), exhausted=False)) == ["0000"]
+
+
+def test_what_was_cut_off_is_waited_for_again() -> None:
+    """A study that is given more goes on where it was: trials that ended with it are candidates, and are missed."""
+    scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
+    _reports(scheduler, 1, [0.1, 0.2])
+    for trial in _ids(0, 1, 2, 3):
+        scheduler.end(trial)
+    assert scheduler.choose(_ids(0, 1, 2, 3)).trial_id == "0002"
+    assert scheduler.dismissed(_ids(0, 1, 3), exhausted=False) == {}
+
+
+@pytest.mark.parametrize(("value", "action"), [(0.95, "continue"), (0.5, "stop")])
+def test_who_comes_late_is_held_to_what_was_decided(value: float, action: str) -> None:
+    """A trial thought to have ended comes back when its rung is decided: it goes on if it reaches the cutoff."""
+    scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
+    _reports(scheduler, 1, [0.1, 0.9, 0.8])
+    scheduler.end("0003")
+    assert scheduler.choose(_ids(0, 1, 2)).trial_id == "0001"
+    scheduler.choose(_ids(0, 2, 3))
+    scheduler.start("0003")
+    decision = scheduler.report("0003", 1, value)
+    assert (decision.action, decision.cutoff) == (action, 0.8)
+
+
+def test_more_trials_open_a_bracket_of_their_own() -> None:
+    """Where the last one has begun to compare with fewer than it might have had."""
+    scheduler = _built(Hyperband(reduction_factor=2), 2, epochs=4)
+    _reports(scheduler, 1, [0.1, 0.9])
+    assert scheduler.choose(_ids(0, 1)).trial_id == "0001"
+    more = Hyperband(reduction_factor=2).build(Setting({}, "max", 4, 8, 0))
+    more.restore(scheduler.state())
+    more.add("0002", {})
+    more.start("0002")
+    assert "bracket 1" in more.report("0002", 1, 0.5).reason
+
+
+def test_more_epochs_compare_where_the_end_was() -> None:
+    """Trials completed at 4 epochs are given 8: the best half of their bracket goes on from there."""
+    settings = Hyperband(reduction_factor=2)
+    first = _built(settings, 4, epochs=4)
+    _reports(first, 1, [0.1, 0.2, 0.8, 0.9])
+    for trial, value in (("0002", 0.85), ("0003", 0.9)):
+        assert first.choose(_ids(2, 3)) is not None
+        first.start(trial)
+        first.report(trial, 2, value)
+    assert first.choose(_ids(2, 3)).trial_id == "0003"
+    first.start("0003")
+    first.report("0003", 4, 0.95)
+    first.end("0003")
+    second = settings.build(Setting({}, "max", 8, 4, 0))
+    second.restore(first.state())
+    chosen = second.choose(_ids(3))
+    assert (chosen.trial_id, chosen.rung) == ("0003", 4)
+
+
+def test_fractions_are_rounded_up() -> None:
+    """Rungs are those of ASHA: the grace period times powers of the factor."""
+    settings = Hyperband(grace_period=2, reduction_factor=2.5)
+    assert [settings.next_milestone(epoch, 40) for epoch in (0, 2, 5, 13, 32)] == [2, 5, 13, 32, 40]

@@ -1,0 +1,144 @@
+"""Progressive successive halving."""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.schedulers import PASHA, AnyScheduler, PromotingASHA, Scheduler, Setting
+from tests.unit.schedulers.simulated import Curve, curves, negative, played
+
+
+def _built(settings: PASHA, trials: int, *, epochs: int = 8) -> Scheduler:
+    scheduler = settings.build(Setting({}, "max", epochs, trials, 0))
+    for i in range(trials):
+        scheduler.add(f"{i}", {})
+    return scheduler
+
+
+def _noise(found: Sequence[Curve], reached: dict[int, int], below: int) -> float:
+    """As the authors' code has it: pairs beyond a rung that swapped and swapped back before their newest epoch."""
+    distances = []
+    for one, other in combinations(sorted(reached), 2):
+        newest = min(reached[one], reached[other])
+        if newest <= below:
+            continue
+        now = found[one](newest) > found[other](newest)
+        opposite = back = False
+        for epoch in range(newest - 1, 0, -1):
+            then = found[one](epoch) > found[other](epoch)
+            opposite = opposite or then != now
+            back = back or (opposite and then == now)
+        if back:
+            distances.append(abs(found[one](newest) - found[other](newest)))
+    return float(np.percentile(distances, 90)) if distances else 0.0
+
+
+def _reference(found: Sequence[Curve], rungs: Sequence[int], eta: float, epsilon: float | None) -> dict[str, int]:
+    """Algorithm 1 of the paper on one worker: how far each trial comes."""
+    done: list[dict[int, float]] = [{} for _ in rungs]
+    promoted: list[set[int]] = [set() for _ in rungs]
+    reached: dict[int, int] = {}
+    top, drawn = 1, 0
+    while True:
+        job = None
+        for k in reversed(range(top)):
+            best = sorted(done[k], key=lambda t: -done[k][t])[: math.floor(len(done[k]) / eta)]
+            job = next(((t, k + 1) for t in best if t not in promoted[k]), None)
+            if job is not None:
+                promoted[k].add(job[0])
+                break
+        if job is None and drawn < len(found):
+            job, drawn = (drawn, 0), drawn + 1
+        if job is None:
+            return {f"{trial:04d}": epochs for trial, epochs in reached.items()}
+        trial, k = job
+        reached[trial] = rungs[k]
+        done[k][trial] = found[trial](rungs[k])
+        if k == top and top < len(rungs) - 1:
+            allowed = _noise(found, reached, rungs[k - 1]) if epsilon is None else epsilon
+            above = sorted(done[k], key=lambda t: -done[k][t])
+            below = sorted(done[k], key=lambda t: -done[k - 1][t])
+            soft = [{t for t in below if abs(done[k - 1][t] - done[k - 1][at]) <= allowed} for at in below]
+            if any(t not in group for t, group in zip(above, soft, strict=True)):
+                top += 1
+
+
+@given(
+    trials=st.integers(1, 40),
+    seed=st.integers(0, 10_000),
+    eta=st.sampled_from([2, 3]),
+    top=st.integers(1, 4),
+    epsilon=st.sampled_from([None, 0.0, 0.01, 0.1]),
+    noise=st.sampled_from([0.0, 0.02, 0.2]),
+    mode=st.sampled_from(["max", "min"]),
+)
+def test_grows_as_the_paper_does(
+    trials: int, seed: int, eta: int, top: int, epsilon: float | None, noise: float, mode: str
+) -> None:
+    """On one worker each trial comes as far as in the paper's algorithm, with a given epsilon and with a seen one."""
+    found = curves(trials, seed, noise=noise)
+    settings = PASHA(reduction_factor=eta, epsilon=epsilon)
+    reached, _ = played(settings, found if mode == "max" else negative(found), eta**top, mode)
+    assert reached == _reference(found, [eta**k for k in range(top + 1)], eta, epsilon)
+
+
+def test_what_never_changes_places_needs_no_more_epochs() -> None:
+    """Curves that keep their order are trained to the second rung alone; ASHA would train one of them to its end."""
+    found: list[Curve] = [lambda e, i=i: 0.1 * i + 0.01 * e for i in range(16)]
+    assert max(played(PASHA(), found, 16)[0].values()) == 2
+    assert max(played(PromotingASHA(), found, 16)[0].values()) == 16
+
+
+def test_the_reason_says_what_opened_a_rung() -> None:
+    """Which trial has another place, by more than what; and what it means that none has."""
+    scheduler = _built(PASHA(epsilon=0.1), 8)
+    for i, value in enumerate((0.5, 0.4, 0.3, 0.2, 0.1, 0.05)):
+        scheduler.start(f"{i}")
+        scheduler.report(f"{i}", 1, value)
+    waiting = [f"{i}" for i in range(6)]
+    told = []
+    for value in (0.6, 0.7, 0.8):
+        trial = scheduler.choose(waiting).trial_id
+        waiting.remove(trial)
+        scheduler.start(trial)
+        told.append(scheduler.report(trial, 2, value).reason)
+    assert told == [
+        "0.6 is number 1 of 1 at rung 2, the topmost now; rung 1 ranks them alike, within 0.1",
+        "0.7 is number 1 of 2 at rung 2, the topmost now; rung 1 ranks them alike, within 0.1",
+        "0.8 is number 1 of 3 at rung 2, the topmost now; trial 2 has another place than at rung 1, by more than 0.1: "
+        "rung 4 is opened",
+    ]
+
+
+def test_who_is_topmost_in_the_end_is_told_so() -> None:
+    """It is stopped because more epochs would show nothing, not because it was bad."""
+    scheduler = _built(PASHA(epsilon=0.1), 2)
+    for i, value in enumerate((0.5, 0.4)):
+        scheduler.start(f"{i}")
+        scheduler.report(f"{i}", 1, value)
+    scheduler.start(scheduler.choose(["0", "1"]).trial_id)
+    scheduler.report("0", 2, 0.6)
+    assert scheduler.choose(["0", "1"]) is None
+    left = scheduler.dismissed(["0", "1"], exhausted=True)
+    assert left["0"].reason == ("0.6 is number 1 of 1 at rung 2, the topmost; more epochs would not change who is best")
+
+
+def test_a_checkpoint_is_left_at_rungs_alone() -> None:
+    """Every epoch is reported so that noise is seen, and none but rungs may pause."""
+    settings = PASHA()
+    assert [settings.next_milestone(epoch, 8) for epoch in range(8)] == list(range(1, 9))
+    assert [epoch for epoch in range(1, 9) if settings.leaves_checkpoint(epoch, 8)] == [1, 2, 4]
+    assert PASHA(epsilon=0.0).next_milestone(2, 8) == 4
+
+
+@pytest.mark.parametrize("fields", [{"epsilon": -0.1}, {"epsilon": math.nan}, {"epsilon": True}, {"grace_period": 0}])
+def test_fields_have_ranges(fields: dict[str, object]) -> None:
+    """What is not allowed is refused when the settings become part of a job."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(AnyScheduler).validate_python({"kind": "pasha", **fields})
