@@ -74,12 +74,13 @@ def rungs_of(results: Results) -> pd.DataFrame:
     Returns:
         Columns rung, reached, stopped: how many trials were compared there, and how many of them stopped.
     """
-    decided = results.decisions[results.decisions["rung"].notna()].drop_duplicates(["trial_id", "rung"], keep="last")
+    at_rungs = results.decisions[results.decisions["rung"].notna()]
+    decided = at_rungs.drop_duplicates(["trial_id", "rung"], keep="last")
     rung = decided["rung"].astype(int)
     stopped = decided["kind"].eq("stop").groupby(rung).sum()
-    # One who pauses leaves a decision wherever it was compared, in the rungs of its own bracket; else those that go on
-    # leave none, and whoever trained that far was compared there.
-    pausing = decided["kind"].isin(["pause", "promote"]).any()
+    # Where trials pause, each leaves a decision at the rungs at which its bracket compares; else those that go on leave
+    # none, and whoever trained that far was compared there.
+    pausing = at_rungs["kind"].eq("pause").any()
     epochs = results.trials["epochs"]
     reached = [int((rung == at).sum() if pausing else (epochs >= at).sum()) for at in stopped.index]
     return pd.DataFrame({"rung": stopped.index, "reached": reached, "stopped": stopped.to_numpy(int)})

@@ -167,6 +167,25 @@ def test_rungs_count_who_was_compared_and_who_was_stopped(asha_results: Results)
     assert {str(stopped) for stopped in rungs["stopped"]} <= set(texts)
 
 
+def test_rungs_count_where_brackets_compare(tmp_path: Path) -> None:
+    """Of three that trained past the first rung one was in a bracket that begins later; promoted ones count once."""
+    recording = studies.Recording(tmp_path, studies.tune_job("brackets", scheduler="hyperband"))
+    config = {"lr": 0.1}
+    for trial, value in (("0000", 0.2), ("0001", 0.4), ("0002", 0.3)):
+        recording.decide(trial, 0, "start", 0, config_after=config)
+        for epoch in range(1, 2 if trial == "0000" else 4):
+            recording.train(trial, epoch, config, value, epoch)
+    recording.decide("0000", 1, "pause", 1, rung=1)
+    recording.decide("0001", 1, "pause", 1, rung=1)
+    recording.decide("0000", 1, "stop", 2, rung=1, cutoff=0.4)
+    recording.decide("0001", 1, "promote", 2, rung=1, cutoff=0.4)
+    recording.decide("0002", 3, "pause", 3, rung=3)
+    recording.decide("0001", 3, "pause", 3, rung=3)
+    recording.end(5)
+    rungs = rungs_of(load_results(tmp_path / "brackets"))
+    assert rungs.to_dict("list") == {"rung": [1, 3], "reached": [2, 2], "stopped": [1, 0]}
+
+
 def test_the_ancestry_of_the_best_leads_through_its_donor(population: Results) -> None:
     """The best model's epochs are the donor's first, then the receiver's own."""
     assert population.best.trial_id == "0000"

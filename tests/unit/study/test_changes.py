@@ -150,7 +150,7 @@ def test_a_kind_that_does_not_exist() -> None:
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({"scheduler": "ahsa", "scheduler.grace_period": 2})
     assert [str(fault) for fault in refused.value.faults] == [
-        "scheduler: no such scheduler; there are asha, fifo, pbt; did you mean asha?; found 'ahsa'"
+        "scheduler: no such scheduler; there are asha, promoting-asha, pasha, hyperband, median, pbt, pb2, fifo; did you mean asha?; found 'ahsa'"
     ]
 
 

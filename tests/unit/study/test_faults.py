@@ -60,14 +60,20 @@ def _faults(**fields: Any) -> list[str]:
         ({"resources": {"strategy": "x"}}, "resources.strategy: must be 'mirrored'; found 'x'"),
         (
             {"scheduler": "ahsa"},
-            "scheduler: no such scheduler; there are asha, fifo, pbt; did you mean asha?; found 'ahsa'",
+            "scheduler: no such scheduler; there are asha, promoting-asha, pasha, hyperband, median, pbt, pb2, fifo; did you mean asha?; found 'ahsa'",
         ),
         (
             {"scheduler": {"kind": "hyperband"}},
-            "scheduler: no such scheduler; there are asha, fifo, pbt; found 'hyperband'",
+            "scheduler: no such scheduler; there are asha, promoting-asha, pasha, hyperband, median, pbt, pb2, fifo; found 'bohb'",
         ),
-        ({"scheduler": 3}, "scheduler: must name its kind, one of asha, fifo, pbt; found 3"),
-        ({"scheduler": GridSearch()}, "scheduler: no such scheduler; there are asha, fifo, pbt; found 'grid'"),
+        (
+            {"scheduler": 3},
+            "scheduler: must name its kind, one of asha, promoting-asha, pasha, hyperband, median, pbt, pb2, fifo; found 3",
+        ),
+        (
+            {"scheduler": GridSearch()},
+            "scheduler: no such scheduler; there are asha, promoting-asha, pasha, hyperband, median, pbt, pb2, fifo; found 'grid'",
+        ),
         ({"scheduler": ASHA(grace_period=0)}, "scheduler.grace_period: must be at least 1; found 0"),
         ({"scheduler": PBT(quantile=0.6)}, "scheduler.quantile: must be at most 0.5; found 0.6"),
         (
