@@ -215,5 +215,6 @@ class _Hyperband(Scheduler):
         rung = bracket.newest(trial_id)
         if rung is None or trial_id not in self._due:
             return Chosen(trial_id, f"the earliest of {bracket.name} that no rung holds")
-        reason = f"{rung.place(trial_id)} of {bracket.name}, one of the {len(rung.promoted)} that go on"
+        which = f"one of the {len(rung.promoted)} that go on" if len(rung.promoted) > 1 else "the one that goes on"
+        reason = f"{rung.place(trial_id)} of {bracket.name}, {which}"
         return Chosen(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=bracket.cutoff(rung))

@@ -62,7 +62,9 @@ class FunctionLearner:
             ModelError: Another trial's steps cannot be taken over.
         """
         if exploit:
-            raise ModelError("A function's steps cannot be taken over by another trial: tune a model, or without PBT.")
+            raise ModelError(
+                "A function's steps cannot be taken over by another trial: tune a model, or without PBT and PB2."
+            )
         while self.model_epoch < int(checkpoint.header["model_epoch"]):
             self.run_epoch()
 

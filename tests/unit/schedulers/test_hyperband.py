@@ -105,7 +105,7 @@ def test_a_rung_waits_for_the_whole_bracket() -> None:
     )
     chosen = scheduler.choose(_ids(0, 1))
     assert (chosen.trial_id, chosen.promoted, chosen.rung, chosen.cutoff) == ("0001", True, 1, 0.4)
-    assert chosen.reason == "0.4 is number 1 of 2 at rung 1 of bracket 0, one of the 1 that go on"
+    assert chosen.reason == "0.4 is number 1 of 2 at rung 1 of bracket 0, the one that goes on"
     gone = scheduler.dismissed(_ids(0), exhausted=False)["0000"]
     assert (gone.action, gone.rung, gone.cutoff) == ("stop", 1, 0.4)
     assert gone.reason == "0.2 is number 2 of 2 at rung 1 of bracket 0, of which one goes on"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidJob
-from pipeline.schedulers import ASHA, FIFO, PBT
+from pipeline.schedulers import ASHA, FIFO, PBT, SCHEDULERS
 from pipeline.space import Choice, LogUniform, Normal, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 
@@ -150,7 +150,7 @@ def test_a_kind_that_does_not_exist() -> None:
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({"scheduler": "ahsa", "scheduler.grace_period": 2})
     assert [str(fault) for fault in refused.value.faults] == [
-        "scheduler: no such scheduler; there are asha, promoting-asha, pasha, hyperband, median, pbt, pb2, fifo; did you mean asha?; found 'ahsa'"
+        f"scheduler: no such scheduler; there are {', '.join(SCHEDULERS)}; did you mean asha?; found 'ahsa'"
     ]
 
 
