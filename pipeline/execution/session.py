@@ -21,7 +21,7 @@ from pipeline.execution.winners_turn import WinnersTurn
 from pipeline.schedulers import Decision, Setting
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
-from pipeline.study.drawing import config_of_trial, trials_in_all
+from pipeline.study.drawing import config_of_trial, seed_of_trial, trials_in_all
 
 __all__ = ["MAX_LOSSES", "Session", "Verdict"]
 
@@ -235,8 +235,7 @@ class Session:
             return None
         job = self._job
         config = config_of_trial(job, index, (tried(trial, job.objective.mode) for trial in self.trials.values()))
-        seed = job.seed + index if job.trial_seeds else job.seed
-        trial = Trial(layout.trial_id(index), config, seed)
+        trial = Trial(layout.trial_id(index), config, seed_of_trial(job, index))
         self.trials[trial.trial_id] = trial
         self._scheduler.add(trial.trial_id, config)
         return trial

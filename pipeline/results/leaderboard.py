@@ -87,17 +87,21 @@ def configs_at_best(results: Results) -> dict[str, Config]:
     return {trial_id: config_of(at_best.get(trial_id, row), results.space) for trial_id, row in now.items()}
 
 
-def leaderboard(results: Results, *, top: int | None = 10) -> Table:
+def leaderboard(
+    results: Results, *, top: int | None = 10, only: Sequence[str] | None = None, in_order: bool = False
+) -> Table:
     """The best trials, each with the config in force at its best epoch.
 
     Args:
         results: A study's results.
         top: How many rows; None for all.
+        only: Ids of the trials that are meant; None for all.
+        in_order: Whether they come as `only` has them, rather than the best first.
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns(results):
         table.add_column(Text(legible(column)), justify="left" if column in _WORDS else "right")
-    for line in lines(results, top=top):
+    for line in lines(results, top=top, only=only, in_order=in_order):
         state = Text(line.state, style=STATES[line.state].colour if line.state in STATES else "")
         cells = [state if place == _STATE else Text(legible(cell)) for place, cell in enumerate(line.cells)]
         table.add_row(*cells, style="bold" if line.best else "")
@@ -109,14 +113,13 @@ def columns(results: Results) -> list[str]:
     return ["trial", results.objective.metric, "at epoch", "epochs", "seconds", "state", *_drawn(results)]
 
 
-def lines(results: Results, *, top: int | None = 10) -> list[Line]:
-    """The leaderboard's rows.
-
-    Args:
-        results: A study's results.
-        top: How many rows; None for all.
-    """
-    shown = ranked(results)[:top]
+def lines(
+    results: Results, *, top: int | None = 10, only: Sequence[str] | None = None, in_order: bool = False
+) -> list[Line]:
+    """The leaderboard's rows; the arguments are those of `leaderboard`."""
+    meant = set(only) if only is not None else None
+    order = list(only) if only is not None and in_order else ranked(results)
+    shown = [trial for trial in order if meant is None or trial in meant][:top]
     rows, configs = _records(results.trials, "trial_id", shown), configs_at_best(results)
     found = []
     for trial_id in shown:
