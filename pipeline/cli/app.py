@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from pipeline.cli.check import check
 from pipeline.cli.delete import delete
+from pipeline.cli.explain import explain
 from pipeline.cli.jobs import list_jobs
 from pipeline.cli.report import report
 from pipeline.cli.rerun import rerun
@@ -36,6 +37,7 @@ app.command("resume")(resume)
 app.command("studies")(list_studies)
 app.command("results")(results)
 app.command("sql")(sql)
+app.command("explain")(explain)
 app.command("report")(report)
 app.command("export")(export)
 app.command("logs")(logs)

@@ -5,14 +5,18 @@ from pipeline.results.plots.effort import where_time_went
 from pipeline.results.plots.scheduling import lineage, rungs, schedule
 from pipeline.results.plots.space import objective_against, parallel_coordinates
 from pipeline.results.plots.style import style
+from pipeline.results.plots.why import early_values, importance_bars, partial_dependence
 
 __all__ = [
     "best_so_far",
+    "early_values",
+    "importance_bars",
     "learning_curves",
     "learning_rates",
     "lineage",
     "objective_against",
     "parallel_coordinates",
+    "partial_dependence",
     "rungs",
     "schedule",
     "style",

@@ -26,7 +26,15 @@ from pipeline.results.plots.style import (
     window,
 )
 
-__all__ = ["config_places", "objective_against", "parallel_coordinates", "parameter_axis", "scored", "tuned"]
+__all__ = [
+    "config_places",
+    "domain_places",
+    "objective_against",
+    "parallel_coordinates",
+    "parameter_axis",
+    "scored",
+    "tuned",
+]
 
 
 def tuned(results: Results) -> list[str]:
@@ -66,7 +74,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     """
     domain, rows = results.space[parameter], scored(results)
     rows = rows[rows[parameter].notna()]
-    places = _places(domain, rows[parameter], spread=True)
+    places = domain_places(domain, rows[parameter], spread=True)
     parameter_axis(ax, domain, places)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
     ax.set_ylabel(results.objective.metric)
@@ -91,7 +99,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     settings = [config_of(row, results.space).get(parameter) for _, row in failed.iterrows()]
     settings = [setting for setting in settings if setting is not None]
     if settings:
-        lost = _places(domain, pd.Series(settings, dtype=object))
+        lost = domain_places(domain, pd.Series(settings, dtype=object))
         ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
     ax.yaxis.set_major_locator(MaxNLocator(5))
     plainly(ax.yaxis)
@@ -112,7 +120,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
     bare(ax)
     names, rows = tuned(results), scored(results)
     domains = {name: results.space[name] for name in names}
-    columns = [_unit(domains[name], _places(domains[name], rows[name])) for name in names]
+    columns = [_unit(domains[name], domain_places(domains[name], rows[name])) for name in names]
     values = rows["objective"].to_numpy()
     worst, top = _ends(values, results.objective.mode)
     columns.append(np.clip((values - worst) / (top - worst), 0, 1) if top != worst else np.full(len(values), 0.5))
@@ -199,7 +207,7 @@ def _bounds(domain: Any) -> tuple[float, float]:
     return domain.mean - 3 * domain.std, domain.mean + 3 * domain.std
 
 
-def _places(domain: Any, values: pd.Series, *, spread: bool = False) -> npt.NDArray[np.float64]:
+def domain_places(domain: Any, values: pd.Series, *, spread: bool = False) -> npt.NDArray[np.float64]:
     """Where values lie on their axis: numbers as they are, listed ones by their position.
 
     Args:
@@ -236,7 +244,7 @@ def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.N
     known = np.array([bool(value) for value in values], bool)
     places = np.full(len(rows), np.nan)
     given = pd.Series([value[parameter] for value in values if value], dtype=object)
-    places[known] = _places(results.space[parameter], given)
+    places[known] = domain_places(results.space[parameter], given)
     return places
 
 
