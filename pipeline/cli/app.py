@@ -8,6 +8,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from pipeline.cli.check import check
+from pipeline.cli.compare import compare
 from pipeline.cli.delete import delete
 from pipeline.cli.explain import explain
 from pipeline.cli.jobs import list_jobs
@@ -38,6 +39,7 @@ app.command("studies")(list_studies)
 app.command("results")(results)
 app.command("sql")(sql)
 app.command("explain")(explain)
+app.command("compare")(compare)
 app.command("report")(report)
 app.command("export")(export)
 app.command("logs")(logs)

@@ -75,8 +75,8 @@ def give_out(table: "pa.Table", shape: str, output: Path | None, *, top: int | N
         save(output, content)
 
 
-def save(output: Path, content: bytes | memoryview | str) -> None:
-    """Write a file that the user named, and say where it is.
+def save(output: Path, content: bytes | memoryview | str, *, err: bool = False) -> None:
+    """Write a file that the user named, and say where it is: on stderr with `err`.
 
     Raises:
         StorageError: It cannot be written.
@@ -90,7 +90,7 @@ def save(output: Path, content: bytes | memoryview | str) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(f"Cannot write {output}: {reason}. Choose another file with --output.") from None
-    typer.echo(bytes(output))
+    typer.echo(bytes(output), err=err)
 
 
 def stdout_console() -> Console:

@@ -184,7 +184,7 @@ def _importances(explanation: Explanation) -> Iterator[Section]:
         where = branch(importance)
         height = 90 + 26 * min(len(importance.effects) + len(importance.pairs), 12)
         note = "Shares of the variance of a random forest fitted to the trials; lines are 90% intervals. "
-        note += "Pairs, written with ×, count for what they do beyond their two." if importance.pairs else ""
+        note += "Pairs, written with ×, count for what they add to their two." if importance.pairs else ""
         if explanation.exploits:
             note += " Weights were taken over, so a config answers for its own epochs only."
         yield Section(

@@ -1,5 +1,6 @@
 """Pictures of a study: each function takes results and axes, and gives the axes back."""
 
+from pipeline.results.plots.compare import best_against
 from pipeline.results.plots.curves import best_so_far, learning_curves, learning_rates
 from pipeline.results.plots.effort import where_time_went
 from pipeline.results.plots.scheduling import lineage, rungs, schedule
@@ -8,6 +9,7 @@ from pipeline.results.plots.style import style
 from pipeline.results.plots.why import early_values, importance_bars, partial_dependence
 
 __all__ = [
+    "best_against",
     "best_so_far",
     "early_values",
     "importance_bars",

@@ -39,7 +39,9 @@ def importance_bars(importance: "Importance", ax: Axes) -> Axes:
     rows = np.arange(len(bars), 0, -1)
     shares, low, high = (np.array([bar[place] for bar in bars]) for place in (1, 2, 3))
     ax.barh(rows, shares, height=0.62, color=[bar[4] for bar in bars], lw=0)
-    ax.errorbar(shares, rows, xerr=[shares - low, high - shares], fmt="none", ecolor=INK, elinewidth=1.1, capsize=3)
+    ax.errorbar(
+        shares, rows, xerr=[shares - low, high - shares], fmt="none", color=INK, ecolor=INK, elinewidth=1.1, capsize=3
+    )
     names = [name if len(name) <= 24 else name[:23] + "…" for name, *_ in bars]
     ax.set_yticks(rows, names)
     ax.tick_params(axis="y", length=0)
