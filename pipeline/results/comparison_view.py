@@ -119,8 +119,9 @@ def _differences(comparison: Comparison) -> _Told:
         names, ahead = f"{one.names[0]} over {one.names[1]}", format_number(one.ahead)
         rows.append([names, ahead, _span(one.low, one.high), f"{one.share:.0%}", verdict])
     note = (
-        f"By the expected best of {counted(comparison.draws, 'trial')}, from resampled trials. Trials of a searcher "
-        "that learns are not independent, and one study is one seed: the truth may lie further out."
+        f"By the expected best of {counted(comparison.draws, 'trial')}, from resampled trials. Trials stopped early "
+        "count with what they reached; those of a searcher that learns are not independent, and one study is one seed: "
+        "the truth may lie further out."
     )
     return "Is the first better?", note, ["", "ahead by", "90% interval", "of resamples", "better"], rows
 

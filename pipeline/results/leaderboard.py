@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.legible import legible
-from pipeline.results.load import Results, config_of
+from pipeline.results.load import Results, configs_of
 from pipeline.results.states import STATES
 from pipeline.space import Config
 
@@ -79,12 +79,25 @@ def ranked(results: Results) -> list[str]:
     return [str(row[0]) for row in order]
 
 
-def configs_at_best(results: Results) -> dict[str, Config]:
-    """Each trial's config in force at its best epoch; as it is now for a trial without one."""
-    now = _records(results.trials, "trial_id", list(results.trials["trial_id"]))
-    epochs = results.epochs.merge(results.trials[["trial_id", "best_epoch"]], on="trial_id")
-    at_best = _records(epochs[epochs["epoch"] == epochs["best_epoch"]], "trial_id", list(now))
-    return {trial_id: config_of(at_best.get(trial_id, row), results.space) for trial_id, row in now.items()}
+def configs_at_best(results: Results, only: Sequence[str] | None = None) -> dict[str, Config]:
+    """Each trial's config in force at its best epoch; as it is now for a trial without one.
+
+    Args:
+        results: A study's results.
+        only: Ids of the trials that are meant; None for all.
+    """
+    trials, space = results.trials, results.space
+    trials = trials if only is None else trials[trials["trial_id"].isin(list(only))]
+    columns = [name for name in results.epochs.columns if name.startswith("config_")]
+    epochs = results.epochs[["trial_id", "epoch", *columns]]
+    if only is not None:
+        epochs = epochs[epochs["trial_id"].isin(list(only))]
+    bests = trials[["trial_id", "best_epoch"]].dropna().astype({"best_epoch": "int64"})
+    found = bests.merge(epochs, left_on=["trial_id", "best_epoch"], right_on=["trial_id", "epoch"])
+    at_best = configs_of(found, space)
+    now = configs_of(trials, space)
+    known = dict(zip(found["trial_id"], at_best, strict=True))
+    return {str(trial): known.get(trial, config) for trial, config in zip(trials["trial_id"], now, strict=True)}
 
 
 def leaderboard(
@@ -120,7 +133,7 @@ def lines(
     meant = set(only) if only is not None else None
     order = list(only) if only is not None and in_order else ranked(results)
     shown = [trial for trial in order if meant is None or trial in meant][:top]
-    rows, configs = _records(results.trials, "trial_id", shown), configs_at_best(results)
+    rows, configs = _records(results.trials, "trial_id", shown), configs_at_best(results, shown)
     found = []
     for trial_id in shown:
         row, config = rows[trial_id], configs[trial_id]

@@ -2,6 +2,7 @@
 
 import itertools
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.leaderboard import format_value
-from pipeline.results.load import Results, config_of
+from pipeline.results.load import Results, configs_of
 from pipeline.results.plots.style import (
     ACCENT,
     BAD,
@@ -37,6 +38,10 @@ __all__ = [
 ]
 
 
+_SCORED: "WeakKeyDictionary[Results, pd.DataFrame]" = WeakKeyDictionary()
+"""Every picture asks for it, and of ten thousand trials it takes a while."""
+
+
 def tuned(results: Results) -> list[str]:
     """The parameters that are drawn: constants aside."""
     return [name for name, domain in results.space.items() if hasattr(domain, "draw")]
@@ -46,19 +51,24 @@ def scored(results: Results) -> pd.DataFrame:
     """Trials with a finite objective that did not fail: one row each, with the config in force at its best epoch.
 
     Returns:
-        Columns trial_id, objective, state, and one for each tuned parameter; in the order of `results.trials`.
+        Columns trial_id, objective, state, and one for each tuned parameter; in the order of `results.trials`. It is
+        the same frame each time, and not to be changed.
     """
+    if results not in _SCORED:
+        _SCORED[results] = _scored(results)
+    return _SCORED[results]
+
+
+def _scored(results: Results) -> pd.DataFrame:
     trials = results.trials[["trial_id", "objective", "state", "best_epoch"]]
     trials = trials[np.isfinite(trials["objective"].to_numpy(np.float64)) & (trials["state"] != "failed")]
     trials = trials.astype({"best_epoch": "int64"}).rename(columns={"best_epoch": "epoch"})
-    configs = [name for name in results.epochs.columns if name.startswith("config_")]
-    found = trials.merge(results.epochs[["trial_id", "epoch", *configs]], on=["trial_id", "epoch"], how="left")
-    rows: list[dict[str, Any]] = []
-    for row in found.to_dict("records"):
-        known = {name: row[name] for name in ("trial_id", "objective", "state")}
-        rows.append({**known, **config_of({str(name): value for name, value in row.items()}, results.space)})
-    frame = pd.DataFrame(rows, columns=["trial_id", "objective", "state", *tuned(results)], dtype=object)
-    return frame.astype({"objective": float})
+    columns = [name for name in results.epochs.columns if name.startswith("config_")]
+    found = trials.merge(results.epochs[["trial_id", "epoch", *columns]], on=["trial_id", "epoch"], how="left")
+    configs = configs_of(found, results.space)
+    known = {name: found[name].tolist() for name in ("trial_id", "objective", "state")}
+    values = {name: [config.get(name, np.nan) for config in configs] for name in tuned(results)}
+    return pd.DataFrame({**known, **values}, dtype=object).astype({"objective": float})
 
 
 def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
@@ -96,8 +106,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     ax.plot(places[~early & ~best], values[~early & ~best], mec=PAPER, mfc=MUTED, mew=0.4, **look)
     ax.plot(places[best], values[best], "o", color=ACCENT, ms=8, mec=PAPER, mew=1, zorder=5)
     failed = results.trials[results.trials["state"] == "failed"]
-    settings = [config_of(row, results.space).get(parameter) for _, row in failed.iterrows()]
-    settings = [setting for setting in settings if setting is not None]
+    settings = [config[parameter] for config in configs_of(failed, {parameter: domain}) if config]
     if settings:
         lost = domain_places(domain, pd.Series(settings, dtype=object))
         ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
@@ -240,7 +249,7 @@ def _unit(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
 def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.NDArray[np.float64]:
     """Where a parameter's values in rows of `trials` or `epochs` lie on its axis; NaN where there is none."""
     column = f"config_{parameter}"
-    values = [config_of({column: value}, {parameter: results.space[parameter]}) for value in rows[column]]
+    values = configs_of(rows[[column]], {parameter: results.space[parameter]})
     known = np.array([bool(value) for value in values], bool)
     places = np.full(len(rows), np.nan)
     given = pd.Series([value[parameter] for value in values if value], dtype=object)
