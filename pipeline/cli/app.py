@@ -8,10 +8,15 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from pipeline.cli.check import check
+from pipeline.cli.compare import compare
+from pipeline.cli.delete import delete
+from pipeline.cli.explain import explain
 from pipeline.cli.jobs import list_jobs
 from pipeline.cli.report import report
+from pipeline.cli.rerun import rerun
 from pipeline.cli.results import results
 from pipeline.cli.run import resume, run
+from pipeline.cli.sql import sql
 from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
 from pipeline.cli.usage import usage_error
@@ -32,9 +37,14 @@ app.command("run")(run)
 app.command("resume")(resume)
 app.command("studies")(list_studies)
 app.command("results")(results)
+app.command("sql")(sql)
+app.command("explain")(explain)
+app.command("compare")(compare)
 app.command("report")(report)
 app.command("export")(export)
 app.command("logs")(logs)
+app.command("rerun")(rerun)
+app.command("delete")(delete)
 
 
 def _say_version(wanted: bool) -> None:

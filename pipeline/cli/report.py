@@ -7,6 +7,7 @@ import typer
 
 from pipeline.cli.location import Study, study_store
 from pipeline.cli.options import STORAGE, Storage
+from pipeline.cli.tables import save
 
 __all__ = ["report"]
 
@@ -19,7 +20,6 @@ def report(
     ] = None,
 ) -> None:
     """Write a study as one HTML page: summary, leaderboard, pictures. It needs nothing else to be read."""
-    from pipeline.errors import StorageError
     from pipeline.results.load import load_results
     from pipeline.results.report import report_page, write_report
 
@@ -28,10 +28,4 @@ def report(
         typer.echo(write_report(store))
         return
     page = report_page(load_results(store.uri))
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(page, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise StorageError(f"Cannot write {output}: {reason}. Choose another file with --output.") from None
-    typer.echo(bytes(output))
+    save(output, page)

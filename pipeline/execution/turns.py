@@ -10,7 +10,7 @@ from pipeline.execution.recorder import DecisionRow, Recorder, decision_row
 from pipeline.execution.trial import Trial, tried
 from pipeline.schedulers import Chosen, Decision, Scheduler
 from pipeline.study import TuneJob, layout
-from pipeline.study.drawing import config_of_trial
+from pipeline.study.drawing import config_of_trial, seed_of_trial
 
 __all__ = ["Turns"]
 
@@ -109,8 +109,7 @@ class Turns:
             return None
         job = self._job
         config = config_of_trial(job, index, (tried(trial, job.objective.mode) for trial in self._trials.values()))
-        seed = job.seed + index if job.trial_seeds else job.seed
-        trial = Trial(layout.trial_id(index), config, seed)
+        trial = Trial(layout.trial_id(index), config, seed_of_trial(job, index))
         self._trials[trial.trial_id] = trial
         self._scheduler.add(trial.trial_id, config)
         return self._begin(trial)

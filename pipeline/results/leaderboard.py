@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.legible import legible
-from pipeline.results.load import Results, config_of
+from pipeline.results.load import Results, configs_of
 from pipeline.results.states import STATES
 from pipeline.space import Config
 from pipeline.storage.schema import metric_column
@@ -81,25 +81,42 @@ def ranked(results: Results) -> list[str]:
     return [str(row[0]) for row in order]
 
 
-def configs_at_best(results: Results) -> dict[str, Config]:
-    """Each trial's config in force at its best epoch; as it is now for a trial without one."""
-    now = _records(results.trials, "trial_id", list(results.trials["trial_id"]))
-    epochs = results.epochs.merge(results.trials[["trial_id", "best_epoch"]], on="trial_id")
-    at_best = _records(epochs[epochs["epoch"] == epochs["best_epoch"]], "trial_id", list(now))
-    return {trial_id: config_of(at_best.get(trial_id, row), results.space) for trial_id, row in now.items()}
+def configs_at_best(results: Results, only: Sequence[str] | None = None) -> dict[str, Config]:
+    """Each trial's config in force at its best epoch; as it is now for a trial without one.
+
+    Args:
+        results: A study's results.
+        only: Ids of the trials that are meant; None for all.
+    """
+    trials, space = results.trials, results.space
+    trials = trials if only is None else trials[trials["trial_id"].isin(list(only))]
+    columns = [name for name in results.epochs.columns if name.startswith("config_")]
+    epochs = results.epochs[["trial_id", "epoch", *columns]]
+    if only is not None:
+        epochs = epochs[epochs["trial_id"].isin(list(only))]
+    bests = trials[["trial_id", "best_epoch"]].dropna().astype({"best_epoch": "int64"})
+    found = bests.merge(epochs, left_on=["trial_id", "best_epoch"], right_on=["trial_id", "epoch"])
+    at_best = configs_of(found, space)
+    now = configs_of(trials, space)
+    known = dict(zip(found["trial_id"], at_best, strict=True))
+    return {str(trial): known.get(trial, config) for trial, config in zip(trials["trial_id"], now, strict=True)}
 
 
-def leaderboard(results: Results, *, top: int | None = 10) -> Table:
+def leaderboard(
+    results: Results, *, top: int | None = 10, only: Sequence[str] | None = None, in_order: bool = False
+) -> Table:
     """The best trials, each with the config in force at its best epoch.
 
     Args:
         results: A study's results.
         top: How many rows; None for all.
+        only: Ids of the trials that are meant; None for all.
+        in_order: Whether they come as `only` has them, rather than the best first.
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns(results):
         table.add_column(Text(legible(column)), justify="left" if column in _WORDS else "right")
-    for line in lines(results, top=top):
+    for line in lines(results, top=top, only=only, in_order=in_order):
         state = Text(line.state, style=STATES[line.state].colour if line.state in STATES else "")
         cells = [state if place == _STATE else Text(legible(cell)) for place, cell in enumerate(line.cells)]
         table.add_row(*cells, style="bold" if line.best else "")
@@ -112,15 +129,14 @@ def columns(results: Results) -> list[str]:
     return [*first, *_further(results), *_drawn(results)]
 
 
-def lines(results: Results, *, top: int | None = 10) -> list[Line]:
-    """The leaderboard's rows.
-
-    Args:
-        results: A study's results.
-        top: How many rows; None for all.
-    """
-    shown = ranked(results)[:top]
-    rows, configs = _records(results.trials, "trial_id", shown), configs_at_best(results)
+def lines(
+    results: Results, *, top: int | None = 10, only: Sequence[str] | None = None, in_order: bool = False
+) -> list[Line]:
+    """The leaderboard's rows; the arguments are those of `leaderboard`."""
+    meant = set(only) if only is not None else None
+    order = list(only) if only is not None and in_order else ranked(results)
+    shown = [trial for trial in order if meant is None or trial in meant][:top]
+    rows, configs = _records(results.trials, "trial_id", shown), configs_at_best(results, shown)
     further = _further_at_best(results)
     found = []
     for trial_id in shown:

@@ -25,6 +25,7 @@ __all__ = [
     "Best",
     "Results",
     "config_of",
+    "configs_of",
     "from_tables",
     "load_results",
     "read_study",
@@ -54,7 +55,7 @@ class Best:
     config: Config
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Results:
     """A study's tables and answers, as they are at this moment.
 
@@ -178,6 +179,28 @@ def config_of(row: Mapping[str, Any] | pd.Series, space: Space) -> Config:
         value = next((one for one in known if _stands_for(value, one)), value)
         config[name] = value
     return config
+
+
+def configs_of(rows: pd.DataFrame, space: Space) -> list[Config]:
+    """As `config_of`, for many rows at once."""
+    configs: list[Config] = [{} for _ in range(len(rows))]
+    for name, domain in space.items():
+        column = f"config_{name}"
+        if column not in rows:
+            continue
+        drawn: Sequence[Scalar] = getattr(domain, "values", () if hasattr(domain, "draw") else (domain,))
+        meant: dict[Any, Scalar] = {}
+        for config, value in zip(configs, rows[column].tolist(), strict=True):
+            if value is None or value is pd.NA or value != value:
+                continue
+            if drawn:
+                # Each kind of value is looked for once: there are as many as the domain has.
+                key = (type(value), value)
+                if key not in meant:
+                    meant[key] = next((one for one in drawn if _stands_for(value, one)), value)
+                value = meant[key]
+            config[name] = value
+    return configs
 
 
 def _stands_for(found: Scalar, drawn: Scalar) -> bool:

@@ -2,11 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from pipeline.results import captions, plots
+from pipeline.results.analysis import Explanation, explained
+from pipeline.results.analysis.explanation import (
+    best_range,
+    branch,
+    grace_period,
+    of_agreements,
+    of_importance,
+    of_stopping,
+)
 from pipeline.results.load import Results
 from pipeline.results.plots.cost import COSTS, has_costs
 from pipeline.results.plots.models import spreads
@@ -80,6 +91,8 @@ def _all(results: Results) -> Iterator[Section]:
         yield from _of_models(results)
         yield from _of_costs(results)
         yield from _of_planes(results)
+    explanation = explained(results)
+    yield from _importances(explanation)
     rows = scored(results)
     names = tuned(results)
     if len(rows):
@@ -110,11 +123,24 @@ def _all(results: Results) -> Iterator[Section]:
         height = int(np.clip(140 + 15 * count, 260, 640))
         yield Section(
             "Who was stopped where",
-            "Each row is a trial, the best above; vertical lines are the rungs at which trials are compared.",
+            "Each row is a trial, the best above; vertical lines are the rungs at which trials are compared. "
+            + of_stopping(explanation.stopping),
             [
                 _picture(
                     results, "rungs", plots.rungs, captions.of_rungs(results), height, height,
                     f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
+                )
+            ],
+        )  # fmt: skip
+    if explanation.agreements:
+        yield Section(
+            "What early values said",
+            "Among all trials, not only those that trained to their end, the correlation would be higher.",
+            [
+                _picture(
+                    results, "early", _without_results(plots.early_values, explanation.agreements),
+                    of_agreements(explanation.agreements, grace_period(results)), 300, 260,
+                    f"Chart of the rank correlation of {metric} with its final value, by epoch.",
                 )
             ],
         )  # fmt: skip
@@ -204,6 +230,46 @@ def _of_planes(results: Results) -> Iterator[Section]:
         yield Section("The ways that were walked", note, [picture])
 
 
+def _importances(explanation: Explanation) -> Iterator[Section]:
+    """What mattered among all trials, then among those of each branch; what cannot be told has no picture."""
+    results = explanation.results
+    metric = results.objective.metric
+    for number, importance in enumerate(one for one in explanation.importances if one.effects):
+        where = branch(importance)
+        height = 90 + 26 * min(len(importance.effects) + len(importance.pairs), 12)
+        note = "Shares of the variance of a random forest fitted to the trials; lines are 90% intervals. "
+        note += "Pairs, written with ×, count for what they add to their two." if importance.pairs else ""
+        if explanation.exploits:
+            note += " Weights were taken over, so a config answers for its own epochs only."
+        yield Section(
+            f"What mattered{f' where {where}' if where else ''}",
+            note,
+            [
+                _picture(
+                    results, f"importance-{number}", _without_results(plots.importance_bars, importance),
+                    of_importance(importance), height, height,
+                    f"Bars of what {len(importance.effects)} hyperparameters account for.",
+                )
+            ],
+        )  # fmt: skip
+        yield Section(
+            f"{metric} along each hyperparameter{f' where {where}' if where else ''}",
+            "The mean of the same forest with all other hyperparameters averaged out; the band is a 90% interval.",
+            [
+                Picture(
+                    f"Chart of the mean {metric} along {effect.place.name}.",
+                    f"Best at {best_range(effect, results.objective.mode)}; {effect.share:.0%} of the variance.",
+                    inline_svg(
+                        partial(plots.partial_dependence, results, effect),
+                        name=f"along-{number}-{place}", size=(_SMALL, 220),
+                    ),
+                )
+                for place, effect in enumerate(importance.effects[:_MOST_PANELS])
+            ],
+            small=True,
+        )  # fmt: skip
+
+
 def _population(results: Results) -> Iterator[Section]:
     count = len(results.trials)
     height = int(np.clip(100 + 34 * count, 260, 700))
@@ -229,6 +295,11 @@ def _population(results: Results) -> Iterator[Section]:
 
 def _with_gaps(results: Results) -> bool:
     return any(place.when for place in results.places)
+
+
+def _without_results(draw: Callable[[Any, Axes], Axes], shown: Any) -> Callable[[Results, Axes], Axes]:
+    """A function that draws what was found out already, as `_picture` takes it."""
+    return lambda _, ax: draw(shown, ax)
 
 
 def _picture(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from pipeline.legible import legible
@@ -19,7 +19,7 @@ from pipeline.results.svg import DAY, NIGHT
 from pipeline.storage import Store
 from pipeline.study import layout
 
-__all__ = ["report_page", "write_report"]
+__all__ = ["report_page", "template", "write_report"]
 
 _PRINTED = 40
 """So many rows of the leaderboard are put on paper."""
@@ -34,14 +34,7 @@ def report_page(results: Results) -> str:
     Returns:
         One HTML page that loads nothing: summary, leaderboard, pictures, failures and space.
     """
-    page = Environment(
-        loader=PackageLoader("pipeline", "results"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("report.html.jinja")
+    page = template("report.html.jinja")
     return page.render(
         name=results.name,
         description=results.job["description"],
@@ -61,6 +54,18 @@ def report_page(results: Results) -> str:
         # What pictures say was escaped when they were drawn.
         svg=Markup,
     )
+
+
+def template(name: str) -> Template:
+    """A page's template: text in it is text, whatever it holds."""
+    return Environment(
+        loader=PackageLoader("pipeline", "results"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template(name)
 
 
 def write_report(store: Store) -> str:

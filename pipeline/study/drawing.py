@@ -13,7 +13,7 @@ from pipeline.study.faults import unknown
 if TYPE_CHECKING:
     from pipeline.study.job import TuneJob
 
-__all__ = ["config_of_trial", "fewer", "start_faults", "trials_in_all"]
+__all__ = ["config_of_trial", "fewer", "seed_of_trial", "start_faults", "trials_in_all"]
 
 _STREAM = 5
 """Keeps what completes a start apart from the searcher's draws, which come from (seed, index)."""
@@ -42,6 +42,11 @@ def config_of_trial(job: "TuneJob", index: int, tried: Iterable[Tried] = ()) -> 
         return float(value) if isinstance(place.domain, Uniform | LogUniform | QUniform | Normal) else value
 
     return compose(job.space, pick)
+
+
+def seed_of_trial(job: "TuneJob", index: int) -> int:
+    """Where the initial weights and the shuffling of trial number `index` come from."""
+    return job.seed + index if job.trial_seeds else job.seed
 
 
 def trials_in_all(job: "TuneJob") -> int:

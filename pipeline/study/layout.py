@@ -10,6 +10,7 @@ trials.parquet  derived, replaced whole             report.html
 import re
 
 __all__ = [
+    "ENTRIES",
     "EXPORT",
     "EXPORTED",
     "REPORT",
@@ -35,6 +36,11 @@ SOURCE = "source"
 STUDY = "study.json"
 TRIALS = "trials.parquet"
 REPORT = "report.html"
+
+ENTRIES = frozenset(
+    {STUDY, SOURCE, TRIALS, REPORT, EXPORT, "epochs", "decisions", "sessions", "logs", "checkpoints"},
+)
+"""All that may lie right within a study's folder."""
 
 
 def trial_id(index: int) -> str:

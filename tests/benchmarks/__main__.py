@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import epoch, memory, search, startup, throughput
+from tests.benchmarks import epoch, memory, reading, search, startup, throughput
 from tests.benchmarks.figures import Measured, Options, show, write
 
 _BENCHMARKS: dict[str, Callable[[Options, Callable[[str], None]], Measured]] = {
@@ -15,6 +15,7 @@ _BENCHMARKS: dict[str, Callable[[Options, Callable[[str], None]], Measured]] = {
     "memory": memory.measure,
     "throughput": throughput.measure,
     "search": search.measure,
+    "reading": reading.measure,
 }
 
 

@@ -154,7 +154,7 @@ def test_any_assignment(tmp_path: Path, fields: list[str]) -> None:
 
 @settings(max_examples=250, suppress_health_check=_SHARED)
 @given(
-    command=st.sampled_from(["list", "run", "resume", "results", "report", "export", "logs"]) | _WORDS,
+    command=st.sampled_from(["list", "run", "resume", "results", "sql", "report", "export", "logs", "delete"]) | _WORDS,
     words=st.lists(st.one_of(st.sampled_from(_OPTIONS), _WORDS), max_size=5),
 )
 @example(command="logs", words=["small", "--trial", "9" * 5000])

@@ -1,5 +1,6 @@
 """Pictures of a study: each function takes results and axes, and gives the axes back."""
 
+from pipeline.results.plots.compare import best_against
 from pipeline.results.plots.cost import against_cost
 from pipeline.results.plots.curves import best_so_far, learning_curves, learning_rates
 from pipeline.results.plots.effort import where_time_went
@@ -8,17 +9,22 @@ from pipeline.results.plots.plane import landscape, paths
 from pipeline.results.plots.scheduling import lineage, rungs, schedule
 from pipeline.results.plots.space import objective_against, parallel_coordinates
 from pipeline.results.plots.style import style
+from pipeline.results.plots.why import early_values, importance_bars, partial_dependence
 
 __all__ = [
     "against_cost",
+    "best_against",
     "best_so_far",
     "deviations",
+    "early_values",
+    "importance_bars",
     "landscape",
     "learning_curves",
     "learning_rates",
     "lineage",
     "objective_against",
     "parallel_coordinates",
+    "partial_dependence",
     "paths",
     "rungs",
     "schedule",

@@ -25,7 +25,7 @@ from pipeline.results.plots.style import (
 )
 from pipeline.storage.schema import metric_column
 
-__all__ = ["alive_seconds", "best_so_far", "learning_curves", "learning_rates", "tracks", "train_column"]
+__all__ = ["alive_seconds", "best_so_far", "learning_curves", "learning_rates", "progress", "tracks", "train_column"]
 
 _MANY_POINTS = 20_000
 """With more than these, lines become a bitmap within the picture."""
@@ -146,6 +146,29 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
         ha="right", va="bottom" if mode == "max" else "top", color=ACCENT, weight="bold",
     )  # fmt: skip
     return ax
+
+
+def progress(results: Results) -> pd.DataFrame:
+    """How a study's best value grew.
+
+    Returns:
+        One row for each epoch in order of time: seconds a driver had been alive, epochs and trials so far, and the best
+        value so far; failed trials' values are left out of it, their epochs are not.
+    """
+    epochs = results.epochs
+    column, mode = metric_column(results.objective.metric), results.objective.mode
+    values = epochs[column].to_numpy(np.float64) if column in epochs else np.full(len(epochs), np.nan)
+    failed = results.trials.loc[results.trials["state"].eq("failed"), "trial_id"]
+    values = np.where(np.isfinite(values) & ~epochs["trial_id"].isin(failed).to_numpy(), values, np.nan)
+    seconds = alive_seconds(results, epochs)
+    order = np.argsort(seconds, kind="stable")
+    first = ~epochs["trial_id"].iloc[order].duplicated().to_numpy()
+    best = (np.fmax if mode == "max" else np.fmin).accumulate(values[order]) if len(order) else values
+    return pd.DataFrame(
+        {
+            "seconds": seconds[order], "epochs": np.arange(1, len(order) + 1), "trials": np.cumsum(first), "best": best,
+        }
+    )  # fmt: skip
 
 
 def train_column(results: Results) -> str | None:

@@ -20,6 +20,8 @@ PHASES = {"build": THIRD, "train": ACCENT, "evaluate": SECOND, "checkpoint": INK
 """What an epoch's seconds were spent on, with its colour."""
 
 _NAMED = 40
+_MANY = 1000
+"""With more trials than these, bars become a bitmap within the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ def where_time_went(results: Results, ax: Axes) -> Axes:
     for phase, colour in PHASES.items():
         right = left + trials[phase].to_numpy()
         # One collection, not a patch for each bar: those take seconds where trials are many.
-        ax.add_collection(PolyCollection(_bars(rows, left, right), facecolors=colour, linewidths=0))
+        ax.add_collection(
+            PolyCollection(_bars(rows, left, right), facecolors=colour, linewidths=0, rasterized=len(trials) > _MANY)
+        )
         left = right
     shown = min(spent.idle, reach)
     thick = max(0.78, len(trials) / 14)

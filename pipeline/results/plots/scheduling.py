@@ -20,6 +20,8 @@ __all__ = ["Stretch", "ancestry", "exploits", "lineage", "rungs", "rungs_of", "s
 
 _NAMED = 40
 """With more trials than these, rows carry no names."""
+_MANY = 1000
+"""With more trials than these, bars become a bitmap within the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def rungs(results: Results, ax: Axes) -> Axes:
     states = dict(zip(results.trials["trial_id"], results.trials["state"], strict=True))
     order = [trial for trial in ranked(results) if epochs[trial] > 0 or len(epochs) <= _NAMED]
     rows = {trial: len(order) - 1 - place for place, trial in enumerate(order)}
+    many = len(order) > _MANY
     width = float(np.clip(110 / max(len(order), 1), 0.7, 5))
     last = max([1, *epochs.values()])
     at = rungs_of(results)
@@ -125,9 +128,12 @@ def rungs(results: Results, ax: Axes) -> Axes:
             continue  # a line without a point would still take room outside of the axes
         ends = np.array([[epochs[trial], rows[trial]] for trial in mine], np.float64)
         bars = [[(0, row), (end, row)] for end, row in ends]
-        ax.add_collection(LineCollection(bars, colors=colour, linewidths=width, alpha=alpha, capstyle="butt"))
+        ax.add_collection(
+            LineCollection(bars, colors=colour, linewidths=width, alpha=alpha, capstyle="butt", rasterized=many)
+        )
         ax.plot(
-            ends[:, 0], ends[:, 1], marker, color=colour, ms=min(width + 3, 6), mew=1.5, zorder=4, clip_on=False
+            ends[:, 0], ends[:, 1], marker, color=colour, ms=min(width + 3, 6), mew=1.5, zorder=4, clip_on=False,
+            rasterized=many,
         )  # fmt: skip
     if len(order) <= _NAMED:
         ax.set_yticks(list(rows.values()), list(rows), fontsize=min(9, 300 / max(len(order), 1)))

@@ -2,6 +2,7 @@
 
 import itertools
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.leaderboard import format_value
-from pipeline.results.load import Results, config_of
+from pipeline.results.load import Results, configs_of
 from pipeline.results.plots.style import (
     ACCENT,
     BAD,
@@ -26,7 +27,19 @@ from pipeline.results.plots.style import (
     window,
 )
 
-__all__ = ["config_places", "objective_against", "parallel_coordinates", "parameter_axis", "scored", "tuned"]
+__all__ = [
+    "config_places",
+    "domain_places",
+    "objective_against",
+    "parallel_coordinates",
+    "parameter_axis",
+    "scored",
+    "tuned",
+]
+
+
+_SCORED: "WeakKeyDictionary[Results, pd.DataFrame]" = WeakKeyDictionary()
+"""Every picture asks for it, and of ten thousand trials it takes a while."""
 
 
 def tuned(results: Results) -> list[str]:
@@ -38,19 +51,24 @@ def scored(results: Results) -> pd.DataFrame:
     """Trials with a finite objective that did not fail: one row each, with the config in force at its best epoch.
 
     Returns:
-        Columns trial_id, objective, state, and one for each tuned parameter; in the order of `results.trials`.
+        Columns trial_id, objective, state, and one for each tuned parameter; in the order of `results.trials`. It is
+        the same frame each time, and not to be changed.
     """
+    if results not in _SCORED:
+        _SCORED[results] = _scored(results)
+    return _SCORED[results]
+
+
+def _scored(results: Results) -> pd.DataFrame:
     trials = results.trials[["trial_id", "objective", "state", "best_epoch"]]
     trials = trials[np.isfinite(trials["objective"].to_numpy(np.float64)) & (trials["state"] != "failed")]
     trials = trials.astype({"best_epoch": "int64"}).rename(columns={"best_epoch": "epoch"})
-    configs = [name for name in results.epochs.columns if name.startswith("config_")]
-    found = trials.merge(results.epochs[["trial_id", "epoch", *configs]], on=["trial_id", "epoch"], how="left")
-    rows: list[dict[str, Any]] = []
-    for row in found.to_dict("records"):
-        known = {name: row[name] for name in ("trial_id", "objective", "state")}
-        rows.append({**known, **config_of({str(name): value for name, value in row.items()}, results.space)})
-    frame = pd.DataFrame(rows, columns=["trial_id", "objective", "state", *tuned(results)], dtype=object)
-    return frame.astype({"objective": float})
+    columns = [name for name in results.epochs.columns if name.startswith("config_")]
+    found = trials.merge(results.epochs[["trial_id", "epoch", *columns]], on=["trial_id", "epoch"], how="left")
+    configs = configs_of(found, results.space)
+    known = {name: found[name].tolist() for name in ("trial_id", "objective", "state")}
+    values = {name: [config.get(name, np.nan) for config in configs] for name in tuned(results)}
+    return pd.DataFrame({**known, **values}, dtype=object).astype({"objective": float})
 
 
 def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
@@ -66,7 +84,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     """
     domain, rows = results.space[parameter], scored(results)
     rows = rows[rows[parameter].notna()]
-    places = _places(domain, rows[parameter], spread=True)
+    places = domain_places(domain, rows[parameter], spread=True)
     parameter_axis(ax, domain, places)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
     ax.set_ylabel(results.objective.metric)
@@ -88,10 +106,9 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     ax.plot(places[~early & ~best], values[~early & ~best], mec=PAPER, mfc=MUTED, mew=0.4, **look)
     ax.plot(places[best], values[best], "o", color=ACCENT, ms=8, mec=PAPER, mew=1, zorder=5)
     failed = results.trials[results.trials["state"] == "failed"]
-    settings = [config_of(row, results.space).get(parameter) for _, row in failed.iterrows()]
-    settings = [setting for setting in settings if setting is not None]
+    settings = [config[parameter] for config in configs_of(failed, {parameter: domain}) if config]
     if settings:
-        lost = _places(domain, pd.Series(settings, dtype=object))
+        lost = domain_places(domain, pd.Series(settings, dtype=object))
         ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
     ax.yaxis.set_major_locator(MaxNLocator(5))
     plainly(ax.yaxis)
@@ -112,7 +129,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
     bare(ax)
     names, rows = tuned(results), scored(results)
     domains = {name: results.space[name] for name in names}
-    columns = [_unit(domains[name], _places(domains[name], rows[name])) for name in names]
+    columns = [_unit(domains[name], domain_places(domains[name], rows[name])) for name in names]
     values = rows["objective"].to_numpy()
     worst, top = _ends(values, results.objective.mode)
     columns.append(np.clip((values - worst) / (top - worst), 0, 1) if top != worst else np.full(len(values), 0.5))
@@ -199,7 +216,7 @@ def _bounds(domain: Any) -> tuple[float, float]:
     return domain.mean - 3 * domain.std, domain.mean + 3 * domain.std
 
 
-def _places(domain: Any, values: pd.Series, *, spread: bool = False) -> npt.NDArray[np.float64]:
+def domain_places(domain: Any, values: pd.Series, *, spread: bool = False) -> npt.NDArray[np.float64]:
     """Where values lie on their axis: numbers as they are, listed ones by their position.
 
     Args:
@@ -232,11 +249,11 @@ def _unit(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
 def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.NDArray[np.float64]:
     """Where a parameter's values in rows of `trials` or `epochs` lie on its axis; NaN where there is none."""
     column = f"config_{parameter}"
-    values = [config_of({column: value}, {parameter: results.space[parameter]}) for value in rows[column]]
+    values = configs_of(rows[[column]], {parameter: results.space[parameter]})
     known = np.array([bool(value) for value in values], bool)
     places = np.full(len(rows), np.nan)
     given = pd.Series([value[parameter] for value in values if value], dtype=object)
-    places[known] = _places(results.space[parameter], given)
+    places[known] = domain_places(results.space[parameter], given)
     return places
 
 

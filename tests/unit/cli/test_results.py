@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.cli.app import app
-from pipeline.errors import JobNotFound
+from pipeline.errors import JobNotFound, UsageError
 from pipeline.results import load_results
 from pipeline.results.as_object import results_object
 from pipeline.storage import Store
@@ -127,3 +127,30 @@ def test_a_trial_that_is_not_there(study: Recording) -> None:
     """The message says which ids there are."""
     with pytest.raises(JobNotFound, match=r"no trial '0099'\. There are 24, from 0000 to 0023"):
         invoke(study, "--trial", "99")
+
+
+def test_a_condition_keeps_some_rows_of_the_leaderboard(study: Recording) -> None:
+    """The best first, unless sorted otherwise; with columns or a format the table is of those."""
+    told = invoke(study, "--where", "state = 'completed'").stdout.splitlines()
+    assert told[0].split()[:2] == ["trial", "val_accuracy"]
+    assert {line.split()[5] for line in told[1:]} == {"completed"}
+    values = [float(line.split()[1]) for line in told[1:]]
+    assert values == sorted(values, reverse=True)
+
+    told = invoke(study, "--sort", "seconds", "--top", "3").stdout.splitlines()
+    assert told[-1] == "… and 21 more; --top shows them."
+    told = invoke(study, "--columns", "trial_id,config_lr", "--format", "csv", "--top", "2").stdout.splitlines()
+    assert told[0] == '"trial_id","config_lr"'
+    assert len(told) == 3
+    assert invoke(study, "--where", "objective > 2").stdout == "None of 24 trials is so.\n"
+
+
+def test_options_that_do_not_go_together_are_refused(study: Recording) -> None:
+    """--json is the whole study; rows of one's choice are --format json."""
+    with pytest.raises(UsageError, match="--format json prints rows"):
+        invoke(study, "--json", "--where", "epochs > 1")
+
+
+def test_a_finished_study_is_watched_no_longer_than_it_takes_to_show_it(study: Recording) -> None:
+    """--watch ends with all that is shown without it."""
+    assert invoke(study, "--watch").stdout == invoke(study).stdout

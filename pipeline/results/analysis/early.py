@@ -1,0 +1,213 @@
+"""What early values say of final ones, what early stopping saved, and whom it may have stopped wrongly."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.results.load import Results
+from pipeline.results.plots.scheduling import rungs_of
+from pipeline.results.summary import saved_epochs
+from pipeline.storage.schema import metric_column
+
+__all__ = ["Agreement", "Doubt", "Stopping", "agreements", "stopping"]
+
+_Reals = npt.NDArray[np.float64]
+
+_FEWEST = 5
+"""With fewer trials than these, a rank correlation says nothing."""
+_AGAIN = 300
+_MOST_TRIALS = 2000
+_MOST_EPOCHS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well values at an epoch foretell final ones, among trials that trained to their end.
+
+    Args:
+        epoch: The epoch.
+        trials: How many trials.
+        correlation: Spearman's rank correlation of the value at that epoch with the best one.
+        low: Lower end of a 90 % interval of it, by resampled trials.
+        high: Upper end.
+        place: The place that the study's best trial had at that epoch among all trials that came so far, from 1; None
+            where it has no value there.
+        among: How many those were.
+    """
+
+    epoch: int
+    trials: int
+    correlation: float
+    low: float
+    high: float
+    place: int | None
+    among: int
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A trial that was stopped and might have become the best.
+
+    Args:
+        trial_id: The trial.
+        epoch: Where it was stopped.
+        value: Its best value until then.
+        missing: What it lacked to the study's best.
+        gained: How many trials that trained on gained as much from that epoch on.
+        trained: How many trained on and could be compared.
+    """
+
+    trial_id: str
+    epoch: int
+    value: float
+    missing: float
+    gained: int
+    trained: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """What early stopping did.
+
+    Args:
+        stopped: How many trials were stopped by comparison with others.
+        saved_epochs: Epochs that were not trained.
+        whole_epochs: Epochs that there would have been.
+        saved_seconds: The seconds those would have taken, by each trial's own mean epoch.
+        trained: How many trials trained to their end and could be compared with.
+        doubts: Trials that might have become the best, the likeliest first.
+        bound: Upper end (95 %) of the chance that a trial gains as much as none of `trained` did.
+        note: Why nothing can be said of wrong stops; empty where something can.
+    """
+
+    stopped: int
+    saved_epochs: int
+    whole_epochs: int
+    saved_seconds: float
+    trained: int
+    doubts: Sequence[Doubt]
+    bound: float
+    note: str = ""
+
+
+def agreements(results: Results) -> list[Agreement]:
+    """Rank correlations of early values with final ones; empty where too few trials trained to their end.
+
+    Only trials that trained to their end have a final value, and those are the ones that were good early on: among all
+    trials the correlation would be higher.
+    """
+    reached = _curves(results)
+    if reached is None or not len(reached):
+        return []
+    full = _full(results, reached)
+    last = reached.shape[1]
+    if len(full) < _FEWEST or last < 2:
+        return []
+    sign = 1.0 if results.objective.mode == "max" else -1.0
+    curves = sign * reached.loc[full].to_numpy(np.float64)
+    finals = np.nanmax(curves, axis=1)
+    if len(finals) > _MOST_TRIALS:
+        chosen = np.linspace(0, len(finals) - 1, _MOST_TRIALS).round().astype(int)
+        curves, finals = curves[chosen], finals[chosen]
+    everyone = sign * reached.to_numpy(np.float64)
+    best = list(reached.index).index(results.best.trial_id) if results.best is not None else -1
+    found = []
+    for epoch in _epochs(results, last):
+        known = np.isfinite(curves[:, epoch - 1])
+        if known.sum() < _FEWEST:
+            continue
+        early, late = curves[known, epoch - 1], finals[known]
+        column = everyone[:, epoch - 1]
+        mine = column[best] if best >= 0 else np.nan
+        place = int((column > mine).sum()) + 1 if np.isfinite(mine) else None
+        found.append(
+            Agreement(epoch, int(known.sum()), *_correlation(early, late), place, int(np.isfinite(column).sum()))
+        )
+    return found
+
+
+def stopping(results: Results) -> Stopping:
+    """What early stopping saved, and which stops are in doubt.
+
+    A stopped trial is compared with those that trained to their end: had it gained from its last epoch on as much as
+    some of them did, would it have reached the study's best value? The gains are those of survivors, and a trial that
+    was behind often has more to gain: where doubts are few, that is a lower bound.
+    """
+    saved, whole = saved_epochs(results)
+    stops = results.decisions[results.decisions["kind"].eq("stop") & results.decisions["cutoff"].notna()]
+    # A study that went on with a larger budget may have gone on with a trial it had cut off.
+    stopped = results.trials[results.trials["trial_id"].isin(stops["trial_id"]) & results.trials["state"].eq("stopped")]
+    maximum = int(results.job["budget"]["epochs"])
+    pace = stopped["seconds"] / stopped["epochs"].clip(lower=1)
+    seconds = float(((maximum - stopped["epochs"]).clip(lower=0) * pace).sum())
+    reached = _curves(results)
+    full = [] if reached is None else _full(results, reached)
+
+    def told(doubts: Sequence[Doubt], note: str = "") -> Stopping:
+        bound = 1 - 0.05 ** (1 / len(full)) if full else 1.0
+        return Stopping(len(stopped), saved, whole, seconds, len(full), doubts, bound, note)
+
+    if not len(stopped):
+        return told([], "no trial was stopped by comparison with others")
+    if reached is None or results.best is None or len(full) < _FEWEST:
+        return told([], f"too few trials trained to their end to compare with: {len(full)}, not {_FEWEST}")
+    sign = 1.0 if results.objective.mode == "max" else -1.0
+    curves = np.fmax.accumulate(sign * reached.loc[full].to_numpy(np.float64), axis=1)
+    doubts = []
+    for row in stopped[["trial_id", "epochs", "objective"]].itertuples(index=False):
+        trial, epoch, value = str(row[0]), int(row[1]), float(row[2])
+        if not np.isfinite(value) or not 1 <= epoch <= curves.shape[1]:
+            continue
+        gains = curves[:, -1] - curves[:, epoch - 1]
+        missing = sign * (results.best.value - value)
+        gained = int((gains >= missing).sum())
+        if gained:
+            doubts.append(Doubt(trial, epoch, value, missing, gained, len(full)))
+    return told(sorted(doubts, key=lambda doubt: (-doubt.gained, doubt.missing)))
+
+
+def _curves(results: Results) -> pd.DataFrame | None:
+    """The objective by trial and epoch; trials that failed are left out."""
+    column = metric_column(results.objective.metric)
+    if column not in results.epochs:
+        return None
+    failed = results.trials.loc[results.trials["state"].eq("failed"), "trial_id"]
+    rows = results.epochs.loc[~results.epochs["trial_id"].isin(failed), ["trial_id", "epoch", column]]
+    rows = rows[np.isfinite(rows[column].to_numpy(np.float64))]
+    if rows.empty:
+        return None
+    table = rows.pivot(index="trial_id", columns="epoch", values=column)
+    whole: pd.DataFrame = table.reindex(columns=range(1, int(rows["epoch"].max()) + 1))
+    return whole
+
+
+def _full(results: Results, reached: pd.DataFrame) -> list[str]:
+    """Trials that trained to their end, as far as the longest did."""
+    done = results.trials[results.trials["state"].eq("completed") & results.trials["epochs"].eq(reached.shape[1])]
+    return [str(trial) for trial in done["trial_id"] if trial in reached.index]
+
+
+def _epochs(results: Results, last: int) -> list[int]:
+    """At which epochs to look: the rungs, or powers of two; before the last."""
+    rungs = [int(rung) for rung in rungs_of(results)["rung"] if rung < last]
+    powers = [2**power for power in range(30) if 2**power < last]
+    return sorted({*rungs, *powers})[:_MOST_EPOCHS]
+
+
+def _correlation(early: _Reals, late: _Reals) -> tuple[float, float, float]:
+    from scipy.stats import rankdata
+
+    def ranked(values: _Reals) -> _Reals:
+        ranks: _Reals = rankdata(values, axis=-1)
+        ranks = ranks - ranks.mean(axis=-1, keepdims=True)
+        scaled: _Reals = ranks / np.maximum(np.linalg.norm(ranks, axis=-1, keepdims=True), 1e-12)
+        return scaled
+
+    sample = np.random.default_rng(0).integers(0, len(early), (_AGAIN, len(early)))
+    again = (ranked(early[sample]) * ranked(late[sample])).sum(axis=-1)
+    rho = float(np.clip((ranked(early) * ranked(late)).sum(), -1, 1))
+    low, high = np.clip(np.quantile(again, [0.05, 0.95]), -1, 1)
+    return rho, min(float(low), rho), max(float(high), rho)

@@ -1,0 +1,101 @@
+"""A random forest over the unit cube, and what it says of one axis or two when all others are averaged out.
+
+A tree cuts the cube into boxes and gives each a value; averages over the other axes are exact sums over those boxes
+(F. Hutter, H. Hoos, K. Leyton-Brown: An Efficient Approach for Assessing Hyperparameter Importance, ICML 2014). Here
+the whole forest's averages are taken, not each tree's: single trees fit noise, and their variance is mostly that.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Surface", "fitted"]
+
+_Reals = npt.NDArray[np.float64]
+
+_POINTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A forest as boxes.
+
+    Args:
+        low: The boxes' lower ends, by box and axis.
+        high: Their upper ends.
+        value: What the forest says within each, divided by the number of its trees.
+        variance: Of what the forest says, over the cube.
+        unseen: Share of the variance of trials a tree has not seen that the others foretell (R² out of bag); below 0
+            where their mean is nearer. NaN where that was not asked.
+    """
+
+    low: _Reals
+    high: _Reals
+    value: _Reals
+    variance: float
+    unseen: float
+
+    def along(self, axis: int, cells: int) -> _Reals:
+        """The mean within each of equal parts of an axis, over all other axes."""
+        whole = self.value * np.prod(self.high - self.low, axis=1) / (self.high - self.low)[:, axis]
+        means: _Reals = whole @ self._covered(axis, cells)
+        return means
+
+    def across(self, axes: tuple[int, int], cells: tuple[int, int]) -> _Reals:
+        """The mean within each cell of two axes, over all other axes."""
+        widths = self.high - self.low
+        whole = self.value * np.prod(widths, axis=1) / (widths[:, axes[0]] * widths[:, axes[1]])
+        first, second = (self._covered(axis, count) for axis, count in zip(axes, cells, strict=True))
+        means: _Reals = (first * whole[:, None]).T @ second
+        return means
+
+    def _covered(self, axis: int, cells: int) -> _Reals:
+        """Which share of each part of an axis each box covers."""
+        edges = np.linspace(0, 1, cells + 1)
+        ends = np.minimum(self.high[:, axis, None], edges[1:]) - np.maximum(self.low[:, axis, None], edges[:-1])
+        covered: _Reals = np.clip(ends, 0, None) * cells
+        return covered
+
+
+def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool = True) -> Surface:
+    """Fit a forest.
+
+    Args:
+        places: Places from 0 to 1, by trial and axis.
+        values: The objective of each trial.
+        trees: How many trees.
+        seed: Where the forest's draws come from.
+        whole: Whether the share that is foretold out of bag is wanted.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+
+    # Scaled, so that squares of large losses stay finite.
+    scale = float(np.abs(values).max()) or 1.0
+    forest = RandomForestRegressor(
+        trees, min_samples_leaf=2, max_features=0.7, oob_score=whole, random_state=seed, n_jobs=1
+    )
+    forest.fit(places, values / scale)
+    boxes = [_boxes(tree.tree_, places.shape[1]) for tree in forest.estimators_]
+    low, high, value = (np.concatenate(parts) for parts in zip(*boxes, strict=True))
+    points = np.random.default_rng(seed).random((_POINTS, places.shape[1]))
+    variance = float(forest.predict(points).var()) * scale**2
+    return Surface(low, high, value * scale / trees, variance, float(forest.oob_score_) if whole else float("nan"))
+
+
+def _boxes(tree: Any, axes: int) -> tuple[_Reals, _Reals, _Reals]:
+    """The leaves of a tree as boxes: lower ends, upper ends, values."""
+    low, high = np.zeros((tree.node_count, axes)), np.ones((tree.node_count, axes))
+    inner = np.array([0]) if tree.children_left[0] >= 0 else np.array([], np.int64)
+    while len(inner):
+        left, right = tree.children_left[inner], tree.children_right[inner]
+        axis, at = tree.feature[inner], tree.threshold[inner]
+        for child in (left, right):
+            low[child], high[child] = low[inner], high[inner]
+        high[left, axis] = np.minimum(high[inner, axis], at)
+        low[right, axis] = np.maximum(low[inner, axis], at)
+        children = np.concatenate([left, right])
+        inner = children[tree.children_left[children] >= 0]
+    leaves = tree.children_left < 0
+    return low[leaves], high[leaves], tree.value[leaves, 0, 0]

@@ -1,0 +1,50 @@
+"""The best value of several studies against time, trials and epochs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from pipeline.results.load import Results
+from pipeline.results.plots.curves import progress
+from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, plainly, window
+
+__all__ = ["best_against"]
+
+_COLOURS = (ACCENT, SECOND, THIRD, BAD, INK, MUTED)
+_DASHES: Sequence[object] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+_LABELS = {"seconds": "seconds since the start", "trials": "trials begun", "epochs": "epochs of all trials"}
+
+
+def best_against(studies: Mapping[str, Results], ax: Axes, by: Literal["seconds", "trials", "epochs"]) -> Axes:
+    """Draw the best value so far of several studies of one objective.
+
+    Args:
+        studies: Results by what tells them apart; at least one.
+        ax: Where to draw.
+        by: What they are set against.
+
+    Returns:
+        The axes: a line for each study, told apart by colour and, beyond six, by dashes.
+    """
+    objective = next(iter(studies.values())).objective
+    shown: list[float] = []
+    for place, (name, results) in enumerate(studies.items()):
+        grown = progress(results).dropna(subset="best")
+        if grown.empty:
+            continue
+        look = {"color": _COLOURS[place % len(_COLOURS)], "ls": _DASHES[place // len(_COLOURS) % len(_DASHES)]}
+        label = name if len(name) <= 32 else "…" + name[-31:]
+        ax.step(grown[by], grown["best"], where="post", lw=2, label=label.lstrip("_"), **look)
+        ax.plot(grown[by].iloc[-1], grown["best"].iloc[-1], "o", color=look["color"], ms=5)
+        shown += grown["best"].tolist()
+    limits = window(np.array(shown), objective.mode)
+    if limits is not None:
+        ax.set_ylim(limits)
+    ax.set_xlabel(_LABELS[by])
+    ax.set_ylabel(f"best {objective.metric} so far")
+    plainly(ax.yaxis)
+    if shown:
+        ax.legend(frameon=False, loc="lower right" if objective.mode == "max" else "upper right")
+    return ax

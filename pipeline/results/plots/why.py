@@ -1,0 +1,97 @@
+"""Why it went so: what mattered, how the objective goes with a hyperparameter, what early values said of final ones."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from pipeline.results.load import Results
+from pipeline.results.plots.space import domain_places, parameter_axis
+from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, is_listed, plainly
+
+if TYPE_CHECKING:
+    from pipeline.results.analysis.early import Agreement
+    from pipeline.results.analysis.importance import Effect, Importance
+
+__all__ = ["early_values", "importance_bars", "partial_dependence"]
+
+_MOST_BARS = 12
+
+
+def importance_bars(importance: "Importance", ax: Axes) -> Axes:
+    """Draw what each hyperparameter, and each pair beyond that, accounts for, with 90 % intervals.
+
+    Args:
+        importance: As `importances` has it.
+        ax: Where to draw.
+
+    Returns:
+        The axes: one bar each, the largest above; pairs in another colour.
+    """
+    bare(ax, keep=("bottom",))
+    ax.grid(True, axis="x")
+    bars = [(effect.place.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
+    bars += [(" × ".join(pair.names), pair.share, pair.low, pair.high, SECOND) for pair in importance.pairs]
+    bars = sorted(bars, key=lambda bar: -bar[1])[:_MOST_BARS]
+    rows = np.arange(len(bars), 0, -1)
+    shares, low, high = (np.array([bar[place] for bar in bars]) for place in (1, 2, 3))
+    ax.barh(rows, shares, height=0.62, color=[bar[4] for bar in bars], lw=0)
+    ax.errorbar(
+        shares, rows, xerr=[shares - low, high - shares], fmt="none", color=INK, ecolor=INK, elinewidth=1.1, capsize=3
+    )
+    names = [name if len(name) <= 24 else name[:23] + "…" for name, *_ in bars]
+    ax.set_yticks(rows, names)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0.4, len(bars) + 0.6)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_xlabel("share of the forest's variance")
+    return ax
+
+
+def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
+    """Draw the objective along a hyperparameter, the others averaged out, with a 90 % band.
+
+    Args:
+        results: A study's results.
+        effect: As `importances` has it.
+        ax: Where to draw.
+    """
+    domain = effect.place.domain
+    values = [domain.at(float(unit)) for unit in effect.units]
+    places = domain_places(domain, pd.Series(values, dtype=object))
+    parameter_axis(ax, domain, places)
+    if is_listed(domain):
+        spans = [effect.means - effect.means_low, effect.means_high - effect.means]
+        ax.errorbar(places, effect.means, yerr=spans, fmt="o", color=ACCENT, ms=6, elinewidth=1.4, capsize=4)
+    else:
+        ax.fill_between(places, effect.means_low, effect.means_high, color=MUTED, alpha=0.3, lw=0)
+        ax.plot(places, effect.means, color=ACCENT, lw=2.2)
+    ax.set_title(effect.place.name, weight="bold", fontsize=9.5, color=INK)
+    ax.set_ylabel(results.objective.metric)
+    plainly(ax.yaxis)
+    return ax
+
+
+def early_values(agreements: "Sequence[Agreement]", ax: Axes) -> Axes:
+    """Draw the rank correlation of values at each epoch with final ones, with 90 % intervals.
+
+    Args:
+        agreements: As `explained` has them; at least one.
+        ax: Where to draw.
+    """
+    epochs = [one.epoch for one in agreements]
+    rho = np.array([one.correlation for one in agreements])
+    spans = [rho - [one.low for one in agreements], np.array([one.high for one in agreements]) - rho]
+    ax.axhline(0, color=MUTED, lw=1)
+    ax.errorbar(epochs, rho, yerr=spans, color=ACCENT, lw=2, marker="o", ms=5, elinewidth=1.2, capsize=4)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(epochs, labels=[str(epoch) for epoch in epochs])
+    ax.minorticks_off()
+    ax.set_ylim(-1.05, 1.05)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("rank correlation with final values")
+    return ax

@@ -1,0 +1,71 @@
+"""A trial once more: the same numbers where the code is the same, and a comparison where they are not."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import Budget, Objective, TuneJob, Uniform, run
+from pipeline.errors import JobNotFound
+from pipeline.execution.rerun import rerun
+from pipeline.storage import Store
+
+OFFSET = {"by": 0.0}
+
+
+def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Three epochs; a rate above 0.9 fails in the second."""
+    place = 4.0
+    for epoch in range(3):
+        if epoch and config["rate"] > 0.9:
+            raise ValueError("too fast")
+        place -= config["rate"] * place
+        yield {"distance": abs(place) + OFFSET["by"], "other": float("nan")}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A study of three trials, the last of which failed."""
+    job = TuneJob(
+        name="again", function=descend, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
+        scheduler="fifo", budget=Budget(trials=3, epochs=3), resources={"workers": 0},
+        start_with=[{"rate": 0.5}, {"rate": 0.25}, {"rate": 0.95}],
+    )  # fmt: skip
+    run(job, storage=tmp_path, note=lambda _: None)
+    return Store(tmp_path).folder("again")
+
+
+def test_the_same_config_gives_the_same_epochs(store: Store) -> None:
+    """Each epoch is told as it ends, and equals the recorded one; the study's files stay as they are."""
+    before = {path: store.read(path) for path in store.files()}
+    told: list[int] = []
+    again = rerun(store, "0001", tell=lambda epoch: told.append(epoch.epoch))
+    assert told == [1, 2, 3]
+    assert again.config == {"rate": 0.25}
+    assert again.equal
+    assert all(epoch.then["distance"] == epoch.now["distance"] for epoch in again.epochs)
+    assert {path: store.read(path) for path in store.files()} == before
+
+
+def test_a_difference_is_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the code does something else now, the epochs are not equal."""
+    monkeypatch.setitem(OFFSET, "by", 1e-12)
+    again = rerun(store, "0000")
+    assert not again.equal
+    assert [epoch.equal for epoch in again.epochs] == [False, False, False]
+
+
+def test_a_trial_that_failed_fails_again_where_it_did(store: Store) -> None:
+    """The epoch before is compared, and the error of the user's code is told with its place."""
+    again = rerun(store, "0002")
+    assert [epoch.equal for epoch in again.epochs] == [True]
+    assert again.failure.startswith("ValueError: too fast\n")
+    assert "in descend" in again.failure
+    assert again.then.startswith("ValueError: too fast\n")
+
+
+def test_a_trial_that_is_not_there(store: Store) -> None:
+    """The message names those there are."""
+    with pytest.raises(JobNotFound, match="There are 0000, 0001, 0002"):
+        rerun(store, "0007")
