@@ -125,14 +125,18 @@ def test_a_population_exploits_and_explores(tmp_path):
     results = load_results(tmp_path / "digits")
     assert set(results.trials["state"]) == {"completed"}
     exploits = results.decisions[results.decisions["kind"] == "exploit"]
-    assert len(exploits) >= 2
+    explored = results.decisions[results.decisions["kind"] == "explore"].set_index(["trial_id", "epoch"])
+    assert len(exploits) == len(explored) >= 2
     for _, exploit in exploits.iterrows():
         rows = results.epochs[results.epochs["trial_id"] == exploit["trial_id"]].set_index("epoch")
         donor = results.epochs[results.epochs["trial_id"] == exploit["parent_trial"]].set_index("epoch")
         after = rows.loc[exploit["epoch"] + 1]
         assert after["segment"] == rows.loc[exploit["epoch"]]["segment"] + 1
         assert after["model_epoch"] == donor.loc[exploit["parent_epoch"]]["model_epoch"] + 1
-        assert json.loads(exploit["config_after"])["lr"] == after["config_lr"]
+        explore = explored.loc[exploit["trial_id"], exploit["epoch"]]
+        assert json.loads(exploit["config_after"])["lr"] == donor.loc[exploit["parent_epoch"]]["config_lr"]
+        assert explore["config_before"] == exploit["config_after"]
+        assert json.loads(explore["config_after"])["lr"] == after["config_lr"]
     epochs = results.epochs.groupby("trial_id")["epoch"].apply(list)
     assert all(found == [1, 2, 3, 4, 5] for found in epochs)
 
