@@ -179,6 +179,7 @@ def _recorded(recorder: Recorder, session: Session) -> Iterator[None]:
 
 def _no_value(session: Session) -> str:
     failed = [trial for trial in session.trials.values() if trial.state == "failed"]
-    why = session.over or f"All {len(failed)} trials failed."
-    told = why.rstrip(".")
-    return f"The study {session.job.name!r} ended without a value. {told}. `tunepipe results` shows each error."
+    errors = {str(trial.error) for trial in failed}
+    who = "Its one trial" if len(failed) == 1 else f"Each of its {len(failed)} trials"
+    why = session.over or f"{who} failed{f': {errors.pop()}' if len(errors) == 1 else '.'}"
+    return f"The study {session.job.name!r} ended without a value. {why} `tunepipe results` shows each error."
