@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.schedulers import FIFO
-from pipeline.searchers import TPESearch
+from pipeline.searchers import SobolSearch
 from pipeline.space import LogUniform, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.networks import optimiser_of
@@ -105,8 +105,9 @@ def compete(name: str) -> TuneJob:
         ],
         # Who is quick at first need not be the one that arrives.
         scheduler=FIFO(),
-        searcher=TPESearch(startup=20),
-        budget=Budget(trials=48, epochs=EPOCHS),
+        # A searcher that learns would try the one that does well at first and leave the others untuned.
+        searcher=SobolSearch(),
+        budget=Budget(trials=64, epochs=EPOCHS),
     )
 
 
