@@ -181,5 +181,6 @@ def _no_value(session: Session) -> str:
     failed = [trial for trial in session.trials.values() if trial.state == "failed"]
     errors = {str(trial.error) for trial in failed}
     who = "Its one trial" if len(failed) == 1 else f"Each of its {len(failed)} trials"
-    why = session.over or f"{who} failed{f': {errors.pop()}' if len(errors) == 1 else '.'}"
-    return f"The study {session.job.name!r} ended without a value. {why} `tunepipe results` shows each error."
+    why = session.over or f"{who} failed{f': {errors.pop()}' if len(errors) == 1 else ''}"
+    told = why.rstrip(".")
+    return f"The study {session.job.name!r} ended without a value. {told}. `tunepipe results` shows each error."
