@@ -19,11 +19,13 @@ from pipeline.results.analysis.explanation import (
     of_stopping,
 )
 from pipeline.results.load import Results
+from pipeline.results.plots import spots
 from pipeline.results.plots.cost import COSTS, has_costs
 from pipeline.results.plots.models import spreads
 from pipeline.results.plots.plane import has_paths, has_plane
 from pipeline.results.plots.scheduling import exploits, rungs_of
 from pipeline.results.plots.space import scored, tuned
+from pipeline.results.plots.spots import Spot
 from pipeline.results.svg import inline_svg
 from pipeline.storage.schema import metric_column
 
@@ -85,6 +87,7 @@ def _all(results: Results) -> Iterator[Section]:
                 _picture(
                     results, "curves", plots.learning_curves, captions.of_learning_curves(results), 420, 300,
                     f"Line chart of {metric} by epoch for {count} trials, the best one in front.",
+                    spots.of_learning_curves(results),
                 )
             ],
         )  # fmt: skip
@@ -129,6 +132,7 @@ def _all(results: Results) -> Iterator[Section]:
                 _picture(
                     results, "rungs", plots.rungs, captions.of_rungs(results), height, height,
                     f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
+                    spots.of_rungs(results),
                 )
             ],
         )  # fmt: skip
@@ -165,6 +169,7 @@ def _all(results: Results) -> Iterator[Section]:
                 _picture(
                     results, "best", plots.best_so_far, captions.of_best_so_far(results), 340, 280,
                     f"Step chart of the best {metric} against seconds since the start.",
+                    spots.of_best_so_far(results),
                 )
             ],
         )  # fmt: skip
@@ -310,16 +315,22 @@ def _picture(
     height: int,
     narrow_height: int,
     alt: str,
+    where: Sequence[Spot] = (),
 ) -> Picture:
     def of(ax: Axes) -> Axes:
         return draw(results, ax)
 
-    wide = inline_svg(of, name=name, size=(_WIDE, height))
-    return Picture(alt, caption, wide, inline_svg(of, name=f"{name}-narrow", size=(_NARROW, narrow_height)))
+    wide = inline_svg(of, name=name, size=(_WIDE, height), spots=where)
+    return Picture(
+        alt, caption, wide, inline_svg(of, name=f"{name}-narrow", size=(_NARROW, narrow_height), spots=where)
+    )
 
 
 def _panel(results: Results, name: str, parameter: str) -> Picture:
-    svg = inline_svg(lambda ax: plots.objective_against(results, ax, parameter), name=name, size=(_SMALL, 240))
+    where = spots.of_objective_against(results, parameter)
+    svg = inline_svg(
+        lambda ax: plots.objective_against(results, ax, parameter), name=name, size=(_SMALL, 240), spots=where
+    )
     alt = f"Scatter chart of {results.objective.metric} against {parameter}."
     return Picture(alt, captions.of_objective_against(results, parameter), svg)
 

@@ -1,9 +1,11 @@
 """A figure as SVG that belongs to the page it lies in: its fonts, its colours by day and by night, no network."""
 
 import io
+import json
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from html import escape
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -51,13 +53,17 @@ _BITMAP_DPI = 144
 _DROPPED = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
 
 
-def inline_svg(draw: Callable[[Axes], object], *, name: str, size: tuple[int, int]) -> str:
+def inline_svg(
+    draw: Callable[[Axes], object], *, name: str, size: tuple[int, int], spots: Sequence[tuple[str, float, float]] = ()
+) -> str:
     """Draw a picture and give it as an svg element for an HTML page.
 
     Args:
         draw: Draws into the axes it gets.
         name: Unique on the page; letters, digits and hyphens.
         size: Width and height in CSS pixels; a narrower page shows it smaller.
+        spots: Trials and where they are, in data coordinates: for the page's script, which tells the trial under the
+            pointer.
 
     Returns:
         The element, hidden from screen readers: what it shows must be said beside it. The same picture gives the
@@ -68,14 +74,32 @@ def inline_svg(draw: Callable[[Axes], object], *, name: str, size: tuple[int, in
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(size[0] / 72 / _ENLARGED, size[1] / 72 / _ENLARGED), dpi=_BITMAP_DPI)
         canvas = FigureCanvasSVG(figure)
-        draw(figure.add_subplot())
+        ax = figure.add_subplot()
+        draw(ax)
         file = io.StringIO()
         # Not savefig, which draws every picture twice: once more than the layout needs.
         canvas.print_svg(file, metadata={"Date": None})
-    return _embedded(legible(file.getvalue()), name, size[0])
+        # Once it is drawn, and so laid out.
+        places = _places(figure, ax, spots)
+    return _embedded(legible(file.getvalue()), name, size[0], places)
 
 
-def _embedded(document: str, name: str, width: int) -> str:
+def _places(figure: Figure, ax: Axes, spots: Sequence[tuple[str, float, float]]) -> str:
+    """Where trials are in the picture's own units, as JSON; those beyond its axes are left out."""
+    if not spots:
+        return ""
+    pixels = ax.transData.transform([[x, y] for _, x, y in spots])
+    inside = ax.bbox.padded(4).contains
+    height, unit = figure.bbox.height, 72 / figure.dpi
+    found = [
+        [legible(trial), round(x * unit, 1), round((height - y) * unit, 1)]
+        for (trial, _, _), (x, y) in zip(spots, pixels, strict=True)
+        if inside(x, y)
+    ]
+    return json.dumps(found, separators=(",", ":"))
+
+
+def _embedded(document: str, name: str, width: int, places: str) -> str:
     svg = _DROPPED.sub("", document[document.index("<svg") :])
     used = set(re.findall(r"url\(#([^)]+)\)", svg)) | set(re.findall(r'xlink:href="#([^"]+)"', svg))
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
@@ -88,6 +112,7 @@ def _embedded(document: str, name: str, width: int) -> str:
     svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
     box = re.search(r'viewBox="([^"]+)"', svg)
     assert box is not None
-    head = f'<svg viewBox="{box[1]}" style="max-width: {width}px" aria-hidden="true" focusable="false">'
+    told = f' data-spots="{escape(places)}"' if places else ""
+    head = f'<svg{told} viewBox="{box[1]}" style="max-width: {width}px" aria-hidden="true" focusable="false">'
     body = svg[svg.index(">") + 1 :]
     return head + re.sub(r">\s+<", "><", body).strip()

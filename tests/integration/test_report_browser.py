@@ -29,10 +29,19 @@ window.addEventListener("load", () => {
   const column = () => [...document.querySelectorAll("#trials tbody tr")].map(row => row.cells[1].dataset.key);
   const before = column(), button = document.querySelectorAll("#trials thead button")[1];
   button.click(); const up = column(); button.click(); const down = column();
+  const svg = [...document.querySelectorAll("svg[data-spots]")].find(one => one.getBoundingClientRect().width > 100);
+  const [trial, x, y] = JSON.parse(svg.dataset.spots)[0];
+  const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
+  const at = {clientX: box.left + x * scale, clientY: box.top + y * scale};
+  svg.dispatchEvent(new PointerEvent("pointermove", at));
+  const tip = document.querySelector(".tip"), hover = {trial, text: tip.textContent, hidden: tip.hidden};
+  svg.dispatchEvent(new PointerEvent("pointerleave", at));
+  hover.after = tip.hidden;
   const told = document.createElement("pre");
   told.id = "told";
   told.textContent = JSON.stringify({
-    faults, before, up, down, width: document.documentElement.scrollWidth, window: document.documentElement.clientWidth,
+    faults, before, up, down, hover,
+    width: document.documentElement.scrollWidth, window: document.documentElement.clientWidth,
     figures: document.querySelectorAll("figure").length,
     shown: sized.filter(box => box.width > 100 && box.height > 100).length,
     wide: sized.filter(box => box.right > document.documentElement.clientWidth).length,
@@ -100,3 +109,14 @@ def test_a_click_on_a_column_sorts_the_leaderboard(look: Callable[..., dict[str,
     assert known == sorted(known)
     assert [float(key) for key in down if key] == known[::-1]
     assert up[-1] == down[-1] == ""
+
+
+@pytest.mark.parametrize("width", [1280, 500])
+def test_the_trial_under_the_pointer_is_told(look: Callable[..., dict[str, object]], width: int) -> None:
+    """Near a trial's place its row of the leaderboard is shown, and no longer once the pointer has left."""
+    hover = look("mnist-asha", width)["hover"]
+    assert isinstance(hover, dict)
+
+    assert hover["text"].startswith(f"trial {hover['trial']}\nval_accuracy 0.")
+    assert "\nlr 0." in hover["text"]
+    assert (hover["hidden"], hover["after"]) == (False, True)

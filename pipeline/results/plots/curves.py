@@ -152,8 +152,8 @@ def progress(results: Results) -> pd.DataFrame:
     """How a study's best value grew.
 
     Returns:
-        One row for each epoch in order of time: seconds a driver had been alive, epochs and trials so far, and the best
-        value so far; failed trials' values are left out of it, their epochs are not.
+        One row for each epoch in order of time: its trial, seconds a driver had been alive, epochs and trials so far,
+        and the best value so far; failed trials' values are left out of it, their epochs are not.
     """
     epochs = results.epochs
     column, mode = metric_column(results.objective.metric), results.objective.mode
@@ -166,9 +166,13 @@ def progress(results: Results) -> pd.DataFrame:
     best = (np.fmax if mode == "max" else np.fmin).accumulate(values[order]) if len(order) else values
     return pd.DataFrame(
         {
-            "seconds": seconds[order], "epochs": np.arange(1, len(order) + 1), "trials": np.cumsum(first), "best": best,
+            "trial_id": epochs["trial_id"].to_numpy()[order],
+            "seconds": seconds[order],
+            "epochs": np.arange(1, len(order) + 1),
+            "trials": np.cumsum(first),
+            "best": best,
         }
-    )  # fmt: skip
+    )
 
 
 def train_column(results: Results) -> str | None:

@@ -16,7 +16,7 @@ from pipeline.results.plots.curves import tracks
 from pipeline.results.plots.space import config_places, parameter_axis
 from pipeline.results.plots.style import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, bare
 
-__all__ = ["Stretch", "ancestry", "exploits", "lineage", "rungs", "rungs_of", "schedule"]
+__all__ = ["Stretch", "ancestry", "exploits", "lineage", "rows_of_rungs", "rungs", "rungs_of", "schedule"]
 
 _NAMED = 40
 """With more trials than these, rows carry no names."""
@@ -101,8 +101,8 @@ def rungs(results: Results, ax: Axes) -> Axes:
     bare(ax, keep=("bottom",))
     epochs = _epochs(results)
     states = dict(zip(results.trials["trial_id"], results.trials["state"], strict=True))
-    order = [trial for trial in ranked(results) if epochs[trial] > 0 or len(epochs) <= _NAMED]
-    rows = {trial: len(order) - 1 - place for place, trial in enumerate(order)}
+    rows = rows_of_rungs(results)
+    order = list(rows)
     many = len(order) > _MANY
     width = float(np.clip(110 / max(len(order), 1), 0.7, 5))
     last = max([1, *epochs.values()])
@@ -152,6 +152,13 @@ def rungs(results: Results, ax: Axes) -> Axes:
     ax.set_ylim(-0.8, max(len(order), 1) - 0.2)
     ax.set_xlabel("epochs")
     return ax
+
+
+def rows_of_rungs(results: Results) -> dict[str, int]:
+    """At which height `rungs` draws each trial, the best first; among many, those without an epoch are left out."""
+    epochs = _epochs(results)
+    order = [trial for trial in ranked(results) if epochs[trial] > 0 or len(epochs) <= _NAMED]
+    return {trial: len(order) - 1 - place for place, trial in enumerate(order)}
 
 
 def lineage(results: Results, ax: Axes) -> Axes:

@@ -1,11 +1,14 @@
 """The report: one page that needs nothing else, says what the tables say, and takes no text for markup."""
 
+import json
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 
 from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results, report
@@ -235,3 +238,22 @@ def test_a_report_of_no_study_says_so(tmp_path: Path) -> None:
 def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
     """Two units at most, and no 60 seconds."""
     assert duration(seconds) == words
+
+
+def test_spots_lie_where_the_trials_are_drawn() -> None:
+    """In the picture's own units, on a linear and on a logarithmic axis; what lies beyond the axes is left out."""
+
+    def draw(ax: Axes) -> None:
+        ax.set_xscale("log")
+        ax.plot([1, 10, 1000], [0.5, 0.25, 0.75], "o")
+        ax.set_xlim(0.5, 100)
+
+    spots = [("a", 1.0, 0.5), ("<b>", 10.0, 0.25), ("c", 1000.0, 0.75)]
+    svg = inline_svg(draw, name="x", size=(400, 300), spots=spots)
+    found = re.search(r'data-spots="([^"]*)"', svg)
+    assert found
+    placed = json.loads(unescape(found[1]))
+    drawn = [(float(x), float(y)) for x, y in re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"[^>]*/>', svg)]
+    assert [name for name, *_ in placed] == ["a", "<b>"]
+    for _, x, y in placed:
+        assert min(abs(x - left) + abs(y - top) for left, top in drawn) < 0.2
