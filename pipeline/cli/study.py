@@ -8,7 +8,7 @@ import typer
 
 from pipeline.cli.location import Study, study_store, trial_id
 from pipeline.cli.options import STORAGE, Storage
-from pipeline.errors import JobNotFound
+from pipeline.errors import JobNotFound, UsageError
 from pipeline.legible import legible_output
 
 __all__ = ["export", "logs"]
@@ -16,14 +16,31 @@ __all__ = ["export", "logs"]
 
 def export(
     study: Study,
-    to: Annotated[Path, typer.Option(help="The folder to write into; made if it is not there.", show_default=False)],
+    to: Annotated[
+        Path | None,
+        typer.Option(help="The folder for the winner's model; made if it is not there.", show_default=False),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(help="A folder for TensorBoard: every trial's metrics and hyperparameters.", show_default=False),
+    ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Write the winner's model: Keras file, architecture as JSON, weights as HDF5."""
-    from pipeline.execution.export import export as export_winner
+    """Write the winner's model (Keras file, architecture as JSON, weights as HDF5), or all trials for TensorBoard."""
+    if to is None and tensorboard is None:
+        raise UsageError("Say what to write, and where: --to FOLDER for the winner's model, --tensorboard FOLDER.")
+    store = study_store(study, storage)
+    if to is not None:
+        from pipeline.execution.export import export as export_winner
 
-    for path in export_winner(study_store(study, storage), to):
-        typer.echo(bytes(path))
+        for path in export_winner(store, to):
+            typer.echo(bytes(path))
+    if tensorboard is not None:
+        from pipeline.results.load import load_results
+        from pipeline.results.tensorboard import write_tensorboard
+
+        written = write_tensorboard(load_results(store.uri), tensorboard)
+        typer.echo(f"{len(written)} trials in {tensorboard}: `tensorboard --logdir {tensorboard}` shows them.")
 
 
 def logs(
