@@ -1,5 +1,6 @@
 """The documentation is true: its Python runs, its tables are those of the schema."""
 
+import json
 import re
 import runpy
 import shlex
@@ -27,6 +28,23 @@ def test_the_python_in_the_documentation_runs(file, tmp_path, monkeypatch):
     source.write_text("\n".join(found))
     namespace = {"__name__": "typed"}
     exec(compile(source.read_text(), source, "exec"), namespace)
+
+
+def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path, monkeypatch):
+    """Cell after cell, in one namespace, as a kernel would; it comes without outputs, and all it shows can be shown."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    cells = json.loads((ROOT / "docs/analysis.ipynb").read_text(encoding="utf-8"))["cells"]
+    typed = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] for cell in cells if cell["cell_type"] == "code")
+    # As a kernel keeps them: a function's source is looked up by its file.
+    source = tmp_path / "typed_notebook.py"
+    source.write_text("\n".join(typed))
+    namespace = {"__name__": "typed_notebook"}
+    exec(compile(source.read_text(), source, "exec"), namespace)
+    assert namespace["results"]._repr_html_().startswith("<p>")
+    assert namespace["figure"].axes[1].get_xlabel()
+    assert {effect.place.name for effect in namespace["everyone"].effects[:2]} == {"lr", "momentum"}
 
 
 def test_links_within_the_documentation_lead_somewhere():

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.results import Results, load_results
+from pipeline.results.analysis import explained
+from pipeline.results.analysis.explanation import explanation_object
 from pipeline.results.as_object import results_object, studies_object, trial_object
+from pipeline.results.comparison import compared, comparison_object
 from pipeline.results.overview import overview
 from pipeline.storage import Store
 from pipeline.storage.schema import DECISIONS, TRIALS
@@ -60,7 +63,7 @@ def test_the_object_is_what_the_documentation_says(results: Results) -> None:
 
 def test_a_trials_object_is_what_the_documentation_says(asha_results: Results, pbt_results: Results) -> None:
     """Of every trial: the keys documented and no others, the trial itself as in the study's object."""
-    _, _, of_one, of_epoch, _ = documented()
+    _, _, of_one, of_epoch, *_ = documented()
     for results in (asha_results, pbt_results):
         for trial in results_object(results)["trials"]:
             told = json.loads(json.dumps(trial_object(results, trial["trial_id"]), allow_nan=False))
@@ -97,6 +100,18 @@ def test_failures_are_grouped_in_the_object(asha_results: Results) -> None:
     assert [failure["trials"] for failure in failures] == [["0004"], ["0009"]]
     assert set(failures[0]) == {"error", "where", "trials"}
     assert failures[1]["where"] is None
+
+
+def test_explanations_and_comparisons_are_what_the_documentation_says(
+    asha_results: Results, pbt_results: Results
+) -> None:
+    """Every key documented, and no other, is there with a value of the type documented."""
+    *_, of_explanation, of_comparison = documented()
+    explanation = explanation_object(explained(asha_results))
+    comparison = comparison_object(compared({"a": asha_results, "b": pbt_results}))
+    for told, wanted in ((explanation, of_explanation), (comparison, of_comparison)):
+        assert set(told) == set(wanted)
+        assert all(isinstance(told[key], kinds) for key, kinds in wanted.items())
 
 
 def test_every_column_of_trials_is_documented() -> None:
