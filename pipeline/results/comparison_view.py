@@ -17,7 +17,7 @@ from pipeline.results import plots
 from pipeline.results.comparison import Comparison
 from pipeline.results.leaderboard import format_number
 from pipeline.results.load import Results
-from pipeline.results.pictures import Picture
+from pipeline.results.picture import Picture
 from pipeline.results.report import template
 from pipeline.results.summary import counted, duration
 from pipeline.results.svg import DAY, NIGHT, inline_svg

@@ -1,72 +1,29 @@
 """Which pictures a study's report has, each with its caption."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from pipeline.results import captions, plots
-from pipeline.results.analysis import Explanation, explained
+from pipeline.results.analysis import explained
 from pipeline.results.analysis.explanation import (
-    best_range,
-    branch,
     grace_period,
     of_agreements,
-    of_importance,
     of_stopping,
 )
 from pipeline.results.load import Results
+from pipeline.results.picture import MOST_PANELS, SMALL, Picture, Section, picture, without_results
+from pipeline.results.pictures_of_importance import importances
 from pipeline.results.plots import spots
 from pipeline.results.plots.cost import COSTS, has_costs
 from pipeline.results.plots.models import spreads
 from pipeline.results.plots.plane import has_paths, has_plane
 from pipeline.results.plots.scheduling import exploits, rungs_of
 from pipeline.results.plots.space import scored, tuned
-from pipeline.results.plots.spots import Spot
 from pipeline.results.svg import inline_svg
 from pipeline.storage.schema import metric_column
 
-__all__ = ["Picture", "Section", "sections"]
-
-_WIDE, _NARROW, _SMALL = 1040, 350, 320
-_MOST_PANELS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture of a report.
-
-    Args:
-        alt: What it shows, for who cannot see it.
-        caption: One sentence that says with numbers what is seen.
-        svg: The picture as an svg element.
-        narrow: The same for a telephone, where the other would be too small to read.
-    """
-
-    alt: str
-    caption: str
-    svg: str
-    narrow: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Pictures that answer one question.
-
-    Args:
-        title: The question's name.
-        note: How to read them; empty where that is plain.
-        pictures: The pictures.
-        small: Whether they stand side by side as small multiples.
-    """
-
-    title: str
-    note: str
-    pictures: Sequence[Picture]
-    small: bool = False
+__all__ = ["sections"]
 
 
 def sections(results: Results) -> list[Section]:
@@ -84,7 +41,7 @@ def _all(results: Results) -> Iterator[Section]:
             "Learning curves",
             "",
             [
-                _picture(
+                picture(
                     results, "curves", plots.learning_curves, captions.of_learning_curves(results), 420, 300,
                     f"Line chart of {metric} by epoch for {count} trials, the best one in front.",
                     spots.of_learning_curves(results),
@@ -95,18 +52,18 @@ def _all(results: Results) -> Iterator[Section]:
         yield from _of_costs(results)
         yield from _of_planes(results)
     explanation = explained(results)
-    yield from _importances(explanation)
+    yield from importances(explanation)
     rows = scored(results)
     names = tuned(results)
     if len(rows):
         note = "Filled points trained to their end, hollow ones were stopped early and had fewer epochs to grow; "
         note += "crosses failed. The large one is the best trial."
-        if len(names) > _MOST_PANELS:
-            note += f" Shown are the first {_MOST_PANELS} of {len(names)} hyperparameters."
+        if len(names) > MOST_PANELS:
+            note += f" Shown are the first {MOST_PANELS} of {len(names)} hyperparameters."
         yield Section(
             "Objective against each hyperparameter",
             note,
-            [_panel(results, f"against-{place}", name) for place, name in enumerate(names[:_MOST_PANELS])],
+            [_panel(results, f"against-{place}", name) for place, name in enumerate(names[:MOST_PANELS])],
             small=True,
         )
     if len(rows) > 1 and len(names) > 1:
@@ -115,7 +72,7 @@ def _all(results: Results) -> Iterator[Section]:
             "Each line is a trial; the best quarter is in colour, the best trial thick. The good end is above."
             + (" It is dotted where it passes parameters that the trial does not have." if _with_gaps(results) else ""),
             [
-                _picture(
+                picture(
                     results, "parallel", plots.parallel_coordinates, captions.of_parallel_coordinates(results), 400,
                     300,
                     f"Parallel coordinates of {len(names)} hyperparameters and {metric} for {len(rows)} trials.",
@@ -129,7 +86,7 @@ def _all(results: Results) -> Iterator[Section]:
             "Each row is a trial, the best above; vertical lines are the rungs at which trials are compared. "
             + of_stopping(explanation.stopping),
             [
-                _picture(
+                picture(
                     results, "rungs", plots.rungs, captions.of_rungs(results), height, height,
                     f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
                     spots.of_rungs(results),
@@ -141,8 +98,8 @@ def _all(results: Results) -> Iterator[Section]:
             "What early values said",
             "Among all trials, not only those that trained to their end, the correlation would be higher.",
             [
-                _picture(
-                    results, "early", _without_results(plots.early_values, explanation.agreements),
+                picture(
+                    results, "early", without_results(plots.early_values, explanation.agreements),
                     of_agreements(explanation.agreements, grace_period(results)), 300, 260,
                     f"Chart of the rank correlation of {metric} with its final value, by epoch.",
                 )
@@ -155,7 +112,7 @@ def _all(results: Results) -> Iterator[Section]:
             "Learning rate",
             "",
             [
-                _picture(
+                picture(
                     results, "rates", plots.learning_rates, captions.of_learning_rates(results), 340, 280,
                     f"Line chart of the learning rate by epoch for {count} trials.",
                 )
@@ -166,7 +123,7 @@ def _all(results: Results) -> Iterator[Section]:
             "Best so far",
             "",
             [
-                _picture(
+                picture(
                     results, "best", plots.best_so_far, captions.of_best_so_far(results), 340, 280,
                     f"Step chart of the best {metric} against seconds since the start.",
                     spots.of_best_so_far(results),
@@ -179,7 +136,7 @@ def _all(results: Results) -> Iterator[Section]:
             "Where the time went",
             "",
             [
-                _picture(
+                picture(
                     results, "time", plots.where_time_went, captions.of_time(results), height, height,
                     f"Stacked bars of seconds by phase for each of {count} trials, and idle time.",
                 )
@@ -196,7 +153,7 @@ def _of_models(results: Results) -> Iterator[Section]:
         "Each row is a trial at its best epoch, the best above: its mean, a standard deviation to both sides, and a "
         "point for each fold or repeat.",
         [
-            _picture(
+            picture(
                 results, "deviations", plots.deviations, captions.of_deviations(results), height, height,
                 f"Means and standard deviations of {results.objective.metric} for {len(found)} trials.",
             )
@@ -209,7 +166,7 @@ def _of_costs(results: Results) -> Iterator[Section]:
         return
 
     def panel(cost: str) -> Picture:
-        svg = inline_svg(lambda ax: plots.against_cost(results, ax, cost), name=f"cost-{cost}", size=(_SMALL, 260))
+        svg = inline_svg(lambda ax: plots.against_cost(results, ax, cost), name=f"cost-{cost}", size=(SMALL, 260))
         alt = f"Line chart of {results.objective.metric} against {COSTS[cost]}."
         return Picture(alt, captions.of_cost(results, cost), svg)
 
@@ -226,53 +183,13 @@ def _of_planes(results: Results) -> Iterator[Section]:
     if has_plane(results):
         note = "Points are trials; the darker the ground, the better the trials around. The ring is the best one."
         alt = f"Contours of {metric} over {' and '.join(tuned(results))}."
-        picture = _picture(results, "landscape", plots.landscape, captions.of_best_place(results), 480, 320, alt)
-        yield Section("The objective over both hyperparameters", note, [picture])
+        landscape = picture(results, "landscape", plots.landscape, captions.of_best_place(results), 480, 320, alt)
+        yield Section("The objective over both hyperparameters", note, [landscape])
     if has_paths(results):
         note = "Each line is a trial's way from epoch to epoch; the best one's is thick and ends in a ring."
         alt = f"Ways of {len(results.trials)} trials in a plane."
-        picture = _picture(results, "paths", plots.paths, captions.of_paths(results), 480, 320, alt)
+        picture = picture(results, "paths", plots.paths, captions.of_paths(results), 480, 320, alt)
         yield Section("The ways that were walked", note, [picture])
-
-
-def _importances(explanation: Explanation) -> Iterator[Section]:
-    """What mattered among all trials, then among those of each branch; what cannot be told has no picture."""
-    results = explanation.results
-    metric = results.objective.metric
-    for number, importance in enumerate(one for one in explanation.importances if one.effects):
-        where = branch(importance)
-        height = 90 + 26 * min(len(importance.effects) + len(importance.pairs), 12)
-        note = "Shares of the variance of a random forest fitted to the trials; lines are 90% intervals. "
-        note += "Pairs, written with ×, count for what they add to their two." if importance.pairs else ""
-        if explanation.exploits:
-            note += " Weights were taken over, so a config answers for its own epochs only."
-        yield Section(
-            f"What mattered{f' where {where}' if where else ''}",
-            note,
-            [
-                _picture(
-                    results, f"importance-{number}", _without_results(plots.importance_bars, importance),
-                    of_importance(importance), height, height,
-                    f"Bars of what {len(importance.effects)} hyperparameters account for.",
-                )
-            ],
-        )  # fmt: skip
-        yield Section(
-            f"{metric} along each hyperparameter{f' where {where}' if where else ''}",
-            "The mean of the same forest with all other hyperparameters averaged out; the band is a 90% interval.",
-            [
-                Picture(
-                    f"Chart of the mean {metric} along {effect.place.name}.",
-                    f"Best at {best_range(effect, results.objective.mode)}; {effect.share:.0%} of the variance.",
-                    inline_svg(
-                        partial(plots.partial_dependence, results, effect),
-                        name=f"along-{number}-{place}", size=(_SMALL, 220),
-                    ),
-                )
-                for place, effect in enumerate(importance.effects[:_MOST_PANELS])
-            ],
-            small=True,
-        )  # fmt: skip
 
 
 def _population(results: Results) -> Iterator[Section]:
@@ -283,7 +200,7 @@ def _population(results: Results) -> Iterator[Section]:
         "Each row is a trial, the best above; an arrow leads from the donor of weights to who took them over. "
         "The way of the best model is thick.",
         [
-            _picture(
+            picture(
                 results, "lineage", plots.lineage, captions.of_lineage(results), height, height,
                 f"Diagram of {count} trials over their epochs with {len(exploits(results))} arrows of exploits.",
             )
@@ -293,7 +210,7 @@ def _population(results: Results) -> Iterator[Section]:
         yield Section(
             "The schedule that was found",
             "The best model's hyperparameters over its life, its ancestors' included; the other trials' behind.",
-            [_schedule(results, f"schedule-{place}", name) for place, name in enumerate(tuned(results)[:_MOST_PANELS])],
+            [_schedule(results, f"schedule-{place}", name) for place, name in enumerate(tuned(results)[:MOST_PANELS])],
             small=True,
         )
 
@@ -302,39 +219,15 @@ def _with_gaps(results: Results) -> bool:
     return any(place.when for place in results.places)
 
 
-def _without_results(draw: Callable[[Any, Axes], Axes], shown: Any) -> Callable[[Results, Axes], Axes]:
-    """A function that draws what was found out already, as `_picture` takes it."""
-    return lambda _, ax: draw(shown, ax)
-
-
-def _picture(
-    results: Results,
-    name: str,
-    draw: Callable[[Results, Axes], Axes],
-    caption: str,
-    height: int,
-    narrow_height: int,
-    alt: str,
-    where: Sequence[Spot] = (),
-) -> Picture:
-    def of(ax: Axes) -> Axes:
-        return draw(results, ax)
-
-    wide = inline_svg(of, name=name, size=(_WIDE, height), spots=where)
-    return Picture(
-        alt, caption, wide, inline_svg(of, name=f"{name}-narrow", size=(_NARROW, narrow_height), spots=where)
-    )
-
-
 def _panel(results: Results, name: str, parameter: str) -> Picture:
     where = spots.of_objective_against(results, parameter)
     svg = inline_svg(
-        lambda ax: plots.objective_against(results, ax, parameter), name=name, size=(_SMALL, 240), spots=where
+        lambda ax: plots.objective_against(results, ax, parameter), name=name, size=(SMALL, 240), spots=where
     )
     alt = f"Scatter chart of {results.objective.metric} against {parameter}."
     return Picture(alt, captions.of_objective_against(results, parameter), svg)
 
 
 def _schedule(results: Results, name: str, parameter: str) -> Picture:
-    svg = inline_svg(lambda ax: plots.schedule(results, ax, parameter), name=name, size=(_SMALL, 220))
+    svg = inline_svg(lambda ax: plots.schedule(results, ax, parameter), name=name, size=(SMALL, 220))
     return Picture(f"Step chart of {parameter} by epoch.", captions.of_schedule(results, parameter), svg)
