@@ -188,8 +188,8 @@ def _of_planes(results: Results) -> Iterator[Section]:
     if has_paths(results):
         note = "Each line is a trial's way from epoch to epoch; the best one's is thick and ends in a ring."
         alt = f"Ways of {len(results.trials)} trials in a plane."
-        picture = picture(results, "paths", plots.paths, captions.of_paths(results), 480, 320, alt)
-        yield Section("The ways that were walked", note, [picture])
+        paths = picture(results, "paths", plots.paths, captions.of_paths(results), 480, 320, alt)
+        yield Section("The ways that were walked", note, [paths])
 
 
 def _population(results: Results) -> Iterator[Section]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.results import Results, captions, load_results, plots
+from pipeline.results.pictures import sections
 from pipeline.results.plots.plane import has_paths, has_plane
 from pipeline.space import LogUniform, Uniform
 from pipeline.study import Objective
@@ -75,3 +76,19 @@ def test_ways_go_from_epoch_to_epoch(walked: Results, drawn: Any) -> None:
     np.testing.assert_allclose(best.get_xdata(), [0.4, 0.8, 1.2])
     np.testing.assert_allclose(ax.collections[0].get_segments()[0][:, 1], [-0.2, -0.4, -0.6])
     assert captions.of_paths(walked).startswith("The best trial is at (0.4, -0.4) after its first epoch and at (1.2, ")
+
+
+def test_the_report_has_planes_where_there_are_two_numbers_and_ways(tmp_path: Path) -> None:
+    """The bands, and the ways of trials that tell of x and y epoch by epoch, are sections of their own."""
+    job = studies.tune_job("ways", space={"x": Uniform(0, 1), "y": Uniform(0, 1)}, scheduler="fifo")
+    recording = studies.Recording(tmp_path, job, metrics=("val_accuracy", "x", "y"))
+    for index in range(16):
+        trial, config = f"{index:04d}", {"x": index % 4 / 4, "y": index // 4 / 4}
+        recording.decide(trial, 0, "start", index, config_after=config)
+        for epoch in (1, 2):
+            value = index / 20 + epoch / 50
+            recording.train(trial, epoch, config, value, index + epoch / 2, x=value, y=1 - value)
+        recording.decide(trial, 2, "finish", index + 1)
+    recording.end(17)
+    titles = [section.title for section in sections(load_results(tmp_path / "ways"))]
+    assert {"The objective over both hyperparameters", "The ways that were walked"} <= set(titles)
