@@ -21,6 +21,6 @@ JOB = TuneJob(
     space={"x": Uniform(0, 1)},
     objectives=[Objective("score", "max")],
     scheduler="fifo",
-    budget=Budget(trials=8, epochs=12),
+    budget=Budget(trials=8, epochs=16),
     checkpoints=Checkpoints(seconds=0.5),
 )
