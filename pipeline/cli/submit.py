@@ -67,6 +67,20 @@ def submit(
     set_: Fields = None,
     accept_changes: AcceptChanges = False,
     address: Dashboard = None,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="As a RayJob of KubeRay.")] = False,
+    context: Annotated[str | None, typer.Option(help="Of the kubeconfig.", show_default=False)] = None,
+    namespace: Annotated[str | None, typer.Option(help="Other than the overlay's.", show_default=False)] = None,
+    image: Annotated[str | None, typer.Option(help="Other than the overlay's.", show_default=False)] = None,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(help="As --set resources.gpus=…; fractions allowed.", show_default=False)
+    ] = None,
+    overlay: Annotated[
+        str, typer.Option(help="With --kubernetes: local-cpu, dev, prod-gpu or the path of your own.")
+    ] = "prod-gpu",
+    wait_pods: Annotated[float, typer.Option(help="Seconds to wait for pods that find no node.")] = 900.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --kubernetes: print the YAML, apply nothing.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start it, and do not follow it.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -93,11 +107,20 @@ def submit(
         "seed": seed,
         "name": name,
     }
-    api, storage = api_of(address), everywhere(storage)
+    if gpus_per_trial is not None:
+        set_ = [*(set_ or []), f"resources.gpus={gpus_per_trial:g}"]
+    storage = everywhere(storage)
     tuned = job_of(job, changes_of(given, set_), storage, resume=False)
     words = [word for option, value in options.items() if value is not None for word in (option, str(value))]
     words += [word for pair in set_ or [] for word in ("--set", pair)]
     words += ["--accept-changes"] if accept_changes else []
+    if kubernetes:
+        from pipeline.cli.kubernetes import Target, submit_rayjob
+
+        target = Target(context, namespace, image, overlay, wait_pods)
+        code = submit_rayjob(tuned, job, storage, words, target, dry_run=dry_run, detach=detach)
+        raise typer.Exit(code)
+    api = api_of(address)
     handed = hand_over(api, job, tuned.name, storage, words, project=Path.cwd())
     note(
         f"The study {tuned.name!r} is at work already as {handed.name}; its options stand."
