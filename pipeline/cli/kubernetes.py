@@ -78,6 +78,7 @@ def submit_rayjob(
         return server.exit_code(name)
     except KeyboardInterrupt:
         note(
-            f"\nRayJob {name} goes on without you; the same command looks at it again, `kubectl delete rayjob {name}` ends it."
+            f"\nRayJob {name} goes on without you; the same command looks at it again, "
+            f"`kubectl delete rayjob {name}` ends it."
         )
         return 130

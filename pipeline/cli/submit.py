@@ -118,8 +118,7 @@ def submit(
         from pipeline.cli.kubernetes import Target, submit_rayjob
 
         target = Target(context, namespace, image, overlay, wait_pods)
-        code = submit_rayjob(tuned, job, storage, words, target, dry_run=dry_run, detach=detach)
-        raise typer.Exit(code)
+        raise typer.Exit(submit_rayjob(tuned, job, storage, words, target, dry_run=dry_run, detach=detach))
     api = api_of(address)
     handed = hand_over(api, job, tuned.name, storage, words, project=Path.cwd())
     note(

@@ -25,6 +25,7 @@ _SILENT_SECONDS = 45.0
 """An operator that is there has said something about a RayJob by then."""
 
 _NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_FORBIDDEN = re.compile("violates PodSecurity|is forbidden|exceeded quota")
 _ENDED = {"Complete", "Failed", "ValidationFailed"}
 
 
@@ -96,9 +97,9 @@ class Kubernetes:
             waited = time.monotonic() - began
             if not job.get("status") and not job["spec"].get("suspend") and waited > _SILENT_SECONDS:
                 raise ClusterError(
-                    f"Nobody has taken up the RayJob {name!r} for {waited:.0f} s: the KubeRay operator does not run, or "
-                    f"does not look after the namespace {self._namespace!r}. `kubectl get deployment -A` shows whether it "
-                    "does."
+                    f"Nobody has taken up the RayJob {name!r} for {waited:.0f} s: the KubeRay operator does not run, "
+                    f"or does not look after the namespace {self._namespace!r}. `kubectl get deployment -A` shows "
+                    "whether it does."
                 )
             pods = self._pods(name, job)
             self._refuse_hopeless(name, job, pods)
@@ -106,8 +107,8 @@ class Kubernetes:
             waits = (waits or time.monotonic()) if waiting else None
             if waits is not None and time.monotonic() - waits > wait_pods:
                 raise ClusterError(
-                    f"Pods of {name!r} could not be scheduled for {wait_pods:.0f} s: {waiting[0]}. The RayJob was left as "
-                    "it is; --wait-pods waits longer, --overlay and --gpus-per-trial ask for other nodes."
+                    f"Pods of {name!r} could not be scheduled for {wait_pods:.0f} s: {waiting[0]}. The RayJob was "
+                    "left as it is; --wait-pods waits longer, --overlay and --gpus-per-trial ask for other nodes."
                 )
             for message in [*waiting, f"{name}: {_state(job) or 'not taken up yet'}"]:
                 if message not in told:
@@ -146,11 +147,8 @@ class Kubernetes:
         if cluster := (job.get("status") or {}).get("rayClusterName"):
             selectors.append(f"ray.io/cluster={cluster}")
         with self._told("list pods"):
-            return [
-                pod
-                for each in selectors
-                for pod in self._core.list_namespaced_pod(self._namespace, label_selector=each).items
-            ]
+            found = [self._core.list_namespaced_pod(self._namespace, label_selector=each) for each in selectors]
+        return [pod for each in found for pod in each.items]
 
     def _refuse_hopeless(self, name: str, job: Mapping[str, Any], pods: list[Any]) -> None:
         for pod in pods:
@@ -158,20 +156,19 @@ class Kubernetes:
                 waiting = status.state.waiting if status.state else None
                 if waiting is not None and waiting.reason in _NO_IMAGE:
                     raise ClusterError(
-                        f"The image {status.image!r} of pod {pod.metadata.name} cannot be pulled: {waiting.message or ''} "
-                        f"({waiting.reason}). Push it where the nodes can reach it, or name another with --image."
+                        f"The image {status.image!r} of pod {pod.metadata.name} cannot be pulled: "
+                        f"{waiting.message or ''} ({waiting.reason}). Push it where the "
+                        "nodes can reach it, or name another with --image."
                     )
         mine = {name, (job.get("status") or {}).get("rayClusterName")}
         with self._told("list events"):
             events = self._core.list_namespaced_event(self._namespace, field_selector="type=Warning").items
         for event in events:
             said = event.message or ""
-            if event.involved_object.name in mine and re.search(
-                r"violates PodSecurity|is forbidden|exceeded quota", said
-            ):
+            if event.involved_object.name in mine and _FORBIDDEN.search(said):
                 raise ClusterError(
-                    f"The namespace {self._namespace!r} refuses a pod of {name!r}: {said} Mend the overlay, or ask whoever "
-                    "keeps the namespace."
+                    f"The namespace {self._namespace!r} refuses a pod of {name!r}: {said} Mend the overlay, or ask "
+                    "whoever keeps the namespace."
                 )
 
     def _printed(self, name: str, printed: dict[str, int]) -> Iterator[str]:
@@ -216,9 +213,7 @@ def _why(error: ApiException, namespace: str) -> str:
     if error.status == 404 and "page not found" in str(error.body):
         return "it knows no RayJob. Install the KubeRay operator with its definitions (Helm chart kuberay-operator)."
     if error.status == 400 and "unknown field" in text:
-        return (
-            f"{text}. Its definitions of KubeRay are too old for the overlay: update them, or leave out the component."
-        )
+        return f"{text}. KubeRay's definitions there are too old for the overlay: update them."
     if error.status in (401, 403):
         return f"{text}. The role tunepipe-submitter of the overlay's foundation/ allows what is needed."
     return text

@@ -213,7 +213,8 @@ class JobsApi:
         if answer.status_code == 403:
             return ClusterError(
                 f"{self.address} refuses the token{'' if self._token else ' that was not given'}: {said}. It "
-                "has to be the one that the cluster was started with (RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token)."
+                "has to be the one that the cluster was started with (RAY_AUTH_TOKEN, "
+                "RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token)."
             )
         if answer.status_code == 404 or 300 <= answer.status_code < 400:
             return ClusterError(

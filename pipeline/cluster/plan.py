@@ -47,7 +47,7 @@ class Plan:
     wanted: int
 
     def __str__(self) -> str:
-        used = [group for group in self.groups if group.trials]
+        used = [group for group in self.groups if group.trials and group.pods]
         gpus = sum(group.pods * group.gpus for group in used)
         lines = [
             f"  {group.name}: 0 to {group.pods} pods, {group.trials} trials in each"
@@ -84,8 +84,9 @@ def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]]) -> Plan:
     if not any(group.trials for group in planned):
         there = ", ".join(f"{group.name} ({group.gpus:g} GPUs a pod)" for group in planned)
         raise ResourcesUnmet(
-            f"A trial of {job.name!r} asks for {need.cpus:g} CPUs and {need.gpus:g} GPUs, and no pod of the overlay has "
-            f"them: {there}. Ask for less with --gpus-per-trial or --set resources.cpus=…, or name another --overlay."
+            f"A trial of {job.name!r} asks for {need.cpus:g} CPUs and {need.gpus:g} GPUs, and no pod of the overlay "
+            f"has them: {there}. Ask for less with --gpus-per-trial or --set resources.cpus=…, or name another "
+            "--overlay."
         )
     return Plan(tuple(planned), int(wanted - left), int(wanted))
 

@@ -65,8 +65,8 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
     folder = (own if own.is_dir() else _home() / "overlays" / overlay) / part
     if not folder.is_dir():
         raise ClusterError(
-            f"There is no overlay {overlay!r}. There are {', '.join(overlays())}; the path of a folder of your own that "
-            "holds foundation/, cluster/ and study/ is allowed too."
+            f"There is no overlay {overlay!r}. There are {', '.join(overlays())}; the path of a folder of your own "
+            "that holds foundation/, cluster/ and study/ is allowed too."
         )
     beside = Path(sys.executable).with_name("kubectl")
     kubectl = str(beside) if beside.is_file() else shutil.which("kubectl")
