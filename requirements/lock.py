@@ -1,4 +1,4 @@
-"""Resolve pyproject.toml into run.txt, gpu.txt, dev.txt and bench.txt: one pin for every Python and platform, with hashes."""
+"""Resolve pyproject.toml into run, gpu, dev and bench.txt: one pin for every Python and platform, with hashes."""
 
 import subprocess
 import sys

@@ -125,3 +125,36 @@ def test_every_file_of_the_base_and_of_the_components_is_used():
         kustomization = (folder / "kustomization.yaml").read_text()
         unnamed = [each.name for each in folder.glob("*.yaml") if each.name not in ("kustomization.yaml",)]
         assert [name for name in unnamed if name not in kustomization] == []
+
+
+def test_components_that_no_overlay_takes_can_be_added_to_one(tmp_path):
+    """Kueue's queue and the head's memory, in an overlay of one's own, named by its path."""
+    home = os.path.relpath(Path(__file__).parents[3] / "k8s", (tmp_path / "study").resolve())
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study/kustomization.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                "kind": "Kustomization",
+                "resources": [f"{home}/overlays/dev/study"],
+                "components": [f"{home}/components/kueue"],
+            }
+        )
+    )
+    (job,) = rendered(str(tmp_path))
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "tunepipe"
+    (tmp_path / "study/kustomization.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                "kind": "Kustomization",
+                "resources": [f"{home}/base/ray"],
+                "components": [f"{home}/components/gcs-rocksdb", f"{home}/components/study"],
+                "patches": [{"path": "no-cluster.yaml"}],
+            }
+        )
+    )
+    away = Path(__file__).parents[3] / "k8s/overlays/dev/study/no-cluster.yaml"
+    (tmp_path / "study/no-cluster.yaml").write_text(away.read_text())
+    (job,) = rendered(str(tmp_path))
+    assert job["spec"]["rayClusterSpec"]["gcsFaultToleranceOptions"] == {"backend": "rocksdb"}
