@@ -1,5 +1,6 @@
 """A study submitted to a real Ray cluster of several nodes: a node is killed under it, then head and driver."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,8 +61,11 @@ def test_a_study_whose_node_and_head_were_killed_equals_one_in_peace(cluster, tm
     first.wait_for(lambda: _epochs(study) >= 12)
     node = cluster.kill("one")
     _say(capsys, f"worker node killed: {len(node)} processes, {_epochs(study)} of 128 epochs recorded")
-    again = _tunepipe(cluster, "submit", str(FILE), "--storage", str(storage), "--detach", cwd=tmp_path / "here")
-    assert "is at work already as lasting-1" in again.stderr
+    again = Submitted(cluster, storage, tmp_path / "here/again")
+    again.wait_for(lambda: "is at work already as lasting-1" in again.told and "Running entrypoint" in again.told)
+    again.process.send_signal(signal.SIGINT)
+    assert again.process.wait(timeout=30) == 130
+    assert "lasting-1 goes on without you" in again.told
     first.wait_for(lambda: _retried(study) and _epochs(study) >= 36)
 
     head = cluster.kill("head")

@@ -101,7 +101,7 @@ def test_a_bucket_that_is_not_there_is_told_in_a_paragraph(endpoint, tmp_path):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "NO_SUCH_BUCKET" in done.stderr
-    assert "s3://nowhere/studies/beale/source/tune_jobs.beale.py?endpoint_override=" in done.stderr
+    assert "s3://nowhere/studies/beale/sessions/0001.json?endpoint_override=" in done.stderr
 
 
 def _environment() -> dict[str, str]:
