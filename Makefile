@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check format bench test-gpu faults lock clean
+.PHONY: image run test check format bench test-gpu faults lock clean
 
 run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist-asha
 	$(BIN)/tunepipe run mnist-asha --resume
@@ -25,6 +25,12 @@ bench: .venv/bench.stamp        ## speed, as ratios against peers in one run
 
 test-gpu: .venv/dev.stamp       ## the tests that need a GPU
 	$(BIN)/pytest tests/gpu
+
+CONTAINERS ?= $(shell command -v podman || command -v docker)
+BASE ?= python:3.11-slim-bookworm
+image:                          ## the images tunepipe:cpu and tunepipe:gpu, with podman or docker
+	test -n "$(CONTAINERS)" || { echo "make image needs podman or docker; neither is there." >&2; exit 2; }
+	for kind in cpu gpu; do $(CONTAINERS) build --build-arg BASE=$(BASE) --target $$kind --tag tunepipe:$$kind . || exit; done
 
 KILLS ?= 30
 SEED ?= 1

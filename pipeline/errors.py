@@ -9,6 +9,7 @@ TunepipeError
 │   ├── StudyExists      the study's name is taken
 │   ├── Superseded       another driver has taken the study over
 │   ├── StorageError     the storage cannot be read or written
+│   ├── ClusterError     a cluster cannot be reached, refuses, or has lost a submission
 │   ├── DataError        a data set cannot be loaded
 │   ├── ModelError       the job's model, callbacks or metrics cannot be used
 │   └── ResourcesUnmet   a trial asks for more than there is
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pipeline.legible import legible
 
 __all__ = [
+    "ClusterError",
     "DamagedFile",
     "DataError",
     "Fault",
@@ -143,6 +145,10 @@ class Superseded(UserError):
 
 class StorageError(UserError):
     """The storage cannot be read or written."""
+
+
+class ClusterError(UserError):
+    """A cluster cannot be reached, refuses what it is asked for, or has lost a submission."""
 
 
 class DataError(UserError):

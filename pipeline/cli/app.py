@@ -19,6 +19,7 @@ from pipeline.cli.run import resume, run
 from pipeline.cli.sql import sql
 from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
+from pipeline.cli.submit import status, stop, submit
 from pipeline.cli.usage import usage_error
 from pipeline.errors import TunepipeError
 from pipeline.legible import legible
@@ -35,6 +36,9 @@ app.command("list")(list_jobs)
 app.command("check")(check)
 app.command("run")(run)
 app.command("resume")(resume)
+app.command("submit")(submit)
+app.command("status")(status)
+app.command("stop")(stop)
 app.command("studies")(list_studies)
 app.command("results")(results)
 app.command("sql")(sql)

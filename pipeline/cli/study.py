@@ -8,6 +8,7 @@ import typer
 
 from pipeline.cli.location import Study, study_store, trial_id
 from pipeline.cli.options import STORAGE, Storage
+from pipeline.cli.submit import Dashboard, api_of, follow_submission
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.legible import legible_output
 
@@ -44,11 +45,37 @@ def export(
 
 
 def logs(
-    study: Study,
-    trial: Annotated[str, typer.Option(help="The trial's id or number.", show_default=False)],
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY|SUBMISSION",
+            help="With --trial a study: its name within --storage, or the path or URI of its folder. With --address a "
+            "submission, as `tunepipe status` lists it, or its study.",
+            show_default=False,
+        ),
+    ],
+    trial: Annotated[str | None, typer.Option(help="The trial's id or number.", show_default=False)] = None,
     storage: Storage = STORAGE,
+    address: Dashboard = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print on, until the submission ends.")] = False,
 ) -> None:
-    """Print what a trial printed; on a terminal only colours and progress bars of what a terminal would obey."""
+    """Print what a trial printed, or with --address what a study's driver prints on a cluster."""
+    if trial is not None:
+        _print_trial(study, trial, storage)
+        return
+    if address is None:
+        raise UsageError(
+            f"Whose logs? `tunepipe logs {study} --trial T` prints what a trial printed, `tunepipe logs {study} "
+            "--address http://HOST:8265` what a study's driver prints on a cluster."
+        )
+    api = api_of(address)
+    submission = api.submission(study)
+    if follow:
+        raise typer.Exit(follow_submission(api, submission.name))
+    _print(api.logs(submission.name))
+
+
+def _print_trial(study: str, trial: str, storage: str) -> None:
     from pipeline.study import layout
 
     store, wanted = study_store(study, storage), trial_id(trial)
@@ -56,5 +83,9 @@ def logs(
         kept = [Path(path).stem for path in store.files("logs")]
         there = f"trials that did: {', '.join(kept)}" if kept else "no trial did"
         raise JobNotFound(f"Trial {wanted!r} of the study in {store.uri} has printed nothing; {there}.")
-    printed = store.read_text(layout.log(wanted))
+    _print(store.read_text(layout.log(wanted)))
+
+
+def _print(printed: str) -> None:
+    """On a terminal only colours and progress bars of what a terminal would obey."""
     typer.echo(legible_output(printed) if sys.stdout.isatty() else printed, nl=False)

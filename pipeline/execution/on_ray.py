@@ -105,6 +105,10 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
         ray.init(address or "local", **arguments)
     try:
         there = ray.cluster_resources()
+        if joined and job.resources.workers:
+            # What is not there yet may come: a cluster that scales itself starts nodes for trials that wait.
+            yield job.resources.workers
+            return
         fits = default_workers(job, there.get("CPU", 0), there.get("GPU", 0))
         yield min(job.resources.workers or fits, fits)
     finally:

@@ -68,9 +68,15 @@ class Store:
         """The store of a folder within this one. It may be a link: a study may lie on another disk."""
         if self.local is not None:
             return Store(self._path(name, itself=False))
-        head, mark, query = self.uri.partition("?")
         self._path(name)
-        return Store(f"{head.rstrip('/')}/{name}{mark}{query}")
+        return Store(self._uri_of(name))
+
+    def _uri_of(self, path: str) -> str:
+        """Where something lies; the options of an object store's URI stand at its end."""
+        if self.local is not None:
+            return f"{self.uri}/{path}"
+        head, mark, query = self.uri.partition("?")
+        return f"{head.rstrip('/')}/{path}{mark}{query}"
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or a folder of that name."""
@@ -301,7 +307,7 @@ class Store:
             if isinstance(error, FileNotFoundError) and doing != "write":
                 raise
             reason = error.strerror or str(error)
-            where = f"{self.uri}/{path}" if path else self.uri
+            where = self._uri_of(path) if path else self.uri
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             mend = "Make room there" if full else "Mend that"
             raise StorageError(

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import pandas as pd
 import psutil
 
 from pipeline import load_results
 from pipeline.results import Results
 from pipeline.study import layout
+from tests.faults.comparing import comparable, differences
 from tests.faults.enduring import JOURNAL
 
 __all__ = ["Figures", "undisturbed_and_killed"]
@@ -27,12 +27,6 @@ NAME = "enduring"
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
 _PATIENCE = 120.0
 """Seconds in which something has to happen: an epoch, the end of a process."""
-
-_OF_ITS_ATTEMPT = {"session", "attempt", "attempts", "number", "time", "node", "checkpoint", "bytes_checkpoint"}
-"""Columns that tell how a row came about; beside them, those of seconds."""
-
-_FATE = ("start", "stop", "fail", "finish")
-"""What is decided once in a trial's life, however often its worker or its driver dies."""
 
 Victim = Literal["worker", "driver"]
 
@@ -249,8 +243,8 @@ def undisturbed_and_killed(folder: Path, *, kills: int, seed: int, trials: int, 
     figures.again = len(lines) - len({(line.trial, line.epoch) for line in lines})
     figures.lost = sum(_lost(kill, lines, found) for kill in told)
     figures.temporary = [str(path) for path in study.place.rglob("*") if ".writing-" in path.name]
-    figures.rows = [len(table) for table in _comparable(wanted)]
-    figures.differences = _differences(wanted, found, peaceful.place, study.place)
+    figures.rows = [len(table) for table in comparable(wanted)]
+    figures.differences = _different(wanted, found, peaceful.place, study.place)
     figures.seconds = time.monotonic() - started
     return figures
 
@@ -263,27 +257,7 @@ def _lost(kill: _Kill, lines: list[Line], found: Results) -> int:
     return len(again) + len(kill.recorded - there)
 
 
-def _comparable(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Epochs, trials and the decisions about a trial's fate, without what only tells how a row came about."""
-    fate = results.decisions[results.decisions["kind"].isin(_FATE)]
-    frames = (results.epochs, results.trials, fate.sort_values(["trial_id", "number"]))
-    kept = [
-        frame[[name for name in frame if name not in _OF_ITS_ATTEMPT and not name.startswith("seconds")]]
-        for frame in frames
-    ]
-    epochs, trials, decisions = (frame.reset_index(drop=True) for frame in kept)
-    return epochs, trials, decisions
-
-
-def _differences(wanted: Results, found: Results, one: Path, other: Path) -> list[str]:
-    told = []
-    names = ("epochs", "trials", "decisions")
-    for name, a, b in zip(names, _comparable(wanted), _comparable(found), strict=True):
-        try:
-            pd.testing.assert_frame_equal(a, b, check_exact=True)
-        except AssertionError as error:
-            told.append(f"{name}: {error}")
+def _different(wanted: Results, found: Results, one: Path, other: Path) -> list[str]:
     winners = [(place / layout.WINNER).read_text() for place in (one, other)]
-    if winners[0] != winners[1]:
-        told.append(f"the winner: {winners[0]} and {winners[1]}")
-    return told
+    told = [] if winners[0] == winners[1] else [f"the winner: {winners[0]} and {winners[1]}"]
+    return differences(wanted, found) + told

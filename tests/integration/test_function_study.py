@@ -108,3 +108,12 @@ def test_a_finished_study_is_not_run_again(tmp_path):
     results = load_results(tmp_path / "slopes")
     assert list(results.trials["trial_id"]) == ["0000", "0001", "0002", "0003"]
     assert sorted(set(results.epochs["session"])) == [1, 2]
+
+
+def test_more_workers_than_there_are_wait_for_room(tmp_path):
+    """On a running cluster their number is taken at its word: nodes may come; where none does, all is trained."""
+    run(job(resources={"workers": 4}), storage=tmp_path)
+    results = load_results(tmp_path / "slopes")
+    assert set(results.trials["state"]) == {"completed"}
+    assert len(results.epochs) == 48
+    assert set(results.trials["attempts"]) == {1}

@@ -1,0 +1,84 @@
+"""`tunepipe submit --kubernetes`: the plan, the RayJob, and what becomes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline.cli.options import note
+from pipeline.legible import legible_output
+
+if TYPE_CHECKING:
+    from pipeline.cluster.rayjob import Manifests
+    from pipeline.study import TuneJob
+
+__all__ = ["Target", "submit_rayjob"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where in Kubernetes, and as what.
+
+    Args:
+        context: Of the kubeconfig; its current one where None.
+        namespace: Other than the overlay's.
+        image: Other than the overlay's.
+        overlay: A name, or a folder.
+        wait_pods: Seconds for which pods that find no node are waited for.
+    """
+
+    context: str | None
+    namespace: str | None
+    image: str | None
+    overlay: str
+    wait_pods: float
+
+
+def submit_rayjob(
+    tuned: "TuneJob", job: str, storage: str, options: Sequence[str], target: Target, *, dry_run: bool, detach: bool
+) -> int:
+    """Apply a study's RayJob, or find it there, and follow it.
+
+    Returns:
+        The study's exit code.
+    """
+    from pipeline.cluster.rayjob import STUDY_LABEL, study_manifests
+
+    def made(number: int) -> "Manifests":
+        return study_manifests(
+            tuned, job, target.overlay, storage, options,
+            number=number, namespace=target.namespace, image=target.image,
+        )  # fmt: skip
+
+    manifests = made(1)
+    note(str(manifests.plan))
+    if dry_run:
+        typer.echo(str(manifests), nl=False)
+        return 0
+    from pipeline.cluster.following import Kubernetes
+
+    metadata = manifests.job["metadata"]
+    study, name = metadata["labels"][STUDY_LABEL], metadata["name"]
+    server = Kubernetes(target.context, metadata["namespace"])
+    if (going := server.at_work(study)) is not None:
+        name = going
+        note(f"The study {tuned.name!r} is at work already as RayJob {name}; its options stand.")
+    else:
+        numbers = [each["metadata"]["name"].rpartition("-")[2] for each in server.jobs(study)]
+        manifests = made(max((int(each) for each in numbers if each.isdigit()), default=0) + 1)
+        name = manifests.job["metadata"]["name"]
+        server.apply(manifests)
+        note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {metadata['namespace']}.")
+    if detach:
+        return 0
+    try:
+        for text in server.follow(name, wait_pods=target.wait_pods):
+            typer.echo(legible_output(text), nl=False)
+        return server.exit_code(name)
+    except KeyboardInterrupt:
+        note(
+            f"\nRayJob {name} goes on without you; the same command looks at it again, "
+            f"`kubectl delete rayjob {name}` ends it."
+        )
+        return 130

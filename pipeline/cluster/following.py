@@ -1,0 +1,219 @@
+"""A RayJob in Kubernetes, applied and followed to its end: what its driver prints, and what keeps it from starting.
+
+Written against the API of Kubernetes and KubeRay; see docs/cluster.md for what was tried on a server.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from pipeline.cluster.rayjob import STUDY_LABEL, Manifests
+from pipeline.errors import ClusterError
+
+__all__ = ["Kubernetes"]
+
+_KIND = {"group": "ray.io", "version": "v1", "plural": "rayjobs"}
+_POLL_SECONDS = 2.0
+_SILENT_SECONDS = 45.0
+"""An operator that is there has said something about a RayJob by then."""
+
+_NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_FORBIDDEN = re.compile("violates PodSecurity|is forbidden|exceeded quota")
+_ENDED = {"Complete", "Failed", "ValidationFailed"}
+
+
+class Kubernetes:
+    """One namespace of one Kubernetes cluster.
+
+    Args:
+        context: Of the kubeconfig; its current one unless given.
+        namespace: Where RayJobs go.
+
+    Raises:
+        ClusterError: There is no kubeconfig, or no such context.
+    """
+
+    def __init__(self, context: str | None, namespace: str) -> None:
+        try:
+            api = config.new_client_from_config(context=context)
+        except ConfigException as error:
+            raise ClusterError(
+                f"Kubernetes cannot be used: {error}. KUBECONFIG names the file, --context one of its contexts."
+            ) from None
+        self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
+        self._namespace = namespace
+
+    def jobs(self, study: str) -> list[dict[str, Any]]:
+        """RayJobs of a study, by its label, the oldest first."""
+        with self._told("list RayJobs"):
+            found = self._objects.list_namespaced_custom_object(
+                **_KIND, namespace=self._namespace, label_selector=f"{STUDY_LABEL}={study}"
+            )
+        return sorted(found["items"], key=lambda each: each["metadata"]["creationTimestamp"])
+
+    def at_work(self, study: str) -> str | None:
+        """The RayJob that is at work on a study."""
+        going = [each for each in self.jobs(study) if _state(each) not in _ENDED]
+        return str(going[-1]["metadata"]["name"]) if going else None
+
+    def apply(self, manifests: Manifests) -> None:
+        """Create what a study needs; the server holds every field to its schema."""
+        with self._told("create the RayJob"):
+            made = self._objects.create_namespaced_custom_object(
+                **_KIND, namespace=self._namespace, body=manifests.job, field_validation="Strict"
+            )
+        if manifests.file is not None:
+            owner = {key: made[key] for key in ("apiVersion", "kind")}
+            owner |= {key: made["metadata"][key] for key in ("name", "uid")}
+            metadata = {**manifests.file["metadata"], "ownerReferences": [owner]}
+            with self._told("create the ConfigMap of the job file"):
+                self._core.create_namespaced_config_map(self._namespace, {**manifests.file, "metadata": metadata})
+
+    def delete(self, name: str) -> None:
+        """Delete a RayJob with all that was made for it; the study stays in its storage."""
+        with self._told("delete the RayJob"):
+            self._objects.delete_namespaced_custom_object(**_KIND, namespace=self._namespace, name=name)
+
+    def follow(self, name: str, *, wait_pods: float) -> Iterator[str]:
+        """What a study's driver prints, and between it what keeps its pods waiting, until the RayJob has ended.
+
+        Args:
+            name: The RayJob.
+            wait_pods: Seconds for which pods that cannot be scheduled are waited for.
+
+        Raises:
+            ClusterError: It cannot start: no image, a namespace that forbids its pods, no operator, no room.
+        """
+        began, waits, told, printed = time.monotonic(), None, set[str](), dict[str, int]()
+        while True:
+            job = self._job(name)
+            waited = time.monotonic() - began
+            if not job.get("status") and not job["spec"].get("suspend") and waited > _SILENT_SECONDS:
+                raise ClusterError(
+                    f"Nobody has taken up the RayJob {name!r} for {waited:.0f} s: the KubeRay operator does not run, "
+                    f"or does not look after the namespace {self._namespace!r}. `kubectl get deployment -A` shows "
+                    "whether it does."
+                )
+            pods = self._pods(name, job)
+            self._refuse_hopeless(name, job, pods)
+            waiting = [message for pod in pods if (message := _unscheduled(pod))]
+            waits = (waits or time.monotonic()) if waiting else None
+            if waits is not None and time.monotonic() - waits > wait_pods:
+                raise ClusterError(
+                    f"Pods of {name!r} could not be scheduled for {wait_pods:.0f} s: {waiting[0]}. The RayJob was "
+                    "left as it is; --wait-pods waits longer, --overlay and --gpus-per-trial ask for other nodes."
+                )
+            for message in [*waiting, f"{name}: {_state(job) or 'not taken up yet'}"]:
+                if message not in told:
+                    told.add(message)
+                    yield f"[kubernetes] {message}\n"
+            yield from self._printed(name, printed)
+            if _state(job) in _ENDED:
+                return
+            time.sleep(_POLL_SECONDS)
+
+    def exit_code(self, name: str) -> int:
+        """How the study ended, as `tunepipe run` says it.
+
+        Raises:
+            ClusterError: The RayJob did not come so far.
+        """
+        status = self._job(name).get("status") or {}
+        if status.get("jobDeploymentStatus") == "Complete":
+            return 0
+        if status.get("jobStatus") == "STOPPED":
+            return 130
+        said = " ".join(f"{status.get('reason', '')} {status.get('message', '')}".split())
+        if code := re.search(r"exit code:? (\d+)", said):
+            return int(code[1])
+        raise ClusterError(f"The RayJob {name!r} has failed: {said[:600]}. Submitted again, the study goes on.")
+
+    def _job(self, name: str) -> dict[str, Any]:
+        with self._told(f"read the RayJob {name}"):
+            found: dict[str, Any] = self._objects.get_namespaced_custom_object(
+                **_KIND, namespace=self._namespace, name=name
+            )
+        return found
+
+    def _pods(self, name: str, job: Mapping[str, Any]) -> list[Any]:
+        selectors = [f"job-name={name}"]
+        if cluster := (job.get("status") or {}).get("rayClusterName"):
+            selectors.append(f"ray.io/cluster={cluster}")
+        with self._told("list pods"):
+            found = [self._core.list_namespaced_pod(self._namespace, label_selector=each) for each in selectors]
+        return [pod for each in found for pod in each.items]
+
+    def _refuse_hopeless(self, name: str, job: Mapping[str, Any], pods: list[Any]) -> None:
+        for pod in pods:
+            for status in pod.status.container_statuses or []:
+                waiting = status.state.waiting if status.state else None
+                if waiting is not None and waiting.reason in _NO_IMAGE:
+                    raise ClusterError(
+                        f"The image {status.image!r} of pod {pod.metadata.name} cannot be pulled: "
+                        f"{waiting.message or ''} ({waiting.reason}). Push it where the "
+                        "nodes can reach it, or name another with --image."
+                    )
+        mine = {name, (job.get("status") or {}).get("rayClusterName")}
+        with self._told("list events"):
+            events = self._core.list_namespaced_event(self._namespace, field_selector="type=Warning").items
+        for event in events:
+            said = event.message or ""
+            if event.involved_object.name in mine and _FORBIDDEN.search(said):
+                raise ClusterError(
+                    f"The namespace {self._namespace!r} refuses a pod of {name!r}: {said} Mend the overlay, or ask "
+                    "whoever keeps the namespace."
+                )
+
+    def _printed(self, name: str, printed: dict[str, int]) -> Iterator[str]:
+        """What is new in the logs of the pods that submit; each retry has one of its own."""
+        for pod in self._pods(name, {}):
+            if pod.status.phase not in ("Running", "Succeeded", "Failed"):
+                continue
+            with self._told("read logs"):
+                text = str(self._core.read_namespaced_pod_log(pod.metadata.name, self._namespace) or "")
+            if new := text[printed.get(pod.metadata.name, 0) :]:
+                printed[pod.metadata.name] = len(text)
+                yield new
+
+    @contextmanager
+    def _told(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except ApiException as error:
+            raise ClusterError(f"Kubernetes does not let me {doing}: {_why(error, self._namespace)}") from None
+        except (HTTPError, OSError) as error:
+            raise ClusterError(
+                f"Kubernetes cannot be reached: {error}. Is the cluster up, and is it the right --context?"
+            ) from None
+
+
+def _state(job: Mapping[str, Any]) -> str:
+    return str((job.get("status") or {}).get("jobDeploymentStatus") or "")
+
+
+def _unscheduled(pod: Any) -> str | None:
+    for condition in pod.status.conditions or []:
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return f"pod {pod.metadata.name} waits for a node: {condition.message}"
+    return None
+
+
+def _why(error: ApiException, namespace: str) -> str:
+    said = re.search(r'"message":\s*"((?:[^"\\]|\\.)*)"', str(error.body or ""))
+    text = said[1].replace('\\"', '"') if said else str(error.reason)
+    if error.status == 404 and "namespaces" in text:
+        return f"there is no namespace {namespace!r}. `kubectl apply -k` with an overlay's foundation/ makes it."
+    if error.status == 404 and "page not found" in str(error.body):
+        return "it knows no RayJob. Install the KubeRay operator with its definitions (Helm chart kuberay-operator)."
+    if error.status == 400 and "unknown field" in text:
+        return f"{text}. KubeRay's definitions there are too old for the overlay: update them."
+    if error.status in (401, 403):
+        return f"{text}. The role tunepipe-submitter of the overlay's foundation/ allows what is needed."
+    return text

@@ -1,0 +1,98 @@
+"""A study handed to a running Ray cluster: the laptop's command, started there."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.cluster.jobs_api import ENDED, JobsApi, Submission
+from pipeline.cluster.package import package
+from pipeline.errors import ClusterError, Fault, InvalidJob
+
+__all__ = ["STOP_SECONDS", "Handed", "everywhere", "exit_code", "submit"]
+
+STOP_SECONDS = 30
+"""What a driver gets to end by itself when it is stopped: an epoch comes to its end, a checkpoint is written."""
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A study on a cluster.
+
+    Args:
+        name: The submission.
+        attached: Whether it was there already.
+    """
+
+    name: str
+    attached: bool
+
+
+def everywhere(storage: str) -> str:
+    """A storage that means the same on every node.
+
+    Raises:
+        InvalidJob: It is a folder relative to the one in which the command is called.
+    """
+    if "://" in storage or Path(storage).is_absolute():
+        return storage
+    allowed = "must be a URI (s3://…, gs://…, abfs://…) or the absolute path of a folder that every node has mounted"
+    raise InvalidJob("the command line", [Fault("--storage", storage, allowed)])
+
+
+def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[str], *, project: Path) -> Handed:
+    """Start a study on a cluster, or find it there.
+
+    Args:
+        api: The cluster.
+        job: A job's name, or the path of a Python file.
+        study: The study's name.
+        storage: Where it lies, for every node.
+        options: More options of `tunepipe run`.
+        project: The folder whose code goes along.
+
+    Raises:
+        ClusterError: The cluster refuses, or the code is too large.
+    """
+    storage = everywhere(storage)
+    for _ in range(_TRIES):
+        known = [each for each in api.submissions() if each.study == study]
+        at_work = [each for each in known if each.storage == storage and each.state not in ENDED]
+        if at_work:
+            return Handed(at_work[-1].name, attached=True)
+        code = package(project, job)
+        name = f"{study}-{_next(known)}"
+        command = ["python", "-m", "pipeline.cli.app", "run", code.job, "--resume", "--storage", storage, *options]
+        environment = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
+        runtime_env = {"working_dir": api.upload(code.name, code.content), "env_vars": environment}
+        metadata = {"tunepipe_study": study, "tunepipe_storage": storage}
+        if api.submit(name, shlex.join(command), runtime_env, metadata):
+            return Handed(name, attached=False)
+    raise ClusterError(
+        f"Others submit the study {study!r} to {api.address} at the same time, again and again; try later."
+    )
+
+
+def exit_code(ended: Submission) -> int:
+    """How the study ended, as `tunepipe run` says it.
+
+    Raises:
+        ClusterError: The driver did not end by itself: the cluster lost it, or could not start it.
+    """
+    if ended.state == "STOPPED":
+        return 130
+    if ended.exit_code is not None:
+        return ended.exit_code
+    if ended.state == "SUCCEEDED":
+        return 0
+    raise ClusterError(
+        f"The submission {ended.name!r} ended before its study did: {' '.join(ended.message.split())[:600]} Nothing "
+        "that was recorded is lost: `tunepipe submit` with the same storage goes on."
+    )
+
+
+def _next(known: Sequence[Submission]) -> int:
+    numbers = (each.name.rpartition("-")[2] for each in known)
+    return max((int(number) for number in numbers if number.isdigit()), default=0) + 1

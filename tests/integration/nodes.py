@@ -1,0 +1,160 @@
+"""A Ray cluster of several nodes on this machine, as processes that a test may kill; and what is left of it: nothing.
+
+Each node is a `ray start` of its own, on loopback, on ports and in folders of its own, with token authentication.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+import requests
+
+__all__ = ["Nodes", "nodes"]
+
+_RAY = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
+_HEAD = "127.0.0.2"
+_PATIENCE = 90
+_LOST_SOON = {
+    # A node that is killed is missed within seconds, and nobody waits long for a head that is gone.
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+}
+
+
+class Nodes:
+    """A head without CPUs for trials, and workers of one CPU each.
+
+    Args:
+        folder: For logs of the processes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.token = secrets.token_hex(16)
+        self._port, self._dashboard, self._client = _free_ports(3)
+        self._folder = folder
+        # Ray's sockets lie there, and a socket's path may not be long.
+        self._temporary = tempfile.mkdtemp(prefix="tp-")
+        self._started = 0
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def address(self) -> str:
+        """Of the dashboard."""
+        return f"http://127.0.0.1:{self._dashboard}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command needs that talks to the cluster."""
+        return {**os.environ, "RAY_AUTH_TOKEN": self.token, "PYTHONPATH": str(Path.cwd())}
+
+    def start(self, *workers: str) -> None:
+        """Start the head and workers of these names; returns when all of them are there."""
+        self._start(
+            "head", "--head", f"--port={self._port}", "--num-cpus=0", "--dashboard-host=127.0.0.1",
+            f"--dashboard-port={self._dashboard}", f"--ray-client-server-port={self._client}",
+        )  # fmt: skip
+        self._wait_for(lambda: len(self._alive()) == 1)
+        for worker in workers:
+            self._start(worker, f"--address={_HEAD}:{self._port}", "--num-cpus=1")
+        self._wait_for(lambda: len(self._alive()) == 1 + len(workers))
+
+    def kill(self, name: str) -> list[int]:
+        """Kill everything that runs on a node, at once and without a word; the process ids."""
+        process = self._running.pop(name)
+        victims = _family(process.pid)
+        for victim in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.send_signal(signal.SIGSTOP)
+        for victim in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+        process.wait()
+        psutil.wait_procs(victims, timeout=_PATIENCE)
+        return [victim.pid for victim in victims]
+
+    def close(self) -> None:
+        """Kill what is left of all nodes."""
+        for name in list(self._running):
+            self.kill(name)
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _start(self, name: str, *arguments: str) -> None:
+        agent, metrics = _free_ports(2)
+        # Ray takes 127.0.0.1 for the address of the machine's own network, and leaves others of loopback alone.
+        self._started += 1
+        # A folder of its own, or the nodes take each other's unpacked code away.
+        folder = Path(self._temporary, str(self._started))
+        address = _HEAD if name == "head" else f"127.0.0.{2 + self._started}"
+        environment = {
+            **self.environment,
+            **_LOST_SOON,
+            "RAY_AUTH_MODE": "token",
+            # As in an image: `python` is the one that Ray was installed for.
+            "PATH": f"{_RAY[0].rpartition('/')[0]}:{os.environ['PATH']}",
+        }
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [
+                    *_RAY, f"--node-ip-address={address}", f"--dashboard-agent-listen-port={agent}",
+                    f"--metrics-export-port={metrics}", f"--temp-dir={folder}",
+                    "--object-store-memory=100000000", *arguments,
+                ],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, cwd=self._folder,
+            )  # fmt: skip
+
+    def _alive(self) -> list[str]:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        try:
+            answer = requests.get(f"{self.address}/nodes?view=summary", headers=headers, timeout=5)
+            summary = answer.json()["data"]["summary"]
+        except (requests.RequestException, ValueError, KeyError):
+            return []
+        return [node["raylet"]["nodeId"] for node in summary if node["raylet"].get("state") == "ALIVE"]
+
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
+        for _ in range(_PATIENCE * 4):
+            if condition():
+                return
+            for name, process in self._running.items():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.25 / len(self._running))
+                    raise AssertionError(f"node {name} ended: {(self._folder / f'{name}.log').read_text()[-3000:]}")
+        told = "\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log"))
+        raise AssertionError(f"The cluster does not come up.\n{told}")
+
+
+@contextmanager
+def nodes(folder: Path) -> Iterator[Nodes]:
+    """A cluster that is not yet started, and is gone at the end, whatever happens."""
+    cluster = Nodes(folder)
+    with ExitStack() as stack:
+        stack.callback(cluster.close)
+        yield cluster
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

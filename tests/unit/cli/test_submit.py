@@ -1,0 +1,45 @@
+"""`tunepipe submit --kubernetes --dry-run`, and what is refused before anybody is asked."""
+
+import sys
+
+import pytest
+import yaml
+
+from pipeline.cli.app import main
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Call the command as a shell would; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["tunepipe", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code or 0
+
+
+def test_a_dry_run_prints_the_yaml_and_the_plan_beside_it(monkeypatch, capsys):
+    """Stdout can be piped to kubectl; no Kubernetes is asked."""
+    words = ["submit", "beale", "--kubernetes", "--dry-run", "--storage", "/studies", "--gpus-per-trial", "0.5"]
+    assert call(monkeypatch, *words, "--set", "searcher=sobol", "--name", "mine") == 0
+    printed = capsys.readouterr()
+    (job,) = yaml.safe_load_all(printed.out)
+    assert job["metadata"]["name"] == "mine-1"
+    assert "--name mine --set searcher=sobol --set resources.gpus=0.5 --workers 32" in job["spec"]["entrypoint"]
+    assert "autoscaling may reach 16 GPUs" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["submit", "beale", "--storage", "studies", "--address", "http://x"], "--storage"),
+        (["submit", "beale", "--storage", "/studies"], "--address http://HOST:8265"),
+        (["submit", "bale", "--storage", "/studies", "--address", "http://x"], "Did you mean 'beale'?"),
+        (["submit", "beale", "--storage", "/s", "--trials", "0", "--address", "http://x"], "budget.trials"),
+        (["status"], "RAY_API_SERVER_ADDRESS"),
+        (["stop", "x", "--address", "ftp://x"], "http://HOST:8265"),
+    ],
+)
+def test_mistakes_are_told_here_and_not_by_the_cluster(arguments, told, monkeypatch, capsys):
+    """Exit code 2, before anything is uploaded."""
+    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
+    assert call(monkeypatch, *arguments) == 2
+    assert told in capsys.readouterr().err

@@ -1,0 +1,211 @@
+"""A RayJob followed: a server on loopback that answers as Kubernetes does, from one look to the next."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+import tune_jobs
+from pipeline.cluster import following
+from pipeline.cluster.following import Kubernetes
+from pipeline.cluster.rayjob import study_manifests
+from pipeline.errors import ClusterError
+
+RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
+CORE = "/api/v1/namespaces/tunepipe"
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each path with what it was told to; a list is taken one look at a time, the last for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, list[Any]] = {}
+        self.posted: list[tuple[str, Any]] = []
+        self.refusal: tuple[int, str] | None = None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, status: int, body: Any) -> None:
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain" if isinstance(body, str) else "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        """The next answer of a path; an empty list of what nobody spoke of."""
+        answers = self.server.answers.get(urlsplit(self.path).path, [{"items": []}])
+        self._answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
+
+    def do_POST(self) -> None:
+        """Keep what is created, or refuse it."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.refusal is not None:
+            status, message = self.server.refusal
+            self._answer(status, message if status == 404 and "page" in message else {"message": message})
+            return
+        self.server.posted.append((self.path, body))
+        self._answer(201, {**body, "metadata": {**body["metadata"], "uid": "u-1"}})
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch) -> Iterator[Server]:
+    """A server, and a kubeconfig that names it."""
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        (tmp_path / "config").write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [{"name": "u", "user": {}}],
+                    "clusters": [{"name": "k", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+                    "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+                }
+            )
+        )  # fmt: skip
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
+        monkeypatch.setattr(following, "_POLL_SECONDS", 0.0)
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def rayjob(state: str = "", name: str = "s-1", **status: Any) -> dict[str, Any]:
+    """A RayJob as the operator has left it."""
+    told = {"jobDeploymentStatus": state, **status} if state else {}
+    return {
+        "apiVersion": "ray.io/v1", "kind": "RayJob", "spec": {}, "status": told,
+        "metadata": {"name": name, "creationTimestamp": "2026-01-01T00:00:00Z"},
+    }  # fmt: skip
+
+
+def pod(name: str = "p", phase: str = "Pending", **status: Any) -> dict[str, Any]:
+    """A pod."""
+    return {"metadata": {"name": name}, "spec": {"containers": []}, "status": {"phase": phase, **status}}
+
+
+def follow(wait_pods: float = 60) -> str:
+    """All that is told of s-1."""
+    return "".join(Kubernetes(None, "tunepipe").follow("s-1", wait_pods=wait_pods))
+
+
+def test_a_study_is_followed_to_its_end(server):
+    """States as they change, logs as they grow, each line once; then its exit code."""
+    path = f"{RAYJOBS}/s-1"
+    server.answers[path] = [rayjob(), rayjob("Initializing"), rayjob("Running"), rayjob("Complete")]
+    server.answers[f"{CORE}/pods"] = [{"items": []}, {"items": [pod("s-1-x", "Running")]}]
+    server.answers[f"{CORE}/pods/s-1-x/log"] = ["one\n", "one\ntwo\n"]
+    told = follow()
+    assert told.count("one\n") == told.count("two\n") == 1
+    assert told.index("Initializing") < told.index("Running") < told.index("Complete")
+    assert Kubernetes(None, "tunepipe").exit_code("s-1") == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ({"jobStatus": "FAILED", "message": "Job entrypoint command failed with exit code 3, last logs"}, 3),
+        ({"jobStatus": "STOPPED"}, 130),
+    ],
+)
+def test_a_study_that_failed_has_its_own_exit_code(server, status, code):
+    """From the operator's message."""
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Failed", **status)]
+    assert Kubernetes(None, "tunepipe").exit_code("s-1") == code
+
+
+def test_an_image_that_cannot_be_pulled_is_told(server):
+    """With its name and what the node says."""
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
+    state = {"name": "c", "image": "x:1", "imageID": "", "ready": False, "restartCount": 0, "state": waiting}
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing")]
+    server.answers[f"{CORE}/pods"] = [{"items": [pod(containerStatuses=[state])]}]
+    with pytest.raises(ClusterError, match=r"image 'x:1' of pod p cannot be pulled: not found.*--image"):
+        follow()
+
+
+def test_a_namespace_that_forbids_a_pod_is_told(server):
+    """The event's own words: the RayJob's status says nothing of it."""
+    message = 'pods "s-1-head" is forbidden: violates PodSecurity "restricted:latest"'
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing", rayClusterName="s-1-abc")]
+    server.answers[f"{CORE}/events"] = [
+        {"items": [{"metadata": {"name": "e"}, "involvedObject": {"name": "s-1-abc"}, "message": message}]}
+    ]
+    with pytest.raises(ClusterError, match=r"refuses a pod of 's-1'.*violates PodSecurity"):
+        follow()
+
+
+def test_pods_without_a_node_are_told_and_waited_for(server):
+    """Once, while there is patience; then with what to do."""
+    condition = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available: 2 Insufficient gpu."}
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing"), rayjob("Initializing"), rayjob("Complete")]
+    server.answers[f"{CORE}/pods"] = [{"items": [pod(conditions=[condition])]}]
+    assert follow().count("waits for a node: 0/2 nodes are available") == 1
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing")]
+    with pytest.raises(ClusterError, match=r"could not be scheduled for 0 s.*--wait-pods"):
+        follow(wait_pods=0)
+
+
+def test_an_operator_that_says_nothing_is_missed(server, monkeypatch):
+    """Nobody takes the RayJob up."""
+    monkeypatch.setattr(following, "_SILENT_SECONDS", 0.0)
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob()]
+    with pytest.raises(ClusterError, match="the KubeRay operator does not run"):
+        follow()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        ((404, "404 page not found"), "Install the KubeRay operator"),
+        ((404, 'namespaces "tunepipe" not found'), "there is no namespace 'tunepipe'"),
+        ((400, 'strict decoding error: unknown field "spec.x"'), "too old for the overlay"),
+        ((403, "rayjobs.ray.io is forbidden"), "The role tunepipe-submitter"),
+    ],
+)
+def test_what_the_server_refuses_is_told_in_our_words(server, refusal, told):
+    """No operator, no namespace, old definitions, no permission."""
+    server.refusal = refusal
+    made = study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [])
+    with pytest.raises(ClusterError, match=told):
+        Kubernetes(None, "tunepipe").apply(made)
+
+
+def test_a_job_file_belongs_to_its_rayjob(server, tmp_path):
+    """The ConfigMap goes when the RayJob is deleted; the server is asked to be strict."""
+    file = tmp_path / "mine.py"
+    file.write_text("JOB = 1\n")
+    made = study_manifests(tune_jobs.find("beale"), str(file), "local-cpu", "/studies", [])
+    Kubernetes(None, "tunepipe").apply(made)
+    (first, _), (_, config_map) = server.posted
+    assert "fieldValidation=Strict" in first
+    assert config_map["metadata"]["ownerReferences"] == [
+        {"apiVersion": "ray.io/v1", "kind": "RayJob", "name": "beale-1", "uid": "u-1"}
+    ]
+
+
+def test_only_what_has_not_ended_is_at_work(server):
+    """The newest of a study's RayJobs."""
+    server.answers[RAYJOBS] = [{"items": [rayjob("Failed", "s-1"), rayjob("Running", "s-2")]}, {"items": []}]
+    kubernetes = Kubernetes(None, "tunepipe")
+    assert kubernetes.at_work("s") == "s-2"
+    assert kubernetes.at_work("s") is None
+
+
+def test_an_unknown_context_is_told(server):
+    """And where contexts come from."""
+    with pytest.raises(ClusterError, match=r"nowhere.*KUBECONFIG"):
+        Kubernetes("nowhere", "tunepipe")

@@ -1,0 +1,117 @@
+"""A study as a RayJob: its name, its command, its size; 200 nodes' worth of them."""
+
+import shlex
+
+import pytest
+import yaml
+
+import tune_jobs
+from pipeline.cluster.plan import plan
+from pipeline.cluster.rayjob import rendered, study_manifests
+from pipeline.errors import ClusterError, ResourcesUnmet
+
+
+def job(**changes):
+    """The job beale, changed."""
+    return tune_jobs.find("beale").replaced({name.replace("__", "."): value for name, value in changes.items()})
+
+
+def groups(manifests) -> dict[str, int]:
+    """The most pods of each group."""
+    specs = manifests.job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    return {each["groupName"]: each["maxReplicas"] for each in specs}
+
+
+def test_gpus_are_asked_for_as_trials_need_them():
+    """Sixteen trials of half a GPU need eight; trials without one leave GPU nodes alone."""
+    halves = study_manifests(
+        job(resources__gpus=0.5, resources__cpus=2, budget__trials=16), "beale", "prod-gpu", "/studies", []
+    )
+    assert groups(halves) == {"cpu": 4, "gpu-l4": 8, "gpu-l4-spot": 0, "gpu-a100": 0}
+    assert halves.plan.workers == 16
+    assert "autoscaling may reach 8 GPUs" in str(halves.plan)
+    assert set(groups(study_manifests(job(), "beale", "prod-gpu", "/studies", [])).values()) == {4, 0}
+
+
+def test_the_driver_is_told_how_many_workers_may_come():
+    """Nothing is there when it starts; --workers of the command line comes first."""
+    made = study_manifests(job(), "beale", "local-cpu", "s3://bucket/a b", ["--trials", "9"])
+    assert shlex.split(made.job["spec"]["entrypoint"]) == [
+        "python", "-m", "pipeline.cli.app", "run", "beale", "--resume", "--storage", "s3://bucket/a b",
+        "--trials", "9", "--workers", "2",
+    ]  # fmt: skip
+    given = study_manifests(job(), "beale", "local-cpu", "/studies", ["--workers", "1"])
+    assert given.job["spec"]["entrypoint"].count("--workers") == 1
+
+
+def test_a_trial_that_fits_no_pod_is_told():
+    """More GPUs than a pod has, or an overlay without any."""
+    with pytest.raises(ResourcesUnmet, match=r"asks for 1 CPUs and 1 GPUs.*cpu \(0 GPUs a pod\).*--overlay"):
+        study_manifests(job(resources__gpus=1), "beale", "local-cpu", "/studies", [])
+
+
+@pytest.mark.parametrize("name", ["a", "under_score", "dotted.name", "x" * 63, "x-y" * 20])
+def test_names_are_what_kubernetes_takes(name):
+    """At most 47 characters of lower case, digits and hyphens."""
+    made = study_manifests(job(name=name), "beale", "local-cpu", "/studies", [], number=99999).job["metadata"]
+    assert len(made["name"]) <= 47
+    assert made["name"].replace("-", "").isalnum()
+
+
+def test_studies_of_different_names_never_share_a_label():
+    """What Kubernetes does not take is replaced, and told apart by a digest."""
+    labels = [
+        study_manifests(job(name=name), "beale", "local-cpu", "/studies", []).job["metadata"]["labels"][
+            "tunepipe/study"
+        ]
+        for name in ("a-b", "a.b", "a_b", "x" * 62, "x" * 63)
+    ]
+    assert len(set(labels)) == 5
+
+
+def test_a_job_file_goes_along_as_a_config_map(tmp_path):
+    """Mounted in every pod that needs it; one beyond a ConfigMap's size is told."""
+    file = tmp_path / "mine.py"
+    file.write_text("JOB = 1\n")
+    made = study_manifests(job(), str(file), "local-cpu", "/studies", [])
+    assert made.file["data"] == {"mine.py": "JOB = 1\n"}
+    assert " run /job/mine.py " in made.job["spec"]["entrypoint"]
+    assert len(list(yaml.safe_load_all(str(made)))) == 2
+    assert str(made).count("mountPath: /job") == 2
+    file.write_text("#" * 2**21)
+    with pytest.raises(ClusterError, match=r"2,097,152 bytes.*1,048,576"):
+        study_manifests(job(), str(file), "local-cpu", "/studies", [])
+
+
+def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
+    """In every container, the autoscaler's included."""
+    made = study_manifests(job(), "beale", "prod-gpu", "/studies", [], namespace="lab", image="registry/x:7")
+    text = str(made)
+    assert made.job["metadata"]["namespace"] == "lab"
+    assert "image: tunepipe" not in text
+    assert text.count("image: registry/x:7") == 7
+
+
+def test_an_unknown_overlay_lists_those_there_are():
+    """And says that a folder of one's own will do."""
+    with pytest.raises(ClusterError, match=r"no overlay 'prd'.*dev, local-cpu, prod-gpu.*folder of your own"):
+        rendered("prd")
+
+
+def test_two_hundred_gpu_nodes_fit_names_quota_and_limits():
+    """Groups of 100 nodes each, planned for 1,000 trials: what they may come to stays within the namespace's quota."""
+    (template,) = rendered("prod-gpu")
+    specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    kinds = [each for each in specs if each["groupName"] in ("gpu-l4", "gpu-a100")]
+    for each in kinds:
+        each["maxReplicas"] = 100
+    planned = plan(job(resources__gpus=1, budget__trials=1000), kinds)
+    assert planned.workers == sum(group.pods for group in planned.groups) == 200
+    quota = next(each for each in rendered("prod-gpu", "foundation") if each["kind"] == "ResourceQuota")["spec"]["hard"]
+    assert sum(group.pods * group.gpus for group in planned.groups) <= int(quota["requests.nvidia.com/gpu"])
+    assert int(quota["pods"]) >= 200 + 10
+    limits = [each["template"]["spec"]["containers"][0]["resources"]["limits"] for each in kinds]
+    assert sum(100 * int(each["cpu"]) for each in limits) + 10 <= int(quota["requests.cpu"])
+    assert sum(100 * int(each["memory"].removesuffix("Gi")) for each in limits) + 100 <= 12 * 1024
+    assert len(specs) <= 7
+    assert all(len(each["groupName"]) <= 30 for each in specs)
