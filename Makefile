@@ -2,12 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: image run test check format bench test-gpu faults lock clean
+.PHONY: image run test test-all check format bench test-gpu faults lock clean
 
 run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist-asha
 	$(BIN)/tunepipe run mnist-asha --resume
 
-test: .venv/dev.stamp           ## every test of the project
+test: .venv/dev.stamp           ## every test but the long ones
+	$(BIN)/pytest -m "not long"
+
+test-all: .venv/dev.stamp       ## every test, the long ones too
 	$(BIN)/pytest
 
 check: .venv/dev.stamp          ## format, lint, types, layers

@@ -45,7 +45,9 @@ def mounts():
 
 @pytest.mark.usefixtures("mounts")
 @pytest.mark.parametrize(
-    ("fault", "workers"), [("full", 0), ("full", 2), ("read-only", 0)], ids=["full", "full-on-ray", "read-only"]
+    ("fault", "workers"),
+    [("full", 0), pytest.param("full", 2, marks=pytest.mark.long), ("read-only", 0)],
+    ids=["full", "full-on-ray", "read-only"],
 )
 def test_a_study_survives_its_storage(fault, workers, tmp_path):
     """It ends with a paragraph and exit code 2, what it had recorded can be read, and it goes on to the same tables."""

@@ -27,7 +27,7 @@ def tunepipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (["run", "beale", "--trials", "0"], "budget.trials"),
         (["run", "beale", "--set", "space.lr.low=3"], "space.lr"),
         (["run", "beale", "--set", "nonsense"], "field=value"),
-        (["run", "beale", "--scheduler", "ahsa"], "asha, fifo, pbt"),
+        (["run", "beale", "--scheduler", "ahsa"], "there are asha, promoting-asha"),
         (["run", "beale", "--set", "resources.cpus=1000"], "asks for 1000 CPUs"),
         (["run", "beale", "--workers", "0", "--storage", "/proc/nowhere"], "/proc/nowhere"),
         (["run", "missing.py"], "missing.py"),

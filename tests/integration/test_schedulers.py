@@ -21,7 +21,7 @@ from pipeline import (
 from pipeline.schedulers import SCHEDULERS
 from pipeline.study import layout
 
-pytestmark = pytest.mark.usefixtures("ray_cluster")
+pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.long]
 
 HERE = Resources(workers=0)
 """Models are trained in this process, which imports TensorFlow once: that workers do the same is shown elsewhere."""
