@@ -86,21 +86,6 @@ class TestEveryJob:
         assert _JOBS[name].resumable
         assert any(path.startswith("source/") for path in store.files())
 
-    def test_it_runs_at_a_reduced_budget(
-        self, name: str, tmp_path: Path, datasets: dict[str, Dataset], capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """A study of a few trials and epochs finishes: no trial fails, there is a best, and a model is tested."""
-        job = _reduced(_JOBS[name], datasets)
-        run(job, storage=tmp_path)
-        results = load_results(tmp_path / name)
-        assert results.state == "finished"
-        assert len(results.trials) == job.budget.trials
-        assert set(results.trials["state"]) <= {"completed", "stopped"}
-        assert results.best is not None
-        assert np.isfinite(results.best.value)
-        if job.model is not None:
-            assert job.objective.metric.replace("val_", "test_") in results.test
-
     def test_its_configs_are_of_its_space(self, name: str) -> None:
         """Every config the study draws is one the space allows, and no two are the same."""
         job = _JOBS[name]
@@ -108,6 +93,29 @@ class TestEveryJob:
         for config in configs:
             assert fits(job.space, config)
         assert len({json.dumps(config) for config in configs}) == len(configs)
+
+
+_EVERY_TIME = ("beale", "beale-search", "cancer-binary", "digits-quick", "mnist-asha", "mnist-pbt", "mnist-schedules")
+"""One of each kind: a function, a place, folds or repeats, a small and a large data set, a population, a switch."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in _EVERY_TIME else pytest.param(name, marks=pytest.mark.long) for name in _JOBS]
+)
+def test_it_runs_at_a_reduced_budget(
+    name: str, tmp_path: Path, datasets: dict[str, Dataset], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A study of a few trials and epochs finishes: no trial fails, there is a best, and a model is tested."""
+    job = _reduced(_JOBS[name], datasets)
+    run(job, storage=tmp_path)
+    results = load_results(tmp_path / name)
+    assert results.state == "finished"
+    assert len(results.trials) == job.budget.trials
+    assert set(results.trials["state"]) <= {"completed", "stopped"}
+    assert results.best is not None
+    assert np.isfinite(results.best.value)
+    if job.model is not None:
+        assert job.objective.metric.replace("val_", "test_") in results.test
 
 
 @pytest.mark.parametrize("name", _MODELS)

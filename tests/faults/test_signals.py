@@ -78,6 +78,7 @@ def test_sigterm_ends_a_driver_cleanly(held, tmp_path):
     whole(tmp_path)
 
 
+@pytest.mark.long
 def test_a_machine_that_slept_goes_on(held, tmp_path):
     """The driver and its workers are stopped and go on, as when a lid is shut: nothing is counted as lost."""
     driver = held()

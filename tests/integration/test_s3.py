@@ -81,6 +81,7 @@ def test_a_study_on_s3_whose_driver_was_killed_equals_one_in_peace(storage, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["peace"]
 
 
+@pytest.mark.long
 def test_a_winner_on_s3_is_exported(storage, tmp_path):
     """A Keras study in the bucket; its winner's files come to this disk."""
     small = ["--trials", "2", "--epochs", "1", "--workers", "0"]
