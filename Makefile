@@ -37,8 +37,9 @@ image:                          ## the images tunepipe:cpu and tunepipe:gpu, wit
 
 KILLS ?= 30
 SEED ?= 1
-faults: .venv/dev.stamp         ## kill workers and drivers of a study, and compare: make faults KILLS=30 SEED=1
-	$(BIN)/python -m tests.faults --kills $(KILLS) --seed $(SEED)
+SCHEDULER ?= fifo
+faults: .venv/dev.stamp         ## kill workers and drivers of a study, and compare: make faults KILLS=30 SEED=1 SCHEDULER=fifo
+	$(BIN)/python -m tests.faults --kills $(KILLS) --seed $(SEED) --scheduler $(SCHEDULER)
 
 lock: .venv/run.stamp           ## resolve pyproject.toml anew into requirements/
 	$(BIN)/pip install -q uv

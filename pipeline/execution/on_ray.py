@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.datasets import Dataset
@@ -15,6 +14,7 @@ from pipeline.errors import ResourcesUnmet
 from pipeline.execution.interrupts import interruptible
 from pipeline.execution.session import MAX_LOSSES, Session
 from pipeline.storage import Store
+from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout
 
 __all__ = ["ENVIRONMENT", "default_workers", "here", "run_on_ray"]
@@ -73,8 +73,8 @@ def run_on_ray(
     Raises:
         ResourcesUnmet: No trial fits.
     """
-    with _notes(store), _ray(session.job, address) as workers, TemporaryDirectory(prefix="tunepipe-ray-") as scratch:
-        _tune(session, store, load_data(), workers, scratch)
+    with _notes(store), _ray(session.job, address) as workers, scratch("ray") as folder:
+        _tune(session, store, load_data(), workers, folder)
 
 
 @contextlib.contextmanager
@@ -135,7 +135,7 @@ def _preloaded(job: TuneJob) -> str:
     return "pipeline.execution.trainable" if job.model is None else "pipeline.execution.preload"
 
 
-def _tune(session: Session, store: Store, data: Dataset | None, workers: int, scratch: str) -> None:
+def _tune(session: Session, store: Store, data: Dataset | None, workers: int, folder: Path) -> None:
     from ray import tune
     from ray.tune.execution import class_cache
 
@@ -178,7 +178,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, sc
             ),
             run_config=tune.RunConfig(
                 name="tune",
-                storage_path=scratch,
+                storage_path=str(folder),
                 stop=Interrupt(),
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=MAX_LOSSES - 1),

@@ -67,16 +67,22 @@ class Retention:
             if trial_id in trials:
                 trials[trial_id].checkpoints.discard(epoch)
 
-    def can_go_on(self, trial: Trial) -> bool:
-        """Whether a trial may be trained on: anew, or from a checkpoint that is still there.
+    def stranded(self, trials: Iterable[Trial]) -> set[str]:
+        """Which trials cannot be trained on, neither anew nor from a checkpoint that is still there.
 
         Only the first segment can be trained anew: a later one began with another trial's weights.
+
+        Args:
+            trials: Those that may get more epochs.
         """
-        if trial.segment == 1:
-            return True
-        files = self._files()
-        own = any(name == trial.trial_id and epoch > trial.segment_start for name, epoch in files)
-        return own or (trial.parent_trial, trial.parent_epoch) in files
+        later = [trial for trial in trials if trial.segment > 1]
+        files = self._files() if later else {}
+        return {
+            trial.trial_id
+            for trial in later
+            if (trial.parent_trial, trial.parent_epoch) not in files
+            and not any(name == trial.trial_id and epoch > trial.segment_start for name, epoch in files)
+        }
 
     def _needed(self, trials: Iterable[Trial], best: Trial | None) -> set[tuple[str, int]]:
         needed = set(self._scheduler.needed())

@@ -215,26 +215,33 @@ class Session:
         self._scheduler.restore(state["scheduler"])
         for fields in state["trials"]:
             trial = Trial.from_json(fields)
-            more = trial.state == "completed" and trial.epoch == epochs_before < self._job.budget.epochs
-            if trial.state == "running" or (more and self._goes_on(trial)):
-                trial.state = "paused"
             self.trials[trial.trial_id] = trial
             self.total_epochs += trial.epoch
             self._standing.compare(trial)
         self.epochs_before = self.total_epochs
         self._check_budget()
-        for trial in self.trials.values():
-            if trial.cut_off and self.over is None and self._goes_on(trial):
-                trial.state, trial.cut_off = "paused", False
+        self._give_more(epochs_before)
 
-    def _goes_on(self, trial: Trial) -> bool:
-        """Whether a trial that had ended can be given more; the table of decisions says where it cannot."""
-        if self._retention.can_go_on(trial):
-            return True
-        reason = "It gets no more epochs: its checkpoints went for the study's budget of them."
-        kind: Literal["finish", "stop"] = "finish" if trial.state == "completed" else "stop"
-        self._recorder.decision(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
-        return False
+    def _give_more(self, epochs_before: int) -> None:
+        """Have those go on that were running, and those that had ended only for want of what there is more of now."""
+        grown = epochs_before < self._job.budget.epochs
+        more = [
+            trial
+            for trial in self.trials.values()
+            if (grown and trial.state == "completed" and trial.epoch == epochs_before)
+            or (trial.cut_off and self.over is None)
+        ]
+        stranded = self._retention.stranded(more)
+        for trial in more:
+            if trial.trial_id in stranded:
+                reason = "It gets no more epochs: its checkpoints went for the study's budget of them."
+                kind: Literal["finish", "stop"] = "finish" if trial.state == "completed" else "stop"
+                self._recorder.decision(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
+            else:
+                trial.state, trial.cut_off = "paused", False
+        for trial in self.trials.values():
+            if trial.state == "running":
+                trial.state = "paused"
 
     def _last_assignment(self) -> Assignment | None:
         if self._running or self.best is None or self.interrupted or self.fatal is not None:

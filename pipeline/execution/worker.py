@@ -11,8 +11,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from pathlib import PurePosixPath
 
 from pipeline.datasets import Dataset
 from pipeline.errors import DamagedFile, ModelError, StorageError, Superseded, TunepipeError
@@ -20,6 +19,7 @@ from pipeline.execution.keeping import Keeper, learner_part
 from pipeline.execution.messages import Assignment, EpochRow, Report
 from pipeline.execution.output import captured
 from pipeline.storage import Checkpoint, Store
+from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout
 from pipeline.training.base import EpochResult, Learner, TrainingEnded
 from pipeline.training.folds import first_of
@@ -277,8 +277,7 @@ class Worker:
         state = self._winners_state(trial)
         if state is None:
             return Report(epoch=assignment.epoch)
-        with TemporaryDirectory() as name:
-            folder = Path(name)
+        with scratch("winner") as folder:
             metrics = winner(
                 self.workplace,
                 assignment.config,

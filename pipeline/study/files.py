@@ -2,15 +2,15 @@
 
 import atexit
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import StorageError
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
+from pipeline.storage.scratch import scratch
 from pipeline.study import layout
 from pipeline.study.code import is_saved, module_of, source_of
 from pipeline.study.job import TuneJob
@@ -87,8 +87,9 @@ def _sources(store: Store) -> Path:
     if store.local is not None:
         return store.local / layout.SOURCE
     # Kept as long as the process: Python reads a function's source again for tracebacks, TensorFlow for tracing.
-    folder = Path(tempfile.mkdtemp(prefix="tunepipe-source-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    kept = ExitStack()
+    folder = kept.enter_context(scratch("source"))
+    atexit.register(kept.close)
     for path in store.files(layout.SOURCE):
         if path.endswith(".py"):
             (folder / Path(path).name).write_bytes(store.read(path))

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pipeline.schedulers import SCHEDULERS
 from tests.faults.killing import undisturbed_and_killed
 
 
@@ -15,10 +16,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the kills: whom, and when")
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--scheduler", choices=SCHEDULERS, default="fifo")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tunepipe-faults-") as folder:
         figures = undisturbed_and_killed(
-            Path(folder) / "faults", kills=given.kills, seed=given.seed, trials=given.trials, epochs=given.epochs
+            Path(folder) / "faults",
+            kills=given.kills,
+            seed=given.seed,
+            trials=given.trials,
+            epochs=given.epochs,
+            scheduler=given.scheduler,
         )
     for found in (*figures.differences, *figures.orphans, *figures.temporary):
         print(found)

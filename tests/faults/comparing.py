@@ -4,10 +4,12 @@ import pandas as pd
 
 from pipeline.results import Results
 
-__all__ = ["comparable", "differences"]
+__all__ = ["comparable", "contradictions", "differences", "where_both_trained"]
 
 _OF_ITS_ATTEMPT = {"session", "attempt", "attempts", "number", "time", "node", "checkpoint", "bytes_checkpoint"}
 """Columns that tell how a row came about; beside them, those of seconds."""
+
+_ENDS = {"stop": "stopped", "finish": "completed", "fail": "failed"}
 
 _FATE = ("start", "stop", "fail", "finish")
 """What is decided once in a trial's life, however often its worker or its driver dies."""
@@ -33,4 +35,39 @@ def differences(wanted: Results, found: Results) -> list[str]:
             pd.testing.assert_frame_equal(a, b, check_exact=True)
         except AssertionError as error:
             told.append(f"{name}: {error}")
+    return told
+
+
+def where_both_trained(wanted: Results, found: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The epochs that both studies have, without what only tells how a row came about.
+
+    Who is stopped where depends on who reports first; what a trial learns in an epoch does not.
+    """
+    frames = [comparable(each)[0].set_index(["trial_id", "epoch"]) for each in (wanted, found)]
+    both = frames[0].index.intersection(frames[1].index)
+    one, other = (frame.loc[both].reset_index() for frame in frames)
+    return one, other
+
+
+def contradictions(results: Results) -> list[str]:
+    """What cannot be, whatever a scheduler decides: epochs missing or twice, tables that contradict each other."""
+    told = []
+    last = results.decisions[results.decisions["kind"].isin(_ENDS)].drop_duplicates("trial_id", keep="last")
+    ends = dict(zip(last["trial_id"], last["kind"], strict=True))
+    trained = {str(trial_id): rows for trial_id, rows in results.epochs.groupby("trial_id")}
+    for trial in results.trials.itertuples():
+        rows = trained.get(str(trial.trial_id), results.epochs.iloc[:0])
+        if list(rows["epoch"]) != list(range(1, int(trial.epochs) + 1)):
+            told.append(f"trial {trial.trial_id}: has {trial.epochs} epochs, and the rows {list(rows['epoch'])}")
+        if _ENDS.get(ends.get(trial.trial_id, "")) != trial.state:
+            told.append(f"trial {trial.trial_id}: is {trial.state}, and its last decision {ends.get(trial.trial_id)}")
+        if not rows["segment"].is_monotonic_increasing:
+            told.append(f"trial {trial.trial_id}: goes back to an earlier segment")
+    taken_over = results.decisions[results.decisions["kind"] == "exploit"]
+    known = set(zip(results.epochs["trial_id"], results.epochs["epoch"], strict=True))
+    told += [
+        f"trial {row.trial_id}: took over {row.parent_trial} at epoch {row.parent_epoch}, which has no such row"
+        for row in taken_over.itertuples()
+        if (row.parent_trial, row.parent_epoch) not in known
+    ]
     return told

@@ -16,8 +16,9 @@ import psutil
 
 from pipeline import load_results
 from pipeline.results import Results
+from pipeline.schedulers import SCHEDULERS
 from pipeline.study import layout
-from tests.faults.comparing import comparable, differences
+from tests.faults.comparing import comparable, contradictions, differences, where_both_trained
 from tests.faults.enduring import JOURNAL
 
 __all__ = ["Figures", "undisturbed_and_killed"]
@@ -43,13 +44,14 @@ class Line(NamedTuple):
 class Figures:
     """What was done to a study, and what came of it."""
 
+    scheduler: str
     seed: int
     workers: int = 0
     drivers: int = 0
     epochs: int = 0
     again: int = 0
     lost: int = 0
-    rows: list[int] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     temporary: list[str] = field(default_factory=list)
@@ -61,10 +63,12 @@ class Figures:
         return not (self.lost or self.differences or self.orphans or self.temporary)
 
     def __str__(self) -> str:
+        rows = " + ".join(f"{count} {table}" for table, count in self.rows.items())
+        kills = f"{self.workers + self.drivers} kills ({self.workers} workers, {self.drivers} drivers)"
         return (
-            f"seed {self.seed}: {self.workers + self.drivers} kills ({self.workers} workers, {self.drivers} drivers), "
+            f"{self.scheduler}, seed {self.seed}: {kills}, "
             f"{self.epochs} epochs, {self.again} of them trained again, {self.lost} lost beyond the last checkpoint, "
-            f"{' + '.join(map(str, self.rows))} rows of epochs, trials and decisions compared, "
+            f"{rows} compared, "
             f"{len(self.differences)} differences, {len(self.orphans)} orphans, {len(self.temporary)} temporary files, "
             f"{self.seconds:.0f} s"
         )
@@ -83,19 +87,19 @@ class _Kill:
 class _Study:
     """One study in a folder of its own, driven by one process after the other."""
 
-    def __init__(self, folder: Path, trials: int, epochs: int) -> None:
+    def __init__(self, folder: Path, scheduler: str, trials: int, epochs: int) -> None:
         folder.mkdir(parents=True)
         self.folder, self.place = folder, folder / "studies" / NAME
         self.journal = folder / "journal"
         self.journal.touch()
         self._told = folder / "told"
-        self._budget = ["--trials", str(trials), "--epochs", str(epochs)]
+        self._options = ["--scheduler", scheduler, "--trials", str(trials), "--epochs", str(epochs)]
         self.process: subprocess.Popen[bytes] | None = None
         self.orphans: list[str] = []
 
     def start(self, *, by_name: bool) -> None:
         """Start a driver: the first one, or one that goes on."""
-        command = ["resume", NAME] if by_name else ["run", str(JOB), *self._budget, "--resume"]
+        command = ["resume", NAME] if by_name else ["run", str(JOB), *self._options, "--resume"]
         with self._told.open("ab") as told:
             self.process = subprocess.Popen(
                 [*TUNEPIPE, *command], cwd=self.folder, stdout=told, stderr=told,
@@ -198,7 +202,9 @@ class _Study:
         )  # fmt: skip
 
 
-def undisturbed_and_killed(folder: Path, *, kills: int, seed: int, trials: int, epochs: int) -> Figures:
+def undisturbed_and_killed(
+    folder: Path, *, kills: int, seed: int, trials: int, epochs: int, scheduler: str = "fifo"
+) -> Figures:
     """Run the same study twice, once in peace, and compare.
 
     Args:
@@ -207,20 +213,24 @@ def undisturbed_and_killed(folder: Path, *, kills: int, seed: int, trials: int, 
         seed: Of the kills: whom, and when.
         trials: Of the study.
         epochs: Of each trial at most.
+        scheduler: With the plain one all tables must be equal. Others decide by who comes first: what both studies have
+            trained must be equal then, as far as no weights were handed over, and nothing may contradict itself.
     """
     shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
-    with _Study(folder / "undisturbed", trials, epochs) as peaceful:
+    with _Study(folder / "undisturbed", scheduler, trials, epochs) as peaceful:
         peaceful.start(by_name=False)
         peaceful.finish()
     wanted = load_results(peaceful.place)
 
-    rng, figures = random.Random(seed), Figures(seed)
+    rng, figures = random.Random(seed), Figures(scheduler, seed)
     victims: list[Victim] = ["worker", "driver", *rng.choices(["worker", "driver"], [3, 1], k=max(0, kills - 2))]
     rng.shuffle(victims)
-    moments = sorted(rng.sample(range(1, len(wanted.epochs) - 1), len(victims[:kills])))
+    # One that stops trials may train fewer epochs than in peace.
+    last = len(wanted.epochs) - 1 if scheduler == "fifo" else len(wanted.epochs) * 2 // 3
+    moments = sorted(rng.sample(range(1, last), len(victims[:kills])))
     told = []
-    with _Study(folder / "killed", trials, epochs) as study:
+    with _Study(folder / "killed", scheduler, trials, epochs) as study:
         study.start(by_name=False)
         for number, (victim, moment) in enumerate(zip(victims, moments, strict=False), 1):
             study.wait_for(moment)
@@ -243,14 +253,26 @@ def undisturbed_and_killed(folder: Path, *, kills: int, seed: int, trials: int, 
     figures.again = len(lines) - len({(line.trial, line.epoch) for line in lines})
     figures.lost = sum(_lost(kill, lines, found) for kill in told)
     figures.temporary = [str(path) for path in study.place.rglob("*") if ".writing-" in path.name]
-    figures.rows = [len(table) for table in comparable(wanted)]
-    figures.differences = _different(wanted, found, peaceful.place, study.place)
+    figures.differences = contradictions(found)
+    if scheduler == "fifo":
+        tables = zip(("epochs", "trials", "decisions"), comparable(wanted), strict=True)
+        figures.rows = {name: len(table) for name, table in tables}
+        figures.differences += _different(wanted, found, peaceful.place, study.place)
+    elif SCHEDULERS[scheduler].exploits:
+        figures.rows = {"epochs with what was decided about them": len(found.epochs)}
+    else:
+        one, other = where_both_trained(wanted, found)
+        figures.rows = {"epochs that both have": len(one)}
+        figures.differences += [] if one.equals(other) else [f"epochs: {one.compare(other)}"]
     figures.seconds = time.monotonic() - started
     return figures
 
 
 def _lost(kill: _Kill, lines: list[Line], found: Results) -> int:
-    """Epochs that had to be trained again although a checkpoint held them, and recorded rows that are gone."""
+    """Epochs that had to be trained again although a checkpoint held them, and recorded rows that are gone.
+
+    The journal knows a trial by the config that was drawn: what it trains under one that was explored is not counted.
+    """
     after = {(line.trial, line.epoch) for line in lines[kill.line :]}
     again = [each for each in after if each[0] in kill.trials and each[1] <= kill.checkpoints.get(each[0], 0)]
     there = set(zip(found.epochs["trial_id"], found.epochs["epoch"], strict=True))

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pipeline.execution.on_ray import here
 from pipeline.execution.preflight import judging
@@ -25,6 +24,7 @@ from pipeline.execution.preflight.rehearsal import PACKED
 from pipeline.execution.preflight.versions import asked, installed, nodes_finding, versions_finding
 from pipeline.execution.travel import pack
 from pipeline.storage import Store
+from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.code import module_of
 
@@ -84,7 +84,7 @@ class Preflight:
                     for name in (*asked_about(self.job), *_SIZES):
                         yield unlooked(name, "a trial cannot get its GPUs")
                     return
-            with TemporaryDirectory(prefix="tunepipe-check-") as folder:
+            with scratch("check") as folder:
                 yield from self._rehearsed(Store(folder))
 
     @property
