@@ -14,10 +14,12 @@ from pipeline.storage.schema import config_columns
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.code import same_code, source_of
 
-__all__ = ["kept", "last_session", "reconciled"]
+__all__ = ["kept", "last_session", "lessened", "reconciled"]
 
 _KEPT = ("budget", "resources", "checkpoints", "description")
 """What a study keeps from one session to the next, unless told otherwise."""
+
+_LIMITS = ("trials", "epochs", "total_epochs", "seconds")
 
 _FREE = (*_KEPT, "name")
 """What may change; the name does where a study's folder was copied or renamed."""
@@ -112,6 +114,24 @@ def reconciled(job: TuneJob, saved: TuneJob, *, accept_changes: bool = False) ->
     if faults:
         raise StudyChanged(f"the study {job.name!r}, to be resumed,", faults, _difference(saved, job))
     return job
+
+
+def lessened(job: TuneJob, saved: TuneJob) -> str | None:
+    """Which limits are lower than the study had them, in words; None where none is.
+
+    Args:
+        job: The job of the session to come.
+        saved: The job of the session before.
+    """
+    pairs = [(name, getattr(job.budget, name), getattr(saved.budget, name)) for name in _LIMITS]
+    told = [
+        f"{name} {now:g} instead of {'no limit' if before is None else f'{before:g}'}"
+        for name, now, before in pairs
+        if now is not None and (before is None or now < before)
+    ]
+    if not told:
+        return None
+    return f"The study goes on with a smaller budget than it had: {', '.join(told)}. What it has beyond that stays."
 
 
 def _same(saved: Any, now: Any) -> bool:

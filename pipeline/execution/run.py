@@ -11,7 +11,7 @@ from pipeline.errors import Interrupted, NoTrialSucceeded, StorageError, Superse
 from pipeline.execution.in_process import run_in_process
 from pipeline.execution.on_ray import default_workers, here, run_on_ray
 from pipeline.execution.recorder import Recorder
-from pipeline.execution.resuming import last_session, reconciled
+from pipeline.execution.resuming import last_session, lessened, reconciled
 from pipeline.execution.session import Session
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout, save_study
@@ -101,7 +101,7 @@ def run(
     session = Session(job, store, recorder)
     if saved is not None and last is not None and left:
         _restore(session, last, saved)
-    if saved is None and (told := fewer(job)) is not None:
+    if (told := fewer(job) if saved is None else lessened(job, saved)) is not None:
         note(told)
     # The session's number is taken before anything else is written: of two drivers one goes no further.
     recorder.begin(session.state())

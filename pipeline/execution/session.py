@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.limits import alike, spent
 from pipeline.execution.messages import Assignment, Report
+from pipeline.execution.more import give_more
 from pipeline.execution.recorder import DecisionRow, Recorder, decision_row, exploit_rows
 from pipeline.execution.retention import Retention
 from pipeline.execution.standing import Standing
@@ -220,28 +221,8 @@ class Session:
             self._standing.compare(trial)
         self.epochs_before = self.total_epochs
         self._check_budget()
-        self._give_more(epochs_before)
-
-    def _give_more(self, epochs_before: int) -> None:
-        """Have those go on that were running, and those that had ended only for want of what there is more of now."""
-        grown = epochs_before < self._job.budget.epochs
-        more = [
-            trial
-            for trial in self.trials.values()
-            if (grown and trial.state == "completed" and trial.epoch == epochs_before)
-            or (trial.cut_off and self.over is None)
-        ]
-        stranded = self._retention.stranded(more)
-        for trial in more:
-            if trial.trial_id in stranded:
-                reason = "It gets no more epochs: its checkpoints went for the study's budget of them."
-                kind: Literal["finish", "stop"] = "finish" if trial.state == "completed" else "stop"
-                self._recorder.decision(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
-            else:
-                trial.state, trial.cut_off = "paused", False
-        for trial in self.trials.values():
-            if trial.state == "running":
-                trial.state = "paused"
+        grown = epochs_before if epochs_before < self._job.budget.epochs else None
+        give_more(self.trials.values(), self._retention, self._recorder, grown=grown, over=self.over is not None)
 
     def _last_assignment(self) -> Assignment | None:
         if self._running or self.best is None or self.interrupted or self.fatal is not None:

@@ -9,19 +9,19 @@ import math
 import platform
 import time
 import traceback
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pipeline.datasets import Dataset
 from pipeline.errors import DamagedFile, ModelError, StorageError, Superseded, TunepipeError
+from pipeline.execution.in_hand import TrialInHand
 from pipeline.execution.keeping import Keeper, learner_part
 from pipeline.execution.messages import Assignment, EpochRow, Report
 from pipeline.execution.output import captured
 from pipeline.storage import Checkpoint, Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout
-from pipeline.training.base import EpochResult, Learner, TrainingEnded
+from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.folds import first_of
 from pipeline.training.process import worn
 from pipeline.training.workplace import Workplace
@@ -30,25 +30,6 @@ __all__ = ["REPORT_SECONDS", "Worker"]
 
 REPORT_SECONDS = 2.0
 """A trial reports at the latest after this many seconds, or after the epoch that passes them."""
-
-
-@dataclass(slots=True)
-class _Trial:
-    """The trial in hand."""
-
-    assignment: Assignment
-    learner: Learner | None = None
-    epoch: int = 0
-    best: float | None = None
-    best_checkpoint: tuple[int, Checkpoint] | None = None
-    rows: list[EpochRow] = field(default_factory=list)
-    delivered: int = 0
-    in_epoch: bool = False
-    ended: bool = False
-    saved_epoch: int = -1
-    saved_at: float = 0.0
-    waited: float = 0.0
-    over: bool = False
 
 
 class Worker:
@@ -71,13 +52,13 @@ class Worker:
         self._keeper = Keeper(store, session)
         self.workplace = Workplace(job, data)
         self._node = platform.node()
-        self._trial: _Trial | None = None
+        self._trial: TrialInHand | None = None
         self._reports = 0
 
     def begin(self, assignment: Assignment) -> None:
         """Take over an assignment; whatever was in hand is closed first. Nothing is built before the first step."""
         self.close()
-        self._trial = _Trial(assignment)
+        self._trial = TrialInHand(assignment)
 
     def step(self) -> Report:
         """Train until there is something to report.
@@ -116,15 +97,15 @@ class Worker:
         with contextlib.suppress(Exception):
             trial.learner.close()
 
-    def _captured(self, trial: _Trial) -> contextlib.AbstractContextManager[None]:
+    def _captured(self, trial: TrialInHand) -> contextlib.AbstractContextManager[None]:
         if not self._capture:
             return contextlib.nullcontext()
         return captured(self._store, layout.log(trial.assignment.trial_id))
 
-    def _train(self, trial: _Trial) -> Report:
+    def _train(self, trial: TrialInHand) -> Report:
         started = time.monotonic()
         if trial.learner is None:
-            self._start(trial)
+            trial.start(self.workplace, self._keeper, self._job.objective)
             last = trial.ended or (bool(trial.rows) and trial.epoch >= self._job.budget.epochs)
             # What the driver has not heard of may be judged before anything more is trained.
             if last or (trial.rows and trial.epoch > trial.assignment.heard):
@@ -169,31 +150,7 @@ class Worker:
         self._leave_checkpoints(trial, due=decided)
         return self._reported(trial, last=last, decided=decided)
 
-    def _start(self, trial: _Trial) -> None:
-        assignment = trial.assignment
-        trial.learner = self.workplace.learner(assignment.config, seed=assignment.seed)
-        trial.saved_at = time.monotonic()
-        own = self._keeper.newest(assignment)
-        if own is not None:
-            lineage = own.header["lineage"]
-            trial.learner.load(learner_part(own))
-            trial.epoch = trial.saved_epoch = int(lineage["epoch"])
-            trial.ended = bool(own.header["ended"])
-            trial.rows = [EpochRow(**row) for row in own.header["rows"]]
-            if (best := own.header.get("best")) is not None and self._job.objective.better(best, trial.best):
-                trial.best = best
-        elif assignment.parent_trial is not None:
-            path = layout.checkpoint(assignment.parent_trial, assignment.parent_epoch or 0)
-            trial.learner.load(learner_part(self._parent(path)), exploit=True)
-            trial.epoch = assignment.epoch
-
-    def _parent(self, path: str) -> Checkpoint:
-        try:
-            return self._keeper.read(path)
-        except FileNotFoundError:
-            raise DamagedFile(f"{path}, whose weights the trial took over, is gone.") from None
-
-    def _row(self, trial: _Trial, result: EpochResult) -> EpochRow:
+    def _row(self, trial: TrialInHand, result: EpochResult) -> EpochRow:
         assert trial.learner is not None
         return EpochRow(
             attempt=trial.assignment.attempt,
@@ -212,9 +169,9 @@ class Worker:
             updates=result.updates,
         )
 
-    def _snapshot(self, trial: _Trial) -> Checkpoint:
+    def _snapshot(self, trial: TrialInHand) -> Checkpoint:
         assert trial.learner is not None
-        with _timed(trial):
+        with trial.standing_still():
             return self._keeper.snapshot(
                 trial.assignment,
                 trial.learner.save(),
@@ -224,7 +181,7 @@ class Worker:
                 rows=trial.rows,
             )
 
-    def _leave_checkpoints(self, trial: _Trial, *, due: bool) -> None:
+    def _leave_checkpoints(self, trial: TrialInHand, *, due: bool) -> None:
         if trial.best_checkpoint is not None:
             self._keep(trial, *trial.best_checkpoint)
             trial.best_checkpoint = None
@@ -232,14 +189,14 @@ class Worker:
         if due and trial.epoch > trial.saved_epoch:
             self._keep(trial, trial.epoch, self._snapshot(trial))
 
-    def _keep(self, trial: _Trial, epoch: int, checkpoint: Checkpoint) -> None:
+    def _keep(self, trial: TrialInHand, epoch: int, checkpoint: Checkpoint) -> None:
         self._keeper.write(trial.assignment.trial_id, epoch, checkpoint)
         trial.saved_at = time.monotonic()
         trial.saved_epoch = max(trial.saved_epoch, epoch)
 
     def _reported(
         self,
-        trial: _Trial,
+        trial: TrialInHand,
         *,
         last: bool = False,
         decided: bool = True,
@@ -257,7 +214,7 @@ class Worker:
         """
         self._reports += 1
         over = last or failure is not None or unusable is not None
-        with _timed(trial):
+        with trial.standing_still():
             written = self._keeper.written(wait=over or decided)
         if trial.rows[trial.delivered :]:
             size = sum(each.bytes for each in written)
@@ -268,7 +225,7 @@ class Worker:
         epochs = tuple(each.epoch for each in written)
         return Report(rows, trial.epoch, last, failure, unusable, checkpoints=epochs, worn=worn(self._job.resources))
 
-    def _finish(self, trial: _Trial) -> Report:
+    def _finish(self, trial: TrialInHand) -> Report:
         """Export the winner, load it back, and score it on the test split, which nothing has touched before."""
         from pipeline.training.export import winner
 
@@ -295,7 +252,7 @@ class Worker:
                 self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())
         return Report(epoch=assignment.epoch, last=True, winner=metrics)
 
-    def _winners_state(self, trial: _Trial) -> Checkpoint | None:
+    def _winners_state(self, trial: TrialInHand) -> Checkpoint | None:
         """The state to export: of the best epoch, or, with folds, of as many epochs on the whole training part.
 
         Returns:
@@ -315,14 +272,6 @@ class Worker:
             if time.monotonic() - started >= REPORT_SECONDS:
                 return None
         return trial.learner.save()
-
-
-@contextlib.contextmanager
-def _timed(trial: _Trial) -> Iterator[None]:
-    """Count the time in which training stands still for a checkpoint."""
-    started = time.monotonic()
-    yield
-    trial.waited += time.monotonic() - started
 
 
 def _unknown(metric: str, result: EpochResult) -> str:

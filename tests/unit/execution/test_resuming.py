@@ -111,6 +111,16 @@ def test_a_resume_keeps_the_studys_own_budget_and_says_so(study, tmp_path):
     assert told == ["The study keeps its own budget where no option changes it: epochs 2, not 30."]
 
 
+def test_a_smaller_budget_is_told(study, tmp_path):
+    """Nothing that was trained goes; a person may have forgotten what the study had."""
+    told: list[str] = []
+    run(job(tmp_path).replaced({"budget.epochs": 1}), storage=tmp_path / "studies", resume=True, note=told.append)
+    assert told == [
+        "The study goes on with a smaller budget than it had: epochs 1 instead of 2. What it has beyond that stays."
+    ]
+    assert len(load_results(study.uri).epochs) == 4
+
+
 def test_a_study_goes_on_under_the_name_of_its_folder(study, tmp_path):
     """A copied study is resumed where it lies now."""
     Path(study.uri).rename(tmp_path / "studies/copy")
