@@ -139,6 +139,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, fo
     from ray import tune
     from ray.tune.execution import class_cache
 
+    from pipeline.execution.metrics import Metrics
     from pipeline.execution.scheduling import SessionScheduler, SessionSearcher
     from pipeline.execution.trainable import TrialTrainable
     from pipeline.execution.travel import pack
@@ -146,6 +147,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, fo
     job = session.job
     searcher = SessionSearcher(session, workers)
     packed, folders = pack(job)
+    metrics = Metrics(session)
     with interruptible() as interrupted:
 
         class Interrupt(tune.Stopper):  # type: ignore[misc]
@@ -159,6 +161,7 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, fo
                     session.interrupt()
                 with session.guarded():
                     session.beat()
+                metrics.tell_if_due()
                 return session.ended
 
         tuner = tune.Tuner(
@@ -190,3 +193,4 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, fo
         # an actor a new process: without it they take the ones that have TensorFlow imported already.
         class_cache.DEFAULT_ENV_VARS.clear()
         tuner.fit()
+        metrics.tell()
