@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from pipeline.errors import ResourcesUnmet
@@ -24,12 +25,14 @@ class GroupPlan:
         pods: So many at most.
         trials: At once in one pod; 0 where trials do not fit.
         gpus: Of one pod.
+        pace: Seconds that an epoch took there; None where none was measured.
     """
 
     name: str
     pods: int
     trials: int
     gpus: float
+    pace: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +43,53 @@ class Plan:
         groups: Every group of the template.
         workers: Trials at once, when autoscaling has brought all of it.
         wanted: Trials that could be trained at once.
+        epochs: Of the study at most, over all trials.
+        seconds: That the study may last; None where its budget says nothing of them.
     """
 
     groups: tuple[GroupPlan, ...]
     workers: int
     wanted: int
+    epochs: int
+    seconds: float | None = None
+
+    @property
+    def _used(self) -> list[GroupPlan]:
+        return [group for group in self.groups if group.trials and group.pods]
+
+    @property
+    def hours(self) -> float | None:
+        """Hours that the study takes at most, once all its pods are there; None where a pace is unknown."""
+        if any(group.pace is None for group in self._used):
+            return None
+        a_second = sum(group.pods * group.trials / group.pace for group in self._used if group.pace)
+        return min(self.epochs / a_second, self.seconds or math.inf) / 3600 if a_second else None
 
     def __str__(self) -> str:
-        used = [group for group in self.groups if group.trials and group.pods]
-        gpus = sum(group.pods * group.gpus for group in used)
+        gpus = sum(group.pods * group.gpus for group in self._used)
         lines = [
             f"  {group.name}: 0 to {group.pods} pods, {group.trials} trials in each"
             + (f", {group.gpus:g} GPUs in each" if group.gpus else "")
-            for group in used
+            for group in self._used
         ]
         head = f"{self.wanted} trials could run at once, {self.workers} will; autoscaling may reach {gpus:g} GPUs"
-        return "\n".join([f"{head}:", *lines, "  hours: unknown, until an epoch was measured on such a node"])
+        return "\n".join([f"{head}:", *lines, f"  hours: {self._time()}"])
+
+    def _time(self) -> str:
+        if self.hours is None:
+            unknown = [group.name for group in self._used if group.pace is None]
+            return f"unknown, until this study has measured an epoch on {' and '.join(unknown)}"
+        paces = ", ".join(f"{group.pace:.3g} s on {group.name}" for group in self._used)
+        return f"{self.hours:.2g} at most, an epoch being {paces}"
 
 
-def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]]) -> Plan:
+def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], paces: Mapping[str, float] | None = None) -> Plan:
     """The smallest cluster on which as many trials run at once as may.
 
     Args:
         job: What is tuned.
         groups: `workerGroupSpecs` of the template; their maxReplicas are what may be asked for at most.
+        paces: Seconds that an epoch took, by node: those that an earlier session of the study had.
 
     Raises:
         ResourcesUnmet: No group's pods hold a trial.
@@ -80,7 +106,8 @@ def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]]) -> Plan:
         most = int(group["maxReplicas"])
         pods = min(most, math.ceil(left / trials)) if trials else (most if not gpus else 0)
         left -= min(left, pods * trials)
-        planned.append(GroupPlan(str(group["groupName"]), pods, trials, gpus))
+        name = str(group["groupName"])
+        planned.append(GroupPlan(name, pods, trials, gpus, _pace(name, paces or {})))
     if not any(group.trials for group in planned):
         there = ", ".join(f"{group.name} ({group.gpus:g} GPUs a pod)" for group in planned)
         raise ResourcesUnmet(
@@ -88,7 +115,15 @@ def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]]) -> Plan:
             f"has them: {there}. Ask for less with --gpus-per-trial or --set resources.cpus=…, or name another "
             "--overlay."
         )
-    return Plan(tuple(planned), int(wanted - left), int(wanted))
+    budget, trials = job.budget, trials_in_all(job)
+    epochs = min(trials * budget.epochs, budget.total_epochs or math.inf)
+    return Plan(tuple(planned), int(wanted - left), int(wanted), int(epochs), budget.seconds)
+
+
+def _pace(group: str, paces: Mapping[str, float]) -> float | None:
+    """KubeRay names a pod by its cluster, its group and that it is a worker."""
+    measured = [seconds for node, seconds in paces.items() if f"-{group}-worker-" in node]
+    return median(measured) if measured else None
 
 
 def _number(quantity: object) -> float:

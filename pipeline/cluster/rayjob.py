@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.cluster.paces import paces
 from pipeline.cluster.plan import Plan, plan
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
@@ -115,7 +116,7 @@ def study_manifests(
     spec = template["spec"]
     cluster = spec["rayClusterSpec"]
     groups = cluster["workerGroupSpecs"]
-    planned = plan(job, groups)
+    planned = plan(job, groups, paces(storage, job.name))
     for group, size in zip(groups, planned.groups, strict=True):
         group["maxReplicas"] = size.pods
     name = f"{_dns(job.name)}-{number}"

@@ -33,6 +33,22 @@ def test_gpus_are_asked_for_as_trials_need_them():
     assert set(groups(study_manifests(job(), "beale", "prod-gpu", "/studies", [])).values()) == {4, 0}
 
 
+def test_hours_are_told_where_an_epoch_was_measured_on_such_a_node():
+    """Sixteen trials of eight epochs, two at once in each of eight pods: an eighth of 128 epochs' half time each."""
+    (template,) = rendered("prod-gpu")
+    specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    wanted = job(resources__gpus=0.5, resources__cpus=2, budget__trials=16, budget__epochs=8)
+    unknown = plan(wanted, specs, {"s-1-gpu-a100-worker-x": 10.0})
+    assert unknown.hours is None
+    assert "hours: unknown, until this study has measured an epoch on gpu-l4" in str(unknown)
+    known = plan(wanted, specs, {"s-1-gpu-l4-worker-x": 80.0, "s-1-gpu-l4-worker-y": 100.0, "s-head": 1.0})
+    assert known.hours == pytest.approx(8 * 90 / 3600)
+    assert "hours: 0.2 at most, an epoch being 90 s on gpu-l4" in str(known)
+    assert plan(wanted.replaced({"budget.seconds": 36}), specs, {"a-gpu-l4-worker-x": 90.0}).hours == pytest.approx(
+        0.01
+    )
+
+
 def test_the_driver_is_told_how_many_workers_may_come():
     """Nothing is there when it starts; --workers of the command line comes first."""
     made = study_manifests(job(), "beale", "local-cpu", "s3://bucket/a b", ["--trials", "9"])
