@@ -11,9 +11,10 @@ from pipeline.errors import ResourcesUnmet
 from pipeline.study import TuneJob
 from pipeline.study.drawing import trials_in_all
 
-__all__ = ["GPU", "GroupPlan", "Plan", "plan"]
+__all__ = ["GroupPlan", "Plan", "plan"]
 
-GPU = "nvidia.com/gpu"
+_GPUS = re.compile(r"nvidia\.com/(gpu|mig-\d+g\.\d+gb)")
+"""What KubeRay tells Ray as a GPU: a whole one, or a part that has memory of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], paces: Mapping[str, 
     left, planned = wanted, []
     for group in groups:
         limits = group["template"]["spec"]["containers"][0]["resources"]["limits"]
-        cpus, gpus = _number(limits["cpu"]), _number(limits.get(GPU, 0))
+        cpus = _number(limits["cpu"])
+        gpus = sum(_number(value) for resource, value in limits.items() if _GPUS.fullmatch(resource))
         # Trials that need no GPU leave GPU nodes alone.
         fits = bool(need.gpus) == bool(gpus)
         trials = math.floor(min(cpus / need.cpus, gpus / need.gpus if need.gpus else math.inf)) if fits else 0

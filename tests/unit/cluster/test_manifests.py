@@ -1,7 +1,7 @@
 """The manifests in k8s/: what Kustomize makes of every overlay, held to Kubernetes' schemas and to good practice."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+import tune_jobs
+from pipeline.cluster.plan import plan
 from pipeline.cluster.rayjob import overlays, rendered
 
 GOLDENS = Path(__file__).with_name("rendered")
@@ -127,34 +129,89 @@ def test_every_file_of_the_base_and_of_the_components_is_used():
         assert [name for name in unnamed if name not in kustomization] == []
 
 
-def test_components_that_no_overlay_takes_can_be_added_to_one(tmp_path):
-    """Kueue's queue and the head's memory, in an overlay of one's own, named by its path."""
-    home = os.path.relpath(Path(__file__).parents[3] / "k8s", (tmp_path / "study").resolve())
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study/kustomization.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                "kind": "Kustomization",
-                "resources": [f"{home}/overlays/dev/study"],
-                "components": [f"{home}/components/kueue"],
-            }
-        )
-    )
-    (job,) = rendered(str(tmp_path))
+HOME = Path(__file__).parents[3] / "k8s"
+
+
+@pytest.fixture
+def own(tmp_path) -> Callable[..., list[dict[str, Any]]]:
+    """Renders an overlay of one's own: one there is, or a base, with more components."""
+
+    def made(
+        below: str, *components: str, part: str = "cluster", without_cluster: bool = False
+    ) -> list[dict[str, Any]]:
+        folder = tmp_path / part
+        folder.mkdir(exist_ok=True)
+        home = os.path.relpath(HOME, folder.resolve())
+        kustomization: dict[str, Any] = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [f"{home}/{below}"],
+            "components": [f"{home}/components/{name}" for name in components],
+        }
+        if without_cluster:
+            (folder / "no-cluster.yaml").write_text((HOME / "overlays/dev/study/no-cluster.yaml").read_text())
+            kustomization["patches"] = [{"path": "no-cluster.yaml"}]
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        return rendered(str(tmp_path), part)
+
+    return made
+
+
+def pods_of_groups(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The pod of each group of the one RayCluster."""
+    (cluster,) = (each for each in objects if each["kind"] == "RayCluster")
+    return {each["groupName"]: each["template"]["spec"] for each in cluster["spec"]["workerGroupSpecs"]}
+
+
+def test_kueue_queues_a_study(own):
+    """The RayJob names its queue."""
+    (job,) = own("overlays/dev/study", "kueue", part="study")
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "tunepipe"
-    (tmp_path / "study/kustomization.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                "kind": "Kustomization",
-                "resources": [f"{home}/base/ray"],
-                "components": [f"{home}/components/gcs-rocksdb", f"{home}/components/study"],
-                "patches": [{"path": "no-cluster.yaml"}],
-            }
-        )
-    )
-    away = Path(__file__).parents[3] / "k8s/overlays/dev/study/no-cluster.yaml"
-    (tmp_path / "study/no-cluster.yaml").write_text(away.read_text())
-    (job,) = rendered(str(tmp_path))
+
+
+def test_what_the_head_knows_can_outlive_it(own):
+    """The RayJob's cluster has it, too."""
+    (job,) = own("base/ray", "gcs-rocksdb", "study", part="study", without_cluster=True)
     assert job["spec"]["rayClusterSpec"]["gcsFaultToleranceOptions"] == {"backend": "rocksdb"}
+
+
+def test_a_runtime_class_is_for_gpu_groups_alone(own):
+    """All of them, and nothing else is made."""
+    made = own("overlays/prod-gpu/cluster", "runtime-class")
+    assert len(made) == 1
+    classes = {name: pod.get("runtimeClassName") for name, pod in pods_of_groups(made).items()}
+    assert classes == {"cpu": None, "gpu-l4": "nvidia", "gpu-l4-spot": "nvidia", "gpu-a100": "nvidia"}
+
+
+def test_shared_gpus_are_chosen_by_their_label(own):
+    """In the one group that shares."""
+    made = own("overlays/prod-gpu/cluster", "time-slicing")
+    assert len(made) == 1
+    sharing = {
+        name: "nvidia.com/gpu.sharing-strategy" in pod.get("nodeSelector", {})
+        for name, pod in pods_of_groups(made).items()
+    }
+    assert sharing == {"cpu": False, "gpu-l4": True, "gpu-l4-spot": False, "gpu-a100": False}
+    assert pods_of_groups(made)["gpu-l4"]["nodeSelector"]["nvidia.com/gpu.sharing-strategy"] == "time-slicing"
+
+
+def test_parts_of_a_gpu_are_planned_as_gpus(own):
+    """A pod with a seventh of an A100 holds a trial that asks for a GPU."""
+    made = own("overlays/local-cpu/cluster", "gpu-a100-mig")
+    assert pods_of_groups(made)["gpu-a100-mig"]["containers"][0]["resources"]["limits"]["nvidia.com/mig-1g.10gb"] == "1"
+    (cluster,) = made
+    job = tune_jobs.find("beale").replaced({"resources.gpus": 1, "budget.trials": 9})
+    planned = plan(job, cluster["spec"]["workerGroupSpecs"])
+    assert [(group.name, group.pods) for group in planned.groups if group.gpus] == [("gpu-a100-mig", 9)]
+
+
+def test_a_cloud_identity_is_that_of_driver_and_workers(own):
+    """One account for all pods that touch the storage; workers get no token of Kubernetes with it."""
+    made = own("overlays/prod-gpu/cluster", "s3-identity")
+    account = next(each for each in made if each["kind"] == "ServiceAccount")
+    kubernetes_validate.validate(account, "1.34", strict=True)
+    groups = pods_of_groups(made).values()
+    assert {pod["serviceAccountName"] for pod in groups} == {account["metadata"]["name"]}
+    assert {pod["automountServiceAccountToken"] for pod in groups} == {False}
+    cluster = next(each for each in made if each["kind"] == "RayCluster")
+    assert cluster["spec"]["headGroupSpec"]["template"]["spec"]["serviceAccountName"] == account["metadata"]["name"]
