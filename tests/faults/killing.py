@@ -26,7 +26,7 @@ __all__ = ["Figures", "undisturbed_and_killed"]
 JOB = Path(__file__).with_name("enduring.py")
 NAME = "enduring"
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
-_PATIENCE = 120.0
+_PATIENCE = 600.0
 """Seconds in which something has to happen: an epoch, the end of a process."""
 
 Victim = Literal["worker", "driver"]
