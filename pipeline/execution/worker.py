@@ -12,11 +12,11 @@ import traceback
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from pipeline.course.messages import Assignment, EpochRow, Report
 from pipeline.datasets import Dataset
 from pipeline.errors import DamagedFile, ModelError, StorageError, Superseded, TunepipeError
 from pipeline.execution.in_hand import TrialInHand
 from pipeline.execution.keeping import Keeper, learner_part
-from pipeline.execution.messages import Assignment, EpochRow, Report
 from pipeline.execution.output import captured
 from pipeline.storage import Checkpoint, Store
 from pipeline.storage.scratch import scratch

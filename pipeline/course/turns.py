@@ -3,11 +3,11 @@
 Every trial ends here, in exactly one state and with a decision that says why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
-from pipeline.execution.recorder import DecisionRow, Recorder, decision_row
-from pipeline.execution.trial import Trial, tried
+from pipeline.course.decided import DecisionRow, decision_row
+from pipeline.course.trial import Trial, tried
 from pipeline.schedulers import Chosen, Decision, Scheduler
 from pipeline.study import TuneJob, layout
 from pipeline.study.drawing import config_of_trial, seed_of_trial
@@ -21,15 +21,21 @@ class Turns:
     Args:
         job: The study's job.
         scheduler: Who chooses.
-        recorder: Who writes decisions down.
+        decided: Is told every decision.
         trials: All trials by id, in the order of their draw; new ones are added.
         limit: How many trials the study has at most.
     """
 
     def __init__(
-        self, job: TuneJob, scheduler: Scheduler, recorder: Recorder, trials: dict[str, Trial], *, limit: int
+        self,
+        job: TuneJob,
+        scheduler: Scheduler,
+        decided: Callable[[DecisionRow], None],
+        trials: dict[str, Trial],
+        *,
+        limit: int,
     ) -> None:
-        self._job, self._scheduler, self._recorder = job, scheduler, recorder
+        self._job, self._scheduler, self._decided = job, scheduler, decided
         self._trials, self._limit = trials, limit
 
     def take(self) -> Trial | None:
@@ -70,7 +76,7 @@ class Turns:
             state: As what it ends.
             row: Why.
         """
-        self._recorder.decision(row)
+        self._decided(row)
         trial.state = state
         self._scheduler.end(trial.trial_id)
 
@@ -100,7 +106,7 @@ class Turns:
             row = DecisionRow(trial.trial_id, trial.epoch, "resume", reason)
         else:
             return self._begin(trial)
-        self._recorder.decision(row)
+        self._decided(row)
         return self._started(trial)
 
     def _drawn(self) -> Trial | None:
@@ -117,7 +123,7 @@ class Turns:
     def _begin(self, trial: Trial) -> Trial:
         given = int(trial.trial_id) < len(self._job.start_with)
         origin = "A config the study starts with." if given else "Drawn by the searcher."
-        self._recorder.decision(DecisionRow(trial.trial_id, 0, "start", origin, config_after=trial.config))
+        self._decided(DecisionRow(trial.trial_id, 0, "start", origin, config_after=trial.config))
         return self._started(trial)
 
     def _started(self, trial: Trial) -> Trial:
