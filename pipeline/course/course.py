@@ -57,7 +57,7 @@ class Course:
     @property
     def running(self) -> bool:
         """Whether any trial is in a worker's hands."""
-        return any(trial.state == "running" for trial in self.trials.values())
+        return self._turns.running
 
     def next(self) -> Trial | None:
         """The trial that a free worker starts or goes on with; None if there is none now.
@@ -156,6 +156,7 @@ class Course:
             self.standing.compare(trial)
         self.check_budget()
         more(self.trials.values())
+        self._turns.restored()
 
     def _decided(self, trial: Trial, report: Report) -> Decision:
         """Tell the scheduler every milestone of the report, in order: after a restart there may be several."""

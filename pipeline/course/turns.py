@@ -37,6 +37,7 @@ class Turns:
     ) -> None:
         self._job, self._scheduler, self._decided = job, scheduler, decided
         self._trials, self._limit = trials, limit
+        self._live: dict[str, Trial] = {}
 
     def take(self) -> Trial | None:
         """The trial that runs next, started; None where there is none now."""
@@ -47,15 +48,18 @@ class Turns:
             return self._go_on(self._trials[chosen.trial_id], chosen)
         return self._drawn()
 
-    def exhaust(self) -> bool:
-        """All trials are drawn, none runs, and none was chosen: end those that are left, each with its reason.
+    @property
+    def running(self) -> bool:
+        """Whether any trial is in a worker's hands."""
+        return any(trial.state == "running" for trial in self._live.values())
 
-        Returns:
-            Whether any was left.
-        """
-        left = self._candidates()
-        self._dismiss(left, exhausted=True)
-        return bool(left)
+    def restored(self) -> None:
+        """Trials were put there, or some that had ended may go on."""
+        self._live = {trial_id: trial for trial_id, trial in self._trials.items() if trial.live}
+
+    def exhaust(self) -> None:
+        """All trials are drawn, none runs, and none was chosen: end those that are left, each with its reason."""
+        self._dismiss(self._candidates(), exhausted=True)
 
     def cut_off(self, why: str) -> None:
         """The study is over: what waits or is paused will not go on.
@@ -78,10 +82,11 @@ class Turns:
         """
         self._decided(row)
         trial.state = state
+        self._live.pop(trial.trial_id, None)
         self._scheduler.end(trial.trial_id)
 
     def _candidates(self) -> list[str]:
-        return [trial.trial_id for trial in self._trials.values() if trial.state in ("waiting", "paused")]
+        return [trial_id for trial_id, trial in self._live.items() if trial.state != "running"]
 
     def _dismiss(self, candidates: Sequence[str], *, exhausted: bool = False) -> None:
         for trial_id, decision in self._scheduler.dismissed(candidates, exhausted=exhausted).items():
@@ -116,7 +121,7 @@ class Turns:
         job = self._job
         config = config_of_trial(job, index, (tried(trial, job.objective.mode) for trial in self._trials.values()))
         trial = Trial(layout.trial_id(index), config, seed_of_trial(job, index))
-        self._trials[trial.trial_id] = trial
+        self._trials[trial.trial_id] = self._live[trial.trial_id] = trial
         self._scheduler.add(trial.trial_id, config)
         return self._begin(trial)
 
