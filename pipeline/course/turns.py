@@ -43,7 +43,9 @@ class Turns:
         """The trial that runs next, started; None where there is none now."""
         candidates = self._candidates()
         chosen = self._scheduler.choose(candidates) if candidates else None
-        self._dismiss([trial_id for trial_id in candidates if chosen is None or trial_id != chosen.trial_id])
+        if chosen is not None:
+            candidates.remove(chosen.trial_id)
+        self._dismiss(candidates)
         if chosen is not None:
             return self._go_on(self._trials[chosen.trial_id], chosen)
         return self._drawn()

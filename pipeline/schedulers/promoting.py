@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import filterfalse, pairwise
 from typing import Any, ClassVar, Literal
 
 from pipeline.schedulers.base import Chosen, Decision, Scheduler, Setting, earliest
@@ -89,8 +89,8 @@ class Promoting(Scheduler):
             return Chosen(min(free, key=earliest), "the earliest of those that no rung holds")
         for below, above in reversed(list(pairwise(self._open()))):
             best = below.ranking[: self._going_on(below)]
-            for trial_id in best:
-                if trial_id in waiting and trial_id not in below.promoted:
+            for trial_id in filterfalse(below.promoted.__contains__, best):
+                if trial_id in waiting:
                     which = f"among the best 1/{self._factor:g}, and goes on to {above.epoch}"
                     return self._promoted(trial_id, below, f"{below.place(trial_id)}: {which}", best[-1])
         return self._last_hope(waiting)

@@ -62,7 +62,7 @@ class Synthetic(Curves):
         # Weights that were taken over may be as old as a trial gets, and are trained on from there.
         count = self._epochs if segment == 1 else 2 * self._epochs
         final = _BEST + _SPREAD * self._badness(config) + _CHANCE * rng.standard_normal()
-        half, power = self._epochs / 12 * rng.lognormal(0, 0.7), rng.uniform(0.8, 1.8)
+        half, power = self._epochs / 10 * rng.lognormal(0, 1.0), rng.uniform(0.8, 1.8)
         pace = rng.lognormal(-0.03, 0.25)
         waits, noise = 0.0, _NOISE * rng.standard_normal(count)
         if rng.random() < _LATE:
