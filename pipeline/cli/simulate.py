@@ -38,6 +38,9 @@ __all__ = ["simulate"]
 
 _SYNTHETIC = "synthetic"
 _PICTURES = ("png", "svg", "pdf")
+_MOST = 1e9
+_DIGITS = 9
+"""No cluster has more workers than so many digits write."""
 
 
 def simulate(
@@ -58,21 +61,25 @@ def simulate(
     seconds_per_epoch: Annotated[
         float | None,
         typer.Option(
-            min=0.0, help="How long an epoch takes; 1 second, or as recorded, unless given.", show_default=False
+            min=0.0,
+            max=_MOST,
+            help="How long an epoch takes; 1 second, or as recorded, unless given.",
+            show_default=False,
         ),
     ] = None,
     seconds_per_start: Annotated[
         float | None,
         typer.Option(
             min=0.0,
+            max=_MOST,
             help="What a worker needs each time it begins or goes on with a trial; 0, or as recorded, unless given.",
             show_default=False,
         ),
     ] = None,
     price: Annotated[
-        float | None, typer.Option(min=0.0, help="What a worker costs for an hour.", show_default=False)
+        float | None, typer.Option(min=0.0, max=_MOST, help="What a worker costs for an hour.", show_default=False)
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="How often, each time with the next seed.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="How often, each time with the next seed.")] = 1,
     trials: Trials = None,
     epochs: Epochs = None,
     total_epochs: TotalEpochs = None,
@@ -174,6 +181,6 @@ def _words(option: str, text: str | None) -> list[Any]:
 
 def _numbers(text: str) -> list[int]:
     words = _words("--workers", text)
-    if not all(word.isascii() and word.isdigit() and 0 < int(word) < 2**31 for word in words):
+    if not all(word.isascii() and word.isdigit() and len(word) <= _DIGITS and int(word) for word in words):
         raise UsageError(f"--workers takes whole numbers from 1, as in 1,2,8; found {text!r:.100}.")
     return [int(word) for word in words]

@@ -65,12 +65,9 @@ class Recorded(Curves):
         self._name, self._epochs = results.name, job.budget.epochs
         column = metric_column(job.objective.metric)
         if column not in results.epochs:
-            there = sorted(
-                set(results.epochs.columns) & {metric_column(o["metric"]) for o in results.job["objectives"]}
-            )
             raise DataError(
                 f"The study {results.name!r} has no values of {job.objective.metric!r}, the objective of job "
-                f"{job.name!r}; its own is {', '.join(there) or 'nowhere'}. Simulate a job of the same objective."
+                f"{job.name!r}; its own is {results.objective.metric!r}. Simulate a job of the same objective."
             )
         self._encoding = Encoding(job.space)
         recorded = _records(results, column)

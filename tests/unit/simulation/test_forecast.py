@@ -37,12 +37,12 @@ def test_a_span_is_median_least_and_greatest():
     (one,) = forecast([job()], [1], _synthetic, repeats=3)
     seconds = sorted(once.seconds for once in one.times)
     assert one.span(lambda once: once.seconds) == Span(seconds[1], seconds[0], seconds[2])
-    assert one.span(lambda once: None) is None
+    assert one.span(lambda _: None) is None
 
 
 def test_states_are_counted():
     """Completed, stopped and failed are all trials there are."""
-    (one,) = forecast([job()], [2], lambda tuned: Written(lambda index, segment: [0.1 * index] * 9), repeats=1)
+    (one,) = forecast([job()], [2], lambda _: Written(lambda index, _: [0.1 * index] * 9), repeats=1)
     once = one.times[0]
     assert once.completed + once.stopped + once.failed == 12
     assert once.failed == 0

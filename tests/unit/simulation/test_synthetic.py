@@ -27,7 +27,7 @@ def test_a_curve_comes_from_seed_and_number():
 
 
 def test_models_learn():
-    """All values are rates from 0 to 1, noise aside each curve gets better, and nearly all do so from the first epoch."""
+    """All values are rates from 0 to 1; noise aside each curve gets better, nearly all of them from the first epoch."""
     _, found = _curves()
     values = np.array([curve.values for curve in found])
     levels = np.array([curve.levels for curve in found])
