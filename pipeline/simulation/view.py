@@ -43,7 +43,9 @@ def forecast_view(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, pr
     repeats = len(forecasts[0].times)
     notes = [str(about["note"])]
     if repeats > 1:
-        notes.append(f"Each number is the median of {repeats} seeds, with the least and the greatest in brackets.")
+        notes.append(
+            f"Each number is the median of {repeats} seeds; in brackets the least and the greatest best value."
+        )
     trained = sum(once.epochs for one in forecasts for once in one.times)
     extended = sum(once.extended for one in forecasts for once in one.times)
     if extended:
@@ -88,14 +90,14 @@ def forecast_object(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, 
 def _row(one: Forecast, price: float | None) -> list[str]:
     cells = [one.job.scheduler.kind, one.job.searcher.kind, str(one.workers)]
     cells.append(_told(one.span(lambda once: once.seconds), duration))
-    cells.append(_told(one.span(lambda once: once.utilisation), "{:.0%}".format, spread=False))
-    cells.append(_told(one.span(lambda once: once.worker_seconds), duration, spread=False))
+    cells.append(_told(one.span(lambda once: once.utilisation), "{:.0%}".format))
+    cells.append(_told(one.span(lambda once: once.worker_seconds), duration))
     if price is not None:
-        cells.append(_told(_cost(one, price), "{:,.2f}".format, spread=False))
-    cells.append(_told(one.span(lambda once: once.epochs), "{:,.0f}".format, spread=False))
-    cells.append(_told(one.span(lambda once: once.completed), "{:,.0f}".format, spread=False))
-    cells.append(_told(one.span(lambda once: once.best), format_number))
-    cells.append(_told(one.span(lambda once: once.grown[-1][0] if once.grown else None), duration, spread=False))
+        cells.append(_told(_cost(one, price), "{:,.2f}".format))
+    cells.append(_told(one.span(lambda once: once.epochs), "{:,.0f}".format))
+    cells.append(_told(one.span(lambda once: once.completed), "{:,.0f}".format))
+    cells.append(_told(one.span(lambda once: once.best), format_number, spread=True))
+    cells.append(_told(one.span(lambda once: once.grown[-1][0] if once.grown else None), duration))
     return cells
 
 
@@ -103,7 +105,7 @@ def _cost(one: Forecast, price: float | None) -> Span | None:
     return None if price is None else one.span(lambda once: once.worker_seconds / 3600 * price)
 
 
-def _told(span: Span | None, form: Any, *, spread: bool = True) -> str:
+def _told(span: Span | None, form: Any, *, spread: bool = False) -> str:
     if span is None:
         return "–"
     low, middle, high = (form(value) for value in (span.low, span.middle, span.high))
