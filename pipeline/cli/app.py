@@ -16,6 +16,7 @@ from pipeline.cli.report import report
 from pipeline.cli.rerun import rerun
 from pipeline.cli.results import results
 from pipeline.cli.run import resume, run
+from pipeline.cli.simulate import simulate
 from pipeline.cli.sql import sql
 from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command("list")(list_jobs)
 app.command("check")(check)
+app.command("simulate")(simulate)
 app.command("run")(run)
 app.command("resume")(resume)
 app.command("submit")(submit)

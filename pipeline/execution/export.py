@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pipeline import datasets
+from pipeline.course.messages import Assignment
 from pipeline.errors import JobNotFound, ModelError, StorageError
-from pipeline.execution.messages import Assignment
 from pipeline.results.load import load_results
 from pipeline.storage import Store
 from pipeline.study import layout, load_study

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pipeline.course.messages import Assignment, EpochRow
 from pipeline.errors import DamagedFile
 from pipeline.execution.keeping import Keeper, learner_part
-from pipeline.execution.messages import Assignment, EpochRow
 from pipeline.storage import Checkpoint
 from pipeline.study import Objective, layout
 from pipeline.training.base import Learner

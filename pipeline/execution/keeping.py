@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from pipeline.course.messages import Assignment, EpochRow
 from pipeline.errors import DamagedFile
-from pipeline.execution.messages import Assignment, EpochRow
 from pipeline.execution.sessions import check_newest
 from pipeline.storage import Checkpoint, Store, pack, unpack
 from pipeline.study import layout

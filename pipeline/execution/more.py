@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from typing import Literal
 
-from pipeline.execution.recorder import DecisionRow, Recorder
+from pipeline.course.decided import DecisionRow
+from pipeline.course.trial import Trial
+from pipeline.execution.recorder import Recorder
 from pipeline.execution.retention import Retention
-from pipeline.execution.trial import Trial
 
 __all__ = ["give_more"]
 

@@ -7,7 +7,7 @@ and its best, not only the best of the study: a better trial may fail in the end
 
 from collections.abc import Iterable, Mapping, Set
 
-from pipeline.execution.trial import Trial
+from pipeline.course.trial import Trial
 from pipeline.schedulers import Scheduler
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout

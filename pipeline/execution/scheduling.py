@@ -14,8 +14,9 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from pipeline.execution.messages import Assignment, Report
-from pipeline.execution.session import Session, Verdict
+from pipeline.course.course import Verdict
+from pipeline.course.messages import Assignment, Report
+from pipeline.execution.session import Session
 from pipeline.execution.trainable import ASSIGNMENT, REPORT
 
 __all__ = ["SessionScheduler", "SessionSearcher"]

@@ -4,8 +4,8 @@ from typing import Any
 
 from ray import tune
 
+from pipeline.course.messages import Assignment
 from pipeline.datasets import Dataset
-from pipeline.execution.messages import Assignment
 from pipeline.execution.travel import unpack
 from pipeline.execution.worker import Worker
 from pipeline.storage import Store

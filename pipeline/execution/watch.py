@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection
 
-from pipeline.execution.messages import EpochRow
+from pipeline.course.messages import EpochRow
 from pipeline.study import Resources
 
 __all__ = ["Watch"]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pipeline.execution.messages import Assignment, Report
-from pipeline.execution.trial import Trial
+from pipeline.course.messages import Assignment, Report
+from pipeline.course.trial import Trial
 
 __all__ = ["WinnersTurn"]
 

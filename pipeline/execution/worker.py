@@ -12,11 +12,11 @@ import traceback
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from pipeline.course.messages import REPORT_SECONDS, Assignment, EpochRow, Report
 from pipeline.datasets import Dataset
 from pipeline.errors import DamagedFile, ModelError, StorageError, Superseded, TunepipeError
 from pipeline.execution.in_hand import TrialInHand
 from pipeline.execution.keeping import Keeper, learner_part
-from pipeline.execution.messages import Assignment, EpochRow, Report
 from pipeline.execution.output import captured
 from pipeline.storage import Checkpoint, Store
 from pipeline.storage.scratch import scratch
@@ -26,10 +26,7 @@ from pipeline.training.folds import first_of
 from pipeline.training.process import worn
 from pipeline.training.workplace import Workplace
 
-__all__ = ["REPORT_SECONDS", "Worker"]
-
-REPORT_SECONDS = 2.0
-"""A trial reports at the latest after this many seconds, or after the epoch that passes them."""
+__all__ = ["Worker"]
 
 
 class Worker:

@@ -170,6 +170,8 @@ class _Hyperband(Scheduler):
         self._ended.difference_update(candidates)
         waiting = set(candidates)
         for bracket in self._brackets:
+            if self._ended.issuperset(bracket.trials):
+                continue
             if bracket.full or len(self._of) >= self._setting.trials:
                 self._due.update(set(bracket.decide(self._ended)) & waiting)
             if free := [trial_id for trial_id in bracket.trials if trial_id in waiting and self._free(trial_id)]:

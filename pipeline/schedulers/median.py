@@ -1,5 +1,6 @@
 """The median stopping rule: whoever was never as good as most others were on average stops."""
 
+from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -50,6 +51,7 @@ class _Median(Scheduler):
     def __init__(self, settings: MedianStopping, setting: Setting) -> None:
         self._settings, self._setting = settings, setting
         self._curves: dict[str, list[float]] = {}
+        self._means: dict[int, list[float]] = {}
 
     def report(self, trial_id: str, epoch: int, value: float) -> Decision:
         curve = self._curves.setdefault(trial_id, [])
@@ -60,17 +62,16 @@ class _Median(Scheduler):
             return Decision("continue", f"{value:.6g} at epoch {epoch}, within the grace period")
         if epoch >= self._setting.epochs:
             return Decision("continue", f"{value:.6g} at epoch {epoch}, the last")
-        means = [
-            float(np.mean(other[self._settings.grace_period - 1 : epoch]))
-            for name, other in self._curves.items()
-            if name != trial_id and len(other) >= epoch
-        ]
-        if len(means) < self._settings.min_samples_required:
-            few = f"{len(means)} of at least {self._settings.min_samples_required}"
+        others = self._means.get(epoch, [])
+        count, middle = len(others), len(others) // 2
+        cutoff = (others[middle] + others[~middle]) / 2 if others else None
+        self._keep_mean(curve, epoch)
+        if cutoff is None or count < self._settings.min_samples_required:
+            few = f"{count} of at least {self._settings.min_samples_required}"
             return Decision("continue", f"{value:.6g} at epoch {epoch}, where too few others have been: {few}")
         maximised = self._setting.mode == "max"
-        cutoff, best = float(np.median(means)), max(curve) if maximised else min(curve)
-        border = f"{cutoff:.6g}, the median of the running means of {len(means)} others at epoch {epoch}"
+        best = max(curve) if maximised else min(curve)
+        border = f"{cutoff:.6g}, the median of the running means of {count} others at epoch {epoch}"
         own = f"{value:.6g}, best {best:.6g}"
         if best < cutoff if maximised else best > cutoff:
             return Decision("stop", f"{own}, is {'below' if maximised else 'above'} {border}", cutoff=cutoff)
@@ -81,3 +82,11 @@ class _Median(Scheduler):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._curves = {trial_id: list(curve) for trial_id, curve in state["curves"].items()}
+        self._means = {}
+        for curve in self._curves.values():
+            for epoch in range(self._settings.grace_period, len(curve) + 1):
+                self._keep_mean(curve, epoch)
+
+    def _keep_mean(self, curve: list[float], epoch: int) -> None:
+        """Remember a trial's running mean among those at that epoch, in order: the median is then in the middle."""
+        insort(self._means.setdefault(epoch, []), float(np.mean(curve[self._settings.grace_period - 1 : epoch])))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import filterfalse, pairwise
 from typing import Any, ClassVar, Literal
 
 from pipeline.schedulers.base import Chosen, Decision, Scheduler, Setting, earliest
@@ -52,6 +52,7 @@ class Promoting(Scheduler):
         self._factor, self._trials = factor, setting.trials
         self._added = 0
         self._running: set[str] = set()
+        self._held: set[str] = set()
 
     def add(self, trial_id: str, config: Config) -> None:
         """Count a trial: while some are still to be drawn, the last hope is not needed."""
@@ -70,8 +71,10 @@ class Promoting(Scheduler):
             return Decision("continue", f"rung {epoch} was decided before, with {rung.values[trial_id]:.6g}", epoch)
         rung.values[trial_id] = value
         if epoch == self._end:
+            self._held.discard(trial_id)
             return Decision("continue", f"{rung.place(trial_id)}, the last")
         self._running.discard(trial_id)
+        self._held.add(trial_id)
         return Decision("pause", f"{rung.place(trial_id)}; waits to be among the best 1/{self._factor:g}", rung=epoch)
 
     def end(self, trial_id: str) -> None:
@@ -81,13 +84,13 @@ class Promoting(Scheduler):
     def choose(self, candidates: Sequence[str]) -> Chosen | None:
         """Whoever no rung holds, else the best of the highest rung that is good enough, else a new one."""
         self._running.difference_update(candidates)
-        if free := [trial_id for trial_id in candidates if not self._held(trial_id)]:
-            return Chosen(min(free, key=earliest), "the earliest of those that no rung holds")
         waiting = set(candidates)
+        if free := waiting - self._held:
+            return Chosen(min(free, key=earliest), "the earliest of those that no rung holds")
         for below, above in reversed(list(pairwise(self._open()))):
             best = below.ranking[: self._going_on(below)]
-            for trial_id in best:
-                if trial_id in waiting and trial_id not in below.promoted:
+            for trial_id in filterfalse(below.promoted.__contains__, best):
+                if trial_id in waiting:
                     which = f"among the best 1/{self._factor:g}, and goes on to {above.epoch}"
                     return self._promoted(trial_id, below, f"{below.place(trial_id)}: {which}", best[-1])
         return self._last_hope(waiting)
@@ -110,6 +113,8 @@ class Promoting(Scheduler):
         for epoch, rung in self._rungs.items():
             if str(epoch) in state["rungs"]:
                 rung.restore(state["rungs"][str(epoch)])
+        reported = {trial_id for rung in self._rungs.values() for trial_id in rung.values}
+        self._held = {trial_id for trial_id in reported if self._holds(trial_id)}
 
     def _open(self) -> list[Rung]:
         """The rungs that trials may be promoted to, and the first, from below."""
@@ -119,7 +124,7 @@ class Promoting(Scheduler):
         """How many of a rung's trials go on."""
         return math.floor(len(rung.values) / self._factor)
 
-    def _held(self, trial_id: str) -> bool:
+    def _holds(self, trial_id: str) -> bool:
         """Whether a rung holds a trial that may still be promoted from there."""
         rung = self._newest(trial_id)
         return rung is not None and rung.epoch != self._end and trial_id not in rung.promoted
@@ -130,6 +135,7 @@ class Promoting(Scheduler):
 
     def _promoted(self, trial_id: str, rung: Rung, reason: str, last: str) -> Chosen:
         rung.promoted[trial_id] = None
+        self._held.discard(trial_id)
         return Chosen(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=rung.values[last])
 
     def _last_hope(self, waiting: set[str]) -> Chosen | None:

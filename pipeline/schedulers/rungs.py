@@ -1,8 +1,10 @@
 """Rungs: epochs that grow by a factor, at which trials are compared, and of which one in so many goes on."""
 
 import math
+from bisect import insort
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -72,9 +74,13 @@ class Rung:
     @property
     def ranking(self) -> list[str]:
         """Its trials, the best first; of equal ones the earlier."""
-        if len(self._ranking) != len(self.values):
-            self._ranking = sorted(self.values, key=self.values.__getitem__, reverse=self.mode == "max")
+        # Those that came since are put in one by one: sorting anew for each would take a large study minutes.
+        for trial_id in islice(self.values, len(self._ranking), None):
+            insort(self._ranking, trial_id, key=self._loss)
         return self._ranking
+
+    def _loss(self, trial_id: str) -> float:
+        return -self.values[trial_id] if self.mode == "max" else self.values[trial_id]
 
     def place(self, trial_id: str) -> str:
         """A trial's value and place, in words."""

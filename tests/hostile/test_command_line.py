@@ -174,6 +174,28 @@ def test_any_words(
     ]
 
 
+@settings(max_examples=100, suppress_health_check=_SHARED)
+@given(
+    words=st.lists(
+        st.one_of(
+            st.sampled_from(
+                ["--workers", "--scheduler", "--search", "--curves", "--repeats", "--price", "--json", "-h"]
+            ),
+            st.sampled_from(["--seconds-per-epoch", "--seconds-per-start", "small", "fifo,asha", "1,2", "inf", "nan"]),
+            _WORDS,
+        ),
+        max_size=5,
+    )
+)
+@example(words=["--workers", "9" * 5000])
+@example(words=["--seconds-per-epoch", "inf"])
+@example(words=["--curves", "small", "--price", "1e8"])
+def test_any_simulation(tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    """Whatever is to be simulated is, or is refused."""
+    monkeypatch.chdir(tmp_path)
+    _fine(tunepipe("simulate", "beale", *words, "--trials", "3", "--epochs", "2", "--storage", str(finished)))
+
+
 @pytest.mark.parametrize(
     "uri", ["s3:/x", "nope://x", "file://", "file://\0", "~nobody-of-that-name/x", "\udcff", "", "http://x", "://"]
 )

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.course.trial import Trial
 from pipeline.errors import StorageError
 from pipeline.execution.retention import Retention
-from pipeline.execution.trial import Trial
 from pipeline.schedulers import Setting
 from pipeline.storage import Store
 from pipeline.study import load_study

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 
-from pipeline.execution.messages import Assignment
+from pipeline.course.messages import Assignment
 from pipeline.space import Config, Scalar
 
 __all__ = ["blamed", "corners"]

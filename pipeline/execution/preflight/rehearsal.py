@@ -11,9 +11,9 @@ import numpy as np
 import psutil
 
 from pipeline import datasets
+from pipeline.course.messages import Assignment, EpochRow, Report
 from pipeline.datasets import Dataset, leaves
 from pipeline.errors import ResourcesUnmet, UserError
-from pipeline.execution.messages import Assignment, EpochRow, Report
 from pipeline.execution.preflight.configs import corners
 from pipeline.execution.preflight.finding import Built, DataFacts, Failed, Ready, Trained, Unbuilt
 from pipeline.execution.preflight.judging import finite

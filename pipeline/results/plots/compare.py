@@ -1,7 +1,7 @@
 """The best value of several studies against time, trials and epochs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,11 +10,20 @@ from pipeline.results.load import Results
 from pipeline.results.plots.curves import progress
 from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, plainly, window
 
-__all__ = ["best_against"]
+__all__ = ["best_against", "look_of"]
 
 _COLOURS = (ACCENT, SECOND, THIRD, BAD, INK, MUTED)
 _DASHES: Sequence[object] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 _LABELS = {"seconds": "seconds since the start", "trials": "trials begun", "epochs": "epochs of all trials"}
+
+
+def look_of(place: int) -> dict[str, Any]:
+    """How the line of one of several is drawn, as matplotlib takes it.
+
+    Args:
+        place: Which of them it is, from 0.
+    """
+    return {"color": _COLOURS[place % len(_COLOURS)], "ls": _DASHES[place // len(_COLOURS) % len(_DASHES)]}
 
 
 def best_against(studies: Mapping[str, Results], ax: Axes, by: Literal["seconds", "trials", "epochs"]) -> Axes:
@@ -34,7 +43,7 @@ def best_against(studies: Mapping[str, Results], ax: Axes, by: Literal["seconds"
         grown = progress(results).dropna(subset="best")
         if grown.empty:
             continue
-        look = {"color": _COLOURS[place % len(_COLOURS)], "ls": _DASHES[place // len(_COLOURS) % len(_DASHES)]}
+        look = look_of(place)
         label = name if len(name) <= 32 else "…" + name[-31:]
         ax.step(grown[by], grown["best"], where="post", lw=2, label=label.lstrip("_"), **look)
         ax.plot(grown[by].iloc[-1], grown["best"].iloc[-1], "o", color=look["color"], ms=5)

@@ -4,8 +4,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from pipeline.course.messages import Assignment
 from pipeline.datasets import load
-from pipeline.execution.messages import Assignment
 from pipeline.execution.worker import Worker
 from pipeline.storage import Store
 from pipeline.study.drawing import config_of_trial

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.execution.messages import EpochRow, Report
+from pipeline.course.messages import EpochRow, Report
 from pipeline.execution.recorder import Recorder
 from pipeline.execution.session import Session
 from pipeline.storage import Store

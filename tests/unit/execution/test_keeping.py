@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.course.messages import Assignment
 from pipeline.errors import StorageError, Superseded
 from pipeline.execution.keeping import Keeper, learner_part
-from pipeline.execution.messages import Assignment
 from pipeline.storage import Checkpoint, Store
 from tests.unit.execution.played import row
 

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from pipeline.execution.messages import Report
+from pipeline.course.messages import Report
 from pipeline.execution.progress import Progress
 from pipeline.results.states import STATES
 from tests.unit.execution.played import row
@@ -56,6 +56,6 @@ def test_every_state_of_a_trial_has_its_word_and_its_colour(study):
     """The display knows each state that a trial may have: none falls out of the counts."""
     from typing import get_args
 
-    from pipeline.execution.trial import TrialState
+    from pipeline.course.trial import TrialState
 
     assert set(STATES) == set(get_args(TrialState))

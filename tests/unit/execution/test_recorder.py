@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.execution.messages import Report
+from pipeline.course.messages import Report
 from pipeline.results.load import load_results
 from tests.unit.execution.played import row
 

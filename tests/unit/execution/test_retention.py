@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.course.trial import Trial
 from pipeline.execution.retention import Retention
-from pipeline.execution.trial import Trial
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Checkpoints, Objective, TuneJob

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.course.messages import Report
+from pipeline.course.trial import Trial, tried
 from pipeline.errors import ModelError
-from pipeline.execution.messages import Report
-from pipeline.execution.trial import Trial, tried
 from pipeline.searchers import SEARCHERS
 from pipeline.space import Choice, Switch, Uniform
 from pipeline.study import Budget, Objective

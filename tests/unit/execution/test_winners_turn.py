@@ -1,7 +1,7 @@
 """The study's last assignment."""
 
-from pipeline.execution.messages import Report
-from pipeline.execution.trial import Trial
+from pipeline.course.messages import Report
+from pipeline.course.trial import Trial
 from pipeline.execution.winners_turn import WinnersTurn
 
 BEST = Trial("0003", {"x": 1.0}, 7, best=0.9, best_epoch=4, best_config={"x": 0.5})

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline import datasets
-from pipeline.execution.messages import Assignment, Report
+from pipeline.course.messages import Assignment, Report
 from pipeline.execution.worker import Worker
 from pipeline.storage import Store
 from pipeline.study import Budget, Checkpoints, Objective, TuneJob

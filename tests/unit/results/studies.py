@@ -139,14 +139,19 @@ def columns_of(table: str) -> list[str]:
     return [column.name for column in TABLES[table]]
 
 
-def asha_study(root: Path, *, trials: int = 24, epochs: int = 9, seed: int = 3, name: str = "mnist-asha") -> Recording:
-    """Asynchronous successive halving on two workers, with a failure, a NaN, a lost worker and a trial cut off."""
-    job = tune_job(
+def asha_job(name: str = "mnist-asha", *, trials: int = 24, epochs: int = 9) -> TuneJob:
+    """The job of `asha_study`."""
+    return tune_job(
         name,
         scheduler="asha",
         budget={"trials": trials, "epochs": epochs, "seconds": 600},
         description="Width and rate.",
     )
+
+
+def asha_study(root: Path, *, trials: int = 24, epochs: int = 9, seed: int = 3, name: str = "mnist-asha") -> Recording:
+    """Asynchronous successive halving on two workers, with a failure, a NaN, a lost worker and a trial cut off."""
+    job = asha_job(name, trials=trials, epochs=epochs)
     study, rng = Recording(root, job), np.random.default_rng(seed)
     rungs = [3**k for k in range(10) if 3**k < epochs]
     reached: dict[int, list[float]] = {rung: [] for rung in rungs}

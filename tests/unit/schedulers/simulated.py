@@ -1,11 +1,19 @@
 """Learning curves to play schedulers on: rising, crossing and noisy, no two values alike."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from pipeline.schedulers import Decision, SchedulerSettings, Setting
+from pipeline.course.decided import DecisionRow
+from pipeline.schedulers import SchedulerSettings
+from pipeline.simulation.curves import Curve as LearningCurve
+from pipeline.simulation.curves import Curves
+from pipeline.simulation.play import play
+from pipeline.space import Config, Uniform
+from pipeline.study import Budget, Objective, TuneJob
+from tests.unit.execution.played import steps
 
 Curve = Callable[[int], float]
 
@@ -26,6 +34,22 @@ def negative(found: Sequence[Curve]) -> list[Curve]:
     return [lambda epoch, f=f: -f(epoch) for f in found]
 
 
+class _Given(Curves):
+    """Curves by the trial's number, in epochs that take no time."""
+
+    def __init__(self, found: Sequence[Curve], epochs: int) -> None:
+        self._found, self._epochs = found, epochs
+
+    def curve(self, index: int, segment: int, config: Config) -> LearningCurve:
+        """The curve of that number, whatever its config."""
+        values = [self._found[index](epoch) for epoch in range(1, self._epochs + 1)]
+        return LearningCurve(values, [0.0] * self._epochs, 0.0, values, self._epochs)
+
+    def described(self) -> Mapping[str, Any]:
+        """Nobody asks."""
+        return {}
+
+
 def played(
     settings: SchedulerSettings, found: Sequence[Curve], epochs: int, mode: str = "max"
 ) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
@@ -34,33 +58,16 @@ def played(
     Returns:
         How far each trial came; and who was given the worker, from which epoch and whether promoted.
     """
-    scheduler = settings.build(Setting({}, mode, epochs, len(found), 0))
-    reached: dict[str, int] = {}
-    waiting: list[str] = []
-    turns = []
-    while True:
-        chosen = scheduler.choose(tuple(waiting))
-        for trial in scheduler.dismissed(
-            [t for t in waiting if chosen is None or t != chosen.trial_id], exhausted=False
-        ):
-            waiting.remove(trial)
-            scheduler.end(trial)
-        if chosen is not None:
-            trial = chosen.trial_id
-            waiting.remove(trial)
-        elif len(reached) < len(found):
-            trial = f"{len(reached):04d}"
-            reached[trial] = 0
-            scheduler.add(trial, {})
-        else:
-            return reached, turns
-        turns.append((trial, reached[trial], "promoted" if chosen is not None and chosen.promoted else "new"))
-        scheduler.start(trial)
-        decision = Decision("continue", "")
-        while decision.action == "continue" and reached[trial] < epochs:
-            reached[trial] = settings.next_milestone(reached[trial], epochs)
-            decision = scheduler.report(trial, reached[trial], found[int(trial)](reached[trial]))
-        if decision.action == "pause" and reached[trial] < epochs:
-            waiting.append(trial)
-        else:
-            scheduler.end(trial)
+    job = TuneJob(
+        name="played",
+        function=steps,
+        space={"x": Uniform(0, 1)},
+        objectives=[Objective("score", mode)],
+        scheduler=settings,
+        budget=Budget(trials=len(found), epochs=epochs),
+    )
+    rows: list[DecisionRow] = []
+    done = play(job, _Given(found, epochs), 1, rows.append)
+    begins = {"start": "new", "promote": "promoted", "resume": "new"}
+    turns = [(row.trial_id, row.epoch, begins[row.kind]) for row in rows if row.kind in begins]
+    return {trial.trial_id: trial.epoch for trial in done.trials}, turns

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import Budget, Objective, TuneJob, Uniform
-from pipeline.execution.messages import Assignment
+from pipeline.course.messages import Assignment
 from pipeline.execution.preflight.finding import Trained
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pipeline.execution.trial import Trial
+from pipeline.course.trial import Trial
 from pipeline.study import TuneJob
 
 __all__ = ["alike", "spent"]

@@ -7,7 +7,10 @@ from typing import Any, Literal
 
 from pipeline.space import Config
 
-__all__ = ["Assignment", "EpochRow", "Report"]
+__all__ = ["REPORT_SECONDS", "Assignment", "EpochRow", "Report"]
+
+REPORT_SECONDS = 2.0
+"""A trial reports at the latest after this many seconds, or after the epoch that passes them."""
 
 
 @dataclass(frozen=True, slots=True)

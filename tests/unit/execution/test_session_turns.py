@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.execution.messages import Report
+from pipeline.course.messages import Report
 from pipeline.results.gather import gather
 from pipeline.schedulers import SCHEDULERS, Hyperband, PromotingASHA
 from pipeline.study import Budget, Objective

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.execution.messages import Assignment, EpochRow, Report
+from pipeline.course.messages import Assignment, EpochRow, Report
 
 numbers = st.floats(allow_nan=False)
 scalars = st.one_of(st.booleans(), st.integers(), numbers, st.text(max_size=5))

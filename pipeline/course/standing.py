@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterable
 
-from pipeline.execution.messages import EpochRow
-from pipeline.execution.trial import Trial
+from pipeline.course.messages import EpochRow
+from pipeline.course.trial import Trial
 from pipeline.study import Objective
 
 __all__ = ["Standing"]

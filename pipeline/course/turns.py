@@ -3,11 +3,11 @@
 Every trial ends here, in exactly one state and with a decision that says why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
-from pipeline.execution.recorder import DecisionRow, Recorder, decision_row
-from pipeline.execution.trial import Trial, tried
+from pipeline.course.decided import DecisionRow, decision_row
+from pipeline.course.trial import Trial, tried
 from pipeline.schedulers import Chosen, Decision, Scheduler
 from pipeline.study import TuneJob, layout
 from pipeline.study.drawing import config_of_trial, seed_of_trial
@@ -21,35 +21,47 @@ class Turns:
     Args:
         job: The study's job.
         scheduler: Who chooses.
-        recorder: Who writes decisions down.
+        decided: Is told every decision.
         trials: All trials by id, in the order of their draw; new ones are added.
         limit: How many trials the study has at most.
     """
 
     def __init__(
-        self, job: TuneJob, scheduler: Scheduler, recorder: Recorder, trials: dict[str, Trial], *, limit: int
+        self,
+        job: TuneJob,
+        scheduler: Scheduler,
+        decided: Callable[[DecisionRow], None],
+        trials: dict[str, Trial],
+        *,
+        limit: int,
     ) -> None:
-        self._job, self._scheduler, self._recorder = job, scheduler, recorder
+        self._job, self._scheduler, self._decided = job, scheduler, decided
         self._trials, self._limit = trials, limit
+        self._live: dict[str, Trial] = {}
 
     def take(self) -> Trial | None:
         """The trial that runs next, started; None where there is none now."""
         candidates = self._candidates()
         chosen = self._scheduler.choose(candidates) if candidates else None
-        self._dismiss([trial_id for trial_id in candidates if chosen is None or trial_id != chosen.trial_id])
+        if chosen is not None:
+            candidates.remove(chosen.trial_id)
+        self._dismiss(candidates)
         if chosen is not None:
             return self._go_on(self._trials[chosen.trial_id], chosen)
         return self._drawn()
 
-    def exhaust(self) -> bool:
-        """All trials are drawn, none runs, and none was chosen: end those that are left, each with its reason.
+    @property
+    def running(self) -> bool:
+        """Whether any trial is in a worker's hands."""
+        return any(trial.state == "running" for trial in self._live.values())
 
-        Returns:
-            Whether any was left.
-        """
-        left = self._candidates()
-        self._dismiss(left, exhausted=True)
-        return bool(left)
+    def restored(self) -> None:
+        """Trials were put there, or some that had ended may go on."""
+        self._live = {trial_id: trial for trial_id, trial in self._trials.items() if trial.live}
+
+    def exhaust(self) -> None:
+        """All trials are drawn, none runs, and none was chosen: end those that are left, each with its reason."""
+        self._dismiss(self._candidates(), exhausted=True)
 
     def cut_off(self, why: str) -> None:
         """The study is over: what waits or is paused will not go on.
@@ -70,12 +82,13 @@ class Turns:
             state: As what it ends.
             row: Why.
         """
-        self._recorder.decision(row)
+        self._decided(row)
         trial.state = state
+        self._live.pop(trial.trial_id, None)
         self._scheduler.end(trial.trial_id)
 
     def _candidates(self) -> list[str]:
-        return [trial.trial_id for trial in self._trials.values() if trial.state in ("waiting", "paused")]
+        return [trial_id for trial_id, trial in self._live.items() if trial.state != "running"]
 
     def _dismiss(self, candidates: Sequence[str], *, exhausted: bool = False) -> None:
         for trial_id, decision in self._scheduler.dismissed(candidates, exhausted=exhausted).items():
@@ -100,7 +113,7 @@ class Turns:
             row = DecisionRow(trial.trial_id, trial.epoch, "resume", reason)
         else:
             return self._begin(trial)
-        self._recorder.decision(row)
+        self._decided(row)
         return self._started(trial)
 
     def _drawn(self) -> Trial | None:
@@ -110,14 +123,14 @@ class Turns:
         job = self._job
         config = config_of_trial(job, index, (tried(trial, job.objective.mode) for trial in self._trials.values()))
         trial = Trial(layout.trial_id(index), config, seed_of_trial(job, index))
-        self._trials[trial.trial_id] = trial
+        self._trials[trial.trial_id] = self._live[trial.trial_id] = trial
         self._scheduler.add(trial.trial_id, config)
         return self._begin(trial)
 
     def _begin(self, trial: Trial) -> Trial:
         given = int(trial.trial_id) < len(self._job.start_with)
         origin = "A config the study starts with." if given else "Drawn by the searcher."
-        self._recorder.decision(DecisionRow(trial.trial_id, 0, "start", origin, config_after=trial.config))
+        self._decided(DecisionRow(trial.trial_id, 0, "start", origin, config_after=trial.config))
         return self._started(trial)
 
     def _started(self, trial: Trial) -> Trial:

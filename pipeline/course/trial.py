@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from pipeline.execution.messages import Assignment
+from pipeline.course.messages import Assignment
 from pipeline.schedulers import Decision, Mode
 from pipeline.searchers import Tried
 from pipeline.space import Config

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from pipeline.execution.standing import Standing
-from pipeline.execution.trial import Trial
+from pipeline.course.standing import Standing
+from pipeline.course.trial import Trial
 from pipeline.study import Objective
 from tests.unit.execution.played import row
 

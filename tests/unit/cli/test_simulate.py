@@ -1,0 +1,137 @@
+"""`tunepipe simulate`: the table, one JSON object, a picture, and what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli.app import app
+from pipeline.errors import TunepipeError, UsageError
+from tests.unit.results.studies import asha_study
+
+_SMALL = ["simulate", "beale", "--trials", "6", "--epochs", "4", "--workers", "1,3"]
+
+
+def invoke(*arguments: str) -> str:
+    """What `tunepipe simulate beale` prints."""
+    done = CliRunner().invoke(app, [*_SMALL, *arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def test_each_scheduler_and_each_number_of_workers_is_a_line():
+    """In the order of the command line, every number with its unit, and where the curves come from below."""
+    told = invoke("--scheduler", "fifo,asha", "--price", "3600", "--seconds-per-epoch", "10")
+    head, *lines = told.splitlines()
+    assert "best distance" in head
+    assert [line.split()[:3] for line in lines[:4]] == [
+        ["fifo", "random", "1"],
+        ["fifo", "random", "3"],
+        ["asha", "random", "1"],
+        ["asha", "random", "3"],
+    ]
+    assert "Curves are synthetic" in told
+    assert "cost" in head
+
+
+def test_searchers_stand_beside_each_other():
+    """Each with each scheduler."""
+    told = json.loads(invoke("--search", "random,sobol", "--scheduler", "fifo,asha", "--json"))
+    assert [(one["scheduler"], one["searcher"]) for one in told["forecasts"][::2]] == [
+        ("fifo", "random"),
+        ("fifo", "sobol"),
+        ("asha", "random"),
+        ("asha", "sobol"),
+    ]
+
+
+def test_json_prints_one_object():
+    """The settings, where curves come from, and for each forecast its numbers over the seeds and of each seed."""
+    told = json.loads(invoke("--scheduler", "fifo", "--repeats", "3", "--price", "0.5", "--seed", "4", "--json"))
+    assert (told["job"], told["trials"], told["epochs"]) == ("beale", 6, 4)
+    assert told["objective"] == {"metric": "distance", "mode": "min"}
+    assert told["curves"]["source"] == "synthetic"
+    one = told["forecasts"][1]
+    assert [seed["seed"] for seed in one["seeds"]] == [4, 5, 6]
+    assert [seed["epochs"] for seed in one["seeds"]] == [24, 24, 24]
+    assert one["seconds"]["low"] <= one["seconds"]["median"] <= one["seconds"]["high"]
+    assert one["worker_seconds"]["median"] == pytest.approx(3 * one["seconds"]["median"])
+    assert one["cost"]["median"] == pytest.approx(one["worker_seconds"]["median"] / 3600 * 0.5)
+    assert one["best"]["low"] == min(seed["best"] for seed in one["seeds"])
+
+
+def test_a_budget_that_ends_the_study_is_told():
+    """The reason stands below the table."""
+    assert "The study's budget of 5 epochs is spent." in invoke("--total-epochs", "5")
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_a_picture_is_written(suffix: str, tmp_path: Path):
+    """A panel for each number of workers, a line for each scheduler."""
+    place = tmp_path / f"new/picture.{suffix}"
+    assert str(place) in invoke("--scheduler", "fifo,asha", "--repeats", "2", "--plot", str(place))
+    content = place.read_bytes()
+    assert content.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix])
+    if suffix == "svg":
+        assert all(
+            word in content.decode() for word in ("1 worker", "3 workers", "fifo", "asha", "best distance so far")
+        )
+
+
+def test_a_recorded_study_is_replayed(tmp_path: Path):
+    """By its name within --storage; what had to be extended is said."""
+    asha_study(tmp_path)
+    job = tmp_path / "again.py"
+    job.write_text("from tests.unit.results.studies import asha_job\n\nJOB = asha_job()\n")
+    arguments = ["simulate", str(job), "--curves", "mnist-asha", "--storage", str(tmp_path), "--scheduler", "fifo"]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "24 recorded trials of 'mnist-asha'" in done.stdout
+    assert "of the epochs were never recorded" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--workers", "0"], "--workers takes whole numbers from 1"),
+        (["--workers", "1,x"], "found '1,x'"),
+        (["--workers", "9" * 5000], "--workers takes whole numbers"),
+        (["--scheduler", "asha,,fifo"], "--scheduler takes names, each once"),
+        (["--search", "tpe,tpe"], "--search takes names, each once"),
+        (["--scheduler", "asha,ahsa"], "did you mean asha"),
+        (["--curves", "nothing"], "There is no study 'nothing'"),
+        (["--plot", "x.bmp"], "--plot must end in .png, .svg or .pdf"),
+    ],
+)
+def test_what_is_refused_says_what_is_allowed(arguments: list[str], told: str, tmp_path: Path, monkeypatch):
+    """Before anything is simulated."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TunepipeError, match=told) as refused:
+        CliRunner().invoke(app, [*_SMALL, *arguments], catch_exceptions=False)
+    assert refused.value.exit_code == UsageError.exit_code
+
+
+def test_a_simulation_needs_neither_ray_nor_tensorflow(tmp_path: Path):
+    """Over recorded curves and with a picture, nothing that trains is imported."""
+    code = (
+        "import sys; from pipeline.cli.app import app; app(sys.argv[1:], standalone_mode=False); "
+        "sys.exit(' '.join({'ray', 'tensorflow', 'keras'} & set(sys.modules)) or None)"
+    )
+    asha_study(tmp_path)
+    job = tmp_path / "again.py"
+    job.write_text("from tests.unit.results.studies import asha_job\n\nJOB = asha_job()\n")
+    words = [
+        "simulate",
+        str(job),
+        "--curves",
+        "mnist-asha",
+        "--storage",
+        str(tmp_path),
+        "--plot",
+        str(tmp_path / "a.svg"),
+    ]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,31 @@
+"""Configs as rows of numbers."""
+
+import numpy as np
+
+from pipeline.simulation.encoding import Encoding
+from tests.unit.simulation.given import SPACE
+
+_CONFIG = {"x": 0.5, "lr": 1e-2, "kind": "a", "schedule": "constant"}
+
+
+def _distance(one, other):
+    encoding = Encoding(SPACE)
+    return float(encoding.distances(encoding.row(one), np.array([encoding.row(other)]))[0])
+
+
+def test_a_config_is_not_far_from_itself():
+    """Not even where a parameter is not there."""
+    assert _distance(_CONFIG, _CONFIG) == 0
+    cyclic = {**_CONFIG, "schedule": "cyclic", "period": 3.0}
+    assert _distance(cyclic, cyclic) == 0
+
+
+def test_numbers_count_by_their_place_and_listed_values_as_other_or_not():
+    """A decade of four counts a sixteenth, another value of a choice counts one, wherever it stands in the list."""
+    assert round(_distance(_CONFIG, {**_CONFIG, "lr": 1e-3}), 6) == 0.0625
+    assert _distance(_CONFIG, {**_CONFIG, "kind": "b"}) == _distance(_CONFIG, {**_CONFIG, "kind": "c"}) == 1
+
+
+def test_a_branch_is_another_and_so_is_what_it_brings():
+    """A parameter that one of two configs has sets them apart beside the switch."""
+    assert _distance(_CONFIG, {**_CONFIG, "schedule": "cyclic", "period": 3.0}) == 2

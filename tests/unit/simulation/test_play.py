@@ -1,0 +1,169 @@
+"""Studies played with a clock of their own."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.course.decided import DecisionRow
+from pipeline.schedulers import PBT, SCHEDULERS
+from pipeline.simulation.curves import Curve
+from pipeline.simulation.play import play
+from pipeline.simulation.synthetic import Synthetic
+from pipeline.study import Budget, Objective
+from tests.unit.simulation.given import Written, job
+
+_ENDS = {"stop": "stopped", "finish": "completed", "fail": "failed"}
+
+
+class Watched(Synthetic):
+    """Synthetic curves that remember which were asked for."""
+
+    def __init__(self, tuned) -> None:
+        super().__init__(tuned, seconds_per_epoch=1.0, seconds_per_start=0.5)
+        self.asked: list[tuple[int, int]] = []
+
+    def curve(self, index: int, segment: int, config) -> Curve:
+        """The curve."""
+        self.asked.append((index, segment))
+        return super().curve(index, segment, config)
+
+
+@given(
+    kind=st.sampled_from(sorted(SCHEDULERS)),
+    workers=st.integers(1, 5),
+    trials=st.integers(2, 10),
+    epochs=st.integers(1, 10),
+    total=st.none() | st.integers(1, 40),
+    seed=st.integers(0, 2**31 - 1),
+    mode=st.sampled_from(["min", "max"]),
+)
+def test_the_budget_is_kept_and_every_trial_ends_once(kind, workers, trials, epochs, total, seed, mode):
+    """However many workers: no trial beyond its maximum, no study beyond its own, one decision that ends each trial."""
+    budget = Budget(trials=trials, epochs=epochs, total_epochs=total)
+    tuned = job(scheduler=kind, budget=budget, seed=seed, objectives=[Objective("score", mode)])
+    rows: list[DecisionRow] = []
+    curves = Watched(tuned)
+    done = play(tuned, curves, workers, rows.append)
+    ends = [(row.trial_id, _ENDS[row.kind]) for row in rows if row.kind in _ENDS]
+    assert sorted(ends) == sorted((trial.trial_id, trial.state) for trial in done.trials)
+    assert all(trial.epoch <= epochs for trial in done.trials)
+    assert all(trial.epoch == epochs for trial in done.trials if trial.state == "completed")
+    assert len(done.trials) == trials or done.over
+    # Whoever trains when the last epoch is told has one in hand.
+    assert total is None or done.epochs < total + workers
+    assert done.epochs == sum(trial.epoch for trial in done.trials)
+    # A trial's curve is looked up once for each config it has.
+    assert max(Counter(curves.asked).values()) == 1
+
+
+@settings(max_examples=40)
+@given(kind=st.sampled_from(sorted(SCHEDULERS)), workers=st.integers(1, 6), seed=st.integers(0, 2**31 - 1))
+def test_no_more_trials_run_than_there_are_workers(kind, workers, seed):
+    """Between what starts a trial and what ends or pauses it there are never more than so many, and they take time."""
+    tuned = job(scheduler=kind, seed=seed)
+    running: set[str] = set()
+    most = 0
+
+    def follow(row: DecisionRow) -> None:
+        nonlocal most
+        if row.kind in ("start", "promote", "resume"):
+            running.add(row.trial_id)
+        elif row.kind in ("stop", "finish", "fail", "pause", "exploit"):
+            running.discard(row.trial_id)
+        most = max(most, len(running))
+
+    done = play(tuned, Synthetic(tuned, seconds_per_epoch=1.0, seconds_per_start=0.5), workers, follow)
+    assert most == min(workers, 12)
+    assert not running
+    assert 0 < done.busy <= done.worker_seconds * (1 + 1e-9)
+    assert [moment for moment, _ in done.grown] == sorted(moment for moment, _ in done.grown)
+
+
+@pytest.mark.parametrize("kind", SCHEDULERS)
+def test_the_same_seed_comes_to_the_same(kind):
+    """Everything, to the last digit; and another seed to something else."""
+
+    def once(seed: int):
+        tuned = job(scheduler=kind, seed=seed, budget=Budget(trials=8, epochs=5))
+        return play(tuned, Synthetic(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0), 3)
+
+    assert once(1) == once(1)
+    assert once(1) != once(2)
+
+
+def test_time_is_that_of_the_longest_worker():
+    """Five trials of four epochs of 3 seconds and 2 to start: in a row on one worker, three and two of them on two."""
+    tuned = job(scheduler="fifo", budget=Budget(trials=5, epochs=4))
+    curves = Written(lambda *_: [0.1] * 4, seconds=3.0, start=2.0)
+    one, two = (play(tuned, curves, workers) for workers in (1, 2))
+    assert (one.seconds, one.busy, one.utilisation) == (70.0, 70.0, 1.0)
+    assert (two.seconds, two.busy, two.worker_seconds) == (42.0, 70.0, 84.0)
+
+
+def test_a_paused_trial_starts_again():
+    """A scheduler that pauses pays for each start, one that stops only once for each trial."""
+    # Two trials and rungs at 1 and 2: the better one goes on twice.
+    curves = Written(lambda index, _: [0.1 + index] * 4, seconds=1.0, start=10.0)
+    budget = Budget(trials=2, epochs=4)
+    stops = play(job(scheduler="fifo", budget=budget), curves, 1)
+    pauses = play(job(scheduler="promoting-asha", budget=budget), curves, 1)
+    assert (stops.epochs, stops.busy) == (8, 28.0)
+    assert (pauses.epochs, pauses.busy) == (5, 45.0)
+
+
+def test_the_studys_seconds_are_those_of_the_clock():
+    """A budget of ten seconds ends a study of seconds-long epochs at ten, whatever the computer's clock says."""
+    tuned = job(scheduler="fifo", budget=Budget(trials=50, epochs=100, seconds=10))
+    done = play(tuned, Written(lambda *_: [0.1] * 100), 2)
+    assert done.seconds == 10
+    assert done.over == "The study's budget of 10 seconds is spent."
+    assert {trial.state for trial in done.trials} == {"stopped"}
+
+
+def test_the_target_ends_the_study():
+    """The trial that reaches it is completed, and nobody is drawn after it."""
+    tuned = job(scheduler="fifo", budget=Budget(trials=50, epochs=9, target=0.5))
+    done = play(tuned, Written(lambda index, _: [0.1 * index] * 9), 1)
+    assert len(done.trials) == 6
+    assert (done.trials[-1].state, done.trials[-1].epoch) == ("completed", 1)
+    assert done.best == 0.5
+
+
+def test_curves_that_fail_are_failures():
+    """A trial fails after its last value; the first three that fail alike end the study, as they would on workers."""
+    some = Written(lambda *_: [0.1, 0.2], failure="ValueError: no")
+    tuned = job(scheduler="fifo")
+    done = play(tuned, some, 1)
+    assert [(trial.state, trial.epoch, trial.error) for trial in done.trials] == [("failed", 2, "ValueError: no")] * 3
+    assert "failed alike" in done.over
+
+
+def test_curves_that_end_are_completed():
+    """A trial whose callback ended it is completed before its maximum."""
+    done = play(job(scheduler="fifo"), Written(lambda *_: [0.1, 0.2], ended=True), 4)
+    assert {(trial.state, trial.epoch) for trial in done.trials} == {("completed", 2)}
+
+
+def test_weights_that_are_taken_over_are_where_they_were():
+    """After an exploit a trial goes on where its new config's curve is as good as the donor was, and not lower."""
+    budget = Budget(trials=4, epochs=8)
+    tuned = job(scheduler=PBT(interval=2), budget=budget)
+    slow, fast = [0.01 * epoch for epoch in range(1, 17)], [0.1 * epoch for epoch in range(1, 17)]
+    rows: list[DecisionRow] = []
+    curves = Written(lambda index, segment: fast if index == 0 or segment > 1 else slow)
+    done = play(tuned, curves, 1, rows.append)
+    exploited = [row for row in rows if row.kind == "exploit"]
+    assert exploited
+    assert exploited[0].parent_trial == "0000"
+    first = done.trials[int(exploited[0].trial_id)]
+    assert first.epoch == 8
+    # As if it had trained with the better config from the beginning, but for the epochs at which donors were taken.
+    assert first.best == pytest.approx(0.8)
+
+
+def test_extended_epochs_are_counted():
+    """What lies behind a curve's known part is told."""
+    curves = Written(lambda *_: [0.1] * 9, known=4)
+    assert play(job(scheduler="fifo"), curves, 3).extended == 12 * 5
