@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from pipeline.space import Config
 
-__all__ = ["REPORT_SECONDS", "Assignment", "EpochRow", "Report"]
+__all__ = ["FINISH", "REPORT_SECONDS", "Assignment", "EpochRow", "Report"]
 
 REPORT_SECONDS = 2.0
 """A trial reports at the latest after this many seconds, or after the epoch that passes them."""
+
+
+FINISH = "finish"
+"""The key of a study's last assignment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,11 @@ class Assignment:
     parent_epoch: int | None = None
     heard: int = 0
 
+    @property
+    def key(self) -> str:
+        """What tells it apart from all others that are at work: its trial, or its task where that is another."""
+        return self.trial_id if self.task == "train" else FINISH
+
     def to_json(self) -> str:
         """The assignment as text."""
         return json.dumps(asdict(self))
@@ -53,7 +62,10 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:
-    """What a worker knows of one epoch; the columns of the table `epochs` say what each field means."""
+    """What a worker knows of one epoch; the columns of the table `epochs` say what each field means.
+
+    Checkpoints hold rows: a new field needs a default, so that older ones can be read.
+    """
 
     attempt: int
     segment: int
@@ -69,6 +81,11 @@ class EpochRow:
     time: float
     node: str
     updates: int | None = None
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "EpochRow":
+        """A row out of a checkpoint; what a newer tunepipe may have added is left out."""
+        return cls(**{name: values[name] for name in (each.name for each in fields(cls)) if name in values})
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class TrialInHand:
             self.learner.load(learner_part(own))
             self.epoch = self.saved_epoch = int(own.header["lineage"]["epoch"])
             self.ended = bool(own.header["ended"])
-            self.rows = [EpochRow(**row) for row in own.header["rows"]]
+            self.rows = [EpochRow.from_json(row) for row in own.header["rows"]]
             if (best := own.header.get("best")) is not None and objective.better(best, self.best):
                 self.best = best
         elif assignment.parent_trial is not None:

@@ -4,7 +4,6 @@ A checkpoint holds the learner's state, the trial's lineage, and every row of it
 has written them.
 """
 
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -31,7 +30,6 @@ class Written:
     """
 
     epoch: int
-    seconds: float
     bytes: int
 
 
@@ -132,12 +130,18 @@ class Keeper:
         """
         return unpack(self._store.read(path), path)
 
-    def _written(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> Written:
-        started = time.monotonic()
+    def check(self) -> None:
+        """Make sure that the study is still that of this session.
+
+        Raises:
+            Superseded: A later driver session has begun.
+        """
         if self._session is not None:
             check_newest(self._store, self._session)
-        size = self._store.write(layout.checkpoint(trial_id, epoch), pack(checkpoint))
-        return Written(epoch, time.monotonic() - started, size)
+
+    def _written(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> Written:
+        self.check()
+        return Written(epoch, self._store.write(layout.checkpoint(trial_id, epoch), pack(checkpoint)))
 
 
 def learner_part(checkpoint: Checkpoint) -> Checkpoint:

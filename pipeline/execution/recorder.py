@@ -85,7 +85,8 @@ class Recorder:
         }
         for row in rows:
             fields = asdict(row)
-            metrics = {self._column(name): value for name, value in fields.pop("metrics").items()}
+            # In an order that does not depend on the model: two that collide keep their columns after a resume.
+            metrics = {self._column(name): value for name, value in sorted(fields.pop("metrics").items())}
             moment = datetime.fromtimestamp(fields.pop("time"), UTC)
             known = {"study": self._job.name, "session": self.session, "trial_id": trial_id, "time": moment}
             self._epoch_rows.append({**known, **fields, **values, **metrics})
@@ -146,8 +147,9 @@ class Recorder:
     def close(self, state: SessionState, message: str = "") -> None:
         """Write the rest, compact the parts into one file a table, and say how the session ended."""
         self.flush()
-        for name, table in (("epochs", self._epochs), ("decisions", self._decisions)):
-            self._compact(name, table)
+        whole = gather(self._store, self._document)
+        self._compact("epochs", whole.epochs)
+        self._compact("decisions", whole.decisions)
         self._store.write_table(layout.TRIALS, self._trials())
         self._write_session(state, message)
 
@@ -191,8 +193,8 @@ class Recorder:
         whole = layout.compacted(name, self.session)
         if not table.num_rows or parts == [whole]:
             return
-        clean = getattr(gather(self._store, self._document), name)
-        self._store.write_table(whole, clean)
+        self._driver.check()
+        self._store.write_table(whole, table)
         for path in parts:
             if path != whole:
                 self._store.delete(path)

@@ -5,7 +5,7 @@ what a scheduler may hand over; the best of the study. A trial that ended keeps 
 and its best, not only the best of the study: a better trial may fail in the end, and two may tie.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from pipeline.course.trial import Trial
 from pipeline.schedulers import Scheduler
@@ -24,24 +24,24 @@ class Retention:
         store: The study's folder.
         job: The study's job: how much it may keep.
         scheduler: Says what it still needs.
+        check: Raises where the study is another driver's by now: then nothing is deleted.
     """
 
-    def __init__(self, store: Store, job: TuneJob, scheduler: Scheduler) -> None:
-        self._store, self._job, self._scheduler = store, job, scheduler
+    def __init__(self, store: Store, job: TuneJob, scheduler: Scheduler, check: Callable[[], None]) -> None:
+        self._store, self._job, self._scheduler, self._check = store, job, scheduler, check
 
     def after_report(self, trial: Trial, trials: Mapping[str, Trial], best: Trial | None) -> None:
-        """Delete those that a trial has outlived; it costs nothing where there are none.
+        """Delete those that a trial has outlived; it costs next to nothing where there are none.
 
         Args:
             trial: Who reported.
             trials: All trials by id.
             best: The study's best trial.
         """
-        needed = self._needed(trials.values(), best)
-        for epoch in sorted(trial.checkpoints - _newest(trial.checkpoints, trial)):
-            if (trial.trial_id, epoch) not in needed and not (trial.state != "failed" and epoch == trial.best_epoch):
-                self._delete(trial.trial_id, epoch)
-                trial.checkpoints.discard(epoch)
+        outlived = trial.checkpoints - _newest(trial.checkpoints, trial) - _best(trial)
+        if outlived:
+            needed = self._needed(trials.values(), best)
+            self._delete({(trial.trial_id, epoch) for epoch in outlived} - needed, trials)
 
     def sweep(self, trials: Mapping[str, Trial], best: Trial | None) -> None:
         """Look at every file there is, also those that a worker left when its trial was taken from it.
@@ -53,19 +53,19 @@ class Retention:
         files = self._files()
         needed = self._needed(trials.values(), best)
         kept: _Files = {}
-        for (trial_id, epoch), size in files.items():
+        for trial_id, epochs in _by_trial(files).items():
             trial = trials.get(trial_id)
-            newest = _newest({other for name, other in files if name == trial_id}, trial)
-            # What lies beyond the last report is the worker's to tell of.
-            wanted = trial is None or epoch in newest or epoch == trial.best_epoch or epoch > trial.epoch
-            if wanted or (trial_id, epoch) in needed:
-                kept[trial_id, epoch] = size
-        for trial_id, epoch in self._beyond_limits(kept, needed, trials):
-            del kept[trial_id, epoch]
-        for trial_id, epoch in files.keys() - kept.keys():
-            self._delete(trial_id, epoch)
-            if trial_id in trials:
-                trials[trial_id].checkpoints.discard(epoch)
+            if trial is None:
+                wanted = epochs
+            else:
+                # What lies beyond the last report is the worker's to tell of.
+                beyond = {epoch for epoch in epochs if epoch > trial.epoch}
+                wanted = _newest(epochs, trial) | _best(trial) | beyond
+            for epoch in epochs:
+                if epoch in wanted or (trial_id, epoch) in needed:
+                    kept[trial_id, epoch] = files[trial_id, epoch]
+        beyond_limits = self._beyond_limits(kept, needed, trials)
+        self._delete((files.keys() - kept.keys()) | beyond_limits, trials)
 
     def stranded(self, trials: Iterable[Trial]) -> set[str]:
         """Which trials cannot be trained on, neither anew nor from a checkpoint that is still there.
@@ -95,26 +95,29 @@ class Retention:
 
     def _beyond_limits(
         self, kept: _Files, needed: set[tuple[str, int]], trials: Mapping[str, Trial]
-    ) -> list[tuple[str, int]]:
+    ) -> set[tuple[str, int]]:
         """What goes so that the limits hold: of trials that ended, the worst first; of one trial, its newest first."""
         top, gigabytes = self._job.checkpoints.top, self._job.checkpoints.gigabytes
+        if top is None and gigabytes is None:
+            return set()
         worst_first = self._worst_first([trial for trial in trials.values() if not trial.live])
+        epochs = _by_trial(kept)
         spare = [
             (trial.trial_id, epoch)
             for trial in worst_first
-            for epoch in sorted((e for t, e in kept if t == trial.trial_id), key=lambda e: (e == trial.best_epoch, e))
+            for epoch in sorted(epochs.get(trial.trial_id, ()), key=lambda each: (each == trial.best_epoch, each))
             if (trial.trial_id, epoch) not in needed
         ]
-        gone = []
+        gone: set[tuple[str, int]] = set()
         if top is not None:
             lower = {trial.trial_id for trial in worst_first[: max(0, len(worst_first) - top)]}
-            gone = [file for file in spare if file[0] in lower]
+            gone = {file for file in spare if file[0] in lower}
         if gigabytes is not None:
             total = sum(size for file, size in kept.items() if file not in gone)
             for file in (file for file in spare if file not in gone):
                 if total <= gigabytes * 1e9:
                     break
-                gone.append(file)
+                gone.add(file)
                 total -= kept[file]
         return gone
 
@@ -134,11 +137,28 @@ class Retention:
                 found[place] = size
         return found
 
-    def _delete(self, trial_id: str, epoch: int) -> None:
-        self._store.delete(layout.checkpoint(trial_id, epoch))
+    def _delete(self, files: Set[tuple[str, int]], trials: Mapping[str, Trial]) -> None:
+        if files:
+            self._check()
+        for trial_id, epoch in sorted(files):
+            self._store.delete(layout.checkpoint(trial_id, epoch))
+            if trial_id in trials:
+                trials[trial_id].checkpoints.discard(epoch)
 
 
-def _newest(epochs: Set[int], trial: Trial | None) -> set[int]:
+def _by_trial(files: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for trial_id, epoch in files:
+        found.setdefault(trial_id, set()).add(epoch)
+    return found
+
+
+def _best(trial: Trial) -> set[int]:
+    """Its best epoch, where its weights may become the study's."""
+    return set() if trial.state == "failed" else {trial.best_epoch}
+
+
+def _newest(epochs: Set[int], trial: Trial) -> set[int]:
     """Where a trial goes on; as long as it may, also the one before."""
-    count = 2 if trial is not None and trial.live else 1
+    count = 2 if trial.live else 1
     return set(sorted(epochs)[-count:])

@@ -124,7 +124,7 @@ def run(
 
 def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:
     try:
-        session.restore(last["resume"], epochs_before=saved.budget.epochs)
+        session.restore(last["resume"], budget_before=saved.budget.epochs)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise _unusable(last, saved, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
 

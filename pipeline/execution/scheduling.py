@@ -22,7 +22,7 @@ from pipeline.execution.trainable import ASSIGNMENT, REPORT
 __all__ = ["SessionScheduler", "SessionSearcher"]
 
 
-class _Turn:
+class _Handover:
     """Whose turn it is: what the searcher and the scheduler share."""
 
     def __init__(self, session: Session, workers: int) -> None:
@@ -37,9 +37,11 @@ class _Turn:
         """The next assignment, if a worker is free for it."""
         if self.chosen is not None or len(self.busy) >= self.workers:
             return None
-        assignment = self.session.next()
+        assignment = None
+        with self.session.guarded():
+            assignment = self.session.next()
         if assignment is not None:
-            self.busy.add(_key(assignment))
+            self.busy.add(assignment.key)
         return assignment
 
 
@@ -53,7 +55,7 @@ class SessionSearcher(Searcher):  # type: ignore[misc]
 
     def __init__(self, session: Session, workers: int) -> None:
         super().__init__(metric=None, mode=None)
-        self.turn = _Turn(session, workers)
+        self.turn = _Handover(session, workers)
 
     def suggest(self, trial_id: str) -> Any:
         """A new trial's config; None while there is nothing to start; FINISHED when the study has ended."""
@@ -63,7 +65,7 @@ class SessionSearcher(Searcher):  # type: ignore[misc]
         if assignment is None:
             idle = not self.turn.busy and self.turn.chosen is None
             return Searcher.FINISHED if idle else None
-        if _key(assignment) in self.turn.known:
+        if assignment.key in self.turn.known:
             self.turn.chosen = assignment
             return None
         return {ASSIGNMENT: assignment.to_json()}
@@ -98,7 +100,7 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
 
     def on_trial_add(self, tune_controller: TuneController, trial: TuneTrial) -> None:
         """Remember which of Tune's trials is which of ours."""
-        self._turn.known[_key(_assignment(trial))] = trial
+        self._turn.known[_assignment(trial).key] = trial
         self._tell_losses_left(trial)
         if not self._replacing:
             self._replacing = True
@@ -106,7 +108,7 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Ask the session, and tell Tune."""
-        key = _key(_assignment(trial))
+        key = _assignment(trial).key
         if key not in self._turn.busy:
             return str(TrialScheduler.STOP)
         verdict: Verdict = "stop"
@@ -129,7 +131,7 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
     def on_trial_error(self, tune_controller: TuneController, trial: TuneTrial) -> None:
         """A worker is gone: the trial starts again as long as the session has losses left for it."""
         assignment = _assignment(trial)
-        key = _key(assignment)
+        key = assignment.key
         self._worn.discard(trial.trial_id)
         # A worker that dies before the trial has begun on it is told of twice: by itself, and by the task it was given.
         again = self._again.pop(trial.trial_id, None) if trial.status == TuneTrial.PENDING else None
@@ -157,7 +159,7 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         assignment, self._turn.chosen = self._turn.chosen, None
         if assignment is None:
             return None
-        trial = self._turn.known[_key(assignment)]
+        trial = self._turn.known[assignment.key]
         trial.set_config({ASSIGNMENT: assignment.to_json()})
         return trial
 
@@ -212,7 +214,3 @@ def _told(trial: TuneTrial) -> str:
 
 def _assignment(trial: TuneTrial) -> Assignment:
     return Assignment.from_json(trial.config[ASSIGNMENT])
-
-
-def _key(assignment: Assignment) -> str:
-    return assignment.trial_id if assignment.task == "train" else assignment.task

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.course.course import Course, Verdict
 from pipeline.course.decided import DecisionRow
-from pipeline.course.messages import Assignment, Report
+from pipeline.course.messages import FINISH, Assignment, Report
 from pipeline.course.trial import Trial
 from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.more import give_more
@@ -41,7 +41,7 @@ class Session:
     def __init__(self, job: TuneJob, store: Store, recorder: Recorder) -> None:
         self._job, self._recorder = job, recorder
         self.course = Course(job, recorder.decision, lambda: recorder.seconds)
-        self._retention = Retention(store, job, self.course.scheduler)
+        self._retention = Retention(store, job, self.course.scheduler, recorder.check)
         self.watch = Watch(job.resources)
         self.epochs_before = 0
         self.first_epoch_at: float | None = None
@@ -120,7 +120,7 @@ class Session:
             `continue` the trial; `pause` it: a later `next` may choose it again; or `stop` it for good.
         """
         if self.winner.given:
-            self.watch.hear(trial_id)
+            self.watch.hear(FINISH)
             return "stop" if self.winner.hear(report) else "continue"
         self.watch.hear(trial_id, report.rows)
         trial = self.trials[trial_id]
@@ -153,11 +153,14 @@ class Session:
             message: Why, as far as anybody knows; a sentence.
 
         Returns:
-            What another worker is told: the trial goes on from its newest checkpoint. None after too many losses.
+            What another worker is told: the trial goes on from its newest checkpoint. None after too many losses, and
+            where the trial is not running any more.
         """
         if self.winner.given:
             return self.winner.lost(message)
         trial = self.trials[trial_id]
+        if trial.state != "running":
+            return None
         trial.losses += 1
         if trial.losses >= MAX_LOSSES:
             self.course.fail(trial, f"Its worker was lost {MAX_LOSSES} times without a new epoch, last: {message}")
@@ -186,7 +189,8 @@ class Session:
             yield
         except TunepipeError as error:
             self.fatal = self.fatal or error
-            self.course.interrupted, self.course.over = True, str(error)
+            self.course.over = str(error)
+            self.interrupt()
 
     def interrupt(self) -> None:
         """End the session now: what is running is paused and goes on when the study is resumed."""
@@ -196,14 +200,14 @@ class Session:
         """What a resumed study needs beside the tables, as JSON values."""
         return self.course.state()
 
-    def restore(self, state: Mapping[str, Any], *, epochs_before: int) -> None:
+    def restore(self, state: Mapping[str, Any], *, budget_before: int) -> None:
         """Go on from what `state` returned in an earlier session.
 
         Args:
             state: The state.
-            epochs_before: A trial's maximum in that session: who had reached it goes on where there is more now.
+            budget_before: A trial's maximum in that session: who had reached it goes on where there is more now.
         """
-        grown = epochs_before if epochs_before < self._job.budget.epochs else None
+        grown = budget_before if budget_before < self._job.budget.epochs else None
 
         def more(trials: Collection[Trial]) -> None:
             give_more(trials, self._retention, self._recorder, grown=grown, over=self.over is not None)

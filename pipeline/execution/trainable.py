@@ -34,7 +34,14 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
     ) -> None:
         """Make this process a worker of the study."""
         store = Store(uri)
-        self._worker = Worker(unpack(job, folders, store), data, store, session=session)
+        self._worker = Worker(
+            unpack(job, folders, store),
+            data,
+            store,
+            session=session,
+            # Ray's answer to SIGTERM, which comes where a machine is about to be taken away.
+            told_to_end=lambda error: hasattr(error, "ray_terminate_msg"),
+        )
         self._worker.begin(Assignment.from_json(config[ASSIGNMENT]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

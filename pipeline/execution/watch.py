@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable, Collection
 
-from pipeline.course.messages import EpochRow
+from pipeline.course.messages import FINISH, REPORT_SECONDS, EpochRow
 from pipeline.study import Resources
 
 __all__ = ["Watch"]
 
 _LEAST_SECONDS = 600.0
 _TIMES = 20
-_REPORT_SLACK = 5.0
-"""A report comes after an epoch, up to two seconds of them, and the checkpoint."""
+_REPORT_SLACK = 2.5 * REPORT_SECONDS
+"""A report comes after an epoch, as many more as fit into the time between two, and the checkpoint."""
 
 
 class Watch:
@@ -34,23 +34,26 @@ class Watch:
             return self._given + _REPORT_SLACK
         return max(_LEAST_SECONDS, _TIMES * self._longest) if self._longest else None
 
-    def hear(self, trial_id: str, rows: Collection[EpochRow] = ()) -> None:
-        """A trial's worker has told something."""
-        self._heard[trial_id] = self._clock()
+    def hear(self, key: str, rows: Collection[EpochRow] = ()) -> None:
+        """The worker of an assignment, known by its key, has told something."""
+        self._heard[key] = self._clock()
         for row in rows:
             self._longest = max(self._longest, row.seconds_build + row.seconds_train + row.seconds_evaluate)
 
     def silent(self, running: Collection[str]) -> list[str]:
-        """Which of the trials that have a worker have been silent for too long.
+        """Whose worker has been silent for too long.
 
         Args:
-            running: Every trial that has a worker now. Silence counts from the first call that names it.
+            running: The keys of all assignments that have a worker now. Silence counts from the first call with a key.
         """
         now = self._clock()
-        self._heard = {trial_id: self._heard.get(trial_id, now) for trial_id in running}
-        limit = self.limit
-        return [] if limit is None else [trial_id for trial_id, heard in self._heard.items() if now - heard > limit]
+        self._heard = {key: self._heard.get(key, now) for key in running}
+        if (limit := self.limit) is None:
+            return []
+        # Exporting and testing the winner is no epoch: a limit that was given for epochs is not meant for it.
+        limits = {FINISH: max(limit, _LEAST_SECONDS)}
+        return [key for key, heard in self._heard.items() if now - heard > limits.get(key, limit)]
 
-    def silence(self, trial_id: str) -> float:
-        """Seconds since a trial's worker told something."""
-        return self._clock() - self._heard.get(trial_id, self._clock())
+    def silence(self, key: str) -> float:
+        """Seconds since a worker told something."""
+        return self._clock() - self._heard.get(key, self._clock())

@@ -9,6 +9,7 @@ import math
 import platform
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -38,12 +39,20 @@ class Worker:
         store: The study's folder.
         session: The driver session that it works for; None where it writes no checkpoints.
         capture: Whether what a trial prints goes to its log, rather than to this process's own output.
+        told_to_end: Whether an exit is the process's own, that somebody has told to end, and not the user's code's.
     """
 
     def __init__(
-        self, job: TuneJob, data: Dataset | None, store: Store, *, session: int | None = None, capture: bool = True
+        self,
+        job: TuneJob,
+        data: Dataset | None,
+        store: Store,
+        *,
+        session: int | None = None,
+        capture: bool = True,
+        told_to_end: Callable[[SystemExit], bool] = lambda _: False,
     ) -> None:
-        self._capture = capture
+        self._capture, self._told_to_end = capture, told_to_end
         self._job = job
         self._store = store
         self._keeper = Keeper(store, session)
@@ -78,6 +87,9 @@ class Worker:
                 trial.over = True
                 return Report(epoch=trial.epoch, stuck=str(error))
             except (Exception, SystemExit) as error:
+                if isinstance(error, SystemExit) and self._told_to_end(error):
+                    # The trial is all right: it goes on elsewhere.
+                    raise
                 traceback.print_exc()
                 return self._reported(trial, failure=_told(error))
 
@@ -246,6 +258,7 @@ class Worker:
                 json.dumps({**told, "metrics": finite}, indent=2, allow_nan=False) + "\n"
             )
             for file in sorted(folder.iterdir()):
+                self._keeper.check()
                 self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())
         return Report(epoch=assignment.epoch, last=True, winner=metrics)
 

@@ -15,14 +15,14 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
 def working(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Tells its process; hangs or stops it once, where the config says so."""
+    """Tells its process; hangs, stops or ends it once, where the config says so."""
     first = config["trouble"] != "none" and not Path(config["marker"]).exists()
     for step in range(1, 100):
         if first and step == 3:
             Path(config["marker"]).touch()
             if config["trouble"] == "hang":
                 threading.Event().wait()
-            os.kill(os.getpid(), signal.SIGSTOP)
+            os.kill(os.getpid(), signal.SIGTERM if config["trouble"] == "term" else signal.SIGSTOP)
         yield {"score": config["x"] * step, "process": os.getpid()}
 
 
@@ -61,6 +61,16 @@ def test_a_worker_that_hangs_is_replaced(trouble, tmp_path):
     assert len(results.epochs) == 16
     retry = results.decisions[results.decisions["kind"] == "retry"].iloc[0]
     assert "taken for hung" in retry["reason"]
+
+
+def test_a_worker_that_is_told_to_end_is_replaced(tmp_path):
+    """SIGTERM comes where a machine is about to be taken away: the trial goes on elsewhere, and has not failed."""
+    space = {"x": Uniform(0, 1), "trouble": "term", "marker": str(tmp_path / "told")}
+    run(job(space=space), storage=tmp_path)
+    results = load_results(tmp_path / "s")
+    assert set(results.trials["state"]) == {"completed"}
+    assert sorted(results.trials["attempts"]) == [1, 1, 1, 2]
+    assert len(results.epochs) == 16
 
 
 def test_a_worker_that_has_grown_too_large_is_replaced_unseen(tmp_path):

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.course.messages import Report
+from pipeline.execution.recorder import Recorder
 from pipeline.results.load import load_results
 from tests.unit.execution.played import row
 
@@ -70,3 +71,17 @@ def test_the_session_says_how_it_ended(study, state):
     results = load_results(s.store.uri)
     assert results.state == state
     assert results.sessions[-1]["message"] == "why"
+
+
+def test_metrics_that_collide_keep_their_columns_after_a_resume(study):
+    """Whatever order the model tells them in."""
+    s = study()
+    assignment = s.session.next()
+    s.session.report(assignment.trial_id, Report((row(1, 0.5, **{"a-b": 1.0, "a b": 2.0}),), 1))
+    s.recorder.flush_state(s.session.state())
+    second = Recorder(s.store, s.session.job, session=2)
+    second.epochs(assignment.trial_id, assignment.config, [row(2, 0.5, **{"a b": 2.0, "a-b": 1.0})])
+    second.begin({})
+    second.flush()
+    rows = s.store.read_table("epochs").to_pylist()
+    assert {(each["a_b"], each["a_b_2"]) for each in rows} == {(2.0, 1.0)}

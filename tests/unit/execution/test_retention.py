@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.course.trial import Trial
+from pipeline.errors import Superseded
 from pipeline.execution.retention import Retention
 from pipeline.space import Uniform
 from pipeline.storage import Store
@@ -46,7 +47,7 @@ def kept(tmp_path):
             checkpoints=Checkpoints(**limits),
         )
         best = max(trials, key=lambda trial: (trial.state != "failed", trial.best))
-        Retention(store, job, Needing(needed)).sweep({trial.trial_id: trial for trial in trials}, best)
+        Retention(store, job, Needing(needed), lambda: None).sweep({trial.trial_id: trial for trial in trials}, best)
         left: dict[str, list[int]] = {trial.trial_id: [] for trial in trials}
         for path in store.files("checkpoints"):
             left[path.split("/")[1]].append(int(path.split("/")[2][:6]))
@@ -112,3 +113,25 @@ def test_a_failed_trial_goes_first(kept):
     """However good it had been."""
     left = kept([trial(0, "failed", 0.99, 5), trial(1, "completed", 0.2, 5)], top=1)
     assert left == {"0000": [], "0001": [5]}
+
+
+def test_nothing_is_deleted_of_a_study_that_another_driver_has_taken_over(tmp_path):
+    """The checkpoints are the other one's workers' now."""
+    store = Store(tmp_path)
+    for epoch in range(1, 6):
+        store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
+
+    def check() -> None:
+        raise Superseded("It is another driver's.")
+
+    job = TuneJob(name="s", function=steps, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")])
+    one = trial(0, "running", 0.9, 2)
+    one.checkpoints = set(range(1, 6))
+    retention = Retention(store, job, Needing(), check)
+    for delete in (
+        lambda: retention.sweep({"0000": one}, one),
+        lambda: retention.after_report(one, {"0000": one}, one),
+    ):
+        with pytest.raises(Superseded):
+            delete()
+    assert len(store.files("checkpoints")) == 5

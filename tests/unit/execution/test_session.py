@@ -2,14 +2,15 @@
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from pipeline.course.messages import Report
+from pipeline.course.messages import FINISH, Report
 from pipeline.course.trial import Trial, tried
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, StorageError
 from pipeline.searchers import SEARCHERS
 from pipeline.space import Choice, Switch, Uniform
 from pipeline.study import Budget, Objective
@@ -154,7 +155,7 @@ def test_a_session_goes_on_from_the_state_of_the_last(study):
     first.session.report(trial_id, Report((row(1, first.session.trials[trial_id].config["x"]),), 1))
     first.session.interrupt()
     second = study("second", scheduler="asha", budget=Budget(trials=6, epochs=8))
-    second.session.restore(first.session.state(), epochs_before=8)
+    second.session.restore(first.session.state(), budget_before=8)
     second.play(lambda _t, config, e: config["x"] * e)
     ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best) for t in s.session.trials.values()}  # noqa: E731
     assert ends(second) == ends(whole)
@@ -187,7 +188,7 @@ def test_a_failed_trial_is_not_the_best_after_a_resume(study):
     first.session.report(b.trial_id, Report((row(1, 0.5),), 1))
     first.session.report(a.trial_id, Report((row(1, 0.9), row(2, math.nan)), 2, failure="score is nan at epoch 2."))
     second = study("second", budget=Budget(trials=2, epochs=2))
-    second.session.restore(first.session.state(), epochs_before=2)
+    second.session.restore(first.session.state(), budget_before=2)
     assert first.session.best.trial_id == second.session.best.trial_id == "0001"
     assert second.session.total_epochs == first.session.total_epochs == 3
 
@@ -198,7 +199,7 @@ def test_errors_before_a_resume_count_as_they_were(study):
     for error in ("ValueError: a", "ValueError: b"):
         first.session.report(first.session.next().trial_id, Report(failure=error))
     second = study("second", budget=Budget(trials=8, epochs=2))
-    second.session.restore(first.session.state(), epochs_before=2)
+    second.session.restore(first.session.state(), budget_before=2)
     second.session.report(second.session.next().trial_id, Report(failure="ValueError: b"))
     assert second.session.next() is not None
 
@@ -252,7 +253,7 @@ def test_a_searcher_goes_on_after_a_resume_as_it_would_have(study, searcher):
     first = study("cut", **fields, budget=Budget(trials=13, epochs=2))
     first.play(_climb)
     second = study("second", **fields, budget=Budget(trials=18, epochs=2))
-    second.session.restore(json.loads(json.dumps(first.session.state())), epochs_before=2)
+    second.session.restore(json.loads(json.dumps(first.session.state())), budget_before=2)
     second.play(_climb)
     configs = lambda s: [trial.config for trial in s.session.trials.values()]  # noqa: E731
     assert len(configs(second)) == 18
@@ -327,9 +328,52 @@ def test_more_epochs_only_for_a_trial_that_can_go_on(study, kept, goes_on):
     more = study("more", budget=Budget(trials=1, epochs=8))
     for path in s.store.files("checkpoints"):
         more.store.write(path, s.store.read(path))
-    more.session.restore({"trials": [ended.to_json()], "scheduler": {}}, epochs_before=4)
+    more.session.restore({"trials": [ended.to_json()], "scheduler": {}}, budget_before=4)
     assert (more.session.next() is not None) == goes_on
     assert more.session.trials["0000"].state == ("running" if goes_on else "completed")
     more.recorder.close("finished")
     reasons = [row["reason"] for row in more.store.read_table("decisions").to_pylist()]
     assert any("gets no more epochs" in reason for reason in reasons) == (not goes_on)
+
+
+def test_the_winners_reports_end_its_silence(study):
+    """Fitted again over many epochs it is not taken for hung, as long as it tells of itself."""
+    played = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
+    first = played.session.next()
+    played.session.report(first.trial_id, Report((row(1, 0.5),), 1, last=True))
+    winner = played.session.next()
+    assert winner.key == FINISH
+    assert played.session.watch.silent([winner.key]) == []
+    now = time.monotonic() + 1e6
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(played.session.watch, "_clock", lambda: now)
+        assert played.session.report(winner.trial_id, Report(epoch=1)) == "continue"
+        assert played.session.watch.silent([winner.key]) == []
+
+
+@pytest.mark.parametrize("how", ["interrupted", "ended"])
+def test_a_worker_that_is_lost_when_its_trial_runs_no_more_changes_nothing(study, how):
+    """Its trial stays as it was left."""
+    played = study(budget=Budget(trials=2, epochs=2))
+    assignment = played.session.next()
+    played.session.report(assignment.trial_id, Report((row(1, 0.5),), 1))
+    if how == "interrupted":
+        played.session.interrupt()
+    else:
+        played.session.report(assignment.trial_id, Report((row(2, 0.5),), 2, last=True))
+    before = played.session.state()
+    assert played.session.lost(assignment.trial_id, "killed.") is None
+    assert played.session.state() == before
+
+
+def test_after_an_error_of_the_storage_no_trial_is_said_to_run(study):
+    """What was running is paused, with the error as the reason."""
+    played = study()
+    assignment = played.session.next()
+    with played.session.guarded():
+        raise StorageError("The disk is full.")
+    assert played.session.trials[assignment.trial_id].state == "paused"
+    assert played.session.ended
+    assert isinstance(played.session.fatal, StorageError)
+    played.recorder.flush_state(played.session.state())
+    assert kinds(played, assignment.trial_id) == ["start", "pause"]

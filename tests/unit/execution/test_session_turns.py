@@ -91,7 +91,7 @@ def test_a_study_goes_on_in_the_middle_as_it_would_have(study, kind, reports):
     state = json.loads(json.dumps(first.session.state(), allow_nan=False))
     for path in first.store.files("checkpoints"):
         second.store.write(path, b"x")
-    second.session.restore(state, epochs_before=9)
+    second.session.restore(state, budget_before=9)
     _several(second, workers=1)
     ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best, t.config) for t in s.session.trials.values()}  # noqa: E731
     assert ends(second) == ends(whole)
@@ -105,7 +105,7 @@ def test_a_spent_budget_ends_all_and_more_of_it_goes_on_with_all(study, kind):
     _several(first, workers=2)
     assert not any(trial.live for trial in first.session.trials.values())
     second = study("second", **_job(kind))
-    second.session.restore(json.loads(json.dumps(first.session.state())), epochs_before=9)
+    second.session.restore(json.loads(json.dumps(first.session.state())), budget_before=9)
     for path in first.store.files("checkpoints"):
         second.store.write(path, b"x")
     _several(second, workers=2)
@@ -163,6 +163,6 @@ def test_more_trials_bring_back_those_that_waited(study):
     first.play(lambda t, _c, e: {"0000": 0.9, "0001": 0.8, "0002": 0.7, "0003": 0.6}[t] + 0.01 * e)
     assert first.session.trials["0002"].state == "stopped"
     second = study("second", scheduler="promoting-asha", budget=Budget(trials=8, epochs=4))
-    second.session.restore(json.loads(json.dumps(first.session.state())), epochs_before=4)
+    second.session.restore(json.loads(json.dumps(first.session.state())), budget_before=4)
     second.play(lambda t, _c, e: (0.7 if t == "0002" else 0.1 + 0.01 * int(t)) + 0.01 * e)
     assert second.session.trials["0002"].epoch > 1

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pipeline.course.messages import FINISH
 from pipeline.execution.watch import Watch
 from pipeline.study import Resources
 from tests.unit.execution.played import row
@@ -69,3 +70,13 @@ def test_who_has_no_worker_is_forgotten():
     clock.now = 50
     seen.silent([])
     assert seen.silent(["0000"]) == []
+
+
+def test_the_winners_turn_has_the_limit_of_none_that_is_given():
+    """Exporting and testing it is no epoch."""
+    seen, clock = watch(epoch_seconds=10)
+    seen.silent([FINISH, "0000"])
+    clock.now = 100
+    assert seen.silent([FINISH, "0000"]) == ["0000"]
+    clock.now = 601
+    assert seen.silent([FINISH]) == [FINISH]
