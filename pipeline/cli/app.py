@@ -22,7 +22,7 @@ from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
 from pipeline.cli.submit import status, stop, submit
 from pipeline.cli.usage import usage_error
-from pipeline.errors import TunepipeError
+from pipeline.errors import Interrupted, TunepipeError
 from pipeline.legible import legible
 
 __all__ = ["app", "main"]
@@ -74,6 +74,9 @@ def main() -> None:
     """Run the command line; a user's mistake ends in a paragraph, a bug in a traceback."""
     try:
         sys.exit(_called())
+    except KeyboardInterrupt:
+        Console(stderr=True).print("[bold red]tunepipe:[/] Interrupted.")
+        sys.exit(Interrupted.exit_code)
     except TunepipeError as error:
         if str(error):
             Console(stderr=True).print("[bold red]tunepipe:[/] ", end="")

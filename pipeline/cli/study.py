@@ -81,7 +81,8 @@ def _print_trial(study: str, trial: str, storage: str) -> None:
     store, wanted = study_store(study, storage), trial_id(trial)
     if not store.exists(layout.log(wanted)):
         kept = [Path(path).stem for path in store.files("logs")]
-        there = f"trials that did: {', '.join(kept)}" if kept else "no trial did"
+        none = "no trial did, or --workers 0 had them print where the command was called"
+        there = f"trials that did: {', '.join(kept)}" if kept else none
         raise JobNotFound(f"Trial {wanted!r} of the study in {store.uri} has printed nothing; {there}.")
     _print(store.read_text(layout.log(wanted)))
 

@@ -15,11 +15,11 @@ def run_in_process(session: Session, worker: Worker) -> None:
         worker: Who trains.
     """
     try:
-        with interruptible() as interrupted:
+        with interruptible() as interrupts:
             while (assignment := session.next()) is not None:
                 worker.begin(assignment)
                 while session.report(assignment.trial_id, worker.step()) == "continue":
-                    if interrupted():
+                    if interrupts.asked:
                         session.interrupt()
                         break
                 worker.close()

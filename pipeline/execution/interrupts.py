@@ -3,35 +3,50 @@
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["interruptible"]
+__all__ = ["Interrupts", "interruptible"]
+
+
+class Interrupts:
+    """Takes the first Ctrl-C or SIGTERM as a wish; a second one is Python's own."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def listen(self) -> None:
+        """Take signals from now on; once more where somebody has put a handler of theirs in place."""
+        if self.asked:
+            return
+        with contextlib.suppress(ValueError):  # not in the main thread: a notebook's or a test's own thread
+            for each in (signal.SIGINT, signal.SIGTERM):
+                before = signal.signal(each, self._wish)
+                self._before.setdefault(each, before)
+
+    def leave(self) -> None:
+        """Give the signals back to whoever had them."""
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+
+    def _wish(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        print("Ending when the epochs in training are over; once more ends at once.", file=sys.stderr)
+        self.leave()
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Take the first Ctrl-C or SIGTERM as a wish; a second one is Python's own.
+def interruptible() -> Iterator[Interrupts]:
+    """Take the first Ctrl-C or SIGTERM as a wish, as long as the context is open.
 
     Yields:
-        A function that tells whether one has come.
+        Tells whether one has come.
     """
-    asked = False
-    before: dict[signal.Signals, Any] = {}
-
-    def wish(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        print("Ending when the epochs in training are over; once more ends at once.", file=sys.stderr)
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    with contextlib.suppress(ValueError):  # not in the main thread: a notebook's or a test's own thread
-        for each in (signal.SIGINT, signal.SIGTERM):
-            before[each] = signal.signal(each, wish)
+    interrupts = Interrupts()
+    interrupts.listen()
     try:
-        yield lambda: asked
+        yield interrupts
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        interrupts.leave()

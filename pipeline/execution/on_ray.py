@@ -5,19 +5,21 @@ import io
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.datasets import Dataset
-from pipeline.errors import ResourcesUnmet
-from pipeline.execution.interrupts import interruptible
+from pipeline.errors import ClusterError, ResourcesUnmet
+from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.session import MAX_LOSSES, Session
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout
 
 __all__ = ["ENVIRONMENT", "default_workers", "here", "run_on_ray"]
+
+_STARTS = 2
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -71,10 +73,19 @@ def run_on_ray(
             or else starts one on this machine and stops it at the end.
 
     Raises:
+        ClusterError: Ray does not start.
         ResourcesUnmet: No trial fits.
     """
-    with _notes(store), _ray(session.job, address) as workers, scratch("ray") as folder:
-        _tune(session, store, load_data(), workers, folder)
+    with (
+        interruptible() as interrupts,
+        _notes(store),
+        _ray(session.job, address) as workers,
+        scratch("ray") as folder,
+    ):
+        # Ray has taken SIGTERM for itself.
+        interrupts.listen()
+        session.workers = workers
+        _tune(session, store, load_data(), workers, folder, interrupts)
 
 
 @contextlib.contextmanager
@@ -102,7 +113,7 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
         }
     if not ray.is_initialized():
         # Without a word, Ray would join whatever cluster somebody has started on this machine.
-        ray.init(address or "local", **arguments)
+        _start(address or "local", arguments)
     try:
         there = ray.cluster_resources()
         if joined and job.resources.workers:
@@ -114,6 +125,27 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
     finally:
         if not joined:
             ray.shutdown()
+
+
+def _start(address: str, arguments: Mapping[str, Any]) -> None:
+    """Start Ray, or join it; on a machine under load it gives up after half a minute, so it is tried again."""
+    import ray
+
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(address, **arguments)
+        except Exception as error:
+            # Ray raises nothing more telling.
+            if "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
+            if not left:
+                raise ClusterError(
+                    f"Ray did not start on this machine, tried {_STARTS} times: {' '.join(str(error).split())} If much "
+                    "else is running here, wait for it, or train in this process with --workers 0."
+                ) from None
+        else:
+            return
 
 
 @contextlib.contextmanager
@@ -135,7 +167,9 @@ def _preloaded(job: TuneJob) -> str:
     return "pipeline.execution.trainable" if job.model is None else "pipeline.execution.preload"
 
 
-def _tune(session: Session, store: Store, data: Dataset | None, workers: int, folder: Path) -> None:
+def _tune(
+    session: Session, store: Store, data: Dataset | None, workers: int, folder: Path, interrupts: Interrupts
+) -> None:
     from ray import tune
     from ray.tune.execution import class_cache
 
@@ -148,49 +182,48 @@ def _tune(session: Session, store: Store, data: Dataset | None, workers: int, fo
     searcher = SessionSearcher(session, workers)
     packed, folders = pack(job)
     metrics = Metrics(session)
-    with interruptible() as interrupted:
 
-        class Interrupt(tune.Stopper):  # type: ignore[misc]
-            """Ends the study when a signal has come or the session has ended: Tune would wait for paused trials."""
+    class Interrupt(tune.Stopper):  # type: ignore[misc]
+        """Ends the study when a signal has come or the session has ended: Tune would wait for paused trials."""
 
-            def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-                return False
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+            return False
 
-            def stop_all(self) -> bool:
-                if interrupted() and not session.interrupted:
-                    session.interrupt()
-                with session.guarded():
-                    session.beat()
-                metrics.tell_if_due()
-                return session.ended
+        def stop_all(self) -> bool:
+            if interrupts.asked and not session.interrupted:
+                session.interrupt()
+            with session.guarded():
+                session.beat()
+            metrics.tell_if_due()
+            return session.ended
 
-        tuner = tune.Tuner(
-            tune.with_resources(
-                tune.with_parameters(
-                    TrialTrainable, job=packed, folders=folders, data=data, uri=store.uri, session=session.number
-                ),
-                {"cpu": job.resources.cpus, "gpu": job.resources.gpus},
+    tuner = tune.Tuner(
+        tune.with_resources(
+            tune.with_parameters(
+                TrialTrainable, job=packed, folders=folders, data=data, uri=store.uri, session=session.number
             ),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                scheduler=SessionScheduler(searcher),
-                num_samples=-1,
-                reuse_actors=True,
-                trial_name_creator=lambda trial: trial.trial_id,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="tune",
-                storage_path=str(folder),
-                stop=Interrupt(),
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=MAX_LOSSES - 1),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            ),
-        )
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-        # Tune gives its actors an environment of their own (for Lightning's sake), and an environment of its own costs
-        # an actor a new process: without it they take the ones that have TensorFlow imported already.
-        class_cache.DEFAULT_ENV_VARS.clear()
-        tuner.fit()
-        metrics.tell()
+            {"cpu": job.resources.cpus, "gpu": job.resources.gpus},
+        ),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=SessionScheduler(searcher),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(folder),
+            stop=Interrupt(),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=MAX_LOSSES - 1),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
+    )
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    # Tune gives its actors an environment of their own (for Lightning's sake), and an environment of its own costs
+    # an actor a new process: without it they take the ones that have TensorFlow imported already.
+    class_cache.DEFAULT_ENV_VARS.clear()
+    tuner.fit()
+    metrics.tell()

@@ -56,7 +56,10 @@ class Recorder:
         self._decided = decided_before
         before = gather(store, self._document)
         self._epochs, self._decisions = before.epochs, before.decisions
+        self._earlier = before.epochs.select(["trial_id", "epoch", "attempt", "time"])
+        self._known: dict[str, set[tuple[int, int, datetime]]] = {}
         self._check_sessions()
+        self.workers: int | None = None
         self._state: Mapping[str, Any] = {}
         self._state_decided = decided_before
 
@@ -88,6 +91,8 @@ class Recorder:
             # In an order that does not depend on the model: two that collide keep their columns after a resume.
             metrics = {self._column(name): value for name, value in sorted(fields.pop("metrics").items())}
             moment = datetime.fromtimestamp(fields.pop("time"), UTC)
+            if (row.epoch, row.attempt, moment) in self._recorded_before(trial_id):
+                continue
             known = {"study": self._job.name, "session": self.session, "trial_id": trial_id, "time": moment}
             self._epoch_rows.append({**known, **fields, **values, **metrics})
 
@@ -157,6 +162,13 @@ class Recorder:
         """Delete the study: it was never more than a mistake."""
         self._store.delete_folder()
 
+    def _recorded_before(self, trial_id: str) -> set[tuple[int, int, datetime]]:
+        """Rows of a trial that an earlier session has recorded: a checkpoint brings them along once more."""
+        if trial_id not in self._known:
+            rows = self._earlier.filter(pc.field("trial_id") == trial_id).to_pylist()
+            self._known[trial_id] = {(row["epoch"], row["attempt"], row["time"]) for row in rows}
+        return self._known[trial_id]
+
     def _check_sessions(self) -> None:
         """Rows of a session whose file is gone: what its scheduler knew is gone, too, and new rows would not count."""
         newest = max((pc.max(table["session"]).as_py() or 0 for table in (self._epochs, self._decisions)), default=0)
@@ -200,4 +212,5 @@ class Recorder:
                 self._store.delete(path)
 
     def _write_session(self, state: SessionState, message: str) -> None:
-        self._driver.tell(state, message, seconds=self.seconds, resume={**self._state, "decided": self._state_decided})
+        resume = {**self._state, "decided": self._state_decided}
+        self._driver.tell(state, message, seconds=self.seconds, workers=self.workers, resume=resume)

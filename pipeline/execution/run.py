@@ -107,19 +107,24 @@ def run(
     recorder.begin(session.state())
     store.sweep()
     save_study(store, job)
-    with _recorded(recorder, session), _shown(display, session):
+    with _recorded(recorder, session, _interrupted(job, store)), _shown(display, session):
         if job.resources.workers == 0:
             default_workers(job, *here())
             from pipeline.execution.worker import Worker
 
+            session.workers = 1
             run_in_process(session, Worker(job, _load(job), store, session=number, capture=False))
         else:
             run_on_ray(session, store, lambda: _load(job), address=address)
     if session.interrupted:
-        raise Interrupted(
-            f"The study {job.name!r} was interrupted; its tables are whole. Go on with `tunepipe resume {store.uri}`."
-        )
+        raise _interrupted(job, store)
     return Outcome(store, session=session)
+
+
+def _interrupted(job: TuneJob, store: Store) -> Interrupted:
+    return Interrupted(
+        f"The study {job.name!r} was interrupted; its tables are whole. Go on with `tunepipe resume {store.uri}`."
+    )
 
 
 def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:
@@ -150,7 +155,7 @@ def _shown(display: Display | None, session: Session) -> Iterator[None]:
 
 
 @contextmanager
-def _recorded(recorder: Recorder, session: Session) -> Iterator[None]:
+def _recorded(recorder: Recorder, session: Session, interrupted: Interrupted) -> Iterator[None]:
     """Whatever happens, the tables are whole and say how the session ended."""
     try:
         yield
@@ -172,6 +177,8 @@ def _recorded(recorder: Recorder, session: Session) -> Iterator[None]:
             recorder.flush_state(session.state())
             told = str(error).splitlines() or [""]
             recorder.close("failed" if isinstance(error, Exception) else "interrupted", told[0])
+        if isinstance(error, KeyboardInterrupt):
+            raise interrupted from None
         raise
     recorder.flush_state(session.state())
     recorder.close("interrupted" if session.interrupted else "finished", session.over or "")

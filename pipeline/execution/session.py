@@ -85,6 +85,15 @@ class Session:
         return self._job
 
     @property
+    def workers(self) -> int | None:
+        """How many trials this session trains at once at most; None as long as nobody knows."""
+        return self._recorder.workers
+
+    @workers.setter
+    def workers(self, count: int) -> None:
+        self._recorder.workers = count
+
+    @property
     def number(self) -> int:
         """This driver session's number, from 1."""
         return self._recorder.session

@@ -46,13 +46,16 @@ class DriverSession:
         self._started = datetime.now(UTC)
         self._taken = False
 
-    def tell(self, state: SessionState, message: str, *, seconds: float, resume: Mapping[str, Any]) -> None:
+    def tell(
+        self, state: SessionState, message: str, *, seconds: float, workers: int | None, resume: Mapping[str, Any]
+    ) -> None:
         """Write the file: the heartbeat, and what a resumed study needs beside the tables.
 
         Args:
             state: What the driver is doing, or how it ended.
             message: Why it ended, in words; empty if there is nothing to say.
             seconds: Seconds a driver of this study was alive, earlier sessions included.
+            workers: How many trials are trained at once at most, if that is known.
             resume: JSON values.
 
         Raises:
@@ -68,6 +71,7 @@ class DriverSession:
                 "heartbeat": now.isoformat(),
                 "ended": None if state == "running" else now.isoformat(),
                 "seconds": seconds,
+                "workers": workers,
                 "host": platform.node(),
                 "pid": os.getpid(),
                 "process_started": psutil.Process().create_time(),

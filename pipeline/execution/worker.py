@@ -136,9 +136,10 @@ class Worker:
             value = result.metrics.get(objective.metric)
             if value is None:
                 return self._reported(trial, unusable=_unknown(objective.metric, result))
-            if not math.isfinite(value):
-                trial.over = True
-                return self._reported(trial, failure=f"{objective.metric} is {value}.\n\nAt epoch {trial.epoch}.")
+            for name, found in ((objective.metric, value), ("loss", result.metrics.get("loss", 0.0))):
+                if not math.isfinite(found):
+                    trial.over = True
+                    return self._reported(trial, failure=f"{name} is {found}.\n\nAt epoch {trial.epoch}.")
             if objective.better(value, trial.best):
                 trial.best = value
                 trial.best_checkpoint = (trial.epoch, self._snapshot(trial))

@@ -34,6 +34,7 @@ class _Session(BaseModel):
     heartbeat: _Moment | None = None
     ended: _Moment | None = None
     seconds: _Seconds = 0.0
+    workers: _Whole | None = None
     host: str = ""
     pid: _Whole = 0
     process_started: _Seconds | None = None

@@ -311,6 +311,6 @@ class Store:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             mend = "Make room there" if full else "Mend that"
             raise StorageError(
-                f"Cannot {doing} {where}: {reason}. {mend}, then go on with the study by `tunepipe resume`; or choose "
-                "another place with --storage."
+                f"Cannot {doing} {where}: {reason}. {mend}, or choose another place with --storage. A study that has "
+                "begun goes on with `tunepipe resume`."
             ) from error

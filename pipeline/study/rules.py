@@ -37,6 +37,8 @@ def _one_thing_to_train(job: TuneJob) -> Iterator[Fault]:
 def _data_for_a_model(job: TuneJob) -> Iterator[Fault]:
     if job.model is not None and job.data is None:
         yield Fault("data", None, "must be given for a model: a data set's name, a function or a Parquet file's path")
+    if job.model is None and job.function is not None and job.data is not None:
+        yield Fault("data", job.data, "must not be given for a function: it reads what it needs by itself")
 
 
 def _callbacks_for_a_model(job: TuneJob) -> Iterator[Fault]:
@@ -106,7 +108,7 @@ def _batch_size_is_whole(job: TuneJob) -> Iterator[Fault]:
 
 _RULES: dict[_Rule, set[str]] = {
     _one_thing_to_train: {"model", "function"},
-    _data_for_a_model: {"model", "data"},
+    _data_for_a_model: {"model", "function", "data"},
     _callbacks_for_a_model: {"model", "function", "callbacks"},
     _space_holds_together: {"space"},
     _starts_lie_in_the_space: {"start_with", "space"},

@@ -54,9 +54,15 @@ class Callbacks:
         self._begun = False
         self._logs: dict[str, Any] | None = None
         self._restored: tuple[Sequence[Mapping[str, Any]], Sequence[np.ndarray]] | None = None
-        self.per_train_batch = self._listens(_TRAIN_HOOKS)
-        self.per_test_batch = self._listens(_TEST_HOOKS)
+        self.per_train_batch = any(_listens(callback, _TRAIN_HOOKS) for callback in self.list.callbacks)
+        self.per_test_batch = any(_listens(callback, _TEST_HOOKS) for callback in self.list.callbacks)
         model.stop_training = False
+
+    @property
+    def listening(self) -> str | None:
+        """The first callback that wants to hear of each batch, by its class's name; None where none does."""
+        hooks = (*_TRAIN_HOOKS, *_TEST_HOOKS)
+        return next((type(each).__name__ for each in self.list.callbacks if _listens(each, hooks)), None)
 
     @property
     def stopped(self) -> bool:
@@ -141,14 +147,6 @@ class Callbacks:
             if "own" in entry:
                 callback.set_state(_from_json(entry["own"], arrays))
 
-    def _listens(self, hooks: Sequence[str]) -> bool:
-        return any(
-            not getattr(getattr(callback, hook), "_is_default", False)
-            for callback in self.list.callbacks
-            if not _is_quiet(callback)
-            for hook in hooks
-        )
-
 
 class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
     """Lets Keras' fit drive callbacks for one epoch, without telling them that training begins and ends.
@@ -178,6 +176,11 @@ class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
 
 def _names(callback: Any) -> tuple[str, ...]:
     return tuple(name for kind in type(callback).__mro__ for name in _STATE.get(kind, ()))
+
+
+def _listens(callback: keras.callbacks.Callback, hooks: Sequence[str]) -> bool:
+    heard = any(not getattr(getattr(callback, hook), "_is_default", False) for hook in hooks)
+    return heard and not _is_quiet(callback)
 
 
 def _is_quiet(callback: Any) -> bool:

@@ -138,7 +138,10 @@ class Workplace:
         if reason is None:
             part, batch_size = self._parts[fold.number], int(config.get("batch_size", self.job.batch_size))
             trace = self.traces.of(model, part, batch_size, list(config.values()))
-            return CompiledTrainer(self.job, config, trace, part, seed=seed, started=started)
+            trainer = CompiledTrainer(self.job, config, trace, part, seed=seed, started=started)
+            if (listening := trainer.callbacks.listening) is not None:
+                self._say_once(f"each batch is run by itself, which is slower: {listening} wants to hear of it.")
+            return trainer
         self._say_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
         return FitTrainer(self.job, config, model, self.data, fold, seed=seed, started=started, stream=not self._fits)
 

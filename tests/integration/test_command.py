@@ -142,6 +142,22 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(tmp_path):
     assert not [path for path in study.rglob("*") if ".writing-" in path.name]
 
 
+def test_ctrl_c_while_the_workers_start_is_told_as_any_other(tmp_path):
+    """SIGINT before the first trial: a sentence, exit code 130, nothing still running, and the study goes on later."""
+    process = subprocess.Popen(
+        [*TUNEPIPE, "run", "beale", "--trials", "2"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    study = tmp_path / "studies/beale"
+    _wait_for((study / "study.json").exists, process)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130, stderr
+    assert f"Go on with `tunepipe resume {study}`" in stderr
+    assert "Traceback" not in stderr
+    assert load_results(study).state == "interrupted"
+
+
 def _wait_for(condition, process: subprocess.Popen[str]) -> None:
     """Poll until a condition holds; fail at once if the process has ended."""
     while not condition():

@@ -30,7 +30,7 @@ class Effort:
 
     Args:
         trials: Seconds by trial (rows) and phase (columns), in the order of `results.trials`.
-        workers: As the job says, else the most trials that were seen to work at the same time.
+        workers: As the sessions say, else the most trials that were seen to work at the same time.
         idle: Seconds in which workers did nothing of this; their start is in it.
     """
 
@@ -58,8 +58,8 @@ def effort(results: Results) -> Effort:
     steps = np.concatenate([np.ones(len(starts), int), -np.ones(len(ends), int)])
     running = np.cumsum(steps[np.lexsort((steps, moments))])
     workers = max(1, int(running.max())) if len(running) else 1
-    if results.job["resources"]["workers"] is not None:
-        workers = max(1, int(results.job["resources"]["workers"]))
+    if told := [int(each["workers"]) for each in results.sessions if each.get("workers")]:
+        workers = max(told)
     busy = float(seconds.to_numpy().sum())
     return Effort(seconds, workers, max(0.0, workers * results.seconds - busy))
 

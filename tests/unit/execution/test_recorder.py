@@ -1,5 +1,7 @@
 """The recorder: whole files while a study runs, one file a table at its end."""
 
+from dataclasses import replace
+
 import duckdb
 import pandas as pd
 import polars as pl
@@ -85,3 +87,18 @@ def test_metrics_that_collide_keep_their_columns_after_a_resume(study):
     second.flush()
     rows = s.store.read_table("epochs").to_pylist()
     assert {(each["a_b"], each["a_b_2"]) for each in rows} == {(2.0, 1.0)}
+
+
+def test_an_epoch_stays_that_of_the_session_that_recorded_it(study):
+    """A checkpoint brings its rows along into the next session; what is trained again there is new."""
+    s = study()
+    assignment = s.session.next()
+    s.session.report(assignment.trial_id, Report((row(1, 0.5), row(2, 0.6)), 2))
+    s.recorder.flush_state(s.session.state())
+    second = Recorder(s.store, s.session.job, session=2)
+    again = replace(row(2, 0.6), time=2e9)
+    second.epochs(assignment.trial_id, assignment.config, [row(1, 0.5), again, row(3, 0.7)])
+    second.begin({})
+    second.close("finished")
+    rows = s.store.read_table("epochs").to_pylist()
+    assert [(each["epoch"], each["session"]) for each in rows] == [(1, 1), (2, 2), (3, 2)]

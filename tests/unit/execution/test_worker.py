@@ -87,3 +87,37 @@ def test_weights_to_be_taken_over_that_are_gone_fail_the_trial_in_a_sentence(wor
     receiver.begin(Assignment("0001", {"lr": 0.0}, 0, segment=2, epoch=3, parent_trial="0000", parent_epoch=3))
     failure = receiver.step().failure
     assert failure == "It cannot go on: checkpoints/0000/000003.ckpt, whose weights the trial took over, is gone."
+
+
+def test_a_loss_that_is_no_number_fails_the_trial_whatever_the_objective_says(worker):
+    """An accuracy stays a number when all weights have become none: the trial must not be the best by it."""
+    beyond = worker()
+    beyond.begin(Assignment("0000", {"lr": 1e39}, 0))
+    report = beyond.step()
+    assert report.failure is not None
+    assert report.failure.startswith("loss is nan")
+    assert [row.epoch for row in report.rows] == [1]
+
+
+class _Told(SystemExit):
+    """The process was told to end."""
+
+
+def test_an_exit_that_the_process_was_told_to_make_is_not_the_trials_failure(tmp_path):
+    """It passes through; the user's own exit is a failure."""
+
+    def leaves(config):
+        yield {"score": 1.0}
+        raise _Told(1) if config["told"] else SystemExit(1)
+
+    job = TuneJob(name="s", function=leaves, space={"told": True}, objectives=[Objective("score", "max")])
+    leaving = Worker(
+        job, None, Store(tmp_path), capture=False, told_to_end=lambda error: isinstance(error, _Told)
+    )  # fmt: skip
+    leaving.begin(Assignment("0000", {"told": False}, 0))
+    assert leaving.step().failure is None
+    assert (leaving.step().failure or "").startswith("SystemExit")
+    leaving.begin(Assignment("0001", {"told": True}, 0))
+    assert leaving.step().failure is None
+    with pytest.raises(_Told):
+        leaving.step()

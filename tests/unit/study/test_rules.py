@@ -29,6 +29,7 @@ def _job(**fields: Any) -> TuneJob:
         ({**_MODEL, "function": _build}, "function: must not be given beside model; found '_build'"),
         ({"model": _build}, "data: must be given for a model: a data set's name, a function or a Parquet file's path"),
         ({**_FUNCTION, "callbacks": _build}, "callbacks: must not be given for a function"),
+        ({**_FUNCTION, "data": "mnist"}, "data: must not be given for a function"),
         (
             {**_MODEL, "searcher": "grid", "space": {"lr": Uniform(0, 1)}},
             "searcher: grid search needs a Grid, a Choice or a fixed value for every parameter, and lr has none",
@@ -87,7 +88,6 @@ def test_what_does_not_fit_together(fields: dict[str, Any], fault: str) -> None:
         {**_MODEL, "callbacks": _build},
         {**_MODEL, "folds": 3, "repeats": 2},
         {**_MODEL, "scheduler": "pbt", "repeats": 2},
-        {**_FUNCTION, "data": "mnist"},
         {**_FUNCTION, "resources": Resources(gpus=2)},
         {**_MODEL, "resources": Resources(gpus=0.5)},
         {**_MODEL, "resources": Resources(gpus=2, strategy="mirrored")},
