@@ -101,9 +101,7 @@ def write_mlflow(results: Results, place: str) -> Exported:
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
     except ImportError:
-        raise UsageError(
-            "--mlflow needs the package MLflow: `pip install mlflow-skinny`, or tunepipe[mlflow]."
-        ) from None
+        raise UsageError("--mlflow needs a package that is not here: `pip install mlflow-skinny`.") from None
     try:
         uri, files = _located(place)
         client = MlflowClient(tracking_uri=uri)

@@ -24,7 +24,7 @@ def export(study: Recording, *arguments: str) -> Result:
 
 def test_what_is_to_be_written_must_be_said(study: Recording) -> None:
     """The message names every possibility."""
-    with pytest.raises(UsageError, match="--to FOLDER .*--tensorboard FOLDER, --mlflow URI"):
+    with pytest.raises(UsageError, match=r"--to FOLDER .*--tensorboard FOLDER, --mlflow URI"):
         export(study)
 
 
