@@ -57,6 +57,8 @@ def of_learning_curves(results: Results) -> str:
 def of_learning_rates(results: Results) -> str:
     """The span of learning rates, and what the best trial's came to."""
     rates = results.epochs["learning_rate"].dropna()
+    if rates.min() == rates.max():
+        return f"The learning rate is {format_number(rates.min())} throughout."
     span = f"Learning rates lie between {format_number(rates.min())} and {format_number(rates.max())}"
     if results.best is None:
         return f"{span}."
@@ -98,8 +100,10 @@ def of_objective_against(results: Results, parameter: str) -> str:
     if is_listed(results.space[parameter]):
         medians = rows.groupby(rows[parameter].map(format_value))["objective"].agg(["median", "size"])
         medians = medians.sort_values("median", ascending=results.objective.mode == "min")
-        parts = [f"{value} {format_number(m)} ({n})" for value, m, n in medians.head(4).itertuples()]
-        return f"Medians: {', '.join(parts)}{', …' if len(medians) > 4 else ''}."
+        parts = [f"{format_number(m)} at {value} ({n})" for value, m, n in medians.head(4).itertuples()]
+        parts[0] = f"{parts[0][:-1]} {'trial' if medians['size'].iloc[0] == 1 else 'trials'})"
+        what = "Medians: " if len(medians) > 1 else "Median "
+        return f"{what}{', '.join(parts)}{', …' if len(medians) > 4 else ''}."
     best = _front(rows, results.objective.mode)[parameter].astype(float)
     span = f"the best at {format_number(best.min())}"
     if best.nunique() > 1:

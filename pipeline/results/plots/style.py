@@ -151,7 +151,8 @@ def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
         return False
     low, high = float(known.min()), float(known.max())
     ax.set_yscale("log")
-    ax.set_ylim(low / 2, high * 2)
+    # Room for what is written at the best point, which is often the lowest.
+    ax.set_ylim(low / (high / low) ** 0.1, high * 2)
     by_decade(ax.yaxis, low, high)
     return True
 
