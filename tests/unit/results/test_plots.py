@@ -17,7 +17,7 @@ from matplotlib.patches import FancyArrowPatch
 from pipeline.results import Results, load_results, plots
 from pipeline.results.plots.effort import effort
 from pipeline.results.plots.scheduling import ancestry, exploits, rungs_of
-from pipeline.results.plots.space import config_places, scored, tuned
+from pipeline.results.plots.space import config_places, parameter_axis, scored, tuned
 from pipeline.results.plots.style import ACCENT, by_magnitude, window
 from pipeline.space import Choice, LogUniform
 from tests.unit.results import studies
@@ -119,6 +119,20 @@ def test_every_kind_of_domain_can_be_drawn(domains_results: Results, parameter: 
     ax = drawn(plots.objective_against, domains_results, parameter)
     assert sum(len(line.get_xdata()) for line in ax.get_lines()) == len(domains_results.trials)
     assert np.isfinite(config_places(domains_results, domains_results.trials, parameter)).all()
+
+
+def test_names_on_a_narrow_axis_do_not_touch() -> None:
+    """They are turned where side by side they would run into each other, and only there."""
+    figure = Figure(figsize=(3, 2.5))
+    canvas = FigureCanvasAgg(figure)
+    for names, turned in ((("sgd", "adam"), False), (("categorical_crossentropy", "binary_crossentropy", "mse"), True)):
+        figure.clear()
+        ax = figure.add_subplot()
+        parameter_axis(ax, Choice(names), np.array([0.0]))
+        canvas.draw()
+        assert [label.get_rotation() > 0 for label in ax.get_xticklabels()] == [turned] * len(names)
+        places = [label.get_window_extent() for label in ax.get_xticklabels()] if not turned else []
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(places))
 
 
 def test_choices_of_mixed_types_lie_side_by_side(tmp_path: Path) -> None:
