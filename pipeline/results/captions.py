@@ -11,7 +11,7 @@ from pipeline.results.plots.effort import PHASES, effort
 from pipeline.results.plots.models import spreads
 from pipeline.results.plots.scheduling import ancestry, exploits, rungs_of
 from pipeline.results.plots.space import config_places, scored, tuned
-from pipeline.results.plots.style import is_listed
+from pipeline.results.plots.style import MOST_LINES, is_listed
 from pipeline.results.summary import counted, duration, listed
 from pipeline.storage.schema import metric_column
 
@@ -50,7 +50,7 @@ def of_learning_curves(results: Results) -> str:
     others = f"; the median of {counted(len(rows), 'trial')} is {format_number(rows['objective'].median())}"
     return (
         f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}{beside}"
-        f"{others if len(rows) > 1 else ''}{crosses}."
+        f"{others if len(rows) > 1 else ''}{crosses}.{_some_drawn(results)}"
     )
 
 
@@ -133,7 +133,8 @@ def of_parallel_coordinates(results: Results) -> str:
     which = f"The best {len(front)} of {counted(len(rows), 'trial')}, in colour, have" if len(front) > 1 else (
         f"The best of {counted(len(rows), 'trial')}, in colour, has"
     )  # fmt: skip
-    return f"{which} {listed(parts)}." if len(parts) <= 6 else f"{which} {', '.join(parts[:6])}, …"
+    told = f"{which} {listed(parts)}." if len(parts) <= 6 else f"{which} {', '.join(parts[:6])}, …"
+    return f"{told}{_some_drawn(results)}"
 
 
 def of_rungs(results: Results) -> str:
@@ -221,6 +222,12 @@ def of_paths(results: Results) -> str:
     way = results.epochs[results.epochs["trial_id"] == results.best.trial_id].sort_values("epoch")
     first, last = (f"({format_number(one['x'])}, {format_number(one['y'])})" for one in (way.iloc[0], way.iloc[-1]))
     return f"The best trial is at {first} after its first epoch and at {last} after {counted(len(way), 'epoch')}."
+
+
+def _some_drawn(results: Results) -> str:
+    """That not every trial has its line, where there are too many."""
+    count = len(results.trials)
+    return f" Of {count:,} trials {MOST_LINES:,}, evenly spread, stand for all." if count > MOST_LINES else ""
 
 
 def _front(rows: pd.DataFrame, mode: str) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from pipeline.results.plots.style import (
     is_listed,
     is_log,
     plainly,
+    some_lines,
     window,
 )
 
@@ -147,9 +148,11 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         (best, ACCENT, 2.8, 1.0, 4),
     ):
         look: dict[str, Any] = {"colors": colour, "alpha": alpha, "zorder": layer, "rasterized": len(which) > 1500}
+        which = which[some_lines(len(which))]
         lines = [np.column_stack([np.arange(len(line)), line]) for line in heights[which]]
         ax.add_collection(LineCollection(lines, linewidths=width, **look))
-        bridges = [bridge for line in lines for bridge in _bridges(line)]
+        gapped = [line for line in lines if not np.isfinite(line).all()]
+        bridges = [bridge for line in gapped for bridge in _bridges(line)]
         ax.add_collection(LineCollection(bridges, linewidths=0.7 * width, linestyles="dotted", **look))
     titles = [*names, results.objective.metric]
     marks = [*(_marks(domains[name]) for name in names), _objective_marks(worst, top)]

@@ -2,11 +2,13 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,10 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from pipeline.results import Results, load_results, plots
+from pipeline.results.captions import of_learning_curves
 from pipeline.results.plots.effort import effort
 from pipeline.results.plots.scheduling import ancestry, exploits, rungs_of
 from pipeline.results.plots.space import config_places, parameter_axis, scored, tuned
-from pipeline.results.plots.style import ACCENT, by_magnitude, window
+from pipeline.results.plots.style import ACCENT, MOST_LINES, by_magnitude, some_lines, window
 from pipeline.space import Choice, LogUniform
 from tests.unit.results import studies
 from tests.unit.results.edges import EDGES
@@ -81,6 +84,19 @@ def test_learning_curves_put_the_best_trial_in_front(asha_results: Results) -> N
     line = next(line for line in coloured(ax, ACCENT) if len(line.get_xdata()) > 1)
     assert line.get_ydata() == pytest.approx(best["val_accuracy"])
     assert "training" in {text.get_text() for text in ax.texts}
+
+
+def test_of_thousands_of_lines_some_stand_for_all(asha_results: Results) -> None:
+    """The first and the last are among them; what is few is drawn whole, and the caption tells of the rest."""
+    assert list(some_lines(3)) == [0, 1, 2]
+    many = some_lines(10_000)
+    assert (len(set(many)), many[0], many[-1]) == (MOST_LINES, 0, 9999)
+    assert list(some_lines(0)) == []
+
+    assert "stand for all" not in of_learning_curves(asha_results)
+    crowd = pd.concat([asha_results.trials] * 100)
+    told = of_learning_curves(replace(asha_results, trials=crowd))
+    assert told.endswith("Of 2,400 trials 2,000, evenly spread, stand for all.")
 
 
 def test_best_so_far_never_falls_and_ends_at_the_best(asha_results: Results) -> None:
