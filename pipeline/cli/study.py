@@ -25,11 +25,23 @@ def export(
         Path | None,
         typer.Option(help="A folder for TensorBoard: every trial's metrics and hyperparameters.", show_default=False),
     ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(
+            help="MLflow's tracking URI, or a folder for a database of its own: a run for the study, below it one for "
+            "each trial.",
+            metavar="URI|FOLDER",
+            show_default=False,
+        ),
+    ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Write the winner's model (Keras file, architecture as JSON, weights as HDF5), or all trials for TensorBoard."""
-    if to is None and tensorboard is None:
-        raise UsageError("Say what to write, and where: --to FOLDER for the winner's model, --tensorboard FOLDER.")
+    """Write the winner's model (Keras file, architecture as JSON, weights as HDF5), or all trials for another tool."""
+    if to is None and tensorboard is None and mlflow is None:
+        raise UsageError(
+            "Say what to write, and where: --to FOLDER for the winner's model, --tensorboard FOLDER, --mlflow URI or "
+            "FOLDER for all trials."
+        )
     store = study_store(study, storage)
     if to is not None:
         from pipeline.execution.export import export as export_winner
@@ -42,6 +54,14 @@ def export(
 
         written = write_tensorboard(load_results(store.uri), tensorboard)
         typer.echo(f"{len(written)} trials in {tensorboard}: `tensorboard --logdir {tensorboard}` shows them.")
+    if mlflow is not None:
+        from pipeline.results.load import load_results
+        from pipeline.results.mlflow import write_mlflow
+
+        done = write_mlflow(load_results(store.uri), mlflow)
+        kept = f", {done.kept} were there already" if done.kept else ""
+        shown = "" if "://" in mlflow else f": `mlflow ui --backend-store-uri {done.uri}` shows them"
+        typer.echo(f"{done.written} trials written to {mlflow}{kept}{shown}.")
 
 
 def logs(

@@ -15,15 +15,13 @@ from pipeline.results.load import Results, config_of, load_results
 from pipeline.results.trial import trial_row
 from pipeline.space import Config
 from pipeline.storage import Store
-from pipeline.storage.schema import EPOCHS, metric_column
+from pipeline.storage.schema import metric_column, metric_columns
 from pipeline.study import load_study
 from pipeline.study.drawing import seed_of_trial
 from pipeline.training.base import TrainingEnded
 from pipeline.training.workplace import Workplace
 
 __all__ = ["Again", "EpochAgain", "rerun"]
-
-_FIXED = {column.name for column in EPOCHS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +125,7 @@ def _first_config(results: Results, trial_id: str, own: pd.DataFrame) -> Config:
 
 def _metrics(record: Mapping[Any, Any]) -> dict[str, float]:
     """The metrics in a row of `epochs`; one that no epoch of the trial has is not among them."""
-    return {
-        str(name): float(value)
-        for name, value in record.items()
-        if name not in _FIXED and not name.startswith("config_") and value is not None
-    }
+    return {name: float(record[name]) for name in metric_columns(map(str, record)) if record[name] is not None}
 
 
 def _same(then: float, now: float) -> bool:

@@ -13,7 +13,7 @@ from pipeline.results.load import Results, config_of
 from pipeline.results.overview import StudyRow
 from pipeline.results.trial import trial_row
 from pipeline.space import Space
-from pipeline.storage.schema import EPOCHS
+from pipeline.storage.schema import EPOCHS, metric_columns
 
 __all__ = ["results_object", "studies_object", "trial_object"]
 
@@ -87,11 +87,7 @@ def studies_object(studies: Iterable[StudyRow]) -> dict[str, Any]:
 def _epoch(row: Mapping[Hashable, Any], space: Space) -> dict[str, Any]:
     named = {str(name): value for name, value in row.items() if name not in ("study", "trial_id")}
     fixed = {name: _plain(value) for name, value in named.items() if name in _EPOCH_COLUMNS}
-    metrics = {
-        name: _plain(value)
-        for name, value in named.items()
-        if name not in _EPOCH_COLUMNS and not name.startswith("config_")
-    }
+    metrics = {name: _plain(named[name]) for name in metric_columns(named)}
     return {**fixed, "metrics": metrics, "config": config_of(named, space)}
 
 

@@ -11,7 +11,7 @@ from pipeline.results.plots.effort import PHASES, effort
 from pipeline.results.plots.models import spreads
 from pipeline.results.plots.scheduling import ancestry, exploits, rungs_of
 from pipeline.results.plots.space import config_places, scored, tuned
-from pipeline.results.plots.style import is_listed
+from pipeline.results.plots.style import MOST_LINES, is_listed
 from pipeline.results.summary import counted, duration, listed
 from pipeline.storage.schema import metric_column
 
@@ -50,13 +50,15 @@ def of_learning_curves(results: Results) -> str:
     others = f"; the median of {counted(len(rows), 'trial')} is {format_number(rows['objective'].median())}"
     return (
         f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}{beside}"
-        f"{others if len(rows) > 1 else ''}{crosses}."
+        f"{others if len(rows) > 1 else ''}{crosses}.{_some_drawn(results)}"
     )
 
 
 def of_learning_rates(results: Results) -> str:
     """The span of learning rates, and what the best trial's came to."""
     rates = results.epochs["learning_rate"].dropna()
+    if rates.min() == rates.max():
+        return f"The learning rate is {format_number(rates.min())} throughout."
     span = f"Learning rates lie between {format_number(rates.min())} and {format_number(rates.max())}"
     if results.best is None:
         return f"{span}."
@@ -98,8 +100,10 @@ def of_objective_against(results: Results, parameter: str) -> str:
     if is_listed(results.space[parameter]):
         medians = rows.groupby(rows[parameter].map(format_value))["objective"].agg(["median", "size"])
         medians = medians.sort_values("median", ascending=results.objective.mode == "min")
-        parts = [f"{value} {format_number(m)} ({n})" for value, m, n in medians.head(4).itertuples()]
-        return f"Medians: {', '.join(parts)}{', …' if len(medians) > 4 else ''}."
+        parts = [f"{format_number(m)} at {value} ({n})" for value, m, n in medians.head(4).itertuples()]
+        parts[0] = f"{parts[0][:-1]} {'trial' if medians['size'].iloc[0] == 1 else 'trials'})"
+        what = "Medians: " if len(medians) > 1 else "Median "
+        return f"{what}{', '.join(parts)}{', …' if len(medians) > 4 else ''}."
     best = _front(rows, results.objective.mode)[parameter].astype(float)
     span = f"the best at {format_number(best.min())}"
     if best.nunique() > 1:
@@ -129,7 +133,8 @@ def of_parallel_coordinates(results: Results) -> str:
     which = f"The best {len(front)} of {counted(len(rows), 'trial')}, in colour, have" if len(front) > 1 else (
         f"The best of {counted(len(rows), 'trial')}, in colour, has"
     )  # fmt: skip
-    return f"{which} {listed(parts)}." if len(parts) <= 6 else f"{which} {', '.join(parts[:6])}, …"
+    told = f"{which} {listed(parts)}." if len(parts) <= 6 else f"{which} {', '.join(parts[:6])}, …"
+    return f"{told}{_some_drawn(results)}"
 
 
 def of_rungs(results: Results) -> str:
@@ -217,6 +222,12 @@ def of_paths(results: Results) -> str:
     way = results.epochs[results.epochs["trial_id"] == results.best.trial_id].sort_values("epoch")
     first, last = (f"({format_number(one['x'])}, {format_number(one['y'])})" for one in (way.iloc[0], way.iloc[-1]))
     return f"The best trial is at {first} after its first epoch and at {last} after {counted(len(way), 'epoch')}."
+
+
+def _some_drawn(results: Results) -> str:
+    """That not every trial has its line, where there are too many."""
+    count = len(results.trials)
+    return f" Of {count:,} trials {MOST_LINES:,}, evenly spread, stand for all." if count > MOST_LINES else ""
 
 
 def _front(rows: pd.DataFrame, mode: str) -> pd.DataFrame:

@@ -11,11 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.errors import UsageError
-from pipeline.results.leaderboard import format_value
 from pipeline.results.load import Results
 from pipeline.results.plots.curves import progress
 from pipeline.results.plots.space import scored, tuned
-from pipeline.results.plots.style import is_listed
+from pipeline.results.summary import span_in_words
 
 __all__ = ["Comparison", "Difference", "Member", "Seeds", "Shared", "compared", "comparison_object"]
 
@@ -297,8 +296,4 @@ def _ranges(studies: Mapping[str, Results]) -> dict[str, list[str]]:
 def _range(results: Results, name: str) -> str:
     rows = scored(results).sort_values("objective", ascending=results.objective.mode == "min", kind="stable")
     front = rows.head(max(1, len(rows) // 4))
-    if name not in front or not len(values := front[name].dropna()):
-        return "–"
-    if is_listed(results.space[name]):
-        return ", ".join(dict.fromkeys(format_value(value) for value in values))
-    return " to ".join(dict.fromkeys((format_value(float(values.min())), format_value(float(values.max())))))
+    return span_in_words(results.space[name], front[name]) if name in front else "–"

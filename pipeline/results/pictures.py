@@ -15,11 +15,12 @@ from pipeline.results.load import Results
 from pipeline.results.picture import MOST_PANELS, SMALL, Picture, Section, picture, without_results
 from pipeline.results.pictures_of_importance import importances
 from pipeline.results.plots import spots
-from pipeline.results.plots.cost import COSTS, has_costs
+from pipeline.results.plots.cost import COSTS, has_costs, names_batches
 from pipeline.results.plots.models import spreads
 from pipeline.results.plots.plane import has_paths, has_plane
 from pipeline.results.plots.scheduling import exploits, rungs_of
 from pipeline.results.plots.space import scored, tuned
+from pipeline.results.summary import listed
 from pipeline.results.svg import inline_svg
 from pipeline.storage.schema import metric_column
 
@@ -56,14 +57,17 @@ def _all(results: Results) -> Iterator[Section]:
     rows = scored(results)
     names = tuned(results)
     if len(rows):
-        note = "Filled points trained to their end, hollow ones were stopped early and had fewer epochs to grow; "
+        note = "Filled points trained to their end, hollow ones ended earlier and had fewer epochs to grow; "
         note += "crosses failed. The large one is the best trial."
-        if len(names) > MOST_PANELS:
-            note += f" Shown are the first {MOST_PANELS} of {len(names)} hyperparameters."
+        there = [name for name in names if rows[name].notna().any()]
+        if absent := [name for name in names if name not in there]:
+            note += f" No trial has {listed(absent)}."
+        if len(there) > MOST_PANELS:
+            note += f" Shown are the first {MOST_PANELS} of {len(there)} hyperparameters."
         yield Section(
             "Objective against each hyperparameter",
             note,
-            [_panel(results, f"against-{place}", name) for place, name in enumerate(names[:MOST_PANELS])],
+            [_panel(results, f"against-{place}", name) for place, name in enumerate(there[:MOST_PANELS])],
             small=True,
         )
     if len(rows) > 1 and len(names) > 1:
@@ -170,9 +174,10 @@ def _of_costs(results: Results) -> Iterator[Section]:
         alt = f"Line chart of {results.objective.metric} against {COSTS[cost]}."
         return Picture(alt, captions.of_cost(results, cost), svg)
 
+    named = ", named by its batch size" if names_batches(results) else ""
     yield Section(
         "What it costs",
-        "Each line is a trial, named by its batch size; small batches update more often in an epoch, and take longer.",
+        f"Each line is a trial{named}; small batches update more often in an epoch, and take longer.",
         [panel(cost) for cost in COSTS],
         small=True,
     )

@@ -14,7 +14,15 @@ from pipeline.results.load import Results, load_results
 from pipeline.results.pictures import sections
 from pipeline.results.plots.space import scored, tuned
 from pipeline.results.states import STATES
-from pipeline.results.summary import counted, domain_in_words, duration, paragraphs, saved_epochs
+from pipeline.results.summary import (
+    counted,
+    domain_in_words,
+    duration,
+    paragraphs,
+    saved_epochs,
+    span_in_words,
+    stopped_early,
+)
 from pipeline.results.svg import DAY, NIGHT
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -43,6 +51,7 @@ def report_page(results: Results) -> str:
         paragraphs=paragraphs(results),
         tiles=_tiles(results),
         columns=_columns(results),
+        order="descending" if results.objective.mode == "max" else "ascending",
         rows=_rows(results),
         sections=sections(results),
         causes=causes(results),
@@ -101,8 +110,11 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     test = {name: value for name, value in (results.test or {}).items() if name.removeprefix("test_") == goal}
     tiles += [(name, format_number(value), "the winner on the test split") for name, value in test.items()]
     failed = int((results.trials["state"] == "failed").sum())
-    stopped = int((results.trials["state"] == "stopped").sum())
-    tiles.append(("trials", f"{len(results.trials):,}", f"{stopped} stopped early, {failed} failed"))
+    stopped = len(stopped_early(results))
+    cut_off = int((results.trials["state"] == "stopped").sum()) - stopped
+    kinds = {"stopped early": stopped, "cut off by the end": cut_off, "failed": failed}
+    told = ", ".join(f"{number:,} {what}" for what, number in kinds.items() if number)
+    tiles.append(("trials", f"{len(results.trials):,}", told or "none stopped early, none failed"))
     saved, _ = saved_epochs(results)
     told = f"{saved:,} saved by early stopping" if saved else "none saved by early stopping"
     tiles.append(("epochs", f"{int(results.trials['epochs'].sum()):,}", told))
@@ -157,16 +169,10 @@ def _space(results: Results) -> list[tuple[str, str, str, str]]:
     for place in results.places:
         name = place.name
         best = best_config.get(name) if place.there(best_config) else None
-        span = ""
         there = [place.there({str(key): value for key, value in row.items()}) for row in front.to_dict("records")]
-        if name in front and len(values := front.loc[there, name].dropna()):
-            if _numeric(results, name):
-                ends = dict.fromkeys((format_value(values.min()), format_value(values.max())))
-                span = " to ".join(ends)
-            else:
-                span = ", ".join(dict.fromkeys(format_value(value) for value in values))
+        span = span_in_words(place.domain, front.loc[there, name]) if name in front else "–"
         words = domain_in_words(place.domain)
         if place.when:
             words += f"; where {' and '.join(f'{switch} is {branch}' for switch, branch in place.when)}"
-        rows.append((name, words, "–" if best is None else format_value(best), span or "–"))
+        rows.append((name, words, "–" if best is None else format_value(best), span))
     return rows

@@ -4,13 +4,23 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pipeline.results.leaderboard import format_number, format_value
 from pipeline.results.load import Results
 from pipeline.results.states import STATES
 from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
 
-__all__ = ["counted", "domain_in_words", "duration", "listed", "paragraphs", "saved_epochs"]
+__all__ = [
+    "counted",
+    "domain_in_words",
+    "duration",
+    "listed",
+    "paragraphs",
+    "saved_epochs",
+    "span_in_words",
+    "stopped_early",
+]
 
 
 _MANY = 8
@@ -23,12 +33,19 @@ def paragraphs(results: Results) -> list[str]:
     return [" ".join(filter(None, paragraph)) for paragraph in told]
 
 
+def stopped_early(results: Results) -> pd.DataFrame:
+    """The trials that the scheduler stopped by comparing them with others: not those that a spent budget cut off."""
+    stops = results.decisions[results.decisions["kind"] == "stop"].drop_duplicates("trial_id", keep="last")
+    compared = stops.loc[stops["cutoff"].notna() | stops["rung"].notna(), "trial_id"]
+    # A study that went on with a larger budget may have gone on with a trial it had stopped.
+    return results.trials[results.trials["trial_id"].isin(compared) & results.trials["state"].eq("stopped")]
+
+
 def saved_epochs(results: Results) -> tuple[int, int]:
-    """Epochs that early stopping saved, and how many the trials that ended would have trained without it."""
-    ended = results.trials[results.trials["state"].isin(["stopped", "completed"])]
-    maximum = int(results.job["budget"]["epochs"])
-    saved = int((maximum - ended.loc[ended["state"] == "stopped", "epochs"]).clip(lower=0).sum())
-    return saved, maximum * len(ended)
+    """Epochs that early stopping saved, and how many its trials and those that trained to the end would have had."""
+    stopped, maximum = stopped_early(results), int(results.job["budget"]["epochs"])
+    saved = int((maximum - stopped["epochs"]).clip(lower=0).sum())
+    return saved, maximum * (len(stopped) + int((results.trials["state"] == "completed").sum()))
 
 
 def duration(seconds: float) -> str:
@@ -74,6 +91,22 @@ def domain_in_words(domain: Domain | Any) -> str:
         case Grid(values=values):
             return "each of " + ", ".join(format_value(value) for value in values)
     return f"fixed at {format_value(domain)}"
+
+
+def span_in_words(domain: Domain | Any, values: pd.Series) -> str:
+    """Where some trials' values of a parameter lie: from the least to the greatest, or each that there is.
+
+    Args:
+        domain: The parameter's domain.
+        values: Its values; NaN where a trial has none.
+    """
+    known = values.dropna()
+    if known.empty:
+        return "–"
+    if isinstance(domain, Choice | Grid | Switch):
+        there = {format_value(value) for value in known}
+        return ", ".join(value for value in map(format_value, domain.values) if value in there)
+    return " to ".join(dict.fromkeys(format_value(float(end)) for end in (known.min(), known.max())))
 
 
 def _what(results: Results) -> str:
@@ -125,16 +158,21 @@ def _test(results: Results) -> str:
 
 def _others(results: Results) -> str:
     states = results.trials["state"].value_counts()
-    parts = [f"{states[state]} {STATES[state].told}" for state in STATES if states.get(state, 0)]
+    cut_off = int(states.get("stopped", 0)) - len(stopped_early(results))
+    # What they did, how many did it, and the word before it, of one and of many.
+    kinds = [
+        (look.told, int(states.get(state, 0)) - (cut_off if state == "stopped" else 0), ("is ", "are ") * look.lasting)
+        for state, look in STATES.items()
+    ]
+    kinds = [kind for kind in [*kinds, ("cut off by the study's end", cut_off, ("was ", "were "))] if kind[1]]
     count = len(results.trials)
-    if not parts:
+    if not kinds:
         return "No trial has started yet."
-    only = STATES[str(states.index[0])]
-    if len(states) == 1 and count > 1:
-        return f"All {count} trials {'are ' if only.lasting else ''}{only.told}."
-    if count == 1:
-        return f"The one trial {'is ' if only.lasting else ''}{only.told}."
-    return f"Of {counted(count, 'trial')}, {listed(parts)}."
+    if len(kinds) > 1:
+        return f"Of {counted(count, 'trial')}, {listed(f'{number} {told}' for told, number, _ in kinds)}."
+    ((told, _, verbs),) = kinds
+    who = {1: "The one trial", 2: "Both trials"}.get(count, f"All {count:,} trials")
+    return f"{who} {verbs[count > 1] if verbs else ''}{told}."
 
 
 def _saved(results: Results) -> str:

@@ -6,11 +6,9 @@ from pathlib import Path
 from pipeline.errors import StorageError
 from pipeline.results.leaderboard import configs_at_best
 from pipeline.results.load import Results
-from pipeline.storage.schema import EPOCHS
+from pipeline.storage.schema import metric_columns
 
 __all__ = ["write_tensorboard"]
-
-_FIXED = {column.name for column in EPOCHS}
 
 
 def write_tensorboard(results: Results, folder: Path) -> list[Path]:
@@ -29,8 +27,7 @@ def write_tensorboard(results: Results, folder: Path) -> list[Path]:
     from tensorboardX import SummaryWriter
     from tensorboardX.summary import hparams
 
-    metrics = [name for name in results.epochs.columns if name not in _FIXED and not name.startswith("config_")]
-    shown = [*metrics, "learning_rate"]
+    shown = [*metric_columns(results.epochs.columns), "learning_rate"]
     configs, written = configs_at_best(results), []
     values = dict(zip(results.trials["trial_id"], results.trials["objective"], strict=True))
     try:

@@ -16,7 +16,7 @@ from pipeline.results.leaderboard import configs_at_best, format_number, format_
 from pipeline.results.load import Results
 from pipeline.results.states import STATES
 from pipeline.results.summary import counted, duration
-from pipeline.storage.schema import EPOCHS, metric_column
+from pipeline.storage.schema import metric_column, metric_columns
 
 __all__ = ["trial_row", "trial_view"]
 
@@ -89,8 +89,7 @@ def _facts(results: Results, trial_id: str, row: Mapping[Any, Any]) -> Table:
 
 
 def _epochs(results: Results, epochs: pd.DataFrame) -> Table:
-    fixed = {column.name for column in EPOCHS}
-    metrics = [name for name in epochs.columns if name not in fixed and not name.startswith("config_")]
+    metrics = metric_columns(epochs.columns)
     first = metric_column(results.objective.metric)
     # The objective stands first: it is what the trial is judged by.
     metrics = [name for name in [first, *(name for name in metrics if name != first)] if name in epochs]

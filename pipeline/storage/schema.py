@@ -1,7 +1,7 @@
 """Every table and every column: type, unit and meaning. The documentation of the tables is made from this file."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = [
     "arrow_schema",
     "config_columns",
     "metric_column",
+    "metric_columns",
 ]
 
 SCHEMA_VERSION = 1
@@ -123,6 +124,16 @@ def metric_column(metric: str) -> str:
     name = re.sub(r"\W+", "_", metric, flags=re.ASCII).strip("_").lower()
     reserved = name in {column.name for column in EPOCHS} or name.startswith("config_")
     return name if re.match(r"[a-z_]", name) and not reserved else f"metric_{name}"
+
+
+def metric_columns(columns: Iterable[str]) -> list[str]:
+    """Of the columns of `epochs`, in their order, those that hold metrics.
+
+    Args:
+        columns: Names of columns.
+    """
+    fixed = {column.name for column in EPOCHS}
+    return [name for name in columns if name not in fixed and not name.startswith("config_")]
 
 
 def config_columns(space: Mapping[str, Any]) -> dict[str, pa.DataType]:

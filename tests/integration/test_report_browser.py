@@ -28,7 +28,11 @@ window.addEventListener("load", () => {
   const sized = [...document.querySelectorAll("svg")].map(svg => svg.getBoundingClientRect());
   const column = () => [...document.querySelectorAll("#trials tbody tr")].map(row => row.cells[1].dataset.key);
   const before = column(), button = document.querySelectorAll("#trials thead button")[1];
-  button.click(); const up = column(); button.click(); const down = column();
+  const said = () => [...document.querySelectorAll("#trials th")].map(head => head.getAttribute("aria-sort"));
+  const orders = [said()];
+  button.focus(); const focused = document.activeElement === button;
+  button.click(); const up = column(); orders.push(said()); button.click(); const down = column(); orders.push(said());
+  document.querySelectorAll("#trials thead button")[0].click(); orders.push(said());
   const svg = [...document.querySelectorAll("svg[data-spots]")].find(one => one.getBoundingClientRect().width > 100);
   const [trial, x, y] = JSON.parse(svg.dataset.spots)[0];
   const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
@@ -40,7 +44,7 @@ window.addEventListener("load", () => {
   const told = document.createElement("pre");
   told.id = "told";
   told.textContent = JSON.stringify({
-    faults, before, up, down, hover,
+    faults, before, up, down, hover, orders, focused,
     width: document.documentElement.scrollWidth, window: document.documentElement.clientWidth,
     figures: document.querySelectorAll("figure").length,
     shown: sized.filter(box => box.width > 100 && box.height > 100).length,
@@ -109,6 +113,20 @@ def test_a_click_on_a_column_sorts_the_leaderboard(look: Callable[..., dict[str,
     assert known == sorted(known)
     assert [float(key) for key in down if key] == known[::-1]
     assert up[-1] == down[-1] == ""
+
+
+def test_the_order_of_the_leaderboard_is_told_to_those_who_do_not_see_it(
+    look: Callable[..., dict[str, object]],
+) -> None:
+    """One head says how its column is sorted, from the start; each head is a button, which a keyboard reaches."""
+    told = look("mnist-asha", 1280)
+    orders = told["orders"]
+    assert isinstance(orders, list)
+
+    assert [[(place, order) for place, order in enumerate(said) if order] for said in orders] == [
+        [(1, "descending")], [(1, "ascending")], [(1, "descending")], [(0, "ascending")],
+    ]  # fmt: skip
+    assert told["focused"] is True
 
 
 @pytest.mark.parametrize("width", [1280, 500])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.results.load import Results
 from pipeline.results.plots.scheduling import rungs_of
-from pipeline.results.summary import saved_epochs
+from pipeline.results.summary import saved_epochs, stopped_early
 from pipeline.storage.schema import metric_column
 
 __all__ = ["Agreement", "Doubt", "Stopping", "agreements", "stopping"]
@@ -137,9 +137,7 @@ def stopping(results: Results) -> Stopping:
     was behind often has more to gain: where doubts are few, that is a lower bound.
     """
     saved, whole = saved_epochs(results)
-    stops = results.decisions[results.decisions["kind"].eq("stop") & results.decisions["cutoff"].notna()]
-    # A study that went on with a larger budget may have gone on with a trial it had cut off.
-    stopped = results.trials[results.trials["trial_id"].isin(stops["trial_id"]) & results.trials["state"].eq("stopped")]
+    stopped = stopped_early(results)
     maximum = int(results.job["budget"]["epochs"])
     pace = stopped["seconds"] / stopped["epochs"].clip(lower=1)
     seconds = float(((maximum - stopped["epochs"]).clip(lower=0) * pace).sum())

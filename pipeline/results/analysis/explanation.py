@@ -125,7 +125,8 @@ def of_stopping(stopping: Stopping) -> str:
     if not stopping.stopped:
         return "No trial was stopped by comparison with others."
     saved = (
-        f"{counted(stopping.stopped, 'trial')} were stopped; that saved {counted(stopping.saved_epochs, 'epoch')} of "
+        f"{counted(stopping.stopped, 'trial was', 'trials were')} stopped; that saved "
+        f"{counted(stopping.saved_epochs, 'epoch')} of "
         f"{stopping.whole_epochs:,}, about {duration(stopping.saved_seconds)} of a worker's time."
     )
     if stopping.note:

@@ -39,6 +39,11 @@ def costs(results: Results) -> pd.DataFrame:
     return found
 
 
+def names_batches(results: Results) -> bool:
+    """Whether lines are few enough to be named."""
+    return int(costs(results)["trial_id"].nunique()) <= _NAMED
+
+
 def against_cost(results: Results, ax: Axes, cost: str) -> Axes:
     """Draw the objective of every trial over what it had cost, on a logarithmic axis; few trials are named.
 
@@ -49,7 +54,7 @@ def against_cost(results: Results, ax: Axes, cost: str) -> Axes:
     """
     rows = costs(results)
     best = results.best.trial_id if results.best else None
-    shown = rows.groupby("trial_id")
+    named, shown = names_batches(results), rows.groupby("trial_id")
     sizes = {
         str(row["trial_id"]): config_of({str(name): value for name, value in row.items()}, results.space).get(
             "batch_size"
@@ -64,7 +69,7 @@ def against_cost(results: Results, ax: Axes, cost: str) -> Axes:
             "zorder": 5 if mine else 2,
         }
         ax.plot(track[cost], track["value"], **look)
-        if len(shown) <= _NAMED:
+        if named:
             ax.annotate(
                 format_value(sizes[str(trial)]), (track[cost].iloc[-1], track["value"].iloc[-1]), (3, 0),
                 textcoords="offset points", fontsize=8, va="center", color=ACCENT if mine else INK, zorder=6,

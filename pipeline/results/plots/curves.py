@@ -21,11 +21,20 @@ from pipeline.results.plots.style import (
     by_decade,
     by_magnitude,
     plainly,
+    some_lines,
     window,
 )
 from pipeline.storage.schema import metric_column
 
-__all__ = ["alive_seconds", "best_so_far", "learning_curves", "learning_rates", "progress", "tracks", "train_column"]
+__all__ = [
+    "alive_seconds",
+    "best_so_far",
+    "learning_curves",
+    "learning_rates",
+    "progress",
+    "tracks",
+    "train_column",
+]
 
 _MANY_POINTS = 20_000
 """With more than these, lines become a bitmap within the picture."""
@@ -231,6 +240,7 @@ def _lines(results: Results, ax: Axes, column: str, by: Sequence[str] = ("trial_
         return
     known = results.epochs[np.isfinite(results.epochs[column])]
     found = tracks(known, ["epoch", column], by=by)
+    found = [found[place] for place in some_lines(len(found))]
     many = len(known) > _MANY_POINTS
     alpha = 0.75 if len(found) < 40 else 0.45
     lines = [track for track in found if len(track) > 1]

@@ -21,7 +21,7 @@ PHASES = {"build": THIRD, "train": ACCENT, "evaluate": SECOND, "checkpoint": INK
 
 _NAMED = 40
 _MANY = 1000
-"""With more trials than these, bars become a bitmap within the picture."""
+"""With more trials than these, bars lie so near each other that they are one shape, and a bitmap within the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,11 @@ def where_time_went(results: Results, ax: Axes) -> Axes:
     left = np.zeros(len(trials))
     for phase, colour in PHASES.items():
         right = left + trials[phase].to_numpy()
-        # One collection, not a patch for each bar: those take seconds where trials are many.
-        ax.add_collection(
-            PolyCollection(_bars(rows, left, right), facecolors=colour, linewidths=0, rasterized=len(trials) > _MANY)
-        )
+        # One shape or collection, not a patch for each bar: those take seconds where trials are many.
+        if len(trials) > _MANY:
+            ax.fill_betweenx(rows, left, right, step="mid", color=colour, linewidth=0, rasterized=True)
+        else:
+            ax.add_collection(PolyCollection(_bars(rows, left, right), facecolors=colour, linewidths=0))
         left = right
     shown = min(spent.idle, reach)
     thick = max(0.78, len(trials) / 14)

@@ -24,6 +24,7 @@ from pipeline.results.plots.style import (
     is_listed,
     is_log,
     plainly,
+    some_lines,
     window,
 )
 
@@ -40,6 +41,10 @@ __all__ = [
 
 _SCORED: "WeakKeyDictionary[Results, pd.DataFrame]" = WeakKeyDictionary()
 """Every picture asks for it, and of ten thousand trials it takes a while."""
+
+
+_LETTER = 5.2
+"""Points that a letter of a tick's label takes."""
 
 
 def tuned(results: Results) -> list[str]:
@@ -143,15 +148,15 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         (best, ACCENT, 2.8, 1.0, 4),
     ):
         look: dict[str, Any] = {"colors": colour, "alpha": alpha, "zorder": layer, "rasterized": len(which) > 1500}
+        which = which[some_lines(len(which))]
         lines = [np.column_stack([np.arange(len(line)), line]) for line in heights[which]]
         ax.add_collection(LineCollection(lines, linewidths=width, **look))
-        bridges = [bridge for line in lines for bridge in _bridges(line)]
+        gapped = [line for line in lines if not np.isfinite(line).all()]
+        bridges = [bridge for line in gapped for bridge in _bridges(line)]
         ax.add_collection(LineCollection(bridges, linewidths=0.7 * width, linestyles="dotted", **look))
     titles = [*names, results.objective.metric]
     marks = [*(_marks(domains[name]) for name in names), _objective_marks(worst, top)]
-    figure = ax.get_figure(root=True)
-    room = ax.bbox.width * 72 / (figure.dpi if figure else 72) / len(titles)
-    slanted = max(min(len(title), 16) for title in titles) * 6.5 > room
+    slanted = max(min(len(title), 16) for title in titles) * 6.5 > _width(ax) / len(titles)
     for place, title in enumerate(titles):
         _upright(ax, place, title, marks[place], slanted=slanted)
     ax.set_xlim(-0.35, len(names) + (0.9 if slanted else 0.35))
@@ -271,7 +276,11 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, ax
         count = len(domain.values)
         shown = range(0, count, -(-count // 8))
         limits(-0.5, count - 0.5)
-        line.set_ticks(list(shown), labels=[_short(domain.values[place]) for place in shown])
+        names = [_short(domain.values[place]) for place in shown]
+        turned: dict[str, Any] = {}
+        if axis == "x" and max(map(len, names)) * _LETTER > _width(ax) / len(names):
+            turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
+        line.set_ticks(list(shown), labels=names, **turned)
         ax.grid(False, axis=axis)
         return
     low, high = _bounds(domain)
@@ -285,6 +294,12 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, ax
         low, high = min(low, float(places.min())), max(high, float(places.max()))
     limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
     line.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))
+
+
+def _width(ax: Axes) -> float:
+    """Of the axes, in points."""
+    figure = ax.get_figure(root=True)
+    return float(ax.bbox.width * 72 / (figure.dpi if figure else 72))
 
 
 def _short(value: Any) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "BAD",
     "GRID",
     "INK",
+    "MOST_LINES",
     "MUTED",
     "PAPER",
     "SECOND",
@@ -28,9 +29,13 @@ __all__ = [
     "is_listed",
     "is_log",
     "plainly",
+    "some_lines",
     "style",
     "window",
 ]
+
+MOST_LINES = 2000
+"""Of more lines than these some stand for all: thousands more make the same grey, and seconds of work."""
 
 # Okabe and Ito's palette (2008), darkened where text is set in it. The report replaces each by a variable of its page.
 INK = "#1d2730"
@@ -151,9 +156,19 @@ def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
         return False
     low, high = float(known.min()), float(known.max())
     ax.set_yscale("log")
-    ax.set_ylim(low / 2, high * 2)
+    # Room for what is written at the best point, which is often the lowest.
+    ax.set_ylim(low / (high / low) ** 0.1, high * 2)
     by_decade(ax.yaxis, low, high)
     return True
+
+
+def some_lines(count: int) -> npt.NDArray[np.int64]:
+    """Places of the lines to be drawn among so many: all, or as many as can be told apart, evenly spread.
+
+    Args:
+        count: How many lines there are.
+    """
+    return np.linspace(0, count - 1, min(count, MOST_LINES)).round().astype(np.int64)
 
 
 def window(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:

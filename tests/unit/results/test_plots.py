@@ -2,11 +2,13 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,10 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from pipeline.results import Results, load_results, plots
+from pipeline.results.captions import of_learning_curves
 from pipeline.results.plots.effort import effort
 from pipeline.results.plots.scheduling import ancestry, exploits, rungs_of
-from pipeline.results.plots.space import config_places, scored, tuned
-from pipeline.results.plots.style import ACCENT, by_magnitude, window
+from pipeline.results.plots.space import config_places, parameter_axis, scored, tuned
+from pipeline.results.plots.style import ACCENT, MOST_LINES, by_magnitude, some_lines, window
 from pipeline.space import Choice, LogUniform
 from tests.unit.results import studies
 from tests.unit.results.edges import EDGES
@@ -83,6 +86,19 @@ def test_learning_curves_put_the_best_trial_in_front(asha_results: Results) -> N
     assert "training" in {text.get_text() for text in ax.texts}
 
 
+def test_of_thousands_of_lines_some_stand_for_all(asha_results: Results) -> None:
+    """The first and the last are among them; what is few is drawn whole, and the caption tells of the rest."""
+    assert list(some_lines(3)) == [0, 1, 2]
+    many = some_lines(10_000)
+    assert (len(set(many)), many[0], many[-1]) == (MOST_LINES, 0, 9999)
+    assert list(some_lines(0)) == []
+
+    assert "stand for all" not in of_learning_curves(asha_results)
+    crowd = pd.concat([asha_results.trials] * 100)
+    told = of_learning_curves(replace(asha_results, trials=crowd))
+    assert told.endswith("Of 2,400 trials 2,000, evenly spread, stand for all.")
+
+
 def test_best_so_far_never_falls_and_ends_at_the_best(asha_results: Results) -> None:
     """The step line rises to the study's best value."""
     steps = next(line for line in coloured(drawn(plots.best_so_far, asha_results), ACCENT))
@@ -119,6 +135,20 @@ def test_every_kind_of_domain_can_be_drawn(domains_results: Results, parameter: 
     ax = drawn(plots.objective_against, domains_results, parameter)
     assert sum(len(line.get_xdata()) for line in ax.get_lines()) == len(domains_results.trials)
     assert np.isfinite(config_places(domains_results, domains_results.trials, parameter)).all()
+
+
+def test_names_on_a_narrow_axis_do_not_touch() -> None:
+    """They are turned where side by side they would run into each other, and only there."""
+    figure = Figure(figsize=(3, 2.5))
+    canvas = FigureCanvasAgg(figure)
+    for names, turned in ((("sgd", "adam"), False), (("categorical_crossentropy", "binary_crossentropy", "mse"), True)):
+        figure.clear()
+        ax = figure.add_subplot()
+        parameter_axis(ax, Choice(names), np.array([0.0]))
+        canvas.draw()
+        assert [label.get_rotation() > 0 for label in ax.get_xticklabels()] == [turned] * len(names)
+        places = [label.get_window_extent() for label in ax.get_xticklabels()] if not turned else []
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(places))
 
 
 def test_choices_of_mixed_types_lie_side_by_side(tmp_path: Path) -> None:
@@ -270,4 +300,4 @@ def test_values_that_fall_by_magnitudes_get_a_logarithmic_axis(values: list[floa
     assert by_magnitude(ax, values, mode) is (scale == "log")
     assert ax.get_yscale() == scale
     if scale == "log":
-        assert ax.get_ylim() == (1e-6 / 2, 2e3)
+        assert ax.get_ylim() == pytest.approx((1e-6 / 1e9**0.1, 2e3))

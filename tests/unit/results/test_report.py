@@ -7,6 +7,7 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
@@ -14,12 +15,13 @@ from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results, report
 from pipeline.results.leaderboard import ranked
 from pipeline.results.report import report_page, write_report
-from pipeline.results.summary import duration, saved_epochs
+from pipeline.results.summary import duration, saved_epochs, span_in_words
 from pipeline.results.svg import inline_svg
+from pipeline.space import Choice, LogUniform, Switch
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.unit.results.edges import EDGES
-from tests.unit.results.studies import HOSTILE, START, Recording
+from tests.unit.results.studies import HOSTILE, START, Recording, tune_job
 
 _VOID = {"meta", "link", "br", "img"}
 
@@ -192,6 +194,74 @@ def test_saved_epochs_are_those_of_stopped_trials(asha_results: Results) -> None
     completed = (asha_results.trials["state"] == "completed").sum()
 
     assert saved_epochs(asha_results) == (int((9 - stopped["epochs"]).sum()), 9 * (len(stopped) + completed))
+
+
+def _cut_off(root: Path, *, compared: bool) -> Results:
+    """Two trials of four epochs whose study ends after the second; one of them may be stopped before by comparison."""
+    study = Recording(root, tune_job("cut", scheduler="asha", budget={"trials": 2, "epochs": 4}))
+    for number in range(2):
+        trial = layout.trial_id(number)
+        study.decide(trial, 0, "start", 0.0)
+        for epoch in (1, 2):
+            study.train(trial, epoch, {"lr": 0.1}, 0.1 * number + 0.1 * epoch, 1.0 * epoch)
+        rung = {"rung": 2, "cutoff": 0.25, "value": 0.2} if compared and not number else {}
+        study.decide(trial, 2, "stop", 2.0, "The study's budget of 2 seconds is spent.", **rung)
+    study.end(2.0)
+    return load_results(study.store.uri)
+
+
+def test_what_a_spent_budget_cut_off_is_not_called_early_stopping(tmp_path: Path) -> None:
+    """Neither is it said to have saved epochs: nobody decided against these trials."""
+    results = _cut_off(tmp_path, compared=False)
+    text = _Page(report_page(results)).text
+
+    assert saved_epochs(results) == (0, 0)
+    assert "Both trials were cut off by the study's end." in text
+    assert "trials 2 2 cut off by the end" in text
+    assert "none saved by early stopping" in text
+
+
+def test_both_kinds_of_stops_are_told_apart(tmp_path: Path) -> None:
+    """Only the trial that was compared saved epochs."""
+    results = _cut_off(tmp_path, compared=True)
+    text = _Page(report_page(results)).text
+
+    assert saved_epochs(results) == (2, 4)
+    assert "Of 2 trials, 1 stopped early and 1 cut off by the study's end." in text
+    assert "Early stopping saved 2 epochs of 4 (50%)" in text
+    assert "1 trial was stopped; that saved 2 epochs of 4" in text
+
+
+def test_a_parameter_that_no_trial_has_is_named_and_not_drawn(tmp_path: Path) -> None:
+    """A branch that was never taken has no values: an empty picture would say nothing."""
+    space = {"lr": LogUniform(1e-4, 1.0), "way": Switch({"a": {}, "b": {"decay": LogUniform(0.01, 1.0)}})}
+    study = Recording(tmp_path, tune_job("branch", space=space))
+    for number in range(3):
+        trial, config = layout.trial_id(number), {"lr": 0.1 * (number + 1), "way": "a"}
+        study.decide(trial, 0, "start", 0.0, config_after=config)
+        study.train(trial, 1, config, 0.3 * number, 1.0)
+        study.decide(trial, 1, "finish", 1.0)
+    study.end(1.0)
+    page = _Page(report_page(load_results(study.store.uri)))
+
+    alts = [element.get("aria-label") or "" for element in page.all("div")]
+    assert "Scatter chart of val_accuracy against lr." in alts
+    assert "Scatter chart of val_accuracy against decay." not in alts
+    assert "No trial has decay." in page.text
+
+
+def test_the_table_says_by_which_column_it_is_sorted(page: _Page, domains_results: Results) -> None:
+    """By the objective: downwards where much is good, upwards where little is."""
+    assert [head.get("aria-sort") for head in page.all("th")][:3] == [None, "descending", None]
+    loss = _Page(report_page(domains_results))
+    assert [head.get("aria-sort") for head in loss.all("th")][:3] == [None, "ascending", None]
+
+
+def test_the_best_quarter_of_listed_values_is_listed() -> None:
+    """Between two values that can be chosen there is nothing to be chosen."""
+    assert span_in_words(Choice((32, 64, 128)), pd.Series([128, 32, float("nan"), 128])) == "32, 128"
+    assert span_in_words(LogUniform(0.1, 1.0), pd.Series([0.5, 0.25])) == "0.25 to 0.5"
+    assert span_in_words(LogUniform(0.1, 1.0), pd.Series([float("nan")])) == "–"
 
 
 def test_a_population_shows_its_lineage(pbt_results: Results) -> None:

@@ -1,0 +1,150 @@
+"""A study in MLflow, read back by MLflow."""
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.results import Results
+from pipeline.results.mlflow import Exported, write_mlflow
+
+
+def runs(folder: Path, name: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
+    """The study's run, and those of its trials by their ids; each must be there once."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    found = list(client.search_runs([experiment.experiment_id]))
+    (study,) = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+    trials = {run.data.tags["tunepipe.trial"]: run for run in found if run is not study}
+    assert len(trials) == len(found) - 1
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials.values()} == {study.info.run_id}
+    return client, study, trials
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory, asha_results: Results) -> Path:
+    """A database without runs: MLflow takes long to make one."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    write_mlflow(replace(asha_results, trials=asha_results.trials.head(0), best=None), str(folder))
+    return folder
+
+
+@pytest.fixture
+def folder(empty: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copy(empty / "mlflow.db", tmp_path)
+    return tmp_path
+
+
+def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_results: Results) -> None:
+    """Params are the config, metrics come by epoch at their times, and what failed has failed and says why."""
+    done = write_mlflow(asha_results, str(folder))
+    client, study, trials = runs(folder, "mnist-asha")
+
+    assert done == Exported(f"sqlite:///{folder / 'mlflow.db'}", len(asha_results.trials), 0)
+    assert sorted(trials) == asha_results.trials["trial_id"].to_list()
+    best = asha_results.best
+    assert best is not None
+    assert trials[best.trial_id].data.params == {name: str(value) for name, value in best.config.items()}
+    own = asha_results.epochs[asha_results.epochs["trial_id"] == best.trial_id]
+    told = client.get_metric_history(trials[best.trial_id].info.run_id, "val_accuracy")
+    assert [(one.step, one.value) for one in told] == list(zip(own["epoch"], own["val_accuracy"], strict=True))
+    assert [one.timestamp for one in told] == [int(time.timestamp() * 1000) for time in own["time"]]
+    assert study.data.metrics["best.val_accuracy"] == best.value
+    assert study.data.params["space.units"] == "whole numbers from 16 to 256, uniform in the logarithm"
+    assert {trials[trial].info.status for trial in ("0004", "0009")} == {"FAILED"}
+    assert "ValueError: units" in trials["0004"].data.tags["tunepipe.error"]
+    assert study.info.status == trials[best.trial_id].info.status == "FINISHED"
+
+
+def test_writing_it_twice_doubles_nothing(folder: Path, asha_results: Results) -> None:
+    """The second time every trial is left as it is: the same runs, as many values."""
+    write_mlflow(asha_results, str(folder))
+    client, study, before = runs(folder, "mnist-asha")
+    again = write_mlflow(asha_results, str(folder))
+    _, same, after = runs(folder, "mnist-asha")
+
+    assert (again.written, again.kept) == (0, len(asha_results.trials))
+    assert {trial: run.info.run_id for trial, run in before.items()} == {
+        trial: run.info.run_id for trial, run in after.items()
+    }
+    assert same.info.run_id == study.info.run_id
+    assert len(client.get_metric_history(study.info.run_id, "best.val_accuracy")) == 1
+
+
+def test_a_study_that_has_gone_on_is_brought_up_to_date(folder: Path, asha_results: Results) -> None:
+    """Only the trial that has new epochs is written anew, with all of its epochs."""
+    first = asha_results.best.trial_id  # type: ignore[union-attr]
+    epochs = asha_results.epochs[(asha_results.epochs["trial_id"] != first) | (asha_results.epochs["epoch"] < 3)]
+    trials = asha_results.trials.copy()
+    trials.loc[trials["trial_id"] == first, ["state", "best_epoch"]] = ["running", 2]
+    write_mlflow(replace(asha_results, trials=trials, epochs=epochs, state="running"), str(folder))
+    _, study, before = runs(folder, "mnist-asha")
+    assert study.info.status == before[first].info.status == "RUNNING"
+
+    done = write_mlflow(asha_results, str(folder))
+    client, study, after = runs(folder, "mnist-asha")
+
+    assert (done.written, study.info.status) == (1, "FINISHED")
+    steps = [one.step for one in client.get_metric_history(after[first].info.run_id, "loss")]
+    assert steps == asha_results.epochs.loc[asha_results.epochs["trial_id"] == first, "epoch"].to_list()
+
+
+def test_an_export_that_was_cut_off_is_completed(
+    folder: Path, asha_results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials that are whole stay, the one that was being written is written anew."""
+    log, calls = MlflowClient.log_batch, 0
+
+    def breaks(*arguments: object, **named: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 12:
+            raise OSError("the line is cut")
+        log(*arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", breaks)
+    with pytest.raises(StorageError, match="the line is cut"):
+        write_mlflow(asha_results, str(folder))
+    monkeypatch.undo()
+    done = write_mlflow(asha_results, str(folder))
+    _, _, trials = runs(folder, "mnist-asha")
+
+    assert done.kept > 0
+    assert len(trials) == done.kept + done.written == len(asha_results.trials)
+    assert all("tunepipe.digest" in run.data.tags for run in trials.values())
+
+
+def test_a_parameter_that_was_changed_on_the_way_is_told_by_epoch(folder: Path, pbt_results: Results) -> None:
+    """Under population based training the learning rate of each epoch is a metric; a trial left as drawn has none."""
+    write_mlflow(pbt_results, str(folder))
+    client, _, trials = runs(folder, "mnist-pbt")
+    segments = pbt_results.epochs.groupby("trial_id")["segment"].nunique()
+    changed, same = segments.idxmax(), segments.idxmin()
+    own = pbt_results.epochs[pbt_results.epochs["trial_id"] == changed]
+
+    told = client.get_metric_history(trials[changed].info.run_id, "config_lr")
+    assert segments[changed] > 1
+    assert [one.value for one in told] == own["config_lr"].to_list()
+    assert segments[same] > 1 or "config_lr" not in trials[same].data.metrics
+
+
+def test_a_place_that_mlflow_does_not_know_is_told(asha_results: Results) -> None:
+    """The place, and what can be named instead."""
+    with pytest.raises(StorageError, match=r"MLflow at ftp://nowhere.* Name a tracking URI"):
+        write_mlflow(asha_results, "ftp://nowhere")
+
+
+def test_without_mlflow_the_command_says_what_to_install(
+    asha_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package is optional."""
+    monkeypatch.setitem(sys.modules, "mlflow.tracking", None)
+    with pytest.raises(UsageError, match="pip install mlflow-skinny"):
+        write_mlflow(asha_results, str(tmp_path))
