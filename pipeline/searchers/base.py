@@ -48,6 +48,10 @@ class SearcherSettings:
         """How many configs there are to draw; None for no end."""
         return None
 
+    def number_of(self, space: Mapping[str, Any], config: Config) -> int | None:
+        """Which draw a config of the space is, where each is drawn once; None where nobody can tell beforehand."""
+        return None
+
     def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:
         """Config number `index` of a study.
 
