@@ -10,7 +10,7 @@ from pipeline.errors import TunepipeError, UserError
 from pipeline.schedulers import ASHA, FIFO, PASHA, PB2, PBT, Hyperband, MedianStopping, PromotingASHA
 from pipeline.searchers import CMASearch, GPSearch, GridSearch, RandomSearch, SobolSearch, TPESearch
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
-from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob
+from pipeline.study import Budget, Checkpoints, Objective, Resources, StartFrom, TuneJob
 
 if TYPE_CHECKING:
     from pipeline.execution.run import run
@@ -42,6 +42,7 @@ __all__ = [
     "Resources",
     "SobolSearch",
     "Split",
+    "StartFrom",
     "Switch",
     "TPESearch",
     "TuneJob",

@@ -129,7 +129,10 @@ class Turns:
 
     def _begin(self, trial: Trial) -> Trial:
         given = int(trial.trial_id) < len(self._job.start_with)
-        origin = "A config the study starts with." if given else "Drawn by the searcher."
+        source = self._job.start_from
+        own = "A config the study starts with"
+        start = f"{own}, its own or of {source.study!r}." if source is not None else f"{own}."
+        origin = start if given else "Drawn by the searcher."
         self._decided(DecisionRow(trial.trial_id, 0, "start", origin, config_after=trial.config))
         return self._started(trial)
 

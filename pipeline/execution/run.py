@@ -13,6 +13,7 @@ from pipeline.execution.on_ray import default_workers, here, run_on_ray
 from pipeline.execution.recorder import Recorder
 from pipeline.execution.resuming import last_session, lessened, reconciled
 from pipeline.execution.session import Session
+from pipeline.execution.starting import started_from
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.drawing import fewer
@@ -87,6 +88,7 @@ def run(
     if name is not None:
         job = job.replaced({"name": name})
     store = Store(storage).folder(job.name)
+    job = started_from(job, storage, note)
     saved, last = last_session(store, job, resume=resume, note=note)
     if saved is not None:
         job = reconciled(job, saved, accept_changes=accept_changes)

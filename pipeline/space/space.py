@@ -98,10 +98,9 @@ def number_of(space: Mapping[str, Any], config: Mapping[str, Scalar]) -> int:
     number = 0
     for name, domain in space.items():
         if isinstance(domain, Switch):
-            branch = str(config[name])
-            before = takewhile(lambda other: other != branch, domain.branches)
+            before = takewhile(config[name].__ne__, domain.branches)
             digit = sum(combinations(domain.branches[other]) for other in before)
-            digit += number_of(domain.branches[branch], config)
+            digit += number_of(domain.branches[str(config[name])], config)
         else:
             digit = domain.values.index(config[name]) if isinstance(domain, Choice | Grid) else 0
         number = number * _size(domain) + digit

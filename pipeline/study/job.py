@@ -28,7 +28,7 @@ from pipeline.study.changes import changed
 from pipeline.study.code import Code, Data, is_saved
 from pipeline.study.copies import Copies
 from pipeline.study.faults import NAME, read_faults
-from pipeline.study.parts import Budget, Checkpoints, Objective, Resources
+from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
 from pipeline.study.rules import broken_rules
 
 __all__ = ["TuneJob"]
@@ -73,6 +73,7 @@ class TuneJob(BaseModel):
         scheduler: Who stops trials early: ASHA(…), PBT(…), FIFO(), another of the schedulers, or a name.
         searcher: RandomSearch(), GridSearch(), SobolSearch(), TPESearch(…), CMASearch(…), GPSearch(…), or a name.
         start_with: Configs that are tried before anything is drawn. Each may be partial: what is left out is drawn.
+        start_from: Another study, StartFrom(study, top): its best configs are added to start_with when this one begins.
         budget: When the study ends.
         resources: What one trial gets.
         folds: Cross-validation: a trial trains so many models in step, each compared by another part of the training
@@ -102,6 +103,7 @@ class TuneJob(BaseModel):
     scheduler: Annotated[AnyScheduler, _by_name(SCHEDULERS)] = ASHA()
     searcher: Annotated[AnySearcher, _by_name(SEARCHERS)] = RandomSearch()
     start_with: tuple[dict[StrictStr, ReadScalar], ...] = ()
+    start_from: StartFrom | None = None
     budget: Budget = Budget()
     resources: Resources = Resources()
     folds: Annotated[Whole, Field(ge=1, le=100)] = 1

@@ -98,7 +98,7 @@ def test_branches_are_drawn_equally_often() -> None:
 
 
 def test_combinations_of_branches_follow_each_other() -> None:
-    """Each branch is combined with its own parameters and with what stands beside, nothing twice; each tells its number."""
+    """Each branch is combined with its own parameters and with what stands beside; each tells its number."""
     space = {
         "width": Choice([8, 16]),
         "schedule": Switch(

@@ -28,7 +28,7 @@ def _job(**fields: Any) -> TuneJob:
 
 @pytest.mark.parametrize("kind", SEARCHERS)
 def test_starts_come_first_and_draws_follow_as_without_them(kind: str) -> None:
-    """Trials 0 and 1 are the starts, trial 2 is what the searcher draws as its number 0; a grid leaves out the starts."""
+    """Trials 0 and 1 are the starts, then comes what the searcher draws from its number 0; a grid leaves out starts."""
     space = {"a": Choice([1, 2, 3]), "b": Choice([4, 5]), **({} if kind == "grid" else _SPACE)}
     starts = [{"a": 3, "b": 5}, {"a": 2}]
     job, plain = _job(space=space, searcher=kind, start_with=starts), _job(space=space, searcher=kind)
