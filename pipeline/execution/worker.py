@@ -176,6 +176,7 @@ class Worker:
             time=time.time(),
             node=self._node,
             updates=result.updates,
+            parameters=result.parameters,
         )
 
     def _snapshot(self, trial: TrialInHand) -> Checkpoint:

@@ -16,7 +16,8 @@ class Objective:
     """What is to be made best.
 
     Args:
-        metric: A metric's name, as Keras reports it: `val_accuracy`, `val_loss`, …
+        metric: A metric's name, as Keras reports it: `val_accuracy`, `val_loss`, …; behind the first objective also
+            what a trial costs: `parameters`, `updates`, `seconds_train`, `seconds_evaluate`.
         mode: `max` or `min`.
     """
 

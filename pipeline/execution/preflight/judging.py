@@ -10,6 +10,7 @@ import pipeline
 from pipeline.execution.preflight.configs import blamed
 from pipeline.execution.preflight.finding import Built, DataFacts, Failed, Finding, Trained, Unbuilt
 from pipeline.space import Config
+from pipeline.storage.schema import MEASURES
 from pipeline.study import TuneJob
 
 __all__ = [
@@ -120,8 +121,9 @@ def misses_objective(job: TuneJob, trained: Trained) -> bool:
 def objective_finding(job: TuneJob, trained: Trained) -> Finding:
     """Whether the metrics that the job is judged by are there."""
     there = ", ".join(trained.metrics)
-    missing = [objective.metric for objective in job.objectives if objective.metric not in trained.metrics]
-    if job.objective.metric in missing:
+    known = {*trained.metrics, *(MEASURES if job.model is not None else ("seconds_train",))}
+    missing = [objective.metric for objective in job.objectives[1:] if objective.metric not in known]
+    if job.objective.metric not in trained.metrics:
         return Finding(
             "objective",
             "fault",

@@ -23,15 +23,6 @@ def test_in_the_same_space_the_best_configs_come_whole(asha_results: Results) ->
     assert list(starts.told) == []
 
 
-def test_a_population_starts_with_what_was_in_force_at_the_best_epoch(pbt_results: Results) -> None:
-    """Not with the config that was explored last."""
-    starts = best_starts(pbt_results, {"lr": SPACE["lr"], "momentum": SPACE["momentum"]}, 8, [])
-    expected = [{"lr": config["lr"], "momentum": config["momentum"]} for config in best(pbt_results, 8)]
-    assert list(starts.configs) == expected
-    last = pbt_results.trials.set_index("trial_id").loc[list(starts.trials), "config_lr"].to_list()
-    assert last != [config["lr"] for config in expected]
-
-
 def test_failed_trials_and_those_without_a_value_are_never_among_them(asha_results: Results) -> None:
     """However many are asked for."""
     starts = best_starts(asha_results, SPACE, 10_000, [])
