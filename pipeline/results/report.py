@@ -129,7 +129,8 @@ def _rows(results: Results) -> list[Mapping[str, Any]]:
     """The leaderboard: each cell as its text and the key by which it sorts."""
     trials = {row["trial_id"]: row for row in results.trials.to_dict("records")}
     rows: list[Mapping[str, Any]] = []
-    configs, further = configs_at_best(results), objective_values(results).iloc[:, 1:]
+    configs, values = configs_at_best(results), objective_values(results)
+    further = dict(zip(values.index, values.iloc[:, 1:].to_numpy().tolist(), strict=True))
     on_front = {point.trial_id for point in pareto_front(results)}
     for trial_id in ranked(results):
         row = {str(name): value for name, value in trials[trial_id].items()}
@@ -143,7 +144,7 @@ def _rows(results: Results) -> list[Mapping[str, Any]]:
             (duration(float(row["seconds"])), float(row["seconds"])),
             (row["state"], row["state"]),
         ]
-        others = further.loc[trial_id].tolist()
+        others = further[trial_id]
         cells += [("–", "") if other != other else (format_number(other), repr(other)) for other in others]
         if others:
             cells.append(("yes", 0) if trial_id in on_front else ("–", 1))

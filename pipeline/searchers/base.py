@@ -40,6 +40,9 @@ class SearcherSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
+    resumes: ClassVar[bool] = True
+    """Whether a study can be gone on with: each draw follows from what lies with it."""
+
     def fault(self, space: Mapping[str, Any]) -> str | None:
         """What makes this searcher unfit for `space`, in words; None where it fits."""
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pipeline
 from pipeline.execution.preflight.configs import blamed
 from pipeline.execution.preflight.finding import Built, DataFacts, Failed, Finding, Trained, Unbuilt
+from pipeline.execution.sources import unsaved
 from pipeline.space import Config
 from pipeline.storage.schema import MEASURES
 from pipeline.study import TuneJob
@@ -162,6 +163,9 @@ def models_finding(built: Built, sources: Mapping[str, str]) -> Finding:
 
 def exactness_finding(job: TuneJob, trained: Trained) -> Finding:
     """Whether a trial goes on after a kill as if it had never stopped."""
+    if (why := unsaved(job)) is not None:
+        advice = "After a kill its trials are lost; schedulers and searchers of tunepipe's own can be gone on with."
+        return Finding("resume", "warning", f"The study cannot be resumed: {why}", advice)
     if trained.inexact is not None:
         advice = "The study can be resumed all the same; what was trained twice may differ."
         return Finding("resume", "warning", f"A trial that goes on after a kill may differ: {trained.inexact}", advice)
