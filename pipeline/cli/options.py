@@ -67,13 +67,17 @@ Fields = Annotated[
 Scheduler = Annotated[
     str | None,
     typer.Option(
-        help="Who stops trials early: asha, promoting-asha, pasha, hyperband, median, pbt, pb2 or fifo (nobody).",
+        help="Who stops trials early: asha, promoting-asha, pasha, hyperband, median, pbt, pb2, fifo (nobody), "
+        "or the path of a class of Ray's.",
         show_default=False,
     ),
 ]
 Search = Annotated[
     str | None,
-    typer.Option(help="Who draws configs: random, grid, sobol, tpe, cma or gp.", show_default=False),
+    typer.Option(
+        help="Who draws configs: random, grid, sobol, tpe, cma, gp, or the path of a class of Ray's.",
+        show_default=False,
+    ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Where every draw comes from.", show_default=False)]
 StudyName = Annotated[str | None, typer.Option("--name", help="The study's name; the job's own unless given.")]

@@ -82,7 +82,8 @@ class ForeignSearcher:
                 result = None if failed else {_METRIC: trial.best, "training_iteration": trial.best_epoch}
                 self._asked.on_trial_complete(trial.trial_id, result, error=failed)
             elif not failed:
-                own = {name: value for name, value in trial.config.items() if name in self._drawn}
+                config, drawn = trial.config, self._drawn
+                own = {n: d.unit(config[n]) if isinstance(d, QUniform) else config[n] for n, d in drawn.items()}
                 try:
                     self._asked.add_evaluated_point(own, trial.best)
                 except NotImplementedError:
@@ -98,8 +99,9 @@ def _as_rays(domain: Any) -> Any:
             return tune.loguniform(low, high)
         case IntUniform(low=low, high=high, log=log):
             return (tune.lograndint if log else tune.randint)(low, high + 1)
-        case QUniform(low=low, high=high, q=q):
-            return tune.quniform(low, high, q)
+        case QUniform():
+            # Ray's steps begin at 0: a place among ours is drawn instead.
+            return tune.uniform(0.0, 1.0)
         case Normal(mean=mean, std=std):
             return tune.randn(mean, std)
         case Choice(values=values) | Grid(values=values):
@@ -108,7 +110,9 @@ def _as_rays(domain: Any) -> Any:
 
 
 def _as_ours(domain: Any, value: Any) -> Scalar:
-    """The value as its domain has it: Ray's ends are included, and its steps begin at 0."""
+    """The value as its domain has it: Ray's ends are included."""
+    if isinstance(domain, QUniform):
+        return domain.at(value)
     if domain.contains(value):
         return value  # type: ignore[no-any-return]
     return domain.at(domain.unit(value))  # type: ignore[no-any-return]

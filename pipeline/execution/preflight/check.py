@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.execution.on_ray import here
 from pipeline.execution.preflight import judging
+from pipeline.execution.preflight.classes import classes_finding
 from pipeline.execution.preflight.estimate import Estimate, estimated, time_finding
 from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, unlooked
 from pipeline.execution.preflight.hearing import Hearing, asked_about
@@ -73,6 +74,8 @@ class Preflight:
             with probed(self._storage) as probe:
                 yield from self._placed(probe)
                 yield versions_finding(asked(), installed(list(asked()) or ["ray", "tensorflow", "keras"]))
+                if (named := classes_finding(self.job)) is not None:
+                    yield named
                 if self._address is not None:
                     yield self._cluster(probe)
             if self._unreached:
