@@ -100,7 +100,7 @@ def _as_rays(domain: Any) -> Any:
         case IntUniform(low=low, high=high, log=log):
             return (tune.lograndint if log else tune.randint)(low, high + 1)
         case QUniform():
-            # Ray's steps begin at 0: a place among ours is drawn instead.
+            # Ray wants ends that are steps themselves: a place among the steps is drawn instead.
             return tune.uniform(0.0, 1.0)
         case Normal(mean=mean, std=std):
             return tune.randn(mean, std)
