@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,8 @@ from pipeline.execution.on_ray import set_environment
 from pipeline.study.faults import unknown
 
 __all__ = ["built", "heard"]
+
+_LEFT_OUT = "must be left out: the study sets it"
 
 
 def built(
@@ -41,17 +43,18 @@ def built(
     if (why := next((why for one, why in unfit.items() if issubclass(found, one)), None)) is not None:
         raise InvalidJob("the job", [Fault(field, path, f"must be another one: {why}")])
     taken = inspect.signature(found).parameters
-    free = [name for name in taken if name not in ours]
+    free = [name for name, one in taken.items() if name not in ours and one.kind is not one.VAR_KEYWORD]
+    takes_any = len(free) + sum(name in ours for name in taken) < len(taken)
     faults = [
-        Fault(f"{field}.{name}", value, "must be left out: the study sets it" if name in ours else _unknown(free, name))
+        Fault(f"{field}.{name}", value, _LEFT_OUT if name in ours else unknown("setting", free, name))
         for name, value in settings.items()
-        if name not in free
+        if name in ours or not (takes_any or name in free)
     ]
     if faults:
         raise InvalidJob("the job", faults)
-    given = {name: value for name, value in {**unless_given, **settings, **ours}.items() if name in taken}
+    set_here = {name: value for name, value in {**unless_given, **ours}.items() if name in taken}
     with heard(field, path):
-        return found(**given)
+        return found(**{**set_here, **settings})
 
 
 @contextmanager
@@ -77,14 +80,12 @@ def _found(field: str, path: str, base: type) -> Any:
     except ImportError as error:
         allowed = f"must be a class of Ray Tune that can be imported here ({' '.join(str(error).split())})"
         raise InvalidJob("the job", [Fault(field, path, allowed)]) from None
-    is_class: Callable[[Any], bool] = lambda one: inspect.isclass(one) and issubclass(one, base) and one is not base  # noqa: E731
-    found = getattr(home, name, None)
-    if not is_class(found):
-        there = sorted(other for other, one in vars(home).items() if is_class(one))
-        allowed = f"must be a {base.__name__} of Ray Tune: {_unknown(there, name, 'class of that kind')}"
+    there = {
+        other: one
+        for other, one in vars(home).items()
+        if inspect.isclass(one) and issubclass(one, base) and one is not base
+    }
+    if name not in there:
+        allowed = f"must be a {base.__name__} of Ray Tune: {unknown('class of that kind', sorted(there), name)}"
         raise InvalidJob("the job", [Fault(field, path, allowed)])
-    return found
-
-
-def _unknown(known: list[str], name: str, what: str = "setting") -> str:
-    return unknown(what, known, name)
+    return there[name]

@@ -8,6 +8,7 @@ from ray import tune
 from ray.tune.search import ConcurrencyLimiter, Repeater, Searcher
 
 from pipeline.course.trial import Trial
+from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.foreign import built, heard
 from pipeline.searchers import RaySearch
 from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, Normal, QUniform, Scalar, Uniform, compose
@@ -50,7 +51,10 @@ class ForeignSearcher:
         # Optuna would tell of each study it makes, beside the command's own output.
         logging.getLogger("optuna").setLevel(logging.WARNING)
         with heard("searcher", self._path):
-            self._asked.set_search_properties(_METRIC, job.objective.mode, space)
+            taken = self._asked.set_search_properties(_METRIC, job.objective.mode, space)
+        if not taken:
+            allowed = "must be a searcher that takes the job's space, and without settings that say another"
+            raise InvalidJob("the job", [Fault("searcher", self._path, allowed)])
         self._told: set[str] = set()
 
     def draw(self, index: int, trials: Iterable[Trial]) -> Config | None:

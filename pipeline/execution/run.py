@@ -98,7 +98,7 @@ def run(
         return Outcome(store, already=True)
     number, seconds = (last["number"] + 1, last["seconds"]) if last else (1, 0.0)
     left = last["resume"] if last and saved else None
-    if left and (why := unsaved(job)) is not None:
+    if left and left.get("trials") and (why := unsaved(job)) is not None:
         raise NotResumable(
             f"The study {job.name!r} cannot be gone on with: {why}. Start another with --name, from its best configs "
             f"with --start-from {job.name}; or take a scheduler and a searcher of tunepipe's own."
