@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from pipeline.schedulers.base import SchedulerSettings
+from pipeline.errors import Fault, InvalidJob
+from pipeline.schedulers.base import Scheduler, SchedulerSettings, Setting
 from pipeline.space.elsewhere import OpenSettings
 
 __all__ = ["RayScheduler"]
@@ -31,3 +32,12 @@ class RayScheduler(SchedulerSettings):
     def next_milestone(self, epoch: int, epochs: int) -> int:
         """The next epoch: nobody here knows which ones it waits for."""
         return epoch + 1
+
+    def build(self, setting: Setting) -> Scheduler:
+        """Nothing, where there is no Ray.
+
+        Raises:
+            InvalidJob: Always; who trains builds the class itself.
+        """
+        allowed = "must be a scheduler of tunepipe's own where nothing is trained: asha, median, …"
+        raise InvalidJob("the job", [Fault("scheduler", self.kind, allowed)])

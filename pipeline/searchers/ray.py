@@ -1,13 +1,14 @@
 """A searcher of Ray Tune's, by its class path: only named here, since nothing in this room knows Ray."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from pipeline.searchers.base import SearcherSettings
-from pipeline.space import Switch, walk
+from pipeline.errors import Fault, InvalidJob
+from pipeline.searchers.base import SearcherSettings, Tried
+from pipeline.space import Config, Switch, walk
 from pipeline.space.elsewhere import OpenSettings
 
 __all__ = ["RaySearch"]
@@ -36,3 +37,12 @@ class RaySearch(SearcherSettings):
         if not switches:
             return None
         return f"searchers of Ray's know no Switch, and there is {', '.join(switches)}; random, sobol, tpe and gp do"
+
+    def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:
+        """Nothing, where there is no Ray.
+
+        Raises:
+            InvalidJob: Always; who trains asks the class itself.
+        """
+        allowed = "must be a searcher of tunepipe's own where nothing is trained: random, tpe, …"
+        raise InvalidJob("the job", [Fault("searcher", self.kind, allowed)])

@@ -164,7 +164,9 @@ def models_finding(built: Built, sources: Mapping[str, str]) -> Finding:
 def exactness_finding(job: TuneJob, trained: Trained) -> Finding:
     """Whether a trial goes on after a kill as if it had never stopped."""
     if (why := unsaved(job)) is not None:
-        advice = "After a kill its trials are lost; schedulers and searchers of tunepipe's own can be gone on with."
+        advice = (
+            "Interrupted or killed, it stays as it is then; with tunepipe's own schedulers and searchers it goes on."
+        )
         return Finding("resume", "warning", f"The study cannot be resumed: {why}", advice)
     if trained.inexact is not None:
         advice = "The study can be resumed all the same; what was trained twice may differ."

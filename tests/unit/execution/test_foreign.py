@@ -26,6 +26,7 @@ from pipeline import (
 )
 from pipeline.errors import InvalidJob, NotResumable
 from pipeline.execution.foreign_searcher import ForeignSearcher
+from pipeline.execution.preflight.check import Preflight
 from pipeline.execution.preflight.classes import classes_finding
 from pipeline.execution.preflight.finding import Trained
 from pipeline.execution.preflight.judging import exactness_finding
@@ -35,6 +36,7 @@ from pipeline.schedulers import Scheduler, Setting
 from pipeline.space import fits
 from pipeline.storage import Store
 from pipeline.study import load_study
+from pipeline.study.drawing import config_of_trial
 
 MEDIAN = "ray.tune.schedulers.MedianStoppingRule"
 ASHA = "ray.tune.schedulers.ASHAScheduler"
@@ -203,6 +205,17 @@ def test_a_job_takes_only_classes_of_ray_tunes(fields: dict[str, Any], told: str
         job(**fields)
 
 
+def test_a_check_trains_nothing_under_a_class_that_cannot_be_used(tmp_path: Path) -> None:
+    """The class is the one fault; what training would tell is not looked at."""
+    wrong, told = job(scheduler="ray.tune.schedulers.Nope"), list[str]()
+    preflight = Preflight(
+        wrong, tmp_path, resume=False, accept_changes=False, address=None, seconds=60, note=told.append
+    )
+    findings = {finding.name: finding for finding in preflight.findings()}
+    assert [name for name, finding in findings.items() if finding.level == "fault"] == ["classes"]
+    assert {name for name, finding in findings.items() if not finding.looked} >= {"epoch", "resume", "time"}
+
+
 def test_settings_are_written_beside_the_path() -> None:
     """In Python, as JSON and by --set, one after the other; all the same job."""
     one = job(scheduler=RayScheduler(ASHA, {"grace_period": 2}), searcher=RaySearch(OPTUNA, {"seed": 3}))
@@ -226,6 +239,14 @@ def test_a_study_of_theirs_is_not_resumed(tmp_path: Path) -> None:
     usable = classes_finding(job(scheduler=ASHA, searcher=OPTUNA))
     assert usable is not None
     assert usable.level == "ok"
+
+
+def test_where_nothing_is_trained_there_are_none() -> None:
+    """What plays a study without Ray refuses them as a person's mistake."""
+    with pytest.raises(InvalidJob, match="scheduler: must be a scheduler of tunepipe's own"):
+        RayScheduler(ASHA).build(Setting({}, "max", 6, 3, 0))
+    with pytest.raises(InvalidJob, match="searcher: must be a searcher of tunepipe's own"):
+        config_of_trial(job(searcher=OPTUNA), 0)
 
 
 def test_a_searcher_draws_from_every_kind_of_domain() -> None:
