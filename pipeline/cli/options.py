@@ -25,6 +25,7 @@ __all__ = [
     "Json",
     "Resume",
     "Seconds",
+    "Seed",
     "Storage",
     "TotalEpochs",
     "Trials",

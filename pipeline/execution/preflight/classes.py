@@ -20,9 +20,10 @@ def classes_finding(job: TuneJob) -> Finding | None:
         return None
     setting = Setting(job.space, job.objective.mode, job.budget.epochs, job.budget.trials, job.seed)
     faults: list[Fault] = []
-    for build in (lambda: scheduler_of(job, setting), lambda: draws_of(job)):
+    build = scheduler_of(job)
+    for attempt in (lambda: build and build(setting), lambda: draws_of(job)):
         try:
-            build()
+            attempt()
         except InvalidJob as error:
             faults += error.faults
     if faults:

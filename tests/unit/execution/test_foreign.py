@@ -24,14 +24,14 @@ from pipeline import (
     load_results,
     run,
 )
+from pipeline.course.trial import Trial
 from pipeline.errors import InvalidJob, NotResumable
+from pipeline.execution.foreign_scheduler import ForeignScheduler
 from pipeline.execution.foreign_searcher import ForeignSearcher
 from pipeline.execution.preflight.check import Preflight
 from pipeline.execution.preflight.classes import classes_finding
 from pipeline.execution.preflight.finding import Trained
 from pipeline.execution.preflight.judging import exactness_finding
-from pipeline.execution.sources import scheduler_of
-from pipeline.execution.trial import Trial
 from pipeline.schedulers import Scheduler, Setting
 from pipeline.space import fits
 from pipeline.storage import Store
@@ -99,14 +99,14 @@ def test_rays_median_rule_decides_as_the_same_rule_of_ours(mode: str) -> None:
     setting = Setting({}, mode, 9, 40, 0)
     theirs = RayScheduler(MEDIAN, {"grace_period": 2, "min_samples_required": 3})
     ours = MedianStopping(grace_period=2, min_samples_required=3)
-    found = played(scheduler_of(job(scheduler=theirs), setting), curves, theirs.next_milestone)
+    found = played(ForeignScheduler(theirs, setting), curves, theirs.next_milestone)
     assert found == played(ours.build(setting), curves, ours.next_milestone)
     assert {action for _, action in found} == {"stop", "continue"}
 
 
 def test_a_report_again_is_not_told_again() -> None:
     """After a lost worker a trial reports epochs a second time."""
-    scheduler = scheduler_of(job(scheduler={"kind": ASHA}), Setting({}, "max", 6, 3, 0))
+    scheduler = ForeignScheduler(RayScheduler(ASHA), Setting({}, "max", 6, 3, 0))
     for trial, value in (("0000", 0.9), ("0001", 0.1)):
         scheduler.add(trial, {})
         scheduler.start(trial)
