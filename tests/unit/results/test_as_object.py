@@ -106,7 +106,7 @@ def test_explanations_and_comparisons_are_what_the_documentation_says(
     asha_results: Results, pbt_results: Results
 ) -> None:
     """Every key documented, and no other, is there with a value of the type documented."""
-    *_, of_explanation, of_comparison = documented()
+    *_, of_explanation, _, of_comparison = documented()
     explanation = explanation_object(explained(asha_results))
     comparison = comparison_object(compared({"a": asha_results, "b": pbt_results}))
     for told, wanted in ((explanation, of_explanation), (comparison, of_comparison)):
