@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.base import Dataset, Split
 from pipeline.errors import TunepipeError, UserError
-from pipeline.schedulers import ASHA, FIFO, PASHA, PB2, PBT, Hyperband, MedianStopping, PromotingASHA
-from pipeline.searchers import CMASearch, GPSearch, GridSearch, RandomSearch, SobolSearch, TPESearch
+from pipeline.schedulers import ASHA, FIFO, PASHA, PB2, PBT, Hyperband, MedianStopping, PromotingASHA, RayScheduler
+from pipeline.searchers import CMASearch, GPSearch, GridSearch, RandomSearch, RaySearch, SobolSearch, TPESearch
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
-from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob
+from pipeline.study import Budget, Checkpoints, Objective, Resources, StartFrom, TuneJob
 
 if TYPE_CHECKING:
     from pipeline.execution.run import run
@@ -39,9 +39,12 @@ __all__ = [
     "PromotingASHA",
     "QUniform",
     "RandomSearch",
+    "RayScheduler",
+    "RaySearch",
     "Resources",
     "SobolSearch",
     "Split",
+    "StartFrom",
     "Switch",
     "TPESearch",
     "TuneJob",

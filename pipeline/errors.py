@@ -7,6 +7,7 @@ TunepipeError
 │   │   └── StudyChanged the study to be resumed is of another job; shows the difference
 │   ├── JobNotFound      no job, study or trial of that name
 │   ├── StudyExists      the study's name is taken
+│   ├── NotResumable     the study cannot be gone on with: what decides in it cannot be saved
 │   ├── Superseded       another driver has taken the study over
 │   ├── StorageError     the storage cannot be read or written
 │   ├── ClusterError     a cluster cannot be reached, refuses, or has lost a submission
@@ -33,6 +34,7 @@ __all__ = [
     "JobNotFound",
     "ModelError",
     "NoTrialSucceeded",
+    "NotResumable",
     "ResourcesUnmet",
     "StorageError",
     "StudyChanged",
@@ -137,6 +139,10 @@ class JobNotFound(UserError):
 
 class StudyExists(UserError):
     """The study's name is taken."""
+
+
+class NotResumable(UserError):
+    """The study cannot be gone on with: what decides in it cannot be saved."""
 
 
 class Superseded(UserError):

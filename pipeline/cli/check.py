@@ -11,26 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.options import (
+    STORAGE,
     AcceptChanges,
     Address,
-    Epochs,
-    Fields,
     JobName,
+    JobOptions,
     Json,
     Resume,
-    Scheduler,
-    Search,
-    Seconds,
-    Seed,
     Storage,
-    StudyName,
-    TotalEpochs,
-    Trials,
-    Workers,
-    changes_of,
     job_of,
-    limits,
     note,
+    with_job_options,
 )
 from pipeline.errors import Interrupted
 
@@ -46,19 +37,12 @@ _NAMES = 9
 _LEVELS = 7
 
 
+@with_job_options
 def check(
     job: JobName,
-    trials: Trials = None,
-    epochs: Epochs = None,
-    total_epochs: TotalEpochs = None,
-    seconds: Seconds = None,
-    scheduler: Scheduler = None,
-    search: Search = None,
-    workers: Workers = None,
-    seed: Seed = None,
-    storage: Storage = "studies",
-    name: StudyName = None,
-    set_: Fields = None,
+    *,
+    options: JobOptions,
+    storage: Storage = STORAGE,
     resume: Resume = False,
     accept_changes: AcceptChanges = False,
     address: Address = None,
@@ -69,15 +53,9 @@ def check(
 ) -> None:
     """Check a study before it starts: trains an epoch, builds models, looks at storage, data, resources, versions."""
     from pipeline.execution.preflight.check import Preflight
+    from pipeline.execution.starting import started_from
 
-    given = {
-        **limits(trials, epochs, total_epochs, seconds, workers),
-        "scheduler": scheduler,
-        "searcher": search,
-        "seed": seed,
-        "name": name,
-    }
-    tuned = job_of(job, changes_of(given, set_), storage, resume=resume)
+    tuned = started_from(job_of(job, options.changes(storage), storage, resume=resume), storage, note)
     preflight = Preflight(
         tuned,
         storage,

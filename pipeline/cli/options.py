@@ -1,11 +1,15 @@
 """What several commands share: options, and how a word on the command line becomes a value."""
 
+import functools
+import inspect
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.errors import Fault, InvalidJob
+from pipeline.errors import Fault, InvalidJob, UsageError
 
 if TYPE_CHECKING:
     from pipeline.study import TuneJob
@@ -17,14 +21,12 @@ __all__ = [
     "Epochs",
     "Fields",
     "JobName",
+    "JobOptions",
     "Json",
     "Resume",
-    "Scheduler",
-    "Search",
     "Seconds",
     "Seed",
     "Storage",
-    "StudyName",
     "TotalEpochs",
     "Trials",
     "Workers",
@@ -33,6 +35,7 @@ __all__ = [
     "job_of",
     "limits",
     "note",
+    "with_job_options",
 ]
 
 STORAGE = "studies"
@@ -65,16 +68,32 @@ Fields = Annotated[
 Scheduler = Annotated[
     str | None,
     typer.Option(
-        help="Who stops trials early: asha, promoting-asha, pasha, hyperband, median, pbt, pb2 or fifo (nobody).",
+        help="Who stops trials early: asha, promoting-asha, pasha, hyperband, median, pbt, pb2, fifo (nobody), "
+        "or the path of a class of Ray's.",
         show_default=False,
     ),
 ]
 Search = Annotated[
     str | None,
-    typer.Option(help="Who draws configs: random, grid, sobol, tpe, cma or gp.", show_default=False),
+    typer.Option(
+        help="Who draws configs: random, grid, sobol, tpe, cma, gp, or the path of a class of Ray's.",
+        show_default=False,
+    ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Where every draw comes from.", show_default=False)]
 StudyName = Annotated[str | None, typer.Option("--name", help="The study's name; the job's own unless given.")]
+StartFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--start-from",
+        metavar="STUDY",
+        help="Try the best configs of another study first: its name within --storage, or its folder.",
+        show_default=False,
+    ),
+]
+Top = Annotated[
+    int | None, typer.Option(min=1, help="With --start-from: how many of them; 3 unless given.", show_default=False)
+]
 Resume = Annotated[
     bool,
     typer.Option("--resume", help="Go on with the study if there is one; its budget and resources are kept."),
@@ -82,6 +101,97 @@ Resume = Annotated[
 AcceptChanges = Annotated[
     bool, typer.Option("--accept-changes", help="Resume although the job's code, data or domains have changed.")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """What a command line may change in a job that a study is made of: each field is an option."""
+
+    trials: Trials = None
+    epochs: Epochs = None
+    total_epochs: TotalEpochs = None
+    seconds: Seconds = None
+    scheduler: Scheduler = None
+    search: Search = None
+    workers: Workers = None
+    seed: Seed = None
+    name: StudyName = None
+    start_from: StartFrom = None
+    top: Top = None
+    set_: Fields = None
+
+    def changes(self, storage: str) -> dict[str, Any]:
+        """The options that were given, as changes of a job.
+
+        Args:
+            storage: Where studies lie: --start-from may name one of them.
+
+        Raises:
+            UsageError: --top stands alone.
+            InvalidJob: --set has no `=`.
+        """
+        given = {
+            **limits(self.trials, self.epochs, self.total_epochs, self.seconds, self.workers),
+            "scheduler": self.scheduler,
+            "searcher": self.search,
+            "seed": self.seed,
+            "name": self.name,
+            "start_from": self._start_from(storage),
+        }
+        return changes_of(given, self.set_)
+
+    def words(self, storage: str) -> list[str]:
+        """The same as words of another command line, which may be called from elsewhere."""
+        start_from = self._start_from(storage)
+        options: dict[str, Any] = {
+            "--trials": self.trials,
+            "--epochs": self.epochs,
+            "--total-epochs": self.total_epochs,
+            "--seconds": self.seconds,
+            "--scheduler": self.scheduler,
+            "--search": self.search,
+            "--workers": self.workers,
+            "--seed": self.seed,
+            "--name": self.name,
+            "--start-from": start_from and start_from["study"],
+            "--top": self.top,
+        }
+        words = [word for option, value in options.items() if value is not None for word in (option, str(value))]
+        return words + [word for pair in self.set_ or [] for word in ("--set", pair)]
+
+    def _start_from(self, storage: str) -> dict[str, Any] | None:
+        if self.start_from is None:
+            if self.top is not None:
+                raise UsageError("--top says how many configs of --start-from STUDY are tried first; name the study.")
+            return None
+        from pipeline.cli.location import located
+        from pipeline.storage import Store
+
+        where, name = located(self.start_from, storage)
+        study = name if where == storage else Store(where).folder(name).uri
+        return {"study": study, **({} if self.top is None else {"top": self.top})}
+
+
+def with_job_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameter `options`, JobOptions, becomes one option of the command line for each field."""
+    ours = [
+        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
+        for field in fields(JobOptions)
+    ]
+    signature = inspect.signature(command, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        named = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        parameters += ours if parameter.name == "options" else [named]
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        options = JobOptions(**{parameter.name: given.pop(parameter.name) for parameter in ours})
+        command(options=options, **given)
+
+    called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return called
 
 
 def assignments(pairs: list[str]) -> dict[str, Any]:

@@ -46,6 +46,9 @@ def results(
         str | None,
         typer.Option(help="Columns to sort by, as in state,-seconds; - is downwards.", show_default=False),
     ] = None,
+    front: Annotated[
+        bool, typer.Option("--front", help="Of several objectives: only trials that no other beats in all of them.")
+    ] = False,
     format: Format = None,
     output: Output = None,
     trial: Annotated[
@@ -58,12 +61,12 @@ def results(
     """Show a study's leaderboard and its failures, rows of your choice, or one trial, also while it runs."""
     shape = format_of(format, output)
     order, shown = _names(sort), _names(columns)
-    asked = shape != "table" or bool(where is not None or order or shown)
+    asked = shape != "table" or bool(where is not None or order or shown or front)
     apart = [
         name
         for name, given in {
             "--trial": trial is not None, "--json": as_json, "--watch": watch,
-            "--where, --columns, --sort, --format and --output": asked,
+            "--where, --columns, --sort, --front, --format and --output": asked,
         }.items()
         if given
     ]  # fmt: skip
@@ -76,7 +79,7 @@ def results(
     if trial is not None:
         _show_trial(store, trial_id(trial), as_json=as_json)
     elif asked:
-        _show_chosen(store, where, order, shown, shape, output, top)
+        _show_chosen(store, where, order, shown, shape, output, top, front=front)
     elif watch:
         _watch(store, top or _TOP)
     else:
@@ -86,6 +89,7 @@ def results(
 def show(store: "Store", *, top: int, as_json: bool) -> None:
     """Print a study's results: what `results` does, and `run` at its end."""
     from pipeline.results.as_object import results_object
+    from pipeline.results.front import front_in_words
     from pipeline.results.leaderboard import format_number
     from pipeline.results.load import load_results
 
@@ -95,6 +99,8 @@ def show(store: "Store", *, top: int, as_json: bool) -> None:
         return
     told = stdout_console()
     told.print(_board(found, top))
+    if front := front_in_words(found):
+        told.print(Text(legible(f"\n{front[0].upper()}{front[1:]} --front shows the front alone.")), soft_wrap=True)
     print_failures(found, told)
     if found.test:
         scores = "  ".join(f"{escape(legible(metric))} {format_number(value)}" for metric, value in found.test.items())
@@ -141,15 +147,19 @@ def _show_chosen(
     shape: str,
     output: Path | None,
     top: int | None,
+    *,
+    front: bool,
 ) -> None:
     """Trials of the user's choice; on a terminal, without columns of theirs, as the leaderboard."""
+    from pipeline.results.front import pareto_front
     from pipeline.results.leaderboard import leaderboard
     from pipeline.results.load import load_results
     from pipeline.results.query import select_trials
 
     found = load_results(store.uri)
+    only = [point.trial_id for point in pareto_front(found)] if front else None
     if shape == "table" and not columns:
-        shown = select_trials(found, where=where, sort=sort, columns=["trial_id"])["trial_id"].to_pylist()
+        shown = select_trials(found, where=where, sort=sort, columns=["trial_id"], only=only)["trial_id"].to_pylist()
         told = stdout_console()
         if not shown:
             told.print(f"None of {len(found.trials)} trials is so.")
@@ -160,7 +170,7 @@ def _show_chosen(
         return
     # The best first, as on the leaderboard.
     sort = sort or ["-objective" if found.objective.mode == "max" else "objective"]
-    table = select_trials(found, where=where, sort=sort, columns=columns or None)
+    table = select_trials(found, where=where, sort=sort, columns=columns or None, only=only)
     limit = top if shape != "table" else None
     give_out(table if limit is None else table.slice(0, limit), shape, output, top=top or _TOP)
 

@@ -15,14 +15,11 @@ from pipeline.cli.options import (
     Epochs,
     Fields,
     JobName,
+    JobOptions,
     Json,
     Resume,
-    Scheduler,
-    Search,
     Seconds,
-    Seed,
     Storage,
-    StudyName,
     TotalEpochs,
     Trials,
     Workers,
@@ -30,6 +27,7 @@ from pipeline.cli.options import (
     job_of,
     limits,
     note,
+    with_job_options,
 )
 from pipeline.errors import NoTrialSucceeded
 
@@ -42,33 +40,19 @@ if TYPE_CHECKING:
 __all__ = ["resume", "run"]
 
 
+@with_job_options
 def run(
     job: JobName,
-    trials: Trials = None,
-    epochs: Epochs = None,
-    total_epochs: TotalEpochs = None,
-    seconds: Seconds = None,
-    scheduler: Scheduler = None,
-    search: Search = None,
-    workers: Workers = None,
-    seed: Seed = None,
+    *,
+    options: JobOptions,
     storage: Storage = STORAGE,
-    name: StudyName = None,
-    set_: Fields = None,
     resume: Resume = False,
     accept_changes: AcceptChanges = False,
     address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Run a study: draw configs, train them, stop the poor ones, keep the best."""
-    given = {
-        **limits(trials, epochs, total_epochs, seconds, workers),
-        "scheduler": scheduler,
-        "searcher": search,
-        "seed": seed,
-        "name": name,
-    }
-    tuned = job_of(job, changes_of(given, set_), storage, resume=resume)
+    tuned = job_of(job, options.changes(storage), storage, resume=resume)
     _carry_out(tuned, storage, resume=resume, accept_changes=accept_changes, address=address, as_json=as_json)
 
 

@@ -1,6 +1,7 @@
 """`tunepipe submit`, `status`, `stop`: a study on a cluster, from a laptop."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,26 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.options import (
-    AcceptChanges,
-    Epochs,
-    Fields,
-    JobName,
-    Json,
-    Scheduler,
-    Search,
-    Seconds,
-    Seed,
-    Storage,
-    StudyName,
-    TotalEpochs,
-    Trials,
-    Workers,
-    changes_of,
-    job_of,
-    limits,
-    note,
-)
+from pipeline.cli.options import AcceptChanges, JobName, JobOptions, Json, Storage, job_of, note, with_job_options
 from pipeline.errors import UsageError
 from pipeline.legible import legible, legible_output
 
@@ -52,19 +34,12 @@ SubmissionName = Annotated[
 ]
 
 
+@with_job_options
 def submit(
     job: JobName,
     storage: Storage,
-    trials: Trials = None,
-    epochs: Epochs = None,
-    total_epochs: TotalEpochs = None,
-    seconds: Seconds = None,
-    scheduler: Scheduler = None,
-    search: Search = None,
-    workers: Workers = None,
-    seed: Seed = None,
-    name: StudyName = None,
-    set_: Fields = None,
+    *,
+    options: JobOptions,
     accept_changes: AcceptChanges = False,
     address: Dashboard = None,
     kubernetes: Annotated[bool, typer.Option("--kubernetes", help="As a RayJob of KubeRay.")] = False,
@@ -87,32 +62,15 @@ def submit(
     """Run a study on a cluster, or go on with it there; ends as the study does. Ctrl-C leaves it running."""
     from pipeline.cluster.submitting import everywhere
     from pipeline.cluster.submitting import submit as hand_over
+    from pipeline.execution.starting import started_from
 
-    options: dict[str, Any] = {
-        "--trials": trials,
-        "--epochs": epochs,
-        "--total-epochs": total_epochs,
-        "--seconds": seconds,
-        "--scheduler": scheduler,
-        "--search": search,
-        "--workers": workers,
-        "--seed": seed,
-        "--name": name,
-    }
-    # A mistake is told here and now, not by the cluster.
-    given = {
-        **limits(trials, epochs, total_epochs, seconds, workers),
-        "scheduler": scheduler,
-        "searcher": search,
-        "seed": seed,
-        "name": name,
-    }
     if gpus_per_trial is not None:
-        set_ = [*(set_ or []), f"resources.gpus={gpus_per_trial:g}"]
+        options = replace(options, set_=[*(options.set_ or []), f"resources.gpus={gpus_per_trial:g}"])
     storage = everywhere(storage)
-    tuned = job_of(job, changes_of(given, set_), storage, resume=False)
-    words = [word for option, value in options.items() if value is not None for word in (option, str(value))]
-    words += [word for pair in set_ or [] for word in ("--set", pair)]
+    # A mistake is told here and now, not by the cluster.
+    tuned = job_of(job, options.changes(storage), storage, resume=False)
+    started_from(tuned, storage, note)
+    words = options.words(storage)
     words += ["--accept-changes"] if accept_changes else []
     if kubernetes:
         from pipeline.cli.kubernetes import Target, submit_rayjob

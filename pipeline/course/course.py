@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from pipeline.course.decided import DecisionRow, decision_row, exploit_rows
+from pipeline.course.draws import Draw, own_draw
 from pipeline.course.limits import alike, spent
 from pipeline.course.messages import Report
 from pipeline.course.standing import Standing
 from pipeline.course.trial import Trial
 from pipeline.course.turns import Turns
-from pipeline.schedulers import Decision, Setting
+from pipeline.schedulers import Decision, Scheduler, Setting
 from pipeline.study import TuneJob
 from pipeline.study.drawing import trials_in_all
 
@@ -28,9 +29,19 @@ class Course:
         job: What is tuned.
         decided: Is told every decision, in order.
         seconds: Tells how long the study has taken.
+        build: Makes the scheduler, where the job's own settings cannot.
+        draw: Gives the configs, where the job's own searcher cannot.
     """
 
-    def __init__(self, job: TuneJob, decided: Callable[[DecisionRow], None], seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        job: TuneJob,
+        decided: Callable[[DecisionRow], None],
+        seconds: Callable[[], float],
+        *,
+        build: Callable[[Setting], Scheduler] | None = None,
+        draw: Draw | None = None,
+    ) -> None:
         self._job, self._tell, self._seconds = job, decided, seconds
         self.limit = trials_in_all(job)
         setting = Setting(
@@ -40,10 +51,10 @@ class Course:
             trials=self.limit,
             seed=job.seed,
         )
-        self.scheduler = job.scheduler.build(setting)
+        self.scheduler = (build or job.scheduler.build)(setting)
         self.standing = Standing(job.objective)
         self.trials: dict[str, Trial] = {}
-        self._turns = Turns(job, self.scheduler, decided, self.trials, limit=self.limit)
+        self._turns = Turns(job, self.scheduler, decided, self.trials, limit=self.limit, draw=draw or own_draw(job))
         self.total_epochs = 0
         self.over: str | None = None
         self.interrupted = False

@@ -81,6 +81,7 @@ class EpochRow:
     time: float
     node: str
     updates: int | None = None
+    parameters: int | None = None
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "EpochRow":

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from pipeline.course.decided import DecisionRow, decision_row
-from pipeline.course.trial import Trial, tried
+from pipeline.course.draws import Draw
+from pipeline.course.trial import Trial
 from pipeline.schedulers import Chosen, Decision, Scheduler
 from pipeline.study import TuneJob, layout
-from pipeline.study.drawing import config_of_trial, seed_of_trial
+from pipeline.study.drawing import seed_of_trial
 
 __all__ = ["Turns"]
 
@@ -24,6 +25,7 @@ class Turns:
         decided: Is told every decision.
         trials: All trials by id, in the order of their draw; new ones are added.
         limit: How many trials the study has at most.
+        draw: Gives the config of a new one, by its number and the trials before; None where there is none now.
     """
 
     def __init__(
@@ -34,9 +36,10 @@ class Turns:
         trials: dict[str, Trial],
         *,
         limit: int,
+        draw: Draw,
     ) -> None:
         self._job, self._scheduler, self._decided = job, scheduler, decided
-        self._trials, self._limit = trials, limit
+        self._trials, self._limit, self._draw = trials, limit, draw
         self._live: dict[str, Trial] = {}
 
     def take(self) -> Trial | None:
@@ -121,7 +124,9 @@ class Turns:
         if index >= self._limit:
             return None
         job = self._job
-        config = config_of_trial(job, index, (tried(trial, job.objective.mode) for trial in self._trials.values()))
+        config = self._draw(index, self._trials.values())
+        if config is None:
+            return None
         trial = Trial(layout.trial_id(index), config, seed_of_trial(job, index))
         self._trials[trial.trial_id] = self._live[trial.trial_id] = trial
         self._scheduler.add(trial.trial_id, config)
@@ -129,7 +134,10 @@ class Turns:
 
     def _begin(self, trial: Trial) -> Trial:
         given = int(trial.trial_id) < len(self._job.start_with)
-        origin = "A config the study starts with." if given else "Drawn by the searcher."
+        source = self._job.start_from
+        own = "A config the study starts with"
+        start = f"{own}, its own or of {source.study!r}." if source is not None else f"{own}."
+        origin = start if given else "Drawn by the searcher."
         self._decided(DecisionRow(trial.trial_id, 0, "start", origin, config_after=trial.config))
         return self._started(trial)
 

@@ -17,7 +17,7 @@ from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout
 
-__all__ = ["ENVIRONMENT", "default_workers", "here", "run_on_ray"]
+__all__ = ["ENVIRONMENT", "default_workers", "here", "run_on_ray", "set_environment"]
 
 _STARTS = 2
 
@@ -88,11 +88,16 @@ def run_on_ray(
         _tune(session, store, load_data(), workers, folder, interrupts)
 
 
+def set_environment() -> None:
+    """Tell Ray, which may not be imported yet, how it is to behave in this process and those it starts."""
+    for key, value in ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+
+
 @contextlib.contextmanager
 def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
     """A Ray cluster, and how many trials it trains at once."""
-    for key, value in ENVIRONMENT.items():
-        os.environ.setdefault(key, value)
+    set_environment()
     import ray
 
     arguments: dict[str, Any] = {

@@ -98,7 +98,11 @@ def reconciled(job: TuneJob, saved: TuneJob, *, accept_changes: bool = False) ->
     Raises:
         StudyChanged: What is tuned is not the same; shows the difference.
     """
-    unchanged = {name: getattr(saved, name) for name in _CODE if _same(getattr(saved, name), getattr(job, name))}
+    unchanged: dict[str, Any] = {
+        name: getattr(saved, name) for name in _CODE if _same(getattr(saved, name), getattr(job, name))
+    }
+    if _starts_alike(job, saved):
+        unchanged |= {"start_from": saved.start_from, "start_with": saved.start_with}
     job = job.replaced(unchanged)
     old, new = saved.to_json(), job.to_json()
     faults: list[Fault] = []
@@ -136,6 +140,12 @@ def lessened(job: TuneJob, saved: TuneJob) -> str | None:
 
 def _same(saved: Any, now: Any) -> bool:
     return same_code(saved, now) if callable(saved) and callable(now) else False
+
+
+def _starts_alike(job: TuneJob, saved: TuneJob) -> bool:
+    """Whether a job says no other start than its study had: what came from another study stands behind its own."""
+    same = job.start_from in (None, saved.start_from)
+    return saved.start_from is not None and same and saved.start_with[: len(job.start_with)] == job.start_with
 
 
 def _same_columns(saved: TuneJob, job: TuneJob) -> bool:

@@ -7,12 +7,14 @@ from typing import Any, Protocol
 
 from pipeline import datasets
 from pipeline.datasets import Dataset
-from pipeline.errors import Interrupted, NoTrialSucceeded, StorageError, Superseded, UserError
+from pipeline.errors import Interrupted, NotResumable, NoTrialSucceeded, StorageError, Superseded, UserError
 from pipeline.execution.in_process import run_in_process
 from pipeline.execution.on_ray import default_workers, here, run_on_ray
 from pipeline.execution.recorder import Recorder
 from pipeline.execution.resuming import last_session, lessened, reconciled
 from pipeline.execution.session import Session
+from pipeline.execution.sources import unsaved
+from pipeline.execution.starting import started_from
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.drawing import fewer
@@ -78,6 +80,7 @@ def run(
 
     Raises:
         StudyExists: There is a study of that name, and `resume` is not set, or its driver is alive.
+        NotResumable: A class of Ray Tune's decides in the study to be resumed.
         StudyChanged: The study to be resumed is of another job; says what differs.
         Superseded: Another driver took the study over meanwhile.
         NoTrialSucceeded: The study ended without a value.
@@ -87,6 +90,7 @@ def run(
     if name is not None:
         job = job.replaced({"name": name})
     store = Store(storage).folder(job.name)
+    job = started_from(job, storage, note)
     saved, last = last_session(store, job, resume=resume, note=note)
     if saved is not None:
         job = reconciled(job, saved, accept_changes=accept_changes)
@@ -94,6 +98,11 @@ def run(
         return Outcome(store, already=True)
     number, seconds = (last["number"] + 1, last["seconds"]) if last else (1, 0.0)
     left = last["resume"] if last and saved else None
+    if left and left.get("trials") and (why := unsaved(job)) is not None:
+        raise NotResumable(
+            f"The study {job.name!r} cannot be gone on with: {why}. Start another with --name, from its best configs "
+            f"with --start-from {job.name}; or take a scheduler and a searcher of tunepipe's own."
+        )
     decided = left.get("decided", 0) if left else 0
     if last is not None and type(decided) is not int:
         raise _unusable(last, job, f"it decided {decided!r:.100}")
@@ -122,9 +131,9 @@ def run(
 
 
 def _interrupted(job: TuneJob, store: Store) -> Interrupted:
-    return Interrupted(
-        f"The study {job.name!r} was interrupted; its tables are whole. Go on with `tunepipe resume {store.uri}`."
-    )
+    why = unsaved(job)
+    further = f"It cannot be gone on with: {why}" if why else f"Go on with `tunepipe resume {store.uri}`"
+    return Interrupted(f"The study {job.name!r} was interrupted; its tables are whole. {further}.")
 
 
 def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:

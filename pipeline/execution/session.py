@@ -17,6 +17,7 @@ from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.more import give_more
 from pipeline.execution.recorder import Recorder
 from pipeline.execution.retention import Retention
+from pipeline.execution.sources import draws_of, scheduler_of
 from pipeline.execution.watch import Watch
 from pipeline.execution.winners_turn import WinnersTurn
 from pipeline.storage import Store
@@ -40,7 +41,9 @@ class Session:
 
     def __init__(self, job: TuneJob, store: Store, recorder: Recorder) -> None:
         self._job, self._recorder = job, recorder
-        self.course = Course(job, recorder.decision, lambda: recorder.seconds)
+        self.course = Course(
+            job, recorder.decision, lambda: recorder.seconds, build=scheduler_of(job), draw=draws_of(job)
+        )
         self._retention = Retention(store, job, self.course.scheduler, recorder.check)
         self.watch = Watch(job.resources)
         self.epochs_before = 0

@@ -177,6 +177,7 @@ class Worker:
             time=time.time(),
             node=self._node,
             updates=result.updates,
+            parameters=result.parameters,
         )
 
     def _snapshot(self, trial: TrialInHand) -> Checkpoint:

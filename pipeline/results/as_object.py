@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.results.failures import causes
+from pipeline.results.front import pareto_front
 from pipeline.results.load import Results, config_of
 from pipeline.results.overview import StudyRow
 from pipeline.results.trial import trial_row
@@ -36,7 +37,12 @@ def results_object(results: Results) -> dict[str, Any]:
         "location": results.location,
         "seconds": results.seconds,
         "objective": {"metric": objective.metric, "mode": objective.mode},
+        "objectives": [{"metric": one.metric, "mode": one.mode} for one in results.objectives],
         "best": best and {"trial_id": best.trial_id, "value": best.value, "epoch": best.epoch, "config": best.config},
+        "front": [
+            {"trial_id": point.trial_id, "epoch": point.epoch, "values": dict(point.values)}
+            for point in pareto_front(results)
+        ],
         "test": None if results.test is None else {name: _plain(value) for name, value in results.test.items()},
         "trials": [_trial(row, space) for row in results.trials.to_dict("records")],
         "failures": [

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from pipeline.results.front import pareto_front
 from pipeline.results.leaderboard import format_number, format_value
 from pipeline.results.load import Results
 from pipeline.results.plots.cost import COSTS, costs
@@ -29,6 +30,7 @@ __all__ = [
     "of_rungs",
     "of_schedule",
     "of_time",
+    "of_trade_off",
 ]
 
 _FEW = 5
@@ -186,6 +188,19 @@ def of_time(results: Results) -> str:
     parts = [f"{share:.0%} {name}" for name, share in shares.items() if share >= 0.005]
     workers = f"{counted(spent.workers, 'worker')} had {duration(whole)}" + (" together" if spent.workers > 1 else "")
     return f"{workers}: {listed([*parts, f'{spent.idle / whole:.0%} idle, starting included'])}."
+
+
+def of_trade_off(results: Results, metric: str) -> str:
+    """How many trials are on the front, and its two ends."""
+    first, points = results.objective.metric, pareto_front(results)
+    if not points:
+        return "No trial has a value of every objective."
+    ends = [points[0]] if len(points) == 1 else [points[0], points[-1]]
+    told = " to ".join(
+        f"{first} {format_number(end.values[first])} with {metric} {format_number(end.values[metric])}" for end in ends
+    )
+    many = f"{len(points)} of {counted(len(results.trials), 'trial')} {'is' if len(points) == 1 else 'are'}"
+    return f"{many} on the front: {'from ' if len(points) > 1 else ''}{told}."
 
 
 def of_deviations(results: Results) -> str:

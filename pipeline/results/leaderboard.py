@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.legible import legible
+from pipeline.results.front import objective_values, pareto_front
 from pipeline.results.load import Results, configs_of
 from pipeline.results.states import STATES
 from pipeline.space import Config
-from pipeline.storage.schema import metric_column
 
 __all__ = [
     "Line",
@@ -30,10 +29,13 @@ __all__ = [
     "ranked",
 ]
 
+_FRONT = "front"
+"""The column that marks who is on the front of several objectives."""
+
 _STATE = 5
 """The place of the column that is coloured."""
 
-_WORDS = ("trial", "state")
+_WORDS = ("trial", "state", _FRONT)
 """Columns that hold no numbers."""
 
 
@@ -149,7 +151,7 @@ def lines(
             str(row["epochs"]),
             f"{row['seconds']:.1f}",
             str(row["state"]),
-            *(format_number(value) if value == value else "–" for value in further.get(trial_id, [])),
+            *further.get(trial_id, []),
             *(format_value(config[name]) if name in config else "–" for name in _drawn(results)),
         ]
         best = results.best is not None and trial_id == results.best.trial_id
@@ -184,17 +186,23 @@ def outline(results: Results) -> str:
 
 
 def _further(results: Results) -> list[str]:
-    """The metrics of the objectives behind the first."""
-    return [str(objective["metric"]) for objective in results.job["objectives"][1:]]
+    """The columns of objectives behind the first: their metrics, and the mark of the front."""
+    metrics = [objective.metric for objective in results.objectives[1:]]
+    return [*metrics, _FRONT] if metrics else []
 
 
-def _further_at_best(results: Results) -> dict[str, list[float]]:
-    """Their values at each trial's best epoch, NaN where there is none."""
-    wanted = [metric_column(metric) for metric in _further(results)]
-    epochs = results.epochs.merge(results.trials[["trial_id", "best_epoch"]], on="trial_id")
-    rows = epochs[epochs["epoch"] == epochs["best_epoch"]].set_index("trial_id").reindex(results.trials["trial_id"])
-    values = rows.reindex(columns=wanted).to_numpy(np.float64)
-    return dict(zip(map(str, rows.index), values.tolist(), strict=True))
+def _further_at_best(results: Results) -> dict[str, list[str]]:
+    """What stands in these columns for each trial: values at its best epoch."""
+    if not results.objectives[1:]:
+        return {}
+    values, on_front = objective_values(results), {point.trial_id for point in pareto_front(results)}
+    return {
+        str(trial): [
+            *(format_number(value) if value == value else "–" for value in row[1:]),
+            "yes" if trial in on_front else "",
+        ]
+        for trial, row in zip(values.index, values.to_numpy().tolist(), strict=True)
+    }
 
 
 def _drawn(results: Results) -> list[str]:

@@ -97,6 +97,11 @@ class Results:
         return Objective(**self.job["objectives"][0])
 
     @property
+    def objectives(self) -> list[Objective]:
+        """All objectives, the first one first."""
+        return [Objective(**fields) for fields in self.job["objectives"]]
+
+    @property
     def space(self) -> Space:
         """What was tuned: parameter name → domain or constant; those of a switch's branches stand beside it."""
         return parameters_of(self.study)

@@ -49,6 +49,7 @@ def _all(results: Results) -> Iterator[Section]:
                 )
             ],
         )  # fmt: skip
+        yield from _of_objectives(results)
         yield from _of_models(results)
         yield from _of_costs(results)
         yield from _of_planes(results)
@@ -146,6 +147,27 @@ def _all(results: Results) -> Iterator[Section]:
                 )
             ],
         )  # fmt: skip
+
+
+def _of_objectives(results: Results) -> Iterator[Section]:
+    first, *others = results.objectives
+    if not others:
+        return
+
+    def panel(place: int, metric: str) -> Picture:
+        return picture(
+            results, f"objectives-{place}", lambda results, ax: plots.trade_off(results, ax, metric),
+            captions.of_trade_off(results, metric), 380, 300,
+            f"Scatter chart of {first.metric} against {metric}, with the front of the trials that no other beats.",
+            spots.of_trade_off(results, metric),
+        )  # fmt: skip
+
+    yield Section(
+        "One objective against another",
+        "Each point is a trial at its best epoch in the first objective. Those in colour are on the front: no other "
+        "trial is as good in every objective and better in one. The large one is the winner, the best in the first.",
+        [panel(place, objective.metric) for place, objective in enumerate(others)],
+    )
 
 
 def _of_models(results: Results) -> Iterator[Section]:

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import UsageError
 from pipeline.results.load import Results
@@ -50,7 +51,12 @@ def query(studies: Mapping[str, Results], sql: str) -> pa.Table:
 
 
 def select_trials(
-    results: Results, *, where: str | None = None, sort: Sequence[str] = (), columns: Sequence[str] | None = None
+    results: Results,
+    *,
+    where: str | None = None,
+    sort: Sequence[str] = (),
+    columns: Sequence[str] | None = None,
+    only: Collection[str] | None = None,
 ) -> pa.Table:
     """Rows and columns of the table `trials`.
 
@@ -60,11 +66,14 @@ def select_trials(
         sort: Columns to sort by, the first before the others; `-` before a name sorts it downwards. Rows without a
             value come last. By trial unless given.
         columns: Which columns, in this order; all unless given.
+        only: Ids of the trials that are meant; all unless given.
 
     Raises:
         UsageError: A column is not there, or the condition cannot be read.
     """
     table = _arrow(results, "trials", results.name)
+    if only is not None:
+        table = table.filter(pc.is_in(table["trial_id"], value_set=pa.array(list(only), pa.string())))
     known = table.column_names
     for name in [name.removeprefix("-") for name in sort]:
         _there(name, known, "--sort")

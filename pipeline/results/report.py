@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from pipeline.legible import legible
 from pipeline.results.failures import causes
+from pipeline.results.front import objective_values, pareto_front
 from pipeline.results.leaderboard import configs_at_best, format_number, format_value, ranked
 from pipeline.results.load import Results, load_results
 from pipeline.results.pictures import sections
@@ -126,7 +127,9 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
 def _columns(results: Results) -> list[tuple[str, bool]]:
     """The leaderboard's columns: name, and whether it holds numbers."""
     fixed = [(results.objective.metric, True), ("at epoch", True), ("epochs", True), ("time", True), ("state", False)]
-    return [("trial", False), *fixed, *((name, _numeric(results, name)) for name in tuned(results))]
+    others = [(objective.metric, True) for objective in results.objectives[1:]]
+    further = [*others, ("front", False)] if others else []
+    return [("trial", False), *fixed, *further, *((name, _numeric(results, name)) for name in tuned(results))]
 
 
 def _numeric(results: Results, parameter: str) -> bool:
@@ -138,7 +141,9 @@ def _rows(results: Results) -> list[Mapping[str, Any]]:
     """The leaderboard: each cell as its text and the key by which it sorts."""
     trials = {row["trial_id"]: row for row in results.trials.to_dict("records")}
     rows: list[Mapping[str, Any]] = []
-    configs = configs_at_best(results)
+    configs, values = configs_at_best(results), objective_values(results)
+    further = dict(zip(values.index, values.iloc[:, 1:].to_numpy().tolist(), strict=True))
+    on_front = {point.trial_id for point in pareto_front(results)}
     for trial_id in ranked(results):
         row = {str(name): value for name, value in trials[trial_id].items()}
         value, known = float(row["objective"]), math.isfinite(float(row["objective"]))
@@ -151,6 +156,10 @@ def _rows(results: Results) -> list[Mapping[str, Any]]:
             (duration(float(row["seconds"])), float(row["seconds"])),
             (row["state"], row["state"]),
         ]
+        others = further[trial_id]
+        cells += [("–", "") if other != other else (format_number(other), repr(other)) for other in others]
+        if others:
+            cells.append(("yes", 0) if trial_id in on_front else ("–", 1))
         config = configs[trial_id]
         for name in tuned(results):
             setting = config.get(name)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.results.front import front_in_words
 from pipeline.results.leaderboard import format_number, format_value
 from pipeline.results.load import Results
 from pipeline.results.states import STATES
@@ -29,7 +30,11 @@ _MANY = 8
 
 def paragraphs(results: Results) -> list[str]:
     """The study in three paragraphs: what was tuned, what is best, what the others came to and how long it took."""
-    told = [(_what(results),), (_best(results), _test(results)), (_others(results), _saved(results), _time(results))]
+    told = [
+        (_what(results),),
+        (_best(results), _front(results), _test(results)),
+        (_others(results), _saved(results), _time(results)),
+    ]
     return [" ".join(filter(None, paragraph)) for paragraph in told]
 
 
@@ -144,6 +149,11 @@ def _best(results: Results) -> str:
         f"The best is trial {best.trial_id} with {results.objective.metric} {format_number(best.value)} at epoch "
         f"{best.epoch}" + (f": {config}." if config else ".")
     )
+
+
+def _front(results: Results) -> str:
+    told = front_in_words(results) if results.best is not None else ""
+    return told[:1].upper() + told[1:]
 
 
 def _test(results: Results) -> str:

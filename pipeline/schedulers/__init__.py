@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import Discriminator, Tag
 
 from pipeline.schedulers.asha import ASHA
 from pipeline.schedulers.base import Action, Chosen, Decision, Mode, Scheduler, SchedulerSettings, Setting
@@ -13,6 +13,8 @@ from pipeline.schedulers.pasha import PASHA
 from pipeline.schedulers.pb2 import PB2
 from pipeline.schedulers.pbt import PBT
 from pipeline.schedulers.promoting import PromotingASHA
+from pipeline.schedulers.ray import RayScheduler
+from pipeline.space.elsewhere import kind_of
 
 __all__ = [
     "ASHA",
@@ -29,6 +31,7 @@ __all__ = [
     "MedianStopping",
     "Mode",
     "PromotingASHA",
+    "RayScheduler",
     "Scheduler",
     "SchedulerSettings",
     "Setting",
@@ -47,5 +50,15 @@ SCHEDULERS: dict[str, type[SchedulerSettings]] = {
 """Every scheduler by the name the command line knows it by."""
 
 AnyScheduler: TypeAlias = Annotated[
-    ASHA | PromotingASHA | PASHA | Hyperband | MedianStopping | PBT | PB2 | FIFO, Field(discriminator="kind")
+    Annotated[ASHA, Tag("asha")]
+    | Annotated[PromotingASHA, Tag("promoting-asha")]
+    | Annotated[PASHA, Tag("pasha")]
+    | Annotated[Hyperband, Tag("hyperband")]
+    | Annotated[MedianStopping, Tag("median")]
+    | Annotated[PBT, Tag("pbt")]
+    | Annotated[PB2, Tag("pb2")]
+    | Annotated[FIFO, Tag("fifo")]
+    | Annotated[RayScheduler, Tag("ray")],
+    Discriminator(kind_of),
 ]
+"""The settings of any of them, or of a class of Ray Tune's, told by its kind."""

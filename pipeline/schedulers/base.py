@@ -172,6 +172,9 @@ class SchedulerSettings:
     exploits: ClassVar[bool] = False
     """Whether trials take over the weights of others, and their configs change while they train."""
 
+    resumes: ClassVar[bool] = True
+    """Whether a study can be gone on with: what the state machine knows can be saved."""
+
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """What makes these settings unfit for a study's budget; nothing where they fit.
 

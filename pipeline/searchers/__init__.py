@@ -2,15 +2,17 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import Discriminator, Tag
 
 from pipeline.searchers.base import SearcherSettings, Tried
 from pipeline.searchers.cma import CMASearch
 from pipeline.searchers.gp import GPSearch
 from pipeline.searchers.grid import GridSearch
 from pipeline.searchers.random import RandomSearch
+from pipeline.searchers.ray import RaySearch
 from pipeline.searchers.sobol import SobolSearch
 from pipeline.searchers.tpe import TPESearch
+from pipeline.space.elsewhere import kind_of
 
 __all__ = [
     "SEARCHERS",
@@ -19,6 +21,7 @@ __all__ = [
     "GPSearch",
     "GridSearch",
     "RandomSearch",
+    "RaySearch",
     "SearcherSettings",
     "SobolSearch",
     "TPESearch",
@@ -36,5 +39,13 @@ SEARCHERS: dict[str, type[SearcherSettings]] = {
 """Every searcher by the name the command line knows it by."""
 
 AnySearcher: TypeAlias = Annotated[
-    CMASearch | GPSearch | GridSearch | RandomSearch | SobolSearch | TPESearch, Field(discriminator="kind")
+    Annotated[CMASearch, Tag("cma")]
+    | Annotated[GPSearch, Tag("gp")]
+    | Annotated[GridSearch, Tag("grid")]
+    | Annotated[RandomSearch, Tag("random")]
+    | Annotated[SobolSearch, Tag("sobol")]
+    | Annotated[TPESearch, Tag("tpe")]
+    | Annotated[RaySearch, Tag("ray")],
+    Discriminator(kind_of),
 ]
+"""The settings of any of them, or of a class of Ray Tune's, told by its kind."""

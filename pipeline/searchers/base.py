@@ -40,12 +40,19 @@ class SearcherSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
+    resumes: ClassVar[bool] = True
+    """Whether a study can be gone on with: each draw follows from what lies with it."""
+
     def fault(self, space: Mapping[str, Any]) -> str | None:
         """What makes this searcher unfit for `space`, in words; None where it fits."""
         return None
 
     def size(self, space: Mapping[str, Any]) -> int | None:
         """How many configs there are to draw; None for no end."""
+        return None
+
+    def number_of(self, space: Mapping[str, Any], config: Config) -> int | None:
+        """Which draw a config of the space is, where each is drawn once; None where nobody can tell beforehand."""
         return None
 
     def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:

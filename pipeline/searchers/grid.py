@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.searchers.base import SearcherSettings, Tried
-from pipeline.space import Choice, Config, Grid, Switch, combination, combinations, walk
+from pipeline.space import Choice, Config, Grid, Switch, combination, combinations, number_of, walk
 
 __all__ = ["GridSearch"]
 
@@ -30,6 +30,10 @@ class GridSearch(SearcherSettings):
     def size(self, space: Mapping[str, Any]) -> int:
         """The number of combinations."""
         return combinations(space)
+
+    def number_of(self, space: Mapping[str, Any], config: Config) -> int:
+        """The combination's number."""
+        return number_of(space, config)
 
     def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:
         """Combination number `index`; beyond the last, the first again."""

@@ -3,7 +3,7 @@
 from pipeline.space.choices import Choice, Grid
 from pipeline.space.domains import DOMAINS, Domain, Space, Switch
 from pipeline.space.numeric import IntUniform, LogUniform, Normal, QUniform, Uniform
-from pipeline.space.space import combination, combinations, compose, draw, perturb
+from pipeline.space.space import combination, combinations, compose, draw, number_of, perturb
 from pipeline.space.values import Config, Scalar
 from pipeline.space.walk import Place, conflicts, fits, flat, walk
 
@@ -29,6 +29,7 @@ __all__ = [
     "draw",
     "fits",
     "flat",
+    "number_of",
     "perturb",
     "walk",
 ]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ from pipeline.space.domains import Switch
 from pipeline.space.values import Config, Scalar
 from pipeline.space.walk import Place, When
 
-__all__ = ["Pick", "combination", "combinations", "compose", "draw", "perturb"]
+__all__ = ["Pick", "combination", "combinations", "compose", "draw", "number_of", "perturb"]
 
 Pick: TypeAlias = Callable[[Place], Scalar]
 """Says which value a parameter takes, given that it is there."""
@@ -85,6 +86,25 @@ def combination(space: Mapping[str, Any], index: int) -> Config:
         else:
             config[name] = domain.values[digit] if isinstance(domain, Choice | Grid) else domain
     return config
+
+
+def number_of(space: Mapping[str, Any], config: Mapping[str, Scalar]) -> int:
+    """Which combination a config is: the reverse of `combination`.
+
+    Args:
+        space: A space whose parameters are all listed or fixed.
+        config: A config of that space.
+    """
+    number = 0
+    for name, domain in space.items():
+        if isinstance(domain, Switch):
+            before = takewhile(config[name].__ne__, domain.branches)
+            digit = sum(combinations(domain.branches[other]) for other in before)
+            digit += number_of(domain.branches[str(config[name])], config)
+        else:
+            digit = domain.values.index(config[name]) if isinstance(domain, Choice | Grid) else 0
+        number = number * _size(domain) + digit
+    return number
 
 
 def perturb(

@@ -11,6 +11,7 @@ __all__ = [
     "DECISIONS",
     "EPOCHS",
     "KEYS",
+    "MEASURES",
     "SCHEMA_VERSION",
     "TABLES",
     "TRIALS",
@@ -52,6 +53,7 @@ EPOCHS = (
     Column("model_epoch", _whole, "Age of the weights in epochs, from 1; an exploit takes over the donor's."),
     Column("learning_rate", _real, "The optimiser's learning rate at the end of the epoch."),
     Column("updates", _whole, "How often the optimiser has updated the weights; empty without an optimiser."),
+    Column("parameters", _whole, "How many numbers the model's weights are; empty without a model."),
     Column(
         "seconds_build",
         _real,
@@ -65,6 +67,9 @@ EPOCHS = (
     Column("node", _text, "Host name of the worker."),
 )
 """One row for each epoch of each trial; beside these, every metric as a float and every parameter as config_<name>."""
+
+MEASURES = ("parameters", "updates", "seconds_train", "seconds_evaluate")
+"""Columns of `epochs` that an objective behind the first may name, beside the metrics: what a trial costs."""
 
 TRIALS = (
     Column("study", _text, "Name of the study."),

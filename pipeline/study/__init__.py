@@ -2,6 +2,6 @@
 
 from pipeline.study.files import load_study, save_study
 from pipeline.study.job import TuneJob
-from pipeline.study.parts import Budget, Checkpoints, Objective, Resources
+from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
 
-__all__ = ["Budget", "Checkpoints", "Objective", "Resources", "TuneJob", "load_study", "save_study"]
+__all__ = ["Budget", "Checkpoints", "Objective", "Resources", "StartFrom", "TuneJob", "load_study", "save_study"]

@@ -58,7 +58,7 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
     if kinded and name == "kind" and not rest:
         return tree if branches["kind"] == value else {"kind": value}
     # An object that was just set may lack fields that have defaults: the job knows which there are.
-    just_set = isinstance(tree, Mapping) and above not in ("", "space")
+    just_set = (isinstance(tree, Mapping) or hasattr(tree, "settings")) and above not in ("", "space")
     if name not in branches and not just_set:
         what = "parameter" if above == "space" else "field"
         raise LookupError(unknown(what, [branch for branch in branches if not (kinded and branch == "kind")], name))
@@ -81,6 +81,8 @@ def _put_in_branch(switch: Mapping[str, Any], path: list[str], value: Any) -> di
 def _branches(tree: Any) -> dict[str, Any] | None:
     if isinstance(tree, Mapping):
         return dict(tree)
+    if isinstance(settings := getattr(tree, "settings", None), Mapping):
+        return {**settings, "kind": tree.kind}
     names = fields_of(tree)
     if not names and not hasattr(tree, "kind"):
         return None

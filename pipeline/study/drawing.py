@@ -31,7 +31,15 @@ def config_of_trial(job: "TuneJob", index: int, tried: Iterable[Tried] = ()) -> 
     if index >= starts:
         # Domains may have changed since, where a person accepted that.
         fitting = (one for one in tried if fits(job.space, one.config))
-        return job.searcher.draw(job.space, seed=job.seed, index=index - starts, tried=fitting)
+        number = index - starts
+        for taken in _drawn_by_starts(job):
+            number += number >= taken
+        return job.searcher.draw(job.space, seed=job.seed, index=number, tried=fitting)
+    return _start(job, index)
+
+
+def _start(job: "TuneJob", index: int) -> Config:
+    """A config that the study starts with, completed."""
     given, rng = job.start_with[index], np.random.default_rng([job.seed, index, _STREAM])
 
     def pick(place: Place) -> Scalar:
@@ -44,6 +52,15 @@ def config_of_trial(job: "TuneJob", index: int, tried: Iterable[Tried] = ()) -> 
     return compose(job.space, pick)
 
 
+def _drawn_by_starts(job: "TuneJob") -> list[int]:
+    """Numbers of draws that the starts come before: the searcher leaves them out, or they would be trained twice."""
+    if job.searcher.size(job.space) is None:
+        return []
+    starts = (_start(job, index) for index in range(len(job.start_with)))
+    numbers = {job.searcher.number_of(job.space, start) for start in starts if fits(job.space, start)}
+    return sorted(number for number in numbers if number is not None)
+
+
 def seed_of_trial(job: "TuneJob", index: int) -> int:
     """Where the initial weights and the shuffling of trial number `index` come from."""
     return job.seed + index if job.trial_seeds else job.seed
@@ -54,8 +71,10 @@ def trials_in_all(job: "TuneJob") -> int:
     drawn = any(place.drawn for place in walk(job.space))
     # Trials of one config are of use only where each has initial weights of its own.
     size = job.searcher.size(job.space) if drawn or job.trial_seeds else 1
-    starts = len(job.start_with) if drawn else 0
-    return job.budget.trials if size is None else min(job.budget.trials, starts + size)
+    if size is None:
+        return job.budget.trials
+    known = len(job.start_with) - len(_drawn_by_starts(job)) if drawn else 0
+    return min(job.budget.trials, known + size)
 
 
 def fewer(job: "TuneJob") -> str | None:

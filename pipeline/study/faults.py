@@ -11,14 +11,19 @@ from pipeline.errors import Fault
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.space import DOMAINS
-from pipeline.study.parts import Budget, Checkpoints, Objective, Resources
+from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
 
 __all__ = ["NAME", "fields_of", "read_faults", "unknown"]
 
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 """What a job or a study may be called."""
 
-_PARTS: dict[str, type] = {"budget": Budget, "resources": Resources, "checkpoints": Checkpoints}
+_PARTS: dict[str, type] = {
+    "budget": Budget,
+    "resources": Resources,
+    "checkpoints": Checkpoints,
+    "start_from": StartFrom,
+}
 _KINDS: dict[str, dict[str, Any]] = {"scheduler": SCHEDULERS, "searcher": SEARCHERS}
 
 _PLAIN = {
@@ -43,6 +48,8 @@ _PLAIN = {
 }
 
 _PATTERNS = {
+    "scheduler": "must be the path of a class in ray.tune.schedulers, as in ray.tune.schedulers.ASHAScheduler",
+    "searcher": "must be the path of a class in ray.tune.search, as in ray.tune.search.optuna.OptunaSearch",
     "name": "must be lower-case letters, digits, '.', '_' or '-', with a letter or digit at both ends, at most 63",
     "space": "must be called by lower-case letters, digits and '_', with a letter at the beginning, at most 63",
 }
@@ -134,7 +141,8 @@ def _fault(path: list[str], item: Any, fields: Sequence[str]) -> Fault:
 
 
 def _article(head: str) -> str:
-    return {"budget": "a Budget", "resources": "Resources", "objectives": "an Objective"}.get(head, "a TuneJob")
+    known = {"budget": "a Budget", "resources": "Resources", "objectives": "an Objective", "start_from": "a StartFrom"}
+    return known.get(head, "a TuneJob")
 
 
 def _no_such_kind(field: str, head: str, found: Any) -> Fault:

@@ -23,24 +23,25 @@ from pipeline.errors import InvalidJob
 from pipeline.schedulers import ASHA, SCHEDULERS, AnyScheduler
 from pipeline.searchers import SEARCHERS, AnySearcher, RandomSearch
 from pipeline.space import Space
+from pipeline.space.elsewhere import folded, kind_of
 from pipeline.space.values import Count, ReadScalar, Whole
 from pipeline.study.changes import changed
 from pipeline.study.code import Code, Data, is_saved
 from pipeline.study.copies import Copies
 from pipeline.study.faults import NAME, read_faults
-from pipeline.study.parts import Budget, Checkpoints, Objective, Resources
+from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
 from pipeline.study.rules import broken_rules
 
 __all__ = ["TuneJob"]
 
 
 def _by_name(known: Mapping[str, type]) -> BeforeValidator:
-    """Accept a bare name, `asha`, where settings are wanted: the defaults of that kind."""
+    """Accept a bare name, `asha`, or a class path where settings are wanted: the defaults of that kind."""
 
     def settings(value: object) -> object:
         if isinstance(value, str):
             return known[value]() if value in known else {"kind": value}
-        return value
+        return folded(value) if isinstance(value, Mapping) and kind_of(value) == "ray" else value
 
     return BeforeValidator(settings)
 
@@ -70,9 +71,12 @@ class TuneJob(BaseModel):
         space: Parameter name → domain, or a plain value for a fixed one. Names are lower-case. A Switch holds
             parameters that only some trials have.
         objectives: What is to be made best, one or several; a scheduler looks at the first.
-        scheduler: Who stops trials early: ASHA(…), PBT(…), FIFO(), another of the schedulers, or a name.
-        searcher: RandomSearch(), GridSearch(), SobolSearch(), TPESearch(…), CMASearch(…), GPSearch(…), or a name.
+        scheduler: Who stops trials early: ASHA(…), PBT(…), FIFO(), another of the schedulers, a name, or the path
+            of a class of Ray Tune's.
+        searcher: RandomSearch(), GridSearch(), SobolSearch(), TPESearch(…), CMASearch(…), GPSearch(…), a name,
+            or the path of a class of Ray Tune's.
         start_with: Configs that are tried before anything is drawn. Each may be partial: what is left out is drawn.
+        start_from: Another study, StartFrom(study, top): its best configs are added to start_with when this one begins.
         budget: When the study ends.
         resources: What one trial gets.
         folds: Cross-validation: a trial trains so many models in step, each compared by another part of the training
@@ -102,6 +106,7 @@ class TuneJob(BaseModel):
     scheduler: Annotated[AnyScheduler, _by_name(SCHEDULERS)] = ASHA()
     searcher: Annotated[AnySearcher, _by_name(SEARCHERS)] = RandomSearch()
     start_with: tuple[dict[StrictStr, ReadScalar], ...] = ()
+    start_from: StartFrom | None = None
     budget: Budget = Budget()
     resources: Resources = Resources()
     folds: Annotated[Whole, Field(ge=1, le=100)] = 1

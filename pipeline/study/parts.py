@@ -1,4 +1,4 @@
-"""The parts of a study's specification: objective, budget, resources, checkpoints."""
+"""The parts of a study's specification: objective, start, budget, resources, checkpoints."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from pydantic import Field
 from pipeline.schedulers import Mode
 from pipeline.space.values import SETTINGS, Count, Real, Whole
 
-__all__ = ["Budget", "Checkpoints", "Objective", "Resources"]
+__all__ = ["Budget", "Checkpoints", "Objective", "Resources", "StartFrom"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class Objective:
     """What is to be made best.
 
     Args:
-        metric: A metric's name, as Keras reports it: `val_accuracy`, `val_loss`, …
+        metric: A metric's name, as Keras reports it: `val_accuracy`, `val_loss`, …; behind the first objective also
+            what a trial costs: `parameters`, `updates`, `seconds_train`, `seconds_evaluate`.
         mode: `max` or `min`.
     """
 
@@ -32,6 +33,21 @@ class Objective:
     def reaches(self, value: float, target: float) -> bool:
         """Whether `value` is at least as good as `target`."""
         return value >= target if self.mode == "max" else value <= target
+
+
+@dataclass(frozen=True, slots=True)
+class StartFrom:
+    """Another study, of which the best configs are tried before anything is drawn.
+
+    Args:
+        study: Its name within the same storage, or the path or URI of its folder.
+        top: How many of its best configs.
+    """
+
+    __pydantic_config__ = SETTINGS
+
+    study: Annotated[str, Field(strict=True, min_length=1)]
+    top: Count = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ class EpochResult:
         seconds_train: Seconds of training.
         seconds_evaluate: Seconds of validation.
         updates: How often the optimiser has updated the weights; None without an optimiser.
+        parameters: How many numbers the model's weights are; None without a model.
         last: Whether training is over: a callback stopped it, or a function ended.
     """
 
@@ -33,6 +34,7 @@ class EpochResult:
     seconds_train: float
     seconds_evaluate: float
     updates: int | None = None
+    parameters: int | None = None
     last: bool = False
 
 

@@ -147,6 +147,7 @@ class InStep:
             seconds_train=math.fsum(result.seconds_train for result in results),
             seconds_evaluate=math.fsum(result.seconds_evaluate for result in results),
             updates=max((result.updates for result in results if result.updates is not None), default=None),
+            parameters=max((result.parameters for result in results if result.parameters is not None), default=None),
             last=all(self._ended),
         )
 

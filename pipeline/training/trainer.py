@@ -101,6 +101,7 @@ class Trainer:
             seconds_train=seconds_train,
             seconds_evaluate=seconds_evaluate,
             updates=int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
+            parameters=int(self.model.count_params()),
             last=self.callbacks.stopped or hopeless,
         )
 

@@ -125,3 +125,22 @@ def test_a_promoted_trial_goes_on_exactly(tmp_path):
     assert sorted(paused.trials["epochs"]) == [1, 1, 2, 4]
     for trial_id, epochs in zip(paused.trials["trial_id"], paused.trials["epochs"], strict=True):
         assert (tmp_path / "paused" / layout.checkpoint(trial_id, epochs)).is_file()
+
+
+def test_pb2_hands_weights_over_between_workers_of_ray(tmp_path):
+    """Two workers: whoever takes weights over goes on from the donor's epoch under a config near it; nobody is lost."""
+    population = job("pb2", budget=Budget(trials=4, epochs=6), resources=Resources(workers=2))
+    run(population, storage=tmp_path)
+    results = load_results(tmp_path / "cut")
+    assert results.state == "finished"
+    assert results.trials["state"].to_list() == ["completed"] * 4
+    assert results.trials["epochs"].to_list() == [6] * 4
+    exploits = results.decisions[results.decisions["kind"] == "exploit"]
+    assert len(exploits)
+    ages = results.epochs.set_index(["trial_id", "epoch"])["model_epoch"]
+    for row in exploits.to_dict("records"):
+        if row["epoch"] < 6:
+            donor = ages[row["parent_trial"], row["parent_epoch"]]
+            assert ages[row["trial_id"], row["epoch"] + 1] == donor + 1
+    explored = results.decisions[results.decisions["kind"] == "explore"]
+    assert explored["reason"].str.contains("lr").all()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.execution.on_ray import here
 from pipeline.execution.preflight import judging
+from pipeline.execution.preflight.classes import classes_finding
 from pipeline.execution.preflight.estimate import Estimate, estimated, time_finding
 from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, unlooked
 from pipeline.execution.preflight.hearing import Hearing, asked_about
@@ -73,6 +74,8 @@ class Preflight:
             with probed(self._storage) as probe:
                 yield from self._placed(probe)
                 yield versions_finding(asked(), installed(list(asked()) or ["ray", "tensorflow", "keras"]))
+                if (classes := classes_finding(self.job)) is not None:
+                    yield classes
                 if self._address is not None:
                     yield self._cluster(probe)
             if self._unreached:
@@ -81,9 +84,11 @@ class Preflight:
                 resources = resources_finding(self.job, self._nodes, joined=self._address is not None)
                 yield resources
                 if resources.level == "fault" and self._without_gpus:
-                    for name in (*asked_about(self.job), *_SIZES):
-                        yield unlooked(name, "a trial cannot get its GPUs")
+                    yield from self._untrained("a trial cannot get its GPUs")
                     return
+            if classes is not None and classes.level == "fault":
+                yield from self._untrained("a class that the job names cannot be used")
+                return
             with scratch("check") as folder:
                 yield from self._rehearsed(Store(folder))
 
@@ -91,6 +96,10 @@ class Preflight:
     def _without_gpus(self) -> bool:
         """Whether this machine lacks the GPUs that a trial asks for."""
         return self.job.resources.gpus > here()[1]
+
+    def _untrained(self, why: str) -> Iterator[Finding]:
+        for name in (*asked_about(self.job), *_SIZES):
+            yield unlooked(name, why)
 
     def _placed(self, probe: Store) -> Iterator[Finding]:
         stored = storage_finding(probe, self._storage.uri)

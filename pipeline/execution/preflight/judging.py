@@ -9,7 +9,9 @@ from pathlib import Path
 import pipeline
 from pipeline.execution.preflight.configs import blamed
 from pipeline.execution.preflight.finding import Built, DataFacts, Failed, Finding, Trained, Unbuilt
+from pipeline.execution.sources import unsaved
 from pipeline.space import Config
+from pipeline.storage.schema import MEASURES
 from pipeline.study import TuneJob
 
 __all__ = [
@@ -120,8 +122,9 @@ def misses_objective(job: TuneJob, trained: Trained) -> bool:
 def objective_finding(job: TuneJob, trained: Trained) -> Finding:
     """Whether the metrics that the job is judged by are there."""
     there = ", ".join(trained.metrics)
-    missing = [objective.metric for objective in job.objectives if objective.metric not in trained.metrics]
-    if job.objective.metric in missing:
+    known = {*trained.metrics, *(MEASURES if job.model is not None else ("seconds_train",))}
+    missing = [objective.metric for objective in job.objectives[1:] if objective.metric not in known]
+    if job.objective.metric not in trained.metrics:
         return Finding(
             "objective",
             "fault",
@@ -160,6 +163,11 @@ def models_finding(built: Built, sources: Mapping[str, str]) -> Finding:
 
 def exactness_finding(job: TuneJob, trained: Trained) -> Finding:
     """Whether a trial goes on after a kill as if it had never stopped."""
+    if (why := unsaved(job)) is not None:
+        advice = (
+            "Interrupted or killed, it stays as it is then; with tunepipe's own schedulers and searchers it goes on."
+        )
+        return Finding("resume", "warning", f"The study cannot be resumed: {why}", advice)
     if trained.inexact is not None:
         advice = "The study can be resumed all the same; what was trained twice may differ."
         return Finding("resume", "warning", f"A trial that goes on after a kill may differ: {trained.inexact}", advice)

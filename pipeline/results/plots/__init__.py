@@ -9,6 +9,7 @@ from pipeline.results.plots.plane import landscape, paths
 from pipeline.results.plots.scheduling import lineage, rungs, schedule
 from pipeline.results.plots.space import objective_against, parallel_coordinates
 from pipeline.results.plots.style import style
+from pipeline.results.plots.trade_off import trade_off
 from pipeline.results.plots.why import early_values, importance_bars, partial_dependence
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "rungs",
     "schedule",
     "style",
+    "trade_off",
     "where_time_went",
 ]

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.results.front import objective_values
 from pipeline.results.load import Results
 from pipeline.results.plots.curves import progress
 from pipeline.results.plots.scheduling import rows_of_rungs
 from pipeline.results.plots.space import domain_places, scored
 from pipeline.storage.schema import metric_column
 
-__all__ = ["Spot", "of_best_so_far", "of_learning_curves", "of_objective_against", "of_rungs"]
+__all__ = ["Spot", "of_best_so_far", "of_learning_curves", "of_objective_against", "of_rungs", "of_trade_off"]
 
 Spot = tuple[str, float, float]
 """A trial, and a place of it in data coordinates of the picture."""
@@ -42,6 +43,12 @@ def of_rungs(results: Results) -> Sequence[Spot]:
     epochs = dict(zip(results.trials["trial_id"], results.trials["epochs"], strict=True))
     ends = [(trial, epochs[trial], row) for trial, row in rows_of_rungs(results).items()]
     return _few([*ends, *((trial, epoch / 2, row) for trial, epoch, row in ends if epoch > 1)])
+
+
+def of_trade_off(results: Results, metric: str) -> Sequence[Spot]:
+    """Each trial at its values of two objectives."""
+    rows = objective_values(results)[[metric, results.objective.metric]].dropna()
+    return _few(rows.itertuples(name=None))
 
 
 def of_best_so_far(results: Results) -> Sequence[Spot]:

@@ -34,6 +34,7 @@ def test_a_dry_run_prints_the_yaml_and_the_plan_beside_it(monkeypatch, capsys):
         (["submit", "beale", "--storage", "/studies"], "--address http://HOST:8265"),
         (["submit", "bale", "--storage", "/studies", "--address", "http://x"], "Did you mean 'beale'?"),
         (["submit", "beale", "--storage", "/s", "--trials", "0", "--address", "http://x"], "budget.trials"),
+        (["submit", "beale", "--storage", "/s", "--start-from", "x", "--address", "http://x"], "There is no study 'x'"),
         (["status"], "RAY_API_SERVER_ADDRESS"),
         (["stop", "x", "--address", "ftp://x"], "http://HOST:8265"),
     ],

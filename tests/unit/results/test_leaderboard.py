@@ -133,6 +133,6 @@ def test_further_objectives_have_columns_of_their_own(tmp_path: Path) -> None:
     study.decide("0001", 0, "start", 0.0, config_after={"a": 2})
     study.end(3.0)
     head, first, second = lines_of(load_results(study.store.uri))[:3]
-    assert head.split()[-2:] == ["Cost", "a"]
-    assert first.split()[-2:] == ["4.5", "1"]
+    assert head.split()[-3:] == ["Cost", "front", "a"]
+    assert first.split()[-3:] == ["4.5", "yes", "1"]
     assert second.split()[-2:] == ["–", "2"]

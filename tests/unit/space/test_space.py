@@ -17,6 +17,7 @@ from pipeline.space import (
     combinations,
     draw,
     fits,
+    number_of,
     perturb,
 )
 
@@ -97,7 +98,7 @@ def test_branches_are_drawn_equally_often() -> None:
 
 
 def test_combinations_of_branches_follow_each_other() -> None:
-    """Each branch is combined with its own parameters and with what stands beside the switch, nothing twice."""
+    """Each branch is combined with its own parameters and with what stands beside; each tells its number."""
     space = {
         "width": Choice([8, 16]),
         "schedule": Switch(
@@ -115,6 +116,7 @@ def test_combinations_of_branches_follow_each_other() -> None:
     ]
     assert configs[5:] == [{**config, "width": 16} for config in configs[:5]]
     assert combination(space, 10) == configs[0]
+    assert [number_of(space, config) for config in configs] == list(range(10))
 
 
 def test_exploring_moves_what_is_there_and_keeps_the_branch() -> None:

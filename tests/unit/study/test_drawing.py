@@ -28,13 +28,14 @@ def _job(**fields: Any) -> TuneJob:
 
 @pytest.mark.parametrize("kind", SEARCHERS)
 def test_starts_come_first_and_draws_follow_as_without_them(kind: str) -> None:
-    """Trials 0 and 1 are the starts, trial 2 is what the searcher draws as its number 0."""
+    """Trials 0 and 1 are the starts, then comes what the searcher draws from its number 0; a grid leaves out starts."""
     space = {"a": Choice([1, 2, 3]), "b": Choice([4, 5]), **({} if kind == "grid" else _SPACE)}
     starts = [{"a": 3, "b": 5}, {"a": 2}]
     job, plain = _job(space=space, searcher=kind, start_with=starts), _job(space=space, searcher=kind)
     configs = [config_of_trial(job, index) for index in range(5)]
     assert (configs[0]["a"], configs[0]["b"], configs[1]["a"]) == (3, 5, 2)
-    assert configs[2:] == [config_of_trial(plain, index) for index in range(3)]
+    drawn = (config_of_trial(plain, index) for index in range(5))
+    assert configs[2:] == [config for config in drawn if kind != "grid" or config not in configs[:2]][:3]
     assert all(fits(job.space, config) for config in configs)
 
 
@@ -70,12 +71,25 @@ def test_every_fault_of_every_start_is_told() -> None:
     ]
 
 
+def test_a_grid_trains_no_start_twice() -> None:
+    """Every combination comes once, the starts first and the others in the grid's order, branches included."""
+    space = {"s": Switch({"a": {"p": Choice([1, 2])}, "b": {"q": Choice(["x", "y"])}, "c": {}}), "n": Choice([1, 2, 3])}
+    plain = _job(space=space, searcher="grid")
+    grid = [config_of_trial(plain, index) for index in range(15)]
+    starts = [{"s": "c", "n": 3}, {"s": "b", "q": "x", "n": 2}, {"n": 1, "s": "a", "p": 1}]
+    job = plain.replaced({"start_with": starts})
+    configs = [config_of_trial(job, index) for index in range(trials_in_all(job))]
+    assert configs[:3] == [grid[14], grid[7], grid[0]]
+    assert configs[3:] == [config for config in grid if config not in configs[:3]]
+
+
 @pytest.mark.parametrize(
     ("fields", "trials"),
     [
         ({}, 16),
         ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}}, 3),
-        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "start_with": [{"a": 3}]}, 4),
+        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "start_with": [{"a": 3}]}, 3),
+        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "start_with": [{"a": 3}, {"a": 3}]}, 4),
         ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "budget": Budget(trials=2)}, 2),
         ({"searcher": "grid", "space": {"s": Switch({"a": {"p": Choice([1, 2])}, "b": {}})}}, 3),
         ({"space": {"a": 1}}, 1),

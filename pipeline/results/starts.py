@@ -1,0 +1,100 @@
+"""The best configs of one study as configs that another starts with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.results.leaderboard import configs_at_best, format_value, ranked
+from pipeline.results.load import Results
+from pipeline.results.summary import listed
+from pipeline.space import Config, IntUniform, Scalar, walk
+
+__all__ = ["Starts", "best_starts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What a study starts with of another one.
+
+    Args:
+        trials: The other study's trials, the best first.
+        configs: Their configs as far as they lie in this study's space, in the same order; what is left out is drawn.
+        told: What a person may wonder about, a sentence each: what was left out, and why.
+    """
+
+    trials: Sequence[str]
+    configs: Sequence[Config]
+    told: Sequence[str]
+
+
+def best_starts(results: Results, space: Mapping[str, Any], top: int, known: Sequence[Mapping[str, Scalar]]) -> Starts:
+    """The best configs of a study, in another one's space.
+
+    A trial stands for the config in force at its best epoch. A value outside its domain, or in a branch that is not
+    there, is left out; a config of which nothing is left is passed over, and so is one that came before.
+
+    Args:
+        results: The other study; its own first objective says which trials are best.
+        space: This study's space.
+        top: How many configs at most.
+        known: Configs that this study starts with anyway.
+    """
+    trials: list[str] = []
+    configs: list[Config] = []
+    outside: dict[str, list[str]] = {}
+    missing: dict[str, None] = {}
+    strange: list[str] = []
+    values = results.trials.set_index("trial_id")[["state", "objective"]]
+    usable = [trial for trial in ranked(results) if _counts(values.loc[trial])]
+    theirs = configs_at_best(results, usable)
+    for trial in usable:
+        if len(trials) == top:
+            break
+        config, beyond, absent = _within(space, theirs[trial])
+        if not config:
+            strange.append(trial)
+        if not config or config in configs or config in known:
+            continue
+        trials.append(trial)
+        configs.append(config)
+        missing |= dict.fromkeys(absent)
+        for name, value in beyond.items():
+            outside.setdefault(name, []).append(f"{format_value(value)} of trial {trial}")
+    told = [f"Outside this space, and drawn instead: {name} {listed(found)}." for name, found in outside.items()]
+    if strange:
+        told.append(f"Nothing of them lies in this space, so they were passed over: trials {listed(strange)}.")
+    if missing:
+        told.append(f"Not in these configs, and drawn: {listed(missing)}.")
+    names = {place.name for place in walk(space)}
+    if left_out := {name: None for trial in trials for name in theirs[trial] if name not in names}:
+        told.append(f"Not in this space, and left out: {listed(left_out)}.")
+    return Starts(trials, configs, told)
+
+
+def _counts(row: Any) -> bool:
+    return bool(row["state"] != "failed" and row["objective"] == row["objective"])
+
+
+def _within(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, list[str]]:
+    """What of a config lies in a space, what does not though it is there by name, and what is not there."""
+    found: Config = {}
+    beyond: Config = {}
+    absent: list[str] = []
+    for place in walk(space):
+        if not place.drawn or not place.there(found):
+            continue
+        if place.name not in config:
+            absent.append(place.name)
+            continue
+        value = _as_drawn(place.domain, config[place.name])
+        (found if place.domain.contains(value) else beyond)[place.name] = value
+    return found, beyond, absent
+
+
+def _as_drawn(domain: Any, value: Scalar) -> Scalar:
+    """The value as its new domain would draw it: 32 for 32.0 where it draws whole numbers."""
+    for one in getattr(domain, "values", ()):
+        if one == value and isinstance(one, bool) == isinstance(value, bool):
+            return one  # type: ignore[no-any-return]
+    whole = isinstance(domain, IntUniform) and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value

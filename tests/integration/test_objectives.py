@@ -1,0 +1,60 @@
+"""The documentation's job of two objectives, carried out."""
+
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import TuneJob, load_results, run
+from pipeline.execution.preflight.finding import Trained
+from pipeline.execution.preflight.judging import objective_finding
+from pipeline.results.as_object import results_object
+from tests.unit.test_docs import blocks
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneJob:
+    """SMALL of docs/jobs.md, as a module that holds the page's Python."""
+    source = tmp_path / "page.py"
+    source.write_text("\n".join(blocks("docs/jobs.md")[:-1]))
+    module: Any = types.ModuleType("page")
+    module.__file__ = str(source)
+    monkeypatch.setitem(sys.modules, "page", module)
+    exec(compile(source.read_text(), source, "exec"), module.__dict__)
+    small: TuneJob = module.SMALL
+    return small.replaced({"budget.trials": 6, "budget.epochs": 3, "resources.workers": 0})
+
+
+def test_accuracy_and_size_make_a_front(job: TuneJob, tmp_path: Path) -> None:
+    """Sizes are those of the network's layers, the front is right, and the winner is the most accurate."""
+    run(job, storage=tmp_path)
+    results = load_results(tmp_path / "small-and-good")
+    sizes = results.epochs.groupby("trial_id")["parameters"].unique()
+    for trial, width in zip(results.trials["trial_id"], results.trials["config_width"], strict=True):
+        assert sizes[trial].tolist() == [(64 + 1) * width + (width + 1) * 10]
+    points = {
+        str(row["trial_id"]): (row["objective"], -int(sizes[row["trial_id"]][0]))
+        for row in results.trials.to_dict("records")
+    }
+    expected = {
+        trial
+        for trial, point in points.items()
+        if not any(
+            other != point and all(o >= p for o, p in zip(other, point, strict=True)) for other in points.values()
+        )
+    }
+    told = json.loads(json.dumps(results_object(results), allow_nan=False))
+    assert {point["trial_id"] for point in told["front"]} == expected
+    assert told["best"]["value"] == results.trials["objective"].max()
+    assert told["best"]["trial_id"] in expected
+
+
+def test_a_check_knows_what_every_study_records(job: TuneJob) -> None:
+    """A cost behind the first objective is there; what nobody reports is warned of."""
+    trained = Trained("0000", {}, {"val_accuracy": 0.5})
+    assert objective_finding(job, trained).level == "ok"
+    found = objective_finding(job.replaced({"objectives.1.metric": "speed"}), trained)
+    assert (found.level, "There is no speed" in found.found) == ("warning", True)

@@ -1,0 +1,37 @@
+"""Synthetic studies of several objectives."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.space import IntUniform
+from pipeline.study import Objective
+from tests.unit.results.studies import Recording, tune_job
+
+POINTS = [(0.9, 1000), (0.8, 50), (0.7, 60), (0.95, 20_000), (0.5, 10), (0.99, 5)]
+"""Accuracy and parameters of each trial; the last one fails."""
+
+
+def recorded(
+    root: Path, *further: Objective, points: Sequence[tuple[float, int]] = POINTS, own: bool = False
+) -> Recording:
+    """A study of an accuracy and of further objectives; trials of two epochs, the first of which is the best.
+
+    Args:
+        root: The storage's folder.
+        further: The objectives behind the first; few parameters unless given.
+        points: Accuracy and parameters of each trial; a sixth one fails.
+        own: Whether there is a metric called parameters, too, which is 3.
+    """
+    objectives = [Objective("val_accuracy", "max"), *(further or [Objective("parameters", "min")])]
+    job = tune_job("both", space={"width": IntUniform(1, 99)}, objectives=objectives)
+    study = Recording(root, job, metrics=("val_accuracy", *(["metric_parameters"] if own else [])))
+    more: dict[str, Any] = {"metric_parameters": 3.0} if own else {}
+    for index, (value, parameters) in enumerate(points):
+        trial, config = f"{index:04d}", {"width": index + 1}
+        study.decide(trial, 0, "start", float(index), config_after=config)
+        study.train(trial, 1, config, value, float(index), parameters=parameters, **more)
+        study.train(trial, 2, config, value - 0.01, index + 0.5, parameters=parameters, **more)
+        study.decide(trial, 2, "fail" if index == 5 else "finish", index + 0.6)
+    study.end(float(len(points)))
+    return study

@@ -1,0 +1,33 @@
+"""Two objectives against each other as a picture."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.results import load_results, plots
+from pipeline.study import Objective
+from tests.unit.results.fronts import recorded
+
+
+@pytest.mark.parametrize(
+    ("mode", "style", "corners"),
+    [
+        ("min", "steps-post", [(10, 0.5), (50, 0.8), (1000, 0.9), (20_000, 0.95)]),
+        ("max", "steps-pre", [(20_000, 0.95)]),
+    ],
+)
+def test_the_line_bounds_what_was_reached(tmp_path: Path, drawn: Any, mode: str, style: str, corners: Any) -> None:
+    """Stairs through the front's corners, failed trials aside; costs of many sizes by their logarithm."""
+    results = load_results(recorded(tmp_path, Objective("parameters", mode)).store.uri)
+    ax = drawn(plots.trade_off, results, "parameters")
+    line = ax.get_lines()[-1]
+    assert line.get_drawstyle() == style
+    assert list(zip(*line.get_data(), strict=True)) == corners
+    assert (ax.get_xscale(), ax.get_xlabel(), ax.get_ylabel()) == ("log", "parameters", "val_accuracy")
+
+
+def test_costs_of_one_size_stay_on_a_plain_axis(tmp_path: Path, drawn: Any) -> None:
+    """As seconds of epochs mostly are; one trial alone can be drawn."""
+    results = load_results(recorded(tmp_path, points=[(0.5, 7)]).store.uri)
+    assert drawn(plots.trade_off, results, "parameters").get_xscale() == "linear"
