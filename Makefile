@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: image testbed testbed-down run test test-all check format bench test-gpu faults lock clean
+.PHONY: image testbed testbed-down test-kubernetes run test test-all check format bench test-gpu faults lock clean
 
 run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist-asha
 	$(BIN)/tunepipe run mnist-asha --resume
@@ -42,6 +42,9 @@ testbed: .venv/dev.stamp        ## a real Kubernetes on this machine, as root; p
 
 testbed-down: .venv/dev.stamp   ## end it: nothing of it is left but what was built
 	$(BIN)/python -m tests.kubernetes.testbed down
+
+test-kubernetes: .venv/dev.stamp ## studies in a real Kubernetes, as root on Linux with Go; ends with a table
+	$(BIN)/pytest tests/kubernetes --timeout=1200
 
 KILLS ?= 30
 SEED ?= 1
