@@ -106,7 +106,8 @@ class Kubernetes:
             pods = self._pods(name, job)
             self._refuse_hopeless(name, job, pods)
             waiting = [message for pod in pods if (message := _unscheduled(pod))]
-            waits = (waits or time.monotonic()) if waiting else None
+            # While trials are trained on other nodes, more of them may come when they like.
+            waits = (waits or time.monotonic()) if waiting and not any(map(_works, pods)) else None
             if waits is not None and time.monotonic() - waits > wait_pods:
                 raise ClusterError(
                     f"Pods of {name!r} could not be scheduled for {wait_pods:.0f} s: {waiting[0]}. The RayJob was "
@@ -204,6 +205,10 @@ class Kubernetes:
 
 def _state(job: Mapping[str, Any]) -> str:
     return str((job.get("status") or {}).get("jobDeploymentStatus") or "")
+
+
+def _works(pod: Any) -> bool:
+    return pod.status.phase == "Running" and (pod.metadata.labels or {}).get("ray.io/node-type") == "worker"
 
 
 def _unscheduled(pod: Any) -> str | None:
