@@ -123,8 +123,8 @@ def allowed(namespace: str, account: str) -> set[tuple[str, str]]:
             }
         )
     together = {"apiVersion": "v1", "kind": "List", "items": reviews}
-    told = json.loads(kubectl("create", "-o", "json", "-f", "-", said=json.dumps(together)))["items"]
-    return {each for each, review in zip(asked, told, strict=True) if review["status"]["allowed"]}
+    told = kubectl("create", "-o", "jsonpath={.status.allowed} ", "-f", "-", said=json.dumps(together)).split()
+    return {each for each, answer in zip(asked, told, strict=True) if answer == "true"}
 
 
 def test_the_submitter_may_do_what_submit_does(foundation):
