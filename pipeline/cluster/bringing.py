@@ -120,7 +120,7 @@ def _read(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: s
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     answer = stream(
         core.connect_get_namespaced_pod_exec, name, namespace, command=command,
-        stdout=True, stderr=True, stdin=False, tty=False, binary=True, capture_all=False, _preload_content=False,
+        stdout=True, stderr=True, stdin=False, tty=False, binary=True, _preload_content=False,
     )  # fmt: skip
     said = b""
     with archive.open("wb") as file:
