@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: image run test test-all check format bench test-gpu faults lock clean
+.PHONY: image testbed testbed-down test-kubernetes run test test-all check format bench test-gpu faults lock clean
 
 run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist-asha
 	$(BIN)/tunepipe run mnist-asha --resume
@@ -31,9 +31,20 @@ test-gpu: .venv/dev.stamp       ## the tests that need a GPU
 
 CONTAINERS ?= $(shell command -v podman || command -v docker)
 BASE ?= python:3.11-slim-bookworm
-image:                          ## the images tunepipe:cpu and tunepipe:gpu, with podman or docker
+KINDS ?= cpu gpu
+BUILD ?=
+image:                          ## the images tunepipe:cpu and tunepipe:gpu, with podman or docker; BUILD: more of its options
 	test -n "$(CONTAINERS)" || { echo "make image needs podman or docker; neither is there." >&2; exit 2; }
-	for kind in cpu gpu; do $(CONTAINERS) build --build-arg BASE=$(BASE) --target $$kind --tag tunepipe:$$kind . || exit; done
+	for kind in $(KINDS); do $(CONTAINERS) build $(BUILD) --build-arg BASE=$(BASE) --target $$kind --tag tunepipe:$$kind . || exit; done
+
+testbed: .venv/dev.stamp        ## a real Kubernetes on this machine, as root; prints its KUBECONFIG
+	$(BIN)/python -m tests.kubernetes.testbed up
+
+testbed-down: .venv/dev.stamp   ## end it: nothing of it is left but what was built
+	$(BIN)/python -m tests.kubernetes.testbed down
+
+test-kubernetes: .venv/dev.stamp ## studies in a real Kubernetes, as root on Linux with Go; ends with a table
+	$(BIN)/pytest tests/kubernetes --timeout=1200
 
 KILLS ?= 30
 SEED ?= 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -26,6 +27,7 @@ class Target:
         image: Other than the overlay's.
         overlay: A name, or a folder.
         wait_pods: Seconds for which pods that find no node are waited for.
+        to: The folder that gets results from a volume.
     """
 
     context: str | None
@@ -33,6 +35,7 @@ class Target:
     image: str | None
     overlay: str
     wait_pods: float
+    to: Path
 
 
 def submit_rayjob(
@@ -75,7 +78,10 @@ def submit_rayjob(
     try:
         for text in server.follow(name, wait_pods=target.wait_pods):
             typer.echo(legible_output(text), nl=False)
-        return server.exit_code(name)
+        code = server.exit_code(name)
+        if (brought := server.bring(name, tuned.name, storage, target.to)) is not None:
+            note(f"The study without its checkpoints was brought to {brought}.")
+        return code
     except KeyboardInterrupt:
         note(
             f"\nRayJob {name} goes on without you; the same command looks at it again, "

@@ -53,6 +53,9 @@ def submit(
         str, typer.Option(help="With --kubernetes: local-cpu, dev, prod-gpu or the path of your own.")
     ] = "prod-gpu",
     wait_pods: Annotated[float, typer.Option(help="Seconds to wait for pods that find no node.")] = 900.0,
+    to: Annotated[
+        Path, typer.Option("--to", help="With --kubernetes: the folder that gets the results from a volume.")
+    ] = Path("studies"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --kubernetes: print the YAML, apply nothing.")
     ] = False,
@@ -75,7 +78,7 @@ def submit(
     if kubernetes:
         from pipeline.cli.kubernetes import Target, submit_rayjob
 
-        target = Target(context, namespace, image, overlay, wait_pods)
+        target = Target(context, namespace, image, overlay, wait_pods, to)
         raise typer.Exit(submit_rayjob(tuned, job, storage, words, target, dry_run=dry_run, detach=detach))
     api = api_of(address)
     handed = hand_over(api, job, tuned.name, storage, words, project=Path.cwd())

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from kubernetes import client, config
@@ -14,6 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
+from pipeline.cluster.bringing import bring
 from pipeline.cluster.rayjob import STUDY_LABEL, Manifests
 from pipeline.errors import ClusterError
 
@@ -104,7 +106,8 @@ class Kubernetes:
             pods = self._pods(name, job)
             self._refuse_hopeless(name, job, pods)
             waiting = [message for pod in pods if (message := _unscheduled(pod))]
-            waits = (waits or time.monotonic()) if waiting else None
+            # While trials are trained on other nodes, more of them may come when they like.
+            waits = (waits or time.monotonic()) if waiting and not any(map(_works, pods)) else None
             if waits is not None and time.monotonic() - waits > wait_pods:
                 raise ClusterError(
                     f"Pods of {name!r} could not be scheduled for {wait_pods:.0f} s: {waiting[0]}. The RayJob was "
@@ -134,6 +137,12 @@ class Kubernetes:
         if code := re.search(r"exit code:? (\d+)", said):
             return int(code[1])
         raise ClusterError(f"The RayJob {name!r} has failed: {said[:600]}. Submitted again, the study goes on.")
+
+    def bring(self, name: str, study: str, storage: str, to: Path) -> Path | None:
+        """Copy a RayJob's study from its volume to a folder here, as `pipeline.cluster.bringing` does."""
+        job = self._job(name)
+        with self._told("read the results from the volume"):
+            return bring(self._core, job, study, storage, to)
 
     def _job(self, name: str) -> dict[str, Any]:
         with self._told(f"read the RayJob {name}"):
@@ -196,6 +205,10 @@ class Kubernetes:
 
 def _state(job: Mapping[str, Any]) -> str:
     return str((job.get("status") or {}).get("jobDeploymentStatus") or "")
+
+
+def _works(pod: Any) -> bool:
+    return pod.status.phase == "Running" and (pod.metadata.labels or {}).get("ray.io/node-type") == "worker"
 
 
 def _unscheduled(pod: Any) -> str | None:

@@ -92,9 +92,14 @@ def rayjob(state: str = "", name: str = "s-1", **status: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def pod(name: str = "p", phase: str = "Pending", **status: Any) -> dict[str, Any]:
+def pod(name: str = "p", phase: str = "Pending", kind: str = "", **status: Any) -> dict[str, Any]:
     """A pod."""
-    return {"metadata": {"name": name}, "spec": {"containers": []}, "status": {"phase": phase, **status}}
+    labels = {"ray.io/node-type": kind}
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"containers": []},
+        "status": {"phase": phase, **status},
+    }
 
 
 def follow(wait_pods: float = 60) -> str:
@@ -157,6 +162,16 @@ def test_pods_without_a_node_are_told_and_waited_for(server):
     server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing")]
     with pytest.raises(ClusterError, match=r"could not be scheduled for 0 s.*--wait-pods"):
         follow(wait_pods=0)
+
+
+def test_more_workers_are_waited_for_while_one_works(server):
+    """A group without nodes does not end a study that is trained on others."""
+    condition = {"type": "PodScheduled", "status": "False", "message": "no spot node"}
+    pods = [pod("a", "Running", "worker"), pod("b", kind="worker", conditions=[condition])]
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]
+    server.answers[f"{CORE}/pods"] = [{"items": pods}]
+    server.answers[f"{CORE}/pods/a/log"] = [""]
+    assert "pod b waits for a node: no spot node" in follow(wait_pods=0)
 
 
 def test_an_operator_that_says_nothing_is_missed(server, monkeypatch):

@@ -1,0 +1,138 @@
+"""What the real API server takes, and what it refuses."""
+
+import difflib
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.cluster.rayjob import overlays, rendered
+from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.testbed.room import Failed
+from tests.kubernetes.user import NAMESPACE, OVERLAY
+
+K8S = Path(__file__).parents[2] / "k8s/overlays"
+PARTS = ("foundation", "cluster", "study")
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("overlay", [*(K8S / name for name in overlays()), OVERLAY], ids=lambda path: path.name)
+def test_every_overlay_is_taken_as_it_stands(foundation, overlay, part):
+    """Every overlay fits the server's schemas, strictly; but for PodMonitors and tokens, which the test bed lacks."""
+    made = [each for each in rendered(str(overlay), part) if each["kind"] != "PodMonitor"]
+    for each in made:
+        # Where nothing is of that name yet: a claim, once made, may not be changed.
+        each["metadata"] |= {"namespace": "default"} if "namespace" in each["metadata"] else {}
+        each.get("spec", {}).get("rayClusterSpec", each.get("spec", {})).pop("authOptions", None)
+    dry = ["--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict"]
+    kubectl("apply", *dry, "-f", "-", said=yaml.safe_dump_all(made))
+
+
+def test_the_overlay_of_the_test_bed_is_nearly_that_of_production(capsys):
+    """What is tried here differs from prod-gpu by what two cores without GPUs need; the difference is printed."""
+    made = []
+    for overlay in (K8S / "prod-gpu", OVERLAY):
+        made.append([line for part in PARTS for line in kubectl("kustomize", str(overlay / part)).splitlines()])
+    changed = list(difflib.unified_diff(*made, "prod-gpu", "test bed", n=1, lineterm=""))
+    with capsys.disabled():
+        print("\n" + "\n".join(changed))
+    assert 0 < sum(line[0] in "+-" for line in changed) < 80
+
+
+def pod(**container: object) -> str:
+    """A pod that a restricted namespace takes, but for what is said."""
+    safe = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    security = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
+    resources = container.pop("resources", {})
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "tried", "namespace": NAMESPACE},
+            "spec": {
+                "securityContext": security,
+                "containers": [
+                    {"name": "c", "image": "x:1", "resources": resources, "securityContext": {**safe, **container}}
+                ],
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("refused", "why"),
+    [
+        (pod(runAsUser=0), "runAsUser=0"),
+        (pod(privileged=True, allowPrivilegeEscalation=True), "privileged"),
+        (pod(capabilities={"add": ["SYS_ADMIN"]}), "capabilities"),
+        (pod(resources={"limits": {"cpu": "3000", "memory": "1Gi"}}), "exceeded quota"),
+        (pod(resources={"limits": {"cpu": 1, "memory": "1Gi", "nvidia.com/gpu": 201}}), "exceeded quota"),
+    ],
+    ids=["root", "privileged", "capabilities", "processors beyond the quota", "GPUs beyond the quota"],
+)
+def test_what_must_be_refused_is_refused(foundation, refused, why):
+    """The namespace takes no such pod."""
+    kubectl("apply", "--dry-run=server", "-f", "-", said=pod())
+    with pytest.raises(Failed, match=why):
+        kubectl("apply", "--dry-run=server", "-f", "-", said=refused)
+
+
+MAY = {
+    ("create", "rayjobs.ray.io"),
+    ("get", "rayjobs.ray.io"),
+    ("delete", "rayjobs.ray.io"),
+    ("list", "rayclusters.ray.io"),
+    ("create", "configmaps"),
+    ("list", "pods"),
+    ("create", "pods"),
+    ("delete", "pods"),
+    ("create", "pods/exec"),
+    ("get", "pods/log"),
+    ("list", "events"),
+}
+MAY_NOT = {
+    ("get", "secrets"),
+    ("list", "secrets"),
+    ("create", "secrets"),
+    ("list", "configmaps"),
+    ("create", "rolebindings.rbac.authorization.k8s.io"),
+    ("create", "rayclusters.ray.io"),
+    ("create", "deployments.apps"),
+    ("create", "serviceaccounts/token"),
+    ("impersonate", "serviceaccounts"),
+    ("delete", "persistentvolumeclaims"),
+    ("update", "resourcequotas"),
+}
+
+
+def allowed(namespace: str, account: str) -> set[tuple[str, str]]:
+    """What of all that is asked for the server lets a service account do."""
+    asked = sorted(MAY | MAY_NOT)
+    reviews = []
+    for verb, kind in asked:
+        name, _, below = kind.partition("/")
+        resource, _, group = name.partition(".")
+        what = {"verb": verb, "resource": resource, "group": group, "subresource": below, "namespace": namespace}
+        who = {"user": f"system:serviceaccount:{NAMESPACE}:{account}", "groups": ["system:serviceaccounts"]}
+        reviews.append(
+            {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SubjectAccessReview",
+                "spec": {"resourceAttributes": what, **who},
+            }
+        )
+    together = {"apiVersion": "v1", "kind": "List", "items": reviews}
+    told = kubectl("create", "-o", "jsonpath={.status.allowed} ", "-f", "-", said=json.dumps(together)).split()
+    return {each for each, answer in zip(asked, told, strict=True) if answer == "true"}
+
+
+def test_the_submitter_may_do_what_submit_does(foundation):
+    """Its account may do what `tunepipe submit` needs, no more, and nothing in another namespace."""
+    assert allowed(NAMESPACE, "tunepipe-submitter") == MAY
+    assert allowed("default", "tunepipe-submitter") == set()
+
+
+def test_workers_may_do_nothing(foundation):
+    """Pods that run what users wrote may ask the server for nothing."""
+    assert allowed(NAMESPACE, "tunepipe-worker") == set()

@@ -1,0 +1,66 @@
+"""What keeps a study from starting is told within a minute, in our words, with exit code 2."""
+
+import pytest
+
+from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.testbed.operator import start_operator
+from tests.kubernetes.testbed.room import stop
+from tests.kubernetes.user import NAMESPACE, objects, submit, until
+
+STUDY = ("beale", "--gpus-per-trial", "1", "--trials", "2", "--workers", "1")
+
+
+@pytest.fixture
+def gone(foundation):
+    """What a study has left is deleted after the test."""
+    yield
+    kubectl("delete", "rayjob", "--all", "-n", NAMESPACE)
+    until(lambda: not objects("pods"))
+
+
+def refused(where, *words: str) -> str:
+    """What submit says that ends with exit code 2."""
+    code, told = submit(where, *STUDY, *words)
+    assert code == 2, told
+    assert "Traceback" not in told
+    return told
+
+
+def test_an_image_that_nobody_has(gone, tmp_path):
+    """An image that no node can pull: its name, and what to do."""
+    assert "The image 'nowhere.invalid/x:1'" in refused(tmp_path, "--image", "nowhere.invalid/x:1")
+
+
+def test_a_namespace_that_is_missing(foundation, tmp_path):
+    """A namespace that is not there: how it is made."""
+    assert "there is no namespace 'nowhere'" in refused(tmp_path, "--namespace", "nowhere")
+
+
+def test_a_namespace_that_forbids_its_pods(gone, tmp_path):
+    """A quota that is spent: the server's own words."""
+    kubectl("create", "quota", "spent", "-n", NAMESPACE, "--hard=pods=0")
+    try:
+        assert "exceeded quota" in refused(tmp_path)
+    finally:
+        kubectl("delete", "quota", "spent", "-n", NAMESPACE)
+
+
+def test_an_operator_that_does_not_run(gone, tmp_path):
+    """An operator that does not answer: how to see whether it runs."""
+    stop("operator")
+    try:
+        assert "the KubeRay operator does not run" in refused(tmp_path)
+    finally:
+        start_operator()
+
+
+def test_a_cluster_without_a_node_of_that_kind(gone, tmp_path):
+    """No GPU node: reported, waited for, and given up after --wait-pods."""
+    kubectl("cordon", "gpu")
+    try:
+        code, told = submit(tmp_path, *STUDY, "--wait-pods", "15")
+        assert code == 2, told
+        assert "waits for a node: 0/2 nodes are available" in told
+        assert "could not be scheduled for 15 s" in told
+    finally:
+        kubectl("uncordon", "gpu")

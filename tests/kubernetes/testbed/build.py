@@ -1,0 +1,96 @@
+"""What the test bed runs, built from Go modules and taken from Debian's packages; versions stand in go/*/go.mod."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.kubernetes.testbed.place import BIN, HERE
+from tests.kubernetes.testbed.room import Failed, call
+
+__all__ = ["build", "missing", "module_folder"]
+
+_KUBERNETES = ("kube-scheduler", "kube-proxy", "kubelet", "kube-controller-manager", "kube-apiserver")
+_PACKAGES = {
+    "etcd": "etcd-server",
+    "containerd": "containerd",
+    "runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "podman": "podman",
+    "debootstrap": "debootstrap",
+    "busybox": "busybox-static",
+    "wget": "wget",
+    "openssl": "openssl",
+}
+
+
+def missing() -> str | None:
+    """Why there can be no test bed on this machine; None where there can."""
+    lacks = [
+        why
+        for why, there in {
+            "Linux": os.uname().sysname == "Linux",
+            "root": os.geteuid() == 0,
+            "apt-get": shutil.which("apt-get"),
+            "Go": shutil.which("go"),
+        }.items()
+        if not there
+    ]
+    return f"The test bed needs {', '.join(lacks)}." if lacks else None
+
+
+def build() -> None:
+    """Install and build what is missing; Go's own cache makes the second time seconds.
+
+    Raises:
+        Failed: The machine cannot, or something does not build.
+    """
+    if (why := missing()) is not None:
+        raise Failed(why)
+    if absent := [package for name, package in _PACKAGES.items() if not _there(name)]:
+        call("apt-get", "update", "-q")
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        call("apt-get", "install", "-y", "-q", "--no-install-recommends", *absent, environment=quiet)
+    major, minor, patch = _kubernetes_version()
+    package = "k8s.io/component-base/version"
+    stamps = {"gitVersion": f"v{major}.{minor}.{patch}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    linked = " ".join(["-s -w", *(f"-X {package}.{name}={value}" for name, value in stamps.items())])
+    for name in _KUBERNETES:
+        _go("kubernetes", name, f"k8s.io/kubernetes/cmd/{name}", linked)
+    _go("operator", "ray-operator", "github.com/ray-project/kuberay/ray-operator", "-s -w")
+    _go("dns", "coredns", ".", "-s -w")
+
+
+def module_folder(of: str, module: str) -> Path:
+    """Where Go keeps the source of a module.
+
+    Args:
+        of: The folder in go/ whose go.mod names it.
+        module: Its path.
+    """
+    told = call("go", "-C", str(HERE / "go" / of), "mod", "download", "-json", module)
+    return Path(json.loads(told)["Dir"])
+
+
+def _there(name: str) -> bool:
+    return Path(name).exists() if name.startswith("/") else shutil.which(name) is not None
+
+
+def _kubernetes_version() -> tuple[str, str, str]:
+    found = re.search(r"k8s\.io/kubernetes v(\d+)\.(\d+)\.(\d+)", (HERE / "go/kubernetes/go.mod").read_text())
+    assert found is not None
+    return found[1], found[2], found[3]
+
+
+def _go(folder: str, name: str, package: str, linked: str) -> None:
+    print(f"  {name}", flush=True)
+    command = ["go", "build", "-trimpath", "-ldflags", linked, "-o", str(BIN / name), package]
+    done = subprocess.run(
+        command, cwd=HERE / "go" / folder, env={**os.environ, "CGO_ENABLED": "0"}, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise Failed(f"{' '.join(command)}:\n{done.stderr[-3000:]}")

@@ -1,0 +1,91 @@
+"""Images: the product's, from its Dockerfile on a base of Debian's packages, and the one that holds a pod's network."""
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.kubernetes.testbed.place import CACHE, HERE
+from tests.kubernetes.testbed.room import call
+
+__all__ = ["IMAGE", "archives"]
+
+IMAGE = "localhost/tunepipe:cpu"
+_BASE = "localhost/tunepipe-testbed-base:1"
+_PAUSE = "localhost/pause:1"
+_PROJECT = HERE.parents[2]
+_INGREDIENTS = (
+    "Dockerfile",
+    ".dockerignore",
+    "pyproject.toml",
+    "README.md",
+    "requirements",
+    "k8s",
+    "pipeline",
+    "tune_jobs",
+)
+_RELEASE = "bookworm"
+_PACKAGES = "python3,python3-venv,ca-certificates"
+
+
+def archives() -> list[Path]:
+    """Archives of both images, made unless they are there and nothing that goes into them has changed."""
+    folder = CACHE / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    pause, product = folder / "pause.tar", folder / f"tunepipe-{_digest()}.tar"
+    if not pause.exists():
+        _make_pause(pause)
+    if not product.exists():
+        _make_product(product)
+        for old in folder.glob("tunepipe-*.tar"):
+            if old != product:
+                old.unlink()
+    return [pause, product]
+
+
+def _make_pause(archive: Path) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        shutil.copy("/bin/busybox", Path(root, "busybox"))
+        _imported(root, _PAUSE, "--change", 'ENTRYPOINT ["/busybox", "sleep", "infinity"]')
+    _saved(_PAUSE, archive)
+
+
+def _make_product(archive: Path) -> None:
+    if not call("podman", "images", "--quiet", _BASE):
+        with tempfile.TemporaryDirectory() as root:
+            call("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", _RELEASE, root)
+            _imported(root, _BASE)
+    call("make", "-C", str(_PROJECT), "image", "KINDS=cpu", "CONTAINERS=podman", f"BASE={_BASE}", f"BUILD={_here()}")
+    _saved(IMAGE, archive)
+
+
+def _here() -> str:
+    """How packages are reached from here, for the time of the build; nothing of it stays in the image."""
+    mounted = ["/etc/pip.conf", "/etc/ssl/certs"]
+    volumes = [f"--volume {path}:{path}:ro" for path in mounted if Path(path).exists()]
+    return " ".join(["--runtime runc --network host --isolation chroot", *volumes])
+
+
+def _imported(root: str, name: str, *more: str) -> None:
+    archive = f"{root}.tar"
+    call("tar", "-C", root, "-cf", archive, ".")
+    call("podman", "import", *more, archive, name)
+    Path(archive).unlink()
+
+
+def _saved(name: str, archive: Path) -> None:
+    part = archive.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    call("podman", "save", "--format", "docker-archive", "--output", str(part), name)
+    part.rename(archive)
+
+
+def _digest() -> str:
+    """Of all that the Dockerfile sees."""
+    found = hashlib.sha256()
+    for name in _INGREDIENTS.split():
+        top = _PROJECT / name
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                found.update(str(path.relative_to(_PROJECT)).encode() + path.read_bytes())
+    return found.hexdigest()[:16]

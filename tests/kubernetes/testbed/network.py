@@ -1,0 +1,56 @@
+"""A bridge for pods, names for services, and the rules that lead a service's address to its pods."""
+
+import json
+
+from tests.kubernetes.testbed.certificates import kubeconfig
+from tests.kubernetes.testbed.control_plane import answers
+from tests.kubernetes.testbed.place import BED, BIN, Addresses
+from tests.kubernetes.testbed.room import call, inside, start
+
+__all__ = ["lay_bridge", "start_services"]
+
+
+def lay_bridge() -> None:
+    """Make the bridge, with the addresses of both nodes, and tell containerd's plugins of it."""
+    call(*inside("ip", "link", "add", "pods", "type", "bridge"))
+    for address in (Addresses.BRIDGE, Addresses.GPU_NODE):
+        call(*inside("ip", "address", "add", f"{address}/24", "dev", "pods"))
+    call(*inside("ip", "link", "set", "pods", "up"))
+    ranges = [[{"subnet": Addresses.PODS, "rangeStart": "10.244.0.10", "rangeEnd": "10.244.0.240"}]]
+    plugin = {
+        "type": "bridge", "bridge": "pods", "isGateway": True, "hairpinMode": True,
+        "ipam": {"type": "host-local", "ranges": ranges, "routes": [{"dst": "0.0.0.0/0"}]},
+    }  # fmt: skip
+    (BED / "cni").mkdir()
+    (BED / "cni/pods.conflist").write_text(json.dumps({"cniVersion": "0.4.0", "name": "pods", "plugins": [plugin]}))
+
+
+def start_services() -> None:
+    """Start kube-proxy and CoreDNS."""
+    start(
+        "proxy",
+        f"{BIN}/kube-proxy",
+        f"--kubeconfig={kubeconfig('proxy', 'system:kube-proxy')}",
+        "--hostname-override=cpu",
+        f"--cluster-cidr={Addresses.PODS}",
+        # Those of the whole machine are not for a namespace to set.
+        "--conntrack-max-per-core=0",
+        "--conntrack-tcp-timeout-established=0",
+        "--conntrack-tcp-timeout-close-wait=0",
+        ready=lambda: answers("http://127.0.0.1:10249/healthz"),
+    )
+    configuration = BED / "Corefile"
+    configuration.write_text(
+        f""".:53 {{
+  bind {Addresses.BRIDGE}
+  ready 127.0.0.1:8181
+  errors
+  kubernetes cluster.local in-addr.arpa {{
+    kubeconfig {kubeconfig("dns", "dns", "system:masters")} testbed
+    pods insecure
+  }}
+  cache 5
+}}
+"""
+    )
+    start("dns", f"{BIN}/coredns", "-conf", str(configuration), ready=lambda: answers("http://127.0.0.1:8181/ready"))

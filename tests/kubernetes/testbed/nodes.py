@@ -1,0 +1,178 @@
+"""Two nodes: `cpu`, and `gpu` with a label, a taint and two GPUs that are only counted."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.kubernetes.testbed.certificates import AUTHORITY, kubeconfig
+from tests.kubernetes.testbed.control_plane import answers, kubectl
+from tests.kubernetes.testbed.place import BED, BIN, Addresses
+from tests.kubernetes.testbed.room import inside, start, wait_for
+
+__all__ = ["NODES", "Node", "load", "start_containers", "start_kubelet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node.
+
+    Args:
+        name: Its own.
+        address: On the bridge.
+        port: Of its kubelet; the health check listens on the next one.
+        labels: As a cloud would set them.
+        gpus: So many are counted.
+    """
+
+    name: str
+    address: str
+    port: int
+    labels: str = ""
+    gpus: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where it keeps its own."""
+        return BED / "nodes" / self.name
+
+    @property
+    def cgroup(self) -> str:
+        """Its part of the machine."""
+        return f"tunepipe-{self.name}"
+
+    @property
+    def socket(self) -> str:
+        """Of its containerd; in the room's own /run, since paths of sockets must be short."""
+        return f"/run/{self.name}.sock"
+
+
+NODES = (
+    Node("cpu", Addresses.BRIDGE, 10250),
+    Node("gpu", Addresses.GPU_NODE, 10260, "cloud.google.com/gke-accelerator=nvidia-l4", 2),
+)
+
+
+def start_containers(node: Node) -> None:
+    """Start a node's containerd."""
+    node.folder.mkdir(parents=True)
+    settings = node.folder / "containerd.toml"
+    settings.write_text(
+        f"""version = 2
+root = "{node.folder}/containerd"
+state = "/run/containerd-{node.name}"
+[grpc]
+  address = "{node.socket}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{node.folder}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "localhost/pause:1"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "overlayfs"
+    default_runtime_name = "runc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        SystemdCgroup = false
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "{BED}/cni"
+"""
+    )
+
+    def ready() -> bool:
+        return subprocess.run([*_ctr(node), "version"], capture_output=True, check=False).returncode == 0
+
+    start(f"containerd-{node.name}", "containerd", "-c", str(settings), ready=ready)
+
+
+def load(node: Node, archive: Path) -> None:
+    """Bring an image into a node."""
+    subprocess.run([*_ctr(node), "-n", "k8s.io", "images", "import", str(archive)], capture_output=True, check=True)
+
+
+def start_kubelet(node: Node) -> None:
+    """Start a node's kubelet, again too, and wait until the node is ready, with its GPUs."""
+    _make_cgroup(node.cgroup)
+    settings = node.folder / "kubelet.yaml"
+    taints = [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}] if node.gpus else []
+    settings.write_text(
+        json.dumps(
+            {
+                "apiVersion": "kubelet.config.k8s.io/v1beta1",
+                "kind": "KubeletConfiguration",
+                "authentication": {
+                    "anonymous": {"enabled": False},
+                    "webhook": {"enabled": True},
+                    "x509": {"clientCAFile": str(AUTHORITY)},
+                },
+                "authorization": {"mode": "Webhook"},
+                "address": node.address,
+                "port": node.port,
+                "healthzPort": node.port + 1,
+                "cgroupDriver": "cgroupfs",
+                "cgroupRoot": f"/{node.cgroup}",
+                "failCgroupV1": False,
+                "failSwapOn": False,
+                # Else the eviction manager finds no filesystem to watch.
+                "localStorageCapacityIsolation": False,
+                "evictionHard": {"nodefs.available": "1%", "imagefs.available": "1%", "memory.available": "200Mi"},
+                "imageGCHighThresholdPercent": 100,
+                "imageGCLowThresholdPercent": 99,
+                "makeIPTablesUtilChains": False,
+                "clusterDNS": [Addresses.BRIDGE],
+                "clusterDomain": "cluster.local",
+                "containerRuntimeEndpoint": f"unix://{node.socket}",
+                "podLogsDir": f"/var/log/pods-{node.name}",
+                "resolvConf": str(BED / "resolv.conf"),
+                "staticPodPath": "",
+                "volumePluginDir": str(node.folder / "plugins"),
+                "nodeStatusUpdateFrequency": "5s",
+                "registerWithTaints": taints,
+            }
+        )
+    )
+    start(
+        f"kubelet-{node.name}",
+        f"{BIN}/kubelet",
+        f"--config={settings}",
+        f"--kubeconfig={_identity(node)}",
+        f"--hostname-override={node.name}",
+        f"--node-ip={node.address}",
+        f"--root-dir={node.folder}/kubelet",
+        f"--cert-dir={node.folder}/pki",
+        f"--node-labels={node.labels}",
+        ready=lambda: answers(f"http://127.0.0.1:{node.port + 1}/healthz"),
+    )
+    wait_for(f"node {node.name}", lambda: _is_ready(node), 60, BED / "log" / f"kubelet-{node.name}.log")
+    if node.gpus:
+        patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": str(node.gpus)}]
+        kubectl("patch", "node", node.name, "--subresource=status", "--type=json", "-p", json.dumps(patch))
+
+
+def _identity(node: Node) -> str:
+    path = BED / f"{node.name}.kubeconfig"
+    return str(path) if path.exists() else kubeconfig(node.name, f"system:node:{node.name}", "system:nodes")
+
+
+def _is_ready(node: Node) -> bool:
+    conditions = "{.items[*].status.conditions[?(@.type=='Ready')].status}"
+    found = kubectl("get", "nodes", f"--field-selector=metadata.name={node.name}", "-o", f"jsonpath={conditions}")
+    return found == "True"
+
+
+def _ctr(node: Node) -> list[str]:
+    return inside("ctr", "--address", node.socket)
+
+
+def _make_cgroup(name: str) -> None:
+    top = Path("/sys/fs/cgroup")
+    if (top / "cgroup.controllers").exists():
+        (top / name).mkdir(exist_ok=True)
+        return
+    for controller in (path for path in top.iterdir() if path.is_dir() and path.name != "unified"):
+        (controller / name).mkdir(exist_ok=True)
+    for setting in ("cpuset.cpus", "cpuset.mems"):
+        if (top / "cpuset" / setting).exists():
+            (top / "cpuset" / name / setting).write_text((top / "cpuset" / setting).read_text())

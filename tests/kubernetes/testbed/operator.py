@@ -1,0 +1,26 @@
+"""KubeRay: its definitions, and its operator, which runs beside the control plane rather than in a pod."""
+
+from tests.kubernetes.testbed.build import module_folder
+from tests.kubernetes.testbed.certificates import kubeconfig
+from tests.kubernetes.testbed.control_plane import answers, kubectl
+from tests.kubernetes.testbed.place import BIN
+from tests.kubernetes.testbed.room import start
+
+__all__ = ["start_operator"]
+
+
+def start_operator() -> None:
+    """Apply the definitions, and start the operator."""
+    folder = module_folder("operator", "github.com/ray-project/kuberay/ray-operator")
+    kubectl("apply", "--server-side", "-f", str(folder / "config/crd/bases"))
+    kubectl("wait", "--for=condition=established", "crd", "rayjobs.ray.io", "rayclusters.ray.io", "--timeout=30s")
+    identity = kubeconfig("operator", "kuberay-operator", "system:masters")
+    start(
+        "operator",
+        "env",
+        f"KUBECONFIG={identity}",
+        "ENABLE_WEBHOOKS=false",
+        f"{BIN}/ray-operator",
+        "--enable-leader-election=false",
+        ready=lambda: answers("http://127.0.0.1:8082/readyz"),
+    )

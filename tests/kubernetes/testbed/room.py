@@ -1,0 +1,199 @@
+"""The room the test bed lives in: network, mounts and processes of its own, which all end with its first process.
+
+So nothing can be left behind, however the test bed ends: no process, no mount, no bridge, no rule of the firewall.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.kubernetes.testbed.place import BED, Addresses
+
+__all__ = ["Failed", "call", "enter", "inside", "is_up", "leave", "start", "stop", "wait_for"]
+
+_CABLE = ("tunepipe-host", "tunepipe-bed")
+_FIRST = BED / "first.pid"
+_CGROUPS = Path("/sys/fs/cgroup")
+_HOST_SETTINGS = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops")
+"""What kubelets set for the whole machine; put back by `leave`."""
+
+_UNSHARE = "unshare --net --mount --propagation private --pid --mount-proc --fork --kill-child bash -c"
+
+# The first process reaps what loses its parent. Nothing may be written where the machine's own containers are.
+_FIRST_PROCESS = f"""
+mount -t tmpfs tmpfs /run
+mkdir -p {BED}/log {BED}/var/cni {BED}/var/log /var/lib/cni
+mount --bind {BED}/var/cni /var/lib/cni
+mount --bind {BED}/var/log /var/log
+echo nameserver {Addresses.BRIDGE} > {BED}/resolv.conf
+mount --bind {BED}/resolv.conf /etc/resolv.conf
+ip link set lo up
+sysctl -qw net.ipv4.ip_forward=1
+touch {BED}/entered
+sleep infinity &
+wait
+"""
+
+
+class Failed(Exception):
+    """A part of the test bed did not come up; says which, and the end of its log."""
+
+
+def enter() -> None:
+    """Make the room, with one cable to this machine.
+
+    Raises:
+        Failed: There is one already, or this is not root.
+    """
+    if os.geteuid() != 0:
+        raise Failed("The test bed makes namespaces and containers: call it as root.")
+    if is_up():
+        raise Failed(f"There is a test bed already: KUBECONFIG={BED}/admin.kubeconfig. `make testbed-down` ends it.")
+    leave()
+    BED.mkdir(parents=True)
+    for name in _HOST_SETTINGS:
+        saved = BED / "settings" / name
+        saved.parent.mkdir(parents=True, exist_ok=True)
+        saved.write_text(Path("/proc/sys", name).read_text())
+    with (BED / "room.log").open("w") as log:
+        command = [*_UNSHARE.split(), _FIRST_PROCESS]
+        holder = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    wait_for("the room", (BED / "entered").exists, 30, BED / "room.log")
+    children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
+    _FIRST.write_text(f"{children[0]} {_started(int(children[0]))}")
+    here, there = _CABLE
+    call("ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", children[0])
+    call("ip", "address", "add", f"{Addresses.HOST}/30", "dev", here)
+    call("ip", "link", "set", here, "up")
+    call(*inside("ip", "address", "add", f"{Addresses.OUTSIDE}/30", "dev", there))
+    call(*inside("ip", "link", "set", there, "up"))
+
+
+def leave() -> None:
+    """End every process of the room, and with it all that it holds; remove what it has written."""
+    if (first := _first()) is not None:
+        os.kill(first, signal.SIGKILL)
+        wait_for("the end of the room", lambda: not Path(f"/proc/{first}").exists(), 60, BED / "room.log")
+    for controller in _CGROUPS.iterdir() if _CGROUPS.is_dir() else ():
+        for top in controller.glob("tunepipe-*") if controller.is_dir() else ():
+            wait_for(f"the cgroup {top}", lambda top=top: _removed(top), 30, BED / "room.log")
+    for saved in (path for path in (BED / "settings").rglob("*") if path.is_file()):
+        Path("/proc/sys", saved.relative_to(BED / "settings")).write_text(saved.read_text())
+    shutil.rmtree(BED, ignore_errors=True)
+
+
+def is_up() -> bool:
+    """Whether there is a room."""
+    return _first() is not None
+
+
+def inside(*command: str) -> list[str]:
+    """A command as it is called to run in the room."""
+    return ["nsenter", "--target", str(_first()), "--net", "--mount", "--pid", "--", *command]
+
+
+def start(name: str, *command: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+    """Start a part in the room, and wait until it answers.
+
+    Args:
+        name: Of its log and of its pid file.
+        command: What runs.
+        ready: Whether it answers.
+        seconds: So long is waited.
+
+    Raises:
+        Failed: It ended, or did not answer; with the end of its log.
+    """
+    log = BED / "log" / f"{name}.log"
+    pid = BED / "log" / f"{name}.pid"
+    script = f'echo $$ > "{pid}"; exec "$@" >> "{log}" 2>&1 < /dev/null'
+    process = subprocess.Popen(inside("bash", "-c", script, name, *command), start_new_session=True, cwd=BED)
+
+    def answers() -> bool:
+        if process.poll() is not None:
+            raise Failed(f"{name} ended with {process.returncode}.\n{_end(log)}")
+        return ready()
+
+    wait_for(name, answers, seconds, log)
+
+
+def stop(name: str) -> None:
+    """End a part of the room, by the pid it has in there."""
+    pid = (BED / "log" / f"{name}.pid").read_text().strip()
+    call(*inside("kill", pid))
+    alive = inside("test", "-d", f"/proc/{pid}")
+    wait_for(f"the end of {name}", lambda: subprocess.run(alive).returncode != 0, 60, BED / "log" / f"{name}.log")
+
+
+def call(*command: str, said: str | None = None, environment: dict[str, str] | None = None) -> str:
+    """Run a command to its end.
+
+    Args:
+        command: What runs.
+        said: Its standard input.
+        environment: Beside this process's own.
+
+    Returns:
+        What it printed.
+
+    Raises:
+        Failed: It failed; with what it printed.
+    """
+    done = subprocess.run(
+        command, input=said, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
+    )
+    if done.returncode:
+        raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def wait_for(what: str, holds: Callable[[], bool], seconds: float, log: Path | None = None) -> None:
+    """Look until something holds.
+
+    Raises:
+        Failed: It did not for so long; with the end of a log.
+    """
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise Failed(f"{what}: not within {seconds:.0f} s.\n{_end(log) if log else ''}")
+        time.sleep(0.3)
+
+
+def _first() -> int | None:
+    """The first process, as this machine numbers it; None where it has ended, though its number may be another's."""
+    if not _FIRST.is_file():
+        return None
+    pid, started = (int(word) for word in _FIRST.read_text().split())
+    return pid if _started(pid) == started else None
+
+
+def _started(pid: int) -> int | None:
+    """When a process was started, in ticks since the machine was."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, IndexError):
+        return None
+
+
+def _removed(top: Path) -> bool:
+    for folder in sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True):
+        try:
+            folder.rmdir()
+        except OSError:
+            return False
+    try:
+        top.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def _end(log: Path) -> str:
+    if not log.is_file():
+        return ""
+    return f"The end of {log}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-25:])
