@@ -1,5 +1,6 @@
 """`tunepipe submit --kubernetes`: the plan, the RayJob, and what becomes of it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,15 @@ class Target:
 
 
 def submit_rayjob(
-    tuned: "TuneJob", job: str, storage: str, options: Sequence[str], target: Target, *, dry_run: bool, detach: bool
+    tuned: "TuneJob",
+    job: str,
+    storage: str,
+    options: Sequence[str],
+    target: Target,
+    *,
+    dry_run: bool,
+    detach: bool,
+    as_json: bool,
 ) -> int:
     """Apply a study's RayJob, or find it there, and follow it.
 
@@ -57,7 +66,8 @@ def submit_rayjob(
     manifests = made(1)
     note(str(manifests.plan))
     if dry_run:
-        typer.echo(str(manifests), nl=False)
+        objects = [each for each in (manifests.file, manifests.job) if each]
+        typer.echo(json.dumps(objects) if as_json else str(manifests), nl=as_json)
         return 0
     from pipeline.cluster.following import Kubernetes
 
@@ -73,14 +83,19 @@ def submit_rayjob(
         name = manifests.job["metadata"]["name"]
         server.apply(manifests)
         note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {metadata['namespace']}.")
+    told = {"submission": name, "study": tuned.name, "storage": storage, "namespace": metadata["namespace"]}
     if detach:
+        if as_json:
+            typer.echo(json.dumps({**told, "exit_code": None}))
         return 0
     try:
         for text in server.follow(name, wait_pods=target.wait_pods):
-            typer.echo(legible_output(text), nl=False)
+            typer.echo(legible_output(text), nl=False, err=as_json)
         code = server.exit_code(name)
         if (brought := server.bring(name, tuned.name, storage, target.to)) is not None:
             note(f"The study without its checkpoints was brought to {brought}.")
+        if as_json:
+            typer.echo(json.dumps({**told, "exit_code": code}))
         return code
     except KeyboardInterrupt:
         note(

@@ -28,6 +28,8 @@ Dashboard = Annotated[
         show_envvar=True,
     ),
 ]
+_FOR_KUBERNETES = ("context", "namespace", "image", "overlay", "wait_pods", "to", "dry_run")
+
 SubmissionName = Annotated[
     str,
     typer.Argument(metavar="SUBMISSION", help="As `tunepipe status` lists it, or its study.", show_default=False),
@@ -36,6 +38,7 @@ SubmissionName = Annotated[
 
 @with_job_options
 def submit(
+    asked: typer.Context,
     job: JobName,
     storage: Storage,
     *,
@@ -67,6 +70,7 @@ def submit(
     from pipeline.cluster.submitting import submit as hand_over
     from pipeline.execution.starting import started_from
 
+    _refuse_others(asked, kubernetes=kubernetes)
     if gpus_per_trial is not None:
         options = replace(options, set_=[*(options.set_ or []), f"resources.gpus={gpus_per_trial:g}"])
     storage = everywhere(storage)
@@ -79,7 +83,9 @@ def submit(
         from pipeline.cli.kubernetes import Target, submit_rayjob
 
         target = Target(context, namespace, image, overlay, wait_pods, to)
-        raise typer.Exit(submit_rayjob(tuned, job, storage, words, target, dry_run=dry_run, detach=detach))
+        raise typer.Exit(
+            submit_rayjob(tuned, job, storage, words, target, dry_run=dry_run, detach=detach, as_json=as_json)
+        )
     api = api_of(address)
     handed = hand_over(api, job, tuned.name, storage, words, project=Path.cwd())
     note(
@@ -91,6 +97,20 @@ def submit(
     if as_json:
         typer.echo(json.dumps(_as_object(api.submission(handed.name))))
     raise typer.Exit(code or 0)
+
+
+def _refuse_others(asked: typer.Context, *, kubernetes: bool) -> None:
+    """Options that are for the other kind of cluster would be passed over without a word: a dry run would be none.
+
+    Raises:
+        UsageError: There is one.
+    """
+    wrong = ("address",) if kubernetes else _FOR_KUBERNETES
+    given = [name for name in wrong if getattr(asked.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+    if given:
+        told = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        kind = "without --kubernetes" if kubernetes else "with --kubernetes"
+        raise UsageError(f"{told} {'goes' if len(given) == 1 else 'go'} {kind} only. Nothing was submitted.")
 
 
 def status(

@@ -1,5 +1,6 @@
 """`tunepipe submit --kubernetes --dry-run`, and what is refused before anybody is asked."""
 
+import json
 import sys
 
 import pytest
@@ -27,6 +28,14 @@ def test_a_dry_run_prints_the_yaml_and_the_plan_beside_it(monkeypatch, capsys):
     assert "autoscaling may reach 16 GPUs" in printed.err
 
 
+def test_a_dry_run_as_json_is_one_object(monkeypatch, capsys):
+    """A list of what would be applied."""
+    words = ["submit", "beale", "--kubernetes", "--dry-run", "--json", "--storage", "/studies"]
+    assert call(monkeypatch, *words) == 0
+    (job,) = json.loads(capsys.readouterr().out)
+    assert job["kind"] == "RayJob"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -35,6 +44,15 @@ def test_a_dry_run_prints_the_yaml_and_the_plan_beside_it(monkeypatch, capsys):
         (["submit", "bale", "--storage", "/studies", "--address", "http://x"], "Did you mean 'beale'?"),
         (["submit", "beale", "--storage", "/s", "--trials", "0", "--address", "http://x"], "budget.trials"),
         (["submit", "beale", "--storage", "/s", "--start-from", "x", "--address", "http://x"], "There is no study 'x'"),
+        (["submit", "beale", "--storage", "/s", "--dry-run", "--address", "http://x"], "--dry-run goes with --kuber"),
+        (
+            ["submit", "beale", "--storage", "/s", "--image", "i", "--overlay", "dev", "--address", "http://x"],
+            "--image and --overlay go with --kubernetes only",
+        ),
+        (
+            ["submit", "beale", "--storage", "/s", "--kubernetes", "--address", "http://x"],
+            "--address goes without --kubernetes only. Nothing was submitted.",
+        ),
         (["status"], "RAY_API_SERVER_ADDRESS"),
         (["stop", "x", "--address", "ftp://x"], "http://HOST:8265"),
     ],
