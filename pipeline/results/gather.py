@@ -20,7 +20,7 @@ from pipeline.errors import StorageError
 from pipeline.results.checked import checked, config_column, config_from
 from pipeline.space import Space, flat
 from pipeline.storage import Store
-from pipeline.storage.schema import arrow_schema, metric_column
+from pipeline.storage.schema import SECONDS, arrow_schema, metric_column
 
 __all__ = [
     "Tables",
@@ -33,7 +33,6 @@ __all__ = [
     "space_of",
 ]
 
-_SECONDS = ("seconds_build", "seconds_train", "seconds_evaluate", "seconds_checkpoint")
 _STATE_AFTER = {
     "start": "running",
     "stop": "stopped",
@@ -151,7 +150,7 @@ def derive_trials(
     objective, schema = study["job"]["objectives"][0], arrow_schema("trials", parameters_of(study))
     configs = [name for name in schema.names if name.startswith("config_")]
     metric = metric_column(objective["metric"])
-    wanted = ["trial_id", "session", "attempt", "epoch", metric, *_SECONDS, *configs]
+    wanted = ["trial_id", "session", "attempt", "epoch", metric, *SECONDS.values(), *configs]
     epochs = clean_epochs(epochs.select([name for name in wanted if name in epochs.column_names]))
     decisions = clean_decisions(decisions)
 
@@ -161,7 +160,7 @@ def derive_trials(
     values = _reals(epochs, metric)
     newest = _newest(trial, count)
     best = _best(trial, values if objective["mode"] == "max" else -values, count)
-    seconds = np.sum([np.nan_to_num(_reals(epochs, name)) for name in _SECONDS], axis=0)
+    seconds = np.sum([np.nan_to_num(_reals(epochs, name)) for name in SECONDS.values()], axis=0)
     attempts = np.ones(count, np.int64)
     np.maximum.at(attempts, trial, _whole(epochs["attempt"]))
 

@@ -16,7 +16,7 @@ from pipeline.results.leaderboard import configs_at_best, format_number, format_
 from pipeline.results.load import Results
 from pipeline.results.states import STATES
 from pipeline.results.summary import counted, duration
-from pipeline.storage.schema import metric_column, metric_columns
+from pipeline.storage.schema import SECONDS, metric_column, metric_columns
 
 __all__ = ["trial_row", "trial_view"]
 
@@ -99,7 +99,7 @@ def _epochs(results: Results, epochs: pd.DataFrame) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ["epoch", *segments, *shown, *rates, "seconds"]:
         table.add_column(Text(legible(name)), justify="right")
-    spent = epochs[[name for name in epochs.columns if name.startswith("seconds_")]].sum(axis=1)
+    spent = epochs[[name for name in SECONDS.values() if name in epochs]].sum(axis=1)
     for record, seconds in zip(epochs.to_dict("records"), spent, strict=True):
         numbers = [format_number(float(record[name])) for name in (*shown, *rates)]
         whole = [str(record[name]) for name in ("epoch", *segments)]

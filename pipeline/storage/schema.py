@@ -13,6 +13,7 @@ __all__ = [
     "KEYS",
     "MEASURES",
     "SCHEMA_VERSION",
+    "SECONDS",
     "TABLES",
     "TRIALS",
     "Column",
@@ -24,6 +25,9 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 """Of study.json and every part. Unknown ones are refused, older ones read."""
+
+SECONDS = {phase: f"seconds_{phase}" for phase in ("build", "train", "evaluate", "checkpoint")}
+"""What an epoch's time is spent on, and the column that has its seconds."""
 
 
 @dataclass(frozen=True, slots=True)

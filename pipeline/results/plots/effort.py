@@ -13,6 +13,7 @@ from matplotlib.text import Annotation
 from pipeline.results.load import Results
 from pipeline.results.plots.curves import alive_seconds
 from pipeline.results.plots.style import ACCENT, GRID, INK, SECOND, THIRD, bare
+from pipeline.storage.schema import SECONDS
 
 __all__ = ["PHASES", "Effort", "effort", "where_time_went"]
 
@@ -47,7 +48,7 @@ class Effort:
 def effort(results: Results) -> Effort:
     """Add up the seconds of a study."""
     epochs = results.epochs
-    columns = [f"seconds_{phase}" for phase in PHASES]
+    columns = [SECONDS[phase] for phase in PHASES]
     seconds = epochs[["trial_id", *columns]].fillna(0.0).groupby("trial_id").sum()
     seconds = seconds.reindex(results.trials["trial_id"], fill_value=0.0).set_axis(list(PHASES), axis=1)
     ends = alive_seconds(results, epochs)
