@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ class Display(Protocol):
         """A context in which the session runs."""
 
 
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a call of `run` ended.
 
@@ -43,12 +45,11 @@ class Outcome:
         warning: Why the winner could not be exported or tested; None if it was.
     """
 
-    def __init__(self, store: Store, *, already: bool = False, session: Session | None = None) -> None:
-        self.store = store
-        self.already = already
-        self.message = (session.over or "") if session else ""
-        self.winner = dict(session.winner.metrics or {}) if session else {}
-        self.warning = session.winner.warning if session else None
+    store: Store = field(repr=False)
+    already: bool = False
+    message: str = ""
+    winner: Mapping[str, float] = field(default_factory=dict)
+    warning: str | None = None
 
 
 def run(
@@ -127,7 +128,9 @@ def run(
             run_on_ray(session, store, lambda: _load(job), address=address)
     if session.interrupted:
         raise _interrupted(job, store)
-    return Outcome(store, session=session)
+    return Outcome(
+        store, message=session.over or "", winner=session.winner.metrics or {}, warning=session.winner.warning
+    )
 
 
 def _interrupted(job: TuneJob, store: Store) -> Interrupted:
