@@ -50,12 +50,26 @@ def load(data: str | Callable[[], Any]) -> Dataset:
         raise DataError(
             f"There is no data set {data!r}{f'; did you mean {near[0]!r}?' if near else '.'} "
             f"There are {', '.join(sorted(DATASETS))}; a path that ends in .parquet and a function that "
-            "returns a Dataset are allowed too."
+            "returns a Dataset are allowed too. pandas makes a Parquet file of a CSV: "
+            "pd.read_csv(…).to_parquet(…)."
         )
     for split in (dataset.train, dataset.validation, dataset.test):
         for array in leaves((split.x, split.y, split.weight)) if split else ():
             array.flags.writeable = False
     return dataset
+
+
+def present(data: Any) -> None:
+    """Make sure that what a job's `data` names is there, as far as that can be told without loading it.
+
+    Args:
+        data: As `load` takes it, or None.
+
+    Raises:
+        DataError: It is not.
+    """
+    if isinstance(data, str) and data not in DATASETS and parquet.is_parquet(data):
+        parquet.present(data)
 
 
 def _called(function: Callable[[], Any]) -> Dataset:

@@ -12,7 +12,7 @@ from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
 from pipeline.storage.parquet import BROKEN
 
-__all__ = ["is_parquet", "read"]
+__all__ = ["is_parquet", "present", "read"]
 
 _SPLITS = ("train", "validation", "test")
 _RULES = (
@@ -26,6 +26,24 @@ _LEAST = 5
 def is_parquet(data: str) -> bool:
     """Whether `data` is the path or URI of a Parquet file, rather than a data set's name."""
     return data.partition("?")[0].endswith(".parquet")
+
+
+def present(data: str) -> None:
+    """Make sure that a file is there, before anything is begun that needs it.
+
+    Args:
+        data: A local path or a URI that the storage knows.
+
+    Raises:
+        DataError: It is not.
+    """
+    try:
+        store, name = _place(data)
+        there = store.exists(name)
+    except StorageError as error:
+        raise DataError(f"The data file {data} cannot be looked at: {error.__cause__ or error}") from None
+    if not there:
+        raise _missing(data)
 
 
 def read(data: str) -> Dataset:
@@ -67,19 +85,32 @@ def read(data: str) -> Dataset:
     )
 
 
-def _table(data: str) -> pa.Table:
+def _place(data: str) -> tuple[Store, str]:
     path, mark, query = data.partition("?")
     folder, slash, name = path.rpartition("/")
+    store = Store((folder or slash or ".") + mark + query)
+    if store.local is None:
+        return store, name
+    # The user's own file may be a link to wherever they keep it.
+    place = (store.local / name).resolve()
+    return Store(place.parent), place.name
+
+
+def _missing(data: str) -> DataError:
+    store, _ = _place(data)
+    return DataError(
+        f"There is no data file {data} in {store.uri}. A relative path starts where the command is called: call it "
+        "from where the file is, or give the whole path."
+    )
+
+
+def _table(data: str) -> pa.Table:
     try:
-        store = Store((folder or slash or ".") + mark + query)
-        if store.local is not None:
-            # The user's own file may be a link to wherever they keep it.
-            place = (store.local / name).resolve()
-            store, name = Store(place.parent), place.name
+        store, name = _place(data)
         content = store.read(name)
         return pq.read_table(pa.BufferReader(content))
     except FileNotFoundError:
-        raise DataError(f"There is no data file {data}. Check the path; a relative one starts where you are.") from None
+        raise _missing(data) from None
     except StorageError as error:
         cause = error.__cause__ or error
         raise DataError(f"The data file {data} cannot be read: {cause}") from None

@@ -107,6 +107,8 @@ def run(
     decided = left.get("decided", 0) if left else 0
     if last is not None and type(decided) is not int:
         raise _unusable(last, job, f"it decided {decided!r:.100}")
+    # Before the study is anybody's: a finished one stays finished where its data are not to be found.
+    datasets.present(job.data)
     recorder = Recorder(store, job, session=number, seconds_before=seconds, decided_before=decided)
     session = Session(job, store, recorder)
     if saved is not None and last is not None and left:

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pipeline import Budget, load_results, run
-from pipeline.errors import StorageError, StudyChanged, StudyExists, Superseded
+from pipeline.errors import DataError, StorageError, StudyChanged, StudyExists, Superseded
 from pipeline.execution.resuming import kept, reconciled
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
@@ -243,3 +244,30 @@ def test_a_driver_that_is_a_zombie_is_dead(study, tmp_path):
     ran(study, job(tmp_path))
     child.wait()
     assert load_results(study.uri).state == "finished"
+
+
+def test_a_finished_study_stays_so_where_its_data_are_not_found(tmp_path, monkeypatch):
+    """Told before a driver takes the study over: nothing of it is touched."""
+    home = tmp_path / "home"
+    home.mkdir()
+    pd.DataFrame({"a": range(10), "label": [0, 1] * 5}).to_parquet(home / "rows.parquet")
+    (home / "keras_job.py").write_text(
+        "from pipeline import Budget, Objective, TuneJob\n"
+        "def build(config):\n"
+        "    import keras\n"
+        "    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation='softmax')])\n"
+        "    model.compile(keras.optimizers.SGD(config['lr']), 'categorical_crossentropy', metrics=['accuracy'])\n"
+        "    return model\n"
+        "JOB = TuneJob(name='s', model=build, data='rows.parquet', space={'lr': 0.1},\n"
+        "              objectives=[Objective('val_loss', 'min')], scheduler='fifo',\n"
+        "              budget=Budget(trials=1, epochs=1), resources={'workers': 0})\n"
+    )
+    monkeypatch.chdir(home)
+    run(find("keras_job.py"), storage=tmp_path / "studies")
+    store = Store(tmp_path / "studies").folder("s")
+    before = {path: store.read(path) for path in store.files()}
+    monkeypatch.chdir(tmp_path)
+    more = load_study(store).replaced({"budget.epochs": 2})
+    with pytest.raises(DataError, match=rf"no data file rows.parquet in {tmp_path}\. A relative path starts where"):
+        run(more, storage=tmp_path / "studies", resume=True)
+    assert {path: store.read(path) for path in store.files()} == before
