@@ -1,5 +1,6 @@
 """Which config a study tries as its number i: those a person starts with, then what the searcher draws."""
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,15 @@ def config_of_trial(job: "TuneJob", index: int, tried: Iterable[Tried] = ()) -> 
         number = index - starts
         for taken in _drawn_by_starts(job):
             number += number >= taken
-        return job.searcher.draw(job.space, seed=job.seed, index=number, tried=fitting)
+        return job.searcher.draw(job.space, seed=_seed_of_draws(job), index=number, tried=fitting)
     return _start(job, index)
+
+
+def _seed_of_draws(job: "TuneJob") -> int:
+    """The study that this one starts from may have had the same seed: what it has tried is not drawn again."""
+    if job.start_from is None:
+        return job.seed
+    return int(np.random.default_rng([job.seed, zlib.crc32(job.start_from.study.encode())]).integers(2**31))
 
 
 def _start(job: "TuneJob", index: int) -> Config:

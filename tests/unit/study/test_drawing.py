@@ -39,6 +39,16 @@ def test_starts_come_first_and_draws_follow_as_without_them(kind: str) -> None:
     assert all(fits(job.space, config) for config in configs)
 
 
+@pytest.mark.parametrize("kind", ["random", "sobol"])
+def test_what_the_study_it_starts_from_has_drawn_is_not_drawn_again(kind: str) -> None:
+    """Though both have the same seed; the draws are the same each time."""
+    source = _job(searcher=kind)
+    further = _job(searcher=kind, start_from={"study": "a"}, name="b")
+    drawn = [config_of_trial(further, index) for index in range(5)]
+    assert not [config for config in drawn if config in [config_of_trial(source, index) for index in range(8)]]
+    assert drawn == [config_of_trial(further, index) for index in range(5)]
+
+
 def test_what_a_start_leaves_out_is_drawn() -> None:
     """From the seed and the trial's number alone; a start that names a branch gets the branch's parameters."""
     job = _job(start_with=[{"schedule": "cyclic", "momentum": 0}, {"lr": 0.5}])
