@@ -187,7 +187,7 @@ def derive_trials(
         "error": decisions["reason"].take(_places(np.where(state == "failed", last, -1))),
     }
     drawn = decisions["config_after"].take(_places(_newest(decided, count, told))).to_pylist()
-    columns |= _config_columns(schema, drawn, epochs.take(_places(newest)))
+    columns |= _config_columns(schema, drawn, epochs.take(_places(newest)), epochs.take(_places(best)), best >= 0)
     arrays = [_array(columns[field.name], field.type) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
 
@@ -275,8 +275,10 @@ def _picked(values: npt.NDArray[Any], rows: _Indices) -> pa.Array:
     return pa.array(values).take(_places(rows))
 
 
-def _config_columns(schema: pa.Schema, drawn: list[str | None], rows: pa.Table) -> dict[str, Any]:
-    """The columns config_<name>: from the decisions, or from the epochs where no decision tells."""
+def _config_columns(
+    schema: pa.Schema, drawn: list[str | None], rows: pa.Table, bests: pa.Table, has_best: npt.NDArray[np.bool_]
+) -> dict[str, Any]:
+    """The columns config_<name>: at the best epoch; else from the decisions, or where none tells, at the last one."""
     configs = [config_from(text) for text in drawn]
     columns = {}
     for field in schema:
@@ -286,6 +288,9 @@ def _config_columns(schema: pa.Schema, drawn: list[str | None], rows: pa.Table) 
         trained = rows[field.name].to_pylist() if field.name in rows.column_names else [None] * len(configs)
         pairs = zip(configs, trained, strict=True)
         values = [column_value(config.get(name, other), field.type) for config, other in pairs]
+        if field.name in bests.column_names:
+            at_best = zip(has_best, bests[field.name].to_pylist(), values, strict=True)
+            values = [best if has else value for has, best, value in at_best]
         columns[field.name] = config_column(name, values, field.type)
     return columns
 

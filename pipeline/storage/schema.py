@@ -89,7 +89,7 @@ TRIALS = (
     Column("checkpoint", _text, "Path of the newest checkpoint within the study; empty if none is kept."),
     Column("error", _text, "Why the trial failed, with the traceback; empty if it did not."),
 )
-"""One row for each trial, derived from the others; beside these, config_<name> as drawn or as last explored."""
+"""One row for each trial, derived from the others; beside these, config_<name> at the best epoch, else as drawn."""
 
 DECISIONS = (
     Column("study", _text, "Name of the study."),

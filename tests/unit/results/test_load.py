@@ -62,7 +62,7 @@ def test_the_best_config_of_a_population_is_the_one_in_force_then(tmp_path: Path
 
     assert results.best is not None
     assert results.best.config == CONFIG
-    assert results.trials["config_lr"].tolist() == [0.9]
+    assert results.trials["config_lr"].tolist() == [CONFIG["lr"]]
 
 
 def test_ties_go_to_the_earlier_epoch_and_then_to_the_lower_id(study: Recording) -> None:
