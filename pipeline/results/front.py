@@ -1,6 +1,6 @@
 """Several objectives: what each trial reached in all of them, and which trials none other beats."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.results.load import Results
 from pipeline.storage.schema import MEASURES, metric_column
 
-__all__ = ["FrontPoint", "front_in_words", "objective_values", "on_front", "pareto_front"]
+__all__ = ["FrontPoint", "front_in_words", "objective_column", "objective_values", "on_front", "pareto_front"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,17 @@ def on_front(values: npt.NDArray[np.float64], modes: Sequence[str]) -> npt.NDArr
             found[place] = True
             front = np.vstack([front, point])
     return found
+
+
+def objective_column(metric: str, columns: Collection[str]) -> str:
+    """The column of `epochs` that an objective is read from: the metric's, or the measured one that is called so.
+
+    Args:
+        metric: The objective's metric.
+        columns: The columns of the study's `epochs`.
+    """
+    column = metric_column(metric)
+    return metric if column not in columns and metric in MEASURES else column
 
 
 def objective_values(results: Results) -> pd.DataFrame:
@@ -94,9 +105,7 @@ def front_in_words(results: Results) -> str:
 
 def _values(rows: pd.DataFrame, metric: str) -> npt.NDArray[np.float64]:
     """An objective's values: those of the metric, or of the column that is called so."""
-    column = metric_column(metric)
-    if column not in rows and metric in MEASURES:
-        column = metric
+    column = objective_column(metric, rows.columns)
     if column not in rows:
         return np.full(len(rows), np.nan)
     found: npt.NDArray[np.float64] = rows[column].to_numpy(np.float64, na_value=np.nan)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import UsageError
+from pipeline.results.front import objective_column, objective_values, pareto_front
 from pipeline.results.load import Results
 from pipeline.storage.schema import TABLES, arrow_schema
 
@@ -58,7 +59,7 @@ def select_trials(
     columns: Sequence[str] | None = None,
     only: Collection[str] | None = None,
 ) -> pa.Table:
-    """Rows and columns of the table `trials`.
+    """Rows and columns of the table `trials`; with several objectives their values, too, and who is on the front.
 
     Args:
         results: A study's results.
@@ -71,7 +72,7 @@ def select_trials(
     Raises:
         UsageError: A column is not there, or the condition cannot be read.
     """
-    table = _arrow(results, "trials", results.name)
+    table = _with_objectives(results, _arrow(results, "trials", results.name))
     if only is not None:
         table = table.filter(pc.is_in(table["trial_id"], value_set=pa.array(list(only), pa.string())))
     known = table.column_names
@@ -183,6 +184,18 @@ def _arrow(results: Results, name: str, label: str) -> pa.Table:
     arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
     table = pa.Table.from_arrays(arrays, schema=schema.remove_metadata())
     return table.set_column(table.column_names.index("study"), "study", pa.array([label] * len(frame), pa.string()))
+
+
+def _with_objectives(results: Results, trials: pa.Table) -> pa.Table:
+    """Trials with what the leaderboard shows beside the first objective, where there is more than one."""
+    if len(results.objectives) < 2:
+        return trials
+    values = objective_values(results)
+    for metric in list(values.columns)[1:]:
+        if (name := objective_column(metric, results.epochs.columns)) not in trials.column_names:
+            trials = trials.append_column(name, pa.array(values[metric], pa.float64(), from_pandas=True))
+    front = {point.trial_id for point in pareto_front(results)}
+    return trials.append_column("front", pa.array([trial in front for trial in values.index], pa.bool_()))
 
 
 def _fixed(column: str) -> bool:

@@ -7,7 +7,9 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.results import Results
+from pipeline.results.load import load_results
 from pipeline.results.query import labels, query, select_trials
+from tests.unit.results.fronts import recorded
 
 
 def test_a_condition_keeps_the_trials_for_which_it_holds(asha_results: Results) -> None:
@@ -94,3 +96,10 @@ def test_studies_called_alike_are_told_apart_as_the_caller_named_them(
     copy = dataclasses.replace(asha_results)
     named = [("x/one/", asha_results), ("y/one", copy), ("p", pbt_results), ("p", pbt_results)]
     assert list(labels(named)) == ["x/one", "y/one", pbt_results.name]
+
+
+def test_several_objectives_can_be_asked_for(tmp_path: Path) -> None:
+    """Their values at each trial's best epoch, and who is on the front, as the leaderboard shows them."""
+    results = load_results(recorded(tmp_path).store.uri)
+    found = select_trials(results, where="front and parameters < 5000", sort=["-parameters"]).to_pylist()
+    assert [(row["trial_id"], row["parameters"]) for row in found] == [("0000", 1000.0), ("0001", 50.0), ("0004", 10.0)]
