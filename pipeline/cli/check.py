@@ -87,7 +87,7 @@ def _show(console: Console, finding: "Finding") -> None:
     """A finding in its line, what to do below it; words rather than signs where nobody looks at a terminal."""
     if not console.is_terminal:
         advice = f" {finding.advice}" if finding.advice else ""
-        end = "" if finding.found.endswith(".") or not advice else "."
+        end = "" if finding.found.endswith((".", "?", "!")) or not advice else "."
         text = f"{finding.level:<{_LEVELS}}  {finding.name:<{_NAMES}}  {finding.found}{end}{advice}"
         console.print(text, markup=False, soft_wrap=True)
         return

@@ -145,9 +145,15 @@ def of_rungs(results: Results) -> str:
         f"{stopped} of {reached} at epoch {rung}"
         for rung, reached, stopped in rungs_of(results).itertuples(index=False)
     ]
-    done = int((results.trials["state"] == "completed").sum())
-    left = f"{counted(done, 'trial')} trained all {counted(int(results.job['budget']['epochs']), 'epoch')}"
-    return f"Stopped were {listed(parts)}; {left}."
+    completed = results.trials["state"] == "completed"
+    epochs = int(results.job["budget"]["epochs"])
+    whole = completed & (results.trials["epochs"] >= epochs)
+    left = f"{counted(int(whole.sum()), 'trial')} trained all {counted(epochs, 'epoch')}"
+    sooner = int((completed & ~whole).sum())
+    by_itself = (
+        f", {counted(sooner, 'trial')} ended sooner of {'its' if sooner == 1 else 'their'} own accord" if sooner else ""
+    )
+    return f"Stopped were {listed(parts)}; {left}{by_itself}."
 
 
 def of_lineage(results: Results) -> str:

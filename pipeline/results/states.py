@@ -24,7 +24,7 @@ class State:
 
 
 STATES: Mapping[str, State] = {
-    "completed": State("trained to the end", "green"),
+    "completed": State("trained to its end", "green"),
     "stopped": State("stopped early", "bright_black", page="--quiet"),
     "failed": State("failed", "red", page="--bad"),
     "running": State("running", "cyan", lasting=True),

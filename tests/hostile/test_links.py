@@ -149,9 +149,9 @@ def test_retention_deletes_within_the_study(storage: Path, outside: Path) -> Non
     scheduler = job.scheduler.build(Setting(space=job.space, mode="min", epochs=4, trials=4, seed=0))
     trials = {f"{n:04d}": Trial(f"{n:04d}", {}, 0, state="failed", epoch=9) for n in range(4)}
     trials["0000"].checkpoints = {1, 2}
-    Retention(store, job, scheduler).sweep(trials, None)
+    Retention(store, job, scheduler, lambda: None).sweep(trials, None)
     with pytest.raises(StorageError, match="leads out"):
-        Retention(store, job, scheduler).after_report(trials["0000"], trials, None)
+        Retention(store, job, scheduler, lambda: None).after_report(trials["0000"], trials, None)
     assert _content(outside) == before
     assert not (study / "checkpoints" / "0001" / "000004.ckpt").exists()
 
