@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -170,11 +171,14 @@ class Kubernetes:
                         "nodes can reach it, or name another with --image."
                     )
         mine = {name, (job.get("status") or {}).get("rayClusterName")}
+        made = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
         with self._told("list events"):
             events = self._core.list_namespaced_event(self._namespace, field_selector="type=Warning").items
         for event in events:
-            said = event.message or ""
-            if event.involved_object.name in mine and _FORBIDDEN.search(said):
+            said, when = event.message or "", event.last_timestamp or event.event_time
+            # Events are kept for an hour: an older RayJob may have had this name.
+            old = when is not None and when < made
+            if event.involved_object.name in mine and not old and _FORBIDDEN.search(said):
                 raise ClusterError(
                     f"The namespace {self._namespace!r} refuses a pod of {name!r}: {said} Mend the overlay, or ask "
                     "whoever keeps the namespace."

@@ -153,6 +153,15 @@ def test_a_namespace_that_forbids_a_pod_is_told(server):
         follow()
 
 
+def test_what_the_namespace_refused_an_older_rayjob_is_not_told_again(server):
+    """Events are kept for an hour, and a name is free once its RayJob is deleted."""
+    message, about = 'pods "s-1-head" is forbidden: exceeded quota', {"name": "s-1"}
+    event = {"metadata": {"name": "e"}, "involvedObject": about, "lastTimestamp": "2025-12-31T23:59:00Z"}
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Complete")]
+    server.answers[f"{CORE}/events"] = [{"items": [{**event, "message": message}]}]
+    assert "Complete" in follow()
+
+
 def test_pods_without_a_node_are_told_and_waited_for(server):
     """Once, while there is patience; then with what to do."""
     condition = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available: 2 Insufficient gpu."}
