@@ -1,4 +1,4 @@
-"""`tunepipe submit --kubernetes`: the plan, the RayJob, and what becomes of it."""
+"""`tunepipe submit --kubernetes`: the plan, the RayJob, and what becomes of it; and `stop --kubernetes`."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.cluster.rayjob import Manifests
     from pipeline.study import TuneJob
 
-__all__ = ["Target", "submit_rayjob"]
+__all__ = ["Target", "stop_rayjob", "submit_rayjob"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,20 @@ def submit_rayjob(
     except KeyboardInterrupt:
         note(
             f"\nRayJob {name} goes on without you; the same command looks at it again, "
-            f"`kubectl delete rayjob {name}` ends it."
+            f"`tunepipe stop {name} --kubernetes` ends it."
         )
         return 130
+
+
+def stop_rayjob(named: str, context: str | None, namespace: str) -> str:
+    """Stop the RayJob that is called so, or that is at work on a study.
+
+    Returns:
+        The RayJob's name.
+    """
+    from pipeline.cluster.following import Kubernetes
+
+    server = Kubernetes(context, namespace)
+    name = server.named(named)
+    server.stop(name)
+    return name

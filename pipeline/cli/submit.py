@@ -28,6 +28,10 @@ Dashboard = Annotated[
         show_envvar=True,
     ),
 ]
+Context = Annotated[
+    str | None,
+    typer.Option(help="Of the kubeconfig; its current one unless given. With --kubernetes.", show_default=False),
+]
 _FOR_KUBERNETES = ("context", "namespace", "image", "overlay", "wait_pods", "to", "dry_run")
 
 SubmissionName = Annotated[
@@ -46,7 +50,7 @@ def submit(
     accept_changes: AcceptChanges = False,
     address: Dashboard = None,
     kubernetes: Annotated[bool, typer.Option("--kubernetes", help="As a RayJob of KubeRay.")] = False,
-    context: Annotated[str | None, typer.Option(help="Of the kubeconfig.", show_default=False)] = None,
+    context: Context = None,
     namespace: Annotated[str | None, typer.Option(help="Other than the overlay's.", show_default=False)] = None,
     image: Annotated[str | None, typer.Option(help="Other than the overlay's.", show_default=False)] = None,
     gpus_per_trial: Annotated[
@@ -70,7 +74,7 @@ def submit(
     from pipeline.cluster.submitting import submit as hand_over
     from pipeline.execution.starting import started_from
 
-    _refuse_others(asked, kubernetes=kubernetes)
+    _refuse_others(asked, kubernetes=kubernetes, nothing="Nothing was submitted.")
     if gpus_per_trial is not None:
         options = replace(options, set_=[*(options.set_ or []), f"resources.gpus={gpus_per_trial:g}"])
     storage = everywhere(storage)
@@ -99,7 +103,7 @@ def submit(
     raise typer.Exit(code or 0)
 
 
-def _refuse_others(asked: typer.Context, *, kubernetes: bool) -> None:
+def _refuse_others(asked: typer.Context, *, kubernetes: bool, nothing: str) -> None:
     """Options that are for the other kind of cluster would be passed over without a word: a dry run would be none.
 
     Raises:
@@ -110,7 +114,7 @@ def _refuse_others(asked: typer.Context, *, kubernetes: bool) -> None:
     if given:
         told = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         kind = "without --kubernetes" if kubernetes else "with --kubernetes"
-        raise UsageError(f"{told} {'goes' if len(given) == 1 else 'go'} {kind} only. Nothing was submitted.")
+        raise UsageError(f"{told} {'goes' if len(given) == 1 else 'go'} {kind} only. {nothing}")
 
 
 def status(
@@ -143,10 +147,24 @@ def status(
     console.print(table)
 
 
-def stop(submission: SubmissionName, address: Dashboard = None) -> None:
+def stop(
+    asked: typer.Context,
+    submission: SubmissionName,
+    address: Dashboard = None,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="A RayJob of KubeRay.")] = False,
+    context: Context = None,
+    namespace: Annotated[str, typer.Option(help="Where RayJobs are, with --kubernetes.")] = "tunepipe",
+) -> None:
     """Stop a study on a cluster: its tables are whole, and `submit` goes on with it."""
     from pipeline.cluster.jobs_api import ENDED
 
+    _refuse_others(asked, kubernetes=kubernetes, nothing="Nothing was stopped.")
+    if kubernetes:
+        from pipeline.cli.kubernetes import stop_rayjob
+
+        name = stop_rayjob(submission, context, namespace)
+        typer.echo(f"RayJob {name} is stopped and deleted. `tunepipe submit` goes on with its study.")
+        return
     api = api_of(address)
     found = api.submission(submission)
     if found.state in ENDED:

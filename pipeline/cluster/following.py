@@ -17,7 +17,7 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
 from pipeline.cluster.bringing import bring
-from pipeline.cluster.rayjob import STUDY_LABEL, Manifests
+from pipeline.cluster.rayjob import STUDY_LABEL, Manifests, study_label
 from pipeline.errors import ClusterError
 
 __all__ = ["Kubernetes"]
@@ -55,16 +55,28 @@ class Kubernetes:
 
     def jobs(self, study: str) -> list[dict[str, Any]]:
         """RayJobs of a study, by its label, the oldest first."""
-        with self._told("list RayJobs"):
-            found = self._objects.list_namespaced_custom_object(
-                **_KIND, namespace=self._namespace, label_selector=f"{STUDY_LABEL}={study}"
-            )
-        return sorted(found["items"], key=lambda each: each["metadata"]["creationTimestamp"])
+        return self._list(f"{STUDY_LABEL}={study}")
 
     def at_work(self, study: str) -> str | None:
         """The RayJob that is at work on a study."""
-        going = [each for each in self.jobs(study) if _state(each) not in _ENDED]
+        going = [each for each in self.jobs(study) if _at_work(each)]
         return str(going[-1]["metadata"]["name"]) if going else None
+
+    def named(self, named: str) -> str:
+        """The RayJob at work that is called so, or whose study is.
+
+        Raises:
+            ClusterError: There is none.
+        """
+        going = [each["metadata"]["name"] for each in self._list() if _at_work(each)]
+        found = named if named in going else self.at_work(study_label(named))
+        if found is None:
+            told = f"At work there are {', '.join(going)}." if going else "None is at work."
+            raise ClusterError(
+                f"No RayJob at work in namespace {self._namespace!r} is called {named!r}, and none is of such a study. "
+                f"{told} --namespace and --context look elsewhere."
+            )
+        return found
 
     def apply(self, manifests: Manifests) -> None:
         """Create what a study needs; the server holds every field to its schema."""
@@ -79,10 +91,15 @@ class Kubernetes:
             with self._told("create the ConfigMap of the job file"):
                 self._core.create_namespaced_config_map(self._namespace, {**manifests.file, "metadata": metadata})
 
-    def delete(self, name: str) -> None:
-        """Delete a RayJob with all that was made for it; the study stays in its storage."""
+    def stop(self, name: str) -> None:
+        """Delete a RayJob with all that was made for it; the study stays in its storage.
+
+        The operator has its driver asked to end first, and the head's grace period gives it the time.
+        """
         with self._told("delete the RayJob"):
             self._objects.delete_namespaced_custom_object(**_KIND, namespace=self._namespace, name=name)
+        while any(each["metadata"]["name"] == name for each in self._list()):
+            time.sleep(_POLL_SECONDS)
 
     def follow(self, name: str, *, wait_pods: float) -> Iterator[str]:
         """What a study's driver prints, and between it what keeps its pods waiting, until the RayJob has ended.
@@ -144,6 +161,13 @@ class Kubernetes:
         job = self._job(name)
         with self._told("read the results from the volume"):
             return bring(self._core, job, study, storage, to)
+
+    def _list(self, label_selector: str = "") -> list[dict[str, Any]]:
+        with self._told("list RayJobs"):
+            found = self._objects.list_namespaced_custom_object(
+                **_KIND, namespace=self._namespace, label_selector=label_selector
+            )
+        return sorted(found["items"], key=lambda each: each["metadata"]["creationTimestamp"])
 
     def _job(self, name: str) -> dict[str, Any]:
         with self._told(f"read the RayJob {name}"):
@@ -209,6 +233,10 @@ class Kubernetes:
 
 def _state(job: Mapping[str, Any]) -> str:
     return str((job.get("status") or {}).get("jobDeploymentStatus") or "")
+
+
+def _at_work(job: Mapping[str, Any]) -> bool:
+    return _state(job) not in _ENDED
 
 
 def _works(pod: Any) -> bool:

@@ -19,7 +19,7 @@ from pipeline.cluster.plan import Plan, plan
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 
-__all__ = ["STUDY_LABEL", "Manifests", "overlays", "rendered", "study_manifests"]
+__all__ = ["STUDY_LABEL", "Manifests", "overlays", "rendered", "study_label", "study_manifests"]
 
 STUDY_LABEL = "tunepipe/study"
 _LONGEST = 40
@@ -119,11 +119,11 @@ def study_manifests(
     planned = plan(job, groups, paces(storage, job.name))
     for group, size in zip(groups, planned.groups, strict=True):
         group["maxReplicas"] = size.pods
-    name = f"{_dns(job.name)}-{number}"
+    name = f"{study_label(job.name)}-{number}"
     metadata = template["metadata"]
     metadata["name"] = name
     metadata["namespace"] = namespace or metadata["namespace"]
-    metadata["labels"][STUDY_LABEL] = _dns(job.name)
+    metadata["labels"][STUDY_LABEL] = study_label(job.name)
     file = None
     if named.endswith(".py"):
         path = Path(named).expanduser()
@@ -169,7 +169,7 @@ def _set_image(node: Any, image: str) -> None:
             _set_image(each, image)
 
 
-def _dns(name: str) -> str:
+def study_label(name: str) -> str:
     """A study's name as Kubernetes takes names; what had to be changed or cut is told apart by a digest."""
     plain = re.sub(r"[^a-z0-9-]+", "-", name).strip("-")
     if plain == name and len(plain) <= _LONGEST:

@@ -9,11 +9,22 @@ from pipeline import load_results, run
 from tests.faults.comparing import differences
 from tests.faults.lasting import JOB
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.kubernetes.user import NAMESPACE, Following, objects, submit, until
+from tests.kubernetes.testbed.nodes import NODES, is_ready, start_kubelet
+from tests.kubernetes.testbed.room import stop
+from tests.kubernetes.user import (
+    HEAD,
+    NAMESPACE,
+    OVERLAY,
+    WORKERS,
+    Following,
+    forwarded,
+    objects,
+    running,
+    submit,
+    until,
+)
 
 LASTING = str(Path(__file__).parents[1] / "faults/lasting.py")
-WORKERS = "ray.io/group=gpu-l4"
-HEAD = "ray.io/node-type=head"
 
 
 @pytest.fixture(autouse=True)
@@ -22,11 +33,6 @@ def gone(foundation):
     yield
     kubectl("delete", "rayjob", "--all", "-n", NAMESPACE)
     until(lambda: not objects("pods"))
-
-
-def running(labels: str) -> list[str]:
-    """Names of pods that run."""
-    return [each["metadata"]["name"] for each in objects("pods", labels) if each["status"]["phase"] == "Running"]
 
 
 def test_a_study_from_zero_gpu_workers(tmp_path):
@@ -77,6 +83,39 @@ def test_a_study_is_suspended_and_resumed(tmp_path):
     suspend("suspended-1", False)
     assert study.ended() == 0, study.told
     assert len(load_results(tmp_path / "studies/suspended").trials) == 8
+
+
+def test_a_node_is_out_of_sight_for_a_while(tmp_path):
+    """The GPU node's kubelet stops until the node is given up, and comes back: the study ends with all its rows."""
+    study = Following(tmp_path, LASTING, "--gpus-per-trial", "1", "--workers", "2", "--name", "unseen")
+    study.until(lambda: len(running(WORKERS)) == 2)
+    node = next(each for each in NODES if each.gpus)
+    stop(f"kubelet-{node.name}")
+    study.until(lambda: not is_ready(node))
+    start_kubelet(node)
+    assert study.ended() == 0, study.told
+    found = load_results(tmp_path / "studies/unseen")
+    wanted = run(JOB.replaced({"resources.gpus": 0, "name": "unseen"}), storage=str(tmp_path / "peace"))
+    assert differences(wanted, found) == []
+
+
+def test_a_cluster_for_interactive_use(foundation, tmp_path):
+    """Up by kubectl, used through a forwarded port, its workers gone after the idle timeout, and down."""
+    kubectl("apply", "--server-side", "-k", str(OVERLAY / "cluster"))
+    try:
+        until(lambda: bool(running(HEAD)))
+        with forwarded("tunepipe-head-svc", 8265) as address:
+            code, told = submit(
+                tmp_path, "mnist-asha", "--address", address, "--name", "interactive", "--workers", "1",
+                "--set", "resources.gpus=1", "--trials", "2", "--epochs", "2",
+            )  # fmt: skip
+        assert code == 0, told
+        until(lambda: not objects("pods", WORKERS))
+        asked = ("tunepipe", "results", "interactive", "--storage", "/studies", "--json")
+        told = kubectl("exec", "-n", NAMESPACE, running(HEAD)[0], "-c", "ray-head", "--", *asked)
+        assert len(json.loads(told)["trials"]) == 2
+    finally:
+        kubectl("delete", "raycluster", "tunepipe", "-n", NAMESPACE)
 
 
 def suspend(name: str, whether: bool) -> None:

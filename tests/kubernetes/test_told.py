@@ -54,6 +54,17 @@ def test_an_operator_that_does_not_run(gone, tmp_path):
         start_operator()
 
 
+def test_definitions_that_are_missing_or_too_old(gone, tmp_path):
+    """A server without KubeRay's definitions, and one whose definitions do not know what production asks for."""
+    assert "definitions there are too old" in refused(tmp_path, "--overlay", "prod-gpu")
+    stop("operator")
+    kubectl("delete", "crd", "rayjobs.ray.io")
+    try:
+        assert "Install the KubeRay operator with its definitions" in refused(tmp_path)
+    finally:
+        start_operator()
+
+
 def test_a_cluster_without_a_node_of_that_kind(gone, tmp_path):
     """No GPU node: reported, waited for, and given up after --wait-pods."""
     kubectl("cordon", "gpu")

@@ -17,9 +17,10 @@ from tests.kubernetes.testbed.certificates import (
 from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, Addresses
 from tests.kubernetes.testbed.room import call, inside, start
 
-__all__ = ["answers", "kubectl", "start_control_plane"]
+__all__ = ["KUBECTL", "answers", "kubectl", "start_control_plane"]
 
-_KUBECTL = Path(sys.executable).with_name("kubectl")
+_BESIDE = Path(sys.executable).with_name("kubectl")
+KUBECTL = (str(_BESIDE) if _BESIDE.is_file() else "kubectl", f"--kubeconfig={KUBECONFIG}")
 
 
 def start_control_plane() -> None:
@@ -91,5 +92,4 @@ def answers(url: str) -> bool:
 
 def kubectl(*arguments: str, said: str | None = None) -> str:
     """Call kubectl as the administrator; what it printed."""
-    command = str(_KUBECTL) if _KUBECTL.is_file() else "kubectl"
-    return call(command, *arguments, said=said, environment={"KUBECONFIG": str(KUBECONFIG), "HOME": os.fspath(BED)})
+    return call(*KUBECTL, *arguments, said=said, environment={"HOME": os.fspath(BED)})

@@ -8,9 +8,12 @@ from pathlib import Path
 from tests.kubernetes.testbed.place import CACHE, HERE
 from tests.kubernetes.testbed.room import call
 
-__all__ = ["IMAGE", "archives"]
+__all__ = ["IMAGE", "NAMES", "archives"]
 
 IMAGE = "localhost/tunepipe:cpu"
+NAMES = ("docker.io/library/tunepipe:cpu", "docker.io/library/tunepipe:gpu")
+"""What the overlays' images are called in full; the CPU's takes the GPU's place."""
+
 _BASE = "localhost/tunepipe-testbed-base:1"
 _PAUSE = "localhost/pause:1"
 _PROJECT = HERE.parents[2]
@@ -83,7 +86,7 @@ def _saved(name: str, archive: Path) -> None:
 def _digest() -> str:
     """Of all that the Dockerfile sees."""
     found = hashlib.sha256()
-    for name in _INGREDIENTS.split():
+    for name in _INGREDIENTS:
         top = _PROJECT / name
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
             if path.is_file() and "__pycache__" not in path.parts:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from tests.kubernetes.testbed.certificates import AUTHORITY, kubeconfig
 from tests.kubernetes.testbed.control_plane import answers, kubectl
+from tests.kubernetes.testbed.images import IMAGE, NAMES
 from tests.kubernetes.testbed.place import BED, BIN, Addresses
 from tests.kubernetes.testbed.room import inside, start, wait_for
 
-__all__ = ["NODES", "Node", "load", "start_containers", "start_kubelet"]
+__all__ = ["NODES", "Node", "is_ready", "load", "start_containers", "start_kubelet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,11 @@ state = "/run/containerd-{node.name}"
 
 
 def load(node: Node, archive: Path) -> None:
-    """Bring an image into a node."""
-    subprocess.run([*_ctr(node), "-n", "k8s.io", "images", "import", str(archive)], capture_output=True, check=True)
+    """Bring an image into a node; the product's under the names that the overlays give it, too."""
+    images = [*_ctr(node), "-n", "k8s.io", "images"]
+    subprocess.run([*images, "import", str(archive)], capture_output=True, check=True)
+    for name in NAMES if archive.name.startswith("tunepipe") else ():
+        subprocess.run([*images, "tag", "--force", IMAGE, name], capture_output=True, check=True)
 
 
 def start_kubelet(node: Node) -> None:
@@ -145,7 +149,7 @@ def start_kubelet(node: Node) -> None:
         f"--node-labels={node.labels}",
         ready=lambda: answers(f"http://127.0.0.1:{node.port + 1}/healthz"),
     )
-    wait_for(f"node {node.name}", lambda: _is_ready(node), 60, BED / "log" / f"kubelet-{node.name}.log")
+    wait_for(f"node {node.name}", lambda: is_ready(node), 60, BED / "log" / f"kubelet-{node.name}.log")
     if node.gpus:
         patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": str(node.gpus)}]
         kubectl("patch", "node", node.name, "--subresource=status", "--type=json", "-p", json.dumps(patch))
@@ -156,7 +160,8 @@ def _identity(node: Node) -> str:
     return str(path) if path.exists() else kubeconfig(node.name, f"system:node:{node.name}", "system:nodes")
 
 
-def _is_ready(node: Node) -> bool:
+def is_ready(node: Node) -> bool:
+    """Whether the server has lately heard of a node."""
     conditions = "{.items[*].status.conditions[?(@.type=='Ready')].status}"
     found = kubectl("get", "nodes", f"--field-selector=metadata.name={node.name}", "-o", f"jsonpath={conditions}")
     return found == "True"

@@ -55,6 +55,7 @@ def test_a_dry_run_as_json_is_one_object(monkeypatch, capsys):
         ),
         (["status"], "RAY_API_SERVER_ADDRESS"),
         (["stop", "x", "--address", "ftp://x"], "http://HOST:8265"),
+        (["stop", "x", "--context", "c"], "--context goes with --kubernetes only. Nothing was stopped."),
     ],
 )
 def test_mistakes_are_told_here_and_not_by_the_cluster(arguments, told, monkeypatch, capsys):

@@ -27,6 +27,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: dict[str, list[Any]] = {}
         self.posted: list[tuple[str, Any]] = []
+        self.deleted: list[str] = []
         self.refusal: tuple[int, str] | None = None
 
 
@@ -48,6 +49,11 @@ class _Handler(BaseHTTPRequestHandler):
         """The next answer of a path; an empty list of what nobody spoke of."""
         answers = self.server.answers.get(urlsplit(self.path).path, [{"items": []}])
         self._answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
+
+    def do_DELETE(self) -> None:
+        """Keep what is deleted."""
+        self.server.deleted.append(urlsplit(self.path).path)
+        self._answer(200, {"kind": "Status", "status": "Success"})
 
     def do_POST(self) -> None:
         """Keep what is created, or refuse it."""
@@ -227,6 +233,24 @@ def test_only_what_has_not_ended_is_at_work(server):
     kubernetes = Kubernetes(None, "tunepipe")
     assert kubernetes.at_work("s") == "s-2"
     assert kubernetes.at_work("s") is None
+
+
+@pytest.mark.parametrize("named", ["s-2", "s"])
+def test_a_study_is_stopped_by_its_own_name_or_its_rayjobs(server, named):
+    """It is deleted, and gone when the call returns."""
+    going = {"items": [rayjob("Complete", "s-1"), rayjob("Running", "s-2")]}
+    server.answers[RAYJOBS] = [going, *([going] if named == "s" else []), going, {"items": []}]
+    kubernetes = Kubernetes(None, "tunepipe")
+    kubernetes.stop(kubernetes.named(named))
+    assert server.deleted == [f"{RAYJOBS}/s-2"]
+    assert server.answers[RAYJOBS] == [{"items": []}]
+
+
+def test_a_study_that_is_not_at_work_cannot_be_stopped(server):
+    """What is at work is told."""
+    server.answers[RAYJOBS] = [{"items": [rayjob("Running", "t-2")]}, {"items": []}]
+    with pytest.raises(ClusterError, match=r"called 's', .* At work there are t-2\."):
+        Kubernetes(None, "tunepipe").named("s")
 
 
 def test_an_unknown_context_is_told(server):
