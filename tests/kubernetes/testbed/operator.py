@@ -1,10 +1,12 @@
 """KubeRay: its definitions, and its operator, which runs beside the control plane rather than in a pod."""
 
+import json
+
 from tests.kubernetes.testbed.build import module_folder
 from tests.kubernetes.testbed.certificates import kubeconfig
 from tests.kubernetes.testbed.control_plane import answers, kubectl
 from tests.kubernetes.testbed.place import BIN
-from tests.kubernetes.testbed.room import start
+from tests.kubernetes.testbed.room import start, wait_for
 
 __all__ = ["start_operator"]
 
@@ -13,7 +15,7 @@ def start_operator() -> None:
     """Apply the definitions, and start the operator."""
     folder = module_folder("operator", "github.com/ray-project/kuberay/ray-operator")
     kubectl("apply", "--server-side", "-f", str(folder / "config/crd/bases"))
-    kubectl("wait", "--for=condition=established", "crd", "rayjobs.ray.io", "rayclusters.ray.io", "--timeout=30s")
+    wait_for("KubeRay's definitions", _established, 30)
     identity = kubeconfig("operator", "kuberay-operator", "system:masters")
     start(
         "operator",
@@ -24,3 +26,10 @@ def start_operator() -> None:
         "--enable-leader-election=false",
         ready=lambda: answers("http://127.0.0.1:8082/readyz"),
     )
+
+
+def _established() -> bool:
+    # `kubectl wait` and its templates fail where a definition has no conditions yet.
+    definitions = json.loads(kubectl("get", "crd", "-o", "json"))["items"]
+    conditions = [each["status"].get("conditions") or [] for each in definitions]
+    return all(any(one["type"] == "Established" and one["status"] == "True" for one in each) for each in conditions)
