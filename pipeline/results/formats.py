@@ -23,19 +23,17 @@ _CELL = 60
 """Characters: a longer text is cut on a terminal; the other formats have it whole."""
 
 
-def text_table(table: pa.Table, *, top: int | None = None) -> Table:
+def text_table(table: pa.Table) -> Table:
     """A table for a terminal.
 
     Args:
         table: Any columns.
-        top: How many rows; None for all.
     """
-    shown = table if top is None else table.slice(0, top)
     told = Table(box=None, header_style="bold", pad_edge=False)
     for field in table.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
         told.add_column(Text(legible(field.name)), justify="right" if number else "left")
-    for row in zip(*(column.to_pylist() for column in shown.columns), strict=True):
+    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
         told.add_row(*(Text(_cut(_cell(value))) for value in row))
     return told
 
