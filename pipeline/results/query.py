@@ -132,6 +132,8 @@ def _selected(
     only: Mapping[str, Collection[str]] | None,
 ) -> pa.Table:
     """Rows and columns of the table `trials`, in an order as SQL has it; what ties, by study and by trial."""
+    if where is not None and not where.strip():
+        raise UsageError("--where must be a condition, as in \"state = 'completed'\"; found nothing.")
     parts = [_meant(results, label, None if only is None else only[label]) for label, results in studies.items()]
     known = list(dict.fromkeys(name for part in parts for name in part.column_names))
     for name in [name.removeprefix("-") for name in sort]:
