@@ -55,8 +55,13 @@ def _exported(module: ModuleType, subject: str) -> TuneJob:
     job: Any = getattr(module, "JOB", None)
     if isinstance(job, TuneJob):
         return job
-    allowed = "must be a TuneJob" if hasattr(module, "JOB") else "must be exported: JOB = TuneJob(…)"
-    raise InvalidJob(subject, [Fault("JOB", job, allowed)])
+    if hasattr(module, "JOB"):
+        raise InvalidJob(subject, [Fault("JOB", job, "must be a TuneJob")])
+    others = [name for name, value in vars(module).items() if isinstance(value, TuneJob)]
+    there = f"; the file's TuneJob is called {others[0]}: call it JOB" if len(others) == 1 else ""
+    if len(others) > 1:
+        there = f"; the file's TuneJobs are called {', '.join(others)}: call the one that is meant JOB"
+    raise InvalidJob(subject, [Fault("JOB", job, f"must be exported: JOB = TuneJob(…){there}")])
 
 
 def _not_found(name: str) -> str:

@@ -30,12 +30,14 @@ def rerun(
     store, wanted = study_store(study, storage), trial_id(trial)
     metric = metric_column(load_results(store.uri).objective.metric)
     told = stdout_console()
-    told.print(Text(f"epoch  {'recorded':>16}  {'now':>16}   {legible(metric)}", style="bold"))
     again = train_again(store, wanted, tell=lambda epoch: _tell(told, epoch, metric))
     _judge(told, again)
 
 
 def _tell(told: Console, epoch: "EpochAgain", metric: str) -> None:
+    if epoch.epoch == 1:
+        # Not before: what is wrong with the call stands alone.
+        told.print(Text(f"epoch  {'recorded':>16}  {'now':>16}   {legible(metric)}", style="bold"))
     then = f"{epoch.then[metric]:.10g}" if metric in epoch.then else "–"
     now = f"{epoch.now[metric]:.10g}" if metric in epoch.now else "–"
     differ = [name for name, value in epoch.then.items() if epoch.now.get(name) != value]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +10,11 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from pipeline.cli.location import Study, called, study_store, trial_id
+from pipeline.cli.location import called, study_store, trial_id
 from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.tables import Format, Output, format_of, give_out, stdout_console
+from pipeline.cli.rows import TOP, Rows, names, show_rows
+from pipeline.cli.several import outlined, scores, several_board, show_several
+from pipeline.cli.tables import Format, Output, format_of, stdout_console
 from pipeline.errors import UsageError
 from pipeline.legible import legible
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["print_failures", "results", "show"]
 
-_TOP, _CAUSES, _TRIALS = 10, 5, 12
+_CAUSES, _TRIALS = 5, 12
 """More than these are counted, not shown."""
 
 _UNFINISHED = ("waiting", "running")
@@ -30,7 +32,14 @@ _WATCH_SECONDS = 2.0
 
 
 def results(
-    study: Study,
+    studies: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STUDY",
+            help="The study, or several: names within --storage, or paths or URIs of their folders.",
+            show_default=False,
+        ),
+    ],
     storage: Storage = STORAGE,
     top: Annotated[
         int | None, typer.Option(min=1, help="How many trials; 10 on a terminal unless given.", show_default=False)
@@ -47,7 +56,10 @@ def results(
         typer.Option(help="Columns to sort by, as in state,-seconds; - is downwards.", show_default=False),
     ] = None,
     front: Annotated[
-        bool, typer.Option("--front", help="Of several objectives: only trials that no other beats in all of them.")
+        bool,
+        typer.Option(
+            "--front", help="Of several objectives: only trials that no other of their study beats in all of them."
+        ),
     ] = False,
     format: Format = None,
     output: Output = None,
@@ -55,18 +67,24 @@ def results(
         str | None,
         typer.Option(help="One trial instead: its epochs, decisions and error; its id or number.", show_default=False),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it anew until the study ends.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew until the studies end.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show a study's leaderboard and its failures, rows of your choice, or one trial, also while it runs."""
-    shape = format_of(format, output)
-    order, shown = _names(sort), _names(columns)
-    asked = shape != "table" or bool(where is not None or order or shown or front)
+    """Show a leaderboard of one study or several, rows of your choice, or one trial, also while they run."""
+    rows = Rows(
+        where=where,
+        sort=names(sort, "--sort", "state,-seconds"),
+        columns=names(columns, "--columns", "trial_id,objective"),
+        front=front,
+        shape=format_of(format, output),
+        output=output,
+        top=top,
+    )
     apart = [
         name
         for name, given in {
             "--trial": trial is not None, "--json": as_json, "--watch": watch,
-            "--where, --columns, --sort, --front, --format and --output": asked,
+            "--where, --columns, --sort, --front, --format and --output": rows.chosen,
         }.items()
         if given
     ]  # fmt: skip
@@ -75,44 +93,71 @@ def results(
             f"{' and '.join(apart)} do not go together. --json prints the whole study, or with --trial one trial; "
             "--format json prints rows of your choice."
         )
-    store = study_store(study, storage)
+    stores = [(study, study_store(study, storage)) for study in studies]
     if trial is not None:
-        _show_trial(store, trial_id(trial), as_json=as_json)
-    elif asked:
-        _show_chosen(store, where, order, shown, shape, output, top, front=front)
+        _show_trial(_only(stores), trial_id(trial), as_json=as_json)
+    elif rows.chosen:
+        show_rows(_found(stores), rows)
     elif watch:
-        _watch(store, top or _TOP)
+        _watch(stores, top or TOP)
     else:
-        show(store, top=top or _TOP, as_json=as_json)
+        _show(_found(stores), top or TOP, as_json=as_json)
+
+
+def _only(stores: "Sequence[tuple[str, Store]]") -> "Store":
+    """The one study whose trial is meant."""
+    if len({store.uri for _, store in stores}) > 1:
+        named = ", ".join(study for study, _ in stores)
+        raise UsageError(f"--trial shows a trial of one study; found {len(stores)} studies: {named}. Name one of them.")
+    return stores[0][1]
+
+
+def _found(stores: "Sequence[tuple[str, Store]]") -> "Mapping[str, Results]":
+    """Results of the studies by what each is called; one named twice counts once."""
+    from pipeline.results.load import load_results
+    from pipeline.results.query import labels
+
+    places = {store.uri: study for study, store in reversed(stores)}
+    return labels([(study, load_results(uri)) for uri, study in reversed(places.items())])
 
 
 def show(store: "Store", *, top: int, as_json: bool) -> None:
     """Print a study's results: what `results` does, and `run` at its end."""
-    from pipeline.results.as_object import results_object
-    from pipeline.results.front import front_in_words
-    from pipeline.results.leaderboard import format_number
-    from pipeline.results.load import load_results
+    _show(_found([(store.uri, store)]), top, as_json=as_json)
 
-    found = load_results(store.uri)
+
+def _show(studies: "Mapping[str, Results]", top: int, *, as_json: bool) -> None:
+    from pipeline.results.as_object import results_object, several_object
+
+    one = next(iter(studies.values())) if len(studies) == 1 else None
     if as_json:
-        typer.echo(json.dumps(results_object(found), allow_nan=False))
-        return
+        typer.echo(json.dumps(results_object(one) if one else several_object(studies.values()), allow_nan=False))
+    elif one:
+        _show_one(one, top)
+    else:
+        show_several(studies, top)
+
+
+def _show_one(found: "Results", top: int) -> None:
+    from pipeline.results.front import front_in_words
+
     told = stdout_console()
-    told.print(_board(found, top))
+    told.print(_board({found.name: found}, top))
     if front := front_in_words(found):
         told.print(Text(legible(f"\n{front[0].upper()}{front[1:]} --front shows the front alone.")), soft_wrap=True)
     print_failures(found, told)
     if found.test:
-        scores = "  ".join(f"{escape(legible(metric))} {format_number(value)}" for metric, value in found.test.items())
-        told.print(f"\nOn the test set, which no trial has seen:  [bold]{scores}[/]")
+        told.print(f"\nOn the test set, which no trial has seen:  [bold]{escape(scores(found.test))}[/]")
 
 
-def _board(found: "Results", top: int) -> Group:
-    """The study in a line, and its best trials."""
-    from pipeline.results.leaderboard import leaderboard, outline
+def _board(studies: "Mapping[str, Results]", top: int) -> Group:
+    """Each study in a line, and the best trials."""
+    from pipeline.results.leaderboard import leaderboard
 
-    name, rest = found.name, outline(found).removeprefix(found.name)
-    parts: list[RenderableType] = [Text.assemble((legible(name), "bold"), legible(rest))]
+    if len(studies) > 1:
+        return several_board(studies, top)
+    found = next(iter(studies.values()))
+    parts: list[RenderableType] = [outlined(found.name, found)]
     if len(found.trials):
         parts += [Text(), leaderboard(found, top=top)]
         if len(found.trials) > top:
@@ -120,63 +165,25 @@ def _board(found: "Results", top: int) -> Group:
     return Group(*parts)
 
 
-def _watch(store: "Store", top: int) -> None:
-    """Show the leaderboard anew until the study ends; then all there is to say. A pipe gets the end alone."""
+def _watch(stores: "Sequence[tuple[str, Store]]", top: int) -> None:
+    """Show the leaderboard anew until the studies end; then all there is to say. A pipe gets the end alone."""
     from rich.live import Live
-
-    from pipeline.results.load import load_results
 
     told = stdout_console()
     try:
         with Live(console=told, auto_refresh=False, transient=True) as live:
-            while (found := load_results(store.uri)).state in _UNFINISHED:
+            while _unfinished(found := _found(stores)):
                 if told.is_terminal:
                     live.update(_board(found, top), refresh=True)
                 time.sleep(_WATCH_SECONDS)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     finally:
-        show(store, top=top, as_json=False)
+        _show(_found(stores), top, as_json=False)
 
 
-def _show_chosen(
-    store: "Store",
-    where: str | None,
-    sort: list[str],
-    columns: list[str],
-    shape: str,
-    output: Path | None,
-    top: int | None,
-    *,
-    front: bool,
-) -> None:
-    """Trials of the user's choice; on a terminal, without columns of theirs, as the leaderboard."""
-    from pipeline.results.front import pareto_front
-    from pipeline.results.leaderboard import leaderboard
-    from pipeline.results.load import load_results
-    from pipeline.results.query import select_trials
-
-    found = load_results(store.uri)
-    only = [point.trial_id for point in pareto_front(found)] if front else None
-    if shape == "table" and not columns:
-        shown = select_trials(found, where=where, sort=sort, columns=["trial_id"], only=only)["trial_id"].to_pylist()
-        told = stdout_console()
-        if not shown:
-            told.print(f"None of {len(found.trials)} trials is so.")
-            return
-        told.print(leaderboard(found, top=top or _TOP, only=shown, in_order=bool(sort)))
-        if len(shown) > (top or _TOP):
-            told.print(f"… and {len(shown) - (top or _TOP)} more; --top shows them.", style="dim")
-        return
-    # The best first, as on the leaderboard.
-    sort = sort or ["-objective" if found.objective.mode == "max" else "objective"]
-    table = select_trials(found, where=where, sort=sort, columns=columns or None, only=only)
-    limit = top if shape != "table" else None
-    give_out(table if limit is None else table.slice(0, limit), shape, output, top=top or _TOP)
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+def _unfinished(studies: "Mapping[str, Results]") -> bool:
+    return any(found.state in _UNFINISHED for found in studies.values())
 
 
 def print_failures(found: "Results", console: Console | None = None) -> None:

@@ -96,10 +96,13 @@ def logs(
 
 
 def _print_trial(study: str, trial: str, storage: str) -> None:
+    from pipeline.results.load import load_results
+    from pipeline.results.trial import trial_row
     from pipeline.study import layout
 
     store, wanted = study_store(study, storage), trial_id(trial)
     if not store.exists(layout.log(wanted)):
+        trial_row(load_results(store.uri), wanted)  # there may be no such trial at all
         kept = [Path(path).stem for path in store.files("logs")]
         none = "no trial did, or --workers 0 had them print where the command was called"
         there = f"trials that did: {', '.join(kept)}" if kept else none

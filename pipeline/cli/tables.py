@@ -51,22 +51,22 @@ def format_of(named: str | None, output: Path | None) -> str:
     return named or "table"
 
 
-def give_out(table: "pa.Table", shape: str, output: Path | None, *, top: int | None = None) -> None:
+def give_out(table: "pa.Table", shape: str, output: Path | None, *, of: int | None = None) -> None:
     """Print a table, or write it into a file.
 
     Args:
         table: The table.
         shape: As `format_of` says.
         output: The file; None prints.
-        top: Of the text for a terminal, how many rows.
+        of: How many rows there are, where the table is the first of them; a terminal says so.
     """
     from pipeline.results.formats import FORMATS, text_table
 
     if shape == "table":
         told = stdout_console()
-        told.print(text_table(table, top=top))
-        if top is not None and table.num_rows > top:
-            told.print(f"… and {table.num_rows - top} more; --top shows them.", style="dim")
+        told.print(text_table(table))
+        if of is not None and of > table.num_rows:
+            told.print(f"… and {of - table.num_rows} more; --top shows them.", style="dim")
         return
     content = FORMATS[shape](table)
     if output is None:

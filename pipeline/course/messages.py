@@ -32,6 +32,7 @@ class Assignment:
         parent_trial: Whose weights are taken over where this segment begins; None for the trial's own.
         parent_epoch: That trial's epoch.
         heard: The last epoch that the driver has heard of.
+        value: For the task `finish`: the objective by which the winner is the winner.
     """
 
     trial_id: str
@@ -44,6 +45,7 @@ class Assignment:
     parent_trial: str | None = None
     parent_epoch: int | None = None
     heard: int = 0
+    value: float | None = None
 
     @property
     def key(self) -> str:

@@ -5,9 +5,10 @@ from pathlib import Path
 from pipeline import datasets
 from pipeline.course.messages import Assignment
 from pipeline.errors import JobNotFound, ModelError, StorageError
-from pipeline.results.load import load_results
+from pipeline.results.load import Best, load_results
 from pipeline.storage import Store
 from pipeline.study import layout, load_study
+from pipeline.study.drawing import seed_of_trial
 
 __all__ = ["export"]
 
@@ -34,7 +35,7 @@ def export(store: Store, folder: Path) -> list[Path]:
     if results.job["model"] is None:
         raise ModelError(f"The study {results.name!r} tunes a function: there is no model to export.")
     if results.test is None:
-        _make(store, results.best.trial_id, results.best.epoch, results.best.config)
+        _make(store, results.best)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = []
@@ -48,19 +49,19 @@ def export(store: Store, folder: Path) -> list[Path]:
     return written
 
 
-def _make(store: Store, trial_id: str, epoch: int, config: dict[str, bool | int | float | str]) -> None:
+def _make(store: Store, best: Best) -> None:
     from pipeline.execution.worker import Worker
 
-    job = load_study(store)
-    if not store.exists(layout.checkpoint(trial_id, epoch)):
+    job, path = load_study(store), layout.checkpoint(best.trial_id, best.epoch)
+    if not store.exists(path):
         raise JobNotFound(
-            f"The weights of the best epoch, {layout.checkpoint(trial_id, epoch)}, are not in {store.uri}: "
+            f"The weights of the best epoch, {path}, are not in {store.uri}: "
             f"the study was cut off before they were written. Go on with it: `tunepipe resume {store.uri}`."
         )
     assert job.data is not None
     worker = Worker(job, datasets.load(job.data), store, capture=False)
-    seed = job.seed + int(trial_id) if job.trial_seeds else job.seed
-    worker.begin(Assignment(trial_id, config, seed, task="finish", epoch=epoch))
+    seed = seed_of_trial(job, int(best.trial_id))
+    worker.begin(Assignment(best.trial_id, best.config, seed, task="finish", epoch=best.epoch, value=best.value))
     report = worker.step()
     while not (report.last or report.failure or report.unusable or report.stuck):
         report = worker.step()

@@ -1,12 +1,34 @@
 """The study's last assignment: a warm worker exports the winner and scores it on the test split."""
 
+import json
+import math
 from collections.abc import Mapping
 from typing import Literal
 
 from pipeline.course.messages import Assignment, Report
 from pipeline.course.trial import Trial
+from pipeline.study import Objective
 
-__all__ = ["WinnersTurn"]
+__all__ = ["WinnersTurn", "told_of_winner"]
+
+
+def told_of_winner(assignment: Assignment, objective: Objective, metrics: Mapping[str, float]) -> str:
+    """What winner.json says; docs/results-json.md has its keys.
+
+    Args:
+        assignment: The winner, as it was exported.
+        objective: By which it was chosen.
+        metrics: What it scored on the test split; empty where there is none.
+    """
+    told = {
+        "trial_id": assignment.trial_id,
+        "epoch": assignment.epoch,
+        "config": assignment.config,
+        "objective": {"metric": objective.metric, "mode": objective.mode, "value": assignment.value},
+        # JSON has no NaN: a metric that is not finite is null.
+        "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
+    }
+    return json.dumps(told, indent=2, allow_nan=False) + "\n"
 
 
 class WinnersTurn:
@@ -43,7 +65,9 @@ class WinnersTurn:
         if self._state != "due":
             return None
         self._state = "given"
-        self._assignment = Assignment(best.trial_id, best.best_config, best.seed, task="finish", epoch=best.best_epoch)
+        self._assignment = Assignment(
+            best.trial_id, best.best_config, best.seed, task="finish", epoch=best.best_epoch, value=best.best
+        )
         return self._assignment
 
     def hear(self, report: Report) -> bool:

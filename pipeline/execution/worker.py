@@ -4,7 +4,6 @@ It knows no Ray: the Trainable calls it in a worker process, and `--workers 0` c
 """
 
 import contextlib
-import json
 import math
 import platform
 import time
@@ -19,6 +18,7 @@ from pipeline.errors import DamagedFile, ModelError, StorageError, Superseded, T
 from pipeline.execution.in_hand import TrialInHand
 from pipeline.execution.keeping import Keeper, learner_part
 from pipeline.execution.output import captured
+from pipeline.execution.winners_turn import told_of_winner
 from pipeline.storage import Checkpoint, Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout
@@ -253,12 +253,8 @@ class Worker:
                 seed=assignment.seed,
                 folder=folder,
             )
-            told = {"trial_id": assignment.trial_id, "epoch": assignment.epoch, "config": assignment.config}
-            # JSON has no NaN: a metric that is not finite is null.
-            finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-            (folder / PurePosixPath(layout.WINNER).name).write_text(
-                json.dumps({**told, "metrics": finite}, indent=2, allow_nan=False) + "\n"
-            )
+            told = told_of_winner(assignment, self._job.objectives[0], metrics)
+            (folder / PurePosixPath(layout.WINNER).name).write_text(told)
             for file in sorted(folder.iterdir()):
                 self._keeper.check()
                 self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())

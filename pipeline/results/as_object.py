@@ -16,7 +16,7 @@ from pipeline.results.trial import trial_row
 from pipeline.space import Space
 from pipeline.storage.schema import EPOCHS, metric_columns
 
-__all__ = ["results_object", "studies_object", "trial_object"]
+__all__ = ["results_object", "several_object", "studies_object", "trial_object"]
 
 _EPOCH_COLUMNS = {column.name for column in EPOCHS}
 
@@ -50,6 +50,11 @@ def results_object(results: Results) -> dict[str, Any]:
             for cause in causes(results)
         ],
     }
+
+
+def several_object(studies: Iterable[Results]) -> dict[str, Any]:
+    """The object that `--json` prints of several studies: those of each, in order."""
+    return {"studies": [results_object(results) for results in studies]}
 
 
 def trial_object(results: Results, trial_id: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pipeline.results.load import Results
 __all__ = ["Cause", "causes", "first_line", "own_frame", "place"]
 
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$', re.MULTILINE)
+_OF_KERAS = re.compile(r"Exception encountered when calling .*\.$")
+_BOLD = re.compile(r"\x1b\[\d*m")
 _PACKAGE = Path(__file__).parents[1]
 _LIBRARIES = ("site-packages", "dist-packages")
 _PYTHON = re.compile(r"/lib(64)?/python\d[\d.]*/|^<")
@@ -95,8 +97,12 @@ def _ends_with_one_of(file: str, ends: Collection[str]) -> bool:
 
 
 def first_line(text: str) -> str:
-    """What an error says: its first line, or, of a bare traceback, its last; empty for an empty text."""
+    """What an error says: its first line, with the next where Keras tells only there what is wrong; of a bare traceback
+    its last; empty for an empty text.
+    """
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     if not lines:
         return ""
+    if _OF_KERAS.search(lines[0]) and len(lines) > 1:
+        return f"{lines[0]} {_BOLD.sub('', lines[1])}"
     return lines[-1] if lines[0].startswith("Traceback") else lines[0]

@@ -13,6 +13,7 @@ from pyarrow import csv
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.errors import UsageError
 from pipeline.legible import legible
 from pipeline.results.leaderboard import format_value
 from pipeline.storage.parquet import to_parquet
@@ -23,19 +24,17 @@ _CELL = 60
 """Characters: a longer text is cut on a terminal; the other formats have it whole."""
 
 
-def text_table(table: pa.Table, *, top: int | None = None) -> Table:
+def text_table(table: pa.Table) -> Table:
     """A table for a terminal.
 
     Args:
         table: Any columns.
-        top: How many rows; None for all.
     """
-    shown = table if top is None else table.slice(0, top)
     told = Table(box=None, header_style="bold", pad_edge=False)
     for field in table.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
         told.add_column(Text(legible(field.name)), justify="right" if number else "left")
-    for row in zip(*(column.to_pylist() for column in shown.columns), strict=True):
+    for row in _rows(table):
         told.add_row(*(Text(_cut(_cell(value))) for value in row))
     return told
 
@@ -48,14 +47,15 @@ def _as_csv(table: pa.Table) -> bytes:
 
 
 def _as_json(table: pa.Table) -> bytes:
-    rows = [{name: _plain(value) for name, value in row.items()} for row in table.to_pylist()]
+    names = table.column_names
+    rows = [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in _rows(table)]
     return (json.dumps(rows, allow_nan=False, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
 
 
 def _as_markdown(table: pa.Table) -> bytes:
     numbers = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema]
     rows = [table.column_names, ["---:" if number else "---" for number in numbers]]
-    rows += [[_cell(value) for value in row] for row in zip(*(c.to_pylist() for c in table.columns), strict=True)]
+    rows += [[_cell(value) for value in row] for row in _rows(table)]
     escaped = ([" ".join(cell.split()).replace("|", r"\|") for cell in row] for row in rows)
     return "".join(f"| {' | '.join(row)} |\n" for row in escaped).encode(errors="backslashreplace")
 
@@ -80,6 +80,19 @@ def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
         cells = [None if value is None else json.dumps(_plain(value)) for value in column.to_pylist()]
         return pa.chunked_array([pa.array(cells, pa.string())])
     return column
+
+
+def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    """Rows of Python's values."""
+    try:
+        columns = [column.to_pylist() for column in table.columns]
+    except (OverflowError, ValueError) as error:
+        # SQL has years behind 9999 and an infinite date; Python has neither.
+        raise UsageError(
+            f"The answer holds a time that cannot be shown ({error}). Take the years 1 to 9999, or make a text of its "
+            "column: column::varchar."
+        ) from None
+    return list(zip(*columns, strict=True))
 
 
 def _plain(value: Any) -> Any:
@@ -107,6 +120,8 @@ def _cell(value: Any) -> str:
         return "–"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, float):
+        return format_value(value)
     plain = _plain(value)
     return json.dumps(plain) if isinstance(plain, dict | list) else format_value(plain)
 

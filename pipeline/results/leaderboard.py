@@ -20,6 +20,7 @@ __all__ = [
     "Line",
     "as_html",
     "columns",
+    "columns_by_kind",
     "configs_at_best",
     "format_number",
     "format_value",
@@ -127,8 +128,19 @@ def leaderboard(
 
 def columns(results: Results) -> list[str]:
     """The leaderboard's columns by name."""
-    first = ["trial", results.objective.metric, "at epoch", "epochs", "seconds", "state"]
-    return [*first, *_further(results), *_drawn(results)]
+    return [name for _, name in columns_by_kind(results)]
+
+
+def columns_by_kind(results: Results) -> list[tuple[str, str]]:
+    """The leaderboard's columns by what they hold and by name: a parameter may be called as a metric is.
+
+    Returns:
+        Pairs of kind and name; kinds are fixed, metric, front and config.
+    """
+    fixed = [("fixed", name) for name in ("trial", "at epoch", "epochs", "seconds", "state")]
+    further = [("front" if name == _FRONT else "metric", name) for name in _further(results)]
+    drawn = [("config", name) for name in _drawn(results)]
+    return [fixed[0], ("metric", results.objective.metric), *fixed[1:], *further, *drawn]
 
 
 def lines(

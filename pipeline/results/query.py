@@ -13,11 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import UsageError
+from pipeline.legible import legible
 from pipeline.results.front import objective_column, objective_values, pareto_front
 from pipeline.results.load import Results
 from pipeline.storage.schema import TABLES, arrow_schema
+from pipeline.study import Objective
 
-__all__ = ["labels", "query", "select_trials"]
+__all__ = ["OF_OBJECTIVE", "by_objective", "labels", "query", "select_from", "select_trials"]
+
+OF_OBJECTIVE = ("objective", "last_objective")
+"""Columns whose values say nothing beside those of another objective."""
 
 # What is asked may come from anywhere, and so may the tables: nothing but the tables is there to be read.
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {
@@ -41,13 +46,7 @@ def query(studies: Mapping[str, Results], sql: str) -> pa.Table:
     """
     with _database() as database:
         for name in TABLES:
-            parts = [_arrow(results, name, label) for label, results in studies.items()]
-            for place, part in enumerate(parts):
-                database.register(f"part_{place}", part)
-            union = " union all by name ".join(f"select * from part_{place}" for place in range(len(parts)))
-            database.execute(f"create table {name} as {union}")
-            for place in range(len(parts)):
-                database.unregister(f"part_{place}")
+            _fill(database, name, [_arrow(results, name, label) for label, results in studies.items()])
         return _asked(_locked(database), sql, "The SQL")
 
 
@@ -72,26 +71,100 @@ def select_trials(
     Raises:
         UsageError: A column is not there, or the condition cannot be read.
     """
-    table = _with_objectives(results, _arrow(results, "trials", results.name))
-    if only is not None:
-        table = table.filter(pc.is_in(table["trial_id"], value_set=pa.array(list(only), pa.string())))
-    known = table.column_names
+    order = [_ordered(name) for name in sort]
+    meant = None if only is None else {results.name: only}
+    return _selected({results.name: results}, where, sort, order, columns, meant)
+
+
+def select_from(
+    studies: Mapping[str, Results],
+    *,
+    where: str | None = None,
+    sort: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    only: Mapping[str, Collection[str]] | None = None,
+) -> pa.Table:
+    """As `select_trials`, of several studies at once.
+
+    Args:
+        studies: Results by what the column `study`, always the first, is to say.
+        where: Which rows; all unless given.
+        sort: Columns to sort by; unless given, the best come first and failed ones last. Where studies differ in their
+            objective, its values are sorted study by study of the same one, in the order in which those come.
+        columns: Which columns, in this order; all unless given.
+        only: Ids of the trials that are meant, by study; all unless given.
+
+    Raises:
+        UsageError: A column is not there, or the condition cannot be read.
+    """
+    judged = by_objective(studies)
+    whose = _case({label: str(place) for place, group in enumerate(judged) for label in group}, "0")
+    if sort:
+        apart = {name for name in sort if name.removeprefix("-") in OF_OBJECTIVE}
+        order = [part for name in sort for part in ([whose] if name in apart else []) + [_ordered(name)]]
+    else:
+        loss = _case(
+            {label: "-objective" for label, one in studies.items() if one.objective.mode == "max"}, "objective"
+        )
+        order = [whose, "state = 'failed'", f"{loss} nulls last", "best_epoch nulls last"]
+    shown = ["study", *(name for name in columns if name != "study")] if columns else None
+    return _selected(studies, where, sort, order, shown, only)
+
+
+def by_objective(studies: Mapping[str, Results]) -> list[list[str]]:
+    """Studies whose values can be compared: those of one objective together, in the order in which they come.
+
+    Args:
+        studies: Results by what each study is called.
+    """
+    groups: dict[Objective, list[str]] = {}
+    for label, results in studies.items():
+        groups.setdefault(results.objective, []).append(label)
+    return list(groups.values())
+
+
+def _selected(
+    studies: Mapping[str, Results],
+    where: str | None,
+    sort: Sequence[str],
+    order: Sequence[str],
+    columns: Sequence[str] | None,
+    only: Mapping[str, Collection[str]] | None,
+) -> pa.Table:
+    """Rows and columns of the table `trials`, in an order as SQL has it; what ties, by study and by trial."""
+    if where is not None and not where.strip():
+        raise UsageError("--where must be a condition, as in \"state = 'completed'\"; found nothing.")
+    parts = [_meant(results, label, None if only is None else only[label]) for label, results in studies.items()]
+    known = list(dict.fromkeys(name for part in parts for name in part.column_names))
     for name in [name.removeprefix("-") for name in sort]:
         _there(name, known, "--sort")
     for name in columns or ():
         _there(name, known, "--columns")
-    order = [f'"{name.removeprefix("-")}" {"desc" if name.startswith("-") else "asc"} nulls last' for name in sort]
     chosen = ", ".join(f'"{name}"' for name in columns) if columns else "*"
     # On a line of its own, a comment in the condition ends before the bracket does.
     condition = f"where (\n{where}\n)" if where is not None else ""
     with _database() as database:
-        database.register("arrow", table)
         # The order of the rows is part of the table: trials come by id.
-        database.execute("create table trials as select * from arrow")
-        database.unregister("arrow")
-        ordered = ", ".join([*order, "length(trial_id)", "trial_id"])
-        sql = f"select {chosen} from trials {condition} order by {ordered}"
+        _fill(database, "trials", parts)
+        sql = f"select {chosen} from trials {condition} order by {', '.join([*order, 'rowid'])}"
         return _asked(_locked(database), sql, "--where", condition=where, columns=known)
+
+
+def _meant(results: Results, label: str, only: Collection[str] | None) -> pa.Table:
+    table = _with_objectives(results, _arrow(results, "trials", label))
+    if only is None:
+        return table
+    return table.filter(pc.is_in(table["trial_id"], value_set=pa.array(list(only), pa.string())))
+
+
+def _ordered(name: str) -> str:
+    return f'"{name.removeprefix("-")}" {"desc" if name.startswith("-") else "asc"} nulls last'
+
+
+def _case(by_study: Mapping[str, str], otherwise: str) -> str:
+    """SQL that says something else for each study."""
+    whens = " ".join(f"when '{label.replace(chr(39), chr(39) * 2)}' then {then}" for label, then in by_study.items())
+    return f"case study {whens} else {otherwise} end" if whens else otherwise
 
 
 def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:
@@ -103,7 +176,7 @@ def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:
     apart = dict(named)
     names = [results.name for results in apart.values()]
     return {
-        results.name if names.count(results.name) == 1 else given.rstrip("/"): results
+        results.name if names.count(results.name) == 1 else legible(given.rstrip("/")): results
         for given, results in apart.items()
     }
 
@@ -114,6 +187,16 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
         # Else a word that is no table is looked for among the variables of this program.
         database.execute("set python_enable_replacements = false")
         yield database
+
+
+def _fill(database: duckdb.DuckDBPyConnection, name: str, parts: Sequence[pa.Table]) -> None:
+    """Make a table of the rows of all parts; a column that only some have is null elsewhere."""
+    for place, part in enumerate(parts):
+        database.register(f"part_{place}", part)
+    union = " union all by name ".join(f"select * from part_{place}" for place in range(len(parts)))
+    database.execute(f"create table {name} as {union}")
+    for place in range(len(parts)):
+        database.unregister(f"part_{place}")
 
 
 def _locked(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

@@ -13,7 +13,7 @@ from pipeline.errors import JobNotFound
 from pipeline.legible import legible
 from pipeline.results.failures import first_line
 from pipeline.results.leaderboard import configs_at_best, format_number, format_value
-from pipeline.results.load import Results
+from pipeline.results.load import Results, configs_of
 from pipeline.results.states import STATES
 from pipeline.results.summary import counted, duration
 from pipeline.storage.schema import SECONDS, metric_column, metric_columns
@@ -52,6 +52,8 @@ def trial_view(results: Results, trial_id: str) -> RenderableType:
     decisions = results.decisions[results.decisions["trial_id"] == trial_id]
     parts: list[RenderableType] = [_head(results, row), Text()]
     parts.append(_facts(results, trial_id, row))
+    if epochs["segment"].nunique() > 1:
+        parts += [Text("\nsegments", style="bold"), _indented(_segments(results, epochs, decisions))]
     if len(epochs):
         parts += [Text("\nepochs", style="bold"), _indented(_epochs(results, epochs))]
     if len(decisions):
@@ -76,8 +78,10 @@ def _facts(results: Results, trial_id: str, row: Mapping[Any, Any]) -> Table:
         grid.add_row("best", Text(legible(value)))
     config = configs_at_best(results)[trial_id]
     if config:
+        changed = known and results.epochs.loc[results.epochs["trial_id"] == trial_id, "segment"].nunique() > 1
         grid.add_row(
-            "config", Text(legible("  ".join(f"{name}={format_value(value)}" for name, value in config.items())))
+            f"config at epoch {row['best_epoch']}" if changed else "config",
+            Text(legible("  ".join(f"{name}={format_value(value)}" for name, value in config.items()))),
         )
     if row["attempts"] > 1:
         grid.add_row("attempts", str(row["attempts"]))
@@ -86,6 +90,25 @@ def _facts(results: Results, trial_id: str, row: Mapping[Any, Any]) -> Table:
     if isinstance(row["checkpoint"], str) and row["checkpoint"]:
         grid.add_row("checkpoint", Text(legible(row["checkpoint"])))
     return grid
+
+
+def _segments(results: Results, epochs: pd.DataFrame, decisions: pd.DataFrame) -> Table:
+    """Under which config the trial trained from when on, and with whose weights."""
+    first = epochs.drop_duplicates("segment")
+    configs = configs_of(first, results.space)
+    drawn = [name for name, domain in results.space.items() if hasattr(domain, "draw")]
+    taken = decisions[decisions["kind"] == "exploit"].set_index("epoch")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("from epoch", justify="right")
+    table.add_column("weights of")
+    for name in drawn:
+        table.add_column(Text(legible(name)), justify="right")
+    for epoch, config in zip(first["epoch"].tolist(), configs, strict=True):
+        donor = taken.loc[[epoch - 1]].iloc[-1] if epoch - 1 in taken.index else None
+        whose = "its own" if donor is None else f"trial {donor['parent_trial']} at epoch {donor['parent_epoch']}"
+        cells = [format_value(config[name]) if name in config else "–" for name in drawn]
+        table.add_row(str(epoch), Text(legible(whose)), *map(Text, cells))
+    return table
 
 
 def _epochs(results: Results, epochs: pd.DataFrame) -> Table:

@@ -22,6 +22,7 @@ from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study.copies import Copies, ReadOnce, digest_of
+from pipeline.study.faults import misnamed_field
 
 __all__ = ["Code", "Data", "is_file", "is_saved", "load_module", "module_of", "same_code", "source_of"]
 
@@ -94,7 +95,7 @@ def load_module(path: Path, name: str | None = None, content: bytes | None = Non
         raise
     except (Exception, SystemExit) as error:
         _put_back(name, previous)
-        raise InvalidJob(f"job file {path}", [Fault("file", _where(error, path), "must run as Python")]) from error
+        raise InvalidJob(f"job file {path}", [_fault(error, path)]) from error
     return module
 
 
@@ -255,18 +256,27 @@ def _put_back(name: str, previous: ModuleType | None) -> None:
         sys.modules[name] = previous
 
 
-def _where(error: BaseException, path: Path) -> str:
+def _fault(error: BaseException, path: Path) -> Fault:
+    """Why a job's file cannot be run."""
+    line = _line(error, path)
+    try:
+        if misnamed := misnamed_field(error, line):
+            return misnamed
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:  # it is the user's own class
+        text = "an error that cannot be shown"
+    told = f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
+    return Fault("file", told, "must run as Python")
+
+
+def _line(error: BaseException, path: Path) -> int | None:
     line = error.lineno if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == str(path):
             line = trace.tb_lineno
         trace = trace.tb_next
-    try:
-        text = error.msg if isinstance(error, SyntaxError) else str(error)
-    except Exception:  # it is the user's own class
-        text = "an error that cannot be shown"
-    return f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
+    return line
 
 
 Code: TypeAlias = Annotated[Callable[..., Any], PlainValidator(_validate), PlainSerializer(_serialize)]

@@ -1,6 +1,7 @@
 """What pydantic found wrong, in words for the person who wrote it: one fault for each field."""
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -13,7 +14,7 @@ from pipeline.searchers import SEARCHERS
 from pipeline.space import DOMAINS
 from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
 
-__all__ = ["NAME", "fields_of", "read_faults", "unknown"]
+__all__ = ["NAME", "fields_of", "misnamed_field", "read_faults", "unknown"]
 
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 """What a job or a study may be called."""
@@ -75,6 +76,25 @@ def fields_of(owner: object) -> list[str]:
     if not dataclasses.is_dataclass(owner):
         return []
     return [field.name for field in dataclasses.fields(owner) if field.name != "kind"]
+
+
+def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
+    """What is wrong where one of the classes that a job is made of was given a field that it has not.
+
+    Args:
+        error: What Python raised.
+        line: Where in the job's file; None where that is not known.
+
+    Returns:
+        The fault; None where the error is another one.
+    """
+    found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    known = [Objective, *_PARTS.values(), *SCHEDULERS.values(), *SEARCHERS.values(), *DOMAINS.values()]
+    owner = next((kind for kind in known if found and kind.__name__ == found[1]), None)
+    if not isinstance(error, TypeError) or found is None or owner is None:
+        return None
+    place = f" in line {line}" if line else ""
+    return Fault(f"{found[1]}.{found[2]}", f"{found[2]}={place}", unknown("field", fields_of(owner), found[2]))
 
 
 def unknown(what: str, known: Iterable[str], found: str) -> str:

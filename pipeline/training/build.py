@@ -13,6 +13,7 @@ from keras.src.utils import naming
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
+from pipeline.training.inputs import inputs_told
 
 __all__ = ["build_callbacks", "build_model", "seeded"]
 
@@ -66,7 +67,8 @@ def build_model(job: TuneJob, config: Config, *, seed: int, example: Any) -> ker
         )
     if not model.built or not all(layer.built for layer in model._flatten_layers()):
         # Random layers that this runs through must not have drawn when training starts.
-        model(example)
+        with inputs_told(model, example):
+            model(example)
     return model
 
 

@@ -1,6 +1,7 @@
 """Keras callbacks around compiled epochs, and their state, so that a trial goes on as if it had never stopped."""
 
 import contextlib
+import difflib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 from keras.src.utils.python_utils import pythonify_logs
+
+from pipeline.errors import ModelError
 
 __all__ = ["Callbacks", "Relay"]
 
@@ -24,6 +27,9 @@ _STATE: dict[type, tuple[str, ...]] = {
     keras.callbacks.History: ("history", "epoch"),
 }
 """What each stateful callback of Keras has to get back. Not min_delta or monitor_op: their sign would flip again."""
+
+_MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau, keras.callbacks.ModelCheckpoint)
+"""Callbacks of Keras that look at one metric. Of a class that is made from one of them nothing is known."""
 
 _TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
@@ -84,11 +90,17 @@ class Callbacks:
 
         Returns:
             The logs with what callbacks added, as ReduceLROnPlateau adds the learning rate.
+
+        Raises:
+            ModelError: A callback monitors a metric that is not there.
         """
         self._logs = dict(pythonify_logs(logs))
         self.list._flush_futures()
         # One by one: CallbackList would hand its callbacks a copy.
-        for callback in self.list.callbacks:
+        for place, callback in enumerate(self.list.callbacks):
+            if index == 0 and all(_is_of_keras(each) for each in self.list.callbacks[:place]):
+                # What a callback of the user's adds to the logs, and when, is theirs to say.
+                _refuse_unknown_metric(callback, self._logs)
             callback.on_epoch_end(index, self._logs)
         return self._logs
 
@@ -172,6 +184,23 @@ class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep what the epoch has come to."""
         self.on_epoch = self._callbacks.epoch_end(epoch, logs or {})
+
+
+def _refuse_unknown_metric(callback: Any, logs: Mapping[str, Any]) -> None:
+    """Keras only warns, if that, and never stops, or stops for another reason than it says."""
+    kind, monitor = type(callback), getattr(callback, "monitor", None)
+    if kind not in _MONITORS or monitor in logs or not getattr(callback, "save_best_only", True):
+        return
+    close = difflib.get_close_matches(str(monitor), list(logs), n=1)
+    meant = f"; did you mean {close[0]}?" if close else "."
+    raise ModelError(
+        f"The callback {kind.__name__} monitors {monitor!r}, which is no metric of the model. There are "
+        f"{', '.join(logs)}{meant} Name one of them as its monitor, or compile the model with that metric."
+    )
+
+
+def _is_of_keras(callback: Any) -> bool:
+    return type(callback).__module__.startswith("keras.")
 
 
 def _names(callback: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.callbacks import Relay
 from pipeline.training.folds import Fold
+from pipeline.training.inputs import inputs_told
 from pipeline.training.resident import as_batch
 from pipeline.training.trainer import Trainer, order_of
 
@@ -101,7 +102,10 @@ class FitTrainer(Trainer):
         # Fit would put averaged weights in place at the end of each of its calls; here only close does.
         optimizer.finalize_variable_values = lambda _variables: None
         try:
-            self.model.fit(**given, epochs=index + 1, initial_epoch=index, shuffle=False, verbose=0, callbacks=relay)
+            with inputs_told(self.model, self._train[0]):
+                self.model.fit(
+                    **given, epochs=index + 1, initial_epoch=index, shuffle=False, verbose=0, callbacks=relay
+                )
         finally:
             del optimizer.finalize_variable_values
         seconds = time.perf_counter() - started

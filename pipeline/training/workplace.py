@@ -125,6 +125,7 @@ class Workplace:
 
     def _trainer(self, config: Config, seed: int, fold: Fold) -> "Trainer":
         from pipeline.training.fit import FitTrainer, reason_for_fit
+        from pipeline.training.inputs import inputs_told
         from pipeline.training.trainer import CompiledTrainer
 
         assert self.data is not None
@@ -137,7 +138,8 @@ class Workplace:
             reason = f"the data ({self.data.bytes / 2**20:.0f} MiB) are too large to be kept in each worker"
         if reason is None:
             part, batch_size = self._parts[fold.number], int(config.get("batch_size", self.job.batch_size))
-            trace = self.traces.of(model, part, batch_size, list(config.values()))
+            with inputs_told(model, self._example):
+                trace = self.traces.of(model, part, batch_size, list(config.values()))
             trainer = CompiledTrainer(self.job, config, trace, part, seed=seed, started=started)
             if (listening := trainer.callbacks.listening) is not None:
                 self._say_once(f"each batch is run by itself, which is slower: {listening} wants to hear of it.")

@@ -83,6 +83,7 @@ def test_the_winner_is_exported_and_tested(undisturbed):
     assert results.test["test_accuracy"] > 0.8
     told = json.loads((undisturbed / "export/winner.json").read_text())
     assert (told["trial_id"], told["epoch"]) == (results.best.trial_id, results.best.epoch)
+    assert told["objective"] == {"metric": "val_accuracy", "mode": "max", "value": results.best.value}
 
 
 def test_the_weights_of_the_best_epoch_are_kept(undisturbed):

@@ -10,6 +10,7 @@ import pipeline
 from pipeline.execution.preflight.configs import blamed
 from pipeline.execution.preflight.finding import Built, DataFacts, Failed, Finding, Trained, Unbuilt
 from pipeline.execution.sources import unsaved
+from pipeline.results.failures import first_line
 from pipeline.space import Config
 from pipeline.storage.schema import MEASURES
 from pipeline.study import TuneJob
@@ -208,7 +209,7 @@ def _with_frame(told: str, trace: str, sources: Mapping[str, str]) -> str:
 def _in_short(told: str) -> str:
     """An error in a line or two: TensorFlow's begin with where in its graph, and end with what."""
     lines = [line.strip() for line in told.splitlines() if line.strip() and not line.strip().startswith(_NOISE)]
-    text = lines[0] if lines else told.strip()
+    text = first_line("\n".join(lines)) or told.strip()
     if text.endswith(":") and len(lines) > 1:
         text = f"{text} {lines[1]}"
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -10,7 +10,7 @@ from pipeline.results import load_results
 from pipeline.results.as_object import results_object
 from pipeline.storage import Store
 from pipeline.study import layout
-from tests.unit.results.studies import Recording, asha_study, tune_job
+from tests.unit.results.studies import Recording, asha_study, pbt_study, tune_job
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +109,19 @@ def test_one_trial_is_shown_whole(study: Recording) -> None:
     assert "units=" in told
     assert "promote  0.6036, reaches 0.6023" in told
     assert [line.split()[0] for line in told.splitlines() if "0.01785" in line] == ["config", "1"]
+
+
+def test_a_trial_that_took_weights_over_tells_whose_and_under_which_configs(tmp_path: Path) -> None:
+    """A line for each segment; the config above them is that of the best epoch, and says so."""
+    study = pbt_study(tmp_path)
+    told = invoke(study, "--trial", "3").stdout.splitlines()
+    segments = [line.split() for line in told[told.index("segments") + 1 :][:4]]
+    assert segments[0] == ["from", "epoch", "weights", "of", "lr", "momentum", "batch_size"]
+    assert [line[:3] for line in segments[1:]] == [["1", "its", "own"], ["5", "trial", "0004"], ["17", "trial", "0005"]]
+    assert segments[2][3:6] == ["at", "epoch", "4"]
+    assert any(line.startswith("config at epoch 20  lr=0.008319") for line in told)
+    assert segments[3][6] == "0.008319"
+    assert "segments" not in invoke(study, "--trial", "1").stdout
 
 
 def test_one_trial_as_json(study: Recording) -> None:

@@ -1,4 +1,4 @@
-"""`tunepipe export` for other tools: what is written, and what is said."""
+"""What is done with one study: `tunepipe export` for other tools, `tunepipe logs` of a trial."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.cli.app import app
-from pipeline.errors import UsageError
+from pipeline.errors import JobNotFound, UsageError
 from tests.unit.results.studies import Recording, every_domain_study
 
 
@@ -42,3 +42,12 @@ def test_a_folder_for_mlflow_gets_a_database(study: Recording, tmp_path: Path) -
     look = f"`mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db` shows them"
     assert first == f"2 trials written to {tmp_path}: {look}.\n"
     assert second == f"0 trials written to {tmp_path}, 2 were there already: {look}.\n"
+
+
+def test_logs_of_a_trial_that_is_not_there(study: Recording) -> None:
+    """The message names the trials there are; one that is there, but printed nothing, is told from it."""
+    command = ["logs", study.job.name, "--storage", str(study.root), "--trial"]
+    with pytest.raises(JobNotFound, match=r"no trial '9999'\. There are 0000, 0001"):
+        CliRunner().invoke(app, [*command, "9999"], catch_exceptions=False)
+    with pytest.raises(JobNotFound, match=r"Trial '0001' .* has printed nothing"):
+        CliRunner().invoke(app, [*command, "1"], catch_exceptions=False)

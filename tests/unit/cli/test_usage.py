@@ -27,7 +27,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["run", "beale", "--trials", "abc"], ["--trials must be a whole number; found 'abc'"]),
         (["run", "beale", "--seconds", "soon"], ["--seconds must be a number; found 'soon'"]),
         (["results", "x", "--top", "0"], ["--top must be at least 1; found '0'"]),
-        (["results", "a", "b"], ["extra argument", "(b)", "tunepipe results [OPTIONS]"]),
+        (["explain", "a", "b"], ["extra argument", "(b)", "tunepipe explain [OPTIONS]"]),
         (["run", "beale", "--trials"], ["'--trials' requires an argument", "--help"]),
     ],
 )

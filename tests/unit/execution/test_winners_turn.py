@@ -1,8 +1,11 @@
 """The study's last assignment."""
 
-from pipeline.course.messages import Report
+import json
+
+from pipeline.course.messages import Assignment, Report
 from pipeline.course.trial import Trial
-from pipeline.execution.winners_turn import WinnersTurn
+from pipeline.execution.winners_turn import WinnersTurn, told_of_winner
+from pipeline.study import Objective
 
 BEST = Trial("0003", {"x": 1.0}, 7, best=0.9, best_epoch=4, best_config={"x": 0.5})
 
@@ -12,6 +15,7 @@ def test_the_winner_is_tested_once_with_the_config_of_its_best_epoch():
     turn = WinnersTurn(wanted=True, attempts=4)
     given = turn.take(BEST)
     assert (given.task, given.trial_id, given.epoch, given.config) == ("finish", "0003", 4, {"x": 0.5})
+    assert given.value == 0.9
     assert turn.take(BEST) is None
     assert not turn.hear(Report())
     assert not turn.done
@@ -34,3 +38,16 @@ def test_a_function_objective_has_no_winner_to_export():
     turn = WinnersTurn(wanted=False, attempts=4)
     assert turn.done
     assert turn.take(BEST) is None
+
+
+def test_the_winner_is_told_with_what_it_was_chosen_by():
+    """Also where there is no test split; a test metric that is not finite is null."""
+    given = WinnersTurn(wanted=True, attempts=4).take(BEST)
+    given = Assignment.from_json(given.to_json())
+    told = json.loads(told_of_winner(given, Objective("val_loss", "min"), {}))
+    assert told == {
+        "trial_id": "0003", "epoch": 4, "config": {"x": 0.5},
+        "objective": {"metric": "val_loss", "mode": "min", "value": 0.9}, "metrics": {},
+    }  # fmt: skip
+    scored = told_of_winner(given, Objective("val_loss", "min"), {"test_loss": float("inf")})
+    assert json.loads(scored)["metrics"] == {"test_loss": None}

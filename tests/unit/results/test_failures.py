@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.results import Results, load_results
-from pipeline.results.failures import causes, own_frame
+from pipeline.results.failures import causes, first_line, own_frame
 from pipeline.training import trainer
 from tests.unit.results.edges import EDGES
 from tests.unit.results.studies import START
@@ -76,3 +76,12 @@ def test_a_jobs_own_module_counts_wherever_it_is_installed() -> None:
 
     assert own_frame(error) == ""
     assert own_frame(error, ["jobs/net.py"]) == "net.py:7 in build"
+
+
+def test_where_keras_begins_with_which_layer_the_next_line_is_told_too() -> None:
+    """The first says nothing of what is wrong; what a terminal would show in bold is plain text."""
+    told = (
+        "ValueError: Exception encountered when calling Dense.call().\n\n\x1b[1mToo wide.\x1b[0m\n\nArguments received"
+    )
+    assert first_line(told) == "ValueError: Exception encountered when calling Dense.call(). Too wide."
+    assert first_line("ValueError: Too wide.\nmore") == "ValueError: Too wide."

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from pipeline.errors import UsageError
 from pipeline.results.formats import FORMATS, text_table
 
 TABLE = pa.table(
@@ -50,6 +51,25 @@ def test_markdown_is_one_line_to_a_row() -> None:
     assert len(lines) == 5
     assert lines[1].split(" | ")[1] == "---:"
     assert r"x\|y z" in lines[3]
+
+
+def test_what_is_infinite_says_so_where_it_is_read() -> None:
+    """A terminal, Markdown and CSV have inf and -inf, NaN is nothing; JSON, which has neither, has null."""
+    table = pa.table({"value": [float("inf"), float("-inf"), float("nan"), 0.5]})
+    console = Console(width=20, file=io.StringIO())
+    console.print(text_table(table))
+    assert console.file.getvalue().split() == ["value", "inf", "-inf", "–", "0.5"]  # type: ignore[attr-defined]
+    assert bytes(FORMATS["markdown"](table)).decode().split()[7::3] == ["inf", "-inf", "–", "0.5"]
+    assert bytes(FORMATS["csv"](table)).decode().split() == ['"value"', "inf", "-inf", "0.5"]
+    assert [row["value"] for row in json.loads(bytes(FORMATS["json"](table)))] == [None, None, None, 0.5]
+
+
+@pytest.mark.parametrize("form", ["json", "markdown"])
+def test_a_time_that_python_has_not_is_refused(form: str) -> None:
+    """SQL's infinite date is one; the message says what to do."""
+    table = pa.table({"day": pa.array([2**31 - 1], pa.int32()).cast(pa.date32())})
+    with pytest.raises(UsageError, match="column::varchar"):
+        FORMATS[form](table)
 
 
 def test_parquet_holds_the_table() -> None:

@@ -40,6 +40,7 @@ def test_columns_come_as_asked_and_rows_as_sorted(asha_results: Results) -> None
         ({"where": "lr > 1"}, "There are the columns study, trial_id"),
         ({"where": "1); drop table trials; select (1"}, "must be one condition; found '1"),
         ({"where": "state ="}, "syntax error"),
+        ({"where": " "}, "must be a condition, as in"),
         ({"sort": ["-lr"]}, "Did you mean config_lr?"),
         ({"columns": ["objektive"]}, "Did you mean objective?"),
     ],

@@ -123,6 +123,24 @@ def test_a_job_file_that_does_not_run(tmp_path: Path, text: str, found: str) -> 
     assert "broken" not in sys.modules
 
 
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("Budget(trails=2)", r"Budget\.trails: .* there are trials, .*did you mean trials\?; .*'trails= in line 2'"),
+        ("Resources(worker=2)", r"Resources\.worker: .*did you mean workers\?"),
+        ("ASHA(grace=1)", r"ASHA\.grace: .*did you mean grace_period\?"),
+        ("Uniform(0, hgh=1)", r"Uniform\.hgh: .*did you mean high\?"),
+        ("dict.fromkeys(x=1)", r"file: must run as Python; found .TypeError"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_field_of_a_part_of_a_job(tmp_path: Path, call: str, told: str) -> None:
+    """Which fields there are, which may have been meant, and where it stands; other errors are told as they are."""
+    path = tmp_path / "misspelt.py"
+    path.write_text(f"from pipeline import ASHA, Budget, Resources, Uniform\n{call}")
+    with pytest.raises(InvalidJob, match=told):
+        load_module(path)
+
+
 def test_faults_of_a_job_in_a_file_are_its_own(tmp_path: Path) -> None:
     """They are not wrapped as a failure to run."""
     path = tmp_path / "faulty.py"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import callbacks, layers, optimizers
 
+from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import Budget
 from pipeline.training.workplace import Workplace
@@ -227,4 +228,46 @@ def test_a_callback_that_cannot_be_saved_is_said_when_the_trial_is_built(made: A
     """A generator that no checkpoint holds, found in what the callback's functions refer to."""
     learner = Workplace(job_of(network, callbacks=made), rows_of_six()).learner({"lr": 0.1}, seed=0)
     assert (told in learner.inexact) if told else learner.inexact is None
+    learner.close()
+
+
+def _monitoring(callback: Any, *before: Any) -> Any:
+    job = job_of(network, callbacks=lambda _: [*before, callback])
+    return Workplace(job, rows_of_six()).learner({"lr": 0.1}, seed=0)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        callbacks.EarlyStopping("val_acc"),
+        callbacks.EarlyStopping("val_acc", mode="max"),
+        callbacks.ReduceLROnPlateau("val_acc"),
+        callbacks.ModelCheckpoint("never.keras", "val_acc", save_best_only=True),
+    ],
+)
+def test_a_metric_that_is_not_there_cannot_be_monitored(callback: Any) -> None:
+    """Keras would warn, or speak of modes; the message names the metrics there are, and the one that may be meant."""
+    learner = _monitoring(callback)
+    with pytest.raises(
+        ModelError, match=r"monitors 'val_acc', .* There are accuracy, loss, .*did you mean val_accuracy"
+    ):
+        learner.run_epoch()
+    learner.close()
+
+
+@pytest.mark.filterwarnings("ignore:Early stopping conditioned")
+def test_a_metric_that_a_callback_of_the_users_may_add_can_be_monitored() -> None:
+    """It may come with a later epoch; what does not look at it is not asked either."""
+
+    class Adding(callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch:
+                logs["mine"] = 1.0
+
+    learner = _monitoring(callbacks.EarlyStopping("mine", mode="max"), Adding())
+    assert "mine" not in learner.run_epoch().metrics
+    assert "mine" in learner.run_epoch().metrics
+    learner.close()
+    learner = _monitoring(callbacks.ModelCheckpoint("never.keras", "mine", mode="max", save_freq=1000))
+    learner.run_epoch()
     learner.close()

@@ -69,6 +69,20 @@ def test_a_file_without_a_job_says_so(tmp_path: Path) -> None:
         tune_jobs.find(_file(tmp_path, "x = 1"))
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["job"], "the file's TuneJob is called job: call it JOB"),
+        (["job", "best"], "are called job, best: call the one"),
+    ],
+)
+def test_a_job_under_another_name_is_found(tmp_path: Path, names: list[str], told: str) -> None:
+    """Python tells JOB from job: the message says under which name the job is."""
+    text = "".join(_JOB.replace("JOB =", f"{name} =") for name in names)
+    with pytest.raises(InvalidJob, match=f"JOB = TuneJob.*; .*{told}"):
+        tune_jobs.find(_file(tmp_path, text))
+
+
 def test_a_job_of_another_type_says_so(tmp_path: Path) -> None:
     """JOB must be a TuneJob, not the arguments of one."""
     with pytest.raises(InvalidJob, match=r"JOB: must be a TuneJob; found \{'name': 'mine'\}"):

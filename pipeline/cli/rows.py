@@ -1,0 +1,143 @@
+"""Rows and columns of the user's choice, of one study or of several, in any format."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline.cli.tables import give_out, stdout_console
+from pipeline.errors import UsageError
+from pipeline.legible import legible
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.results import Results
+
+__all__ = ["TOP", "Rows", "names", "show_rows"]
+
+TOP = 10
+"""More trials than these are counted on a terminal, not shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is asked for.
+
+    Args:
+        where: A condition in SQL; None for all trials.
+        sort: Columns to sort by.
+        columns: Columns to show.
+        front: Whether only trials on the front of their study's objectives are meant.
+        shape: A format, as `format_of` says.
+        output: The file to be written, if any.
+        top: How many trials; None for all, on a terminal for `TOP`.
+    """
+
+    where: str | None
+    sort: list[str]
+    columns: list[str]
+    front: bool
+    shape: str
+    output: Path | None
+    top: int | None
+
+    @property
+    def chosen(self) -> bool:
+        """Whether anything is asked for beside the leaderboard as it is."""
+        return self.shape != "table" or bool(self.where is not None or self.sort or self.columns or self.front)
+
+    @property
+    def limit(self) -> int | None:
+        """How many rows are given out."""
+        return self.top or (TOP if self.shape == "table" else None)
+
+
+def names(text: str | None, option: str, example: str) -> list[str]:
+    """The columns that an option names.
+
+    Args:
+        text: What is given, with commas; None where the option is not given.
+        option: As it is written.
+        example: What might be given.
+
+    Raises:
+        UsageError: It is given, and names none.
+    """
+    found = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not found:
+        raise UsageError(
+            f"{option} must name columns of the table trials, as in {example}; found {text!r:.100}. "
+            f"docs/tables.md has them all; without {option} everything is shown as the leaderboard has it."
+        )
+    return found
+
+
+def show_rows(studies: Mapping[str, "Results"], rows: Rows) -> None:
+    """Print or write the trials that are asked for; on a terminal, without columns of theirs, as the leaderboard.
+
+    Args:
+        studies: Results by what each study is called.
+        rows: What is asked for.
+
+    Raises:
+        UsageError: A column is not there, or the condition cannot be read.
+        StorageError: The file cannot be written.
+    """
+    if len(studies) == 1:
+        _rows_of_one(next(iter(studies.values())), rows)
+    else:
+        _rows_of_several(studies, rows)
+
+
+def _rows_of_one(found: "Results", rows: Rows) -> None:
+    from pipeline.results.front import pareto_front
+    from pipeline.results.leaderboard import leaderboard
+    from pipeline.results.query import select_trials
+
+    only = [point.trial_id for point in pareto_front(found)] if rows.front else None
+    if rows.shape == "table" and not rows.columns:
+        table = select_trials(found, where=rows.where, sort=rows.sort, columns=["trial_id"], only=only)
+        shown = table["trial_id"].to_pylist()
+        board = leaderboard(found, top=rows.limit, only=shown, in_order=bool(rows.sort))
+        _print_board(board, len(shown), len(found.trials))
+        return
+    # The best first, as on the leaderboard.
+    sort = rows.sort or ["-objective" if found.objective.mode == "max" else "objective"]
+    table = select_trials(found, where=rows.where, sort=sort, columns=rows.columns or None, only=only)
+    give_out(table.slice(0, rows.limit), rows.shape, rows.output, of=table.num_rows)
+
+
+def _rows_of_several(studies: Mapping[str, "Results"], rows: Rows) -> None:
+    from pipeline.results.front import pareto_front
+    from pipeline.results.query import select_from
+    from pipeline.results.several import best_of_each, objectives_in_words, several_leaderboard
+
+    only = {label: [point.trial_id for point in pareto_front(one)] for label, one in studies.items()}
+    board = rows.shape == "table" and not rows.columns
+    columns = ["study", "trial_id"] if board else rows.columns
+    meant = only if rows.front else None
+    table = select_from(studies, where=rows.where, sort=rows.sort, columns=columns, only=meant)
+    note = objectives_in_words(studies, rows.sort)
+    shown = best_of_each(studies, table, rows.limit) if note else table.slice(0, rows.limit)
+    if board:
+        pairs = list(zip(shown["study"].to_pylist(), shown["trial_id"].to_pylist(), strict=True))
+        trials = sum(len(one.trials) for one in studies.values())
+        _print_board(several_leaderboard(studies, pairs), table.num_rows, trials)
+    else:
+        give_out(shown, rows.shape, rows.output, of=table.num_rows)
+    if note:
+        # A file or a pipe gets the table alone.
+        typer.echo(legible(note if rows.shape != "table" else f"\n{note}"), err=rows.shape != "table")
+
+
+def _print_board(board: "Table", asked: int, trials: int) -> None:
+    told = stdout_console()
+    if not asked:
+        told.print(f"None of {trials} trials is so.")
+        return
+    told.print(board)
+    if asked > board.row_count:
+        told.print(f"… and {asked - board.row_count} more; --top shows them.", style="dim")

@@ -1,0 +1,78 @@
+"""Whether a model takes what the data hold, asked once Keras has failed: its own words are of layers and tensors."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from pipeline.errors import ModelError
+
+__all__ = ["inputs_told", "misfit"]
+
+
+@contextmanager
+def inputs_told(model: keras.Model, example: Any) -> Iterator[None]:
+    """Let an error within be one of the inputs' shapes, where these do not fit.
+
+    Args:
+        model: The model.
+        example: Inputs of some rows.
+
+    Raises:
+        ModelError: Something was raised, and the model takes other shapes than the data have.
+    """
+    try:
+        yield
+    except Exception as error:
+        if told := misfit(model, example):
+            raise ModelError(told) from error
+        raise
+
+
+def misfit(model: keras.Model, example: Any) -> str | None:
+    """What does not fit between the inputs that a model declares and the data's; None where nothing is known to.
+
+    Args:
+        model: The model; one that declares no inputs takes any.
+        example: Inputs of some rows: an array, or arrays by name or by place.
+    """
+    for name, declared, found in _pairs(model, example):
+        if not _fits(declared, found):
+            which = f"its input {name}" if name else "its input"
+            return (
+                f"The model does not fit the data: {which} takes rows of shape {_shown(declared)}, and "
+                f"the data have rows of shape {_shown(found)}. Make it keras.Input({_shown(found)}), or give the data "
+                "the model's shape."
+            )
+    return None
+
+
+def _pairs(model: keras.Model, example: Any) -> list[tuple[str, tuple[Any, ...], tuple[int, ...]]]:
+    """Each input's name, empty where there is one alone, its shape as declared, and that of the data."""
+    declared = list(getattr(model, "inputs", None) or [])
+    if isinstance(example, Mapping):
+        known = {one.name: one for one in declared}
+        return [(name, _row(known[name]), _row(array)) for name, array in example.items() if name in known]
+    arrays = list(example) if isinstance(example, list | tuple) else [example]
+    if len(declared) != len(arrays):
+        return []
+    names = [one.name for one in declared] if len(declared) > 1 else [""]
+    return [(name, _row(one), _row(array)) for name, one, array in zip(names, declared, arrays, strict=True)]
+
+
+def _row(tensor: Any) -> tuple[Any, ...]:
+    return tuple(tensor.shape[1:])
+
+
+def _fits(declared: tuple[Any, ...], found: tuple[int, ...]) -> bool:
+    # Keras itself adds and takes away a last dimension of one.
+    if len(found) == len(declared) + 1 and found[-1] == 1:
+        found = found[:-1]
+    elif len(declared) == len(found) + 1 and declared[-1] == 1:
+        declared = declared[:-1]
+    return len(declared) == len(found) and all(one in (None, other) for one, other in zip(declared, found, strict=True))
+
+
+def _shown(shape: tuple[Any, ...]) -> str:
+    return str(tuple(None if size is None else int(size) for size in shape))

@@ -1,0 +1,49 @@
+"""`tunepipe rerun`: what is printed of a trial that is trained again."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline import Budget, Objective, TuneJob, Uniform, run
+from pipeline.cli.app import app, main
+
+
+def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Two epochs."""
+    for epoch in (1, 2):
+        yield {"distance": config["rate"] / epoch}
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Path:
+    """A storage with a study of two trials."""
+    job = TuneJob(
+        name="again", function=descend, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
+        scheduler="fifo", budget=Budget(trials=2, epochs=2), resources={"workers": 0},
+    )  # fmt: skip
+    run(job, storage=tmp_path, note=lambda _: None)
+    return tmp_path
+
+
+def test_epochs_stand_under_one_header(storage: Path) -> None:
+    """A line for each epoch beside what was recorded, then how they compare."""
+    told = CliRunner().invoke(app, ["rerun", "again", "1", "--storage", str(storage)], catch_exceptions=False).stdout
+    head, *epochs, blank, verdict = told.splitlines()
+    assert head.split() == ["epoch", "recorded", "now", "distance"]
+    assert [line.split()[::3] for line in epochs] == [["1", "equal"], ["2", "equal"]]
+    assert (blank, verdict) == ("", "All 2 epochs are equal to the last digit.")
+
+
+def test_a_trial_that_is_not_there_is_all_that_is_told(
+    storage: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No header of a table that does not come."""
+    monkeypatch.setattr("sys.argv", ["tunepipe", "rerun", "again", "9999", "--storage", str(storage)])
+    with pytest.raises(SystemExit):
+        main()
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "no trial '9999'. There are 0000, 0001" in told.err

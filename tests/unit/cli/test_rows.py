@@ -1,0 +1,19 @@
+"""Which rows and columns a command line asks for."""
+
+import pytest
+
+from pipeline.cli.rows import names
+from pipeline.errors import UsageError
+
+
+def test_columns_are_named_with_commas() -> None:
+    """Blanks around a name do not count; an option that is not given names none."""
+    assert names(" state, -seconds", "--sort", "state,-seconds") == ["state", "-seconds"]
+    assert names(None, "--sort", "state,-seconds") == []
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", " , "])
+def test_an_option_that_names_no_column_is_refused(text: str) -> None:
+    """The message says what was found, and what might be given."""
+    with pytest.raises(UsageError, match=r"--columns must name columns .* as in trial_id,objective; found"):
+        names(text, "--columns", "trial_id,objective")

@@ -1,0 +1,120 @@
+"""`tunepipe results` of several studies at once."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.cli.app import app
+from pipeline.errors import UsageError
+from pipeline.results import load_results
+from pipeline.results.as_object import results_object
+from pipeline.study import layout
+from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study, tune_job
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage of three studies, two of them of one objective."""
+    root = tmp_path_factory.mktemp("studies")
+    asha_study(root)
+    pbt_study(root)
+    every_domain_study(root)
+    return root
+
+
+def invoke(storage: Path, *arguments: str) -> Result:
+    """`tunepipe results` on studies of the storage."""
+    return CliRunner().invoke(app, ["results", *arguments, "--storage", str(storage)], catch_exceptions=False)
+
+
+def test_the_trials_of_all_are_on_one_leaderboard(storage: Path) -> None:
+    """A line for each study, the best of all first, how many there are, and where failures are told."""
+    told = invoke(storage, "mnist-asha", "mnist-pbt", "--top", "12").stdout.splitlines()
+    assert told[0].startswith("mnist-asha  finished, 18 stopped")
+    assert told[1].startswith("mnist-pbt  finished, 8 completed")
+    assert told[3].split()[:3] == ["study", "trial", "val_accuracy"]
+    values = [float(line.split()[2]) for line in told[4:16]]
+    assert values == sorted(values, reverse=True)
+    assert {line.split()[0] for line in told[4:16]} == {"mnist-asha", "mnist-pbt"}
+    assert told[16] == "… and 20 more; --top shows them."
+    assert told[-1].startswith("mnist-asha: 2 trials failed; `tunepipe results ")
+    assert "\x1b" not in "".join(told)
+
+
+def test_conditions_columns_and_sorting_are_over_all(storage: Path) -> None:
+    """A parameter of one study is empty in the other; the study comes first, asked for or not."""
+    names = ("mnist-asha", "mnist-pbt")
+    told = invoke(storage, *names, "--where", "config_batch_size = 128 or state = 'failed'", "--sort", "study,-seconds")
+    rows = [line.split() for line in told.stdout.splitlines()[1:]]
+    assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+    assert {row[0] for row in rows} == set(names)
+    told = invoke(storage, *names, "--columns", "trial_id,study,objective", "--top", "2").stdout.splitlines()
+    assert told[0].split() == ["study", "trial_id", "objective"]
+    assert told[-1] == "… and 30 more; --top shows them."
+    assert invoke(storage, *names, "--where", "objective > 2").stdout == "None of 32 trials is so.\n"
+
+
+def test_every_format_has_the_rows_of_all(storage: Path, tmp_path: Path) -> None:
+    """CSV, JSON, Markdown and Parquet hold the same trials in the same order, and nothing else."""
+    asked = ("mnist-asha", "domains", "--sort", "-seconds", "--columns", "trial_id,config_lr", "--top", "5")
+    rows = json.loads(invoke(storage, *asked, "--format", "json").stdout)
+    assert [list(row) for row in rows] == [["study", "trial_id", "config_lr"]] * 5
+    text = invoke(storage, *asked, "--format", "csv").stdout
+    assert [row["trial_id"] for row in csv.DictReader(io.StringIO(text))] == [row["trial_id"] for row in rows]
+    assert len(invoke(storage, *asked, "--format", "markdown").stdout.splitlines()) == 7
+    file = tmp_path / "rows.parquet"
+    invoke(storage, *asked, "--output", str(file))
+    assert pq.read_table(file).to_pylist() == rows
+
+
+def test_where_objectives_differ_it_is_said_what_is_sorted(storage: Path) -> None:
+    """Below a leaderboard; beside a format on stderr, so that stdout holds the rows alone."""
+    said = "mnist-asha by val_accuracy (max); domains by val_loss (min)"
+    assert said in invoke(storage, "mnist-asha", "domains").stdout
+    told = invoke(storage, "mnist-asha", "domains", "--format", "json", "--top", "2")
+    assert [row["study"] for row in json.loads(told.stdout)] == ["mnist-asha"] * 2 + ["domains"] * 2
+    assert said in told.stderr
+    assert said not in invoke(storage, "mnist-asha", "mnist-pbt").output
+
+
+def test_json_has_the_object_of_each_study(storage: Path) -> None:
+    """One object on one line; those of each study are as `--json` prints them of one."""
+    told = invoke(storage, "mnist-pbt", "domains", "--json").stdout
+    alone = [results_object(load_results(storage / name)) for name in ("mnist-pbt", "domains")]
+    assert told.count("\n") == 1
+    assert json.loads(told) == {"studies": alone}
+
+
+def test_a_study_named_twice_counts_once(storage: Path) -> None:
+    """By its name and by its folder it is one study, and shown as one."""
+    told = invoke(storage, "mnist-pbt", str(storage / "mnist-pbt"), "mnist-pbt").stdout
+    assert told == invoke(storage, "mnist-pbt").stdout
+
+
+def test_a_trial_is_one_of_one_study(storage: Path) -> None:
+    """With several it cannot be told whose trial is meant."""
+    with pytest.raises(UsageError, match=r"found 2 studies: mnist-asha, mnist-pbt\. Name one"):
+        invoke(storage, "mnist-asha", "mnist-pbt", "--trial", "1")
+
+
+def test_studies_that_have_ended_are_watched_no_longer(storage: Path) -> None:
+    """--watch ends with all that is shown without it."""
+    names = ("mnist-asha", "domains")
+    assert invoke(storage, *names, "--watch").stdout == invoke(storage, *names).stdout
+
+
+def test_each_winner_has_its_scores_and_a_study_without_trials_no_row(tmp_path: Path) -> None:
+    """A bracket in a metric's name is no markup; studies that have no scores are left out there."""
+    study = Recording(tmp_path, tune_job("tested"))
+    study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0)
+    study.end(1.0)
+    study.store.write(layout.WINNER, json.dumps({"trial_id": "0000", "epoch": 1, "metrics": {"top[/5]": 0.25}}))
+    Recording(tmp_path, tune_job("empty"))
+    told = invoke(tmp_path, "tested", "empty").stdout
+    assert "empty  waiting, no trials yet; 0 epochs\n" in told
+    assert told.endswith("\nOn the test sets, which no trial has seen:\n  tested  top[/5] 0.25\n")
