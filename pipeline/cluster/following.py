@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -214,10 +215,19 @@ class Kubernetes:
             if pod.status.phase not in ("Running", "Succeeded", "Failed"):
                 continue
             with self._told("read logs"):
-                text = str(self._core.read_namespaced_pod_log(pod.metadata.name, self._namespace) or "")
+                text = self._log(pod.metadata.name)
             if new := text[printed.get(pod.metadata.name, 0) :]:
                 printed[pod.metadata.name] = len(text)
                 yield new
+
+    def _log(self, pod: str) -> str:
+        """What a pod has printed; nothing once it has gone, as those of an attempt do before the next one."""
+        try:
+            return str(self._core.read_namespaced_pod_log(pod, self._namespace) or "")
+        except ApiException as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return ""
 
     @contextmanager
     def _told(self, doing: str) -> Iterator[None]:

@@ -16,6 +16,7 @@ import yaml
 
 from pipeline.cluster.paces import paces
 from pipeline.cluster.plan import Plan, plan
+from pipeline.cluster.submitting import DRIVER_ENVIRONMENT
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 
@@ -137,6 +138,7 @@ def study_manifests(
     words = ["run", named, "--resume", "--storage", storage, *options]
     words += [] if "--workers" in options else ["--workers", str(planned.workers)]
     spec["entrypoint"] = shlex.join(["python", "-m", "pipeline.cli.app", *words])
+    spec["runtimeEnvYAML"] = yaml.safe_dump({"env_vars": DRIVER_ENVIRONMENT})
     if image is not None:
         _set_image(spec, image)
     return Manifests(template, file, planned)

@@ -9,10 +9,13 @@ from pipeline.cluster.jobs_api import ENDED, JobsApi, Submission
 from pipeline.cluster.package import package
 from pipeline.errors import ClusterError, Fault, InvalidJob
 
-__all__ = ["STOP_SECONDS", "Handed", "everywhere", "exit_code", "submit"]
+__all__ = ["DRIVER_ENVIRONMENT", "STOP_SECONDS", "Handed", "everywhere", "exit_code", "submit"]
 
 STOP_SECONDS = 30
 """What a driver gets to end by itself when it is stopped: an epoch comes to its end, a checkpoint is written."""
+
+DRIVER_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
+"""What a driver on a cluster is started with."""
 
 _TRIES = 5
 
@@ -65,8 +68,7 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
         code = package(project, job)
         name = f"{study}-{_next(known)}"
         command = ["python", "-m", "pipeline.cli.app", "run", code.job, "--resume", "--storage", storage, *options]
-        environment = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
-        runtime_env = {"working_dir": api.upload(code.name, code.content), "env_vars": environment}
+        runtime_env = {"working_dir": api.upload(code.name, code.content), "env_vars": DRIVER_ENVIRONMENT}
         metadata = {"tunepipe_study": study, "tunepipe_storage": storage}
         if api.submit(name, shlex.join(command), runtime_env, metadata):
             return Handed(name, attached=False)

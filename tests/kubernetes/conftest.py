@@ -1,6 +1,7 @@
 """The test bed for all tests here, and the table at their end."""
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -8,9 +9,9 @@ import pytest
 from tests.kubernetes.testbed.__main__ import up
 from tests.kubernetes.testbed.build import missing
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.kubernetes.testbed.place import KUBECONFIG
+from tests.kubernetes.testbed.place import KUBECONFIG, SHARE
 from tests.kubernetes.testbed.room import is_up, leave
-from tests.kubernetes.user import OVERLAY
+from tests.kubernetes.user import NAMESPACE, OVERLAY, objects, until
 
 _TRIED: list[tuple[str, float, str]] = []
 
@@ -49,3 +50,13 @@ def pytest_terminal_summary(terminalreporter):
     """What was tried, seconds, outcome."""
     for sentence, seconds, outcome in _TRIED:
         terminalreporter.write_line(f"{seconds:6.0f} s  {outcome:8}  {sentence}")
+
+
+@pytest.fixture
+def gone(foundation) -> Iterator[None]:
+    """What a test has left is deleted after it: its RayJobs, their pods, and what they have written."""
+    yield
+    kubectl("delete", "rayjob", "--all", "-n", NAMESPACE)
+    until(lambda: not objects("pods"))
+    for study in SHARE.iterdir():
+        shutil.rmtree(study)

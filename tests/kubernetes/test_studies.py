@@ -24,28 +24,21 @@ from tests.kubernetes.user import (
     until,
 )
 
+pytestmark = pytest.mark.usefixtures("gone")
+
+BY_HAND = str(Path(__file__).with_name("by_hand.py"))
 LASTING = str(Path(__file__).parents[1] / "faults/lasting.py")
-
-
-@pytest.fixture(autouse=True)
-def gone(foundation):
-    """What a study has left is deleted after the test."""
-    yield
-    kubectl("delete", "rayjob", "--all", "-n", NAMESPACE)
-    until(lambda: not objects("pods"))
 
 
 def test_a_study_from_zero_gpu_workers(tmp_path):
     """A study starts without a worker, gets one GPU for each trial, and its results are brought here by a pod."""
     assert objects("pods", WORKERS) == []
-    code, told = submit(
-        tmp_path, "mnist-asha", "--gpus-per-trial", "1", "--workers", "2", "--trials", "4", "--epochs", "2"
-    )
+    code, told = submit(tmp_path, BY_HAND, "--gpus-per-trial", "1", "--workers", "2")
     assert code == 0, told
-    results = load_results(tmp_path / "studies/mnist-asha")
-    assert len(results.trials) == 4
+    results = load_results(tmp_path / "studies/by-hand")
+    assert (len(results.trials), len(results.epochs)) == (4, 12)
     assert all("gpu-l4" in str(node) for node in results.epochs["node"])
-    assert not (tmp_path / "studies/mnist-asha/checkpoints").exists()
+    assert not (tmp_path / "studies/by-hand/checkpoints").exists()
 
 
 def test_a_worker_and_the_head_are_lost(tmp_path):
@@ -106,8 +99,8 @@ def test_a_cluster_for_interactive_use(foundation, tmp_path):
         until(lambda: bool(running(HEAD)))
         with forwarded("tunepipe-head-svc", 8265) as address:
             code, told = submit(
-                tmp_path, "mnist-asha", "--address", address, "--name", "interactive", "--workers", "1",
-                "--set", "resources.gpus=1", "--trials", "2", "--epochs", "2",
+                tmp_path, BY_HAND, "--address", address, "--name", "interactive", "--workers", "1",
+                "--set", "resources.gpus=1", "--trials", "2",
             )  # fmt: skip
         assert code == 0, told
         until(lambda: not objects("pods", WORKERS))

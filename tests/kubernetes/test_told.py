@@ -1,21 +1,11 @@
 """What keeps a study from starting is told within a minute, in our words, with exit code 2."""
 
-import pytest
-
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.operator import start_operator
 from tests.kubernetes.testbed.room import stop
-from tests.kubernetes.user import NAMESPACE, objects, submit, until
+from tests.kubernetes.user import NAMESPACE, submit
 
 STUDY = ("beale", "--gpus-per-trial", "1", "--trials", "2", "--workers", "1")
-
-
-@pytest.fixture
-def gone(foundation):
-    """What a study has left is deleted after the test."""
-    yield
-    kubectl("delete", "rayjob", "--all", "-n", NAMESPACE)
-    until(lambda: not objects("pods"))
 
 
 def refused(where, *words: str) -> str:

@@ -28,6 +28,7 @@ class Server(ThreadingHTTPServer):
         self.answers: dict[str, list[Any]] = {}
         self.posted: list[tuple[str, Any]] = []
         self.deleted: list[str] = []
+        self.gone: set[str] = set()
         self.refusal: tuple[int, str] | None = None
 
 
@@ -46,8 +47,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def do_GET(self) -> None:
-        """The next answer of a path; an empty list of what nobody spoke of."""
-        answers = self.server.answers.get(urlsplit(self.path).path, [{"items": []}])
+        """The next answer of a path; an empty list of what nobody spoke of, an error of what has gone."""
+        path = urlsplit(self.path).path
+        if path in self.server.gone:
+            self._answer(404, {"message": f"{path} not found"})
+            return
+        answers = self.server.answers.get(path, [{"items": []}])
         self._answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
 
     def do_DELETE(self) -> None:
@@ -123,6 +128,14 @@ def test_a_study_is_followed_to_its_end(server):
     assert told.count("one\n") == told.count("two\n") == 1
     assert told.index("Initializing") < told.index("Running") < told.index("Complete")
     assert Kubernetes(None, "tunepipe").exit_code("s-1") == 0
+
+
+def test_a_pod_that_goes_between_two_looks_has_said_all(server):
+    """As the one of an attempt that failed does, before the next attempt."""
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Retrying"), rayjob("Complete")]
+    server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Failed")]}]
+    server.gone.add(f"{CORE}/pods/s-1-x/log")
+    assert "Complete" in follow()
 
 
 @pytest.mark.parametrize(
