@@ -265,6 +265,8 @@ def _why(error: ApiException, namespace: str) -> str:
     text = said[1].replace('\\"', '"') if said else str(error.reason)
     if error.status == 404 and "namespaces" in text:
         return f"there is no namespace {namespace!r}. `kubectl apply -k` with an overlay's foundation/ makes it."
+    if error.status == 404 and "rayjobs" in text:
+        return f"{text}. Somebody has deleted it; what was recorded is there, and submitted again, the study goes on."
     if error.status == 404 and "page not found" in str(error.body):
         return "it knows no RayJob. Install the KubeRay operator with its definitions (Helm chart kuberay-operator)."
     if error.status == 400 and "unknown field" in text:

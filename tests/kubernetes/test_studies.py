@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results, run
+from pipeline.results import Results
 from tests.faults.comparing import differences
 from tests.faults.lasting import JOB
 from tests.kubernetes.testbed.control_plane import kubectl
@@ -21,13 +22,23 @@ from tests.kubernetes.user import (
     objects,
     running,
     submit,
+    tunepipe,
     until,
 )
 
 pytestmark = pytest.mark.usefixtures("gone")
 
 BY_HAND = str(Path(__file__).with_name("by_hand.py"))
-LASTING = str(Path(__file__).parents[1] / "faults/lasting.py")
+LASTING = (
+    str(Path(__file__).parents[1] / "faults/lasting.py"),
+    "--epochs",
+    "90",
+    "--workers",
+    "2",
+    "--gpus-per-trial",
+    "1",
+)
+"""A study of a minute and a half, if nothing happens to it."""
 
 
 def test_a_study_from_zero_gpu_workers(tmp_path):
@@ -43,21 +54,21 @@ def test_a_study_from_zero_gpu_workers(tmp_path):
 
 def test_a_worker_and_the_head_are_lost(tmp_path):
     """A GPU worker's pod is deleted, then the head by force: the study ends with the tables of one in peace."""
-    study = Following(tmp_path, LASTING, "--gpus-per-trial", "1", "--workers", "2")
+    study = Following(tmp_path, *LASTING, "--name", "killed")
     study.until(lambda: "0001" in study.told and len(running(WORKERS)) == 2)
     kubectl("delete", "pod", "-n", NAMESPACE, running(WORKERS)[0])
     study.until(lambda: len(running(WORKERS)) == 2)
     kubectl("delete", "pod", "-n", NAMESPACE, "--force", "--grace-period=0", running(HEAD)[0])
     assert study.ended() == 0, study.told
-    found = load_results(tmp_path / "studies/lasting")
+    found = load_results(tmp_path / "studies/killed")
     assert len(found.sessions) == 2
-    wanted = run(JOB.replaced({"resources.gpus": 0}), storage=str(tmp_path / "peace"))
-    assert differences(wanted, found) == []
+    assert any(found.decisions["kind"] == "retry")
+    assert differences(in_peace(tmp_path, "killed"), found) == []
 
 
 def test_a_study_submitted_twice(tmp_path):
     """The second one attaches to the first, and both end alike."""
-    words = (LASTING, "--gpus-per-trial", "1", "--workers", "2", "--trials", "2", "--name", "twice")
+    words = (*LASTING, "--name", "twice")
     first = Following(tmp_path, *words)
     first.until(lambda: bool(objects("rayjobs")))
     (tmp_path / "other").mkdir()
@@ -68,28 +79,41 @@ def test_a_study_submitted_twice(tmp_path):
 
 def test_a_study_is_suspended_and_resumed(tmp_path):
     """As Kueue does: its pods go, and it goes on later with all that was recorded."""
-    words = (LASTING, "--gpus-per-trial", "1", "--workers", "2", "--name", "suspended")
-    study = Following(tmp_path, *words)
-    study.until(lambda: len(running(WORKERS)) == 2)
+    study = Following(tmp_path, *LASTING, "--name", "suspended")
+    study.until(lambda: "0001" in study.told)
     suspend("suspended-1", True)
     study.until(lambda: not objects("pods"))
     suspend("suspended-1", False)
     assert study.ended() == 0, study.told
-    assert len(load_results(tmp_path / "studies/suspended").trials) == 8
+    found = load_results(tmp_path / "studies/suspended")
+    assert len(found.sessions) == 2
+    assert differences(in_peace(tmp_path, "suspended"), found) == []
 
 
 def test_a_node_is_out_of_sight_for_a_while(tmp_path):
     """The GPU node's kubelet stops until the node is given up, and comes back: the study ends with all its rows."""
-    study = Following(tmp_path, LASTING, "--gpus-per-trial", "1", "--workers", "2", "--name", "unseen")
-    study.until(lambda: len(running(WORKERS)) == 2)
+    study = Following(tmp_path, *LASTING, "--name", "unseen")
+    study.until(lambda: "0001" in study.told)
     node = next(each for each in NODES if each.gpus)
     stop(f"kubelet-{node.name}")
     study.until(lambda: not is_ready(node))
     start_kubelet(node)
     assert study.ended() == 0, study.told
-    found = load_results(tmp_path / "studies/unseen")
-    wanted = run(JOB.replaced({"resources.gpus": 0, "name": "unseen"}), storage=str(tmp_path / "peace"))
-    assert differences(wanted, found) == []
+    assert differences(in_peace(tmp_path, "unseen"), load_results(tmp_path / "studies/unseen")) == []
+
+
+def test_a_study_is_stopped_and_goes_on(tmp_path):
+    """Its driver has the time to end, and its pods go; submitted again, it ends with the tables of one in peace."""
+    study = Following(tmp_path, *LASTING, "--name", "halted")
+    study.until(lambda: "0001" in study.told)
+    assert "RayJob halted-1 is stopped" in tunepipe("stop", "halted", "--kubernetes")
+    until(lambda: not objects("pods"))
+    assert study.ended() == 2, study.told
+    code, told = submit(tmp_path, *LASTING, "--name", "halted")
+    assert code == 0, told
+    found = load_results(tmp_path / "studies/halted")
+    assert [each["state"] for each in found.sessions] == ["interrupted", "finished"]
+    assert differences(in_peace(tmp_path, "halted"), found) == []
 
 
 def test_a_cluster_for_interactive_use(foundation, tmp_path):
@@ -109,6 +133,12 @@ def test_a_cluster_for_interactive_use(foundation, tmp_path):
         assert len(json.loads(told)["trials"]) == 2
     finally:
         kubectl("delete", "raycluster", "tunepipe", "-n", NAMESPACE)
+
+
+def in_peace(where: Path, name: str) -> Results:
+    """What LASTING comes to here, where nothing happens to it."""
+    changes = {"name": name, "budget.epochs": 90, "resources.gpus": 0, "resources.cpus": 0.25}
+    return run(JOB.replaced(changes), storage=str(where / "peace"))
 
 
 def suspend(name: str, whether: bool) -> None:

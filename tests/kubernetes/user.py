@@ -13,10 +13,23 @@ from typing import Any
 from tests.kubernetes.testbed.control_plane import KUBECTL, kubectl
 from tests.kubernetes.testbed.images import IMAGE
 
-__all__ = ["HEAD", "NAMESPACE", "OVERLAY", "WORKERS", "Following", "forwarded", "objects", "running", "submit", "until"]
+__all__ = [
+    "HEAD",
+    "NAMESPACE",
+    "OVERLAY",
+    "WORKERS",
+    "Following",
+    "forwarded",
+    "objects",
+    "running",
+    "submit",
+    "tunepipe",
+    "until",
+]
 
 OVERLAY = Path(__file__).with_name("overlay")
 NAMESPACE = "tunepipe"
+_TUNEPIPE = (sys.executable, "-m", "pipeline.cli.app")
 WORKERS = "ray.io/group=gpu-l4"
 HEAD = "ray.io/node-type=head"
 
@@ -31,7 +44,7 @@ class Following:
 
     def __init__(self, where: Path, *words: str) -> None:
         self._told = where / f"told-{time.monotonic_ns()}.txt"
-        command = [sys.executable, "-m", "pipeline.cli.app", "submit", *words, "--storage", "/studies"]
+        command = [*_TUNEPIPE, "submit", *words, "--storage", "/studies"]
         if "--address" not in words:
             command += ["--kubernetes"]
             command += [] if "--overlay" in words else ["--overlay", str(OVERLAY)]
@@ -59,6 +72,11 @@ def submit(where: Path, *words: str) -> tuple[int, str]:
     """Submit a study and follow it to its end; the exit code, and what was told."""
     following = Following(where, *words)
     return following.ended(), following.told
+
+
+def tunepipe(*words: str) -> str:
+    """Call another command; what it prints, once it has ended well."""
+    return subprocess.run([*_TUNEPIPE, *words], capture_output=True, text=True, check=True).stdout
 
 
 def objects(kind: str, labels: str = "") -> list[dict[str, Any]]:

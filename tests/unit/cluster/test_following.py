@@ -50,7 +50,8 @@ class _Handler(BaseHTTPRequestHandler):
         """The next answer of a path; an empty list of what nobody spoke of, an error of what has gone."""
         path = urlsplit(self.path).path
         if path in self.server.gone:
-            self._answer(404, {"message": f"{path} not found"})
+            kind, name = path.split("/")[-2:]
+            self._answer(404, {"message": f'{kind} "{name}" not found'})
             return
         answers = self.server.answers.get(path, [{"items": []}])
         self._answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
@@ -264,6 +265,13 @@ def test_a_study_that_is_not_at_work_cannot_be_stopped(server):
     server.answers[RAYJOBS] = [{"items": [rayjob("Running", "t-2")]}, {"items": []}]
     with pytest.raises(ClusterError, match=r"called 's', .* At work there are t-2\."):
         Kubernetes(None, "tunepipe").named("s")
+
+
+def test_a_rayjob_that_was_deleted_is_told(server):
+    """With what becomes of the study."""
+    server.gone.add(f"{RAYJOBS}/s-1")
+    with pytest.raises(ClusterError, match="Somebody has deleted it; what was recorded is there"):
+        follow()
 
 
 def test_an_unknown_context_is_told(server):
