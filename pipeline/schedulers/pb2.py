@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.schedulers.base import Decision, Scheduler, Setting
-from pipeline.schedulers.pbt import Member, Population, PopulationSettings
+from pipeline.schedulers.population import Member, Population, PopulationSettings
 from pipeline.space import Config, draw
 from pipeline.space.points import fitted_process, near, vector
 from pipeline.space.values import Count
@@ -76,7 +76,9 @@ class _PB2(Population):
         member = self._members[trial_id]
         if member.source is not None and epoch > member.epoch:
             # After an exploit the score is still that of the weights given up; what the donor's were worth counts.
-            before = self._merit(self._score(trial_id) if member.began is None else member.began)
+            score = member.score if member.began is None else member.began
+            assert score is not None
+            before = self._merit(score)
             gain = (self._merit(value) - before) / (epoch - member.epoch)
             self._gains = [*self._gains, _Gain(epoch, before, dict(member.config), gain)][-_MOST:]
         return super().report(trial_id, epoch, value)
