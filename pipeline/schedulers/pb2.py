@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.schedulers.base import Decision, Scheduler, Setting
 from pipeline.schedulers.population import Member, Population, PopulationSettings
 from pipeline.space import Config, draw
-from pipeline.space.points import fitted_process, near, vector
+from pipeline.space.points import fitted_process, near, vectors
 from pipeline.space.values import Count
 
 __all__ = ["PB2"]
@@ -140,13 +140,11 @@ class _PB2(Population):
         """Epoch and objective from 0 to 1 over what was seen, and the config's own axes."""
         values = np.array([one.before for one in self._gains])
         low, width = values.min(), (values.max() - values.min()) or 1.0
-        return np.array(
+        epochs, before, configs = zip(*rows, strict=True)
+        return np.column_stack(
             [
-                [
-                    epoch / self._setting.epochs,
-                    np.clip((before - low) / width, -1, 2),
-                    *vector(self._setting.space, config),
-                ]
-                for epoch, before, config in rows
+                np.array(epochs) / self._setting.epochs,
+                np.clip((np.array(before) - low) / width, -1, 2),
+                np.array(vectors(self._setting.space, configs)),
             ]
         )
