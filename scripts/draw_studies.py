@@ -7,15 +7,37 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pipeline import load_results
 from pipeline.results import Results, plots
+from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, by_decade
 
 PICTURES = Path(__file__).parents[1] / "docs/pictures"
 LARGEST = 60_000
 """Bytes; what has more as SVG is drawn as PNG."""
+COLORS = (ACCENT, SECOND, THIRD, BAD, INK, MUTED)
 
-DRAW: dict[str, Callable[[Results, Axes], Axes]] = {
+
+def schedules(results: Results, figure: Figure) -> None:
+    """The learning rate and the losses of the best trial of each schedule, epoch by epoch."""
+    above, below = figure.subplots(2, sharex=True)
+    best = results.trials.sort_values("objective", ascending=False).drop_duplicates("config_schedule")
+    shown = results.epochs[results.epochs["trial_id"].isin(best["trial_id"])]
+    for trial, schedule, color in zip(best["trial_id"], best["config_schedule"], COLORS, strict=True):
+        rows = shown[shown["trial_id"] == trial]
+        above.plot(rows["epoch"], rows["learning_rate"], color=color, label=schedule.replace("_", "-"))
+        below.plot(rows["epoch"], rows["val_loss"], color=color)
+        below.plot(rows["epoch"], rows["loss"], color=color, ls=(0, (3, 2)), lw=1)
+    above.set(ylabel="learning rate", yscale="log")
+    below.set(ylabel="loss (dashed: training)", xlabel="epoch", yscale="log")
+    by_decade(above.yaxis, shown["learning_rate"].min(), shown["learning_rate"].max())
+    by_decade(below.yaxis, shown["loss"].min(), shown["loss"].max())
+    below.xaxis.get_major_locator().set_params(integer=True)
+    figure.legend(loc="outside upper center", ncols=3)
+
+
+PANELS: dict[str, Callable[[Results, Axes], Axes]] = {
     "beale": plots.paths,
     "beale-minimise": plots.paths,
     "beale-optimisers": plots.paths,
@@ -28,16 +50,19 @@ DRAW: dict[str, Callable[[Results, Axes], Axes]] = {
     "mnist-initialisers": plots.deviations,
     "mnist-optimisers": lambda results, ax: plots.objective_against(results, ax, "optimiser"),
     "mnist-pbt": plots.lineage,
-    "mnist-schedules": plots.learning_rates,
 }
 
 
 def draw(location: str) -> None:
-    """One panel that answers the study's question, named after its job."""
+    """A picture that answers the study's question, named after its job."""
     results = load_results(location)
     with plots.style():
-        figure, ax = plt.subplots(figsize=(6.4, 3.6))
-        DRAW[results.name](results, ax)
+        if results.name == "mnist-schedules":
+            figure = plt.figure(figsize=(6.4, 5.2))
+            schedules(results, figure)
+        else:
+            figure, ax = plt.subplots(figsize=(6.4, 3.6))
+            PANELS[results.name](results, ax)
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None})
         form = "svg" if len(file.getvalue()) < LARGEST else "png"

@@ -1,7 +1,9 @@
 """Six ways to change the learning rate over sixty epochs, each with its own parameters; the tutorial's settings first.
 
-Time-based decay counts steps, so that the optimiser knows it; every other schedule is a function of the epoch alone,
-which a LearningRateScheduler asks before each. A trial that is resumed goes on with the rate it would have had.
+Time-based decay counts steps, so that the optimiser knows it; every other schedule is a function of the epoch, which a
+LearningRateScheduler asks before each. A trial that is resumed goes on with the rate it would have had. The cosine ends
+with the trial's epochs, however many `--epochs` allows; a study that is given more of them later goes on along the
+longer cosine, so that its rates rise where it goes on, and are not those of a study that had them from the start.
 """
 
 import math
@@ -17,9 +19,7 @@ from tune_jobs.networks import tutorial_network
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["EPOCHS", "JOB", "build_model", "callbacks", "rate_of"]
-
-EPOCHS = 60
+__all__ = ["JOB", "build_model", "callbacks", "rate_of"]
 
 
 def build_model(config: Mapping[str, Any]) -> "keras.Model":
@@ -39,16 +39,23 @@ def callbacks(config: Mapping[str, Any]) -> list["keras.callbacks.Callback"]:
 
     if config["schedule"] == "time_based":
         return []
-    return [keras.callbacks.LearningRateScheduler(lambda epoch, _rate: rate_of(epoch, config))]
+    # How long a trial may be is known to its callbacks, as Keras tells them, and to nothing else of a job.
+    scheduler: keras.callbacks.LearningRateScheduler = keras.callbacks.LearningRateScheduler(
+        lambda epoch, _rate: rate_of(epoch, config, epochs=scheduler.params["epochs"])
+    )
+    return [scheduler]
 
 
-def rate_of(epoch: int, config: Mapping[str, Any]) -> float:
+def rate_of(epoch: int, config: Mapping[str, Any], *, epochs: int) -> float:
     """The learning rate of an epoch.
 
     Args:
         epoch: Its number, from 0.
         config: `lr`, `schedule`, any but the time-based one, and the schedule's own parameters.
+        epochs: How many a trial may train: the length of the cosine schedule.
     """
+    if config["schedule"] == "cosine":
+        return float(config["lr"] * _cosine(epoch / epochs))
     return float(config["lr"] * _SCHEDULES[config["schedule"]](epoch, config))
 
 
@@ -77,10 +84,9 @@ _SCHEDULES: dict[str, Callable[[int, Mapping[str, Any]], float]] = {
     "constant": lambda _epoch, _config: 1.0,
     "exponential": _exponential,
     "step": _step,
-    "cosine": lambda epoch, _config: _cosine(epoch / EPOCHS),
     "restarts": _restarts,
 }
-"""The part of `lr` that is left in an epoch, counted from 0."""
+"""The part of `lr` that is left in an epoch, counted from 0, by schedules that do not look at the end."""
 
 JOB = TuneJob(
     name="mnist-schedules",
@@ -113,5 +119,5 @@ JOB = TuneJob(
     # Judged halfway, a schedule that ends well would lose to one that begins well.
     scheduler=FIFO(),
     searcher=SobolSearch(),
-    budget=Budget(trials=19, epochs=EPOCHS),
+    budget=Budget(trials=19, epochs=60),
 )

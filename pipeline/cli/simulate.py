@@ -102,6 +102,10 @@ def simulate(
     counts = _numbers(workers)
     given = {**limits(trials, epochs, total_epochs, seconds, None), "seed": seed}
     tuned = job_of(job, changes_of(given, set_), storage, resume=False)
+    if tuned.start_from is not None:
+        from pipeline.execution.starting import with_starts
+
+        tuned = with_starts(tuned, storage, note)
     jobs = [
         tuned.replaced(changes_of({"scheduler": one, "searcher": other}, None))
         for one in _words("--scheduler", scheduler)

@@ -137,7 +137,7 @@ class Course:
         self.over = self.over or "The study was interrupted."
         for trial in self.trials.values():
             if trial.state == "running":
-                trial.state = "paused"
+                self._turns.pause(trial)
                 self._tell(DecisionRow(trial.trial_id, trial.epoch, "pause", self.over))
 
     def check_budget(self) -> None:
@@ -191,7 +191,7 @@ class Course:
             trial.exploit(decision)
         for row in rows:
             self._tell(row)
-        trial.state = "paused"
+        self._turns.pause(trial)
         return "pause"
 
     def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:

@@ -3,13 +3,14 @@
 Every trial ends here, in exactly one state and with a decision that says why.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Literal
 
 from pipeline.course.decided import DecisionRow, decision_row
 from pipeline.course.draws import Draw
 from pipeline.course.trial import Trial
 from pipeline.schedulers import Chosen, Decision, Scheduler
+from pipeline.schedulers.base import earliest
 from pipeline.study import TuneJob, layout
 from pipeline.study.drawing import seed_of_trial
 
@@ -41,14 +42,15 @@ class Turns:
         self._job, self._scheduler, self._decided = job, scheduler, decided
         self._trials, self._limit, self._draw = trials, limit, draw
         self._live: dict[str, Trial] = {}
+        # Kept as it changes: a study of thousands of paused trials would go through them all at each turn.
+        self._waiting: dict[str, None] = {}
 
     def take(self) -> Trial | None:
         """The trial that runs next, started; None where there is none now."""
-        candidates = self._candidates()
-        chosen = self._scheduler.choose(candidates) if candidates else None
+        chosen = self._scheduler.choose(self._waiting.keys()) if self._waiting else None
         if chosen is not None:
-            candidates.remove(chosen.trial_id)
-        self._dismiss(candidates)
+            del self._waiting[chosen.trial_id]
+        self._dismiss(self._waiting.keys())
         if chosen is not None:
             return self._go_on(self._trials[chosen.trial_id], chosen)
         return self._drawn()
@@ -56,15 +58,21 @@ class Turns:
     @property
     def running(self) -> bool:
         """Whether any trial is in a worker's hands."""
-        return any(trial.state == "running" for trial in self._live.values())
+        return len(self._waiting) < len(self._live)
 
     def restored(self) -> None:
         """Trials were put there, or some that had ended may go on."""
         self._live = {trial_id: trial for trial_id, trial in self._trials.items() if trial.live}
+        self._waiting = {trial_id: None for trial_id, trial in self._live.items() if trial.state != "running"}
+
+    def pause(self, trial: Trial) -> None:
+        """A trial runs no more, until it is chosen again."""
+        trial.state = "paused"
+        self._waiting[trial.trial_id] = None
 
     def exhaust(self) -> None:
         """All trials are drawn, none runs, and none was chosen: end those that are left, each with its reason."""
-        self._dismiss(self._candidates(), exhausted=True)
+        self._dismiss(self._in_order(), exhausted=True)
 
     def cut_off(self, why: str) -> None:
         """The study is over: what waits or is paused will not go on.
@@ -72,7 +80,7 @@ class Turns:
         Args:
             why: Which limit was reached.
         """
-        for trial_id in self._candidates():
+        for trial_id in self._in_order():
             trial = self._trials[trial_id]
             trial.cut_off = True
             self.end(trial, "stopped", decision_row(trial, "stop", Decision("stop", why)))
@@ -88,13 +96,17 @@ class Turns:
         self._decided(row)
         trial.state = state
         self._live.pop(trial.trial_id, None)
+        self._waiting.pop(trial.trial_id, None)
         self._scheduler.end(trial.trial_id)
 
-    def _candidates(self) -> list[str]:
-        return [trial_id for trial_id, trial in self._live.items() if trial.state != "running"]
+    def _in_order(self) -> list[str]:
+        """Those that wait or are paused, in the order of their draw."""
+        return sorted(self._waiting, key=earliest)
 
-    def _dismiss(self, candidates: Sequence[str], *, exhausted: bool = False) -> None:
-        for trial_id, decision in self._scheduler.dismissed(candidates, exhausted=exhausted).items():
+    def _dismiss(self, candidates: Collection[str], *, exhausted: bool = False) -> None:
+        gone = self._scheduler.dismissed(candidates, exhausted=exhausted)
+        for trial_id in gone if exhausted else sorted(gone, key=earliest):
+            decision = gone[trial_id]
             trial = self._trials[trial_id]
             # With more trials or epochs there may be something to go on for.
             trial.cut_off = exhausted

@@ -1,6 +1,6 @@
 """A scheduler of Ray Tune's as one of ours: it sees stand-ins of Tune's trials and controller."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,7 +123,7 @@ class ForeignScheduler(Scheduler):
                 self._asked.on_trial_remove(self, trial)
         trial.status = TuneTrial.TERMINATED
 
-    def choose(self, candidates: Sequence[str]) -> Chosen | None:
+    def choose(self, candidates: Collection[str]) -> Chosen | None:
         """Who of those that are paused goes on."""
         with heard("scheduler", self._path):
             chosen = self._asked.choose_trial_to_run(self)

@@ -10,7 +10,7 @@ from pipeline.space import walk
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 
-__all__ = ["started_from"]
+__all__ = ["started_from", "with_starts"]
 
 
 def started_from(job: TuneJob, storage: str | Path, note: Callable[[str], None]) -> TuneJob:
@@ -25,8 +25,25 @@ def started_from(job: TuneJob, storage: str | Path, note: Callable[[str], None])
         JobNotFound: There is no such study.
         InvalidJob: It has nothing to start with.
     """
+    if job.start_from is None or Store(storage).folder(job.name).exists(layout.STUDY):
+        return job
+    return with_starts(job, storage, note)
+
+
+def with_starts(job: TuneJob, storage: str | Path, note: Callable[[str], None]) -> TuneJob:
+    """A job with the best configs of the study that it starts from, whether or not there is a study of its own.
+
+    Args:
+        job: The job.
+        storage: Where the other study lies, unless it is named by its folder.
+        note: Is told which configs they are, and what of them does not fit.
+
+    Raises:
+        JobNotFound: There is no such study.
+        InvalidJob: It has nothing to start with.
+    """
     source = job.start_from
-    if source is None or Store(storage).folder(job.name).exists(layout.STUDY):
+    if source is None:
         return job
     named = "/" not in source.study
     results = load_results((Store(storage).folder(source.study) if named else Store(source.study)).uri)

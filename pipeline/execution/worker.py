@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from pipeline.course.messages import REPORT_SECONDS, Assignment, EpochRow, Report
 from pipeline.datasets import Dataset
 from pipeline.errors import DamagedFile, ModelError, StorageError, Superseded, TunepipeError
+from pipeline.execution.exchange import exchanges, must_fit
 from pipeline.execution.in_hand import TrialInHand
 from pipeline.execution.keeping import Keeper, learner_part
 from pipeline.execution.output import captured
@@ -40,6 +41,7 @@ class Worker:
         session: The driver session that it works for; None where it writes no checkpoints.
         capture: Whether what a trial prints goes to its log, rather than to this process's own output.
         told_to_end: Whether an exit is the process's own, that somebody has told to end, and not the user's code's.
+        compare: Whether to find out, before the first trial here begins, if trials can take over each other's weights.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Worker:
         session: int | None = None,
         capture: bool = True,
         told_to_end: Callable[[SystemExit], bool] = lambda _: False,
+        compare: bool = True,
     ) -> None:
         self._capture, self._told_to_end = capture, told_to_end
         self._job = job
@@ -60,6 +63,7 @@ class Worker:
         self._node = platform.node()
         self._trial: TrialInHand | None = None
         self._reports = 0
+        self._compare = compare and exchanges(job)
 
     def begin(self, assignment: Assignment) -> None:
         """Take over an assignment; whatever was in hand is closed first. Nothing is built before the first step."""
@@ -114,6 +118,9 @@ class Worker:
     def _train(self, trial: TrialInHand) -> Report:
         started = time.monotonic()
         if trial.learner is None:
+            if self._compare and not trial.assignment.heard:
+                self._compare = False
+                must_fit(self.workplace, trial.assignment)
             trial.start(self.workplace, self._keeper, self._job.objective)
             last = trial.ended or (bool(trial.rows) and trial.epoch >= self._job.budget.epochs)
             # What the driver has not heard of may be judged before anything more is trained.

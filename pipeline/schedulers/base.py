@@ -5,7 +5,7 @@ reason in words. It knows no Ray, no clock and no files, draws from its own gene
 and back: the same object serves the study, its resume, the tables and the simulation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -118,7 +118,7 @@ class Scheduler:
     def end(self, trial_id: str) -> None:
         """A trial ended: completed, stopped or failed. It is a candidate again only where its study is given more."""
 
-    def choose(self, candidates: Sequence[str]) -> Chosen | None:
+    def choose(self, candidates: Collection[str]) -> Chosen | None:
         """Which trial runs next.
 
         Args:
@@ -131,7 +131,7 @@ class Scheduler:
         first = min(candidates, key=earliest, default=None)
         return None if first is None else Chosen(first, "the earliest of those that wait")
 
-    def dismissed(self, candidates: Sequence[str], *, exhausted: bool) -> dict[str, Decision]:
+    def dismissed(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
         """Which of those that wait or are paused will not go on, and why.
 
         Args:

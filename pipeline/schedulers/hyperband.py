@@ -1,7 +1,7 @@
 """Hyperband: successive halving in several brackets, from many short trials to a few long ones."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -83,7 +83,8 @@ class _Bracket:
                 if any(trial_id not in rung.values and trial_id not in ended for trial_id in coming):
                     break
                 keep = max(1, math.floor(len(coming) / self._factor))
-                rung.promoted = dict.fromkeys(rung.ranking[:keep])
+                for trial_id in rung.ranking[:keep]:
+                    rung.promote(trial_id)
                 self.decided.add(epoch)
                 on += rung.promoted
             coming = list(rung.promoted)
@@ -159,14 +160,14 @@ class _Hyperband(Scheduler):
         cutoff = bracket.cutoff(rung)
         if cutoff is not None and (value < cutoff if self._setting.mode == "max" else value > cutoff):
             return bracket.judged(trial_id, rung)
-        rung.promoted[trial_id] = None
+        rung.promote(trial_id)
         return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, late", rung=epoch, cutoff=cutoff)
 
     def end(self, trial_id: str) -> None:
         self._ended.add(trial_id)
         self._due.discard(trial_id)
 
-    def choose(self, candidates: Sequence[str]) -> Chosen | None:
+    def choose(self, candidates: Collection[str]) -> Chosen | None:
         self._ended.difference_update(candidates)
         waiting = set(candidates)
         for bracket in self._brackets:
@@ -178,7 +179,7 @@ class _Hyperband(Scheduler):
                 return self._chosen(min(free, key=self._turn), bracket)
         return None
 
-    def dismissed(self, candidates: Sequence[str], *, exhausted: bool) -> dict[str, Decision]:
+    def dismissed(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
         out = {}
         for trial_id in candidates:
             bracket = self._of[trial_id]

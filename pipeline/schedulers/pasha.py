@@ -1,11 +1,11 @@
 """Progressive successive halving: epochs grow only as long as more of them change who is best."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from pipeline.schedulers.base import Decision, Scheduler, Setting
@@ -86,7 +86,7 @@ class _PASHA(Promoting):
     def _open(self) -> list[Rung]:
         return [rung for epoch, rung in self._rungs.items() if epoch <= self._top]
 
-    def _last_hope(self, waiting: set[str]) -> None:
+    def _last_hope(self, waiting: Collection[str]) -> None:
         """Nobody has to reach the end."""
 
     def _farewell(self, trial_id: str) -> Decision:
@@ -116,15 +116,32 @@ class _PASHA(Promoting):
         Args:
             below: The rung in epochs beyond which trials count.
         """
-        distances = []
         beyond = [curve for curve in self._curves.values() if max(curve) > below]
-        for one, other in combinations(beyond, 2):
-            epochs = sorted(one.keys() & other.keys())
-            if not epochs or epochs[-1] <= below:
-                continue
-            apart = np.array([one[epoch] - other[epoch] for epoch in epochs])
-            alike = (apart > 0) == (apart[-1] > 0)
-            swapped = np.flatnonzero(~alike)
-            if len(swapped) and alike[: swapped[-1]].any():
-                distances.append(abs(float(apart[-1])))
-        return float(np.percentile(distances, _PERCENTILE)) if distances else 0.0
+        epochs = np.array(sorted({epoch for curve in beyond for epoch in curve}))
+        table = np.array([[curve.get(epoch, np.nan) for epoch in epochs.tolist()] for curve in beyond])
+        distances = [_swapped_back(table[place] - table[place + 1 :], epochs > below) for place in range(len(beyond))]
+        found = np.concatenate([*distances, ()])
+        return float(np.percentile(found, _PERCENTILE)) if len(found) else 0.0
+
+
+def _swapped_back(apart: npt.NDArray[np.float64], beyond: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """How far apart the pairs end that changed places and changed back.
+
+    Args:
+        apart: How far a trial is ahead of others, a row for each, a column for each epoch; NaN where one has none.
+        beyond: Which of the epochs count as an end.
+    """
+    rows, there = np.arange(len(apart)), ~np.isnan(apart)
+    last = _last(there)
+    end = apart[rows, last]
+    alike = (apart > 0) == (end > 0)[:, None]
+    swapped = there & ~alike
+    back = (there & alike).argmax(axis=1) < _last(swapped)
+    found: npt.NDArray[np.float64] = np.abs(end[there.any(axis=1) & beyond[last] & swapped.any(axis=1) & back])
+    return found
+
+
+def _last(where: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """The last column of each row where it is so; any other in a row where it never is."""
+    found: npt.NDArray[np.intp] = where.shape[1] - 1 - where[:, ::-1].argmax(axis=1)
+    return found

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.schedulers.base import Decision, Scheduler, Setting
-from pipeline.schedulers.pbt import Member, Population, PopulationSettings
+from pipeline.schedulers.population import Member, Population, PopulationSettings
 from pipeline.space import Config, draw
-from pipeline.space.points import fitted_process, near, vector
+from pipeline.space.points import fitted_process, near, vectors
 from pipeline.space.values import Count
 
 __all__ = ["PB2"]
@@ -76,7 +76,9 @@ class _PB2(Population):
         member = self._members[trial_id]
         if member.source is not None and epoch > member.epoch:
             # After an exploit the score is still that of the weights given up; what the donor's were worth counts.
-            before = self._merit(self._score(trial_id) if member.began is None else member.began)
+            score = member.score if member.began is None else member.began
+            assert score is not None
+            before = self._merit(score)
             gain = (self._merit(value) - before) / (epoch - member.epoch)
             self._gains = [*self._gains, _Gain(epoch, before, dict(member.config), gain)][-_MOST:]
         return super().report(trial_id, epoch, value)
@@ -138,13 +140,11 @@ class _PB2(Population):
         """Epoch and objective from 0 to 1 over what was seen, and the config's own axes."""
         values = np.array([one.before for one in self._gains])
         low, width = values.min(), (values.max() - values.min()) or 1.0
-        return np.array(
+        epochs, before, configs = zip(*rows, strict=True)
+        return np.column_stack(
             [
-                [
-                    epoch / self._setting.epochs,
-                    np.clip((before - low) / width, -1, 2),
-                    *vector(self._setting.space, config),
-                ]
-                for epoch, before, config in rows
+                np.array(epochs) / self._setting.epochs,
+                np.clip((np.array(before) - low) / width, -1, 2),
+                np.array(vectors(self._setting.space, configs)),
             ]
         )

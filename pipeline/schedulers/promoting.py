@@ -1,9 +1,9 @@
 """Asynchronous successive halving that pauses and promotes: whoever is paused may still go on."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import filterfalse, pairwise
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 from pipeline.schedulers.base import Chosen, Decision, Scheduler, Setting, earliest
@@ -53,14 +53,19 @@ class Promoting(Scheduler):
         self._added = 0
         self._running: set[str] = set()
         self._held: set[str] = set()
+        # Those that neither run nor are held by a rung, once somebody has looked since a restore.
+        self._free: set[str] = set()
+        self._looked = True
 
     def add(self, trial_id: str, config: Config) -> None:
         """Count a trial: while some are still to be drawn, the last hope is not needed."""
         self._added += 1
+        self._free.add(trial_id)
 
     def start(self, trial_id: str) -> None:
         """A trial runs from now on."""
         self._running.add(trial_id)
+        self._free.discard(trial_id)
 
     def report(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Pause at a rung; go on between two."""
@@ -74,28 +79,29 @@ class Promoting(Scheduler):
             self._held.discard(trial_id)
             return Decision("continue", f"{rung.place(trial_id)}, the last")
         self._running.discard(trial_id)
+        self._free.discard(trial_id)
         self._held.add(trial_id)
         return Decision("pause", f"{rung.place(trial_id)}; waits to be among the best 1/{self._factor:g}", rung=epoch)
 
     def end(self, trial_id: str) -> None:
         """A trial runs no more."""
         self._running.discard(trial_id)
+        self._free.discard(trial_id)
 
-    def choose(self, candidates: Sequence[str]) -> Chosen | None:
+    def choose(self, candidates: Collection[str]) -> Chosen | None:
         """Whoever no rung holds, else the best of the highest rung that is good enough, else a new one."""
-        self._running.difference_update(candidates)
-        waiting = set(candidates)
-        if free := waiting - self._held:
+        if free := self._unheld(candidates):
             return Chosen(min(free, key=earliest), "the earliest of those that no rung holds")
         for below, above in reversed(list(pairwise(self._open()))):
-            best = below.ranking[: self._going_on(below)]
-            for trial_id in filterfalse(below.promoted.__contains__, best):
-                if trial_id in waiting:
+            cut = self._going_on(below)
+            for trial_id in below.held(cut):
+                if trial_id in candidates:
                     which = f"among the best 1/{self._factor:g}, and goes on to {above.epoch}"
-                    return self._promoted(trial_id, below, f"{below.place(trial_id)}: {which}", best[-1])
-        return self._last_hope(waiting)
+                    reason = f"{below.place(trial_id)}: {which}"
+                    return self._promoted(trial_id, below, reason, below.value_at(cut - 1))
+        return self._last_hope(candidates)
 
-    def dismissed(self, candidates: Sequence[str], *, exhausted: bool) -> dict[str, Decision]:
+    def dismissed(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
         """Nobody, until no other trial can change who is among the best."""
         return {trial_id: self._farewell(trial_id) for trial_id in candidates} if exhausted else {}
 
@@ -115,6 +121,16 @@ class Promoting(Scheduler):
                 rung.restore(state["rungs"][str(epoch)])
         reported = {trial_id for rung in self._rungs.values() for trial_id in rung.values}
         self._held = {trial_id for trial_id in reported if self._holds(trial_id)}
+        self._free, self._looked = set(), False
+
+    def _unheld(self, candidates: Collection[str]) -> set[str]:
+        """The candidates that no rung holds; found without going through them all, of which a large study has many."""
+        back = {trial_id for trial_id in self._running if trial_id in candidates}
+        self._running -= back
+        if not self._looked or len(self._free) + len(back) + len(self._held) < len(candidates):
+            self._free, self._looked = set(candidates) - self._held, True
+        self._free |= back - self._held
+        return {trial_id for trial_id in self._free if trial_id in candidates}
 
     def _open(self) -> list[Rung]:
         """The rungs that trials may be promoted to, and the first, from below."""
@@ -133,12 +149,13 @@ class Promoting(Scheduler):
         """The highest rung at which a trial reported."""
         return next((rung for rung in reversed(self._rungs.values()) if trial_id in rung.values), None)
 
-    def _promoted(self, trial_id: str, rung: Rung, reason: str, last: str) -> Chosen:
-        rung.promoted[trial_id] = None
+    def _promoted(self, trial_id: str, rung: Rung, reason: str, cutoff: float) -> Chosen:
+        rung.promote(trial_id)
         self._held.discard(trial_id)
-        return Chosen(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=rung.values[last])
+        self._free.add(trial_id)
+        return Chosen(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=cutoff)
 
-    def _last_hope(self, waiting: set[str]) -> Chosen | None:
+    def _last_hope(self, waiting: Collection[str]) -> Chosen | None:
         """The best of the highest rung, where no trial would otherwise reach its end."""
         if self._running or self._added < self._trials or self._rungs[self._end].values:
             return None
@@ -146,7 +163,7 @@ class Promoting(Scheduler):
             for trial_id in rung.ranking:
                 if trial_id in waiting and trial_id not in rung.promoted:
                     reason = f"{rung.place(trial_id)}, the highest reached: one trial trains to its end"
-                    return self._promoted(trial_id, rung, reason, trial_id)
+                    return self._promoted(trial_id, rung, reason, rung.values[trial_id])
         return None
 
     def _farewell(self, trial_id: str) -> Decision:
@@ -154,7 +171,7 @@ class Promoting(Scheduler):
         if rung is None:
             return Decision("stop", "it has reached no rung, and was not chosen")
         cut = self._going_on(rung)
-        cutoff = rung.values[rung.ranking[cut - 1]] if cut else None
+        cutoff = rung.value_at(cut - 1) if cut else None
         missed = f"{cut} go on" if cut > 1 else "one goes on" if cut else "so few that none goes on"
         reason = f"{rung.place(trial_id)}, of which {missed}; no other trial is left to train"
         return Decision("stop", reason, rung=rung.epoch, cutoff=cutoff)

@@ -1,16 +1,17 @@
 """Rungs: epochs that grow by a factor, at which trials are compared, and of which one in so many goes on."""
 
 import math
-from bisect import insort
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
 from pipeline.errors import Fault
 from pipeline.schedulers.base import Mode, SchedulerSettings
+from pipeline.schedulers.ordered import Ordered
 from pipeline.space.values import Count, Real
 
 __all__ = ["Rung", "RungSettings", "rungs"]
@@ -54,6 +55,10 @@ def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int,
     return tuple(found)
 
 
+_Key: TypeAlias = tuple[float, int, str]
+"""How a trial is ranked: by its value, the less the better, and by who came before it; and its id."""
+
+
 @dataclass(slots=True)
 class Rung:
     """What was reported at one epoch, and who goes on from there.
@@ -69,23 +74,55 @@ class Rung:
     mode: Mode
     values: dict[str, float] = field(default_factory=dict)
     promoted: dict[str, None] = field(default_factory=dict)
-    _ranking: list[str] = field(default_factory=list)
+    _ranked: Ordered[_Key] = field(default_factory=Ordered)
+    _open: Ordered[_Key] = field(default_factory=Ordered)
+    _keys: dict[str, _Key] = field(default_factory=dict)
 
     @property
     def ranking(self) -> list[str]:
         """Its trials, the best first; of equal ones the earlier."""
-        # Those that came since are put in one by one: sorting anew for each would take a large study minutes.
-        for trial_id in islice(self.values, len(self._ranking), None):
-            insort(self._ranking, trial_id, key=self._loss)
-        return self._ranking
+        self._rank()
+        return [key[-1] for key in self._ranked]
 
-    def _loss(self, trial_id: str) -> float:
-        return -self.values[trial_id] if self.mode == "max" else self.values[trial_id]
+    def rank(self, trial_id: str) -> int:
+        """How many are better than a trial, or as good and earlier."""
+        self._rank()
+        return self._ranked.place(self._keys[trial_id])
+
+    def value_at(self, rank: int) -> float:
+        """The value of the trial of a rank, from 0."""
+        self._rank()
+        return self.values[self._ranked[rank][-1]]
+
+    def promote(self, trial_id: str) -> None:
+        """Let a trial go on from here."""
+        self._rank()
+        if trial_id not in self.promoted:
+            self.promoted[trial_id] = None
+            self._open.remove(self._keys[trial_id])
+
+    def held(self, most: int) -> Iterator[str]:
+        """Those among the best `most` that do not go on yet, the best first."""
+        self._rank()
+        for key in self._open:
+            if self._ranked.place(key) >= most:
+                return
+            yield key[-1]
 
     def place(self, trial_id: str) -> str:
         """A trial's value and place, in words."""
-        place, value = self.ranking.index(trial_id) + 1, self.values[trial_id]
+        place, value = self.rank(trial_id) + 1, self.values[trial_id]
         return f"{value:.6g} is number {place} of {len(self.values)} at rung {self.epoch}"
+
+    def _rank(self) -> None:
+        """Put those that came since in their places: sorting anew for each would take a large study minutes."""
+        since = len(self.values) - len(self._keys)
+        for trial_id in reversed(list(islice(reversed(self.values), since))):
+            loss = -self.values[trial_id] if self.mode == "max" else self.values[trial_id]
+            key = self._keys[trial_id] = (loss, len(self._keys), trial_id)
+            self._ranked.add(key)
+            if trial_id not in self.promoted:
+                self._open.add(key)
 
     def state(self) -> dict[str, Any]:
         """Its state as JSON values."""
@@ -93,4 +130,5 @@ class Rung:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state that `state` returned."""
-        self.values, self.promoted, self._ranking = dict(state["values"]), dict.fromkeys(state["promoted"]), []
+        self.values, self.promoted = dict(state["values"]), dict.fromkeys(state["promoted"])
+        self._ranked, self._open, self._keys = Ordered(), Ordered(), {}

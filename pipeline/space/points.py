@@ -1,7 +1,7 @@
 """Configs as points, and a Gaussian process over them: what the searchers and schedulers that learn share."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from pipeline.space.space import compose
 from pipeline.space.values import Config, Scalar
 from pipeline.space.walk import Place, walk
 
-__all__ = ["fitted_process", "near", "vector"]
+__all__ = ["fitted_process", "near", "vector", "vectors"]
 
 _ITERATIONS = 30
 """Of fitting the process' length scales: a draw should not take longer than it is worth."""
@@ -21,15 +21,21 @@ _ITERATIONS = 30
 
 def vector(space: Mapping[str, Any], config: Config) -> list[float]:
     """A config as a point: each number's place from 0 to 1, the middle where it is absent; an axis for each choice."""
-    point: list[float] = []
-    for place in walk(space):
-        there = place.there(config)
-        if isinstance(place.domain, Choice | Grid | Switch):
-            chosen = place.domain.values.index(config[place.name]) if there else None
-            point += [float(number == chosen) for number in range(len(place.domain.values))]
-        elif place.drawn:
-            point.append(place.domain.unit(config[place.name]) if there else 0.5)
-    return point
+    return vectors(space, [config])[0]
+
+
+def vectors(space: Mapping[str, Any], configs: Iterable[Config]) -> list[list[float]]:
+    """Configs as points, each as `vector` has it."""
+    places = [place for place in walk(space) if place.drawn]
+    return [[axis for place in places for axis in _axes(place, config)] for config in configs]
+
+
+def _axes(place: Place, config: Config) -> list[float]:
+    there = place.there(config)
+    if isinstance(place.domain, Choice | Grid | Switch):
+        chosen = place.domain.values.index(config[place.name]) if there else None
+        return [float(number == chosen) for number in range(len(place.domain.values))]
+    return [place.domain.unit(config[place.name]) if there else 0.5]
 
 
 def near(space: Mapping[str, Any], config: Config, step: float, rng: np.random.Generator) -> Config:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.errors import ModelError
 
-__all__ = ["describe", "load_variables", "random_ops", "save_variables", "variables_of"]
+__all__ = ["architecture", "describe", "load_variables", "random_ops", "save_variables", "variables_of"]
 
 
 def variables_of(model: Any) -> list[Any]:
@@ -32,6 +32,12 @@ def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
         }
         for variable in variables
     ]
+
+
+def architecture(model: Any) -> list[dict[str, Any]]:
+    """What `describe` tells of a compiled model that has not trained yet: what weights must be like to fit it."""
+    model.optimizer.build(model.trainable_variables)
+    return describe(variables_of(model))
 
 
 def load_variables(

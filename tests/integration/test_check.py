@@ -70,6 +70,15 @@ def test_a_job_that_is_well(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_weights_that_no_other_trial_could_take_over_are_a_fault(tmp_path: Path) -> None:
+    """Under population based training the network's width cannot change on the way."""
+    code, found, _ = check("digits-quick", "--scheduler", "pbt", cwd=tmp_path)
+    assert code == 2
+    assert [name for name, finding in found.items() if finding["level"] == "fault"] == ["weights"]
+    assert "width" in found["weights"]["found"]
+    assert "--set space.width=VALUE" in found["weights"]["advice"]
+
+
 def test_a_metric_that_is_not_there(tmp_path: Path) -> None:
     """The names that there are are told."""
     code, found, _ = check(write(tmp_path, metric="val_acc"), cwd=tmp_path)

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from pipeline.execution.exchange import Misfit
 from pipeline.space import Config
 
 __all__ = [
     "Built",
     "ClusterFacts",
     "DataFacts",
+    "Exchanged",
     "Fact",
     "Failed",
     "Finding",
@@ -170,6 +172,17 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchanged:
+    """Whether trials can take over each other's weights.
+
+    Args:
+        misfits: The parameters that change a model's variables; none where they can.
+    """
+
+    misfits: Sequence[Misfit]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFacts:
     """A machine that trials may run on.
 
@@ -197,12 +210,12 @@ class ClusterFacts:
     nodes: Sequence[NodeFacts]
 
 
-Fact: TypeAlias = Failed | DataFacts | Ready | Trained | Built | ClusterFacts
+Fact: TypeAlias = Failed | DataFacts | Ready | Trained | Built | Exchanged | ClusterFacts
 
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Failed, DataFacts, Ready, Trained, Built, ClusterFacts)
+    kind.__name__: kind for kind in (Failed, DataFacts, Ready, Trained, Built, Exchanged, ClusterFacts)
 }
-_PARTS: dict[str, type[Any]] = {"failures": Unbuilt, "nodes": NodeFacts}
+_PARTS: dict[str, type[Any]] = {"failures": Unbuilt, "misfits": Misfit, "nodes": NodeFacts}
 
 
 def as_event(fact: Fact) -> dict[str, Any]:

@@ -2,16 +2,28 @@
 
 from collections.abc import Iterator, Mapping
 
+from pipeline.execution.exchange import exchanges
 from pipeline.execution.preflight import judging
-from pipeline.execution.preflight.finding import Built, DataFacts, Fact, Failed, Finding, Ready, Trained, unlooked
+from pipeline.execution.preflight.finding import (
+    Built,
+    DataFacts,
+    Exchanged,
+    Fact,
+    Failed,
+    Finding,
+    Ready,
+    Trained,
+    unlooked,
+)
 from pipeline.study import TuneJob
 
 __all__ = ["Hearing", "asked_about"]
 
-_HEARD = ("data", "epoch", "objective", "labels", "resume", "configs")
+_HEARD = ("data", "epoch", "objective", "labels", "resume", "configs", "weights")
 """What a rehearsal is asked about, in order; a function has neither data nor labels nor models."""
 
 _ABOUT_MODELS = ("data", "labels", "configs")
+_ABOUT_EXCHANGE = ("weights",)
 _WHY = {"data": "the data were not loaded", "epoch": "no epoch was trained"}
 _LONGER = "Give it more time with --wait SECONDS, or fewer rows."
 
@@ -50,6 +62,8 @@ class Hearing:
         elif isinstance(fact, Built):
             yield from self._epoch()
             yield from self._told(judging.models_finding(fact, self._sources))
+        elif isinstance(fact, Exchanged):
+            yield from self._told(judging.weights_finding(self._job, fact))
         elif isinstance(fact, Failed):
             yield from self._failed(fact)
 
@@ -93,4 +107,5 @@ class Hearing:
 
 def asked_about(job: TuneJob) -> list[str]:
     """What a rehearsal of a job is asked about."""
-    return [name for name in _HEARD if job.model is not None or name not in _ABOUT_MODELS]
+    without = () if job.model is not None else _ABOUT_MODELS
+    return [name for name in _HEARD if name not in (without if exchanges(job) else (*without, *_ABOUT_EXCHANGE))]

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pipeline
+from pipeline.execution.exchange import advice, in_words
 from pipeline.execution.preflight.configs import blamed
-from pipeline.execution.preflight.finding import Built, DataFacts, Failed, Finding, Trained, Unbuilt
+from pipeline.execution.preflight.finding import Built, DataFacts, Exchanged, Failed, Finding, Trained, Unbuilt
 from pipeline.execution.sources import unsaved
 from pipeline.results.failures import first_line
 from pipeline.space import Config
@@ -26,6 +27,7 @@ __all__ = [
     "models_finding",
     "objective_finding",
     "user_frame",
+    "weights_finding",
 ]
 
 _FRAME = re.compile(
@@ -160,6 +162,19 @@ def models_finding(built: Built, sources: Mapping[str, str]) -> Finding:
     return Finding(
         "configs", "fault", f"{len(built.failures)} of {count} configs give no model, {where}: {told}", advice
     )
+
+
+def weights_finding(job: TuneJob, facts: Exchanged) -> Finding:
+    """Whether trials can take over each other's weights.
+
+    Args:
+        job: The study's job, its scheduler one that exploits.
+        facts: Which parameters change the model's variables.
+    """
+    if facts.misfits:
+        return Finding("weights", "fault", in_words(job, facts.misfits), advice(job, facts.misfits))
+    found = f"no parameter changes the model's variables: under {job.scheduler.kind} any trial can take over another's"
+    return Finding("weights", "ok", found)
 
 
 def exactness_finding(job: TuneJob, trained: Trained) -> Finding:

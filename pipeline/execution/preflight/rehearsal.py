@@ -14,8 +14,9 @@ from pipeline import datasets
 from pipeline.course.messages import Assignment, EpochRow, Report
 from pipeline.datasets import Dataset, leaves
 from pipeline.errors import ResourcesUnmet, UserError
+from pipeline.execution.exchange import exchanges, misfits
 from pipeline.execution.preflight.configs import corners
-from pipeline.execution.preflight.finding import Built, DataFacts, Failed, Ready, Trained, Unbuilt
+from pipeline.execution.preflight.finding import Built, DataFacts, Exchanged, Failed, Ready, Trained, Unbuilt
 from pipeline.execution.preflight.judging import finite
 from pipeline.execution.preflight.process import Tell
 from pipeline.execution.recorder import Recorder
@@ -57,7 +58,8 @@ def main(tell: Tell, *, folder: str, folders: list[str]) -> None:
     trials = drawn(job, store, _DRAWN)
     try:
         # Where epochs are counted over all trials, a worker reports each of them.
-        worker = Worker(job.replaced({"budget.total_epochs": 1}), data, store, session=1, capture=False)
+        each = job.replaced({"budget.total_epochs": 1})
+        worker = Worker(each, data, store, session=1, capture=False, compare=False)
     except ResourcesUnmet as error:
         tell(Failed(str(error)))
         return
@@ -70,6 +72,8 @@ def main(tell: Tell, *, folder: str, folders: list[str]) -> None:
             break
     if job.model is not None:
         tell(_built(worker, job, trials))
+    if exchanges(job):
+        tell(Exchanged(misfits(worker.workplace, trials[0])))
 
 
 def drawn(job: TuneJob, store: Store, most: int) -> list[Assignment]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from pipeline import load_results
 from pipeline.cli.app import app
 from pipeline.errors import TunepipeError, UsageError
 from tests.unit.results.studies import asha_study
@@ -91,6 +92,30 @@ def test_a_recorded_study_is_replayed(tmp_path: Path):
     assert done.exit_code == 0
     assert "24 recorded trials of 'mnist-asha'" in done.stdout
     assert "of the epochs were never recorded" in done.stdout
+
+
+def test_what_the_job_starts_from_is_tried_first(tmp_path: Path):
+    """The one trial there is has the other study's best config, though a study of the job's own lies there already."""
+    best = load_results(asha_study(tmp_path).store.uri).best
+    assert best is not None
+    job = tmp_path / "again.py"
+    job.write_text(
+        "from tests.unit.results.studies import asha_job\n\n"
+        "START = {'start_from': {'study': 'mnist-asha', 'top': 1}, 'budget.trials': 1, 'scheduler': 'fifo'}\n"
+        "JOB = asha_job().replaced(START)\n"
+    )
+    words = ["simulate", str(job), "--curves", "mnist-asha", "--storage", str(tmp_path), "--json"]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert "Starts with the best config of the study 'mnist-asha'" in done.stderr
+    assert {one["best"]["median"] for one in json.loads(done.stdout)["forecasts"]} == {best.value}
+
+
+def test_a_study_to_start_from_that_is_not_there_is_told(tmp_path: Path):
+    """Nothing is simulated without what the study would try first."""
+    words = [*_SMALL, "--set", 'start_from={"study": "nothing"}', "--storage", str(tmp_path)]
+    with pytest.raises(TunepipeError, match="There is no study 'nothing'") as refused:
+        CliRunner().invoke(app, words, catch_exceptions=False)
+    assert refused.value.exit_code == UsageError.exit_code
 
 
 @pytest.mark.parametrize(

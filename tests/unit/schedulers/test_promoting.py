@@ -89,6 +89,21 @@ def test_a_promotion_names_what_was_compared() -> None:
     assert chosen.reason == "0.75 is number 1 of 3 at rung 1: among the best 1/2, and goes on to 2"
 
 
+def test_a_lost_worker_s_trial_goes_on_before_others() -> None:
+    """What is offered to be chosen waits, though the scheduler had seen it start, and no rung holds it."""
+    scheduler = _built(PromotingASHA(), 4)
+    for i, value in enumerate((0.5, 0.75, 0.9)):
+        scheduler.start(f"{i}")
+        scheduler.report(f"{i}", 1, value)
+    assert scheduler.choose(["0", "1", "2"]).trial_id == "2"
+    scheduler.start("2")
+    assert scheduler.choose(["0", "1"]) is None
+    again = scheduler.choose(["0", "1", "2"])
+    assert (again.trial_id, again.promoted) == ("2", False)
+    scheduler.start("2")
+    assert scheduler.choose(["0", "1"]) is None
+
+
 def test_who_is_left_is_told_why() -> None:
     """When no other trial is left each has its place, and the cutoff that it missed."""
     scheduler = _built(PromotingASHA(), 3, epochs=2)

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from pipeline.execution.exchange import Misfit
 from pipeline.execution.preflight.finding import (
     Built,
     ClusterFacts,
     DataFacts,
+    Exchanged,
     Failed,
     NodeFacts,
     Ready,
@@ -26,6 +28,7 @@ from tests.unit.execution.preflight.told import trained
         Ready(1.5),
         trained(told="x", notes=["slow"]),
         Built([{"a": 1}], [Unbuilt("0001", {"a": 2}, "x", "trace")]),
+        Exchanged([Misfit("width", "so")]),
         ClusterFacts([NodeFacts("n", 2.0, 0.0, 1e9, {"ray": "2"}, "trouble")]),
     ],
     ids=lambda fact: type(fact).__name__,

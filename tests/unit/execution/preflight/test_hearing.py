@@ -2,7 +2,7 @@
 
 import math
 
-from pipeline.execution.preflight.finding import Built, DataFacts, Failed, Finding, Ready
+from pipeline.execution.preflight.finding import Built, DataFacts, Exchanged, Failed, Finding, Ready
 from pipeline.execution.preflight.hearing import Hearing
 from pipeline.study import Objective
 from tests.unit.execution.preflight.told import job, steps, trained
@@ -76,3 +76,11 @@ def test_a_function_is_asked_about_less() -> None:
     """It has no data, no labels and no models."""
     found = heard(Ready(1.0), trained(metrics={"score": 1.0}), function=steps, objectives=[Objective("score", "max")])
     assert [each.name for each in found] == ["epoch", "objective", "resume"]
+
+
+def test_a_population_is_asked_whether_weights_fit() -> None:
+    """Behind the models; where they were not compared, that is said."""
+    facts = (DATA, Ready(1.0), trained(), Built([{"x": 1}]))
+    assert levels(heard(*facts, Exchanged([]), scheduler="pbt"))["weights"] == "ok"
+    assert levels(heard(*facts, scheduler="pbt"))["weights"] == "unlooked"
+    assert "weights" not in levels(heard(*facts))

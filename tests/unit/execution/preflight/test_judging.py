@@ -5,8 +5,9 @@ import math
 import pytest
 
 from pipeline import Objective
+from pipeline.execution.exchange import Misfit
 from pipeline.execution.preflight import judging
-from pipeline.execution.preflight.finding import Built, DataFacts, Failed, Unbuilt
+from pipeline.execution.preflight.finding import Built, DataFacts, Exchanged, Failed, Unbuilt
 from tests.unit.execution.preflight.told import job, steps, trained
 
 _TRACE = """Traceback (most recent call last):
@@ -131,6 +132,17 @@ def test_configs_that_give_no_model_are_told_with_the_choice_to_blame() -> None:
     assert found.found.startswith("1 of 2 configs give no model, every config with kind='b': ValueError: no (/copies")
     assert "trial 0003" in found.advice
     assert judging.models_finding(Built([{"x": 1}]), {}).level == "ok"
+
+
+def test_weights_that_would_not_fit_are_a_fault_with_a_way_out() -> None:
+    """Which parameter it is, and how it is fixed; else the scheduler is named for which it matters."""
+    found = judging.weights_finding(job(scheduler="pbt"), Exchanged([Misfit("x", "x (2 with x=1, 3 with x=2)")]))
+    assert found.level == "fault"
+    assert found.found.startswith("Under pbt a trial goes on with another's weights")
+    assert found.found.endswith("x (2 with x=1, 3 with x=2)")
+    assert "--set space.x=VALUE" in found.advice
+    well = judging.weights_finding(job(scheduler="pb2"), Exchanged([]))
+    assert (well.level, "under pb2" in well.found) == ("ok", True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,284 @@
+"""A population: trials exploit each other and explore from there, and share the workers while they do."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.errors import Fault
+from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerSettings, Setting, earliest
+from pipeline.schedulers.ordered import Ordered
+from pipeline.space import Config
+from pipeline.space.values import Count, Real, Scalar
+
+__all__ = ["Member", "Population", "PopulationSettings"]
+
+_STREAM = 7
+"""Keeps these draws apart from the searcher's, which come from (seed, index)."""
+
+
+@dataclass(frozen=True)
+class PopulationSettings(SchedulerSettings):
+    """Settings of a scheduler with a population.
+
+    Args:
+        interval: Epochs between two milestones; at least 1.
+        quantile: Part of the population that is lowest, and that is uppermost; 0 to 0.5, 0 for no exploit.
+    """
+
+    pauses: ClassVar[bool] = True
+    exploits: ClassVar[bool] = True
+    interval: Count = 1
+    quantile: Annotated[Real, Field(ge=0, le=0.5)] = 0.25
+
+    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
+        """An interval beyond a trial's maximum would never be reached; one trial is no population."""
+        faults = []
+        if self.interval > epochs:
+            allowed = f"must be at most budget.epochs, which is {epochs}"
+            faults.append(Fault("scheduler.interval", self.interval, allowed))
+        if trials < 2:
+            faults.append(Fault("budget.trials", trials, "must be at least 2: a population"))
+        return faults
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        """The next multiple of the interval, or the end."""
+        return min((epoch // self.interval + 1) * self.interval, epochs)
+
+
+@dataclass(slots=True)
+class Member:
+    """A trial of the population.
+
+    Args:
+        config: The config in force.
+        state: waiting (paused included), running or ended.
+        epoch: Its own epoch at its last milestone; 0 before the first.
+        score: The objective at that milestone.
+        source: The checkpoint its weights go on from, trial and epoch: its own last milestone's, or since an exploit
+            another trial's; None before the first.
+        began: Since an exploit, the donor's score: what the weights were worth that the interval began with.
+    """
+
+    config: Config
+    state: str = "waiting"
+    epoch: int = 0
+    score: float | None = None
+    source: tuple[str, int] | None = None
+    began: float | None = None
+
+
+_Rank: TypeAlias = tuple[float, int, str]
+"""What a member's score is worth, the more the better; which member it is, from 0; and its id."""
+
+_Turn: TypeAlias = tuple[int, int, str]
+"""A member's own epoch, and its id after its length: the order in which they come."""
+
+
+class Population(Scheduler, ABC):
+    """Trials that exploit each other and explore from there.
+
+    Args:
+        quantile: Part of the population that is lowest, and that is uppermost.
+        setting: The study.
+    """
+
+    def __init__(self, quantile: float, setting: Setting) -> None:
+        self._quantile = quantile
+        self._setting = setting
+        self._members: dict[str, Member] = {}
+        self._exploits = 0
+        self._running: set[str] = set()
+        # What a population of thousands cannot be gone through for at each milestone, in order. By their merit, the
+        # worst first and of equal ones the earlier added: live ones with a score, and of these the ones with weights of
+        # their own. By their turn: those that wait.
+        self._numbers: dict[str, int] = {}
+        self._ranked: Ordered[_Rank] = Ordered()
+        self._donors: Ordered[_Rank] = Ordered()
+        self._queue: Ordered[_Turn] = Ordered()
+
+    def add(self, trial_id: str, config: Config) -> None:
+        """A trial joins the population."""
+        if trial_id not in self._members:
+            self._join(trial_id, Member(dict(config)))
+
+    def start(self, trial_id: str) -> None:
+        """A trial runs from now on."""
+        with self._changed(trial_id) as member:
+            member.state = "running"
+
+    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """Compare with the newest scores of all live trials: exploit, make room for another, or go on."""
+        if epoch <= self._members[trial_id].epoch:
+            return Decision("continue", f"epoch {epoch} was decided before")
+        with self._changed(trial_id) as member:
+            member.epoch, member.score, member.source, member.began = epoch, value, (trial_id, epoch), None
+            member.state = "running"
+        if epoch >= self._setting.epochs:
+            return Decision("continue", f"{value:.6g} at epoch {epoch}, the last")
+        count = len(self._ranked)
+        size = self._quantile_size(count)
+        place = self._ranked.place(self._rank(trial_id))
+        if place < size and (donors := self._better_donors(size, value)):
+            cutoff = self._members[self._ranked[size][-1]].score if size < count else None
+            return self._exploit(trial_id, donors, f"the lowest {size} of {count} trials", cutoff)
+        rank = f"{value:.6g} is number {count - place} of {count} trials at epoch {epoch}"
+        if (ahead := self._ahead_of(trial_id)) is not None:
+            with self._changed(trial_id):
+                member.state = "waiting"
+            return Decision("pause", f"{rank}; makes room for {ahead}")
+        return Decision("continue", f"{rank}; no other trial has to catch up")
+
+    def end(self, trial_id: str) -> None:
+        """A trial leaves the population."""
+        with self._changed(trial_id) as member:
+            member.state = "ended"
+
+    def choose(self, candidates: Collection[str]) -> Chosen | None:
+        """Whoever has trained the least, those first that are still to be drawn."""
+        lost = [trial_id for trial_id in self._running if trial_id in candidates]
+        # Who ended may wait again; that is looked at only where the numbers tell that there is somebody.
+        back = candidates if len(candidates) != len(self._queue) + len(lost) else lost
+        for trial_id in back:
+            with self._changed(trial_id) as member:
+                member.state = "waiting"
+        # A trial that is still to be drawn has trained nothing, so it comes before those that have.
+        undrawn = len(self._members) < self._setting.trials
+        behind = (turn for turn in self._queue if turn[-1] in candidates)
+        first = next(behind, None)
+        if first is None or (undrawn and first[0]):
+            return None
+        return Chosen(first[-1], "no other that waits has trained less")
+
+    def needed(self) -> set[tuple[str, int]]:
+        """The checkpoints that live trials have their weights from."""
+        return {m.source for m in self._members.values() if m.source is not None and m.state != "ended"}
+
+    def state(self) -> dict[str, Any]:
+        """The members, and how many exploits there were: each has a random generator of its own."""
+        members = {trial_id: asdict(member) for trial_id, member in self._members.items()}
+        for member in members.values():
+            member["source"] = None if member["source"] is None else list(member["source"])
+        return {"exploits": self._exploits, "members": members}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a state."""
+        self._exploits = state["exploits"]
+        self._members, self._numbers, self._running = {}, {}, set()
+        self._ranked, self._donors, self._queue = Ordered(), Ordered(), Ordered()
+        for trial_id, fields in state["members"].items():
+            source = None if fields["source"] is None else (fields["source"][0], fields["source"][1])
+            self._join(trial_id, Member(**{**fields, "config": dict(fields["config"]), "source": source}))
+
+    def _merit(self, score: float) -> float:
+        return score if self._setting.mode == "max" else -score
+
+    def _join(self, trial_id: str, member: Member) -> None:
+        self._numbers[trial_id] = len(self._members)
+        self._members[trial_id] = member
+        self._put(trial_id)
+
+    @contextmanager
+    def _changed(self, trial_id: str) -> Iterator[Member]:
+        """Take a member out of every order, and put it back as it is then."""
+        member = self._members[trial_id]
+        for order, key in self._orders(trial_id):
+            order.remove(key)
+        self._running.discard(trial_id)
+        yield member
+        self._put(trial_id)
+
+    def _put(self, trial_id: str) -> None:
+        for order, key in self._orders(trial_id):
+            order.add(key)
+        if self._members[trial_id].state == "running":
+            self._running.add(trial_id)
+
+    def _orders(self, trial_id: str) -> Iterator[tuple[Ordered[Any], tuple[Any, ...]]]:
+        """The orders that a member stands in, and as what."""
+        member = self._members[trial_id]
+        if member.state == "waiting":
+            yield self._queue, self._turn(trial_id)
+        if member.state != "ended" and member.score is not None:
+            yield self._ranked, self._rank(trial_id)
+            # An exploited trial has no weights of its own until its next report.
+            if member.source == (trial_id, member.epoch):
+                yield self._donors, self._rank(trial_id)
+
+    def _rank(self, trial_id: str) -> _Rank:
+        score = self._members[trial_id].score
+        assert score is not None
+        return self._merit(score), self._numbers[trial_id], trial_id
+
+    def _turn(self, trial_id: str) -> _Turn:
+        return self._members[trial_id].epoch, *earliest(trial_id)
+
+    def _quantile_size(self, population: int) -> int:
+        """Ray's rule: at least one where the quantile is above 0, and never more than half."""
+        return min(math.ceil(population * self._quantile), population // 2)
+
+    def _better_donors(self, size: int, value: float) -> Sequence[_Rank]:
+        """Those of the uppermost `size` that are better than `value` and have weights of their own."""
+        upper = self._donors.place(self._ranked[len(self._ranked) - size])
+        return self._donors[max(upper, self._donors.place((self._merit(value), math.inf))) :]
+
+    def _exploit(self, trial_id: str, donors: Sequence[_Rank], lowest: str, cutoff: float | None) -> Decision:
+        rng = np.random.default_rng([self._setting.seed, self._exploits, _STREAM])
+        self._exploits += 1
+        parent = donors[int(rng.integers(len(donors)))][-1]
+        taker, donor = self._members[trial_id], self._members[parent]
+        config, how = self._explored(donor, rng)
+        reason = (
+            f"{taker.score:.6g} is among {lowest}; takes over trial {parent}, {donor.score:.6g} at its epoch "
+            f"{donor.epoch}"
+        )
+        before = dict(donor.config)
+        with self._changed(trial_id) as member:
+            member.config, member.source, member.state = config, donor.source, "waiting"
+            member.began = donor.score
+        return Decision(
+            "exploit",
+            reason,
+            cutoff=cutoff,
+            parent_trial=parent,
+            parent_epoch=donor.epoch,
+            parent_config=before,
+            config=dict(config),
+            explored=f"{how}: {_changes(before, config)}",
+        )
+
+    @abstractmethod
+    def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
+        """A config to go on with from a donor's weights, and how it was found."""
+
+    def _ahead_of(self, trial_id: str) -> str | None:
+        """Who has to come before a trial that might go on, in words; None where nobody waits who has trained less."""
+        if len(self._members) < self._setting.trials:
+            return "one not yet drawn"
+        first = self._queue[0] if len(self._queue) else None
+        if first is None or first > self._turn(trial_id):
+            return None
+        return f"trial {first[-1]} at epoch {first[0]}"
+
+
+def _changes(before: Mapping[str, Scalar], after: Mapping[str, Scalar]) -> str:
+    """What exploring did to each parameter, in words."""
+    told = []
+    for name, value in after.items():
+        old = before.get(name)
+        if name not in before:
+            told.append(f"{name} {_short(value)}, new")
+        elif value == old:
+            told.append(f"{name} stays {_short(value)}")
+        else:
+            told.append(f"{name} {_short(old)} → {_short(value)}")
+    return ", ".join([*told, *(f"{name} falls away" for name in before if name not in after)])
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

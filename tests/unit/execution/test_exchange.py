@@ -1,0 +1,167 @@
+"""Which parameters change a model's variables, and who is told of it before anything is trained."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from pipeline import datasets
+from pipeline.course.messages import Assignment
+from pipeline.execution.exchange import Misfit, advice, compared, exchanges, in_words
+from pipeline.execution.worker import Worker
+from pipeline.schedulers import PBT
+from pipeline.space import Choice, Config, IntUniform, Switch, Uniform
+from pipeline.storage import Store
+from pipeline.study import Budget, Objective, TuneJob
+
+SPACE = {
+    "lr": Uniform(0, 1),
+    "width": IntUniform(1, 9),
+    "kind": Switch({"plain": {}, "deep": {"depth": Choice((1, 2)), "rate": Uniform(0, 1)}}),
+}
+PLAIN = {"lr": 0.1, "width": 4, "kind": "plain"}
+DEEP = {"lr": 0.2, "width": 4, "kind": "deep", "depth": 1, "rate": 0.5}
+WIDE = {**PLAIN, "lr": 0.9, "width": 9}
+DEEPER = {**DEEP, "depth": 2}
+
+
+def variables(*shape: int, count: int = 1) -> list[dict[str, Any]]:
+    """As many variables of a shape."""
+    return [{"path": "kernel", "shape": list(shape), "dtype": "float32"}] * count
+
+
+def build_model(config: Mapping[str, Any]) -> Any:
+    """A layer before the last, as wide as the config says."""
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(config["width"]),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(config["lr"], config["momentum"]), loss="categorical_crossentropy")
+    return model
+
+
+def job(**fields: Any) -> TuneJob:
+    """A population on the digits; keyword arguments are the job's fields."""
+    defaults: dict[str, Any] = {
+        "name": "s",
+        "model": build_model,
+        "data": "digits",
+        "space": {"lr": Uniform(0.01, 0.1), "width": Choice((4, 8)), "momentum": 0.5},
+        "objectives": [Objective("val_loss", "min")],
+        "budget": Budget(trials=4, epochs=2),
+        "scheduler": "pbt",
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+@pytest.fixture
+def first_report(tmp_path: Any) -> Callable[..., Any]:
+    """What a new worker of a job tells first of a trial."""
+
+    def make(tuned: TuneJob, config: Config, **heard: int) -> Any:
+        worker = Worker(tuned, datasets.load("digits"), Store(tmp_path), session=1, capture=False)
+        worker.begin(Assignment("0000", config, 0, **heard))
+        report = worker.step()
+        worker.close()
+        return report
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("variables_of", "first", "others", "guilty"),
+    [
+        (lambda _: variables(3), PLAIN, [WIDE, DEEP], []),
+        (lambda c: variables(c["width"]), PLAIN, [WIDE, DEEP], ["width"]),
+        (lambda c: variables(3, count=c.get("depth", 0)), PLAIN, [DEEP], ["kind"]),
+        (lambda c: variables(3, count=c.get("depth", 1)), DEEP, [PLAIN, DEEPER], ["kind.deep.depth"]),
+        (lambda c: variables(c["width"], c.get("depth", 1)), PLAIN, [{**DEEPER, "width": 1}], ["width", "kind"]),
+        (lambda c: variables(3 + (c["width"] > 4 and c["lr"] > 0.5)), PLAIN, [WIDE], ["width"]),
+    ],
+    ids=["none", "a number", "a switch", "a branch's own", "two", "two together"],
+)
+def test_the_parameters_that_change_variables_are_found(
+    variables_of: Any, first: Any, others: Any, guilty: Any
+) -> None:
+    """Each once, and no other, wherever in the space it stands; of two that do it together at least one."""
+    assert [each.path for each in compared(SPACE, [first, *others], variables_of)] == guilty
+
+
+def test_from_within_a_branch_to_another() -> None:
+    """What only the first config has falls away with its branch."""
+    found = list(compared(SPACE, [DEEP, PLAIN], lambda config: variables(len(config))))
+    assert [each.path for each in found] == ["kind"]
+
+
+def test_a_config_without_a_model_says_nothing() -> None:
+    """Neither the first one nor one on the way."""
+    assert list(compared(SPACE, [PLAIN, DEEP], lambda _: None)) == []
+    only_plain = compared(SPACE, [PLAIN, DEEP], lambda c: variables(c["width"]) if c["kind"] == "plain" else None)
+    assert list(only_plain) == []
+
+
+def test_what_is_another_is_told_with_both_values() -> None:
+    """The first variable that differs, by path and shape; or how many there are."""
+    (shape,) = compared(SPACE, [PLAIN, {**PLAIN, "width": 9}], lambda config: variables(2, config["width"]))
+    assert shape.told == "width (kernel of shape 2×4 with width=4, kernel of shape 2×9 with width=9)"
+    (count,) = compared(SPACE, [PLAIN, {**PLAIN, "width": 2}], lambda config: variables(2, count=config["width"]))
+    assert count.told == "width (4 variables with width=4, 2 variables with width=2)"
+
+
+def test_what_to_do_is_told_for_numbers_and_for_switches() -> None:
+    """A number can be fixed on the command line; a switch takes its branches' parameters with it."""
+    tuned = job(space=SPACE)
+    assert "--set space.width=VALUE, or leave" in advice(tuned, [Misfit("width", "")])
+    assert advice(tuned, [Misfit("kind", "")]).startswith("Leave one branch of kind in the job's space, or leave")
+    assert "this parameter changes" in in_words(tuned, [Misfit("width", "width (so)")])
+    assert in_words(tuned, [Misfit("a", "a (so)"), Misfit("b", "b (so)")]).endswith("would not fit: a (so); b (so)")
+
+
+def test_only_those_who_exploit_exchange_weights() -> None:
+    """And of them only who has models, and a lowest part of its population."""
+    assert exchanges(job())
+    assert exchanges(job(scheduler="pb2"))
+    assert not exchanges(job(scheduler="asha"))
+    assert not exchanges(job(scheduler=PBT(quantile=0)))
+
+
+def test_a_study_whose_weights_would_not_fit_ends_before_it_trains(first_report: Any) -> None:
+    """The first worker says which parameter it is, and that no trial can be trained so."""
+    told = first_report(job(), {"lr": 0.05, "width": 4, "momentum": 0.5})
+    assert told.rows == ()
+    assert "width (" in told.unusable
+    assert "64×8 with width=8" in told.unusable
+    assert "--set space.width=VALUE" in told.unusable
+
+
+@pytest.mark.parametrize(
+    ("space", "scheduler"),
+    [
+        ({"lr": Uniform(0.01, 0.1), "width": 4, "momentum": Uniform(0.0, 0.9)}, "pbt"),
+        ({"lr": Uniform(0.01, 0.1), "width": Choice((4, 8)), "momentum": 0.5}, "asha"),
+    ],
+    ids=["a fixed width", "no exchange"],
+)
+def test_a_study_whose_weights_fit_trains(first_report: Any, space: dict[str, Any], scheduler: str) -> None:
+    """Numbers of the optimiser change nothing, and without an exchange everything may change."""
+    told = first_report(job(space=space, scheduler=scheduler), {"lr": 0.05, "width": 4, "momentum": 0.5})
+    assert told.unusable is None
+    assert [row.epoch for row in told.rows] == [1]
+
+
+def test_a_momentum_that_may_be_zero_changes_the_optimisers_variables(first_report: Any) -> None:
+    """Without momentum Keras' SGD keeps none: found in the optimiser as well as in the layers."""
+    space = {"lr": Uniform(0.01, 0.1), "width": 4, "momentum": Choice((0.0, 0.9))}
+    told = first_report(job(space=space), {"lr": 0.05, "width": 4, "momentum": 0.9})
+    assert "momentum (" in told.unusable
+
+
+def test_a_trial_that_goes_on_is_not_stopped_by_it(first_report: Any) -> None:
+    """A study that was begun before is gone on with as it is."""
+    told = first_report(job(), {"lr": 0.05, "width": 4, "momentum": 0.5}, heard=1)
+    assert told.unusable is None
