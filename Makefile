@@ -43,8 +43,9 @@ testbed: .venv/dev.stamp        ## a real Kubernetes on this machine, as root; p
 testbed-down: .venv/dev.stamp   ## end it: nothing of it is left but what was built
 	$(BIN)/python -m tests.kubernetes.testbed down
 
-test-kubernetes: .venv/dev.stamp ## studies in a real Kubernetes, as root on Linux with Go; ends with a table
-	$(BIN)/pytest tests/kubernetes --timeout=1200
+ONLY ?=
+test-kubernetes: .venv/dev.stamp ## studies in a real Kubernetes, as root on Debian with Go; ends with a table; ONLY='-m core'
+	$(BIN)/pytest tests/kubernetes --timeout=1200 $(ONLY)
 
 KILLS ?= 30
 SEED ?= 1

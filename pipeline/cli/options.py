@@ -250,7 +250,7 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool) ->
         from pipeline.storage import Store
 
         study = found.replaced({"name": changes.get("name", found.name)})
-        found = kept(found, Store(storage).folder(study.name), note)
+        found = kept(found, Store(storage).folder(study.name), note, changed=changes)
     return found.replaced(changes)
 
 

@@ -1,7 +1,7 @@
 """A study that is there already: whether a driver may go on with it, and with which job."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -28,20 +28,22 @@ _CODE = ("model", "function", "callbacks", "data")
 _SHOWN_LINES = 40
 
 
-def kept(job: TuneJob, store: Store, note: Callable[[str], None]) -> TuneJob:
+def kept(job: TuneJob, store: Store, note: Callable[[str], None], *, changed: Collection[str] = ()) -> TuneJob:
     """A job with the budget, resources and checkpoints that its study has, if there is one: those of a resume.
 
     Args:
         job: The job as its file has it.
         store: The study's folder.
         note: Is told where the file has something else.
+        changed: Fields that the call sets, as `budget.epochs`: of them nothing is told.
     """
     if not store.exists(layout.STUDY):
         return job
     saved = load_study(store)
     for name in _KEPT[:-1]:
         old, new = asdict(getattr(saved, name)), asdict(getattr(job, name))
-        if other := [f"{field} {old[field]}, not {new[field]}" for field in old if old[field] != new[field]]:
+        differ = [field for field in old if old[field] != new[field] and f"{name}.{field}" not in changed]
+        if other := [f"{field} {old[field]}, not {new[field]}" for field in differ]:
             note(f"The study keeps its own {name} where no option changes it: {', '.join(other)}.")
     return job.replaced({name: getattr(saved, name) for name in _KEPT})
 

@@ -41,6 +41,7 @@ LASTING = (
 """A study of a minute and a half, if nothing happens to it."""
 
 
+@pytest.mark.core
 def test_a_study_from_zero_gpu_workers(tmp_path):
     """A study starts without a worker, gets one GPU for each trial, and its results are brought here by a pod."""
     assert objects("pods", WORKERS) == []
@@ -52,6 +53,7 @@ def test_a_study_from_zero_gpu_workers(tmp_path):
     assert not (tmp_path / "studies/by-hand/checkpoints").exists()
 
 
+@pytest.mark.core
 def test_a_worker_and_the_head_are_lost(tmp_path):
     """A GPU worker's pod is deleted, then the head by force: the study ends with the tables of one in peace."""
     study = Following(tmp_path, *LASTING, "--name", "killed")
@@ -121,6 +123,7 @@ def test_a_cluster_for_interactive_use(foundation, tmp_path):
     kubectl("apply", "--server-side", "-k", str(OVERLAY / "cluster"))
     try:
         until(lambda: bool(running(HEAD)))
+        kubectl("wait", "--for=condition=Ready", "pod", "-n", NAMESPACE, "-l", HEAD, "--timeout=120s")
         with forwarded("tunepipe-head-svc", 8265) as address:
             code, told = submit(
                 tmp_path, BY_HAND, "--address", address, "--name", "interactive", "--workers", "1",
@@ -138,7 +141,8 @@ def test_a_cluster_for_interactive_use(foundation, tmp_path):
 def in_peace(where: Path, name: str) -> Results:
     """What LASTING comes to here, where nothing happens to it."""
     changes = {"name": name, "budget.epochs": 90, "resources.gpus": 0, "resources.cpus": 0.25}
-    return run(JOB.replaced(changes), storage=str(where / "peace"))
+    run(JOB.replaced(changes), storage=str(where / "peace"))
+    return load_results(where / "peace" / name)
 
 
 def suspend(name: str, whether: bool) -> None:

@@ -110,6 +110,8 @@ def test_a_resume_keeps_the_studys_own_budget_and_says_so(study, tmp_path):
     found = kept(job(tmp_path, JOB.replace("epochs=2", "epochs=30")), study, told.append)
     assert found.budget == Budget(trials=2, epochs=2)
     assert told == ["The study keeps its own budget where no option changes it: epochs 2, not 30."]
+    kept(job(tmp_path, JOB.replace("epochs=2", "epochs=30")), study, told.append, changed=["budget.epochs"])
+    assert len(told) == 1
 
 
 def test_a_smaller_budget_is_told(study, tmp_path):
