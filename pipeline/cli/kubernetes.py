@@ -74,7 +74,7 @@ def submit_rayjob(
     metadata = manifests.job["metadata"]
     study, name = metadata["labels"][STUDY_LABEL], metadata["name"]
     server = Kubernetes(target.context, metadata["namespace"])
-    if (going := server.at_work(study)) is not None:
+    if (going := server.at_work(study, storage)) is not None:
         name = going
         note(f"The study {tuned.name!r} is at work already as RayJob {name}; its options stand.")
     else:
@@ -100,7 +100,7 @@ def submit_rayjob(
     except KeyboardInterrupt:
         note(
             f"\nRayJob {name} goes on without you; the same command looks at it again, "
-            f"`tunepipe stop {name} --kubernetes` ends it."
+            f"`tunepipe stop {name} --kubernetes --namespace {metadata['namespace']}` ends it."
         )
         return 130
 

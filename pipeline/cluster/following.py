@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
+from yaml import YAMLError
 
 from pipeline.cluster.bringing import bring
-from pipeline.cluster.rayjob import STUDY_LABEL, Manifests, study_label
+from pipeline.cluster.hindrances import hopeless, unscheduled, works
+from pipeline.cluster.rayjob import STORAGE_ANNOTATION, STUDY_LABEL, Manifests, study_label
 from pipeline.errors import ClusterError
 
 __all__ = ["Kubernetes"]
@@ -28,9 +30,23 @@ _POLL_SECONDS = 2.0
 _SILENT_SECONDS = 45.0
 """An operator that is there has said something about a RayJob by then."""
 
-_NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
-_FORBIDDEN = re.compile("violates PodSecurity|is forbidden|exceeded quota")
 _ENDED = {"Complete", "Failed", "ValidationFailed"}
+
+
+class _Unanswered(ClusterError):
+    """The server could not answer now."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was seen of a RayJob so far; times are of the monotonic clock."""
+
+    began: float
+    state: str = ""
+    worked: bool = False
+    waits: float | None = None
+    told: set[str] = field(default_factory=set)
+    printed: dict[str, int] = field(default_factory=dict)
 
 
 class Kubernetes:
@@ -47,9 +63,10 @@ class Kubernetes:
     def __init__(self, context: str | None, namespace: str) -> None:
         try:
             api = config.new_client_from_config(context=context)
-        except ConfigException as error:
+        except (ConfigException, YAMLError) as error:
             raise ClusterError(
-                f"Kubernetes cannot be used: {error}. KUBECONFIG names the file, --context one of its contexts."
+                f"Kubernetes cannot be used: {str(error).rstrip('.')}. KUBECONFIG names the file, --context one of "
+                "its contexts."
             ) from None
         self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
         self._namespace = namespace
@@ -58,9 +75,9 @@ class Kubernetes:
         """RayJobs of a study, by its label, the oldest first."""
         return self._list(f"{STUDY_LABEL}={study}")
 
-    def at_work(self, study: str) -> str | None:
-        """The RayJob that is at work on a study."""
-        going = [each for each in self.jobs(study) if _at_work(each)]
+    def at_work(self, study: str, storage: str | None = None) -> str | None:
+        """The RayJob that is at work on a study; in that storage, where one is named."""
+        going = [each for each in self.jobs(study) if _at_work(each) and storage in (None, _storage(each))]
         return str(going[-1]["metadata"]["name"]) if going else None
 
     def named(self, named: str) -> str:
@@ -89,8 +106,13 @@ class Kubernetes:
             owner = {key: made[key] for key in ("apiVersion", "kind")}
             owner |= {key: made["metadata"][key] for key in ("name", "uid")}
             metadata = {**manifests.file["metadata"], "ownerReferences": [owner]}
-            with self._told("create the ConfigMap of the job file"):
-                self._core.create_namespaced_config_map(self._namespace, {**manifests.file, "metadata": metadata})
+            try:
+                with self._told("create the ConfigMap of the job file"):
+                    self._core.create_namespaced_config_map(self._namespace, {**manifests.file, "metadata": metadata})
+            except ClusterError:
+                # It would wait for the file for ever, and the next submission would attach to it.
+                self.stop(made["metadata"]["name"])
+                raise
 
     def stop(self, name: str) -> None:
         """Delete a RayJob with all that was made for it; the study stays in its storage.
@@ -109,37 +131,57 @@ class Kubernetes:
             name: The RayJob.
             wait_pods: Seconds for which pods that cannot be scheduled are waited for.
 
+        While workers train, what keeps more of them away is told, and the study is followed on.
+
         Raises:
             ClusterError: It cannot start: no image, a namespace that forbids its pods, no operator, no room.
         """
-        began, waits, told, printed = time.monotonic(), None, set[str](), dict[str, int]()
+        seen, silent = _Seen(time.monotonic()), None
         while True:
-            job = self._job(name)
-            waited = time.monotonic() - began
-            if not job.get("status") and not job["spec"].get("suspend") and waited > _SILENT_SECONDS:
-                raise ClusterError(
-                    f"Nobody has taken up the RayJob {name!r} for {waited:.0f} s: the KubeRay operator does not run, "
-                    f"or does not look after the namespace {self._namespace!r}. `kubectl get deployment -A` shows "
-                    "whether it does."
-                )
-            pods = self._pods(name, job)
-            self._refuse_hopeless(name, job, pods)
-            waiting = [message for pod in pods if (message := _unscheduled(pod))]
-            # While trials are trained on other nodes, more of them may come when they like.
-            waits = (waits or time.monotonic()) if waiting and not any(map(_works, pods)) else None
-            if waits is not None and time.monotonic() - waits > wait_pods:
-                raise ClusterError(
-                    f"Pods of {name!r} could not be scheduled for {wait_pods:.0f} s: {waiting[0]}. The RayJob was "
-                    "left as it is; --wait-pods waits longer, --overlay and --gpus-per-trial ask for other nodes."
-                )
-            for message in [*waiting, f"{name}: {_state(job) or 'not taken up yet'}"]:
-                if message not in told:
-                    told.add(message)
-                    yield f"[kubernetes] {message}\n"
-            yield from self._printed(name, printed)
-            if _state(job) in _ENDED:
-                return
+            try:
+                yield from self._look(name, seen, wait_pods)
+            except _Unanswered:
+                # A server that is busy, or is being updated, answers again.
+                silent = silent or time.monotonic()
+                if time.monotonic() - silent > _SILENT_SECONDS:
+                    raise
+            else:
+                silent = None
+                if seen.state in _ENDED:
+                    return
             time.sleep(_POLL_SECONDS)
+
+    def _look(self, name: str, seen: "_Seen", wait_pods: float) -> Iterator[str]:
+        """What is new about a RayJob."""
+        job = self._job(name)
+        waited = time.monotonic() - seen.began
+        if not job.get("status") and not job["spec"].get("suspend") and waited > _SILENT_SECONDS:
+            raise ClusterError(
+                f"Nobody has taken up the RayJob {name!r} for {waited:.0f} s: the KubeRay operator does not run, "
+                f"or does not look after the namespace {self._namespace!r}. `kubectl get deployment -A` shows "
+                "whether it does."
+            )
+        pods = self._pods(name, job)
+        working = any(map(works, pods))
+        seen.worked |= working
+        messages = [message for pod in pods if (message := unscheduled(pod))]
+        # Once trials have been trained, more workers may come when they like.
+        seen.waits = (seen.waits or time.monotonic()) if messages and not working else None
+        if seen.waits is not None and time.monotonic() - seen.waits > wait_pods:
+            raise ClusterError(
+                f"Pods of {name!r} could not be scheduled for {wait_pods:.0f} s: {messages[0]}. The RayJob was "
+                "left as it is; --wait-pods waits longer, --overlay and --gpus-per-trial ask for other nodes."
+            )
+        if (refused := hopeless(job, pods, self._warnings())) is not None:
+            if not seen.worked:
+                raise ClusterError(refused)
+            messages.append(refused)
+        for message in [*messages, f"{name}: {_state(job) or 'not taken up yet'}"]:
+            if message not in seen.told:
+                seen.told.add(message)
+                yield f"[kubernetes] {message}\n"
+        yield from self._printed(name, seen.printed)
+        seen.state = _state(job)
 
     def exit_code(self, name: str) -> int:
         """How the study ended, as `tunepipe run` says it.
@@ -148,10 +190,10 @@ class Kubernetes:
             ClusterError: The RayJob did not come so far.
         """
         status = self._job(name).get("status") or {}
-        if status.get("jobDeploymentStatus") == "Complete":
-            return 0
         if status.get("jobStatus") == "STOPPED":
             return 130
+        if status.get("jobDeploymentStatus") == "Complete":
+            return 0
         said = " ".join(f"{status.get('reason', '')} {status.get('message', '')}".split())
         if code := re.search(r"exit code:? (\d+)", said):
             return int(code[1])
@@ -185,29 +227,10 @@ class Kubernetes:
             found = [self._core.list_namespaced_pod(self._namespace, label_selector=each) for each in selectors]
         return [pod for each in found for pod in each.items]
 
-    def _refuse_hopeless(self, name: str, job: Mapping[str, Any], pods: list[Any]) -> None:
-        for pod in pods:
-            for status in pod.status.container_statuses or []:
-                waiting = status.state.waiting if status.state else None
-                if waiting is not None and waiting.reason in _NO_IMAGE:
-                    raise ClusterError(
-                        f"The image {status.image!r} of pod {pod.metadata.name} cannot be pulled: "
-                        f"{waiting.message or ''} ({waiting.reason}). Push it where the "
-                        "nodes can reach it, or name another with --image."
-                    )
-        mine = {name, (job.get("status") or {}).get("rayClusterName")}
-        made = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+    def _warnings(self) -> list[Any]:
         with self._told("list events"):
-            events = self._core.list_namespaced_event(self._namespace, field_selector="type=Warning").items
-        for event in events:
-            said, when = event.message or "", event.last_timestamp or event.event_time
-            # Events are kept for an hour: an older RayJob may have had this name.
-            old = when is not None and when < made
-            if event.involved_object.name in mine and not old and _FORBIDDEN.search(said):
-                raise ClusterError(
-                    f"The namespace {self._namespace!r} refuses a pod of {name!r}: {said} Mend the overlay, or ask "
-                    "whoever keeps the namespace."
-                )
+            found: list[Any] = self._core.list_namespaced_event(self._namespace, field_selector="type=Warning").items
+        return found
 
     def _printed(self, name: str, printed: dict[str, int]) -> Iterator[str]:
         """What is new in the logs of the pods that submit; each retry has one of its own."""
@@ -234,9 +257,10 @@ class Kubernetes:
         try:
             yield
         except ApiException as error:
-            raise ClusterError(f"Kubernetes does not let me {doing}: {_why(error, self._namespace)}") from None
+            kind = _Unanswered if error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= 500 else ClusterError
+            raise kind(f"Kubernetes does not let me {doing}: {_why(error, self._namespace)}") from None
         except (HTTPError, OSError) as error:
-            raise ClusterError(
+            raise _Unanswered(
                 f"Kubernetes cannot be reached: {error}. Is the cluster up, and is it the right --context?"
             ) from None
 
@@ -245,19 +269,13 @@ def _state(job: Mapping[str, Any]) -> str:
     return str((job.get("status") or {}).get("jobDeploymentStatus") or "")
 
 
+def _storage(job: Mapping[str, Any]) -> str | None:
+    found: str | None = job["metadata"].get("annotations", {}).get(STORAGE_ANNOTATION)
+    return found
+
+
 def _at_work(job: Mapping[str, Any]) -> bool:
     return _state(job) not in _ENDED
-
-
-def _works(pod: Any) -> bool:
-    return pod.status.phase == "Running" and (pod.metadata.labels or {}).get("ray.io/node-type") == "worker"
-
-
-def _unscheduled(pod: Any) -> str | None:
-    for condition in pod.status.conditions or []:
-        if condition.type == "PodScheduled" and condition.status == "False":
-            return f"pod {pod.metadata.name} waits for a node: {condition.message}"
-    return None
 
 
 def _why(error: ApiException, namespace: str) -> str:
@@ -271,6 +289,6 @@ def _why(error: ApiException, namespace: str) -> str:
         return "it knows no RayJob. Install the KubeRay operator with its definitions (Helm chart kuberay-operator)."
     if error.status == 400 and "unknown field" in text:
         return f"{text}. KubeRay's definitions there are too old for the overlay: update them."
-    if error.status in (401, 403):
+    if error.status == 401 or (error.status == 403 and " cannot " in text):
         return f"{text}. The role tunepipe-submitter of the overlay's foundation/ allows what is needed."
     return text

@@ -44,7 +44,7 @@ class Plan:
         groups: Every group of the template.
         workers: Trials at once, when autoscaling has brought all of it.
         wanted: Trials that could be trained at once.
-        epochs: Of the study at most, over all trials.
+        epochs: That one worker trains at most, one after the other.
         seconds: That the study may last; None where its budget says nothing of them.
     """
 
@@ -63,8 +63,8 @@ class Plan:
         """Hours that the study takes at most, once all its pods are there; None where a pace is unknown."""
         if any(group.pace is None for group in self._used):
             return None
-        a_second = sum(group.pods * group.trials / group.pace for group in self._used if group.pace)
-        return min(self.epochs / a_second, self.seconds or math.inf) / 3600 if a_second else None
+        slowest = max((group.pace for group in self._used if group.pace), default=None)
+        return min(self.epochs * slowest, self.seconds or math.inf) / 3600 if slowest else None
 
     def __str__(self) -> str:
         gpus = sum(group.pods * group.gpus for group in self._used)
@@ -104,7 +104,7 @@ def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], paces: Mapping[str, 
         gpus = sum(_number(value) for resource, value in limits.items() if _GPUS.fullmatch(resource))
         # Trials that need no GPU leave GPU nodes alone.
         fits = bool(need.gpus) == bool(gpus)
-        trials = math.floor(min(cpus / need.cpus, gpus / need.gpus if need.gpus else math.inf)) if fits else 0
+        trials = int(min(math.floor(cpus / need.cpus), _on_gpus(need.gpus, gpus))) if fits else 0
         most = int(group["maxReplicas"])
         pods = min(most, math.ceil(left / trials)) if trials else (most if not gpus else 0)
         left -= min(left, pods * trials)
@@ -117,9 +117,16 @@ def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], paces: Mapping[str, 
             f"has them: {there}. Ask for less with --gpus-per-trial or --set resources.cpus=…, or name another "
             "--overlay."
         )
-    budget, trials = job.budget, trials_in_all(job)
-    epochs = min(trials * budget.epochs, budget.total_epochs or math.inf)
-    return Plan(tuple(planned), int(wanted - left), int(wanted), int(epochs), budget.seconds)
+    budget, workers = job.budget, int(wanted - left)
+    epochs = min(math.ceil(trials_in_all(job) / workers) * budget.epochs, budget.total_epochs or math.inf)
+    return Plan(tuple(planned), workers, int(wanted), int(epochs), budget.seconds)
+
+
+def _on_gpus(need: float, gpus: float) -> float:
+    """Trials at once on a pod's GPUs: Ray gives a trial parts of one, or whole ones."""
+    if not need:
+        return math.inf
+    return math.floor(gpus / need) if need >= 1 else math.floor(gpus) * math.floor(1 / need)
 
 
 def _pace(group: str, paces: Mapping[str, float]) -> float | None:

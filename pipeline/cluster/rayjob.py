@@ -1,5 +1,6 @@
 """A study as a RayJob of KubeRay: the overlay's template with the study's name, command, images and sizes."""
 
+import base64
 import hashlib
 import re
 import shlex
@@ -20,14 +21,17 @@ from pipeline.cluster.submitting import DRIVER_ENVIRONMENT
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 
-__all__ = ["STUDY_LABEL", "Manifests", "overlays", "rendered", "study_label", "study_manifests"]
+__all__ = ["STORAGE_ANNOTATION", "STUDY_LABEL", "Manifests", "overlays", "rendered", "study_label", "study_manifests"]
 
 STUDY_LABEL = "tunepipe/study"
+STORAGE_ANNOTATION = "tunepipe/storage"
 _LONGEST = 40
 """KubeRay takes 47 characters; some are left for the number of the submission."""
 
 _MOST_BYTES = 2**20
 _FILE_PLACE = "/job"
+_FILE_KEY = "job.py"
+"""A key takes fewer letters than a file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +124,14 @@ def study_manifests(
     planned = plan(job, groups, paces(storage, job.name))
     for group, size in zip(groups, planned.groups, strict=True):
         group["maxReplicas"] = size.pods
+        if not cluster.get("enableInTreeAutoscaling"):
+            group["replicas"] = size.pods
     name = f"{study_label(job.name)}-{number}"
     metadata = template["metadata"]
     metadata["name"] = name
     metadata["namespace"] = namespace or metadata["namespace"]
     metadata["labels"][STUDY_LABEL] = study_label(job.name)
+    metadata["annotations"] = {**metadata.get("annotations", {}), STORAGE_ANNOTATION: storage}
     file = None
     if named.endswith(".py"):
         path = Path(named).expanduser()
@@ -132,7 +139,8 @@ def study_manifests(
         named = f"{_FILE_PLACE}/{path.name}"
         pods = [cluster["headGroupSpec"], *groups]
         for pod in (each["template"]["spec"] for each in pods):
-            pod["volumes"].append({"name": "job", "configMap": {"name": name}})
+            items = [{"key": _FILE_KEY, "path": path.name}]
+            pod["volumes"].append({"name": "job", "configMap": {"name": name, "items": items}})
             pod["containers"][0]["volumeMounts"].append({"name": "job", "mountPath": _FILE_PLACE, "readOnly": True})
     # Nothing is there when the driver starts: autoscaling brings what it asks for.
     words = ["run", named, "--resume", "--storage", storage, *options]
@@ -155,8 +163,16 @@ def _config_map(path: Path, metadata: dict[str, Any]) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {key: metadata[key] for key in ("name", "namespace", "labels")},
-        "data": {path.name: content.decode()},
+        **_held(content),
     }
+
+
+def _held(content: bytes) -> dict[str, Any]:
+    """A file in a ConfigMap: as text where it is UTF-8, for whoever reads a dry run."""
+    try:
+        return {"data": {_FILE_KEY: content.decode()}}
+    except UnicodeDecodeError:
+        return {"binaryData": {_FILE_KEY: base64.b64encode(content).decode()}}
 
 
 def _set_image(node: Any, image: str) -> None:
@@ -174,9 +190,11 @@ def _set_image(node: Any, image: str) -> None:
 def study_label(name: str) -> str:
     """A study's name as Kubernetes takes names; what had to be changed or cut is told apart by a digest."""
     plain = re.sub(r"[^a-z0-9-]+", "-", name).strip("-")
-    if plain == name and len(plain) <= _LONGEST:
+    if plain == name and len(plain) <= _LONGEST and plain[0].isalpha():
         return plain
-    return f"{plain[: _LONGEST - 9].strip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-")
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    # KubeRay makes services of it, whose names begin with a letter.
+    return f"s-{plain[: _LONGEST - 11].strip('-')}-{digest}".replace("--", "-")
 
 
 def _home() -> Path:

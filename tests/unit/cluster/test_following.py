@@ -29,7 +29,9 @@ class Server(ThreadingHTTPServer):
         self.posted: list[tuple[str, Any]] = []
         self.deleted: list[str] = []
         self.gone: set[str] = set()
+        self.errors: dict[str, int] = {}
         self.refusal: tuple[int, str] | None = None
+        self.refused: dict[str, tuple[int, str]] = {}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -49,6 +51,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """The next answer of a path; an empty list of what nobody spoke of, an error of what has gone."""
         path = urlsplit(self.path).path
+        if self.server.errors.get(path):
+            self.server.errors[path] -= 1
+            self._answer(503, {"message": "etcd is away"})
+            return
         if path in self.server.gone:
             kind, name = path.split("/")[-2:]
             self._answer(404, {"message": f'{kind} "{name}" not found'})
@@ -64,8 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Keep what is created, or refuse it."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.refusal is not None:
-            status, message = self.server.refusal
+        refusal = self.server.refused.get(urlsplit(self.path).path, self.server.refusal)
+        if refusal is not None:
+            status, message = refusal
             self._answer(status, message if status == 404 and "page" in message else {"message": message})
             return
         self.server.posted.append((self.path, body))
@@ -100,7 +107,7 @@ def rayjob(state: str = "", name: str = "s-1", **status: Any) -> dict[str, Any]:
     told = {"jobDeploymentStatus": state, **status} if state else {}
     return {
         "apiVersion": "ray.io/v1", "kind": "RayJob", "spec": {}, "status": told,
-        "metadata": {"name": name, "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "metadata": {"name": name, "namespace": "tunepipe", "creationTimestamp": "2026-01-01T00:00:00Z"},
     }  # fmt: skip
 
 
@@ -140,15 +147,16 @@ def test_a_pod_that_goes_between_two_looks_has_said_all(server):
 
 
 @pytest.mark.parametrize(
-    ("status", "code"),
+    ("state", "status", "code"),
     [
-        ({"jobStatus": "FAILED", "message": "Job entrypoint command failed with exit code 3, last logs"}, 3),
-        ({"jobStatus": "STOPPED"}, 130),
+        ("Failed", {"jobStatus": "FAILED", "message": "Job entrypoint command failed with exit code 3, last logs"}, 3),
+        ("Complete", {"jobStatus": "STOPPED"}, 130),
+        ("Complete", {"jobStatus": "SUCCEEDED"}, 0),
     ],
 )
-def test_a_study_that_failed_has_its_own_exit_code(server, status, code):
-    """From the operator's message."""
-    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Failed", **status)]
+def test_a_study_has_its_own_exit_code(server, state, status, code):
+    """From the operator's message; one that was stopped is complete to the operator."""
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob(state, **status)]
     assert Kubernetes(None, "tunepipe").exit_code("s-1") == code
 
 
@@ -159,6 +167,40 @@ def test_an_image_that_cannot_be_pulled_is_told(server):
     server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing")]
     server.answers[f"{CORE}/pods"] = [{"items": [pod(containerStatuses=[state])]}]
     with pytest.raises(ClusterError, match=r"image 'x:1' of pod p cannot be pulled: not found.*--image"):
+        follow()
+
+
+def test_an_image_is_missed_already_by_what_waits_for_the_head(server):
+    """A worker's first container has its image, too, and is the one that says so."""
+    waiting = {"waiting": {"reason": "ErrImagePull"}}
+    state = {"name": "wait", "image": "x:1", "imageID": "", "ready": False, "restartCount": 0, "state": waiting}
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running")]
+    server.answers[f"{CORE}/pods"] = [{"items": [pod(initContainerStatuses=[state])]}]
+    with pytest.raises(ClusterError, match="image 'x:1' of pod p cannot be pulled"):
+        follow()
+
+
+def test_what_keeps_more_workers_away_ends_nothing(server):
+    """A study that is being trained is followed to its end, though the quota has no room for another worker."""
+    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "s-1"}, "message": "exceeded quota: gpus"}
+    server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]
+    server.answers[f"{CORE}/pods"] = [{"items": [pod("w", "Running", "worker")]}] * 2 + [{"items": []}]
+    server.answers[f"{CORE}/pods/w/log"] = [""]
+    server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    told = follow()
+    assert told.count("exceeded quota: gpus") == 1
+    assert "Complete" in told
+
+
+def test_a_server_that_is_busy_for_a_moment_is_asked_again(server, monkeypatch):
+    """An error of its own ends nothing, unless it lasts."""
+    path = f"{RAYJOBS}/s-1"
+    server.answers[path] = [rayjob("Running"), rayjob("Complete")]
+    server.errors[path] = 2
+    assert "Complete" in follow()
+    monkeypatch.setattr(following, "_SILENT_SECONDS", 0.0)
+    server.errors[path] = 99
+    with pytest.raises(ClusterError, match="does not let me read the RayJob s-1"):
         follow()
 
 
@@ -217,7 +259,8 @@ def test_an_operator_that_says_nothing_is_missed(server, monkeypatch):
         ((404, "404 page not found"), "Install the KubeRay operator"),
         ((404, 'namespaces "tunepipe" not found'), "there is no namespace 'tunepipe'"),
         ((400, 'strict decoding error: unknown field "spec.x"'), "too old for the overlay"),
-        ((403, "rayjobs.ray.io is forbidden"), "The role tunepipe-submitter"),
+        ((403, 'rayjobs.ray.io is forbidden: User "u" cannot create resource'), "The role tunepipe-submitter"),
+        ((403, "admission webhook denied the request: no autoscaling"), "denied the request: no autoscaling$"),
     ],
 )
 def test_what_the_server_refuses_is_told_in_our_words(server, refusal, told):
@@ -239,6 +282,27 @@ def test_a_job_file_belongs_to_its_rayjob(server, tmp_path):
     assert config_map["metadata"]["ownerReferences"] == [
         {"apiVersion": "ray.io/v1", "kind": "RayJob", "name": "beale-1", "uid": "u-1"}
     ]
+
+
+def test_a_rayjob_whose_file_is_refused_does_not_stay(server, tmp_path):
+    """It would wait for its file for ever."""
+    file = tmp_path / "mine.py"
+    file.write_text("JOB = 1\n")
+    made = study_manifests(tune_jobs.find("beale"), str(file), "local-cpu", "/studies", [])
+    server.refused[f"{CORE}/configmaps"] = (422, "data: Invalid value")
+    with pytest.raises(ClusterError, match=r"ConfigMap of the job file: data: Invalid value"):
+        Kubernetes(None, "tunepipe").apply(made)
+    assert server.deleted == [f"{RAYJOBS}/beale-1"]
+
+
+def test_a_study_of_the_same_name_elsewhere_is_another_one(server):
+    """What is at work in one storage is not attached to for another."""
+    going = rayjob("Running", "s-1")
+    going["metadata"]["annotations"] = {"tunepipe/storage": "s3://one"}
+    server.answers[RAYJOBS] = [{"items": [going]}]
+    kubernetes = Kubernetes(None, "tunepipe")
+    assert kubernetes.at_work("s", "s3://one") == "s-1"
+    assert kubernetes.at_work("s", "s3://two") is None
 
 
 def test_only_what_has_not_ended_is_at_work(server):

@@ -1,6 +1,9 @@
 """A study as a RayJob: its name, its command, its size; 200 nodes' worth of them."""
 
+import base64
+import os
 import shlex
+from pathlib import Path
 
 import pytest
 import yaml
@@ -34,7 +37,7 @@ def test_gpus_are_asked_for_as_trials_need_them():
 
 
 def test_hours_are_told_where_an_epoch_was_measured_on_such_a_node():
-    """Sixteen trials of eight epochs, two at once in each of eight pods: an eighth of 128 epochs' half time each."""
+    """Sixteen trials of eight epochs, all at once; of seventeen on as many GPUs the last one comes after another."""
     (template,) = rendered("prod-gpu")
     specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     wanted = job(resources__gpus=0.5, resources__cpus=2, budget__trials=16, budget__epochs=8)
@@ -44,6 +47,8 @@ def test_hours_are_told_where_an_epoch_was_measured_on_such_a_node():
     known = plan(wanted, specs, {"s-1-gpu-l4-worker-x": 80.0, "s-1-gpu-l4-worker-y": 100.0, "s-head": 1.0})
     assert known.hours == pytest.approx(8 * 90 / 3600)
     assert "hours: 0.2 at most, an epoch being 90 s on gpu-l4" in str(known)
+    second = plan(wanted.replaced({"budget.trials": 17, "resources.workers": 16}), specs, {"a-gpu-l4-worker-x": 90.0})
+    assert second.hours == pytest.approx(16 * 90 / 3600)
     assert plan(wanted.replaced({"budget.seconds": 36}), specs, {"a-gpu-l4-worker-x": 90.0}).hours == pytest.approx(
         0.01
     )
@@ -66,12 +71,13 @@ def test_a_trial_that_fits_no_pod_is_told():
         study_manifests(job(resources__gpus=1), "beale", "local-cpu", "/studies", [])
 
 
-@pytest.mark.parametrize("name", ["a", "under_score", "dotted.name", "x" * 63, "x-y" * 20])
+@pytest.mark.parametrize("name", ["a", "1", "3com", "under_score", "dotted.name", "x" * 63, "x-y" * 20])
 def test_names_are_what_kubernetes_takes(name):
-    """At most 47 characters of lower case, digits and hyphens."""
+    """At most 47 characters of lower case, digits and hyphens, the first one a letter, as services ask for it."""
     made = study_manifests(job(name=name), "beale", "local-cpu", "/studies", [], number=99999).job["metadata"]
     assert len(made["name"]) <= 47
     assert made["name"].replace("-", "").isalnum()
+    assert made["name"][0].isalpha()
 
 
 def test_studies_of_different_names_never_share_a_label():
@@ -90,13 +96,33 @@ def test_a_job_file_goes_along_as_a_config_map(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("JOB = 1\n")
     made = study_manifests(job(), str(file), "local-cpu", "/studies", [])
-    assert made.file["data"] == {"mine.py": "JOB = 1\n"}
+    assert made.file["data"] == {"job.py": "JOB = 1\n"}
+    assert str(made).count("path: mine.py") == 2
     assert " run /job/mine.py " in made.job["spec"]["entrypoint"]
     assert len(list(yaml.safe_load_all(str(made)))) == 2
     assert str(made).count("mountPath: /job") == 2
     file.write_text("#" * 2**21)
     with pytest.raises(ClusterError, match=r"2,097,152 bytes.*1,048,576"):
         study_manifests(job(), str(file), "local-cpu", "/studies", [])
+
+
+def test_a_job_file_may_be_called_and_written_as_python_allows(tmp_path):
+    """A space in its name, letters that are no UTF-8: keys and texts of a ConfigMap take neither."""
+    file = tmp_path / "my job.py"
+    file.write_bytes(b"# coding: latin-1\n# caf\xe9\nJOB = 1\n")
+    made = study_manifests(job(), str(file), "local-cpu", "/studies", [])
+    assert base64.b64decode(made.file["binaryData"]["job.py"]) == file.read_bytes()
+    assert "run '/job/my job.py' --resume" in made.job["spec"]["entrypoint"]
+
+
+@pytest.mark.parametrize(("need", "at_once"), [(1, 4), (0.6, 4), (0.5, 8), (0.1, 40), (2, 2)])
+def test_trials_are_planned_as_ray_gives_out_gpus(need, at_once):
+    """Parts of one GPU, or whole ones: what is left of two is no third."""
+    (template,) = rendered("prod-gpu")
+    group = next(g for g in template["spec"]["rayClusterSpec"]["workerGroupSpecs"] if g["groupName"] == "gpu-a100")
+    group["template"]["spec"]["containers"][0]["resources"]["limits"] |= {"nvidia.com/gpu": "4", "cpu": "64"}
+    (planned,) = plan(job(resources__gpus=need, budget__trials=100), [group]).groups
+    assert planned.trials == at_once
 
 
 def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
@@ -114,7 +140,7 @@ def test_an_unknown_overlay_lists_those_there_are():
         rendered("prd")
 
 
-def test_two_hundred_gpu_nodes_fit_names_quota_and_limits():
+def test_two_hundred_gpu_nodes_fit_names_quota_and_limits(tmp_path):
     """Groups of 100 nodes each, planned for 1,000 trials: what they may come to stays within the namespace's quota."""
     (template,) = rendered("prod-gpu")
     specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
@@ -129,5 +155,27 @@ def test_two_hundred_gpu_nodes_fit_names_quota_and_limits():
     limits = [each["template"]["spec"]["containers"][0]["resources"]["limits"] for each in kinds]
     assert sum(100 * int(each["cpu"]) for each in limits) + 10 <= int(quota["requests.cpu"])
     assert sum(100 * int(each["memory"].removesuffix("Gi")) for each in limits) + 100 <= 12 * 1024
+    made = study_manifests(job(resources__gpus=1, budget__trials=1000), "beale", str(_large(tmp_path)), "/studies", [])
+    assert {name: pods for name, pods in groups(made).items() if pods > 10} == {"gpu-l4": 100, "gpu-a100": 100}
+    assert "autoscaling may reach 200 GPUs" in str(made.plan)
     assert len(specs) <= 7
     assert all(len(each["groupName"]) <= 30 for each in specs)
+
+
+def _large(where: Path) -> Path:
+    """An overlay of one's own: production with 100 nodes of two kinds."""
+    study = where / "large/study"
+    study.mkdir(parents=True)
+    production = Path("k8s/overlays/prod-gpu/study").resolve()
+    sizes = [
+        {"op": "replace", "path": f"/spec/rayClusterSpec/workerGroupSpecs/{place}/maxReplicas", "value": pods}
+        for place, pods in enumerate((4, 100, 0, 100))
+    ]
+    made = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(production, study)],
+        "patches": [{"target": {"kind": "RayJob"}, "patch": yaml.safe_dump(sizes)}],
+    }
+    (study / "kustomization.yaml").write_text(yaml.safe_dump(made))
+    return where / "large"
