@@ -125,7 +125,7 @@ def study_manifests(
     for group, size in zip(groups, planned.groups, strict=True):
         group["maxReplicas"] = size.pods
         if not cluster.get("enableInTreeAutoscaling"):
-            group["replicas"] = size.pods
+            group["replicas"] = size.pods if size.trials else 0
     name = f"{study_label(job.name)}-{number}"
     metadata = template["metadata"]
     metadata["name"] = name

@@ -11,7 +11,7 @@ import yaml
 
 import tune_jobs
 from pipeline.cluster.plan import plan
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.rayjob import overlays, rendered, study_manifests
 
 GOLDENS = Path(__file__).with_name("rendered")
 PARTS = ("foundation", "cluster", "study")
@@ -137,7 +137,7 @@ def own(tmp_path) -> Callable[..., list[dict[str, Any]]]:
     """Renders an overlay of one's own: one there is, or a base, with more components."""
 
     def made(
-        below: str, *components: str, part: str = "cluster", without_cluster: bool = False
+        below: str, *components: str, part: str = "cluster", without_cluster: bool = False, images: Any = None
     ) -> list[dict[str, Any]]:
         folder = tmp_path / part
         folder.mkdir(exist_ok=True)
@@ -147,6 +147,7 @@ def own(tmp_path) -> Callable[..., list[dict[str, Any]]]:
             "kind": "Kustomization",
             "resources": [f"{home}/{below}"],
             "components": [f"{home}/components/{name}" for name in components],
+            "images": [{"name": name, "newName": new} for name, new in (images or {}).items()],
         }
         if without_cluster:
             (folder / "no-cluster.yaml").write_text((HOME / "overlays/dev/study/no-cluster.yaml").read_text())
@@ -163,9 +164,14 @@ def pods_of_groups(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {each["groupName"]: each["template"]["spec"] for each in cluster["spec"]["workerGroupSpecs"]}
 
 
-def test_kueue_queues_a_study(own):
-    """The RayJob names its queue."""
+def test_kueue_queues_a_study(own, tmp_path):
+    """The RayJob names its queue; Kueue takes none whose cluster autoscales, so that all of the plan is asked for."""
     (job,) = own("overlays/dev/study", "kueue", part="study")
+    assert job["spec"]["rayClusterSpec"]["enableInTreeAutoscaling"] is False
+    tuned = tune_jobs.find("beale").replaced({"resources.gpus": 1, "budget.trials": 3})
+    made = study_manifests(tuned, "beale", str(tmp_path), "/studies", [])
+    replicas = {each["groupName"]: each["replicas"] for each in made.job["spec"]["rayClusterSpec"]["workerGroupSpecs"]}
+    assert replicas == {"cpu": 0, "gpu-l4": 3}
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "tunepipe"
 
 
@@ -206,12 +212,38 @@ def test_parts_of_a_gpu_are_planned_as_gpus(own):
 
 
 def test_a_cloud_identity_is_that_of_driver_and_workers(own):
-    """One account for all pods that touch the storage; workers get no token of Kubernetes with it."""
-    made = own("overlays/prod-gpu/cluster", "s3-identity")
-    account = next(each for each in made if each["kind"] == "ServiceAccount")
+    """One account for all pods that touch the storage, made with the foundation; workers get no token of Kubernetes."""
+    made = own("overlays/prod-gpu/foundation", "s3-identity/account", part="foundation")
+    (account,) = (each for each in made if each["metadata"]["name"] == "tunepipe-storage")
     kubernetes_validate.validate(account, "1.34", strict=True)
+    (policy,) = (each for each in made if each["metadata"]["name"] == "identity")
+    kubernetes_validate.validate(policy, "1.34", strict=True)
+    made = own("overlays/prod-gpu/cluster", "s3-identity/pods")
     groups = pods_of_groups(made).values()
     assert {pod["serviceAccountName"] for pod in groups} == {account["metadata"]["name"]}
     assert {pod["automountServiceAccountToken"] for pod in groups} == {False}
-    cluster = next(each for each in made if each["kind"] == "RayCluster")
+    (cluster,) = made
     assert cluster["spec"]["headGroupSpec"]["template"]["spec"]["serviceAccountName"] == account["metadata"]["name"]
+
+
+@pytest.mark.parametrize("part", ["cluster", "study"])
+def test_an_overlay_names_images_once(own, part):
+    """Its `images` reach the autoscaler's, too, and leave the GPU image apart from the other."""
+    text = yaml.safe_dump(own(f"overlays/prod-gpu/{part}", part=part, images={"tunepipe": "registry.lab/tunepipe"}))
+    assert "image: tunepipe" not in text
+    assert "image: registry.lab/tunepipe:cpu" in text
+    assert "image: registry.lab/tunepipe:gpu" in text
+
+
+@pytest.mark.parametrize("overlay", overlays())
+def test_what_groups_may_come_to_is_within_the_quota(overlay):
+    """All of an overlay's GPUs at once; a pod beyond the quota would be refused in the middle of a study."""
+    (cluster,) = rendered(overlay, "cluster")
+    hard = next(each for each in rendered(overlay, "foundation") if each["kind"] == "ResourceQuota")["spec"]["hard"]
+    limits = [
+        (group["maxReplicas"], group["template"]["spec"]["containers"][0]["resources"]["limits"])
+        for group in cluster["spec"]["workerGroupSpecs"]
+    ]
+    assert sum(pods * int(each.get("nvidia.com/gpu", 0)) for pods, each in limits) <= int(
+        hard["requests.nvidia.com/gpu"]
+    )
