@@ -75,6 +75,10 @@ def submit(
     from pipeline.execution.starting import started_from
 
     _refuse_others(asked, kubernetes=kubernetes, nothing="Nothing was submitted.")
+    if options.workers == 0:
+        raise UsageError(
+            "--workers 0 trains in the driver, which on a cluster has no room for it; 1 is the least there."
+        )
     if gpus_per_trial is not None:
         options = replace(options, set_=[*(options.set_ or []), f"resources.gpus={gpus_per_trial:g}"])
     storage = everywhere(storage)

@@ -10,8 +10,10 @@ from copy import deepcopy
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import yaml
 from kubernetes import client
 from kubernetes.stream import stream
+from kubernetes.stream.ws_client import ERROR_CHANNEL
 
 from pipeline.errors import ClusterError
 from pipeline.study import layout
@@ -131,8 +133,14 @@ def _read(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: s
             said += answer.read_channel(2)
             if not open_still:
                 break
-    if answer.returncode:
-        raise ClusterError(f"The study {study!r} cannot be read in {storage}: {said.decode(errors='replace').strip()}")
+    # How the command ended; nothing where the connection was lost, or the pod's time was up, before it did.
+    ended = yaml.safe_load(answer.read_channel(ERROR_CHANNEL)) or {}
+    if ended.get("status") != "Success":
+        why = said.decode(errors="replace").strip() or ended.get("message") or "the connection was lost"
+        raise ClusterError(
+            f"The study {study!r} cannot be read in {storage}: {why}. Submitted again, a study that has ended only "
+            "brings its results."
+        )
 
 
 def _put(brought: Path, place: Path) -> Path:

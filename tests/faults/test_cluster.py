@@ -52,7 +52,6 @@ class Submitted:
                 continue
 
 
-@pytest.mark.long
 def test_a_study_whose_node_and_head_were_killed_equals_one_in_peace(cluster, tmp_path, capsys):
     """Submitted over HTTP; a worker node dies, then the head with the driver; submitted again it ends as in peace."""
     (tmp_path / "here").mkdir()

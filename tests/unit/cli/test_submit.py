@@ -53,6 +53,7 @@ def test_a_dry_run_as_json_is_one_object(monkeypatch, capsys):
             ["submit", "beale", "--storage", "/s", "--kubernetes", "--address", "http://x"],
             "--address goes without --kubernetes only. Nothing was submitted.",
         ),
+        (["submit", "beale", "--storage", "/s", "--workers", "0", "--address", "http://x"], "1 is the least"),
         (["status"], "RAY_API_SERVER_ADDRESS"),
         (["stop", "x", "--address", "ftp://x"], "http://HOST:8265"),
         (["stop", "x", "--context", "c"], "--context goes with --kubernetes only. Nothing was stopped."),
