@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.kubernetes.testbed.place import BED, Addresses
+from tests.kubernetes.testbed.place import BED, KUBECONFIG, Addresses
 
 __all__ = ["Failed", "call", "enter", "inside", "is_up", "leave", "start", "stop", "wait_for"]
 
@@ -75,6 +75,8 @@ def enter() -> None:
 
 def leave() -> None:
     """End every process of the room, and with it all that it holds; remove what it has written."""
+    # Without the room its server's address is somebody else's: nobody may be led there.
+    KUBECONFIG.unlink(missing_ok=True)
     if (first := _first()) is not None:
         os.kill(first, signal.SIGKILL)
         wait_for("the end of the room", lambda: not Path(f"/proc/{first}").exists(), 60, BED / "room.log")
