@@ -118,10 +118,19 @@ class Kubernetes:
         """Delete a RayJob with all that was made for it; the study stays in its storage.
 
         The operator has its driver asked to end first, and the head's grace period gives it the time.
+
+        Raises:
+            ClusterError: The operator does not let go of it.
         """
         with self._told("delete the RayJob"):
             self._objects.delete_namespaced_custom_object(**_KIND, namespace=self._namespace, name=name)
+        end = time.monotonic() + _SILENT_SECONDS
         while any(each["metadata"]["name"] == name for each in self._list()):
+            if time.monotonic() > end:
+                raise ClusterError(
+                    f"The RayJob {name!r} is to be deleted, and has been for {_SILENT_SECONDS:.0f} s: the KubeRay "
+                    "operator, which ends its driver first, does not run. It goes once the operator runs again."
+                )
             time.sleep(_POLL_SECONDS)
 
     def follow(self, name: str, *, wait_pods: float) -> Iterator[str]:
@@ -165,7 +174,7 @@ class Kubernetes:
         working = any(map(works, pods))
         seen.worked |= working
         messages = [message for pod in pods if (message := unscheduled(pod))]
-        # Once trials have been trained, more workers may come when they like.
+        # While trials are trained on other nodes, more of them may come when they like.
         seen.waits = (seen.waits or time.monotonic()) if messages and not working else None
         if seen.waits is not None and time.monotonic() - seen.waits > wait_pods:
             raise ClusterError(
@@ -257,7 +266,11 @@ class Kubernetes:
         try:
             yield
         except ApiException as error:
-            kind = _Unanswered if error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= 500 else ClusterError
+            kind = (
+                _Unanswered
+                if error.status == HTTPStatus.TOO_MANY_REQUESTS or (error.status or 0) >= 500
+                else ClusterError
+            )
             raise kind(f"Kubernetes does not let me {doing}: {_why(error, self._namespace)}") from None
         except (HTTPError, OSError) as error:
             raise _Unanswered(

@@ -324,6 +324,14 @@ def test_a_study_is_stopped_by_its_own_name_or_its_rayjobs(server, named):
     assert server.answers[RAYJOBS] == [{"items": []}]
 
 
+def test_a_rayjob_that_nobody_lets_go_of_is_told(server, monkeypatch):
+    """Its operator does not run: nobody waits for ever."""
+    monkeypatch.setattr(following, "_SILENT_SECONDS", 0.0)
+    server.answers[RAYJOBS] = [{"items": [rayjob("Running", "s-2")]}]
+    with pytest.raises(ClusterError, match=r"'s-2' is to be deleted, .* the KubeRay operator"):
+        Kubernetes(None, "tunepipe").stop("s-2")
+
+
 def test_a_study_that_is_not_at_work_cannot_be_stopped(server):
     """What is at work is told."""
     server.answers[RAYJOBS] = [{"items": [rayjob("Running", "t-2")]}, {"items": []}]
