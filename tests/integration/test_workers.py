@@ -4,22 +4,20 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
+from tests.integration.once import first
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
 def working(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     """Tells its process; hangs, stops or ends it once, where the config says so."""
-    first = config["trouble"] != "none" and not Path(config["marker"]).exists()
     for step in range(1, 100):
-        if first and step == 3:
-            Path(config["marker"]).touch()
+        if config["trouble"] != "none" and step == 3 and first(config["marker"]):
             if config["trouble"] == "hang":
                 threading.Event().wait()
             os.kill(os.getpid(), signal.SIGTERM if config["trouble"] == "term" else signal.SIGSTOP)
@@ -32,8 +30,7 @@ def dying_when_left(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         for step in range(1, 100):
             yield {"score": config["x"] * step}
     finally:
-        if not Path(config["marker"]).exists():
-            Path(config["marker"]).touch()
+        if first(config["marker"]):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
