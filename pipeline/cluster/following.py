@@ -6,7 +6,6 @@ Written against the API of Kubernetes and KubeRay; see docs/cluster.md for what 
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
-from urllib3.exceptions import HTTPError
 from yaml import YAMLError
 
+from pipeline.cluster.answers import Unanswered, asked
 from pipeline.cluster.bringing import bring
 from pipeline.cluster.hindrances import hopeless, unscheduled, works
 from pipeline.cluster.rayjob import STORAGE_ANNOTATION, STUDY_LABEL, Manifests, study_label
@@ -31,10 +30,6 @@ _SILENT_SECONDS = 45.0
 """An operator that is there has said something about a RayJob by then."""
 
 _ENDED = {"Complete", "Failed", "ValidationFailed"}
-
-
-class _Unanswered(ClusterError):
-    """The server could not answer now."""
 
 
 @dataclass(slots=True)
@@ -98,7 +93,7 @@ class Kubernetes:
 
     def apply(self, manifests: Manifests) -> None:
         """Create what a study needs; the server holds every field to its schema."""
-        with self._told("create the RayJob"):
+        with asked(self._namespace, "create the RayJob"):
             made = self._objects.create_namespaced_custom_object(
                 **_KIND, namespace=self._namespace, body=manifests.job, field_validation="Strict"
             )
@@ -107,7 +102,7 @@ class Kubernetes:
             owner |= {key: made["metadata"][key] for key in ("name", "uid")}
             metadata = {**manifests.file["metadata"], "ownerReferences": [owner]}
             try:
-                with self._told("create the ConfigMap of the job file"):
+                with asked(self._namespace, "create the ConfigMap of the job file"):
                     self._core.create_namespaced_config_map(self._namespace, {**manifests.file, "metadata": metadata})
             except ClusterError:
                 # It would wait for the file for ever, and the next submission would attach to it.
@@ -122,7 +117,7 @@ class Kubernetes:
         Raises:
             ClusterError: The operator does not let go of it.
         """
-        with self._told("delete the RayJob"):
+        with asked(self._namespace, "delete the RayJob"):
             self._objects.delete_namespaced_custom_object(**_KIND, namespace=self._namespace, name=name)
         end = time.monotonic() + _SILENT_SECONDS
         while any(each["metadata"]["name"] == name for each in self._list()):
@@ -149,7 +144,7 @@ class Kubernetes:
         while True:
             try:
                 yield from self._look(name, seen, wait_pods)
-            except _Unanswered:
+            except Unanswered:
                 # A server that is busy, or is being updated, answers again.
                 silent = silent or time.monotonic()
                 if time.monotonic() - silent > _SILENT_SECONDS:
@@ -211,18 +206,18 @@ class Kubernetes:
     def bring(self, name: str, study: str, storage: str, to: Path) -> Path | None:
         """Copy a RayJob's study from its volume to a folder here, as `pipeline.cluster.bringing` does."""
         job = self._job(name)
-        with self._told("read the results from the volume"):
+        with asked(self._namespace, "read the results from the volume"):
             return bring(self._core, job, study, storage, to)
 
     def _list(self, label_selector: str = "") -> list[dict[str, Any]]:
-        with self._told("list RayJobs"):
+        with asked(self._namespace, "list RayJobs"):
             found = self._objects.list_namespaced_custom_object(
                 **_KIND, namespace=self._namespace, label_selector=label_selector
             )
         return sorted(found["items"], key=lambda each: each["metadata"]["creationTimestamp"])
 
     def _job(self, name: str) -> dict[str, Any]:
-        with self._told(f"read the RayJob {name}"):
+        with asked(self._namespace, f"read the RayJob {name}"):
             found: dict[str, Any] = self._objects.get_namespaced_custom_object(
                 **_KIND, namespace=self._namespace, name=name
             )
@@ -232,12 +227,12 @@ class Kubernetes:
         selectors = [f"job-name={name}"]
         if cluster := (job.get("status") or {}).get("rayClusterName"):
             selectors.append(f"ray.io/cluster={cluster}")
-        with self._told("list pods"):
+        with asked(self._namespace, "list pods"):
             found = [self._core.list_namespaced_pod(self._namespace, label_selector=each) for each in selectors]
         return [pod for each in found for pod in each.items]
 
     def _warnings(self) -> list[Any]:
-        with self._told("list events"):
+        with asked(self._namespace, "list events"):
             found: list[Any] = self._core.list_namespaced_event(self._namespace, field_selector="type=Warning").items
         return found
 
@@ -246,7 +241,7 @@ class Kubernetes:
         for pod in self._pods(name, {}):
             if pod.status.phase not in ("Running", "Succeeded", "Failed"):
                 continue
-            with self._told("read logs"):
+            with asked(self._namespace, "read logs"):
                 text = self._log(pod.metadata.name)
             if new := text[printed.get(pod.metadata.name, 0) :]:
                 printed[pod.metadata.name] = len(text)
@@ -261,22 +256,6 @@ class Kubernetes:
                 raise
             return ""
 
-    @contextmanager
-    def _told(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except ApiException as error:
-            kind = (
-                _Unanswered
-                if error.status == HTTPStatus.TOO_MANY_REQUESTS or (error.status or 0) >= 500
-                else ClusterError
-            )
-            raise kind(f"Kubernetes does not let me {doing}: {_why(error, self._namespace)}") from None
-        except (HTTPError, OSError) as error:
-            raise _Unanswered(
-                f"Kubernetes cannot be reached: {error}. Is the cluster up, and is it the right --context?"
-            ) from None
-
 
 def _state(job: Mapping[str, Any]) -> str:
     return str((job.get("status") or {}).get("jobDeploymentStatus") or "")
@@ -289,19 +268,3 @@ def _storage(job: Mapping[str, Any]) -> str | None:
 
 def _at_work(job: Mapping[str, Any]) -> bool:
     return _state(job) not in _ENDED
-
-
-def _why(error: ApiException, namespace: str) -> str:
-    said = re.search(r'"message":\s*"((?:[^"\\]|\\.)*)"', str(error.body or ""))
-    text = said[1].replace('\\"', '"') if said else str(error.reason)
-    if error.status == 404 and "namespaces" in text:
-        return f"there is no namespace {namespace!r}. `kubectl apply -k` with an overlay's foundation/ makes it."
-    if error.status == 404 and "rayjobs" in text:
-        return f"{text}. Somebody has deleted it; what was recorded is there, and submitted again, the study goes on."
-    if error.status == 404 and "page not found" in str(error.body):
-        return "it knows no RayJob. Install the KubeRay operator with its definitions (Helm chart kuberay-operator)."
-    if error.status == 400 and "unknown field" in text:
-        return f"{text}. KubeRay's definitions there are too old for the overlay: update them."
-    if error.status == 401 or (error.status == 403 and " cannot " in text):
-        return f"{text}. The role tunepipe-submitter of the overlay's foundation/ allows what is needed."
-    return text
