@@ -70,18 +70,15 @@ def submit_rayjob(
         typer.echo(json.dumps(objects) if as_json else str(manifests), nl=as_json)
         return 0
     from pipeline.cluster.following import Kubernetes
+    from pipeline.cluster.submitting import submit_rayjob as handed_over
 
     metadata = manifests.job["metadata"]
-    study, name = metadata["labels"][STUDY_LABEL], metadata["name"]
     server = Kubernetes(target.context, metadata["namespace"])
-    if (going := server.at_work(study, storage)) is not None:
-        name = going
+    handed = handed_over(server, metadata["labels"][STUDY_LABEL], storage, made)
+    name = handed.name
+    if handed.attached:
         note(f"The study {tuned.name!r} is at work already as RayJob {name}; its options stand.")
     else:
-        numbers = [each["metadata"]["name"].rpartition("-")[2] for each in server.jobs(study)]
-        manifests = made(max((int(each) for each in numbers if each.isdigit()), default=0) + 1)
-        name = manifests.job["metadata"]["name"]
-        server.apply(manifests)
         note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {metadata['namespace']}.")
     told = {"submission": name, "study": tuned.name, "storage": storage, "namespace": metadata["namespace"]}
     if detach:

@@ -91,12 +91,21 @@ class Kubernetes:
             )
         return found
 
-    def apply(self, manifests: Manifests) -> None:
-        """Create what a study needs; the server holds every field to its schema."""
+    def apply(self, manifests: Manifests) -> bool:
+        """Create what a study needs; the server holds every field to its schema.
+
+        Returns:
+            Whether it was created; not where there is a RayJob of that name since.
+        """
         with asked(self._namespace, "create the RayJob"):
-            made = self._objects.create_namespaced_custom_object(
-                **_KIND, namespace=self._namespace, body=manifests.job, field_validation="Strict"
-            )
+            try:
+                made = self._objects.create_namespaced_custom_object(
+                    **_KIND, namespace=self._namespace, body=manifests.job, field_validation="Strict"
+                )
+            except ApiException as error:
+                if error.status == HTTPStatus.CONFLICT:
+                    return False
+                raise
         if manifests.file is not None:
             owner = {key: made[key] for key in ("apiVersion", "kind")}
             owner |= {key: made["metadata"][key] for key in ("name", "uid")}
@@ -108,6 +117,7 @@ class Kubernetes:
                 # It would wait for the file for ever, and the next submission would attach to it.
                 self.stop(made["metadata"]["name"])
                 raise
+        return True
 
     def stop(self, name: str) -> None:
         """Delete a RayJob with all that was made for it; the study stays in its storage.

@@ -1,15 +1,20 @@
-"""A study handed to a running Ray cluster: the laptop's command, started there."""
+"""A study handed to a running Ray cluster, or to Kubernetes: the laptop's command, started there."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.cluster.jobs_api import ENDED, JobsApi, Submission
 from pipeline.cluster.package import package
 from pipeline.errors import ClusterError, Fault, InvalidJob
 
-__all__ = ["DRIVER_ENVIRONMENT", "STOP_SECONDS", "Handed", "everywhere", "exit_code", "submit"]
+if TYPE_CHECKING:
+    from pipeline.cluster.following import Kubernetes
+    from pipeline.cluster.rayjob import Manifests
+
+__all__ = ["DRIVER_ENVIRONMENT", "STOP_SECONDS", "Handed", "everywhere", "exit_code", "submit", "submit_rayjob"]
 
 STOP_SECONDS = 30
 """What a driver gets to end by itself when it is stopped: an epoch comes to its end, a checkpoint is written."""
@@ -66,15 +71,34 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
         if at_work:
             return Handed(at_work[-1].name, attached=True)
         code = package(project, job)
-        name = f"{study}-{_next(known)}"
+        name = f"{study}-{_next(each.name for each in known)}"
         command = ["python", "-m", "pipeline.cli.app", "run", code.job, "--resume", "--storage", storage, *options]
         runtime_env = {"working_dir": api.upload(code.name, code.content), "env_vars": DRIVER_ENVIRONMENT}
         metadata = {"tunepipe_study": study, "tunepipe_storage": storage}
         if api.submit(name, shlex.join(command), runtime_env, metadata):
             return Handed(name, attached=False)
-    raise ClusterError(
-        f"Others submit the study {study!r} to {api.address} at the same time, again and again; try later."
-    )
+    raise _crowded(study, api.address)
+
+
+def submit_rayjob(server: "Kubernetes", study: str, storage: str, made: "Callable[[int], Manifests]") -> Handed:
+    """Apply a study's RayJob, or find it there.
+
+    Args:
+        server: The namespace.
+        study: The study, as the label of its RayJobs has it.
+        storage: Where it lies.
+        made: The study's manifests, by the number of its RayJob.
+
+    Raises:
+        ClusterError: The server refuses.
+    """
+    for _ in range(_TRIES):
+        if (going := server.at_work(study, storage)) is not None:
+            return Handed(going, attached=True)
+        manifests = made(_next(each["metadata"]["name"] for each in server.jobs(study)))
+        if server.apply(manifests):
+            return Handed(manifests.job["metadata"]["name"], attached=False)
+    raise _crowded(study, "Kubernetes")
 
 
 def exit_code(ended: Submission) -> int:
@@ -95,6 +119,10 @@ def exit_code(ended: Submission) -> int:
     )
 
 
-def _next(known: Sequence[Submission]) -> int:
-    numbers = (each.name.rpartition("-")[2] for each in known)
+def _crowded(study: str, where: str) -> ClusterError:
+    return ClusterError(f"Others submit the study {study!r} to {where} at the same time, again and again; try later.")
+
+
+def _next(names: Iterable[str]) -> int:
+    numbers = (name.rpartition("-")[2] for name in names)
     return max((int(number) for number in numbers if number.isdigit()), default=0) + 1

@@ -13,7 +13,8 @@ import yaml
 import tune_jobs
 from pipeline.cluster import following
 from pipeline.cluster.following import Kubernetes
-from pipeline.cluster.rayjob import study_manifests
+from pipeline.cluster.rayjob import STORAGE_ANNOTATION, Manifests, study_manifests
+from pipeline.cluster.submitting import Handed, submit_rayjob
 from pipeline.errors import ClusterError
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
@@ -293,6 +294,19 @@ def test_a_rayjob_whose_file_is_refused_does_not_stay(server, tmp_path):
     with pytest.raises(ClusterError, match=r"ConfigMap of the job file: data: Invalid value"):
         Kubernetes(None, "tunepipe").apply(made)
     assert server.deleted == [f"{RAYJOBS}/beale-1"]
+
+
+def test_two_submissions_at_once_make_one_rayjob(server):
+    """Whose name is taken between looking and creating attaches to the other one."""
+    other = rayjob("Running", "beale-1")
+    other["metadata"]["annotations"] = {STORAGE_ANNOTATION: "/studies"}
+    server.answers[RAYJOBS] = [{"items": []}, {"items": []}, {"items": [other]}]
+    server.refused[RAYJOBS] = (409, 'rayjobs.ray.io "beale-1" already exists')
+
+    def made(number: int) -> Manifests:
+        return study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [], number=number)
+
+    assert submit_rayjob(Kubernetes(None, "tunepipe"), "beale", "/studies", made) == Handed("beale-1", attached=True)
 
 
 def test_a_study_of_the_same_name_elsewhere_is_another_one(server):
