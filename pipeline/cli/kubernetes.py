@@ -1,6 +1,8 @@
 """`tunepipe submit --kubernetes`: the plan, the RayJob, and what becomes of it; and `stop --kubernetes`."""
 
 import json
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipeline.cli.options import note
+from pipeline.errors import Fault, InvalidJob
 from pipeline.legible import legible_output
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from pipeline.study import TuneJob
 
 __all__ = ["Target", "stop_rayjob", "submit_rayjob"]
+
+_NAMESPACE = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,9 @@ class Target:
         overlay: A name, or a folder.
         wait_pods: Seconds for which pods that find no node are waited for.
         to: The folder that gets results from a volume.
+
+    Raises:
+        InvalidJob: A namespace or an image that no server takes, or no number of seconds.
     """
 
     context: str | None
@@ -37,6 +45,18 @@ class Target:
     overlay: str
     wait_pods: float
     to: Path
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.namespace is not None and not re.fullmatch(_NAMESPACE, self.namespace):
+            allowed = "must be lower-case letters, digits and '-', 63 at most, as namespaces are called"
+            faults.append(Fault("--namespace", self.namespace, allowed))
+        if self.image is not None and not re.fullmatch(r"[^\s]+", self.image):
+            faults.append(Fault("--image", self.image, "must be an image's name, as in tunepipe:cpu"))
+        if not (math.isfinite(self.wait_pods) and self.wait_pods >= 0):
+            faults.append(Fault("--wait-pods", self.wait_pods, "must be a number of seconds, 0 or more"))
+        if faults:
+            raise InvalidJob("the command line", faults)
 
 
 def submit_rayjob(
