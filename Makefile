@@ -45,6 +45,7 @@ testbed-down: .venv/dev.stamp   ## end it: nothing of it is left but what was bu
 
 ONLY ?=
 test-kubernetes: .venv/dev.stamp ## studies in a real Kubernetes, as root on Debian with Go; ends with a table; ONLY='-m core'
+	$(BIN)/python -m tests.kubernetes.testbed build
 	$(BIN)/pytest tests/kubernetes --timeout=1200 $(ONLY)
 
 KILLS ?= 30

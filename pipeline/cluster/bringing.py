@@ -1,26 +1,29 @@
-"""A study brought from a cluster's volume to this machine, by a pod that mounts the volume and lives for minutes."""
+"""A study brought from a cluster's volume to this machine, by a pod that mounts the volume and lives for that."""
 
+import contextlib
 import shutil
 import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 from kubernetes import client
+from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 from kubernetes.stream.ws_client import ERROR_CHANNEL
 
+from pipeline.cluster.hindrances import hopeless, unscheduled
 from pipeline.errors import ClusterError
 from pipeline.study import layout
 
 __all__ = ["bring", "volume_of"]
 
-_LIVES_SECONDS = 600
+_LIVES_SECONDS = 3600
+"""So long the largest study may take to copy; whoever is cut off leaves the pod asleep until then, at most."""
 _STARTS_SECONDS = 120.0
 _ANSWER_SECONDS = 60.0
 _POLL_SECONDS = 1.0
@@ -37,8 +40,8 @@ def volume_of(rayjob: Mapping[str, Any], storage: str) -> tuple[dict[str, Any], 
         A volume of a pod, and where it is mounted; None where the storage is no volume's: an object store.
     """
     head = rayjob["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
-    volumes = {each["name"]: each for each in head["volumes"] if "persistentVolumeClaim" in each}
-    for mount in head["containers"][0]["volumeMounts"]:
+    volumes = {each["name"]: each for each in head.get("volumes", []) if "persistentVolumeClaim" in each}
+    for mount in head["containers"][0].get("volumeMounts", []):
         if mount["name"] in volumes and PurePosixPath(storage).is_relative_to(mount["mountPath"]):
             return volumes[mount["name"]], str(mount["mountPath"])
     return None
@@ -72,12 +75,17 @@ def bring(core: client.CoreV1Api, rayjob: Mapping[str, Any], study: str, storage
         return _put(Path(scratch, "study", study), to / study)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _reader(
     core: client.CoreV1Api, rayjob: Mapping[str, Any], volume: Mapping[str, Any], place: str
 ) -> Iterator[Mapping[str, Any]]:
     """A pod that can read the volume, and do nothing else."""
     metadata = rayjob["metadata"]
+    if "submitterPodTemplate" not in rayjob["spec"]:
+        raise ClusterError(
+            f"The RayJob {metadata['name']!r} has no submitterPodTemplate, of which the pod is made that brings the "
+            "results. The study has ended, and lies on the volume whole; the component `study` has such a template."
+        )
     spec = deepcopy(rayjob["spec"]["submitterPodTemplate"]["spec"])
     claim = {**volume["persistentVolumeClaim"], "readOnly": True}
     container = {**spec["containers"][0], "name": "reader", "command": ["sleep", str(_LIVES_SECONDS)]}
@@ -105,16 +113,19 @@ def _reader(
     name = made["metadata"]["name"]
     try:
         end = time.monotonic() + _STARTS_SECONDS
-        while (phase := core.read_namespaced_pod(name, metadata["namespace"]).status.phase) != "Running":
-            if phase in ("Failed", "Succeeded") or time.monotonic() > end:
+        while (reader := core.read_namespaced_pod(name, metadata["namespace"])).status.phase != "Running":
+            if reader.status.phase in ("Failed", "Succeeded") or time.monotonic() > end:
+                why = hopeless(rayjob, [reader], []) or unscheduled(reader) or f"it is {reader.status.phase}"
                 raise ClusterError(
-                    f"The pod {name}, which brings the results from the volume, did not start ({phase}). The study has "
+                    f"The pod {name}, which brings the results from the volume, did not start: {why}. The study has "
                     "ended, and lies there whole: submitted again, it only brings its results."
                 )
             time.sleep(_POLL_SECONDS)
         yield made
     finally:
-        core.delete_namespaced_pod(name, metadata["namespace"])
+        # Its owner, or its own deadline, takes it away where this does not.
+        with contextlib.suppress(ApiException):
+            core.delete_namespaced_pod(name, metadata["namespace"])
 
 
 def _read(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: str, archive: Path) -> None:

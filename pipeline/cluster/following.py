@@ -253,8 +253,11 @@ class Kubernetes:
                 continue
             with asked(self._namespace, "read logs"):
                 text = self._log(pod.metadata.name)
-            if new := text[printed.get(pod.metadata.name, 0) :]:
-                printed[pod.metadata.name] = len(text)
+            already = printed.get(pod.metadata.name, 0)
+            # A kubelet begins a new file where a log has grown large, and shows only that one.
+            new = text[already:] if len(text) >= already else text
+            printed[pod.metadata.name] = len(text)
+            if new:
                 yield new
 
     def _log(self, pod: str) -> str:

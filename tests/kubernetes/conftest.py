@@ -1,39 +1,58 @@
 """The test bed for all tests here, and the table at their end."""
 
-import os
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.kubernetes.testbed.__main__ import up
 from tests.kubernetes.testbed.build import missing
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.kubernetes.testbed.place import KUBECONFIG, SHARE
-from tests.kubernetes.testbed.room import is_up, leave
-from tests.kubernetes.user import NAMESPACE, OVERLAY, objects, until
+from tests.kubernetes.testbed.images import archives
+from tests.kubernetes.testbed.nodes import load
+from tests.kubernetes.testbed.place import SHARE
+from tests.kubernetes.testbed.room import is_up, leave, remains
+from tests.kubernetes.user import NAMESPACE, OVERLAY, Following, become_submitter, objects, until
 
 _TRIED: list[tuple[str, float, str]] = []
 
 
 @pytest.fixture(scope="session")
 def bed() -> Iterator[None]:
-    """A test bed: the one that is up, or one for the session; elsewhere it is said what is missing."""
+    """A test bed: the one that is up, with the image of now, or one for the session, of which nothing is left."""
     if (why := missing()) is not None:
-        pytest.skip(why)
+        pytest.exit(why, returncode=2)
     begun = not is_up()
-    if begun:
-        up()
-    os.environ["KUBECONFIG"] = str(KUBECONFIG)
+    with _tried("The test bed comes up."):
+        if begun:
+            up()
+        else:
+            load(archives())
     yield
     if begun:
-        leave()
+        with _tried("It ends, and nothing of it is left."):
+            leave()
+            assert remains() == []
 
 
 @pytest.fixture(scope="session")
 def foundation(bed) -> None:
-    """The overlay's namespace, with all that its foundation makes."""
+    """The overlay's namespace, with all that its foundation makes; who submits has the rights that it gives."""
     kubectl("apply", "--server-side", "-k", str(OVERLAY / "foundation"))
+    become_submitter()
+
+
+@contextmanager
+def _tried(sentence: str) -> Iterator[None]:
+    began = time.monotonic()
+    outcome = "failed"
+    try:
+        yield
+        outcome = "passed"
+    finally:
+        _TRIED.append((sentence, time.monotonic() - began, outcome))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -54,9 +73,16 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture
 def gone(foundation) -> Iterator[None]:
-    """What a test has left is deleted after it: its RayJobs, their pods, and what they have written."""
+    """What a test has left is deleted after it: its commands, its RayJobs, and what they have written."""
     yield
+    Following.end_all()
     kubectl("delete", "rayjob", "--all", "-n", NAMESPACE)
-    until(lambda: not objects("pods"))
+    until(
+        "the operator to end all pods",
+        lambda: all(each["metadata"].get("deletionTimestamp") for each in objects("pods")),
+    )
+    # Nobody waits any more for what they have to say at their end.
+    kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--grace-period=1")
+    until("the end of all pods", lambda: not objects("pods"))
     for study in SHARE.iterdir():
         shutil.rmtree(study)

@@ -114,7 +114,8 @@ def allowed(namespace: str, account: str) -> set[tuple[str, str]]:
         name, _, below = kind.partition("/")
         resource, _, group = name.partition(".")
         what = {"verb": verb, "resource": resource, "group": group, "subresource": below, "namespace": namespace}
-        who = {"user": f"system:serviceaccount:{NAMESPACE}:{account}", "groups": ["system:serviceaccounts"]}
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}", "system:authenticated"]
+        who = {"user": f"system:serviceaccount:{NAMESPACE}:{account}", "groups": groups}
         reviews.append(
             {
                 "apiVersion": "authorization.k8s.io/v1",

@@ -1,16 +1,19 @@
 """What keeps a study from starting is told within a minute, in our words, with exit code 2."""
 
+from pathlib import Path
+
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.operator import start_operator
+from tests.kubernetes.testbed.place import KUBECONFIG
 from tests.kubernetes.testbed.room import stop
-from tests.kubernetes.user import NAMESPACE, submit
+from tests.kubernetes.user import NAMESPACE, SUBMITTER, submit
 
 STUDY = ("beale", "--gpus-per-trial", "1", "--trials", "2", "--workers", "1")
 
 
-def refused(where, *words: str) -> str:
+def refused(where, *words: str, kubeconfig: Path = SUBMITTER) -> str:
     """What submit says that ends with exit code 2."""
-    code, told = submit(where, *STUDY, *words)
+    code, told = submit(where, *STUDY, *words, kubeconfig=kubeconfig)
     assert code == 2, told
     assert "Traceback" not in told
     return told
@@ -22,8 +25,9 @@ def test_an_image_that_nobody_has(gone, tmp_path):
 
 
 def test_a_namespace_that_is_missing(foundation, tmp_path):
-    """A namespace that is not there: how it is made."""
-    assert "there is no namespace 'nowhere'" in refused(tmp_path, "--namespace", "nowhere")
+    """A namespace that is not there: how it is made. Who may look at one namespace only is told so instead."""
+    assert "The role tunepipe-submitter" in refused(tmp_path, "--namespace", "nowhere")
+    assert "there is no namespace 'nowhere'" in refused(tmp_path, "--namespace", "nowhere", kubeconfig=KUBECONFIG)
 
 
 def test_a_namespace_that_forbids_its_pods(gone, tmp_path):

@@ -1,6 +1,7 @@
 """What a person does at a terminal: `tunepipe submit --kubernetes`, and looking at it with kubectl."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -8,17 +9,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import yaml
 
 from tests.kubernetes.testbed.control_plane import KUBECTL, kubectl
 from tests.kubernetes.testbed.images import IMAGE
+from tests.kubernetes.testbed.place import BED, KUBECONFIG
+from tests.kubernetes.testbed.room import call
 
 __all__ = [
     "HEAD",
     "NAMESPACE",
     "OVERLAY",
+    "SUBMITTER",
     "WORKERS",
     "Following",
+    "become_submitter",
     "forwarded",
     "objects",
     "running",
@@ -30,53 +37,86 @@ __all__ = [
 OVERLAY = Path(__file__).with_name("overlay")
 NAMESPACE = "tunepipe"
 _TUNEPIPE = (sys.executable, "-m", "pipeline.cli.app")
+SUBMITTER = BED / "submitter.kubeconfig"
+_LONGEST_SECONDS = 900.0
 WORKERS = "ray.io/group=gpu-l4"
 HEAD = "ray.io/node-type=head"
 
 
 class Following:
-    """`tunepipe submit`, which follows its study, as a process.
+    """`tunepipe submit`, which follows its study, as a process with the submitter's rights.
 
     Args:
         where: The folder it is called in; results are brought to its `studies`.
         words: More of the command line; with an `--address`, a Ray cluster's, it is no RayJob.
+        kubeconfig: Another one.
     """
 
-    def __init__(self, where: Path, *words: str) -> None:
+    _begun: ClassVar[list[subprocess.Popen[bytes]]] = []
+
+    def __init__(self, where: Path, *words: str, kubeconfig: Path = SUBMITTER) -> None:
         self._told = where / f"told-{time.monotonic_ns()}.txt"
         command = [*_TUNEPIPE, "submit", *words, "--storage", "/studies"]
         if "--address" not in words:
             command += ["--kubernetes"]
             command += [] if "--overlay" in words else ["--overlay", str(OVERLAY)]
             command += [] if "--image" in words else ["--image", IMAGE]
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
         with self._told.open("wb") as file:
-            self.process = subprocess.Popen(command, cwd=where, stdout=file, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(command, cwd=where, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        self._begun.append(self.process)
 
     @property
     def told(self) -> str:
         """What it has printed."""
         return self._told.read_text()
 
-    def until(self, condition: Callable[[], bool]) -> None:
+    def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Look until something holds; fail at once where the command has ended."""
-        while not condition():
-            assert self.process.poll() is None, self.told
-            time.sleep(0.5)
+
+        def holds() -> bool:
+            assert self.process.poll() is None, f"ended before {what}: {self.told}"
+            return condition()
+
+        try:
+            until(what, holds, _LONGEST_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.told}") from None
 
     def ended(self) -> int:
         """Its exit code, once it has ended."""
-        return self.process.wait()
+        try:
+            return self.process.wait(_LONGEST_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it never ended: {self.told}") from None
+
+    @classmethod
+    def end_all(cls) -> None:
+        """End those that a test has left."""
+        while cls._begun:
+            process = cls._begun.pop()
+            process.kill()
+            process.wait()
 
 
-def submit(where: Path, *words: str) -> tuple[int, str]:
+def submit(where: Path, *words: str, kubeconfig: Path = SUBMITTER) -> tuple[int, str]:
     """Submit a study and follow it to its end; the exit code, and what was told."""
-    following = Following(where, *words)
+    following = Following(where, *words, kubeconfig=kubeconfig)
     return following.ended(), following.told
 
 
+def become_submitter() -> None:
+    """Make the kubeconfig of the service account that may submit, and do no more."""
+    token = kubectl("create", "token", "tunepipe-submitter", "-n", NAMESPACE, "--duration=6h").strip()
+    known = yaml.safe_load(KUBECONFIG.read_text())
+    known["users"] = [{"name": known["users"][0]["name"], "user": {"token": token}}]
+    SUBMITTER.touch(0o600)
+    SUBMITTER.write_text(yaml.safe_dump(known))
+
+
 def tunepipe(*words: str) -> str:
-    """Call another command; what it prints, once it has ended well."""
-    return subprocess.run([*_TUNEPIPE, *words], capture_output=True, text=True, check=True).stdout
+    """Call another command, with the submitter's rights; what it prints, once it has ended well."""
+    return call(*_TUNEPIPE, *words, environment={"KUBECONFIG": str(SUBMITTER)})
 
 
 def objects(kind: str, labels: str = "") -> list[dict[str, Any]]:
@@ -95,16 +135,18 @@ def forwarded(service: str, port: int) -> Iterator[str]:
     """A port of a service, on this machine: its address."""
     command = [*KUBECTL, "port-forward", "-n", NAMESPACE, f"service/{service}", f":{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
-        assert found is not None
-        yield f"http://{found[0]}"
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            found = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
+            assert found is not None, "the port was not forwarded"
+            yield f"http://{found[0]}"
+        finally:
+            process.terminate()
 
 
-def until(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Look until something holds."""
+def until(what: str, condition: Callable[[], bool], seconds: float = 180) -> None:
+    """Look until something holds; fail after so long, saying what was waited for."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it never came"
+        assert time.monotonic() < end, f"it never came to this: {what}"
         time.sleep(0.5)

@@ -1,52 +1,71 @@
-"""`python -m tests.kubernetes.testbed up` and `down`."""
+"""`python -m tests.kubernetes.testbed build`, `up` and `down`."""
 
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.kubernetes.testbed.build import build
 from tests.kubernetes.testbed.control_plane import start_control_plane
 from tests.kubernetes.testbed.images import IMAGE, archives
-from tests.kubernetes.testbed.network import lay_bridge, start_services
+from tests.kubernetes.testbed.network import enforce_policies, lay_bridge, start_services
 from tests.kubernetes.testbed.nodes import NODES, load, start_containers, start_kubelet
 from tests.kubernetes.testbed.operator import start_operator
 from tests.kubernetes.testbed.place import KUBECONFIG
-from tests.kubernetes.testbed.room import Failed, enter, leave
+from tests.kubernetes.testbed.room import Failed, enter, leave, must_be_free, remains
 from tests.kubernetes.testbed.volume import make_volume
+
+
+def make() -> list[Path]:
+    """Build what is missing; archives of the images."""
+    with _told("programs"):
+        build()
+    with _told("images"):
+        return archives()
 
 
 def up() -> None:
     """Build what is missing, and start all of it."""
-    with _told("programs"):
-        build()
-    with _told("images"):
-        images = archives()
+    must_be_free()
+    images = make()
     try:
         with _told("room and bridge"):
             enter()
             lay_bridge()
         with _told("control plane"):
             start_control_plane()
-        with _told("containers, and their images"), ThreadPoolExecutor(2) as both:
+        with _told("containers, and their images"):
             for node in NODES:
                 start_containers(node)
-            for image in images:
-                list(both.map(lambda node, image=image: load(node, image), NODES))
+            load(images)
         with _told("nodes"):
             for node in NODES:
                 start_kubelet(node)
-        with _told("services and names"):
+        with _told("services, names, and policies"):
             start_services()
+            enforce_policies()
         with _told("KubeRay, the volume"):
             make_volume()
             start_operator()
     except BaseException:
         leave()
         raise
+    submit = "submit tests/kubernetes/counted.py --storage /studies --gpus-per-trial 1 --workers 2"
     print(f"export KUBECONFIG={KUBECONFIG}")
-    print(f"tunepipe submit JOB --kubernetes --overlay tests/kubernetes/overlay --image {IMAGE} --storage /studies")
+    print(".venv/bin/kubectl apply --server-side -k tests/kubernetes/overlay/foundation")
+    print(f".venv/bin/tunepipe {submit} --kubernetes --overlay tests/kubernetes/overlay --image {IMAGE}")
+
+
+def down() -> None:
+    """End it.
+
+    Raises:
+        Failed: Something of it is still there.
+    """
+    leave()
+    if found := remains():
+        raise Failed(f"Of the test bed there is still: {'; '.join(found)}.")
 
 
 @contextmanager
@@ -59,9 +78,9 @@ def _told(what: str) -> Iterator[None]:
 
 def main() -> int:
     """Do what the command line says; 1 where it failed."""
-    commands = {"up": up, "down": leave}
+    commands = {"build": make, "up": up, "down": down}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
-        print("python -m tests.kubernetes.testbed up | down", file=sys.stderr)
+        print("python -m tests.kubernetes.testbed build | up | down", file=sys.stderr)
         return 2
     try:
         commands[sys.argv[1]]()

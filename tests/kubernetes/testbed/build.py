@@ -19,6 +19,7 @@ _PACKAGES = {
     "runc": "runc",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "iptables": "iptables",
+    "ipset": "ipset",
     "conntrack": "conntrack",
     "podman": "podman",
     "debootstrap": "debootstrap",
@@ -63,6 +64,7 @@ def build() -> None:
         _go("kubernetes", name, f"k8s.io/kubernetes/cmd/{name}", linked)
     _go("operator", "ray-operator", "github.com/ray-project/kuberay/ray-operator", "-s -w")
     _go("dns", "coredns", ".", "-s -w")
+    _go("policies", "kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "-s -w")
 
 
 def module_folder(of: str, module: str) -> Path:

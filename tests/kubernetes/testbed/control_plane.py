@@ -71,7 +71,7 @@ def start_control_plane() -> None:
         f"--service-account-private-key-file={FOLDER}/accounts.key",
         f"--root-ca-file={AUTHORITY}",
         "--leader-elect=false",
-        # Pods of a node that is away are given up in seconds, not in minutes.
+        # A node that says nothing is taken for away in seconds, not in minutes.
         "--node-monitor-grace-period=20s",
         ready=lambda: answers("https://127.0.0.1:10257/healthz"),
     )

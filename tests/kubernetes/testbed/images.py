@@ -14,11 +14,11 @@ IMAGE = "localhost/tunepipe:cpu"
 NAMES = ("docker.io/library/tunepipe:cpu", "docker.io/library/tunepipe:gpu")
 """What the overlays' images are called in full; the CPU's takes the GPU's place."""
 
-_BASE = "localhost/tunepipe-testbed-base:1"
 _PAUSE = "localhost/pause:1"
 _PROJECT = HERE.parents[2]
 _INGREDIENTS = (
     "Dockerfile",
+    "LICENSE",
     ".dockerignore",
     "pyproject.toml",
     "README.md",
@@ -29,6 +29,7 @@ _INGREDIENTS = (
 )
 _RELEASE = "bookworm"
 _PACKAGES = "python3,python3-venv,ca-certificates"
+_BASE = f"localhost/tunepipe-testbed-base:{hashlib.sha256(f'{_RELEASE} {_PACKAGES}'.encode()).hexdigest()[:12]}"
 
 
 def archives() -> list[Path]:

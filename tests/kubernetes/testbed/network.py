@@ -1,4 +1,4 @@
-"""A bridge for pods, names for services, and the rules that lead a service's address to its pods."""
+"""A bridge for pods, names for services, rules that lead a service to its pods, and rules of who may reach whom."""
 
 import json
 
@@ -7,14 +7,13 @@ from tests.kubernetes.testbed.control_plane import answers
 from tests.kubernetes.testbed.place import BED, BIN, Addresses
 from tests.kubernetes.testbed.room import call, inside, start
 
-__all__ = ["lay_bridge", "start_services"]
+__all__ = ["enforce_policies", "lay_bridge", "start_services"]
 
 
 def lay_bridge() -> None:
-    """Make the bridge, with the addresses of both nodes, and tell containerd's plugins of it."""
+    """Make the bridge, with the nodes' address, and tell containerd's plugins of it."""
     call(*inside("ip", "link", "add", "pods", "type", "bridge"))
-    for address in (Addresses.BRIDGE, Addresses.GPU_NODE):
-        call(*inside("ip", "address", "add", f"{address}/24", "dev", "pods"))
+    call(*inside("ip", "address", "add", f"{Addresses.BRIDGE}/24", "dev", "pods"))
     call(*inside("ip", "link", "set", "pods", "up"))
     ranges = [[{"subnet": Addresses.PODS, "rangeStart": "10.244.0.10", "rangeEnd": "10.244.0.240"}]]
     plugin = {
@@ -54,3 +53,20 @@ def start_services() -> None:
 """
     )
     start("dns", f"{BIN}/coredns", "-conf", str(configuration), ready=lambda: answers("http://127.0.0.1:8181/ready"))
+
+
+def enforce_policies() -> None:
+    """Start kube-router, of which only the part that enforces NetworkPolicies is used."""
+    # What goes from port to port of the bridge, too, is for the firewall to see.
+    call(*inside("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1"))
+    start(
+        "policies",
+        f"{BIN}/kube-router",
+        f"--kubeconfig={kubeconfig('policies', 'policies', 'system:masters')}",
+        "--hostname-override=cpu",
+        "--run-firewall=true",
+        "--run-router=false",
+        "--run-service-proxy=false",
+        f"--service-cluster-ip-range={Addresses.SERVICES}",
+        ready=lambda: answers("http://127.0.0.1:20244/healthz"),
+    )

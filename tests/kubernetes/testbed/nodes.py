@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from tests.kubernetes.testbed.certificates import AUTHORITY, kubeconfig
 from tests.kubernetes.testbed.control_plane import answers, kubectl
 from tests.kubernetes.testbed.images import IMAGE, NAMES
 from tests.kubernetes.testbed.place import BED, BIN, Addresses
-from tests.kubernetes.testbed.room import inside, start, wait_for
+from tests.kubernetes.testbed.room import call, inside, start, wait_for
 
 __all__ = ["NODES", "Node", "is_ready", "load", "start_containers", "start_kubelet"]
 
@@ -20,14 +22,12 @@ class Node:
 
     Args:
         name: Its own.
-        address: On the bridge.
-        port: Of its kubelet; the health check listens on the next one.
+        port: Of its kubelet, on the bridge; the health check listens on the next one.
         labels: As a cloud would set them.
         gpus: So many are counted.
     """
 
     name: str
-    address: str
     port: int
     labels: str = ""
     gpus: int = 0
@@ -49,8 +49,8 @@ class Node:
 
 
 NODES = (
-    Node("cpu", Addresses.BRIDGE, 10250),
-    Node("gpu", Addresses.GPU_NODE, 10260, "cloud.google.com/gke-accelerator=nvidia-l4", 2),
+    Node("cpu", 10250),
+    Node("gpu", 10260, "cloud.google.com/gke-accelerator=nvidia-l4", 2),
 )
 
 
@@ -88,12 +88,27 @@ state = "/run/containerd-{node.name}"
     start(f"containerd-{node.name}", "containerd", "-c", str(settings), ready=ready)
 
 
-def load(node: Node, archive: Path) -> None:
-    """Bring an image into a node; the product's under the names that the overlays give it, too."""
+def load(images: Sequence[Path]) -> None:
+    """Bring images into both nodes, unless they have them.
+
+    Args:
+        images: Archives, whose names change with what is in them.
+    """
+    loaded, wanted = BED / "images", " ".join(image.name for image in images)
+    if loaded.is_file() and loaded.read_text() == wanted:
+        return
+    with ThreadPoolExecutor(len(NODES)) as all_nodes:
+        for image in images:
+            list(all_nodes.map(lambda node, image=image: _load(node, image), NODES))
+    loaded.write_text(wanted)
+
+
+def _load(node: Node, image: Path) -> None:
+    """The product's gets the names that the overlays give it, too."""
     images = [*_ctr(node), "-n", "k8s.io", "images"]
-    subprocess.run([*images, "import", str(archive)], capture_output=True, check=True)
-    for name in NAMES if archive.name.startswith("tunepipe") else ():
-        subprocess.run([*images, "tag", "--force", IMAGE, name], capture_output=True, check=True)
+    call(*images, "import", str(image))
+    for name in NAMES if image.name.startswith("tunepipe") else ():
+        call(*images, "tag", "--force", IMAGE, name)
 
 
 def start_kubelet(node: Node) -> None:
@@ -112,7 +127,7 @@ def start_kubelet(node: Node) -> None:
                     "x509": {"clientCAFile": str(AUTHORITY)},
                 },
                 "authorization": {"mode": "Webhook"},
-                "address": node.address,
+                "address": Addresses.BRIDGE,
                 "port": node.port,
                 "healthzPort": node.port + 1,
                 "cgroupDriver": "cgroupfs",
@@ -143,7 +158,7 @@ def start_kubelet(node: Node) -> None:
         f"--config={settings}",
         f"--kubeconfig={_identity(node)}",
         f"--hostname-override={node.name}",
-        f"--node-ip={node.address}",
+        f"--node-ip={Addresses.BRIDGE}",
         f"--root-dir={node.folder}/kubelet",
         f"--cert-dir={node.folder}/pki",
         f"--node-labels={node.labels}",

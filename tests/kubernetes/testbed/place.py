@@ -25,7 +25,8 @@ class Addresses:
     HOST = "10.244.255.1"
     OUTSIDE = "10.244.255.2"
     BRIDGE = "10.244.0.1"
-    GPU_NODE = "10.244.0.250"
+    """Of both nodes, whose ports differ: so one policy engine is enough for the pods of both."""
+
     PODS = "10.244.0.0/24"
     SERVICES = "10.96.0.0/16"
     KUBERNETES = "10.96.0.1"

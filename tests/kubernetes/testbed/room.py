@@ -3,6 +3,7 @@
 So nothing can be left behind, however the test bed ends: no process, no mount, no bridge, no rule of the firewall.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,9 +12,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.kubernetes.testbed.place import BED, KUBECONFIG, Addresses
+from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, Addresses
 
-__all__ = ["Failed", "call", "enter", "inside", "is_up", "leave", "start", "stop", "wait_for"]
+__all__ = [
+    "Failed",
+    "call",
+    "enter",
+    "inside",
+    "is_up",
+    "leave",
+    "must_be_free",
+    "remains",
+    "start",
+    "stop",
+    "wait_for",
+]
 
 _CABLE = ("tunepipe-host", "tunepipe-bed")
 _FIRST = BED / "first.pid"
@@ -25,6 +38,7 @@ _UNSHARE = "unshare --net --mount --propagation private --pid --mount-proc --for
 
 # The first process reaps what loses its parent. Nothing may be written where the machine's own containers are.
 _FIRST_PROCESS = f"""
+set -e
 mount -t tmpfs tmpfs /run
 mkdir -p {BED}/log {BED}/var/cni {BED}/var/log /var/lib/cni
 mount --bind {BED}/var/cni /var/lib/cni
@@ -43,16 +57,19 @@ class Failed(Exception):
     """A part of the test bed did not come up; says which, and the end of its log."""
 
 
-def enter() -> None:
-    """Make the room, with one cable to this machine.
+def must_be_free() -> None:
+    """Look before anything is built or begun.
 
     Raises:
-        Failed: There is one already, or this is not root.
+        Failed: There is a test bed already.
     """
-    if os.geteuid() != 0:
-        raise Failed("The test bed makes namespaces and containers: call it as root.")
     if is_up():
-        raise Failed(f"There is a test bed already: KUBECONFIG={BED}/admin.kubeconfig. `make testbed-down` ends it.")
+        raise Failed(f"There is a test bed already: KUBECONFIG={KUBECONFIG}. `make testbed-down` ends it.")
+
+
+def enter() -> None:
+    """Make the room, with one cable to this machine, in place of what is left of an earlier one."""
+    must_be_free()
     leave()
     BED.mkdir(parents=True)
     for name in _HOST_SETTINGS:
@@ -80,12 +97,26 @@ def leave() -> None:
     if (first := _first()) is not None:
         os.kill(first, signal.SIGKILL)
         wait_for("the end of the room", lambda: not Path(f"/proc/{first}").exists(), 60, BED / "room.log")
-    for controller in _CGROUPS.iterdir() if _CGROUPS.is_dir() else ():
-        for top in controller.glob("tunepipe-*") if controller.is_dir() else ():
-            wait_for(f"the cgroup {top}", lambda top=top: _removed(top), 30, BED / "room.log")
     for saved in (path for path in (BED / "settings").rglob("*") if path.is_file()):
         Path("/proc/sys", saved.relative_to(BED / "settings")).write_text(saved.read_text())
+    for top in _cgroups():
+        wait_for(f"the end of the cgroup {top}", lambda top=top: _removed(top), 30, BED / "room.log")
     shutil.rmtree(BED, ignore_errors=True)
+
+
+def remains() -> list[str]:
+    """What of a test bed is there; nothing after `leave`."""
+    links = [line.split(": ")[1] for line in call("ip", "-oneline", "link").splitlines()]
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    found = [f"the link {link}" for link in links if link.partition("@")[0] in _CABLE]
+    found += [f"the mount {mount}" for mount in mounts if Path(mount).is_relative_to(BED)]
+    found += [f"the cgroup {top}" for top in _cgroups()]
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = command.read_bytes().decode(errors="replace").split("\0")
+            if any(str(folder) in word for word in words for folder in (BED, BIN)):
+                found.append(f"the process {command.parent.name}: {' '.join(words)[:120]}")
+    return found
 
 
 def is_up() -> bool:
@@ -180,6 +211,12 @@ def _started(pid: int) -> int | None:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, IndexError):
         return None
+
+
+def _cgroups() -> list[Path]:
+    """Of the nodes: below each controller, or, in version 2, below the only root."""
+    roots = [_CGROUPS, *_CGROUPS.iterdir()] if _CGROUPS.is_dir() else []
+    return [top for root in roots if root.is_dir() for top in root.glob("tunepipe-*")]
 
 
 def _removed(top: Path) -> bool:

@@ -23,7 +23,7 @@ def digits(config):
 
 
 JOB = TuneJob(
-    name="by-hand",
+    name="counted",
     function=digits,
     space={"lr": LogUniform(1e-3, 1e-1)},
     objectives=[Objective("val_accuracy", "max")],

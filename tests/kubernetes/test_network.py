@@ -1,0 +1,165 @@
+"""Who may reach whom, as a policy engine enforces the foundation's NetworkPolicies: pods that try to connect.
+
+KubeRay's operator is a process of the test bed's, on the nodes' address, which every engine lets through: a pod
+with its labels stands in here.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.kubernetes.testbed.control_plane import KUBECTL, kubectl
+from tests.kubernetes.testbed.images import NAMES
+from tests.kubernetes.user import NAMESPACE
+
+DNS, HTTPS, GCS, METRICS, DASHBOARD = 53, 443, 6379, 8080, 8265
+PORTS = (DNS, HTTPS, GCS, METRICS, DASHBOARD)
+SERVER = "kubernetes.default.svc.cluster.local"
+OURS = {"app.kubernetes.io/part-of": "tunepipe"}
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod that listens on all PORTS.
+
+    Args:
+        namespace: Where it is.
+        labels: What policies know it by.
+        node: On which of the two.
+    """
+
+    namespace: str
+    labels: dict[str, str] = field(default_factory=dict)
+    node: str = "cpu"
+
+
+PODS = {
+    "head": Pod(NAMESPACE, {**OURS, "ray.io/node-type": "head"}),
+    "worker": Pod(NAMESPACE, {**OURS, "ray.io/node-type": "worker"}, node="gpu"),
+    "stranger": Pod(NAMESPACE),
+    "operator": Pod("default", {"app.kubernetes.io/name": "kuberay-operator"}),
+    "other": Pod("default", node="gpu"),
+    "prometheus": Pod("monitoring"),
+    "names": Pod("kube-system"),
+}
+LET_THROUGH = [
+    ("worker", "head", GCS),
+    ("worker", "head", DASHBOARD),
+    ("head", "worker", GCS),
+    ("operator", "head", DASHBOARD),
+    ("prometheus", "head", METRICS),
+    ("prometheus", "worker", METRICS),
+    ("head", SERVER, HTTPS),
+    ("worker", "names", DNS),
+    ("stranger", "names", DNS),
+    ("worker", "other", HTTPS),
+    ("operator", "other", GCS),
+]
+REFUSED = [
+    ("stranger", "head", DASHBOARD),
+    ("stranger", "head", GCS),
+    ("stranger", "worker", GCS),
+    ("stranger", SERVER, HTTPS),
+    ("stranger", "other", HTTPS),
+    ("other", "head", DASHBOARD),
+    ("other", "head", METRICS),
+    ("other", "worker", METRICS),
+    ("operator", "head", GCS),
+    ("operator", "worker", DASHBOARD),
+    ("prometheus", "head", DASHBOARD),
+    ("head", "stranger", GCS),
+    ("worker", "other", GCS),
+    ("worker", "other", DASHBOARD),
+    ("worker", "names", GCS),
+]
+
+_LISTEN = f"""
+import asyncio
+async def main():
+    servers = [await asyncio.start_server(lambda _, to: to.close(), port=port) for port in {PORTS}]
+    await asyncio.gather(*(server.serve_forever() for server in servers))
+asyncio.run(main())
+"""
+_CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+
+
+@pytest.fixture(scope="module")
+def addresses(foundation) -> Iterator[dict[str, str]]:
+    """The pods' addresses; the engine has had the time to learn of them."""
+    namespaces = {pod.namespace for pod in PODS.values()}
+    kubectl("create", "namespace", "monitoring")
+    try:
+        kubectl("wait", "--for=create", "serviceaccount/default", "-n", "monitoring", "--timeout=60s")
+        made = [manifest(name, pod) for name, pod in PODS.items()]
+        kubectl("apply", "-f", "-", said=json.dumps({"apiVersion": "v1", "kind": "List", "items": made}))
+        for each in namespaces:
+            kubectl("wait", "--for=condition=Ready", "pod", "-n", each, "-l", "tried=network", "--timeout=120s")
+        found = {
+            name: kubectl("get", "pod", name, "-n", pod.namespace, "-o", "jsonpath={.status.podIP}")
+            for name, pod in PODS.items()
+        }
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not (
+            all(connects(found, *each) for each in LET_THROUGH) and not any(connects(found, *each) for each in REFUSED)
+        ):
+            pass
+        yield found
+    finally:
+        for each in namespaces:
+            kubectl("delete", "pod", "-n", each, "-l", "tried=network", "--grace-period=1")
+        kubectl("delete", "namespace", "monitoring")
+
+
+@pytest.mark.parametrize(("source", "to", "port"), LET_THROUGH)
+def test_what_a_study_needs_is_let_through(addresses, source, to, port):
+    """Head and workers reach each other, the operator the dashboard, Prometheus the metrics, pods names and HTTPS."""
+    assert connects(addresses, source, to, port)
+
+
+@pytest.mark.parametrize(("source", "to", "port"), REFUSED)
+def test_what_nobody_needs_is_refused(addresses, source, to, port):
+    """Nobody else runs code on the head's dashboard, and what users wrote reaches no other pod."""
+    assert not connects(addresses, source, to, port)
+
+
+def connects(addresses: dict[str, str], source: str, to: str, port: int) -> bool:
+    """Whether a connection from one pod to another, or to a name, comes about."""
+    tried = ("python3", "-c", _CONNECT, addresses.get(to, to), str(port))
+    command = [*KUBECTL, "exec", "-n", PODS[source].namespace, source, "--", *tried]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "ConnectionRefusedError" in done.stderr or "TimeoutError" in done.stderr, done.stderr
+    return done.returncode == 0
+
+
+def manifest(name: str, pod: Pod) -> dict[str, object]:
+    """A pod that a restricted namespace takes, ready once it listens."""
+    container = {
+        "name": "listens",
+        "image": NAMES[0],
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-c", _LISTEN],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "1", "memory": "128Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        # It listens on this one last.
+        "readinessProbe": {"tcpSocket": {"port": PORTS[-1]}, "periodSeconds": 1},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": pod.namespace, "labels": {**pod.labels, "tried": "network"}},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "nodeName": pod.node,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 1000,
+                "seccompProfile": {"type": "RuntimeDefault"},
+                "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+            },
+            "containers": [container],
+        },
+    }
