@@ -30,7 +30,7 @@ from tests.kubernetes.user import (
 pytestmark = pytest.mark.usefixtures("gone")
 
 COUNTED = str(Path(__file__).with_name("counted.py"))
-EPOCHS = 70
+EPOCHS = 50
 LASTING = (
     str(Path(__file__).parents[1] / "faults/lasting.py"),
     "--epochs",
@@ -40,7 +40,7 @@ LASTING = (
     "--gpus-per-trial",
     "1",
 )
-"""A study of more than a minute, if nothing happens to it."""
+"""A study of a minute, if nothing happens to it."""
 
 
 @pytest.fixture(scope="module")
