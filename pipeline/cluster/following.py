@@ -19,6 +19,7 @@ from yaml import YAMLError
 from pipeline.cluster.answers import Unanswered, asked
 from pipeline.cluster.bringing import bring
 from pipeline.cluster.hindrances import hopeless, unscheduled, works
+from pipeline.cluster.printed import Printed
 from pipeline.cluster.rayjob import STORAGE_ANNOTATION, STUDY_LABEL, Manifests, study_label
 from pipeline.errors import ClusterError
 
@@ -41,7 +42,7 @@ class _Seen:
     worked: bool = False
     waits: float | None = None
     told: set[str] = field(default_factory=set)
-    printed: dict[str, int] = field(default_factory=dict)
+    printed: dict[str, Printed] = field(default_factory=dict)
 
 
 class Kubernetes:
@@ -246,18 +247,15 @@ class Kubernetes:
             found: list[Any] = self._core.list_namespaced_event(self._namespace, field_selector="type=Warning").items
         return found
 
-    def _printed(self, name: str, printed: dict[str, int]) -> Iterator[str]:
+    def _printed(self, name: str, printed: dict[str, Printed]) -> Iterator[str]:
         """What is new in the logs of the pods that submit; each retry has one of its own."""
         for pod in self._pods(name, {}):
             if pod.status.phase not in ("Running", "Succeeded", "Failed"):
                 continue
             with asked(self._namespace, "read logs"):
                 text = self._log(pod.metadata.name)
-            already = printed.get(pod.metadata.name, 0)
-            # A kubelet begins a new file where a log has grown large, and shows only that one.
-            new = text[already:] if len(text) >= already else text
-            printed[pod.metadata.name] = len(text)
-            if new:
+            told = printed.setdefault(pod.metadata.name, Printed())
+            if new := told.news(text, ended=pod.status.phase != "Running"):
                 yield new
 
     def _log(self, pod: str) -> str:

@@ -296,16 +296,6 @@ def test_a_rayjob_whose_file_is_refused_does_not_stay(server, tmp_path):
     assert server.deleted == [f"{RAYJOBS}/beale-1"]
 
 
-def test_a_log_that_was_begun_anew_is_told_from_its_beginning(server):
-    """A kubelet begins a new file where a log has grown large."""
-    running = {"items": [pod("submitter", "Running")]}
-    server.answers[f"{RAYJOBS}/s-1"] = [*[rayjob("Running")] * 3, rayjob("Complete")]
-    server.answers[f"{CORE}/pods"] = [running]
-    server.answers[f"{CORE}/pods/submitter/log"] = ["one\ntwo\n", "three\n", "three\nfour\n"]
-    told = follow()
-    assert [line for line in told.splitlines() if not line.startswith("[")] == ["one", "two", "three", "four"]
-
-
 def test_two_submissions_at_once_make_one_rayjob(server):
     """Whose name is taken between looking and creating attaches to the other one."""
     other = rayjob("Running", "beale-1")
