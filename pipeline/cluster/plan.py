@@ -69,11 +69,14 @@ class Plan:
     def __str__(self) -> str:
         gpus = sum(group.pods * group.gpus for group in self._used)
         lines = [
-            f"  {group.name}: 0 to {group.pods} pods, {group.trials} trials in each"
-            + (f", {group.gpus:g} GPUs in each" if group.gpus else "")
+            f"  {group.name}: 0 to {group.pods} pod{_s(group.pods)}, {group.trials} trial{_s(group.trials)} in each"
+            + (f", {group.gpus:g} GPU{_s(group.gpus)} in each" if group.gpus else "")
             for group in self._used
         ]
-        head = f"{self.wanted} trials could run at once, {self.workers} will; autoscaling may reach {gpus:g} GPUs"
+        head = (
+            f"{self.wanted} trial{_s(self.wanted)} could run at once, {self.workers} will; "
+            f"autoscaling may reach {gpus:g} GPU{_s(gpus)}"
+        )
         return "\n".join([f"{head}:", *lines, f"  hours: {self._time()}"])
 
     def _time(self) -> str:
@@ -82,6 +85,10 @@ class Plan:
             return f"unknown, until this study has measured an epoch on {' and '.join(unknown)}"
         paces = ", ".join(f"{group.pace:.3g} s on {group.name}" for group in self._used)
         return f"{self.hours:.2g} at most, an epoch being {paces}"
+
+
+def _s(number: float) -> str:
+    return "" if number == 1 else "s"
 
 
 def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], paces: Mapping[str, float] | None = None) -> Plan:
