@@ -76,13 +76,13 @@ def gone(foundation) -> Iterator[None]:
     """What a test has left is deleted after it: its commands, its RayJobs, and what they have written."""
     yield
     Following.end_all()
-    kubectl("delete", "rayjob", "--all", "-n", NAMESPACE)
+    kubectl("delete", "rayjob", "--all", "-n", NAMESPACE, "--wait=false")
     until(
         "the operator to end all pods",
         lambda: all(each["metadata"].get("deletionTimestamp") for each in objects("pods")),
     )
     # Nobody waits any more for what they have to say at their end.
     kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--grace-period=1")
-    until("the end of all pods", lambda: not objects("pods"))
+    until("the end of all pods and RayJobs", lambda: not objects("pods") and not objects("rayjobs"))
     for study in SHARE.iterdir():
         shutil.rmtree(study)
