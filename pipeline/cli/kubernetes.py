@@ -90,11 +90,11 @@ def submit_rayjob(
         typer.echo(json.dumps(objects) if as_json else str(manifests), nl=as_json)
         return 0
     from pipeline.cluster.following import Kubernetes
-    from pipeline.cluster.submitting import submit_rayjob as handed_over
+    from pipeline.cluster.submitting import apply_rayjob
 
     metadata = manifests.job["metadata"]
     server = Kubernetes(target.context, metadata["namespace"])
-    handed = handed_over(server, metadata["labels"][STUDY_LABEL], storage, made)
+    handed = apply_rayjob(server, metadata["labels"][STUDY_LABEL], storage, made)
     name = handed.name
     if handed.attached:
         note(f"The study {tuned.name!r} is at work already as RayJob {name}; its options stand.")

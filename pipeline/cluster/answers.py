@@ -53,5 +53,8 @@ def _why(error: ApiException, namespace: str) -> str:
     if error.status == 400 and "unknown field" in text:
         return f"{text}. KubeRay's definitions there are too old for the overlay: update them."
     if error.status == 401 or (error.status == 403 and " cannot " in text):
-        return f"{text}. The role tunepipe-submitter of the overlay's foundation/ allows what is needed."
+        return (
+            f"{text}. Either there is no such namespace, or you lack the role tunepipe-submitter of the overlay's "
+            "foundation/, which allows what is needed."
+        )
     return text

@@ -15,6 +15,8 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 from kubernetes.stream.ws_client import ERROR_CHANNEL
+from urllib3.exceptions import HTTPError
+from websocket import WebSocketException
 
 from pipeline.cluster.hindrances import hopeless, unscheduled
 from pipeline.errors import ClusterError
@@ -114,18 +116,26 @@ def _reader(
     try:
         end = time.monotonic() + _STARTS_SECONDS
         while (reader := core.read_namespaced_pod(name, metadata["namespace"])).status.phase != "Running":
-            if reader.status.phase in ("Failed", "Succeeded") or time.monotonic() > end:
-                why = hopeless(rayjob, [reader], []) or unscheduled(reader) or f"it is {reader.status.phase}"
+            hindered = hopeless(rayjob, [reader], [])
+            if hindered or reader.status.phase in ("Failed", "Succeeded") or time.monotonic() > end:
+                why = hindered or unscheduled(reader) or _last_warning(core, reader) or f"it is {reader.status.phase}"
                 raise ClusterError(
-                    f"The pod {name}, which brings the results from the volume, did not start: {why}. The study has "
-                    "ended, and lies there whole: submitted again, it only brings its results."
+                    f"The pod {name}, which brings the results from the volume, did not start: {why.rstrip('.')}. The "
+                    "study has ended, and lies there whole: submitted again, it only brings its results."
                 )
             time.sleep(_POLL_SECONDS)
         yield made
     finally:
         # Its owner, or its own deadline, takes it away where this does not.
-        with contextlib.suppress(ApiException):
+        with contextlib.suppress(ApiException, HTTPError, OSError):
             core.delete_namespaced_pod(name, metadata["namespace"])
+
+
+def _last_warning(core: client.CoreV1Api, pod: Any) -> str | None:
+    """Why a pod that has a node does not start: a volume that cannot be mounted, for one."""
+    events = core.list_namespaced_event(pod.metadata.namespace, field_selector="type=Warning").items
+    said = [each.message for each in events if each.involved_object.name == pod.metadata.name]
+    return said[-1] if said else None
 
 
 def _read(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: str, archive: Path) -> None:
@@ -136,7 +146,8 @@ def _read(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: s
         stdout=True, stderr=True, stdin=False, tty=False, binary=True, _preload_content=False,
     )  # fmt: skip
     said = b""
-    with archive.open("wb") as file:
+    ended: dict[str, Any] = {}
+    with archive.open("wb") as file, contextlib.suppress(WebSocketException), contextlib.closing(answer):
         while True:
             open_still = answer.is_open()
             answer.update(timeout=_ANSWER_SECONDS)
@@ -144,8 +155,8 @@ def _read(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: s
             said += answer.read_channel(2)
             if not open_still:
                 break
-    # How the command ended; nothing where the connection was lost, or the pod's time was up, before it did.
-    ended = yaml.safe_load(answer.read_channel(ERROR_CHANNEL)) or {}
+        # How the command ended; nothing where the connection was lost, or the pod's time was up, before it did.
+        ended = yaml.safe_load(answer.read_channel(ERROR_CHANNEL)) or {}
     if ended.get("status") != "Success":
         why = said.decode(errors="replace").strip() or ended.get("message") or "the connection was lost"
         raise ClusterError(

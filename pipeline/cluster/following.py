@@ -6,6 +6,7 @@ Written against the API of Kubernetes and KubeRay; see docs/cluster.md for what 
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -20,7 +21,8 @@ from pipeline.cluster.answers import Unanswered, asked
 from pipeline.cluster.bringing import bring
 from pipeline.cluster.hindrances import hopeless, unscheduled, works
 from pipeline.cluster.printed import Printed
-from pipeline.cluster.rayjob import STORAGE_ANNOTATION, STUDY_LABEL, Manifests, study_label
+from pipeline.cluster.rayjob import STUDY_LABEL, Manifests, study_label
+from pipeline.cluster.states import at_work, has_ended, state
 from pipeline.errors import ClusterError
 
 __all__ = ["Kubernetes"]
@@ -30,15 +32,13 @@ _POLL_SECONDS = 2.0
 _SILENT_SECONDS = 45.0
 """An operator that is there has said something about a RayJob by then."""
 
-_ENDED = {"Complete", "Failed", "ValidationFailed"}
-
 
 @dataclass(slots=True)
 class _Seen:
     """What was seen of a RayJob so far; times are of the monotonic clock."""
 
     began: float
-    state: str = ""
+    ended: bool = False
     worked: bool = False
     waits: float | None = None
     told: set[str] = field(default_factory=set)
@@ -71,19 +71,14 @@ class Kubernetes:
         """RayJobs of a study, by its label, the oldest first."""
         return self._list(f"{STUDY_LABEL}={study}")
 
-    def at_work(self, study: str, storage: str | None = None) -> str | None:
-        """The RayJob that is at work on a study; in that storage, where one is named."""
-        going = [each for each in self.jobs(study) if _at_work(each) and storage in (None, _storage(each))]
-        return str(going[-1]["metadata"]["name"]) if going else None
-
     def named(self, named: str) -> str:
         """The RayJob at work that is called so, or whose study is.
 
         Raises:
             ClusterError: There is none.
         """
-        going = [each["metadata"]["name"] for each in self._list() if _at_work(each)]
-        found = named if named in going else self.at_work(study_label(named))
+        going = [each["metadata"]["name"] for each in self._list() if not has_ended(each)]
+        found = named if named in going else at_work(self.jobs(study_label(named)))
         if found is None:
             told = f"At work there are {', '.join(going)}." if going else "None is at work."
             raise ClusterError(
@@ -114,9 +109,10 @@ class Kubernetes:
             try:
                 with asked(self._namespace, "create the ConfigMap of the job file"):
                     self._core.create_namespaced_config_map(self._namespace, {**manifests.file, "metadata": metadata})
-            except ClusterError:
+            except BaseException:
                 # It would wait for the file for ever, and the next submission would attach to it.
-                self.stop(made["metadata"]["name"])
+                with suppress(ClusterError):
+                    self.stop(made["metadata"]["name"])
                 raise
         return True
 
@@ -162,7 +158,7 @@ class Kubernetes:
                     raise
             else:
                 silent = None
-                if seen.state in _ENDED:
+                if seen.ended:
                     return
             time.sleep(_POLL_SECONDS)
 
@@ -191,12 +187,12 @@ class Kubernetes:
             if not seen.worked:
                 raise ClusterError(refused)
             messages.append(refused)
-        for message in [*messages, f"{name}: {_state(job) or 'not taken up yet'}"]:
+        for message in [*messages, f"{name}: {state(job) or 'not taken up yet'}"]:
             if message not in seen.told:
                 seen.told.add(message)
                 yield f"[kubernetes] {message}\n"
         yield from self._printed(name, seen.printed)
-        seen.state = _state(job)
+        seen.ended = has_ended(job)
 
     def exit_code(self, name: str) -> int:
         """How the study ended, as `tunepipe run` says it.
@@ -266,16 +262,3 @@ class Kubernetes:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return ""
-
-
-def _state(job: Mapping[str, Any]) -> str:
-    return str((job.get("status") or {}).get("jobDeploymentStatus") or "")
-
-
-def _storage(job: Mapping[str, Any]) -> str | None:
-    found: str | None = job["metadata"].get("annotations", {}).get(STORAGE_ANNOTATION)
-    return found
-
-
-def _at_work(job: Mapping[str, Any]) -> bool:
-    return _state(job) not in _ENDED

@@ -118,11 +118,11 @@ def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], paces: Mapping[str, 
         name = str(group["groupName"])
         planned.append(GroupPlan(name, pods, trials, gpus, _pace(name, paces or {})))
     if not any(group.trials for group in planned):
-        there = ", ".join(f"{group.name} ({group.gpus:g} GPUs a pod)" for group in planned)
+        there = ", ".join(f"{group.name} ({group.gpus:g} GPU{_s(group.gpus)} a pod)" for group in planned)
         raise ResourcesUnmet(
-            f"A trial of {job.name!r} asks for {need.cpus:g} CPUs and {need.gpus:g} GPUs, and no pod of the overlay "
-            f"has them: {there}. Ask for less with --gpus-per-trial or --set resources.cpus=…, or name another "
-            "--overlay."
+            f"A trial of {job.name!r} asks for {need.cpus:g} CPU{_s(need.cpus)} and {need.gpus:g} GPU{_s(need.gpus)}, "
+            f"and no pod of the overlay has them: {there}. Ask for less with --gpus-per-trial or --set "
+            "resources.cpus=…, or name another --overlay."
         )
     budget, workers = job.budget, int(wanted - left)
     epochs = min(math.ceil(trials_in_all(job) / workers) * budget.epochs, budget.total_epochs or math.inf)

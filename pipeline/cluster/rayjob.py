@@ -17,14 +17,14 @@ import yaml
 
 from pipeline.cluster.paces import paces
 from pipeline.cluster.plan import Plan, plan
+from pipeline.cluster.states import STORAGE_ANNOTATION
 from pipeline.cluster.submitting import DRIVER_ENVIRONMENT
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 
-__all__ = ["STORAGE_ANNOTATION", "STUDY_LABEL", "Manifests", "overlays", "rendered", "study_label", "study_manifests"]
+__all__ = ["STUDY_LABEL", "Manifests", "overlays", "rendered", "study_label", "study_manifests"]
 
 STUDY_LABEL = "tunepipe/study"
-STORAGE_ANNOTATION = "tunepipe/storage"
 _LONGEST = 40
 """KubeRay takes 47 characters; some are left for the number of the submission."""
 
@@ -140,8 +140,9 @@ def study_manifests(
         pods = [cluster["headGroupSpec"], *groups]
         for pod in (each["template"]["spec"] for each in pods):
             items = [{"key": _FILE_KEY, "path": path.name}]
-            pod["volumes"].append({"name": "job", "configMap": {"name": name, "items": items}})
-            pod["containers"][0]["volumeMounts"].append({"name": "job", "mountPath": _FILE_PLACE, "readOnly": True})
+            pod.setdefault("volumes", []).append({"name": "job", "configMap": {"name": name, "items": items}})
+            mounts = pod["containers"][0].setdefault("volumeMounts", [])
+            mounts.append({"name": "job", "mountPath": _FILE_PLACE, "readOnly": True})
     # Nothing is there when the driver starts: autoscaling brings what it asks for.
     words = ["run", named, "--resume", "--storage", storage, *options]
     words += [] if "--workers" in options else ["--workers", str(planned.workers)]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.cluster.jobs_api import ENDED, JobsApi, Submission
 from pipeline.cluster.package import package
+from pipeline.cluster.states import at_work
 from pipeline.errors import ClusterError, Fault, InvalidJob
 
 if TYPE_CHECKING:
     from pipeline.cluster.following import Kubernetes
     from pipeline.cluster.rayjob import Manifests
 
-__all__ = ["DRIVER_ENVIRONMENT", "STOP_SECONDS", "Handed", "everywhere", "exit_code", "submit", "submit_rayjob"]
+__all__ = ["DRIVER_ENVIRONMENT", "STOP_SECONDS", "Handed", "apply_rayjob", "everywhere", "exit_code", "submit"]
 
 STOP_SECONDS = 30
 """What a driver gets to end by itself when it is stopped: an epoch comes to its end, a checkpoint is written."""
@@ -67,9 +68,9 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
     storage = everywhere(storage)
     for _ in range(_TRIES):
         known = [each for each in api.submissions() if each.study == study]
-        at_work = [each for each in known if each.storage == storage and each.state not in ENDED]
-        if at_work:
-            return Handed(at_work[-1].name, attached=True)
+        going = [each for each in known if each.storage == storage and each.state not in ENDED]
+        if going:
+            return Handed(going[-1].name, attached=True)
         code = package(project, job)
         name = f"{study}-{_next(each.name for each in known)}"
         command = ["python", "-m", "pipeline.cli.app", "run", code.job, "--resume", "--storage", storage, *options]
@@ -80,7 +81,7 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
     raise _crowded(study, api.address)
 
 
-def submit_rayjob(server: "Kubernetes", study: str, storage: str, made: "Callable[[int], Manifests]") -> Handed:
+def apply_rayjob(server: "Kubernetes", study: str, storage: str, made: "Callable[[int], Manifests]") -> Handed:
     """Apply a study's RayJob, or find it there.
 
     Args:
@@ -92,12 +93,22 @@ def submit_rayjob(server: "Kubernetes", study: str, storage: str, made: "Callabl
     Raises:
         ClusterError: The server refuses.
     """
+    taken = None
     for _ in range(_TRIES):
-        if (going := server.at_work(study, storage)) is not None:
+        # One look for both: whoever comes between two of them would be neither attached to nor in the way.
+        jobs = server.jobs(study)
+        if (going := at_work(jobs, storage)) is not None:
             return Handed(going, attached=True)
-        manifests = made(_next(each["metadata"]["name"] for each in server.jobs(study)))
+        manifests = made(_next(each["metadata"]["name"] for each in jobs))
+        name = str(manifests.job["metadata"]["name"])
+        if name == taken:
+            raise ClusterError(
+                f"There is a RayJob {name!r} already, which is no study's of tunepipe. Delete it, or give the study "
+                "another --name."
+            )
         if server.apply(manifests):
-            return Handed(manifests.job["metadata"]["name"], attached=False)
+            return Handed(name, attached=False)
+        taken = name
     raise _crowded(study, "Kubernetes")
 
 

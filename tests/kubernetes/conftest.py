@@ -76,7 +76,7 @@ def gone(foundation) -> Iterator[None]:
     """What a test has left is deleted after it: its commands, its RayJobs, and what they have written."""
     yield
     Following.end_all()
-    kubectl("delete", "rayjob", "--all", "-n", NAMESPACE, "--wait=false")
+    kubectl("delete", "rayjob,raycluster", "--all", "-n", NAMESPACE, "--wait=false")
     until(
         "the operator to end all pods",
         lambda: all(each["metadata"].get("deletionTimestamp") for each in objects("pods")),

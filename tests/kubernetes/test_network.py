@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,11 @@ from tests.kubernetes.testbed.control_plane import KUBECTL, kubectl
 from tests.kubernetes.testbed.images import NAMES
 from tests.kubernetes.user import NAMESPACE
 
+pytestmark = pytest.mark.core
+
 DNS, HTTPS, GCS, METRICS, DASHBOARD = 53, 443, 6379, 8080, 8265
 PORTS = (DNS, HTTPS, GCS, METRICS, DASHBOARD)
+MONITORING = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}
 SERVER = "kubernetes.default.svc.cluster.local"
 OURS = {"app.kubernetes.io/part-of": "tunepipe"}
 
@@ -41,11 +45,20 @@ PODS = {
     "head": Pod(NAMESPACE, {**OURS, "ray.io/node-type": "head"}),
     "worker": Pod(NAMESPACE, {**OURS, "ray.io/node-type": "worker"}, node="gpu"),
     "stranger": Pod(NAMESPACE),
+    "talker": Pod(NAMESPACE, {"may": "talk"}),
     "operator": Pod("default", {"app.kubernetes.io/name": "kuberay-operator"}),
     "other": Pod("default", node="gpu"),
     "prometheus": Pod("monitoring"),
     "names": Pod("kube-system"),
 }
+TALK = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "talk", "namespace": NAMESPACE},
+    "spec": {"podSelector": {"matchLabels": {"may": "talk"}}, "policyTypes": ["Egress"], "egress": [{}]},
+}
+"""Lets one pod reach whomever lets it in: what it does not reach has refused it."""
+
 LET_THROUGH = [
     ("worker", "head", GCS),
     ("worker", "head", DASHBOARD),
@@ -58,20 +71,23 @@ LET_THROUGH = [
     ("stranger", "names", DNS),
     ("worker", "other", HTTPS),
     ("operator", "other", GCS),
+    ("talker", "other", GCS),
+    ("talker", SERVER, HTTPS),
 ]
 REFUSED = [
-    ("stranger", "head", DASHBOARD),
-    ("stranger", "head", GCS),
-    ("stranger", "worker", GCS),
+    ("talker", "head", DASHBOARD),
+    ("talker", "head", GCS),
+    ("talker", "head", METRICS),
+    ("talker", "worker", GCS),
     ("stranger", SERVER, HTTPS),
     ("stranger", "other", HTTPS),
     ("other", "head", DASHBOARD),
     ("other", "head", METRICS),
+    ("other", "head", GCS),
     ("other", "worker", METRICS),
     ("operator", "head", GCS),
     ("operator", "worker", DASHBOARD),
     ("prometheus", "head", DASHBOARD),
-    ("head", "stranger", GCS),
     ("worker", "other", GCS),
     ("worker", "other", DASHBOARD),
     ("worker", "names", GCS),
@@ -80,21 +96,33 @@ REFUSED = [
 _LISTEN = f"""
 import asyncio
 async def main():
+    class Echo(asyncio.DatagramProtocol):
+        def connection_made(self, transport): self.transport = transport
+        def datagram_received(self, data, sender): self.transport.sendto(data, sender)
+    await asyncio.get_running_loop().create_datagram_endpoint(Echo, ("0.0.0.0", {DNS}))
     servers = [await asyncio.start_server(lambda _, to: to.close(), port=port) for port in {PORTS}]
     await asyncio.gather(*(server.serve_forever() for server in servers))
 asyncio.run(main())
 """
 _CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+_ASK = """
+import socket, sys
+asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asked.settimeout(3)
+asked.connect((sys.argv[1], int(sys.argv[2])))
+asked.send(b"?")
+asked.recv(1)
+"""
 
 
 @pytest.fixture(scope="module")
 def addresses(foundation) -> Iterator[dict[str, str]]:
     """The pods' addresses; the engine has had the time to learn of them."""
     namespaces = {pod.namespace for pod in PODS.values()}
-    kubectl("create", "namespace", "monitoring")
     try:
+        kubectl("apply", "-f", "-", said=json.dumps(MONITORING))
         kubectl("wait", "--for=create", "serviceaccount/default", "-n", "monitoring", "--timeout=60s")
-        made = [manifest(name, pod) for name, pod in PODS.items()]
+        made = [TALK, *(manifest(name, pod) for name, pod in PODS.items())]
         kubectl("apply", "-f", "-", said=json.dumps({"apiVersion": "v1", "kind": "List", "items": made}))
         for each in namespaces:
             kubectl("wait", "--for=condition=Ready", "pod", "-n", each, "-l", "tried=network", "--timeout=120s")
@@ -111,7 +139,8 @@ def addresses(foundation) -> Iterator[dict[str, str]]:
     finally:
         for each in namespaces:
             kubectl("delete", "pod", "-n", each, "-l", "tried=network", "--grace-period=1")
-        kubectl("delete", "namespace", "monitoring")
+        kubectl("delete", "namespace", "monitoring", "--ignore-not-found")
+        kubectl("delete", "networkpolicy", "talk", "-n", NAMESPACE, "--ignore-not-found")
 
 
 @pytest.mark.parametrize(("source", "to", "port"), LET_THROUGH)
@@ -126,16 +155,23 @@ def test_what_nobody_needs_is_refused(addresses, source, to, port):
     assert not connects(addresses, source, to, port)
 
 
-def connects(addresses: dict[str, str], source: str, to: str, port: int) -> bool:
+def test_names_are_asked_for_by_datagrams(addresses):
+    """Whoever tells names in kube-system is asked and answers; nobody else is asked."""
+    assert connects(addresses, "worker", "names", DNS, _ASK)
+    assert connects(addresses, "talker", "other", DNS, _ASK)
+    assert not connects(addresses, "worker", "other", DNS, _ASK)
+
+
+def connects(addresses: dict[str, str], source: str, to: str, port: int, how: str = _CONNECT) -> bool:
     """Whether a connection from one pod to another, or to a name, comes about."""
-    tried = ("python3", "-c", _CONNECT, addresses.get(to, to), str(port))
+    tried = ("python3", "-c", how, addresses.get(to, to), str(port))
     command = [*KUBECTL, "exec", "-n", PODS[source].namespace, source, "--", *tried]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 or "ConnectionRefusedError" in done.stderr or "TimeoutError" in done.stderr, done.stderr
     return done.returncode == 0
 
 
-def manifest(name: str, pod: Pod) -> dict[str, object]:
+def manifest(name: str, pod: Pod) -> dict[str, Any]:
     """A pod that a restricted namespace takes, ready once it listens."""
     container = {
         "name": "listens",

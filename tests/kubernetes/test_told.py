@@ -26,7 +26,7 @@ def test_an_image_that_nobody_has(gone, tmp_path):
 
 def test_a_namespace_that_is_missing(foundation, tmp_path):
     """A namespace that is not there: how it is made. Who may look at one namespace only is told so instead."""
-    assert "The role tunepipe-submitter" in refused(tmp_path, "--namespace", "nowhere")
+    assert "the role tunepipe-submitter" in refused(tmp_path, "--namespace", "nowhere")
     assert "there is no namespace 'nowhere'" in refused(tmp_path, "--namespace", "nowhere", kubeconfig=KUBECONFIG)
 
 
@@ -41,8 +41,8 @@ def test_a_namespace_that_forbids_its_pods(gone, tmp_path):
 
 def test_an_operator_that_does_not_run(gone, tmp_path):
     """An operator that does not answer: how to see whether it runs."""
-    stop("operator")
     try:
+        stop("operator")
         assert "the KubeRay operator does not run" in refused(tmp_path)
     finally:
         start_operator()
@@ -51,9 +51,9 @@ def test_an_operator_that_does_not_run(gone, tmp_path):
 def test_definitions_that_are_missing_or_too_old(gone, tmp_path):
     """A server without KubeRay's definitions, and one whose definitions do not know what production asks for."""
     assert "definitions there are too old" in refused(tmp_path, "--overlay", "prod-gpu")
-    stop("operator")
-    kubectl("delete", "crd", "rayjobs.ray.io")
     try:
+        stop("operator")
+        kubectl("delete", "crd", "rayjobs.ray.io")
         assert "Install the KubeRay operator with its definitions" in refused(tmp_path)
     finally:
         start_operator()
@@ -61,8 +61,8 @@ def test_definitions_that_are_missing_or_too_old(gone, tmp_path):
 
 def test_a_cluster_without_a_node_of_that_kind(gone, tmp_path):
     """No GPU node: reported, waited for, and given up after --wait-pods."""
-    kubectl("cordon", "gpu")
     try:
+        kubectl("cordon", "gpu")
         code, told = submit(tmp_path, *STUDY, "--wait-pods", "15")
         assert code == 2, told
         assert "waits for a node: 0/2 nodes are available" in told

@@ -75,7 +75,7 @@ class Following:
         """Look until something holds; fail at once where the command has ended."""
 
         def holds() -> bool:
-            assert self.process.poll() is None, f"ended before {what}: {self.told}"
+            assert self.process.poll() is None, f"it ended before {what}"
             return condition()
 
         try:

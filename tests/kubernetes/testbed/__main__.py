@@ -29,9 +29,11 @@ def up() -> None:
     """Build what is missing, and start all of it."""
     must_be_free()
     images = make()
+    # Outside of what ends it: somebody else's may have come up meanwhile.
+    with _told("room"):
+        enter()
     try:
-        with _told("room and bridge"):
-            enter()
+        with _told("bridge"):
             lay_bridge()
         with _told("control plane"):
             start_control_plane()

@@ -1,6 +1,7 @@
 """A bridge for pods, names for services, rules that lead a service to its pods, and rules of who may reach whom."""
 
 import json
+from pathlib import Path
 
 from tests.kubernetes.testbed.certificates import kubeconfig
 from tests.kubernetes.testbed.control_plane import answers
@@ -57,6 +58,8 @@ def start_services() -> None:
 
 def enforce_policies() -> None:
     """Start kube-router, of which only the part that enforces NetworkPolicies is used."""
+    if not Path("/proc/sys/net/bridge").exists():
+        call("modprobe", "br_netfilter")
     # What goes from port to port of the bridge, too, is for the firewall to see.
     call(*inside("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1"))
     start(

@@ -71,6 +71,14 @@ def enter() -> None:
     """Make the room, with one cable to this machine, in place of what is left of an earlier one."""
     must_be_free()
     leave()
+    try:
+        _make()
+    except BaseException:
+        leave()
+        raise
+
+
+def _make() -> None:
     BED.mkdir(parents=True)
     for name in _HOST_SETTINGS:
         saved = BED / "settings" / name
@@ -216,7 +224,7 @@ def _started(pid: int) -> int | None:
 def _cgroups() -> list[Path]:
     """Of the nodes: below each controller, or, in version 2, below the only root."""
     roots = [_CGROUPS, *_CGROUPS.iterdir()] if _CGROUPS.is_dir() else []
-    return [top for root in roots if root.is_dir() for top in root.glob("tunepipe-*")]
+    return [top for root in roots if root.is_dir() and not root.is_symlink() for top in root.glob("tunepipe-*")]
 
 
 def _removed(top: Path) -> bool:

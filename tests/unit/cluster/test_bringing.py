@@ -27,6 +27,9 @@ class Answer:
     def __init__(self, **channels: bytes) -> None:
         self._channels = channels
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def is_open(self) -> bool:
         """It has all come."""
         return False

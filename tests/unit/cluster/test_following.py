@@ -13,8 +13,9 @@ import yaml
 import tune_jobs
 from pipeline.cluster import following
 from pipeline.cluster.following import Kubernetes
-from pipeline.cluster.rayjob import STORAGE_ANNOTATION, Manifests, study_manifests
-from pipeline.cluster.submitting import Handed, submit_rayjob
+from pipeline.cluster.rayjob import Manifests, study_manifests
+from pipeline.cluster.states import STORAGE_ANNOTATION
+from pipeline.cluster.submitting import Handed, apply_rayjob
 from pipeline.errors import ClusterError
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
@@ -260,7 +261,7 @@ def test_an_operator_that_says_nothing_is_missed(server, monkeypatch):
         ((404, "404 page not found"), "Install the KubeRay operator"),
         ((404, 'namespaces "tunepipe" not found'), "there is no namespace 'tunepipe'"),
         ((400, 'strict decoding error: unknown field "spec.x"'), "too old for the overlay"),
-        ((403, 'rayjobs.ray.io is forbidden: User "u" cannot create resource'), "The role tunepipe-submitter"),
+        ((403, 'rayjobs.ray.io is forbidden: User "u" cannot create resource'), "the role tunepipe-submitter"),
         ((403, "admission webhook denied the request: no autoscaling"), "denied the request: no autoscaling$"),
     ],
 )
@@ -300,31 +301,25 @@ def test_two_submissions_at_once_make_one_rayjob(server):
     """Whose name is taken between looking and creating attaches to the other one."""
     other = rayjob("Running", "beale-1")
     other["metadata"]["annotations"] = {STORAGE_ANNOTATION: "/studies"}
-    server.answers[RAYJOBS] = [{"items": []}, {"items": []}, {"items": [other]}]
+    server.answers[RAYJOBS] = [{"items": []}, {"items": [other]}]
     server.refused[RAYJOBS] = (409, 'rayjobs.ray.io "beale-1" already exists')
 
     def made(number: int) -> Manifests:
         return study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [], number=number)
 
-    assert submit_rayjob(Kubernetes(None, "tunepipe"), "beale", "/studies", made) == Handed("beale-1", attached=True)
+    assert apply_rayjob(Kubernetes(None, "tunepipe"), "beale", "/studies", made) == Handed("beale-1", attached=True)
 
 
-def test_a_study_of_the_same_name_elsewhere_is_another_one(server):
-    """What is at work in one storage is not attached to for another."""
-    going = rayjob("Running", "s-1")
-    going["metadata"]["annotations"] = {"tunepipe/storage": "s3://one"}
-    server.answers[RAYJOBS] = [{"items": [going]}]
-    kubernetes = Kubernetes(None, "tunepipe")
-    assert kubernetes.at_work("s", "s3://one") == "s-1"
-    assert kubernetes.at_work("s", "s3://two") is None
+def test_a_name_that_somebody_else_has_taken_is_told(server):
+    """A RayJob without a study's label is in the way for ever."""
+    server.answers[RAYJOBS] = [{"items": []}]
+    server.refused[RAYJOBS] = (409, 'rayjobs.ray.io "beale-1" already exists')
 
+    def made(number: int) -> Manifests:
+        return study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [], number=number)
 
-def test_only_what_has_not_ended_is_at_work(server):
-    """The newest of a study's RayJobs."""
-    server.answers[RAYJOBS] = [{"items": [rayjob("Failed", "s-1"), rayjob("Running", "s-2")]}, {"items": []}]
-    kubernetes = Kubernetes(None, "tunepipe")
-    assert kubernetes.at_work("s") == "s-2"
-    assert kubernetes.at_work("s") is None
+    with pytest.raises(ClusterError, match=r"a RayJob 'beale-1' already.*another --name"):
+        apply_rayjob(Kubernetes(None, "tunepipe"), "beale", "/studies", made)
 
 
 @pytest.mark.parametrize("named", ["s-2", "s"])

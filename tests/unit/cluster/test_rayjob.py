@@ -67,7 +67,7 @@ def test_the_driver_is_told_how_many_workers_may_come():
 
 def test_a_trial_that_fits_no_pod_is_told():
     """More GPUs than a pod has, or an overlay without any."""
-    with pytest.raises(ResourcesUnmet, match=r"asks for 1 CPUs and 1 GPUs.*cpu \(0 GPUs a pod\).*--overlay"):
+    with pytest.raises(ResourcesUnmet, match=r"asks for 1 CPU and 1 GPU.*cpu \(0 GPUs a pod\).*--overlay"):
         study_manifests(job(resources__gpus=1), "beale", "local-cpu", "/studies", [])
 
 
