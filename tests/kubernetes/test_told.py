@@ -6,7 +6,7 @@ from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.operator import start_operator
 from tests.kubernetes.testbed.place import KUBECONFIG
 from tests.kubernetes.testbed.room import stop
-from tests.kubernetes.user import NAMESPACE, SUBMITTER, submit
+from tests.kubernetes.user import NAMESPACE, SUBMITTER, WORKERS, objects, submit, until
 
 STUDY = ("beale", "--gpus-per-trial", "1", "--trials", "2", "--workers", "1")
 
@@ -68,4 +68,7 @@ def test_a_cluster_without_a_node_of_that_kind(gone, tmp_path):
         assert "waits for a node: 0/2 nodes are available" in told
         assert "could not be scheduled for 15 s" in told
     finally:
+        # Before there is a node for it: it would begin now, and be waited for.
+        kubectl("delete", "rayjob", "--all", "-n", NAMESPACE, "--wait=false")
+        until("the end of the pod that waits", lambda: not objects("pods", WORKERS))
         kubectl("uncordon", "gpu")
