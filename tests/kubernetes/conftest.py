@@ -77,12 +77,6 @@ def gone(foundation) -> Iterator[None]:
     yield
     Following.end_all()
     kubectl("delete", "rayjob,raycluster", "--all", "-n", NAMESPACE, "--wait=false")
-    until(
-        "the operator to end all pods",
-        lambda: all(each["metadata"].get("deletionTimestamp") for each in objects("pods")),
-    )
-    # Nobody waits any more for what they have to say at their end.
-    kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--grace-period=1")
     until("the end of all pods and RayJobs", lambda: not objects("pods") and not objects("rayjobs"))
     for study in SHARE.iterdir():
         shutil.rmtree(study)
