@@ -61,7 +61,7 @@ def outlined(label: str, found: "Results") -> Text:
 
 def scores(test: Mapping[str, float]) -> str:
     """What a winner scored on the test split, in a line."""
-    from pipeline.results.leaderboard import format_number
+    from pipeline.results.numbers import format_number
 
     return "  ".join(f"{legible(metric)} {format_number(value)}" for metric, value in test.items())
 

@@ -16,7 +16,7 @@ __all__ = ["list_studies"]
 def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     """List the studies of a storage, the newest last."""
     from pipeline.results.as_object import studies_object
-    from pipeline.results.leaderboard import format_number
+    from pipeline.results.numbers import format_number
     from pipeline.results.overview import overview
     from pipeline.storage import Store
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.execution.session import Session
-from pipeline.results.leaderboard import format_number, format_value
+from pipeline.results.numbers import format_number, format_value
 from pipeline.results.states import STATES
 
 __all__ = ["Progress"]

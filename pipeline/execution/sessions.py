@@ -17,8 +17,7 @@ from typing import Any, Literal, TypeAlias
 import psutil
 
 from pipeline.errors import Superseded
-from pipeline.results.load import SILENT_SECONDS
-from pipeline.results.sessions import read_sessions
+from pipeline.results.sessions import SILENT_SECONDS, read_sessions
 from pipeline.storage import Store
 from pipeline.study import layout
 

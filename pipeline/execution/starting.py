@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.results.load import Results, load_results
-from pipeline.results.starts import Starts, best_starts
 from pipeline.space import walk
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
+
+if TYPE_CHECKING:
+    from pipeline.results.load import Results
+    from pipeline.results.starts import Starts
 
 __all__ = ["started_from", "with_starts"]
 
@@ -45,6 +48,9 @@ def with_starts(job: TuneJob, storage: str | Path, note: Callable[[str], None]) 
     source = job.start_from
     if source is None:
         return job
+    from pipeline.results.load import load_results
+    from pipeline.results.starts import best_starts
+
     named = "/" not in source.study
     results = load_results((Store(storage).folder(source.study) if named else Store(source.study)).uri)
     room = job.budget.trials - len(job.start_with)
@@ -55,7 +61,7 @@ def with_starts(job: TuneJob, storage: str | Path, note: Callable[[str], None]) 
     return job.replaced({"start_with": [*job.start_with, *starts.configs]})
 
 
-def _nothing(job: TuneJob, results: Results) -> Fault:
+def _nothing(job: TuneJob, results: "Results") -> Fault:
     if results.best is None:
         allowed = "must be a study in which a trial has a value already"
     else:
@@ -66,7 +72,7 @@ def _nothing(job: TuneJob, results: Results) -> Fault:
     return Fault("start_from.study", results.name, allowed)
 
 
-def _told(job: TuneJob, results: Results, starts: Starts) -> str:
+def _told(job: TuneJob, results: "Results", starts: "Starts") -> str:
     asked, count = job.start_from.top if job.start_from else 0, len(starts.trials)
     which = f"the {count} best configs" if count > 1 else "the best config" if count else "no config"
     whose = f" (trial{'s' if count > 1 else ''} {', '.join(starts.trials)})" if count else ""

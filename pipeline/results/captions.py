@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.results.front import pareto_front
-from pipeline.results.leaderboard import format_number, format_value
 from pipeline.results.load import Results
+from pipeline.results.numbers import format_number, format_value
 from pipeline.results.plots.cost import COSTS, costs
 from pipeline.results.plots.curves import alive_seconds, train_column
 from pipeline.results.plots.effort import PHASES, effort

@@ -15,8 +15,8 @@ from rich.text import Text
 from pipeline.legible import legible
 from pipeline.results import plots
 from pipeline.results.comparison import Comparison
-from pipeline.results.leaderboard import format_number
 from pipeline.results.load import Results
+from pipeline.results.numbers import format_number
 from pipeline.results.picture import Picture
 from pipeline.results.report import template
 from pipeline.results.summary import counted, duration

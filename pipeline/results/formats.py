@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pipeline.errors import UsageError
 from pipeline.legible import legible
-from pipeline.results.leaderboard import format_value
+from pipeline.results.numbers import format_value
 from pipeline.storage.parquet import to_parquet
 
 __all__ = ["FORMATS", "SUFFIXES", "text_table"]

@@ -1,6 +1,5 @@
 """The best trials of a study as a table a person reads."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,6 +12,7 @@ from rich.text import Text
 from pipeline.legible import legible
 from pipeline.results.front import objective_values, pareto_front
 from pipeline.results.load import Results, configs_of
+from pipeline.results.numbers import format_number, format_value
 from pipeline.results.states import STATES
 from pipeline.space import Config
 
@@ -22,8 +22,6 @@ __all__ = [
     "columns",
     "columns_by_kind",
     "configs_at_best",
-    "format_number",
-    "format_value",
     "leaderboard",
     "lines",
     "outline",
@@ -53,18 +51,6 @@ class Line:
     cells: Sequence[str]
     state: str
     best: bool
-
-
-def format_number(value: float) -> str:
-    """A metric or a float parameter: four significant digits, without noise behind them."""
-    if not math.isfinite(value):
-        return str(value)
-    return f"{value:.4g}" if value == 0 or 1e-4 <= abs(value) < 1e5 else f"{value:.3e}"
-
-
-def format_value(value: Any) -> str:
-    """A parameter's value."""
-    return format_number(value) if isinstance(value, float) else legible(str(value))
 
 
 def ranked(results: Results) -> list[str]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.errors import InvalidJob, StorageError
 from pipeline.results.gather import Tables, column_value, gather, parameters_of, space_of
-from pipeline.results.sessions import read_sessions
+from pipeline.results.sessions import SILENT_SECONDS, read_sessions
 from pipeline.space import Config, Place, Scalar, Space, walk
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
@@ -21,7 +21,6 @@ from pipeline.study.files import read_job
 from pipeline.study.studies import no_study
 
 __all__ = [
-    "SILENT_SECONDS",
     "Best",
     "Results",
     "config_of",
@@ -31,9 +30,6 @@ __all__ = [
     "read_study",
     "state_of",
 ]
-
-SILENT_SECONDS = 60
-"""A driver on Ray beats at least every half minute; silent this long, it is gone."""
 
 _MAYBE_EMPTY = ("best_epoch", "rung", "parent_epoch")
 

@@ -10,8 +10,9 @@ from markupsafe import Markup
 from pipeline.legible import legible
 from pipeline.results.failures import causes
 from pipeline.results.front import objective_values, pareto_front
-from pipeline.results.leaderboard import configs_at_best, format_number, format_value, ranked
+from pipeline.results.leaderboard import configs_at_best, ranked
 from pipeline.results.load import Results, load_results
+from pipeline.results.numbers import format_number, format_value
 from pipeline.results.pictures import sections
 from pipeline.results.plots.space import scored, tuned
 from pipeline.results.states import STATES

@@ -10,7 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pipeline.errors import StorageError
 from pipeline.storage import Store
 
-__all__ = ["read_sessions"]
+__all__ = ["SILENT_SECONDS", "read_sessions"]
+
+SILENT_SECONDS = 60
+"""A driver on Ray beats at least every half minute; silent this long, it is gone."""
 
 
 def _a_moment(text: str) -> str:

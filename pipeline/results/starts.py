@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.results.leaderboard import configs_at_best, format_value, ranked
+from pipeline.results.leaderboard import configs_at_best, ranked
 from pipeline.results.load import Results
+from pipeline.results.numbers import format_value
 from pipeline.results.summary import listed
 from pipeline.space import Config, IntUniform, Scalar, walk
 

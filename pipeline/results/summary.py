@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.results.front import front_in_words
-from pipeline.results.leaderboard import format_number, format_value
 from pipeline.results.load import Results
+from pipeline.results.numbers import format_number, format_value
 from pipeline.results.states import STATES
 from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
 

@@ -12,8 +12,9 @@ from rich.text import Text
 from pipeline.errors import JobNotFound
 from pipeline.legible import legible
 from pipeline.results.failures import first_line
-from pipeline.results.leaderboard import configs_at_best, format_number, format_value
+from pipeline.results.leaderboard import configs_at_best
 from pipeline.results.load import Results, configs_of
+from pipeline.results.numbers import format_number, format_value
 from pipeline.results.states import STATES
 from pipeline.results.summary import counted, duration
 from pipeline.storage.schema import SECONDS, metric_column, metric_columns

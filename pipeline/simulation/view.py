@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.legible import legible
-from pipeline.results.leaderboard import format_number
+from pipeline.results.numbers import format_number
 from pipeline.results.summary import duration
 from pipeline.simulation.forecast import Forecast, Span
 

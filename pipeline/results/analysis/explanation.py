@@ -8,8 +8,8 @@ from typing import Any
 from pipeline.results.analysis.early import Agreement, Stopping, agreements, stopping
 from pipeline.results.analysis.importance import Effect, Importance, importances
 from pipeline.results.failures import Cause, causes
-from pipeline.results.leaderboard import format_value
 from pipeline.results.load import Results
+from pipeline.results.numbers import format_value
 from pipeline.results.plots.effort import PHASES, Effort, effort
 from pipeline.results.plots.scheduling import exploits
 from pipeline.results.summary import counted, duration

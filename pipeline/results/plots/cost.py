@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from pipeline.results.leaderboard import format_value
 from pipeline.results.load import Results, config_of
+from pipeline.results.numbers import format_value
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, by_decade, plainly, window
 from pipeline.storage.schema import metric_column
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.leaderboard import format_number
 from pipeline.results.load import Results
+from pipeline.results.numbers import format_number
 from pipeline.results.plots.style import (
     ACCENT,
     BAD,

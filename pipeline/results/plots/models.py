@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from pipeline.results.leaderboard import configs_at_best, format_number, format_value, ranked
+from pipeline.results.leaderboard import configs_at_best, ranked
 from pipeline.results.load import Results
+from pipeline.results.numbers import format_number, format_value
 from pipeline.results.plots.space import tuned
 from pipeline.results.plots.style import ACCENT, INK, MUTED, bare, plainly, window
 from pipeline.storage.schema import metric_column

@@ -10,8 +10,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.leaderboard import format_number, ranked
+from pipeline.results.leaderboard import ranked
 from pipeline.results.load import Results
+from pipeline.results.numbers import format_number
 from pipeline.results.plots.curves import tracks
 from pipeline.results.plots.space import config_places, parameter_axis
 from pipeline.results.plots.style import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, bare

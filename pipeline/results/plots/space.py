@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.leaderboard import format_value
 from pipeline.results.load import Results, configs_of
+from pipeline.results.numbers import format_value
 from pipeline.results.plots.style import (
     ACCENT,
     BAD,
