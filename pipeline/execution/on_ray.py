@@ -5,21 +5,20 @@ import io
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pipeline.datasets import Dataset
-from pipeline.errors import ClusterError, ResourcesUnmet
+from pipeline.errors import ResourcesUnmet
 from pipeline.execution.interrupts import Interrupts, interruptible
+from pipeline.execution.own_cluster import start
 from pipeline.execution.session import MAX_LOSSES, Session
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout
 
 __all__ = ["ENVIRONMENT", "default_workers", "here", "run_on_ray", "set_environment"]
-
-_STARTS = 2
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -68,7 +67,7 @@ def run_on_ray(
     Args:
         session: The study.
         store: Its folder; every node must reach it.
-        load_data: Loads the study's data; called while the workers start.
+        load_data: Gives the study's data; called while the workers start.
         address: Of a running Ray cluster; None takes the one that RAY_ADDRESS names, as within a job of Ray's Jobs API,
             or else starts one on this machine and stops it at the end.
 
@@ -100,25 +99,12 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
     set_environment()
     import ray
 
-    arguments: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "namespace": "tunepipe",
-    }
     address = address or os.environ.get("RAY_ADDRESS")
     joined = address or ray.is_initialized()
     if not joined:
-        fits = default_workers(job, *here())
-        workers = job.resources.workers or fits
-        arguments |= {
-            "num_cpus": math.ceil(workers * job.resources.cpus),
-            "include_dashboard": False,
-            # The workers import what they need while this process is still getting ready.
-            "_system_config": {"preload_python_modules": [_preloaded(job)]},
-        }
-    if not ray.is_initialized():
-        # Without a word, Ray would join whatever cluster somebody has started on this machine.
-        _start(address or "local", arguments)
+        start(job, job.resources.workers or default_workers(job, *here()))
+    elif not ray.is_initialized():
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
     try:
         there = ray.cluster_resources()
         if joined and job.resources.workers:
@@ -130,27 +116,6 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
     finally:
         if not joined:
             ray.shutdown()
-
-
-def _start(address: str, arguments: Mapping[str, Any]) -> None:
-    """Start Ray, or join it; on a machine under load it gives up after half a minute, so it is tried again."""
-    import ray
-
-    for left in reversed(range(_STARTS)):
-        try:
-            ray.init(address, **arguments)
-        except Exception as error:
-            # Ray raises nothing more telling.
-            if "timed out during startup" not in str(error):
-                raise
-            ray.shutdown()
-            if not left:
-                raise ClusterError(
-                    f"Ray did not start on this machine, tried {_STARTS} times: {' '.join(str(error).split())} If much "
-                    "else is running here, wait for it, or train in this process with --workers 0."
-                ) from None
-        else:
-            return
 
 
 @contextlib.contextmanager
@@ -166,10 +131,6 @@ def _notes(store: Store) -> Iterator[None]:
     finally:
         if text := notes.getvalue():
             store.append(layout.log("driver"), text.encode())
-
-
-def _preloaded(job: TuneJob) -> str:
-    return "pipeline.execution.trainable" if job.model is None else "pipeline.execution.preload"
 
 
 def _tune(

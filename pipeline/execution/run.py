@@ -1,6 +1,7 @@
 """Assemble a study, run it, resume it: what `tunepipe run` and `pipeline.run` do."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,7 +128,7 @@ def run(
             session.workers = 1
             run_in_process(session, Worker(job, _load(job), store, session=number, capture=False))
         else:
-            run_on_ray(session, store, lambda: _load(job), address=address)
+            run_on_ray(session, store, _loading(job), address=address)
     if session.interrupted:
         raise _interrupted(job, store)
     return Outcome(
@@ -157,6 +158,19 @@ def _unusable(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:
 
 def _load(job: TuneJob) -> Dataset | None:
     return None if job.data is None else datasets.load(job.data)
+
+
+def _loading(job: TuneJob) -> Callable[[], Dataset | None]:
+    """Begin to load the data while Ray starts; the result waits for them.
+
+    A function of the user's own is called later, in the main thread, which it may take for granted.
+    """
+    if callable(job.data):
+        return lambda: _load(job)
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="data")
+    data = pool.submit(_load, job)
+    pool.shutdown(wait=False)
+    return data.result
 
 
 @contextmanager

@@ -1,0 +1,77 @@
+"""The Ray cluster that a study starts on its machine."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+_STARTED = """
+import json
+from pathlib import Path
+
+import psutil
+
+from pipeline.execution.on_ray import set_environment
+
+set_environment()
+import ray
+from pipeline.execution import own_cluster
+from ray.util.placement_group import placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+from tune_jobs.beale import JOB
+
+
+@ray.remote(num_cpus=1)
+class Actor:
+    def process(self):
+        import os
+
+        return os.getpid()
+
+
+own_cluster.start(JOB, 2)
+me = psutil.Process()
+idle = []
+while len(idle) < 2:
+    idle = [each for each in me.children(recursive=True) if each.name().startswith("ray::IDLE")]
+reserved = placement_group([{"CPU": 1}] * 2)
+ray.get(reserved.ready())
+gone, _ = psutil.wait_procs(idle, timeout=3)
+actors = [
+    Actor.options(scheduling_strategy=PlacementGroupSchedulingStrategy(reserved, index)).remote() for index in range(2)
+]
+used = ray.get([actor.process.remote() for actor in actors])
+logs = Path(ray._private.worker.global_worker.node.get_logs_dir_path())
+print(json.dumps({
+    "idle": sorted(each.pid for each in idle),
+    "gone": len(gone),
+    "used": sorted(used),
+    "running": [" ".join(each.cmdline()) for each in me.children(recursive=True)],
+    "complaints": (logs / "dashboard_agent.log").read_text().count("ERROR"),
+}))
+ray.shutdown()
+"""
+
+
+@pytest.fixture(scope="module")
+def told():
+    """What a cluster of two workers is like, seen by a process that has started it."""
+    done = subprocess.run([sys.executable, "-c", _STARTED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_workers_that_are_ready_wait_for_their_trials(told):
+    """Seconds after their CPUs were reserved, the processes that imported what trials need are there, and are used."""
+    assert told["gone"] == 0
+    assert told["used"] == told["idle"]
+
+
+def test_nothing_runs_that_a_study_has_no_use_for(told):
+    """No dashboard, no autoscaler's monitor and no reader of logs run, and the agent that is left does not complain."""
+    running = "\n".join(told["running"])
+    assert "raylet" in running
+    for name in ("dashboard/dashboard.py", "monitor.py", "log_monitor.py"):
+        assert name not in running
+    assert told["complaints"] == 0
