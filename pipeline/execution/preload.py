@@ -1,16 +1,21 @@
 """Imported by every worker process of a cluster that tunepipe starts, before it is given work: what all trials need.
 
-Importing TensorFlow takes seconds of one core. Processes that all do so at once keep each other waiting, and the first
-epoch of a study with them; so half as many import at a time as the machine has hardware threads. The others follow
-while the first ones train.
+Importing TensorFlow takes seconds of one core. Where two processes share a core they keep each other waiting, and the
+first epoch of a study with them; so as many import at a time as the machine has cores. The others follow while the
+first ones train.
 """
 
 import fcntl
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+import psutil
+
+from pipeline.training.lean import import_keras, uncollected
 
 __all__: list[str] = []
 
@@ -18,14 +23,27 @@ __all__: list[str] = []
 @contextmanager
 def _turn() -> Iterator[None]:
     """Wait for one of the places; they are files, since the processes share nothing else."""
-    places = max(1, (os.cpu_count() or 1) // 2)
     folder = Path(tempfile.gettempdir()) / f"tunepipe-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / f"import-{os.getpid() % places}").open("w") as place:
-        fcntl.flock(place, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        places = [
+            stack.enter_context((folder / f"import-{place}").open("w"))
+            for place in range(psutil.cpu_count(logical=False) or 1)
+        ]
+        for place in places:
+            with suppress(BlockingIOError):
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+        else:
+            fcntl.flock(places[os.getpid() % len(places)], fcntl.LOCK_EX)
         yield
 
 
-with _turn():
+with _turn(), uncollected():
     import pipeline.execution.trainable
+
+    import_keras()
     import pipeline.training.trainer  # noqa: F401
+
+# What is there now stays: there is nothing in it to be collected.
+gc.freeze()

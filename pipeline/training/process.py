@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import ResourcesUnmet
 from pipeline.study import Resources
+from pipeline.training.lean import import_keras
 
 __all__ = ["machine_bytes", "memory_for_data", "set_up", "worn"]
 
@@ -32,6 +33,7 @@ def set_up(resources: Resources) -> None:
     if _set_up_for == resources:
         return
     with _without_notes():
+        import_keras()
         import tensorflow as tf
 
         cards = tf.config.list_physical_devices("GPU")
