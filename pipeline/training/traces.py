@@ -18,6 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.models.functional import Functional
 
 from pipeline.training.epoch import compiled
 from pipeline.training.numbers import Place, places_of
@@ -51,6 +52,7 @@ class Trace:
             if place.path in free:
                 place.free()
         model.optimizer.build(model.trainable_variables)
+        _build_metrics(model, data)
         jit = bool(model.jit_compile)
         self.train = compiled(
             model.train_step, data.train, data.train_rows, batch_size, jit_compile=jit, stop_at_nan=True
@@ -182,6 +184,17 @@ def _named(values: Collection[Any]) -> set[float]:
     """The numbers of a config, in Keras' precision as well; 0 and 1 are what graphs branch on."""
     found = {float(value) for value in values if type(value) in (int, float)} - {0.0, 1.0}
     return found | {float(np.float32(value)) for value in found}
+
+
+def _build_metrics(model: keras.Model, data: Resident) -> None:
+    """Let metrics make their variables before the trace: one that makes variables is made twice.
+
+    Only where it is certain what the model compares: its one output with the one target.
+    """
+    metrics, target = model._compile_metrics, data.train[1]
+    plain = type(model) in (keras.Sequential, Functional) and len(model.outputs) == 1 and tf.is_tensor(target)
+    if plain and metrics is not None and not metrics.built:
+        metrics.build(target[:1], model.outputs[0])
 
 
 def _rate(model: keras.Model) -> Any:

@@ -223,3 +223,18 @@ def test_traces_do_not_pile_up() -> None:
         counts.append(sum(isinstance(found, ConcreteFunction) for found in gc.get_objects()))
     assert counts[1] == counts[2]
     assert len(workplace.traces) == 0
+
+
+def test_each_step_is_traced_once() -> None:
+    """The step of training is traced once, that of evaluation once: the metrics have their variables by then."""
+    calls = []
+
+    def loss(targets: Any, predictions: Any) -> Any:
+        calls.append(1)
+        return keras.losses.categorical_crossentropy(targets, predictions)
+
+    def build(config: Config) -> keras.Model:
+        return _model(optimizers.SGD(0.1), loss=loss)
+
+    Workplace(job_of(build), one_hot()).learner({}, seed=SEED)
+    assert len(calls) == 2
