@@ -88,6 +88,9 @@ def main() -> None:
             Console(stderr=True).print("[bold red]tunepipe:[/] ", end="")
             Console(stderr=True, markup=False, highlight=False).print(legible(str(error)), soft_wrap=True)
         sys.exit(error.exit_code)
+    finally:
+        # Nor need Python look for it once more at its end, in all that was imported.
+        gc.freeze()
 
 
 def _called() -> int | None:
