@@ -26,10 +26,11 @@ from pipeline.cli.usage import usage_error
 from pipeline.errors import Interrupted, TunepipeError
 from pipeline.legible import legible
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "start"]
 
-_OBJECTS = 50_000
-"""So many new ones, and Python looks for garbage among them."""
+_THRESHOLDS = 50_000, 2, 2
+"""Python looks for garbage among so many new objects, each second time among older ones too, of those each second time
+among all."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -76,8 +77,6 @@ def _options(
 
 def main() -> None:
     """Run the command line; a user's mistake ends in a paragraph, a bug in a traceback."""
-    # Imports make many objects and no garbage: looking for some each 700 takes an eighth of a command's start.
-    gc.set_threshold(_OBJECTS)
     try:
         sys.exit(_called())
     except KeyboardInterrupt:
@@ -88,9 +87,6 @@ def main() -> None:
             Console(stderr=True).print("[bold red]tunepipe:[/] ", end="")
             Console(stderr=True, markup=False, highlight=False).print(legible(str(error)), soft_wrap=True)
         sys.exit(error.exit_code)
-    finally:
-        # Nor need Python look for it once more at its end, in all that was imported.
-        gc.freeze()
 
 
 def _called() -> int | None:
@@ -102,5 +98,16 @@ def _called() -> int | None:
     return code
 
 
+def start() -> None:
+    """The command `tunepipe`, in a process of its own."""
+    # Imports make many objects and little garbage: looking for it each 700 takes an eighth of a command's start.
+    gc.set_threshold(*_THRESHOLDS)
+    try:
+        main()
+    finally:
+        # Nor need Python look for it once more at its end, in all that was imported.
+        gc.freeze()
+
+
 if __name__ == "__main__":
-    main()
+    start()

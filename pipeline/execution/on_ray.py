@@ -102,7 +102,9 @@ def _ray(job: TuneJob, address: str | None) -> Iterator[int]:
     address = address or os.environ.get("RAY_ADDRESS")
     joined = address or ray.is_initialized()
     if not joined:
-        start(job, job.resources.workers or default_workers(job, *here()))
+        # One trial must fit, however many are asked for: Ray believes in any number of cores that it is told of.
+        fits = default_workers(job, *here())
+        start(job, job.resources.workers or fits)
     elif not ray.is_initialized():
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
     try:

@@ -13,14 +13,14 @@ __all__ = ["start"]
 
 _STARTS = 2
 
-_IDLE_MILLISECONDS = 24 * 3600 * 1000
+_IDLE_MILLISECONDS = 120 * 1000
 
 _NOBODY = "127.0.0.1:9"
 """Where nobody listens."""
 
 
 def start(job: TuneJob, workers: int) -> None:
-    """Start Ray on this machine, with a worker process for each trial at once; they import what trials need meanwhile.
+    """Start Ray on this machine, with a worker process for each core of its trials that imports what trials need.
 
     Args:
         job: What is to be tuned.
@@ -41,6 +41,7 @@ def start(job: TuneJob, workers: int) -> None:
             "preload_python_modules": [_preloaded(job)],
             # A worker without work and without a CPU left to be given would end after a second: between the moment in
             # which its CPU is reserved for a trial and the one in which the trial takes it, with all it has imported.
+            # Where a trial has several cores, there are more of them than trials: those are to end all the same.
             "idle_worker_killing_time_threshold_ms": _IDLE_MILLISECONDS,
         },
     }
@@ -69,10 +70,11 @@ def _preloaded(job: TuneJob) -> str:
 
 @contextlib.contextmanager
 def _spared() -> Iterator[None]:
-    """Start nothing that a study on one machine has no use for, as in a Ray that was installed without a dashboard.
+    """Start nothing that a study on one machine has no use for. It saves seconds; Ray has no settings for it.
 
     That is the process behind the dashboard (it comes with include_dashboard=False too), the one that asks a cloud for
-    nodes, the one that reads logs out to the driver, and an agent's HTTP. It saves seconds; Ray has no settings for it.
+    nodes, the one that reads logs out to the driver, and an agent's HTTP, its port for metrics included: it runs as in
+    a Ray that was installed without a dashboard.
     """
     from ray._private import utils
     from ray._private.node import Node

@@ -24,12 +24,15 @@ __all__: list[str] = []
 def _turn() -> Iterator[None]:
     """Wait for one of the places; they are files, since the processes share nothing else."""
     folder = Path(tempfile.gettempdir()) / f"tunepipe-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    cores = psutil.cpu_count(logical=False) or max(1, (os.cpu_count() or 1) // 2)
     with ExitStack() as stack:
-        places = [
-            stack.enter_context((folder / f"import-{place}").open("w"))
-            for place in range(psutil.cpu_count(logical=False) or 1)
-        ]
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            places = [stack.enter_context((folder / f"import-{place}").open("w")) for place in range(cores)]
+        except OSError:
+            # A folder of somebody else's, or a full disk: then nobody waits.
+            yield
+            return
         for place in places:
             with suppress(BlockingIOError):
                 fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -45,5 +48,5 @@ with _turn(), uncollected():
     import_keras()
     import pipeline.training.trainer  # noqa: F401
 
-# What is there now stays: there is nothing in it to be collected.
+# What is there now stays: going over it again would find next to nothing.
 gc.freeze()

@@ -1,7 +1,8 @@
 """Assemble a study, run it, resume it: what `tunepipe run` and `pipeline.run` do."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,9 +168,16 @@ def _loading(job: TuneJob) -> Callable[[], Dataset | None]:
     """
     if callable(job.data):
         return lambda: _load(job)
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="data")
-    data = pool.submit(_load, job)
-    pool.shutdown(wait=False)
+    data: Future[Dataset | None] = Future()
+
+    def load() -> None:
+        try:
+            data.set_result(_load(job))
+        except BaseException as error:
+            data.set_exception(error)
+
+    # If Ray does not start, nobody waits for the data.
+    threading.Thread(target=load, name="data", daemon=True).start()
     return data.result
 
 

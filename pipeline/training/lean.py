@@ -1,8 +1,9 @@
 """Keras is imported without what no trial needs: in two thirds of the seconds.
 
 Keras imports scikit-learn and pyplot for its wrappers and its galleries of pictures. Here these two are imported at
-their first use, as `importlib.util.LazyLoader` has it: whoever uses them notices nothing. And Python's collector, which
-would go over a million new objects again and again and find nothing, waits until they are there.
+their first use, as `importlib.util.LazyLoader` has it, whose limits are theirs: threads that are the first to use one
+must not be two. And Python's collector, which would go over a million new objects again and again and find next to
+nothing, waits until they are there.
 """
 
 import gc

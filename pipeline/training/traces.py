@@ -189,12 +189,15 @@ def _named(values: Collection[Any]) -> set[float]:
 def _build_metrics(model: keras.Model, data: Resident) -> None:
     """Let metrics make their variables before the trace: one that makes variables is made twice.
 
-    Only where it is certain what the model compares: its one output with the one target.
+    Only where it is certain what the model compares: its one output, of known width, with the one target. A Sequential
+    whose first layer takes several inputs knows of no output.
     """
     metrics, target = model._compile_metrics, data.train[1]
-    plain = type(model) in (keras.Sequential, Functional) and len(model.outputs) == 1 and tf.is_tensor(target)
-    if plain and metrics is not None and not metrics.built:
-        metrics.build(target[:1], model.outputs[0])
+    if metrics is None or metrics.built or type(model) not in (keras.Sequential, Functional):
+        return
+    outputs = getattr(model, "outputs", None) or ()
+    if len(outputs) == 1 and tf.is_tensor(target) and len(outputs[0].shape) > 1 and outputs[0].shape[-1] is not None:
+        metrics.build(target[:1], outputs[0])
 
 
 def _rate(model: keras.Model) -> Any:

@@ -29,6 +29,7 @@ def tunepipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (["run", "beale", "--set", "nonsense"], "field=value"),
         (["run", "beale", "--scheduler", "ahsa"], "there are asha, promoting-asha"),
         (["run", "beale", "--set", "resources.cpus=1000"], "asks for 1000 CPUs"),
+        (["run", "beale", "--workers", "1", "--set", "resources.cpus=1000"], "asks for 1000 CPUs"),
         (["run", "beale", "--workers", "0", "--storage", "/proc/nowhere"], "/proc/nowhere"),
         (["run", "missing.py"], "missing.py"),
         (["run", "digits-quick", "--workers", "0", "--set", "data=mnits"], "mnist"),

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 _STARTED = """
+import contextlib
 import json
+import time
 from pathlib import Path
 
 import psutil
@@ -32,22 +34,28 @@ class Actor:
 
 own_cluster.start(JOB, 2)
 me = psutil.Process()
+end = time.monotonic() + 60
 idle = []
-while len(idle) < 2:
-    idle = [each for each in me.children(recursive=True) if each.name().startswith("ray::IDLE")]
+while len(idle) < 2 and time.monotonic() < end:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        idle = [each for each in me.children(recursive=True) if each.name().startswith("ray::IDLE")]
 reserved = placement_group([{"CPU": 1}] * 2)
 ray.get(reserved.ready())
-gone, _ = psutil.wait_procs(idle, timeout=3)
+# Ray's own patience is a second.
+psutil.wait_procs(idle, timeout=3)
 actors = [
     Actor.options(scheduling_strategy=PlacementGroupSchedulingStrategy(reserved, index)).remote() for index in range(2)
 ]
 used = ray.get([actor.process.remote() for actor in actors])
 logs = Path(ray._private.worker.global_worker.node.get_logs_dir_path())
+running = []
+for each in me.children(recursive=True):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        running.append(" ".join(each.cmdline()))
 print(json.dumps({
     "idle": sorted(each.pid for each in idle),
-    "gone": len(gone),
     "used": sorted(used),
-    "running": [" ".join(each.cmdline()) for each in me.children(recursive=True)],
+    "running": running,
     "complaints": (logs / "dashboard_agent.log").read_text().count("ERROR"),
 }))
 ray.shutdown()
@@ -64,7 +72,6 @@ def told():
 
 def test_workers_that_are_ready_wait_for_their_trials(told):
     """Seconds after their CPUs were reserved, the processes that imported what trials need are there, and are used."""
-    assert told["gone"] == 0
     assert told["used"] == told["idle"]
 
 

@@ -72,6 +72,18 @@ def dense(config: Mapping[str, Any]) -> keras.Model:
     return _compiled(model, optimizers.SGD(0.1, momentum=0.9))
 
 
+class _Joined(layers.Layer):
+    """Puts two inputs side by side."""
+
+    def call(self, inputs: Any) -> Any:
+        return keras.ops.concatenate(inputs, axis=-1)
+
+
+def _joining(config: Mapping[str, Any]) -> keras.Model:
+    model = keras.Sequential([_Joined(), layers.Dense(3, activation="softmax")])
+    return _compiled(model, optimizers.SGD(0.1))
+
+
 def _dict_inputs(config: Mapping[str, Any]) -> keras.Model:
     a, b = keras.Input((6,), name="a"), keras.Input((3,), name="b")
     joined = layers.Concatenate()([layers.Dense(4, kernel_regularizer="l2")(a), layers.Dense(4, activation="tanh")(b)])
@@ -218,6 +230,7 @@ KINDS = {
     "Sequential without Input, momentum": Kind(dense, rows_of_six),
     "dict inputs, L2, clipnorm": Kind(_dict_inputs, named, 11),
     "tuple inputs, L1, centered RMSprop, clipvalue": Kind(_tuple_inputs, pairs),
+    "Sequential whose first layer joins two inputs": Kind(_joining, pairs),
     "two outputs, losses and metrics, Nesterov": Kind(_two_outputs, two_targets),
     "two outputs, even batches": Kind(_two_outputs, two_targets, 11),
     "subclassed, sample weights, Adagrad": Kind(_subclassed, weighted),
