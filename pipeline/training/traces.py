@@ -12,7 +12,7 @@ was trained before, and with it the result.
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Collection, Set
+from collections.abc import Collection, Sequence, Set
 from typing import Any
 
 import keras
@@ -195,7 +195,7 @@ def _build_metrics(model: keras.Model, data: Resident) -> None:
     metrics, target = model._compile_metrics, data.train[1]
     if metrics is None or metrics.built or type(model) not in (keras.Sequential, Functional):
         return
-    outputs = getattr(model, "outputs", None) or ()
+    outputs: Sequence[Any] = getattr(model, "outputs", None) or ()
     if len(outputs) == 1 and tf.is_tensor(target) and len(outputs[0].shape) > 1 and outputs[0].shape[-1] is not None:
         metrics.build(target[:1], outputs[0])
 
