@@ -1,18 +1,27 @@
-# Two targets of the same versions: `cpu` for heads and CPU workers, `gpu` for GPU workers, which adds CUDA's libraries.
+# Two targets of the same versions: `cpu` for heads and CPU workers, `gpu` for GPU workers, which has CUDA's libraries.
 # Another base image, of Debian with the same Python: --build-arg BASE=…
 ARG BASE=python:3.11-slim-bookworm
 
 # hadolint ignore=DL3006
-FROM ${BASE} AS dependencies
+FROM ${BASE} AS environment
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python3 -m venv /opt/tunepipe
-# Before the code: they change seldom, and are nearly all of the image.
-COPY requirements/run.txt /build/requirements/
-RUN /opt/tunepipe/bin/pip install --require-hashes -r /build/requirements/run.txt
 
-FROM dependencies AS dependencies-gpu
-COPY requirements/gpu.txt /build/requirements/
-RUN /opt/tunepipe/bin/pip install --require-hashes -r /build/requirements/gpu.txt
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends binutils \
+    && rm -rf /var/lib/apt/lists/*
+
+# Before the code: they change seldom, and are nearly all of the image.
+FROM environment AS dependencies
+COPY requirements/cpu.txt requirements/slim.sh /build/requirements/
+RUN /opt/tunepipe/bin/pip install --require-hashes -r /build/requirements/cpu.txt \
+    && sh /build/requirements/slim.sh /opt/tunepipe
+
+FROM environment AS dependencies-gpu
+COPY requirements/gpu.txt requirements/slim.sh /build/requirements/
+RUN /opt/tunepipe/bin/pip install --require-hashes -r /build/requirements/gpu.txt \
+    && sh /build/requirements/slim.sh /opt/tunepipe
 
 FROM dependencies AS wheel
 WORKDIR /build

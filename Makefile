@@ -2,16 +2,20 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: image testbed testbed-down test-kubernetes run test test-all check format bench test-gpu faults lock clean
+.PHONY: docs docs-tables image testbed testbed-down test-kubernetes run test test-all test-newest check format bench bench-answers test-gpu faults lock clean
 
 run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist-asha
 	$(BIN)/tunepipe run mnist-asha --resume
 
-test: .venv/dev.stamp           ## every test but the long ones
-	$(BIN)/pytest -m "not long"
+PROCESSES ?= 2
+test: .venv/dev.stamp           ## every test but the long ones; PROCESSES=1 for one after the other
+	$(BIN)/pytest -m "not long" --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
-test-all: .venv/dev.stamp       ## every test, the long ones too
-	$(BIN)/pytest
+test-all: .venv/dev.stamp       ## every test, the long ones too, and the fuzzers with more examples
+	TUNEPIPE_FUZZ=$${TUNEPIPE_FUZZ:-10} $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+
+test-newest: .venv/dev.stamp    ## the tests that use libraries, with the newest versions of these, in .venv-newest
+	$(BIN)/python requirements/newest.py
 
 check: .venv/dev.stamp          ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -23,8 +27,20 @@ format: .venv/dev.stamp         ## put the sources into the project's form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/bench.stamp        ## speed, as ratios against peers in one run
-	$(BIN)/python -m tests.benchmarks
+docs: docs-tables               ## write the outputs that the documentation shows, from real studies: minutes
+	$(BIN)/python -m scripts.documentation
+	$(BIN)/python -m scripts.documentation.notebook
+
+docs-tables: .venv/dev.stamp    ## write the tables of the documentation: fields, columns, options
+	$(BIN)/python scripts/document_fields.py
+	$(BIN)/python scripts/document_tables.py
+	$(BIN)/python -m scripts.documentation --options
+
+bench: .venv/bench.stamp        ## speed, as ratios against peers in one run; BENCH='--only scale'
+	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+bench-answers: .venv/run.stamp  ## what studies find for the same compute, over recorded learning curves; ANSWERS='--seeds 5 --workers 1'
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.answers $(ANSWERS)
 
 test-gpu: .venv/dev.stamp       ## the tests that need a GPU
 	$(BIN)/pytest tests/gpu
@@ -32,10 +48,11 @@ test-gpu: .venv/dev.stamp       ## the tests that need a GPU
 CONTAINERS ?= $(shell command -v podman || command -v docker)
 BASE ?= python:3.11-slim-bookworm
 KINDS ?= cpu gpu
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BUILD ?=
-image:                          ## the images tunepipe:cpu and tunepipe:gpu, with podman or docker; BUILD: more of its options
+image:                          ## the images tunepipe:cpu and tunepipe:gpu, also as tunepipe:VERSION-cpu and -gpu, with podman or docker; BUILD: more of its options
 	test -n "$(CONTAINERS)" || { echo "make image needs podman or docker; neither is there." >&2; exit 2; }
-	for kind in $(KINDS); do $(CONTAINERS) build $(BUILD) --build-arg BASE=$(BASE) --target $$kind --tag tunepipe:$$kind . || exit; done
+	for kind in $(KINDS); do $(CONTAINERS) build $(BUILD) --build-arg BASE=$(BASE) --target $$kind --tag tunepipe:$$kind --tag tunepipe:$(VERSION)-$$kind . || exit; done
 
 testbed: .venv/dev.stamp        ## a real Kubernetes on this machine, as root; prints its KUBECONFIG
 	$(BIN)/python -m tests.kubernetes.testbed up
@@ -59,7 +76,7 @@ lock: .venv/run.stamp           ## resolve pyproject.toml anew into requirements
 	cd requirements && ../.venv/bin/python lock.py
 
 clean:                          ## remove the environment
-	rm -rf .venv
+	rm -rf .venv .venv-newest
 
 .venv/run.stamp: requirements/run.txt pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"tunepipe needs Python 3.11, 3.12 or 3.13; {sys.executable} is {v.major}.{v.minor}. Name another: make PYTHON=python3.11")'

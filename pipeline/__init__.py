@@ -7,18 +7,46 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.base import Dataset, Split
 from pipeline.errors import TunepipeError, UserError
-from pipeline.schedulers import ASHA, FIFO, PASHA, PB2, PBT, Hyperband, MedianStopping, PromotingASHA, RayScheduler
-from pipeline.searchers import CMASearch, GPSearch, GridSearch, RandomSearch, RaySearch, SobolSearch, TPESearch
+from pipeline.schedulers import (
+    ASHA,
+    FIFO,
+    MOASHA,
+    PASHA,
+    PB2,
+    PBT,
+    Hyperband,
+    MedianStopping,
+    PromotingASHA,
+    PromotingMOASHA,
+    RayScheduler,
+    SuccessiveHalving,
+)
+from pipeline.searchers import (
+    CMASearch,
+    CurveSearch,
+    GPSearch,
+    GridSearch,
+    MOTPESearch,
+    NSGA2Search,
+    RandomSearch,
+    RaySearch,
+    SobolSearch,
+    TPESearch,
+)
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
-from pipeline.study import Budget, Checkpoints, Objective, Resources, StartFrom, TuneJob
+from pipeline.study import Budget, Checkpoints, Fit, Objective, Phase, Resources, StartFrom, TuneJob
+from pipeline.study.context import TrialContext, trial
 
 if TYPE_CHECKING:
+    from pipeline.adapters import from_keras_tuner, from_optuna, from_ray_tune
+    from pipeline.execution.load_model import load_model, load_state
     from pipeline.execution.run import run
-    from pipeline.results.load import load_results
+    from pipeline.results.notebook import load_results, show
 
 __all__ = [
     "ASHA",
     "FIFO",
+    "MOASHA",
     "PASHA",
     "PB2",
     "PBT",
@@ -26,17 +54,23 @@ __all__ = [
     "CMASearch",
     "Checkpoints",
     "Choice",
+    "CurveSearch",
     "Dataset",
+    "Fit",
     "GPSearch",
     "Grid",
     "GridSearch",
     "Hyperband",
     "IntUniform",
     "LogUniform",
+    "MOTPESearch",
     "MedianStopping",
+    "NSGA2Search",
     "Normal",
     "Objective",
+    "Phase",
     "PromotingASHA",
+    "PromotingMOASHA",
     "QUniform",
     "RandomSearch",
     "RayScheduler",
@@ -45,25 +79,46 @@ __all__ = [
     "SobolSearch",
     "Split",
     "StartFrom",
+    "SuccessiveHalving",
     "Switch",
     "TPESearch",
+    "TrialContext",
     "TuneJob",
     "TunepipeError",
     "Uniform",
     "UserError",
+    "from_keras_tuner",
+    "from_optuna",
+    "from_ray_tune",
+    "load_model",
     "load_results",
+    "load_state",
     "run",
+    "show",
+    "trial",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # What runs studies and what reads results is heavy: it is imported by whoever asks for it.
+    # Running studies and reading results need heavy libraries, so they are imported at first use.
     if name == "run":
         from pipeline.execution.run import run
 
         return run
-    if name == "load_results":
-        from pipeline.results.load import load_results
+    if name in ("from_keras_tuner", "from_optuna", "from_ray_tune"):
+        from pipeline import adapters
 
-        return load_results
+        return getattr(adapters, name)
+    if name in ("load_model", "load_state"):
+        from pipeline.execution import load_model as loading
+
+        return getattr(loading, name)
+    if name in ("load_results", "show"):
+        from pipeline.results import notebook
+
+        return getattr(notebook, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -13,16 +13,19 @@ TunepipeError
 │   ├── ClusterError     a cluster cannot be reached, refuses, or has lost a submission
 │   ├── DataError        a data set cannot be loaded
 │   ├── ModelError       the job's model, callbacks or metrics cannot be used
-│   └── ResourcesUnmet   a trial asks for more than there is
+│   ├── ResourcesUnmet   a trial asks for more than there is
+│   └── OutputLost       standard output cannot be written; exit 141 where its reader is gone
 ├── Interrupted          exit 130: Ctrl-C or SIGTERM; the tables are whole
 ├── NoTrialSucceeded     exit 3: the study ended without a value
 └── DamagedFile          a file's content does not match its checksum or its format
 """
 
-from collections.abc import Iterable
+import errno
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
-from pipeline.legible import legible
+from pipeline.sanitize import sanitize
 
 __all__ = [
     "ClusterError",
@@ -35,6 +38,7 @@ __all__ = [
     "ModelError",
     "NoTrialSucceeded",
     "NotResumable",
+    "OutputLost",
     "ResourcesUnmet",
     "StorageError",
     "StudyChanged",
@@ -46,9 +50,10 @@ __all__ = [
 ]
 
 
+_SIGPIPE = 13
 _LONGEST = 120
 _MOST_FAULTS = 50
-"""Whoever has made more mistakes has made one: they gave another kind of file."""
+"""More mistakes than these have one cause: the file is of another kind."""
 
 
 class TunepipeError(Exception):
@@ -82,7 +87,7 @@ class Fault:
     allowed: str
 
     def __str__(self) -> str:
-        return f"{_cut(legible(self.field))}: {self.allowed}; found {_cut(_shown(self.found))}"
+        return f"{_cut(sanitize(self.field))}: {self.allowed}; found {_cut(_shown(self.found))}"
 
 
 class InvalidJob(UserError):
@@ -106,6 +111,16 @@ class InvalidJob(UserError):
         return InvalidJob, (self.subject, self.faults)
 
 
+_RESUME = (
+    "`tunepipe resume NAME` continues with the study's own job, --accept-changes with changed code, data and domains; "
+    "--name starts a study of its own."
+)
+_RESUME_TYPED = (
+    "run(JOB, resume=True, accept_changes=True) continues with changed code, data and domains; run(JOB, name=…) starts "
+    "a study of its own."
+)
+
+
 class StudyChanged(InvalidJob):
     """The study to be resumed is of another job.
 
@@ -113,24 +128,19 @@ class StudyChanged(InvalidJob):
         subject: The study.
         faults: What differs, field by field.
         difference: The change of the sources as a unified diff; empty where they are the same.
+        typed: Whether the job's functions were typed into a notebook or a prompt, where no command can resume it.
     """
 
-    def __init__(self, subject: str, faults: Iterable[Fault], difference: str = "") -> None:
+    def __init__(self, subject: str, faults: Iterable[Fault], difference: str = "", *, typed: bool = False) -> None:
         super().__init__(subject, faults)
-        self.difference = difference
+        self.difference, self.typed = difference, typed
 
     def __str__(self) -> str:
-        told = [super().__str__(), self.difference] if self.difference else [super().__str__()]
-        return "\n".join(
-            [
-                *told,
-                "`tunepipe resume NAME` goes on with the study's own job, --accept-changes with changed code, data and "
-                "domains; --name starts a study of its own.",
-            ]
-        )
+        parts = [super().__str__(), self.difference] if self.difference else [super().__str__()]
+        return "\n".join([*parts, _RESUME_TYPED if self.typed else _RESUME])
 
-    def __reduce__(self) -> tuple[type["StudyChanged"], tuple[str, tuple[Fault, ...], str]]:  # type: ignore[override]
-        return StudyChanged, (self.subject, self.faults, self.difference)
+    def __reduce__(self) -> tuple[Callable[..., "StudyChanged"], tuple[str, tuple[Fault, ...], str]]:  # type: ignore[override]
+        return partial(StudyChanged, typed=self.typed), (self.subject, self.faults, self.difference)
 
 
 class JobNotFound(UserError):
@@ -169,6 +179,23 @@ class ResourcesUnmet(UserError):
     """A trial asks for more than there is."""
 
 
+class OutputLost(UserError):
+    """Standard output cannot be written: the disk is full, or the reader of the pipe is gone.
+
+    Args:
+        number: The system's error number.
+        reason: The system's words for it.
+    """
+
+    def __init__(self, number: int | None, reason: str) -> None:
+        if number == errno.EPIPE:
+            # As after `| head -1`: a process that SIGPIPE ends says nothing, and a shell has this code for it.
+            self.exit_code = 128 + _SIGPIPE
+            super().__init__("")
+        else:
+            super().__init__(f"Standard output cannot be written: {reason}. Send it somewhere else.")
+
+
 class Interrupted(TunepipeError):
     """The study was interrupted by Ctrl-C or SIGTERM; its tables are whole, and it can be resumed."""
 
@@ -187,7 +214,7 @@ class DamagedFile(TunepipeError):
 
 def _shown(value: object) -> str:
     try:
-        return legible(repr(value))
+        return sanitize(repr(value))
     except Exception:  # it is the user's object, or nested too deeply
         return f"a {type(value).__name__} that cannot be shown"
 

@@ -1,4 +1,4 @@
-"""Resolve pyproject.toml into run, gpu, dev and bench.txt: one pin for every Python and platform, with hashes."""
+"""Resolve pyproject.toml into run, cpu, gpu, dev and bench.txt: one pin for every Python and platform, with hashes."""
 
 import subprocess
 import sys
@@ -20,6 +20,7 @@ def lock(name: str, *arguments: str) -> None:
 
 if __name__ == "__main__":
     lock("run", "--group", "../pyproject.toml:build")
+    lock("cpu", "cpu.in", "--override", "without-tensorflow.in", "--group", "../pyproject.toml:build")
     lock("gpu", "--extra", "gpu", "--group", "../pyproject.toml:build")
     lock("dev", "--group", "../pyproject.toml:dev")
     lock("bench", "--group", "../pyproject.toml:bench")

@@ -1,5 +1,6 @@
 """Fill the tables of fields in docs/jobs.md from the code: python scripts/document_fields.py."""
 
+import dataclasses
 import inspect
 import re
 from pathlib import Path
@@ -7,18 +8,21 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from pipeline import Budget, Checkpoints, Resources, TuneJob
+from pipeline import Budget, Checkpoints, Fit, Phase, Resources, TuneJob
 from pipeline.schedulers import FIFO, SCHEDULERS
 
 FILE = Path(__file__).parents[1] / "docs/jobs.md"
 
 SCHEDULERS_WITH_FIELDS = [cls for cls in SCHEDULERS.values() if cls is not FIFO]
 
-CLASSES = {cls.__name__: cls for cls in (TuneJob, Budget, Resources, Checkpoints, *SCHEDULERS_WITH_FIELDS)}
+_WITHOUT_TYPES = (TuneJob, Fit, Phase)
+"""Classes whose values have forms that the meaning of a field explains."""
+
+CLASSES = {cls.__name__: cls for cls in (TuneJob, Budget, Resources, Checkpoints, Fit, Phase, *SCHEDULERS_WITH_FIELDS)}
 
 
 def documented(text: str) -> str:
-    """The text with each table between `<!-- fields of X -->` and `<!-- end -->` made anew."""
+    """The text with each table between `<!-- fields of X -->` and `<!-- end -->` made again."""
     return re.sub(
         r"(<!-- fields of (\w+) -->\n).*?(<!-- end -->)",
         lambda found: f"{found[1]}{_table(CLASSES[found[2]])}{found[3]}",
@@ -29,18 +33,20 @@ def documented(text: str) -> str:
 
 def _table(cls: type) -> str:
     meanings = _meanings(cls)
-    if cls is TuneJob:
+    if cls in _WITHOUT_TYPES:
+        fields = cls.model_fields.values() if cls is TuneJob else dataclasses.fields(cls)
         rows = [
-            f"| `{name}` | {_default(field.default)} | {meanings[name]} |" for name, field in cls.model_fields.items()
+            f"| `{name}` | {_default(field.default, field.default_factory)} | {meaning} |"
+            for (name, meaning), field in zip(meanings.items(), fields, strict=True)
         ]
-        return "\n".join(["| field | unless given | meaning |", "| --- | --- | --- |", *rows, ""])
+        return "\n".join(["| field | default | meaning |", "| --- | --- | --- |", *rows, ""])
     fields = TypeAdapter(cls).json_schema()["properties"]
     rows = [
         f"| `{name}` | {_default(field.get('default'))} | {_allowed(field)} | {meanings[name]} |"
         for name, field in fields.items()
         if name != "kind"
     ]
-    return "\n".join(["| field | unless given | allowed | meaning |", "| --- | --- | --- | --- |", *rows, ""])
+    return "\n".join(["| field | default | allowed | meaning |", "| --- | --- | --- | --- |", *rows, ""])
 
 
 def _meanings(cls: type) -> dict[str, str]:
@@ -50,9 +56,11 @@ def _meanings(cls: type) -> dict[str, str]:
     return {name: " ".join(meaning.split()) for name, meaning in found}
 
 
-def _default(value: object) -> str:
-    if value is PydanticUndefined:
-        return "must be given"
+def _default(value: object, factory: object = None) -> str:
+    if callable(factory):
+        return "recommended"
+    if value in (PydanticUndefined, dataclasses.MISSING):
+        return "required"
     if value is None or value == "":
         return "–"
     return f"`{value!r}`" if isinstance(value, bool | int | float | str) else f"`{type(value).__name__}()`"

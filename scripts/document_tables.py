@@ -6,7 +6,7 @@ from pipeline.storage import schema
 
 HEAD = """# The tables
 
-A study is a folder, and its results are three Parquet tables in it. They are whole at any moment, also while the study runs:
+A study is a folder with three Parquet tables. They can be read at any time, also while the study runs:
 
 | table | where | read it with |
 | --- | --- | --- |
@@ -14,13 +14,15 @@ A study is a folder, and its results are three Parquet tables in it. They are wh
 | `epochs` | `epochs/` | `duckdb.sql("select * from 'studies/NAME/epochs/*.parquet'")` |
 | `decisions` | `decisions/` | `pl.read_parquet("studies/NAME/decisions/*.parquet")` |
 
-While a study runs, `epochs/` and `decisions/` hold parts; at its end one file each. Where a worker was lost, raw parts may hold an
-epoch twice; `pipeline.load_results("studies/NAME")` gives clean pandas frames: `.trials`, `.epochs`, `.decisions`.
+While a study runs, `epochs/` and `decisions/` hold several files; a finished study has one file in each. After a lost worker, these files can hold an
+epoch twice. `pipeline.load_results("studies/NAME")` returns pandas frames without such duplicates: `.trials`, `.epochs`, `.decisions`.
 
-Beside the columns below, `trials` and `epochs` have a column `config_<name>` for each parameter, empty where a trial
-does not have it, and `epochs` one for each metric, named as Keras names it, in lower case. Names are flat, in lower case and need no quotes in SQL.
+`trials` and `epochs` also have a column `config_<name>` for each parameter, which is null for trials without that parameter. `epochs` has a column for
+each metric: its name in lower case, with `_` for what a column cannot hold (`val-acc` → `val_acc`); letters of every script stay. If another metric of the
+study already has that column, six digits of a digest follow (`val_acc_805d30`). The original name is in the Parquet field's metadata (`metric`) and, where
+it differs from the column, in `results --json`. All column names are lower-case and need no quotes in SQL.
 
-The files carry `schema_version` {version} in their metadata. This file is made from `pipeline/storage/schema.py`.
+The files carry `schema_version` {version} in their metadata. `python scripts/document_tables.py` writes this page from `pipeline/storage/schema.py`.
 """
 
 

@@ -13,17 +13,15 @@ TARGET = Path(__file__).parents[1] / "docs/pictures/mnist-asha.svg"
 
 
 def draw(location: str) -> None:
-    """Learning curves, rungs, hyperparameters and the way to the best, as one sheet."""
+    """Learning curves, rungs, hyperparameters and the best value over time, in one figure."""
     results = load_results(location)
     with plots.style():
         figure, axes = plt.subplots(2, 2, figsize=(14, 8.6), layout="none")
         figure.subplots_adjust(left=0.06, right=0.93, bottom=0.07, top=0.91, wspace=0.24, hspace=0.56)
         plots.learning_curves(results, axes[0, 0]).set_title("Learning curves", **TITLE)
-        plots.rungs(results, axes[0, 1]).set_title("Who was stopped where", **TITLE)
-        plots.parallel_coordinates(results, axes[1, 0]).set_title(
-            "All hyperparameters together", **{**TITLE, "pad": 52}
-        )
-        plots.best_so_far(results, axes[1, 1]).set_title("Best so far", **TITLE)
+        plots.rungs(results, axes[0, 1]).set_title("Epochs of each trial, and where ASHA stopped it", **TITLE)
+        plots.parallel_coordinates(results, axes[1, 0]).set_title("Hyperparameters", **{**TITLE, "pad": 52})
+        plots.best_so_far(results, axes[1, 1]).set_title("Best value over time", **TITLE)
         figure.savefig(TARGET, facecolor="white")
 
 

@@ -38,9 +38,9 @@ def schedules(results: Results, figure: Figure) -> None:
 
 
 PANELS: dict[str, Callable[[Results, Axes], Axes]] = {
-    "beale": plots.paths,
-    "beale-minimise": plots.paths,
-    "beale-optimisers": plots.paths,
+    "beale": plots.trajectories,
+    "beale-minimise": plots.trajectories,
+    "beale-optimisers": plots.trajectories,
     "beale-search": plots.landscape,
     "cancer-binary": plots.deviations,
     "cnn-asha": plots.rungs,

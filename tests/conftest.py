@@ -1,4 +1,4 @@
-"""What all tests share: one Ray cluster for the whole session."""
+"""What all tests share: one Ray cluster for each process of the session."""
 
 import logging
 import os
@@ -14,11 +14,15 @@ settings.load_profile("repeatable")
 # TensorFlow's own notes about the machine would drown what a failing test prints.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+# A test that names a bucket reaches no network: nothing listens at this address, and no other host is asked for keys.
+os.environ["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[str]:
     """A Ray cluster of two workers in this process; its address."""
-    from pipeline.execution.on_ray import ENVIRONMENT
+    from pipeline.execution.ray.environment import ENVIRONMENT
 
     os.environ.update(ENVIRONMENT)
     import ray

@@ -1,6 +1,5 @@
 """The jobs that come along: one module is one job and exports JOB; mnist_asha.py holds `mnist-asha`."""
 
-import difflib
 import importlib
 import pkgutil
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import Any
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
-from pipeline.study.code import is_file, load_module
+from pipeline.study.load_module import is_file, load_module
+from pipeline.study.quiet import quiet_tensorflow
+from pipeline.wording import did_you_mean
 
 __all__ = ["find", "jobs", "names"]
 
@@ -48,6 +49,7 @@ def jobs() -> dict[str, TuneJob]:
 
 
 def _module(name: str) -> ModuleType:
+    quiet_tensorflow()
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
 
 
@@ -66,14 +68,8 @@ def _exported(module: ModuleType, subject: str) -> TuneJob:
 
 def _not_found(name: str) -> str:
     known = names()
-    near = difflib.get_close_matches(name, known, n=1)
     file = Path(f"{name}.py")
-    if is_file(file):
-        hint = f" Did you mean the file {file}?"
-    elif near:
-        hint = f" Did you mean {near[0]!r}?"
-    else:
-        hint = ""
+    hint = f" Did you mean the file {file}?" if is_file(file) else did_you_mean(name, known, quoted=True)
     return (
         f"There is no job {name!r}.{hint} There are {', '.join(known)}; the path of a Python file that "
         "exports JOB is allowed too. `tunepipe list` says what each does."

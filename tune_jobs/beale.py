@@ -21,7 +21,7 @@ _STEPS = 20
 
 
 def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Gradient descent with momentum from (4, 4), an epoch being 20 steps.
+    """Gradient descent with momentum from (4, 4); an epoch is 20 steps.
 
     The gradient at the start has length 107,000, near the minimum less than 1: as in training a network, its
     norm is clipped, here at 1. The walk stays within the bounds.

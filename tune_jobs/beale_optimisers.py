@@ -34,7 +34,7 @@ _KINDS: dict[str, dict[str, Any]] = {
 
 
 def walk(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Walk down a surface from many places, an epoch being 20 steps.
+    """Walk down a surface from many places; an epoch is 20 steps.
 
     As in training a network, the norm of each place's gradient is clipped, at 1, and the walk stays within the bounds.
 

@@ -1,9 +1,9 @@
 """Six ways to change the learning rate over sixty epochs, each with its own parameters; the tutorial's settings first.
 
 Time-based decay counts steps, so that the optimiser knows it; every other schedule is a function of the epoch, which a
-LearningRateScheduler asks before each. A trial that is resumed goes on with the rate it would have had. The cosine ends
-with the trial's epochs, however many `--epochs` allows; a study that is given more of them later goes on along the
-longer cosine, so that its rates rise where it goes on, and are not those of a study that had them from the start.
+LearningRateScheduler asks before each. A trial that is resumed continues with the rate it would have had. The cosine
+ends with the trial's epochs, however many `--epochs` allows; a study that is given more of them later continues along
+the longer cosine, so that its rates rise where it continues, and are not those of a study that had them from the start.
 """
 
 import math

@@ -1,1 +1,1 @@
-"""The command line: one file for each group of commands; what a command needs is imported when it is called."""
+"""The command line: one file for each group of commands; a command imports what it needs when it runs."""

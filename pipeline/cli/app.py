@@ -5,36 +5,39 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
 from pipeline.cli.check import check
 from pipeline.cli.compare import compare
+from pipeline.cli.console import command_console, wrapped
+from pipeline.cli.control import budget, enqueue, pause
 from pipeline.cli.delete import delete
 from pipeline.cli.explain import explain
 from pipeline.cli.jobs import list_jobs
+from pipeline.cli.process_end import ProcessEnd
 from pipeline.cli.report import report
 from pipeline.cli.rerun import rerun
 from pipeline.cli.results import results
 from pipeline.cli.run import resume, run
+from pipeline.cli.serve import serve
 from pipeline.cli.simulate import simulate
 from pipeline.cli.sql import sql
+from pipeline.cli.streams import forget_output, guard_streams
 from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
 from pipeline.cli.submit import status, stop, submit
 from pipeline.cli.usage import usage_error
-from pipeline.errors import Interrupted, TunepipeError
-from pipeline.legible import legible
+from pipeline.cluster.driver_environment import final_code
+from pipeline.errors import Interrupted, OutputLost, TunepipeError
+from pipeline.sanitize import sanitize
 
 __all__ = ["app", "main", "start"]
 
 _THRESHOLDS = 50_000, 2, 2
-"""Python looks for garbage among so many new objects, each second time among older ones too, of those each second time
-among all."""
+"""Thresholds of the garbage collector: rare collections make commands start faster."""
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -46,12 +49,16 @@ app.command("resume")(resume)
 app.command("submit")(submit)
 app.command("status")(status)
 app.command("stop")(stop)
+app.command("pause")(pause)
+app.command("enqueue")(enqueue)
+app.command("budget")(budget)
 app.command("studies")(list_studies)
 app.command("results")(results)
 app.command("sql")(sql)
 app.command("explain")(explain)
 app.command("compare")(compare)
 app.command("report")(report)
+app.command("serve")(serve)
 app.command("export")(export)
 app.command("logs")(logs)
 app.command("rerun")(rerun)
@@ -72,25 +79,39 @@ def _options(
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Tune Keras networks with Ray Tune, and gather every result into Parquet."""
+    """Tune the hyperparameters of Keras models on Ray, with every result in Parquet."""
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in a paragraph, a bug in a traceback."""
+    """Run the command line: a user's mistake prints a paragraph, a bug prints a traceback."""
     try:
-        sys.exit(_called())
+        code = _run_app()
+        # What is still in the buffer may not find a place on the disk either.
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        Console(stderr=True).print("[bold red]tunepipe:[/] Interrupted.")
-        sys.exit(Interrupted.exit_code)
+        _complain("Interrupted.")
+        code = Interrupted.exit_code
     except TunepipeError as error:
+        if isinstance(error, OutputLost):
+            forget_output()
         if str(error):
-            Console(stderr=True).print("[bold red]tunepipe:[/] ", end="")
-            Console(stderr=True, markup=False, highlight=False).print(legible(str(error)), soft_wrap=True)
-        sys.exit(error.exit_code)
+            _complain(str(error))
+        code = error.exit_code
+    sys.exit(final_code(code or 0))
 
 
-def _called() -> int | None:
-    """Let typer read the command line, but not print what is wrong with it."""
+def _complain(what: str) -> None:
+    console = command_console(err=True)
+    console.print("[bold red]tunepipe:[/] ", end="")
+    text = sanitize(what)
+    if console.is_terminal:
+        text = wrapped(text, console.width, used=len("tunepipe: "))
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _run_app() -> int | None:
+    """Let typer parse the command line without printing its own error messages."""
     try:
         code: int | None = app(prog_name="tunepipe", standalone_mode=False)
     except TyperException as error:
@@ -99,14 +120,16 @@ def _called() -> int | None:
 
 
 def start() -> None:
-    """The command `tunepipe`, in a process of its own."""
+    """The entry point of the command `tunepipe`."""
     # Imports make many objects and little garbage: looking for it each 700 takes an eighth of a command's start.
     gc.set_threshold(*_THRESHOLDS)
+    guard_streams()
+    end = ProcessEnd()
     try:
         main()
-    finally:
-        # Nor need Python look for it once more at its end, in all that was imported.
-        gc.freeze()
+    except SystemExit as ended:
+        end.code = int(ended.code or 0)
+        raise
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""`tunepipe check`: what would go wrong with a study after an hour, told before it starts."""
+"""`tunepipe check`: finds problems of a study before it starts."""
 
-import json
+import shlex
 from contextlib import closing, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.console import command_console, say_object
 from pipeline.cli.options import (
     STORAGE,
     AcceptChanges,
@@ -24,9 +24,12 @@ from pipeline.cli.options import (
     with_job_options,
 )
 from pipeline.errors import Interrupted
+from pipeline.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
 
     from pipeline.execution.preflight.finding import Finding
 
@@ -47,15 +50,17 @@ def check(
     accept_changes: AcceptChanges = False,
     address: Address = None,
     wait: Annotated[
-        float, typer.Option(min=1, help="Seconds in which the data are loaded and the first epochs trained.")
+        float, typer.Option(min=1, help="Maximum seconds for loading the data and training the first epochs.")
     ] = 120,
     as_json: Json = False,
 ) -> None:
-    """Check a study before it starts: trains an epoch, builds models, looks at storage, data, resources, versions."""
+    """Check a study before it starts: train one epoch, build models, check storage, data, resources and versions."""
+    from pipeline.execution.driver.warm_start import warm_started
     from pipeline.execution.preflight.check import Preflight
-    from pipeline.execution.starting import started_from
 
-    tuned = started_from(job_of(job, options.changes(storage), storage, resume=resume), storage, note)
+    tuned = warm_started(
+        job_of(job, options.changes(storage), storage, library=options.from_, resume=resume), storage, note
+    )
     preflight = Preflight(
         tuned,
         storage,
@@ -65,7 +70,7 @@ def check(
         seconds=wait,
         note=note,
     )
-    console = Console(stderr=as_json, highlight=False)
+    console = command_console(err=as_json)
     found = []
     waiting = console.status("looking …", spinner_style="dim") if console.is_terminal else nullcontext()
     try:
@@ -74,17 +79,18 @@ def check(
                 found.append(finding)
                 _show(console, finding)
     except KeyboardInterrupt:
-        raise Interrupted("The check was interrupted; nothing of it is left.") from None
+        raise Interrupted("The check was interrupted. It left no files behind.") from None
     if as_json:
         estimate = preflight.estimate and asdict(preflight.estimate)
-        typer.echo(json.dumps({"job": tuned.name, "findings": [asdict(each) for each in found], "estimate": estimate}))
-    console.print(f"\n{_verdict(found, job)}", markup=False, soft_wrap=True)
+        say_object({"job": tuned.name, "findings": [each.as_object() for each in found], "estimate": estimate})
+    words = [job, *(["--from", options.from_] if options.from_ else [])]
+    console.print(f"\n{_verdict(found, shlex.join(words))}", markup=False)
     if any(finding.level == "fault" for finding in found):
         raise typer.Exit(2)
 
 
-def _show(console: Console, finding: "Finding") -> None:
-    """A finding in its line, what to do below it; words rather than signs where nobody looks at a terminal."""
+def _show(console: "Console", finding: "Finding") -> None:
+    """A finding on one line, with advice below it; words instead of symbols outside a terminal."""
     if not console.is_terminal:
         advice = f" {finding.advice}" if finding.advice else ""
         end = "" if finding.found.endswith((".", "?", "!")) or not advice else "."
@@ -105,16 +111,14 @@ def _show(console: Console, finding: "Finding") -> None:
 def _verdict(found: "Sequence[Finding]", job: str) -> str:
     """The last sentence."""
     faults = sum(finding.level == "fault" for finding in found)
-    warnings = sum(finding.level == "warning" and finding.looked for finding in found)
-    unlooked = sum(not finding.looked for finding in found)
-    told = [_counted(faults, "fault"), _counted(warnings, "warning"), f"{unlooked} not looked at" if unlooked else ""]
-    counts = ", ".join(part for part in told if part)
+    warnings = sum(finding.level == "warning" and finding.checked for finding in found)
+    not_checked = sum(not finding.checked for finding in found)
+    kinds = {"fault": faults, "warning": warnings}
+    parts = [counted(number, kind) for kind, number in kinds.items() if number]
+    parts += [f"{not_checked} not checked"] if not_checked else []
+    counts = ", ".join(parts)
     if faults:
-        return f"{counts}: mend {'it' if faults == 1 else 'them'} before `tunepipe run {job}`."
+        return f"{counts}: fix {'it' if faults == 1 else 'them'} before `tunepipe run {job}`."
     if counts:
         return f"{counts}: `tunepipe run {job}` can start."
-    return f"Nothing stands in the way of `tunepipe run {job}`."
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}{'s' if count > 1 else ''}" if count else ""
+    return f"No problem found: `tunepipe run {job}` can start."

@@ -1,15 +1,19 @@
 """`tunepipe compare`: studies side by side."""
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.completion import studies_and_paths
+from pipeline.cli.console import command_console, say_object
 from pipeline.cli.location import study_store
 from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.tables import save, stdout_console
+from pipeline.cli.tables import save, writable
 from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.results.analysis.comparison import Comparison
 
 __all__ = ["compare"]
 
@@ -20,32 +24,48 @@ def compare(
     studies: Annotated[
         list[str],
         typer.Argument(
-            metavar="STUDY", help="Two or more: names within --storage, or paths or URIs.", show_default=False
+            metavar="STUDY",
+            help="Two or more studies: names in --storage, or paths or URIs.",
+            show_default=False,
+            autocompletion=studies_and_paths,
         ),
     ],
     storage: Storage = STORAGE,
     output: Annotated[
         Path | None,
-        typer.Option(help="Also write a page (.html) or a picture (.png, .svg, .pdf).", show_default=False),
+        typer.Option(
+            help="Also write a page (.html) or a picture (.png, .svg, .pdf).", show_default=False, callback=writable
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare studies of one objective: who was better, how sure that is, what they agree on."""
-    from pipeline.results.comparison import compared, comparison_object
-    from pipeline.results.load import load_results
-    from pipeline.results.query import labels
+    """Compare studies with the same objective: which is better, with what confidence, and where they agree."""
+    from pipeline.results.analysis.comparison import compared
+    from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.query import labels
+    from pipeline.results.views.comparison_object import comparison_object
 
     form = "" if output is None else output.suffix.lower().removeprefix(".")
     if output is not None and form not in ("html", *_PICTURES):
         raise UsageError(f"--output must end in .html, .png, .svg or .pdf; found {output}.")
-    found = [(study, load_results(study_store(study, storage).uri)) for study in studies]
-    comparison = compared(labels(found))
+    studies_with_names = [(study, load_results(study_store(study, storage).uri)) for study in studies]
+    comparison = compared(labels(studies_with_names))
     if as_json:
-        typer.echo(json.dumps(comparison_object(comparison), allow_nan=False))
-    from pipeline.results.comparison_view import comparison_page, comparison_picture, comparison_view
-
+        say_object(comparison_object(comparison))
     if not as_json:
-        stdout_console().print(comparison_view(comparison))
+        from pipeline.results.views.comparison import comparison_view
+
+        command_console().print(comparison_view(comparison))
     if output is not None:
-        content = comparison_page(comparison) if form == "html" else comparison_picture(comparison, form)  # type: ignore[arg-type]
-        save(output, content, err=as_json)
+        save(output, _page_or_picture(comparison, form), err=as_json)
+
+
+def _page_or_picture(comparison: "Comparison", form: str) -> str | bytes:
+    """The content of the file for `--output`."""
+    from pipeline.results.plots import comparison_picture
+    from pipeline.results.report.comparison import comparison_page
+    from pipeline.results.views.comparison import studies_of
+
+    if form == "html":
+        return comparison_page(comparison)
+    return comparison_picture(studies_of(comparison), form)  # type: ignore[arg-type]

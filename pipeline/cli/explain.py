@@ -1,27 +1,21 @@
-"""`tunepipe explain`: why a study went as it did."""
+"""`tunepipe explain`: what a study's results say about its hyperparameters and its early stopping."""
 
-import json
-
-import typer
-
+from pipeline.cli.console import command_console, say_object
 from pipeline.cli.location import Study, study_store
 from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.tables import stdout_console
 
 __all__ = ["explain"]
 
 
 def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:
-    """Say what mattered, whether early values told, what stopping saved and risked, where the time went."""
+    """Explain a study: important hyperparameters, early against final values, savings of early stopping, time."""
     from pipeline.results.analysis import explained
-    from pipeline.results.analysis.explanation import explanation_object
-    from pipeline.results.analysis.view import explanation_view
-    from pipeline.results.load import load_results
+    from pipeline.results.tables.load import load_results
+    from pipeline.results.views.explanation import explanation_view
+    from pipeline.results.views.explanation_object import explanation_object
 
     explanation = explained(load_results(study_store(study, storage).uri))
     if as_json:
-        typer.echo(json.dumps(explanation_object(explanation), allow_nan=False))
+        say_object(explanation_object(explanation))
         return
-    console = stdout_console()
-    console.width = min(console.width, 120)
-    console.print(explanation_view(explanation))
+    command_console().print(explanation_view(explanation))

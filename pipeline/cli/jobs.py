@@ -1,20 +1,13 @@
-"""`tunepipe list`: the jobs there are."""
+"""`tunepipe list`: the bundled jobs."""
 
-import json
-
-import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from pipeline.cli.console import command_console, say_object
 from pipeline.cli.options import Json
-from pipeline.legible import legible
 
 __all__ = ["list_jobs"]
 
 
 def list_jobs(as_json: Json = False) -> None:
-    """List the jobs that come along."""
+    """List the bundled jobs."""
     import tune_jobs
 
     jobs = tune_jobs.jobs()
@@ -30,16 +23,18 @@ def list_jobs(as_json: Json = False) -> None:
             }
             for name, job in jobs.items()
         ]
-        typer.echo(json.dumps({"jobs": rows}))
+        say_object({"jobs": rows})
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("job", "scheduler", "trials × epochs", "what it tunes"):
-        table.add_column(column)
+    from pipeline.results.views.fitted import Column, FittedTable
+
+    table = FittedTable(
+        [
+            Column("job", keep="whole"), Column("scheduler", keep="extra"), Column("trials × epochs", keep="extra"),
+            Column("what it tunes", keep="folded"),
+        ]
+    )  # fmt: skip
     for name, job in jobs.items():
-        size = f"{job.budget.trials} × {job.budget.epochs}"
-        table.add_row(name, job.scheduler.kind, size, Text(legible(job.description)))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200
+        table.add_row(name, job.scheduler.kind, f"{job.budget.trials} × {job.budget.epochs}", job.description)
+    console = command_console()
     console.print(table)
     console.print("\nStart one with `tunepipe run JOB`; JOB may also be a Python file that exports JOB.", style="dim")

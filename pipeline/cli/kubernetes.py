@@ -1,4 +1,4 @@
-"""`tunepipe submit --kubernetes`: the plan, the RayJob, and what becomes of it; and `stop --kubernetes`."""
+"""`tunepipe submit --kubernetes`: plans, creates and follows a RayJob; and `stop --kubernetes`."""
 
 import json
 import math
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pipeline.cli.console import say_object, say_output
 from pipeline.cli.options import note
-from pipeline.errors import Fault, InvalidJob
-from pipeline.legible import legible_output
+from pipeline.errors import ClusterError, Fault, InvalidJob, UserError
 
 if TYPE_CHECKING:
     from pipeline.cluster.rayjob import Manifests
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Target", "stop_rayjob", "submit_rayjob"]
 
+_CLASS = "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
 _NAMESPACE = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where in Kubernetes, and as what.
+    """The namespace, image and overlay of a RayJob.
 
     Args:
         context: Of the kubeconfig; its current one where None.
@@ -34,6 +35,7 @@ class Target:
         overlay: A name, or a folder.
         wait_pods: Seconds for which pods that find no node are waited for.
         to: The folder that gets results from a volume.
+        priority: A WorkloadPriorityClass of Kueue, other than the overlay's.
 
     Raises:
         InvalidJob: A namespace or an image that no server takes, or no number of seconds.
@@ -45,16 +47,20 @@ class Target:
     overlay: str
     wait_pods: float
     to: Path
+    priority: str | None = None
 
     def __post_init__(self) -> None:
         faults = []
         if self.namespace is not None and not re.fullmatch(_NAMESPACE, self.namespace):
-            allowed = "must be lower-case letters, digits and '-', 63 at most, as namespaces are called"
+            allowed = "must be lower-case letters, digits and '-', at most 63 of them"
             faults.append(Fault("--namespace", self.namespace, allowed))
         if self.image is not None and not re.fullmatch(r"[^\s]+", self.image):
             faults.append(Fault("--image", self.image, "must be an image's name, as in tunepipe:cpu"))
         if not (math.isfinite(self.wait_pods) and self.wait_pods >= 0):
             faults.append(Fault("--wait-pods", self.wait_pods, "must be a number of seconds, 0 or more"))
+        if self.priority is not None and not re.fullmatch(_CLASS, self.priority):
+            allowed = "must be the name of a WorkloadPriorityClass, as in tunepipe-low"
+            faults.append(Fault("--priority", self.priority, allowed))
         if faults:
             raise InvalidJob("the command line", faults)
 
@@ -70,67 +76,96 @@ def submit_rayjob(
     detach: bool,
     as_json: bool,
 ) -> int:
-    """Apply a study's RayJob, or find it there, and follow it.
+    """Create a study's RayJob, or find it, and follow it.
+
+    Args:
+        tuned: The job, with the options of the command line.
+        job: The job's name, or the path of a Python file.
+        storage: The storage, as the pods see it.
+        options: More options of `tunepipe run`.
+        target: Where it goes.
+        dry_run: Whether to print the manifests only.
+        detach: Whether to return at once instead of following it.
+        as_json: Whether stdout gets one JSON object.
 
     Returns:
         The study's exit code.
+
+    Raises:
+        ClusterError: It cannot start; where this call has created the RayJob, it is deleted.
     """
     from pipeline.cluster.rayjob import STUDY_LABEL, study_manifests
 
-    def made(number: int) -> "Manifests":
+    def manifests_of(number: int) -> "Manifests":
         return study_manifests(
             tuned, job, target.overlay, storage, options,
-            number=number, namespace=target.namespace, image=target.image,
+            number=number, namespace=target.namespace, image=target.image, priority=target.priority,
         )  # fmt: skip
 
-    manifests = made(1)
+    manifests = manifests_of(1)
     note(str(manifests.plan))
     if dry_run:
         objects = [each for each in (manifests.file, manifests.job) if each]
         typer.echo(json.dumps(objects) if as_json else str(manifests), nl=as_json)
         return 0
-    from pipeline.cluster.following import Kubernetes
-    from pipeline.cluster.submitting import apply_rayjob
+    from pipeline.cluster.following import NeverStarts, follow
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.submission import apply_rayjob
 
     metadata = manifests.job["metadata"]
     server = Kubernetes(target.context, metadata["namespace"])
-    handed = apply_rayjob(server, metadata["labels"][STUDY_LABEL], storage, made)
-    name = handed.name
-    if handed.attached:
-        note(f"The study {tuned.name!r} is at work already as RayJob {name}; its options stand.")
+    submitted = apply_rayjob(server, metadata["labels"][STUDY_LABEL], storage, manifests_of)
+    name = submitted.name
+    if submitted.attached:
+        note(f"The study {tuned.name!r} is already running as RayJob {name}, with the options of that run.")
     else:
         note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {metadata['namespace']}.")
-    told = {"submission": name, "study": tuned.name, "storage": storage, "namespace": metadata["namespace"]}
+    result = {"submission": name, "study": tuned.name, "storage": storage, "namespace": metadata["namespace"]}
     if detach:
         if as_json:
-            typer.echo(json.dumps({**told, "exit_code": None}))
+            say_object({**result, "exit_code": None})
         return 0
     try:
-        for text in server.follow(name, wait_pods=target.wait_pods):
-            typer.echo(legible_output(text), nl=False, err=as_json)
+        for text in follow(server, name, wait_pods=target.wait_pods):
+            say_output(text, err=as_json)
         code = server.exit_code(name)
-        if (brought := server.bring(name, tuned.name, storage, target.to)) is not None:
-            note(f"The study without its checkpoints was brought to {brought}.")
+        # A mistake of the user left nothing new; often there is no study at all.
+        folder = None if code == UserError.exit_code else server.download_results(name, tuned.name, storage, target.to)
+        if folder is not None:
+            note(f"The study without its checkpoints was copied to {folder}.")
         if as_json:
-            typer.echo(json.dumps({**told, "exit_code": code}))
+            say_object({**result, "exit_code": code})
         return code
+    except NeverStarts as error:
+        if submitted.attached:
+            raise
+        try:
+            server.stop(name)
+        except ClusterError as left:
+            raise ClusterError(f"{error} {left}") from None
+        raise ClusterError(f"{error} The RayJob {name} was deleted.") from None
     except KeyboardInterrupt:
         note(
-            f"\nRayJob {name} goes on without you; the same command looks at it again, "
-            f"`tunepipe stop {name} --kubernetes --namespace {metadata['namespace']}` ends it."
+            f"\nRayJob {name} continues; the same command follows it again, "
+            f"`tunepipe stop {name} --kubernetes --namespace {metadata['namespace']}` stops it."
         )
         return 130
 
 
-def stop_rayjob(named: str, context: str | None, namespace: str) -> str:
-    """Stop the RayJob that is called so, or that is at work on a study.
+def stop_rayjob(name: str, context: str | None, namespace: str) -> str:
+    """Stop and delete a RayJob.
+
+    Args:
+        name: The name of the RayJob or of its study.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJob.
 
     Returns:
         The RayJob's name.
     """
-    from pipeline.cluster.following import Kubernetes
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
 
     server = Kubernetes(context, namespace)
-    name = server.named(named)
-    server.stop(name)
-    return name
+    rayjob = server.find_job(name)
+    server.stop(rayjob)
+    return rayjob

@@ -1,4 +1,4 @@
-"""How a command line names a study: by its name within a storage, or by where its folder lies."""
+"""How a command line names a study: by its name in the storage, or by the path of its folder."""
 
 import os
 from pathlib import Path
@@ -6,36 +6,37 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import STORAGE
+from pipeline.cli.completion import studies_and_paths
 
 if TYPE_CHECKING:
     from pipeline.storage import Store
 
-__all__ = ["Study", "called", "located", "study_store", "trial_id"]
+__all__ = ["Study", "located", "study_store", "trial_id"]
 
 _DIGITS = 10
-"""No study has so many trials; a longer number is no number of one."""
+"""Most digits of a trial's number."""
 
 Study = Annotated[
     str,
     typer.Argument(
-        help="The study's name within --storage, or the path or URI of its folder.",
+        help="Name of the study in --storage, or the path or URI of its folder.",
         metavar="STUDY",
         show_default=False,
+        autocompletion=studies_and_paths,
     ),
 ]
 
 
 def located(study: str, storage: str) -> tuple[str, str]:
-    """Where a study lies, as the command line names it.
+    """The storage and name of a study on the command line.
 
     Args:
-        study: A path or URI of the study's folder, told by its slash; else a name within `storage`, or, where no such
-            study is there, a study's folder in the current one.
-        storage: Where studies lie.
+        study: A path or URI of the study's folder, recognised by its slash; else a name in `storage` or, if there is
+            no such study, a study's folder in the current folder.
+        storage: The storage of the studies.
 
     Returns:
-        The storage, and the study's name within it.
+        The storage, and the study's name in it.
     """
     from pipeline.storage import Store
     from pipeline.study import layout
@@ -55,14 +56,14 @@ def located(study: str, storage: str) -> tuple[str, str]:
 
 
 def study_store(study: str, storage: str) -> "Store":
-    """The folder of a study that is there.
+    """The folder of an existing study.
 
     Args:
-        study: As `located` takes it.
-        storage: Where studies lie.
+        study: As in `located`.
+        storage: The storage of the studies.
 
     Raises:
-        JobNotFound: There is no study; names those there are.
+        JobNotFound: There is no such study; the message lists the existing ones.
     """
     from pipeline.storage import Store
     from pipeline.study import layout
@@ -75,16 +76,12 @@ def study_store(study: str, storage: str) -> "Store":
     return store
 
 
-def called(location: str) -> str:
-    """How a study is named on a command line, from where the command is called: the reverse of `located`."""
-    from pipeline.storage import Store
-
-    name = location.partition("?")[0].rpartition("/")[2]
-    return name if location == Store(STORAGE).folder(name).uri else location
-
-
 def trial_id(text: str) -> str:
-    """A trial's id, or its number, as its id."""
+    """The id of a trial.
+
+    Args:
+        text: Its id or its number.
+    """
     from pipeline.study import layout
 
     return layout.trial_id(int(text)) if text.isascii() and text.isdigit() and len(text) < _DIGITS else text

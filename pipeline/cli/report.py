@@ -1,13 +1,14 @@
-"""`tunepipe report`: a study as one page with pictures."""
+"""`tunepipe report`: a study as one HTML page."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipeline.cli.console import say_path
 from pipeline.cli.location import Study, study_store
 from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.tables import save
+from pipeline.cli.tables import save, writable
 
 __all__ = ["report"]
 
@@ -16,16 +17,17 @@ def report(
     study: Study,
     storage: Storage = STORAGE,
     output: Annotated[
-        Path | None, typer.Option(help="A file to write instead of the study's own.", show_default=False)
+        Path | None,
+        typer.Option(help="File to write. Default: report.html of the study.", show_default=False, callback=writable),
     ] = None,
 ) -> None:
-    """Write a study as one HTML page: summary, leaderboard, pictures. It needs nothing else to be read."""
-    from pipeline.results.load import load_results
-    from pipeline.results.report import report_page, write_report
+    """Write a study as one self-contained HTML page: summary, leaderboard and pictures."""
+    from pipeline.results.report.page import report_page, write_report
+    from pipeline.results.tables.load import load_results
 
     store = study_store(study, storage)
     if output is None:
-        typer.echo(write_report(store))
+        say_path(write_report(store))
         return
     page = report_page(load_results(store.uri))
     save(output, page)

@@ -1,4 +1,4 @@
-"""`tunepipe rerun`: one trial once more, in this process."""
+"""`tunepipe rerun`: trains one trial again, in this process."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -6,66 +6,69 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.cli.console import command_console
 from pipeline.cli.location import Study, study_store, trial_id
 from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.tables import stdout_console
-from pipeline.legible import legible
+from pipeline.sanitize import sanitize
 
 if TYPE_CHECKING:
-    from pipeline.execution.rerun import Again, EpochAgain
+    from pipeline.execution.rerun import RerunEpoch, RerunResult
 
 __all__ = ["rerun"]
 
 
 def rerun(
     study: Study,
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The trial's id or number.", show_default=False)],
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Id or number of the trial.", show_default=False)],
     storage: Storage = STORAGE,
 ) -> None:
-    """Train a trial's config again in this process, for a debugger, and compare; the study stays as it is."""
+    """Train a trial's config again in this process, for debugging, and compare. The study does not change."""
     from pipeline.execution.rerun import rerun as train_again
-    from pipeline.results.load import load_results
+    from pipeline.results.tables.load import load_results
     from pipeline.storage.schema import metric_column
 
     store, wanted = study_store(study, storage), trial_id(trial)
     metric = metric_column(load_results(store.uri).objective.metric)
-    told = stdout_console()
-    again = train_again(store, wanted, tell=lambda epoch: _tell(told, epoch, metric))
-    _judge(told, again)
+    console = command_console()
+    result = train_again(store, wanted, on_epoch=lambda epoch: _print_epoch(console, epoch, metric))
+    _print_verdict(console, result)
 
 
-def _tell(told: Console, epoch: "EpochAgain", metric: str) -> None:
+def _print_epoch(console: Console, epoch: "RerunEpoch", metric: str) -> None:
     if epoch.epoch == 1:
         # Not before: what is wrong with the call stands alone.
-        told.print(Text(f"epoch  {'recorded':>16}  {'now':>16}   {legible(metric)}", style="bold"))
-    then = f"{epoch.then[metric]:.10g}" if metric in epoch.then else "–"
-    now = f"{epoch.now[metric]:.10g}" if metric in epoch.now else "–"
-    differ = [name for name, value in epoch.then.items() if epoch.now.get(name) != value]
-    mark = "" if not epoch.then else "equal" if epoch.equal else f"differs in {', '.join(differ)}"
-    told.print(Text(legible(f"{epoch.epoch:>5}  {then:>16}  {now:>16}   {mark}")), soft_wrap=True)
+        console.print(Text(f"epoch  {'recorded':>16}  {'now':>16}   {sanitize(metric)}", style="bold"))
+    then = f"{epoch.recorded[metric]:.10g}" if metric in epoch.recorded else "–"
+    now = f"{epoch.metrics[metric]:.10g}" if metric in epoch.metrics else "–"
+    differ = [name for name, value in epoch.recorded.items() if epoch.metrics.get(name) != value]
+    mark = "" if not epoch.recorded else "equal" if epoch.equal else f"differs in {', '.join(differ)}"
+    console.print(Text(sanitize(f"{epoch.epoch:>5}  {then:>16}  {now:>16}   {mark}")))
 
 
-def _judge(told: Console, again: "Again") -> None:
-    from pipeline.results.failures import first_line
+def _print_verdict(console: Console, result: "RerunResult") -> None:
+    from pipeline.results.analysis.failures import first_line
 
-    compared = [epoch for epoch in again.epochs if epoch.then]
-    if compared and again.equal:
-        told.print(f"\nAll {len(compared)} epochs are equal to the last digit." if len(compared) > 1 else "\nEqual.")
+    if result.other_data:
+        text = f"\nThe data are not those that the study began with: {'; '.join(result.other_data)}."
+        console.print(Text(sanitize(text)))
+    compared = [epoch for epoch in result.epochs if epoch.recorded]
+    if compared and result.equal:
+        console.print(f"\nAll {len(compared)} epochs are equal to the last digit." if len(compared) > 1 else "\nEqual.")
     elif compared:
         first = next(epoch.epoch for epoch in compared if not epoch.equal)
-        told.print(
+        console.print(
             f"\nNot equal from epoch {first} on. Another machine, other versions, more threads or code that draws "
             "without a seed make such differences.",
             soft_wrap=True,
         )
-    if again.taken_over is not None:
-        told.print(
-            f"From epoch {again.taken_over} on the trial went on from another's weights: that was not trained again.",
+    if result.taken_over is not None:
+        console.print(
+            f"From epoch {result.taken_over} on the trial continued from another's weights: not trained again.",
             soft_wrap=True,
         )
-    if again.failure:
-        alike = first_line(again.failure) == first_line(again.then)
-        told.print("\nIt failed again, in the same way:" if alike else "\nIt failed:", style="bold")
-        told.print(Text(legible(again.failure.rstrip())), soft_wrap=True)
-    elif again.then:
-        told.print(Text(legible(f"\nIt had failed before, and did not now: {first_line(again.then)}")), soft_wrap=True)
+    if result.failure:
+        alike = first_line(result.failure) == first_line(result.recorded_failure)
+        console.print("\nIt failed again, in the same way:" if alike else "\nIt failed:", style="bold")
+        console.print(Text(sanitize(result.failure.rstrip())))
+    elif result.recorded_failure:
+        console.print(Text(sanitize(f"\nIt had failed before, and did not now: {first_line(result.recorded_failure)}")))

@@ -1,30 +1,27 @@
-"""Rows and columns of the user's choice, of one study or of several, in any format."""
+"""Selected rows and columns of one or more studies, in any format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from pipeline.cli.tables import give_out, stdout_console
+from pipeline.cli.console import command_console, say
+from pipeline.cli.tables import output_table
 from pipeline.errors import UsageError
-from pipeline.legible import legible
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from pipeline.results import Results
+    from pipeline.results.views.fitted import FittedTable
 
 __all__ = ["TOP", "Rows", "names", "show_rows"]
 
 TOP = 10
-"""More trials than these are counted on a terminal, not shown."""
+"""Most trials to show on a terminal; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is asked for.
+    """The selection of rows and columns.
 
     Args:
         where: A condition in SQL; None for all trials.
@@ -46,17 +43,17 @@ class Rows:
 
     @property
     def chosen(self) -> bool:
-        """Whether anything is asked for beside the leaderboard as it is."""
+        """Whether anything other than the plain leaderboard is selected."""
         return self.shape != "table" or bool(self.where is not None or self.sort or self.columns or self.front)
 
     @property
     def limit(self) -> int | None:
-        """How many rows are given out."""
+        """Number of rows to output."""
         return self.top or (TOP if self.shape == "table" else None)
 
 
 def names(text: str | None, option: str, example: str) -> list[str]:
-    """The columns that an option names.
+    """The columns of an option.
 
     Args:
         text: What is given, with commas; None where the option is not given.
@@ -69,14 +66,14 @@ def names(text: str | None, option: str, example: str) -> list[str]:
     found = [name.strip() for name in (text or "").split(",") if name.strip()]
     if text is not None and not found:
         raise UsageError(
-            f"{option} must name columns of the table trials, as in {example}; found {text!r:.100}. "
-            f"docs/tables.md has them all; without {option} everything is shown as the leaderboard has it."
+            f"{option} must name columns of the table trials, for example {example}; found {text!r:.100}. "
+            f"docs/tables.md lists them; without {option} the leaderboard is shown."
         )
     return found
 
 
 def show_rows(studies: Mapping[str, "Results"], rows: Rows) -> None:
-    """Print or write the trials that are asked for; on a terminal, without columns of theirs, as the leaderboard.
+    """Print or write the selected trials; on a terminal without --columns, as the leaderboard.
 
     Args:
         studies: Results by what each study is called.
@@ -93,9 +90,10 @@ def show_rows(studies: Mapping[str, "Results"], rows: Rows) -> None:
 
 
 def _rows_of_one(found: "Results", rows: Rows) -> None:
-    from pipeline.results.front import pareto_front
-    from pipeline.results.leaderboard import leaderboard
-    from pipeline.results.query import select_trials
+    from pipeline.results.tables.database import Answer
+    from pipeline.results.tables.front import pareto_front
+    from pipeline.results.tables.query import select_trials
+    from pipeline.results.views.leaderboard import leaderboard
 
     only = [point.trial_id for point in pareto_front(found)] if rows.front else None
     if rows.shape == "table" and not rows.columns:
@@ -105,17 +103,18 @@ def _rows_of_one(found: "Results", rows: Rows) -> None:
         _print_board(board, len(shown), len(found.trials))
         return
     # The best first, as on the leaderboard.
-    sort = rows.sort or ["-objective" if found.objective.mode == "max" else "objective"]
+    sort = rows.sort or ["violation", "-objective" if found.objective.mode == "max" else "objective"]
     table = select_trials(found, where=rows.where, sort=sort, columns=rows.columns or None, only=only)
-    give_out(table.slice(0, rows.limit), rows.shape, rows.output, of=table.num_rows)
+    output_table(Answer.of(table.slice(0, rows.limit)), rows.shape, rows.output, of=table.num_rows)
 
 
 def _rows_of_several(studies: Mapping[str, "Results"], rows: Rows) -> None:
-    from pipeline.results.front import pareto_front
-    from pipeline.results.query import select_from
-    from pipeline.results.several import best_of_each, objectives_in_words, several_leaderboard
+    from pipeline.results.tables.database import Answer
+    from pipeline.results.tables.front import pareto_front
+    from pipeline.results.tables.query import select_from
+    from pipeline.results.views.several import best_of_each, objectives_in_words, several_leaderboard
 
-    only = {label: [point.trial_id for point in pareto_front(one)] for label, one in studies.items()}
+    only = {label: [point.trial_id for point in pareto_front(study)] for label, study in studies.items()}
     board = rows.shape == "table" and not rows.columns
     columns = ["study", "trial_id"] if board else rows.columns
     meant = only if rows.front else None
@@ -124,20 +123,20 @@ def _rows_of_several(studies: Mapping[str, "Results"], rows: Rows) -> None:
     shown = best_of_each(studies, table, rows.limit) if note else table.slice(0, rows.limit)
     if board:
         pairs = list(zip(shown["study"].to_pylist(), shown["trial_id"].to_pylist(), strict=True))
-        trials = sum(len(one.trials) for one in studies.values())
+        trials = sum(len(study.trials) for study in studies.values())
         _print_board(several_leaderboard(studies, pairs), table.num_rows, trials)
     else:
-        give_out(shown, rows.shape, rows.output, of=table.num_rows)
+        output_table(Answer.of(shown), rows.shape, rows.output, of=table.num_rows)
     if note:
         # A file or a pipe gets the table alone.
-        typer.echo(legible(note if rows.shape != "table" else f"\n{note}"), err=rows.shape != "table")
+        say(note if rows.shape != "table" else f"\n{note}", err=rows.shape != "table")
 
 
-def _print_board(board: "Table", asked: int, trials: int) -> None:
-    told = stdout_console()
+def _print_board(board: "FittedTable", asked: int, trials: int) -> None:
+    console = command_console()
     if not asked:
-        told.print(f"None of {trials} trials is so.")
+        console.print(f"None of {trials} trials matches.")
         return
-    told.print(board)
+    console.print(board)
     if asked > board.row_count:
-        told.print(f"… and {asked - board.row_count} more; --top shows them.", style="dim")
+        console.print(f"… and {asked - board.row_count} more; --top shows them.", style="dim")

@@ -1,12 +1,13 @@
-"""`tunepipe run` and `tunepipe resume`: a study from its start, or from where it was, to its end."""
+"""`tunepipe run` and `tunepipe resume`: start or resume a study."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING
 
-import typer
-
+from pipeline.cli.console import command_console, say
+from pipeline.cli.control import continue_if_paused
 from pipeline.cli.location import Study, located, study_store
 from pipeline.cli.options import (
     STORAGE,
@@ -17,9 +18,11 @@ from pipeline.cli.options import (
     JobName,
     JobOptions,
     Json,
+    Logs,
     Resume,
     Seconds,
     Storage,
+    TakeOver,
     TotalEpochs,
     Trials,
     Workers,
@@ -29,7 +32,7 @@ from pipeline.cli.options import (
     note,
     with_job_options,
 )
-from pipeline.errors import NoTrialSucceeded
+from pipeline.errors import DataError, NoTrialSucceeded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,11 +52,21 @@ def run(
     resume: Resume = False,
     accept_changes: AcceptChanges = False,
     address: Address = None,
+    log: Logs = None,
     as_json: Json = False,
 ) -> None:
-    """Run a study: draw configs, train them, stop the poor ones, keep the best."""
-    tuned = job_of(job, options.changes(storage), storage, resume=resume)
-    _carry_out(tuned, storage, resume=resume, accept_changes=accept_changes, address=address, as_json=as_json)
+    """Run a study: draw configs, train them, stop poor trials early, keep the best model."""
+    tuned = job_of(job, options.changes(storage), storage, library=options.from_, resume=resume)
+    _carry_out(
+        tuned,
+        storage,
+        resume=resume,
+        accept_changes=accept_changes,
+        take_over=False,
+        address=address,
+        logs=log or [],
+        as_json=as_json,
+    )
 
 
 def resume(
@@ -65,70 +78,114 @@ def resume(
     workers: Workers = None,
     storage: Storage = STORAGE,
     set_: Fields = None,
+    accept_changes: AcceptChanges = False,
     address: Address = None,
+    take_over: TakeOver = False,
+    log: Logs = None,
     as_json: Json = False,
 ) -> None:
-    """Go on with a study: its own job, from the copies in its folder. Nothing happens if it is finished."""
+    """Resume a study with its own job, from the copies in its folder, or one that `pause` has paused."""
     from pipeline.study import load_study
 
     changes = changes_of(limits(trials, epochs, total_epochs, seconds, workers), set_)
+    if not changes and not take_over and continue_if_paused(study_store(study, storage)):
+        return
     where, name = located(study, storage)
     tuned = load_study(study_store(study, storage)).replaced({**changes, "name": name})
-    _carry_out(tuned, where, resume=True, accept_changes=False, address=address, as_json=as_json)
+    _carry_out(
+        tuned,
+        where,
+        resume=True,
+        accept_changes=accept_changes,
+        take_over=take_over,
+        address=address,
+        logs=log or [],
+        as_json=as_json,
+    )
 
 
 def _carry_out(
-    tuned: "TuneJob", storage: str, *, resume: bool, accept_changes: bool, address: str | None, as_json: bool
+    tuned: "TuneJob",
+    storage: str,
+    *,
+    resume: bool,
+    accept_changes: bool,
+    take_over: bool,
+    address: str | None,
+    logs: Sequence[str],
+    as_json: bool,
 ) -> None:
-    from rich.console import Console
-
-    from pipeline.execution.progress import Progress
+    from pipeline.execution.driver.progress import Progress
     from pipeline.execution.run import run as run_study
 
     # The stream of now: while Ray runs, what it prints to stdout goes to a log.
-    console = Console(file=sys.stderr if as_json else sys.stdout)
+    console = command_console(err=as_json)
     # What trials print in this process, with --workers 0, must not stand before the one object of --json.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext(), _failures_told(tuned.name, storage, console):
+    with (
+        redirect_stdout(sys.stderr) if as_json else nullcontext(),
+        _failures_printed(tuned.name, storage, console),
+        _logged(tuned.name, storage, logs),
+    ):
         outcome = run_study(
             tuned,
             storage=storage,
             resume=resume,
             accept_changes=accept_changes,
+            take_over=take_over,
             address=address,
             display=Progress(console),
             note=note,
         )
-    _tell(outcome, tuned.name, as_json=as_json)
+    _print_outcome(outcome, tuned.name, as_json=as_json)
+
+
+def _logged(name: str, storage: str, logs: Sequence[str]) -> AbstractContextManager[None]:
+    """Log the study to other tools while it runs; without logs nothing of them is imported."""
+    if not logs:
+        return nullcontext()
+    from pipeline.results.export.live import logged
+    from pipeline.storage import Store
+
+    return logged(Store(storage).folder(name), logs, note)
 
 
 @contextmanager
-def _failures_told(name: str, storage: str, console: "Console") -> Iterator[None]:
-    """Where no trial succeeded there is no leaderboard to read the failures from: they are told before the error."""
+def _failures_printed(name: str, storage: str, console: "Console") -> Iterator[None]:
+    """Print details of an error: each failed trial, or the line of the data function."""
     try:
         yield
     except NoTrialSucceeded:
         from pipeline.cli.results import print_failures
-        from pipeline.results.load import load_results
+        from pipeline.results.tables.load import load_results
         from pipeline.storage import Store
+        from pipeline.study import layout
 
-        print_failures(load_results(Store(storage).folder(name).uri), console)
+        store = Store(storage).folder(name)
+        if store.exists(layout.STUDY):
+            print_failures(load_results(store.uri), console)
+        raise
+    except DataError as error:
+        if (cause := error.__cause__) is not None and cause.__traceback__ is not None:
+            # The first frame is tunepipe's own, which calls the user's function.
+            trace = traceback.format_exception(cause.with_traceback(cause.__traceback__.tb_next))
+            note("".join(trace))
         raise
 
 
-def _tell(outcome: "Outcome", name: str, *, as_json: bool) -> None:
-    """The leaderboard, how it ended, and where everything lies."""
+def _print_outcome(outcome: "Outcome", name: str, *, as_json: bool) -> None:
+    """The results, and the paths of the study and its report."""
     from pipeline.cli.results import show
 
     if not as_json and outcome.already:
-        typer.echo(f"The study {name!r} is finished already; --name starts another, a larger budget goes on with it.\n")
+        say(
+            f"The study {name!r} is already finished. Use --name to start another, or a larger budget to continue it.\n"
+        )
     show(outcome.store, top=10, as_json=as_json)
     if as_json:
         return
-    if outcome.message:
-        typer.echo(f"\n{outcome.message}")
     if outcome.warning:
-        typer.echo(f"\nThe winner could not be exported: {outcome.warning.splitlines()[0]}")
+        say(f"\nThe winner could not be exported: {outcome.warning.splitlines()[0]}")
 
-    from pipeline.results.report import write_report
+    from pipeline.results.report.page import write_report
 
-    typer.echo(f"\nstudy   {outcome.store.uri}\nreport  {write_report(outcome.store)}")
+    say(f"\nstudy   {outcome.store.uri}\nreport  {write_report(outcome.store)}")

@@ -1,4 +1,4 @@
-"""What `tunepipe results` says of several studies at once."""
+"""`tunepipe results` for several studies."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -6,73 +6,87 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipeline.cli.location import called
-from pipeline.cli.tables import stdout_console
-from pipeline.legible import legible
+from pipeline.cli.console import command_console
+from pipeline.sanitize import sanitize
+from pipeline.study.studies import called
 
 if TYPE_CHECKING:
     from pipeline.results import Results
 
-__all__ = ["outlined", "scores", "several_board", "show_several"]
+__all__ = ["scores", "several_board", "show_several", "study_line"]
 
 
 def show_several(studies: Mapping[str, "Results"], top: int) -> None:
-    """Print the best trials of all studies, which studies have failures, and what the winners scored on the test sets.
+    """Print the best trials of all studies, the studies with failures, and the winners' metrics on the test sets.
 
     Args:
         studies: Results by what each study is called.
         top: How many trials.
     """
-    told = stdout_console()
-    told.print(several_board(studies, top))
+    console = command_console()
+    console.print(several_board(studies, top))
     for line in _failures(studies):
-        told.print(Text(legible(line)), soft_wrap=True)
-    if tests := {label: scores(found.test) for label, found in studies.items() if found.test}:
-        told.print("\nOn the test sets, which no trial has seen:")
+        console.print(Text(sanitize(line)))
+    if tests := {label: scores(results.test) for label, results in studies.items() if results.test}:
+        console.print("\nOn the test sets, which no trial has seen:")
         width = max(len(label) for label in tests)
         for label, told_of in tests.items():
-            told.print(Text.assemble(legible(f"  {label:{width}}  "), (told_of, "bold")), soft_wrap=True)
+            console.print(Text.assemble(sanitize(f"  {label:{width}}  "), (told_of, "bold")))
 
 
 def several_board(studies: Mapping[str, "Results"], top: int) -> Group:
-    """Each study in a line, and the best trials of all; the arguments are those of `show_several`."""
-    from pipeline.results.query import select_from
-    from pipeline.results.several import best_of_each, objectives_in_words, several_leaderboard
+    """A line for each study, and a table of the best trials of all.
 
-    parts: list[RenderableType] = [outlined(label, found) for label, found in studies.items()]
+    Args:
+        studies: Results by label.
+        top: The maximum number of trials in the table.
+    """
+    from pipeline.results.tables.query import select_from
+    from pipeline.results.views.several import best_of_each, objectives_in_words, several_leaderboard
+
+    parts: list[RenderableType] = [study_line(label, results) for label, results in studies.items()]
     table = select_from(studies, columns=["trial_id"])
     shown = best_of_each(studies, table, top)
     if table.num_rows:
         pairs = list(zip(shown["study"].to_pylist(), shown["trial_id"].to_pylist(), strict=True))
         parts += [Text(), several_leaderboard(studies, pairs)]
     if table.num_rows > shown.num_rows:
-        parts.append(Text(f"… and {table.num_rows - shown.num_rows} more; --top shows them.", style="dim"))
+        parts.append(Text(f"… and {table.num_rows - shown.num_rows:,} more; --top shows them.", style="dim"))
     if note := objectives_in_words(studies, []):
-        parts.append(Text(legible(f"\n{note}")))
+        parts.append(Text(sanitize(f"\n{note}")))
     return Group(*parts)
 
 
-def outlined(label: str, found: "Results") -> Text:
-    """A study in a line, behind what it is called."""
-    from pipeline.results.leaderboard import outline
+def study_line(label: str, results: "Results") -> Text:
+    """A study in one line, after its label.
 
-    return Text.assemble((legible(label), "bold"), legible(outline(found).removeprefix(found.name)))
+    Args:
+        label: The study's label.
+        results: Its results.
+    """
+    from pipeline.results.views.leaderboard import outline
+
+    return Text.assemble((sanitize(label), "bold"), sanitize(outline(results).removeprefix(results.name)))
 
 
 def scores(test: Mapping[str, float]) -> str:
-    """What a winner scored on the test split, in a line."""
-    from pipeline.results.numbers import format_number
+    """The winner's metrics on the test split in one line.
 
-    return "  ".join(f"{legible(metric)} {format_number(value)}" for metric, value in test.items())
+    Args:
+        test: Metric → value.
+    """
+    from pipeline.wording import format_number
+
+    return "  ".join(f"{sanitize(metric)} {format_number(value)}" for metric, value in test.items())
 
 
 def _failures(studies: Mapping[str, "Results"]) -> list[str]:
-    """Which studies have failed trials, and what shows why."""
-    from pipeline.results.summary import counted
+    """Lines about studies with failed trials, and the command that shows why they failed."""
+    from pipeline.wording import counted
 
     lines = []
-    for label, found in studies.items():
-        if failed := int((found.trials["state"] == "failed").sum()):
-            why = f"`tunepipe results {called(found.location)}` says why"
+    for label, results in studies.items():
+        if failed := int((results.trials["state"] == "failed").sum()):
+            why = f"`tunepipe results {called(results.location)}` says why"
             lines.append(f"{label}: {counted(failed, 'trial')} failed; {why}.")
     return ["", *lines] if lines else []

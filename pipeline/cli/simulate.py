@@ -1,12 +1,12 @@
-"""`tunepipe simulate`: what a study would come to, before anything is trained."""
+"""`tunepipe simulate`: predicts a study without training."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.console import command_console, say_object
 from pipeline.cli.location import study_store
 from pipeline.cli.options import (
     STORAGE,
@@ -24,15 +24,16 @@ from pipeline.cli.options import (
     limits,
     note,
 )
-from pipeline.cli.tables import save, stdout_console
+from pipeline.cli.tables import save, writable
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pipeline.simulation.curves import Curves
     from pipeline.simulation.forecast import Forecast
     from pipeline.study import TuneJob
+    from pipeline.study.earlier_trials import EarlierTrials
 
 __all__ = ["simulate"]
 
@@ -40,30 +41,28 @@ _SYNTHETIC = "synthetic"
 _PICTURES = ("png", "svg", "pdf")
 _MOST = 1e9
 _DIGITS = 9
-"""No cluster has more workers than so many digits write."""
+"""Most digits of a number of workers."""
 
 
 def simulate(
     job: JobName,
     scheduler: Annotated[
-        str | None, typer.Option(help="One or several, as in asha,median,fifo; the job's own unless given.")
+        str | None, typer.Option(help="One or more, for example asha,median,fifo. Default: the job's own.")
     ] = None,
     search: Annotated[
-        str | None, typer.Option(help="One or several, as in random,tpe; the job's own unless given.")
+        str | None, typer.Option(help="One or more, for example random,tpe. Default: the job's own.")
     ] = None,
-    workers: Annotated[str, typer.Option(help="Trials at once: one number or several.")] = "1,2,4,8",
+    workers: Annotated[str, typer.Option(help="Number of parallel trials: one or more numbers.")] = "1,2,4,8",
     curves: Annotated[
         str,
-        typer.Option(
-            metavar="synthetic|STUDY", help="What trials learn: by a formula, or as those of a study that was recorded."
-        ),
+        typer.Option(metavar="synthetic|STUDY", help="Source of the learning curves: a formula, or a recorded study."),
     ] = _SYNTHETIC,
     seconds_per_epoch: Annotated[
         float | None,
         typer.Option(
             min=0.0,
             max=_MOST,
-            help="How long an epoch takes; 1 second, or as recorded, unless given.",
+            help="Seconds of an epoch. Default: 1, or as recorded.",
             show_default=False,
         ),
     ] = None,
@@ -72,14 +71,14 @@ def simulate(
         typer.Option(
             min=0.0,
             max=_MOST,
-            help="What a worker needs each time it begins or goes on with a trial; 0, or as recorded, unless given.",
+            help="Seconds to start or continue a trial. Default: 0, or as recorded.",
             show_default=False,
         ),
     ] = None,
     price: Annotated[
-        float | None, typer.Option(min=0.0, max=_MOST, help="What a worker costs for an hour.", show_default=False)
+        float | None, typer.Option(min=0.0, max=_MOST, help="Cost of a worker per hour.", show_default=False)
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, max=1000, help="How often, each time with the next seed.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Number of simulations, each with the next seed.")] = 1,
     trials: Trials = None,
     epochs: Epochs = None,
     total_epochs: TotalEpochs = None,
@@ -89,11 +88,13 @@ def simulate(
     storage: Storage = STORAGE,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Also draw the best value against time (.png, .svg, .pdf).", show_default=False),
+        typer.Option(
+            help="Also plot the best value over time (.png, .svg, .pdf).", show_default=False, callback=writable
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Predict time, epochs, cost and best value of a study by playing it over learning curves; nothing is trained."""
+    """Predict time, epochs, cost and best value of a study from learning curves, without training."""
     from pipeline.simulation.view import forecast_object, forecast_view
 
     form = "" if plot is None else plot.suffix.lower().removeprefix(".")
@@ -103,22 +104,26 @@ def simulate(
     given = {**limits(trials, epochs, total_epochs, seconds, None), "seed": seed}
     tuned = job_of(job, changes_of(given, set_), storage, resume=False)
     if tuned.start_from is not None:
-        from pipeline.execution.starting import with_starts
+        from pipeline.execution.driver.warm_start import with_starts
 
         tuned = with_starts(tuned, storage, note)
     jobs = [
-        tuned.replaced(changes_of({"scheduler": one, "searcher": other}, None))
-        for one in _words("--scheduler", scheduler)
+        tuned.replaced(changes_of({"scheduler": named, "searcher": other}, None))
+        for named in _words("--scheduler", scheduler)
         for other in _words("--search", search)
     ]
+    from pipeline.execution.driver.learning import learned_from, learning_in_words
+
+    if earlier := learned_from(tuned, storage):
+        note(learning_in_words(tuned, earlier))
     source = _source(curves, storage, seconds_per_epoch, seconds_per_start)
     about = source(jobs[0]).described()
     _tell_fewer(tuned)
-    forecasts = _forecasts(jobs, counts, source, repeats)
+    forecasts = _forecasts(jobs, counts, source, repeats, earlier)
     if as_json:
-        typer.echo(json.dumps(forecast_object(forecasts, about, price=price), allow_nan=False))
+        say_object(forecast_object(forecasts, about, price=price))
     else:
-        stdout_console().print(forecast_view(forecasts, about, price=price))
+        command_console().print(forecast_view(forecasts, about, price=price))
     if plot is not None:
         from pipeline.simulation.picture import forecast_picture
 
@@ -128,14 +133,14 @@ def simulate(
 def _source(
     curves: str, storage: str, seconds_per_epoch: float | None, seconds_per_start: float | None
 ) -> "Callable[[TuneJob], Curves]":
-    """What makes a job's curves."""
+    """The source of a job's learning curves."""
     if curves == _SYNTHETIC:
         from pipeline.simulation.synthetic import Synthetic
 
         epoch = 1.0 if seconds_per_epoch is None else seconds_per_epoch
         start = seconds_per_start or 0.0
         return lambda job: Synthetic(job, seconds_per_epoch=epoch, seconds_per_start=start)
-    from pipeline.results.load import load_results
+    from pipeline.results.tables.load import load_results
     from pipeline.simulation.recorded import Recorded
 
     results = load_results(study_store(curves, storage).uri)
@@ -143,16 +148,19 @@ def _source(
 
 
 def _forecasts(
-    jobs: "list[TuneJob]", counts: list[int], source: "Callable[[TuneJob], Curves]", repeats: int
+    jobs: "list[TuneJob]",
+    counts: list[int],
+    source: "Callable[[TuneJob], Curves]",
+    repeats: int,
+    earlier: "Sequence[EarlierTrials]",
 ) -> "list[Forecast]":
-    """All of them; a terminal sees how far it is."""
-    from rich.console import Console
+    """All simulations, with progress on a terminal."""
     from rich.progress import track
 
     from pipeline.simulation.forecast import forecast
 
-    shown = Console(stderr=True)
-    found = forecast(jobs, counts, source, repeats=repeats)
+    shown = command_console(err=True)
+    found = forecast(jobs, counts, source, repeats=repeats, earlier=earlier)
     # The bar is on stderr: stdout holds the forecasts alone.
     return list(
         track(
@@ -167,24 +175,24 @@ def _forecasts(
 
 
 def _tell_fewer(job: "TuneJob") -> None:
-    from pipeline.study.drawing import fewer
+    from pipeline.study.trial_configs import fewer
 
-    if (told := fewer(job)) is not None:
-        note(told)
+    if (fewer_trials := fewer(job)) is not None:
+        note(fewer_trials)
 
 
 def _words(option: str, text: str | None) -> list[Any]:
-    """What an option names, in order; the job's own where it is not given."""
+    """The values of an option, in order; the job's own by default."""
     if text is None:
         return [None]
     words = [word.strip() for word in text.split(",")]
     if not all(words) or len(set(words)) < len(words):
-        raise UsageError(f"{option} takes names, each once, with a comma between two; found {text!r:.100}.")
+        raise UsageError(f"{option} takes names separated by commas, each once; found {text!r:.100}.")
     return words
 
 
 def _numbers(text: str) -> list[int]:
     words = _words("--workers", text)
     if not all(word.isascii() and word.isdigit() and len(word) <= _DIGITS and int(word) for word in words):
-        raise UsageError(f"--workers takes whole numbers from 1, as in 1,2,8; found {text!r:.100}.")
+        raise UsageError(f"--workers takes whole numbers of at least 1, for example 1,2,8; found {text!r:.100}.")
     return [int(word) for word in words]

@@ -1,42 +1,79 @@
-"""`tunepipe sql`: any question to the tables of one study or several."""
+"""`tunepipe sql`: SQL over the tables of one or more studies."""
 
+import re
 from typing import Annotated
 
 import typer
 
+from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.location import study_store
-from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.tables import Format, Output, format_of, give_out
+from pipeline.cli.options import STORAGE, Storage, note
+from pipeline.cli.tables import MOST_ROWS, Format, Output, format_of, output_table
+from pipeline.errors import UsageError
 
 __all__ = ["sql"]
 
 
+_EXAMPLE = "select trial_id, objective from trials order by objective"
+
+
 def sql(
     studies: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="STUDY",
-            help="The studies: names within --storage, or paths or URIs of their folders.",
+            metavar="STUDY...",
+            help="Studies: names in --storage, or paths or URIs of their folders.",
             show_default=False,
+            autocompletion=studies_and_paths,
         ),
-    ],
+    ] = None,
+    *,
     query: Annotated[
         str,
         typer.Argument(
             metavar="SELECT",
-            help="One SELECT over the tables trials, epochs and decisions, as DuckDB reads it.",
+            help="One SELECT in DuckDB's SQL over the tables trials, epochs and decisions.",
             show_default=False,
         ),
     ],
     storage: Storage = STORAGE,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"The largest number of rows; by default {MOST_ROWS} as a table, and all in other formats.",
+            show_default=False,
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="End the query after so many seconds. Default: no limit.", show_default=False),
+    ] = None,
     format: Format = None,
     output: Output = None,
 ) -> None:
-    """Ask the tables of studies in SQL; the column `study` tells several apart."""
-    from pipeline.results.load import load_results
-    from pipeline.results.query import labels
-    from pipeline.results.query import query as asked
+    """Query the tables of studies in SQL; the column `study` is the study's name."""
+    from pipeline.results.tables.database import TimeLimit
+    from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.query import answered, labels
 
+    if not studies:
+        raise _one_word(query)
     shape = format_of(format, output)
     found = [(study, load_results(study_store(study, storage).uri)) for study in studies]
-    give_out(asked(labels(found), query), shape, output)
+    with answered(labels(found), query, TimeLimit(seconds, _tell_slow)) as answer:
+        output_table(answer, shape, output, limit=limit)
+
+
+def _tell_slow(spent: float) -> None:
+    note(f"The query runs for {spent:.0f} s so far. Ctrl-C ends it; --seconds N limits it.")
+
+
+def _one_word(word: str) -> UsageError:
+    """The error for a missing study or a missing query."""
+    if re.match(r"\s*(select|with|from|values)\b", word, re.IGNORECASE):
+        return UsageError(
+            f'The study is missing: name it before the SQL, for example `tunepipe sql STUDY "{_EXAMPLE}"`. '
+            "`tunepipe studies` lists the studies."
+        )
+    return UsageError(f'The SQL is missing: write it after the study, for example `tunepipe sql {word} "{_EXAMPLE}"`.')

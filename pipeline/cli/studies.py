@@ -1,51 +1,44 @@
-"""`tunepipe studies`: the studies of a storage."""
+"""`tunepipe studies`: the studies in a storage."""
 
-import json
-
-import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from pipeline.cli.console import command_console, say_object
 from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.legible import legible
 
 __all__ = ["list_studies"]
 
 
 def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
-    """List the studies of a storage, the newest last."""
-    from pipeline.results.as_object import studies_object
-    from pipeline.results.numbers import format_number
-    from pipeline.results.overview import overview
+    """List the studies in a storage, newest last."""
+    from pipeline.results.tables.overview import overview
+    from pipeline.results.views.as_object import studies_object
+    from pipeline.results.views.fitted import Column, FittedTable
     from pipeline.storage import Store
+    from pipeline.wording import format_number
 
     store = Store(storage)
     rows = overview(store)
     if as_json:
-        typer.echo(json.dumps(studies_object(rows), allow_nan=False))
+        say_object(studies_object(rows))
         return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 200
+    console = command_console()
     if not rows:
         console.print(
             f"There is no study in {store.uri}. `tunepipe run JOB` makes one, `tunepipe list` lists the jobs; "
             "--storage names another place.",
             markup=False,
-            soft_wrap=True,
         )
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("study", "state", "trials", "epochs", "best", "started"):
-        table.add_column(column, justify="right" if column in ("trials", "epochs") else "left")
+    table = FittedTable(
+        [
+            Column("study", keep="whole"), Column("state", keep="whole"), Column("trials", right=True, keep="extra"),
+            Column("epochs", right=True, keep="extra"), Column("best", keep="whole"), Column("started", keep="extra"),
+        ],
+        more="a wider terminal or --json shows them",
+    )  # fmt: skip
     for row in rows:
         best = f"{row.metric} {format_number(row.best)}" if row.best is not None else "–"
         started = f"{row.started.astimezone():%Y-%m-%d %H:%M}" if row.started else "–"
-        table.add_row(
-            Text(legible(row.name)), row.state, str(row.trials), str(row.epochs), Text(legible(best)), started
-        )
+        table.add_row(row.name, row.state, str(row.trials), str(row.epochs), best, started)
     console.print(table)
     for row in rows:
         if row.fault:
-            console.print(legible(f"\n{row.name}: {row.fault}"), markup=False, soft_wrap=True)
+            console.print(f"\n{row.name}: {row.fault}", markup=False)

@@ -1,16 +1,16 @@
-"""What is done with one study: `export` its winner, read its `logs`."""
+"""`tunepipe export` and `tunepipe logs`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipeline.cli.completion import studies_and_paths
+from pipeline.cli.console import say, say_bytes, say_output, say_path
 from pipeline.cli.location import Study, study_store, trial_id
-from pipeline.cli.options import STORAGE, Storage
+from pipeline.cli.options import STORAGE, Storage, note
 from pipeline.cli.submit import Dashboard, api_of, follow_submission
-from pipeline.errors import JobNotFound, UsageError
-from pipeline.legible import legible_output
+from pipeline.errors import UsageError
 
 __all__ = ["export", "logs"]
 
@@ -19,16 +19,33 @@ def export(
     study: Study,
     to: Annotated[
         Path | None,
-        typer.Option(help="The folder for the winner's model; made if it is not there.", show_default=False),
+        typer.Option(
+            help="Folder for the model, created if missing. Default model: the winner's.",
+            show_default=False,
+        ),
     ] = None,
+    trial: Annotated[
+        str | None, typer.Option(help="With --to: the model of this trial, by id or number.", show_default=False)
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --to: number of best trials to export, each into its own folder.", show_default=False
+        ),
+    ] = None,
+    saved_model: Annotated[
+        bool, typer.Option("--saved-model", help="With --to: also write a SavedModel for TensorFlow Serving.")
+    ] = False,
     tensorboard: Annotated[
         Path | None,
-        typer.Option(help="A folder for TensorBoard: every trial's metrics and hyperparameters.", show_default=False),
+        typer.Option(
+            help="Folder for TensorBoard logs: metrics and hyperparameters of every trial.", show_default=False
+        ),
     ] = None,
     mlflow: Annotated[
         str | None,
         typer.Option(
-            help="MLflow's tracking URI, or a folder for a database of its own: a run for the study, below it one for "
+            help="MLflow's tracking URI, or a folder for a new database: a run for the study, with a child run for "
             "each trial.",
             metavar="URI|FOLDER",
             show_default=False,
@@ -36,32 +53,36 @@ def export(
     ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Write the winner's model (Keras file, architecture as JSON, weights as HDF5), or all trials for another tool."""
+    """Write the winner's or any trial's model (Keras file, JSON, HDF5, SavedModel), or all trials for another tool."""
+    if to is None and (trial is not None or top is not None or saved_model):
+        raise UsageError("--trial, --top and --saved-model need --to FOLDER, the folder for the models.")
     if to is None and tensorboard is None and mlflow is None:
         raise UsageError(
-            "Say what to write, and where: --to FOLDER for the winner's model, --tensorboard FOLDER, --mlflow URI or "
+            "Give an output: --to FOLDER for the winner's model, --tensorboard FOLDER, --mlflow URI or "
             "FOLDER for all trials."
         )
     store = study_store(study, storage)
     if to is not None:
-        from pipeline.execution.export import export as export_winner
+        from pipeline.execution.export import export as export_models
 
-        for path in export_winner(store, to):
-            typer.echo(bytes(path))
+        wanted = None if trial is None else trial_id(trial)
+        for path in export_models(store, to, trial=wanted, top=top, saved_model=saved_model, note=note):
+            say_path(path)
     if tensorboard is not None:
-        from pipeline.results.load import load_results
-        from pipeline.results.tensorboard import write_tensorboard
+        from pipeline.results.export.tensorboard import write_tensorboard
+        from pipeline.results.tables.load import load_results
 
         written = write_tensorboard(load_results(store.uri), tensorboard)
-        typer.echo(f"{len(written)} trials in {tensorboard}: `tensorboard --logdir {tensorboard}` shows them.")
+        say(f"{len(written)} trials in {tensorboard}: `tensorboard --logdir {tensorboard}` shows them.")
     if mlflow is not None:
-        from pipeline.results.load import load_results
-        from pipeline.results.mlflow import write_mlflow
+        from pipeline.results.export.mlflow import write_mlflow
+        from pipeline.results.tables.load import load_results
 
         done = write_mlflow(load_results(store.uri), mlflow)
         kept = f", {done.kept} were there already" if done.kept else ""
-        shown = "" if "://" in mlflow else f": `mlflow ui --backend-store-uri {done.uri}` shows them"
-        typer.echo(f"{done.written} trials written to {mlflow}{kept}{shown}.")
+        look = f": `mlflow ui --backend-store-uri {done.uri}` shows them (package mlflow, in an environment of its own)"
+        shown = "" if "://" in mlflow else look
+        say(f"{done.written} trials written to {mlflow}{kept}{shown}.")
 
 
 def logs(
@@ -69,47 +90,56 @@ def logs(
         str,
         typer.Argument(
             metavar="STUDY|SUBMISSION",
-            help="With --trial a study: its name within --storage, or the path or URI of its folder. With --address a "
+            help="With --trial a study: its name in --storage, or the path or URI of its folder. With --address a "
             "submission, as `tunepipe status` lists it, or its study.",
             show_default=False,
+            autocompletion=studies_and_paths,
         ),
     ],
-    trial: Annotated[str | None, typer.Option(help="The trial's id or number.", show_default=False)] = None,
+    trial: Annotated[str | None, typer.Option(help="Id or number of the trial.", show_default=False)] = None,
     storage: Storage = STORAGE,
     address: Dashboard = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print on, until the submission ends.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the submission ends.")] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Print all bytes unchanged, including terminal control sequences."),
+    ] = False,
 ) -> None:
-    """Print what a trial printed, or with --address what a study's driver prints on a cluster."""
+    """Print the output of a trial, or with --address that of a study's driver on a cluster."""
     if trial is not None:
-        _print_trial(study, trial, storage)
+        _print_trial(study, trial, storage, raw=raw)
         return
     if address is None:
         raise UsageError(
-            f"Whose logs? `tunepipe logs {study} --trial T` prints what a trial printed, `tunepipe logs {study} "
-            "--address http://HOST:8265` what a study's driver prints on a cluster."
+            f"`tunepipe logs {study} --trial T` prints the output of a trial, `tunepipe logs {study} "
+            "--address http://HOST:8265` that of a study's driver on a cluster."
         )
     api = api_of(address)
     submission = api.submission(study)
     if follow:
         raise typer.Exit(follow_submission(api, submission.name))
-    _print(api.logs(submission.name))
+    printed = api.logs(submission.name)
+    if raw:
+        say_bytes(printed.encode(errors="surrogateescape"))
+    else:
+        say_output(printed)
 
 
-def _print_trial(study: str, trial: str, storage: str) -> None:
-    from pipeline.results.load import load_results
-    from pipeline.results.trial import trial_row
+def _print_trial(study: str, trial: str, storage: str, *, raw: bool) -> None:
+    from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.trials import trial_row
     from pipeline.study import layout
 
     store, wanted = study_store(study, storage), trial_id(trial)
-    if not store.exists(layout.log(wanted)):
-        trial_row(load_results(store.uri), wanted)  # there may be no such trial at all
-        kept = [Path(path).stem for path in store.files("logs")]
-        none = "no trial did, or --workers 0 had them print where the command was called"
-        there = f"trials that did: {', '.join(kept)}" if kept else none
-        raise JobNotFound(f"Trial {wanted!r} of the study in {store.uri} has printed nothing; {there}.")
-    _print(store.read_text(layout.log(wanted)))
-
-
-def _print(printed: str) -> None:
-    """On a terminal only colours and progress bars of what a terminal would obey."""
-    typer.echo(legible_output(printed) if sys.stdout.isatty() else printed, nl=False)
+    printed = store.read(layout.log(wanted)) if store.exists(layout.log(wanted)) else b""
+    if printed and raw:
+        say_bytes(printed)
+        return
+    if printed:
+        say_output(printed.decode(errors="replace"))
+        return
+    trial_row(load_results(store.uri), wanted)  # there may be no such trial at all
+    kept = [Path(path).stem for path in store.files("logs")]
+    none = "no trial did, or --workers 0 had them print where the command was called"
+    there = f"trials that did: {', '.join(kept)}" if kept else none
+    say(f"Trial {wanted} of the study in {store.uri} printed nothing; {there}.", err=True)

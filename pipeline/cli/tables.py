@@ -1,38 +1,70 @@
-"""How a command gives a table out: the options, the terminal, standard output, a file."""
+"""Output of tables: options, the terminal, standard output, files."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
-from rich.console import Console
 
+from pipeline.cli.console import SanitizingFile, command_console, say_path
 from pipeline.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from pipeline.results.tables.database import Answer
 
-__all__ = ["Format", "Output", "format_of", "give_out", "save", "stdout_console"]
+__all__ = ["MOST_ROWS", "Format", "Output", "format_of", "output_table", "save", "writable"]
+
+MOST_ROWS = 1000
+"""Most rows to print as a table without --limit, because its layout needs all rows in memory."""
+
+
+def writable(output: Path | None) -> Path | None:
+    """The callback of an option that names a file to write: it is refused before any work is done for it.
+
+    Args:
+        output: The file; None if the option was not given.
+
+    Raises:
+        StorageError: It is a link or among a study's files, or its folder does not exist.
+    """
+    from pipeline.study.output_paths import check_output_file
+
+    if output is None:
+        return None
+    check_output_file(output)
+    if not output.parent.is_dir():
+        raise StorageError(
+            f"Cannot write {output}: there is no folder {output.parent}. Create it, or name a file in another folder."
+        )
+    return output
+
 
 Format = Annotated[
     str | None,
     typer.Option(
-        "--format", help="table, csv, json, markdown or parquet; else as --output's suffix says.", show_default=False
+        "--format",
+        help="table, csv, json, markdown or parquet. Default: from the suffix of --output.",
+        show_default=False,
     ),
 ]
-Output = Annotated[Path | None, typer.Option(help="A file to write instead of printing.", show_default=False)]
+Output = Annotated[
+    Path | None, typer.Option(help="File to write instead of printing.", show_default=False, callback=writable)
+]
 
 
 def format_of(named: str | None, output: Path | None) -> str:
-    """Which format is meant.
+    """The format of a table.
 
     Args:
-        named: As --format says; None if it says nothing.
-        output: The file to be written, if any.
+        named: The value of --format; None if it was not given.
+        output: The file to write; None to print.
 
     Raises:
-        UsageError: There is no such format, or it cannot be told.
+        UsageError: There is no such format, or the file's suffix does not determine one.
     """
-    from pipeline.results.formats import FORMATS, SUFFIXES
+    from pipeline.results.views.formats import FORMATS, SUFFIXES
 
     known = ["table", *FORMATS]
     if named is not None and named not in known:
@@ -40,62 +72,87 @@ def format_of(named: str | None, output: Path | None) -> str:
     if named is None and output is not None:
         if output.suffix.lower() not in SUFFIXES:
             raise UsageError(
-                f"What to write into {output} cannot be told from its name. Give --format, one of "
+                f"The suffix of {output} names no format. Use --format with one of "
                 f"{', '.join(FORMATS)}, or a name that ends in {', '.join(SUFFIXES)}."
             )
         return SUFFIXES[output.suffix.lower()]
     if named in (None, "table") and output is not None:
-        raise UsageError(f"--format table is for the terminal; into a file go {', '.join(FORMATS)}.")
+        raise UsageError(f"--format table is for the terminal only; formats of files are {', '.join(FORMATS)}.")
     if named == "parquet" and output is None:
-        raise UsageError("--format parquet is no text. Name a file with --output.")
+        raise UsageError("--format parquet cannot be printed. Name a file with --output.")
     return named or "table"
 
 
-def give_out(table: "pa.Table", shape: str, output: Path | None, *, of: int | None = None) -> None:
-    """Print a table, or write it into a file.
+def output_table(
+    answer: "Answer", shape: str, output: Path | None, *, limit: int | None = None, of: int | None = None
+) -> None:
+    """Print the answer to a query, or write it into a file, batch by batch.
 
     Args:
-        table: The table.
-        shape: As `format_of` says.
+        answer: The answer.
+        shape: What `format_of` returned.
         output: The file; None prints.
-        of: How many rows there are, where the table is the first of them; a terminal says so.
+        limit: The maximum number of rows; None for all, or for `MOST_ROWS` of a printed table.
+        of: The number of all rows if the answer is only the first of them, which --top changes.
     """
-    from pipeline.results.formats import FORMATS, text_table
+    from pipeline.results.views.formats import FORMATS, text_table
 
     if shape == "table":
-        told = stdout_console()
-        told.print(text_table(table))
+        most = of or limit or MOST_ROWS
+        table = answer.head(most + 1)
+        console = command_console()
+        console.print(text_table(table.slice(0, most)))
         if of is not None and of > table.num_rows:
-            told.print(f"… and {of - table.num_rows} more; --top shows them.", style="dim")
+            console.print(f"… and {of - table.num_rows:,} more; --top shows them.", style="dim")
+        elif table.num_rows > most:
+            rest = f"… and more rows than these {most:,}; --limit shows them, --format csv has them all."
+            console.print(rest, style="dim")
         return
-    content = FORMATS[shape](table)
-    if output is None:
-        typer.echo(bytes(content), nl=False)
-    else:
-        save(output, content)
+    batches = answer.batches if limit is None else answer.head(limit).to_batches()
+    if output is not None:
+        with _opened(output) as file:
+            FORMATS[shape](answer.schema, batches, file)
+        say_path(output)
+    elif sys.stdout is not None:
+        FORMATS[shape](answer.schema, batches, SanitizingFile(sys.stdout.buffer))
 
 
 def save(output: Path, content: bytes | memoryview | str, *, err: bool = False) -> None:
-    """Write a file that the user named, and say where it is: on stderr with `err`.
+    """Write a file and print its path.
+
+    Args:
+        output: The file.
+        content: Bytes or text.
+        err: Whether to print the path to standard error.
 
     Raises:
-        StorageError: It cannot be written.
+        StorageError: It cannot be written, its folder does not exist, or it is a link or among a study's files.
     """
+    with _opened(output) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+    say_path(output, err=err)
+
+
+@contextmanager
+def _opened(output: Path) -> Iterator[BinaryIO]:
+    """An open file; a new file is removed if writing fails."""
+    writable(output)
+    new = not output.exists()
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, str):
-            output.write_text(content, encoding="utf-8")
-        else:
-            output.write_bytes(content)
+        file = output.open("wb")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise StorageError(f"Cannot write {output}: {reason}. Choose another file with --output.") from None
-    typer.echo(bytes(output), err=err)
+        raise _unwritable(output, error) from None
+    try:
+        with file:
+            yield file
+    except BaseException as error:
+        if new:
+            output.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _unwritable(output, error) from None
+        raise
 
 
-def stdout_console() -> Console:
-    """Standard output; in a pipe wide enough for whole rows."""
-    told = Console(highlight=False)
-    if not told.is_terminal:
-        told.width = 200
-    return told
+def _unwritable(output: Path, error: Exception) -> StorageError:
+    reason = getattr(error, "strerror", None) or error
+    return StorageError(f"Cannot write {output}: {reason}. Name another file.")

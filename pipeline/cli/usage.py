@@ -1,44 +1,46 @@
-"""Typer's complaints about a command line, in tunepipe's words: what was wrong, what is allowed, what to do."""
+"""Typer's errors about a command line as tunepipe's: what was wrong, what is allowed, what to do."""
 
-import difflib
 import re
+import sys
 from collections.abc import Collection
 from typing import Any
 
 from typer.exceptions import TyperException
 
 from pipeline.errors import UsageError
+from pipeline.wording import did_you_mean
 
 __all__ = ["usage_error"]
 
 
 def usage_error(error: TyperException) -> UsageError:
-    """A command line that cannot be read, as an error of the tree.
+    """A UserError for a command line that typer refuses.
 
     Args:
         error: What typer raised; its text is empty where it has printed its help instead.
     """
-    told = str(getattr(error, "format_message", error.__str__)()).strip().rstrip(".")
+    message = str(getattr(error, "format_message", error.__str__)()).strip().rstrip(".")
     context: Any = getattr(error, "ctx", None)
-    if not told:
+    if not message:
         return UsageError("")
     if context is None:
-        return UsageError(f"{told}. `tunepipe COMMAND --help` says more.")
-    command, more = context.command_path, f"`{context.command_path} --help` says more."
+        return UsageError(f"{message}. See `tunepipe COMMAND --help`.")
+    command, more = context.command_path, f"see `{context.command_path} --help`."
     option = getattr(error, "option_name", None)
     if option:
         options = [name for param in context.command.params for name in param.opts if name.startswith("--")]
-        return UsageError(f"`{command}` has no option {option}.{_near(option, options)} {_there(options)}; {more}")
+        hints = f"{did_you_mean(option, options)}{_file(option)} {_there(options)}"
+        return UsageError(f"`{command}` has no option {option}.{hints}; {more}")
     if commands := getattr(context.command, "commands", None):
-        quoted = re.search(r"'(.*?)'", told)
+        quoted = re.search(r"'(.*?)'", message)
         word = quoted[1] if quoted else ""
-        return UsageError(f"There is no command {word!r}.{_near(word, commands)} {_there(commands)}; {more}")
+        return UsageError(f"There is no command {word!r}.{did_you_mean(word, commands)} {_there(commands)}; {more}")
     usage = context.get_usage().removeprefix("Usage: ").strip()
-    return UsageError(f"{_bad_value(error) or told}. It is called as `{usage}`; {more}")
+    return UsageError(f"{_bad_value(error) or message}. Usage: `{usage}`; {more}")
 
 
 def _bad_value(error: TyperException) -> str | None:
-    """What a typed option must be, and what was found; None where that is not what is wrong."""
+    """What an option's value must be, and what was found; None for other errors."""
     from pydantic import ValidationError
 
     from pipeline.study.faults import read_faults
@@ -50,9 +52,10 @@ def _bad_value(error: TyperException) -> str | None:
     return f"{param.opts[0]} {fault.allowed}; found {fault.found!r}"
 
 
-def _near(word: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {near[0]}?" if near else ""
+def _file(option: str) -> str:
+    """How to pass a job file whose name starts with a dash."""
+    file = next((word for word in sys.argv if word.startswith(option) and word.endswith(".py")), None)
+    return f" A file of that name is written ./{file}." if file else ""
 
 
 def _there(names: Collection[str]) -> str:

@@ -1,1 +1,1 @@
-"""Getting there: the same `tunepipe run`, started on a Ray cluster or in Kubernetes."""
+"""Submitting studies: the laptop's `tunepipe run`, started on a Ray cluster or in Kubernetes."""

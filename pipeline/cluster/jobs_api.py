@@ -1,6 +1,6 @@
-"""Ray's Jobs API over plain HTTP: who asks how a submission stands should not have to import Ray for it.
+"""Ray's Jobs API over plain HTTP, so that commands about submissions need not import Ray.
 
-Ray's own client lies in the package `ray`, takes seconds to import, and answers in its own words. The API itself is
+Ray's own client is part of the package `ray`, which takes seconds to import. The API is
 seven requests: https://docs.ray.io/en/latest/cluster/running-applications/job-submission/rest.html
 """
 
@@ -28,7 +28,7 @@ _ANSWER_SECONDS = 60.0
 _UPLOAD_SECONDS = 600.0
 _POLL_SECONDS = 1.0
 _SILENT_SECONDS = 30.0
-"""So long a cluster that is followed may be away before it is given up."""
+"""How long a cluster may be unreachable before `follow` gives up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class Submission:
     Args:
         name: Its id on the cluster.
         study: The study's name.
-        storage: Where the study lies.
+        storage: The study's storage, as the cluster sees it.
         state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
-        message: The cluster's own words on that.
-        exit_code: Of `tunepipe run`; None while it runs, and where the cluster lost it.
-        started: When it was submitted; None where the cluster does not say.
+        message: The cluster's explanation of the state.
+        exit_code: The exit code of `tunepipe run`; None while it runs, and if the cluster lost it.
+        started: When it was submitted; None if the cluster does not say.
     """
 
     name: str
@@ -58,58 +58,78 @@ class JobsApi:
     """The Jobs API of one cluster.
 
     Args:
-        address: Of the dashboard: http://HOST:8265 or https://….
+        address: The address of the dashboard: http://HOST:8265 or https://….
 
     Raises:
-        UsageError: It is no such address.
+        UsageError: It is not such an address.
     """
 
     def __init__(self, address: str) -> None:
         parts = urlsplit(address if "://" in address else f"http://{address}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(
-                f"The address {address!r} is not one of Ray's dashboard: it is like http://HOST:8265. An address of "
+                f"The address {address!r} is not that of a Ray dashboard, such as http://HOST:8265. An address of "
                 "Ray itself (HOST:6379) is for `tunepipe run --address`."
             )
         self.address = f"{parts.scheme}://{parts.netloc}"
         self._token = _token()
         self._session = requests.Session()
-        self._session.auth = self._signed
+        self._session.auth = self._authenticate
 
     def submissions(self) -> list[Submission]:
-        """Every submission of tunepipe that the cluster knows, the oldest first."""
-        jobs = self._asked("GET", "/api/jobs/").json()
+        """All submissions of tunepipe that the cluster knows, the oldest first."""
+        jobs = self._request("GET", "/api/jobs/").json()
         ours = [_submission(job) for job in jobs if (job.get("metadata") or {}).get("tunepipe_study")]
         return sorted(ours, key=lambda each: (each.started or datetime.max.replace(tzinfo=UTC), each.name))
 
     def submission(self, name: str) -> Submission:
         """A submission by its own name, or the newest one of a study of that name.
 
+        Args:
+            name: The name of a submission or of a study.
+
         Raises:
-            JobNotFound: There is none; names those there are.
+            JobNotFound: There is none; the message lists the existing ones.
         """
         known = self.submissions()
-        found = [each for each in known if each.name == name] or [each for each in known if each.study == name]
-        if found:
-            return found[-1]
-        there = f"There are {', '.join(each.name for each in known)}" if known else "There is none at all"
+        matches = [each for each in known if each.name == name] or [each for each in known if each.study == name]
+        if matches:
+            return matches[-1]
+        existing = f"There are {', '.join(each.name for each in known)}" if known else "There are none"
         raise JobNotFound(
-            f"There is no submission {name!r} on {self.address}. {there}. A cluster that was started again has "
-            "forgotten all of them: `tunepipe submit` with the same storage goes on with the study."
+            f"There is no submission {name!r} on {self.address}. {existing}. A restarted cluster loses "
+            "its list of submissions: `tunepipe submit` with the same storage resumes the study."
         )
 
     def upload(self, name: str, content: bytes) -> str:
-        """Bring a package to the cluster, unless it is there; its URI."""
+        """Upload a package, unless the cluster has it.
+
+        Args:
+            name: Its file name, which contains a digest of its content.
+            content: The zip archive.
+
+        Returns:
+            Its URI on the cluster.
+        """
         path = f"/api/packages/gcs/{name}"
-        if self._asked("GET", path, allowed=(404,)).status_code == 404:
-            self._asked("PUT", path, data=content, timeout=_UPLOAD_SECONDS)
+        if self._request("GET", path, allowed=(404,)).status_code == 404:
+            self._request("PUT", path, data=content, timeout=_UPLOAD_SECONDS)
         return f"gcs://{name}"
 
     def submit(self, name: str, entrypoint: str, runtime_env: Mapping[str, Any], metadata: Mapping[str, str]) -> bool:
         """Start a job.
 
+        Args:
+            name: The id of the new job.
+            entrypoint: Its shell command.
+            runtime_env: Its working_dir and env_vars.
+            metadata: Text values by key, which the cluster keeps with the job.
+
         Returns:
-            False where the name is taken: somebody else was quicker.
+            Whether it was started; False if the name is taken.
+
+        Raises:
+            ClusterError: The cluster refuses.
         """
         body = {
             "submission_id": name,
@@ -117,44 +137,55 @@ class JobsApi:
             "runtime_env": dict(runtime_env),
             "metadata": dict(metadata),
         }
-        answer = self._asked("POST", "/api/jobs/", json=body, allowed=(500,))
+        answer = self._request("POST", "/api/jobs/", json=body, allowed=(500,))
         if answer.status_code == 500:
             if "already exists" in answer.text:
                 return False
-            raise self._refused(answer)
+            raise self._refusal(answer)
         return True
 
     def stop(self, name: str) -> None:
-        """Ask a submission's driver to end; it pauses its trials and leaves whole tables."""
-        self._asked("POST", f"/api/jobs/{name}/stop")
+        """Ask a submission's driver to end: it pauses its trials and completes the tables.
+
+        Args:
+            name: The submission.
+        """
+        self._request("POST", f"/api/jobs/{name}/stop")
 
     def logs(self, name: str) -> str:
-        """What a submission's driver has printed so far."""
-        return str(self._asked("GET", f"/api/jobs/{name}/logs").json().get("logs") or "")
+        """What a submission's driver has printed so far.
+
+        Args:
+            name: The submission.
+        """
+        return str(self._request("GET", f"/api/jobs/{name}/logs").json().get("logs") or "")
 
     def follow(self, name: str) -> Iterator[str]:
         """What a submission's driver prints, as it comes, until it has ended.
 
+        Args:
+            name: The submission.
+
         Raises:
-            ClusterError: The cluster does not answer any more, or has been started again.
+            ClusterError: The cluster does not answer any more, or was restarted.
         """
-        printed, heard = 0, time.monotonic()
+        printed, answered_at = 0, time.monotonic()
         while True:
             try:
                 ended, seen = self._state(name) in ENDED, 0
                 for text in [self.logs(name)] if ended else self._tail(name):
-                    # A tail that is taken up again begins at the beginning.
+                    # A new connection to the log starts at its beginning.
                     if new := text[max(printed - seen, 0) :]:
                         yield new
                     seen += len(text)
                     printed = max(printed, seen)
-                heard = time.monotonic()
+                answered_at = time.monotonic()
             except _Unreachable:
-                if time.monotonic() - heard > _SILENT_SECONDS:
+                if time.monotonic() - answered_at > _SILENT_SECONDS:
                     raise ClusterError(
                         f"{self.address} has not answered for {_SILENT_SECONDS:.0f} s. If its head is lost, so is "
-                        "the study's driver, but nothing that was recorded: when the cluster is there again, "
-                        "`tunepipe submit` with the same storage goes on. If only the connection is, it attaches."
+                        "the study's driver, but nothing that was recorded: when the cluster runs again, `tunepipe "
+                        "submit` with the same storage resumes the study. If only the connection is lost, it attaches."
                     ) from None
                 ended = False
             if ended:
@@ -162,11 +193,11 @@ class JobsApi:
             time.sleep(_POLL_SECONDS)
 
     def _state(self, name: str) -> str:
-        answer = self._asked("GET", f"/api/jobs/{name}", allowed=(404,))
+        answer = self._request("GET", f"/api/jobs/{name}", allowed=(404,))
         if answer.status_code == 404:
             raise ClusterError(
-                f"The submission {name!r} is gone: {self.address} has been started again meanwhile. Nothing that was "
-                "recorded is lost; `tunepipe submit` with the same storage goes on with the study."
+                f"The submission {name!r} is gone: {self.address} was restarted. Nothing that was recorded is lost; "
+                "`tunepipe submit` with the same storage resumes the study."
             )
         return str(answer.json()["status"])
 
@@ -187,65 +218,65 @@ class JobsApi:
         finally:
             connection.close()
 
-    def _asked(
-        self, method: str, path: str, *, allowed: tuple[int, ...] = (), timeout: float = _ANSWER_SECONDS, **what: Any
+    def _request(
+        self, method: str, path: str, *, allowed: tuple[int, ...] = (), timeout: float = _ANSWER_SECONDS, **body: Any
     ) -> requests.Response:
         try:
             answer = self._session.request(
-                method, self.address + path, timeout=(_CONNECT_SECONDS, timeout), allow_redirects=False, **what
+                method, self.address + path, timeout=(_CONNECT_SECONDS, timeout), allow_redirects=False, **body
             )
         except requests.RequestException as error:
             raise _Unreachable(
                 f"{self.address} cannot be reached: {_reason(error)}. Is the cluster up, and is this the address of "
-                "its dashboard? From outside Kubernetes it takes `kubectl port-forward service/NAME-head-svc 8265`."
+                "its dashboard? From outside Kubernetes, `kubectl port-forward service/NAME-head-svc 8265` is needed."
             ) from None
         if answer.ok or answer.status_code in allowed:
             return answer
-        raise self._refused(answer)
+        raise self._refusal(answer)
 
-    def _refused(self, answer: requests.Response) -> ClusterError:
-        said = " ".join(answer.text.split())[-300:]
+    def _refusal(self, answer: requests.Response) -> ClusterError:
+        message = " ".join(answer.text.split())[-300:]
         if answer.status_code == 401:
             return ClusterError(
-                f"{self.address} asks for a token, and none was given. Put it into RAY_AUTH_TOKEN, or into a file that "
-                "RAY_AUTH_TOKEN_PATH names; else ~/.ray/auth_token is read."
+                f"{self.address} requires a token, and none was given. Put it into RAY_AUTH_TOKEN, into a file that "
+                "RAY_AUTH_TOKEN_PATH names, or into ~/.ray/auth_token."
             )
         if answer.status_code == 403:
             return ClusterError(
-                f"{self.address} refuses the token{'' if self._token else ' that was not given'}: {said}. It "
-                "has to be the one that the cluster was started with (RAY_AUTH_TOKEN, "
+                f"{self.address} refuses the token{'' if self._token else ' that was not given'}: {message}. It "
+                "must be the one that the cluster was started with (RAY_AUTH_TOKEN, "
                 "RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token)."
             )
         if answer.status_code == 404 or 300 <= answer.status_code < 400:
             return ClusterError(
-                f"{self.address} answers, but is no dashboard of Ray with its Jobs API (HTTP {answer.status_code}). "
-                "Look at the address; the head needs ray[default]."
+                f"{self.address} answers, but is not a Ray dashboard with the Jobs API (HTTP {answer.status_code}). "
+                "Check the address; the head needs ray[default]."
             )
-        return ClusterError(f"{self.address} refused {answer.request.method} {answer.request.path_url}: {said}")
+        return ClusterError(f"{self.address} refused {answer.request.method} {answer.request.path_url}: {message}")
 
-    def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # As authentication rather than as a header: ~/.netrc would take a header's place.
+    def _authenticate(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # As authentication rather than as a header: ~/.netrc would replace a header.
         if self._token:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
 
 class _Unreachable(ClusterError):
-    """Nobody answers; may pass."""
+    """The cluster does not answer; a later request may succeed."""
 
 
 def _token() -> str | None:
-    """The token, from where Ray itself takes it."""
-    if told := os.environ.get("RAY_AUTH_TOKEN"):
-        return told.strip()
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(named) if named else Path.home() / ".ray/auth_token"
+    """The token, from the places where Ray reads it."""
+    if token := os.environ.get("RAY_AUTH_TOKEN"):
+        return token.strip()
+    file = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(file) if file else Path.home() / ".ray/auth_token"
     try:
         return path.read_text().strip() or None
     except OSError as error:
-        if named:
+        if file:
             raise ClusterError(
-                f"The file {named}, which RAY_AUTH_TOKEN_PATH names, cannot be read: {error.strerror}."
+                f"The file {file}, which RAY_AUTH_TOKEN_PATH names, cannot be read: {error.strerror}."
             ) from None
         return None
 
@@ -264,7 +295,7 @@ def _submission(job: Mapping[str, Any]) -> Submission:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause, which is the one a person can do something about."""
+    """The innermost cause, which is the one that the user can act on."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     text = getattr(error, "strerror", None) or str(error)

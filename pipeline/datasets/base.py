@@ -1,4 +1,4 @@
-"""What every data set is."""
+"""What every data set is: splits of arrays, or pipelines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from pipeline.datasets.pipelines import check_pipeline
 from pipeline.errors import DataError
 
 __all__ = ["Arrays", "Dataset", "Split"]
@@ -16,25 +17,38 @@ Arrays: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tuple[np.ndarray, ..
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Rows to train on, to validate on, or to test on.
+    """Rows for training, validation or testing.
 
     Args:
-        x: Inputs, rows first.
-        y: Targets, rows first.
-        weight: A weight for each row, shape (rows,); None for equal ones.
+        x: Inputs, rows first. A list of arrays means several inputs, as in Keras, and is kept as a tuple.
+        y: Targets, rows first; a list of arrays means several targets. None if the model needs none.
+        weight: A weight for each row, shape (rows,); None for equal weights.
 
     Raises:
-        DataError: The arrays differ in their number of rows.
+        DataError: The arrays differ in their number of rows, or there are weights without targets.
     """
 
-    x: Arrays
-    y: Arrays
+    x: Arrays | list[np.ndarray]
+    y: Arrays | list[np.ndarray] | None = None
     weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        for name in ("x", "y"):
+            object.__setattr__(self, name, _lists_as_tuples(getattr(self, name)))
+        if self.y is None and self.weight is not None:
+            raise DataError(
+                "A split has weights and no targets; Keras ignores such weights. Give targets, or no weights."
+            )
         rows = {len(array) for array in leaves((self.x, self.y, self.weight))}
         if len(rows) != 1:
-            raise DataError(f"The arrays of a split must have the same number of rows; found {sorted(rows)}.")
+            several = [name for name, part in (("x", self.x), ("y", self.y)) if isinstance(part, tuple)]
+            hint = (
+                f" {' and '.join(several)} {'are' if len(several) > 1 else 'is'} a list of arrays, which means several "
+                "inputs or targets; np.stack makes one array of a list of rows."
+                if several
+                else ""
+            )
+            raise DataError(f"The arrays of a split must have the same number of rows; found {sorted(rows)}.{hint}")
 
     @property
     def rows(self) -> int:
@@ -44,33 +58,85 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Data for a study, as arrays in memory.
+    """Data for a study: each split is a Split of arrays, or a pipeline.
+
+    A pipeline is a tf.data.Dataset, a keras.utils.PyDataset, or a generator function without parameters that yields the
+    batches of one epoch. Its elements are batches as `keras.Model.fit` takes them.
 
     Args:
-        name: What it is called.
-        train: What a trial learns from.
-        validation: What trials are compared by.
-        test: Touched once, for the winner; None where there is none.
-        classes: Names of the classes, in the order of the targets; empty where there are none.
-        facts: What else a model may want to know, as JSON values.
+        name: Its name, for messages and results.
+        train: The rows that a trial trains on.
+        validation: The rows on which trials are compared; None compares them by a metric of the training.
+        test: The rows on which only the best trial is tested, once; None if there are none.
+        classes: Names of the classes, in the order of the targets; empty if there are none.
+        facts: Other facts for a model, as JSON values.
+
+    Raises:
+        DataError: The name is not text, a split is neither arrays nor a pipeline, or a pipeline cannot be trained on.
     """
 
-    name: str
-    train: Split
-    validation: Split
-    test: Split | None = None
+    name: str = "data"
+    train: Any = None
+    validation: Any = None
+    test: Any = None
     classes: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise DataError(
+                f"A data set's first argument is its name, a text; found a {type(self.name).__name__}. Give the name, "
+                'Dataset("digits", train, validation), or name the splits, Dataset(train=…, validation=…).'
+            )
+        for name in ("train", "validation", "test"):
+            split = getattr(self, name)
+            if not isinstance(split, Split) and (split is not None or name == "train"):
+                check_pipeline(split, f"{name} split of the data set {self.name!r}")
+
+    @property
+    def splits(self) -> dict[str, Any]:
+        """The splits that there are, by name."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in splits.items() if split is not None}
+
+    @property
+    def arrays(self) -> dict[str, Split]:
+        """The splits that are arrays, by name."""
+        return {name: split for name, split in self.splits.items() if isinstance(split, Split)}
+
+    @property
+    def pipelines(self) -> dict[str, Any]:
+        """The splits that are pipelines, by name."""
+        return {name: split for name, split in self.splits.items() if not isinstance(split, Split)}
 
     @property
     def bytes(self) -> int:
         """Size of all arrays together."""
-        splits = [self.train, self.validation, *([self.test] if self.test else [])]
-        return sum(array.nbytes for split in splits for array in leaves((split.x, split.y, split.weight)))
+        return sum(
+            _bytes(array) for split in self.arrays.values() for array in leaves((split.x, split.y, split.weight))
+        )
+
+
+def _bytes(array: np.ndarray) -> int:
+    # An array of objects counts its pointers alone.
+    return array.nbytes + (sum(map(len, array.flat)) if array.dtype.hasobject else 0)
+
+
+def _lists_as_tuples(tree: Any) -> Any:
+    """Lists of arrays as tuples; other lists are unchanged."""
+    if isinstance(tree, Mapping):
+        return {name: _lists_as_tuples(part) for name, part in tree.items()}
+    if isinstance(tree, tuple) or (isinstance(tree, list) and tree and all(isinstance(a, np.ndarray) for a in tree)):
+        return tuple(_lists_as_tuples(part) for part in tree)
+    return tree
 
 
 def leaves(tree: Any) -> list[np.ndarray]:
-    """The arrays in nested dicts and tuples, in their order."""
+    """The arrays in nested dicts and tuples, in their order.
+
+    Args:
+        tree: An array, a dict or tuple of trees, or None.
+    """
     if tree is None:
         return []
     if isinstance(tree, Mapping):

@@ -1,21 +1,96 @@
-"""From Arrow columns to the arrays a network takes."""
+"""Conversion of Arrow columns to the arrays of a network."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import DataError
 
-__all__ = ["divided", "features", "one_hot", "scaled"]
+__all__ = ["Inputs", "features", "inputs", "is_image", "is_text", "objects", "one_hot", "plain", "scaled", "split_rows"]
+
+Inputs: TypeAlias = np.ndarray | Mapping[str, np.ndarray]
+"""One array, or arrays by the names of their columns; rows first."""
+
+
+def inputs(table: pa.Table, names: Sequence[str], where: str) -> Inputs:
+    """Columns of inputs as a model takes them.
+
+    Args:
+        table: The columns.
+        names: Those that are inputs.
+        where: Their source, for errors.
+
+    Returns:
+        One matrix of all columns, side by side, if they are numbers. With a column of text or of images, that column
+        alone, or a dict of all columns by their names.
+
+    Raises:
+        DataError: As `features`.
+    """
+    apart = {name for name in names if is_text(type_ := table.schema.field(name).type) or is_image(type_)}
+    if not apart:
+        return np.concatenate([features(table.column(name), name, where) for name in names], axis=1)
+    found = {name: (objects if name in apart else features)(table.column(name), name, where) for name in names}
+    return found if len(found) > 1 else found[names[0]]
+
+
+def objects(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
+    """A column of text, or of bytes.
+
+    Args:
+        column: The text, or binary of any length.
+        name: The column's name, for errors.
+        where: The column's source, for errors.
+
+    Returns:
+        Objects of the type `str` or `bytes`, shape (rows,).
+
+    Raises:
+        DataError: The column has nulls.
+    """
+    _complete(column, name, where)
+    found: np.ndarray = plain(column).to_numpy()
+    return found
+
+
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The values of a column of categories; another column as it is.
+
+    Args:
+        column: The column.
+    """
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def is_text(type_: pa.DataType) -> bool:
+    """Whether a type, or that of its categories, is text.
+
+    Args:
+        type_: Arrow's type.
+    """
+    values = type_.value_type if pa.types.is_dictionary(type_) else type_
+    return bool(pa.types.is_string(values) or pa.types.is_large_string(values) or pa.types.is_string_view(values))
+
+
+def is_image(type_: pa.DataType) -> bool:
+    """Whether a type holds images as the bytes of their files: binary of any length.
+
+    Args:
+        type_: Arrow's type.
+    """
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_binary_view(type_))
 
 
 def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     """A column of inputs as a matrix.
 
     Args:
-        column: Numbers or truth values (one feature), lists of numbers that are all of the same length, or
-            binary of a fixed size, of which each byte is a feature: 0..255 becomes 0..1.
+        column: Numbers or truth values (one feature), lists of numbers that are all of the same length, or binary of a
+            fixed size, of which each byte is a feature: 0..255 becomes 0..1.
         name: The column's name, for errors.
-        where: What the column was read from, for errors.
+        where: The column's source, for errors.
 
     Returns:
         float32, shape (rows, features).
@@ -23,10 +98,7 @@ def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     Raises:
         DataError: The column is of another type, has nulls, has lists of differing lengths, or is not finite.
     """
-    if column.null_count:
-        raise DataError(
-            f"Column {name!r} of {where} has {column.null_count} nulls; inputs must be complete: fill or drop them."
-        )
+    _complete(column, name, where)
     type_ = column.type
     if pa.types.is_fixed_size_binary(type_):
         return _scaled(_bytes(column))
@@ -35,8 +107,8 @@ def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     if _is_number(type_) or pa.types.is_boolean(type_):
         return _finite(column.to_numpy().reshape(-1, 1), name, where)
     raise DataError(
-        f"Column {name!r} of {where} cannot be an input: it holds {type_}. Allowed are numbers, truth "
-        "values, lists of numbers of one length, and binary of a fixed size (each byte a feature from 0 "
+        f"Column {name!r} of {where} cannot be an input: it holds {_in_words(type_)}. Allowed are numbers, truth "
+        "values, text, lists of numbers of one length, and binary of a fixed size (each byte a feature from 0 "
         "to 1)."
     )
 
@@ -46,7 +118,7 @@ def one_hot(codes: np.ndarray, classes: int) -> np.ndarray:
 
     Args:
         codes: Whole numbers from 0 to classes - 1, shape (rows,).
-        classes: How many classes there are.
+        classes: Number of classes.
 
     Returns:
         float32, shape (rows, classes).
@@ -57,7 +129,7 @@ def one_hot(codes: np.ndarray, classes: int) -> np.ndarray:
 
 
 def scaled(columns: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Columns of numbers, each from 0 to 1 over the training rows; other rows may lie a little outside.
+    """Columns of numbers, each scaled to 0 to 1 over the training rows; other rows may be slightly outside.
 
     Args:
         columns: Numbers, shape (rows, features).
@@ -67,29 +139,40 @@ def scaled(columns: np.ndarray, train: np.ndarray) -> np.ndarray:
         float32, shape (rows, features).
     """
     low, high = columns[train].min(axis=0), columns[train].max(axis=0)
-    placed: np.ndarray = (columns - low) / (high - low)
-    return placed.astype(np.float32)
+    units: np.ndarray = (columns - low) / (high - low)
+    return units.astype(np.float32)
 
 
-def divided(rows: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Three fifths of the rows to train on, a fifth to validate on and one to test on; by chance, the same each time.
+def split_rows(rows: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A random split that is always the same: three fifths for training, a fifth for validation, a fifth for testing.
 
     Args:
-        rows: How many there are.
-        classes: Each row's class: every part gets its share of each. None where there are none.
+        rows: Number of rows.
+        classes: Each row's class: every part gets the same share of each. None if there are none.
 
     Returns:
         The rows of the three parts, in ascending order.
     """
     from sklearn.model_selection import train_test_split
 
-    def apart(whole: np.ndarray, size: int) -> list[np.ndarray]:
+    def split(whole: np.ndarray, size: int) -> list[np.ndarray]:
         share = None if classes is None else classes[whole]
         return [np.sort(part) for part in train_test_split(whole, test_size=size, random_state=0, stratify=share)]
 
-    rest, test = apart(np.arange(rows), rows // 5)
-    train, validation = apart(rest, rows // 5)
+    rest, test = split(np.arange(rows), rows // 5)
+    train, validation = split(rest, rows // 5)
     return train, validation, test
+
+
+def _complete(column: pa.ChunkedArray, name: str, where: str) -> None:
+    if column.null_count:
+        raise DataError(
+            f"Column {name!r} of {where} has {column.null_count} nulls; inputs must be complete: fill or drop them."
+        )
+
+
+def _in_words(type_: pa.DataType) -> str:
+    return "text" if is_text(type_) else str(type_)
 
 
 def _is_number(type_: pa.DataType) -> bool:
@@ -97,7 +180,7 @@ def _is_number(type_: pa.DataType) -> bool:
 
 
 def _bytes(column: pa.ChunkedArray) -> np.ndarray:
-    """The values as they lie in Arrow's buffer, shape (rows, width); not copied where there is one chunk."""
+    """The values in Arrow's buffer, shape (rows, width); not copied if there is one chunk."""
     width = column.type.byte_width
     chunks = [
         np.frombuffer(chunk.buffers()[1], np.uint8, len(chunk) * width, chunk.offset * width).reshape(-1, width)
@@ -107,14 +190,16 @@ def _bytes(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
-    # Divided, not multiplied by 1/255, which would be off in the last digit.
+    # A multiplication by 1/255 would differ in the last digit.
     scaled: np.ndarray = np.divide(values, np.float32(255), dtype=np.float32)
     return scaled
 
 
 def _lists(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     if not _is_number(column.type.value_type):
-        raise DataError(f"Column {name!r} of {where} holds lists of {column.type.value_type}; numbers are allowed.")
+        raise DataError(
+            f"Column {name!r} of {where} holds lists of {_in_words(column.type.value_type)}; numbers are allowed."
+        )
     if pa.types.is_fixed_size_list(column.type):
         width = column.type.list_size
     else:
@@ -135,7 +220,7 @@ def _lists(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
 
 
 def _finite(values: np.ndarray, name: str, where: str) -> np.ndarray:
-    """The values as float32, where each of them is one."""
+    """The values as float32, if all are finite."""
     with np.errstate(over="ignore"):
         matrix = values.astype(np.float32)
     bad = int(np.count_nonzero(~np.isfinite(matrix)))

@@ -3,26 +3,26 @@
 import numpy as np
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.columns import divided, scaled
+from pipeline.datasets.columns import scaled, split_rows
 
 __all__ = ["diabetes"]
 
 
 def diabetes() -> Dataset:
-    """The measurements, each from 0 to 1 over the training rows, and a number to be predicted.
+    """The measurements, each scaled to 0 to 1 over the training rows, and a number to predict.
 
     Returns:
         x float32, shape (rows, 10); y float32, shape (rows, 1), with mean 0 and standard deviation 1 over the training
-        rows: times `target_std` plus `target_mean` of the facts it is the number as published. 266 rows to train on,
-        88 to validate on, 88 to test on, divided by chance, the same each time.
+        rows: times `target_std` plus `target_mean` of the facts it is the published number. 266 rows for training,
+        88 for validation, 88 for testing: a random split that is always the same.
     """
     from sklearn.datasets import load_diabetes
 
-    found = load_diabetes(scaled=False)
-    train, validation, test = divided(len(found.target))
-    x = scaled(found.data, train)
-    mean, deviation = found.target[train].mean(), found.target[train].std()
-    y = ((found.target - mean) / deviation).astype(np.float32).reshape(-1, 1)
+    source = load_diabetes(scaled=False)
+    train, validation, test = split_rows(len(source.target))
+    x = scaled(source.data, train)
+    mean, deviation = source.target[train].mean(), source.target[train].std()
+    y = ((source.target - mean) / deviation).astype(np.float32).reshape(-1, 1)
     return Dataset(
         name="diabetes",
         train=Split(x[train], y[train]),
@@ -30,7 +30,7 @@ def diabetes() -> Dataset:
         test=Split(x[test], y[test]),
         facts={
             "inputs": 10,
-            "columns": list(found.feature_names),
+            "columns": list(source.feature_names),
             "target_mean": float(mean),
             "target_std": float(deviation),
         },

@@ -9,11 +9,11 @@ __all__ = ["digits"]
 
 
 def digits() -> Dataset:
-    """The digits, in the order in which scikit-learn has them, which mixes the classes well.
+    """The digits in scikit-learn's order, which mixes the classes well.
 
     Returns:
-        x float32 from 0 to 1, shape (rows, 64); y float32 one-hot, shape (rows, 10). 1,200 rows to train on,
-        297 to validate on, 300 to test on; no row repeats.
+        x float32 from 0 to 1, shape (rows, 64); y float32 one-hot, shape (rows, 10). 1,200 rows for training, 297 for
+        validation, 300 for testing; no row occurs twice.
     """
     from sklearn.datasets import load_digits
 

@@ -17,14 +17,13 @@ _TRAINED = 50_000
 def mnist() -> Dataset:
     """MNIST as in the tutorial: flat images from 0 to 1, one-hot targets.
 
-    The published training set is split where it stands: its first 50,000 images to train on, its last 10,000
-    to validate on, as is customary. Nothing is drawn, so every study compares on the same images; the ten
-    classes make up 9.2 to 10.9 % of the validation images, and the published set repeats no image, so that
-    none lies in two splits.
+    The published training set is split in its order: the first 50,000 images for training, the last 10,000 for
+    validation, as is customary. Nothing is random, so all studies compare on the same images. Each class has 9.2 to
+    10.9 % of the validation images. The published set contains no image twice, so no image is in two splits.
 
     Returns:
-        x float32, shape (rows, 784), row by row from the top left; y float32, shape (rows, 10). 50,000,
-        10,000 and 10,000 rows; 220 MB in all.
+        x float32, shape (rows, 784), row by row from the top left; y float32, shape (rows, 10). 50,000, 10,000 and
+        10,000 rows; 220 MB in total.
     """
     x, y = _read("train")
     return Dataset(

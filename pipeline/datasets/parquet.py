@@ -1,18 +1,20 @@
-"""A Parquet file of the user's as a data set."""
+"""Parquet files of the user as a data set: loaded, or streamed where they are larger than memory."""
 
-from pathlib import PurePosixPath
+import math
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.columns import features, one_hot
-from pipeline.errors import DataError, StorageError
-from pipeline.storage import Store
-from pipeline.storage.parquet import BROKEN
+from pipeline.datasets.columns import features, inputs, is_image, is_text, one_hot, plain
+from pipeline.datasets.held_out import held_out
+from pipeline.datasets.parquet_files import ParquetFiles
+from pipeline.datasets.streamed import Stream
+from pipeline.errors import DataError
+from pipeline.wording import size
 
-__all__ = ["is_parquet", "present", "read"]
+__all__ = ["read"]
 
 _SPLITS = ("train", "validation", "test")
 _RULES = (
@@ -21,145 +23,207 @@ _RULES = (
     "column is an input."
 )
 _LEAST = 5
+_BUFFER_BYTES = 2**28
+"""Most bytes of the rows among which a stream draws the next row."""
+
+_OBJECT_BYTES = 58
+"""What Python needs for a text or for bytes, beside their content: the object and the reference to it."""
 
 
-def is_parquet(data: str) -> bool:
-    """Whether `data` is the path or URI of a Parquet file, rather than a data set's name."""
-    return data.partition("?")[0].endswith(".parquet")
+def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> Dataset:
+    """Read Parquet files as a data set.
 
-
-def present(data: str) -> None:
-    """Make sure that a file is there, before anything is begun that needs it.
-
-    Args:
-        data: A local path or a URI that the storage knows.
-
-    Raises:
-        DataError: It is not.
-    """
-    try:
-        store, name = _place(data)
-        there = store.exists(name)
-    except StorageError as error:
-        raise DataError(f"The data file {data} cannot be looked at: {error.__cause__ or error}") from None
-    if not there:
-        raise _missing(data)
-
-
-def read(data: str) -> Dataset:
-    """Read a Parquet file as a data set.
-
-    The target is the column `label`, whose values are classes (text, truth values or whole numbers; one-hot,
-    in sorted order), or the column `target`, whose values are numbers. Every other column is an input:
-    numbers, lists of numbers of one length, or binary of a fixed size, each byte a feature from 0 to 1;
-    several stand side by side in their order. A column `split` may name each row's split, train, validation
-    or test. Without it a fifth of the rows is held out for validation by a permutation that depends on the
-    number of rows alone, and there is no test split.
+    The target is the column `label`, whose values are classes (text, truth values or whole numbers; one-hot, in sorted
+    order), or the column `target`, whose values are numbers. Every other column is an input: numbers, lists of numbers
+    of one length, or binary of a fixed size, each byte a feature from 0 to 1; several columns are joined in their
+    order. Text, and images as binary of any length, are inputs of their own: then inputs are a dict by column, if there
+    are several. A column `split` may name each row's split: train, validation or test. Without it, a fifth of the rows
+    is held out for validation, by a permutation that depends only on the number of rows, and there is no test split.
 
     Args:
-        data: A local path or a URI that the storage knows.
+        data: A local path or a URI: of a file, of a folder with a slash at its end, or with * in names.
+        memory: Bytes that the arrays may fill; larger sets are streamed, and those with images always.
+        buffer: Rows of the shuffle buffer of an earlier decision to stream, 0 of one to load; None decides.
 
     Returns:
-        x float32, shape (rows, features); y float32, shape (rows, classes) or (rows, 1).
+        x float32, shape (rows, features); y float32, shape (rows, classes) or (rows, 1). Or streams of such rows.
 
     Raises:
-        DataError: The file cannot be read, or its content breaks a rule; says which, and what was found.
+        DataError: The files cannot be read, or their content breaks a rule; says which, and what was found.
     """
-    table = _table(data)
-    target = [name for name in ("label", "target") if name in table.column_names]
-    inputs = [name for name in table.column_names if name not in ("label", "target", "split")]
-    if len(target) != 1 or not inputs or len(set(table.column_names)) < len(table.column_names):
-        raise DataError(f"The columns of {data} are {', '.join(table.column_names) or 'none'}. {_RULES}")
-    if table.num_rows < _LEAST:
-        raise DataError(f"{data} has {table.num_rows} rows; at least {_LEAST} are needed.")
-    x = np.concatenate([features(table.column(name), name, data) for name in inputs], axis=1)
-    y, classes = _target(table.column(target[0]), target[0], data)
-    splits = {name: Split(x[rows], y[rows]) for name, rows in _rows(table, data).items() if len(rows)}
+    files = ParquetFiles.of(data)
+    schema = files.dataset.schema
+    target = [name for name in ("label", "target") if name in schema.names]
+    columns = [name for name in schema.names if name not in ("label", "target", "split")]
+    if len(target) != 1 or not columns or len(set(schema.names)) < len(schema.names):
+        raise DataError(f"The columns of {data} are {', '.join(schema.names) or 'none'}. {_RULES}")
+    if files.rows < _LEAST:
+        raise DataError(f"{data} has {files.rows} rows; at least {_LEAST} are needed.")
+    sizes = _sizes(files, columns)
+    if buffer is None:
+        streams = sum(sizes) > memory or any(is_image(schema.field(name).type) for name in columns)
+        buffer = _buffer(files, sizes, memory) if streams else 0
+    return _streamed(files, columns, target[0], buffer) if buffer else _loaded(files, columns, target[0])
+
+
+def _loaded(files: ParquetFiles, columns: list[str], target: str) -> Dataset:
+    data = files.data
+    with files.read():
+        table = files.dataset.to_table()
+    x = inputs(table, columns, data)
+    y, classes = _target(table.column(target), target, data)
+    splits = {
+        name: Split(x[rows] if isinstance(x, np.ndarray) else {key: x[key][rows] for key in x}, y[rows])
+        for name, rows in _rows(table, data).items()
+        if len(rows)
+    }
+    width = {"inputs": x.shape[1]} if isinstance(x, np.ndarray) and x.ndim > 1 else {}
     return Dataset(
-        name=PurePosixPath(data.partition("?")[0]).stem,
+        name=files.name,
         train=splits["train"],
         validation=splits["validation"],
         test=splits.get("test"),
         classes=classes,
-        facts={"inputs": x.shape[1], "columns": inputs},
+        facts={**width, "columns": columns},
     )
 
 
-def _place(data: str) -> tuple[Store, str]:
-    path, mark, query = data.partition("?")
-    folder, slash, name = path.rpartition("/")
-    store = Store((folder or slash or ".") + mark + query)
-    if store.local is None:
-        return store, name
-    # The user's own file may be a link to wherever they keep it.
-    place = (store.local / name).resolve()
-    return Store(place.parent), place.name
-
-
-def _missing(data: str) -> DataError:
-    store, _ = _place(data)
-    return DataError(
-        f"There is no data file {data} in {store.uri}. A relative path starts where the command is called: call it "
-        "from where the file is, or give the whole path."
+def _streamed(files: ParquetFiles, columns: list[str], target: str, buffer: int) -> Dataset:
+    named = "split" in files.dataset.schema.names
+    values, rows = _looked_through(files, target, named=named)
+    splits = {
+        name: Stream(files, name, tuple(columns), target, values, named, count, min(buffer, count))
+        for name, count in rows.items()
+        if count
+    }
+    return Dataset(
+        name=files.name,
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits.get("test"),
+        classes=[str(value) for value in values],
+        facts={"columns": columns},
     )
 
 
-def _table(data: str) -> pa.Table:
-    try:
-        store, name = _place(data)
-        content = store.read(name)
-        return pq.read_table(pa.BufferReader(content))
-    except FileNotFoundError:
-        raise _missing(data) from None
-    except StorageError as error:
-        cause = error.__cause__ or error
-        raise DataError(f"The data file {data} cannot be read: {cause}") from None
-    except BROKEN as error:
-        raise DataError(f"The data file {data} is not a whole Parquet file: {error}") from None
+def _looked_through(files: ParquetFiles, target: str, *, named: bool) -> tuple[tuple[object, ...], dict[str, int]]:
+    """The classes, and the rows of each split, of one pass through the columns that say them."""
+    columns = [*(["label"] if target == "label" else []), *(["split"] if named else [])]
+    classes: np.ndarray | None = None
+    counts: Counter[str] = Counter()
+    for group in files.groups if columns else ():
+        table = files.table(group, columns)
+        if target == "label":
+            found = _classes(table.column("label"), files.data)
+            classes = found if classes is None else np.union1d(classes, found)
+            _few(classes, files.rows, files.data)
+        if named:
+            counts.update(_names(table.column("split")).tolist())
+    if classes is not None and len(classes) < 2:
+        raise _single(classes, files.data)
+    if named:
+        _check_names(sorted({str(name) for name in counts}), files.data)
+    else:
+        held = int(np.count_nonzero(held_out(files.rows)))
+        counts.update({"train": files.rows - held, "validation": held})
+    return tuple(classes.tolist()) if classes is not None else (), {name: counts[name] for name in _SPLITS}
+
+
+def _sizes(files: ParquetFiles, columns: list[str]) -> list[float]:
+    """Bytes of the arrays of each row group's inputs, by what the files' footers say."""
+    schema, sizes = files.dataset.schema, []
+    with files.read():
+        for group in files.groups:
+            metadata, found = files.fragments[group.file].metadata.row_group(group.group), 0.0
+            for place in range(metadata.num_columns):
+                column = metadata.column(place)
+                name = column.path_in_schema.partition(".")[0]
+                if name in columns:
+                    type_ = schema.field(name).type
+                    if is_text(type_) or is_image(type_):
+                        found += column.total_uncompressed_size + _OBJECT_BYTES * column.num_values
+                    else:
+                        width = type_.byte_width if pa.types.is_fixed_size_binary(type_) else 1
+                        found += 4.0 * width * column.num_values
+            sizes.append(found)
+    return sizes
+
+
+def _buffer(files: ParquetFiles, sizes: list[float], memory: float) -> int:
+    """Rows of the shuffle buffer: a quarter of the memory, since a row group and its arrays need some, too."""
+    largest = max(sizes)
+    if largest > memory / 2 and math.isfinite(memory):
+        place = files.groups[sizes.index(largest)]
+        raise DataError(
+            f"The data {files.data} are larger than the {size(int(memory))} of memory that a trial has for data, and "
+            f"a row group of {files.paths[place.file]}, which is read at once, has {size(int(largest))} "
+            f"({place.rows:,} rows). Write the files with smaller row groups (row_group_size of "
+            "pyarrow.parquet.write_table), or let fewer trials train at once, --workers."
+        )
+    return max(1, int(min(_BUFFER_BYTES, memory / 4) / max(1.0, sum(sizes) / files.rows)))
 
 
 def _target(column: pa.ChunkedArray, name: str, where: str) -> tuple[np.ndarray, list[str]]:
+    if name == "target":
+        _complete(column, name, where)
+        return features(column, name, where), []
+    classes = _classes(column, where)
+    if len(classes) < 2:
+        raise _single(classes, where)
+    _few(classes, len(column), where)
+    codes = np.searchsorted(classes, plain(column).to_numpy())
+    return one_hot(codes, len(classes)), [str(value) for value in classes]
+
+
+def _complete(column: pa.ChunkedArray, name: str, where: str) -> None:
     if column.null_count:
         raise DataError(f"Column {name!r} of {where} has {column.null_count} nulls; every row needs a target.")
-    if name == "target":
-        return features(column, name, where), []
-    column = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _classes(column: pa.ChunkedArray, where: str) -> np.ndarray:
+    """The values of a column of labels, sorted."""
+    _complete(column, "label", where)
+    column = plain(column)
     type_ = column.type
-    text = _is_text(type_)
-    if not (text or pa.types.is_integer(type_) or pa.types.is_boolean(type_)):
+    if not (is_text(type_) or pa.types.is_integer(type_) or pa.types.is_boolean(type_)):
         raise DataError(
             f"Column 'label' of {where} holds {type_}; classes are text, truth values or whole numbers. "
             "Call the column 'target' if it is a number to be predicted."
         )
-    classes, codes = np.unique(column.to_numpy(), return_inverse=True)
-    if len(classes) < 2:
-        raise DataError(f"Column 'label' of {where} holds a single class, {classes[0]!r}; at least two are needed.")
-    if not text and len(classes) > max(1000, len(codes) // 2):
+    return np.unique(column.unique().to_numpy(zero_copy_only=False))
+
+
+def _single(classes: np.ndarray, where: str) -> DataError:
+    return DataError(f"Column 'label' of {where} holds a single class, {classes[0]!r}; at least two are needed.")
+
+
+def _few(classes: np.ndarray, rows: int, where: str) -> None:
+    if classes.dtype.kind in "iu" and len(classes) > max(1000, rows // 2):
         raise DataError(
-            f"Column 'label' of {where} holds {len(classes)} different whole numbers in {len(codes)} rows. "
+            f"Column 'label' of {where} holds {len(classes)} different whole numbers in {rows} rows. "
             "Call it 'target' if it is a number to be predicted, rather than a class."
         )
-    return one_hot(codes, len(classes)), [str(value) for value in classes]
 
 
 def _rows(table: pa.Table, where: str) -> dict[str, np.ndarray]:
     if "split" not in table.column_names:
-        order = np.random.default_rng(table.num_rows).permutation(table.num_rows)
-        held_out = table.num_rows // 5
-        return {"train": np.sort(order[held_out:]), "validation": np.sort(order[:held_out])}
-    column = table.column("split")
-    column = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-    # Other types are shown by their name: not every value of theirs is one of Python's.
-    named = np.asarray(column.to_pylist(), object) if _is_text(column.type) else np.array([column.type])
-    found = sorted({str(name) for name in named})
+        held = held_out(table.num_rows)
+        return {"train": np.flatnonzero(~held), "validation": np.flatnonzero(held)}
+    named = _names(table.column("split"))
+    _check_names(sorted({str(name) for name in named}), where)
+    return {name: np.flatnonzero(named == name) for name in _SPLITS}
+
+
+def _names(column: pa.ChunkedArray) -> np.ndarray:
+    """The split of each row; of another type than text, its name: not every value can be converted to Python."""
+    column = plain(column)
+    return np.asarray(column.to_pylist(), object) if is_text(column.type) else np.array([column.type], object)
+
+
+def _check_names(found: list[str], where: str) -> None:
     if not {"train", "validation"} <= set(found) <= set(_SPLITS):
         shown = ", ".join(found[:10])
         raise DataError(
             f"Column 'split' of {where} holds {shown}; it must say train, validation or test for each row, "
             "and at least one row each must be for train and for validation."
         )
-    return {name: np.flatnonzero(named == name) for name in _SPLITS}
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))

@@ -1,1 +1,1 @@
-"""Where a study runs: Ray lives here."""
+"""Where a study runs: what is done with it, its driver and workers, the edge to Ray, the checks before it starts."""

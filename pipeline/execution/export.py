@@ -1,69 +1,190 @@
-"""The winner as files: what a study exported at its end, or, where it was cut off, made now from its checkpoint."""
+"""Models of a study as files: the winner as the study exported it, and those of other trials."""
 
+import json
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from pipeline import datasets
-from pipeline.course.messages import Assignment
-from pipeline.errors import JobNotFound, ModelError, StorageError
-from pipeline.results.load import Best, load_results
+from pipeline.errors import ModelError, StorageError, TunepipeError, UsageError
+from pipeline.execution.process_state import kept_process_state
+from pipeline.execution.trial_models import TrialModels
+from pipeline.execution.worker.winner import winner_document
+from pipeline.loop.messages import Assignment
+from pipeline.results.tables.trials import ranked
+from pipeline.results.views.provenance import provenance_object
 from pipeline.storage import Store
-from pipeline.study import layout, load_study
-from pipeline.study.drawing import seed_of_trial
+from pipeline.storage.scratch import scratch
+from pipeline.study import layout
+from pipeline.study.output_paths import check_output_folder
+from pipeline.study.studies import called
 
 __all__ = ["export"]
 
+_TRIAL = "trial.json"
+_SAVED_MODEL = "saved_model"
+_OF_STATE = ("state.json", "arrays.npz", "files")
 
-def export(store: Store, folder: Path) -> list[Path]:
-    """Write the winner's model into a folder.
+
+@kept_process_state()
+def export(
+    store: Store,
+    folder: Path,
+    *,
+    trial: str | None = None,
+    top: int | None = None,
+    saved_model: bool = False,
+    note: Callable[[str], None] = print,
+) -> list[Path]:
+    """Write models of a study into a folder.
 
     Args:
         store: The study's folder.
-        folder: Where to; made if it is not there.
+        folder: The target folder; created if it does not exist.
+        trial: The trial's id; the winner unless given.
+        top: How many of the best trials to export instead, each into a folder `<rank>-<trial>`.
+        saved_model: Whether to write a SavedModel for TensorFlow Serving, too, into `saved_model`.
+        note: Called with which of the best trials have no model any more, and why the test split is not scored.
 
     Returns:
-        The files: model.keras, architecture.json, model.weights.h5, winner.json.
+        The files: model.keras, architecture.json, model.weights.h5, provenance.json, and winner.json, or
+        trial.json where `trial` or `top` is given; and the folder of the SavedModel. For a function, instead of the
+        first three, its state: state.json and arrays.npz, model.keras, or files/.
 
     Raises:
-        JobNotFound: There is no study, or it has no winner yet.
-        ModelError: The study tunes a function: there is no model.
+        JobNotFound: There is no study, no such trial, or no model of it any more; says how to keep it.
+        ModelError: The model cannot be rebuilt or exported, or a function has yielded no state.
+        StorageError: The folder cannot be written, is within a study, or has files of that name that no export wrote.
+        UsageError: Both `trial` and `top` are given.
     """
-    results = load_results(store.uri)
-    if results.best is None:
-        raise JobNotFound(
-            f"The study {results.name!r} has no winner: no epoch with a finite {results.objective.metric}."
-        )
-    if results.job["model"] is None:
-        raise ModelError(f"The study {results.name!r} tunes a function: there is no model to export.")
-    if results.test is None:
-        _make(store, results.best)
+    if trial is not None and top is not None:
+        raise UsageError("--trial and --top cannot be combined: name one trial, or a number of the best.")
+    is_winner = trial is None and top is None
+    check_output_folder(folder, winner_of=store.local if is_winner else None)
+    models = TrialModels(store)
+    files = _Export(models, note)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        written = []
-        for path in (path for path in layout.EXPORTED if store.exists(path)):
-            target = folder / Path(path).name
-            target.write_bytes(store.read(path))
-            written.append(target)
+        _refuse_other_files(folder)
+        if is_winner:
+            return files.winner(folder, saved_model=saved_model)
+        if trial is not None:
+            return files.write(models.assignment(trial), folder, saved_model=saved_model)
+        return files.best(top or 1, folder, saved_model=saved_model)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(f"Cannot write into {folder}: {reason}. Choose another folder with --to.") from None
-    return written
 
 
-def _make(store: Store, best: Best) -> None:
-    from pipeline.execution.worker import Worker
+class _Export:
+    """Writes models and states of a study's trials, with documents about them."""
 
-    job, path = load_study(store), layout.checkpoint(best.trial_id, best.epoch)
-    if not store.exists(path):
-        raise JobNotFound(
-            f"The weights of the best epoch, {path}, are not in {store.uri}: "
-            f"the study was cut off before they were written. Go on with it: `tunepipe resume {store.uri}`."
+    def __init__(self, models: TrialModels, note: Callable[[str], None]) -> None:
+        self._models, self._note = models, note
+        self._noted: set[str] = set()
+
+    def winner(self, folder: Path, *, saved_model: bool) -> list[Path]:
+        """Write the winner as the study exported it, or from its checkpoint if the study ended before that."""
+        if self._models.results.test is None:
+            return self.write(
+                self._models.assignment(None), folder, saved_model=saved_model, name=Path(layout.WINNER).name
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for path in (path for path in layout.EXPORTED if self._models.store.exists(path)):
+            target = folder / Path(path).name
+            target.write_bytes(self._models.store.read(path))
+            written.append(target)
+        if saved_model:
+            written.append(_served(self._models.model(self._models.assignment(None)), folder))
+        return written
+
+    def write(self, assignment: Assignment, folder: Path, *, saved_model: bool, name: str = _TRIAL) -> list[Path]:
+        """Write a trial's model or state, and the documents about it."""
+        if self._models.of_function:
+            return self._write_state(assignment, folder, saved_model=saved_model, name=name)
+        model = self._models.model(assignment)
+        from pipeline.training.export import exported
+
+        data, why = self._models.data(assignment.config)
+        if data is None and why not in self._noted:
+            self._noted.add(why)
+            self._note(f"The test split is not scored: {why}")
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            metrics = exported(model, data, folder)
+        except (TunepipeError, OSError):
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"The model of trial {assignment.trial_id} cannot be exported: {type(error).__name__}: {error}"
+            ) from error
+        self._write_documents(assignment, folder, metrics, name)
+        names = sorted({*(Path(path).name for path in layout.EXPORTED if path != layout.WINNER), name})
+        written = [folder / each for each in names if (folder / each).is_file()]
+        return [*written, _served(model, folder)] if saved_model else written
+
+    def _write_state(self, assignment: Assignment, folder: Path, *, saved_model: bool, name: str) -> list[Path]:
+        from pipeline.training.export_state import write_state
+
+        model = self._models.model(assignment) if saved_model else None
+        with scratch("state") as files:
+            state = self._models.state(assignment, lambda: files)
+            folder.mkdir(parents=True, exist_ok=True)
+            written = write_state(state, folder)
+        written += self._write_documents(assignment, folder, {}, name)
+        return written if model is None else [*written, _served(model, folder)]
+
+    def _write_documents(
+        self, assignment: Assignment, folder: Path, metrics: Mapping[str, float], name: str
+    ) -> list[Path]:
+        document = winner_document(assignment, self._models.job.objectives[0], metrics)
+        (folder / name).write_text(document)
+        facts = provenance_object(self._models.store, {"seed": assignment.seed, **json.loads(document)})
+        provenance = folder / Path(layout.PROVENANCE).name
+        provenance.write_text(json.dumps(facts, indent=2) + "\n")
+        return [provenance, folder / name]
+
+    def best(self, top: int, folder: Path, *, saved_model: bool) -> list[Path]:
+        """Write the models of the best trials, each into a folder of its own."""
+        results, models = self._models.results, self._models
+        usable = results.trials[results.trials["objective"].notna() & (results.trials["state"] != "failed")]
+        best = [trial for trial in ranked(results) if trial in set(usable["trial_id"])]
+        if not best:
+            models.assignment(None)
+        written, missing = [], []
+        for rank, trial in enumerate(best[:top], 1):
+            assignment = models.assignment(trial)
+            if not models.store.exists(layout.checkpoint(trial, assignment.epoch)):
+                missing.append(assignment)
+                continue
+            written += self.write(assignment, folder / f"{rank:0{len(str(top))}d}-{trial}", saved_model=saved_model)
+        if missing and not written:
+            models.model(missing[0])
+        if missing:
+            ids = ", ".join(assignment.trial_id for assignment in missing)
+            self._note(
+                f"Missing: the models of {ids}, whose best epochs' checkpoints are gone. "
+                f"`tunepipe export {called(models.store.uri)} --trial {missing[0].trial_id}` says why."
+            )
+        if len(best) < top:
+            self._note(f"There are {len(best)} trials with a model, not {top}.")
+        return written
+
+
+def _refuse_other_files(folder: Path) -> None:
+    """Refuse to replace files that no export wrote: an export's folder has a file that says where its model is from."""
+    written = [Path(path).name for path in layout.EXPORTED]
+    if any((folder / name).exists() for name in (Path(layout.PROVENANCE).name, Path(layout.WINNER).name, _TRIAL)):
+        return
+    if existing := [name for name in [*written, *_OF_STATE, _SAVED_MODEL] if os.path.lexists(folder / name)]:
+        raise StorageError(
+            f"{folder} holds {', '.join(existing)}, which no export of tunepipe wrote. Nothing was written. Choose "
+            "another folder with --to, or move that away."
         )
-    assert job.data is not None
-    worker = Worker(job, datasets.load(job.data), store, capture=False)
-    seed = seed_of_trial(job, int(best.trial_id))
-    worker.begin(Assignment(best.trial_id, best.config, seed, task="finish", epoch=best.epoch, value=best.value))
-    report = worker.step()
-    while not (report.last or report.failure or report.unusable or report.stuck):
-        report = worker.step()
-    if (failure := report.failure or report.unusable or report.stuck) is not None:
-        raise ModelError(f"The winner cannot be exported: {failure.splitlines()[0]}")
+
+
+def _served(model: Any, folder: Path) -> Path:
+    from pipeline.training.export import serve
+
+    serve(model, folder / _SAVED_MODEL)
+    return folder / _SAVED_MODEL

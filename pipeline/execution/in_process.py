@@ -1,29 +1,52 @@
-"""A study in the driver's own process, without Ray: for a debugger, and for tests of everything but Ray."""
+"""The loop of `--workers 0`: a study in the driver's own process, without Ray; for a debugger, and for tests."""
 
-from pipeline.execution.interrupts import interruptible
-from pipeline.execution.session import Session
-from pipeline.execution.worker import Worker
+import time
+
+from pipeline.execution.driver.session import Session
+from pipeline.execution.interrupts import Interrupts
+from pipeline.execution.worker.worker import Worker
 
 __all__ = ["run_in_process"]
 
+_LOOK_SECONDS = 0.2
+"""The interval at which a paused study checks for a command to continue."""
 
-def run_in_process(session: Session, worker: Worker) -> None:
-    """Train one trial after the other until the study has ended.
+
+def run_in_process(session: Session, worker: Worker, interrupts: Interrupts) -> None:
+    """Train one trial after the other until the study has ended, or a signal interrupts it.
 
     Args:
-        session: The study.
-        worker: Who trains.
+        session: The study's session.
+        worker: Trains the trials.
+        interrupts: The signals so far.
     """
+    interrupts.begin_training()
     try:
-        with interruptible() as interrupts:
-            while (assignment := session.next()) is not None:
-                worker.begin(assignment)
-                while session.report(assignment.trial_id, worker.step()) == "continue":
-                    if interrupts.asked:
-                        session.interrupt()
-                        break
-                worker.close()
+        while not _ends(session, interrupts):
+            with interrupts.defer_signals():
+                assignment = session.next()
+            if assignment is None and session.paused:
+                time.sleep(_LOOK_SECONDS)
+                with interrupts.defer_signals():
+                    session.beat()
+                continue
+            if assignment is None:
+                return
+            worker.begin(assignment)
+            while True:
+                report = worker.step()
+                with interrupts.defer_signals():
+                    verdict = session.on_report(assignment.trial_id, report)
+                if verdict != "continue" or _ends(session, interrupts):
+                    break
+            worker.close()
     except KeyboardInterrupt:
-        session.interrupt()
+        session.loop.interrupt()
     finally:
         worker.close()
+
+
+def _ends(session: Session, interrupts: Interrupts) -> bool:
+    if interrupts.requested and not session.ended:
+        session.loop.interrupt()
+    return session.loop.interrupted

@@ -1,52 +1,135 @@
-"""Ctrl-C and SIGTERM as a wish: the study ends between two epochs, its tables whole."""
+"""Ctrl-C and SIGTERM: a study ends between two epochs with complete tables; before training it ends at once."""
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["Interrupts", "interruptible"]
+__all__ = ["Interrupts", "interruptible", "takes_signals"]
+
+_STDERR = 2
+_PATIENT = 2
+"""After more signals than that, the user does not want to wait for anything."""
+
+_MESSAGE = "Ending when the epochs in training are over; once more ends at once."
 
 
 class Interrupts:
-    """Takes the first Ctrl-C or SIGTERM as a wish; a second one is Python's own."""
+    """Handles Ctrl-C and SIGTERM, and remembers the first one.
+
+    Until training begins, a signal raises KeyboardInterrupt. Then the first one only sets `requested`, which the
+    training loop reads between two epochs; the second one raises. A signal does not cut off what is written in the
+    context `defer_signals`, except a third one, which raises at once.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
+        self._signals = 0
+        self._training = False
+        self._deferring = 0
         self._before: dict[signal.Signals, Any] = {}
 
     def listen(self) -> None:
-        """Take signals from now on; once more where somebody has put a handler of theirs in place."""
-        if self.asked:
-            return
-        with contextlib.suppress(ValueError):  # not in the main thread: a notebook's or a test's own thread
+        """Handle signals from now on; call it again where a library has replaced the handlers.
+
+        A signal that the process ignores stays ignored: a shell starts background jobs with SIGINT ignored.
+        """
+        with contextlib.suppress(ValueError):  # not in the main thread, the only one that may set handlers
             for each in (signal.SIGINT, signal.SIGTERM):
-                before = signal.signal(each, self._wish)
-                self._before.setdefault(each, before)
+                if signal.getsignal(each) != signal.SIG_IGN:
+                    self._before.setdefault(each, signal.signal(each, self._signalled))
 
     def leave(self) -> None:
-        """Give the signals back to whoever had them."""
+        """Restore the handlers of before."""
         for each, handler in self._before.items():
             signal.signal(each, handler)
 
-    def _wish(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked = True
-        print("Ending when the epochs in training are over; once more ends at once.", file=sys.stderr)
-        self.leave()
+    def begin_training(self) -> None:
+        """Let the first signal wait for the end of an epoch from now on.
+
+        Raises:
+            KeyboardInterrupt: A signal came before, in code that ignores exceptions: an import, or a finalizer.
+        """
+        if self._signals:
+            raise KeyboardInterrupt
+        self._training = True
+
+    @contextlib.contextmanager
+    def defer_signals(self) -> Iterator[None]:
+        """A context in which a signal that would raise waits for the end.
+
+        Raises:
+            KeyboardInterrupt: A signal came meanwhile.
+        """
+        before = self._signals
+        self._deferring += 1
+        try:
+            yield
+        finally:
+            self._deferring -= 1
+        if self._signals > before and not self._deferring and self._raises:
+            raise KeyboardInterrupt
+
+    @property
+    def _raises(self) -> bool:
+        return self._signals > 1 or not self._training
+
+    def _signalled(self, _number: int, _frame: FrameType | None) -> None:
+        self._signals += 1
+        if self._training:
+            self.requested = True
+        if not self._raises:
+            _print(_MESSAGE)
+        elif not self._deferring or self._signals > _PATIENT:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interrupts]:
-    """Take the first Ctrl-C or SIGTERM as a wish, as long as the context is open.
+    """Handle Ctrl-C and SIGTERM while the context is open.
 
     Yields:
-        Tells whether one has come.
+        The signals so far.
     """
     interrupts = Interrupts()
     interrupts.listen()
     try:
-        yield interrupts
+        with _lost_quietly():
+            yield interrupts
     finally:
         interrupts.leave()
+
+
+@contextlib.contextmanager
+def _lost_quietly() -> Iterator[None]:
+    """Print no traceback of a signal that arrives where Python ignores exceptions: an import, or a finalizer.
+
+    `begin_training` raises it again. The hook is not kept in Interrupts, which Ray Tune pickles.
+    """
+    before = sys.unraisablehook
+
+    def print_others(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            before(unraisable)
+
+    sys.unraisablehook = print_others
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def takes_signals() -> bool:
+    """Whether SIGTERM asks a study in this process to end now, rather than ending the process."""
+    return isinstance(getattr(signal.getsignal(signal.SIGTERM), "__self__", None), Interrupts)
+
+
+def _print(text: str) -> None:
+    """Print from a handler, which may run in the middle of another print."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except RuntimeError:
+        os.write(_STDERR, f"{text}\n".encode())

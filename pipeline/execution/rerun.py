@@ -1,87 +1,99 @@
-"""One trial of a study once more, in this process: what it records is set beside what was recorded then."""
+"""Training a trial again in this process, and comparing its metrics with the recorded ones."""
 
 import math
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from pipeline import datasets
+from pipeline.datasets.configured import RecordedConfig
+from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
 from pipeline.errors import TunepipeError
-from pipeline.results.checked import config_from
-from pipeline.results.load import Results, config_of, load_results
-from pipeline.results.trial import trial_row
+from pipeline.execution.process_state import kept_process_state
+from pipeline.results.tables.checked import config_from
+from pipeline.results.tables.configs import config_of
+from pipeline.results.tables.load import Results, load_results
+from pipeline.results.tables.trials import trial_row
 from pipeline.space import Config
 from pipeline.storage import Store
-from pipeline.storage.schema import metric_column, metric_columns
+from pipeline.storage.schema import column_of, metric_columns
+from pipeline.storage.scratch import scratch
 from pipeline.study import load_study
-from pipeline.study.drawing import seed_of_trial
+from pipeline.study.context import TrialContext, in_trial
+from pipeline.study.files import read_document, recorded_data
+from pipeline.study.function_source import typed_here
+from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.base import TrainingEnded
-from pipeline.training.workplace import Workplace
+from pipeline.training.data import load_data
+from pipeline.training.trainer_factory import TrainerFactory
 
-__all__ = ["Again", "EpochAgain", "rerun"]
+__all__ = ["RerunEpoch", "RerunResult", "rerun"]
 
 
 @dataclass(frozen=True, slots=True)
-class EpochAgain:
-    """An epoch that was trained once more.
+class RerunEpoch:
+    """An epoch that was trained again.
 
     Args:
-        epoch: Which one.
-        now: Metrics of this time, by column.
-        then: Metrics as recorded; empty where the epoch had not been trained.
+        epoch: The epoch, from 1.
+        metrics: Its metrics, by column.
+        recorded: The recorded metrics; empty if the epoch was not recorded.
     """
 
     epoch: int
-    now: Mapping[str, float]
-    then: Mapping[str, float]
+    metrics: Mapping[str, float]
+    recorded: Mapping[str, float]
 
     @property
     def equal(self) -> bool:
-        """Whether every metric that was recorded is the same to the last digit."""
-        return all(_same(value, self.now.get(name, math.nan)) for name, value in self.then.items())
+        """Whether every recorded metric is the same to the last digit."""
+        return all(_same(value, self.metrics.get(name, math.nan)) for name, value in self.recorded.items())
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """How a trial that was trained once more compares.
+class RerunResult:
+    """A trial that was trained again, and what the study recorded of it.
 
     Args:
         config: Its config.
         epochs: Its epochs.
-        failure: The error of the user's code that ended it, with its traceback; empty where it went well.
-        then: The error by which it had failed the first time; empty where it had not.
-        taken_over: From which epoch on the recorded ones began with another trial's weights, and so are not
-            compared; None where all are its own.
+        failure: The error of the user's code that ended it now, with its traceback; empty without an error.
+        recorded_failure: The error that the study recorded; empty without one.
+        taken_over: The first recorded epoch that was trained from another trial's weights: epochs from there on are
+            not trained again. None if there is none.
+        other_data: How the data differ from those of the study; empty if they are equal.
     """
 
     config: Config
-    epochs: tuple[EpochAgain, ...]
+    epochs: tuple[RerunEpoch, ...]
     failure: str
-    then: str
+    recorded_failure: str
     taken_over: int | None
+    other_data: Sequence[str] = ()
 
     @property
     def equal(self) -> bool:
-        """Whether every epoch was the same."""
+        """Whether every epoch is equal."""
         return all(epoch.equal for epoch in self.epochs)
 
 
-def rerun(store: Store, trial_id: str, *, tell: Callable[[EpochAgain], None] = lambda _: None) -> Again:
-    """Train a trial's config once more, with its seed, for as many epochs as were recorded. Nothing is written.
+@kept_process_state()
+def rerun(store: Store, trial_id: str, *, on_epoch: Callable[[RerunEpoch], None] = lambda _: None) -> RerunResult:
+    """Train a trial's config again, with its seed, for as many epochs as were recorded. Nothing is written.
 
     Args:
         store: The study's folder.
         trial_id: The trial.
-        tell: Is given each epoch as it ends.
+        on_epoch: Called with each epoch as it ends.
 
     Raises:
         JobNotFound: There is no such study, or no such trial in it.
         UserError: The job's data or model cannot be used.
     """
-    job, results = load_study(store), load_results(store.uri)
+    job, results = load_study(store, here=typed_here()), load_results(store.uri)
     row = trial_row(results, trial_id)
     rows = results.epochs[results.epochs["trial_id"] == trial_id]
     own = rows[rows["segment"] == 1]
@@ -90,17 +102,25 @@ def rerun(store: Store, trial_id: str, *, tell: Callable[[EpochAgain], None] = l
     failed = row["error"] if isinstance(row["error"], str) else ""
     # A trial that failed did so in the epoch after its last.
     wanted = max([0, *recorded]) + (1 if failed and len(own) == len(rows) else 0)
+    seed = seed_of_trial(job, int(trial_id))
     learner = None
-    epochs: list[EpochAgain] = []
-    failure = ""
+    epochs: list[RerunEpoch] = []
+    failure, other = "", list[str]()
+    opened = ExitStack()
+    folder = opened.enter_context(scratch("rerun"))
     try:
-        place = Workplace(job, None if job.data is None else datasets.load(job.data))
-        learner = place.learner(config, seed=seed_of_trial(job, int(trial_id)))
+        before = recorded_for(recorded_data(read_document(store)), config)
+        data = load_data(job, config=RecordedConfig(config), recorded=before)
+        if data is not None and before is not None:
+            other = differences(before, fingerprint(data))
+        place = TrainerFactory(job, data)
+        opened.enter_context(in_trial(TrialContext(trial_id, seed, job.budget.epochs, folder)))
+        learner = place.learner(config, seed=seed)
         for epoch in range(1, min(wanted or 1, job.budget.epochs) + 1):
             result = learner.run_epoch()
-            now = {metric_column(name): float(value) for name, value in result.metrics.items()}
-            epochs.append(EpochAgain(epoch, now, recorded.get(epoch, {})))
-            tell(epochs[-1])
+            metrics = {column_of(name, results.metric_names): float(value) for name, value in result.metrics.items()}
+            epochs.append(RerunEpoch(epoch, metrics, recorded.get(epoch, {})))
+            on_epoch(epochs[-1])
             if result.last:
                 break
     except TrainingEnded:
@@ -110,13 +130,14 @@ def rerun(store: Store, trial_id: str, *, tell: Callable[[EpochAgain], None] = l
     except Exception as error:
         failure = f"{type(error).__name__}: {error}\n\n{''.join(traceback.format_exception(error))}"
     finally:
-        if learner is not None:
-            learner.close()
-    return Again(config, tuple(epochs), failure, failed, None if len(own) == len(rows) else len(own) + 1)
+        with opened:
+            if learner is not None:
+                learner.close()
+    return RerunResult(config, tuple(epochs), failure, failed, None if len(own) == len(rows) else len(own) + 1, other)
 
 
 def _first_config(results: Results, trial_id: str, own: pd.DataFrame) -> Config:
-    """The config a trial began with: as the decision to start it has it, or its first epoch."""
+    """A trial's first config, from the decision to start it, or from its first epoch."""
     decided = results.decisions[results.decisions["trial_id"].eq(trial_id) & results.decisions["kind"].eq("start")]
     if len(decided) and (config := config_from(decided["config_after"].iloc[0])):
         return dict(config)
@@ -124,9 +145,9 @@ def _first_config(results: Results, trial_id: str, own: pd.DataFrame) -> Config:
 
 
 def _metrics(record: Mapping[Any, Any]) -> dict[str, float]:
-    """The metrics in a row of `epochs`; one that no epoch of the trial has is not among them."""
+    """The metrics in a row of `epochs`, without those that the trial does not have."""
     return {name: float(record[name]) for name in metric_columns(map(str, record)) if record[name] is not None}
 
 
-def _same(then: float, now: float) -> bool:
-    return then == now or (math.isnan(then) and math.isnan(now))
+def _same(value: float, other: float) -> bool:
+    return value == other or (math.isnan(value) and math.isnan(other))

@@ -1,38 +1,58 @@
-"""Assemble a study, run it, resume it: what `tunepipe run` and `pipeline.run` do."""
+"""Assemble a study, run it, resume it: `tunepipe run` and `pipeline.run`."""
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import datasets
 from pipeline.datasets import Dataset
-from pipeline.errors import Interrupted, NotResumable, NoTrialSucceeded, StorageError, Superseded, UserError
+from pipeline.datasets.fingerprint import differences, unnoticed_changes
+from pipeline.errors import NotResumable, StorageError
+from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
+from pipeline.execution.data import Loaded, loading
+from pipeline.execution.driver.ending import recorded
+from pipeline.execution.driver.learning import learned_from, learning_in_words
+from pipeline.execution.driver.progress import notebook_progress
+from pipeline.execution.driver.provenance import Provenance
+from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.resumability import unfiled_functions, unsaved_state
+from pipeline.execution.driver.resume_checks import abandoned, code_changes, last_session, reconciled, smaller_budget
+from pipeline.execution.driver.session import Session
+from pipeline.execution.driver.warm_start import warm_started, with_starts
 from pipeline.execution.in_process import run_in_process
-from pipeline.execution.on_ray import default_workers, here, run_on_ray
-from pipeline.execution.recorder import Recorder
-from pipeline.execution.resuming import last_session, lessened, reconciled
-from pipeline.execution.session import Session
-from pipeline.execution.sources import unsaved
-from pipeline.execution.starting import started_from
+from pipeline.execution.interrupts import Interrupts, interruptible
+from pipeline.execution.process_state import kept_process_state
+from pipeline.execution.ray.joining import address_of, check_reachable
+from pipeline.execution.ray.on_ray import run_on_ray
+from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout, save_study
-from pipeline.study.drawing import fewer
+from pipeline.study.contents import remove, sweep
+from pipeline.study.copies import forget_copies
+from pipeline.study.earlier_trials import write_earlier
+from pipeline.study.files import read_document, recorded_data, recorded_sources, set_data
+from pipeline.study.function_source import from_study
+from pipeline.study.load_module import end_loading
+from pipeline.study.sources import imported_since, sources_of
+from pipeline.study.studies import default_storage
+from pipeline.study.trial_configs import fewer
+from pipeline.training.data import check_functions, how_read, without_validation
 
-__all__ = ["DEFAULT_STORAGE", "Display", "Outcome", "run"]
-
-DEFAULT_STORAGE = "studies"
-"""Where studies lie unless told otherwise: below the folder in which the command is called."""
+__all__ = ["Display", "Outcome", "run"]
 
 
 class Display(Protocol):
     """Shows a study while it runs."""
 
     def watch(self, session: Session) -> Any:
-        """A context in which the session runs."""
+        """A context in which the session runs.
+
+        Args:
+            session: The session.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +63,7 @@ class Outcome:
         store: The study's folder.
         already: Whether the study had been finished before.
         message: Why it ended early; empty if it did not.
-        winner: Test metrics of the winner; empty where there is no test split.
+        winner: The winner's metrics on the test split; empty where there is none.
         warning: Why the winner could not be exported or tested; None if it was.
     """
 
@@ -54,13 +74,15 @@ class Outcome:
     warning: str | None = None
 
 
+@kept_process_state()
 def run(
     job: TuneJob,
     *,
-    storage: str | Path = DEFAULT_STORAGE,
+    storage: str | Path | None = None,
     name: str | None = None,
     resume: bool = False,
     accept_changes: bool = False,
+    take_over: bool = False,
     address: str | None = None,
     display: Display | None = None,
     note: Callable[[str], None] = print,
@@ -68,79 +90,220 @@ def run(
     """Run a study to its end.
 
     Args:
-        job: What is tuned.
-        storage: Where studies lie: a folder, or a URI every node reaches.
-        name: The study's name; the job's own unless given.
-        resume: Go on with the study of that name, if there is one; does nothing where it is finished. Budget,
+        job: The job.
+        storage: The folder of studies, or a URI that every node reaches. Unless given: TUNEPIPE_STORAGE, or `studies`
+            in the current folder.
+        name: The study's name; the job's name unless given.
+        resume: Whether to resume the study of that name, if there is one; a finished study stays as it is. Budget,
             resources and checkpoints are the job's.
-        accept_changes: Resume although code, data or domains of the job have changed.
-        address: Of a running Ray cluster; None uses this machine.
-        display: Shows the study while it runs.
-        note: Is told what a person may wonder about: that another driver is waited for, that there are fewer trials.
+        accept_changes: Whether to resume although code, data or domains of the job have changed.
+        take_over: Whether to resume although the driver of the last session may still be alive, or its file is damaged.
+            That driver, if it is alive, ends without writing anything more.
+        address: Address of a running Ray cluster; None uses this machine.
+        display: Shows the study while it runs; unless given, a notebook gets a line now and then, a script nothing.
+        note: Called with sentences for the user, for example that there are fewer trials than asked for.
 
     Returns:
-        How it ended.
+        How the study ended.
 
     Raises:
         StudyExists: There is a study of that name, and `resume` is not set, or its driver is alive.
-        NotResumable: A class of Ray Tune's decides in the study to be resumed.
-        StudyChanged: The study to be resumed is of another job; says what differs.
-        Superseded: Another driver took the study over meanwhile.
+        NotResumable: The study to resume uses a scheduler or a searcher of Ray Tune.
+        StudyChanged: The job differs from that of the study to resume; says how.
+        Superseded: Another driver has taken the study over.
         NoTrialSucceeded: The study ended without a value.
-        Interrupted: By Ctrl-C or SIGTERM; the tables are whole.
-        UserError: Anything else a person can mend: storage, data, model, resources.
+        Interrupted: Ctrl-C or SIGTERM came; the tables are complete.
+        UserError: Another mistake that the user can fix: storage, data, model, resources.
     """
+    end_loading()
     if name is not None:
         job = job.replaced({"name": name})
+    with interruptible() as interrupts:
+        return _run(
+            job,
+            default_storage() if storage is None else storage,
+            interrupts,
+            resume=resume,
+            accept_changes=accept_changes,
+            take_over=take_over,
+            address=address,
+            display=display or notebook_progress(),
+            note=note,
+        )
+
+
+def _run(
+    job: TuneJob,
+    storage: str | Path,
+    interrupts: Interrupts,
+    *,
+    resume: bool,
+    accept_changes: bool,
+    take_over: bool,
+    address: str | None,
+    display: Display | None,
+    note: Callable[[str], None],
+) -> Outcome:
     store = Store(storage).folder(job.name)
-    job = started_from(job, storage, note)
-    saved, last = last_session(store, job, resume=resume, note=note)
+    provenance = Provenance(job)
+    replaced = not resume and abandoned(store, note)
+    job = with_starts(job, storage, note) if replaced else warm_started(job, storage, note)
+    saved, last = (None, None) if replaced else last_session(store, job, resume=resume, note=note, take_over=take_over)
+    before: Mapping[str, Any] = {}
+    changed: Sequence[str] = ()
     if saved is not None:
-        job = reconciled(job, saved, accept_changes=accept_changes)
+        job = reconciled(job, saved, store=store, accept_changes=accept_changes)
+        changed = code_changes(job, saved, store) if accept_changes else ()
+        before = read_document(store)
+        if not any(from_study(function) for function in job.functions.values()):
+            # The study's copies were loaded for comparison; the job's own modules run.
+            forget_copies()
+            if accept_changes:
+                before = {name: value for name, value in before.items() if name != "sources"}
     if last is not None and saved is not None and last["state"] == "finished" and saved.budget == job.budget:
         return Outcome(store, already=True)
     number, seconds = (last["number"] + 1, last["seconds"]) if last else (1, 0.0)
     left = last["resume"] if last and saved else None
-    if left and left.get("trials") and (why := unsaved(job)) is not None:
+    if left and left.get("trials") and (why := unsaved_state(job)) is not None:
         raise NotResumable(
-            f"The study {job.name!r} cannot be gone on with: {why}. Start another with --name, from its best configs "
-            f"with --start-from {job.name}; or take a scheduler and a searcher of tunepipe's own."
+            f"The study {job.name!r} cannot be resumed: {why}. Start another with --name, from its best configs "
+            f"with --start-from {job.name}; or use a scheduler and a searcher of tunepipe."
         )
     decided = left.get("decided", 0) if left else 0
     if last is not None and type(decided) is not int:
         raise _unusable(last, job, f"it decided {decided!r:.100}")
-    # Before the study is anybody's: a finished one stays finished where its data are not to be found.
+    # Before the session begins: a finished study stays finished where its data are missing.
     datasets.present(job.data)
-    recorder = Recorder(store, job, session=number, seconds_before=seconds, decided_before=decided)
-    session = Session(job, store, recorder)
+    check_functions(job)
+    if job.resources.workers != 0 and (cluster := address_of(address)) is not None:
+        check_reachable(cluster)
+    earlier = learned_from(job, storage, resume=saved is not None)
+    load = loading(job, recorded_data(before), accept_changes=accept_changes)
+    if replaced:
+        note(f"There is a study {job.name!r} without any epoch, and its driver is gone: the new one replaces it.")
+        remove(store)
+    recorder = Recorder(
+        store, job, session=number, seconds_before=seconds, decided_before=decided, provenance=provenance
+    )
+    session = Session(job, store, recorder, build_scheduler=ray_scheduler(job), draw=ray_draw(job), earlier=earlier)
+    session.file.code_changes = changed
+    stdout = sys.stdout
+
+    def note_while_training(text: str) -> None:
+        # What is printed while Ray runs goes to a log.
+        with redirect_stdout(stdout):
+            note(text)
+
+    session.note = note_while_training
     if saved is not None and last is not None and left:
         _restore(session, last, saved)
-    if (told := fewer(job) if saved is None else lessened(job, saved)) is not None:
-        note(told)
-    # The session's number is taken before anything else is written: of two drivers one goes no further.
-    recorder.begin(session.state())
-    store.sweep()
-    save_study(store, job)
-    with _recorded(recorder, session, _interrupted(job, store)), _shown(display, session):
-        if job.resources.workers == 0:
-            default_workers(job, *here())
-            from pipeline.execution.worker import Worker
+    if saved is None and (unfiled := unfiled_functions(job)) is not None:
+        note(unfiled)
+    if saved is None and (recommendation := job.recommendation) is not None:
+        note(recommendation)
+    if saved is None and earlier:
+        note(learning_in_words(job, earlier))
+    if (less := fewer(job) if saved is None else smaller_budget(job, saved)) is not None:
+        note(less)
+    if (late := _late_phases(job)) is not None:
+        note(late)
+    with recorded(session, store, interrupts, new=saved is None, note=note):
+        with interrupts.defer_signals():
+            # Take the session's number before anything else is written: of two drivers one ends here.
+            session.begin()
+        sweep(store)
+        sources = sources_of(job)
+        if sources.files and saved is None:
+            note(f"source: {sources}")
+            if sources.uncopied:
+                note(f"Not copied: {'; '.join(sources.uncopied)}.")
+        if saved is None and earlier:
+            # Before study.json, so that a study has what it learns from.
+            write_earlier(store, earlier)
+        save_study(store, job, sources=sources, before=before)
+        with _shown(display, session):
+            _train(session, store, load, interrupts, address, note)
+    evaluation = session.final_evaluation
+    return Outcome(store, message=session.end_reason, winner=evaluation.metrics or {}, warning=evaluation.warning)
 
-            session.workers = 1
-            run_in_process(session, Worker(job, _load(job), store, session=number, capture=False))
-        else:
-            run_on_ray(session, store, _loading(job), address=address)
-    if session.interrupted:
-        raise _interrupted(job, store)
-    return Outcome(
-        store, message=session.over or "", winner=session.winner.metrics or {}, warning=session.winner.warning
+
+def _train(
+    session: Session,
+    store: Store,
+    load: Callable[[], Loaded],
+    interrupts: Interrupts,
+    address: str | None,
+    note: Callable[[str], None],
+) -> None:
+    job, imports = session.job, frozenset(sys.modules)
+
+    def load_and_record() -> Dataset | None:
+        data, fingerprint = load()
+        recorded = recorded_data(read_document(store))
+        if fingerprint is not None and fingerprint != recorded:
+            session.file.check()
+            if recorded is not None:
+                # Written before study.json, so that no end of this process loses it.
+                session.file.data_changes = differences(recorded, fingerprint)
+                session.recorder.flush(session.loop.state())
+            set_data(store, fingerprint)
+        for text in _data_notes(job, data, fingerprint or {}):
+            note(text)
+        if job.resumable and (sources := imported_since(imports, recorded_sources(store))):
+            session.recorder.add_sources(sources)
+        return data
+
+    if job.resources.workers != 0:
+        load_later = load_and_record
+        if callable(job.data):
+            # What is wrong with the data is then known before Ray starts.
+            data = load_and_record()
+            load_later = lambda: data  # noqa: E731
+        run_on_ray(session, store, load_later, interrupts, address=address, note=note)
+        return
+    cpus, gpus = local_capacity()
+    default_workers(job, cpus, gpus)
+    if (unused := unused_gpus(job, gpus)) is not None:
+        note(unused)
+    from pipeline.execution.worker.worker import Worker
+
+    session.file.workers = 1
+    worker = Worker(
+        job,
+        load_and_record(),
+        store,
+        session=session.file.number,
+        capture=False,
+        stop_requested=lambda: interrupts.requested,
     )
+    run_in_process(session, worker, interrupts)
 
 
-def _interrupted(job: TuneJob, store: Store) -> Interrupted:
-    why = unsaved(job)
-    further = f"It cannot be gone on with: {why}" if why else f"Go on with `tunepipe resume {store.uri}`"
-    return Interrupted(f"The study {job.name!r} was interrupted; its tables are whole. {further}.")
+def _data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> list[str]:
+    """What a user should know of the data before the study trains on them."""
+    notes = [] if (text := without_validation(job, data)) is None else [f"{text[0].upper()}{text[1:]}."]
+    if (how := how_read(data)) is not None:
+        notes.append(f"{how[0].upper()}{how[1:]}.")
+    if unnoticed := unnoticed_changes(fingerprint):
+        notes.append(f"{unnoticed[0].upper()}{unnoticed[1:]}.")
+    if data is not None and data.pipelines and callable(job.data):
+        from pipeline.training.pipeline_state import inexact_because
+
+        if (reason := inexact_because(data)) is not None:
+            notes.append(
+                f"Resuming is inexact: a trial that is resumed may differ from one that never stopped: {reason}."
+            )
+    return notes
+
+
+def _late_phases(job: TuneJob) -> str | None:
+    """Which phases no trial reaches, as a note; None if trials may reach all."""
+    most = job.budget.epochs
+    late = [str(place) for place, phase in enumerate(job.phases, 1) if isinstance(phase.at, int) and phase.at >= most]
+    if not late:
+        return None
+    which = f"Phase {late[0]} begins" if len(late) == 1 else f"Phases {', '.join(late)} begin"
+    return f"{which} after a trial's last epoch, {most}: only a callback that stops the training before begins it."
 
 
 def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:
@@ -152,33 +315,9 @@ def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:
 
 def _unusable(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:
     return StorageError(
-        f"The study {job.name!r} cannot go on from what {layout.session(last['number'])} says of its trials ({why}). "
-        "Restore the file, or start a study of its own with --name."
+        f"The study {job.name!r} cannot be resumed from the state of its trials in {layout.session(last['number'])} "
+        f"({why}). Restore the file, or start another study with --name."
     )
-
-
-def _load(job: TuneJob) -> Dataset | None:
-    return None if job.data is None else datasets.load(job.data)
-
-
-def _loading(job: TuneJob) -> Callable[[], Dataset | None]:
-    """Begin to load the data while Ray starts; the result waits for them.
-
-    A function of the user's own is called later, in the main thread, which it may take for granted.
-    """
-    if callable(job.data):
-        return lambda: _load(job)
-    data: Future[Dataset | None] = Future()
-
-    def load() -> None:
-        try:
-            data.set_result(_load(job))
-        except BaseException as error:
-            data.set_exception(error)
-
-    # If Ray does not start, nobody waits for the data.
-    threading.Thread(target=load, name="data", daemon=True).start()
-    return data.result
 
 
 @contextmanager
@@ -188,42 +327,3 @@ def _shown(display: Display | None, session: Session) -> Iterator[None]:
         return
     with display.watch(session):
         yield
-
-
-@contextmanager
-def _recorded(recorder: Recorder, session: Session, interrupted: Interrupted) -> Iterator[None]:
-    """Whatever happens, the tables are whole and say how the session ended."""
-    try:
-        yield
-        if session.fatal is not None:
-            raise session.fatal
-        if session.best is None and not session.interrupted:
-            raise NoTrialSucceeded(_no_value(session))
-    except Superseded:
-        raise
-    except BaseException as error:
-        mistake = isinstance(error, UserError) and not isinstance(error, StorageError)
-        if mistake and recorder.session == 1 and session.best is None:
-            # Nothing was found out yet, and the next try should not hear that the name is taken.
-            recorder.withdraw()
-            raise
-        if not session.interrupted:
-            session.interrupt()
-        with suppress(StorageError, Superseded):
-            recorder.flush_state(session.state())
-            told = str(error).splitlines() or [""]
-            recorder.close("failed" if isinstance(error, Exception) else "interrupted", told[0])
-        if isinstance(error, KeyboardInterrupt):
-            raise interrupted from None
-        raise
-    recorder.flush_state(session.state())
-    recorder.close("interrupted" if session.interrupted else "finished", session.over or "")
-
-
-def _no_value(session: Session) -> str:
-    failed = [trial for trial in session.trials.values() if trial.state == "failed"]
-    errors = {str(trial.error) for trial in failed}
-    who = "Its one trial" if len(failed) == 1 else f"Each of its {len(failed)} trials"
-    why = session.over or f"{who} failed{f': {errors.pop()}' if len(errors) == 1 else ''}"
-    told = why.rstrip(".")
-    return f"The study {session.job.name!r} ended without a value. {told}. `tunepipe results` shows each error."

@@ -1,112 +1,21 @@
-"""A driver's own file within a study: it takes the next number, tells that the driver is alive, and fences it off.
+"""The files of a study's sessions, as other processes read them: who drives the study, and is that driver alive."""
 
-After a lost head two drivers can be at work on one study. Each has a number of its own; whoever sees a higher one, or
-somebody else's mark under its own, has been replaced and must not write another byte.
-"""
-
-import json
-import os
-import platform
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any, Literal, TypeAlias
-
-import psutil
+from typing import Any
 
 from pipeline.errors import Superseded
-from pipeline.results.sessions import SILENT_SECONDS, read_sessions
+from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions
 from pipeline.storage import Store
+from pipeline.storage.processes import lives
 from pipeline.study import layout
+from pipeline.study.studies import called
 
-__all__ = ["DriverSession", "SessionState", "at_work", "check_newest"]
-
-SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
+__all__ = ["check_newest", "describe_driver", "driver_alive", "heartbeat_within", "superseded"]
 
 _POLL_SECONDS = 1.0
-_SAME_START = 1.0
-"""Seconds by which two readings of when a process started may differ."""
-
-
-class DriverSession:
-    """This driver's session: its number and its file.
-
-    Args:
-        store: The study's folder.
-        number: Its number, from 1; the last session's plus one.
-    """
-
-    def __init__(self, store: Store, number: int) -> None:
-        self.number = number
-        self._store = store
-        self._mark = uuid.uuid4().hex
-        self._started = datetime.now(UTC)
-        self._taken = False
-
-    def tell(
-        self, state: SessionState, message: str, *, seconds: float, workers: int | None, resume: Mapping[str, Any]
-    ) -> None:
-        """Write the file: the heartbeat, and what a resumed study needs beside the tables.
-
-        Args:
-            state: What the driver is doing, or how it ended.
-            message: Why it ended, in words; empty if there is nothing to say.
-            seconds: Seconds a driver of this study was alive, earlier sessions included.
-            workers: How many trials are trained at once at most, if that is known.
-            resume: JSON values.
-
-        Raises:
-            Superseded: Another driver has taken the study over.
-        """
-        now = datetime.now(UTC)
-        content = json.dumps(
-            {
-                "number": self.number,
-                "mark": self._mark,
-                "state": state,
-                "started": self._started.isoformat(),
-                "heartbeat": now.isoformat(),
-                "ended": None if state == "running" else now.isoformat(),
-                "seconds": seconds,
-                "workers": workers,
-                "host": platform.node(),
-                "pid": os.getpid(),
-                "process_started": psutil.Process().create_time(),
-                "message": message,
-                "resume": resume,
-            },
-            allow_nan=False,
-        )
-        path = layout.session(self.number)
-        if not self._taken:
-            if not self._store.create(path, content):
-                where = self._store.uri
-                raise Superseded(f"Another driver has just begun session {self.number} of the study in {where}.")
-            self._taken = True
-            return
-        self.check()
-        self._store.write(path, content)
-
-    def check(self) -> None:
-        """Make sure that the study is still this driver's.
-
-        Raises:
-            Superseded: Another driver has taken it over.
-        """
-        if not self._taken:
-            return
-        check_newest(self._store, self.number)
-        if self._marked() != self._mark:
-            raise _superseded(self._store, self.number, self.number)
-
-    def _marked(self) -> str | None:
-        try:
-            mark: str | None = json.loads(self._store.read(layout.session(self.number))).get("mark")
-        except (FileNotFoundError, ValueError):
-            return None
-        return mark
 
 
 def check_newest(store: Store, number: int) -> None:
@@ -114,64 +23,96 @@ def check_newest(store: Store, number: int) -> None:
 
     Args:
         store: The study's folder.
-        number: The session on whose behalf something is about to be written.
+        number: The session for which something is about to be written.
 
     Raises:
-        Superseded: One has.
+        Superseded: A later session has begun.
     """
     names = [PurePosixPath(path).stem for path in store.files("sessions")]
     newest = max((int(name) for name in names if name.isdigit()), default=0)
     if newest > number:
-        raise _superseded(store, number, newest)
+        raise superseded(store, number, newest)
 
 
-def _superseded(store: Store, number: int, newest: int) -> Superseded:
+def superseded(store: Store, number: int, newest: int) -> Superseded:
+    """The error of a session that another driver has replaced.
+
+    Args:
+        store: The study's folder.
+        number: The session that was replaced.
+        newest: The session that replaces it.
+    """
+    if newest == number:
+        # Both drivers took the number at the same time, or the session's file was replaced.
+        who, this = f"Another driver, also of session {number},", "This one"
+    else:
+        who, this = f"Another driver, session {newest},", f"This one, session {number},"
     return Superseded(
-        f"Another driver, session {newest}, has taken over the study in {store.uri}. "
-        f"This one, session {number}, ends without touching it any more."
+        f"{who} has taken over the study {called(store.uri)!r}. {this} ends without touching it any more."
     )
 
 
-def at_work(store: Store, session: Mapping[str, Any], note: Callable[[str], None]) -> bool:
-    """Whether the driver of a session that has not ended may still be at work.
+def describe_driver(session: Mapping[str, Any]) -> str:
+    """The driver of a session and its last heartbeat, for a message.
 
-    On this machine its process tells. Elsewhere its heartbeat does: it is watched, by this machine's own clock, until
-    it moves or has stood still long enough; clocks of two machines may differ.
+    Args:
+        session: The session, as its file has it.
+    """
+    who = f"process {session['pid']} on {session['host']}" if session["host"] else "a driver whose host is not recorded"
+    return f"{who}, last heartbeat at {session['heartbeat']}" if session["heartbeat"] else who
+
+
+def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str], None]) -> bool:
+    """Whether the driver of a session that has not ended may still be alive.
+
+    On this machine its process decides. Elsewhere its heartbeat is watched, by this machine's own clock, until it moves
+    or has stood still long enough, because the clocks of two machines may differ.
 
     Args:
         store: The study's folder.
         session: The last session, as its file has it.
-        note: Is told that there is something to wait for.
+        note: Called with a sentence if there is something to wait for.
     """
     if session["state"] != "running":
         return False
-    if session["host"] == platform.node():
-        return _process_lives(session)
-    age = (datetime.now(UTC) - datetime.fromisoformat(session["heartbeat"])).total_seconds()
+    if (alive := lives(session)) is not None:
+        return alive
+    heartbeat = session["heartbeat"]
+    age = (datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds() if heartbeat else 0.0
     if age > SILENT_SECONDS:
         return False
     left = SILENT_SECONDS - max(age, 0.0)
+    path = layout.session(session["number"])
+    damage = f" {path} is damaged: {'; '.join(session['damage'])}." if session["damage"] else ""
     note(
-        f"Session {session['number']} on {session['host']} has not ended: waiting up to {left:.0f} s for a sign of it."
+        f"Session {session['number']} has not ended: {describe_driver(session)}.{damage} Waiting up to {left:.0f} s "
+        f"for its next heartbeat; `tunepipe resume {called(store.uri)} --take-over` does not wait."
     )
-    until = time.monotonic() + left
+    return heartbeat_within(store, left) and str(read_sessions(store)[-1]["state"]) == "running"
+
+
+def heartbeat_within(store: Store, seconds: float = SILENT_SECONDS) -> bool:
+    """Wait for a driver to write a session's file.
+
+    Args:
+        store: The study's folder.
+        seconds: How long to wait, by this machine's own clock.
+
+    Returns:
+        Whether a file has changed within that time.
+    """
+    before, until = _session_files(store), time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(_POLL_SECONDS)
-        last = read_sessions(store)[-1]
-        if last["heartbeat"] != session["heartbeat"] or last["number"] != session["number"]:
-            return str(last["state"]) == "running"
+        if _session_files(store) != before:
+            return True
     return False
 
 
-def _process_lives(session: Mapping[str, Any]) -> bool:
-    """Whether that very process is there: its number alone may be another's by now."""
+def _session_files(store: Store) -> tuple[list[str], bytes]:
+    """The paths of all sessions' files, and the content of the newest one."""
+    paths = [path for path in store.files("sessions") if path.endswith(".json")]
     try:
-        process = psutil.Process(session["pid"])
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        started = session.get("process_started")
-        if started is None:
-            return True
-        return abs(float(process.create_time()) - float(started)) < _SAME_START
-    except (psutil.NoSuchProcess, ValueError):
-        return False
+        return paths, store.read(max(paths, key=lambda path: (len(path), path))) if paths else b""
+    except FileNotFoundError:
+        return paths, b""

@@ -1,5 +1,5 @@
 """Tables → answers: leaderboard, plots, report. No Ray, no TensorFlow."""
 
-from pipeline.results.load import Best, Results, load_results
+from pipeline.results.tables.load import Best, Results, load_results
 
 __all__ = ["Best", "Results", "load_results"]

@@ -1,11 +1,11 @@
-"""What every scheduler is: settings a person writes, and a pure state machine they build.
+"""What every scheduler is: settings that a user writes, and the pure state machine that they build.
 
-A state machine sees events (a trial was added, started, reported, ended) and answers with decisions, each with its
-reason in words. It knows no Ray, no clock and no files, draws from its own generator, and its whole state goes to JSON
-and back: the same object serves the study, its resume, the tables and the simulation.
+A state machine gets events (a trial was added, started, reported, ended) and returns decisions, each with its reason
+in words. It has no Ray, no clock and no files, uses its own random generator, and its state converts to JSON and back:
+the same object serves the study, its resume, the tables and the simulation.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -21,8 +21,9 @@ __all__ = [
     "Decision",
     "Mode",
     "Scheduler",
+    "SchedulerContext",
     "SchedulerSettings",
-    "Setting",
+    "Standing",
     "earliest",
 ]
 
@@ -32,19 +33,19 @@ Action: TypeAlias = Literal["continue", "stop", "pause", "exploit"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a scheduler answers to a report.
+    """A scheduler's answer to a report.
 
     Args:
         action: `continue` training, `stop` for good, `pause` until chosen again, or `exploit` another trial's weights
-            and go on with `config`.
-        reason: Why, in words a person reads: with the numbers that were compared.
-        rung: The rung in epochs at which the decision fell, where the scheduler has rungs.
-        cutoff: The value that had to be reached, where there was one.
-        parent_trial: For exploit: whose weights are taken.
-        parent_epoch: For exploit: that trial's own epoch whose checkpoint is taken.
+            and continue with `config`.
+        reason: The reason in words, with the numbers that were compared.
+        rung: The rung in epochs at which the decision was made, if the scheduler has rungs.
+        cutoff: The value that the trial had to reach, if there was one.
+        parent_trial: For exploit: the trial whose weights are copied.
+        parent_epoch: For exploit: that trial's own epoch whose checkpoint is copied.
         parent_config: For exploit: that trial's config.
-        config: For exploit: the config that is explored from now on.
-        explored: For exploit: how that config came from the parent's, parameter by parameter.
+        config: For exploit: the explored config, from now on.
+        explored: For exploit: how that config was derived from the parent's, parameter by parameter.
     """
 
     action: Action
@@ -59,15 +60,28 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What an epoch reached in all objectives.
+
+    Args:
+        losses: Its value in each objective, the first one first, signed so that less is better; finite.
+        violation: How far it is beyond the objectives' bounds, in all; 0 within all of them; finite.
+    """
+
+    losses: tuple[float, ...]
+    violation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
-    """Who runs next.
+    """The trial that runs next.
 
     Args:
         trial_id: The trial, which waits or is paused.
-        reason: Why it is this one, in words a person reads.
-        promoted: Whether it goes on because it was better than others, rather than because its turn has come.
-        rung: For a promotion: the rung in epochs from which it goes on.
-        cutoff: For a promotion: the value of the last that goes on from there.
+        reason: Why it was chosen, in words.
+        promoted: Whether it continues because it was better than others, and not because it is the next in order.
+        rung: For a promotion: the rung in epochs that it leaves.
+        cutoff: For a promotion: the value of the last trial that continues from there.
     """
 
     trial_id: str
@@ -78,15 +92,16 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """The study as far as a scheduler needs to know it.
+class SchedulerContext:
+    """What a scheduler knows about the study.
 
     Args:
-        space: What is tuned.
+        space: The space.
         mode: Whether larger (`max`) or smaller (`min`) values are better.
-        epochs: A trial's maximum, in epochs.
-        trials: How many trials the study has at most: the population's size.
-        seed: Where the scheduler's own draws come from.
+        epochs: The maximum epochs of a trial.
+        trials: The largest number of trials in the study, which is the population's size.
+        seed: The seed of the scheduler's own random numbers.
+        objectives: The metric and the mode of every objective, the first one first; empty if that is the only one.
     """
 
     space: Mapping[str, Any]
@@ -94,60 +109,94 @@ class Setting:
     epochs: int
     trials: int
     seed: int
+    objectives: Sequence[tuple[str, Mode]] = ()
 
 
 class Scheduler:
     """The state machine. Trials are named by their ids; epochs are a trial's own, from 1."""
 
     def add(self, trial_id: str, config: Config) -> None:
-        """A trial was drawn and waits."""
+        """A trial was drawn and waits.
+
+        Args:
+            trial_id: The trial.
+            config: Its config.
+        """
 
     def start(self, trial_id: str) -> None:
-        """A waiting or paused trial runs from now on."""
+        """A waiting or paused trial runs from now on.
 
-    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
-        """A running trial has finished a milestone epoch. A milestone reported again changes nothing.
+        Args:
+            trial_id: The trial.
+        """
+
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """A running trial has finished a milestone epoch. A milestone that is reported again changes nothing.
 
         Args:
             trial_id: The trial.
             epoch: Its own epoch, one of the settings' milestones.
             value: The objective at that epoch; finite.
+
+        Returns:
+            The decision about the trial.
         """
         raise NotImplementedError
 
-    def end(self, trial_id: str) -> None:
-        """A trial ended: completed, stopped or failed. It is a candidate again only where its study is given more."""
-
-    def choose(self, candidates: Collection[str]) -> Chosen | None:
-        """Which trial runs next.
+    def on_standing(self, trial_id: str, epoch: int, value: float, standing: Standing) -> Decision:
+        """As `on_result`, with all objectives; a scheduler that compares trials by the first one leaves it as it is.
 
         Args:
-            candidates: All trials that wait or are paused, whatever the scheduler thinks of them: a trial whose
-                worker was lost waits again, and so does every live one when a driver starts.
+            trial_id: The trial.
+            epoch: Its own epoch, one of the settings' milestones.
+            value: The first objective at that epoch; finite.
+            standing: All objectives at that epoch.
 
         Returns:
-            One of them, or None: draw a new trial, or leave the worker idle where there is none to draw.
+            The decision about the trial.
+        """
+        return self.on_result(trial_id, epoch, value)
+
+    def end(self, trial_id: str) -> None:
+        """A trial ended: completed, stopped or failed. It is a candidate again only if the study's budget is raised.
+
+        Args:
+            trial_id: The trial.
+        """
+
+    def choose(self, candidates: Collection[str]) -> Chosen | None:
+        """Choose the trial that runs next.
+
+        Args:
+            candidates: All trials that wait or are paused, in any state of the scheduler: a trial whose worker was lost
+                waits again, and so does every live one when a driver starts.
+
+        Returns:
+            One of them, or None: draw a new trial, or leave the worker idle if there is none to draw.
         """
         first = min(candidates, key=earliest, default=None)
         return None if first is None else Chosen(first, "the earliest of those that wait")
 
-    def dismissed(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
-        """Which of those that wait or are paused will not go on, and why.
+    def to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
+        """The waiting and paused trials that will not continue, and why.
 
         Args:
-            candidates: As for `choose`, which was asked just before.
-            exhausted: Whether all trials are drawn, none runs, and none was chosen: then nobody goes on, and each has
-                a reason.
+            candidates: As for `choose`, which was called just before.
+            exhausted: Whether all trials are drawn, none runs, and none was chosen: then no trial continues, and each
+                has a reason.
+
+        Returns:
+            Trial id → the decision to stop it.
         """
         if not exhausted:
             return {}
         return {trial_id: Decision("stop", "it was not chosen, and no other trial runs") for trial_id in candidates}
 
     def needed(self) -> set[tuple[str, int]]:
-        """Checkpoints of others that must not be deleted: trial ids with their own epochs.
+        """Checkpoints of other trials that must not be deleted: trial ids with their own epochs.
 
-        Where a live trial's newest exploit is not yet followed by a milestone of its own, the donor's is among them.
-        What a live trial goes on from itself is kept anyway.
+        If a live trial has reached no milestone since its newest exploit, the parent's checkpoint is among them. The
+        checkpoints from which a live trial itself continues are kept anyway.
         """
         return set()
 
@@ -156,31 +205,38 @@ class Scheduler:
         raise NotImplementedError
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over a state that `state` returned."""
+        """Restore the result of `state`.
+
+        Args:
+            state: The JSON values.
+        """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class SchedulerSettings:
-    """What a person sets on a scheduler. Each subclass adds `kind` and its own fields."""
+    """The settings of a scheduler. Each subclass adds `kind` and its own fields."""
 
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     pauses: ClassVar[bool] = False
-    """Whether trials are paused at milestones, so that many are alive though few train."""
+    """Whether trials are paused at milestones, so that many are live while few train."""
 
     exploits: ClassVar[bool] = False
-    """Whether trials take over the weights of others, and their configs change while they train."""
+    """Whether trials copy the weights of others, and their configs change while they train."""
+
+    every_objective: ClassVar[bool] = False
+    """Whether it compares trials by all objectives and their bounds, and not by the first one alone."""
 
     resumes: ClassVar[bool] = True
-    """Whether a study can be gone on with: what the state machine knows can be saved."""
+    """Whether a study can be resumed: the state machine's state can be saved."""
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """What makes these settings unfit for a study's budget; nothing where they fit.
+        """What makes these settings unfit for a study's budget; empty if they fit.
 
         Args:
-            epochs: A trial's maximum.
-            trials: How many trials the study has at most.
+            epochs: The maximum epochs of a trial.
+            trials: The largest number of trials in the study.
         """
         return []
 
@@ -189,7 +245,7 @@ class SchedulerSettings:
 
         Args:
             epoch: The trial's own epoch now; 0 before the first.
-            epochs: The trial's maximum.
+            epochs: The maximum epochs of a trial.
 
         Returns:
             An epoch above `epoch`, at most `epochs`.
@@ -197,19 +253,27 @@ class SchedulerSettings:
         raise NotImplementedError
 
     def leaves_checkpoint(self, epoch: int, epochs: int) -> bool:
-        """Whether a trial has to leave a checkpoint at a milestone, since it may be paused or exploited there.
+        """Whether a trial must write a checkpoint at a milestone, because it may be paused or exploited there.
 
         Args:
             epoch: The milestone.
-            epochs: The trial's maximum.
+            epochs: The maximum epochs of a trial.
         """
         return self.pauses or self.exploits
 
-    def build(self, setting: Setting) -> Scheduler:
-        """The state machine for a study."""
+    def build(self, context: SchedulerContext) -> Scheduler:
+        """Build the state machine for a study.
+
+        Args:
+            context: The study.
+        """
         raise NotImplementedError
 
 
 def earliest(trial_id: str) -> tuple[int, str]:
-    """A key that sorts trials by their number: ids are zero-padded, up to a length."""
+    """A key that sorts trials by their number: ids are zero-padded, up to a length.
+
+    Args:
+        trial_id: The trial.
+    """
     return len(trial_id), trial_id

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, SchedulerSettings
 
 __all__ = ["FIFO"]
 
@@ -19,13 +19,13 @@ class FIFO(SchedulerSettings):
         """The end."""
         return epochs
 
-    def build(self, setting: Setting) -> Scheduler:
+    def build(self, context: SchedulerContext) -> Scheduler:
         """The state machine, which has no state."""
         return _FIFO()
 
 
 class _FIFO(Scheduler):
-    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         return Decision("continue", "the plain scheduler stops no trial early")
 
     def state(self) -> dict[str, Any]:

@@ -7,62 +7,63 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.schedulers.base import Chosen, Decision, Mode, Scheduler, Setting, earliest
+from pipeline.schedulers.base import Chosen, Decision, Mode, Scheduler, SchedulerContext, earliest
 from pipeline.schedulers.rungs import Rung, RungSettings, rungs
 from pipeline.space import Config
 from pipeline.space.values import Real
 
-__all__ = ["Hyperband"]
+__all__ = ["Brackets", "Hyperband"]
 
 
 @dataclass(frozen=True)
 class Hyperband(RungSettings):
     """Hyperband (Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization").
 
-    Synchronous, as published: trials are dealt to brackets as they are drawn. The first bracket has the most trials and
-    compares them from the first rung on, each further one has fewer and begins one rung later; the last one trains all
-    of its trials to the end. At a rung trials are paused until all of their bracket are there; the best
-    1/reduction_factor go on, at least one, and the others stop. A worker that would have to wait begins with the next
-    bracket. After the last bracket comes the first one again, until the budget's trials are dealt.
+    Synchronous, as published: trials are assigned to brackets as they are drawn. The first bracket has the most trials
+    and compares them from the first rung on; each further one has fewer and starts one rung later; the last one trains
+    all of its trials to the end. At a rung trials are paused until all of their bracket are there; the best
+    1/reduction_factor continue, at least one, and the others stop. A worker that would have to wait starts the next
+    bracket. After the last bracket the first one follows again, until the budget's trials are assigned.
 
     Args:
-        grace_period: Epochs that every trial gets; the first rung. At least 1.
-        reduction_factor: From rung to rung the epochs grow by this factor, and one trial in so many goes on. At least
-            1.01.
+        grace_period: Epochs of the first rung, which every trial gets; at least 1.
+        reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
+            continues; at least 1.01.
     """
 
     pauses: ClassVar[bool] = True
     reduction_factor: Annotated[Real, Field(ge=1.01)] = 3.0
     kind: Literal["hyperband"] = field(default="hyperband", repr=False)
 
-    def build(self, setting: Setting) -> Scheduler:
+    def build(self, context: SchedulerContext) -> Scheduler:
         """The state machine for a study."""
-        at = rungs(self.grace_period, self.reduction_factor, setting.epochs)
-        return _Hyperband((*at, setting.epochs), self.reduction_factor, setting)
+        at = rungs(self.grace_period, self.reduction_factor, context.epochs)
+        return Brackets((*at, context.epochs), self.reduction_factor, context)
 
 
 class _Bracket:
     """Trials that are compared with each other.
 
     Args:
-        number: Which of the brackets it is, from 0; 0 has the most trials.
+        number: The bracket's number, from 0; bracket 0 has the most trials.
         at: All rungs in epochs, and a trial's end; those below its own first rung included.
-        factor: One trial in so many goes on.
+        factor: One trial in this many continues.
         mode: Whether larger or smaller values are better.
+        size: How many trials it has; as published unless given.
     """
 
-    def __init__(self, number: int, at: Sequence[int], factor: float, mode: Mode) -> None:
+    def __init__(self, number: int, at: Sequence[int], factor: float, mode: Mode, size: int | None) -> None:
         self.number = number
-        self.size = math.ceil(len(at) / (len(at) - number) * factor ** (len(at) - number - 1))
+        self.size = size or math.ceil(len(at) / (len(at) - number) * factor ** (len(at) - number - 1))
         self.trials: list[str] = []
-        # At the end nothing is compared, unless trials are given more epochs.
+        # At the last epoch nothing is compared, unless the trials' maximum is raised.
         self.rungs = {epoch: Rung(epoch, mode) for epoch in at[number:]}
         self.decided: set[int] = set()
         self._end, self._factor = at[-1], factor
 
     @property
     def full(self) -> bool:
-        """Whether no trial can join it: it has its size, or has begun to compare without."""
+        """Whether no trial can join it: it has its size, or has started to compare."""
         return len(self.trials) >= self.size or bool(self.decided)
 
     def newest(self, trial_id: str) -> Rung | None:
@@ -70,10 +71,13 @@ class _Bracket:
         return next((rung for rung in reversed(self.rungs.values()) if trial_id in rung.values), None)
 
     def decide(self, ended: set[str]) -> list[str]:
-        """Decide at every rung at which all have reported who may; returns those that go on.
+        """Decide at every rung at which all its trials have reported.
 
         Args:
             ended: Trials that will not report any more.
+
+        Returns:
+            The trials that continue.
         """
         coming, on = self.trials, list[str]()
         for epoch, rung in self.rungs.items():
@@ -91,18 +95,18 @@ class _Bracket:
         return on
 
     def cutoff(self, rung: Rung) -> float | None:
-        """The value of the last that goes on from a rung where that is decided; None where there is none."""
+        """The value of the last trial that continues from a rung, if that is decided; None if there is none."""
         return min((rung.values[t] for t in rung.promoted), key=lambda v: v if rung.mode == "max" else -v, default=None)
 
     def judged(self, trial_id: str, rung: Rung) -> Decision:
-        """Why a trial goes no further than a rung."""
-        many = f"{len(rung.promoted)} go on" if len(rung.promoted) > 1 else "one goes on"
+        """The decision to stop a trial at a rung."""
+        many = f"{len(rung.promoted)} continue" if len(rung.promoted) > 1 else "one continues"
         reason = f"{rung.place(trial_id)} of {self.name}, of which {many}"
         return Decision("stop", reason, rung=rung.epoch, cutoff=self.cutoff(rung))
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """Its name in reasons."""
         return f"bracket {self.number}"
 
     def state(self) -> dict[str, Any]:
@@ -116,7 +120,7 @@ class _Bracket:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over a state that `state` returned."""
+        """Restore the result of `state`."""
         self.size, self.trials = state["size"], list(state["trials"])
         self.decided = {epoch for epoch in state["decided"] if epoch in self.rungs}
         for epoch, rung in self.rungs.items():
@@ -124,25 +128,37 @@ class _Bracket:
                 rung.restore(state["rungs"][str(epoch)])
 
 
-class _Hyperband(Scheduler):
-    def __init__(self, at: Sequence[int], factor: float, setting: Setting) -> None:
-        self._at, self._factor, self._setting = at, factor, setting
+class Brackets(Scheduler):
+    """Assigns trials to brackets, and halves each bracket.
+
+    Args:
+        at: The rungs in epochs, and a trial's maximum.
+        factor: At a rung, one trial in this many continues.
+        context: The study.
+        size: Number of trials of every bracket, all compared from the first rung on; None for Hyperband's brackets.
+    """
+
+    def __init__(self, at: Sequence[int], factor: float, context: SchedulerContext, size: int | None = None) -> None:
+        self._at, self._factor, self._size, self._context = at, factor, size, context
         self._brackets: list[_Bracket] = []
         self._of: dict[str, _Bracket] = {}
         self._ended: set[str] = set()
         self._due: set[str] = set()
 
     def add(self, trial_id: str, config: Config) -> None:
+        """Add a trial to the bracket that is being filled, or start the next one."""
         if not self._brackets or self._brackets[-1].full:
             last = self._brackets[-1].number if self._brackets else -1
-            self._brackets.append(self._bracket((last + 1) % len(self._at)))
+            self._brackets.append(self._bracket(0 if self._size else (last + 1) % len(self._at)))
         self._brackets[-1].trials.append(trial_id)
         self._of[trial_id] = self._brackets[-1]
 
     def start(self, trial_id: str) -> None:
+        """A trial runs from now on."""
         self._due.discard(trial_id)
 
-    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """Pause a trial at a rung until all of its bracket have reached it."""
         bracket = self._of[trial_id]
         rung = bracket.rungs.get(epoch)
         if rung is None:
@@ -156,30 +172,33 @@ class _Hyperband(Scheduler):
             return Decision(
                 "pause", f"{rung.place(trial_id)} so far; waits for the others of {bracket.name}", rung=epoch
             )
-        # The others were compared while it was thought to have ended.
+        # The others were compared while this trial counted as ended.
         cutoff = bracket.cutoff(rung)
-        if cutoff is not None and (value < cutoff if self._setting.mode == "max" else value > cutoff):
+        if cutoff is not None and (value < cutoff if self._context.mode == "max" else value > cutoff):
             return bracket.judged(trial_id, rung)
         rung.promote(trial_id)
         return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, late", rung=epoch, cutoff=cutoff)
 
     def end(self, trial_id: str) -> None:
+        """A trial will not report any more."""
         self._ended.add(trial_id)
         self._due.discard(trial_id)
 
     def choose(self, candidates: Collection[str]) -> Chosen | None:
+        """The trial that continues in the earliest bracket, the furthest first; None for a new trial."""
         self._ended.difference_update(candidates)
         waiting = set(candidates)
         for bracket in self._brackets:
             if self._ended.issuperset(bracket.trials):
                 continue
-            if bracket.full or len(self._of) >= self._setting.trials:
+            if bracket.full or len(self._of) >= self._context.trials:
                 self._due.update(set(bracket.decide(self._ended)) & waiting)
             if free := [trial_id for trial_id in bracket.trials if trial_id in waiting and self._free(trial_id)]:
                 return self._chosen(min(free, key=self._turn), bracket)
         return None
 
-    def dismissed(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
+    def to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
+        """The trials that were compared and do not continue."""
         out = {}
         for trial_id in candidates:
             bracket = self._of[trial_id]
@@ -187,13 +206,15 @@ class _Hyperband(Scheduler):
             if rung is not None and rung.epoch in bracket.decided and trial_id not in rung.promoted:
                 out[trial_id] = bracket.judged(trial_id, rung)
         rest = [trial_id for trial_id in candidates if trial_id not in out]
-        return {**out, **super().dismissed(rest, exhausted=exhausted)}
+        return {**out, **super().to_stop(rest, exhausted=exhausted)}
 
     def state(self) -> dict[str, Any]:
+        """The brackets, and the trials that ended or are due."""
         brackets = [bracket.state() for bracket in self._brackets]
         return {"brackets": brackets, "ended": sorted(self._ended), "due": sorted(self._due)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore the result of `state`; brackets keep their sizes."""
         self._brackets, self._of = [], {}
         for fields in state["brackets"]:
             bracket = self._bracket(min(fields["number"], len(self._at) - 1))
@@ -203,14 +224,14 @@ class _Hyperband(Scheduler):
         self._ended, self._due = set(state["ended"]), set(state["due"])
 
     def _bracket(self, number: int) -> _Bracket:
-        return _Bracket(number, self._at, self._factor, self._setting.mode)
+        return _Bracket(number, self._at, self._factor, self._context.mode, self._size)
 
     def _free(self, trial_id: str) -> bool:
         rung = self._of[trial_id].newest(trial_id)
         return rung is None or rung.epoch == self._at[-1] or trial_id in rung.promoted
 
     def _turn(self, trial_id: str) -> tuple[int, tuple[int, str]]:
-        """The furthest first: what it leaves behind can be deleted sooner."""
+        """The order of free trials: those at higher rungs first, whose checkpoints can then be deleted sooner."""
         rung = self._of[trial_id].newest(trial_id)
         return -(rung.epoch if rung else 0), earliest(trial_id)
 
@@ -218,6 +239,6 @@ class _Hyperband(Scheduler):
         rung = bracket.newest(trial_id)
         if rung is None or trial_id not in self._due:
             return Chosen(trial_id, f"the earliest of {bracket.name} that no rung holds")
-        which = f"one of the {len(rung.promoted)} that go on" if len(rung.promoted) > 1 else "the one that goes on"
+        which = f"one of the {len(rung.promoted)} that continue" if len(rung.promoted) > 1 else "the one that continues"
         reason = f"{rung.place(trial_id)} of {bracket.name}, {which}"
         return Chosen(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=bracket.cutoff(rung))

@@ -1,4 +1,4 @@
-"""The median stopping rule: whoever was never as good as most others were on average stops."""
+"""The median stopping rule: a trial stops if its best value is worse than the median of the others' running means."""
 
 from bisect import insort
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerSettings, Setting
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, SchedulerSettings
 from pipeline.space.values import Count
 
 __all__ = ["MedianStopping"]
@@ -18,13 +18,13 @@ __all__ = ["MedianStopping"]
 class MedianStopping(SchedulerSettings):
     """Median stopping (Golovin et al. 2017, "Google Vizier: A Service for Black-Box Optimization").
 
-    As Ray's MedianStoppingRule has it: after each epoch a trial stops if its best value so far is worse than the median
-    of the other trials' running means, each over its epochs from the grace period to this one. Only trials that have
-    come as far count, those that ended included.
+    Like Ray's MedianStoppingRule: after each epoch a trial stops if its best value so far is worse than the median of
+    the other trials' running means, each over its epochs from the grace period to this one. Only trials that have
+    reached this epoch count, including ended ones.
 
     Args:
-        grace_period: Epochs that every trial gets, and from which on means are taken; at least 1.
-        min_samples_required: How many other trials must have come as far; at least 1.
+        grace_period: Epochs that every trial gets; averages start there; at least 1.
+        min_samples_required: How many other trials must have reached the same epoch; at least 1.
     """
 
     grace_period: Count = 1
@@ -32,7 +32,7 @@ class MedianStopping(SchedulerSettings):
     kind: Literal["median"] = field(default="median", repr=False)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """A grace period beyond a trial's maximum would never end."""
+        """A grace period beyond a trial's maximum never ends."""
         if self.grace_period <= epochs:
             return []
         allowed = f"must be at most budget.epochs, which is {epochs}"
@@ -42,25 +42,25 @@ class MedianStopping(SchedulerSettings):
         """The next epoch: a running mean needs them all."""
         return epoch + 1
 
-    def build(self, setting: Setting) -> Scheduler:
+    def build(self, context: SchedulerContext) -> Scheduler:
         """The state machine for a study."""
-        return _Median(self, setting)
+        return _Median(self, context)
 
 
 class _Median(Scheduler):
-    def __init__(self, settings: MedianStopping, setting: Setting) -> None:
-        self._settings, self._setting = settings, setting
+    def __init__(self, settings: MedianStopping, context: SchedulerContext) -> None:
+        self._settings, self._context = settings, context
         self._curves: dict[str, list[float]] = {}
         self._means: dict[int, list[float]] = {}
 
-    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         curve = self._curves.setdefault(trial_id, [])
         if epoch <= len(curve):
             return Decision("continue", f"epoch {epoch} was decided before")
         curve.append(value)
         if epoch < self._settings.grace_period:
             return Decision("continue", f"{value:.6g} at epoch {epoch}, within the grace period")
-        if epoch >= self._setting.epochs:
+        if epoch >= self._context.epochs:
             return Decision("continue", f"{value:.6g} at epoch {epoch}, the last")
         others = self._means.get(epoch, [])
         count, middle = len(others), len(others) // 2
@@ -68,8 +68,8 @@ class _Median(Scheduler):
         self._keep_mean(curve, epoch)
         if cutoff is None or count < self._settings.min_samples_required:
             few = f"{count} of at least {self._settings.min_samples_required}"
-            return Decision("continue", f"{value:.6g} at epoch {epoch}, where too few others have been: {few}")
-        maximised = self._setting.mode == "max"
+            return Decision("continue", f"{value:.6g} at epoch {epoch}, which too few other trials have reached: {few}")
+        maximised = self._context.mode == "max"
         best = max(curve) if maximised else min(curve)
         border = f"{cutoff:.6g}, the median of the running means of {count} others at epoch {epoch}"
         own = f"{value:.6g}, best {best:.6g}"

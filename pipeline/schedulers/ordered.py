@@ -1,4 +1,4 @@
-"""Keys kept in order while they come and go: whoever is asked thousands of times cannot sort anew for each."""
+"""Keys in ascending order while keys are added and removed, without sorting for each query."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,25 +10,37 @@ _Key = TypeVar("_Key", bound=tuple[Any, ...])
 
 
 class Ordered(Sequence[_Key]):
-    """Keys in ascending order, each there once.
+    """Keys in ascending order, each once.
 
     Args:
-        keys: Those that are there from the start.
+        keys: The keys at the start.
     """
 
     def __init__(self, keys: Iterable[_Key] = ()) -> None:
         self._keys = sorted(keys)
 
     def add(self, key: _Key) -> None:
-        """Put a key in its place."""
+        """Add a key at its place in the order.
+
+        Args:
+            key: The key.
+        """
         insort(self._keys, key)
 
     def remove(self, key: _Key) -> None:
-        """Take out a key that is there."""
+        """Remove a key.
+
+        Args:
+            key: A key that is present.
+        """
         del self._keys[bisect_left(self._keys, key)]
 
     def place(self, key: tuple[Any, ...]) -> int:
-        """How many come before a key, which need not be there."""
+        """The number of keys before a key.
+
+        Args:
+            key: A key, which need not be present.
+        """
         return bisect_left(self._keys, key)
 
     def __len__(self) -> int:
@@ -38,10 +50,10 @@ class Ordered(Sequence[_Key]):
         return iter(self._keys)
 
     @overload
-    def __getitem__(self, at: int) -> _Key: ...
+    def __getitem__(self, index: int) -> _Key: ...
 
     @overload
-    def __getitem__(self, at: slice) -> list[_Key]: ...
+    def __getitem__(self, index: slice) -> list[_Key]: ...
 
-    def __getitem__(self, at: int | slice) -> _Key | list[_Key]:
-        return self._keys[at]
+    def __getitem__(self, index: int | slice) -> _Key | list[_Key]:
+        return self._keys[index]

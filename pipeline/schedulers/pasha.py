@@ -1,4 +1,4 @@
-"""Progressive successive halving: epochs grow only as long as more of them change who is best."""
+"""Progressive successive halving: trials get more epochs only as long as these change the ranking."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from pipeline.schedulers.base import Decision, Scheduler, Setting
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.promoting import Promoting
 from pipeline.schedulers.rungs import Rung, RungSettings, rungs
 from pipeline.space.values import Real
@@ -16,24 +16,24 @@ from pipeline.space.values import Real
 __all__ = ["PASHA"]
 
 _PERCENTILE = 90
-"""Of the differences that come and go by chance: the paper's choice."""
+"""The percentile of random differences that is taken as noise: the paper's choice."""
 
 
 @dataclass(frozen=True)
 class PASHA(RungSettings):
     """Progressive ASHA (Bohdal et al. 2023, "PASHA: Efficient HPO and NAS with Progressive Resource Allocation").
 
-    Promotes as PromotingASHA does, at first between the two lowest rungs alone. When a trial comes to the topmost rung
-    of now, the trials there are ranked by both rungs; where one lies beyond its place by more than `epsilon`, the next
-    rung is opened. Trials that are far ahead of the others need no more epochs to show it: none may reach its end.
+    Promotes like PromotingASHA, at first only between the two lowest rungs. When a trial reaches the current top rung,
+    the trials there are ranked by both rungs; if one differs from the trial at its place by more than `epsilon`, the
+    next rung is opened. If some trials are far ahead of the others, no trial needs to reach its end.
 
     Args:
-        grace_period: Epochs that every trial gets; the first rung. At least 1.
-        reduction_factor: From rung to rung the epochs grow by this factor, and one trial in so many goes on. At least
-            1.01.
-        epsilon: Differences of the objective up to this do not count in a ranking; at least 0. Unless given, it is the
-            noise seen so far: 90 % of the differences between trials that changed places and changed back are
-            smaller. Trials then report every epoch.
+        grace_period: Epochs of the first rung, which every trial gets; at least 1.
+        reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
+            continues; at least 1.01.
+        epsilon: Differences of the objective up to this do not change a ranking; at least 0. By default estimated from
+            the noise so far: 90 % of the differences between trials that swapped ranks and swapped back are smaller.
+            Trials then report every epoch.
     """
 
     pauses: ClassVar[bool] = True
@@ -48,24 +48,24 @@ class PASHA(RungSettings):
         """At rungs alone: trials are paused there."""
         return epoch in rungs(self.grace_period, self.reduction_factor, epochs)
 
-    def build(self, setting: Setting) -> Scheduler:
+    def build(self, context: SchedulerContext) -> Scheduler:
         """The state machine for a study."""
-        at = rungs(self.grace_period, self.reduction_factor, setting.epochs)
-        return _PASHA((*at, setting.epochs), self, setting)
+        at = rungs(self.grace_period, self.reduction_factor, context.epochs)
+        return _PASHA((*at, context.epochs), self, context)
 
 
 class _PASHA(Promoting):
-    def __init__(self, at: Sequence[int], settings: PASHA, setting: Setting) -> None:
-        super().__init__(at, settings.reduction_factor, setting)
+    def __init__(self, at: Sequence[int], settings: PASHA, context: SchedulerContext) -> None:
+        super().__init__(at, settings.reduction_factor, context)
         self._epsilon = settings.epsilon
         self._top = at[min(1, len(at) - 1)]
         self._curves: dict[str, dict[int, float]] = {}
 
-    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         if self._epsilon is None:
             self._curves.setdefault(trial_id, {}).setdefault(epoch, value)
         again = epoch in self._rungs and trial_id in self._rungs[epoch].values
-        decision = super().report(trial_id, epoch, value)
+        decision = super().on_result(trial_id, epoch, value)
         if again or epoch != self._top or epoch == self._end:
             return decision
         _, top = self._open()[-2:]
@@ -77,22 +77,22 @@ class _PASHA(Promoting):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
-        # What was the end in an earlier session may be no rung of this one.
+        # The last epoch of an earlier session may not be a rung of this one.
         self._top = next(epoch for epoch in self._rungs if epoch >= min(state["top"], self._end))
         self._curves = {
             trial: {int(epoch): value for epoch, value in curve.items()} for trial, curve in state["curves"].items()
         }
 
-    def _open(self) -> list[Rung]:
-        return [rung for epoch, rung in self._rungs.items() if epoch <= self._top]
+    def _open(self) -> Sequence[Rung]:
+        return [rung for epoch, rung in self._rungs.items() if epoch <= self._top and isinstance(rung, Rung)]
 
-    def _last_hope(self, waiting: Collection[str]) -> None:
-        """Nobody has to reach the end."""
+    def _promote_one_to_end(self, waiting: Collection[str]) -> None:
+        """No trial has to reach the end."""
 
-    def _farewell(self, trial_id: str) -> Decision:
+    def _final_stop_decision(self, trial_id: str) -> Decision:
         rung = self._newest(trial_id)
         if rung is None or rung.epoch != self._top:
-            return super()._farewell(trial_id)
+            return super()._final_stop_decision(trial_id)
         reason = f"{rung.place(trial_id)}, the topmost; more epochs would not change who is best"
         return Decision("stop", reason, rung=rung.epoch)
 
@@ -111,7 +111,7 @@ class _PASHA(Promoting):
         return f"rung {below.epoch} ranks them alike, within {epsilon:.3g}"
 
     def _noise(self, below: int) -> float:
-        """How far apart trials are that changed places and changed back; 0 where none did.
+        """The distance of trials that changed places and changed back; 0 if none did.
 
         Args:
             below: The rung in epochs beyond which trials count.
@@ -120,15 +120,15 @@ class _PASHA(Promoting):
         epochs = np.array(sorted({epoch for curve in beyond for epoch in curve}))
         table = np.array([[curve.get(epoch, np.nan) for epoch in epochs.tolist()] for curve in beyond])
         distances = [_swapped_back(table[place] - table[place + 1 :], epochs > below) for place in range(len(beyond))]
-        found = np.concatenate([*distances, ()])
-        return float(np.percentile(found, _PERCENTILE)) if len(found) else 0.0
+        swapped = np.concatenate([*distances, ()])
+        return float(np.percentile(swapped, _PERCENTILE)) if len(swapped) else 0.0
 
 
 def _swapped_back(apart: npt.NDArray[np.float64], beyond: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """How far apart the pairs end that changed places and changed back.
+    """The final distances of the pairs that changed places and changed back.
 
     Args:
-        apart: How far a trial is ahead of others, a row for each, a column for each epoch; NaN where one has none.
+        apart: How far a trial is ahead of others, a row for each, a column for each epoch; NaN if one has none.
         beyond: Which of the epochs count as an end.
     """
     rows, there = np.arange(len(apart)), ~np.isnan(apart)
@@ -137,11 +137,11 @@ def _swapped_back(apart: npt.NDArray[np.float64], beyond: npt.NDArray[np.bool_])
     alike = (apart > 0) == (end > 0)[:, None]
     swapped = there & ~alike
     back = (there & alike).argmax(axis=1) < _last(swapped)
-    found: npt.NDArray[np.float64] = np.abs(end[there.any(axis=1) & beyond[last] & swapped.any(axis=1) & back])
-    return found
+    distances: npt.NDArray[np.float64] = np.abs(end[there.any(axis=1) & beyond[last] & swapped.any(axis=1) & back])
+    return distances
 
 
 def _last(where: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """The last column of each row where it is so; any other in a row where it never is."""
-    found: npt.NDArray[np.intp] = where.shape[1] - 1 - where[:, ::-1].argmax(axis=1)
-    return found
+    """The last true column of each row; any other column in a row without one."""
+    columns: npt.NDArray[np.intp] = where.shape[1] - 1 - where[:, ::-1].argmax(axis=1)
+    return columns

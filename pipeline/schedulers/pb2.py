@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.schedulers.base import Decision, Scheduler, Setting
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.population import Member, Population, PopulationSettings
 from pipeline.space import Config, draw
 from pipeline.space.points import fitted_process, near, vectors
@@ -17,47 +17,47 @@ from pipeline.space.values import Count
 __all__ = ["PB2"]
 
 _MOST = 200
-"""Gains the process is fitted to at most, the newest: its cost grows with their cube, and old ones tell little."""
+"""Number of gains that the process is fitted to, the newest: the cost is cubic, and old ones mean little."""
 
 _FEWEST = 4
-"""With fewer gains than these there is nothing to fit."""
+"""Smallest number of gains to which the process is fitted."""
 
 _STEPS = (0.1, 0.02)
-"""How far the neighbours of good configs lie from them, in parts of a parameter's width."""
+"""Distances of the neighbours of good configs, as shares of a parameter's range."""
 
 
 @dataclass(frozen=True)
 class PB2(PopulationSettings):
     """Population based bandits (Parker-Holder et al. 2020, "Provably Efficient Online Hyperparameter Optimization …").
 
-    Exploits as PBT does. Where PBT explores at random, it fits a Gaussian process to what each interval gained, by the
+    Exploits like PBT. Where PBT explores at random, it fits a Gaussian process to the gain of each interval, by the
     epoch, the objective before and the config in force, and takes the config with the highest upper confidence bound
-    for a donor of this age and value. Configs that others have just set out with count as explored. Choices and
-    switches are axes of the same process. For small populations, and for hyperparameters that matter while training.
+    for a donor of this age and value. Configs that others have just started count as explored. Choices and switches are
+    axes of the same process. For small populations, and for hyperparameters that matter during training.
 
     Args:
         interval: Epochs between two milestones; at least 1.
-        quantile: Part of the population that is lowest, and that is uppermost; 0 to 0.5, 0 for no exploit.
-        candidates: How many configs the highest bound is looked for among; at least 1.
+        quantile: Share of the population that is replaced, and share that it is replaced by; 0 to 0.5, 0 for none.
+        candidates: Number of configs among which the one with the highest upper confidence bound is chosen; at least 1.
     """
 
     candidates: Count = 500
     kind: Literal["pb2"] = field(default="pb2", repr=False)
 
-    def build(self, setting: Setting) -> Scheduler:
+    def build(self, context: SchedulerContext) -> Scheduler:
         """The state machine for a study."""
-        return _PB2(self, setting)
+        return _PB2(self, context)
 
 
 @dataclass(frozen=True, slots=True)
 class _Gain:
-    """What an interval brought.
+    """The gain of an interval.
 
     Args:
         epoch: The trial's own epoch at its end.
-        before: The objective at its beginning, more being better.
+        before: The objective at its start, signed so that more is better.
         config: The config in force.
-        gain: How much the objective gained, an epoch.
+        gain: The gain of the objective per epoch.
     """
 
     epoch: int
@@ -67,21 +67,21 @@ class _Gain:
 
 
 class _PB2(Population):
-    def __init__(self, settings: PB2, setting: Setting) -> None:
-        super().__init__(settings.quantile, setting)
+    def __init__(self, settings: PB2, context: SchedulerContext) -> None:
+        super().__init__(settings.quantile, context)
         self._candidates = settings.candidates
         self._gains: list[_Gain] = []
 
-    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         member = self._members[trial_id]
         if member.source is not None and epoch > member.epoch:
-            # After an exploit the score is still that of the weights given up; what the donor's were worth counts.
+            # After an exploit the member's score is that of its old weights; the donor's score is the start.
             score = member.score if member.began is None else member.began
             assert score is not None
             before = self._merit(score)
             gain = (self._merit(value) - before) / (epoch - member.epoch)
             self._gains = [*self._gains, _Gain(epoch, before, dict(member.config), gain)][-_MOST:]
-        return super().report(trial_id, epoch, value)
+        return super().on_result(trial_id, epoch, value)
 
     def state(self) -> dict[str, Any]:
         gains = [[one.epoch, one.before, one.config, one.gain] for one in self._gains]
@@ -92,20 +92,20 @@ class _PB2(Population):
         self._gains = [_Gain(*fields) for fields in state["gains"]]
 
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
-        space, known = self._setting.space, len(self._gains)
+        space, known = self._context.space, len(self._gains)
         if known < _FEWEST:
             return near(space, donor.config, _STEPS[0], rng), f"near the donor's, with {known} gains to learn from"
         from threadpoolctl import threadpool_limits
 
-        found = [draw(space, rng, place) for place in range(self._candidates)]
+        candidates = [draw(space, rng, number) for number in range(self._candidates)]
         best = [dict(donor.config)]
-        # So small matrices gain nothing from threads, which would be taken from the trials.
+        # Threads do not speed up such small matrices, and the trials need the cores.
         with threadpool_limits(1):
             bound = self._bound(donor)
             for step in _STEPS:
-                found += [near(space, best[place % len(best)], step, rng) for place in range(self._candidates // 4)]
-                order = np.argsort(-bound(found), kind="stable")
-                best = found = [found[place] for place in order[:4]]
+                candidates += [near(space, best[n % len(best)], step, rng) for n in range(self._candidates // 4)]
+                order = np.argsort(-bound(candidates), kind="stable")
+                best = candidates = [candidates[index] for index in order[:4]]
         return best[0], f"highest bound on the gain of an epoch, after {known} gains"
 
     def _bound(self, donor: Member) -> Any:
@@ -115,13 +115,13 @@ class _PB2(Population):
         gains = np.array([one.gain for one in self._gains])
         gains = np.clip((gains - gains.mean()) / (gains.std() or 1.0), -2, 2)
         mean_of = fitted_process(known, gains)
-        # The variance does not ask for values: where others have just set out, there is less left to learn.
-        setting_out = [
+        # The variance does not depend on values: configs that others have just started count as explored.
+        started = [
             (donor.epoch, score, m.config) for m in self._members.values() if m.state != "ended" and m.began is not None
         ]
         variance_of = mean_of
-        if setting_out:
-            more = np.vstack([known, self._points(setting_out)])
+        if started:
+            more = np.vstack([known, self._points(started)])
             from sklearn.base import clone
 
             variance_of = clone(mean_of).set_params(kernel=mean_of.kernel_, optimizer=None)
@@ -137,14 +137,14 @@ class _PB2(Population):
         return bound
 
     def _points(self, rows: list[tuple[int, float, Config]]) -> npt.NDArray[np.float64]:
-        """Epoch and objective from 0 to 1 over what was seen, and the config's own axes."""
+        """Epoch and objective scaled to 0 to 1 over the known gains, and the config's own axes."""
         values = np.array([one.before for one in self._gains])
         low, width = values.min(), (values.max() - values.min()) or 1.0
         epochs, before, configs = zip(*rows, strict=True)
         return np.column_stack(
             [
-                np.array(epochs) / self._setting.epochs,
+                np.array(epochs) / self._context.epochs,
                 np.clip((np.array(before) - low) / width, -1, 2),
-                np.array(vectors(self._setting.space, configs)),
+                np.array(vectors(self._context.space, configs)),
             ]
         )

@@ -1,4 +1,4 @@
-"""A population: trials exploit each other and explore from there, and share the workers while they do."""
+"""A population: trials that exploit each other, explore from there, and share the workers."""
 
 import math
 from abc import ABC, abstractmethod
@@ -11,15 +11,15 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerSettings, Setting, earliest
+from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerContext, SchedulerSettings, earliest
 from pipeline.schedulers.ordered import Ordered
 from pipeline.space import Config
-from pipeline.space.values import Count, Real, Scalar
+from pipeline.space.values import Count, Real, Value, key_of
 
 __all__ = ["Member", "Population", "PopulationSettings"]
 
 _STREAM = 7
-"""Keeps these draws apart from the searcher's, which come from (seed, index)."""
+"""Separates these random numbers from those of the searcher's draws, (seed, index)."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class PopulationSettings(SchedulerSettings):
 
     Args:
         interval: Epochs between two milestones; at least 1.
-        quantile: Part of the population that is lowest, and that is uppermost; 0 to 0.5, 0 for no exploit.
+        quantile: Share of the population that is replaced, and share that it is replaced by; 0 to 0.5, 0 for none.
     """
 
     pauses: ClassVar[bool] = True
@@ -37,7 +37,7 @@ class PopulationSettings(SchedulerSettings):
     quantile: Annotated[Real, Field(ge=0, le=0.5)] = 0.25
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """An interval beyond a trial's maximum would never be reached; one trial is no population."""
+        """An interval beyond a trial's maximum is never reached; one trial is not a population."""
         faults = []
         if self.interval > epochs:
             allowed = f"must be at most budget.epochs, which is {epochs}"
@@ -60,9 +60,9 @@ class Member:
         state: waiting (paused included), running or ended.
         epoch: Its own epoch at its last milestone; 0 before the first.
         score: The objective at that milestone.
-        source: The checkpoint its weights go on from, trial and epoch: its own last milestone's, or since an exploit
+        source: The checkpoint of its weights, trial and epoch: that of its own last milestone, or since an exploit
             another trial's; None before the first.
-        began: Since an exploit, the donor's score: what the weights were worth that the interval began with.
+        began: Since an exploit, the donor's score, which is the value of the weights at the start of the interval.
     """
 
     config: Config
@@ -74,29 +74,29 @@ class Member:
 
 
 _Rank: TypeAlias = tuple[float, int, str]
-"""What a member's score is worth, the more the better; which member it is, from 0; and its id."""
+"""A member's score, signed so that more is better; its number, from 0; and its id."""
 
 _Turn: TypeAlias = tuple[int, int, str]
-"""A member's own epoch, and its id after its length: the order in which they come."""
+"""A member's own epoch, and the length of its id and the id: the order in which members run."""
 
 
 class Population(Scheduler, ABC):
     """Trials that exploit each other and explore from there.
 
     Args:
-        quantile: Part of the population that is lowest, and that is uppermost.
-        setting: The study.
+        quantile: Share of the population that is replaced, and share that it is replaced by.
+        context: The study.
     """
 
-    def __init__(self, quantile: float, setting: Setting) -> None:
+    def __init__(self, quantile: float, context: SchedulerContext) -> None:
         self._quantile = quantile
-        self._setting = setting
+        self._context = context
         self._members: dict[str, Member] = {}
         self._exploits = 0
         self._running: set[str] = set()
-        # What a population of thousands cannot be gone through for at each milestone, in order. By their merit, the
-        # worst first and of equal ones the earlier added: live ones with a score, and of these the ones with weights of
-        # their own. By their turn: those that wait.
+        # Ordered views of the population: searching thousands of members at each milestone is slow. Live members with a
+        # score are ordered by merit (the worst first, of equal ones the earlier added), in one view all of them and in
+        # another those with weights of their own. Waiting members are ordered by their turn.
         self._numbers: dict[str, int] = {}
         self._ranked: Ordered[_Rank] = Ordered()
         self._donors: Ordered[_Rank] = Ordered()
@@ -112,14 +112,14 @@ class Population(Scheduler, ABC):
         with self._changed(trial_id) as member:
             member.state = "running"
 
-    def report(self, trial_id: str, epoch: int, value: float) -> Decision:
-        """Compare with the newest scores of all live trials: exploit, make room for another, or go on."""
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """Compare a trial with the newest scores of all live trials: exploit, make room for another, or continue."""
         if epoch <= self._members[trial_id].epoch:
             return Decision("continue", f"epoch {epoch} was decided before")
         with self._changed(trial_id) as member:
             member.epoch, member.score, member.source, member.began = epoch, value, (trial_id, epoch), None
             member.state = "running"
-        if epoch >= self._setting.epochs:
+        if epoch >= self._context.epochs:
             return Decision("continue", f"{value:.6g} at epoch {epoch}, the last")
         count = len(self._ranked)
         size = self._quantile_size(count)
@@ -140,23 +140,23 @@ class Population(Scheduler, ABC):
             member.state = "ended"
 
     def choose(self, candidates: Collection[str]) -> Chosen | None:
-        """Whoever has trained the least, those first that are still to be drawn."""
+        """The trial that has trained the least; trials that are not drawn yet come first."""
         lost = [trial_id for trial_id in self._running if trial_id in candidates]
-        # Who ended may wait again; that is looked at only where the numbers tell that there is somebody.
+        # Ended members may wait again; the candidates are searched only if their number shows that there are any.
         back = candidates if len(candidates) != len(self._queue) + len(lost) else lost
         for trial_id in back:
             with self._changed(trial_id) as member:
                 member.state = "waiting"
-        # A trial that is still to be drawn has trained nothing, so it comes before those that have.
-        undrawn = len(self._members) < self._setting.trials
+        # A trial that is not drawn yet has trained nothing, so it precedes those that have.
+        undrawn = len(self._members) < self._context.trials
         behind = (turn for turn in self._queue if turn[-1] in candidates)
         first = next(behind, None)
         if first is None or (undrawn and first[0]):
             return None
-        return Chosen(first[-1], "no other that waits has trained less")
+        return Chosen(first[-1], "it has trained the least of the waiting trials")
 
     def needed(self) -> set[tuple[str, int]]:
-        """The checkpoints that live trials have their weights from."""
+        """The checkpoints from which live trials have their weights."""
         return {m.source for m in self._members.values() if m.source is not None and m.state != "ended"}
 
     def state(self) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class Population(Scheduler, ABC):
         return {"exploits": self._exploits, "members": members}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over a state."""
+        """Restore a state."""
         self._exploits = state["exploits"]
         self._members, self._numbers, self._running = {}, {}, set()
         self._ranked, self._donors, self._queue = Ordered(), Ordered(), Ordered()
@@ -176,7 +176,7 @@ class Population(Scheduler, ABC):
             self._join(trial_id, Member(**{**fields, "config": dict(fields["config"]), "source": source}))
 
     def _merit(self, score: float) -> float:
-        return score if self._setting.mode == "max" else -score
+        return score if self._context.mode == "max" else -score
 
     def _join(self, trial_id: str, member: Member) -> None:
         self._numbers[trial_id] = len(self._members)
@@ -185,7 +185,7 @@ class Population(Scheduler, ABC):
 
     @contextmanager
     def _changed(self, trial_id: str) -> Iterator[Member]:
-        """Take a member out of every order, and put it back as it is then."""
+        """Remove a member from every order, and insert it again after its change."""
         member = self._members[trial_id]
         for order, key in self._orders(trial_id):
             order.remove(key)
@@ -200,7 +200,7 @@ class Population(Scheduler, ABC):
             self._running.add(trial_id)
 
     def _orders(self, trial_id: str) -> Iterator[tuple[Ordered[Any], tuple[Any, ...]]]:
-        """The orders that a member stands in, and as what."""
+        """The orders that contain a member, and its key in each."""
         member = self._members[trial_id]
         if member.state == "waiting":
             yield self._queue, self._turn(trial_id)
@@ -223,12 +223,12 @@ class Population(Scheduler, ABC):
         return min(math.ceil(population * self._quantile), population // 2)
 
     def _better_donors(self, size: int, value: float) -> Sequence[_Rank]:
-        """Those of the uppermost `size` that are better than `value` and have weights of their own."""
+        """Members of the upper `size` that are better than `value` and have their own weights."""
         upper = self._donors.place(self._ranked[len(self._ranked) - size])
         return self._donors[max(upper, self._donors.place((self._merit(value), math.inf))) :]
 
     def _exploit(self, trial_id: str, donors: Sequence[_Rank], lowest: str, cutoff: float | None) -> Decision:
-        rng = np.random.default_rng([self._setting.seed, self._exploits, _STREAM])
+        rng = np.random.default_rng([self._context.seed, self._exploits, _STREAM])
         self._exploits += 1
         parent = donors[int(rng.integers(len(donors)))][-1]
         taker, donor = self._members[trial_id], self._members[parent]
@@ -254,11 +254,11 @@ class Population(Scheduler, ABC):
 
     @abstractmethod
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
-        """A config to go on with from a donor's weights, and how it was found."""
+        """A config to continue with from a donor's weights, and how it was found."""
 
     def _ahead_of(self, trial_id: str) -> str | None:
-        """Who has to come before a trial that might go on, in words; None where nobody waits who has trained less."""
-        if len(self._members) < self._setting.trials:
+        """The trial that precedes a trial, in words; None if no waiting trial has trained less."""
+        if len(self._members) < self._context.trials:
             return "one not yet drawn"
         first = self._queue[0] if len(self._queue) else None
         if first is None or first > self._turn(trial_id):
@@ -266,18 +266,18 @@ class Population(Scheduler, ABC):
         return f"trial {first[-1]} at epoch {first[0]}"
 
 
-def _changes(before: Mapping[str, Scalar], after: Mapping[str, Scalar]) -> str:
-    """What exploring did to each parameter, in words."""
-    told = []
+def _changes(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
+    """The change of each parameter by an explore step, in words."""
+    changes = []
     for name, value in after.items():
         old = before.get(name)
         if name not in before:
-            told.append(f"{name} {_short(value)}, new")
-        elif value == old:
-            told.append(f"{name} stays {_short(value)}")
+            changes.append(f"{name} {_short(value)}, new")
+        elif key_of(value) == key_of(old):
+            changes.append(f"{name} stays {_short(value)}")
         else:
-            told.append(f"{name} {_short(old)} → {_short(value)}")
-    return ", ".join([*told, *(f"{name} falls away" for name in before if name not in after)])
+            changes.append(f"{name} {_short(old)} → {_short(value)}")
+    return ", ".join([*changes, *(f"{name} is removed" for name in before if name not in after)])
 
 
 def _short(value: object) -> str:

@@ -1,4 +1,4 @@
-"""A scheduler of Ray Tune's, by its class path: only named here, since nothing in this room knows Ray."""
+"""A scheduler of Ray Tune, named by its class path; this package does not import Ray."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
@@ -6,22 +6,22 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.schedulers.base import Scheduler, SchedulerSettings, Setting
-from pipeline.space.elsewhere import OpenSettings
+from pipeline.schedulers.base import Scheduler, SchedulerContext, SchedulerSettings
+from pipeline.space.ray_class_settings import OpenSettings
 
 __all__ = ["RayScheduler"]
 
 
 @dataclass(frozen=True)
 class RayScheduler(SchedulerSettings):
-    """Any scheduler of Ray Tune's that stops or pauses trials.
+    """Any scheduler of Ray Tune that stops or pauses trials.
 
-    It tells no reasons, and what it knows cannot be saved: its study is not resumed.
+    It gives no reasons, and its state cannot be saved, so its study cannot be resumed.
 
     Args:
         kind: The class's path: `ray.tune.schedulers.MedianStoppingRule`.
-        settings: What its class takes, by name. Metric, mode and the attribute of time are set by the study, and so is
-            the longest time unless it is given.
+        settings: The arguments of the class, by name. The study sets metric, mode and the time attribute, and the
+            maximum time unless it is given.
     """
 
     resumes: ClassVar[bool] = False
@@ -30,14 +30,14 @@ class RayScheduler(SchedulerSettings):
     settings: OpenSettings = field(default_factory=dict)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The next epoch: nobody here knows which ones it waits for."""
+        """The next epoch: the class's milestones are unknown."""
         return epoch + 1
 
-    def build(self, setting: Setting) -> Scheduler:
-        """Nothing, where there is no Ray.
+    def build(self, context: SchedulerContext) -> Scheduler:
+        """Refuse to build: only a study that trains can use Ray's classes.
 
         Raises:
-            InvalidJob: Always; who trains builds the class itself.
+            InvalidJob: Always; the driver builds the class itself.
         """
         allowed = "must be a scheduler of tunepipe's own where nothing is trained: asha, median, …"
         raise InvalidJob("the job", [Fault("scheduler", self.kind, allowed)])

@@ -1,4 +1,4 @@
-"""Rungs: epochs that grow by a factor, at which trials are compared, and of which one in so many goes on."""
+"""Rungs: epochs that grow by a factor, at which trials are compared and a fixed share of them continues."""
 
 import math
 from collections.abc import Iterator
@@ -22,16 +22,16 @@ class RungSettings(SchedulerSettings):
     """Settings of a scheduler with rungs.
 
     Args:
-        grace_period: Epochs that every trial gets; the first rung. At least 1.
-        reduction_factor: From rung to rung the epochs grow by this factor, and about one trial in so many goes on.
-            At least 1.01.
+        grace_period: Epochs of the first rung, which every trial gets; at least 1.
+        reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
+            continues; at least 1.01.
     """
 
     grace_period: Count = 1
     reduction_factor: Annotated[Real, Field(ge=1.01)] = 2.0
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """A first rung beyond a trial's maximum would never be reached."""
+        """A first rung beyond a trial's maximum is never reached."""
         if self.grace_period <= epochs:
             return []
         allowed = f"must be at most budget.epochs, which is {epochs}"
@@ -44,30 +44,36 @@ class RungSettings(SchedulerSettings):
 
 @lru_cache
 def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
-    """Epochs at which trials are compared: the milestones below `epochs`, rounded up where they are fractions."""
-    found: list[int] = []
+    """Epochs at which trials are compared: the milestones below a trial's maximum, rounded up.
+
+    Args:
+        grace_period: Epochs of the first rung.
+        reduction_factor: The factor from rung to rung.
+        epochs: The maximum epochs of a trial.
+    """
+    epochs_of_rungs: list[int] = []
     milestone, power = float(grace_period), 0
     while math.ceil(milestone) < epochs:
-        if not found or math.ceil(milestone) > found[-1]:
-            found.append(math.ceil(milestone))
+        if not epochs_of_rungs or math.ceil(milestone) > epochs_of_rungs[-1]:
+            epochs_of_rungs.append(math.ceil(milestone))
         power += 1
         milestone = grace_period * reduction_factor**power
-    return tuple(found)
+    return tuple(epochs_of_rungs)
 
 
 _Key: TypeAlias = tuple[float, int, str]
-"""How a trial is ranked: by its value, the less the better, and by who came before it; and its id."""
+"""The rank of a trial: its value, so that less is better; the number of trials that came before it; and its id."""
 
 
 @dataclass(slots=True)
 class Rung:
-    """What was reported at one epoch, and who goes on from there.
+    """The values that were reported at one epoch, and the trials that continue from there.
 
     Args:
         epoch: The epoch.
         mode: Whether larger or smaller values are better.
-        values: The objective of each trial that came so far, in the order of their coming.
-        promoted: Those that go on, as keys, in the order in which that was decided.
+        values: The objective of each trial that has reported there, in the order of the reports.
+        promoted: The trials that continue, as keys, in the order of these decisions.
     """
 
     epoch: int
@@ -80,29 +86,45 @@ class Rung:
 
     @property
     def ranking(self) -> list[str]:
-        """Its trials, the best first; of equal ones the earlier."""
+        """Its trials, the best first; of equal ones the earlier first."""
         self._rank()
         return [key[-1] for key in self._ranked]
 
     def rank(self, trial_id: str) -> int:
-        """How many are better than a trial, or as good and earlier."""
+        """The number of trials that are better than a trial, or equal and earlier.
+
+        Args:
+            trial_id: A trial that has reported here.
+        """
         self._rank()
         return self._ranked.place(self._keys[trial_id])
 
     def value_at(self, rank: int) -> float:
-        """The value of the trial of a rank, from 0."""
+        """The value of the trial at a rank.
+
+        Args:
+            rank: The rank, from 0.
+        """
         self._rank()
         return self.values[self._ranked[rank][-1]]
 
     def promote(self, trial_id: str) -> None:
-        """Let a trial go on from here."""
+        """Let a trial continue from here.
+
+        Args:
+            trial_id: A trial that has reported here.
+        """
         self._rank()
         if trial_id not in self.promoted:
             self.promoted[trial_id] = None
             self._open.remove(self._keys[trial_id])
 
     def held(self, most: int) -> Iterator[str]:
-        """Those among the best `most` that do not go on yet, the best first."""
+        """Those of the best trials that do not continue yet, the best first.
+
+        Args:
+            most: Number of best trials that may continue.
+        """
         self._rank()
         for key in self._open:
             if self._ranked.place(key) >= most:
@@ -110,14 +132,18 @@ class Rung:
             yield key[-1]
 
     def place(self, trial_id: str) -> str:
-        """A trial's value and place, in words."""
+        """A trial's value and rank, in words.
+
+        Args:
+            trial_id: A trial that has reported here.
+        """
         place, value = self.rank(trial_id) + 1, self.values[trial_id]
         return f"{value:.6g} is number {place} of {len(self.values)} at rung {self.epoch}"
 
     def _rank(self) -> None:
-        """Put those that came since in their places: sorting anew for each would take a large study minutes."""
-        since = len(self.values) - len(self._keys)
-        for trial_id in reversed(list(islice(reversed(self.values), since))):
+        """Insert the trials that have reported since the last call: sorting for each query would take minutes."""
+        new = len(self.values) - len(self._keys)
+        for trial_id in reversed(list(islice(reversed(self.values), new))):
             loss = -self.values[trial_id] if self.mode == "max" else self.values[trial_id]
             key = self._keys[trial_id] = (loss, len(self._keys), trial_id)
             self._ranked.add(key)
@@ -129,6 +155,10 @@ class Rung:
         return {"values": dict(self.values), "promoted": list(self.promoted)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over a state that `state` returned."""
+        """Restore the result of `state`.
+
+        Args:
+            state: The JSON values.
+        """
         self.values, self.promoted = dict(state["values"]), dict.fromkeys(state["promoted"])
         self._ranked, self._open, self._keys = Ordered(), Ordered(), {}

@@ -1,88 +1,211 @@
-"""What every searcher is: settings a person writes, and the draw.
+"""What every searcher is: settings that a user writes, and the draw.
 
-A draw is a function of the seed, the config's number and what was tried before. Grid, random and Sobol search look at
-the first two alone, so that config i does not depend on how many workers there are, on what came before, or on a
-resume. The others learn, and keep no state of their own either: what was tried lies with the study, so a resumed study
-goes on with the configs it would have drawn.
+A draw is a function of the seed, the config's number and earlier observations. Grid, random and Sobol search use only
+the first two, so that config i does not depend on the number of workers, on earlier trials, or on a resume. The others
+learn. They have no state either, because a study keeps its observations: a resumed study draws the configs that it
+would have drawn without the interruption.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import ConfigDict
 
-from pipeline.space import Config
+from pipeline.errors import Fault
+from pipeline.space import Config, drawn_parameters
 from pipeline.space.values import SETTINGS
 
-__all__ = ["SearcherSettings", "Tried", "chance", "losses"]
+__all__ = ["Observation", "SearcherSettings", "Suggestion", "at_one_rung", "chance", "losses"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class Observation:
     """A config that was tried, or is being tried.
 
     Args:
         config: The config.
-        state: `open` as long as it trains, `failed`, or `known`: its value counts.
-        loss: For a known one: its objective, so signed that less is better; finite.
+        state: `open` while it trains, `failed`, or `known`: its value counts.
+        loss: For `known`: its objective, signed so that less is better; finite.
+        curve: Its loss at each milestone so far, as pairs of epoch and loss, the earliest first; also while it trains.
+            Empty if its config changed during training.
+        trial_id: The trial, for the reasons of draws; empty if it is not known.
+        ended: Whether it ended at its maximum or by itself, so that it would not improve further.
+        losses: For `known`: its loss in each objective, at the best epoch of the first; empty if the study has one
+            objective without bounds.
+        violation: How far that epoch is beyond the objectives' bounds, in all; 0 within all of them.
+        standings: Its epoch, losses and violation at each milestone so far, as the curve has them.
     """
 
     config: Config
     state: Literal["open", "failed", "known"]
     loss: float | None = None
+    curve: Sequence[tuple[int, float]] = ()
+    trial_id: str = ""
+    ended: bool = False
+    losses: Sequence[float] = ()
+    violation: float = 0.0
+    standings: Sequence[tuple[int, Sequence[float], float]] = ()
+
+    def reached(self, epoch: int) -> bool:
+        """Whether its loss is known at an epoch or later, or is final.
+
+        Args:
+            epoch: The epoch.
+        """
+        return (self.loss is not None and (self.ended or not self.curve)) or any(at >= epoch for at, _ in self.curve)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A config to try next.
+
+    Args:
+        config: The config.
+        reason: Why the searcher drew it, as a sentence.
+    """
+
+    config: Config
+    reason: str = "Drawn by the searcher."
 
 
 @dataclass(frozen=True)
 class SearcherSettings:
-    """What a person sets on a searcher. Each subclass adds `kind` and its own fields."""
+    """The settings of a searcher. Each subclass adds `kind` and its own fields."""
 
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     resumes: ClassVar[bool] = True
-    """Whether a study can be gone on with: each draw follows from what lies with it."""
+    """Whether a study can be resumed: each draw depends only on the study's own data."""
 
-    def fault(self, space: Mapping[str, Any]) -> str | None:
-        """What makes this searcher unfit for `space`, in words; None where it fits."""
-        return None
+    learns: ClassVar[bool] = False
+    """Whether its draws depend on earlier trials."""
+
+    learns_from_studies: ClassVar[bool] = False
+    """Whether its draws depend on what earlier studies have found, if the job names some."""
+
+    every_objective: ClassVar[bool] = False
+    """Whether it learns from all objectives and their bounds, and not from the first one alone."""
+
+    def faults(self, space: Mapping[str, Any]) -> list[Fault]:
+        """What makes this searcher unfit for a space; empty if it fits.
+
+        Args:
+            space: The space.
+        """
+        return []
 
     def size(self, space: Mapping[str, Any]) -> int | None:
-        """How many configs there are to draw; None for no end."""
+        """Number of configs that can be drawn; None if it is infinite.
+
+        Args:
+            space: The space.
+        """
         return None
 
     def number_of(self, space: Mapping[str, Any], config: Config) -> int | None:
-        """Which draw a config of the space is, where each is drawn once; None where nobody can tell beforehand."""
+        """The number of the draw that returns a config, if each config is drawn once; None if that is unknown.
+
+        Args:
+            space: The space.
+            config: A config of the space.
+        """
         return None
 
-    def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:
-        """Config number `index` of a study.
+    def draw(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
+    ) -> Config:
+        """Draw a config of a study.
 
         Args:
             space: The space.
             seed: The study's seed.
-            index: Counts what this searcher has drawn, from 0.
-            tried: What was tried before, by whomever, in the order of the trials.
+            index: The number of this searcher's draw, from 0.
+            observations: All configs that were tried before, also those of `start_with`, in the order of the trials.
+
+        Returns:
+            The config.
         """
         raise NotImplementedError
 
+    def suggest(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
+    ) -> Suggestion:
+        """Draw a config of a study, with a reason.
+
+        Args:
+            space: The space.
+            seed: The study's seed.
+            index: The number of this searcher's draw, from 0.
+            observations: All configs that were tried before, also those of `start_with`, in the order of the trials.
+            epochs: The maximum epochs of a trial, at which the config should be good.
+
+        Returns:
+            The config and the reason.
+        """
+        return Suggestion(self.draw(space, seed=seed, index=index, observations=observations))
+
 
 def chance(seed: int, index: int) -> np.random.Generator:
-    """Where the randomness of config number `index` comes from."""
+    """The random generator of a config.
+
+    Args:
+        seed: The study's seed.
+        index: The number of the draw.
+    """
     return np.random.default_rng([seed, index])
 
 
-def losses(tried: Iterable[Tried], *, open_too: bool = False) -> list[tuple[Config, float]]:
-    """What was tried with its loss: a failed config counts as the worst of those that are known.
+def at_one_rung(
+    space: Mapping[str, Any], observations: Iterable[Observation], *, startup: int = 0
+) -> list[Observation]:
+    """The observations that can be compared: at the highest rung that enough trials have reached.
+
+    A loss at epoch 2 cannot be compared with one at epoch 50; a model of both would imitate configs that were lucky
+    early. As in BOHB (Falkner et al. 2018), the model uses one rung only.
 
     Args:
-        tried: What was tried.
-        open_too: Count those that still train as the worst, too, so that nobody tries the same beside them.
+        space: The space.
+        observations: What was tried.
+        startup: The smallest number of losses; at least three more than the space has parameters are always required.
 
     Returns:
-        Nothing as long as no loss is known.
+        The trials that reached the rung, with their best loss up to it, running ones included; the trials that run
+        below it; and failures. All observations unchanged if there are fewer than two rungs.
     """
-    known = list(tried)
+    known = list(observations)
+    wanted = max(startup, 3 + len(drawn_parameters(space)))
+    rungs = sorted({epoch for one in known if one.state != "failed" for epoch, _ in one.curve})
+    if len(rungs) < 2:
+        return known
+    valued = [one for one in known if one.state != "failed"]
+    rung = next((at for at in reversed(rungs) if sum(one.reached(at) for one in valued) >= wanted), rungs[0])
+    found = []
+    for one in known:
+        if one.state == "failed" or not one.reached(rung):
+            if one.state != "known":
+                found.append(one)
+            continue
+        curve = [loss for epoch, loss in one.curve if epoch <= rung]
+        # The best epoch may lie between two milestones.
+        whole = not one.curve or (one.state == "known" and one.curve[-1][0] <= rung)
+        loss = one.loss if whole else min(curve, default=one.curve[0][1])
+        found.append(replace(one, state="known", loss=loss))
+    return found
+
+
+def losses(observations: Iterable[Observation], *, open_too: bool = False) -> list[tuple[Config, float]]:
+    """Configs that were tried, with their losses: a failed config counts as the worst known one.
+
+    Args:
+        observations: The configs that were tried.
+        open_too: Whether open configs count as the worst, too, so that no similar one is tried at the same time.
+
+    Returns:
+        Empty if no loss is known.
+    """
+    known = list(observations)
     worst = max((one.loss for one in known if one.loss is not None), default=None)
     if worst is None:
         return []

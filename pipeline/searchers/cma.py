@@ -1,16 +1,18 @@
-"""CMA-ES (Hansen and Ostermeier 2001, Hansen 2016), as the package cmaes has it."""
+"""CMA-ES (Hansen and Ostermeier 2001, Hansen 2016), by the package cmaes."""
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from pipeline.searchers.base import SearcherSettings, Tried, chance, losses
-from pipeline.space import Choice, Config, Grid, Switch, compose, draw, walk
+from pipeline.errors import Fault
+from pipeline.searchers.base import Observation, SearcherSettings, at_one_rung, chance, losses
+from pipeline.searchers.history import MOST, History
+from pipeline.space import Choice, Config, Grid, Switch, compose, draw, drawn_parameters
 from pipeline.space.values import Real, Whole
 
 __all__ = ["CMASearch"]
@@ -18,30 +20,35 @@ __all__ = ["CMASearch"]
 
 @dataclass(frozen=True)
 class CMASearch(SearcherSettings):
-    """Moves a normal distribution towards what is best; for spaces of numbers, and for hundreds of trials.
+    """Moves a normal distribution towards the best configs; for spaces of numbers, and for hundreds of trials.
 
-    It learns about the numbers that every config has. Choices, switches and what stands in their branches are drawn
+    It learns about the numbers that every config has. Choices, switches and the parameters in their branches are drawn
     at random.
 
     Args:
         population: Configs of a generation, after which the distribution moves; 4 + 3 log(numbers) unless given.
-        spread: Standard deviation at the beginning, in parts of each parameter's width; above 0, at most 1.
+        spread: Standard deviation at the start, as a share of each parameter's range; above 0, at most 1.
     """
 
     population: Annotated[Whole, Field(ge=2, lt=2**31)] | None = None
     spread: Annotated[Real, Field(gt=0, le=1)] = 0.25
+    learns: ClassVar[bool] = True
+
     kind: Literal["cma"] = field(default="cma", repr=False)
 
-    def fault(self, space: Mapping[str, Any]) -> str | None:
-        """CMA-ES needs two numbers at least."""
+    def faults(self, space: Mapping[str, Any]) -> list[Fault]:
+        """CMA-ES needs at least two numbers."""
         numbers = _numbers(space)
-        if len(numbers) >= 2 or not any(place.drawn for place in walk(space)):
-            return None
+        if len(numbers) >= 2 or not drawn_parameters(space):
+            return []
         found = f"only {', '.join(numbers)}" if numbers else "none"
-        return f"CMA-ES needs at least two numbers that every config draws, and there is {found}; tpe and gp do not"
+        allowed = f"CMA-ES needs at least two numbers that every config draws, and there is {found}; tpe and gp do not"
+        return [Fault("searcher", self.kind, allowed)]
 
-    def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:
-        """Config number `index`, after what was tried: whole generations of it, in the order of the trials."""
+    def draw(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
+    ) -> Config:
+        """A config by the evolution over whole generations of earlier observations, in the order of the trials."""
         rng, names = chance(seed, index), _numbers(space)
         config = draw(space, rng, index)
         if not names:
@@ -56,22 +63,28 @@ class CMASearch(SearcherSettings):
             population_size=self.population or 4 + int(3 * math.log(size)),
             seed=0,
         )
-        known = iter(losses(tried))
-        while len(generation := list(islice(known, evolution.population_size))) == evolution.population_size:
+        history, generation_size = History.of(observations), evolution.population_size
+        # Earlier generations do not matter any more; the rest begins with a whole one.
+        first = -(-max(0, len(history) - MOST) // generation_size) * generation_size
+        known = iter(losses(at_one_rung(space, history[first:])))
+        while len(generation := list(islice(known, generation_size))) == generation_size:
             evolution.tell([(_units(space, names, one), loss) for one, loss in generation])
         evolution.reseed_rng(int(rng.integers(2**31)))
         units = dict(zip(names, evolution.ask().tolist(), strict=True))
         return compose(
             space,
-            lambda place: (
-                place.domain.at(units[place.name]) if not place.when and place.name in units else config[place.name]
+            lambda parameter: (
+                parameter.domain.from_unit(units[parameter.name])
+                if not parameter.when and parameter.name in units
+                else config[parameter.name]
             ),
         )
 
 
 def _numbers(space: Mapping[str, Any]) -> list[str]:
-    return [n for n, d in space.items() if hasattr(d, "draw") and not isinstance(d, Choice | Grid | Switch)]
+    drawn = [parameter for parameter in drawn_parameters(space) if not parameter.when]
+    return [parameter.name for parameter in drawn if not isinstance(parameter.domain, Choice | Grid | Switch)]
 
 
 def _units(space: Mapping[str, Any], names: list[str], config: Config) -> np.ndarray:
-    return np.array([space[name].unit(config[name]) for name in names])
+    return np.array([space[name].to_unit(config[name]) for name in names])

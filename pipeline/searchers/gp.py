@@ -1,61 +1,67 @@
-"""Bayesian optimisation with a Gaussian process (Jones et al. 1998, Snoek et al. 2012), as scikit-learn has it."""
+"""Bayesian optimisation with a Gaussian process (Jones et al. 1998, Snoek et al. 2012), by scikit-learn."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.searchers.base import SearcherSettings, Tried, chance, losses
-from pipeline.space import Config, draw, walk
+from pipeline.searchers.base import Observation, SearcherSettings, at_one_rung, chance, losses
+from pipeline.searchers.history import MOST, History
+from pipeline.space import Config, draw, drawn_parameters
 from pipeline.space.points import fitted_process, near, vector
 from pipeline.space.values import Count
 
 __all__ = ["GPSearch"]
 
 _MOST = 200
-"""Trials the process is fitted to at most: its cost grows with their cube. The best and the newest are kept."""
+"""Number of trials that the process is fitted to, the best and the newest: the cost is cubic."""
 
 _LARGEST = 1e100
-"""Losses beyond count as this one: squares of them would overflow."""
+"""Larger losses count as this one, because their squares would overflow."""
 
 _STEPS = (0.1, 0.02)
-"""How far the neighbours of good configs lie from them, in parts of a parameter's width."""
+"""Distances of the neighbours of good configs, as shares of a parameter's range."""
 
 
 @dataclass(frozen=True)
 class GPSearch(SearcherSettings):
     """Models the objective over the space and takes the config with the largest expected improvement.
 
-    For trials that are dear and few, up to some hundreds.
+    For few, expensive trials, up to some hundreds.
 
     Args:
-        startup: So many configs are drawn at random first: those of random search.
-        candidates: How many configs the largest expected improvement is looked for among.
+        startup: Number of configs that are drawn at random first, as in random search.
+        candidates: Number of configs among which the largest expected improvement is searched.
     """
 
     startup: Count = 8
     candidates: Count = 1000
+    learns: ClassVar[bool] = True
+
     kind: Literal["gp"] = field(default="gp", repr=False)
 
-    def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:
-        """Config number `index`, after what was tried."""
-        rng, before = chance(seed, index), list(tried)
-        if sum(one.state == "known" for one in before) < self.startup or not any(p.drawn for p in walk(space)):
+    def draw(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
+    ) -> Config:
+        """A config by the process that is fitted to earlier observations."""
+        learned = History.of(observations).chosen(best=MOST // 2, newest=MOST // 2)
+        rng, before = chance(seed, index), at_one_rung(space, learned, startup=self.startup)
+        if sum(one.state == "known" for one in before) < self.startup or not drawn_parameters(space):
             return draw(space, rng, index)
         known = _fewer(losses(before, open_too=True))
         from threadpoolctl import threadpool_limits
 
         best = [config for config, _ in sorted(known, key=lambda one: one[1])[:4]]
-        found = [draw(space, rng, place) for place in range(self.candidates)]
-        # So small matrices gain nothing from threads, which would be taken from the trials.
+        configs = [draw(space, rng, number) for number in range(self.candidates)]
+        # Threads do not speed up such small matrices, and the trials need the cores.
         with threadpool_limits(1):
             improvement = _fitted(space, known)
             for step in _STEPS:
-                found += [near(space, best[place % len(best)], step, rng) for place in range(self.candidates // 4)]
-                order = np.argsort(-improvement(found), kind="stable")
-                best = found = [found[place] for place in order[:4]]
+                configs += [near(space, best[number % len(best)], step, rng) for number in range(self.candidates // 4)]
+                order = np.argsort(-improvement(configs), kind="stable")
+                best = configs = [configs[number] for number in order[:4]]
         return best[0]
 
 
@@ -71,16 +77,16 @@ def _fitted(space: Mapping[str, Any], known: Sequence[tuple[Config, float]]) -> 
     from scipy.stats import norm
 
     points = np.array([vector(space, config) for config, _ in known])
-    found = np.clip([loss for _, loss in known], -_LARGEST, _LARGEST)
-    # Without a limit one diverged trial hides all else.
-    middle = np.median(found)
-    found = np.minimum(found, middle + 3 * (middle - found.min()) + 1e-12)
-    found = (found - found.mean()) / (found.std() or 1.0)
-    process = fitted_process(points, found)
+    losses = np.clip([loss for _, loss in known], -_LARGEST, _LARGEST)
+    # Without a limit, one diverged trial would dominate the fit.
+    middle = np.median(losses)
+    losses = np.minimum(losses, middle + 3 * (middle - losses.min()) + 1e-12)
+    losses = (losses - losses.mean()) / (losses.std() or 1.0)
+    process = fitted_process(points, losses)
 
     def improvement(configs: Sequence[Config]) -> npt.NDArray[np.float64]:
         mean, std = process.predict(np.array([vector(space, config) for config in configs]), return_std=True)
-        better = (found.min() - mean) / np.maximum(std, 1e-9)
+        better = (losses.min() - mean) / np.maximum(std, 1e-9)
         gained: npt.NDArray[np.float64] = std * (better * norm.cdf(better) + norm.pdf(better))
         return gained
 

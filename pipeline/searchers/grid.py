@@ -4,37 +4,45 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipeline.searchers.base import SearcherSettings, Tried
-from pipeline.space import Choice, Config, Grid, Switch, combination, combinations, number_of, walk
+from pipeline.errors import Fault
+from pipeline.searchers.base import Observation, SearcherSettings
+from pipeline.space import Config, CountableDomain, combination, combinations, drawn_parameters, number_of
 
 __all__ = ["GridSearch"]
 
 
 @dataclass(frozen=True)
 class GridSearch(SearcherSettings):
-    """Every combination of the space's Grid, Choice and Switch parameters, the last one fastest; others must be fixed.
+    """Every combination of the values of the space, the last parameter fastest.
 
-    Each branch of a Switch is combined with its own parameters alone.
+    Each parameter needs a finite number of values: Grid, Choice, IntUniform, QUniform, Switch, or a fixed value. Each
+    branch of a Switch is combined with its own parameters alone.
     """
 
     kind: Literal["grid"] = field(default="grid", repr=False)
 
-    def fault(self, space: Mapping[str, Any]) -> str | None:
-        """Names the parameters that have no finite list of values."""
-        endless = [p.path for p in walk(space) if p.drawn and not isinstance(p.domain, Grid | Choice | Switch)]
+    def faults(self, space: Mapping[str, Any]) -> list[Fault]:
+        """Names the parameters that have infinitely many values."""
+        endless = [p.path for p in drawn_parameters(space) if not isinstance(p.domain, CountableDomain)]
         if not endless:
-            return None
+            return []
         names, has = ", ".join(endless), "has" if len(endless) == 1 else "have"
-        return f"grid search needs a Grid, a Choice or a fixed value for every parameter, and {names} {has} none"
+        allowed = (
+            f"grid search needs a finite number of values for every parameter, and {names} {has} infinitely many: use "
+            "Grid, Choice, IntUniform, QUniform, or a fixed value"
+        )
+        return [Fault("searcher", self.kind, allowed)]
 
-    def size(self, space: Mapping[str, Any]) -> int:
+    def size(self, space: Mapping[str, Any]) -> int | None:
         """The number of combinations."""
         return combinations(space)
 
     def number_of(self, space: Mapping[str, Any], config: Config) -> int:
-        """The combination's number."""
+        """The number of the combination."""
         return number_of(space, config)
 
-    def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:
-        """Combination number `index`; beyond the last, the first again."""
+    def draw(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
+    ) -> Config:
+        """A combination; after the last one the first follows again."""
         return combination(space, index)

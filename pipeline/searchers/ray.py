@@ -1,4 +1,4 @@
-"""A searcher of Ray Tune's, by its class path: only named here, since nothing in this room knows Ray."""
+"""A searcher of Ray Tune, named by its class path; this package does not import Ray."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,23 +7,23 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.searchers.base import SearcherSettings, Tried
+from pipeline.searchers.base import Observation, SearcherSettings
 from pipeline.space import Config, Switch, walk
-from pipeline.space.elsewhere import OpenSettings
+from pipeline.space.ray_class_settings import OpenSettings
 
 __all__ = ["RaySearch"]
 
 
 @dataclass(frozen=True)
 class RaySearch(SearcherSettings):
-    """Any searcher of Ray Tune's of which the library is installed, for spaces without a Switch.
+    """Any searcher of Ray Tune whose library is installed, for spaces without a Switch.
 
-    What it knows cannot be saved: its study is not resumed. It hears of a trial when that has ended.
+    Its state cannot be saved, so its study cannot be resumed. It learns of a trial when the trial has ended.
 
     Args:
         kind: The class's path: `ray.tune.search.optuna.OptunaSearch`.
-        settings: What its class takes, by name. Metric, mode and space are set by the study, and so is the seed unless
-            it is given.
+        settings: The arguments of the class, by name. The study sets metric, mode and space, and the seed unless it is
+            given.
     """
 
     resumes: ClassVar[bool] = False
@@ -31,18 +31,21 @@ class RaySearch(SearcherSettings):
     kind: Annotated[str, Field(strict=True, pattern=r"^ray\.tune\.search(\.[A-Za-z_]\w*)+$")]
     settings: OpenSettings = field(default_factory=dict)
 
-    def fault(self, space: Mapping[str, Any]) -> str | None:
-        """Names the switches: Ray's spaces know none."""
-        switches = [place.path for place in walk(space) if isinstance(place.domain, Switch)]
+    def faults(self, space: Mapping[str, Any]) -> list[Fault]:
+        """Names the switches, which Ray's spaces do not have."""
+        switches = [parameter.path for parameter in walk(space) if isinstance(parameter.domain, Switch)]
         if not switches:
-            return None
-        return f"searchers of Ray's know no Switch, and there is {', '.join(switches)}; random, sobol, tpe and gp do"
+            return []
+        allowed = f"Ray's searchers know no Switch, and there is {', '.join(switches)}; random, sobol, tpe and gp do"
+        return [Fault("searcher", self.kind, allowed)]
 
-    def draw(self, space: Mapping[str, Any], *, seed: int, index: int, tried: Iterable[Tried] = ()) -> Config:
-        """Nothing, where there is no Ray.
+    def draw(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
+    ) -> Config:
+        """Refuse to draw: only a study that trains can use Ray's classes.
 
         Raises:
-            InvalidJob: Always; who trains asks the class itself.
+            InvalidJob: Always; the driver uses the class itself.
         """
         allowed = "must be a searcher of tunepipe's own where nothing is trained: random, tpe, …"
         raise InvalidJob("the job", [Fault("searcher", self.kind, allowed)])

@@ -1,1 +1,1 @@
-"""Studies played over learning curves with a clock of their own: what a study would come to, before it is run."""
+"""A study simulated over learning curves, with its own clock; without Ray and TensorFlow."""

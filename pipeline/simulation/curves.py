@@ -1,8 +1,8 @@
-"""What a simulated trial learns: a curve for each config, wherever curves come from."""
+"""Learning curves of simulated trials: a curve for each config, whatever its source."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.space import Config
@@ -12,16 +12,17 @@ __all__ = ["Curve", "Curves"]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """How a model of one config learns.
+    """The learning curve of one config.
 
     Args:
-        values: The objective after its first epoch, its second, and so on.
-        seconds: How long each of these epochs takes; as many.
-        start: Seconds a worker needs before the first of them, and each time that it goes on with the trial.
-        levels: The values without noise, by which weights that are taken over are placed; as many.
-        known: So many of them are known; what comes after is extended.
-        failure: Why the trial fails after the last one; None where it does not.
-        ended: Whether the trial is over with the last one, as a callback may have it.
+        values: The objective after each epoch, from the first.
+        seconds: The duration of each of these epochs.
+        start: Seconds that a worker needs before the first epoch, and each time that it continues the trial.
+        levels: The values without noise, which place weights that are taken over; one for each epoch.
+        known: Number of epochs that were recorded; the later ones are extended.
+        failure: Why the trial fails after the last epoch; None if it does not.
+        ended: Whether the trial ends with the last epoch, for example by a callback.
+        others: The values of the objectives after the first, by metric; as many as `values`.
     """
 
     values: Sequence[float]
@@ -31,24 +32,25 @@ class Curve:
     known: int
     failure: str | None = None
     ended: bool = False
+    others: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 class Curves(ABC):
-    """Where curves come from."""
+    """A source of learning curves."""
 
     @abstractmethod
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         """The curve of a trial's config.
 
         Args:
-            index: The trial's number.
-            segment: Contiguous epochs under one config, from 1: above 1 where it took over another's weights.
+            index: The trial's number, from 0.
+            segment: Number of the contiguous epochs under one config, from 1; above 1 after an exploit.
             config: The config.
 
         Returns:
-            At least as many epochs as a trial may train, or fewer where it fails or ends.
+            At least as many epochs as a trial may train, or fewer if it fails or ends.
         """
 
     @abstractmethod
     def described(self) -> Mapping[str, Any]:
-        """Where the curves come from, as JSON values; `note` says it in words."""
+        """The source of the curves, as JSON values; `note` describes it in words."""

@@ -1,4 +1,4 @@
-"""Configs as rows of numbers, so that they can be compared whatever their parameters are."""
+"""Configs as rows of numbers, which can be compared whatever their parameters are."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.space import Choice, Config, Grid, Switch, walk
+from pipeline.space import Choice, Config, Grid, Switch, drawn_parameters
 
 __all__ = ["Encoding"]
 
@@ -14,33 +14,39 @@ _Reals = npt.NDArray[np.float64]
 
 
 class Encoding:
-    """A column for each place of a space where something is drawn.
+    """A column for each drawn parameter of a space.
 
     Args:
         space: The space.
     """
 
     def __init__(self, space: Mapping[str, Any]) -> None:
-        self.places = [place for place in walk(space) if place.drawn]
-        self.listed = np.array([isinstance(place.domain, Choice | Grid | Switch) for place in self.places], bool)
+        self.parameters = drawn_parameters(space)
+        self.listed = np.array(
+            [isinstance(parameter.domain, Choice | Grid | Switch) for parameter in self.parameters], bool
+        )
 
     def row(self, config: Config) -> _Reals:
-        """A config as numbers: from 0 to 1 as its domain has them, a listed value's place; NaN for what it has not."""
-        there = [place.domain.unit(config[place.name]) if place.there(config) else np.nan for place in self.places]
-        return np.array(there, np.float64)
-
-    def distances(self, row: _Reals, rows: _Reals) -> _Reals:
-        """How far a config is from others: Gower's distance (1971), squared for numbers; 0 for the same config.
+        """A config as numbers from 0 to 1, one for each drawn parameter; NaN for parameters that it does not have.
 
         Args:
-            row: The config.
-            rows: The others, one a row.
+            config: The config.
         """
-        apart = (rows - row) ** 2
-        apart[:, self.listed] = rows[:, self.listed] != row[self.listed]
-        here, others = ~np.isnan(row), ~np.isnan(rows)
-        # What one of them has and the other has not sets them apart; what neither has does not.
-        apart[here != others] = 1.0
-        apart[~here & ~others] = 0.0
-        total: _Reals = apart.sum(axis=1)
+        units = [p.domain.to_unit(config[p.name]) if p.there(config) else np.nan for p in self.parameters]
+        return np.array(units, np.float64)
+
+    def distances(self, row: _Reals, rows: _Reals) -> _Reals:
+        """Distances of a config from others: Gower's distance (1971), squared for numbers; 0 for the same config.
+
+        Args:
+            row: The config as a row.
+            rows: The others, one row each.
+        """
+        distances = (rows - row) ** 2
+        distances[:, self.listed] = rows[:, self.listed] != row[self.listed]
+        present, others = ~np.isnan(row), ~np.isnan(rows)
+        # A parameter that only one of them has counts as fully different; one that neither has does not count.
+        distances[present != others] = 1.0
+        distances[~present & ~others] = 0.0
+        total: _Reals = distances.sum(axis=1)
         return total

@@ -1,15 +1,16 @@
-"""What a study would come to: several schedulers, searchers and numbers of workers over the same curves."""
+"""Forecasts of a study: several schedulers, searchers and numbers of workers over the same curves."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pipeline.course.trial import Trial
+from pipeline.loop.trial import Trial
 from pipeline.simulation.curves import Curves
-from pipeline.simulation.play import Played, play
+from pipeline.simulation.play import SimulationResult, play
 from pipeline.study import TuneJob
+from pipeline.study.earlier_trials import EarlierTrials, earlier_studies
 
-__all__ = ["Forecast", "Once", "Span", "forecast"]
+__all__ = ["Forecast", "SeedResult", "Span", "forecast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class Span:
 
     Args:
         middle: The median.
-        low: The least.
-        high: The greatest.
+        low: The minimum.
+        high: The maximum.
     """
 
     middle: float
@@ -28,22 +29,22 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class SeedResult:
     """A simulated study with one seed, in numbers.
 
     Args:
         seed: The seed.
-        seconds: From its beginning to its end.
-        worker_seconds: That for all workers together.
-        utilisation: The share of it in which they held trials, from 0 to 1.
-        epochs: Epochs trained over all trials.
-        extended: Of these, epochs of which nothing was recorded.
-        completed: Trials that trained to their end.
-        stopped: Trials that were stopped before.
-        failed: Trials that failed.
-        best: The best value; None where there is none.
-        grown: When the best value got better, in seconds, and to what.
-        over: Which limit ended the study; None where all its trials did.
+        seconds: Seconds from start to end.
+        worker_seconds: Seconds of all workers from start to end.
+        utilisation: The share of the worker seconds in which workers held trials, from 0 to 1.
+        epochs: Epochs trained, summed over all trials.
+        extended: How many of these epochs have no recorded value.
+        completed: Number of trials that trained to their end.
+        stopped: Number of trials that were stopped early.
+        failed: Number of trials that failed.
+        best: The best value; None if there is none.
+        best_curve: Each improvement of the best value: seconds and value.
+        over: The limit that ended the study; None if all its trials ended.
     """
 
     seed: int
@@ -56,71 +57,85 @@ class Once:
     stopped: int
     failed: int
     best: float | None
-    grown: Sequence[tuple[float, float]]
+    best_curve: Sequence[tuple[float, float]]
     over: str | None
 
     @classmethod
-    def of(cls, played: Played, seed: int) -> "Once":
-        """What a played study came to."""
+    def of(cls, result: SimulationResult, seed: int) -> "SeedResult":
+        """The numbers of a simulated study.
+
+        Args:
+            result: The study's result.
+            seed: Its seed.
+        """
         return cls(
             seed=seed,
-            seconds=played.seconds,
-            worker_seconds=played.worker_seconds,
-            utilisation=played.utilisation,
-            epochs=played.epochs,
-            extended=played.extended,
-            completed=_ended(played.trials, "completed"),
-            stopped=_ended(played.trials, "stopped"),
-            failed=_ended(played.trials, "failed"),
-            best=played.best,
-            grown=played.grown,
-            over=played.over,
+            seconds=result.seconds,
+            worker_seconds=result.worker_seconds,
+            utilisation=result.utilisation,
+            epochs=result.epochs,
+            extended=result.extended,
+            completed=_ended(result.trials, "completed"),
+            stopped=_ended(result.trials, "stopped"),
+            failed=_ended(result.trials, "failed"),
+            best=result.best,
+            best_curve=result.best_curve,
+            over=result.end_reason,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """One scheduler and one searcher with so many workers, over several seeds.
+    """One scheduler and one searcher with a number of workers, over several seeds.
 
     Args:
         job: The job as it was simulated, with the first seed.
-        workers: How many trained at once.
-        times: What it came to with each seed.
+        workers: Number of workers.
+        results: The result of each seed.
     """
 
     job: TuneJob
     workers: int
-    times: Sequence[Once]
+    results: Sequence[SeedResult]
 
-    def span(self, of: Callable[[Once], float | None]) -> Span | None:
-        """A number's span over the seeds; None where no seed has it.
+    def span(self, of: Callable[[SeedResult], float | None]) -> Span | None:
+        """A number's span over the seeds; None if no seed has it.
 
         Args:
-            of: Gives the number.
+            of: Returns the number of a result; None if it has none.
         """
-        found = [number for once in self.times if (number := of(once)) is not None]
-        return Span(median(found), min(found), max(found)) if found else None
+        numbers = [number for result in self.results if (number := of(result)) is not None]
+        return Span(median(numbers), min(numbers), max(numbers)) if numbers else None
 
 
 def forecast(
-    jobs: Iterable[TuneJob], workers: Sequence[int], curves: Callable[[TuneJob], Curves], *, repeats: int
+    jobs: Iterable[TuneJob],
+    workers: Sequence[int],
+    curves: Callable[[TuneJob], Curves],
+    *,
+    repeats: int,
+    earlier: Sequence[EarlierTrials] = (),
 ) -> Iterator[Forecast]:
     """Simulate jobs with several numbers of workers, one after the other.
 
     Args:
-        jobs: The jobs: with one space, objective and seed their trials learn alike.
+        jobs: The jobs; trials of jobs with one space, objective and seed have the same curves.
         workers: Numbers of workers, each at least 1.
-        curves: What a job's trials learn.
-        repeats: How often each is simulated: with the job's seed, the next one, and so on.
+        curves: Returns the curves of a job.
+        repeats: Number of simulations of each: with the job's seed, the next one, and so on.
+        earlier: Trials of earlier studies from which the searchers learn.
     """
     for job in jobs:
         seeded: list[tuple[TuneJob, Curves]] = []
         for number in range(repeats):
-            one = job.replaced({"seed": job.seed + number})
-            seeded.append((one, curves(one)))
+            seeded_job = job.replaced({"seed": job.seed + number})
+            seeded.append((seeded_job, curves(seeded_job)))
         for count in workers:
-            times = [Once.of(play(one, learned, count), one.seed) for one, learned in seeded]
-            yield Forecast(job, count, times)
+            results = [
+                SeedResult.of(play(each, learned, count, earlier=earlier_studies(each, earlier)), each.seed)
+                for each, learned in seeded
+            ]
+            yield Forecast(job, count, results)
 
 
 def _ended(trials: Iterable[Trial], state: str) -> int:

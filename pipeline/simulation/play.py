@@ -1,33 +1,36 @@
-"""A study played over curves: workers that finish at moments of a clock that jumps from one to the next."""
+"""A study simulated over learning curves, with a clock that jumps from one report to the next."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from pipeline.course.course import Course
-from pipeline.course.decided import DecisionRow
-from pipeline.course.messages import REPORT_SECONDS, EpochRow, Report
-from pipeline.course.trial import Trial
+from pipeline.loop.decision_rows import DecisionRow
+from pipeline.loop.messages import EpochRow, ProgressReport
+from pipeline.loop.reporting import ReportInterval
+from pipeline.loop.standing import violation_in
+from pipeline.loop.study_loop import StudyLoop
+from pipeline.loop.trial import Trial
+from pipeline.searchers.earlier import EarlierStudy
 from pipeline.simulation.curves import Curve, Curves
 from pipeline.study import TuneJob
 
-__all__ = ["Played", "play"]
+__all__ = ["SimulationResult", "play"]
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """What a simulated study came to.
+class SimulationResult:
+    """The result of a simulated study.
 
     Args:
-        workers: How many workers there were.
-        seconds: When its last trial had ended.
-        busy: Seconds that workers held trials, all workers together.
-        epochs: Epochs trained over all trials.
-        extended: Of these, epochs of which nothing was recorded.
-        trials: Every trial as it ended, in the order of their draw.
-        grown: When the best value got better, and to what.
-        over: Which limit ended the study; None where all its trials did.
+        workers: Number of workers.
+        seconds: Seconds from the start to the end of the last trial.
+        busy: Seconds in which workers held trials, summed over all workers.
+        epochs: Epochs trained, summed over all trials.
+        extended: How many of these epochs have no recorded value.
+        trials: Every trial in its final state, in the order of the draw.
+        best_curve: Each improvement of the best value: seconds and value.
+        end_reason: The limit that ended the study; None if all its trials ended.
     """
 
     workers: int
@@ -36,53 +39,64 @@ class Played:
     epochs: int
     extended: int
     trials: tuple[Trial, ...]
-    grown: tuple[tuple[float, float], ...]
-    over: str | None
+    best_curve: tuple[tuple[float, float], ...]
+    end_reason: str | None
 
     @property
     def worker_seconds(self) -> float:
-        """What workers are paid for: each from the beginning to the end."""
+        """Seconds of all workers from the start to the end, idle time included."""
         return self.workers * self.seconds
 
     @property
     def utilisation(self) -> float:
-        """The share of that in which they held trials."""
+        """The share of the worker seconds in which workers held trials, from 0 to 1."""
         return self.busy / self.worker_seconds if self.seconds else 0.0
 
     @property
     def best(self) -> float | None:
-        """The best value; None where no trial has one."""
-        return self.grown[-1][1] if self.grown else None
+        """The best value; None if no trial has one."""
+        return self.best_curve[-1][1] if self.best_curve else None
 
 
-def play(job: TuneJob, curves: Curves, workers: int, decided: Callable[[DecisionRow], None] | None = None) -> Played:
-    """Play a study to its end.
+def play(
+    job: TuneJob,
+    curves: Curves,
+    workers: int,
+    on_decision: Callable[[DecisionRow], None] | None = None,
+    *,
+    earlier: Sequence[EarlierStudy] = (),
+) -> SimulationResult:
+    """Simulate a study to its end.
 
-    What a driver decides is decided here by the same code: who is drawn, stopped, promoted, and when the study is over.
-    A worker reports as a real one does: at milestones, at its end, and after two seconds of the clock.
+    The decisions come from the code that a driver uses: which trial is drawn, stopped or promoted, and when the study
+    ends. Workers report by the rule of real workers.
 
     Args:
         job: The study's job.
-        curves: What its trials learn.
-        workers: How many train at once, at least 1.
-        decided: Is told every decision, in order.
+        curves: The learning curves of its trials.
+        workers: Number of workers; at least 1.
+        on_decision: Receives every decision, in order.
+        earlier: What earlier studies have found.
+
+    Returns:
+        The simulated study's result.
     """
-    return _Play(job, curves, workers, decided or _forget).to_the_end()
+    return _Simulation(job, curves, workers, on_decision or _ignore, earlier).run()
 
 
-def _forget(row: DecisionRow) -> None:
-    """Nobody wants to know."""
+def _ignore(row: DecisionRow) -> None:
+    pass
 
 
 @dataclass(slots=True)
-class _Lane:
-    """What a trial has learned.
+class _Progress:
+    """A trial's position on its curve.
 
     Args:
-        curve: What it follows.
-        segment: For which segment that is.
-        before: Epochs its weights had been trained before that segment began.
-        levels: By its own epochs, where it was without noise.
+        curve: The curve that it follows.
+        segment: The segment to which the curve belongs.
+        before: The age of its weights, in epochs, at the start of that segment.
+        levels: Its values without noise, one for each of its own epochs.
     """
 
     curve: Curve
@@ -91,76 +105,92 @@ class _Lane:
     levels: list[float] = field(default_factory=list)
 
 
-class _Play:
-    def __init__(self, job: TuneJob, curves: Curves, workers: int, decided: Callable[[DecisionRow], None]) -> None:
+class _Simulation:
+    def __init__(
+        self,
+        job: TuneJob,
+        curves: Curves,
+        workers: int,
+        on_decision: Callable[[DecisionRow], None],
+        earlier: Sequence[EarlierStudy],
+    ) -> None:
         self._job, self._curves, self._workers = job, curves, workers
-        self._course = Course(job, decided, lambda: self._now)
+        self._loop = StudyLoop(job, on_decision, lambda: self._now, earlier=earlier)
         self._now = self._busy = 0.0
-        self._lanes: dict[str, _Lane] = {}
-        self._at_work: list[tuple[float, int, Trial, Report]] = []
-        self._turn = count()
+        self._progress: dict[str, _Progress] = {}
+        self._idle = list(range(workers))
+        self._without_report = set(self._idle)
+        self._pending: list[tuple[float, int, int, Trial, ProgressReport]] = []
+        self._order = count()
         self._extended = 0
-        self._grown: list[tuple[float, float]] = []
+        self._best_curve: list[tuple[float, float]] = []
 
-    def to_the_end(self) -> Played:
-        course = self._course
+    def run(self) -> SimulationResult:
+        loop = self._loop
         while True:
-            while len(self._at_work) < self._workers and (trial := course.next()) is not None:
-                self._work(trial, begins=True)
-            if not self._at_work:
+            while self._idle and (trial := loop.next()) is not None:
+                self._train(self._idle.pop(), trial, starts=True)
+            if not self._pending:
                 break
-            self._now, _, trial, report = heapq.heappop(self._at_work)
-            course.hear(trial, report)
-            verdict = course.judge(trial, report)
-            self._note_best()
+            self._now, _, worker, trial, report = heapq.heappop(self._pending)
+            loop.on_report(trial, report)
+            verdict = loop.judge(trial, report)
+            self._record_best()
             if verdict == "continue":
-                self._work(trial, begins=False)
-        return Played(
+                self._train(worker, trial, starts=False)
+            else:
+                self._idle.append(worker)
+        return SimulationResult(
             workers=self._workers,
             seconds=self._now,
             busy=self._busy,
-            epochs=course.total_epochs,
+            epochs=loop.total_epochs,
             extended=self._extended,
-            trials=tuple(course.trials.values()),
-            grown=tuple(self._grown),
-            over=course.over,
+            trials=tuple(loop.trials.values()),
+            best_curve=tuple(self._best_curve),
+            end_reason=loop.end_reason,
         )
 
-    def _work(self, trial: Trial, *, begins: bool) -> None:
-        """Let a worker train a trial until it has something to report, which it then does at its moment."""
-        lane = self._lane(trial)
-        curve, budget, objective = lane.curve, self._job.budget, self._job.objective
-        milestone = self._job.scheduler.next_milestone(trial.epoch, budget.epochs)
+    def _train(self, worker: int, trial: Trial, *, starts: bool) -> None:
+        """Train a trial up to the worker's next report, and schedule that report."""
+        progress = self._progress_of(trial)
+        curve = progress.curve
+        first = worker in self._without_report
+        interval = ReportInterval(self._job, trial.epoch, first=first, workers=self._workers)
+        self._without_report.discard(worker)
         epoch, rows, seconds = trial.epoch, [], 0.0
         failure, last = None, False
         while True:
-            at = lane.before + epoch - trial.segment_start
-            if at >= len(curve.values):
+            index = progress.before + epoch - trial.segment_start
+            if index >= len(curve.values):
                 failure = curve.failure
                 break
             epoch += 1
-            value = curve.values[at]
-            seconds += curve.seconds[at]
-            self._extended += at >= curve.known
-            lane.levels.append(curve.levels[at])
-            rows.append(self._row(trial, epoch, at + 1, value, curve.seconds[at]))
-            reached = budget.target is not None and objective.reaches(value, budget.target)
-            last = epoch >= budget.epochs or reached or (curve.ended and at + 1 == len(curve.values))
-            told = epoch >= milestone or seconds >= REPORT_SECONDS or budget.total_epochs is not None
-            if last or told:
+            value = curve.values[index]
+            seconds += curve.seconds[index]
+            self._extended += index >= curve.known
+            progress.levels.append(curve.levels[index])
+            others = {metric: values[index] for metric, values in curve.others.items()}
+            rows.append(self._row(trial, epoch, index + 1, value, others, curve.seconds[index]))
+            ended = curve.ended and index + 1 == len(curve.values)
+            outcome = interval.after(epoch, self._reached(rows[-1], value), seconds=seconds, ended=ended)
+            if outcome.due:
+                last = outcome.last
                 break
-        report = Report(tuple(rows), epoch, last=last, failure=failure)
-        seconds += curve.start if begins else 0.0
+        report = ProgressReport(tuple(rows), epoch, last=last, failure=failure)
+        seconds += curve.start if starts else 0.0
         self._busy += seconds
-        heapq.heappush(self._at_work, (self._now + seconds, next(self._turn), trial, report))
+        heapq.heappush(self._pending, (self._now + seconds, next(self._order), worker, trial, report))
 
-    def _row(self, trial: Trial, epoch: int, model_epoch: int, value: float, seconds: float) -> EpochRow:
+    def _row(
+        self, trial: Trial, epoch: int, model_epoch: int, value: float, others: Mapping[str, float], seconds: float
+    ) -> EpochRow:
         return EpochRow(
             attempt=trial.attempt,
             segment=trial.segment,
             epoch=epoch,
             model_epoch=model_epoch,
-            metrics={self._job.objective.metric: value},
+            metrics={self._job.objective.metric: value, **others},
             learning_rate=None,
             seconds_build=0.0,
             seconds_train=seconds,
@@ -171,24 +201,30 @@ class _Play:
             node="",
         )
 
-    def _lane(self, trial: Trial) -> _Lane:
-        """Where a trial is; with another's weights it goes on where its new config would have come as far."""
-        lane = self._lanes.get(trial.trial_id)
-        if lane is not None and lane.segment == trial.segment:
-            return lane
+    def _reached(self, row: EpochRow, value: float) -> float | None:
+        """The value with which an epoch may reach the target: none beyond the bounds."""
+        return None if violation_in(row, self._job.objectives) else value
+
+    def _progress_of(self, trial: Trial) -> _Progress:
+        """A trial's position; after an exploit, the epoch at which the new config reaches the parent's level."""
+        progress = self._progress.get(trial.trial_id)
+        if progress is not None and progress.segment == trial.segment:
+            return progress
         curve = self._curves.curve(int(trial.trial_id), trial.segment, trial.config)
-        if lane is None:
-            lane = self._lanes[trial.trial_id] = _Lane(curve, trial.segment)
-            return lane
+        if progress is None:
+            progress = self._progress[trial.trial_id] = _Progress(curve, trial.segment)
+            return progress
         assert trial.parent_trial is not None
         assert trial.parent_epoch is not None
-        level = self._lanes[trial.parent_trial].levels[trial.parent_epoch - 1]
-        reaches = self._job.objective.reaches
-        age = next((at for at, one in enumerate(curve.levels, 1) if reaches(one, level)), self._job.budget.epochs)
-        lane.curve, lane.segment, lane.before = curve, trial.segment, min(age, self._job.budget.epochs)
-        return lane
+        parent_level = self._progress[trial.parent_trial].levels[trial.parent_epoch - 1]
+        reaches, epochs = self._job.objective.reaches, self._job.budget.epochs
+        age = next((epoch for epoch, level in enumerate(curve.levels, 1) if reaches(level, parent_level)), epochs)
+        progress.curve, progress.segment, progress.before = curve, trial.segment, min(age, epochs)
+        return progress
 
-    def _note_best(self) -> None:
-        best = self._course.best
-        if best is not None and best.best is not None and (not self._grown or self._grown[-1][1] != best.best):
-            self._grown.append((self._now, best.best))
+    def _record_best(self) -> None:
+        best = self._loop.best
+        if best is None or best.best is None:
+            return
+        if not self._best_curve or self._best_curve[-1][1] != best.best:
+            self._best_curve.append((self._now, best.best))

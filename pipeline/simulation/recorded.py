@@ -1,20 +1,23 @@
-"""Learning curves that a study has recorded, as its tables have them."""
+"""Learning curves that a study has recorded in its tables."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import DataError, UsageError
-from pipeline.results.load import Results, configs_of
-from pipeline.results.summary import counted
+from pipeline.results.analysis.pace import epoch_seconds
+from pipeline.results.tables.configs import configs_of
+from pipeline.results.tables.front import objective_column
+from pipeline.results.tables.load import Results
 from pipeline.simulation.curves import Curve, Curves
 from pipeline.simulation.encoding import Encoding
 from pipeline.space import Config, fits
 from pipeline.storage.schema import metric_column
 from pipeline.study import TuneJob
+from pipeline.wording import counted
 
 __all__ = ["Recorded"]
 
@@ -23,31 +26,33 @@ _SECONDS = ["seconds_train", "seconds_evaluate", "seconds_checkpoint"]
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What is known of one recorded trial: its first segment, up to its first value that is not finite."""
+    """A recorded trial: its first segment, up to the first value that is not finite."""
 
     number: int
     config: Config
     values: list[float]
     seconds: list[float]
     start: float
+    pace: float
     failure: str | None
     ended: bool = False
+    others: Mapping[str, list[float]] = field(default_factory=dict)
 
 
 class Recorded(Curves):
-    """A drawn config learns as the recorded one that is nearest to it, which is itself where it was recorded.
+    """Curves of recorded trials: each config has the curve of the nearest recorded config.
 
-    A curve that ends before it is needed, since its trial was stopped early, is extended: each further epoch gains
-    what recorded trials gained there in the median, and never more than brings it to the best value recorded. Those
-    that trained on were the better ones, so extended curves are rather too good. Who failed or ended by itself does so
-    again. Of trials that took over others' weights only what came before is used.
+    A curve that is too short, because its trial was stopped early, is extended: each further epoch gains the median
+    gain of recorded trials at that epoch, but never beyond the best value recorded. Trials that trained longer were the
+    better ones, so extended curves are rather too good. Trials that failed or ended by themselves do so again. Of
+    trials that took over the weights of others, only the epochs before are used.
 
     Args:
         results: The study.
-        job: What is simulated.
-        seconds_per_epoch: How long each epoch takes; as recorded unless given.
-        seconds_per_start: What a worker needs each time that it begins or goes on with a trial; as recorded unless
-            given.
+        job: The job to simulate.
+        seconds_per_epoch: Duration of each epoch; None for the recorded durations.
+        seconds_per_start: Seconds that a worker needs each time that it starts or continues a trial; None for the
+            recorded durations.
 
     Raises:
         UsageError: The job's scheduler needs more than curves.
@@ -59,8 +64,8 @@ class Recorded(Curves):
     ) -> None:
         if job.scheduler.exploits:
             raise UsageError(
-                f"Recorded curves do not say how a trial goes on with another's weights, as {job.scheduler.kind} has "
-                "it. Simulate it with --curves synthetic, or take another --scheduler."
+                f"Recorded curves do not show how a trial continues with another's weights, as {job.scheduler.kind} "
+                "needs. Simulate it with --curves synthetic, or choose another --scheduler."
             )
         self._name, self._epochs = results.name, job.budget.epochs
         column = metric_column(job.objective.metric)
@@ -70,49 +75,52 @@ class Recorded(Curves):
                 f"{job.name!r}; its own is {results.objective.metric!r}. Simulate a job of the same objective."
             )
         self._encoding = Encoding(job.space)
-        recorded = _records(results, column)
-        fitting = [one for one in recorded if fits(job.space, one.config) and (one.values or one.failure)]
-        if not any(one.values for one in fitting):
+        columns = {one.metric: objective_column(one.metric, results) for one in job.objectives[1:]}
+        recorded = _records(
+            results, column, {metric: name for metric, name in columns.items() if name in results.epochs}
+        )
+        usable = [record for record in recorded if fits(job.space, record.config) and (record.values or record.failure)]
+        if not any(record.values for record in usable):
             raise DataError(
                 f"None of the {len(recorded)} trials of the study {results.name!r} has a curve and a config of the "
-                f"space of job {job.name!r}. Simulate the job it was run with, or take --curves synthetic."
+                f"space of job {job.name!r}. Simulate the study's own job, or use --curves synthetic."
             )
-        self._records, self._left_out = fitting, len(recorded) - len(fitting)
-        self._given, self._start = seconds_per_epoch, seconds_per_start
-        self._numbers = np.array([one.number for one in fitting])
-        self._rows = np.array([self._encoding.row(one.config) for one in fitting]).reshape(len(fitting), -1)
-        self._gains = _gains([one.values for one in fitting], self._epochs)
+        self._records, self._unused = usable, len(recorded) - len(usable)
+        self._seconds_per_epoch, self._seconds_per_start = seconds_per_epoch, seconds_per_start
+        self._numbers = np.array([record.number for record in usable])
+        self._rows = np.array([self._encoding.row(record.config) for record in usable]).reshape(len(usable), -1)
+        self._gains = _gains([record.values for record in usable], self._epochs)
         best = max if job.objective.mode == "max" else min
-        self._best, self._better = best(value for one in fitting for value in one.values), best
-        self._made: dict[int, Curve] = {}
+        self._best, self._better = best(value for record in usable for value in record.values), best
+        self._curves: dict[int, Curve] = {}
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
-        """The curve of the nearest recorded config; of several of the same distance the one of that number, if any."""
+        """The curve of the nearest recorded config; of several, that of the same trial number if there is one."""
         distances = self._encoding.distances(self._encoding.row(config), self._rows)
-        near = np.flatnonzero(distances == distances.min())
-        same = near[self._numbers[near] == index]
-        place = int(same[0] if len(same) else near[index % len(near)])
-        if place not in self._made:
-            self._made[place] = self._extended(self._records[place])
-        return self._made[place]
+        nearest = np.flatnonzero(distances == distances.min())
+        same = nearest[self._numbers[nearest] == index]
+        chosen = int(same[0] if len(same) else nearest[index % len(nearest)])
+        if chosen not in self._curves:
+            self._curves[chosen] = self._extended(self._records[chosen])
+        return self._curves[chosen]
 
     def described(self) -> Mapping[str, Any]:
-        """The study, how many of its trials are used, and how long their epochs take."""
-        epochs = [len(one.values) for one in self._records]
+        """The study, how many of its trials are used, and the duration of their epochs."""
+        epochs = [len(record.values) for record in self._records]
         count = counted(len(self._records), "recorded trial")
-        whole = sum(length >= self._epochs for length in epochs)
+        complete = sum(length >= self._epochs for length in epochs)
         note = (
-            f"Curves are those of {count} of {self._name!r}, {whole} of them as long as a trial may train; each config "
-            "learns as the nearest recorded one, and shorter curves are extended by the median gain of the others."
+            f"Curves are those of {count} of {self._name!r}, {complete} of them as long as a trial may train; each "
+            "config learns as the nearest recorded one. Shorter curves are extended by the median gain of the others."
         )
-        if self._left_out:
-            note += f" {counted(self._left_out, 'trial')} of other spaces, or without a value, not used."
+        if self._unused:
+            note += f" {counted(self._unused, 'trial')} of other spaces, or without a value, not used."
         return {
             "source": self._name,
             "recorded_trials": len(self._records),
-            "whole_trials": whole,
-            "seconds_per_epoch": self._given,
-            "seconds_per_start": self._start,
+            "whole_trials": complete,
+            "seconds_per_epoch": self._seconds_per_epoch,
+            "seconds_per_start": self._seconds_per_start,
             "note": note,
         }
 
@@ -122,45 +130,58 @@ class Recorded(Curves):
         if record.failure is None and not record.ended:
             for epoch in range(known, self._epochs):
                 gained = values[-1] + self._gains[epoch - 1]
-                # Beyond the best of all nothing is known; where it stands already, it stays.
+                # No value beyond the best recorded one is extrapolated.
                 values.append(gained if self._better(gained, self._best) == self._best else self._best)
-            seconds += [float(np.mean(record.seconds))] * (len(values) - known)
-        if self._given is not None:
-            seconds = [self._given] * len(values)
-        start = record.start if self._start is None else self._start
-        return Curve(values, seconds, start, values, known, record.failure, record.ended)
+            # Without a steady epoch in the study, the durations of the recorded ones are the best estimate.
+            pace = record.pace if np.isfinite(record.pace) else float(np.mean(record.seconds))
+            seconds += [pace] * (len(values) - known)
+        if self._seconds_per_epoch is not None:
+            seconds = [self._seconds_per_epoch] * len(values)
+        start = record.start if self._seconds_per_start is None else self._seconds_per_start
+        # What a trial costs hardly changes; that of the last epoch is the best estimate.
+        others = {
+            metric: [*found, *found[-1:] * (len(values) - known)] for metric, found in record.others.items() if found
+        }
+        return Curve(values, seconds, start, values, known, record.failure, record.ended, others)
 
 
-def _records(results: Results, column: str) -> list[_Record]:
+def _records(results: Results, column: str, columns: Mapping[str, str]) -> list[_Record]:
     first = results.epochs[results.epochs["segment"] == 1]
     ids = first["trial_id"].to_numpy()
-    # Rows come in order of trial and epoch; a group for each trial takes pandas a hundred times as long.
-    begins = np.flatnonzero(ids != np.roll(ids, 1)) if len(set(ids)) > 1 else np.arange(min(len(ids), 1))
-    values = np.split(first[column].to_numpy(np.float64), begins[1:])
-    seconds = np.split(first[_SECONDS].fillna(0.0).to_numpy(np.float64).sum(axis=1), begins[1:])
-    starts = first["seconds_build"].fillna(0.0).to_numpy(np.float64)[begins]
-    where = {str(trial_id): at for at, trial_id in enumerate(ids[begins])}
-    configs = configs_of(first.iloc[begins], results.space)
+    # Rows are sorted by trial and epoch; pandas' groupby takes a hundred times as long.
+    first_rows = np.flatnonzero(ids != np.roll(ids, 1)) if len(set(ids)) > 1 else np.arange(min(len(ids), 1))
+    values = np.split(first[column].to_numpy(np.float64), first_rows[1:])
+    others = {
+        metric: np.split(first[name].to_numpy(np.float64, na_value=np.nan), first_rows[1:])
+        for metric, name in columns.items()
+    }
+    seconds = np.split(first[_SECONDS].fillna(0.0).to_numpy(np.float64).sum(axis=1), first_rows[1:])
+    starts = first["seconds_build"].fillna(0.0).to_numpy(np.float64)[first_rows]
+    groups = {str(trial_id): index for index, trial_id in enumerate(ids[first_rows])}
+    configs = configs_of(first.iloc[first_rows], results.space)
     records = []
     trials: Any = results.trials.to_dict("records")
-    for trial, drawn in zip(trials, configs_of(results.trials, results.space), strict=True):
-        number, at = int(trial["trial_id"]), where.get(trial["trial_id"])
-        if at is None:
-            records.append(_Record(number, drawn, [], [], 0.0, _failure(trial)))
+    paces = epoch_seconds(results.epochs, results.trials["trial_id"]).tolist()
+    for trial, drawn, pace in zip(trials, configs_of(results.trials, results.space), paces, strict=True):
+        number, group = int(trial["trial_id"]), groups.get(trial["trial_id"])
+        if group is None:
+            records.append(_Record(number, drawn, [], [], 0.0, pace, _failure(trial)))
             continue
-        broken = np.flatnonzero(~np.isfinite(values[at]))
-        count = int(broken[0]) if len(broken) else len(values[at])
-        # A trial with further segments ended under another config.
-        whole = len(values[at]) == trial["epochs"]
+        invalid = np.flatnonzero(~np.isfinite(values[group]))
+        count = int(invalid[0]) if len(invalid) else len(values[group])
+        # A trial with several segments ended under another config.
+        complete = len(values[group]) == trial["epochs"]
         records.append(
             _Record(
                 number,
-                configs[at],
-                values[at][:count].tolist(),
-                seconds[at][:count].tolist(),
-                float(starts[at]),
-                _failure(trial) if whole else None,
-                whole and _ended_by_itself(trial, results),
+                configs[group],
+                values[group][:count].tolist(),
+                seconds[group][:count].tolist(),
+                float(starts[group]),
+                pace,
+                _failure(trial) if complete else None,
+                complete and _ended_by_itself(trial, results),
+                {metric: found[group][:count].tolist() for metric, found in others.items()},
             )
         )
     return records
@@ -174,14 +195,14 @@ def _failure(trial: Mapping[str, Any]) -> str | None:
 
 
 def _ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
-    """Whether a callback or the function ended a trial, rather than its maximum or the study's target."""
+    """Whether a trial was ended by a callback or its function, and not by its maximum or the study's target."""
     budget = results.job["budget"]
     reached = budget["target"] is not None and results.objective.reaches(trial["objective"], budget["target"])
     return bool(trial["state"] == "completed" and trial["epochs"] < budget["epochs"] and not reached)
 
 
 def _gains(curves: list[list[float]], epochs: int) -> npt.NDArray[np.float64]:
-    """What curves gain in the median from each epoch to the next; nothing where none goes so far."""
+    """The median gain of curves from each epoch to the next; 0 if no curve is that long."""
     gains = np.zeros(epochs)
     for epoch in range(1, epochs):
         steps = [values[epoch] - values[epoch - 1] for values in curves if len(values) > epoch]

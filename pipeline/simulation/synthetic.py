@@ -1,4 +1,4 @@
-"""Learning curves by a formula: configs that matter differently, power laws that cross, noise, late bloomers."""
+"""Synthetic learning curves: configs that matter differently, power laws that cross, noise, late bloomers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,32 +13,32 @@ from pipeline.study import TuneJob
 __all__ = ["Synthetic"]
 
 _STREAM = 11
-"""Keeps curves apart from the study's own draws, which come from the same seed."""
+"""Separates the random numbers of curves from those of the study's draws, which have the same seed."""
 
 _BEFORE = 0.9
-"""The loss of a model that has learned nothing, as the error rate among ten classes."""
+"""The loss of an untrained model: the error rate with ten classes."""
 _BEST, _SPREAD = 0.02, 0.6
-"""The loss that the best config tends to, and how much more the worst does."""
+"""The final loss of the best config, and how much higher that of the worst is."""
 _CHANCE, _NOISE = 0.03, 0.005
-"""Deviations of that loss between trials alike, and of each epoch's."""
+"""Standard deviations of the final loss between trials of one config, and of the loss of each epoch."""
 _LATE = 0.1
 """The share of late bloomers."""
 
 
 class Synthetic(Curves):
-    """Curves of a landscape that the seed makes up.
+    """Learning curves of a landscape that the seed determines.
 
-    A config's final loss grows with the squared distance of each parameter from a best place; few parameters matter
-    much, as is usual (Bergstra and Bengio 2012). From epoch to epoch the loss follows a power law, the family that fits
-    learning curves best on the whole (Viering and Loog 2023; Domhan et al. 2015 call it pow3): it tends to
-    the final loss as (1 + epoch / τ)^−c, with a speed of the trial's own, so that curves cross; each epoch has noise.
-    One trial in ten is a late bloomer: it learns nothing for a while, and then more than others.
+    A config's final loss grows with the squared distance of each parameter from its best value; a few parameters matter
+    much, as is usual (Bergstra and Bengio 2012). Over the epochs the loss follows a power law, the family that fits
+    learning curves best overall (Viering and Loog 2023; Domhan et al. 2015 call it pow3): it approaches the final loss
+    as (1 + epoch / τ)^−c, at a speed that differs between trials, so curves cross; each epoch has noise. One trial in
+    ten is a late bloomer: it learns nothing for a while, and then more than others. Each further objective is a cost
+    of the config with a best config of its own, known from the first epoch.
 
     Args:
-        job: The study's job: its space, its seed, a trial's maximum, and whether more or less is better. To be made
-            small is the loss, to be made large 1 − loss.
-        seconds_per_epoch: How long an epoch takes on average; trials differ by a quarter.
-        seconds_per_start: What a worker needs each time that it begins or goes on with a trial.
+        job: The study's job. For the mode `min` values are the loss, for `max` they are 1 − loss.
+        seconds_per_epoch: Mean duration of an epoch; trials differ by a quarter.
+        seconds_per_start: Seconds that a worker needs each time that it starts or continues a trial.
     """
 
     def __init__(self, job: TuneJob, *, seconds_per_epoch: float, seconds_per_start: float) -> None:
@@ -46,22 +46,26 @@ class Synthetic(Curves):
         self._seconds, self._start = seconds_per_epoch, seconds_per_start
         self._encoding = Encoding(job.space)
         rng = np.random.default_rng([self._seed, _STREAM])
-        places = self._encoding.places
-        self._weights = rng.gamma(0.5, size=len(places)) + 1e-3
-        self._best = rng.uniform(0.15, 0.85, len(places))
-        # Listed values have no order that matters: each gets a place of its own.
+        parameters = self._encoding.parameters
+        self._weights = rng.gamma(0.5, size=len(parameters)) + 1e-3
+        self._best = rng.uniform(0.15, 0.85, len(parameters))
+        self._others = {
+            one.metric: (one.mode, _elsewhere(self._best, np.random.default_rng([self._seed, _STREAM, place])))
+            for place, one in enumerate(job.objectives[1:])
+        }
+        # The order of listed values has no meaning: each gets a random distance.
         self._listed = {
-            at: rng.permutation(len(place.domain.values)) / max(len(place.domain.values) - 1, 1)
-            for at, place in enumerate(places)
-            if self._encoding.listed[at]
+            index: rng.permutation(len(parameter.domain.values)) / max(len(parameter.domain.values) - 1, 1)
+            for index, parameter in enumerate(parameters)
+            if self._encoding.listed[index]
         }
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
-        """The curve of a config, from (seed, index, segment)."""
+        """The curve of a config, determined by (seed, index, segment)."""
         rng = np.random.default_rng([self._seed, index, segment, _STREAM])
-        # Weights that were taken over may be as old as a trial gets, and are trained on from there.
+        # Weights that were taken over may have a trial's maximum age already, and train further.
         count = self._epochs if segment == 1 else 2 * self._epochs
-        final = _BEST + _SPREAD * self._badness(config) + _CHANCE * rng.standard_normal()
+        final = _BEST + _SPREAD * self._distance_from(self._best, config) + _CHANCE * rng.standard_normal()
         half, power = self._epochs / 10 * rng.lognormal(0, 1.0), rng.uniform(0.8, 1.8)
         pace = rng.lognormal(-0.03, 0.25)
         waits, noise = 0.0, _NOISE * rng.standard_normal(count)
@@ -74,10 +78,11 @@ class Synthetic(Curves):
         seen = np.maximum(loss + noise, 0.0)
         values, levels = (1 - seen, 1 - loss) if self._mode == "max" else (seen, loss)
         seconds = [float(self._seconds * pace)] * count
-        return Curve(values.tolist(), seconds, self._start, levels.tolist(), count)
+        others = {metric: [self._cost(config, mode, best)] * count for metric, (mode, best) in self._others.items()}
+        return Curve(values.tolist(), seconds, self._start, levels.tolist(), count, others=others)
 
     def described(self) -> Mapping[str, Any]:
-        """The family, and what an epoch takes."""
+        """The family of the curves, and the duration of an epoch."""
         note = (
             "Curves are synthetic: power laws with noise, one trial in ten a late bloomer. They compare schedulers, "
             "searchers and numbers of workers; the values are not your model's."
@@ -89,15 +94,25 @@ class Synthetic(Curves):
             "note": note,
         }
 
-    def _badness(self, config: Config) -> float:
-        """How far a config is from the best one, from 0 to 1."""
+    def _cost(self, config: Config, mode: str, best: np.ndarray) -> float:
+        loss = _BEST + _SPREAD * self._distance_from(best, config)
+        return 1 - loss if mode == "max" else loss
+
+    def _distance_from(self, best: np.ndarray, config: Config) -> float:
+        """The distance of a config from the best one, from 0 to 1."""
         row = self._encoding.row(config)
-        there = ~np.isnan(row)
-        if not there.any():
+        present = ~np.isnan(row)
+        if not present.any():
             return 0.5
-        reach = np.maximum(self._best, 1 - self._best)
-        apart = ((row - self._best) / reach) ** 2
-        for at, worth in self._listed.items():
-            if there[at]:
-                apart[at] = worth[min(int(row[at] * len(worth)), len(worth) - 1)]
-        return float(np.sum(self._weights[there] * apart[there]) / np.sum(self._weights[there]))
+        reach = np.maximum(best, 1 - best)
+        distances = ((row - best) / reach) ** 2
+        for index, of_value in self._listed.items():
+            if present[index]:
+                distances[index] = of_value[min(int(row[index] * len(of_value)), len(of_value) - 1)]
+        return float(np.sum(self._weights[present] * distances[present]) / np.sum(self._weights[present]))
+
+
+def _elsewhere(best: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Another config that is best: at least a quarter of each range away."""
+    moved = best + rng.uniform(0.25, 0.5, len(best)) * np.where(best > 0.5, -1, 1)
+    return np.clip(moved, 0.0, 1.0)

@@ -1,58 +1,63 @@
-"""Forecasts as a person and as a program read them."""
+"""Forecasts for people and for programs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from pipeline.legible import legible
-from pipeline.results.numbers import format_number
-from pipeline.results.summary import duration
+from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.sanitize import sanitize
 from pipeline.simulation.forecast import Forecast, Span
+from pipeline.wording import duration, format_number
 
 __all__ = ["forecast_object", "forecast_view"]
 
-_WORDS = ("scheduler", "search")
-"""Columns that hold no numbers."""
+_TEXT_COLUMNS = ("scheduler", "search")
+"""Columns without numbers."""
 
-_NOT_THERE = (
-    "The time leaves out how long Ray and workers take to start, lost workers, and workers that slow each other down."
-)
+_EXTRA_COLUMNS = ("in use", "worker time", "epochs", "completed", "found after")
+"""Columns that are left out on a narrow terminal."""
+
+_LEFT_OUT = "The time excludes the start of Ray and of workers, lost workers, and workers that slow each other down."
 
 
 def forecast_view(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None) -> RenderableType:
-    """Forecasts for a terminal: a row for each, and what to bear in mind.
+    """Forecasts for a terminal: a row for each, and notes on their meaning.
 
     Args:
         forecasts: The forecasts; at least one.
-        about: Where their curves come from.
-        price: What a worker costs for an hour; None where that is not known.
+        about: The source of their curves.
+        price: The price of a worker for one hour; None if unknown.
     """
     job = forecasts[0].job
-    columns = [*_WORDS, "workers", "time", "in use", "worker time"]
+    columns = [*_TEXT_COLUMNS, "workers", "time", "in use", "worker time"]
     columns += ["cost"] if price is not None else []
     columns += ["epochs", "completed", f"best {job.objective.metric}", "found after"]
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(Text(legible(column)), justify="left" if column in _WORDS else "right")
-    for one in forecasts:
-        table.add_row(*(Text(legible(cell)) for cell in _row(one, price)))
-    repeats = len(forecasts[0].times)
+    table = FittedTable(
+        [
+            Column(name, right=name not in _TEXT_COLUMNS, keep="extra" if name in _EXTRA_COLUMNS else "whole")
+            for name in columns
+        ],
+        more="a wider terminal or --json shows them",
+    )
+    for forecast in forecasts:
+        table.add_row(*_row(forecast, price))
+    repeats = len(forecasts[0].results)
     notes = [str(about["note"])]
     if repeats > 1:
         notes.append(
-            f"Each number is the median of {repeats} seeds; in brackets the least and the greatest best value."
+            f"Each number is the median of {repeats} seeds; in brackets the lowest and the highest best value."
         )
-    trained = sum(once.epochs for one in forecasts for once in one.times)
-    extended = sum(once.extended for one in forecasts for once in one.times)
+    results = [result for forecast in forecasts for result in forecast.results]
+    trained = sum(result.epochs for result in results)
+    extended = sum(result.extended for result in results)
     if extended:
-        notes.append(f"{extended / trained:.0%} of the epochs were never recorded: they are extended.")
-    over = dict.fromkeys(once.over for one in forecasts for once in one.times if once.over)
-    notes += [*list(over)[:3], _NOT_THERE]
-    return Group(table, Text(legible("\n" + "\n".join(notes)), style="dim"))
+        notes.append(f"{extended / trained:.0%} of the epochs were not recorded; their values are extended.")
+    over = dict.fromkeys(result.over for result in results if result.over)
+    notes += [*list(over)[:3], _LEFT_OUT]
+    return Group(table, Text(sanitize("\n" + "\n".join(notes)), style="dim"))
 
 
 def forecast_object(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None) -> dict[str, Any]:
@@ -60,52 +65,52 @@ def forecast_object(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, 
 
     Args:
         forecasts: The forecasts; at least one.
-        about: Where their curves come from.
-        price: What a worker costs for an hour; None where that is not known.
+        about: The source of their curves.
+        price: The price of a worker for one hour; None if unknown.
     """
     job = forecasts[0].job
     return {
         "job": job.name,
-        "objective": asdict(job.objective),
+        "objective": {"metric": job.objective.metric, "mode": job.objective.mode},
         "trials": job.budget.trials,
         "epochs": job.budget.epochs,
         "curves": dict(about),
         "price": price,
         "forecasts": [
             {
-                "scheduler": one.job.scheduler.kind,
-                "searcher": one.job.searcher.kind,
-                "workers": one.workers,
-                "seconds": _span(one.span(lambda once: once.seconds)),
-                "worker_seconds": _span(one.span(lambda once: once.worker_seconds)),
-                "cost": _span(_cost(one, price)),
-                "best": _span(one.span(lambda once: once.best)),
-                "seeds": [asdict(once) for once in one.times],
+                "scheduler": forecast.job.scheduler.kind,
+                "searcher": forecast.job.searcher.kind,
+                "workers": forecast.workers,
+                "seconds": _span(forecast.span(lambda result: result.seconds)),
+                "worker_seconds": _span(forecast.span(lambda result: result.worker_seconds)),
+                "cost": _span(_cost(forecast, price)),
+                "best": _span(forecast.span(lambda result: result.best)),
+                "seeds": [asdict(result) for result in forecast.results],
             }
-            for one in forecasts
+            for forecast in forecasts
         ],
     }
 
 
-def _row(one: Forecast, price: float | None) -> list[str]:
-    cells = [one.job.scheduler.kind, one.job.searcher.kind, str(one.workers)]
-    cells.append(_told(one.span(lambda once: once.seconds), duration))
-    cells.append(_told(one.span(lambda once: once.utilisation), "{:.0%}".format))
-    cells.append(_told(one.span(lambda once: once.worker_seconds), duration))
+def _row(forecast: Forecast, price: float | None) -> list[str]:
+    cells = [forecast.job.scheduler.kind, forecast.job.searcher.kind, str(forecast.workers)]
+    cells.append(_cell(forecast.span(lambda result: result.seconds), duration))
+    cells.append(_cell(forecast.span(lambda result: result.utilisation), "{:.0%}".format))
+    cells.append(_cell(forecast.span(lambda result: result.worker_seconds), duration))
     if price is not None:
-        cells.append(_told(_cost(one, price), "{:,.2f}".format))
-    cells.append(_told(one.span(lambda once: once.epochs), "{:,.0f}".format))
-    cells.append(_told(one.span(lambda once: once.completed), "{:,.0f}".format))
-    cells.append(_told(one.span(lambda once: once.best), format_number, spread=True))
-    cells.append(_told(one.span(lambda once: once.grown[-1][0] if once.grown else None), duration))
+        cells.append(_cell(_cost(forecast, price), "{:,.2f}".format))
+    cells.append(_cell(forecast.span(lambda result: result.epochs), "{:,.0f}".format))
+    cells.append(_cell(forecast.span(lambda result: result.completed), "{:,.0f}".format))
+    cells.append(_cell(forecast.span(lambda result: result.best), format_number, spread=True))
+    cells.append(_cell(forecast.span(lambda result: result.best_curve[-1][0] if result.best_curve else None), duration))
     return cells
 
 
-def _cost(one: Forecast, price: float | None) -> Span | None:
-    return None if price is None else one.span(lambda once: once.worker_seconds / 3600 * price)
+def _cost(forecast: Forecast, price: float | None) -> Span | None:
+    return None if price is None else forecast.span(lambda result: result.worker_seconds / 3600 * price)
 
 
-def _told(span: Span | None, form: Any, *, spread: bool = False) -> str:
+def _cell(span: Span | None, form: Any, *, spread: bool = False) -> str:
     if span is None:
         return "–"
     low, middle, high = (form(value) for value in (span.low, span.middle, span.high))

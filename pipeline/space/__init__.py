@@ -1,34 +1,54 @@
-"""The search space: what is drawn, from where."""
+"""The search space: parameters with their domains, and configs drawn from them."""
 
+from pipeline.space.base import CountableDomain, Domain
 from pipeline.space.choices import Choice, Grid
-from pipeline.space.domains import DOMAINS, Domain, Space, Switch
-from pipeline.space.numeric import IntUniform, LogUniform, Normal, QUniform, Uniform
-from pipeline.space.space import combination, combinations, compose, draw, number_of, perturb
-from pipeline.space.values import Config, Scalar
-from pipeline.space.walk import Place, conflicts, fits, flat, walk
+from pipeline.space.continuous import LogUniform, Normal, Uniform
+from pipeline.space.domains import DOMAINS, AnyDomain, Space, Switch
+from pipeline.space.space import combination, combinations, compose, draw, endless, number_of, perturb
+from pipeline.space.stepped import IntUniform, QUniform
+from pipeline.space.values import Config, Value, key_of
+from pipeline.space.walk import (
+    ParameterPath,
+    conflicts,
+    drawn_names,
+    drawn_parameters,
+    fits,
+    flat,
+    kind_of_value,
+    kinds_of,
+    walk,
+)
 
 __all__ = [
     "DOMAINS",
+    "AnyDomain",
     "Choice",
     "Config",
+    "CountableDomain",
     "Domain",
     "Grid",
     "IntUniform",
     "LogUniform",
     "Normal",
-    "Place",
+    "ParameterPath",
     "QUniform",
-    "Scalar",
     "Space",
     "Switch",
     "Uniform",
+    "Value",
     "combination",
     "combinations",
     "compose",
     "conflicts",
     "draw",
+    "drawn_names",
+    "drawn_parameters",
+    "endless",
     "fits",
     "flat",
+    "key_of",
+    "kind_of_value",
+    "kinds_of",
     "number_of",
     "perturb",
     "walk",

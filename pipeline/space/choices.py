@@ -1,13 +1,17 @@
 """Domains of listed values."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator
 
-from pipeline.space.values import SETTINGS, ReadScalar, Scalar
+from pipeline.errors import Fault
+from pipeline.space.base import CountableDomain
+from pipeline.space.column_values import column_text
+from pipeline.space.values import SETTINGS, ReadValue, Value, key_of
 
 __all__ = ["Choice", "Grid"]
 
@@ -17,90 +21,107 @@ def _as_tuple(values: object) -> object:
     return tuple(values) if listed else values  # type: ignore[arg-type]
 
 
-_Values = Annotated[tuple[ReadScalar, ...], BeforeValidator(_as_tuple)]
+_Values = Annotated[tuple[ReadValue, ...], BeforeValidator(_as_tuple)]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class _Listed(CountableDomain):
+    """Listed values, in an order. Methods return copies, because a value may be a list that the user's code changes."""
+
+    __pydantic_config__ = SETTINGS
+
+    values: _Values
+
+    def draw(self, rng: np.random.Generator) -> Value:
+        """Draw a value."""
+        return self.nth(int(rng.integers(len(self.values))))
+
+    def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> Value:
+        """A neighbour: the next value if the factor is above 1, else the previous one."""
+        number = self.number(value) + (1 if factor > 1 else -1)
+        return self.nth(min(max(number, 0), len(self.values) - 1))
+
+    def contains(self, value: object) -> bool:
+        """Whether a value could have been drawn."""
+        return any(_same(value, known) for known in self.values)
+
+    @property
+    def count(self) -> int:
+        """Number of values."""
+        return len(self.values)
+
+    def nth(self, number: int) -> Value:
+        """The value with a number, from 0."""
+        return deepcopy(self.values[number])
+
+    def number(self, value: object) -> int:
+        """The number of a value, from 0: the inverse of `nth`.
+
+        Args:
+            value: One of the values.
+
+        Raises:
+            ValueError: It is not one of the values.
+        """
+        for number, known in enumerate(self.values):
+            if _same(value, known):
+                return number
+        raise ValueError(f"{value!r:.100} is not one of the values")
+
+    def from_unit(self, unit: float) -> Value:
+        """The value at a quantile; all values have equal parts."""
+        return self.nth(min(int(unit * len(self.values)), len(self.values) - 1))
+
+    def to_unit(self, value: Any) -> float:
+        """The quantile in the middle of a value's part."""
+        return (self.number(value) + 0.5) / len(self.values)
+
+    def faults(self) -> list[Fault]:
+        """What is wrong with the values."""
+        if not self.values:
+            return [Fault("values", self.values, "values must not be empty")]
+        if len({_hashable(value) for value in self.values}) < len(self.values):
+            return [Fault("values", self.values, "values must differ from each other")]
+        texts: dict[str, Value] = {}
+        for value in self.values:
+            if (text := column_text(value)) in texts:
+                # Values of several types are stored in a column of text, where "1" and 1 are the same.
+                both = f"{texts[text]!r:.40} and {value!r:.40}"
+                allowed = f"values must differ from each other in a table of texts, too, where {both} are the same"
+                return [Fault("values", self.values, allowed)]
+            texts[text] = value
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(_Listed):
     """One of several values, all equally likely.
 
     Args:
-        values: The values; for the explore step of population based training, neighbours lie side by side.
+        values: JSON values of any kind: numbers, texts, True, None, lists, dicts. A tuple becomes a list. The explore
+            step of population based training moves to the next or the previous value.
     """
 
-    __pydantic_config__ = SETTINGS
-
-    values: _Values
     kind: Literal["choice"] = field(default="choice", repr=False)
-
-    def draw(self, rng: np.random.Generator) -> Scalar:
-        """Draw a value."""
-        return self.values[int(rng.integers(len(self.values)))]
-
-    def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> Scalar:
-        """Move to a neighbour: the next value where `factor` is above 1, else the one before."""
-        place = self.values.index(value) + (1 if factor > 1 else -1)
-        return self.values[min(max(place, 0), len(self.values) - 1)]
-
-    def contains(self, value: object) -> bool:
-        """Whether `value` could have been drawn."""
-        return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in self.values)
-
-    def at(self, unit: float) -> Scalar:
-        """The value at a place from 0 to 1, each having an equal part."""
-        return self.values[min(int(unit * len(self.values)), len(self.values) - 1)]
-
-    def unit(self, value: Any) -> float:
-        """The place of `value`: the middle of its part of 0 to 1."""
-        return (self.values.index(value) + 0.5) / len(self.values)
-
-    def fault(self) -> str | None:
-        """What is wrong with the values, or None."""
-        return _distinct(self.values)
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """Every one of several values: the grid searcher tries each, others draw among them.
+class Grid(_Listed):
+    """All of several values: the grid searcher tries each, other searchers draw from them.
 
     Args:
-        values: The values, in the order in which they are tried.
+        values: JSON values, as those of a Choice, in the order in which they are tried.
     """
 
-    __pydantic_config__ = SETTINGS
-
-    values: _Values
     kind: Literal["grid"] = field(default="grid", repr=False)
 
-    def draw(self, rng: np.random.Generator) -> Scalar:
-        """Draw a value."""
-        return Choice(self.values).draw(rng)
 
-    def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> Scalar:
-        """Move to a neighbour, as a Choice does."""
-        return Choice(self.values).perturb(value, factor, rng)
-
-    def contains(self, value: object) -> bool:
-        """Whether `value` could have been drawn."""
-        return Choice(self.values).contains(value)
-
-    def at(self, unit: float) -> Scalar:
-        """The value at a place from 0 to 1, as a Choice has it."""
-        return Choice(self.values).at(unit)
-
-    def unit(self, value: Any) -> float:
-        """The place of `value`, as a Choice has it."""
-        return Choice(self.values).unit(value)
-
-    def fault(self) -> str | None:
-        """What is wrong with the values, or None."""
-        return _distinct(self.values)
+def _same(value: object, known: Value) -> bool:
+    """Whether a value equals a listed one: 1.0 equals 1, True does not; within lists and dicts, types must be equal."""
+    if isinstance(known, list | tuple | dict):
+        return isinstance(value, list | tuple | dict) and key_of(value) == key_of(known)
+    return value == known and isinstance(value, bool) == isinstance(known, bool)
 
 
-def _distinct(values: Sequence[Scalar]) -> str | None:
-    if not values:
-        return "values must not be empty"
-    # As text too: a choice of mixed types is a column of text, where "1" and 1 look the same.
-    if len(set(values)) < len(values) or len({str(value) for value in values}) < len(values):
-        return "values must differ from each other"
-    return None
+def _hashable(value: Value) -> Hashable:
+    return (key_of(value),) if isinstance(value, list | tuple | dict) else value

@@ -1,40 +1,44 @@
-"""Any domain, validated; and the domain that holds spaces of its own, for what depends on what was drawn."""
+"""Any domain, validated; and Switch, the domain whose branches have parameters of their own."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictStr, Tag
 
+from pipeline.errors import Fault
+from pipeline.space.base import CountableDomain, Domain
 from pipeline.space.choices import Choice, Grid
-from pipeline.space.numeric import IntUniform, LogUniform, Normal, QUniform, Uniform
-from pipeline.space.values import SETTINGS, ReadScalar, plain
+from pipeline.space.continuous import LogUniform, Normal, Uniform
+from pipeline.space.stepped import IntUniform, QUniform
+from pipeline.space.values import SETTINGS, ReadValue, plain
 
-__all__ = ["DOMAINS", "Domain", "Parameter", "Space", "Switch"]
+__all__ = ["DOMAINS", "AnyDomain", "Parameter", "Space", "Switch"]
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
-    """One of several named branches, all equally likely, each with parameters of its own.
+class Switch(CountableDomain):
+    """One of several named branches, all equally likely, each with its own parameters.
 
-    A config holds the branch's name and the parameters of that branch; those of the others are not in it.
+    A config has the branch's name and the parameters of that branch, but not those of other branches.
 
     Args:
-        branches: Branch name → its space; empty where it needs no parameters. Branches may hold switches again.
+        branches: Branch name → its space, which may be empty and may contain switches.
     """
 
     __pydantic_config__ = SETTINGS
 
-    # In quotes, since a space holds domains and this one holds spaces.
+    # In quotes, because a space contains domains and this domain contains spaces.
     branches: dict[StrictStr, "Space"]
     kind: Literal["switch"] = field(default="switch", repr=False)
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The branches' names: what the parameter itself may be."""
+        """The branches' names, which are the values of the parameter itself."""
         return tuple(self.branches)
 
     def draw(self, rng: np.random.Generator) -> str:
@@ -42,36 +46,56 @@ class Switch:
         return self.values[int(rng.integers(len(self.branches)))]
 
     def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> str:
-        """Stay: the parameters of a branch are of no use in another, so that only a new draw changes it."""
+        """The same branch: parameters of one branch have no meaning in another, so only a new draw changes it."""
         return str(value)
 
     def contains(self, value: object) -> bool:
-        """Whether `value` could have been drawn."""
+        """Whether a value could have been drawn."""
         return isinstance(value, str) and value in self.branches
 
-    def at(self, unit: float) -> str:
-        """The branch at a place from 0 to 1."""
-        return str(Choice(self.values).at(unit))
+    @property
+    def count(self) -> int:
+        """Number of branches."""
+        return len(self.branches)
 
-    def unit(self, value: Any) -> float:
-        """The place of `value`: the middle of its part of 0 to 1."""
-        return Choice(self.values).unit(value)
+    def nth(self, number: int) -> str:
+        """The branch with a number, from 0."""
+        return self.values[number]
 
-    def fault(self) -> str | None:
-        """What is wrong with the branches, or None."""
+    def number(self, value: object) -> int:
+        """The number of a branch, from 0: the inverse of `nth`.
+
+        Args:
+            value: One of the branches.
+
+        Raises:
+            ValueError: It is not one of the branches.
+        """
+        return Choice(self.values).number(value)
+
+    def from_unit(self, unit: float) -> str:
+        """The branch at a quantile."""
+        return str(Choice(self.values).from_unit(unit))
+
+    def to_unit(self, value: Any) -> float:
+        """The quantile in the middle of a branch's part."""
+        return Choice(self.values).to_unit(value)
+
+    def faults(self) -> list[Fault]:
+        """What is wrong with the branches."""
         if not self.branches:
-            return "branches must not be empty"
-        taken = [name for name in self.branches if name in ("kind", "branches") or not _BRANCH.fullmatch(name)]
-        if taken:
-            names = ", ".join(repr(name) for name in taken)
-            return (
-                "branches must be called by letters, digits, '_' and '-', at most 63, and not 'kind' or 'branches'; "
-                f"not so {names}"
+            return [Fault("branches", self.branches, "branches must not be empty")]
+        invalid = [name for name in self.branches if name in ("kind", "branches") or not _BRANCH.fullmatch(name)]
+        if invalid:
+            allowed = (
+                "branches must have names of letters, digits, '_' and '-', at most 63, and not 'kind' or 'branches'; "
+                f"found {', '.join(map(repr, invalid))}"
             )
-        return None
+            return [Fault("branches", self.branches, allowed)]
+        return []
 
 
-DOMAINS: dict[str, type] = {
+DOMAINS: dict[str, type[Domain]] = {
     "choice": Choice,
     "grid": Grid,
     "intuniform": IntUniform,
@@ -81,20 +105,28 @@ DOMAINS: dict[str, type] = {
     "switch": Switch,
     "uniform": Uniform,
 }
-"""Every domain by its kind, as JSON names it."""
+"""Every domain by its kind in JSON."""
 
 
-def _check(domain: Any) -> Any:
-    if fault := domain.fault():
-        raise ValueError(fault)
+def _check(domain: Domain) -> Domain:
+    if faults := domain.faults():
+        raise ValueError("; ".join(fault.allowed for fault in faults))
     return domain
 
 
+_FIELDS = ({"low", "high"}, {"mean", "std"}, {"values"}, {"branches"})
+"""Fields of domains: an object that has one of these sets is a domain without its kind, and not a plain value."""
+
+
 def _constant_or_domain(value: Any) -> str:
-    return "constant" if isinstance(value, bool | int | float | str) else "domain"
+    if isinstance(value, Mapping):
+        named = "kind" in value or any(fields <= value.keys() for fields in _FIELDS)
+        return "domain" if named else "constant"
+    is_constant = value is None or isinstance(value, bool | int | float | str | list | tuple | np.ndarray)
+    return "constant" if is_constant else "domain"
 
 
-Domain: TypeAlias = Annotated[
+AnyDomain: TypeAlias = Annotated[
     Uniform | LogUniform | IntUniform | QUniform | Normal | Choice | Grid | Switch,
     Field(discriminator="kind"),
     AfterValidator(_check),
@@ -102,14 +134,14 @@ Domain: TypeAlias = Annotated[
 """Any domain, validated."""
 
 Parameter: TypeAlias = Annotated[
-    Annotated[ReadScalar, Tag("constant")] | Annotated[Domain, Tag("domain")],
+    Annotated[ReadValue, Tag("constant")] | Annotated[AnyDomain, Tag("domain")],
     Discriminator(_constant_or_domain),
     BeforeValidator(plain),
 ]
-"""What a space holds under a name: a domain, or a plain value."""
+"""A parameter of a space: a domain, or a plain value."""
 
-# Lower-case and free of quotes: the name becomes the column config_<name> in every table.
+# Lower-case and without quotes: the name becomes the column config_<name> in every table.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 Space: TypeAlias = dict[Name, Parameter]
-"""What is tuned: a domain for each parameter that is drawn, a plain value for each that is fixed."""
+"""The parameters of a job by name: a domain for each that is drawn, a plain value for each that is fixed."""

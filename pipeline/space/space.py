@@ -1,38 +1,42 @@
-"""Configs of a space: one value for each parameter that is there."""
+"""Configs of a space: a value for each parameter that is present."""
 
 import math
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from itertools import takewhile
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from pipeline.space.choices import Choice, Grid
+from pipeline.space.base import CountableDomain, Domain
+from pipeline.space.choices import Grid
 from pipeline.space.domains import Switch
-from pipeline.space.values import Config, Scalar
-from pipeline.space.walk import Place, When
+from pipeline.space.values import Config, Value
+from pipeline.space.walk import ParameterPath, When
 
-__all__ = ["Pick", "combination", "combinations", "compose", "draw", "number_of", "perturb"]
+__all__ = ["Pick", "combination", "combinations", "compose", "draw", "endless", "number_of", "perturb"]
 
-Pick: TypeAlias = Callable[[Place], Scalar]
-"""Says which value a parameter takes, given that it is there."""
+Pick: TypeAlias = Callable[[ParameterPath], Value]
+"""Returns the value of a parameter that is present."""
 
 
 def compose(space: Mapping[str, Any], pick: Pick, when: When = ()) -> Config:
-    """Put a config together.
+    """Compose a config from values of its parameters.
 
     Args:
         space: The space.
-        pick: Is asked for each parameter that is drawn and there, a switch before what stands in its branches.
-        when: Where the space stands itself.
+        pick: Returns the value of each drawn parameter that is present; a switch is picked before the parameters of its
+            branches.
+        when: The branches in which the space itself is.
 
     Returns:
-        A value for each parameter that is there, in the order of the space; a branch's come right after its switch.
+        A value for each parameter that is present, in the order of the space; those of a branch directly after its
+        switch.
     """
     config: Config = {}
     for name, domain in space.items():
-        place = Place(name, domain, when)
-        config[name] = pick(place) if place.drawn else domain
+        parameter = ParameterPath(name, domain, when)
+        config[name] = pick(parameter) if parameter.drawn else deepcopy(domain)
         if isinstance(domain, Switch):
             branch = str(config[name])
             config |= compose(domain.branches[branch], pick, (*when, (name, branch)))
@@ -44,96 +48,131 @@ def draw(space: Mapping[str, Any], rng: np.random.Generator, index: int = 0) -> 
 
     Args:
         space: The space.
-        rng: Where the randomness comes from.
-        index: The trial's number, from 0: grid parameters run through their values by it, the last one fastest. Those
-            in a branch are drawn, since nobody knows when it comes.
+        rng: The source of randomness.
+        index: The trial's number, from 0: grid parameters take their values in turn by it, the last one fastest. Those
+            in a branch are drawn at random, because the order of branches is not known.
 
     Returns:
-        A value for each parameter that is there, in the order of the space.
+        A value for each parameter that is present, in the order of the space.
     """
     grids = {name: domain for name, domain in space.items() if isinstance(domain, Grid)}
     points = combination(grids, index)
     return compose(
-        space, lambda place: points[place.name] if not place.when and place.name in points else place.domain.draw(rng)
+        space,
+        lambda parameter: (
+            points[parameter.name] if not parameter.when and parameter.name in points else parameter.domain.draw(rng)
+        ),
     )
 
 
-def combinations(space: Mapping[str, Any]) -> int:
-    """How many configs a space has whose parameters are all listed or fixed."""
-    return math.prod(_size(domain) for domain in space.values())
-
-
-def combination(space: Mapping[str, Any], index: int) -> Config:
-    """A config of a space whose parameters are all listed or fixed.
+def combinations(space: Mapping[str, Any]) -> int | None:
+    """Number of configs of a space; None if it is infinite because a real number is drawn.
 
     Args:
         space: The space.
-        index: Its number, from 0; the last parameter runs fastest, branches follow each other, and beyond the last
-            the first comes again.
+    """
+    sizes = [_size(domain) for domain in space.values()]
+    return None if None in sizes else math.prod(size for size in sizes if size is not None)
+
+
+def endless(space: Mapping[str, Any]) -> bool:
+    """Whether every config of a space has a drawn real number, so that no two configs are equal.
+
+    Args:
+        space: The space.
+    """
+    return any(_size(domain) is None and not isinstance(domain, Switch) for domain in space.values())
+
+
+def combination(space: Mapping[str, Any], index: int) -> Config:
+    """One of the configs of a space in which no real number is drawn.
+
+    Args:
+        space: The space.
+        index: The config's number, from 0. The last parameter changes fastest, branches follow each other, and after
+            the last config the first one follows again.
     """
     digits: dict[str, int] = {}
     for name, domain in reversed(list(space.items())):
-        index, digits[name] = divmod(index, _size(domain))
+        index, digits[name] = divmod(index, _count(domain))
     config: Config = {}
     for name, domain in space.items():
         digit = digits[name]
         if isinstance(domain, Switch):
             for branch, inner in domain.branches.items():
-                if digit < (size := combinations(inner)):
+                if digit < (size := _configs(inner)):
                     config |= {name: branch, **combination(inner, digit)}
                     break
                 digit -= size
         else:
-            config[name] = domain.values[digit] if isinstance(domain, Choice | Grid) else domain
+            config[name] = _nth(domain, digit)
     return config
 
 
-def number_of(space: Mapping[str, Any], config: Mapping[str, Scalar]) -> int:
-    """Which combination a config is: the reverse of `combination`.
+def number_of(space: Mapping[str, Any], config: Mapping[str, Value]) -> int:
+    """The number of a config among all combinations: the inverse of `combination`.
 
     Args:
-        space: A space whose parameters are all listed or fixed.
+        space: A space in which no real number is drawn.
         config: A config of that space.
     """
     number = 0
     for name, domain in space.items():
         if isinstance(domain, Switch):
             before = takewhile(config[name].__ne__, domain.branches)
-            digit = sum(combinations(domain.branches[other]) for other in before)
+            digit = sum(_configs(domain.branches[other]) for other in before)
             digit += number_of(domain.branches[str(config[name])], config)
         else:
-            digit = domain.values.index(config[name]) if isinstance(domain, Choice | Grid) else 0
-        number = number * _size(domain) + digit
+            digit = domain.number(config[name]) if isinstance(domain, CountableDomain) else 0
+        number = number * _count(domain) + digit
     return number
 
 
 def perturb(
-    space: Mapping[str, Any], config: Mapping[str, Scalar], rng: np.random.Generator, *, resample_probability: float
+    space: Mapping[str, Any], config: Mapping[str, Value], rng: np.random.Generator, *, resample_probability: float
 ) -> Config:
     """Explore around a config, as in population based training (Jaderberg et al. 2017, section 4.1.1).
 
     Args:
         space: The space.
         config: The config to start from.
-        rng: Where the randomness comes from.
-        resample_probability: How likely a parameter is drawn anew rather than multiplied by 0.8 or 1.2; a switch is
-            drawn anew or stays.
+        rng: The source of randomness.
+        resample_probability: Probability that a parameter is drawn again instead of multiplied by 0.8 or 1.2; 0 to 1. A
+            switch is drawn again or keeps its branch.
 
     Returns:
-        A new config within the space; constants stay, and what stands in a branch that is new is drawn.
+        A new config within the space; constants stay, and the parameters of a new branch are drawn.
     """
 
-    def pick(place: Place) -> Scalar:
-        anew = rng.random() < resample_probability
-        if anew or not place.there(config):
-            return place.domain.draw(rng)  # type: ignore[no-any-return]
+    def pick(parameter: ParameterPath) -> Value:
+        resample = rng.random() < resample_probability
+        if resample or not parameter.there(config):
+            return parameter.domain.draw(rng)  # type: ignore[no-any-return]
         factor = 1.2 if rng.random() < 0.5 else 0.8
-        return place.domain.perturb(config[place.name], factor, rng)  # type: ignore[no-any-return]
+        return parameter.domain.perturb(config[parameter.name], factor, rng)  # type: ignore[no-any-return]
 
     return compose(space, pick)
 
 
-def _size(domain: Any) -> int:
+def _size(domain: Any) -> int | None:
+    """Number of values of a parameter, those in branches included; None if it is infinite."""
     if isinstance(domain, Switch):
-        return sum(combinations(inner) for inner in domain.branches.values())
-    return len(domain.values) if isinstance(domain, Choice | Grid) else 1
+        sizes = [combinations(inner) for inner in domain.branches.values()]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+    if isinstance(domain, CountableDomain):
+        return domain.count
+    return None if isinstance(domain, Domain) else 1
+
+
+def _count(domain: Any) -> int:
+    return _size(domain) or 1
+
+
+def _configs(space: Mapping[str, Any]) -> int:
+    return combinations(space) or 1
+
+
+def _nth(domain: Any, number: int) -> Value:
+    if isinstance(domain, CountableDomain):
+        return domain.nth(number)  # type: ignore[no-any-return]
+    return deepcopy(domain)  # type: ignore[no-any-return]

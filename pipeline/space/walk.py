@@ -1,31 +1,47 @@
-"""Every parameter a space may come to have, wherever it stands, and what two branches must agree on."""
+"""Every parameter of a space, those in branches included, and the conditions that branches must fulfil together."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pipeline.errors import Fault
-from pipeline.space.choices import Choice, Grid
+from pipeline.space.base import Domain
+from pipeline.space.choices import Choice
+from pipeline.space.column_values import listed_values
+from pipeline.space.continuous import LogUniform, Normal, Uniform
 from pipeline.space.domains import Switch
-from pipeline.space.numeric import IntUniform, LogUniform, Normal, QUniform, Uniform
-from pipeline.space.values import Scalar
+from pipeline.space.stepped import IntUniform, QUniform
+from pipeline.space.values import Value, key_of
 
-__all__ = ["Place", "When", "conflicts", "fits", "flat", "walk"]
+__all__ = [
+    "ParameterPath",
+    "When",
+    "conflicts",
+    "drawn_names",
+    "drawn_parameters",
+    "fits",
+    "fitting",
+    "flat",
+    "kind_of_value",
+    "kinds_of",
+    "walk",
+]
 
 When: TypeAlias = tuple[tuple[str, str], ...]
-"""Under which switches a parameter stands, the outermost first, and on which branch of each."""
+"""The switches above a parameter, the outermost first, and the branch of each."""
 
 _DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a parameter stands in a space.
+class ParameterPath:
+    """A parameter and its path in a space.
 
     Args:
         name: The parameter.
         domain: Its domain, or a plain value.
-        when: What must have been drawn for it to be there.
+        when: The branches that must be drawn for the parameter to be present.
     """
 
     name: str
@@ -34,97 +50,182 @@ class Place:
 
     @property
     def path(self) -> str:
-        """Where it stands as `--set` writes it, without `space.`: `schedule.exponential.decay`."""
+        """Its dotted path as in `--set`, without `space.`: `schedule.exponential.decay`."""
         return ".".join([*(part for pair in self.when for part in pair), self.name])
 
     @property
     def drawn(self) -> bool:
         """Whether it is drawn, and not fixed."""
-        return hasattr(self.domain, "draw")
+        return isinstance(self.domain, Domain)
 
-    def there(self, config: Mapping[str, Scalar]) -> bool:
-        """Whether a config with these values has it."""
+    def there(self, config: Mapping[str, Value]) -> bool:
+        """Whether a config has the parameter.
+
+        Args:
+            config: Values of the switches.
+        """
         return all(config.get(switch) == branch for switch, branch in self.when)
 
 
-def walk(space: Mapping[str, Any], when: When = ()) -> Iterator[Place]:
-    """Every parameter of a space, those of a switch's branches right after it.
+def walk(space: Mapping[str, Any], when: When = ()) -> Iterator[ParameterPath]:
+    """Every parameter of a space, those of a switch's branches directly after it.
 
     Args:
         space: The space.
-        when: Where it stands itself.
+        when: The branches in which the space itself is.
     """
     for name, domain in space.items():
-        yield Place(name, domain, when)
+        yield ParameterPath(name, domain, when)
         if isinstance(domain, Switch):
             for branch, inner in domain.branches.items():
                 yield from walk(inner, (*when, (name, branch)))
 
 
+def drawn_parameters(space: Mapping[str, Any]) -> list[ParameterPath]:
+    """Every parameter of a space that is drawn, those in branches included.
+
+    Args:
+        space: The space.
+    """
+    return [parameter for parameter in walk(space) if parameter.drawn]
+
+
+def drawn_names(space: Mapping[str, Any]) -> list[str]:
+    """The names of all drawn parameters of a space, those in branches included, each once.
+
+    Args:
+        space: The space, or the result of `flat`.
+    """
+    return list(dict.fromkeys(parameter.name for parameter in drawn_parameters(space)))
+
+
 def flat(space: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter a config may have, once: what the tables have columns for.
+    """Every parameter that a config may have, once: the parameters for which tables have columns.
 
     Args:
         space: The space.
 
     Returns:
-        Name → domain or plain value; where several branches have a parameter, a domain that reaches over all of them.
+        Name → domain or plain value; if several branches have a parameter, a domain that covers all of theirs.
     """
-    found: dict[str, Any] = {}
-    for place in walk(space):
-        known = found.get(place.name, place.domain)
-        widest = _joined(known, place.domain)
-        found[place.name] = known if widest is None else widest
-    return found
+    domains: dict[str, Any] = {}
+    for parameter in walk(space):
+        known = domains.get(parameter.name, parameter.domain)
+        widest = _joined(known, parameter.domain)
+        domains[parameter.name] = known if widest is None else widest
+    return domains
 
 
-def fits(space: Mapping[str, Any], config: Mapping[str, Scalar]) -> bool:
-    """Whether a config is one of a space: a value that its domain contains for each parameter there, and no other."""
-    there = {place.name: place for place in walk(space) if place.there(config)}
-    return there.keys() == config.keys() and all(
-        place.domain.contains(config[name]) if place.drawn else config[name] == place.domain
-        for name, place in there.items()
-    )
+def fits(space: Mapping[str, Any], config: Mapping[str, Value]) -> bool:
+    """Whether a config is one of a space: it has exactly the present parameters, each with a value of its domain.
+
+    Args:
+        space: The space.
+        config: The config.
+    """
+    return fitting(space)(config)
+
+
+def fitting(space: Mapping[str, Any]) -> Callable[[Mapping[str, Value]], bool]:
+    """A function that returns whether a config is one of a space, as `fits` does; it walks through the space once.
+
+    Args:
+        space: The space.
+    """
+    parameters = [(each, each.domain if each.drawn else Choice((each.domain,))) for each in walk(space)]
+
+    def one_of(config: Mapping[str, Value]) -> bool:
+        count = 0
+        for parameter, domain in parameters:
+            if parameter.when and not parameter.there(config):
+                continue
+            if parameter.name not in config or not domain.contains(config[parameter.name]):
+                return False
+            count += 1
+        return count == len(config)
+
+    return one_of
 
 
 def conflicts(space: Mapping[str, Any]) -> list[Fault]:
-    """What cannot stand together in a space: names that could be there twice, or mean two kinds of thing."""
+    """Parameters that cannot be in one space together: names that may occur twice in a config, or with different kinds.
+
+    Args:
+        space: The space.
+    """
     faults = []
-    seen: dict[str, list[Place]] = {}
-    for place in walk(space):
-        if len(place.when) > _DEEPEST:
-            return [Fault(f"space.{place.path}", place.domain, f"must lie within at most {_DEEPEST} switches")]
-        for other in seen.setdefault(place.name, []):
-            if not _apart(place.when, other.when):
+    seen: dict[str, list[ParameterPath]] = {}
+    for parameter in walk(space):
+        if len(parameter.when) > _DEEPEST:
+            return [Fault(f"space.{parameter.path}", parameter.domain, f"must lie within at most {_DEEPEST} switches")]
+        for other in seen.setdefault(parameter.name, []):
+            if not _apart(parameter.when, other.when):
                 allowed = f"must be called otherwise: space.{other.path} may be there at the same time"
-            elif _joined(other.domain, place.domain) is None:
+            elif _joined(other.domain, parameter.domain) is None:
                 allowed = f"must be of one kind wherever it is called so, as space.{other.path}: {other.domain!r}"
             else:
                 continue
-            faults.append(Fault(f"space.{place.path}", place.domain, allowed))
+            faults.append(Fault(f"space.{parameter.path}", parameter.domain, allowed))
             break
-        seen[place.name].append(place)
+        seen[parameter.name].append(parameter)
     return faults
 
 
+def kind_of_value(value: object) -> str | None:
+    """The kind of a plain value in words: a number, text, a list, …; None for anything else.
+
+    Args:
+        value: Any object.
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, Mapping):
+        return None if "kind" in value else "an object"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    return "text" if isinstance(value, str) else None
+
+
+def kinds_of(parameter: Any) -> set[str]:
+    """The kinds of a parameter's values, in words.
+
+    Args:
+        parameter: A domain or a plain value.
+
+    Returns:
+        The kinds of its values; empty if they are unknown.
+    """
+    if isinstance(parameter, Uniform | LogUniform | IntUniform | QUniform | Normal):
+        return {"a number"}
+    values = listed_values(parameter)
+    kinds = [kind_of_value(value) for value in values or ()]
+    return {kind for kind in kinds if kind is not None} if None not in kinds else set()
+
+
 def _apart(one: When, other: When) -> bool:
-    """Whether a config can be in one of two places alone."""
+    """Whether no config can have parameters in both branches."""
     return any(dict(other).get(switch, branch) != branch for switch, branch in one)
 
 
 def _joined(one: Any, other: Any) -> Any:
-    """A domain that reaches over both; None where there is none."""
-    if one == other and type(one) is type(other):
+    """A domain that covers both; None if there is none."""
+    first, second = listed_values(one), listed_values(other)
+    same = one == other if first is None or second is None else one == other and key_of(first) == key_of(second)
+    if same and type(one) is type(other):
         return one
-    first, second = _listed(one), _listed(other)
     if first is not None and second is not None:
-        values = tuple({(type(value), value): value for value in (*first, *second)}.values())
-        return None if Choice(values).fault() else Choice(values)
+        values = tuple({key_of(value): value for value in (*first, *second)}.values())
+        return None if Choice(values).faults() else Choice(values)
     match one, other:
         case (Uniform(), Uniform()) | (LogUniform(), LogUniform()):
             return type(one)(min(one.low, other.low), max(one.high, other.high))
         case IntUniform(), IntUniform():
-            return IntUniform(min(one.low, other.low), max(one.high, other.high), one.log and other.log)
+            step = math.gcd(one.step, other.step, one.low - other.low)
+            return IntUniform(min(one.low, other.low), max(one.high, other.high), one.log and other.log, step)
         case QUniform(), QUniform():
             return QUniform(min(one.low, other.low), max(one.high, other.high), min(one.q, other.q))
         case Normal(), Normal():
@@ -132,9 +233,3 @@ def _joined(one: Any, other: Any) -> Any:
             high = max(one.mean + 3 * one.std, other.mean + 3 * other.std)
             return Normal((low + high) / 2, (high - low) / 6)
     return None
-
-
-def _listed(domain: Any) -> tuple[Scalar, ...] | None:
-    if isinstance(domain, Choice | Grid | Switch):
-        return domain.values
-    return None if hasattr(domain, "draw") else (domain,)

@@ -1,6 +1,8 @@
-"""Where a study's bytes lie, and what its tables hold."""
+"""A study's files: where they are, and the schema of its tables."""
 
 from pipeline.storage.checkpoints import Checkpoint, pack, unpack
+from pipeline.storage.local_files import unfinished
+from pipeline.storage.paths import Entry
 from pipeline.storage.store import Store
 
-__all__ = ["Checkpoint", "Store", "pack", "unpack"]
+__all__ = ["Checkpoint", "Entry", "Store", "pack", "unfinished", "unpack"]

@@ -23,14 +23,14 @@ __all__ = ["Checkpoint", "pack", "unpack"]
 
 _MAGIC = b"tunepipe"
 _DIGEST = 32
-_KINDS = "biufcSU"  # NumPy's letters for truth, whole numbers, floats, complex numbers and texts
-_ADDED = 2  # what dtype.isbuiltin says of types that are not NumPy's own
+_KINDS = "biufcSU"  # NumPy's letters for booleans, integers, floats, complex numbers and text
+_ADDED = 2  # dtype.isbuiltin of types that another package added to NumPy
 _START = len(_MAGIC) + 8 + _DIGEST
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a trial needs to go on.
+    """What a trial needs to continue.
 
     Args:
         header: JSON values: lineage, epochs, callback states, rows not yet reported.
@@ -42,11 +42,17 @@ class Checkpoint:
 
 
 def pack(checkpoint: Checkpoint) -> list[bytes | memoryview]:
-    """The file's content, in pieces to be written one after the other, without a copy of the arrays.
+    """Convert a checkpoint to the content of a file, without a copy of the arrays.
+
+    Args:
+        checkpoint: The checkpoint.
+
+    Returns:
+        Pieces to write one after the other.
 
     Raises:
-        TypeError: An array holds Python objects or records: only numbers, texts of fixed length and the small floats
-            of machine learning (bfloat16, float8, …) can be written.
+        TypeError: An array holds Python objects or records. Allowed are numbers, text of fixed length and the small
+            floats of machine learning (bfloat16, float8, …).
     """
     arrays = [np.asarray(array) for array in checkpoint.arrays]
     layout = [{"dtype": _name(array.dtype), "shape": array.shape} for array in arrays]
@@ -60,21 +66,24 @@ def pack(checkpoint: Checkpoint) -> list[bytes | memoryview]:
 
 
 def unpack(content: bytes, name: str) -> Checkpoint:
-    """Read a file's content back.
+    """Read the content of a checkpoint file.
 
     Args:
         content: The whole file.
-        name: What to call it in an error.
+        name: The file's name in an error.
+
+    Returns:
+        The checkpoint; its arrays are views of `content`.
 
     Raises:
         DamagedFile: The content is not a whole checkpoint.
     """
-    written = content[len(_MAGIC) : len(_MAGIC) + 8]
-    length = int.from_bytes(written, "little")
+    length_bytes = content[len(_MAGIC) : len(_MAGIC) + 8]
+    length = int.from_bytes(length_bytes, "little")
     if content[: len(_MAGIC)] != _MAGIC or _START + length > len(content):
         raise DamagedFile(f"{name} is not a whole checkpoint.")
     body = memoryview(content)[_START:]
-    digest = hashlib.blake2b(written, digest_size=_DIGEST)
+    digest = hashlib.blake2b(length_bytes, digest_size=_DIGEST)
     digest.update(body)
     if digest.digest() != content[_START - _DIGEST : _START]:
         raise DamagedFile(f"The checksum of {name} does not match its content.")
@@ -99,7 +108,7 @@ def _read(body: memoryview, length: int) -> Checkpoint:
     if offset != len(body):
         raise ValueError(f"{len(body) - offset} bytes are left over")
     if not isinstance(header["header"], dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not an object")
     return Checkpoint(header["header"], arrays)
 
 

@@ -1,4 +1,4 @@
-"""JSON that may come from anywhere: strictly JSON, and no deeper than anything written here."""
+"""JSON of unknown origin: strict JSON of limited depth."""
 
 import json
 from collections.abc import Iterable
@@ -9,29 +9,32 @@ from pipeline.errors import StorageError
 __all__ = ["from_json"]
 
 _DEEPEST = 100
-"""Far below the depth at which Python gives up, wherever the value is walked through."""
+"""Far below the depth at which a recursive function fails in Python."""
 
 
 def from_json(content: bytes, name: str) -> Any:
-    """The value of a JSON file.
+    """Read the value of a JSON file.
 
     Args:
         content: The whole file.
-        name: What to call it in an error.
+        name: The file's name in an error.
+
+    Returns:
+        The value; its structure is not checked.
 
     Raises:
         StorageError: It is not UTF-8, not JSON (NaN and Infinity are not), or nested too deeply.
     """
     try:
-        value = json.loads(content.decode(), parse_constant=_refuse)
-        level = [value]
+        document = json.loads(content.decode(), parse_constant=_refuse)
+        level = [document]
         for _ in range(_DEEPEST):
-            level = [item for each in level for item in _items(each)]
+            level = [item for value in level for item in _items(value)]
         if level:
             raise ValueError(f"it is nested more than {_DEEPEST} deep")
     except (ValueError, RecursionError) as error:
-        raise StorageError(f"{name} is not JSON: {error}. Put back the file that tunepipe wrote.") from None
-    return value
+        raise StorageError(f"{name} is not JSON: {error}. Restore the file that tunepipe wrote.") from None
+    return document
 
 
 def _items(value: Any) -> Iterable[Any]:
@@ -39,4 +42,4 @@ def _items(value: Any) -> Iterable[Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON's")
+    raise ValueError(f"{constant} is not a JSON number")

@@ -1,7 +1,8 @@
 """Tables as Parquet: every page with a checksum, every file with the version of its schema."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,76 +10,110 @@ import pyarrow.parquet as pq
 from pipeline.errors import StorageError
 from pipeline.storage.schema import KEYS, SCHEMA_VERSION, TABLES
 
-__all__ = ["BROKEN", "foreign", "from_parquet", "odd_one", "part_of", "to_parquet"]
+__all__ = ["BROKEN", "from_parquet", "invalid_part", "mismatched_part", "part_of", "to_parquet", "write_parquet"]
 
 BROKEN = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, MemoryError)
-"""What Arrow raises for bytes that are no Parquet: it has an error for each kind of damage, some of them Python's."""
+"""What Arrow raises for bytes that are not Parquet; the error depends on the kind of damage."""
 
 _KNOWN = {str(version) for version in range(1, SCHEMA_VERSION + 1)}
 
-_MEND = "If it is not tunepipe's, move it out of the study: the rest can be read then. If it is, restore it."
-# Not passed over: were it a part of tunepipe's own that is damaged, the results would be wrong without a word.
+_ADVICE = "If it is not tunepipe's, move it out of the study; the rest is then readable. If it is, restore it."
+# Never skipped: if it is a damaged part of the study, the results would be wrong without a message.
 
 
 def to_parquet(table: pa.Table) -> memoryview:
-    """A table as the content of a Parquet file, compressed with zstd."""
+    """Convert a table to the content of a Parquet file, compressed with zstd.
+
+    Args:
+        table: The table.
+    """
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return memoryview(sink.getvalue())
 
 
+def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch], sink: Any) -> None:
+    """Write record batches as one Parquet file; only one batch is in memory at a time.
+
+    Args:
+        schema: The schema of the batches.
+        batches: The record batches.
+        sink: A path, or a file that is open for writing.
+    """
+    with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+
 def from_parquet(content: bytes, name: str) -> pa.Table:
-    """A table from the content of a Parquet file.
+    """Read a table from the content of a Parquet file.
 
     Args:
         content: The whole file.
-        name: What to call it in an error.
+        name: The file's name in an error.
+
+    Returns:
+        The table.
 
     Raises:
-        StorageError: It is damaged, no Parquet, or of a schema version that is not known here.
+        StorageError: The file is damaged, not Parquet, or of an unknown schema version.
     """
     try:
         table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     except BROKEN as error:
-        raise StorageError(f"{name} is not a whole Parquet file: {error}. {_MEND}") from None
+        raise StorageError(f"{name} is not a whole Parquet file: {error}. {_ADVICE}") from None
     version = (table.schema.metadata or {}).get(b"schema_version", b"1").decode(errors="replace")
     if version not in _KNOWN:
         raise StorageError(
             f"{name} has schema version {version}; this tunepipe reads up to {SCHEMA_VERSION}. "
-            "Read it with the tunepipe that wrote it, or a newer one."
+            "Read it with the tunepipe that wrote it, or with a newer one."
         )
     return table
 
 
 def part_of(path: str, table: pa.Table, uri: str) -> pa.Table:
-    """The table, if it is a part of the study's table in whose folder it lies, or lies elsewhere.
+    """Check that a file is a part of the study's table in whose folder it is; files in other folders pass.
 
     Args:
-        path: Where it lies within the study.
-        table: What it holds.
+        path: The file's path within the study.
+        table: The file's content.
         uri: The study's folder.
+
+    Returns:
+        The same table.
 
     Raises:
         StorageError: It lacks columns of the study's table; names the file.
     """
     name = PurePosixPath(path.removesuffix(".parquet")).parts[0]
     types = {column.name: column.type for column in TABLES.get(name, ())}
-    there = {field.name: field.type for field in table.schema}
-    if missing := [key for key in KEYS.get(name, ()) if there.get(key) != types[key]]:
-        raise foreign(path, uri, f"is no part of that table: it lacks the columns {', '.join(missing)}")
+    present = {field.name: field.type for field in table.schema}
+    if missing := [key for key in KEYS.get(name, ()) if present.get(key) != types[key]]:
+        raise invalid_part(path, uri, f"is not a part of that table: it lacks the columns {', '.join(missing)}")
     return table
 
 
-def odd_one(paths: Sequence[str], tables: Sequence[pa.Table]) -> str:
-    """The first of several parts whose columns do not fit those before it."""
-    for place in range(1, len(tables)):
+def mismatched_part(paths: Sequence[str], tables: Sequence[pa.Table]) -> str:
+    """The first of several parts whose columns do not fit those before it.
+
+    Args:
+        paths: The parts' paths.
+        tables: Their contents, in the same order.
+    """
+    for index in range(1, len(tables)):
         try:
-            pa.unify_schemas([table.schema for table in tables[: place + 1]], promote_options="permissive")
+            pa.unify_schemas([table.schema for table in tables[: index + 1]], promote_options="permissive")
         except (pa.ArrowInvalid, pa.ArrowTypeError):
-            return paths[place]
+            return paths[index]
     return paths[0]
 
 
-def foreign(path: str, uri: str, what: str) -> StorageError:
-    """What to raise for a file among a study's parts that is none."""
-    return StorageError(f"{path} in {uri} {what}. {_MEND}")
+def invalid_part(path: str, uri: str, what: str) -> StorageError:
+    """The error for a file that is among a study's parts and is not a part.
+
+    Args:
+        path: The file's path within the study.
+        uri: The study's folder.
+        what: What is wrong with it: a predicate without a full stop.
+    """
+    return StorageError(f"{path} in {uri} {what}. {_ADVICE}")

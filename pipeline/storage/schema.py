@@ -1,11 +1,15 @@
-"""Every table and every column: type, unit and meaning. The documentation of the tables is made from this file."""
+"""Every table and every column: type, unit and meaning. docs/tables.md is generated from this file."""
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+
+from pipeline.space.column_values import column_type
 
 __all__ = [
     "DECISIONS",
@@ -18,16 +22,21 @@ __all__ = [
     "TRIALS",
     "Column",
     "arrow_schema",
+    "assign_columns",
+    "column_of",
     "config_columns",
     "metric_column",
     "metric_columns",
+    "metric_field",
+    "metric_names",
+    "stored_column",
 ]
 
 SCHEMA_VERSION = 1
-"""Of study.json and every part. Unknown ones are refused, older ones read."""
+"""The version of study.json and of every part. Unknown versions are refused, older ones are read."""
 
 SECONDS = {phase: f"seconds_{phase}" for phase in ("build", "train", "evaluate", "checkpoint")}
-"""What an epoch's time is spent on, and the column that has its seconds."""
+"""The phases of an epoch, and the column with the seconds of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +44,9 @@ class Column:
     """A column of a table.
 
     Args:
-        name: Lower-case, needs no quotes in SQL.
+        name: Lower-case; needs no quotes in SQL.
         type: Arrow type.
-        meaning: What it holds, in one sentence, with its unit.
+        meaning: What it contains, in one sentence, with its unit.
     """
 
     name: str
@@ -49,70 +58,107 @@ _text, _whole, _real, _time = pa.string(), pa.int64(), pa.float64(), pa.timestam
 
 EPOCHS = (
     Column("study", _text, "Name of the study."),
-    Column("session", _whole, "Number of the driver session that recorded the row, from 1."),
-    Column("trial_id", _text, "The trial: the draw's index, zero-padded."),
-    Column("attempt", _whole, "How often the trial was started: 1, and one more after each lost worker."),
-    Column("segment", _whole, "Contiguous epochs under one config, from 1; an exploit opens the next."),
-    Column("epoch", _whole, "Epochs the trial has trained, from 1; never goes back."),
+    Column("session", _whole, "The driver session that recorded the row, from 1."),
+    Column("trial_id", _text, "The trial: the index of its draw, zero-padded."),
+    Column("attempt", _whole, "Number of starts of the trial so far: 1, plus one for each lost worker."),
+    Column(
+        "segment",
+        _whole,
+        "Number of the contiguous epochs under one config, from 1; an exploit starts the next segment.",
+    ),
+    Column("epoch", _whole, "Epochs that the trial has trained, from 1; never decreases."),
     Column("model_epoch", _whole, "Age of the weights in epochs, from 1; an exploit takes over the donor's."),
     Column("learning_rate", _real, "The optimiser's learning rate at the end of the epoch."),
-    Column("updates", _whole, "How often the optimiser has updated the weights; empty without an optimiser."),
-    Column("parameters", _whole, "How many numbers the model's weights are; empty without a model."),
+    Column("updates", _whole, "Number of updates by the optimiser so far; empty without an optimiser."),
+    Column("parameters", _whole, "Number of weights of the model; empty without a model."),
     Column(
         "seconds_build",
         _real,
-        "Seconds to build and trace the model before this epoch; 0 after a trial's first.",
+        "Seconds to build and trace the model before this epoch; 0 after the trial's first epoch.",
     ),
     Column("seconds_train", _real, "Seconds of training."),
     Column("seconds_evaluate", _real, "Seconds of validation."),
     Column("seconds_checkpoint", _real, "Seconds that training waited for checkpoints after this epoch."),
-    Column("bytes_checkpoint", _whole, "Bytes of checkpoints whose writing ended with this epoch or just after it."),
+    Column(
+        "bytes_checkpoint", _whole, "Bytes of the checkpoints that were finished during this epoch or just after it."
+    ),
     Column("time", _time, "When the epoch ended, by the worker's clock."),
     Column("node", _text, "Host name of the worker."),
+    Column(
+        "trained_with",
+        _text,
+        "How the epoch was trained: `compiled epochs`, or Keras' fit or its loop, and why; empty without a model.",
+    ),
+    Column("phase", _whole, "Number of the job's phases that had begun; 0 before the first, empty without a model."),
 )
-"""One row for each epoch of each trial; beside these, every metric as a float and every parameter as config_<name>."""
+"""One row for each epoch of each trial; in addition, each metric as a float and each parameter as config_<name>."""
 
 MEASURES = ("parameters", "updates", "seconds_train", "seconds_evaluate")
-"""Columns of `epochs` that an objective behind the first may name, beside the metrics: what a trial costs."""
+"""Columns of `epochs` that objectives after the first may name, in addition to metrics: the cost of a trial."""
 
 TRIALS = (
     Column("study", _text, "Name of the study."),
-    Column("trial_id", _text, "The trial: the draw's index, zero-padded."),
+    Column("trial_id", _text, "The trial: the index of its draw, zero-padded."),
     Column("state", _text, "waiting, running, paused, stopped, completed or failed."),
     Column("objective", _real, "The first objective's value at its best epoch."),
     Column("best_epoch", _whole, "The epoch of that value; the earlier one where two tie."),
+    Column(
+        "violation",
+        _real,
+        "How far that epoch is beyond the objectives' bounds, summed as shares of each bound; 0 within all of them.",
+    ),
     Column("last_objective", _real, "The first objective's value at the last epoch."),
     Column("epochs", _whole, "Epochs trained."),
     Column("seconds", _real, "Seconds of building, training, evaluating and checkpointing."),
-    Column("attempts", _whole, "How often the trial was started."),
-    Column("parent", _text, "The trial whose weights were taken over last; empty if none."),
+    Column("attempts", _whole, "Number of times that the trial was started."),
+    Column("parent", _text, "The trial whose weights it took over last; empty if none."),
     Column("checkpoint", _text, "Path of the newest checkpoint within the study; empty if none is kept."),
     Column("error", _text, "Why the trial failed, with the traceback; empty if it did not."),
 )
-"""One row for each trial, derived from the others; beside these, config_<name> at the best epoch, else as drawn."""
+"""One row for each trial, derived from the others; in addition, config_<name> at the best epoch, or as drawn."""
 
 DECISIONS = (
     Column("study", _text, "Name of the study."),
-    Column("session", _whole, "Number of the driver session that decided, from 1."),
-    Column("number", _whole, "Running number of the decision within the study, from 1."),
-    Column("time", _time, "When it was decided, by the driver's clock."),
-    Column("trial_id", _text, "The trial it is about."),
+    Column("session", _whole, "The driver session that made the decision, from 1."),
+    Column("number", _whole, "Number of the decision within the study, from 1."),
+    Column("time", _time, "When the decision was made, by the driver's clock."),
+    Column("trial_id", _text, "The trial that the decision is about."),
     Column("epoch", _whole, "The trial's epoch at that time; 0 before the first."),
     Column("kind", _text, "start, stop, pause, promote, exploit, explore, fail, retry, resume or finish."),
-    Column("rung", _whole, "The rung in epochs, where the scheduler has rungs; for promote, the one it goes on from."),
-    Column("cutoff", _real, "The value that had to be reached."),
-    Column("value", _real, "The trial's objective that was compared."),
-    Column("parent_trial", _text, "For exploit: whose weights were taken."),
+    Column(
+        "rung", _whole, "The rung, in epochs, if the scheduler has rungs; for promote, the rung that the trial leaves."
+    ),
+    Column("cutoff", _real, "The value that the trial had to reach."),
+    Column("value", _real, "The trial's objective at the comparison."),
+    Column("parent_trial", _text, "For exploit: the trial whose weights were copied."),
     Column("parent_epoch", _whole, "For exploit: that trial's epoch."),
-    Column("config_before", _text, "For exploit: its own config until then; for explore: the one taken over, as JSON."),
+    Column(
+        "config_before", _text, "For exploit: the trial's config until then; for explore: the copied config, as JSON."
+    ),
     Column(
         "config_after",
         _text,
-        "For start and explore: the config from then on; for exploit: the one taken over, as JSON.",
+        "For start and explore: the config from then on; for exploit: the copied config, as JSON.",
     ),
-    Column("reason", _text, "Why, in words."),
+    Column("reason", _text, "The reason, in words."),
 )
 """One row for each decision about a trial, with its reason."""
+
+_METRIC = b"metric"
+"""The key of the metric's name in a column's metadata."""
+
+_DIGEST = 6
+
+_RESERVED = frozenset(
+    """all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast check
+    collate collation column columns concurrently constraint create cross default deferrable desc describe distinct do
+    else end except false fetch for foreign freeze from full generated glob group having ilike in initially inner
+    intersect into is isnull join lambda lateral leading left like limit map natural not notnull null offset on only or
+    order outer overlaps pivot pivot_longer pivot_wider placing positional primary qualify references returning right
+    select semi show similar some struct summarize symmetric table tablesample then to trailing true try_cast tuple
+    union unique unpack unpivot using variadic verbose when where window with""".split()  # noqa: SIM905 (a list of strings would be three times as long)
+)
+"""Words that need quotes as a column's name in DuckDB's SQL."""
 
 TABLES: Mapping[str, tuple[Column, ...]] = {"trials": TRIALS, "epochs": EPOCHS, "decisions": DECISIONS}
 
@@ -121,22 +167,108 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "epochs": ("session", "trial_id", "attempt", "epoch", "time"),
     "decisions": ("session", "number", "trial_id", "kind", "reason"),
 }
-"""Columns that every file of a table has had from the first version on: one without them is somebody else's."""
+"""Columns that every version has written to every file of a table; a file without them is not tunepipe's."""
 
 
 def metric_column(metric: str) -> str:
-    """The column of `epochs` that holds a metric: its name in lower case, free of quotes, and no other column's.
+    """The column of `epochs` for a metric, unless another metric of the study has that column.
+
+    It is the metric's name in lower case, with `_` for characters that a column cannot have; letters of all scripts
+    remain.
 
     Args:
-        metric: The metric's name, as Keras or the user's function has it.
+        metric: The metric's name, as Keras or the user's function reports it.
+
+    Returns:
+        A name that needs no quotes in SQL, Python or a shell, and is not that of a fixed column.
     """
+    name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", metric).lower()).strip("_")
+    taken = name in _RESERVED or name.startswith("config_") or name in {column.name for column in EPOCHS}
+    if name.isidentifier() and not taken and name == unicodedata.normalize("NFKC", name).lower():
+        return name
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    return f"metric_{plain}" if plain else f"metric_{_digest(metric)}"
+
+
+def assign_columns(metrics: Iterable[str], assigned: Mapping[str, str]) -> dict[str, str]:
+    """Columns for metrics of one study, no two the same.
+
+    Args:
+        metrics: Names of metrics.
+        assigned: The columns of metrics that have one, by the metric's name; they stay.
+
+    Returns:
+        Metric → column: those of `assigned`, then all others in the order of their names. If a metric's column is
+        taken, the column ends in six hexadecimal digits of the SHA-256 of the metric's name.
+    """
+    columns = dict(assigned)
+    taken = set(columns.values())
+    for metric in sorted(set(metrics) - columns.keys()):
+        plain = metric_column(metric)
+        column = f"{plain}_{_digest(metric)}" if plain in taken else plain
+        while column in taken:
+            column = f"{column}_{_digest(column)}"
+        columns[metric] = column
+        taken.add(column)
+    return columns
+
+
+def column_of(metric: str, names: Mapping[str, str]) -> str:
+    """The column of `epochs` that holds a metric of a study.
+
+    Args:
+        metric: The metric's name.
+        names: The result of `metric_names` for the study.
+    """
+    return next((column for column, name in names.items() if name == metric), metric_column(metric))
+
+
+def stored_column(metric: str, columns: Collection[str]) -> str:
+    """The column in which a stored table has an objective: that of `metric_column`, or that of earlier versions.
+
+    Args:
+        metric: The metric's name.
+        columns: The table's columns.
+    """
+    column, earlier = metric_column(metric), _earlier_column(metric)
+    return earlier if column not in columns and earlier in columns else column
+
+
+def metric_field(metric: str, column: str | None = None) -> pa.Field:
+    """The field of a metric's column; its metadata contain the metric's name.
+
+    Args:
+        metric: The metric's name.
+        column: Its column, if it is not that of `metric_column`.
+    """
+    metadata = {_METRIC: metric.encode(errors="surrogatepass")}
+    return pa.field(column or metric_column(metric), _real, metadata=metadata)
+
+
+def metric_names(schema: pa.Schema) -> dict[str, str]:
+    """The names of metrics whose column has another name, by column.
+
+    Args:
+        schema: The schema of a table `epochs`.
+    """
+    metrics = [field for field in schema if _METRIC in (field.metadata or {})]
+    names = {field.name: field.metadata[_METRIC].decode(errors="surrogatepass") for field in metrics}
+    return {column: name for column, name in names.items() if name != column}
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
+
+
+def _earlier_column(metric: str) -> str:
+    """The column of versions that kept ASCII letters alone."""
     name = re.sub(r"\W+", "_", metric, flags=re.ASCII).strip("_").lower()
     reserved = name in {column.name for column in EPOCHS} or name.startswith("config_")
     return name if re.match(r"[a-z_]", name) and not reserved else f"metric_{name}"
 
 
 def metric_columns(columns: Iterable[str]) -> list[str]:
-    """Of the columns of `epochs`, in their order, those that hold metrics.
+    """The columns of `epochs` that hold metrics, in their order.
 
     Args:
         columns: Names of columns.
@@ -149,40 +281,25 @@ def config_columns(space: Mapping[str, Any]) -> dict[str, pa.DataType]:
     """The columns config_<name> of a space.
 
     Args:
-        space: Parameter name → domain or constant; where branches have parameters of their own, those too.
+        space: Parameter name → domain or constant, the parameters of all branches included.
 
     Returns:
-        Column name → type: float, int, bool or text; a choice of mixed types is text.
+        Column name → type: float, int, bool or text; values of several types, lists and dicts are text.
     """
-    return {f"config_{name}": _type_of(domain) for name, domain in space.items()}
+    return {f"config_{name}": column_type(domain) for name, domain in space.items()}
 
 
-def arrow_schema(table: str, space: Mapping[str, Any], metrics: Sequence[str] = ()) -> pa.Schema:
+def arrow_schema(table: str, space: Mapping[str, Any], metrics: Sequence[str | pa.Field] = ()) -> pa.Schema:
     """The schema of a table of one study.
 
     Args:
         table: `trials`, `epochs` or `decisions`.
         space: The study's space.
-        metrics: The metrics known so far; columns of `epochs`.
+        metrics: The metrics known so far: columns of `epochs` by name, or results of `metric_field`.
     """
     fields = [pa.field(column.name, column.type) for column in TABLES[table]]
     if table != "decisions":
         fields += [pa.field(name, type_) for name, type_ in config_columns(space).items()]
     if table == "epochs":
-        fields += [pa.field(name, _real) for name in metrics]
+        fields += [metric if isinstance(metric, pa.Field) else pa.field(metric, _real) for metric in metrics]
     return pa.schema(fields, metadata={"schema_version": str(SCHEMA_VERSION)})
-
-
-def _type_of(domain: Any) -> pa.DataType:
-    values = getattr(domain, "values", None)
-    if values is None:
-        kind = getattr(domain, "kind", None)
-        if kind is not None:
-            return _whole if kind == "intuniform" else _real
-        values = (domain,)
-    types = {type(value) for value in values}
-    if types == {bool}:
-        return pa.bool_()
-    if types == {int}:
-        return _whole
-    return _real if types <= {int, float} else _text

@@ -1,4 +1,4 @@
-"""Temporary folders that do not pile up: what a killed process has left is removed by the next one on its machine."""
+"""Temporary folders that do not accumulate: a process removes those of killed processes of its machine."""
 
 import os
 import platform
@@ -16,18 +16,18 @@ _PREFIX = "tunepipe-"
 
 @contextmanager
 def scratch(purpose: str) -> Iterator[Path]:
-    """A folder of this process's own, gone at the end.
+    """A temporary folder of this process, removed at the end.
 
-    Its name says whose it is: `tunepipe-PURPOSE-HOST-PID-…`.
+    Its name is `tunepipe-PURPOSE-HOST-PID-…`.
 
     Args:
-        purpose: What it is for: a word.
+        purpose: What the folder is for, in one word.
     """
-    of_this_machine = f"{_PREFIX}{purpose}-{_host()}-"
-    for left in Path(tempfile.gettempdir()).glob(f"{of_this_machine}*"):
-        if _abandoned(left, of_this_machine):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{of_this_machine}{os.getpid()}-"))
+    prefix = f"{_PREFIX}{purpose}-{_host()}-"
+    for found in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        if _abandoned(found, prefix):
+            shutil.rmtree(found, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-"))
     try:
         yield folder
     finally:
@@ -35,7 +35,7 @@ def scratch(purpose: str) -> Iterator[Path]:
 
 
 def _host() -> str:
-    """Containers may share a temporary folder, but not their processes: each has a name of its own."""
+    """This machine's name; containers that share a temporary folder differ in it, but may not in process numbers."""
     return re.sub(r"[^\w.-]", "_", platform.node())
 
 
@@ -44,7 +44,7 @@ def _abandoned(folder: Path, prefix: str) -> bool:
     if not pid.isdecimal() or folder.is_symlink():
         return False
     try:
-        # Somebody else's folder is theirs to remove, whether or not this process could.
+        # A folder of another user is never removed, even if this process may.
         if folder.stat().st_uid != os.geteuid():
             return False
         os.kill(int(pid), 0)

@@ -1,17 +1,16 @@
-"""A folder of files, here or far away: the only place that knows where bytes lie.
+"""A folder of files, local or in an object store: the only module that other packages read and write files with.
 
-Every write is whole or not there: a file is written under a temporary name, synced, and renamed (object stores show an
-upload only when it is complete). Temporary names never end in .parquet. Nothing outside of the folder is read, written
-or deleted, whatever paths and links say.
+Every write is atomic: a file is written under a temporary name, synced, and renamed (object stores show an upload only
+when it is complete). Temporary names never end in .parquet. Nothing outside of the folder is read, written or deleted,
+whatever paths and links say; nothing is written or deleted through a link in the folder.
 """
 
 import errno
 import os
 import re
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,15 +18,18 @@ from pyarrow import fs
 
 from pipeline.errors import StorageError
 from pipeline.storage.documents import from_json
-from pipeline.storage.parquet import foreign, from_parquet, odd_one, part_of, to_parquet
-from pipeline.storage.places import files_below, refuse_links_out, refuse_unwritable, steps
+from pipeline.storage.local_files import LocalFiles
+from pipeline.storage.object_files import ObjectFiles, file_system
+from pipeline.storage.parquet import to_parquet
+from pipeline.storage.parts import read_parts
+from pipeline.storage.paths import Entry, refuse_unwritable
 
 __all__ = ["Store"]
 
-_TEMPORARY = ".writing-"
-_RETRIES = 5
+_PIECE = 1 << 20
+"""Bytes of a large file that are in memory at once."""
 _MOST_JSON = 10_000_000
-"""Bytes: a hundred times what a large space comes to."""
+"""Bytes; a hundred times the size of a large space."""
 
 
 class Store:
@@ -46,15 +48,17 @@ class Store:
         remote = re.match(r"^[a-z][a-z0-9+.-]*://", text, re.IGNORECASE)
         if not remote and re.match(r"^[a-z][a-z0-9+.-]+:/", text, re.IGNORECASE):
             raise StorageError(f"The storage {text!r} cannot be used: a URI has two slashes, as in s3://bucket/folder.")
+        self._files: LocalFiles | ObjectFiles
         try:
-            if remote:
-                self._fs, root = fs.FileSystem.from_uri(text)
+            if not remote:
+                self._files = LocalFiles(Path(text).expanduser().absolute())
             else:
-                self._fs, root = fs.LocalFileSystem(), str(Path(text).expanduser().absolute())
+                system, root = file_system(text)
+                local = isinstance(system, fs.LocalFileSystem)
+                self._files = LocalFiles(Path(root)) if local else ObjectFiles(system, root)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, RuntimeError) as error:
             raise StorageError(f"The storage {text!r} cannot be used: {error}") from None
-        self.uri = text.rstrip("/") if remote else root
-        self._root = PurePosixPath(root)
+        self.uri = text.rstrip("/") if remote else str(self.local)
 
     def __repr__(self) -> str:
         return f"Store({self.uri!r})"
@@ -62,91 +66,177 @@ class Store:
     @property
     def local(self) -> Path | None:
         """The folder on this machine's file system; None for an object store."""
-        return Path(self._root) if isinstance(self._fs, fs.LocalFileSystem) else None
+        return self._files.root if isinstance(self._files, LocalFiles) else None
+
+    def place(self, path: str) -> Path | None:
+        """The path on this machine's file system to write to; None for an object store.
+
+        Args:
+            path: The path within the store.
+
+        Raises:
+            StorageError: The path leads out of the folder, or is a link or below one.
+        """
+        return self._files.writable(path) if isinstance(self._files, LocalFiles) else None
 
     def folder(self, name: str) -> "Store":
-        """The store of a folder within this one. It may be a link: a study may lie on another disk."""
-        if self.local is not None:
-            return Store(self._path(name, itself=False))
-        self._path(name)
+        """The store of a folder within this one. The folder may be a link: a study may be on another disk.
+
+        Args:
+            name: The folder's path within the store.
+        """
+        if isinstance(self._files, LocalFiles):
+            return Store(self._files.path(name, itself=False))
+        self._files.path(name)
         return Store(self._uri_of(name))
 
     def _uri_of(self, path: str) -> str:
-        """Where something lies; the options of an object store's URI stand at its end."""
+        """The URI of a path; the options of an object store's URI stay at the end."""
         if self.local is not None:
             return f"{self.uri}/{path}"
         head, mark, query = self.uri.partition("?")
         return f"{head.rstrip('/')}/{path}{mark}{query}"
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or a folder of that name."""
-        with self._told("look at", path):
-            return bool(self._fs.get_file_info(self._path(path)).type != fs.FileType.NotFound)
+        """Whether a file or a folder exists.
+
+        Args:
+            path: The path within the store.
+        """
+        with self._translated("look at", path):
+            return self._files.exists(path)
 
     def files(self, folder: str = "") -> list[str]:
-        """Paths of all whole files in a folder and its folders, sorted; empty if there is no such folder."""
+        """Paths of all complete files in a folder and its folders, sorted; empty if the folder does not exist.
+
+        Args:
+            folder: The folder's path within the store; empty for the whole store.
+        """
         return [path for path, _ in self.sizes(folder)]
 
     def sizes(self, folder: str = "") -> list[tuple[str, int]]:
-        """As `files`, each with its size in bytes."""
-        with self._told("list", folder):
-            if self.local is not None:
-                found = [(path.as_posix(), size) for path, size in files_below(Path(self._path(folder)))]
-            else:
-                selector = fs.FileSelector(self._path(folder), recursive=True, allow_not_found=True)
-                infos = self._fs.get_file_info(selector)
-                found = [(info.path, int(info.size)) for info in infos if info.type == fs.FileType.File]
-        whole = [(PurePosixPath(path), size) for path, size in found]
-        return sorted((str(path.relative_to(self._root)), size) for path, size in whole if _TEMPORARY not in path.name)
+        """Paths of all complete files in a folder and its folders, sorted, each with its size in bytes.
+
+        Args:
+            folder: The folder's path within the store; empty for the whole store.
+        """
+        with self._translated("list", folder):
+            return sorted(self._files.sizes(folder))
+
+    def entries(self) -> list[Entry]:
+        """Every entry of the folder, sorted by path: links, empty folders and temporary names too."""
+        with self._translated("list", ""):
+            return sorted(self._files.entries(), key=lambda entry: entry.path)
+
+    def link(self) -> str | None:
+        """The target of the folder itself if it is a link; None if it is not."""
+        return os.fspath(self.local.readlink()) if self.local is not None and self.local.is_symlink() else None
 
     def folders(self) -> list[str]:
-        """Names of the folders right below, sorted."""
-        selector = fs.FileSelector(str(self._root), allow_not_found=True)
-        with self._told("list", ""):
-            infos = self._fs.get_file_info(selector)
-        return sorted(str(info.base_name) for info in infos if info.type == fs.FileType.Directory)
+        """Names of the folders directly below, sorted."""
+        with self._translated("list", ""):
+            return sorted(self._files.folders())
 
     def read(self, path: str, *, most: int | None = None) -> bytes:
-        """A file's content.
+        """Read a file.
 
         Args:
-            path: Where, within the store.
-            most: Bytes that it may have; any number unless given.
+            path: The path within the store.
+            most: Largest number of bytes allowed; None for no limit.
+
+        Returns:
+            The file's content.
 
         Raises:
-            FileNotFoundError: There is no such file.
-            StorageError: It is larger, or no file.
+            FileNotFoundError: The file does not exist.
+            StorageError: It is larger, or not a file.
         """
-        with self._told("read", path):
-            place = self._path(path)
-            if self.local is not None or most is not None:
-                self._refuse_odd(path, most)
-            with self._fs.open_input_stream(place) as stream:
-                return bytes(stream.read())
+        with self._translated("read", path):
+            self._refuse_unreadable(path, most)
+            return self._files.read(path)
+
+    def read_start(self, path: str, size: int) -> bytes:
+        """Read the start of a file.
+
+        Args:
+            path: The path within the store.
+            size: Number of bytes; a shorter file is read whole.
+
+        Raises:
+            FileNotFoundError: The file does not exist.
+            StorageError: It is not a file.
+        """
+        with self._translated("read", path):
+            self._refuse_unreadable(path, None)
+            return self._files.read(path, size)
+
+    def read_end(self, path: str, most: int) -> tuple[bytes, int]:
+        """Read the end of a file.
+
+        Args:
+            path: The path within the store.
+            most: Largest number of bytes to read.
+
+        Returns:
+            The bytes, and how many come before them.
+
+        Raises:
+            FileNotFoundError: The file does not exist.
+            StorageError: It is not a file.
+        """
+        with self._translated("read", path):
+            self._refuse_unreadable(path, None)
+            with self._files.open(path) as file:
+                before = max(0, file.seek(0, os.SEEK_END) - most)
+                file.seek(before)
+                return file.read(most), before
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """Read a file of any size piece by piece.
+
+        Args:
+            path: The path within the store.
+
+        Raises:
+            FileNotFoundError: The file does not exist; also while the pieces are read.
+            StorageError: It is not a file; also while the pieces are read.
+        """
+        with self._translated("read", path):
+            self._refuse_unreadable(path, None)
+            with self._files.open(path) as file:
+                while piece := file.read(_PIECE):
+                    yield piece
 
     def read_json(self, path: str, *, most: int | None = _MOST_JSON) -> Any:
-        """A JSON file's value; what is in it is for the caller to look at.
+        """Read a JSON file.
 
         Args:
-            path: Where, within the store.
-            most: Bytes that it may have; None for any number.
+            path: The path within the store.
+            most: Largest number of bytes allowed; None for no limit.
+
+        Returns:
+            The value; its structure is not checked.
 
         Raises:
-            FileNotFoundError: There is no such file.
+            FileNotFoundError: The file does not exist.
             StorageError: It is not JSON, or beyond the limits of size and depth.
         """
         return from_json(self.read(path, most=most), f"{path} in {self.uri}")
 
     def read_text(self, path: str) -> str:
-        """A text file's content; what is not UTF-8 is replaced."""
+        """Read a text file; bytes that are not UTF-8 are replaced.
+
+        Args:
+            path: The path within the store.
+        """
         return self.read(path).decode(errors="replace")
 
     def write(self, path: str, content: bytes | str | Iterable[bytes | memoryview]) -> int:
-        """Write a whole file, in place of one that is there.
+        """Write a whole file, replacing one that exists.
 
         Args:
-            path: Where, within the store.
-            content: Text, bytes, or pieces of bytes to be written one after the other.
+            path: The path within the store.
+            content: Text, bytes, or pieces of bytes to write one after the other.
 
         Returns:
             The file's size in bytes.
@@ -154,153 +244,89 @@ class Store:
         pieces = (
             [content.encode()] if isinstance(content, str) else [content] if isinstance(content, bytes) else content
         )
-        with self._told("write", path), self._replacing(path) as temporary:
-            return sum(self._append(temporary, pieces))
+        with self._translated("write", path):
+            return self._files.write(path, pieces)
 
     def create(self, path: str, content: str) -> bool:
-        """Write a whole file, unless there is one of that name already.
+        """Write a whole file, unless the file exists.
 
-        An object store cannot promise that two writers at once do not both succeed; the later one's content stands.
+        In an object store, two simultaneous writers may both succeed; the later content remains.
+
+        Args:
+            path: The path within the store.
+            content: The text.
 
         Returns:
-            Whether this call made the file.
+            Whether this call created the file.
         """
-        if self.local is None:
-            if self.exists(path):
-                return False
-            self.write(path, content)
-            return True
-        target = Path(self._path(path, itself=False))
-        whole = target.with_name(f"{_TEMPORARY}{target.name}-{uuid.uuid4().hex[:8]}")
-        with self._told("write", path):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                sum(self._append(str(whole), [content.encode()]))
-                # A link, unlike a rename, fails where the name is taken.
-                os.link(whole, target)
-            except FileExistsError:
-                return False
-            finally:
-                whole.unlink(missing_ok=True)
-        return True
+        with self._translated("write", path):
+            return self._files.create(path, content.encode())
 
     def append(self, path: str, content: bytes) -> None:
-        """Add to the end of a file, made where there is none. An object store writes the whole file anew."""
-        if self.local is None:
-            before = self.read(path) if self.exists(path) else b""
-            self.write(path, before + content)
-            return
-        target = Path(self._path(path))
-        with self._told("write", path):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("ab") as file:
-                file.write(content)
+        """Append to a file, which is created if it does not exist. In an object store the whole file is written again.
+
+        Args:
+            path: The path within the store.
+            content: The bytes to append.
+        """
+        with self._translated("write", path):
+            self._files.append(path, content)
 
     def delete(self, path: str) -> None:
-        """Delete a file, if it is there."""
-        with self._told("delete", path):
-            try:
-                self._fs.delete_file(self._path(path, itself=False))
-            except FileNotFoundError:
-                return
+        """Delete a file, if it exists.
 
-    def delete_folder(self, path: str = "") -> None:
-        """Delete a folder with all that is in it, if it is there."""
-        with self._told("delete", path):
-            try:
-                self._fs.delete_dir(self._path(path, itself=False))
-            except FileNotFoundError:
-                return
+        Args:
+            path: The path within the store.
+        """
+        with self._translated("delete", path):
+            self._files.delete(path)
 
-    def sweep(self) -> None:
-        """Delete what writers that were killed have left unfinished. Nobody else may be writing."""
-        if self.local is None:
-            return
-        with self._told("list", ""):
-            left = [path for path, _ in files_below(self.local) if path.name.startswith(_TEMPORARY)]
-        for path in left:
-            self.delete(str(path.relative_to(self.local)))
+    def delete_empty_folders(self) -> None:
+        """Delete the empty folders below, and then this one if it is empty and not a link.
+
+        Raises:
+            StorageError: A folder cannot be deleted.
+        """
+        with self._translated("delete", ""):
+            self._files.delete_empty_folders()
 
     def write_table(self, path: str, table: pa.Table) -> None:
-        """Write a table as one Parquet file."""
+        """Write a table as one Parquet file.
+
+        Args:
+            path: The path within the store.
+            table: The table.
+        """
         self.write(path, [to_parquet(table)])
 
     def read_table(self, path: str) -> pa.Table:
-        """Read a Parquet file, or a folder of parts as one table: columns are united by name.
+        """Read a Parquet file, or a folder of parts as one table with the columns united by name.
 
-        A writer may replace parts by a compacted one meanwhile; then the folder is read again.
+        Args:
+            path: The path of a file that ends in .parquet, or of a folder.
+
+        Returns:
+            The table.
 
         Raises:
-            FileNotFoundError: There is no such file, and no part in such a folder.
-            StorageError: A file is not Parquet, is not of this table, or of a schema version that is not known here.
+            FileNotFoundError: The file does not exist, or the folder has no part.
+            StorageError: A file is not Parquet, not of this table, or of an unknown schema version.
         """
-        for _ in range(_RETRIES):
-            paths = [path] if path.endswith(".parquet") else [p for p in self.files(path) if p.endswith(".parquet")]
-            if not paths:
-                raise FileNotFoundError(path)
-            try:
-                tables = [self._read_part(part) for part in paths]
-            except FileNotFoundError:
-                if path.endswith(".parquet"):
-                    raise
-                continue
-            try:
-                return pa.concat_tables(tables, promote_options="permissive")
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise foreign(odd_one(paths, tables), self.uri, f"does not fit the other parts: {error}") from None
-        raise StorageError(f"The parts of {path} in {self.uri} change faster than they can be read; try again.")
+        return read_parts(path, self.uri, self.files, self.read)
 
-    def _read_part(self, path: str) -> pa.Table:
-        return part_of(path, from_parquet(self.read(path), f"{path} in {self.uri}"), self.uri)
-
-    def _refuse_odd(self, path: str, most: int | None) -> None:
-        info, told = self._fs.get_file_info(self._path(path)), f"{path} in {self.uri}"
-        mend = "Put back the file that tunepipe wrote."
-        # Reading from a pipe would wait for ever.
-        if info.type not in (fs.FileType.File, fs.FileType.NotFound):
-            raise StorageError(f"{told} is not a file. {mend}")
-        if most is not None and (info.size or 0) > most:
-            raise StorageError(f"{told} has {info.size:,} bytes; it must have at most {most:,}. {mend}")
-
-    def _path(self, path: str, *, itself: bool = True) -> str:
-        """Where the path leads; with `itself`, so does the link that may lie there."""
-        target = self._root.joinpath(*steps(path, self.uri))
-        if self.local is not None:
-            refuse_links_out(self.local, Path(target), itself=itself)
-        return str(target)
+    def _refuse_unreadable(self, path: str, most: int | None) -> None:
+        if self.local is None and most is None:
+            return
+        size, name = self._files.size(path), f"{path} in {self.uri}"
+        advice = "Restore the file that tunepipe wrote."
+        # Reading from a pipe would never return.
+        if size is None:
+            raise StorageError(f"{name} is not a file. {advice}")
+        if most is not None and size > most:
+            raise StorageError(f"{name} has {size:,} bytes; it must have at most {most:,}. {advice}")
 
     @contextmanager
-    def _replacing(self, path: str) -> Iterator[str]:
-        target = self._path(path, itself=False)
-        if self.local is None:
-            yield target
-            return
-        parent, name = os.path.split(target)
-        Path(parent).mkdir(parents=True, exist_ok=True)
-        temporary = f"{parent}/{_TEMPORARY}{name}-{uuid.uuid4().hex[:8]}"
-        try:
-            yield temporary
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-
-    def _append(self, target: str, pieces: Iterable[bytes | memoryview]) -> Iterator[int]:
-        if self.local is None:
-            with self._fs.open_output_stream(target) as stream:
-                for piece in pieces:
-                    stream.write(piece)
-                    yield len(piece)
-            return
-        with Path(target).open("wb") as file:
-            for piece in pieces:
-                file.write(piece)
-                yield len(piece)
-            file.flush()
-            os.fsync(file.fileno())
-
-    @contextmanager
-    def _told(self, doing: str, path: str) -> Iterator[None]:
+    def _translated(self, doing: str, path: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -309,8 +335,8 @@ class Store:
             reason = error.strerror or str(error)
             where = self._uri_of(path) if path else self.uri
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            mend = "Make room there" if full else "Mend that"
+            advice = "Free some space there" if full else "Fix that"
             raise StorageError(
-                f"Cannot {doing} {where}: {reason}. {mend}, or choose another place with --storage. A study that has "
-                "begun goes on with `tunepipe resume`."
+                f"Cannot {doing} {where}: {reason}. {advice}, or choose another storage with --storage. "
+                "`tunepipe resume` continues a study that has started."
             ) from error

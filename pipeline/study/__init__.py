@@ -1,7 +1,19 @@
 """What is tuned: the study as data."""
 
 from pipeline.study.files import load_study, save_study
+from pipeline.study.fit import Fit, Phase
 from pipeline.study.job import TuneJob
 from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
 
-__all__ = ["Budget", "Checkpoints", "Objective", "Resources", "StartFrom", "TuneJob", "load_study", "save_study"]
+__all__ = [
+    "Budget",
+    "Checkpoints",
+    "Fit",
+    "Objective",
+    "Phase",
+    "Resources",
+    "StartFrom",
+    "TuneJob",
+    "load_study",
+    "save_study",
+]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import Fault
-from pipeline.study.faults import fields_of, unknown
+from pipeline.space import kind_of_value, kinds_of
+from pipeline.study.field_names import fields_of, unknown
 
 __all__ = ["changed"]
 
@@ -12,15 +13,15 @@ _KINDED = ("scheduler", "searcher")
 
 
 def changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-    """Fields with some of them, or parts of them, replaced.
+    """A job's fields with some of them, or parts of them, replaced.
 
     Args:
-        fields: A job's values by field.
-        changes: New values by dotted field. Wholes go before their parts, whatever the order: `scheduler` before
-            `scheduler.interval`.
+        fields: The job's values by field.
+        changes: New values by dotted field. A field is changed before its parts, in any order of `changes`: `scheduler`
+            before `scheduler.interval`.
 
     Returns:
-        The new fields, and a fault for each change that leads nowhere. Values are not looked at: the job does that.
+        The new fields, and a fault for each change of a field that does not exist. The job checks the values.
     """
     result, faults = dict(fields), []
     for path in sorted(changes, key=_depth):
@@ -32,7 +33,7 @@ def changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict
 
 
 def _depth(path: str) -> tuple[int, bool]:
-    # A kind before its fields: it starts from the defaults.
+    # A kind precedes its fields, because it resets them to the defaults.
     return path.count("."), not path.endswith(".kind")
 
 
@@ -40,7 +41,7 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
     """A copy of `tree` with the value at `path`.
 
     Raises:
-        LookupError: There is no such place; says which there are.
+        LookupError: The path does not exist; names those that do.
     """
     name, *rest = path
     if isinstance(tree, list | tuple):
@@ -51,27 +52,40 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
         return [*tree[: int(name)], new, *tree[int(name) + 1 :]]
     branches = _branches(tree)
     if branches is None:
-        raise LookupError(f"no such field: {above} has no fields of its own")
+        raise LookupError(f"no such field: {above} has no fields")
     if above not in ("", "space") and branches.get("kind") == "switch" and name not in ("kind", "branches"):
         return {"kind": "switch", "branches": _put_in_branch(branches.get("branches", {}), path, value)}
     kinded = "kind" in branches and above != "space"
     if kinded and name == "kind" and not rest:
         return tree if branches["kind"] == value else {"kind": value}
-    # An object that was just set may lack fields that have defaults: the job knows which there are.
+    # An object that was set by another change may lack fields with defaults; the job checks their names.
     just_set = (isinstance(tree, Mapping) or hasattr(tree, "settings")) and above not in ("", "space")
     if name not in branches and not just_set:
         what = "parameter" if above == "space" else "field"
         raise LookupError(unknown(what, [branch for branch in branches if not (kinded and branch == "kind")], name))
     if rest:
         value = _put(branches.get(name), rest, value, name)
+    elif above == "space":
+        _of_its_kind(branches[name], value)
     elif not above and name in _KINDED and isinstance(value, str):
         same = getattr(branches[name], "kind", None) == value
         value = branches[name] if same else {"kind": value}
     return {**branches, name: value}
 
 
+def _of_its_kind(parameter: Any, value: Any) -> None:
+    """Refuse text for a parameter that is a number, and the like: `space.lr==0.1` sets lr to the text "=0.1".
+
+    Raises:
+        LookupError: The value is of another kind than the parameter's values.
+    """
+    known, found = kinds_of(parameter), kind_of_value(value)
+    if found is not None and known and found not in known:
+        raise LookupError(f"must be {' or '.join(sorted(known))}, or a domain, as the space has it: {parameter!r}")
+
+
 def _put_in_branch(switch: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    """A switch's branches, with the value at `path`: a branch, and perhaps a place in its space."""
+    """A switch's branches, with the value at `path`: a branch, or a path in its space."""
     branch, *rest = path
     if branch not in switch:
         raise LookupError(unknown("branch", switch, branch))

@@ -1,36 +1,51 @@
-"""A study's copies of its sources: each is looked at before it runs; nothing else in their folder can be imported."""
+"""A study's copies of its sources: each is checked before it runs; nothing else in their folder can be imported."""
 
 import hashlib
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-__all__ = ["Copies", "ReadOnce", "digest_of"]
+from pipeline.errors import StorageError
+from pipeline.study.named_functions import named_functions
+
+__all__ = ["Copies", "ReadOnce", "Recorded", "as_before", "content_of", "digest_of", "forget_copies"]
+
+_PACKAGE = "__init__.py"
 
 
 def digest_of(content: bytes | None) -> str | None:
-    """The SHA-256 of a source; None where there is none."""
+    """The SHA-256 of a source; None if there is none.
+
+    Args:
+        content: The source.
+    """
     return None if content is None else hashlib.sha256(content).hexdigest()
 
 
 class ReadOnce(importlib.abc.SourceLoader):
-    """Runs a file's text and keeps it: what is digested and copied later is what runs, though the file changes.
+    """A loader that runs a file's text and keeps it: the text that is hashed and copied later is the text that ran.
 
-    Writes no bytecode: a study's folder may be read-only, and a stale cache would run other code than was checked.
+    It writes no bytecode: a study's folder may be read-only, and a stale cache would run other code than was checked.
+
+    Args:
+        path: The file.
+        content: Its text from a study, which also sets `of_study`; None to read the file.
     """
 
     def __init__(self, path: Path, content: bytes | None = None) -> None:
         self._path = path
+        self.of_study = content is not None
         self.content = path.read_bytes() if content is None else content
 
     def get_filename(self, fullname: str) -> str:
-        """Where the text came from."""
+        """The path of the file."""
         return str(self._path)
 
     def get_data(self, path: str | bytes) -> bytes:
@@ -38,53 +53,237 @@ class ReadOnce(importlib.abc.SourceLoader):
         return self.content
 
 
-class Copies(importlib.abc.MetaPathFinder):
-    """The copies of those modules that a job's functions are of.
+def content_of(home: Mapping[str, Any]) -> bytes | None:
+    """The text of the file from which a module was loaded; None if there is none.
 
     Args:
-        folder: Where they lie.
-        functions: The job's fields, as JSON: what they say of functions names the modules and their digests.
+        home: The module's globals.
+    """
+    loader = getattr(home.get("__spec__"), "loader", None)
+    if isinstance(loader, ReadOnce):
+        return loader.content
+    file = home.get("__file__")
+    return Path(file).read_bytes() if file and Path(file).is_file() else None
+
+
+class Recorded:
+    """What study.json says about the copies: the modules, their paths and their digests; and other files' digests.
+
+    Args:
+        value: The value of `sources` in study.json; None in a study of an older tunepipe.
+
+    Raises:
+        StorageError: The value is not what tunepipe wrote.
     """
 
-    def __init__(self, folder: Path, functions: Mapping[str, Any]) -> None:
+    def __init__(self, value: Any = None) -> None:
+        self.modules: dict[str, tuple[str, str]] = {}
+        self.folders: tuple[str, ...] = ()
+        self.files: dict[str, str] = {}
+        if value is None:
+            return
+        try:
+            self.folders = tuple(value["folders"])
+            self.modules = {name: (entry["path"], entry["sha256"]) for name, entry in value["modules"].items()}
+            self.files = dict(value.get("files", {}))
+            paths = [path for path, _ in self.modules.values()]
+            texts = [*self.folders, *self.modules, *(text for pair in self.modules.values() for text in pair)]
+            texts += [*self.files, *self.files.values()]
+            sound = all(isinstance(text, str) and "\0" not in text for text in texts)
+            sound = (
+                sound and all(path.endswith(".py") for path in paths) and all(map(_is_within, [*paths, *self.files]))
+            )
+        except (AttributeError, LookupError, TypeError, ValueError):
+            sound = False
+        if not sound:
+            raise StorageError(
+                "What study.json says of the copies in source/ (`sources`) is not what tunepipe wrote. "
+                "Put the file back."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The value of `sources` in study.json."""
+        modules = {name: {"path": path, "sha256": digest} for name, (path, digest) in sorted(self.modules.items())}
+        return {"folders": list(self.folders), "modules": modules, "files": dict(sorted(self.files.items()))}
+
+
+def _is_within(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts
+
+
+class Copies(importlib.abc.MetaPathFinder):
+    """A finder for the copies of the modules of a job's functions, and of the modules that these import.
+
+    Once installed, an import of one of these modules returns what the study recorded, whatever is installed under that
+    name now: the user's own file if it has the same content, because it may read files next to it, else the copy. Other
+    modules that these import are also searched in the folders of the user's files, after all other paths.
+
+    Args:
+        folder: The folder of the copies.
+        fields: The job's fields as JSON: its functions name modules and digests.
+        recorded: The other copies.
+    """
+
+    def __init__(self, folder: Path, fields: Mapping[str, Any], recorded: Recorded | None = None) -> None:
         self._folder = folder
-        self._digests: dict[str, str] = {}
-        for value in functions.values():
-            if isinstance(value, Mapping) and isinstance(name := value.get("function"), str):
-                digest = value.get("sha256")
-                if isinstance(digest, str):
-                    self._digests[name.partition(":")[0]] = digest
+        recorded = recorded or Recorded()
+        self._copies = dict(recorded.modules)
+        self._originals = [Path(original) for original in recorded.folders if Path(original).is_absolute()]
+        self._functions: set[str] = set()
+        for value in named_functions(fields).values():
+            digest = value.get("sha256")
+            if isinstance(digest, str):
+                module = value["function"].rpartition(":")[0]
+                path, _ = self._copies.get(module, (f"{module}.py", ""))
+                self._copies[module] = (path, digest)
+                self._functions.add(module)
+        self._packages = {
+            name.rsplit(".", steps)[0] for name in self._copies for steps in range(1, name.count(".") + 1)
+        } - set(self._copies)
+        self._replaced: dict[str, ModuleType] = {}
+        self._added_paths: list[str] = []
 
     def path(self, module: str) -> Path | None:
-        """Where a module's copy lies; None where there is none, or no digest to hold it to."""
-        path = self._folder / f"{module}.py"
-        return path if module in self._digests and path.is_file() else None
+        """The path of a module's copy; None if there is no copy, or no digest to check it.
 
-    def content(self, path: Path) -> bytes:
+        Args:
+            module: The module's name.
+        """
+        if module not in self._copies:
+            return None
+        path = self._folder / self._copies[module][0]
+        return path if path.is_file() else None
+
+    def content(self, module: str) -> bytes:
         """A copy's text, as it was saved.
 
+        Args:
+            module: The module's name; `path` is not None for it.
+
         Raises:
-            ValueError: It has changed since.
+            ValueError: The copy has changed since.
         """
-        content = path.read_bytes()
-        if digest_of(content) != self._digests[path.name.removesuffix(".py")]:
-            raise ValueError(f"the copy {path} has changed since the study was saved: put it back")
+        path, digest = self._copies[module]
+        content = (self._folder / path).read_bytes()
+        if digest_of(content) != digest:
+            raise ValueError(f"the copy {self._folder / path} has changed since the study was saved: put it back")
         return content
 
-    @contextmanager
-    def importable(self) -> Iterator[None]:
-        """A copied module may import another one that is copied too; what is found elsewhere goes before."""
-        sys.meta_path.append(self)
-        try:
-            yield
-        finally:
-            sys.meta_path.remove(self)
+    def loaded_modules_match(self) -> bool:
+        """Whether every one of these modules that is loaded has the content that the study recorded."""
+        return all(
+            digest_of(content_of(vars(sys.modules[name]))) == digest
+            for name, (_, digest) in self._copies.items()
+            if name in sys.modules
+        )
+
+    def install(self) -> None:
+        """Make imports find these modules before all others; the copies of another study are uninstalled."""
+        if self in sys.meta_path:
+            return
+        forget_copies()
+        if not self.loaded_modules_match():
+            self._replaced = {name: sys.modules.pop(name) for name in self._copies if name in sys.modules}
+        sys.meta_path.insert(0, self)
+        self._added_paths = [
+            str(folder) for folder in self._originals if str(folder) not in sys.path and folder.is_dir()
+        ]
+        sys.path += self._added_paths
+
+    def import_package(self, module: str) -> ModuleType | None:
+        """Import the package of a copy before the copy itself, as Python does.
+
+        Args:
+            module: The module's name.
+
+        Returns:
+            The module, if its package has imported it; None if it is yet to be loaded.
+        """
+        path = PurePosixPath(self._copies[module][0])
+        if "." not in module or list(path.with_suffix("").parts) != module.split("."):
+            return None
+        sys.modules.pop(module, None)
+        importlib.import_module(module.rpartition(".")[0])
+        return sys.modules.get(module)
+
+    def remove(self) -> None:
+        """Unload the modules that were imported from here, and restore those that they replaced."""
+        sys.meta_path.remove(self)
+        sys.path[:] = [entry for entry in sys.path if entry not in self._added_paths]
+        for name in self._copies:
+            loader = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader", None)
+            if isinstance(loader, ReadOnce) and loader.of_study:
+                del sys.modules[name]
+        sys.modules.update(self._replaced)
+        self._replaced = {}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """What Python's import asks for a module that it has not found elsewhere."""
-        copy = self.path(fullname)
-        if copy is None:
+        """Find a module for Python's import.
+
+        Args:
+            fullname: The module's name.
+            path: The search path of its package; None for a top-level module.
+            target: Unused.
+        """
+        if fullname in self._packages:
+            return self._namespace(fullname, path)
+        if fullname not in self._copies:
             return None
-        return importlib.util.spec_from_file_location(fullname, copy, loader=ReadOnce(copy, self.content(copy)))
+        relative, digest = self._copies[fullname]
+        # The module of a job's function is always the copy, because the study shows its source.
+        originals = [] if fullname in self._functions else self._originals
+        file = next((folder / relative for folder in originals if _has_digest(folder / relative, digest)), None)
+        if file is not None:
+            return _spec(fullname, file, file.read_bytes(), [str(file.parent)])
+        if self.path(fullname) is None:
+            raise ModuleNotFoundError(f"The study's copy {self._folder / relative} does not exist.", name=fullname)
+        return _spec(fullname, self._folder / relative, self.content(fullname), [])
+
+    def _namespace(self, name: str, path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
+        """A package without an `__init__` file, unless there is a real one elsewhere."""
+        others = (finder for finder in sys.meta_path if not isinstance(finder, Copies))
+        found = (finder.find_spec(name, path, None) for finder in others)
+        if any(spec is not None and spec.origin is not None for spec in found):
+            return None
+        folders = [original.joinpath(*name.split(".")) for original in self._originals]
+        spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(folder) for folder in folders if folder.is_dir()]
+        return spec
+
+
+def forget_copies() -> None:
+    """Make imports find what they would find without any study."""
+    for finder in [finder for finder in sys.meta_path if isinstance(finder, Copies)]:
+        finder.remove()
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """A context after which imports find the same study's copies as before."""
+    before = [finder for finder in sys.meta_path if isinstance(finder, Copies)]
+    try:
+        yield
+    finally:
+        if [finder for finder in sys.meta_path if isinstance(finder, Copies)] != before:
+            forget_copies()
+            for finder in before:
+                finder.install()
+
+
+def _has_digest(file: Path, digest: str) -> bool:
+    try:
+        return file.is_file() and digest_of(file.read_bytes()) == digest
+    except OSError:
+        return False
+
+
+def _spec(name: str, file: Path, content: bytes, within: list[str]) -> importlib.machinery.ModuleSpec:
+    package = file.name == _PACKAGE
+    spec = importlib.machinery.ModuleSpec(name, ReadOnce(file, content), origin=str(file), is_package=package)
+    spec.has_location = True
+    if package:
+        spec.submodule_search_locations = within
+    return spec

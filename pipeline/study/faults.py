@@ -1,9 +1,6 @@
-"""What pydantic found wrong, in words for the person who wrote it: one fault for each field."""
+"""Pydantic's errors as faults, in words for the user: one fault for each field."""
 
-import dataclasses
-import re
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,19 +9,23 @@ from pipeline.errors import Fault
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.space import DOMAINS
+from pipeline.study.field_names import fields_of, unknown
+from pipeline.study.fit import Fit, Phase
 from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
 
-__all__ = ["NAME", "fields_of", "misnamed_field", "read_faults", "unknown"]
+__all__ = ["NAME", "read_faults"]
 
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
-"""What a job or a study may be called."""
+"""The allowed names of jobs and studies."""
 
 _PARTS: dict[str, type] = {
     "budget": Budget,
     "resources": Resources,
     "checkpoints": Checkpoints,
     "start_from": StartFrom,
+    "fit": Fit,
 }
+_LISTS: dict[str, type] = {"objectives": Objective, "phases": Phase}
 _KINDS: dict[str, dict[str, Any]] = {"scheduler": SCHEDULERS, "searcher": SEARCHERS}
 
 _PLAIN = {
@@ -60,78 +61,45 @@ def read_faults(error: ValidationError, fields: Sequence[str]) -> list[Fault]:
     """One fault for each field that pydantic refused.
 
     Args:
-        error: What it raised for a job.
-        fields: The job's own field names.
+        error: The error that pydantic raised for a job.
+        fields: The names of the job's fields.
     """
     faults: dict[str, Fault] = {}
     for item in error.errors(include_url=False):
-        path, owner = _place(item["loc"])
+        if item["type"] == "default_factory_not_called":
+            # The default of a field depends on others, whose faults are in the list.
+            continue
+        path, owner = _located(item["loc"])
         fault = _fault(path, item, fields if owner is None else fields_of(owner))
         faults.setdefault(fault.field, fault)
     return list(faults.values())
 
 
-def fields_of(owner: object) -> list[str]:
-    """Names of the fields a person may set on a dataclass or an instance of one; none for anything else."""
-    if not dataclasses.is_dataclass(owner):
-        return []
-    return [field.name for field in dataclasses.fields(owner) if field.name != "kind"]
+def _located(loc: tuple[int | str, ...]) -> tuple[list[str], type | None]:
+    """The dotted path as a user writes it, and the class of the last field; None for the job itself.
 
-
-def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
-    """What is wrong where one of the classes that a job is made of was given a field that it has not.
-
-    Args:
-        error: What Python raised.
-        line: Where in the job's file; None where that is not known.
-
-    Returns:
-        The fault; None where the error is another one.
-    """
-    found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
-    known = [Objective, *_PARTS.values(), *SCHEDULERS.values(), *SEARCHERS.values(), *DOMAINS.values()]
-    owner = next((kind for kind in known if found and kind.__name__ == found[1]), None)
-    if not isinstance(error, TypeError) or found is None or owner is None:
-        return None
-    place = f" in line {line}" if line else ""
-    return Fault(f"{found[1]}.{found[2]}", f"{found[2]}={place}", unknown("field", fields_of(owner), found[2]))
-
-
-def unknown(what: str, known: Iterable[str], found: str) -> str:
-    """Says that there is no such thing, which ones there are, and which one may have been meant."""
-    names = list(known)
-    if not names:
-        return f"no such {what}; there are none"
-    close = get_close_matches(found, names, n=1, cutoff=0.5)
-    meant = f"; did you mean {close[0]}?" if close else ""
-    return f"no such {what}; there {'is' if len(names) == 1 else 'are'} {', '.join(names)}{meant}"
-
-
-def _place(loc: tuple[int | str, ...]) -> tuple[list[str], type | None]:
-    """The dotted path that a person would write, and the class that has the last field; None for the job itself.
-
-    Pydantic's path names the branch of each union on its way, which nobody wrote.
+    Pydantic's path contains the branches of unions, which no user writes.
     """
     head, *rest = [str(part) for part in loc] or [""]
     if head in _KINDS and rest:
         return [head, *rest[1:]], _KINDS[head].get(rest[0])
     if head == "space" and rest:
-        place, owner = _place_in_space(rest)
-        return [head, *place], owner
-    if head == "objectives":
-        return [head, *rest], Objective
+        below, owner = _located_in_space(rest)
+        return [head, *below], owner
+    if head in _LISTS:
+        return [head, *rest], _LISTS[head]
     return [head, *rest], _PARTS.get(head)
 
 
-def _place_in_space(loc: Sequence[str]) -> tuple[list[str], type | None]:
-    """The same below `space`: names of parameters, switches' branches and domains' fields."""
+def _located_in_space(loc: Sequence[str]) -> tuple[list[str], type | None]:
+    """The path below `space`: names of parameters, branches and fields of domains."""
     name, *rest = loc
     kind, inner = rest[1] if len(rest) > 1 else "", rest[2:]
     if kind == "switch" and inner[:1] == ["branches"] and len(inner) > 1:
         if len(inner) == 2 or inner[2] == "[key]":
             return [name, inner[1]], None
-        place, owner = _place_in_space(inner[2:])
-        return [name, inner[1], *place], owner
+        below, owner = _located_in_space(inner[2:])
+        return [name, inner[1], *below], owner
     return [name, *inner], DOMAINS.get(kind)
 
 
@@ -162,6 +130,7 @@ def _fault(path: list[str], item: Any, fields: Sequence[str]) -> Fault:
 
 def _article(head: str) -> str:
     known = {"budget": "a Budget", "resources": "Resources", "objectives": "an Objective", "start_from": "a StartFrom"}
+    known |= {"fit": "a Fit", "phases": "a Phase"}
     return known.get(head, "a TuneJob")
 
 

@@ -2,72 +2,232 @@
 
 import atexit
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
 
 from pipeline.errors import StorageError
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
-from pipeline.study.code import is_saved, module_of, source_of
+from pipeline.study.copies import Recorded, digest_of
 from pipeline.study.job import TuneJob
+from pipeline.study.sources import Sources, sources_of
 from pipeline.study.studies import no_study
 
-__all__ = ["load_study", "read_job", "save_study"]
+__all__ = [
+    "add_sources",
+    "load_study",
+    "read_document",
+    "read_job",
+    "recorded_data",
+    "recorded_sources",
+    "save_job",
+    "save_study",
+    "saved_texts",
+    "set_data",
+]
 
 
-def save_study(store: Store, job: TuneJob) -> None:
-    """Write study.json and copies of the sources of the job's functions.
+def save_job(store: Store, job: TuneJob) -> None:
+    """Write the job of a study again, whose code is the same.
+
+    Args:
+        store: The study's folder.
+        job: The job.
+
+    Raises:
+        StorageError: The storage cannot be read or written.
+    """
+    _write(store, {**read_document(store), "job": job.to_json()})
+
+
+def save_study(
+    store: Store,
+    job: TuneJob,
+    *,
+    sources: Sources | None = None,
+    before: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    """Write study.json and copies of the sources of the job's code.
 
     Args:
         store: The study's own folder.
-        job: The study's job. Functions typed into a notebook are named but not copied: see `TuneJob.resumable`.
+        job: The study's job. Functions defined in a notebook are named but not copied: see `TuneJob.resumable`.
+        sources: The job's code; None to search for it.
+        before: The content of study.json of an earlier session, whose copies stay.
+        data: The fingerprint of the job's data; None for that of the earlier session.
 
     Raises:
         StorageError: The storage cannot be written.
     """
-    for function in job.functions.values():
-        content = source_of(function)
-        if content is not None and is_saved(function):
-            store.write(layout.source(module_of(function)), content)
-    # Last, so that whoever finds a study.json finds the sources too.
-    document = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
-    store.write(layout.STUDY, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    sources = sources_of(job) if sources is None else sources
+    recorded = Recorded((before or {}).get("sources"))
+    for file in sources.files:
+        store.write(layout.source(file.path), file.content)
+        recorded.modules[file.module] = (file.path, str(digest_of(file.content)))
+    for file in sources.data:
+        store.write(layout.source(file.path), file.content)
+        recorded.files[file.path] = str(digest_of(file.content))
+    if sources.folders:
+        recorded.folders = tuple(str(folder) for folder in sources.folders)
+    document = {"schema_version": SCHEMA_VERSION, "job": job.to_json(), "sources": recorded.to_json()}
+    data = (before or {}).get("data") if data is None else data
+    # Last, so that a study.json always has its sources.
+    _write(store, document if data is None else {**document, "data": data})
 
 
-def load_study(store: Store) -> TuneJob:
-    """Read a study's job back.
+def add_sources(store: Store, found: Mapping[str, tuple[str, str]]) -> None:
+    """Copy sources that the job's code has imported while it ran, without naming them in its text.
 
     Args:
         store: The study's own folder.
-
-    Returns:
-        The job; its functions are those of the modules loaded here if their source is the same, else of the copies.
-
-    Raises:
-        JobNotFound: There is no study there.
-        InvalidJob: study.json or a copy of a source was changed to something that is not allowed.
-        StorageError: study.json is not JSON, or of a schema version that is not known here.
+        found: Module → its path within source/, and its text.
     """
-    try:
-        fields = read_job(store)
-    except FileNotFoundError:
-        raise no_study(store) from None
-    return TuneJob.from_json(fields, source=_sources(store))
+    document = dict(read_document(store))
+    recorded = Recorded(document.get("sources"))
+    for module, (path, text) in found.items():
+        if module not in recorded.modules:
+            store.write(layout.source(path), text)
+            recorded.modules[module] = (path, str(digest_of(text.encode())))
+    _write(store, {**document, "sources": recorded.to_json()})
 
 
-def read_job(store: Store) -> Mapping[str, Any]:
-    """A study's job as JSON values, not looked at yet.
+def set_data(store: Store, fingerprint: Mapping[str, Any]) -> None:
+    """Record the fingerprint of a study's data.
+
+    Args:
+        store: The study's own folder.
+        fingerprint: JSON values from `pipeline.datasets.fingerprint`.
+    """
+    _write(store, {**read_document(store), "data": fingerprint})
+
+
+def recorded_sources(store: Store) -> Recorded:
+    """What study.json says about the copies of the job's sources.
 
     Args:
         store: The study's own folder.
 
     Raises:
         FileNotFoundError: There is no study.json.
-        StorageError: It is not JSON, or of a schema version that is not known here.
+        StorageError: It is not what tunepipe wrote.
+    """
+    return Recorded(read_document(store).get("sources"))
+
+
+def recorded_data(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The fingerprint of a study's data; None in a study of an older tunepipe.
+
+    Args:
+        document: The content of study.json.
+
+    Raises:
+        StorageError: It is not what tunepipe wrote.
+    """
+    found = document.get("data")
+    if found is None:
+        return None
+    if not (_is_combinations(found) or _is_fingerprint(found)):
+        raise StorageError(
+            f"What {layout.STUDY} says about the study's data (`data`) is not what tunepipe wrote. Restore the file."
+        )
+    return cast("Mapping[str, Any]", found)
+
+
+def _is_combinations(found: Any) -> bool:
+    """Whether this is what a study records of a data function that takes the config."""
+    entries = found.get("combinations") if isinstance(found, dict) and len(found) == 1 else None
+    return isinstance(entries, list) and all(
+        isinstance(entry, dict)
+        and isinstance(entry.get("config"), dict)
+        and isinstance(absent := entry.get("absent"), list)
+        and all(isinstance(name, str) for name in absent)
+        and _is_fingerprint(entry.get("arrays"))
+        for entry in entries
+    )
+
+
+def _is_fingerprint(found: Any) -> bool:
+    return isinstance(found, dict) and all(isinstance(entry, dict) and _is_entry(entry) for entry in found.values())
+
+
+def _is_entry(entry: Mapping[str, Any]) -> bool:
+    if "pipeline" in entry:
+        batches, texts = entry.get("batches"), (entry["pipeline"], entry.get("elements"))
+        counts = [entry.get(name, 0) for name in ("rows", "files", "buffer")]
+        whole = all(type(count) is int for count in (*counts, 0 if batches is None else batches))
+        return whole and all(isinstance(text, str) for text in (*texts, entry.get("sha256", "")))
+    shape, kind, digest = entry.get("shape"), entry.get("dtype"), entry.get("sha256")
+    numbers = isinstance(shape, list) and all(type(size) is int for size in shape)
+    return numbers and isinstance(kind, str) and isinstance(digest, str | None)
+
+
+def saved_texts(store: Store) -> dict[str, bytes]:
+    """The texts of a study's copies: of modules by module, of other files by path; missing copies are left out.
+
+    Args:
+        store: The study's own folder.
+    """
+    found, recorded = {}, recorded_sources(store)
+    paths = {module: path for module, (path, _) in recorded.modules.items()}
+    for module, path in {**paths, **{path: path for path in recorded.files}}.items():
+        if store.exists(layout.source(path)):
+            found[module] = store.read(layout.source(path))
+    return found
+
+
+def load_study(store: Store, *, here: Collection[Callable[..., Any]] = ()) -> TuneJob:
+    """Read a study's job.
+
+    Args:
+        store: The study's own folder.
+        here: Functions of the notebook in which the study was started; their behaviour is compared, because they cannot
+            be loaded.
+
+    Returns:
+        The job; its functions are those of the loaded modules if their source is the same, else those of the copies.
+
+    Raises:
+        JobNotFound: There is no study.
+        InvalidJob: study.json or a copy of a source was changed to something that is not allowed.
+        StorageError: study.json is not JSON, or of an unknown schema version.
+    """
+    try:
+        fields, recorded = read_job(store), recorded_sources(store)
+    except FileNotFoundError:
+        raise no_study(store) from None
+    return TuneJob.from_json(fields, source=_sources(store, recorded), recorded=recorded, here=here)
+
+
+def read_job(store: Store) -> Mapping[str, Any]:
+    """A study's job as JSON values, not validated.
+
+    Args:
+        store: The study's own folder.
+
+    Raises:
+        FileNotFoundError: There is no study.json.
+        StorageError: It is not JSON, or of an unknown schema version.
+    """
+    fields = read_document(store).get("job")
+    if not isinstance(fields, dict):
+        raise StorageError(f"{layout.STUDY} in {store.uri} has no job. Restore the file that tunepipe wrote.")
+    return fields
+
+
+def read_document(store: Store) -> Mapping[str, Any]:
+    """The content of study.json; only its version is checked.
+
+    Args:
+        store: The study's own folder.
+
+    Raises:
+        FileNotFoundError: There is no study.json.
+        StorageError: It is not JSON, or of an unknown schema version.
     """
     document = store.read_json(layout.STUDY)
     where = f"{layout.STUDY} in {store.uri}"
@@ -77,20 +237,24 @@ def read_job(store: Store) -> Mapping[str, Any]:
             f"{where} has schema version {version!r:.100}; this tunepipe reads up to {SCHEMA_VERSION}. "
             "Read it with the tunepipe that wrote it, or a newer one."
         )
-    fields = document.get("job")
-    if not isinstance(fields, dict):
-        raise StorageError(f"{where} has no job. Put back the file that tunepipe wrote.")
-    return fields
+    return cast("Mapping[str, Any]", document)
 
 
-def _sources(store: Store) -> Path:
+def _write(store: Store, document: Mapping[str, Any]) -> None:
+    store.write(layout.STUDY, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _sources(store: Store, recorded: Recorded) -> Path:
     if store.local is not None:
         return store.local / layout.SOURCE
-    # Kept as long as the process: Python reads a function's source again for tracebacks, TensorFlow for tracing.
+    # Kept until the process ends: Python reads a function's source for tracebacks, TensorFlow for tracing.
     kept = ExitStack()
     folder = kept.enter_context(scratch("source"))
     atexit.register(kept.close)
+    others = {layout.source(path) for path in recorded.files}
     for path in store.files(layout.SOURCE):
-        if path.endswith(".py"):
-            (folder / Path(path).name).write_bytes(store.read(path))
+        if path.endswith(".py") or path in others:
+            copy = folder / PurePosixPath(path).relative_to(layout.SOURCE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(store.read(path))
     return folder

@@ -1,132 +1,85 @@
-"""TuneJob: everything that is to be known about a study before it starts."""
+"""TuneJob: the specification of a study."""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
     ModelWrapValidatorHandler,
-    StrictBool,
-    StrictStr,
     ValidationError,
     model_validator,
 )
 
 from pipeline.errors import InvalidJob
-from pipeline.schedulers import ASHA, SCHEDULERS, AnyScheduler
-from pipeline.searchers import SEARCHERS, AnySearcher, RandomSearch
-from pipeline.space import Space
-from pipeline.space.elsewhere import folded, kind_of
-from pipeline.space.values import Count, ReadScalar, Whole
+from pipeline.searchers import RandomSearch
 from pipeline.study.changes import changed
-from pipeline.study.code import Code, Data, is_saved
-from pipeline.study.copies import Copies
+from pipeline.study.copies import Copies, Recorded
 from pipeline.study.faults import NAME, read_faults
-from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
+from pipeline.study.job_fields import JobFields
+from pipeline.study.parts import Objective
 from pipeline.study.rules import broken_rules
+from pipeline.wording import counted
 
 __all__ = ["TuneJob"]
 
 
-def _by_name(known: Mapping[str, type]) -> BeforeValidator:
-    """Accept a bare name, `asha`, or a class path where settings are wanted: the defaults of that kind."""
-
-    def settings(value: object) -> object:
-        if isinstance(value, str):
-            return known[value]() if value in known else {"kind": value}
-        return folded(value) if isinstance(value, Mapping) and kind_of(value) == "ray" else value
-
-    return BeforeValidator(settings)
-
-
-def _as_list(value: object) -> object:
-    return (value,) if isinstance(value, Objective | Mapping) else value
-
-
-def _each_once(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
-    metrics = [objective.metric for objective in objectives]
-    if twice := sorted({metric for metric in metrics if metrics.count(metric) > 1}):
-        raise ValueError(f"must name each metric once, and {', '.join(twice)} is there more than once")
-    return objectives
-
-
-class TuneJob(BaseModel):
+class TuneJob(JobFields):
     """What is tuned, how, and for how long: validated as a whole, frozen, JSON both ways.
 
     Args:
-        name: Lower-case letters, digits, `.`, `_`, `-`; at most 63. A study is called as its job unless told
-            otherwise.
+        name: Lower-case letters, digits, `.`, `_`, `-`; at most 63. Also the study's name, unless `--name` is
+            given.
         description: One line for `tunepipe list`.
-        model: `build_model(config)`, returns a compiled keras.Model.
-        function: Instead of a model: `f(config)`, yields a dict of metrics for each epoch.
-        callbacks: `callbacks(config)`, returns the Keras callbacks of a trial.
-        data: A data set's name, a function that returns a Dataset, or the path of a Parquet file.
-        space: Parameter name → domain, or a plain value for a fixed one. Names are lower-case. A Switch holds
-            parameters that only some trials have.
-        objectives: What is to be made best, one or several; a scheduler looks at the first.
-        scheduler: Who stops trials early: ASHA(…), PBT(…), FIFO(), another of the schedulers, a name, or the path
-            of a class of Ray Tune's.
-        searcher: RandomSearch(), GridSearch(), SobolSearch(), TPESearch(…), CMASearch(…), GPSearch(…), a name,
-            or the path of a class of Ray Tune's.
-        start_with: Configs that are tried before anything is drawn. Each may be partial: what is left out is drawn.
-        start_from: Another study, StartFrom(study, top): its best configs are added to start_with when this one begins.
+        model: A function `build_model(config)` that returns a compiled keras.Model.
+        function: Instead of a model: a function `f(config)` that yields a dict of metrics for each epoch, or
+            `f(config, state)` that yields `(metrics, state)` and continues from the last state.
+        callbacks: A function `callbacks(config)` that returns the Keras callbacks of a trial.
+        data: A data set's name, the path of a Parquet file or of a folder of them (`folder/`), or a function that
+            returns a Dataset: `data()`, or `data(config)` for data that depend on parameters.
+        space: Maps each parameter's name to a domain, or to a JSON value for a fixed parameter. Names are lower-case.
+            A Switch holds parameters that only some trials have.
+        objectives: One or several metrics to optimise, with bounds. The first one decides which trial is best.
+        start_with: Configs to try first. The searcher draws the parameters that a config leaves out.
+        start_from: Another study, StartFrom(study, top): its best configs are added to start_with at the start.
+        learn_from: Other studies, by name or folder, at most eight: CurveSearch(…) learns from their trials, too. How
+            much each of them says is learned.
         budget: When the study ends.
-        resources: What one trial gets.
-        folds: Cross-validation: a trial trains so many models in step, each compared by another part of the training
-            split; the objective is their mean. The winner is fitted again on the whole training split.
-        repeats: A trial trains so many models of its config (of each fold), which differ in their seeds.
-        batch_size: Rows in a step; a parameter named `batch_size` in the space takes its place.
-        checkpoints: When a trial leaves checkpoints, and how many of them are kept.
-        seed: Where every draw comes from: configs, initial weights, shuffling.
-        trial_seeds: Give each trial initial weights and shuffling of its own, instead of the same for all.
+        scheduler: Stops trials early: ASHA(…), PBT(…), FIFO(), another scheduler, its name, or the path of a Ray Tune
+            class. By default PromotingASHA(…) for the budget; ASHA() for a function; with several objectives or bounds
+            PromotingMOASHA(…) or MOASHA().
+        searcher: Draws configs: RandomSearch(), GridSearch(), SobolSearch(), CurveSearch(…), TPESearch(…),
+            CMASearch(…), GPSearch(…), MOTPESearch(…), NSGA2Search(…), a name, or the path of a Ray Tune class. By
+            default CurveSearch() beside PromotingASHA(…) or with learn_from, MOTPESearch() for several objectives or
+            bounds, unless the space has a Grid; else RandomSearch().
+        resources: CPUs, GPUs and limits of one trial, and the number of workers.
+        folds: Number of cross-validation folds. A trial trains one model for each fold, evaluated on the part of the
+            training split that it does not see. The objective is the mean. The best config trains again on the whole
+            split.
+        repeats: Number of models that a trial trains (for each fold); they differ only in their seeds.
+        batch_size: Rows in a step; a parameter named `batch_size` in the space overrides it.
+        fit: Arguments of Keras' `fit`: class weights, steps of an epoch and of a validation, and when to validate.
+        phases: Parts of the training that begin with a change of the model, as in fine-tuning: Phase(at, prepare).
+        checkpoints: How often a trial writes a checkpoint, and how many a study keeps.
+        seed: Seed of configs, initial weights and shuffling.
+        trial_seeds: Give each trial its own initial weights and shuffling, instead of the same for all trials.
 
     Raises:
         InvalidJob: Lists every fault, with the field, what was found and what is allowed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-
-    name: Annotated[StrictStr, Field(pattern=NAME)]
-    description: StrictStr = ""
-    model: Code | None = None
-    function: Code | None = None
-    callbacks: Code | None = None
-    data: Data | None = None
-    space: Space
-    objectives: Annotated[
-        tuple[Objective, ...], BeforeValidator(_as_list), Field(min_length=1), AfterValidator(_each_once)
-    ]
-    scheduler: Annotated[AnyScheduler, _by_name(SCHEDULERS)] = ASHA()
-    searcher: Annotated[AnySearcher, _by_name(SEARCHERS)] = RandomSearch()
-    start_with: tuple[dict[StrictStr, ReadScalar], ...] = ()
-    start_from: StartFrom | None = None
-    budget: Budget = Budget()
-    resources: Resources = Resources()
-    folds: Annotated[Whole, Field(ge=1, le=100)] = 1
-    repeats: Annotated[Whole, Field(ge=1, le=100)] = 1
-    batch_size: Count = 128
-    checkpoints: Checkpoints = Checkpoints()
-    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
-    trial_seeds: StrictBool = False
-
     @model_validator(mode="wrap")
     @classmethod
     def _whole(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Tell all faults together: those of single fields, and those between fields that are valid."""
+        """Report all faults together: those of single fields, and those between valid fields."""
         fields = value if isinstance(value, Mapping) else {}
         try:
             job = handler(value)
         except ValidationError as error:
             known = {name: fields[name] for name in cls.model_fields if name in fields}
             if not all(faulty["loc"] for faulty in error.errors()) and known:
-                # A name that cannot be written hides what else is wrong.
+                # A field's name that is not UTF-8 hides all other faults.
                 raise InvalidJob(_subject(fields), read_faults(error, list(known))) from None
             faults = read_faults(error, list(cls.model_fields))
             invalid = {fault.field.split(".")[0] for fault in faults}
@@ -139,34 +92,22 @@ class TuneJob(BaseModel):
             raise InvalidJob(_subject(fields), faults)
         return job
 
-    @property
-    def objective(self) -> Objective:
-        """The first objective: what the scheduler looks at and `best` means."""
-        return self.objectives[0]
-
-    @property
-    def functions(self) -> dict[str, Any]:
-        """The user's functions by field name."""
-        fields = {name: getattr(self, name) for name in ("model", "function", "callbacks", "data")}
-        return {name: value for name, value in fields.items() if callable(value)}
-
-    @property
-    def resumable(self) -> bool:
-        """Whether every function can be loaded back: none was typed into a notebook or a prompt."""
-        return all(is_saved(function) for function in self.functions.values())
-
     def replaced(self, changes: Mapping[str, Any]) -> "TuneJob":
-        """A job with some fields changed.
+        """A copy of the job with some fields changed.
 
         Args:
             changes: New values by dotted field, as `--set` takes them: `budget.trials`, `space.lr`, `scheduler`,
-                `scheduler.interval`, in any order. Values are JSON values or domains and settings; a plain value
-                for `space.lr` fixes that parameter. Another scheduler starts from its defaults.
+                `scheduler.interval`, in any order. Values are JSON values or domains and settings; a plain value for
+                `space.lr` fixes that parameter. Another scheduler starts from its defaults.
 
         Raises:
             InvalidJob: Lists every field that does not exist and every value that is not allowed.
         """
         fields, faults = changed({name: getattr(self, name) for name in type(self).model_fields}, changes)
+        touched = {path.split(".")[0] for path in changes}
+        for name in self.recommended - touched:
+            # Recommended again, for the changed budget and space.
+            del fields[name]
         try:
             job = TuneJob(**fields)
         except InvalidJob as error:
@@ -175,25 +116,51 @@ class TuneJob(BaseModel):
             raise InvalidJob(_subject(fields), faults)
         return job
 
+    @property
+    def recommended(self) -> set[str]:
+        """Those of `scheduler` and `searcher` that the job does not name: tunepipe chooses them."""
+        return {"scheduler", "searcher"} - self.model_fields_set
+
+    @property
+    def recommendation(self) -> str | None:
+        """What tunepipe chose for the job, as a sentence; None if that is no more than random draws."""
+        if not self.recommended or (self.recommended == {"searcher"} and self.searcher == RandomSearch()):
+            return None
+        chosen = " and ".join(f"{name} {getattr(self, name).kind}" for name in sorted(self.recommended))
+        rungs = getattr(self.scheduler, "grace_period", None) if "scheduler" in self.recommended else None
+        first = "" if rungs is None else f", with the first rung at epoch {rungs}"
+        budget = f"{counted(self.budget.trials, 'trial')} of up to {counted(self.budget.epochs, 'epoch')}"
+        return f"Recommended for {budget}: {chosen}{first}. --scheduler and --search choose others."
+
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values; functions by name and digest."""
         return self.model_dump(mode="json")
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any], *, source: Path | None = None, load: bool = True) -> Self:
-        """A job from what `to_json` returned.
+    def from_json(
+        cls,
+        fields: Mapping[str, Any],
+        *,
+        source: Path | None = None,
+        recorded: Recorded | None = None,
+        load: bool = True,
+        here: Collection[Callable[..., Any]] = (),
+    ) -> Self:
+        """Read a job from the result of `to_json`.
 
         Args:
             fields: The JSON object.
-            source: The folder with copies of the sources, for functions whose modules changed or are not here. Only
-                what has the digest that the job gives is run.
-            load: Whether the functions are loaded; else they are names alone, and none of their code is run.
+            source: The folder with copies of the sources, for functions whose modules have changed or are missing. Only
+                code with the digest that the job states is run.
+            recorded: The other copies in that folder: what the functions import.
+            load: Whether functions are loaded; else they are only named, and none of their code is run.
+            here: Functions without a file that replace those of the same name that do the same.
 
         Raises:
             InvalidJob: Lists every fault.
         """
-        copies = None if source is None else Copies(source, fields)
-        return cls.model_validate(dict(fields), context={"copies": copies, "load": load})
+        copies = None if source is None else Copies(source, fields, recorded)
+        return cls.model_validate(dict(fields), context={"copies": copies, "load": load, "here": here})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TuneJob) and self._text() == other._text()
@@ -202,12 +169,12 @@ class TuneJob(BaseModel):
         return hash(self._text())
 
     def _text(self) -> str:
-        # As text, since 1 and 1.0 are equal in Python and different hyperparameters.
+        # As text, because 1 and 1.0 are equal in Python and different hyperparameters.
         return json.dumps(self.to_json(), sort_keys=True)
 
 
 _REQUIRED: dict[str, Any] = {"name": "x", "space": {}, "objectives": (Objective("x", "max"),)}
-"""Stands in for what is missing or invalid, while the rules between the other fields are asked."""
+"""Placeholders for missing or invalid fields while the rules between the other fields are applied."""
 
 
 def _subject(fields: Mapping[str, Any]) -> str:

@@ -1,18 +1,25 @@
-"""A study is its directory: where everything lies within it.
+"""A study is its directory: the paths of all its files.
 
 study.json      what is tuned                       sessions/    one file for each driver session
 source/         copies of the job's sources         logs/        each trial's output
 epochs/         parts, or one file once compacted   checkpoints/ <trial>/<epoch>.ckpt
 decisions/      likewise                            export/      the winner: model.keras, JSON and weights
-trials.parquet  derived, replaced whole             report.html
+trials.parquet  derived, replaced as a whole        commands/    <id>.json: commands of users
+report.html     a page with pictures                files/       <trial>/: files of the trial's code,
+earlier.json    trials of the studies of                         <trial>.dropped.json: those that were deleted
+                `learn_from`, copied at the start
+
+`names` says whether a path can be a study's own. Nothing else in a study's folder is ever deleted or replaced, so a
+new file of the layout must be added there.
 """
 
 import re
 
 __all__ = [
-    "ENTRIES",
+    "EARLIER",
     "EXPORT",
     "EXPORTED",
+    "PROVENANCE",
     "REPORT",
     "SOURCE",
     "STUDY",
@@ -20,70 +27,233 @@ __all__ = [
     "WINNER",
     "checkpoint",
     "checkpoint_of",
+    "command",
+    "command_of",
     "compacted",
+    "damaged_session",
+    "dropped_files_list",
+    "file_of",
+    "files",
     "is_beginning",
     "log",
+    "names",
+    "names_folder",
     "part",
     "session",
     "source",
+    "stop_request",
     "trial_id",
 ]
 
+EARLIER = "earlier.json"
 EXPORT = "export"
 WINNER = "export/winner.json"
-EXPORTED = ("export/architecture.json", "export/model.keras", "export/model.weights.h5", WINNER)
+PROVENANCE = "export/provenance.json"
+EXPORTED = ("export/architecture.json", "export/model.keras", "export/model.weights.h5", PROVENANCE, WINNER)
 SOURCE = "source"
 STUDY = "study.json"
 TRIALS = "trials.parquet"
 REPORT = "report.html"
 
-ENTRIES = frozenset(
-    {STUDY, SOURCE, TRIALS, REPORT, EXPORT, "epochs", "decisions", "sessions", "logs", "checkpoints"},
+# The formats of the functions below: a minimum number of digits, without more leading zeros.
+_FOUR, _SIX = r"(?:\d{4}|[1-9]\d{4,})", r"(?:\d{6}|[1-9]\d{6,})"
+
+# Commands sort by the time at which they were given.
+_COMMAND = r"\d{8}T\d{12}-[0-9a-f]{8}"
+
+# A module or a package of any name that is not hidden.
+_MODULE = r"[^./][^/]*"
+
+_FILE = re.compile(
+    "|".join(
+        [
+            *map(re.escape, (STUDY, TRIALS, REPORT, EARLIER, *EXPORTED)),
+            rf"sessions/{_FOUR}\.(?:json|stop|damaged)",
+            rf"{SOURCE}/(?:{_MODULE}/)*{_MODULE}\.py",
+            rf"(?:epochs|decisions)/(?:part-{_FOUR}-{_SIX}|all-{_FOUR})\.parquet",
+            rf"checkpoints/{_FOUR}/{_SIX}\.ckpt",
+            rf"logs/(?:{_FOUR}|driver)\.log",
+            rf"files/{_FOUR}(?:/.+|\.dropped\.json)",
+            rf"commands/{_COMMAND}\.json",
+        ]
+    ),
+    re.ASCII | re.DOTALL,
 )
-"""All that may lie right within a study's folder."""
+_FOLDER = re.compile(
+    rf"sessions|commands|{SOURCE}(?:/{_MODULE})*|epochs|decisions|logs|{EXPORT}|checkpoints(?:/{_FOUR})?|files(?:/{_FOUR}(?:/.+)?)?",
+    re.ASCII | re.DOTALL,
+)
+
+
+def names(path: str) -> bool:
+    """Whether a file can be the study's own.
+
+    Args:
+        path: Its path, relative to the study's folder.
+    """
+    return _FILE.fullmatch(path) is not None
+
+
+def names_folder(path: str) -> bool:
+    """Whether a folder can be the study's own.
+
+    Args:
+        path: Its path, relative to the study's folder.
+    """
+    return _FOLDER.fullmatch(path) is not None
 
 
 def trial_id(index: int) -> str:
-    """The id of the trial with that index, from 0."""
+    """The id of a trial.
+
+    Args:
+        index: The index of its draw, from 0.
+    """
     return f"{index:04d}"
 
 
 def part(table: str, session: int, number: int) -> str:
-    """Part `number` of a table, written by a session."""
+    """The path of a part of a table.
+
+    Args:
+        table: The table's name.
+        session: The session that wrote the part.
+        number: The part's number.
+    """
     return f"{table}/part-{session:04d}-{number:06d}.parquet"
 
 
 def compacted(table: str, session: int) -> str:
-    """A table's one file, once a session has compacted it."""
+    """The path of a table's single file after compaction.
+
+    Args:
+        table: The table's name.
+        session: The session that has compacted it.
+    """
     return f"{table}/all-{session:04d}.parquet"
 
 
 def checkpoint(trial: str, epoch: int) -> str:
-    """A trial's checkpoint after an epoch of its own."""
+    """The path of a trial's checkpoint.
+
+    Args:
+        trial: The trial's id.
+        epoch: The trial's own epoch.
+    """
     return f"checkpoints/{trial}/{epoch:06d}.ckpt"
 
 
 def is_beginning(path: str) -> bool:
-    """Whether a study that is only just beginning may hold such a file, before there is a study.json."""
-    return re.fullmatch(r"sessions/\d+\.json|source/.*|trials\.parquet", path) is not None
+    """Whether a file may exist in the folder of a study that has no study.json yet.
+
+    Args:
+        path: Its path, relative to the study's folder.
+    """
+    return path in (TRIALS, EARLIER) or (names(path) and path.partition("/")[0] in ("sessions", SOURCE))
 
 
 def checkpoint_of(path: str) -> tuple[str, int] | None:
-    """The trial and the epoch of a checkpoint's path; None for any other path."""
-    found = re.fullmatch(r"checkpoints/([^/]+)/(\d+)\.ckpt", path)
-    return (found[1], int(found[2])) if found else None
+    """The trial and the epoch of a checkpoint's path; None for any other path.
+
+    Args:
+        path: A path, relative to the study's folder.
+    """
+    if not (names(path) and path.startswith("checkpoints/")):
+        return None
+    _, trial, file = path.split("/")
+    return trial, int(file.removesuffix(".ckpt"))
+
+
+def files(trial: str) -> str:
+    """The path of a trial's working folder; everything below it belongs to the study.
+
+    Args:
+        trial: The trial's id.
+    """
+    return f"files/{trial}"
+
+
+def file_of(path: str) -> tuple[str, str] | None:
+    """The trial of a file in a working folder, and the file's path within that folder; None for any other path.
+
+    Args:
+        path: A path, relative to the study's folder.
+    """
+    if not names(path) or path.count("/") < 2 or not path.startswith("files/"):
+        return None
+    _, trial, file = path.split("/", 2)
+    return trial, file
+
+
+def dropped_files_list(trial: str) -> str:
+    """The path of the list of a trial's files that were deleted because they exceeded the size limit.
+
+    Args:
+        trial: The trial's id.
+    """
+    return f"files/{trial}.dropped.json"
 
 
 def log(trial: str) -> str:
-    """What a trial printed."""
+    """The path of a trial's output.
+
+    Args:
+        trial: The trial's id.
+    """
     return f"logs/{trial}.log"
 
 
 def session(number: int) -> str:
-    """A driver session's own file."""
+    """The path of a driver session's file.
+
+    Args:
+        number: The session's number.
+    """
     return f"sessions/{number:04d}.json"
 
 
-def source(module: str) -> str:
-    """The copy of a module's source."""
-    return f"{SOURCE}/{module}.py"
+def stop_request(number: int) -> str:
+    """The path of the file that asks a driver session to end.
+
+    Args:
+        number: The session's number.
+    """
+    return f"sessions/{number:04d}.stop"
+
+
+def command(name: str) -> str:
+    """The path of a command that a user gives to the running study.
+
+    Args:
+        name: The command's id.
+    """
+    return f"commands/{name}.json"
+
+
+def command_of(path: str) -> str | None:
+    """The id of the command in a file; None for any other path.
+
+    Args:
+        path: A path, relative to the study's folder.
+    """
+    if not (names(path) and path.startswith("commands/")):
+        return None
+    return path.removeprefix("commands/").removesuffix(".json")
+
+
+def damaged_session(number: int) -> str:
+    """The path of the content of a session's file that could not be read when the study was taken over.
+
+    Args:
+        number: The session's number.
+    """
+    return f"sessions/{number:04d}.damaged"
+
+
+def source(path: str) -> str:
+    """The path of the copy of a source.
+
+    Args:
+        path: The source's own path, relative to the folder from which its module is imported.
+    """
+    return f"{SOURCE}/{path}"

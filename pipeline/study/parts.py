@@ -1,5 +1,6 @@
 """The parts of a study's specification: objective, start, budget, resources, checkpoints."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -8,40 +9,90 @@ from pydantic import Field
 from pipeline.schedulers import Mode
 from pipeline.space.values import SETTINGS, Count, Real, Whole
 
-__all__ = ["Budget", "Checkpoints", "Objective", "Resources", "StartFrom"]
+__all__ = ["UNKNOWN", "Budget", "Checkpoints", "Objective", "Resources", "StartFrom"]
+
+UNKNOWN = 1e300
+"""The violation of a bound by a value that is not known: larger than any other, and finite, as JSON needs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What is to be made best.
+    """A metric to optimise.
 
     Args:
-        metric: A metric's name, as Keras reports it: `val_accuracy`, `val_loss`, …; behind the first objective also
-            what a trial costs: `parameters`, `updates`, `seconds_train`, `seconds_evaluate`.
+        metric: A metric's name as Keras reports it: `val_accuracy`, `val_loss`, …; after the first objective also a
+            cost of the trial: `parameters`, `updates`, `seconds_train`, `seconds_evaluate`.
         mode: `max` or `min`.
+        at_most: Largest value that a trial may have; a trial beyond it is worse than all trials within their bounds.
+        at_least: Smallest value that a trial may have.
     """
 
     __pydantic_config__ = SETTINGS
 
     metric: Annotated[str, Field(strict=True, min_length=1)]
     mode: Mode
+    at_most: Real | None = None
+    at_least: Real | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it is also a constraint."""
+        return self.at_most is not None or self.at_least is not None
+
+    def loss(self, value: float) -> float:
+        """A value, signed so that less is better.
+
+        Args:
+            value: The value.
+        """
+        return -value if self.mode == "max" else value
+
+    def violation(self, value: float | None) -> float:
+        """How far a value is beyond its bounds, as a share of the bound; of a bound of 0, its distance.
+
+        Args:
+            value: The value; None, like a value that is not finite, is farther than any other.
+
+        Returns:
+            0 within the bounds.
+        """
+        if not self.bounded:
+            return 0.0
+        if value is None or not math.isfinite(value):
+            return UNKNOWN
+        beyond = 0.0
+        if self.at_most is not None:
+            beyond = max(beyond, (value - self.at_most) / (abs(self.at_most) or 1.0))
+        if self.at_least is not None:
+            beyond = max(beyond, (self.at_least - value) / (abs(self.at_least) or 1.0))
+        return min(beyond, UNKNOWN)
 
     def better(self, value: float, than: float | None) -> bool:
-        """Whether `value` beats `than`; anything beats None."""
+        """Whether a value is better than another.
+
+        Args:
+            value: The value.
+            than: The other value; None is worse than any value.
+        """
         return than is None or (value > than if self.mode == "max" else value < than)
 
     def reaches(self, value: float, target: float) -> bool:
-        """Whether `value` is at least as good as `target`."""
+        """Whether a value is at least as good as a target.
+
+        Args:
+            value: The value.
+            target: The target.
+        """
         return value >= target if self.mode == "max" else value <= target
 
 
 @dataclass(frozen=True, slots=True)
 class StartFrom:
-    """Another study, of which the best configs are tried before anything is drawn.
+    """Another study, whose best configs are tried before any config is drawn.
 
     Args:
         study: Its name within the same storage, or the path or URI of its folder.
-        top: How many of its best configs.
+        top: Number of its best configs.
     """
 
     __pydantic_config__ = SETTINGS
@@ -52,15 +103,15 @@ class StartFrom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """When a study ends: at whichever limit comes first.
+    """When a study ends: at the first limit that is reached.
 
     Args:
-        trials: How many configs are tried.
-        epochs: A trial's maximum, in epochs.
-        total_epochs: The study's maximum over all trials, in epochs.
-        seconds: Wall-clock seconds a driver was alive.
-        target: A value of the first objective that is good enough.
-        max_failed_trials: End the study when its first so many trials all failed.
+        trials: Number of trials.
+        epochs: Maximum epochs of a trial.
+        total_epochs: Maximum epochs of the study, over all trials.
+        seconds: Maximum wall-clock seconds, counted while a driver runs.
+        target: The study ends when the first objective reaches this value.
+        max_failed_trials: The study ends if its first trials, this many, all fail in the same way, and no other trains.
     """
 
     __pydantic_config__ = SETTINGS
@@ -75,41 +126,68 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What one trial gets.
+    """CPUs, GPUs and limits of one trial, and the number of workers.
 
     Args:
-        cpus: CPU cores; fractions allowed.
-        gpus: GPUs; a fraction is enforced as a memory limit, more than one needs a `strategy`.
-        workers: How many trials train at once: as many as fit unless given; 0 trains in the driver's own
-            process, for a debugger.
-        epoch_seconds: An epoch that takes longer, building the model included, is taken for hung: its worker is
-            replaced, and the trial goes on from its checkpoint. Unless given: an epoch that takes 20 times as long
-            as the study's longest so far, and at least ten minutes; the study's first may take for ever.
-        worker_gigabytes: A worker process that holds more is replaced between two trials; unless given, its share of
-            nine tenths of the machine's memory.
-        strategy: How a trial uses several GPUs: `mirrored` trains under tf.distribute.MirroredStrategy.
+        cpus: CPU cores of a trial; fractions allowed.
+        gpus: GPUs of a trial. A fraction also limits the trial's GPU memory; more than one needs a `strategy`.
+        workers: How many trials train at once; by default as many as fit. 0 trains in the driver's process, for a
+            debugger.
+        epoch_seconds: Longest time of an epoch, including building the model. A worker that takes longer is replaced,
+            and its trial continues from its checkpoint. By default 20 times the study's longest epoch so far, and at
+            least ten minutes; without a limit for the study's first epoch.
+        worker_gigabytes: A worker process with more memory is replaced between two trials. By default the workers
+            share nine tenths of the machine's memory.
+        strategy: How a trial uses several GPUs: `mirrored` uses tf.distribute.MirroredStrategy.
+        files_gigabytes: Largest total size of the files that callbacks and functions write into a trial's working
+            folder. Beyond it the oldest files are deleted and named in the trial's log.
+        memory_gigabytes: Memory that a trial reserves on each node of a cluster: no more trials start there than fit.
+            By default CPUs and GPUs alone decide; in Kubernetes, `submit` reserves 0.75 where pods have less for each
+            trial.
     """
 
     __pydantic_config__ = SETTINGS
 
     cpus: Annotated[Real, Field(gt=0)] = 1.0
     gpus: Annotated[Real, Field(ge=0)] = 0.0
-    workers: Annotated[Whole, Field(ge=0, lt=2**31)] | None = None
+    workers: Annotated[Whole, Field(ge=0, le=10_000)] | None = None
     epoch_seconds: Annotated[Real, Field(gt=0)] | None = None
     worker_gigabytes: Annotated[Real, Field(gt=0)] | None = None
     strategy: Literal["mirrored"] | None = None
+    files_gigabytes: Annotated[Real, Field(gt=0)] = 1.0
+    memory_gigabytes: Annotated[Real, Field(gt=0)] | None = None
+
+    def fit(self, cpus: float, gpus: float, memory: float = math.inf) -> int:
+        """How many trials fit at once into one machine: Ray gives a trial parts of one GPU, or whole ones.
+
+        Args:
+            cpus: The machine's CPUs.
+            gpus: Its GPUs.
+            memory: Bytes of its memory; they count if a trial reserves memory.
+        """
+        rooms = [cpus / self.cpus]
+        if self.gpus:
+            rooms.append(gpus / self.gpus if self.gpus >= 1 else math.floor(gpus) * _whole(1 / self.gpus))
+        if self.memory_gigabytes is not None:
+            rooms.append(memory / (self.memory_gigabytes * 1e9))
+        return _whole(min(rooms))
+
+
+def _whole(number: float) -> int:
+    """The whole part, for quotients of decimal fractions: 0.3 / 0.1 is a little below 3."""
+    return math.floor(number + 1e-9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoints:
-    """When a trial leaves checkpoints, and how many of them a study keeps.
+    """How often a trial writes a checkpoint, and how many a study keeps.
 
-    What somebody still needs is never deleted: where a live trial goes on, what a scheduler may hand over, the best.
+    Checkpoints that a running trial or the scheduler still needs, and the best one, are never deleted.
 
     Args:
-        seconds: A trial in training leaves a checkpoint at least this often, in seconds.
-        top: So many of the best trials that ended keep theirs; all of them unless given.
-        gigabytes: What the checkpoints of the whole study may fill: those of the worst trials that ended go first.
+        seconds: A training trial writes a checkpoint at least this often, in seconds.
+        top: Number of ended trials that keep their checkpoint, the best ones; by default all.
+        gigabytes: Maximum size of all checkpoints of the study; those of the worst ended trials are deleted first.
     """
 
     __pydantic_config__ = SETTINGS

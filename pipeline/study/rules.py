@@ -1,82 +1,138 @@
-"""What must hold between a job's fields. A rule is asked only where the fields it looks at are valid by themselves."""
+"""Rules between a job's fields. A rule is applied only if the fields that it concerns are valid by themselves."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 from pipeline.errors import Fault
-from pipeline.space import Choice, Grid, IntUniform, conflicts, flat
-from pipeline.study.drawing import start_faults
-
-if TYPE_CHECKING:
-    from pipeline.study.job import TuneJob
+from pipeline.searchers import SEARCHERS
+from pipeline.space import Choice, Domain, Grid, IntUniform, conflicts, flat
+from pipeline.study.field_names import unknown
+from pipeline.study.job_fields import JobFields
+from pipeline.study.signature import takes_state
+from pipeline.study.trial_configs import start_faults
 
 __all__ = ["broken_rules"]
 
-_Rule: TypeAlias = "Callable[[TuneJob], Iterator[Fault]]"
+_Rule: TypeAlias = "Callable[[JobFields], Iterator[Fault]]"
 
 
-def broken_rules(job: TuneJob, invalid: Collection[str] = ()) -> list[Fault]:
-    """What does not fit together in a job.
+def broken_rules(job: JobFields, invalid: Collection[str] = ()) -> list[Fault]:
+    """The faults of a job's fields together.
 
     Args:
-        job: The job; fields that are invalid hold anything.
-        invalid: Names of these fields: rules about them are left out.
+        job: The job; invalid fields may have any value.
+        invalid: Names of invalid fields, whose rules are skipped.
     """
     return [fault for rule, fields in _RULES.items() if not fields & set(invalid) for fault in rule(job)]
 
 
-def _one_thing_to_train(job: TuneJob) -> Iterator[Fault]:
+def _one_thing_to_train(job: JobFields) -> Iterator[Fault]:
     if job.model is None and job.function is None:
         yield Fault("model", None, "must be given, or else function")
     if job.model is not None and job.function is not None:
-        yield Fault("function", job.function.__name__, "must not be given beside model")
+        yield Fault("function", job.function.__name__, "must not be combined with model")
 
 
-def _data_for_a_model(job: TuneJob) -> Iterator[Fault]:
+def _data_for_a_model(job: JobFields) -> Iterator[Fault]:
     if job.model is not None and job.data is None:
         yield Fault("data", None, "must be given for a model: a data set's name, a function or a Parquet file's path")
     if job.model is None and job.function is not None and job.data is not None:
         yield Fault("data", job.data, "must not be given for a function: it reads what it needs by itself")
 
 
-def _callbacks_for_a_model(job: TuneJob) -> Iterator[Fault]:
+def _callbacks_for_a_model(job: JobFields) -> Iterator[Fault]:
     if job.model is None and job.function is not None and job.callbacks is not None:
         yield Fault("callbacks", job.callbacks.__name__, "must not be given for a function: Keras calls them")
 
 
-def _space_holds_together(job: TuneJob) -> Iterator[Fault]:
+def _fit_for_a_model(job: JobFields) -> Iterator[Fault]:
+    if job.model is None and job.function is not None:
+        for name, value in job.fit.given.items():
+            yield Fault(f"fit.{name}", value, "must not be given for a function: it is an argument of Keras' fit")
+
+
+def _phases_for_a_model(job: JobFields) -> Iterator[Fault]:
+    if job.model is None and job.function is not None and job.phases:
+        yield Fault("phases", len(job.phases), "must not be given for a function: it changes what it likes by itself")
+
+
+def _phases_follow_each_other(job: JobFields) -> Iterator[Fault]:
+    parameters, before = flat(job.space), 0
+    for place, phase in enumerate(job.phases):
+        field = f"phases.{place}.at"
+        if isinstance(phase.at, int):
+            if phase.at <= before:
+                yield Fault(field, phase.at, f"must be above {before}, where the phase before begins")
+            before = phase.at
+        elif phase.at not in parameters:
+            yield Fault(field, phase.at, f"{unknown('parameter', parameters, phase.at)}; a number of epochs is allowed")
+        elif not _is_whole(parameters[phase.at]):
+            yield Fault(f"space.{phase.at}", parameters[phase.at], f"must be whole numbers of at least 1 for {field}")
+
+
+def _space_holds_together(job: JobFields) -> Iterator[Fault]:
     yield from conflicts(job.space)
 
 
-def _starts_lie_in_the_space(job: TuneJob) -> Iterator[Fault]:
+def _bounds_leave_values(job: JobFields) -> Iterator[Fault]:
+    for place, objective in enumerate(job.objectives):
+        low, high = objective.at_least, objective.at_most
+        if low is not None and high is not None and low > high:
+            yield Fault(f"objectives.{place}.at_least", low, f"must be at most at_most, which is {high:g}")
+
+
+def _starts_lie_in_the_space(job: JobFields) -> Iterator[Fault]:
     for place, config in enumerate(job.start_with):
         yield from start_faults(job.space, config, f"start_with.{place}")
 
 
-def _starts_fit_budget(job: TuneJob) -> Iterator[Fault]:
+def _starts_fit_budget(job: JobFields) -> Iterator[Fault]:
     if len(job.start_with) > job.budget.trials:
         allowed = f"must be at most as many as budget.trials, which is {job.budget.trials}"
         yield Fault("start_with", f"{len(job.start_with)} configs", allowed)
 
 
-def _searcher_fits_space(job: TuneJob) -> Iterator[Fault]:
-    if unfit := job.searcher.fault(job.space):
-        yield Fault("searcher", job.searcher.kind, unfit)
+def _searcher_fits_space(job: JobFields) -> Iterator[Fault]:
+    yield from job.searcher.faults(job.space)
 
 
-def _scheduler_fits_budget(job: TuneJob) -> Iterator[Fault]:
+def _searcher_learns_from_studies(job: JobFields) -> Iterator[Fault]:
+    if not job.learn_from:
+        return
+    found = ", ".join(job.learn_from)
+    if not job.searcher.learns_from_studies:
+        learning = " or ".join(name for name, kind in SEARCHERS.items() if kind.learns_from_studies)
+        allowed = (
+            f"must be left out with the searcher {job.searcher.kind}, which learns from no other study; "
+            f"--search {learning} does. --start-from tries the best configs of another study with any searcher"
+        )
+        yield Fault("learn_from", found, allowed)
+    if len(job.objectives) > 1:
+        allowed = (
+            f"must be left out with several objectives ({', '.join(one.metric for one in job.objectives)}): a study "
+            "learns from others about a single one"
+        )
+        yield Fault("learn_from", found, allowed)
+
+
+def _scheduler_fits_budget(job: JobFields) -> Iterator[Fault]:
     yield from job.scheduler.faults(epochs=job.budget.epochs, trials=job.budget.trials)
 
 
-def _weights_can_be_handed_over(job: TuneJob) -> Iterator[Fault]:
-    if job.scheduler.exploits and job.function is not None:
-        allowed = "must be one that hands over no weights for a function: another trial cannot go on from its state"
+def _weights_can_be_handed_over(job: JobFields) -> Iterator[Fault]:
+    # A function of a stored study that is not loaded says nothing of what it takes.
+    if job.scheduler.exploits and inspect.isfunction(job.function) and not takes_state(job.function):
+        allowed = (
+            "must be one that hands over no weights for a function without a state: another trial continues only from "
+            f"what {job.function.__name__}(config, state) yields as (metrics, state)"
+        )
         yield Fault("scheduler", job.scheduler.kind, allowed)
 
 
-def _models_in_step(job: TuneJob) -> Iterator[Fault]:
+def _models_in_step(job: JobFields) -> Iterator[Fault]:
     for name in ("folds", "repeats"):
         if (count := getattr(job, name)) > 1 and job.function is not None:
             yield Fault(name, count, "must be 1 for a function: it trains what it likes")
@@ -85,7 +141,7 @@ def _models_in_step(job: TuneJob) -> Iterator[Fault]:
         yield Fault("folds", job.folds, allowed)
 
 
-def _every_gpu_is_used(job: TuneJob) -> Iterator[Fault]:
+def _every_gpu_is_used(job: JobFields) -> Iterator[Fault]:
     gpus = job.resources.gpus
     if gpus <= 1:
         return
@@ -96,24 +152,34 @@ def _every_gpu_is_used(job: TuneJob) -> Iterator[Fault]:
         yield Fault("resources.strategy", None, allowed)
 
 
-def _batch_size_is_whole(job: TuneJob) -> Iterator[Fault]:
+def _batch_size_is_whole(job: JobFields) -> Iterator[Fault]:
     domain = flat(job.space).get("batch_size")
     if domain is None or job.model is None:
         return
-    values = domain.values if isinstance(domain, Choice | Grid) else [getattr(domain, "low", domain)]
-    listed = not hasattr(domain, "draw") or isinstance(domain, Choice | Grid | IntUniform)
-    if not listed or not all(type(value) is int and value >= 1 for value in values):
+    if not _is_whole(domain):
         yield Fault("space.batch_size", domain, "must be whole numbers of at least 1")
+
+
+def _is_whole(domain: Any) -> bool:
+    """Whether all values of a parameter are whole numbers of at least 1."""
+    values = domain.values if isinstance(domain, Choice | Grid) else [getattr(domain, "low", domain)]
+    listed = not isinstance(domain, Domain) or isinstance(domain, Choice | Grid | IntUniform)
+    return listed and all(type(value) is int and value >= 1 for value in values)
 
 
 _RULES: dict[_Rule, set[str]] = {
     _one_thing_to_train: {"model", "function"},
     _data_for_a_model: {"model", "function", "data"},
     _callbacks_for_a_model: {"model", "function", "callbacks"},
+    _fit_for_a_model: {"model", "function", "fit"},
+    _phases_for_a_model: {"model", "function", "phases"},
+    _phases_follow_each_other: {"phases", "space"},
     _space_holds_together: {"space"},
+    _bounds_leave_values: {"objectives"},
     _starts_lie_in_the_space: {"start_with", "space"},
     _starts_fit_budget: {"start_with", "budget"},
     _searcher_fits_space: {"searcher", "space"},
+    _searcher_learns_from_studies: {"learn_from", "searcher", "objectives"},
     _scheduler_fits_budget: {"scheduler", "budget"},
     _weights_can_be_handed_over: {"scheduler", "function"},
     _models_in_step: {"folds", "repeats", "function", "scheduler"},

@@ -1,31 +1,65 @@
-"""Which studies a storage holds, and what is said where one is looked for in vain."""
+"""The storage of studies, the studies in it, and the message when a study does not exist."""
 
-import difflib
+import os
 
-from pipeline.errors import JobNotFound
+from pipeline.errors import JobNotFound, StorageError
 from pipeline.storage import Store
 from pipeline.study import layout
+from pipeline.wording import did_you_mean
 
-__all__ = ["no_study", "study_names"]
+__all__ = ["DEFAULT_STORAGE", "STORAGE_VARIABLE", "called", "default_storage", "no_study", "study_names"]
+
+STORAGE_VARIABLE = "TUNEPIPE_STORAGE"
+"""The environment variable that names the storage if no option does."""
+
+DEFAULT_STORAGE = "studies"
+"""The default storage, a folder in the current folder."""
 
 _SHOWN = 12
-"""More names than these do not help: `tunepipe studies` lists them all."""
+"""Number of names in a message; `tunepipe studies` lists all."""
+
+
+def default_storage() -> str:
+    """The storage if no option or argument names one."""
+    return os.environ.get(STORAGE_VARIABLE) or DEFAULT_STORAGE
+
+
+def called(location: str) -> str:
+    """The name of a study on a command line that is called in the current folder: as short as it can be.
+
+    Args:
+        location: The URI or path of the study's folder.
+    """
+    name = location.partition("?")[0].rpartition("/")[2]
+    return name if location == Store(default_storage()).folder(name).uri else location
 
 
 def study_names(store: Store) -> list[str]:
-    """Names of the studies in a storage, sorted."""
-    # Each by its own folder, which may be a link to another disk.
-    return [name for name in store.folders() if store.folder(name).exists(layout.STUDY)]
+    """Names of the studies in a storage, sorted; those whose study.json cannot be read are among them.
+
+    Args:
+        store: The storage.
+    """
+    # A study's folder may be a link to another disk.
+    return [name for name in store.folders() if _is_study(store.folder(name))]
+
+
+def _is_study(store: Store) -> bool:
+    try:
+        return store.exists(layout.STUDY)
+    except StorageError:
+        # One entry must not hide the others: whoever reads it gets the reason.
+        return True
 
 
 def no_study(store: Store) -> JobNotFound:
-    """What to raise where there is no study.
+    """The error for a folder that is not a study.
 
     Args:
-        store: The folder that is not a study's.
+        store: The folder.
 
     Returns:
-        The error: names the studies there are, the one that may be meant, and the command that lists them.
+        The error: names the existing studies, the one that may be meant, and the command that lists them.
     """
     inside = study_names(store)
     if inside:
@@ -39,11 +73,10 @@ def no_study(store: Store) -> JobNotFound:
     wrong = f"There is no study {name!r} in {parent or '/'}"
     if not beside:
         return JobNotFound(
-            f"{wrong}, nor any other. `tunepipe run JOB` makes one; `tunepipe studies --storage URI` lists those of "
-            "another place."
+            f"{wrong}, nor any other study. `tunepipe run JOB` creates one; `tunepipe studies --storage URI` lists "
+            "those of another storage."
         )
-    near = difflib.get_close_matches(name, beside, n=1)
-    meant = f" Did you mean {near[0]!r}?" if near else ""
+    meant = did_you_mean(name, beside, quoted=True)
     there = f"There is {beside[0]}" if len(beside) == 1 else f"There are {_some(beside)}"
     return JobNotFound(f"{wrong}.{meant} {there}; `tunepipe studies --storage {parent + mark + query}` says more.")
 

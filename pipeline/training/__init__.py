@@ -1,4 +1,4 @@
-"""How one trial learns. Keras lives here and only here; Ray does not, and neither do files.
+"""How one trial trains. Only this package uses Keras; it uses neither Ray nor files.
 
-Nothing in this package imports TensorFlow before a model is trained: a function objective never does.
+TensorFlow is imported when a model is trained; a function objective never imports it.
 """

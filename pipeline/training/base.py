@@ -1,12 +1,14 @@
-"""What training gives to whoever runs a trial: epochs, one by one, and a state to go on from."""
+"""The interface of training: epochs, one by one, and a state to resume from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
+from pipeline.space import Config
 from pipeline.storage import Checkpoint
+from pipeline.study import TuneJob
 
-__all__ = ["EpochResult", "Learner", "TrainingEnded"]
+__all__ = ["EpochResult", "Learner", "TrainingEnded", "batch_size_of"]
 
 
 class TrainingEnded(Exception):
@@ -23,9 +25,11 @@ class EpochResult:
         seconds_build: Seconds to build and trace the model before this epoch; 0 after the first.
         seconds_train: Seconds of training.
         seconds_evaluate: Seconds of validation.
-        updates: How often the optimiser has updated the weights; None without an optimiser.
-        parameters: How many numbers the model's weights are; None without a model.
+        updates: The number of updates by the optimiser; None without an optimiser.
+        parameters: The number of weights of the model; None without a model.
         last: Whether training is over: a callback stopped it, or a function ended.
+        validated: Whether the epoch was validated, where there is anything to validate on.
+        phase: Number of phases that have begun; None without a model.
     """
 
     metrics: Mapping[str, float]
@@ -36,14 +40,24 @@ class EpochResult:
     updates: int | None = None
     parameters: int | None = None
     last: bool = False
+    validated: bool = True
+    phase: int | None = None
 
 
 class Learner(Protocol):
-    """One trial's training in this process. Knows epochs and weights; knows no trial ids, no files, no Ray."""
+    """One trial's training in this process: epochs and weights, without trial ids, files and Ray."""
 
     @property
     def model_epoch(self) -> int:
         """Age of the weights in epochs; 0 before the first."""
+
+    @property
+    def inexact(self) -> str | None:
+        """Why a resumed trial may differ from one that never stopped; None where it does not."""
+
+    @property
+    def trained_with(self) -> str | None:
+        """How epochs are trained, and why if that is not by compiled epochs; None without a model."""
 
     def run_epoch(self) -> EpochResult:
         """Train one epoch and evaluate on the validation split.
@@ -51,18 +65,21 @@ class Learner(Protocol):
         Raises:
             TrainingEnded: There is no further epoch.
             ModelError: The model cannot be trained at all: not compiled, no such loss, shapes that do not fit.
-            Exception: Whatever the user's code raises.
+            Exception: Errors of the user's code.
         """
 
+    def validate(self) -> Mapping[str, float]:
+        """Metrics of the validation split now, by their names with `val_`; callbacks are not called."""
+
     def save(self) -> Checkpoint:
-        """Everything needed to go on exactly: variables, seed generators, callback states, model_epoch."""
+        """Everything needed to resume exactly: variables, seed generators, callback states, model_epoch."""
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Go on from a state.
+        """Resume from a state.
 
         Args:
             checkpoint: What `save` returned, here or in another process.
-            exploit: The state is another trial's: its weights are taken over, the learning rate stays as this
+            exploit: Whether the state is another trial's: its weights are copied, the learning rate stays as this
                 trial's own config sets it.
 
         Raises:
@@ -70,4 +87,14 @@ class Learner(Protocol):
         """
 
     def close(self) -> None:
-        """Training is over: callbacks hear of it."""
+        """End training: on_train_end of each callback is called."""
+
+
+def batch_size_of(job: TuneJob, config: Config) -> int:
+    """Rows in a step: the config's parameter `batch_size`, a whole number, or else the job's `batch_size`.
+
+    Args:
+        job: The study's job.
+        config: The trial's config.
+    """
+    return cast(int, config.get("batch_size", job.batch_size))

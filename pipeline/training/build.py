@@ -1,60 +1,60 @@
-"""The user's model and callbacks, built under a trial's seed and looked at before they are used."""
+"""Building the user's model and callbacks under a trial's seed, and checking them."""
 
 import random
 import zlib
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
-from keras.src.utils import naming
 
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
-from pipeline.training.inputs import inputs_told
+from pipeline.training.inputs import explain_shape_errors
+from pipeline.training.internals import layers_of, reset_names, reset_seeds
 
-__all__ = ["build_callbacks", "build_model", "seeded"]
+__all__ = ["build_callbacks", "build_model", "has_call", "seeded"]
 
 
 def seeded(seed: int, what: str) -> None:
-    """Start Python's and NumPy's generators anew.
+    """Start Python's and NumPy's generators again.
 
     Args:
         seed: The trial's seed.
-        what: What is about to happen: the same draws follow for the same seed and the same `what`.
+        what: The purpose: the same seed and purpose give the same draws.
     """
     number = zlib.crc32(f"{seed} {what}".encode())
     random.seed(number)
     np.random.seed(number)
 
 
-def build_model(job: TuneJob, config: Config, *, seed: int, example: Any) -> keras.Model:
+def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[], Any]) -> keras.Model:
     """Call the job's build_model.
 
     Initial weights come from the seed alone: Keras draws the seed of each initialiser and of each random layer from
-    Python's generator, and names layers by counters; both start anew here, as do Keras' global settings, whatever this
+    Python's generator, and names layers by counters; both start again here, as do Keras' global settings, whatever this
     process has built before.
 
     Args:
         job: The study's job.
         config: The trial's config.
         seed: The trial's seed.
-        example: Inputs of one row, for a model that learns its shapes from them.
+        example: Returns inputs of one row; called only for a model that learns its shapes from them.
 
     Returns:
         A model with its weights.
 
     Raises:
         ModelError: What it returned is not a compiled Keras model, or does not fit the data.
-        Exception: Whatever the user's code raises.
+        Exception: Errors of the user's code.
     """
     build = job.model
     assert build is not None, "only a job with a model trains one"
-    _start_keras_anew()
+    _start_keras_again()
     seeded(seed, "model")
-    model = build(dict(config))
+    model = build(deepcopy(dict(config)))
     if not isinstance(model, keras.Model):
         raise ModelError(
             f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model. "
@@ -65,41 +65,80 @@ def build_model(job: TuneJob, config: Config, *, seed: int, example: Any) -> ker
             f"{build.__name__}(config) returned a model that is not compiled; call model.compile(optimizer=…, loss=…, "
             "metrics=[…]) before returning it."
         )
-    if not model.built or not all(layer.built for layer in model._flatten_layers()):
-        # Random layers that this runs through must not have drawn when training starts.
-        with inputs_told(model, example):
-            model(example)
+    layers = layers_of(model)
+    if not has_call(model):
+        # Its own train_step calls its parts, so there is nothing that would build them here.
+        if unbuilt := [layer.name for layer in layers or () if layer is not model and not layer.built]:
+            raise ModelError(
+                f"{build.__name__}(config) returned a model without call(), and its parts {', '.join(unbuilt)} are not "
+                "built. Begin each part with keras.Input(shape), or call part.build(shape), or give the model a call()."
+            )
+        model.built = True
+    elif not model.built or layers is None or not all(layer.built for layer in layers):
+        _call_once(model, example(), layers)
     return model
+
+
+def _call_once(model: keras.Model, inputs: Any, layers: Sequence[Any] | None) -> None:
+    """Let a model make its weights from inputs."""
+    try:
+        # Random layers that this runs through must not have drawn when training starts.
+        with explain_shape_errors(model, inputs):
+            model(inputs)
+    except Exception:
+        # Its own train_step may take a batch apart in its own way, as a triplet of inputs, and never call it with x.
+        own_step = type(model).train_step is not keras.Model.train_step
+        parts = [layer for layer in layers or () if layer is not model]
+        if not (own_step and parts and all(layer.built for layer in parts)):
+            raise
+        model.built = True
+
+
+def has_call(model: keras.Model) -> bool:
+    """Whether a model can be called; one that only has its own train_step cannot.
+
+    Args:
+        model: The model.
+    """
+    return type(model).call is not keras.Model.call
 
 
 def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[keras.callbacks.Callback]:
     """Call the job's callbacks.
 
+    Args:
+        job: The study's job.
+        config: The trial's config.
+        seed: The trial's seed.
+
+    Returns:
+        The callbacks; none where the job has no such function.
+
     Raises:
         ModelError: What it returned is not a list of Keras callbacks.
-        Exception: Whatever the user's code raises.
+        Exception: Errors of the user's code.
     """
     build: Callable[..., Any] | None = job.callbacks
     if build is None:
         return []
     seeded(seed, "callbacks")
-    found = build(dict(config))
-    if not isinstance(found, list | tuple):
+    callbacks = build(deepcopy(dict(config)))
+    if not isinstance(callbacks, list | tuple):
         raise ModelError(
-            f"{build.__name__}(config) returned {_named(found)}; it must return a list of Keras callbacks."
+            f"{build.__name__}(config) returned {_named(callbacks)}; it must return a list of Keras callbacks."
         )
-    for callback in found:
+    for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise ModelError(
                 f"{build.__name__}(config) returned a list with {_named(callback)}; every item must be an instance of "
                 "keras.callbacks.Callback."
             )
-    return list(found)
+    return list(callbacks)
 
 
-def _start_keras_anew() -> None:
-    global_state.set_global_attribute("global_seed_generator", None)
-    naming.reset_uids()
+def _start_keras_again() -> None:
+    reset_names()
+    reset_seeds()
     if keras.config.floatx() != "float32":
         keras.config.set_floatx("float32")
     if keras.config.dtype_policy().name != "float32":

@@ -1,16 +1,19 @@
-"""Keras callbacks around compiled epochs, and their state, so that a trial goes on as if it had never stopped."""
+"""Keras callbacks around compiled epochs, and their state, so that a resumed trial continues exactly."""
 
 import contextlib
-import difflib
+import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from keras.src.utils.python_utils import pythonify_logs
 
 from pipeline.errors import ModelError
+from pipeline.training.internals import profiles, saved_attributes, wait_for_futures, without_threads
+from pipeline.training.logs import plain_logs
+from pipeline.wording import did_you_mean
 
 __all__ = ["Callbacks", "Relay"]
 
@@ -34,8 +37,11 @@ _MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau, k
 _TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
+_PATHS = ("filepath", "filename", "backup_dir", "log_dir")
+"""Attributes of Keras' callbacks that say where they write."""
+
 _DRAWN_FROM = (np.random.Generator, np.random.RandomState, random.Random, Iterator)
-"""What changes with each use, and is no number or text."""
+"""What changes with each use, and is not a number or text."""
 
 
 class Callbacks:
@@ -48,11 +54,17 @@ class Callbacks:
         callbacks: What the job's `callbacks(config)` returned.
         model: The model in training.
         epochs: A trial's maximum, in epochs.
-        steps: Steps in an epoch.
+        steps: Steps in an epoch; None if they are not known.
     """
 
-    def __init__(self, callbacks: Sequence[keras.callbacks.Callback], model: Any, *, epochs: int, steps: int) -> None:
+    def __init__(
+        self, callbacks: Sequence[keras.callbacks.Callback], model: Any, *, epochs: int, steps: int | None
+    ) -> None:
         kept = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.ProgbarLogger)]
+        for callback in kept:
+            if type(callback).on_train_begin is keras.callbacks.BackupAndRestore.on_train_begin:
+                # Its backup may be newer or older than the checkpoint from which the trial resumes.
+                callback.on_train_begin = _nothing
         self.list = keras.callbacks.CallbackList(
             kept, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
         )
@@ -66,9 +78,28 @@ class Callbacks:
 
     @property
     def listening(self) -> str | None:
-        """The first callback that wants to hear of each batch, by its class's name; None where none does."""
+        """The class name of the first callback with batch hooks; None if there is none."""
         hooks = (*_TRAIN_HOOKS, *_TEST_HOOKS)
         return next((type(each).__name__ for each in self.list.callbacks if _listens(each, hooks)), None)
+
+    def shared(self, names: Collection[str]) -> str | None:
+        """A path that all trials would write to, in words; None if there is none.
+
+        Args:
+            names: Words that tell the trial from others: a path that holds one of them is the trial's own.
+        """
+        for callback in self.list.callbacks:
+            for attribute in _PATHS:
+                path = vars(callback).get(attribute)
+                if not isinstance(path, str | os.PathLike) or not _is_elsewhere(text := str(path)):
+                    continue
+                if not any(name in text for name in names):
+                    return (
+                        f"{type(callback).__name__} writes to {text}, which all trials share: trials that train at the "
+                        "same time overwrite each other's files there. Give it a relative path, which is in the "
+                        "trial's own folder within the study."
+                    )
+        return None
 
     @property
     def stopped(self) -> bool:
@@ -76,7 +107,7 @@ class Callbacks:
         return bool(self._model.stop_training)
 
     def begin(self) -> None:
-        """Before the first epoch here: on_train_begin, and then the state that it has reset."""
+        """Call on_train_begin, then restore the state that it has reset."""
         if self._begun:
             return
         self._begun = True
@@ -86,7 +117,11 @@ class Callbacks:
             self._restored = None
 
     def epoch_end(self, index: int, logs: Mapping[str, Any]) -> dict[str, Any]:
-        """After an epoch, numbered from 0.
+        """Call on_epoch_end of each callback.
+
+        Args:
+            index: The epoch, from 0.
+            logs: Its metrics.
 
         Returns:
             The logs with what callbacks added, as ReduceLROnPlateau adds the learning rate.
@@ -94,18 +129,18 @@ class Callbacks:
         Raises:
             ModelError: A callback monitors a metric that is not there.
         """
-        self._logs = dict(pythonify_logs(logs))
-        self.list._flush_futures()
+        self._logs = plain_logs(logs)
+        wait_for_futures(self.list)
         # One by one: CallbackList would hand its callbacks a copy.
         for place, callback in enumerate(self.list.callbacks):
             if index == 0 and all(_is_of_keras(each) for each in self.list.callbacks[:place]):
-                # What a callback of the user's adds to the logs, and when, is theirs to say.
+                # A user's callback may add anything to the logs at any time.
                 _refuse_unknown_metric(callback, self._logs)
             callback.on_epoch_end(index, self._logs)
         return self._logs
 
     def end(self) -> None:
-        """Training is over."""
+        """Call on_train_end."""
         if self._begun:
             self._begun = False
             self.list.on_train_end(self._logs)
@@ -117,7 +152,7 @@ class Callbacks:
         arrays: list[np.ndarray] = []
         states = []
         for callback in self.list.callbacks:
-            values = {name: vars(callback)[name] for name in _names(callback) if name in vars(callback)}
+            values = saved_attributes(callback, _names(callback))
             entry = {"callback": type(callback).__name__, "values": _as_json(values, arrays)}
             if hasattr(callback, "get_state") and hasattr(callback, "set_state"):
                 entry["own"] = _as_json(callback.get_state(), arrays)
@@ -125,29 +160,34 @@ class Callbacks:
         return states, arrays
 
     @property
-    def forgetful(self) -> str | None:
-        """Which callback draws from something that no checkpoint holds, in words; None where none does."""
+    def unsaved_generator_reason(self) -> str | None:
+        """Which callback draws from a generator that no checkpoint holds, in words; None if none does."""
         for callback in self.list.callbacks:
             if hasattr(callback, "get_state"):
                 continue
-            found = [type(value).__name__ for value in _reached(callback) if isinstance(value, _DRAWN_FROM)]
-            if found:
+            kinds = [type(value).__name__ for value in _reached(callback) if isinstance(value, _DRAWN_FROM)]
+            if kinds:
                 name = type(callback).__name__
                 return (
-                    f"its callback {name} draws from a {found[0]} of its own, which is not saved; give it get_state() "
+                    f"its callback {name} draws from a {kinds[0]} of its own, which is not saved; give it get_state() "
                     "and set_state(state), or seed the draw with the epoch"
                 )
         return None
 
     def restore(self, states: Sequence[Mapping[str, Any]], arrays: Sequence[np.ndarray]) -> None:
-        """Take over what `state` returned, once training begins."""
+        """Restore a saved state when training begins.
+
+        Args:
+            states: The JSON values that `state` returned.
+            arrays: The arrays that it returned.
+        """
         self._restored = (states, arrays)
         if self._begun:
             self._put_back(states, arrays)
             self._restored = None
 
     def _put_back(self, states: Sequence[Mapping[str, Any]], arrays: Sequence[np.ndarray]) -> None:
-        # Callbacks that the config brought or took away begin anew; the others are matched by kind, in their order.
+        # Callbacks that only one config has start without state; the others are matched by class, in order.
         waiting = list(states)
         for callback in self.list.callbacks:
             entry = next((state for state in waiting if state["callback"] == type(callback).__name__), None)
@@ -160,8 +200,12 @@ class Callbacks:
                 callback.set_state(_from_json(entry["own"], arrays))
 
 
+def _nothing(logs: Any = None) -> None:
+    """Replaces a hook that must do nothing."""
+
+
 class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
-    """Lets Keras' fit drive callbacks for one epoch, without telling them that training begins and ends.
+    """Lets Keras' fit call callbacks for one epoch, without on_train_begin and on_train_end.
 
     Args:
         callbacks: The trial's callbacks.
@@ -170,33 +214,37 @@ class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
     def __init__(self, callbacks: Callbacks) -> None:
         super().__init__(callbacks.list.callbacks)
         self.params = callbacks.list.params
-        # The threads for it are made when training begins, which this does not hear of.
-        self._async_train = self._async_test = False
+        # Their threads are made when training begins, and this list is not called then.
+        without_threads(self)
         self.on_epoch: dict[str, Any] = {}
         self._callbacks = callbacks
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Keras' fit says so for every epoch."""
+        """Do nothing: Keras' fit calls it for every epoch."""
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Keras' fit says so for every epoch."""
+        """Do nothing: Keras' fit calls it for every epoch."""
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep what the epoch has come to."""
+        """Keep the logs of the epoch."""
         self.on_epoch = self._callbacks.epoch_end(epoch, logs or {})
 
 
 def _refuse_unknown_metric(callback: Any, logs: Mapping[str, Any]) -> None:
-    """Keras only warns, if that, and never stops, or stops for another reason than it says."""
+    """Raise for a metric that is missing: Keras at most warns, and the callback then never acts."""
     kind, monitor = type(callback), getattr(callback, "monitor", None)
     if kind not in _MONITORS or monitor in logs or not getattr(callback, "save_best_only", True):
         return
-    close = difflib.get_close_matches(str(monitor), list(logs), n=1)
-    meant = f"; did you mean {close[0]}?" if close else "."
     raise ModelError(
-        f"The callback {kind.__name__} monitors {monitor!r}, which is no metric of the model. There are "
-        f"{', '.join(logs)}{meant} Name one of them as its monitor, or compile the model with that metric."
+        f"The callback {kind.__name__} monitors {monitor!r}, which is not a metric of the model. There are "
+        f"{', '.join(logs)}.{did_you_mean(str(monitor), logs)} Name one of them as its monitor, or compile the model "
+        "with that metric."
     )
+
+
+def _is_elsewhere(path: str) -> bool:
+    """Whether a path leads out of the current directory, which is a trial's own folder."""
+    return "://" not in path and Path(path).is_absolute() and not Path(path).resolve().is_relative_to(Path.cwd())
 
 
 def _is_of_keras(callback: Any) -> bool:
@@ -208,17 +256,20 @@ def _names(callback: Any) -> tuple[str, ...]:
 
 
 def _listens(callback: keras.callbacks.Callback, hooks: Sequence[str]) -> bool:
-    heard = any(not getattr(getattr(callback, hook), "_is_default", False) for hook in hooks)
-    return heard and not _is_quiet(callback)
+    overridden = any(
+        hook in vars(callback) or getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
+        for hook in hooks
+    )
+    return overridden and not _is_quiet(callback)
 
 
 def _is_quiet(callback: Any) -> bool:
-    """Keras' own callbacks that have batch hooks but do nothing in them at the settings given."""
+    """Whether a callback of Keras does nothing in its batch hooks at its settings."""
     kind = type(callback)
     if kind in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore):
         return bool(callback.save_freq == "epoch")
     if kind is keras.callbacks.TensorBoard:
-        return bool(callback.update_freq == "epoch" and not callback._profiler_started and not callback._start_batch)
+        return bool(callback.update_freq == "epoch" and not profiles(callback))
     # The compiled loop itself ends at a loss that is not finite.
     return kind is keras.callbacks.TerminateOnNaN
 
@@ -247,7 +298,7 @@ def _from_json(value: Any, arrays: Sequence[np.ndarray]) -> Any:
 
 
 def _reached(callback: keras.callbacks.Callback) -> Iterator[Any]:
-    """What a callback's own attributes, and the functions that it is made of, hold."""
+    """The values in a callback's attributes, and in the closures of its functions."""
     own = vars(callback).values()
     kind = type(callback)
     methods = () if kind.__module__.startswith("keras.") else vars(kind).values()

@@ -1,4 +1,4 @@
-"""The winner as files, in forms that others can load: Keras' own, and the architecture as JSON with weights as HDF5."""
+"""The winner as files that others can load: a .keras file, and JSON of the architecture with weights as HDF5."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,45 +7,44 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline.datasets import Split
+from pipeline.datasets import Dataset, Split
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
-from pipeline.training.outline import has_own_parts
-from pipeline.training.resident import as_batch, example_of
+from pipeline.storage.scratch import scratch
+from pipeline.training.build import has_call
+from pipeline.training.device_data import as_batch
+from pipeline.training.model_builder import ModelBuilder
+from pipeline.training.pipelines import evaluated, example_of
 from pipeline.training.state import load_variables, variables_of
-from pipeline.training.workplace import Workplace
+from pipeline.training.streams import opened
+from pipeline.training.trace_key import has_own_parts
+from pipeline.training.trainer_factory import TrainerFactory
 
-__all__ = ["evaluate", "export", "winner"]
+__all__ = ["evaluate", "export", "exported", "loaded", "rebuilt", "serve", "winner"]
 
 _BATCH = 1000
 _EXAMPLES = 16
 
 
-def winner(
-    workplace: Workplace, config: Config, checkpoint: Checkpoint, *, seed: int, folder: Path
-) -> dict[str, float]:
-    """Rebuild a study's winner, export it, and score it on the test split.
+def rebuilt(
+    builder: TrainerFactory | ModelBuilder, config: Config, checkpoint: Checkpoint, *, seed: int
+) -> keras.Model:
+    """A trial's model, compiled, with the weights of a checkpoint.
 
-    Its weights are those that the checkpoint holds, of the trial's best epoch; where the optimiser averages weights,
-    the average, as Keras' fit would leave it.
+    Where the optimiser averages weights, they are the average, as Keras' fit would leave it.
 
     Args:
-        workplace: The job and its data.
-        config: The config in force at the winner's best epoch.
+        builder: Builds the job's models.
+        config: The config in force at the checkpoint's epoch.
         checkpoint: What the learner saved at that epoch.
         seed: The trial's seed.
-        folder: Where to; it exists.
-
-    Returns:
-        `test_<metric>` for each metric; empty where the data have no test split, or the job has no model.
 
     Raises:
-        ModelError: The model cannot be rebuilt, or an exported form does not load back equal.
+        ModelError: The model cannot be rebuilt.
     """
-    if workplace.job.model is None or workplace.data is None:
-        return {}
-    model = workplace.build(config, seed=seed)
+    phases = len(checkpoint.header.get("phases", ()))
+    model: keras.Model = builder.build(config, seed=seed, phases=phases)
     with model.distribute_strategy.scope():
         model.optimizer.build(model.trainable_variables)
         variables = variables_of(model)
@@ -53,38 +52,100 @@ def winner(
         load_variables(variables, checkpoint.arrays[: len(saved)], saved)
         if not _averages_in_place(checkpoint):
             model.optimizer.finalize_variable_values(model.trainable_variables)
-    export(model, folder, example=example_of(workplace.data.validation, rows=_EXAMPLES))
-    if workplace.data.test is None:
+    return model
+
+
+def winner(
+    trainer_factory: TrainerFactory, config: Config, checkpoint: Checkpoint, *, seed: int, folder: Path
+) -> dict[str, float]:
+    """Rebuild a study's winner, export it, and score it on the test split.
+
+    Args:
+        trainer_factory: The job and its data.
+        config: The config in force at the winner's best epoch.
+        checkpoint: What the learner saved at that epoch.
+        seed: The trial's seed.
+        folder: The target folder, which exists.
+
+    Returns:
+        `test_<metric>` for each metric; empty where the data have no test split, or the job has no model.
+
+    Raises:
+        ModelError: The model cannot be rebuilt, or an exported form does not load back equal.
+    """
+    data = trainer_factory.dataset(config)
+    if trainer_factory.job.model is None or data is None:
         return {}
-    return {f"test_{name}": value for name, value in evaluate(model, workplace.data.test).items()}
+    return exported(rebuilt(trainer_factory, config, checkpoint, seed=seed), data, folder)
 
 
-def evaluate(model: keras.Model, split: Split) -> dict[str, float]:
+def exported(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str, float]:
+    """Export a trial's model, and score it on the test split.
+
+    Args:
+        model: The model.
+        data: The job's data; None where they cannot be had: then nothing is scored, and the exported forms are compared
+            with the model by their weights alone.
+        folder: The target folder, which exists.
+
+    Returns:
+        As of `winner`.
+
+    Raises:
+        ModelError: An exported form does not load back equal.
+    """
+    if data is None:
+        export(model, folder)
+        return {}
+    split = data.validation if data.validation is not None else data.train
+    export(model, folder, example=_inputs(model, split))
+    data = opened(data, _BATCH, 0)
+    if data.test is None:
+        return {}
+    return {f"test_{name}": value for name, value in evaluate(model, data.test).items()}
+
+
+def _inputs(model: keras.Model, split: Any) -> Any:
+    """Inputs by which two models can be compared; None for a model that cannot be called with them."""
+    if not has_call(model):
+        return None
+    inputs = example_of(split, rows=_EXAMPLES)
+    if type(model).train_step is not keras.Model.train_step:
+        # Its steps may take batches apart in another way than its call.
+        try:
+            model(inputs, training=False)
+        except Exception:
+            return None
+    return inputs
+
+
+def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
     """A compiled model's metrics over a split.
 
     Args:
         model: The model.
-        split: The rows.
+        split: Arrays, or a pipeline.
 
     Returns:
         Metric name → value.
     """
-    x, y, *weight = as_batch(split)
-    found = model.evaluate(
-        x, y, batch_size=_BATCH, sample_weight=weight[0] if weight else None, verbose=0, return_dict=True
-    )
+    if isinstance(split, Split):
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(as_batch(split))
+        found = model.evaluate(x, y, batch_size=_BATCH, sample_weight=weight, verbose=0, return_dict=True)
+    else:
+        found = evaluated(model, split)
     return {name: float(value) for name, value in found.items() if np.ndim(value) == 0}
 
 
 def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
     """Write model.keras, architecture.json and model.weights.h5, and load them back in safe mode.
 
-    A model with parts of the user's own that Keras cannot load without their code is kept as far as it goes: what is
-    missing is printed, and model.weights.h5 is there in any case.
+    A model with the user's own classes, which Keras cannot load without their code, is exported in part: what is
+    missing is printed, and model.weights.h5 is always written.
 
     Args:
         model: The model.
-        folder: Where to; it exists.
+        folder: The target folder, which exists.
         example: Inputs by which the loaded forms are compared with the model; their weights always are.
 
     Raises:
@@ -106,19 +167,55 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
             write()
             loaded = load()
         except Exception as error:
-            told = (
+            problem = (
                 f"{name} does not load back: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             )
             if not has_own_parts(model):
-                raise ModelError(f"The exported {told}") from error
+                raise ModelError(f"The exported {problem}") from error
             (folder / name).unlink(missing_ok=True)
             print(
-                f"tunepipe: The exported {told} It is left out; model.weights.h5 holds the weights. Classes and "
+                f"tunepipe: The exported {problem} It is left out; model.weights.h5 holds the weights. Classes and "
                 "functions of your own can be exported if they are registered with "
                 "keras.saving.register_keras_serializable()."
             )
             continue
         _compare(name, model, loaded, example)
+
+
+def loaded(content: bytes) -> keras.Model | None:
+    """A model from the bytes of a .keras file, in safe mode.
+
+    Args:
+        content: The file's content.
+
+    Returns:
+        The model, compiled; None if Keras cannot load it, as where classes or functions of its own are not registered.
+    """
+    with scratch("model") as folder:
+        file = folder / "model.keras"
+        file.write_bytes(content)
+        try:
+            model: keras.Model = keras.saving.load_model(file, safe_mode=True)
+        except Exception:  # Keras raises whatever the missing part leads to
+            return None
+    return model
+
+
+def serve(model: keras.Model, folder: Path) -> None:
+    """Write a SavedModel for TensorFlow Serving; its default signature `serve` predicts.
+
+    Args:
+        model: The model.
+        folder: Where to; replaced where it is there.
+
+    Raises:
+        ModelError: TensorFlow cannot trace the model.
+    """
+    try:
+        model.export(folder, format="tf_saved_model", verbose=False)
+    except Exception as error:
+        first = str(error).splitlines()[0] if str(error) else ""
+        raise ModelError(f"The model cannot be written as a SavedModel: {type(error).__name__}: {first}") from error
 
 
 def _compare(name: str, model: keras.Model, loaded: keras.Model, example: Any) -> None:
@@ -127,13 +224,13 @@ def _compare(name: str, model: keras.Model, loaded: keras.Model, example: Any) -
         np.array_equal(keras.ops.convert_to_numpy(a), keras.ops.convert_to_numpy(b), equal_nan=False) for a, b in pairs
     )
     if not same:
-        raise ModelError(f"The exported {name} loads back with weights that are not the model's.")
+        raise ModelError(f"The exported {name} can be loaded, but its weights differ from those of the model.")
     if example is None:
         return
-    expected, found = (keras.tree.flatten(one(example, training=False)) for one in (model, loaded))
+    expected, found = (keras.tree.flatten(each(example, training=False)) for each in (model, loaded))
     for ours, theirs in zip(expected, found, strict=True):
         if not np.allclose(ours, theirs, rtol=1e-4, atol=1e-5, equal_nan=True):
-            raise ModelError(f"The exported {name} loads back, but predicts something else than the model.")
+            raise ModelError(f"The exported {name} can be loaded, but its predictions differ from those of the model.")
 
 
 def _from_json(folder: Path) -> keras.Model:
@@ -143,5 +240,5 @@ def _from_json(folder: Path) -> keras.Model:
 
 
 def _averages_in_place(checkpoint: Checkpoint) -> bool:
-    """Whether SwapEMAWeights had put the averages into the model when it was saved."""
+    """Whether SwapEMAWeights had swapped the averages into the model when it was saved."""
     return any(state["values"].get("dict", {}).get("_ema_weights_in_model") for state in checkpoint.header["callbacks"])

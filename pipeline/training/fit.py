@@ -1,4 +1,4 @@
-"""A trial by way of Keras' own fit: for what cannot be one compiled function."""
+"""Training by Keras' fit, for models whose epoch cannot be one compiled function."""
 
 import time
 from collections.abc import Mapping
@@ -11,16 +11,25 @@ from pipeline.datasets import Dataset
 from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.callbacks import Relay
+from pipeline.training.device_data import as_batch
+from pipeline.training.epoch import order_of, span_of, steps_of
+from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.folds import Fold
-from pipeline.training.inputs import inputs_told
-from pipeline.training.resident import as_batch
-from pipeline.training.trainer import Trainer, order_of
+from pipeline.training.inputs import explain_shape_errors
+from pipeline.training.internals import keep_averages_apart
+from pipeline.training.phases import Phases
+from pipeline.training.sums import ordered_sums
+from pipeline.training.trainer import Trainer
 
 __all__ = ["FitTrainer", "reason_for_fit"]
 
 
 def reason_for_fit(model: keras.Model) -> str | None:
-    """Why a model is trained by Keras' own fit; None where its epoch can be compiled."""
+    """Why a model is trained by Keras' fit; None if its epoch can be compiled.
+
+    Args:
+        model: A compiled model.
+    """
     if model.run_eagerly:
         return "the model is compiled with run_eagerly=True"
     for method in ("fit", "make_train_function", "make_test_function", "evaluate"):
@@ -30,7 +39,7 @@ def reason_for_fit(model: keras.Model) -> str | None:
 
 
 class FitTrainer(Trainer):
-    """A model trained by fit, one epoch a call, on the same batches that a compiled epoch has.
+    """A model trained by fit, one epoch per call, on the same batches as a compiled epoch.
 
     Args:
         job: The study's job.
@@ -38,9 +47,12 @@ class FitTrainer(Trainer):
         model: Compiled and built.
         data: The data set.
         fold: Which of its rows to learn from, and which to be compared by.
-        seed: Where shuffling comes from.
+        fit: Arguments of fit.
+        seed: The seed of shuffling.
         started: When building the model began.
         stream: Leave the arrays where they are, and hand out one batch at a time.
+        reason: Why it is not trained with compiled epochs.
+        phases: The phases of the training.
     """
 
     def __init__(
@@ -51,69 +63,99 @@ class FitTrainer(Trainer):
         data: Dataset,
         fold: Fold,
         *,
+        fit: FitArguments,
         seed: int,
         started: float,
         stream: bool,
+        reason: str,
+        phases: Phases,
     ) -> None:
         with model.distribute_strategy.scope():
             model.optimizer.build(model.trainable_variables)
         rows = data.train.rows if fold.train is None else len(fold.train)
-        super().__init__(job, config, model, rows=rows, seed=seed, started=started)
+        super().__init__(
+            job,
+            config,
+            model,
+            rows=rows,
+            fit=fit,
+            seed=seed,
+            started=started,
+            trained_with=f"Keras' fit: {reason}",
+            phases=phases,
+        )
         self._train, self._rows = as_batch(data.train), fold.train
-        self._validation, compared = as_batch(data.validation), np.arange(data.validation.rows)
+        self._validation: Any = None
+        compared = np.arange(0)
+        if data.validation is not None:
+            self._validation, compared = as_batch(data.validation), np.arange(data.validation.rows)
         if fold.validation is not None:
             self._validation, compared = self._train, fold.validation
-        if stream:
+        if fit.validation_steps is not None:
+            compared = compared[: fit.validation_steps * self.batch_size]
+        if stream and self._validation is not None:
             self._validation = _Batches(self._validation, compared, self.batch_size)
-        elif fold.validation is not None:
+        elif self._validation is not None and (fold.validation is not None or fit.validation_steps is not None):
             self._validation = keras.tree.map_structure(lambda array: array[compared], self._validation)
         self._stream = stream
-        self._finished = False
+
+    @property
+    def train_data(self) -> Any:
+        """Inputs, targets and weights of the training part as the data set has them, not copied."""
+        return self._train
 
     @property
     def inexact(self) -> str | None:
-        """Why going on from a saved state may differ from never having stopped; None where it does not."""
+        """Why a resumed trial may differ from one that never stopped; None if it does not."""
         if self.model.run_eagerly:
             return "it runs eagerly: what its code keeps outside of Keras' variables is not saved"
-        return self.callbacks.forgetful
+        return self.callbacks.unsaved_generator_reason
 
-    def close(self) -> None:
-        """Training is over: callbacks hear of it, once."""
-        if self._finished:
-            return
-        self._finished = True
-        if self._model_epoch:
-            with self.model.distribute_strategy.scope():
-                self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-        super().close()
+    def _recompiled(self) -> None:
+        with self.model.distribute_strategy.scope():
+            self.model.optimizer.build(self.model.trainable_variables)
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
         relay = _Timed(self.callbacks)
-        optimizer = self.model.optimizer
-        order = order_of(self.rows, self.seed, index)
+        passes, first, last = span_of(index, steps_of(self.rows, self.batch_size), self.fit.steps_per_epoch)
+        order = order_of(self.rows, self.seed, passes)[first * self.batch_size : last * self.batch_size]
         order = order if self._rows is None else self._rows[order]
         if self._stream:
             given: dict[str, Any] = {"x": _Batches(self._train, order, self.batch_size)}
         else:
-            x, y, *weight = keras.tree.map_structure(lambda array: array[order], self._train)
-            given = {"x": x, "y": y, "sample_weight": weight[0] if weight else None, "batch_size": self.batch_size}
+            rows = keras.tree.map_structure(lambda array: array[order], self._train)
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(rows)
+            given = {"x": x, "y": y, "sample_weight": weight, "batch_size": self.batch_size}
         given["validation_data"] = self._validation
+        # Only what the job gives: a fit of the model's own may know fewer arguments.
+        if self.fit.class_weight is not None:
+            given["class_weight"] = dict(self.fit.class_weight)
+        if not self.fit.validates(index + 1):
+            given["validation_data"] = None
         started = time.perf_counter()
         # Fit would put averaged weights in place at the end of each of its calls; here only close does.
-        optimizer.finalize_variable_values = lambda _variables: None
-        try:
-            with inputs_told(self.model, self._train[0]):
-                self.model.fit(
-                    **given, epochs=index + 1, initial_epoch=index, shuffle=False, verbose=0, callbacks=relay
-                )
-        finally:
-            del optimizer.finalize_variable_values
+        inputs = keras.utils.unpack_x_y_sample_weight(self._train)[0]
+        with keep_averages_apart(self.model.optimizer), explain_shape_errors(self.model, inputs), ordered_sums():
+            self.model.fit(**given, epochs=index + 1, initial_epoch=index, shuffle=False, verbose=0, callbacks=relay)
         seconds = time.perf_counter() - started
         return relay.on_epoch, seconds - relay.seconds_evaluate, relay.seconds_evaluate
 
+    def _validation_metrics(self) -> Mapping[str, Any]:
+        if self._validation is None:
+            return {}
+        x, y, weight = (
+            (self._validation, None, None) if self._stream else keras.utils.unpack_x_y_sample_weight(self._validation)
+        )
+        size = {} if self._stream else {"batch_size": self.batch_size}
+        with ordered_sums():
+            found: Mapping[str, Any] = self.model.evaluate(
+                x, y, sample_weight=weight, verbose=0, return_dict=True, **size
+            )
+        return found
+
 
 class _Timed(Relay):
-    """Tells how long validation took."""
+    """Measures the seconds of validation."""
 
     seconds_evaluate = 0.0
 

@@ -1,28 +1,26 @@
-"""Cross-validation and repeats: a trial that is several models, trained in step, epoch by epoch."""
+"""Cross-validation and repeats: a trial of several models that are trained together, epoch by epoch."""
 
 import math
 import statistics
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pipeline.datasets import Split
 from pipeline.errors import DataError
 from pipeline.storage import Checkpoint
-from pipeline.training.base import EpochResult, TrainingEnded
+from pipeline.study.context import in_part
+from pipeline.training.base import EpochResult, Learner, TrainingEnded
 
-if TYPE_CHECKING:
-    from pipeline.training.trainer import Trainer
-
-__all__ = ["WHOLE", "Fold", "InStep", "first_of", "folds_of", "labels_of", "seed_of"]
+__all__ = ["WHOLE", "Ensemble", "Fold", "first_of", "folds_of", "labels_of", "seed_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """Which rows of the training split a model learns from, and which it is compared by.
+    """The rows of the training split that a model trains on, and those that validate it.
 
     Args:
         number: From 1; 0 for the whole.
@@ -70,7 +68,12 @@ def folds_of(split: Split, folds: int, *, seed: int) -> list[Fold]:
 
 
 def labels_of(folds: int, repeats: int) -> list[str]:
-    """What the models of a trial are called in the names of their metrics, the folds of the first repeat first."""
+    """Names of a trial's models, as suffixes of their metrics; the folds of the first repeat come first.
+
+    Args:
+        folds: Number of folds; 1 for none.
+        repeats: Number of repeats.
+    """
     parts = [
         (f"fold{fold + 1}" if folds > 1 else "", f"repeat{repeat + 1}" if repeats > 1 else "")
         for repeat in range(repeats)
@@ -80,7 +83,7 @@ def labels_of(folds: int, repeats: int) -> list[str]:
 
 
 def seed_of(seed: int, place: int) -> int:
-    """The seed of one of a trial's models: the first one has the trial's own, each of the others another.
+    """The seed of one of a trial's models: the trial's seed for the first, another one for each of the others.
 
     Args:
         seed: The trial's seed.
@@ -90,11 +93,15 @@ def seed_of(seed: int, place: int) -> int:
 
 
 def first_of(checkpoint: Checkpoint) -> Checkpoint:
-    """The first model's state out of what `InStep.save` returned."""
+    """The state of the first model of an ensemble.
+
+    Args:
+        checkpoint: What `Ensemble.save` returned.
+    """
     return _apart(checkpoint)[0]
 
 
-class InStep:
+class Ensemble:
     """Several models as one learner: each epoch trains every one of them, and its metrics are their means.
 
     Beside each metric stand its standard deviation over the models, `<metric>_std` (divided by their number, as
@@ -106,7 +113,7 @@ class InStep:
         members: The models in training.
     """
 
-    def __init__(self, labels: Sequence[str], members: Sequence["Trainer"]) -> None:
+    def __init__(self, labels: Sequence[str], members: Sequence[Learner]) -> None:
         self.members = list(members)
         self._labels = list(labels)
         self._ended: list[dict[str, float] | None] = [None] * len(members)
@@ -118,15 +125,20 @@ class InStep:
 
     @property
     def inexact(self) -> str | None:
-        """Why going on from a saved state may differ from never having stopped; None where it does not."""
+        """Why a resumed trial may differ from one that never stopped; None if it does not."""
         return next((member.inexact for member in self.members if member.inexact is not None), None)
+
+    @property
+    def trained_with(self) -> str | None:
+        """How epochs are trained; all models are trained in the same way."""
+        return self.members[0].trained_with
 
     def run_epoch(self) -> EpochResult:
         """Train one epoch of each model that has not stopped, and evaluate it on its own validation rows.
 
         Raises:
             TrainingEnded: All have stopped.
-            Exception: Whatever the user's code, or Keras on its account, raises.
+            Exception: Errors of the user's code, also those that Keras raises for it.
         """
         if all(self._ended):
             raise TrainingEnded
@@ -136,7 +148,8 @@ class InStep:
             if (kept := self._ended[place]) is not None:
                 metrics.append(kept)
                 continue
-            result = member.run_epoch()
+            with in_part(self._labels[place]):
+                result = member.run_epoch()
             results.append(result)
             metrics.append(result.metrics)
             self._ended[place] = dict(result.metrics) if result.last else None
@@ -149,11 +162,24 @@ class InStep:
             updates=max((result.updates for result in results if result.updates is not None), default=None),
             parameters=max((result.parameters for result in results if result.parameters is not None), default=None),
             last=all(self._ended),
+            validated=all(result.validated for result in results),
+            phase=max((result.phase for result in results if result.phase is not None), default=None),
         )
 
+    def validate(self) -> Mapping[str, float]:
+        """Metrics of each model's validation rows now, put together as `run_epoch` does."""
+        metrics = []
+        for label, member in zip(self._labels, self.members, strict=True):
+            with in_part(label):
+                metrics.append(member.validate())
+        return _together(self._labels, metrics)
+
     def save(self) -> Checkpoint:
-        """Everything needed to go on exactly: each model's state."""
-        states = [member.save() for member in self.members]
+        """Everything needed to resume exactly: each model's state."""
+        states = []
+        for label, member in zip(self._labels, self.members, strict=True):
+            with in_part(label):
+                states.append(member.save())
         header = {
             "model_epoch": self.model_epoch,
             "models": [{"header": state.header, "arrays": len(state.arrays)} for state in states],
@@ -162,7 +188,7 @@ class InStep:
         return Checkpoint(header, [array for state in states for array in state.arrays])
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Go on from a state.
+        """Resume from a state.
 
         Args:
             checkpoint: What `save` returned, here or in another process.
@@ -171,14 +197,16 @@ class InStep:
         Raises:
             ModelError: The state is of another architecture.
         """
-        for member, state in zip(self.members, _apart(checkpoint), strict=True):
-            member.load(state, exploit=exploit)
+        for label, member, state in zip(self._labels, self.members, _apart(checkpoint), strict=True):
+            with in_part(label):
+                member.load(state, exploit=exploit)
         self._ended = [dict(kept) if kept else None for kept in checkpoint.header["ended"]]
 
     def close(self) -> None:
-        """Training is over: callbacks hear of it."""
-        for member in self.members:
-            member.close()
+        """End training: call on_train_end of each callback."""
+        for label, member in zip(self._labels, self.members, strict=True):
+            with in_part(label):
+                member.close()
 
 
 def _classes(targets: Any) -> np.ndarray | None:
@@ -191,20 +219,20 @@ def _classes(targets: Any) -> np.ndarray | None:
         whole = (flat == np.floor(flat)).all() and len(np.unique(flat)) <= max(2, len(flat) // 10)
         return flat[:, 0].astype(np.int64) if whole else None
     one_hot = ((flat == 0) | (flat == 1)).all() and (flat.sum(axis=1) == 1).all()
-    found: np.ndarray = flat.argmax(axis=1)
-    return found if one_hot else None
+    classes: np.ndarray = flat.argmax(axis=1)
+    return classes if one_hot else None
 
 
 def _together(labels: Sequence[str], metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    found: dict[str, float] = {}
+    means: dict[str, float] = {}
     for name in metrics[0]:
-        if not all(name in one for one in metrics):
+        if not all(name in values for values in metrics):
             continue
-        values = [one[name] for one in metrics]
-        found[name] = float(np.mean(values))
-        found[f"{name}_std"] = float(np.std(values))
-        found.update({f"{name}_{label}": value for label, value in zip(labels, values, strict=True)})
-    return found
+        values = [member[name] for member in metrics]
+        means[name] = float(np.mean(values))
+        means[f"{name}_std"] = float(np.std(values))
+        means.update({f"{name}_{label}": value for label, value in zip(labels, values, strict=True)})
+    return means
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -213,9 +241,9 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _apart(checkpoint: Checkpoint) -> list[Checkpoint]:
-    found, begin = [], 0
-    for one in checkpoint.header["models"]:
-        end = begin + one["arrays"]
-        found.append(Checkpoint(one["header"], checkpoint.arrays[begin:end]))
+    checkpoints, begin = [], 0
+    for model in checkpoint.header["models"]:
+        end = begin + model["arrays"]
+        checkpoints.append(Checkpoint(model["header"], checkpoint.arrays[begin:end]))
         begin = end
-    return found
+    return checkpoints

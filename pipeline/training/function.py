@@ -1,81 +1,193 @@
-"""A plain function as a learner: a dict of metrics for each step, without Keras."""
+"""A plain function as a learner: a dict of metrics for each step, and the state from which it continues."""
 
+import math
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
+from pipeline.storage.scratch import scratch
+from pipeline.study.signature import takes_state
 from pipeline.training.base import EpochResult, TrainingEnded
+from pipeline.training.function_state import decoded, encoded
+from pipeline.training.generators import GeneratorStates, seed_globally, seeding_imports
+from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
 
-__all__ = ["FunctionLearner"]
+__all__ = ["FunctionLearner", "has_state", "state_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """A state that can be continued from.
+
+    Args:
+        epoch: Its epoch.
+        tree: The state and the states of the global generators, as JSON values.
+        arrays: Their arrays.
+    """
+
+    epoch: int
+    tree: Mapping[str, Any]
+    arrays: list[np.ndarray]
 
 
 class FunctionLearner:
-    """Runs `f(config)`, which yields a dict of metrics for each step, or returns one.
+    """Runs `f(config)` or `f(config, state)`, which yields metrics or `(metrics, state)` for each step, or returns one.
 
-    Its state cannot be saved, only its place: to go on it is replayed from the first step.
+    A function continues from the last state that it has yielded, and repeats the steps since then; without a state it
+    is replayed from the first step. Its global random generators are seeded before it starts, and continue from where
+    they were at a saved state.
 
     Args:
         function: The job's function.
         config: The trial's config.
+        seed: The trial's seed.
     """
 
-    def __init__(self, function: Callable[..., Any], config: Config) -> None:
-        self._function, self._config = function, dict(config)
+    def __init__(self, function: Callable[..., Any], config: Config, *, seed: int = 0) -> None:
+        self._function, self._config, self._seed = function, deepcopy(dict(config)), seed
+        self._takes_state = takes_state(function)
         self._steps: Iterator[Any] | None = None
         self._single = False
+        self._beyond: set[str] = set()
+        self._new: list[Any] = []
+        """The state that the last step has yielded, until it is saved; empty if it has yielded none."""
+        self._saved: _Saved | None = None
+        self._sparse = False
+        self._generators: GeneratorStates | None = None
+        self._files = ExitStack()
         self.model_epoch = 0
+        self.inexact: str | None = None
+        self.trained_with: str | None = None
 
     def run_epoch(self) -> EpochResult:
         """Take the next step.
 
         Raises:
             TrainingEnded: The function has ended.
-            ModelError: What the function yields is not a dict of numbers, or it yields nothing.
+            ModelError: What the function yields is not a dict of numbers, or a state that cannot be saved, or it yields
+                nothing.
         """
         started = time.perf_counter()
-        if self._steps is None:
-            self._steps = self._started()
-        try:
-            found = next(self._steps)
-        except StopIteration:
-            if self.model_epoch:
-                raise TrainingEnded from None
-            raise ModelError(
-                f"The function {self._function.__name__} ended before its first step; it must yield a dict of metrics "
-                "for each epoch."
-            ) from None
-        metrics = self._numbers(found)
+        if self._new and (self._sparse or isinstance(self._new[0], Path)):
+            # The next step may come without a state, and may change this one; a folder may be deleted by then.
+            self._save_state()
+        with seeding_imports(self._number):
+            try:
+                yielded = self._next()
+            except StopIteration:
+                if self.model_epoch:
+                    raise TrainingEnded from None
+                raise ModelError(
+                    f"The function {self._function.__name__} ended before its first step; it must yield a dict of "
+                    "metrics for each epoch."
+                ) from None
+        self._generators = GeneratorStates.now()
+        yielded, self._new = self._parted(yielded)
+        metrics = self._numbers(yielded)
         self.model_epoch += 1
+        self._sparse = self._sparse or not self._new
         return EpochResult(metrics, None, 0.0, time.perf_counter() - started, 0.0, last=self._single)
 
-    def save(self) -> Checkpoint:
-        """The place: how many steps were taken."""
-        return Checkpoint({"model_epoch": self.model_epoch}, [])
+    def validate(self) -> Mapping[str, float]:
+        """Nothing: the function itself validates."""
+        return {}
 
-    def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Replay from the first step to the place that was saved.
+    def save(self) -> Checkpoint:
+        """How many steps were taken, and the last state that the function has yielded.
 
         Raises:
-            ModelError: Another trial's steps cannot be taken over.
+            ModelError: The state holds something that cannot be saved.
         """
-        if exploit:
+        if self._new:
+            self._save_state()
+        header: dict[str, Any] = {"model_epoch": self.model_epoch}
+        if self._saved is None:
+            return Checkpoint(header, [])
+        return Checkpoint({**header, "state_epoch": self._saved.epoch, **self._saved.tree}, self._saved.arrays)
+
+    def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
+        """Continue from the saved state, and repeat the steps that were taken since then.
+
+        Args:
+            checkpoint: What `save` returned.
+            exploit: Whether the state is another trial's: it is taken over as it is, no steps are repeated, and the
+                global generators start again from this trial's seed and the state's epoch.
+
+        Raises:
+            DamagedFile: The checkpoint's values are not those of a state.
+            ModelError: The state cannot be restored, or there is none to take over.
+        """
+        header = checkpoint.header
+        if has_state(checkpoint):
+            tree = {"state": header["state"], "generators": header["generators"]}
+            self._saved = _Saved(int(header["state_epoch"]), tree, list(checkpoint.arrays))
+            self.model_epoch = self._saved.epoch
+        elif exploit:
             raise ModelError(
-                "A function's steps cannot be taken over by another trial: tune a model, or without PBT and PB2."
+                f"The function {self._function.__name__} has yielded no state that another trial could take over: "
+                "define it as f(config, state), and let it yield (metrics, state)."
             )
-        while self.model_epoch < int(checkpoint.header["model_epoch"]):
+        self._start(exploit=exploit)
+        while not exploit and self.model_epoch < int(header["model_epoch"]):
             self.run_epoch()
 
     def close(self) -> None:
-        """End the function where it stands."""
-        if isinstance(self._steps, Generator):
-            self._steps.close()
+        """End the function where it is, and delete the files of a state that it was given."""
+        self._new = []
+        with self._files:
+            close = getattr(self._steps, "close", None)
+            if close is not None:
+                close()
 
-    def _started(self) -> Iterator[Any]:
-        result = self._function(dict(self._config))
-        if isinstance(result, Mapping):
+    def _next(self) -> Any:
+        if self._steps is None:
+            self._start()
+        assert self._steps is not None
+        assert self._generators is not None
+        self._generators.restore()
+        return next(self._steps)
+
+    def _start(self, *, exploit: bool = False) -> None:
+        state = None
+        if self._saved is not None:
+            state = decoded(self._saved.tree["state"], self._saved.arrays, folder=self._folder, function=self._function)
+        # After the state is there: what rebuilding a model draws must not count.
+        if self._saved is None or exploit:
+            seed_globally(self._number)
+        else:
+            states = decoded(self._saved.tree["generators"], self._saved.arrays, folder=self._folder)
+            GeneratorStates.from_tree(states).restore()
+        self._generators = GeneratorStates.now().with_libraries()
+        if self._saved is not None and exploit:
+            arrays = list(self._saved.arrays)
+            generators = encoded(self._generators.to_tree(), arrays)
+            self._saved = replace(self._saved, tree={**self._saved.tree, "generators": generators}, arrays=arrays)
+        with seeding_imports(self._number):
+            # A function that is no generator runs here.
+            arguments = (deepcopy(self._config), state) if self._takes_state else (deepcopy(self._config),)
+            self._steps = self._iterated(self._function(*arguments))
+
+    @property
+    def _number(self) -> int:
+        """The seed of the global generators: another one where another trial's state is taken over."""
+        epoch = self._saved.epoch if self._saved is not None else 0
+        return zlib.crc32(f"{self._seed} function {epoch}".encode())
+
+    def _iterated(self, result: Any) -> Iterator[Any]:
+        single = self._takes_state and isinstance(result, tuple)
+        if isinstance(result, Mapping) or single:
             self._single = True
             return iter([result])
         if not isinstance(result, Iterable):
@@ -85,16 +197,84 @@ class FunctionLearner:
             )
         return iter(result)
 
-    def _numbers(self, found: Any) -> dict[str, float]:
-        if not isinstance(found, Mapping) or not found:
-            raise ModelError(
-                f"The function {self._function.__name__} gave {type(found).__name__} {found!r:.80} at step "
-                f"{self.model_epoch + 1}; a dict of metric names and numbers is allowed."
+    def _folder(self) -> Path:
+        return self._files.enter_context(scratch("state"))
+
+    def _parted(self, yielded: Any) -> tuple[Any, list[Any]]:
+        """What a step yields, as its metrics and its state, a list of one or none."""
+        if not isinstance(yielded, tuple) or len(yielded) != 2 or not isinstance(yielded[0], Mapping):
+            return yielded, []
+        if not self._takes_state:
+            raise self._refused(
+                "yields (metrics, state) but has no `state` parameter",
+                f"define it as {self._function.__name__}(config, state): state is None at first, and afterwards the "
+                "last state that was saved",
             )
-        try:
-            return {str(name): float(value) for name, value in found.items()}
-        except (TypeError, ValueError):
-            raise ModelError(
-                f"The function {self._function.__name__} gave {found!r:.120} at step {self.model_epoch + 1}; every "
-                "metric must be a number."
-            ) from None
+        metrics, state = yielded
+        return metrics, [] if state is None else [state]
+
+    def _save_state(self) -> None:
+        assert self._generators is not None
+        arrays: list[np.ndarray] = []
+        tree = encoded(self._new[0], arrays)
+        generators = encoded(self._generators.with_libraries().to_tree(), arrays)
+        self._saved = _Saved(self.model_epoch, {"state": tree, "generators": generators}, arrays)
+        self._new = []
+
+    def _numbers(self, yielded: Any) -> dict[str, float]:
+        if not isinstance(yielded, Mapping) or not yielded:
+            raise self._refused(
+                f"gave {type(yielded).__name__} {shown(yielded)}",
+                "a dict of metric names and numbers is allowed",
+            )
+        metrics: dict[str, float] = {}
+        for key, value in yielded.items():
+            name = str(key)
+            if not name.strip() or name in metrics or not _is_writable(name):
+                allowed = "each metric needs a name of its own: text that can be written as UTF-8"
+                raise self._refused(f"gave a metric the name {shown(key)}", allowed)
+            try:
+                metrics[name] = as_number(value)
+            except NotNumeric as error:
+                raise self._refused(f"gave {name} as {error}, {shown(value)},", ALLOWED) from None
+            huge = isinstance(value, int | Decimal | Fraction) and math.isinf(metrics[name])
+            if huge and name not in self._beyond:
+                self._beyond.add(name)
+                print(f"tunepipe: {name} is beyond what a float holds, and counts as {metrics[name]}.")
+        return metrics
+
+    def _refused(self, gave: str, allowed: str) -> ModelError:
+        place = f"at step {self.model_epoch + 1}"
+        return ModelError(f"The function {self._function.__name__} {gave} {place}; {allowed}.")
+
+
+def _is_writable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name
+
+
+def has_state(checkpoint: Checkpoint) -> bool:
+    """Whether a function's checkpoint holds a state: without one, the function is replayed from its first step.
+
+    Args:
+        checkpoint: What a `FunctionLearner` saved.
+    """
+    return checkpoint.header.get("state") is not None
+
+
+def state_of(checkpoint: Checkpoint, *, folder: Callable[[], Path], function: Any = None) -> Any:
+    """The state that a function's checkpoint holds.
+
+    Args:
+        checkpoint: What a `FunctionLearner` saved, with a state.
+        folder: Makes an empty folder for the files of the state.
+        function: The function.
+
+    Raises:
+        DamagedFile: The checkpoint's values are not those of a state.
+        ModelError: A model cannot be rebuilt.
+    """
+    return decoded(checkpoint.header["state"], checkpoint.arrays, folder=folder, function=function)

@@ -1,4 +1,4 @@
-"""Whether a model takes what the data hold, asked once Keras has failed: its own words are of layers and tensors."""
+"""Whether the data fit a model's inputs; checked after Keras has failed, because its errors name layers and tensors."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ import keras
 
 from pipeline.errors import ModelError
 
-__all__ = ["inputs_told", "misfit"]
+__all__ = ["explain_shape_errors", "mismatch"]
 
 
 @contextmanager
-def inputs_told(model: keras.Model, example: Any) -> Iterator[None]:
-    """Let an error within be one of the inputs' shapes, where these do not fit.
+def explain_shape_errors(model: keras.Model, example: Any) -> Iterator[None]:
+    """Replace an error within the context by one about the inputs' shapes, if these do not fit.
 
     Args:
         model: The model.
@@ -25,13 +25,13 @@ def inputs_told(model: keras.Model, example: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if told := misfit(model, example):
-            raise ModelError(told) from error
+        if difference := mismatch(model, example):
+            raise ModelError(difference) from error
         raise
 
 
-def misfit(model: keras.Model, example: Any) -> str | None:
-    """What does not fit between the inputs that a model declares and the data's; None where nothing is known to.
+def mismatch(model: keras.Model, example: Any) -> str | None:
+    """How the data differ from the inputs that a model declares; None if no difference is known.
 
     Args:
         model: The model; one that declares no inputs takes any.
@@ -52,13 +52,13 @@ def _pairs(model: keras.Model, example: Any) -> list[tuple[str, tuple[Any, ...],
     """Each input's name, empty where there is one alone, its shape as declared, and that of the data."""
     declared = list(getattr(model, "inputs", None) or [])
     if isinstance(example, Mapping):
-        known = {one.name: one for one in declared}
+        known = {tensor.name: tensor for tensor in declared}
         return [(name, _row(known[name]), _row(array)) for name, array in example.items() if name in known]
     arrays = list(example) if isinstance(example, list | tuple) else [example]
     if len(declared) != len(arrays):
         return []
-    names = [one.name for one in declared] if len(declared) > 1 else [""]
-    return [(name, _row(one), _row(array)) for name, one, array in zip(names, declared, arrays, strict=True)]
+    names = [tensor.name for tensor in declared] if len(declared) > 1 else [""]
+    return [(name, _row(tensor), _row(array)) for name, tensor, array in zip(names, declared, arrays, strict=True)]
 
 
 def _row(tensor: Any) -> tuple[Any, ...]:
@@ -71,7 +71,9 @@ def _fits(declared: tuple[Any, ...], found: tuple[int, ...]) -> bool:
         found = found[:-1]
     elif len(declared) == len(found) + 1 and declared[-1] == 1:
         declared = declared[:-1]
-    return len(declared) == len(found) and all(one in (None, other) for one, other in zip(declared, found, strict=True))
+    return len(declared) == len(found) and all(
+        None in (size, other) or size == other for size, other in zip(declared, found, strict=True)
+    )
 
 
 def _shown(shape: tuple[Any, ...]) -> str:

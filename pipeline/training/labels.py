@@ -1,54 +1,58 @@
-"""Whether targets are what a model's loss takes: Keras raises for some mistakes, and broadcasts or ignores others."""
+"""Whether targets fit a model's loss: Keras raises for some mistakes, and broadcasts or ignores others."""
 
 from typing import Any
 
 import keras
 import numpy as np
 
-from pipeline.datasets import Dataset
-from pipeline.training.resident import example_of
+from pipeline.datasets import Dataset, Split
+from pipeline.training.build import has_call
+from pipeline.training.device_data import example_of
 
 __all__ = ["mismatch"]
 
+_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 _WITH_PROBABILITIES = ("binary_crossentropy", "categorical_crossentropy")
 
 
 def mismatch(model: keras.Model, data: Dataset) -> str | None:
-    """What does not fit between the targets and a model's output; None where nothing is known to be wrong.
+    """Why the targets do not fit a model's output; None if no mistake is known.
 
-    Only a model of one output with a loss of Keras' own is looked at: what a loss of the user's takes is theirs to say.
+    Only models with one output and a loss of Keras are checked: a user's loss may take anything.
 
     Args:
         model: Compiled and built.
         data: The data set.
     """
     loss = _name(model.loss)
+    if not isinstance(data.train, Split) or not has_call(model):
+        return None
     output = model(example_of(data.train))
     if loss is None or not hasattr(output, "shape"):
         return None
     width = tuple(output.shape[1:])
-    for name, split in (("training", data.train), ("validation", data.validation), ("test", data.test)):
-        if split is not None and isinstance(split.y, np.ndarray) and (told := _told(loss, width, split.y)):
-            return f"{told} The {name} split has targets of shape {split.y.shape}, and the loss is {loss}."
+    for name, split in data.arrays.items():
+        if isinstance(split.y, np.ndarray) and (problem := _problem(loss, width, split.y)):
+            return f"{problem} The {_NAMES[name]} split has targets of shape {split.y.shape}, and the loss is {loss}."
     return None
 
 
 def _name(loss: Any) -> str | None:
     if loss is None or isinstance(loss, list | tuple | dict):
         return None
-    found = keras.losses.get(loss)
-    home = getattr(found, "__module__", None) or type(found).__module__
-    return str(getattr(found, "name", None) or found.__name__) if home.startswith("keras.") else None
+    function = keras.losses.get(loss)
+    home = getattr(function, "__module__", None) or type(function).__module__
+    return str(getattr(function, "name", None) or function.__name__) if home.startswith("keras.") else None
 
 
-def _told(loss: str, width: tuple[int, ...], targets: np.ndarray) -> str | None:
+def _problem(loss: str, width: tuple[int, ...], targets: np.ndarray) -> str | None:
     rows = targets.shape[1:]
     if loss == "sparse_categorical_crossentropy":
         if rows not in (width[:-1], (*width[:-1], 1)):
             return f"It takes one class number for each output of shape {width}."
         low, high = targets.min(), targets.max()
         if low < 0 or high >= width[-1] or (targets != np.floor(targets)).any():
-            return f"The model tells {width[-1]} classes apart, and the targets go from {low:g} to {high:g}."
+            return f"The model has {width[-1]} classes, and the targets range from {low:g} to {high:g}."
         return None
     if _squeezed(rows) != _squeezed(width):
         return f"The model gives {width} for a row, and the targets have {rows}."

@@ -1,17 +1,14 @@
-"""A process is set up for training once, before TensorFlow starts its devices."""
+"""Setting up a process for training, once, before TensorFlow starts its devices."""
 
 import ctypes
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from pipeline.errors import ResourcesUnmet
+from pipeline.machine import this_machine
 from pipeline.study import Resources
-from pipeline.training.lean import import_keras
+from pipeline.study.quiet import without_notes
+from pipeline.training.lazy_imports import import_keras
 
-__all__ = ["machine_bytes", "memory_for_data", "set_up", "worn"]
+__all__ = ["memory_for_data", "set_up", "workers_on"]
 
 _set_up_for: Resources | None = None
 
@@ -30,9 +27,16 @@ def set_up(resources: Resources) -> None:
         ResourcesUnmet: A trial asks for GPUs, and TensorFlow finds none.
     """
     global _set_up_for
-    if _set_up_for == resources:
-        return
-    with _without_notes():
+    if _set_up_for != resources:
+        _start(resources)
+        _set_up_for = resources
+    from pipeline.training.internals import keep_additions
+
+    keep_additions()
+
+
+def _start(resources: Resources) -> None:
+    with without_notes(gpus=bool(resources.gpus)):
         import_keras()
         import tensorflow as tf
 
@@ -57,63 +61,37 @@ def set_up(resources: Resources) -> None:
     except RuntimeError:
         if tf.config.threading.get_intra_op_parallelism_threads() != threads or resources.gpus:
             print("tunepipe: TensorFlow was started before the study; its threads and its GPU memory stay as they are.")
-    _set_up_for = resources
 
 
-@contextmanager
-def _without_notes() -> Iterator[None]:
-    """Keep off the terminal what TensorFlow tells of the machine while it is loaded; errors still raise."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def memory_for_data(resources: Resources) -> float:
-    """Bytes that one trial's process may fill with data: half of its share of what is free."""
-    if resources.gpus:
-        return _card_bytes(0) * min(1.0, resources.gpus) / 2
-    import psutil
-
-    beside = max(1.0, (os.cpu_count() or 1) / max(1.0, resources.cpus))
-    return float(psutil.virtual_memory().available) / beside / 2
-
-
-def worn(resources: Resources) -> bool:
-    """Whether this process holds more memory than a worker should.
+def memory_for_data(resources: Resources, workers: int | None = None) -> float:
+    """Bytes that one trial's process may fill with data: half of its share of the free memory.
 
     Args:
-        resources: What one trial gets; unless they set a ceiling, a trial's share of nine tenths of what there is.
+        resources: What one trial gets.
+        workers: How many trials train on this machine at once; by default what `workers_on` finds.
     """
-    import psutil
-
-    beside = max(1.0, (os.cpu_count() or 1) / max(1.0, resources.cpus))
-    ceiling = 0.9 * machine_bytes() / beside
-    if resources.worker_gigabytes is not None:
-        ceiling = resources.worker_gigabytes * 1e9
-    return bool(psutil.Process().memory_info().rss > ceiling)
+    if resources.gpus:
+        return _card_bytes(0) * min(1.0, resources.gpus) / 2
+    return this_machine().free / (workers or workers_on(resources)) / 2
 
 
-def machine_bytes() -> float:
-    """The memory of this machine, or of the container that it is."""
-    import psutil
+def workers_on(resources: Resources, cpus: float | None = None, gpus: float | None = None) -> int:
+    """How many workers may train on a machine at once: as many as fit, and at least one.
 
-    limits = [float(psutil.virtual_memory().total)]
-    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):
-            limits.append(float(Path(file).read_text()))
-    return min(limits)
+    Args:
+        resources: What one trial gets, and the number of workers if it is set.
+        cpus: CPUs that may be used for workers; this machine's unless given.
+        gpus: GPUs of the machine; this machine's unless given.
+    """
+    if cpus is None or gpus is None:
+        machine = this_machine()
+        cpus, gpus = machine.cpus, len(machine.gpus)
+    fits = resources.fit(cpus, gpus)
+    return max(1, fits if resources.workers is None else min(fits, resources.workers))
 
 
 def _card_bytes(index: int) -> int:
-    """A card's memory, as the driver tells it without starting work on the card."""
+    """A card's memory in bytes, from the driver, without starting work on the card."""
     driver = ctypes.CDLL("libcuda.so.1")
     device, size = ctypes.c_int(), ctypes.c_size_t()
     answers = [
@@ -122,5 +100,5 @@ def _card_bytes(index: int) -> int:
         driver.cuDeviceTotalMem_v2(ctypes.byref(size), device),
     ]
     if any(answers):
-        raise ResourcesUnmet(f"The CUDA driver does not tell the memory of GPU {index} (codes {answers}).")
+        raise ResourcesUnmet(f"The CUDA driver does not report the memory of GPU {index} (codes {answers}).")
     return int(size.value)

@@ -1,4 +1,4 @@
-"""Everything a model in training needs to go on exactly: its variables, its optimiser's, and its seed generators'."""
+"""The state that a model needs to resume exactly: its variables, its optimiser's, and its seed generators'."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -12,18 +12,30 @@ __all__ = ["architecture", "describe", "load_variables", "random_ops", "save_var
 
 
 def variables_of(model: Any) -> list[Any]:
-    """A model's variables in their order, seed generators' included, then the optimiser's."""
+    """A model's variables in their order, seed generators' included, then the optimiser's.
+
+    Args:
+        model: A compiled model.
+    """
     return [*model.variables, *model.optimizer.variables]
 
 
 def save_variables(variables: Sequence[Any]) -> list[np.ndarray]:
-    """A copy of every value."""
+    """Copy the value of each variable.
+
+    Args:
+        variables: Variables of Keras or TensorFlow.
+    """
     values = (variable.value if isinstance(variable, keras.Variable) else variable for variable in variables)
     return [np.array(value.numpy()) for value in values]
 
 
 def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
-    """Path, shape and type of each, by which a state is known to fit."""
+    """Path, shape and type of each variable; those of a saved state must be equal.
+
+    Args:
+        variables: Variables of Keras or TensorFlow.
+    """
     return [
         {
             "path": variable.path if isinstance(variable, keras.Variable) else variable.name,
@@ -35,7 +47,11 @@ def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def architecture(model: Any) -> list[dict[str, Any]]:
-    """What `describe` tells of a compiled model that has not trained yet: what weights must be like to fit it."""
+    """What `describe` returns for a compiled model that has not trained yet: weights that fit it have the same.
+
+    Args:
+        model: A compiled model.
+    """
     model.optimizer.build(model.trainable_variables)
     return describe(variables_of(model))
 
@@ -47,12 +63,12 @@ def load_variables(
     *,
     keep: Collection[int] = (),
 ) -> None:
-    """Put saved values back.
+    """Assign saved values.
 
     Args:
-        variables: Where to.
+        variables: The variables.
         arrays: The values, in the same order.
-        saved: What `describe` told when they were saved.
+        saved: What `describe` returned when they were saved.
         keep: Positions that are left as they are.
 
     Raises:
@@ -63,20 +79,22 @@ def load_variables(
         _differ(f"{len(saved)} variables were saved, {len(here)} are needed")
     for ours, theirs in zip(here, saved, strict=True):
         if ours != theirs:
-            told = [f"{entry['path']} {tuple(entry['shape'])} {entry['dtype']}" for entry in (theirs, ours)]
-            _differ(f"{told[0]} was saved where {told[1]} is needed")
+            variable_texts = [f"{entry['path']} {tuple(entry['shape'])} {entry['dtype']}" for entry in (theirs, ours)]
+            _differ(f"{variable_texts[0]} was saved where {variable_texts[1]} is needed")
     for position, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
         if position not in keep:
             variable.assign(array)
 
 
 def random_ops(function: Any) -> list[str]:
-    """Names of the operations in a graph that draw from a generator inside TensorFlow, whose place cannot be saved."""
+    """Names of the operations in a graph that draw from a generator of TensorFlow's, whose state cannot be saved.
+
+    Args:
+        function: A concrete function.
+    """
     library = function.graph.as_graph_def().library.function
-    found = {node.op for part in library for node in part.node_def} | {
-        op.type for op in function.graph.get_operations()
-    }
-    return sorted(name for name in found if name in _RANDOM)
+    ops = {node.op for part in library for node in part.node_def} | {op.type for op in function.graph.get_operations()}
+    return sorted(name for name in ops if name in _RANDOM)
 
 
 _RANDOM = {

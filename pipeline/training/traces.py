@@ -1,6 +1,6 @@
 """Traced epochs, kept for the next trial of the same architecture.
 
-Tracing costs half a second to a second, training a small epoch a quarter of one. A trial whose model differs from an
+Tracing takes 0.5 to 1 s, and training a small epoch 0.25 s. A trial whose model differs from an
 earlier one only in numbers and in its initial weights takes over the earlier one's graph: the new values are copied
 into its variables. The result is the same, to the last digit, as with a trace of its own; where that cannot be known,
 there is no reuse.
@@ -18,13 +18,20 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.models.functional import Functional
 
+from pipeline.space.values import leaves
+from pipeline.training.device_data import DeviceData
 from pipeline.training.epoch import compiled
-from pipeline.training.numbers import Place, places_of
-from pipeline.training.outline import outline
-from pipeline.training.resident import Resident
+from pipeline.training.internals import (
+    built_metrics,
+    captured_variables,
+    is_functional,
+    learning_rate_of,
+    skip_reduction,
+)
 from pipeline.training.state import save_variables
+from pipeline.training.symbolic_floats import FloatAttribute, places_of
+from pipeline.training.trace_key import trace_key
 
 __all__ = ["Trace", "Traces"]
 
@@ -44,10 +51,10 @@ class Trace:
     """
 
     def __init__(
-        self, model: keras.Model, data: Resident, batch_size: int, places: list[Place], free: Set[str]
+        self, model: keras.Model, data: DeviceData, batch_size: int, places: list[FloatAttribute], free: Set[str]
     ) -> None:
         self.model, self.data = model, data
-        _spare_the_reduction(model.optimizer)
+        skip_reduction(model.optimizer)
         for place in places:
             if place.path in free:
                 place.free()
@@ -57,10 +64,15 @@ class Trace:
         self.train = compiled(
             model.train_step, data.train, data.train_rows, batch_size, jit_compile=jit, stop_at_nan=True
         )
-        self.evaluate = compiled(
-            model.test_step, data.validation, data.validation_rows, batch_size, jit_compile=jit, stop_at_nan=False
-        )
-        captured = {id(variable): variable for f in (self.train, self.evaluate) for variable in _captured(f.graph)}
+        self.evaluate: Any = None
+        if data.validation is not None:
+            self.evaluate = compiled(
+                model.test_step, data.validation, data.validation_rows, batch_size, jit_compile=jit, stop_at_nan=False
+            )
+        functions = [function for function in (self.train, self.evaluate) if function is not None]
+        read = [captured_variables(function.graph) for function in functions]
+        self._known = None not in read
+        captured = {id(variable): variable for variables in read for variable in variables or ()}
         self.free = {p.path: p for p in places if p.path in free and id(p.variable) in captured and not p.escaped}
         # Asking for a number that no graph reads changes nothing.
         self._unread = {p.path for p in places if p.path in free and id(p.variable) not in captured and not p.escaped}
@@ -68,7 +80,7 @@ class Trace:
         self.fixed = {place.path: place.value for place in places if place.path not in self.free}
         self.state = self._state(captured, places)
         self.initial_slots = save_variables(model.optimizer.variables)
-        self.outline: str | None = None
+        self.trace_key: str | None = None
         self._owner: weakref.ref[Any] | None = None
 
     @property
@@ -77,25 +89,44 @@ class Trace:
         return sum(int(np.prod(v.shape)) * 4 for v in (*self.model.variables, *self.model.optimizer.variables))
 
     @property
+    def reusable(self) -> bool:
+        """Whether other trials may use it: its graphs read only known variables of Keras."""
+        return self._known and not self.state
+
+    @property
     def in_use(self) -> bool:
-        """Whether a trial that was not closed has it."""
+        """Whether a trial that is not closed uses it."""
         return self._owner is not None and self._owner() is not None
 
     def lend(self, owner: Any) -> None:
-        """Nobody else gets it until the owner gives it back, or is no more."""
+        """Reserve the trace until the owner gives it back or is garbage-collected.
+
+        Args:
+            owner: The trainer that uses it.
+        """
         self._owner = weakref.ref(owner)
 
     def give_back(self) -> None:
-        """The next one may have it."""
+        """Release the trace for the next trainer."""
         self._owner = None
 
     def serves(self, numbers: dict[str, float], free: Set[str]) -> bool:
-        """Whether a model with those numbers, `free` to be variables, would have this graph."""
+        """Whether this graph is also that of a model with other numbers.
+
+        Args:
+            numbers: Path → value of each number of the model.
+            free: Paths of the numbers that shall be variables.
+        """
         same_graph = free - self._unread == self._asked
         return same_graph and all(numbers.get(path) == value for path, value in self.fixed.items())
 
-    def take_over(self, model: keras.Model, places: list[Place]) -> None:
-        """Begin anew with the initial weights, the learning rate and the numbers of a model that was just built."""
+    def take_over(self, model: keras.Model, places: list[FloatAttribute]) -> None:
+        """Start again with the initial weights, the learning rate and the numbers of a new model.
+
+        Args:
+            model: A model that was just built, of the same architecture.
+            places: Its numbers.
+        """
         for old, new in zip(self.model.variables, model.variables, strict=True):
             old.assign(new.value)
         for variable, value in zip(self.model.optimizer.variables, self.initial_slots, strict=True):
@@ -107,7 +138,7 @@ class Trace:
                 self.free[place.path].assign(place.value)
         self.model.reset_metrics()
 
-    def _state(self, captured: dict[int, Any], places: list[Place]) -> list[Any]:
+    def _state(self, captured: dict[int, Any], places: list[FloatAttribute]) -> list[Any]:
         """Variables that a graph reads and that are neither the model's, the optimiser's, a metric's nor a number."""
         model = self.model
         known = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
@@ -117,7 +148,7 @@ class Trace:
 
 
 class Traces:
-    """The traces of this process, the newest few.
+    """The newest traces of this process.
 
     Args:
         parts: How many parts of the data there are: each keeps as many traces.
@@ -131,8 +162,8 @@ class Traces:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def of(self, model: keras.Model, data: Resident, batch_size: int, values: Collection[Any]) -> Trace:
-        """The trace for a model: one that is there, with the model's values, or a new one.
+    def of(self, model: keras.Model, data: DeviceData, batch_size: int, values: Collection[Any]) -> Trace:
+        """The trace for a model: an existing one with the model's values, or a new one.
 
         Args:
             model: Compiled and built, with its initial weights.
@@ -141,31 +172,41 @@ class Traces:
             values: The values of the trial's config.
         """
         places = places_of(model)
-        text = outline(model, places, batch_size)
+        text = trace_key(model, places, batch_size)
         if text is None:
-            self.made += 1
-            return Trace(model, data, batch_size, places, set())
+            return self.own(model, data, batch_size)
         numbers = {place.path: place.value for place in places}
         named = _named(values)
         free = {path for path, value in numbers.items() if value in named}
         for trace in reversed(self._kept.values()):
-            if trace.in_use or trace.data is not data or trace.outline != text or not trace.serves(numbers, free):
+            if trace.in_use or trace.data is not data or trace.trace_key != text or not trace.serves(numbers, free):
                 continue
             # A callback may have changed the model that the trace was made of.
-            if outline(trace.model, places_of(trace.model), batch_size) == text:
+            if trace_key(trace.model, places_of(trace.model), batch_size) == text:
                 self._kept.move_to_end(id(trace))
                 trace.take_over(model, places)
                 return trace
         self._make_room()
         trace = Trace(model, data, batch_size, places, free)
         self.made += 1
-        if not trace.state:
-            trace.outline = text
+        if trace.reusable:
+            trace.trace_key = text
             self._kept[id(trace)] = trace
         return trace
 
+    def own(self, model: keras.Model, data: DeviceData, batch_size: int) -> Trace:
+        """A trace of a model that no other trial takes over.
+
+        Args:
+            model: Compiled and built.
+            data: What it is trained on.
+            batch_size: Rows in a step.
+        """
+        self.made += 1
+        return Trace(model, data, batch_size, places_of(model), set())
+
     def _make_room(self) -> None:
-        """Let go of the oldest, and of all but small ones: a kept trace holds its model's memory."""
+        """Delete the oldest traces, and large ones: a trace keeps its model in memory."""
         for key, trace in list(self._kept.items()):
             size = sum(trace.bytes for trace in self._kept.values())
             if len(self._kept) < self._most and size <= _KEPT_BYTES:
@@ -174,40 +215,30 @@ class Traces:
                 del self._kept[key]
 
 
-def _captured(graph: Any) -> list[Any]:
-    """The variables that a graph reads, in the order in which it came upon them."""
-    handles = {id(variable.handle): variable for variable in graph.variables}
-    return [handles[id(outside)] for outside, _ in graph.captures if id(outside) in handles]
-
-
 def _named(values: Collection[Any]) -> set[float]:
     """The numbers of a config, in Keras' precision as well; 0 and 1 are what graphs branch on."""
-    found = {float(value) for value in values if type(value) in (int, float)} - {0.0, 1.0}
-    return found | {float(np.float32(value)) for value in found}
+    named = [leaf for value in values for leaf in leaves(value)]
+    numbers = {float(leaf) for leaf in named if isinstance(leaf, int | float) and not isinstance(leaf, bool)}
+    named_numbers = numbers - {0.0, 1.0}
+    # A number beyond the range of float32 is infinite there, as it is for Keras.
+    with np.errstate(over="ignore"):
+        return named_numbers | {float(np.float32(value)) for value in named_numbers}
 
 
-def _build_metrics(model: keras.Model, data: Resident) -> None:
-    """Let metrics make their variables before the trace: one that makes variables is made twice.
+def _build_metrics(model: keras.Model, data: DeviceData) -> None:
+    """Let metrics create their variables before the trace, because a trace that creates variables runs twice.
 
     Only where it is certain what the model compares: its one output, of known width, with the one target. A Sequential
     whose first layer takes several inputs knows of no output.
     """
-    metrics, target = model._compile_metrics, data.train[1]
-    if metrics is None or metrics.built or type(model) not in (keras.Sequential, Functional):
+    _, target, _ = keras.utils.unpack_x_y_sample_weight(data.train)
+    if not (type(model) is keras.Sequential or is_functional(model)):
         return
     outputs: Sequence[Any] = getattr(model, "outputs", None) or ()
     if len(outputs) == 1 and tf.is_tensor(target) and len(outputs[0].shape) > 1 and outputs[0].shape[-1] is not None:
-        metrics.build(target[:1], outputs[0])
+        built_metrics(model, target[:1], outputs[0])
 
 
 def _rate(model: keras.Model) -> Any:
     optimizer = model.optimizer
-    return getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
-
-
-def _spare_the_reduction(optimizer: Any) -> None:
-    """On one replica a sum over replicas is the value itself; each trace of Keras' own leaves 7 MB for good."""
-    if not tf.distribute.has_strategy():
-        for one in (optimizer, getattr(optimizer, "inner_optimizer", optimizer)):
-            if hasattr(one, "_all_reduce_sum_gradients"):
-                one._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+    return learning_rate_of(getattr(optimizer, "inner_optimizer", optimizer))

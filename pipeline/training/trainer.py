@@ -6,64 +6,74 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras.src.utils.python_utils import pythonify_logs
 
+from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
-from pipeline.training.base import EpochResult
+from pipeline.training.base import EpochResult, batch_size_of
 from pipeline.training.build import build_callbacks, seeded
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.epoch import steps_of
-from pipeline.training.resident import Resident
-from pipeline.training.state import describe, load_variables, random_ops, save_variables, variables_of
-from pipeline.training.traces import Trace
+from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.internals import compilation_of, learning_rate_of
+from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
+from pipeline.training.phases import Phases
+from pipeline.training.state import describe, load_variables, save_variables, variables_of
 
-__all__ = ["CompiledTrainer", "Trainer", "order_of"]
-
-
-def order_of(rows: int, seed: int, model_epoch: int) -> np.ndarray:
-    """The order of the rows in an epoch: from the seed and the epoch alone, so that there is no iterator to save.
-
-    Args:
-        rows: Number of rows.
-        seed: The trial's seed.
-        model_epoch: Age of the weights before the epoch, from 0.
-
-    Returns:
-        A permutation, int32, shape (rows,).
-    """
-    return np.random.default_rng([seed, model_epoch]).permutation(rows).astype(np.int32)
+__all__ = ["Trainer"]
 
 
 class Trainer:
-    """A model in training. How an epoch is run is a matter of the subclass.
+    """A model in training; subclasses run its epochs.
 
     Args:
         job: The study's job.
         config: The trial's config.
         model: Compiled and built.
-        rows: Number of training rows.
-        seed: Where shuffling comes from.
-        started: When building the model began, as time.perf_counter() tells it.
+        rows: Number of training rows; None if they come in batches of the data's own.
+        fit: Arguments of fit.
+        seed: The seed of shuffling.
+        steps: Steps in a pass through the data, if `rows` is None; None if only a pass would tell.
+        started: When building the model began, by time.perf_counter().
+        trained_with: How epochs are trained, and why.
+        phases: The phases of the training.
 
     Raises:
         ModelError: What the job's callbacks return cannot be used.
     """
 
     def __init__(
-        self, job: TuneJob, config: Config, model: keras.Model, *, rows: int, seed: int, started: float
+        self,
+        job: TuneJob,
+        config: Config,
+        model: keras.Model,
+        *,
+        rows: int | None,
+        fit: FitArguments,
+        seed: int,
+        started: float,
+        trained_with: str,
+        phases: Phases,
+        steps: int | None = None,
     ) -> None:
-        self.model = model
-        self.batch_size = int(config.get("batch_size", job.batch_size))
-        self.rows, self.seed = rows, seed
-        self.steps = steps_of(rows, self.batch_size)
+        self.model, self.fit, self.trained_with = model, fit, trained_with
+        self.batch_size = batch_size_of(job, config)
+        self.rows, self.seed = rows or 0, seed
+        self.steps = steps if rows is None else steps_of(rows, self.batch_size)
         self.callbacks = Callbacks(
-            build_callbacks(job, config, seed=seed), model, epochs=job.budget.epochs, steps=self.steps
+            build_callbacks(job, config, seed=seed),
+            model,
+            epochs=job.budget.epochs,
+            steps=fit.steps_per_epoch or self.steps,
         )
         self.state: list[Any] = []
+        self._closed = False
+        self._left_out: set[str] = set()
         self._model_epoch = 0
+        self._phases, self._begun = phases, list[int]()
+        self._phase_ended = False
+        self._compilation = compilation_of(model)
         self._seconds_build = time.perf_counter() - started
 
     @property
@@ -73,26 +83,36 @@ class Trainer:
 
     @property
     def inexact(self) -> str | None:
-        """Why going on from a saved state may differ from never having stopped; None where it does not."""
+        """Why a resumed trial may differ from one that never stopped; None if it does not."""
         return None
 
     def run_epoch(self) -> EpochResult:
         """Train one epoch and evaluate on the validation split.
 
         Raises:
-            Exception: Whatever the user's code, or Keras on its account, raises.
+            Exception: Errors of the user's code, also those that Keras raises for it.
         """
         seconds_build, self._seconds_build = self._seconds_build, 0.0
+        while self._phases.due(len(self._begun), self._model_epoch, ended=self._phase_ended):
+            # After a resume, too, they are called at the end of the phase, as they would have been.
+            self.callbacks.begin()
+            self._end_fit()
+            self._begin_phase()
         index = self._model_epoch
         # What the user's own code draws is then the same after a resume.
         seeded(self.seed, f"epoch {index}")
-        self.callbacks.begin()
-        logs, seconds_train, seconds_evaluate = self._epoch(index)
+        try:
+            self.callbacks.begin()
+            logs, seconds_train, seconds_evaluate = self._epoch(index)
+        except Exception as error:
+            self._refuse_compilation(error)
+            raise
+        self._refuse_compilation()
         self._model_epoch += 1
-        metrics = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
-        metrics.pop("learning_rate", None)
-        hopeless = not np.isfinite(metrics.get("loss", 0.0))
-        if hopeless:
+        metrics = self._numbers({name: value for name, value in logs.items() if name != "learning_rate"})
+        self._phase_ended = self.callbacks.stopped
+        loss_not_finite = not np.isfinite(metrics.get("loss", 0.0))
+        if loss_not_finite:
             print(f"tunepipe: The loss is {metrics['loss']} in epoch {self._model_epoch}: training ends.")
         return EpochResult(
             metrics=metrics,
@@ -102,18 +122,42 @@ class Trainer:
             seconds_evaluate=seconds_evaluate,
             updates=int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
             parameters=int(self.model.count_params()),
-            last=self.callbacks.stopped or hopeless,
+            last=(self._phase_ended and not self._phases.follows(len(self._begun))) or loss_not_finite,
+            phase=len(self._begun),
+            validated=self.fit.validates(self._model_epoch),
         )
 
+    def validate(self) -> Mapping[str, float]:
+        """Metrics of the validation split now, by their names with `val_`; callbacks are not called."""
+        return self._numbers({f"val_{name}": value for name, value in self._validation_metrics().items()})
+
+    def _numbers(self, logs: Mapping[str, Any]) -> dict[str, float]:
+        """The logs that are numbers; other values, from a callback or a metric, are left out and named once."""
+        metrics = {}
+        for name, value in logs.items():
+            try:
+                metrics[name] = as_number(value)
+            except NotNumeric as error:
+                if name not in self._left_out:
+                    self._left_out.add(name)
+                    print(f"tunepipe: {name} is {error}, {shown(value)}, and is not recorded: {ALLOWED}.")
+        return metrics
+
     def save(self) -> Checkpoint:
-        """Everything needed to go on exactly: variables, seed generators, callback states, model_epoch."""
+        """Everything needed to resume exactly: variables, seed generators, callback states, model_epoch."""
         variables = [*variables_of(self.model), *self.state]
         states, arrays = self.callbacks.state()
-        header = {"model_epoch": self._model_epoch, "variables": describe(variables), "callbacks": states}
+        header = {
+            "model_epoch": self._model_epoch,
+            "phases": list(self._begun),
+            "phase_ended": self._phase_ended,
+            "variables": describe(variables),
+            "callbacks": states,
+        }
         return Checkpoint(header, [*save_variables(variables), *arrays])
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Go on from a state.
+        """Resume from a state.
 
         Args:
             checkpoint: What `save` returned, here or in another process.
@@ -123,6 +167,7 @@ class Trainer:
         Raises:
             ModelError: The state is of another architecture.
         """
+        self._load_phases(checkpoint)
         variables = [*variables_of(self.model), *self.state]
         saved = checkpoint.header["variables"]
         count = len(saved)
@@ -130,10 +175,49 @@ class Trainer:
         load_variables(variables, checkpoint.arrays[:count], saved, keep=own)
         self.callbacks.restore(checkpoint.header["callbacks"], checkpoint.arrays[count:])
         self._model_epoch = int(checkpoint.header["model_epoch"])
+        self._phase_ended = bool(checkpoint.header.get("phase_ended", False))
 
     def close(self) -> None:
-        """Training is over: callbacks hear of it, once."""
+        """End training: call on_train_end of each callback once."""
+        if not self._closed:
+            self._closed = True
+            self._end_fit()
+
+    def _end_fit(self) -> None:
+        """End a call of fit: put averaged weights in place, and call on_train_end of callbacks."""
+        if self._model_epoch:
+            with self.model.distribute_strategy.scope():
+                self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         self.callbacks.end()
+
+    def _begin_phase(self) -> None:
+        """As at the beginning of a further call of fit, on the model that the next phase prepares."""
+        self._begun.append(self._model_epoch)
+        with self.model.distribute_strategy.scope():
+            self._phases.prepare(self.model, len(self._begun))
+        self.model.stop_training = self._phase_ended = False
+        self._compilation = compilation_of(self.model)
+        self._recompiled()
+
+    def _load_phases(self, checkpoint: Checkpoint) -> None:
+        """Prepare the model as in the phases that had begun when a state was saved: it has other variables then."""
+        starts = checkpoint.header.get("phases", [])
+        assert self._begun == starts[: len(self._begun)], "a learner does not go back to an earlier phase"
+        for start in starts[len(self._begun) :]:
+            self._model_epoch = start
+            self._begin_phase()
+
+    def _recompiled(self) -> None:
+        """Make ready for epochs of a model that was compiled again."""
+        raise NotImplementedError
+
+    def _refuse_compilation(self, cause: Exception | None = None) -> None:
+        if compilation_of(self.model) is not self._compilation:
+            raise ModelError(
+                "A callback compiled the model while it trained, which works in no epoch of Keras' fit either. Put "
+                "what it does into a function prepare(model, config), and set phases=[Phase(at=EPOCHS, "
+                "prepare=prepare)] in the job: the phase begins after so many epochs."
+            ) from cause
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
         """Run an epoch.
@@ -146,93 +230,13 @@ class Trainer:
         """
         raise NotImplementedError
 
-
-class CompiledTrainer(Trainer):
-    """A model whose epoch is one compiled function.
-
-    Args:
-        job: The study's job.
-        config: The trial's config.
-        trace: The model and its compiled epoch.
-        data: The data, resident in this process.
-        seed: Where shuffling comes from.
-        started: When building the model began.
-    """
-
-    def __init__(
-        self, job: TuneJob, config: Config, trace: Trace, data: Resident, *, seed: int, started: float
-    ) -> None:
-        super().__init__(job, config, trace.model, rows=data.train_rows, seed=seed, started=started)
-        trace.lend(self)
-        self._trace, self._data = trace, data
-        self._validation_steps = steps_of(data.validation_rows, self.batch_size)
-        self.state = trace.state
-        self._finished = False
-
-    @property
-    def inexact(self) -> str | None:
-        """Why going on from a saved state may differ from never having stopped; None where it does not."""
-        if self._trace.outline is None and (found := random_ops(self._trace.train)):
-            drawn = ", ".join(found)
-            return f"its layers draw with tf.random ({drawn}), whose generator cannot be saved; use keras.random"
-        return self.callbacks.forgetful
-
-    def close(self) -> None:
-        """Training is over: callbacks hear of it, once, and the next trial may have the trace."""
-        if self._finished:
-            return
-        self._finished = True
-        if self._model_epoch:
-            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-        super().close()
-        self._trace.give_back()
-
-    def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
-        model, hooks = self.model, self.callbacks.list
-        started = time.perf_counter()
-        model.reset_metrics()
-        hooks.on_epoch_begin(index)
-        order = self._data.ordered(order_of(self.rows, self.seed, index))
-        if self.callbacks.per_train_batch:
-            told = (hooks.on_train_batch_begin, hooks.on_train_batch_end, "stop_training")
-            found = self._one_by_one(self._trace.train, order, self.steps, *told)
-        else:
-            found = self._trace.train(order, tf.constant(0), tf.constant(self.steps))
-        logs = dict(model._get_metrics_result_or_logs(found))
-        trained = time.perf_counter()
-        validation = self._validate()
-        evaluated = time.perf_counter()
-        logs.update({f"val_{name}": value for name, value in validation.items()})
-        return self.callbacks.epoch_end(index, logs), trained - started, evaluated - trained
-
-    def _validate(self) -> dict[str, Any]:
-        model, hooks = self.model, self.callbacks.list
-        model.stop_evaluating = False
-        hooks.on_test_begin()
-        model.reset_metrics()
-        order, steps = self._data.in_order, self._validation_steps
-        if self.callbacks.per_test_batch:
-            told = (hooks.on_test_batch_begin, hooks.on_test_batch_end, "stop_evaluating")
-            found = self._one_by_one(self._trace.evaluate, order, steps, *told)
-        else:
-            found = self._trace.evaluate(order, tf.constant(0), tf.constant(steps))
-        logs: dict[str, Any] = pythonify_logs(model._get_metrics_result_or_logs(found))
-        hooks.on_test_end(logs)
-        return logs
-
-    def _one_by_one(self, function: Any, order: Any, steps: int, before: Any, after: Any, stop: str) -> Any:
-        logs: Any = {}
-        for step in range(steps):
-            before(step)
-            logs = function(order, tf.constant(step), tf.constant(step + 1))
-            after(step, logs)
-            if getattr(self.model, stop):
-                break
-        return logs
+    def _validation_metrics(self) -> Mapping[str, Any]:
+        """Metrics of the validation split as Keras names them; empty without one. Callbacks are not called."""
+        raise NotImplementedError
 
 
 def _is_rate(variable: Any, optimizer: Any) -> bool:
-    return variable is getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+    return variable is learning_rate_of(getattr(optimizer, "inner_optimizer", optimizer))
 
 
 def _as_float(rate: Any) -> float:

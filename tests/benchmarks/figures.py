@@ -3,9 +3,10 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,7 +109,7 @@ def show(figures: Sequence[Figure], console: Console) -> None:
 def write(path: Path, measured: Mapping[str, Measured], options: Options) -> None:
     document = {
         "machine": {"cpus": os.cpu_count(), "processor": _processor(), "python": platform.python_version()},
-        "versions": {package: version(package) for package in _PACKAGES},
+        "versions": dict(_versions()),
         "options": asdict(options),
         "figures": [
             {**asdict(figure), "bar": str(figure.bar) if figure.bar else None, "met": figure.met}
@@ -118,6 +119,13 @@ def write(path: Path, measured: Mapping[str, Measured], options: Options) -> Non
         "samples": {name: each.samples for name, each in measured.items()},
     }
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for package in _PACKAGES:
+        # Not every benchmark needs every peer.
+        with suppress(PackageNotFoundError):
+            yield package, version(package)
 
 
 def _quantity(value: float, unit: str) -> str:

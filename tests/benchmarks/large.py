@@ -57,7 +57,9 @@ def generate(root: Path, *, trials: int, epochs: int, name: str = "large") -> St
     columns |= {"bytes_checkpoint": np.zeros_like(trial), "updates": 391 * epoch}
     columns |= {"parameters": np.array([1000 * config["units"] for config in drawn])[trial]}
     columns |= {f"config_{place}": pa.array([c[place] for c in drawn]).take(pa.array(trial)) for place in space}
-    epochs_table = pa.table({field.name: pa.array(columns[field.name]).cast(field.type) for field in schema})
+    # What no trial has, such as phases, is empty.
+    empty = pa.nulls(len(trial))
+    epochs_table = pa.table({field.name: pa.array(columns.get(field.name, empty)).cast(field.type) for field in schema})
     store.write_table(layout.compacted("epochs", 1), epochs_table.replace_schema_metadata(schema.metadata))
     _decisions(store, job, drawn, ids, lengths, epochs)
     end = len(trial) * _EPOCH_SECONDS

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,9 +36,7 @@ def _first_part() -> float:
         folder = Path(name)
         with (folder / "errors").open("w") as errors:
             started = time.perf_counter()
-            process = subprocess.Popen(
-                command("bench_search"), cwd=folder, env=environment(), stdout=errors, stderr=errors
-            )
+            process = started(command("bench_search"), cwd=folder, env=environment(), stdout=errors, stderr=errors)
             try:
                 while not _parts(folder):
                     if process.poll() is not None or time.perf_counter() - started > _PATIENCE:

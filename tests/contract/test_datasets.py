@@ -39,14 +39,14 @@ def test_arrays_are_what_a_network_takes(dataset: Dataset) -> None:
 
 
 def test_inputs_lie_between_0_and_1(dataset: Dataset) -> None:
-    """Inputs are scaled to 0..1, and use that range."""
+    """Inputs are scaled to the range from 0 to 1 and use all of it."""
     inputs = leaves(dataset.train.x)
     assert min(array.min() for array in inputs) == 0
     assert max(array.max() for array in inputs) == 1
 
 
-def test_no_row_lies_in_two_splits(dataset: Dataset) -> None:
-    """An input that a trial is compared or tested by was never trained on; none repeats within a split either."""
+def test_no_row_is_in_two_splits(dataset: Dataset) -> None:
+    """No two splits share a row, and no row is repeated within a split."""
     hashes = [number for split in _splits(dataset).values() for number in _hashes(split)]
     assert len(hashes) == len(set(hashes)) == sum(split.rows for split in _splits(dataset).values())
 
@@ -67,7 +67,7 @@ def test_targets_name_one_class_each(dataset: Dataset) -> None:
 
 
 def test_targets_that_are_numbers_have_the_same_scale(dataset: Dataset) -> None:
-    """Numbers to be predicted have mean 0 and deviation 1 in training, about so elsewhere, and can be told in units."""
+    """Numeric targets have mean 0 and deviation 1 in training, about the same elsewhere, and convert to units."""
     if dataset.classes:
         pytest.skip("its targets are classes")
     assert dataset.train.y.mean() == pytest.approx(0, abs=1e-6)
@@ -109,7 +109,7 @@ def test_a_trial_cannot_change_it_for_the_next(dataset: Dataset) -> None:
 
 
 def test_facts_fit_the_inputs(dataset: Dataset) -> None:
-    """What a model may want to know of the inputs is true of them."""
+    """The facts that a model receives about the inputs are true of them."""
     assert dataset.facts["inputs"] == dataset.train.x.shape[1]
     assert np.prod(dataset.facts.get("image_shape", [dataset.facts["inputs"]])) == dataset.facts["inputs"]
     assert len(dataset.facts.get("columns", range(dataset.facts["inputs"]))) == dataset.facts["inputs"]

@@ -15,7 +15,7 @@ from pipeline.datasets import Dataset, Split, load
 from pipeline.space import Config, fits
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
-from pipeline.study.drawing import config_of_trial, trials_in_all
+from pipeline.study.trial_configs import config_of_trial, trials_in_all
 
 _JOBS = tune_jobs.jobs()
 _MODELS = [name for name, job in _JOBS.items() if job.model is not None]
@@ -68,8 +68,8 @@ class TestEveryJob:
         assert _JOBS[name].name == name
         assert tune_jobs.find(name) is _JOBS[name]
 
-    def test_it_says_what_it_is(self, name: str) -> None:
-        """`tunepipe list` has one line to show."""
+    def test_it_has_a_description(self, name: str) -> None:
+        """Each job has one line of description for `tunepipe list`."""
         assert 20 <= len(_JOBS[name].description) <= 90
         assert "\n" not in _JOBS[name].description
 
@@ -78,8 +78,8 @@ class TestEveryJob:
         job = _JOBS[name]
         assert TuneJob.from_json(json.loads(json.dumps(job.to_json()))) == job
 
-    def test_it_comes_back_from_a_study(self, name: str, tmp_path: object) -> None:
-        """A study's folder holds all that is needed to go on with it: the job and its sources."""
+    def test_it_is_loaded_from_a_study(self, name: str, tmp_path: object) -> None:
+        """A study's folder has all that a resume needs: the job and its sources."""
         store = Store(str(tmp_path))
         save_study(store, _JOBS[name])
         assert load_study(store) == _JOBS[name]

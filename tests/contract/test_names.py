@@ -1,4 +1,4 @@
-"""Whatever a person can name is told wherever such names are told."""
+"""Schedulers, searchers and data sets are documented wherever their names are listed."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 
 HOME = Path(__file__).parents[2]
-README, JOBS = (HOME / "README.md").read_text(), (HOME / "docs/jobs.md").read_text()
+COMMANDS, JOBS = (HOME / "docs/commands.md").read_text(), (HOME / "docs/jobs.md").read_text()
 
 
 def words(annotation: object) -> set[str]:
@@ -23,29 +23,29 @@ def words(annotation: object) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
-def test_a_scheduler_is_told(kind):
-    """In the help, in the README, in the documentation of jobs, and as a public name."""
+def test_a_scheduler_is_documented(kind):
+    """A scheduler is in the help, the command reference, the documentation of jobs and the public names."""
     assert kind in words(options.Scheduler)
-    assert re.search(rf"--scheduler [a-z0-9|-]*\b{kind}\b", README)
+    assert re.search(rf"--scheduler [a-z0-9|-]*\b{kind}\b", COMMANDS)
     assert f"`{kind}`" in JOBS
     assert SCHEDULERS[kind].__name__ in pipeline.__all__
 
 
 @pytest.mark.parametrize("kind", SEARCHERS)
-def test_a_searcher_is_told(kind):
-    """In the help, in the README and in the documentation of jobs."""
+def test_a_searcher_is_documented(kind):
+    """A searcher is in the help, the command reference and the documentation of jobs."""
     assert kind in words(options.Search)
-    assert re.search(rf"--search [a-z|]*\b{kind}\b", README)
+    assert re.search(rf"--search [a-z|]*\b{kind}\b", COMMANDS)
     assert f"`{kind}`" in JOBS
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_a_data_set_is_told(name):
-    """In the documentation of jobs."""
+def test_a_data_set_is_documented(name):
+    """A data set is in the documentation of jobs."""
     assert f"`{name}`" in JOBS
 
 
 @pytest.mark.parametrize("command", [each.name for each in app.registered_commands])
 def test_a_command_is_shown(command):
-    """In the README, as a person types it."""
-    assert re.search(rf"tunepipe {command}\b", README)
+    """Each command is in the command reference, as a user types it."""
+    assert re.search(rf"tunepipe {command}\b", COMMANDS)

@@ -9,20 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.schedulers import SCHEDULERS, Chosen, Decision, Scheduler, SchedulerSettings, Setting
+from pipeline.schedulers import SCHEDULERS, Chosen, Decision, Scheduler, SchedulerContext, SchedulerSettings
 from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, draw, fits
 
 _SPACE = {
     "lr": LogUniform(1e-4, 1),
     "units": IntUniform(4, 64),
     "kind": Choice(["a", "b"]),
+    "layers": Choice([[64, 32], None, {"units": [8]}]),
     "schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}}),
     "fixed": 3,
 }
 
 
 @dataclass
-class Played:
+class SimulationResult:
     """What came of a study."""
 
     decisions: list[tuple[str, int, float, Decision]] = field(default_factory=list)
@@ -31,7 +32,7 @@ class Played:
     starts: list[str] = field(default_factory=list)
     chosen: list[tuple[Chosen, int]] = field(default_factory=list)
     """With the epoch at which the trial stood."""
-    dismissed: list[tuple[str, int, Decision]] = field(default_factory=list)
+    to_stop: list[tuple[str, int, Decision]] = field(default_factory=list)
     epochs: dict[str, int] = field(default_factory=dict)
 
 
@@ -46,7 +47,7 @@ class Play:
     seed: int = 0
     mode: str = "max"
     lost: frozenset[int] = frozenset()
-    """At these steps the trial's worker is lost: it goes on from its last milestone, and reports again."""
+    """At these steps the trial's worker is lost: it continues from its last milestone, and reports again."""
     failing: frozenset[str] = frozenset()
     """These trials fail at their second milestone."""
     diverging: frozenset[str] = frozenset()
@@ -54,14 +55,14 @@ class Play:
     reloads: bool = False
     """Go through JSON before every step."""
 
-    def setting(self) -> Setting:
+    def context(self) -> SchedulerContext:
         """The study as the scheduler knows it."""
-        return Setting(_SPACE, self.mode, self.epochs, self.trials, self.seed)
+        return SchedulerContext(_SPACE, self.mode, self.epochs, self.trials, self.seed)
 
-    def __call__(self) -> Played:
+    def __call__(self) -> SimulationResult:
         """Play it to the end."""
-        played = Played()
-        scheduler: Scheduler = self.settings.build(self.setting())
+        played = SimulationResult()
+        scheduler: Scheduler = self.settings.build(self.context())
         order = np.random.default_rng(self.seed)
         configs: dict[str, Config] = {}
         epochs: dict[str, int] = {}
@@ -71,12 +72,12 @@ class Play:
         for step in range(20 * self.trials * (self.epochs + 2)):
             if self.reloads:
                 state = json.loads(json.dumps(scheduler.state(), allow_nan=False))
-                scheduler = self.settings.build(self.setting())
+                scheduler = self.settings.build(self.context())
                 scheduler.restore(state)
             while len(running) < self.workers:
                 chosen = scheduler.choose(tuple(waiting))
                 rest = [trial for trial in waiting if chosen is None or trial != chosen.trial_id]
-                self._dismiss(scheduler, scheduler.dismissed(rest, exhausted=False), waiting, epochs, played)
+                self._dismiss(scheduler, scheduler.to_stop(rest, exhausted=False), waiting, epochs, played)
                 if chosen is not None:
                     trial = chosen.trial_id
                     assert trial in waiting
@@ -94,7 +95,7 @@ class Play:
                 scheduler.start(trial)
                 played.starts.append(trial)
             if not running:
-                left = scheduler.dismissed(tuple(waiting), exhausted=True)
+                left = scheduler.to_stop(tuple(waiting), exhausted=True)
                 assert left.keys() == set(waiting)
                 self._dismiss(scheduler, left, waiting, epochs, played)
                 break
@@ -105,12 +106,12 @@ class Play:
             value = self.value(configs[trial], epoch, int(trial))
             diverged = trial in self.diverging and epoch > self.epochs // 2
             if diverged:
-                # A worker fails a trial without asking: the scheduler is told of the end alone.
+                # A worker fails a trial without a decision: the scheduler gets only the end.
                 scheduler.end(trial)
                 played.ends.setdefault(trial, []).append("failed")
                 running.remove(trial)
                 continue
-            decision = scheduler.report(trial, epoch, value)
+            decision = scheduler.on_result(trial, epoch, value)
             played.decisions.append((trial, epoch, value, decision))
             played.needed.append(scheduler.needed())
             if step in self.lost and decision.action == "continue" and epoch < self.epochs:
@@ -143,16 +144,16 @@ class Play:
     def _dismiss(
         self,
         scheduler: Scheduler,
-        dismissed: dict[str, Decision],
+        to_stop: dict[str, Decision],
         waiting: list[str],
         epochs: dict[str, int],
-        played: Played,
+        played: SimulationResult,
     ) -> None:
-        for trial, decision in dismissed.items():
+        for trial, decision in to_stop.items():
             waiting.remove(trial)
             scheduler.end(trial)
             played.ends.setdefault(trial, []).append("stopped")
-            played.dismissed.append((trial, epochs[trial], decision))
+            played.to_stop.append((trial, epochs[trial], decision))
 
     def value(self, config: Config, epoch: int, trial: int) -> float:
         """The trial's curve; no two are the same."""
@@ -180,7 +181,7 @@ _plays = st.builds(
 
 @given(play=_plays)
 def test_every_trial_ends_once(play: Play) -> None:
-    """However many workers there are and whichever get lost, each trial is completed or stopped, exactly once."""
+    """With any number of workers, some of them lost, each trial is completed or stopped exactly once."""
     ends = play().ends
     assert set(ends) == {f"{i:04d}" for i in range(play.trials)}
     assert all(len(states) == 1 for states in ends.values())
@@ -190,7 +191,7 @@ def test_every_trial_ends_once(play: Play) -> None:
 
 @given(play=_plays)
 def test_the_budget_is_kept(play: Play) -> None:
-    """No trial trains beyond its maximum, none is drawn beyond the study's, and whoever is completed is at its end."""
+    """No trial exceeds its maximum, none is drawn beyond the study's budget, and completed trials are at their end."""
     played = play()
     assert set(played.epochs) == {f"{i:04d}" for i in range(play.trials)}
     assert max(epoch for _, epoch, *_ in played.decisions) <= play.epochs
@@ -198,8 +199,8 @@ def test_the_budget_is_kept(play: Play) -> None:
 
 
 @given(play=_plays)
-def test_promotions_say_from_where(play: Play) -> None:
-    """Only trials that stand at a rung are promoted from it, once each, at or above its cutoff; all choices say why."""
+def test_promotions_have_their_rung(play: Play) -> None:
+    """Only trials at a rung are promoted from it, once and at or above its cutoff, and each choice has a reason."""
     played = play()
     promoted = [(chosen.trial_id, chosen.rung) for chosen, _ in played.chosen if chosen.promoted]
     assert len(promoted) == len(set(promoted))
@@ -217,9 +218,9 @@ def test_promotions_say_from_where(play: Play) -> None:
 
 
 @given(play=_plays)
-def test_who_waits_in_vain_is_told_why(play: Play) -> None:
-    """A trial that is not promoted to the end is stopped with its rung, value and place."""
-    for _, epoch, decision in play().dismissed:
+def test_trials_that_are_not_promoted_have_a_reason(play: Play) -> None:
+    """A trial that is not promoted to the end is stopped with its rung, value and rank as the reason."""
+    for _, epoch, decision in play().to_stop:
         assert decision.action == "stop"
         assert decision.rung == epoch
         assert f"at rung {epoch}" in decision.reason
@@ -227,12 +228,12 @@ def test_who_waits_in_vain_is_told_why(play: Play) -> None:
 
 @given(epochs=st.integers(1, 200), kind=st.sampled_from(sorted(SCHEDULERS)))
 def test_milestones_go_up_to_the_last_epoch(epochs: int, kind: str) -> None:
-    """From the beginning, each milestone lies above the one before, and the last is the trial's maximum."""
+    """Milestones increase strictly, and the last one is the trial's maximum."""
     settings, epoch = SCHEDULERS[kind](), 0
     while epoch < epochs:
         milestone = settings.next_milestone(epoch, epochs)
         assert epoch < milestone <= epochs
-        # A trial that goes on from in between has the same milestone ahead.
+        # A trial that continues from in between has the same milestone ahead.
         assert settings.next_milestone(milestone - 1, epochs) == milestone
         epoch = milestone
 
@@ -252,14 +253,14 @@ def test_minimising_is_maximising_the_negative(play: Play) -> None:
     ]
     assert [d.cutoff for *_, d in up.decisions] == [None if d.cutoff is None else -d.cutoff for *_, d in down.decisions]
     assert up.starts == down.starts
-    assert [(t, d.cutoff) for t, _, d in up.dismissed] == [
-        (t, None if d.cutoff is None else -d.cutoff) for t, _, d in down.dismissed
+    assert [(t, d.cutoff) for t, _, d in up.to_stop] == [
+        (t, None if d.cutoff is None else -d.cutoff) for t, _, d in down.to_stop
     ]
 
 
 @given(play=_plays)
 def test_reasons_carry_the_number(play: Play) -> None:
-    """Each decision says why, and one with a cutoff names value and cutoff."""
+    """Each decision has a reason, and one with a cutoff contains value and cutoff."""
     for _, epoch, value, decision in play().decisions:
         assert decision.reason.strip()
         if decision.cutoff is not None:
@@ -269,17 +270,17 @@ def test_reasons_carry_the_number(play: Play) -> None:
 
 
 def test_a_repeated_report_changes_nothing(settings: SchedulerSettings) -> None:
-    """After a lost worker a trial reports epochs again, perhaps with other values: it goes on, the state stays."""
-    setting = Setting(_SPACE, "max", 9, 3, 0)
-    scheduler = settings.build(setting)
+    """After a lost worker, a repeated report, even with other values, continues the trial and changes no state."""
+    context = SchedulerContext(_SPACE, "max", 9, 3, 0)
+    scheduler = settings.build(context)
     for i, value in enumerate((0.5, 0.9, 0.1)):
         scheduler.add(str(i), draw(_SPACE, np.random.default_rng(i)))
         scheduler.start(str(i))
         epoch = settings.next_milestone(0, 9)
-        scheduler.report(str(i), epoch, value)
+        scheduler.on_result(str(i), epoch, value)
         before = json.dumps(scheduler.state())
         for other in (value, 0.0, 1.0):
-            assert scheduler.report(str(i), epoch, other).action == "continue"
+            assert scheduler.on_result(str(i), epoch, other).action == "continue"
         assert json.dumps(scheduler.state()) == before
 
 
@@ -303,15 +304,15 @@ def test_nan_takes_no_other_with_it(settings: SchedulerSettings, workers: int) -
 
 
 def test_every_trial_has_a_turn(settings: SchedulerSettings) -> None:
-    """On one worker every trial is started, in the order in which it was drawn."""
+    """On one worker every trial starts, in the order in which trials were drawn."""
     starts = list(dict.fromkeys(Play(settings, workers=1)().starts))
     assert starts == [f"{i:04d}" for i in range(8)]
 
 
 @pytest.mark.parametrize("ids", [["0002", "0001", "0010"], ["10000", "9999"]])
 def test_the_earlier_trial_is_chosen(settings: SchedulerSettings, ids: list[str]) -> None:
-    """Among trials that have trained the same the lowest number goes first; nobody waits, nobody is chosen."""
-    scheduler = settings.build(Setting(_SPACE, "max", 9, len(ids), 0))
+    """Of equally trained trials the lowest number is chosen, and without waiting trials none is."""
+    scheduler = settings.build(SchedulerContext(_SPACE, "max", 9, len(ids), 0))
     for trial in ids:
         scheduler.add(trial, draw(_SPACE, np.random.default_rng(0)))
     assert scheduler.choose(ids).trial_id == min(ids, key=int)
@@ -319,8 +320,8 @@ def test_the_earlier_trial_is_chosen(settings: SchedulerSettings, ids: list[str]
 
 
 @given(play=_plays)
-def test_what_is_needed_is_there(play: Play) -> None:
-    """Only checkpoints of reported milestones are needed, none once all trials have ended, none without exploits."""
+def test_needed_checkpoints_exist(play: Play) -> None:
+    """Needed checkpoints are those of reported milestones, and none after the end or without exploits."""
     played = play()
     reported: set[tuple[str, int]] = set()
     for (trial, epoch, _, decision), needed in zip(played.decisions, played.needed, strict=True):

@@ -1,20 +1,19 @@
 """What holds for every searcher."""
 
 import json
-import math
-from collections import Counter
 from dataclasses import asdict
-from statistics import median
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.searchers import SEARCHERS, GridSearch, RandomSearch, SearcherSettings, Tried
+from pipeline.searchers import SEARCHERS, Observation, RandomSearch, SearcherSettings
 from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform, fits
+from tests.unit.searchers.learning import SQUARE
 
 _LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
+_LISTS = {"layers": Choice([None, [64, 32], {"units": [8]}, "auto"]), "shape": [3, {"deep": True}]}
 _BRANCHES = {
     "plain": {},
     "deep": {"g": Grid([1, 2]), "inner": Switch({"no": {}, "yes": {"h": Choice([1.5, 2.5]), "i": "fixed"}})},
@@ -23,6 +22,7 @@ _BRANCHES = {
 _LISTED_DEEP = {**_LISTED, "s": Switch(_BRANCHES)}
 _ENDLESS = {
     **_LISTED,
+    **_LISTS,
     "lr": LogUniform(1e-4, 1),
     "u": Uniform(-1, 1),
     "n": IntUniform(1, 5),
@@ -30,7 +30,7 @@ _ENDLESS = {
     "z": Normal(0, 1),
     "s": Switch({**_BRANCHES, "rates": {"warm": Uniform(0, 1), "decay": LogUniform(0.01, 1), "k": IntUniform(0, 9)}}),
 }
-_LEARNING = ("cma", "gp", "tpe")
+_LEARNING = ("cma", "curves", "gp", "motpe", "nsga2", "tpe")
 
 
 @pytest.fixture(params=SEARCHERS)
@@ -41,7 +41,7 @@ def settings(request: pytest.FixtureRequest) -> SearcherSettings:
 
 def _space(settings: SearcherSettings) -> dict[str, Any]:
     """The richest space the searcher takes."""
-    return _ENDLESS if settings.fault(_ENDLESS) is None else _LISTED_DEEP
+    return _ENDLESS if not settings.faults(_ENDLESS) else _LISTED_DEEP
 
 
 def _loss(config: Config) -> float:
@@ -50,79 +50,82 @@ def _loss(config: Config) -> float:
     return sum((number - 0.3) ** 2 for number in numbers) + (config["s"] != "rates")
 
 
-def _tried(settings: SearcherSettings, count: int, seed: int = 0) -> list[Tried]:
+def _tried(settings: SearcherSettings, count: int, seed: int = 0) -> list[Observation]:
     """A study as it has gone on so far, one at a time: every seventh config fails, the last one still trains."""
-    tried: list[Tried] = []
+    observations: list[Observation] = []
     for index in range(count):
-        config = settings.draw(_space(settings), seed=seed, index=index, tried=tried)
+        config = settings.draw(_space(settings), seed=seed, index=index, observations=observations)
         if index == count - 1:
-            tried.append(Tried(config, "open"))
+            observations.append(Observation(config, "open"))
         else:
-            tried.append(Tried(config, "failed") if index % 7 == 3 else Tried(config, "known", _loss(config)))
-    return tried
+            observations.append(
+                Observation(config, "failed") if index % 7 == 3 else Observation(config, "known", _loss(config))
+            )
+    return observations
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
 def test_config_i_depends_on_seed_and_i_alone(settings: SearcherSettings, seed: int) -> None:
-    """In whatever order they are drawn, by whomever, and on a resume, config i is the same."""
+    """Config i is the same in any order of draws, in any process and after a resume."""
     space = _space(settings)
     forwards = [settings.draw(space, seed=seed, index=i) for i in range(20)]
     backwards = [SEARCHERS[settings.kind]().draw(space, seed=seed, index=i) for i in reversed(range(20))]
     assert forwards == backwards[::-1]
 
 
-def test_a_study_that_is_resumed_goes_on_with_the_configs_it_would_have_drawn(settings: SearcherSettings) -> None:
-    """A searcher keeps no state of its own: another one that is told what was tried draws the same."""
-    tried = _tried(settings, 20)
-    again = json.loads(json.dumps([asdict(one) for one in tried]))
-    told = [Tried(**fields) for fields in again]
-    drawn = settings.draw(_space(settings), seed=0, index=20, tried=tried)
-    assert SEARCHERS[settings.kind]().draw(_space(settings), seed=0, index=20, tried=told) == drawn
+def test_a_resumed_study_draws_the_configs_it_would_have_drawn(settings: SearcherSettings) -> None:
+    """A searcher has no state: another instance with the same observations draws the same configs."""
+    observations = _tried(settings, 20)
+    again = json.loads(json.dumps([asdict(one) for one in observations]))
+    reported = [Observation(**fields) for fields in again]
+    drawn = settings.draw(_space(settings), seed=0, index=20, observations=observations)
+    assert SEARCHERS[settings.kind]().draw(_space(settings), seed=0, index=20, observations=reported) == drawn
 
 
-def test_only_those_that_learn_look_at_what_was_tried(settings: SearcherSettings) -> None:
-    """Grid, random and Sobol search draw config 20 from the seed and its number, whatever came before."""
-    tried = _tried(settings, 20)
-    drawn = settings.draw(_space(settings), seed=0, index=20, tried=tried)
+def test_only_learning_searchers_use_observations(settings: SearcherSettings) -> None:
+    """Grid, random and Sobol search draw config 20 from seed and number, whatever the observations are."""
+    observations = _tried(settings, 20)
+    drawn = settings.draw(_space(settings), seed=0, index=20, observations=observations)
     assert (drawn != settings.draw(_space(settings), seed=0, index=20)) == (settings.kind in _LEARNING)
 
 
-def test_configs_that_were_tried_lie_in_the_space(settings: SearcherSettings) -> None:
-    """Also after failures, with one still training, and in whatever branch."""
-    tried = _tried(settings, 30, seed=5)
-    assert all(fits(_space(settings), one.config) for one in tried)
-    assert len({one.config["s"] for one in tried}) > 2
+def test_configs_drawn_after_observations_are_in_the_space(settings: SearcherSettings) -> None:
+    """Configs drawn after observations, failures and running trials among them, are in the space."""
+    observations = _tried(settings, 30, seed=5)
+    assert all(fits(_space(settings), one.config) for one in observations)
+    assert len({one.config["s"] for one in observations}) > 2
 
 
-def test_what_still_trains_is_not_tried_again(settings: SearcherSettings) -> None:
-    """Several workers ask one after the other: they get different configs."""
-    tried = _tried(settings, 16)
+def test_configs_that_still_train_are_not_drawn_again(settings: SearcherSettings) -> None:
+    """A searcher that several workers call in succession draws distinct configs."""
+    observations = _tried(settings, 16)
     for index in range(16, 20):
-        config = settings.draw(_space(settings), seed=0, index=index, tried=tried)
-        tried.append(Tried(config, "open"))
-    assert len({json.dumps(one.config) for one in tried[-5:]}) == 5
+        config = settings.draw(_space(settings), seed=0, index=index, observations=observations)
+        observations.append(Observation(config, "open"))
+    assert len({json.dumps(one.config) for one in observations[-5:]}) == 5
 
 
-def test_nothing_but_failures_is_no_obstacle(settings: SearcherSettings) -> None:
-    """Where no value is known yet, configs go on being drawn."""
+def test_configs_are_drawn_after_failures_only(settings: SearcherSettings) -> None:
+    """A searcher draws configs even if all earlier trials failed."""
     space = _space(settings)
-    tried = [Tried(settings.draw(space, seed=0, index=index), "failed") for index in range(30)]
-    assert fits(space, settings.draw(space, seed=0, index=30, tried=tried))
+    observations = [Observation(settings.draw(space, seed=0, index=index), "failed") for index in range(30)]
+    assert fits(space, settings.draw(space, seed=0, index=30, observations=observations))
 
 
 @pytest.mark.parametrize("losses", [[0.1], [1e300], [-1e300, 1e300], [1e-300, 1.0]])
-def test_extreme_values_are_no_obstacle(settings: SearcherSettings, losses: list[float]) -> None:
-    """A flat objective, as of a network that learns nothing, and one that diverges are drawn from like any other."""
+def test_configs_are_drawn_after_extreme_values(settings: SearcherSettings, losses: list[float]) -> None:
+    """A searcher draws configs after equal values, as of a network that learns nothing, and after diverged ones."""
     space = _space(settings)
-    tried = [
-        Tried(settings.draw(space, seed=0, index=index), "known", losses[index % len(losses)]) for index in range(30)
+    observations = [
+        Observation(settings.draw(space, seed=0, index=index), "known", losses[index % len(losses)])
+        for index in range(30)
     ]
-    assert fits(space, settings.draw(space, seed=0, index=30, tried=tried))
+    assert fits(space, settings.draw(space, seed=0, index=30, observations=observations))
 
 
 @given(seed=st.integers(0, 2**31 - 1), index=st.integers(0, 10**6), kind=st.sampled_from(sorted(SEARCHERS)))
-def test_values_lie_in_the_space(seed: int, index: int, kind: str) -> None:
-    """Every parameter that is there has a value its domain contains, a constant its own; all are plain JSON values."""
+def test_values_are_in_the_space(seed: int, index: int, kind: str) -> None:
+    """Every value is in its parameter's domain, constants are unchanged, and all are plain JSON values."""
     settings = SEARCHERS[kind]()
     space = _space(settings)
     config = settings.draw(space, seed=seed, index=index)
@@ -131,8 +134,8 @@ def test_values_lie_in_the_space(seed: int, index: int, kind: str) -> None:
     assert json.loads(json.dumps(config)) == config
 
 
-def test_as_many_configs_as_are_promised(settings: SearcherSettings) -> None:
-    """Where there is an end, so many configs are drawn, all different; where there is none, they go on differing."""
+def test_as_many_configs_as_promised_are_drawn(settings: SearcherSettings) -> None:
+    """A finite searcher draws as many distinct configs as it promises, and an infinite one draws distinct ones."""
     space = _space(settings)
     size = settings.size(space)
     drawn = {json.dumps(settings.draw(space, seed=3, index=i)) for i in range(50 if size is None else size)}
@@ -141,125 +144,35 @@ def test_as_many_configs_as_are_promised(settings: SearcherSettings) -> None:
 
 @pytest.mark.parametrize("known", [0, 20])
 def test_a_space_of_constants_is_one_config(settings: SearcherSettings, known: int) -> None:
-    """Nothing to draw is no error."""
-    assert settings.fault({"a": 1}) is None
-    assert settings.draw({"a": 1}, seed=0, index=5, tried=[Tried({"a": 1}, "known", 0.5)] * known) == {"a": 1}
-
-
-def _branin(config: Config) -> float:
-    """Branin's function on the unit square, a yardstick with three equal minima of 0.398."""
-    x, y = 15 * float(config["x"]) - 5, 15 * float(config["y"])
-    hill = (y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6) ** 2
-    return hill + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
-
-
-def _sphere(config: Config) -> float:
-    return sum((float(value) - 1) ** 2 for value in config.values())
-
-
-def _switched(config: Config) -> float:
-    """The best branch is the third, the best rate 0.03, and within the branch the best period 5."""
-    worse = {"constant": 2.0, "exponential": 1.0, "cosine": 0.0}[str(config["schedule"])]
-    inner = abs(float(config["period"]) - 5) / 5 if "period" in config else abs(float(config.get("decay", 1)) - 0.3)
-    return worse + abs(math.log10(float(config["lr"]) / 0.03)) + inner
-
-
-_SWITCHED = {
-    "lr": LogUniform(1e-4, 1),
-    "schedule": Switch(
-        {"constant": {}, "exponential": {"decay": LogUniform(0.01, 1)}, "cosine": {"period": IntUniform(1, 9)}}
-    ),
-}
-_SQUARE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
-_CUBE = {f"x{axis}": Uniform(-5, 5) for axis in range(5)}
-
-
-def _median_of_best(kind: str, space: dict[str, Any], loss: Any, trials: int, seeds: int = 5) -> float:
-    best = []
-    for seed in range(seeds):
-        tried: list[Tried] = []
-        for index in range(trials):
-            config = SEARCHERS[kind]().draw(space, seed=seed, index=index, tried=tried)
-            tried.append(Tried(config, "known", loss(config)))
-        best.append(min(one.loss for one in tried if one.loss is not None))
-    return median(best)
-
-
-@pytest.mark.parametrize(
-    ("kind", "space", "loss", "trials"),
-    [
-        ("tpe", _SQUARE, _branin, 40),
-        ("tpe", _CUBE, _sphere, 80),
-        ("tpe", _SWITCHED, _switched, 40),
-        ("cma", _SQUARE, _branin, 60),
-        ("cma", _CUBE, _sphere, 80),
-        ("gp", _SQUARE, _branin, 25),
-        ("gp", _CUBE, _sphere, 30),
-        ("gp", _SWITCHED, _switched, 25),
-    ],
-)
-def test_learning_beats_chance(kind: str, space: dict[str, Any], loss: Any, trials: int) -> None:
-    """After as many trials the best of a searcher that learns is better than that of random search, by the median."""
-    assert _median_of_best(kind, space, loss, trials) < _median_of_best("random", space, loss, trials)
-
-
-def test_sobol_is_more_even_than_chance() -> None:
-    """Of 64 points every sixteenth part of the square holds exactly four, and every branch is as frequent."""
-    sobol = SEARCHERS["sobol"]()
-    configs = [sobol.draw(_SQUARE, seed=3, index=index) for index in range(64)]
-    cells = Counter((int(4 * float(config["x"])), int(4 * float(config["y"]))) for config in configs)
-    assert set(cells.values()) == {4}
-    branches = Counter(
-        sobol.draw({"s": Switch({"a": {}, "b": {"p": Uniform(0, 1)}})}, seed=0, index=index)["s"] for index in range(64)
-    )
-    assert set(branches.values()) == {32}
+    """A space of constants has one config and is no error."""
+    assert settings.faults({"a": 1}) == []
+    assert settings.draw({"a": 1}, seed=0, index=5, observations=[Observation({"a": 1}, "known", 0.5)] * known) == {
+        "a": 1
+    }
 
 
 def test_the_first_configs_of_those_that_model_are_random_search() -> None:
-    """There is nothing to learn from yet: TPE and the Gaussian process begin as random search does."""
+    """The first configs of model-based searchers are those of random search."""
     for kind in ("tpe", "gp"):
         drawn = [one.config for one in _tried(SEARCHERS[kind](), 8)]
         assert drawn == [RandomSearch().draw(_ENDLESS, seed=0, index=index) for index in range(8)]
 
 
-def test_the_grid_covers_every_combination_once() -> None:
-    """Choices are listed values too; the last parameter runs fastest, and beyond the end it begins anew."""
-    grid = GridSearch()
-    assert grid.size(_LISTED) == 12
-    configs = [tuple(grid.draw(_LISTED, seed=0, index=i).values()) for i in range(24)]
-    assert len(set(configs[:12])) == 12
-    assert configs[:12] == configs[12:]
-    assert configs[:3] == [(1, "x", 0.5, True), (1, "x", 0.5, False), (1, "y", 0.5, True)]
+def _halved(count: int) -> list[Observation]:
+    """A study with rungs whose early values mislead: who is ahead at epoch 1 is behind at epoch 9."""
+    found = []
+    for index in range(count):
+        config = RandomSearch().draw(SQUARE, seed=0, index=index)
+        early, late = 1.0 + float(config["x"]), 1.0 - float(config["x"])
+        curve = ((1, early), (9, late)) if index % 2 else ((1, early),)
+        found.append(Observation(config, "open" if index == count - 1 else "known", curve[-1][1], curve))
+    return found
 
 
-def test_the_grid_does_not_depend_on_the_seed() -> None:
-    """There is nothing random about it."""
-    grid = GridSearch()
-    assert [grid.draw(_LISTED, seed=0, index=i) for i in range(12)] == [
-        grid.draw(_LISTED, seed=9, index=i) for i in range(12)
-    ]
-
-
-def test_the_grid_refuses_endless_domains_by_name() -> None:
-    """Every parameter without a list of values is named."""
-    assert GridSearch().fault(_ENDLESS) == (
-        "grid search needs a Grid, a Choice or a fixed value for every parameter, and lr, u, n, q, z, "
-        "s.rates.warm, s.rates.decay, s.rates.k have none"
-    )
-    assert GridSearch().fault({"lr": Uniform(0, 1)}).endswith("and lr has none")
-
-
-def test_seeds_draw_differently() -> None:
-    """Another seed is another study, and so is another index."""
-    space = {"u": Uniform(0, 1)}
-    drawn = {RandomSearch().draw(space, seed=s, index=i)["u"] for s in range(20) for i in range(20)}
-    assert len(drawn) == 400
-
-
-def test_random_search_runs_through_grids() -> None:
-    """A Grid among random parameters takes its values in turn, a Choice is drawn."""
-    space = {"g": Grid([1, 2, 3]), "c": Choice([0, 1]), "u": Uniform(0, 1)}
-    configs = [RandomSearch().draw(space, seed=0, index=i) for i in range(300)]
-    assert [config["g"] for config in configs] == [1, 2, 3] * 100
-    assert 100 < sum(config["c"] for config in configs) < 200
-    assert math.isclose(sum(config["u"] for config in configs) / 300, 0.5, abs_tol=0.06)
+@pytest.mark.parametrize("kind", ["cma", "gp", "tpe"])
+def test_values_of_different_rungs_are_not_mixed(kind: str) -> None:
+    """Searchers that model one value of a trial take all values from the highest rung with enough of them."""
+    settings, observations = SEARCHERS[kind](), _halved(60)
+    drawn = settings.draw(SQUARE, seed=0, index=60, observations=observations)
+    late = [Observation(one.config, "known", one.curve[1][1]) for one in observations if len(one.curve) == 2]
+    assert drawn == settings.draw(SQUARE, seed=0, index=60, observations=late)

@@ -29,13 +29,13 @@ def comparable(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFra
 
 def differences(wanted: Results, found: Results) -> list[str]:
     """Where the tables of two studies differ, a sentence for each table; nothing where they are equal."""
-    told = []
+    reported = []
     for name, a, b in zip(("epochs", "trials", "decisions"), comparable(wanted), comparable(found), strict=True):
         try:
             pd.testing.assert_frame_equal(a, b, check_exact=True)
         except AssertionError as error:
-            told.append(f"{name}: {error}")
-    return told
+            reported.append(f"{name}: {error}")
+    return reported
 
 
 def where_both_trained(wanted: Results, found: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -51,23 +51,25 @@ def where_both_trained(wanted: Results, found: Results) -> tuple[pd.DataFrame, p
 
 def contradictions(results: Results) -> list[str]:
     """What cannot be, whatever a scheduler decides: epochs missing or twice, tables that contradict each other."""
-    told = []
+    reported = []
     last = results.decisions[results.decisions["kind"].isin(_ENDS)].drop_duplicates("trial_id", keep="last")
     ends = dict(zip(last["trial_id"], last["kind"], strict=True))
     trained = {str(trial_id): rows for trial_id, rows in results.epochs.groupby("trial_id")}
     for trial in results.trials.itertuples():
         rows = trained.get(str(trial.trial_id), results.epochs.iloc[:0])
         if list(rows["epoch"]) != list(range(1, int(trial.epochs) + 1)):
-            told.append(f"trial {trial.trial_id}: has {trial.epochs} epochs, and the rows {list(rows['epoch'])}")
+            reported.append(f"trial {trial.trial_id}: has {trial.epochs} epochs, and the rows {list(rows['epoch'])}")
         if _ENDS.get(ends.get(trial.trial_id, "")) != trial.state:
-            told.append(f"trial {trial.trial_id}: is {trial.state}, and its last decision {ends.get(trial.trial_id)}")
+            reported.append(
+                f"trial {trial.trial_id}: is {trial.state}, and its last decision {ends.get(trial.trial_id)}"
+            )
         if not rows["segment"].is_monotonic_increasing:
-            told.append(f"trial {trial.trial_id}: goes back to an earlier segment")
+            reported.append(f"trial {trial.trial_id}: goes back to an earlier segment")
     taken_over = results.decisions[results.decisions["kind"] == "exploit"]
     known = set(zip(results.epochs["trial_id"], results.epochs["epoch"], strict=True))
-    told += [
+    reported += [
         f"trial {row.trial_id}: took over {row.parent_trial} at epoch {row.parent_epoch}, which has no such row"
         for row in taken_over.itertuples()
         if (row.parent_trial, row.parent_epoch) not in known
     ]
-    return told
+    return reported

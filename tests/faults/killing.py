@@ -19,12 +19,12 @@ from pipeline.results import Results
 from pipeline.schedulers import SCHEDULERS
 from pipeline.study import layout
 from tests.faults.comparing import comparable, contradictions, differences, where_both_trained
-from tests.faults.enduring import JOURNAL
+from tests.faults.resumable_study import JOURNAL
 
 __all__ = ["Figures", "undisturbed_and_killed"]
 
-JOB = Path(__file__).with_name("enduring.py")
-NAME = "enduring"
+JOB = Path(__file__).with_name("resumable_study.py")
+NAME = "resumable"
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
 _PATIENCE = 600.0
 """Seconds in which something has to happen: an epoch, the end of a process."""
@@ -92,17 +92,17 @@ class _Study:
         self.folder, self.place = folder, folder / "studies" / NAME
         self.journal = folder / "journal"
         self.journal.touch()
-        self._told = folder / "told"
+        self._reported = folder / "reported"
         self._options = ["--scheduler", scheduler, "--trials", str(trials), "--epochs", str(epochs)]
         self.process: subprocess.Popen[bytes] | None = None
         self.orphans: list[str] = []
 
     def start(self, *, by_name: bool) -> None:
-        """Start a driver: the first one, or one that goes on."""
+        """Start a driver: the first one, or one that resumes."""
         command = ["resume", NAME] if by_name else ["run", str(JOB), *self._options, "--resume"]
-        with self._told.open("ab") as told:
+        with self._reported.open("ab") as reported:
             self.process = subprocess.Popen(
-                [*TUNEPIPE, *command], cwd=self.folder, stdout=told, stderr=told,
+                [*TUNEPIPE, *command], cwd=self.folder, stdout=reported, stderr=reported,
                 env={**os.environ, JOURNAL: str(self.journal), "PYTHONPATH": str(Path.cwd())},
             )  # fmt: skip
 
@@ -122,11 +122,11 @@ class _Study:
     def finish(self) -> None:
         """Wait for the driver's end."""
         assert self.process is not None
-        assert self.process.wait(timeout=20 * _PATIENCE) == 0, self.told()
+        assert self.process.wait(timeout=20 * _PATIENCE) == 0, self.reported()
 
-    def told(self) -> str:
-        """What all drivers have said."""
-        return self._told.read_text()
+    def reported(self) -> str:
+        """What all drivers have printed."""
+        return self._reported.read_text()
 
     def lines(self) -> list[Line]:
         """The journal so far."""
@@ -138,8 +138,8 @@ class _Study:
         until = time.monotonic() + _PATIENCE
         while len({(line.trial, line.epoch) for line in self.lines()}) < epochs:
             assert self.process is not None
-            assert self.process.poll() is None, self.told()
-            assert time.monotonic() < until, f"Nothing is trained any more.\n{self.told()}"
+            assert self.process.poll() is None, self.reported()
+            assert time.monotonic() < until, f"Nothing is trained any more.\n{self.reported()}"
             self.rest(0.05)
 
     def rest(self, seconds: float) -> None:
@@ -159,7 +159,7 @@ class _Study:
         """Kill one of the workers that are training; another one, if it ends by itself just then."""
         until = time.monotonic() + _PATIENCE
         while True:
-            assert time.monotonic() < until, f"Nobody trains any more.\n{self.told()}"
+            assert time.monotonic() < until, f"Nobody trains any more.\n{self.reported()}"
             victims = sorted(self.at_work(), key=lambda each: each.pid)
             for victim in rng.sample(victims, len(victims)):
                 try:
@@ -205,10 +205,10 @@ class _Study:
 def undisturbed_and_killed(
     folder: Path, *, kills: int, seed: int, trials: int, epochs: int, scheduler: str = "fifo"
 ) -> Figures:
-    """Run the same study twice, once in peace, and compare.
+    """Run the same study twice, once undisturbed, and compare.
 
     Args:
-        folder: Where both lie; made anew.
+        folder: The folder of both, which is created again.
         kills: How many processes are killed: at least one worker and one driver if there are two or more.
         seed: Of the kills: whom, and when.
         trials: Of the study.
@@ -218,18 +218,18 @@ def undisturbed_and_killed(
     """
     shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
-    with _Study(folder / "undisturbed", scheduler, trials, epochs) as peaceful:
-        peaceful.start(by_name=False)
-        peaceful.finish()
-    wanted = load_results(peaceful.place)
+    with _Study(folder / "undisturbed", scheduler, trials, epochs) as undisturbed:
+        undisturbed.start(by_name=False)
+        undisturbed.finish()
+    wanted = load_results(undisturbed.place)
 
     rng, figures = random.Random(seed), Figures(scheduler, seed)
     victims: list[Victim] = ["worker", "driver", *rng.choices(["worker", "driver"], [3, 1], k=max(0, kills - 2))]
     rng.shuffle(victims)
-    # One that stops trials may train fewer epochs than in peace.
+    # A scheduler that stops trials may train fewer epochs than in the undisturbed study.
     last = len(wanted.epochs) - 1 if scheduler == "fifo" else len(wanted.epochs) * 2 // 3
     moments = sorted(rng.sample(range(1, last), len(victims[:kills])))
-    told = []
+    reported = []
     with _Study(folder / "killed", scheduler, trials, epochs) as study:
         study.start(by_name=False)
         for number, (victim, moment) in enumerate(zip(victims, moments, strict=False), 1):
@@ -238,10 +238,10 @@ def undisturbed_and_killed(
             print(f"kill {number} of {kills}: a {victim}, after {moment} epochs", file=sys.stderr)
             if victim == "worker":
                 figures.workers += 1
-                told.append(study.kill_worker(rng))
+                reported.append(study.kill_worker(rng))
             else:
                 figures.drivers += 1
-                told.append(study.kill_driver())
+                reported.append(study.kill_driver())
                 study.start(by_name=rng.random() < 0.5)
         children = study.family()
         study.finish()
@@ -251,13 +251,13 @@ def undisturbed_and_killed(
     lines = study.lines()
     figures.epochs, figures.orphans = len(found.epochs), study.orphans
     figures.again = len(lines) - len({(line.trial, line.epoch) for line in lines})
-    figures.lost = sum(_lost(kill, lines, found) for kill in told)
+    figures.lost = sum(_lost(kill, lines, found) for kill in reported)
     figures.temporary = [str(path) for path in study.place.rglob("*") if ".writing-" in path.name]
     figures.differences = contradictions(found)
     if scheduler == "fifo":
         tables = zip(("epochs", "trials", "decisions"), comparable(wanted), strict=True)
         figures.rows = {name: len(table) for name, table in tables}
-        figures.differences += _different(wanted, found, peaceful.place, study.place)
+        figures.differences += _different(wanted, found, undisturbed.place, study.place)
     elif SCHEDULERS[scheduler].exploits:
         figures.rows = {"epochs with what was decided about them": len(found.epochs)}
     else:
@@ -281,5 +281,5 @@ def _lost(kill: _Kill, lines: list[Line], found: Results) -> int:
 
 def _different(wanted: Results, found: Results, one: Path, other: Path) -> list[str]:
     winners = [(place / layout.WINNER).read_text() for place in (one, other)]
-    told = [] if winners[0] == winners[1] else [f"the winner: {winners[0]} and {winners[1]}"]
-    return differences(wanted, found) + told
+    reported = [] if winners[0] == winners[1] else [f"the winner: {winners[0]} and {winners[1]}"]
+    return differences(wanted, found) + reported

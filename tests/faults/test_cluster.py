@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +10,11 @@ import pytest
 from pipeline import load_results, run
 from pipeline.results import Results
 from tests.faults.comparing import comparable, differences
-from tests.faults.lasting import JOB
+from tests.faults.slow_study import JOB
 from tests.integration.nodes import Nodes, nodes
+from tests.processes import TUNEPIPE, started
 
-TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
-FILE = Path(__file__).with_name("lasting.py")
+FILE = Path(__file__).with_name("slow_study.py")
 
 
 @pytest.fixture
@@ -29,67 +28,71 @@ def cluster(tmp_path):
 class Submitted:
     """`tunepipe submit` as a process that follows the study."""
 
-    def __init__(self, cluster: Nodes, storage: Path, told: Path) -> None:
-        self._told = told
-        with told.open("wb") as file:
-            self.process = subprocess.Popen(
+    def __init__(self, cluster: Nodes, storage: Path, reported: Path) -> None:
+        self._reported = reported
+        with reported.open("wb") as file:
+            self.process = started(
                 [*TUNEPIPE, "submit", str(FILE), "--storage", str(storage), "--address", cluster.address],
-                cwd=told.parent, stdout=file, stderr=file, env=cluster.environment,
+                cwd=reported.parent, stdout=file, stderr=file, env=cluster.environment,
             )  # fmt: skip
 
     @property
-    def told(self) -> str:
+    def reported(self) -> str:
         """What it has printed."""
-        return self._told.read_text()
+        return self._reported.read_text()
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Poll until a condition holds; fail at once if the process has ended."""
         while not condition():
-            assert self.process.poll() is None, self.told
+            assert self.process.poll() is None, self.reported
             try:
                 self.process.wait(timeout=0.25)
             except subprocess.TimeoutExpired:
                 continue
 
 
-def test_a_study_whose_node_and_head_were_killed_equals_one_in_peace(cluster, tmp_path, capsys):
-    """Submitted over HTTP; a worker node dies, then the head with the driver; submitted again it ends as in peace."""
+# The core of tests/kubernetes, which CI runs, deletes a worker and the head of a real cluster.
+@pytest.mark.long
+def test_a_study_whose_node_and_head_were_killed_equals_an_undisturbed_one(cluster, tmp_path, capsys):
+    """A submitted study whose node, then head, is killed has the same results after another submission."""
     (tmp_path / "here").mkdir()
-    storage, study = tmp_path / "studies", tmp_path / "studies/lasting"
+    storage, study = tmp_path / "studies", tmp_path / "studies/slow-study"
     cluster.start("one", "two")
     first = Submitted(cluster, storage, tmp_path / "here/first")
     first.wait_for(lambda: _epochs(study) >= 12)
     node = cluster.kill("one")
     _say(capsys, f"worker node killed: {len(node)} processes, {_epochs(study)} of 128 epochs recorded")
     again = Submitted(cluster, storage, tmp_path / "here/again")
-    again.wait_for(lambda: "is at work already as lasting-1" in again.told and "Running entrypoint" in again.told)
+    again.wait_for(
+        lambda: "is already running as slow-study-1" in again.reported and "Running entrypoint" in again.reported
+    )
     again.process.send_signal(signal.SIGINT)
     assert again.process.wait(timeout=30) == 130
-    assert "lasting-1 goes on without you" in again.told
+    assert "slow-study-1 continues" in again.reported
     first.wait_for(lambda: _retried(study) and _epochs(study) >= 36)
 
     head = cluster.kill("head")
     _say(capsys, f"head killed with the driver: {len(head)} processes, {_epochs(study)} epochs recorded")
-    assert first.process.wait(timeout=120) == 2, first.told
-    assert "`tunepipe submit` with the same storage" in " ".join(first.told.split())
-    assert "Traceback (most recent call last)" not in first.told
+    assert first.process.wait(timeout=120) == 2, first.reported
+    assert "`tunepipe submit` with the same storage" in " ".join(first.reported.split())
+    assert "Traceback (most recent call last)" not in first.reported
     before = _epochs(study)
     assert 36 <= before < 128
     cluster.kill("two")
 
     cluster.start("three", "four")
     second = Submitted(cluster, storage, tmp_path / "here/second")
-    assert second.process.wait(timeout=150) == 0, second.told
+    assert second.process.wait(timeout=150) == 0, second.reported
     found = load_results(study)
     _say(capsys, f"study {found.state}: {len(found.epochs)} epochs, of them {before} from before the head was lost")
-    run(JOB.replaced({"resources.workers": 0}), storage=tmp_path / "peace")
-    peace = load_results(tmp_path / "peace/lasting")
-    assert differences(peace, found) == []
-    rows = " + ".join(str(len(table)) for table in comparable(peace))
+    run(JOB.replaced({"resources.workers": 0}), storage=tmp_path / "undisturbed")
+    undisturbed = load_results(tmp_path / "undisturbed/slow-study")
+    assert differences(undisturbed, found) == []
+    rows = " + ".join(str(len(table)) for table in comparable(undisturbed))
     _say(capsys, f"{rows} rows of epochs, trials and decisions equal those of the undisturbed study")
     assert set(found.epochs["session"]) == {1, 2}
     assert max(found.trials["attempts"]) > 1
-    assert "lasting  finished, 8 completed" in second.told
+    assert "slow-study  finished, 8 completed" in second.reported
     listed = _tunepipe(cluster, "status", cwd=tmp_path / "here")
     assert "succeeded" in listed.stdout
 

@@ -1,4 +1,4 @@
-"""Files of a study that are damaged while nobody looks."""
+"""Files of a study that are damaged between two sessions."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import pytest
 
 from pipeline import Budget, Objective, load_results, run
 from pipeline.errors import StorageError
-from tests.faults.endless import JOB as ENDLESS
-from tests.faults.enduring import JOB as ENDURING
-from tests.faults.enduring import JOURNAL
+from tests.faults.pausable_study import JOB as PAUSABLE
+from tests.faults.resumable_study import JOB as RESUMABLE
+from tests.faults.resumable_study import JOURNAL
 
-KERAS = ENDURING.replaced(
+KERAS = RESUMABLE.replaced(
     {
         "resources.workers": 0,
         "budget": Budget(trials=1, epochs=6),
@@ -19,17 +19,17 @@ KERAS = ENDURING.replaced(
         "objectives": [Objective("loss", "max")],
     }
 )
-PLAIN = ENDLESS.replaced({"resources.workers": 0})
+PLAIN = PAUSABLE.replaced({"resources.workers": 0})
 
 
 @pytest.fixture(scope="module")
-def peaceful(tmp_path_factory) -> pd.DataFrame:
+def undisturbed(tmp_path_factory) -> pd.DataFrame:
     """The epochs of a Keras study that nothing happened to."""
-    place = tmp_path_factory.mktemp("peaceful")
+    place = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(JOURNAL, str(place / "journal"))
         run(KERAS, storage=place)
-    return exact(place / "enduring")
+    return exact(place / "resumable")
 
 
 def exact(place: Path) -> pd.DataFrame:
@@ -45,23 +45,23 @@ def flip(file: Path, position: int = -1) -> None:
 
 
 @pytest.mark.parametrize("damaged", ["newest", "all"])
-def test_a_damaged_checkpoint_is_passed_over(damaged, peaceful, tmp_path, monkeypatch, capsys):
+def test_a_damaged_checkpoint_is_passed_over(damaged, undisturbed, tmp_path, monkeypatch, capsys):
     """An older one is used where the newest is damaged, the first epoch where all are; the values are the same."""
     monkeypatch.setenv(JOURNAL, str(tmp_path / "journal"))
     run(KERAS.replaced({"budget.epochs": 4}), storage=tmp_path)
-    files = sorted((tmp_path / "enduring/checkpoints").rglob("*.ckpt"))
+    files = sorted((tmp_path / "resumable/checkpoints").rglob("*.ckpt"))
     assert len(files) >= 2
     for file in files if damaged == "all" else files[-1:]:
         flip(file)
     run(KERAS, storage=tmp_path, resume=True)
-    assert "An older checkpoint is used." in capsys.readouterr().out
-    pd.testing.assert_frame_equal(exact(tmp_path / "enduring"), peaceful, check_exact=True)
+    assert "older checkpoint" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(exact(tmp_path / "resumable"), undisturbed, check_exact=True)
 
 
 def test_a_damaged_part_is_named_and_nothing_is_written(tmp_path):
     """Resuming ends with the file's name; the damaged file and every other are as they were."""
     run(PLAIN.replaced({"budget.epochs": 4}), storage=tmp_path)
-    part = next((tmp_path / "endless/epochs").glob("*.parquet"))
+    part = next((tmp_path / "pausable/epochs").glob("*.parquet"))
     part.write_bytes(part.read_bytes()[:-20])
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(StorageError, match=part.name):
@@ -82,7 +82,7 @@ def test_a_clock_that_jumps_changes_nothing_but_times(jump, tmp_path, monkeypatc
 
     monkeypatch.setattr("time.time", wrong)
     run(PLAIN.replaced({"budget.seconds": 3600.0}), storage=tmp_path)
-    results = load_results(tmp_path / "endless")
+    results = load_results(tmp_path / "pausable")
     assert results.state == "finished"
     assert set(results.trials["state"]) == {"completed"}
     assert len(results.epochs) == 48

@@ -10,24 +10,24 @@ import pandas as pd
 import pytest
 
 from pipeline import load_results, run
-from tests.faults.endless import JOB, PLACE, STUDY
+from tests.faults.pausable_study import JOB, PLACE, STUDY
 
-FILE = Path(__file__).with_name("endless.py")
+FILE = Path(__file__).with_name("pausable_study.py")
 OWN_MOUNTS = ["unshare", "--map-root-user", "--mount"]
 
 SCRIPT = """
 set -u
 tunepipe() { "$PYTHON" -m pipeline.cli.app "$@"; }
 mount -t tmpfs -o size=4m tmpfs "$DISK"
-tunepipe run "$JOB" --storage "$DISK" --workers $WORKERS 2> "$PLACE/told" & driver=$!
+tunepipe run "$JOB" --storage "$DISK" --workers $WORKERS 2> "$PLACE/reported" & driver=$!
 until [ -e "$PLACE/held" ]; do kill -0 $driver || exit 9; sleep 0.05; done
 $FAULT
 touch "$PLACE/go"
 wait $driver; echo $? > "$PLACE/code"
-cp -r "$DISK/endless" "$PLACE/left"
+cp -r "$DISK/pausable" "$PLACE/left"
 $MEND
-tunepipe resume endless --storage "$DISK" 2> "$PLACE/resumed"; echo $? > "$PLACE/code-resumed"
-cp -r "$DISK/endless" "$PLACE/whole"
+tunepipe resume pausable --storage "$DISK" 2> "$PLACE/resumed"; echo $? > "$PLACE/code-resumed"
+cp -r "$DISK/pausable" "$PLACE/whole"
 """
 
 FAULTS = {
@@ -50,8 +50,8 @@ def mounts():
     ids=["full", "full-on-ray", "read-only"],
 )
 def test_a_study_survives_its_storage(fault, workers, tmp_path):
-    """It ends with a paragraph and exit code 2, what it had recorded can be read, and it goes on to the same tables."""
-    break_, mend, told = FAULTS[fault]
+    """A full or lost storage ends the study with a message and exit code 2, and a resume gives the same tables."""
+    break_, mend, reported = FAULTS[fault]
     disk, place = tmp_path / "disk", tmp_path / "place"
     disk.mkdir()
     place.mkdir()
@@ -59,21 +59,21 @@ def test_a_study_survives_its_storage(fault, workers, tmp_path):
     environment = {"PYTHON": sys.executable, "DISK": str(disk), "JOB": str(FILE), "PLACE": str(place)}
     done = subprocess.run(
         [*OWN_MOUNTS, "bash", "-c", script], cwd=Path.cwd(), capture_output=True, text=True,
-        env={**os.environ, **environment, PLACE: str(place), STUDY: str(disk / "endless")},
+        env={**os.environ, **environment, PLACE: str(place), STUDY: str(disk / "pausable")},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    message = (place / "told").read_text()
+    message = (place / "reported").read_text()
     assert (place / "code").read_text() == "2\n", message
     assert "Traceback" not in message
-    assert told in message
+    assert reported in message
     assert "resume" in message
     assert (place / "code-resumed").read_text() == "0\n", (place / "resumed").read_text()
 
     left, whole = load_results(place / "left"), load_results(place / "whole")
-    run(JOB.replaced({"resources.workers": 0}), storage=tmp_path / "peace")
-    peace = load_results(tmp_path / "peace/endless")
+    run(JOB.replaced({"resources.workers": 0}), storage=tmp_path / "undisturbed")
+    undisturbed = load_results(tmp_path / "undisturbed/pausable")
     columns = ["trial_id", "epoch", "config_x", "score", "half"]
-    pd.testing.assert_frame_equal(whole.epochs[columns], peace.epochs[columns], check_exact=True)
+    pd.testing.assert_frame_equal(whole.epochs[columns], undisturbed.epochs[columns], check_exact=True)
     assert set(whole.trials["state"]) == {"completed"}
     kept = whole.epochs.merge(left.epochs[columns], on=columns)
     assert len(kept) == len(left.epochs) > 0

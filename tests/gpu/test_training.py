@@ -27,7 +27,7 @@ pytestmark = [
 _TRAIN = """
 import json, sys
 from pipeline.study import Resources
-from pipeline.training.workplace import Workplace
+from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import KINDS
 from tests.unit.training.training import job_of
 
@@ -40,40 +40,43 @@ def build(config):
     model.jit_compile = model._resolve_auto_jit_compile()
     return model
 
-workplace = Workplace(job_of(build, batch_size=kind.batch_size, resources=resources), kind.data())
-learner = workplace.learner({}, seed=3)
+from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.folds import WHOLE
+
+trainer_factory = TrainerFactory(job_of(build, batch_size=kind.batch_size, resources=resources), kind.data())
+learner = trainer_factory.learner({}, seed=3)
 metrics = [dict(learner.run_epoch().metrics) for _ in range(2)]
 import tensorflow as tf
 cards = tf.config.list_physical_devices("GPU")
-told = {
+reported = {
     "metrics": metrics,
     "xla": bool(learner.model.jit_compile),
     "device": learner.model.variables[0].value.device,
-    "data": tf.nest.flatten(workplace._resident.train)[0].device,
+    "data": tf.nest.flatten(trainer_factory.prepared({}).part(WHOLE, FitArguments()).train)[0].device,
     "visible": len(tf.config.get_visible_devices("GPU")),
     "limits": [c.memory_limit for card in cards for c in tf.config.get_logical_device_configuration(card) or []],
 }
 if resources.gpus == 1:
-    told["growth"] = tf.config.experimental.get_memory_growth(cards[0])
+    reported["growth"] = tf.config.experimental.get_memory_growth(cards[0])
 if 0 < resources.gpus < 1:
     try:
-        tf.zeros([int(told["limits"][0] * 1.2), 2**18])
-        told["refused"] = False
+        tf.zeros([int(reported["limits"][0] * 1.2), 2**18])
+        reported["refused"] = False
     except tf.errors.ResourceExhaustedError:
-        told["refused"] = True
-print(json.dumps(told))
+        reported["refused"] = True
+print(json.dumps(reported))
 """
 
 
 def _trained(kind: str, **resources: float) -> dict[str, Any]:
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", _TRAIN, kind, json.dumps(resources)],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
     )
-    assert told.returncode == 0, told.stderr
-    return json.loads(told.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+    assert reported.returncode == 0, reported.stderr
+    return json.loads(reported.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +87,8 @@ def _trained(kind: str, **resources: float) -> dict[str, Any]:
         "BatchNormalization, EMA, even batches",
     ],
 )
-def test_comes_to_what_the_cpu_comes_to(kind: str) -> None:
-    """On a whole card, with XLA and memory that grows, training gives the metrics of the CPU but for rounding."""
+def test_metrics_equal_those_of_the_cpu(kind: str) -> None:
+    """On a whole GPU, with XLA and growing memory, training gives the CPU's metrics up to rounding."""
     on_card, on_cpu = _trained(kind, gpus=1), _trained(kind)
     for ours, theirs in zip(on_card["metrics"], on_cpu["metrics"], strict=True):
         assert ours == pytest.approx(theirs, rel=2e-2, abs=1e-3)
@@ -99,9 +102,9 @@ def test_comes_to_what_the_cpu_comes_to(kind: str) -> None:
 
 def test_trial_without_gpus_sees_none() -> None:
     """A CPU trial on a GPU node takes nothing of the card."""
-    told = _trained("Sequential without Input, momentum")
-    assert told["visible"] == 0
-    assert "CPU:0" in told["device"]
+    reported = _trained("Sequential without Input, momentum")
+    assert reported["visible"] == 0
+    assert "CPU:0" in reported["device"]
 
 
 def test_fraction_of_a_card_is_a_limit_on_its_memory() -> None:
@@ -109,6 +112,6 @@ def test_fraction_of_a_card_is_a_limit_on_its_memory() -> None:
     driver = ctypes.CDLL("libcuda.so.1")
     size = ctypes.c_size_t()
     assert driver.cuInit(0) == driver.cuDeviceTotalMem_v2(ctypes.byref(size), 0) == 0
-    told = _trained("Sequential without Input, momentum", gpus=0.25)
-    assert told["limits"] == [int(size.value * 0.25 / 2**20)]
-    assert told["refused"]
+    reported = _trained("Sequential without Input, momentum", gpus=0.25)
+    assert reported["limits"] == [int(size.value * 0.25 / 2**20)]
+    assert reported["refused"]

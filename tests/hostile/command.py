@@ -1,4 +1,4 @@
-"""The command line in this process: what it said and how it ended."""
+"""The command line in this process: what it printed and how it ended."""
 
 import io
 import sys
@@ -13,11 +13,11 @@ from pipeline.execution.run import run
 from pipeline.storage import Store
 from pipeline.study import load_study
 
-__all__ = ["Said", "gone_on", "tunepipe"]
+__all__ = ["CommandResult", "continued", "tunepipe"]
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """How a call of the command ended.
 
     Args:
@@ -31,8 +31,13 @@ class Said:
     errors: str
 
 
-def tunepipe(*words: str) -> Said:
-    """Call the command as a shell would; whatever is no SystemExit of its own is a traceback, and fails the test."""
+def tunepipe(*words: str, traceback: bool = False) -> CommandResult:
+    """Call the command as a shell would; a traceback fails the test.
+
+    Args:
+        words: The command line.
+        traceback: Whether one of the user's own code is expected.
+    """
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", errors) for errors in ("strict", "backslashreplace")]
     code: object = 0
     with patch.object(sys, "argv", ["tunepipe", *words]), redirect_stdout(streams[0]), redirect_stderr(streams[1]):
@@ -43,12 +48,12 @@ def tunepipe(*words: str) -> Said:
     for stream in streams:
         stream.flush()
     output, errors = (stream.buffer.getvalue().decode(errors="surrogateescape") for stream in streams)
-    assert "Traceback (most recent call last)" not in errors, errors
-    return Said(code if isinstance(code, int) else 0, output, errors)
+    assert traceback or "Traceback (most recent call last)" not in errors, errors
+    return CommandResult(code if isinstance(code, int) else 0, output, errors)
 
 
-def gone_on(study: Path, trials: int = 5) -> TunepipeError | None:
-    """Go on with a study as `tunepipe resume --workers 0` does, but for the leaderboard and the page.
+def continued(study: Path, trials: int = 5) -> TunepipeError | None:
+    """Continue a study as `tunepipe resume --workers 0` does, but for the leaderboard and the page.
 
     Args:
         study: Its folder.

@@ -1,5 +1,6 @@
 """What the hostile tests share: the command in this process, and a small finished study to be spoilt."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -54,8 +55,8 @@ def job_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(tmp_path_factory: pytest.TempPathFactory, job_file: Path) -> Path:
     """A storage that holds one finished study, `small`; not to be changed."""
     storage = tmp_path_factory.mktemp("finished")
-    said = tunepipe("run", str(job_file), "--workers", "0", "--storage", str(storage))
-    assert said.code == 0, said.errors
+    printed = tunepipe("run", str(job_file), "--workers", "0", "--storage", str(storage))
+    assert printed.code == 0, printed.errors
     # What runs in this process prints to it, so the log is written here.
     logs = storage / "small" / "logs"
     logs.mkdir()
@@ -67,3 +68,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, job_file: Path) -> Path:
 def storage(finished: Path, tmp_path: Path) -> Path:
     """A copy of that storage, to be spoilt."""
     return Path(shutil.copytree(finished, tmp_path / "studies"))
+
+
+@pytest.fixture(scope="session")
+def fuzz_size() -> int:
+    """How many times as many random examples a fuzzer tries: 1 in `make test`, more in `make test-all`."""
+    return int(os.environ.get("TUNEPIPE_FUZZ", "1"))

@@ -13,7 +13,7 @@ from pipeline.errors import InvalidJob
 from pipeline.results import load_results
 from pipeline.storage import Store
 from pipeline.study import load_study
-from tests.hostile.command import gone_on, tunepipe
+from tests.hostile.command import continued, tunepipe
 
 _MODULES = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal", "torch"}
 _SAFE_YAML = {"safe_load", "safe_load_all", "safe_dump", "safe_dump_all", "YAMLError"}
@@ -48,7 +48,7 @@ def _unsafe(node: ast.AST) -> bool:
 
 
 def test_nothing_in_the_package_unpickles() -> None:
-    """No module of the package reads pickles, YAML that makes objects, nor arrays or models that may hold code."""
+    """No module of the package reads pickles, object-creating YAML, or arrays and models that may contain code."""
     found = [f"{path.name}:{node.lineno}" for path, tree in _trees() for node in ast.walk(tree) if _unsafe(node)]
     assert found == []
 
@@ -69,8 +69,8 @@ def test_nothing_in_the_package_unpickles() -> None:
         "eval(text)",
     ],
 )
-def test_what_is_looked_for_would_be_found(source: str) -> None:
-    """Each way of running what is in a file is one that the test above sees."""
+def test_each_way_to_run_stored_code_is_found(source: str) -> None:
+    """The check above sees each way of running the content of a file."""
     assert any(_unsafe(node) for node in ast.walk(ast.parse(source)))
 
 
@@ -87,9 +87,9 @@ def marked(storage: Path) -> tuple[Path, Path]:
 def test_a_changed_source_is_not_run(marked: tuple[Path, Path]) -> None:
     """A copy that is not the one that was saved is refused before a line of it runs."""
     study, mark = marked
-    said = tunepipe("resume", study.name, "--workers", "0", "--trials", "5", "--storage", str(study.parent))
-    assert said.code == 2
-    assert "hostile_job.py has changed since the study was saved: put it back" in said.errors
+    printed = tunepipe("resume", study.name, "--workers", "0", "--trials", "5", "--storage", str(study.parent))
+    assert printed.code == 2
+    assert "hostile_job.py has changed since the study was saved: put it back" in printed.errors
     assert not mark.exists()
 
 
@@ -109,7 +109,7 @@ def test_a_source_without_its_digest_is_not_run(marked: tuple[Path, Path], diges
 
 
 def test_reading_results_runs_no_source(marked: tuple[Path, Path]) -> None:
-    """Who only looks at a study runs none of its code, changed or not."""
+    """Reading results of a study runs none of its code, changed or not."""
     study, mark = marked
     assert load_results(study).name == "small"
     assert tunepipe("results", "small", "--storage", str(study.parent)).code == 0
@@ -128,7 +128,7 @@ def test_only_named_sources_can_be_imported(beside: str, storage: Path) -> None:
     source.write_text("import hostile_beside\n" + source.read_text())
     _sign(study)
     sys.modules.pop("hostile_job", None)
-    error = gone_on(study)
+    error = continued(study)
     assert isinstance(error, InvalidJob)
     assert "No module named 'hostile_beside'" in str(error)
     assert not mark.exists()
@@ -173,21 +173,21 @@ def test_a_model_with_code_is_refused(tmp_path: Path, capfd: pytest.CaptureFixtu
 
 
 def test_only_the_winner_s_own_files_are_exported(storage: Path, tmp_path: Path) -> None:
-    """What else lies in a study's export folder does not reach the folder of whoever exports."""
+    """Other files in a study's export folder are not copied to the folder of an export."""
     study = storage / "small"
     document = json.loads((study / "study.json").read_text())
     document["job"] |= {"model": document["job"]["function"], "function": None, "data": "digits"}
     (study / "study.json").write_text(json.dumps(document))
     best = load_results(study).best
     (study / "export").mkdir()
-    told = {"trial_id": best.trial_id, "epoch": best.epoch, "metrics": {}}
+    reported = {"trial_id": best.trial_id, "epoch": best.epoch, "metrics": {}}
     for name, content in {
-        "winner.json": json.dumps(told),
+        "winner.json": json.dumps(reported),
         "model.keras": "x",
         "run.sh": "x",
         "__init__.py": "x",
     }.items():
         (study / "export" / name).write_text(content)
-    said = tunepipe("export", "small", "--to", str(tmp_path / "to"), "--storage", str(storage))
-    assert said.code == 0, said
+    printed = tunepipe("export", "small", "--to", str(tmp_path / "to"), "--storage", str(storage))
+    assert printed.code == 0, printed
     assert sorted(path.name for path in (tmp_path / "to").iterdir()) == ["model.keras", "winner.json"]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ResourcesUnmet
-from tests.hostile.command import Said, tunepipe
+from tests.hostile.command import CommandResult, tunepipe
 
 _SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
@@ -97,7 +97,7 @@ _JSON = st.sampled_from(
 _ASSIGNMENTS = st.builds(
     lambda field, equals, value: field + equals + value, _FIELDS, st.just("=") | _WORDS, _JSON | _WORDS
 )
-# Not --to and --output: they write wherever they are told to, and here they would be told.
+# Not --to and --output: they write to any path, and here they would get any.
 _OPTIONS = [
     "--trials",
     "--epochs",
@@ -132,29 +132,32 @@ def _nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.execution.run.run_in_process", unmet)
 
 
-def _fine(said: Said) -> None:
-    """A result, or a mistake that was told: on stderr, as text that a terminal can be given."""
-    assert said.code in (0, 2, 3), said
-    assert bool(said.errors) or said.code == 0
-    assert not set(said.errors) & set(map(chr, [*range(9), *range(11, 32), 127])), said.errors
-    assert len(said.errors) < 20_000
+def _fine(printed: CommandResult) -> None:
+    """A result, or a mistake reported on stderr as text that is safe for a terminal."""
+    assert printed.code in (0, 2, 3), printed
+    assert bool(printed.errors) or printed.code == 0
+    assert not set(printed.errors) & set(map(chr, [*range(9), *range(11, 32), 127])), printed.errors
+    assert len(printed.errors) < 20_000
 
 
 @settings(max_examples=150, suppress_health_check=_SHARED)
 @given(fields=st.lists(_ASSIGNMENTS, max_size=3))
 @example(fields=["space.lr=" + "[" * 100_000])
 @example(fields=['space.lr={"kind":"choice","values":["\\u001b[31m"]}', "budget.trials=0"])
-def test_any_assignment(tmp_path: Path, fields: list[str]) -> None:
-    """Whatever --set says of whatever field, it is refused or taken; with no trials to run nothing begins."""
+def test_any_assignment_is_refused_or_accepted(tmp_path: Path, fields: list[str]) -> None:
+    """Any --set of any field is either refused or accepted, and with zero trials nothing starts."""
     words = [word for field in fields for word in ("--set", field)]
-    said = tunepipe("run", "beale", *words, "--trials", "0", "--storage", str(tmp_path / "studies"))
-    _fine(said)
-    assert not (tmp_path / "studies").exists() or said.code == 2
+    printed = tunepipe("run", "beale", *words, "--trials", "0", "--storage", str(tmp_path / "studies"))
+    _fine(printed)
+    assert not (tmp_path / "studies").exists() or printed.code == 2
 
 
 @settings(max_examples=250, suppress_health_check=_SHARED)
 @given(
-    command=st.sampled_from(["list", "run", "resume", "results", "sql", "report", "export", "logs", "delete"]) | _WORDS,
+    command=st.sampled_from(
+        ["list", "run", "resume", "results", "sql", "report", "export", "logs", "delete", "pause", "budget"]
+    )
+    | _WORDS,
     words=st.lists(st.one_of(st.sampled_from(_OPTIONS), _WORDS), max_size=5),
 )
 @example(command="logs", words=["small", "--trial", "9" * 5000])
@@ -164,7 +167,7 @@ def test_any_assignment(tmp_path: Path, fields: list[str]) -> None:
 def test_any_words(
     tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, command: str, words: list[str]
 ) -> None:
-    """Any words after any command end as one that was understood, or in what is wrong with them."""
+    """Any words after any command are executed or refused with a message."""
     monkeypatch.chdir(tmp_path)
     before = sorted(finished.rglob("*"))
     _fine(tunepipe(command, *words, "--storage", str(finished)))
@@ -190,8 +193,10 @@ def test_any_words(
 @example(words=["--workers", "9" * 5000])
 @example(words=["--seconds-per-epoch", "inf"])
 @example(words=["--curves", "small", "--price", "1e8"])
-def test_any_simulation(tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
-    """Whatever is to be simulated is, or is refused."""
+def test_any_simulation_runs_or_is_refused(
+    tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """Any simulation either runs or is refused."""
     monkeypatch.chdir(tmp_path)
     _fine(tunepipe("simulate", "beale", *words, "--trials", "3", "--epochs", "2", "--storage", str(finished)))
 
@@ -203,17 +208,33 @@ def test_storages_that_cannot_be_used(uri: str, tmp_path: Path, monkeypatch: pyt
     """A storage of no known kind is refused by every command."""
     monkeypatch.chdir(tmp_path)
     for words in (["results", "x"], ["run", "beale"], ["resume", "x"], ["logs", "x", "--trial", "0"]):
-        said = tunepipe(*words, "--storage", uri)
-        assert said.code == 2, said
-        _fine(said)
+        printed = tunepipe(*words, "--storage", uri)
+        assert printed.code == 2, printed
+        _fine(printed)
 
 
 @pytest.mark.parametrize("place", ["\0", "file/below", "\udcff.html", "new/\u202e\n.html"])
-def test_places_to_write_to(place: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page is written where any file can be, and its place is told byte for byte; elsewhere the reason is."""
+def test_any_output_path_is_used_or_refused(
+    place: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page is written to any writable path, which is printed byte for byte; otherwise the reason is."""
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
-    said = tunepipe("report", "small", "--storage", str(finished), "--output", place)
-    _fine(said)
+    printed = tunepipe("report", "small", "--storage", str(finished), "--output", place)
+    _fine(printed)
     written = list(tmp_path.rglob("*.html"))
-    assert [said.output] == ([f"{path.relative_to(tmp_path)}\n" for path in written] or [""])
+    assert [printed.output] == ([f"{path.relative_to(tmp_path)}\n" for path in written] or [""])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["rate"], ["=1"], ["rate=5"], ["rate=NaN"], ["rate=" + "[" * 5000], ["nothing=1"], ["kind=[1,2]"],
+        ["\udcff=\udcff"], [""],
+    ],
+)  # fmt: skip
+def test_invalid_configs_are_not_enqueued(storage: Path, words: list[str]) -> None:
+    """The message names the value and what is allowed; nothing is written into the study."""
+    printed = tunepipe("enqueue", "small", *words, "--storage", str(storage))
+    assert printed.code == 2
+    assert not (storage / "small" / "commands").exists()

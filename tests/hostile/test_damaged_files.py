@@ -13,7 +13,7 @@ import pytest
 from pipeline.errors import DamagedFile, StorageError
 from pipeline.storage import unpack
 from pipeline.storage.parquet import from_parquet
-from tests.hostile.command import Said, gone_on, tunepipe
+from tests.hostile.command import CommandResult, continued, tunepipe
 
 FILES = (
     "study.json",
@@ -26,7 +26,7 @@ FILES = (
     "logs/0000.log",
 )
 PICKLE = b"cbuiltins\nexec\n(S'raise SystemExit(77)'\ntR."
-"""Whoever unpickles it exits with 77."""
+"""A process that unpickles it exits with 77."""
 
 
 def _cut(content: bytes) -> bytes:
@@ -59,19 +59,19 @@ def _parquet(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _told(said: Said) -> None:
-    assert said.code in (0, 2, 3), said
-    assert said.code == 0 or said.errors.startswith("tunepipe: "), said
-    assert "\x1b" not in said.errors
+def _reported(printed: CommandResult) -> None:
+    assert printed.code in (0, 2, 3), printed
+    assert printed.code == 0 or printed.errors.startswith("tunepipe: "), printed
+    assert "\x1b" not in printed.errors
 
 
-def _read(storage: Path) -> list[Said]:
+def _read(storage: Path) -> list[CommandResult]:
     """What reads a study without writing to it."""
     calls = (["results", "small", "--json"], ["results", "small"], ["logs", "small", "--trial", "0"])
-    said = [tunepipe(*words, "--storage", str(storage)) for words in calls]
-    for each in said:
-        _told(each)
-    return said
+    printed = [tunepipe(*words, "--storage", str(storage)) for words in calls]
+    for each in printed:
+        _reported(each)
+    return printed
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -83,7 +83,7 @@ def test_a_file_that_is_something_else(file: str, way: str, storage: Path) -> No
     first, *_ = _read(storage)
     if first.code:
         assert file in first.errors or path.parent.name in first.errors
-    gone_on(storage / "small")
+    continued(storage / "small")
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -96,15 +96,15 @@ def test_bits_that_flipped(file: str, storage: Path) -> None:
         for _ in range(rng.randint(1, 3)):
             content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
         path.write_bytes(content)
-        _told(tunepipe("results", "small", "--json", "--storage", str(storage)))
+        _reported(tunepipe("results", "small", "--json", "--storage", str(storage)))
         if file.endswith(".ckpt"):
             with pytest.raises(DamagedFile):
                 unpack(bytes(content), path.name)
-    gone_on(storage / "small")
+    continued(storage / "small")
 
 
 def test_a_flipped_bit_in_a_table_is_found(storage: Path) -> None:
-    """The values of a table carry checksums: whichever of their bytes changed, no other result is shown."""
+    """A changed byte in a table is found by its checksum, so that no wrong result is shown."""
     path = storage / "small" / "epochs" / "all-0001.parquet"
     whole, schema = path.read_bytes(), pq.read_schema(path)
     chunk = pq.ParquetFile(path).metadata.row_group(0).column(schema.get_field_index("distance"))
@@ -126,7 +126,7 @@ def test_tables_that_changed_places(pair: tuple[str, str], storage: Path) -> Non
     one, other = (storage / "small" / table for table in pair)
     (one / "all-0001.parquet").rename(other / "part.parquet")
     _read(storage)
-    _told(tunepipe("report", "small", "--storage", str(storage)))
+    _reported(tunepipe("report", "small", "--storage", str(storage)))
 
 
 _PLACES: dict[str, Any] = {
@@ -144,14 +144,14 @@ _PLACES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("place", _PLACES)
-def test_a_session_s_file_with_other_values(place: str, storage: Path) -> None:
-    """Each value that no driver writes is told with the file's name, by whoever reads or resumes."""
+def test_a_session_file_with_other_values_is_reported(place: str, storage: Path) -> None:
+    """A value that no driver writes is reported with the file's name by readers and by a resume."""
     path = storage / "small" / "sessions" / "0001.json"
     whole = json.loads(path.read_text())
     for value in _PLACES[place]:
         path.write_text(json.dumps({**whole, place: value}))
         _read(storage)
-        gone_on(storage / "small")
+        continued(storage / "small")
         path.with_name("0002.json").unlink(missing_ok=True)
 
 
@@ -161,7 +161,6 @@ def test_a_session_s_file_with_other_values(place: str, storage: Path) -> None:
         ("trial_id", "../../x"),
         ("trial_id", 3),
         ("config", "x"),
-        ("config", {"rate": [1]}),
         ("state", "nope"),
         ("epoch", "x"),
         ("epoch", -5),
@@ -171,25 +170,25 @@ def test_a_session_s_file_with_other_values(place: str, storage: Path) -> None:
         ("odd", 1),
     ],
 )
-def test_a_trial_s_state_with_other_values(place: str, value: object, storage: Path) -> None:
-    """What a study goes on from is looked at before it goes on."""
+def test_a_trial_state_with_other_values_is_validated(place: str, value: object, storage: Path) -> None:
+    """A trial's stored state is validated before the study continues from it."""
     path = storage / "small" / "sessions" / "0001.json"
     whole = json.loads(path.read_text())
     whole["resume"]["trials"][0][place] = value
     path.write_text(json.dumps(whole))
-    error = gone_on(storage / "small")
+    error = continued(storage / "small")
     assert isinstance(error, StorageError)
-    assert "cannot go on from what sessions/0001.json says of its trials" in str(error)
+    assert "cannot be resumed from the state of its trials in sessions/0001.json" in str(error)
 
 
-def test_the_winner_s_file_with_other_values(storage: Path) -> None:
-    """What a study exported is told, or passed over where it is of another trial."""
+def test_a_winner_file_with_other_values_is_reported(storage: Path) -> None:
+    """Invalid values in the winner's file are reported, or ignored if the file is of another trial."""
     path = storage / "small" / "export" / "winner.json"
     path.parent.mkdir()
     best = json.loads(tunepipe("results", "small", "--json", "--storage", str(storage)).output)["best"]
-    told = {"trial_id": best["trial_id"], "epoch": best["epoch"], "config": best["config"]}
+    reported = {"trial_id": best["trial_id"], "epoch": best["epoch"], "config": best["config"]}
     for metrics in ({"test": 0.5}, {"test": None}, {"test": "x"}, {"\x1b[2J": 1.0}, 3, {"test": 10**400}, None):
-        path.write_text(json.dumps({**told, "metrics": metrics}))
+        path.write_text(json.dumps({**reported, "metrics": metrics}))
         _read(storage)
     for content in (b"", b"\xff", b"[]", b"3", b"{}", PICKLE, b"[" * 100_000, b'{"trial_id": NaN}'):
         path.write_bytes(content)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.course.trial import Trial
 from pipeline.errors import StorageError
-from pipeline.execution.retention import Retention
-from pipeline.schedulers import Setting
+from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
+from pipeline.loop.trial import Trial
+from pipeline.schedulers import SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import load_study
-from tests.hostile.command import gone_on, tunepipe
+from tests.hostile.command import continued, tunepipe
 
 PLACES = ["epochs", "decisions", "checkpoints", "sessions", "source", "logs", "export"]
 FILES = ["study.json", "trials.parquet", "report.html", "epochs/all-0001.parquet", "sessions/0001.json"]
@@ -27,26 +27,26 @@ def outside(tmp_path: Path) -> Path:
     return folder
 
 
-def _content(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+def _content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def _use(storage: Path) -> None:
-    """Read a study in every way, and go on with it, which writes all of it; each ends well or in a message."""
+    """Read a study in every way, and continue it, which writes all of it; each ends well or in a message."""
     calls = (
         ["results", "small"],
         ["logs", "small", "--trial", "0"],
         ["export", "small", "--to", str(storage / "to")],
     )
-    for said in (tunepipe(*words, "--storage", str(storage)) for words in calls):
-        assert said.code in (0, 2), said
-        assert "not a study's" not in said.output
-    gone_on(storage / "small", trials=6)
+    for printed in (tunepipe(*words, "--storage", str(storage)) for words in calls):
+        assert printed.code in (0, 2), printed
+        assert "not a study's" not in printed.output
+    continued(storage / "small", trials=6)
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_folder_that_is_a_link(place: str, storage: Path, outside: Path) -> None:
-    """A study's folder that lies elsewhere by a link is refused; what is there stays as it is."""
+def test_a_folder_that_is_a_link_is_refused(place: str, storage: Path, outside: Path) -> None:
+    """A study's folder that is a link is refused, and the link's target is unchanged."""
     folder = storage / "small" / place
     if folder.exists():
         folder.rename(storage / "aside")
@@ -67,14 +67,29 @@ def test_a_file_that_is_a_link(place: str, storage: Path, outside: Path) -> None
     assert _content(outside) == before
 
 
-def test_what_leads_out_is_told(storage: Path, outside: Path) -> None:
-    """The message names the link's place within the study and where it leads."""
+def test_a_link_out_of_the_study_is_reported(storage: Path, outside: Path) -> None:
+    """A link that leads out of the study is reported with its place in the study and its target."""
     (storage / "small" / "study.json").unlink()
     (storage / "small" / "study.json").symlink_to(outside / "page")
-    said = tunepipe("results", "small", "--storage", str(storage))
-    assert said.code == 2
-    assert "The path 'study.json' leads out of the storage" in said.errors
-    assert f"by a link to {outside}/page. Copy what is there into its place." in said.errors
+    printed = tunepipe("results", "small", "--storage", str(storage))
+    assert printed.code == 2
+    assert "The path 'study.json' leads out of the storage" in printed.errors
+    assert f"by a link to {outside}/page. Copy the link's target into its place." in printed.errors
+
+
+def test_a_bad_entry_hides_no_other(storage: Path) -> None:
+    """A study whose study.json leads out is shown as unreadable, and what concerns other names works as before."""
+    (storage / "x").mkdir()
+    (storage / "x" / "study.json").symlink_to("../small/study.json")
+    said = tunepipe("studies", "--storage", str(storage))
+    assert said.code == 0
+    assert "small" in said.output
+    assert "x: The path 'study.json' leads out of the storage" in " ".join(said.output.split())
+    for words in (["results", "unknown"], ["delete", "unknown", "--yes"]):
+        said = tunepipe(*words, "--storage", str(storage))
+        assert said.code == 2
+        assert "There is no study 'unknown'" in said.errors
+        assert "leads out" not in said.errors
 
 
 def test_a_part_that_is_a_link_is_passed_over(storage: Path) -> None:
@@ -97,46 +112,30 @@ def test_a_pipe_is_not_waited_for(storage: Path) -> None:
     (storage / "small" / "study.json").unlink()
     os.mkfifo(storage / "small" / "study.json")
     os.mkfifo(storage / "small" / "epochs" / "part.parquet")
-    said = tunepipe("results", "small", "--storage", str(storage))
-    assert said.code == 2
-    assert "study.json" in said.errors
-    assert "is not a file" in said.errors
+    printed = tunepipe("results", "small", "--storage", str(storage))
+    assert printed.code == 2
+    assert "study.json" in printed.errors
+    assert "is not a file" in printed.errors
 
 
-def test_deleting_goes_no_further_than_the_study(storage: Path, outside: Path) -> None:
-    """Deleting a link, or a folder with links in it, deletes the links."""
+@pytest.mark.parametrize("to", ["outside", "inside"])
+def test_nothing_is_written_or_deleted_through_a_link(to: str, storage: Path, outside: Path) -> None:
+    """All writing and deleting refuses links, whether their targets are within the study or outside."""
     study = storage / "small"
-    before = _content(outside)
-    (study / "checkpoints" / "0000" / "link").symlink_to(outside)
-    (study / "out").symlink_to(outside)
-    (study / "file").symlink_to(outside / "page")
-    store = Store(study)
-    with pytest.raises(StorageError, match="leads out"):
-        store.delete("out/page")
-    with pytest.raises(StorageError, match="leads out"):
-        store.delete_folder("out/0000")
-    store.delete("file")
-    store.delete_folder("checkpoints")
-    store.delete_folder()
-    assert not study.exists()
-    assert _content(outside) == before
-
-
-def test_writing_goes_no_further_than_the_study(storage: Path, outside: Path) -> None:
-    """No way of writing follows a link out; a file that is a link is replaced by a file."""
-    study = storage / "small"
-    (study / "out").symlink_to(outside)
-    (study / "file").symlink_to(outside / "page")
-    store, before = Store(study), _content(outside)
-    for write in (lambda: store.write("out/new", "x"), lambda: store.create("out/new", "x")):
-        with pytest.raises(StorageError, match="leads out"):
-            write()
-    for path in ("out/page", "file"):
-        with pytest.raises(StorageError, match="leads out"):
-            store.append(path, b"x")
-    store.write("file", "mine")
-    assert not (study / "file").is_symlink()
-    assert _content(outside) == before
+    folder, file = (outside, outside / "page") if to == "outside" else (study / "epochs", study / "study.json")
+    (study / "by").symlink_to(folder)
+    (study / "file").symlink_to(file)
+    store, before = Store(study), _content(storage.parent)
+    for path in ("by/page", "by/0000/x", "by", "file"):
+        for change in (store.write, store.create, lambda path, _: store.append(path, b"x")):
+            with pytest.raises(StorageError, match=r"is a link to .*no link within a study is followed"):
+                change(path, "x")
+        with pytest.raises(StorageError, match="is a link to"):
+            store.delete(path)
+    store.delete_empty_folders()
+    assert _content(storage.parent) == before
+    assert (study / "by").is_symlink()
+    assert (study / "file").is_symlink()
 
 
 def test_retention_deletes_within_the_study(storage: Path, outside: Path) -> None:
@@ -146,30 +145,42 @@ def test_retention_deletes_within_the_study(storage: Path, outside: Path) -> Non
     (study / "checkpoints" / "0000").symlink_to(outside / "0000")
     store = Store(study)
     job = load_study(store).replaced({"checkpoints.top": 1, "checkpoints.gigabytes": 1e-9})
-    scheduler = job.scheduler.build(Setting(space=job.space, mode="min", epochs=4, trials=4, seed=0))
+    scheduler = job.scheduler.build(SchedulerContext(space=job.space, mode="min", epochs=4, trials=4, seed=0))
     trials = {f"{n:04d}": Trial(f"{n:04d}", {}, 0, state="failed", epoch=9) for n in range(4)}
+    pruner = CheckpointPruner(store, job, scheduler, trials, lambda: None)
+    pruner.list_storage()
+    pruner.prune(trials, None)
     trials["0000"].checkpoints = {1, 2}
-    Retention(store, job, scheduler, lambda: None).sweep(trials, None)
-    with pytest.raises(StorageError, match="leads out"):
-        Retention(store, job, scheduler, lambda: None).after_report(trials["0000"], trials, None)
+    with pytest.raises(StorageError, match="is a link to"):
+        pruner.prune(trials, None)
     assert _content(outside) == before
     assert not (study / "checkpoints" / "0001" / "000004.ckpt").exists()
 
 
-def test_a_study_may_lie_on_another_disk(storage: Path, tmp_path: Path) -> None:
-    """The study's own folder may be a link: whoever named the storage put it there."""
+def test_a_study_may_be_on_another_disk(storage: Path, tmp_path: Path) -> None:
+    """The study's own folder may be a link to another disk, because the user chose the storage."""
     (storage / "small").rename(tmp_path / "elsewhere")
     (storage / "small").symlink_to(tmp_path / "elsewhere")
     assert tunepipe("results", "small", "--storage", str(storage)).code == 0
     assert "There is small" in tunepipe("results", "other", "--storage", str(storage)).errors
 
 
-def test_a_page_that_is_a_link_is_replaced(storage: Path, outside: Path) -> None:
-    """Writing the report puts a file in the place of the link; what that led to stays."""
+def test_a_page_that_is_a_link_is_not_replaced(storage: Path, outside: Path) -> None:
+    """A report is refused if its page is a link; the link and its target are unchanged."""
     page = storage / "small" / "report.html"
     page.unlink()
     page.symlink_to(outside / "page")
-    assert tunepipe("report", "small", "--storage", str(storage)).code == 0
-    assert page.read_text().startswith("<!doctype html>")
-    assert not page.is_symlink()
+    printed = tunepipe("report", "small", "--storage", str(storage))
+    assert printed.code == 2
+    assert f"report.html is a link to {outside}/page" in printed.errors
+    assert page.is_symlink()
     assert (outside / "page").read_text() == "not a study's"
+
+
+def test_a_log_with_a_hard_link_is_written_to_a_new_file(storage: Path, tmp_path: Path) -> None:
+    """A log that shares a hard link with a backup is written to a new file, so that the backup is unchanged."""
+    log = storage / "small" / "logs" / "0000.log"
+    (tmp_path / "backup.log").hardlink_to(log)
+    Store(storage / "small").append("logs/0000.log", b"epoch 2\n")
+    assert log.read_text() == "epoch 1\nepoch 2\n"
+    assert (tmp_path / "backup.log").read_text() == "epoch 1\n"

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pipeline.legible import legible, legible_output
 from pipeline.results import load_results
-from pipeline.results.leaderboard import leaderboard
-from pipeline.results.report import report_page
+from pipeline.results.report.page import report_page
+from pipeline.results.views.leaderboard import leaderboard
+from pipeline.sanitize import sanitize, sanitize_output
 from pipeline.space import Choice, Uniform
 from pipeline.study import Objective
 from tests.hostile.command import tunepipe
@@ -110,33 +110,33 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> _Elements:
 
 @pytest.mark.parametrize("name", TOGETHER)
 def test_the_page_shows_any_text_as_text(name: str, tmp_path: Path, plain: _Elements) -> None:
-    """No text makes an element or an attribute that a page of plain words has not, and what hides is spelled out."""
+    """No text creates an element or an attribute in the report, and invisible characters are escaped."""
     page = report_page(load_results(_study(tmp_path, TOGETHER[name]).store.uri))
     found = _elements(page)
     assert set(found.found) <= set(plain.found)
     assert {tag: count for (tag, _), count in found.found.items() if tag in ("script", "svg", "section")} == {
         tag: count for (tag, _), count in plain.found.items() if tag in ("script", "svg", "section")
     }
-    assert legible(TOGETHER[name]).split("\n")[0][:100] in found.text
-    assert page == legible(page)
+    assert sanitize(TOGETHER[name]).split("\n")[0][:100] in found.text
+    assert page == sanitize(page)
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_the_terminal_shows_any_text_as_text(name: str, tmp_path: Path) -> None:
-    """The leaderboard and what the command says hold nothing that a terminal would obey."""
+    """The leaderboard and the command's output contain nothing that a terminal would obey."""
     study = _study(tmp_path, TEXTS[name])
     stream = io.StringIO()
     Console(file=stream, width=200, color_system=None).print(leaderboard(load_results(study.store.uri)))
-    said = tunepipe("results", "texts", "--storage", str(tmp_path))
-    assert said.code == 0, said
-    for text in (stream.getvalue(), said.output):
-        assert text == legible(text)
+    output = tunepipe("results", "texts", "--storage", str(tmp_path))
+    assert output.code == 0, output
+    for text in (stream.getvalue(), output.output):
+        assert text == sanitize(text)
 
 
 @given(text=st.text(alphabet=st.characters(categories=None)))
-def test_legible_text(text: str) -> None:
-    """Whatever the text, what is shown has no control character, can be written, and is the text where it had none."""
-    shown = legible(text)
+def test_sanitized_text(text: str) -> None:
+    """Any sanitized text can be encoded, has no control character, and is unchanged if it had none."""
+    shown = sanitize(text)
     assert not {unicodedata.category(character) for character in shown if character not in "\t\n"} & {
         "Cc",
         "Cs",
@@ -153,15 +153,15 @@ def test_legible_text(text: str) -> None:
         "RLI",
     }
     shown.encode()
-    assert legible(shown) == shown
+    assert sanitize(shown) == shown
     if text.isprintable():
         assert shown == text
 
 
 def test_a_log_keeps_its_colours() -> None:
-    """Of what a trial printed a terminal gets colours and progress bars, and the rest spelled out."""
+    """A terminal gets the colours and progress bars of a trial's output, and the rest is escaped."""
     printed = "\x1b[1;31mred\x1b[0m 50%\r100%\b\n\x1b]52;c;eA==\x07\x1b[2J\x1b[6n\x9b2J"
-    assert legible_output(printed) == ("\x1b[1;31mred\x1b[0m 50%\r100%\b\n\\x1b]52;c;eA==\\x07\\x1b[2J\\x1b[6n\\x9b2J")
+    assert sanitize_output(printed) == ("\x1b[1;31mred\x1b[0m 50%\r100%\b\n\\x1b]52;c;eA==\\x07\\x1b[2J\\x1b[6n\\x9b2J")
 
 
 def _on_terminal(call: Callable[[], object]) -> bytes:
@@ -180,12 +180,14 @@ def _on_terminal(call: Callable[[], object]) -> bytes:
 
 
 def test_logs_go_to_a_terminal_without_what_it_would_obey(storage: Path) -> None:
-    """`logs` writes a file's bytes into a pipe, and to a terminal only what it may obey."""
+    """`logs` prints to a terminal, or into a pipe that may end at one, only what it may obey; --raw has all."""
     from pipeline.cli.study import logs
 
     (storage / "small" / "logs" / "0000.log").write_bytes(b"\x1b[31mred\x1b[0m \x1b]0;title\x07 \xff")
-    said = tunepipe("logs", "small", "--trial", "0", "--storage", str(storage))
-    assert "\x1b]0;title\x07" in said.output
+    output = tunepipe("logs", "small", "--trial", "0", "--storage", str(storage))
+    assert r"\x1b]0;title\x07" in output.output
+    output = tunepipe("logs", "small", "--trial", "0", "--raw", "--storage", str(storage))
+    assert output.output.encode(errors="surrogateescape") == b"\x1b[31mred\x1b[0m \x1b]0;title\x07 \xff"
     written = _on_terminal(lambda: logs("small", "0", storage=str(storage)))
     assert b"\x1b[31mred\x1b[0m" in written
     assert b"\\x1b]0;title\\x07" in written
@@ -193,7 +195,7 @@ def test_logs_go_to_a_terminal_without_what_it_would_obey(storage: Path) -> None
 
 def test_an_error_is_shown_as_text(tmp_path: Path) -> None:
     """A message repeats what was found, but not what a terminal would do with it."""
-    said = tunepipe("results", "none", "--storage", str(tmp_path / "\x1b[2J\u202e"))
-    assert said.code == 2
-    assert r"\x1b[2J\u202e" in said.errors
-    assert said.errors == legible(said.errors)
+    output = tunepipe("results", "none", "--storage", str(tmp_path / "\x1b[2J\u202e"))
+    assert output.code == 2
+    assert r"\x1b[2J\u202e" in output.errors
+    assert output.errors == sanitize(output.errors)

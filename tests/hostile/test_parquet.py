@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.datasets import load
+from pipeline.datasets import Split, load
 from pipeline.errors import DataError
 from tests.hostile.command import tunepipe
 
@@ -67,26 +67,31 @@ def _write(path: Path, columns: list[tuple[str, pa.Array]]) -> Path:
 
 
 def _loaded(path: Path) -> None:
-    """A data set of finite numbers, or a message that names the file."""
+    """A data set of finite numbers and text, a stream, or a message that names the file."""
     try:
         data = load(str(path))
     except DataError as error:
-        told = str(error)
+        reported = str(error)
     else:
-        told = ""
-    if told:
-        assert path.name in told
+        reported = ""
+    if reported:
+        assert path.name in reported
         return
     for split in (data.train, data.validation):
-        assert np.isfinite(split.x).all()
-        assert np.isfinite(split.y).all()
-        assert split.x.dtype == split.y.dtype == np.float32
+        if isinstance(split, Split):
+            columns = split.x.values() if isinstance(split.x, dict) else [split.x]
+            for values in (*columns, split.y):
+                if values.dtype == object:
+                    assert all(isinstance(value, str) for value in values)
+                else:
+                    assert np.isfinite(values).all()
+                    assert values.dtype == np.float32
 
 
 @pytest.mark.parametrize("role", ["input", "label", "target", "split"])
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_a_column_of_any_type(kind: str, role: str, tmp_path: Path) -> None:
-    """Of each type a column is used in each role, or refused by its name."""
+    """A column of any type is used in each role or refused by its name."""
     columns = [("input", COLUMNS["float"]), ("label", COLUMNS["text"])]
     if role == "target":
         columns = columns[:1]
@@ -106,7 +111,7 @@ def test_a_column_of_any_type(kind: str, role: str, tmp_path: Path) -> None:
     rows=st.integers(0, ROWS),
 )
 def test_any_columns(columns: list[tuple[str, str]], rows: int, tmp_path: Path) -> None:
-    """Any columns under any names, twice the same name and no row at all included."""
+    """Any columns, with repeated names or without rows, are used or refused by name."""
     writable = [(name, COLUMNS[kind].slice(0, rows)) for name, kind in columns if name.isprintable()]
     _loaded(_write(tmp_path / "x.parquet", writable))
 
@@ -133,7 +138,7 @@ def test_paths_that_no_file_can_have(path: str, tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_data_file_may_be_a_link(tmp_path: Path) -> None:
-    """Where a person keeps their own data is for them to say."""
+    """A data file may be a link, because users choose where their data are."""
     (tmp_path / "far").mkdir()
     real = _write(tmp_path / "far" / "real.parquet", [("x", COLUMNS["float"]), ("label", COLUMNS["text"])])
     (tmp_path / "x.parquet").symlink_to(real)
@@ -142,23 +147,23 @@ def test_a_data_file_may_be_a_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", ["epochs", "decisions"])
 @pytest.mark.parametrize("kind", [kind for kind in COLUMNS if kind != "huge text"])
-def test_a_foreign_part(kind: str, table: str, storage: Path) -> None:
-    """A file of another origin among the parts is told by its table, or leaves the results as they are."""
+def test_a_foreign_part_is_reported_or_ignored(kind: str, table: str, storage: Path) -> None:
+    """A Parquet file of another origin among the parts is reported with its table, or changes no result."""
     before = tunepipe("results", "small", "--storage", str(storage))
     _write(storage / "small" / table / "x.parquet", [("odd", COLUMNS[kind])])
-    said = tunepipe("results", "small", "--storage", str(storage))
-    assert said == before or (said.code == 2 and table in said.errors), said
+    printed = tunepipe("results", "small", "--storage", str(storage))
+    assert printed == before or (printed.code == 2 and table in printed.errors), printed
 
 
 @pytest.mark.parametrize("version", ["0", "2", "-1", "²", "9" * 5000, "", "\x1b[2J", None, b"\xff"])
-def test_a_part_of_another_version(version: str | bytes | None, storage: Path) -> None:
-    """Whatever stands where the schema's version should, it is ours or it is refused in a message."""
+def test_a_part_of_another_version_is_read_or_refused(version: str | bytes | None, storage: Path) -> None:
+    """A part with any other value as its schema version is read or refused with a message."""
     path = storage / "small" / "epochs" / "all-0001.parquet"
     metadata = {} if version is None else {"schema_version": version}
     pq.write_table(pq.read_table(path).replace_schema_metadata(metadata), path)
-    said = tunepipe("results", "small", "--storage", str(storage))
-    assert said.code == (0 if version is None else 2), said
-    assert "\x1b" not in said.errors
+    printed = tunepipe("results", "small", "--storage", str(storage))
+    assert printed.code == (0 if version is None else 2), printed
+    assert "\x1b" not in printed.errors
 
 
 @pytest.mark.parametrize(
@@ -167,11 +172,11 @@ def test_a_part_of_another_version(version: str | bytes | None, storage: Path) -
 @pytest.mark.parametrize(
     "kind", ["text", "null", "some nulls", "nan", "huge whole", "list", "struct", "time", "truth", "words"]
 )
-def test_a_column_of_another_type(column: str, kind: str, storage: Path) -> None:
-    """A table whose columns hold something else is told by its name, or shown as far as it goes."""
+def test_a_column_of_another_type_is_reported(column: str, kind: str, storage: Path) -> None:
+    """A table with a column of another type is reported by its name, or shown as far as possible."""
     path = storage / "small" / "epochs" / "all-0001.parquet"
     table = pq.read_table(path).slice(0, ROWS)
     place = table.column_names.index(column)
     pq.write_table(table.set_column(place, column, COLUMNS[kind]), path)
-    said = tunepipe("results", "small", "--json", "--storage", str(storage))
-    assert said.code == 0 or (said.code == 2 and "epochs" in said.errors), said
+    printed = tunepipe("results", "small", "--json", "--storage", str(storage))
+    assert printed.code == 0 or (printed.code == 2 and "epochs" in printed.errors), printed

@@ -131,8 +131,8 @@ def _judged(fields: dict[str, Any]) -> None:
 @example(place=("space",), value=_DEEP)
 @example(place=("name",), value=_DEEP)
 @example(place=("model",), value={"function": "os:system"})
-def test_any_value_at_any_place(place: tuple[Any, ...], value: Any) -> None:
-    """Whatever stands where something else should, is read or refused by its field."""
+def test_any_value_at_any_place_is_accepted_or_refused(place: tuple[Any, ...], value: Any) -> None:
+    """Any JSON value at any place of a study.json is accepted or refused by its field."""
     _judged(_put(WHOLE, place, value))
 
 
@@ -150,8 +150,8 @@ def test_fields_that_are_missing_or_unknown(drop: list[str], more: dict[str, Any
 @example(content=b'{"schema_version": 1, "job": {"seed": ' + b"9" * 5000 + b"}}")
 @example(content=b'{"schema_version": NaN, "job": {}}')
 @example(content=b'{"schema_version": ' + b"[" * 99 + b"]" * 99 + b', "job": {}}')
-def test_any_bytes_as_study_json(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    """Bytes that are no study of ours are refused, by whoever resumes it and by whoever reads its results."""
+def test_any_bytes_as_study_json_are_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    """Bytes that are no study.json are refused by a resume and by readers of results."""
     from pipeline.results import load_results
 
     store = Store(tmp_path_factory.mktemp("any"))
@@ -171,7 +171,7 @@ def test_a_huge_study_json_is_not_read(tmp_path: Path) -> None:
 
 
 def test_many_mistakes_are_not_all_listed() -> None:
-    """A thousand unknown fields are told in a message that can be read."""
+    """A thousand unknown fields are reported in a short message."""
     with pytest.raises(InvalidJob, match="… and 950 more") as refused:
         TuneJob.from_json({**WHOLE, **{f"field{number}": number for number in range(1000)}}, load=False)
     assert len(refused.value.faults) == 1000

@@ -25,7 +25,7 @@ _RAY = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disab
 _HEAD = "127.0.0.2"
 _PATIENCE = 90
 _LOST_SOON = {
-    # A node that is killed is missed within seconds, and nobody waits long for a head that is gone.
+    # A node that is killed is missed within seconds, and a missing head is not waited for long.
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
@@ -131,8 +131,8 @@ class Nodes:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=0.25 / len(self._running))
                     raise AssertionError(f"node {name} ended: {(self._folder / f'{name}.log').read_text()[-3000:]}")
-        told = "\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log"))
-        raise AssertionError(f"The cluster does not come up.\n{told}")
+        reported = "\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log"))
+        raise AssertionError(f"The cluster does not come up.\n{reported}")
 
 
 @contextmanager

@@ -3,14 +3,13 @@
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
+from tests.processes import TUNEPIPE, started
 
 _JOB = """
 import numpy as np
@@ -52,26 +51,26 @@ def check(*arguments: str, cwd: Path) -> tuple[int, dict[str, Any], dict[str, An
         [*TUNEPIPE, "check", *arguments, "--json"], cwd=cwd, capture_output=True, text=True, timeout=200
     )
     assert "Traceback" not in done.stderr
-    told = json.loads(done.stdout)
-    return done.returncode, {finding["name"]: finding for finding in told["findings"]}, told
+    reported = json.loads(done.stdout)
+    return done.returncode, {finding["name"]: finding for finding in reported["findings"]}, reported
 
 
-def test_a_job_that_is_well(tmp_path: Path) -> None:
-    """digits-quick: everything is looked at and found in order, its size is told, and nothing is left behind."""
-    code, found, told = check("digits-quick", cwd=tmp_path)
+def test_a_job_without_faults_passes(tmp_path: Path) -> None:
+    """A check of digits-quick covers everything, finds no fault, reports its size and leaves no file."""
+    code, found, reported = check("digits-quick", cwd=tmp_path)
     assert code == 0
     assert list(found) == [
-        "storage", "study", "versions", "resources", "data", "epoch", "objective", "labels", "resume", "configs",
-        "memory", "space", "time",
+        "storage", "study", "versions", "resources", "source", "data", "epoch", "objective", "labels", "resume",
+        "configs", "memory", "space", "time",
     ]  # fmt: skip
     assert {finding["level"] for finding in found.values()} == {"ok"}
-    assert told["estimate"]["epochs"] == 64
-    assert told["estimate"]["bytes_checkpoint"] > 0
+    assert reported["estimate"]["epochs"] == 64
+    assert reported["estimate"]["bytes_checkpoint"] > 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_that_no_other_trial_could_take_over_are_a_fault(tmp_path: Path) -> None:
-    """Under population based training the network's width cannot change on the way."""
+    """A width that exploits would change is a fault under population based training."""
     code, found, _ = check("digits-quick", "--scheduler", "pbt", cwd=tmp_path)
     assert code == 2
     assert [name for name, finding in found.items() if finding["level"] == "fault"] == ["weights"]
@@ -79,8 +78,8 @@ def test_weights_that_no_other_trial_could_take_over_are_a_fault(tmp_path: Path)
     assert "--set space.width=VALUE" in found["weights"]["advice"]
 
 
-def test_a_metric_that_is_not_there(tmp_path: Path) -> None:
-    """The names that there are are told."""
+def test_an_unknown_metric_is_reported(tmp_path: Path) -> None:
+    """An unknown metric is reported with the metrics that exist."""
     code, found, _ = check(write(tmp_path, metric="val_acc"), cwd=tmp_path)
     assert code == 2
     assert found["objective"]["level"] == "fault"
@@ -88,14 +87,14 @@ def test_a_metric_that_is_not_there(tmp_path: Path) -> None:
     assert not found["time"]["looked"]
 
 
-def test_a_choice_of_which_no_model_can_be_built(tmp_path: Path) -> None:
-    """The study would find it at some trial: the choice, the error and the user's own line are told."""
+def test_a_choice_without_a_model_is_reported(tmp_path: Path) -> None:
+    """A choice for which no model can be built is reported with the error and the user's line."""
     code, found, _ = check(write(tmp_path, activations="'softmax', 'sofmax'"), "--seed", "1", cwd=tmp_path)
     assert code == 2
-    told = found["configs"] if found["configs"]["level"] == "fault" else found["epoch"]
-    assert f"({tmp_path}/mine.py, line " in told["found"]
-    assert "in build_model: model = keras.Sequential" in told["found"]
-    assert "sofmax" in told["found"]
+    reported = found["configs"] if found["configs"]["level"] == "fault" else found["epoch"]
+    assert f"({tmp_path}/mine.py, line " in reported["found"]
+    assert "in build_model: model = keras.Sequential" in reported["found"]
+    assert "sofmax" in reported["found"]
 
 
 def test_data_with_a_hole(tmp_path: Path) -> None:
@@ -106,18 +105,8 @@ def test_data_with_a_hole(tmp_path: Path) -> None:
     assert found["epoch"]["level"] == "fault"
 
 
-def test_more_gpus_than_there_are(tmp_path: Path) -> None:
-    """Nothing is trained, and each check says why it was not made."""
-    code, found, _ = check("digits-quick", "--set", "resources.gpus=1", "--set", "resources.cpus=0.5", cwd=tmp_path)
-    if found["resources"]["level"] == "ok":
-        pytest.skip("this machine has a GPU")
-    assert code == 2
-    assert "asks for 1 GPUs, and there are 0" in found["resources"]["found"]
-    assert found["epoch"]["found"] == "not looked at: a trial cannot get its GPUs"
-
-
-def test_a_storage_that_cannot_be_written_leaves_the_rest_to_be_looked_at(tmp_path: Path) -> None:
-    """The epoch is trained all the same; of the space nothing can be said."""
+def test_a_read_only_storage_does_not_skip_the_other_checks(tmp_path: Path) -> None:
+    """With an unusable storage the epoch is trained, and only the study and the free space are not checked."""
     code, found, _ = check("beale", "--storage", "/proc/nowhere", cwd=tmp_path)
     assert code == 2
     levels = {name: finding["level"] for name, finding in found.items()}
@@ -125,8 +114,8 @@ def test_a_storage_that_cannot_be_written_leaves_the_rest_to_be_looked_at(tmp_pa
     assert [name for name, finding in found.items() if not finding["looked"]] == ["study", "space"]
 
 
-def test_the_nodes_of_a_cluster_are_asked(ray_cluster: str, tmp_path: Path) -> None:
-    """They have the same versions, and see the storage; what a trial may have is what they have."""
+def test_the_nodes_of_a_cluster_are_checked(ray_cluster: str, tmp_path: Path) -> None:
+    """A check of a cluster reports its nodes' versions, access to the storage and resources for a trial."""
     code, found, _ = check("beale", "--address", ray_cluster, "--workers", "5", cwd=tmp_path)
     assert code == 0
     assert found["cluster"]["found"] == "one node: the same versions as here, and each reads and writes the storage"
@@ -136,17 +125,17 @@ def test_the_nodes_of_a_cluster_are_asked(ray_cluster: str, tmp_path: Path) -> N
 
 
 def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
-    """SIGINT while a function hangs: exit code 130, a sentence, and nothing still running."""
+    """SIGINT while a function hangs ends the check with exit code 130 and a sentence, and leaves no process."""
     (tmp_path / "hangs.py").write_text(
         "import threading\n"
         "from pipeline import TuneJob, Objective, Uniform\n"
         "def f(config):\n"
-        "    open('hanging', 'w').close()\n"
+        f"    open({str(tmp_path / 'hanging')!r}, 'w').close()\n"
         "    threading.Event().wait()\n"
         "    yield {'score': 1.0}\n"
         "JOB = TuneJob(name='hangs', function=f, space={'x': Uniform(0, 1)}, objectives=[Objective('score', 'max')])\n"
     )
-    process = subprocess.Popen(
+    process = started(
         [*TUNEPIPE, "check", "hangs.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     while not (tmp_path / "hanging").exists():
@@ -157,7 +146,7 @@ def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=180)
     assert process.returncode == 130
-    assert stderr == "tunepipe: The check was interrupted; nothing of it is left.\n"
+    assert stderr == "tunepipe: The check was interrupted. It left no files behind.\n"
     assert children
     _, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []

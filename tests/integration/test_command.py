@@ -4,15 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
 from pipeline import load_results
-
-TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
+from tests.processes import TUNEPIPE, started, wait_for
 
 
 def tunepipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -21,7 +19,7 @@ def tunepipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["run", "mnist-ahsa"], "Did you mean 'mnist-asha'?"),
         (["run", "beale", "--trials", "0"], "budget.trials"),
@@ -40,33 +38,13 @@ def tunepipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (["run", "beale", "--name", "../out"], "name"),
     ],
 )
-def test_a_mistake_ends_in_a_paragraph_and_exit_code_2(arguments, told, tmp_path):
-    """What was wrong stands on stderr, without a traceback; stdout stays empty."""
+def test_a_mistake_ends_in_a_message_and_exit_code_2(arguments, reported, tmp_path):
+    """A mistake is printed on stderr without a traceback, and stdout is empty."""
     done = tunepipe(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
-    assert told in done.stderr
+    assert reported in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
-
-
-def test_a_taken_name_offers_resume_and_another_name(tmp_path):
-    """The same study twice: the second call says so; with --resume it does nothing and ends well."""
-    once = ["run", "beale", "--workers", "0", "--trials", "3", "--epochs", "2"]
-    assert tunepipe(*once, cwd=tmp_path).returncode == 0
-    again = tunepipe(*once, cwd=tmp_path)
-    assert again.returncode == 2
-    assert "--resume" in again.stderr
-    assert "--name" in again.stderr
-    assert tunepipe(*once, "--resume", cwd=tmp_path).returncode == 0
-
-
-def test_json_is_one_object_on_stdout(tmp_path):
-    """With --json the progress goes to stderr, and stdout can be parsed."""
-    done = tunepipe("run", "beale", "--workers", "0", "--trials", "4", "--epochs", "4", "--json", cwd=tmp_path)
-    told = json.loads(done.stdout)
-    assert told["state"] == "finished"
-    assert len(told["trials"]) == 4
-    assert told == json.loads(tunepipe("results", "beale", "--json", cwd=tmp_path).stdout)
 
 
 def test_a_job_file_of_ones_own_runs_from_any_folder(tmp_path):
@@ -84,21 +62,6 @@ def test_a_job_file_of_ones_own_runs_from_any_folder(tmp_path):
     done = tunepipe("run", "mine/hill.py", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["best"]["value"] > 0.9
-
-
-def test_no_trial_succeeding_is_exit_code_3(tmp_path):
-    """All trials fail: exit code 3, and the error is named."""
-    (tmp_path / "bad.py").write_text(
-        "from pipeline import TuneJob, Objective, Uniform, Budget\n"
-        "def f(config):\n"
-        "    raise RuntimeError('no luck')\n"
-        "JOB = TuneJob(name='bad', function=f, space={'x': Uniform(0, 1)},\n"
-        "              objectives=[Objective('score', 'max')], budget=Budget(trials=4, epochs=1))\n"
-    )
-    done = tunepipe("run", "bad.py", "--workers", "0", cwd=tmp_path)
-    assert done.returncode == 3
-    assert "The first 3 trials failed alike: RuntimeError: no luck" in done.stderr
-    assert "NoTrialSucceeded" not in done.stderr
 
 
 def test_an_unknown_metric_lists_those_there_are(tmp_path):
@@ -122,17 +85,17 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(tmp_path):
         "JOB = TuneJob(name='slow', function=f, space={'x': Uniform(0, 1)}, scheduler='fifo',\n"
         "              objectives=[Objective('score', 'max')], budget=Budget(trials=4, epochs=10_000))\n"
     )
-    process = subprocess.Popen(
+    process = started(
         [*TUNEPIPE, "run", "slow.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "TUNEPIPE_TEST": "1"},
     )  # fmt: skip
     study = tmp_path / "studies/slow"
-    _wait_for(lambda: list(study.glob("epochs/*.parquet")), process)
+    wait_for(lambda: list(study.glob("epochs/*.parquet")), process)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert f"Go on with `tunepipe resume {study}`" in stderr
+    assert "Resume it with `tunepipe resume slow`." in stderr
     assert "Traceback" not in stderr
     results = load_results(study)
     assert results.state == "interrupted"
@@ -143,27 +106,17 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(tmp_path):
     assert not [path for path in study.rglob("*") if ".writing-" in path.name]
 
 
-def test_ctrl_c_while_the_workers_start_is_told_as_any_other(tmp_path):
-    """SIGINT before the first trial: a sentence, exit code 130, nothing still running, and the study goes on later."""
-    process = subprocess.Popen(
+def test_ctrl_c_while_the_workers_start_is_handled(tmp_path):
+    """SIGINT before the first trial prints a sentence, exits with 130, and leaves no process or empty study."""
+    process = started(
         [*TUNEPIPE, "run", "beale", "--trials", "2"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip
     study = tmp_path / "studies/beale"
-    _wait_for((study / "study.json").exists, process)
+    wait_for((study / "study.json").exists, process)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130, stderr
-    assert f"Go on with `tunepipe resume {study}`" in stderr
+    assert "interrupted before its first epoch: nothing of it is left, and its name is free" in stderr
     assert "Traceback" not in stderr
-    assert load_results(study).state == "interrupted"
-
-
-def _wait_for(condition, process: subprocess.Popen[str]) -> None:
-    """Poll until a condition holds; fail at once if the process has ended."""
-    while not condition():
-        assert process.poll() is None, process.stderr.read()
-        try:
-            process.wait(timeout=0.1)
-        except subprocess.TimeoutExpired:
-            continue
+    assert not study.exists()

@@ -23,8 +23,8 @@ def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         {"kind": "ray.tune.schedulers.MedianStoppingRule", "grace_period": 1, "min_samples_required": 2},
     ],
 )
-def test_a_study_on_ray_ends_well_under_a_scheduler_of_its_own(tmp_path, scheduler):
-    """Two workers: the budget is kept, the winner is right, some are stopped, and each decision says by whom."""
+def test_a_study_ends_under_a_ray_scheduler(tmp_path, scheduler):
+    """Under a Ray scheduler with two workers the budget is kept, trials stop, and each decision names its origin."""
     job = TuneJob(
         name="theirs",
         function=rising,
@@ -46,4 +46,4 @@ def test_a_study_on_ray_ends_well_under_a_scheduler_of_its_own(tmp_path, schedul
     assert results.best.config["x"] == results.trials.loc[results.trials["state"] == "completed", "config_x"].max()
     assert results.trials["config_x"].to_list()[:2] == [0.25, 0.5]
     reasons = results.decisions.loc[results.decisions["kind"] == "stop", "reason"]
-    assert set(reasons) == {f"decided by {scheduler['kind']}, which tells no reason"}
+    assert set(reasons) == {f"decided by {scheduler['kind']}, which gives no reason"}

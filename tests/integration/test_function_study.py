@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import Budget, Choice, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import NoTrialSucceeded
-from tests.integration.once import first
+from tests.integration.one_time_events import first
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -41,7 +41,7 @@ def job(**fields: Any) -> TuneJob:
 
 
 def test_workers_train_what_the_own_process_trains(tmp_path):
-    """The same study on Ray and without it: the same trials, epochs, configs and values, to the last digit."""
+    """A study on Ray and one without it have the same trials, epochs, configs and values, to the last digit."""
     run(job(), storage=tmp_path / "ray")
     run(job().replaced({"resources.workers": 0}), storage=tmp_path / "here")
     ray, here = load_results(tmp_path / "ray/slopes"), load_results(tmp_path / "here/slopes")
@@ -53,7 +53,7 @@ def test_workers_train_what_the_own_process_trains(tmp_path):
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_recorded_twice(tmp_path):
-    """One trial's process dies of SIGKILL at step 3: a second attempt finishes it, each epoch stands once."""
+    """After SIGKILL at step 3 a second attempt finishes the trial, and each epoch is recorded once."""
     fatal = job(space={"x": Uniform(0, 1), "trouble": "die", "marker": str(tmp_path / "died")})
     run(fatal, storage=tmp_path)
     results = load_results(tmp_path / "slopes")
@@ -80,16 +80,16 @@ def test_a_failing_config_leaves_the_rest_unharmed(tmp_path):
     assert load_results(tmp_path / "slopes").best.config["trouble"] == "none"
 
 
-def test_what_a_trial_prints_is_kept(tmp_path):
-    """Each trial's output lies in its own log."""
+def test_output_of_a_trial_is_in_its_log(tmp_path):
+    """The output of each trial is in its own log."""
     run(job(budget=Budget(trials=2, epochs=1)), storage=tmp_path)
     trials = load_results(tmp_path / "slopes").trials.set_index("trial_id")
     for trial_id, x in trials["config_x"].items():
         assert (tmp_path / f"slopes/logs/{trial_id}.log").read_text() == f"slope {x:.3f}\n"
 
 
-def test_a_study_without_a_value_says_so(tmp_path):
-    """Three trials that fail alike end the study; the message names the error."""
+def test_a_study_without_a_value_reports_the_error(tmp_path):
+    """After three trials that fail alike the study ends with a message that contains the error."""
     with pytest.raises(NoTrialSucceeded, match=r"ended without a value.*ValueError: no step 2"):
         run(job(space={"x": 0.5, "trouble": "raise"}), storage=tmp_path)
     results = load_results(tmp_path / "slopes")
@@ -98,7 +98,7 @@ def test_a_study_without_a_value_says_so(tmp_path):
 
 
 def test_a_finished_study_is_not_run_again(tmp_path):
-    """With resume, a finished study is left as it is; with a larger budget it goes on."""
+    """With resume, a finished study is unchanged, and with a larger budget it continues."""
     small = job(budget=Budget(trials=2, epochs=2))
     run(small, storage=tmp_path)
     assert run(small, storage=tmp_path, resume=True).already
@@ -110,7 +110,7 @@ def test_a_finished_study_is_not_run_again(tmp_path):
 
 
 def test_more_workers_than_there_are_wait_for_room(tmp_path):
-    """On a running cluster their number is taken at its word: nodes may come; where none does, all is trained."""
+    """On a running cluster the requested workers wait for nodes, and without more nodes all trials are trained."""
     run(job(resources={"workers": 4}), storage=tmp_path)
     results = load_results(tmp_path / "slopes")
     assert set(results.trials["state"]) == {"completed"}

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import PBT, Budget, Checkpoints, Choice, Grid, LogUniform, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import ModelError
-from tests.integration.once import first
+from tests.integration.one_time_events import first
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -72,21 +72,21 @@ def undisturbed(tmp_path_factory) -> Path:
 
 
 def test_the_winner_is_exported_and_tested(undisturbed):
-    """Three forms of the model lie with the study, and its test metrics are part of the results."""
+    """The study has three forms of the winner's model, and its test metrics are in the results."""
     results = load_results(undisturbed)
     assert results.state == "finished"
     assert {path.name for path in (undisturbed / "export").iterdir()} == {
-        "architecture.json", "model.keras", "model.weights.h5", "winner.json",
+        "architecture.json", "model.keras", "model.weights.h5", "provenance.json", "winner.json",
     }  # fmt: skip
     assert set(results.test) == {"test_loss", "test_accuracy"}
     assert results.test["test_accuracy"] > 0.8
-    told = json.loads((undisturbed / "export/winner.json").read_text())
-    assert (told["trial_id"], told["epoch"]) == (results.best.trial_id, results.best.epoch)
-    assert told["objective"] == {"metric": "val_accuracy", "mode": "max", "value": results.best.value}
+    reported = json.loads((undisturbed / "export/winner.json").read_text())
+    assert (reported["trial_id"], reported["epoch"]) == (results.best.trial_id, results.best.epoch)
+    assert reported["objective"] == {"metric": "val_accuracy", "mode": "max", "value": results.best.value}
 
 
 def test_the_weights_of_the_best_epoch_are_kept(undisturbed):
-    """Beside each trial's last checkpoint there is that of the study's best epoch."""
+    """Each trial's folder has its last checkpoint and the study's best epoch."""
     best = load_results(undisturbed).best
     assert (undisturbed / f"checkpoints/{best.trial_id}/{best.epoch:06d}.ckpt").is_file()
     for trial_id in ("0000", "0001", "0002", "0003"):
@@ -94,14 +94,14 @@ def test_the_weights_of_the_best_epoch_are_kept(undisturbed):
 
 
 def test_the_result_depends_on_the_config_alone(undisturbed, tmp_path):
-    """One worker instead of two, and this process: the same numbers to the last digit."""
+    """One worker, two workers and this process give the same numbers to the last digit."""
     expected = load_results(undisturbed).epochs[SAME]
     run(job().replaced({"resources.workers": 1}), storage=tmp_path)
     pd.testing.assert_frame_equal(load_results(tmp_path / "digits").epochs[SAME], expected, check_exact=True)
 
 
-def test_a_killed_trial_goes_on_exactly(undisturbed, tmp_path):
-    """Its worker is killed in epoch 4; from the last checkpoint on it trains to the same digits as undisturbed."""
+def test_a_killed_trial_continues_exactly(undisturbed, tmp_path):
+    """A trial whose worker is killed in epoch 4 continues from its checkpoint to the same digits."""
     space = {**job().space, "marker": str(tmp_path / "died")}
     run(job(space=space, checkpoints=Checkpoints(seconds=1e-6)), storage=tmp_path)
     killed, expected = load_results(tmp_path / "digits"), load_results(undisturbed)
@@ -110,7 +110,7 @@ def test_a_killed_trial_goes_on_exactly(undisturbed, tmp_path):
 
 
 def test_an_interrupted_study_is_resumed_exactly(undisturbed, tmp_path):
-    """A first session with a budget of nine epochs, a second one without: the tables of the undisturbed study."""
+    """A study that a budget of epochs ended and that is resumed without it has the tables of an undisturbed one."""
     run(job(budget=Budget(trials=2, epochs=6)), storage=tmp_path)
     run(job(), storage=tmp_path, resume=True)
     found, expected = load_results(tmp_path / "digits"), load_results(undisturbed)
@@ -142,7 +142,7 @@ def test_a_population_exploits_and_explores(tmp_path):
 
 
 def test_a_budget_ends_a_population_with_paused_trials(tmp_path):
-    """Nine epochs in all: whoever is paused then is stopped with the reason, and the study ends by itself."""
+    """A budget of nine epochs ends the study, and stops paused trials with the reason."""
     run(job(scheduler=PBT(interval=1), budget=Budget(trials=4, epochs=5, total_epochs=9)), storage=tmp_path)
     results = load_results(tmp_path / "digits")
     assert results.state == "finished"

@@ -11,7 +11,7 @@ import pytest
 import ray
 
 from pipeline import Budget, Objective, TuneJob, Uniform, run
-from pipeline.execution.metrics import METRICS
+from pipeline.execution.ray.gauges import GAUGES
 
 PATIENCE = 120.0
 DASHBOARD = Path(__file__).parents[2] / "k8s/components/monitoring/dashboard.json"
@@ -32,16 +32,16 @@ def collected() -> dict[str, float]:
     found = {}
     for line in (line for line in lines if line.startswith("ray_tunepipe_")):
         name, labels, value = re.fullmatch(r"(\w+)\{(.*)\} (\S+)", line).groups()
-        told = [f'{key}="{text}"' for key, text in re.findall(r'(study|state|metric)="([^"]*)"', labels)]
-        found[f"{name}{{{','.join(sorted(told))}}}"] = float(value)
+        reported = [f'{key}="{text}"' for key, text in re.findall(r'(study|state|metric)="([^"]*)"', labels)]
+        found[f"{name}{{{','.join(sorted(reported))}}}"] = float(value)
     return found
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_prometheus_is_told_how_a_study_stands(tmp_path):
-    """Its trials by state, its epochs and its best value, under its name."""
+def test_prometheus_gets_the_state_of_a_study(tmp_path):
+    """Prometheus gets a study's trials by state, its epochs and its best value, under its name."""
     job = TuneJob(
-        name="told",
+        name="reported",
         function=climb,
         space={"x": Uniform(0, 1)},
         objectives=[Objective("score", "max")],
@@ -51,20 +51,20 @@ def test_prometheus_is_told_how_a_study_stands(tmp_path):
     run(job, storage=tmp_path)
     until, found = time.monotonic() + PATIENCE, {}
     # Ray hands its metrics over every ten seconds.
-    while found.get('ray_tunepipe_epochs{study="told"}') != 12:
+    while found.get('ray_tunepipe_epochs{study="reported"}') != 12:
         assert time.monotonic() < until, found
         threading.Event().wait(0.5)
-        found = {series: value for series, value in collected().items() if 'study="told"' in series}
-    assert found['ray_tunepipe_trials{state="completed",study="told"}'] == 3
-    assert found['ray_tunepipe_trials{state="running",study="told"}'] == 0
-    assert found['ray_tunepipe_trials_limit{study="told"}'] == 3
-    assert found['ray_tunepipe_lost_workers{study="told"}'] == 0
-    assert 4 < found['ray_tunepipe_best{metric="score",study="told"}'] < 5
-    assert {series.partition("{")[0] for series in found} == {f"ray_{name}" for name in METRICS}
+        found = {series: value for series, value in collected().items() if 'study="reported"' in series}
+    assert found['ray_tunepipe_trials{state="completed",study="reported"}'] == 3
+    assert found['ray_tunepipe_trials{state="running",study="reported"}'] == 0
+    assert found['ray_tunepipe_trials_limit{study="reported"}'] == 3
+    assert found['ray_tunepipe_lost_workers{study="reported"}'] == 0
+    assert 4 < found['ray_tunepipe_best{metric="score",study="reported"}'] < 5
+    assert {series.partition("{")[0] for series in found} == {f"ray_{name}" for name in GAUGES}
 
 
-def test_the_dashboard_asks_for_what_is_told():
-    """Every query names a metric that there is, and every metric is shown."""
+def test_the_dashboard_shows_all_published_metrics():
+    """Every query of the dashboard names a published metric, and every published metric is shown."""
     panels = json.loads(DASHBOARD.read_text())["panels"]
     asked = {
         name
@@ -72,4 +72,4 @@ def test_the_dashboard_asks_for_what_is_told():
         for target in panel["targets"]
         for name in re.findall(r"ray_(tunepipe_\w+)", target["expr"])
     }
-    assert asked == set(METRICS)
+    assert asked == set(GAUGES)

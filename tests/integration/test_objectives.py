@@ -10,9 +10,9 @@ import pytest
 
 from pipeline import TuneJob, load_results, run
 from pipeline.execution.preflight.finding import Trained
-from pipeline.execution.preflight.judging import objective_finding
-from pipeline.results.as_object import results_object
-from tests.unit.test_docs import blocks
+from pipeline.execution.preflight.rules import objective_finding
+from pipeline.results.views.as_object import results_object
+from tests.project.test_docs import blocks
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ def test_accuracy_and_size_make_a_front(job: TuneJob, tmp_path: Path) -> None:
             other != point and all(o >= p for o, p in zip(other, point, strict=True)) for other in points.values()
         )
     }
-    told = json.loads(json.dumps(results_object(results), allow_nan=False))
-    assert {point["trial_id"] for point in told["front"]} == expected
-    assert told["best"]["value"] == results.trials["objective"].max()
-    assert told["best"]["trial_id"] in expected
+    reported = json.loads(json.dumps(results_object(results), allow_nan=False))
+    assert {point["trial_id"] for point in reported["front"]} == expected
+    assert reported["best"]["value"] == results.trials["objective"].max()
+    assert reported["best"]["trial_id"] in expected
 
 
 def test_a_check_knows_what_every_study_records(job: TuneJob) -> None:
-    """A cost behind the first objective is there; what nobody reports is warned of."""
+    """A check knows the recorded costs as objectives and warns of a metric that the job never reports."""
     trained = Trained("0000", {}, {"val_accuracy": 0.5})
     assert objective_finding(job, trained).level == "ok"
     found = objective_finding(job.replaced({"objectives.1.metric": "speed"}), trained)

@@ -9,16 +9,17 @@ import pytest
 _STARTED = """
 import contextlib
 import json
+import os
 import time
 from pathlib import Path
 
 import psutil
 
-from pipeline.execution.on_ray import set_environment
+from pipeline.execution.ray.environment import ENVIRONMENT
 
-set_environment()
+os.environ.update(ENVIRONMENT)
 import ray
-from pipeline.execution import own_cluster
+from pipeline.execution.ray import own_cluster
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from tune_jobs.beale import JOB
@@ -63,22 +64,22 @@ ray.shutdown()
 
 
 @pytest.fixture(scope="module")
-def told():
+def reported():
     """What a cluster of two workers is like, seen by a process that has started it."""
     done = subprocess.run([sys.executable, "-c", _STARTED], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_workers_that_are_ready_wait_for_their_trials(told):
+def test_workers_that_are_ready_wait_for_their_trials(reported):
     """Seconds after their CPUs were reserved, the processes that imported what trials need are there, and are used."""
-    assert told["used"] == told["idle"]
+    assert reported["used"] == reported["idle"]
 
 
-def test_nothing_runs_that_a_study_has_no_use_for(told):
-    """No dashboard, no autoscaler's monitor and no reader of logs run, and the agent that is left does not complain."""
-    running = "\n".join(told["running"])
+def test_nothing_runs_without_a_use_for_a_study(reported):
+    """A study starts no dashboard, autoscaler monitor or log reader of Ray, and the agent reports no error."""
+    running = "\n".join(reported["running"])
     assert "raylet" in running
     for name in ("dashboard/dashboard.py", "monitor.py", "log_monitor.py"):
         assert name not in running
-    assert told["complaints"] == 0
+    assert reported["complaints"] == 0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.results import load_results
-from pipeline.results.report import report_page
+from pipeline.results.report.page import report_page
 from tests.unit.results.studies import asha_study, pbt_study
 
 BROWSER = next(
@@ -28,11 +28,12 @@ window.addEventListener("load", () => {
   const sized = [...document.querySelectorAll("svg")].map(svg => svg.getBoundingClientRect());
   const column = () => [...document.querySelectorAll("#trials tbody tr")].map(row => row.cells[1].dataset.key);
   const before = column(), button = document.querySelectorAll("#trials thead button")[1];
-  const said = () => [...document.querySelectorAll("#trials th")].map(head => head.getAttribute("aria-sort"));
-  const orders = [said()];
+  const order = () => [...document.querySelectorAll("#trials th")].map(head => head.getAttribute("aria-sort"));
+  const orders = [order()];
   button.focus(); const focused = document.activeElement === button;
-  button.click(); const up = column(); orders.push(said()); button.click(); const down = column(); orders.push(said());
-  document.querySelectorAll("#trials thead button")[0].click(); orders.push(said());
+  button.click(); const up = column(); orders.push(order());
+  button.click(); const down = column(); orders.push(order());
+  document.querySelectorAll("#trials thead button")[0].click(); orders.push(order());
   const svg = [...document.querySelectorAll("svg[data-spots]")].find(one => one.getBoundingClientRect().width > 100);
   const [trial, x, y] = JSON.parse(svg.dataset.spots)[0];
   const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
@@ -41,9 +42,9 @@ window.addEventListener("load", () => {
   const tip = document.querySelector(".tip"), hover = {trial, text: tip.textContent, hidden: tip.hidden};
   svg.dispatchEvent(new PointerEvent("pointerleave", at));
   hover.after = tip.hidden;
-  const told = document.createElement("pre");
-  told.id = "told";
-  told.textContent = JSON.stringify({
+  const reported = document.createElement("pre");
+  reported.id = "reported";
+  reported.textContent = JSON.stringify({
     faults, before, up, down, hover, orders, focused,
     width: document.documentElement.scrollWidth, window: document.documentElement.clientWidth,
     figures: document.querySelectorAll("figure").length,
@@ -51,7 +52,7 @@ window.addEventListener("load", () => {
     wide: sized.filter(box => box.right > document.documentElement.clientWidth).length,
     requests: performance.getEntriesByType("resource").map(entry => entry.name).filter(n => !n.startsWith("data:")),
   });
-  document.body.append(told);
+  document.body.append(reported);
 });
 </script>
 <meta charset="""
@@ -78,10 +79,10 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, ob
         done = subprocess.run(
             [BROWSER, *flags, pages[name].as_uri()], capture_output=True, text=True, timeout=120, check=True
         )
-        _, found, rest = done.stdout.partition('<pre id="told">')
-        assert found, f"the page told nothing; the browser said: {done.stderr[-2000:]}"
-        told: dict[str, object] = json.loads(rest.partition("</pre>")[0].replace("&gt;", ">").replace("&amp;", "&"))
-        return told
+        _, found, rest = done.stdout.partition('<pre id="reported">')
+        assert found, f"the page reported nothing; the browser printed: {done.stderr[-2000:]}"
+        reported: dict[str, object] = json.loads(rest.partition("</pre>")[0].replace("&gt;", ">").replace("&amp;", "&"))
+        return reported
 
     return opened
 
@@ -92,46 +93,46 @@ def test_the_page_shows_its_pictures_without_an_error(
     look: Callable[..., dict[str, object]], name: str, width: int
 ) -> None:
     """One picture for each figure can be seen, nothing is loaded, and nothing sticks out of the window."""
-    told = look(name, width)
+    reported = look(name, width)
 
-    assert told["faults"] == []
-    assert told["requests"] == []
-    assert told["shown"] == told["figures"]
-    assert told["wide"] == 0
-    assert told["width"] == told["window"]
+    assert reported["faults"] == []
+    assert reported["requests"] == []
+    assert reported["shown"] == reported["figures"]
+    assert reported["wide"] == 0
+    assert reported["width"] == reported["window"]
 
 
 def test_a_click_on_a_column_sorts_the_leaderboard(look: Callable[..., dict[str, object]]) -> None:
-    """First up, then down; trials without a value come last both times."""
-    told = look("mnist-asha", 1280)
-    up, down = told["up"], told["down"]
+    """A click sorts a column upwards, a second one downwards, and trials without a value are last in both orders."""
+    reported = look("mnist-asha", 1280)
+    up, down = reported["up"], reported["down"]
     assert isinstance(up, list)
     assert isinstance(down, list)
     known = [float(key) for key in up if key]
 
-    assert sorted(up) == sorted(down) == sorted(told["before"])  # type: ignore[type-var, arg-type, call-overload]
+    assert sorted(up) == sorted(down) == sorted(reported["before"])  # type: ignore[type-var, arg-type, call-overload]
     assert known == sorted(known)
     assert [float(key) for key in down if key] == known[::-1]
     assert up[-1] == down[-1] == ""
 
 
-def test_the_order_of_the_leaderboard_is_told_to_those_who_do_not_see_it(
+def test_the_order_of_the_leaderboard_is_accessible(
     look: Callable[..., dict[str, object]],
 ) -> None:
-    """One head says how its column is sorted, from the start; each head is a button, which a keyboard reaches."""
-    told = look("mnist-asha", 1280)
-    orders = told["orders"]
+    """One column head states the sort order from the start, and each head is a button that the keyboard reaches."""
+    reported = look("mnist-asha", 1280)
+    orders = reported["orders"]
     assert isinstance(orders, list)
 
-    assert [[(place, order) for place, order in enumerate(said) if order] for said in orders] == [
+    assert [[(place, order) for place, order in enumerate(printed) if order] for printed in orders] == [
         [(1, "descending")], [(1, "ascending")], [(1, "descending")], [(0, "ascending")],
     ]  # fmt: skip
-    assert told["focused"] is True
+    assert reported["focused"] is True
 
 
 @pytest.mark.parametrize("width", [1280, 500])
-def test_the_trial_under_the_pointer_is_told(look: Callable[..., dict[str, object]], width: int) -> None:
-    """Near a trial's place its row of the leaderboard is shown, and no longer once the pointer has left."""
+def test_the_trial_under_the_pointer_is_shown(look: Callable[..., dict[str, object]], width: int) -> None:
+    """Near a trial's point its row of the leaderboard is shown, and hidden once the pointer has left."""
     hover = look("mnist-asha", width)["hover"]
     assert isinstance(hover, dict)
 

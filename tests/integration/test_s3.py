@@ -1,50 +1,47 @@
 """A study on an object store: moto's S3 server over HTTP, and the commands as a person calls them."""
 
-import logging
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from urllib.request import Request, urlopen
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
-from moto.server import ThreadedMotoServer
+import requests
 
-from pipeline import load_results, run
+from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.storage import Store
+from pipeline.study import Resources
+from pipeline.study.contents import remove
 from tests.faults.comparing import differences
-from tests.faults.lasting import JOB
+from tests.faults.slow_study import JOB
+from tests.s3 import CREDENTIALS, ObjectStore, object_store
+from tests.serving import serving
+from tests.unit.results.studies import asha_study
 
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
 FILE = Path(sys.modules[JOB.function.__module__].__file__ or "")
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "key",
-    "AWS_SECRET_ACCESS_KEY": "secret",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """An S3 server on loopback with one bucket, named bucket; its HOST:PORT."""
+def s3() -> Iterator[ObjectStore]:
+    """An S3 server on loopback."""
     with pytest.MonkeyPatch.context() as environment:
         for name, value in CREDENTIALS.items():
             environment.setenv(name, value)
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)
-        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        urlopen(Request(f"http://{host}:{port}/bucket", method="PUT")).close()
-        yield f"{host}:{port}"
-        server.stop()
+        with object_store() as server:
+            yield server
 
 
 @pytest.fixture
-def storage(endpoint: str, request: pytest.FixtureRequest) -> str:
+def storage(s3: ObjectStore, request: pytest.FixtureRequest) -> str:
     """A prefix of the test's own in the bucket."""
-    return f"s3://bucket/{request.node.name}/studies?endpoint_override={endpoint}&scheme=http&region=us-east-1"
+    return s3.uri(f"{request.node.name}/studies")
 
 
 def tunepipe(*arguments: str, cwd: Path) -> str:
@@ -54,31 +51,91 @@ def tunepipe(*arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
-def test_a_study_on_s3_whose_driver_was_killed_equals_one_in_peace(storage, tmp_path):
-    """Run, kill -9, resume, results, logs, report, studies: all of it in the bucket, nothing on this disk."""
+def test_a_study_on_s3_whose_driver_was_killed_equals_an_undisturbed_one(storage, tmp_path):
+    """A study in a bucket survives kill -9 and resume; all commands read it there, and the local disk stays empty."""
     process = subprocess.Popen(
         [*TUNEPIPE, "run", str(FILE), "--storage", storage, "--trials", "4", "--epochs", "8"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(),
     )  # fmt: skip
-    store = Store(storage).folder("lasting")
+    store = Store(storage).folder("slow-study")
     _wait_for(lambda: any(path.startswith("epochs/") for path in store.files()), process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert load_results(store.uri).state != "finished"
 
-    tunepipe("resume", "lasting", "--storage", storage, cwd=tmp_path)
-    run(JOB.replaced({"resources.workers": 0, "budget.trials": 4, "budget.epochs": 8}), storage=tmp_path / "peace")
+    tunepipe("resume", "slow-study", "--storage", storage, cwd=tmp_path)
+    run(
+        JOB.replaced({"resources.workers": 0, "budget.trials": 4, "budget.epochs": 8}), storage=tmp_path / "undisturbed"
+    )
     found = load_results(store.uri)
     assert found.state == "finished"
     assert max(found.epochs["session"]) == 2
-    assert differences(load_results(tmp_path / "peace/lasting"), found) == []
+    assert differences(load_results(tmp_path / "undisturbed/slow-study"), found) == []
 
-    assert "lasting  finished, 4 completed" in tunepipe("results", "lasting", "--storage", storage, cwd=tmp_path)
+    assert "slow-study  finished, 4 completed" in tunepipe("results", "slow-study", "--storage", storage, cwd=tmp_path)
     assert "trial 0002" in tunepipe("results", store.uri, "--trial", "2", cwd=tmp_path)
     assert "finished" in tunepipe("studies", "--storage", storage, cwd=tmp_path)
-    assert "report.html?" in tunepipe("report", "lasting", "--storage", storage, cwd=tmp_path)
+    assert "report.html?" in tunepipe("report", "slow-study", "--storage", storage, cwd=tmp_path)
     assert store.read_text("report.html").startswith("<!doctype html>")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["peace"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["undisturbed"]
+
+
+def test_the_live_page_shows_the_studies_of_a_bucket(storage, tmp_path):
+    """List, study, trial, data, downloads and commands come from the store."""
+    local = asha_study(tmp_path, trials=3).store
+    store = Store(storage).folder("mnist-asha")
+    for path in local.files():
+        store.write(path, local.read(path))
+    store.write("files/0000/notes.txt", "what a trial wrote")
+    with serving(storage, control=True) as address:
+        study = f"{address}/studies/mnist-asha"
+
+        def text(path: str = "") -> str:
+            answer = requests.get(study + path, timeout=60)
+            assert answer.status_code == 200, answer.text
+            return answer.text
+
+        listed = requests.get(address, timeout=60).text
+        assert "mnist-asha" in listed
+        assert "finished" in listed
+        assert "3 in all" in text()
+        assert "1 of 3 match" in text("/table?where=trial_id%3D%270001%27")
+        assert len(requests.get(f"{study}/columns", timeout=60).json()["trials"]) == 3
+        assert len(text("/curves?metric=val_accuracy"))
+        assert "files/notes.txt" in text("/trials/0000")
+        assert text("/trials/0000/files/notes.txt") == "what a trial wrote"
+        form = {"action": "enqueue", "config": "lr=0.5"}
+        assert requests.post(f"{study}/commands", data=form, timeout=60).status_code == 200
+        assert len(store.files("commands")) == 1
+        assert "enqueue" in text().casefold()
+
+
+def test_a_study_on_s3_is_deleted_object_by_object(storage, tmp_path):
+    """Objects that are not the study's stop the deletion, or stay where they come later; the last leaves no marker."""
+    local = asha_study(tmp_path, trials=3).store
+    store = Store(storage).folder("mnist-asha")
+    for path in local.files():
+        store.write(path, local.read(path))
+    store.write("checkpoints/0000/000001.ckpt", b"x")
+    for path in ("export/my_notes.txt", "checkpoints/mine/thesis.docx", "source/private_key"):
+        store.write(path, "mine")
+    before = store.files()
+    done = subprocess.run(
+        [*TUNEPIPE, "delete", "mnist-asha", "--yes", "--storage", storage], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    assert "3 entries that are not the study's: checkpoints/mine/thesis.docx, export/my_notes.txt, sou" in done.stderr
+    assert store.files() == before
+
+    assert [str(entry) for entry in remove(store) if entry.kind == "file"] == [
+        "checkpoints/mine/thesis.docx", "export/my_notes.txt", "source/private_key",
+    ]  # fmt: skip
+    assert store.read("source/private_key") == b"mine"
+    for path in store.files():
+        store.delete(path)
+    assert remove(store) == []
+    assert store.entries() == []
+    assert Store(storage).folders() == []
 
 
 @pytest.mark.long
@@ -92,9 +149,9 @@ def test_a_winner_on_s3_is_exported(storage, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_bucket_that_is_not_there_is_told_in_a_paragraph(endpoint, tmp_path):
-    """Exit code 2; the place is named as it would be written on a command line."""
-    uri = f"s3://nowhere/studies?endpoint_override={endpoint}&scheme=http&region=us-east-1"
+def test_a_missing_bucket_is_reported_in_a_message(s3, tmp_path):
+    """A missing bucket ends the command with exit code 2 and a message with its URI."""
+    uri = s3.uri("studies").replace("bucket", "nowhere")
     done = subprocess.run(
         [*TUNEPIPE, "run", "beale", "--workers", "0", "--storage", uri],
         cwd=tmp_path, capture_output=True, text=True, timeout=120,
@@ -103,6 +160,31 @@ def test_a_bucket_that_is_not_there_is_told_in_a_paragraph(endpoint, tmp_path):
     assert "Traceback" not in done.stderr
     assert "NO_SUCH_BUCKET" in done.stderr
     assert "s3://nowhere/studies/beale/sessions/0001.json?endpoint_override=" in done.stderr
+
+
+def test_a_study_makes_few_requests(s3, storage):
+    """A study on S3 sends at most six requests for each trial, one for each small file, and a constant rate."""
+    trials = 40
+    job = TuneJob(
+        name="many", function=_count, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
+        scheduler="asha", budget=Budget(trials=trials, epochs=8), resources=Resources(workers=0),
+    )  # fmt: skip
+    s3.requests.clear()
+    started = time.monotonic()
+    run(job, storage=storage, note=lambda _: None)
+    seconds = time.monotonic() - started
+    # Listings name their folder in the query, its slashes quoted.
+    paths = [f"{method} {unquote(path)}" for method, path in s3.requests]
+    of_trials = [path for path in paths if re.search(r"/(checkpoints|files|logs)/\d{4}", path)]
+    assert len(of_trials) <= 6 * trials
+    assert len(paths) - len(of_trials) <= 80 + 20 * seconds
+    assert not any("uploads" in path or "uploadId" in path for path in paths)
+    assert sum(path.endswith("/checkpoints/") and path.startswith("GET") for path in paths) <= 3
+
+
+def _count(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    for step in range(8):
+        yield {"score": config["x"] * step}
 
 
 def _environment() -> dict[str, str]:

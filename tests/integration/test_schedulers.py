@@ -68,8 +68,8 @@ def job(kind: str, **fields: Any) -> TuneJob:
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
-def test_a_study_that_is_cut_goes_on_to_its_end(tmp_path, kind):
-    """Its first session ends by its budget; the second goes on: no trial is lost, each ends once, rows are whole."""
+def test_a_study_that_is_cut_off_continues_to_its_end(tmp_path, kind):
+    """A study whose budget ends its first session resumes: no trial is lost, each ends once, rows are whole."""
     whole = job(kind)
     run(whole.replaced({"budget.total_epochs": 11}), storage=tmp_path)
     cut = load_results(tmp_path / "cut")
@@ -86,11 +86,11 @@ def test_a_study_that_is_cut_goes_on_to_its_end(tmp_path, kind):
     assert last.sort_index().equals(states.sort_index().rename("kind"))
     assert results.decisions["reason"].str.strip().ne("").all()
     kinds = set(results.decisions["kind"])
-    assert ("promote" in kinds) == (kind in ("promoting-asha", "pasha", "hyperband"))
+    assert ("promote" in kinds) == (kind in ("promoting-asha", "pasha", "halving", "hyperband"))
     assert ("explore" in kinds) == SCHEDULERS[kind].exploits
 
 
-@pytest.mark.parametrize("kind", ["asha", "promoting-asha", "pasha", "hyperband", "median"])
+@pytest.mark.parametrize("kind", ["asha", "promoting-asha", "pasha", "halving", "hyperband", "median"])
 def test_one_worker_decides_on_ray_as_in_this_process(tmp_path, kind):
     """The same trials come as far, for the same reasons."""
     here, ray = job(kind, name="here"), job(kind, name="ray")
@@ -104,8 +104,8 @@ def test_one_worker_decides_on_ray_as_in_this_process(tmp_path, kind):
     )
 
 
-def test_a_promoted_trial_goes_on_exactly(tmp_path):
-    """Paused at rungs and promoted from their checkpoints, trials train to the same digits as those never paused."""
+def test_a_promoted_trial_continues_exactly(tmp_path):
+    """Trials paused at rungs and promoted from checkpoints train to the same digits as uninterrupted ones."""
     model: dict[str, Any] = {
         "function": None,
         "model": build_model,
@@ -127,8 +127,8 @@ def test_a_promoted_trial_goes_on_exactly(tmp_path):
         assert (tmp_path / "paused" / layout.checkpoint(trial_id, epochs)).is_file()
 
 
-def test_pb2_hands_weights_over_between_workers_of_ray(tmp_path):
-    """Two workers: whoever takes weights over goes on from the donor's epoch under a config near it; nobody is lost."""
+def test_pb2_passes_weights_between_workers_of_ray(tmp_path):
+    """On two workers, an exploiting trial continues from the donor's epoch with a config near the donor's."""
     population = job("pb2", budget=Budget(trials=4, epochs=6), resources=Resources(workers=2))
     run(population, storage=tmp_path)
     results = load_results(tmp_path / "cut")

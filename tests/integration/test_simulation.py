@@ -18,9 +18,9 @@ def learn(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         yield {"loss": config["height"] + (1 + config["speed"] * epoch) ** -1.0}
 
 
-@pytest.mark.parametrize("kind", ["asha", "promoting-asha", "hyperband", "median"])
+@pytest.mark.parametrize("kind", ["asha", "promoting-asha", "halving", "hyperband", "median"])
 def test_one_worker_decides_as_it_did(kind, tmp_path):
-    """Every decision about every trial, with its reason and in its order, and the same best value."""
+    """The simulation of a study repeats every decision with its reason, in the same order, and the best value."""
     job = TuneJob(
         name="learned",
         function=learn,

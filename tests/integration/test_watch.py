@@ -1,4 +1,4 @@
-"""`tunepipe results --watch` while a study is at work in another process."""
+"""`tunepipe results --watch` while a study runs in another process."""
 
 import os
 import pty
@@ -13,7 +13,7 @@ import pytest
 
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
 
-# The second trial waits at a pipe until somebody writes into it: until then the study is at work.
+# The second trial waits at a pipe until the test writes into it: until then the study runs.
 JOB = """
 from pathlib import Path
 from pipeline import Budget, Objective, TuneJob, Uniform
@@ -55,8 +55,8 @@ def at_work(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         driver.terminate()
 
 
-def test_a_study_at_work_is_shown_anew_until_it_ends(at_work: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    """On a terminal the board has the first trial while the second runs, and both once the study has finished."""
+def test_a_running_study_is_redrawn_until_it_ends(at_work: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """On a terminal the board shows the first trial while the second runs, and both when the study has finished."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     environment = {**os.environ, "COLUMNS": "120", "TERM": "xterm"}

@@ -1,4 +1,4 @@
-"""Workers that hang, grow or die, on real Ray: replaced, while the study goes on."""
+"""Workers that hang, grow or die, on real Ray: replaced, while the study continues."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
-from tests.integration.once import first
+from tests.integration.one_time_events import first
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -49,7 +49,7 @@ def job(**fields: Any) -> TuneJob:
 
 @pytest.mark.parametrize("trouble", ["hang", "stop"])
 def test_a_worker_that_hangs_is_replaced(trouble, tmp_path):
-    """It waits for ever, or its process was stopped: it is killed after the limit, and the trial trained by another."""
+    """A worker that waits forever or is stopped is killed after the limit, and another one trains its trial."""
     space = {"x": Uniform(0, 1), "trouble": trouble, "marker": str(tmp_path / "hung")}
     run(job(space=space, resources={"epoch_seconds": 0.5}), storage=tmp_path)
     results = load_results(tmp_path / "s")
@@ -57,12 +57,12 @@ def test_a_worker_that_hangs_is_replaced(trouble, tmp_path):
     assert sorted(results.trials["attempts"]) == [1, 1, 1, 2]
     assert len(results.epochs) == 16
     retry = results.decisions[results.decisions["kind"] == "retry"].iloc[0]
-    assert "taken for hung" in retry["reason"]
+    assert "considered hung" in retry["reason"]
 
 
-def test_a_worker_that_is_told_to_end_is_replaced(tmp_path):
-    """SIGTERM comes where a machine is about to be taken away: the trial goes on elsewhere, and has not failed."""
-    space = {"x": Uniform(0, 1), "trouble": "term", "marker": str(tmp_path / "told")}
+def test_a_worker_that_gets_sigterm_is_replaced(tmp_path):
+    """A worker that gets SIGTERM, as before a preemption, is replaced, and its trial continues without a failure."""
+    space = {"x": Uniform(0, 1), "trouble": "term", "marker": str(tmp_path / "reported")}
     run(job(space=space), storage=tmp_path)
     results = load_results(tmp_path / "s")
     assert set(results.trials["state"]) == {"completed"}
@@ -70,7 +70,7 @@ def test_a_worker_that_is_told_to_end_is_replaced(tmp_path):
     assert len(results.epochs) == 16
 
 
-def test_a_worker_that_has_grown_too_large_is_replaced_unseen(tmp_path):
+def test_a_worker_that_has_grown_too_large_is_replaced_and_reported(tmp_path, capfd):
     """Every worker holds more than a megabyte, so each trial gets a new process: no attempt is counted."""
     run(job(resources={"worker_gigabytes": 0.001, "workers": 1}), storage=tmp_path)
     results = load_results(tmp_path / "s")
@@ -79,6 +79,9 @@ def test_a_worker_that_has_grown_too_large_is_replaced_unseen(tmp_path):
     assert results.epochs.groupby("trial_id")["process"].nunique().max() == 1
     assert results.epochs["process"].nunique() == 4
     assert set(results.decisions["kind"]) == {"start", "finish"}
+    reported = "The worker of trial 0000 ends, and the next trial gets a new process: it holds "
+    assert reported in capfd.readouterr().err
+    assert reported in (tmp_path / "s/logs/driver.log").read_text()
 
 
 def test_a_worker_below_the_ceiling_trains_one_trial_after_the_other(tmp_path):
@@ -88,7 +91,7 @@ def test_a_worker_below_the_ceiling_trains_one_trial_after_the_other(tmp_path):
 
 
 def test_a_worker_that_dies_between_two_trials_costs_neither(tmp_path):
-    """The trial that it was given next goes to another worker: one attempt more, and the study comes to its end."""
+    """A trial assigned to a worker that dies between two trials gets another worker and one more attempt."""
     space = {"x": Uniform(0, 1), "marker": str(tmp_path / "died")}
     run(job(function=dying_when_left, space=space, resources={"workers": 1}), storage=tmp_path)
     results = load_results(tmp_path / "s")

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.core
 
 DNS, HTTPS, GCS, METRICS, DASHBOARD = 53, 443, 6379, 8080, 8265
 PORTS = (DNS, HTTPS, GCS, METRICS, DASHBOARD)
-MONITORING = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}}
+MADE = ("monitoring", "kuberay-operator")
+"""Namespaces that the test makes."""
 SERVER = "kubernetes.default.svc.cluster.local"
 OURS = {"app.kubernetes.io/part-of": "tunepipe"}
 
@@ -46,7 +47,8 @@ PODS = {
     "worker": Pod(NAMESPACE, {**OURS, "ray.io/node-type": "worker"}, node="gpu"),
     "stranger": Pod(NAMESPACE),
     "talker": Pod(NAMESPACE, {"may": "talk"}),
-    "operator": Pod("default", {"app.kubernetes.io/name": "kuberay-operator"}),
+    "operator": Pod("kuberay-operator", {"app.kubernetes.io/name": "kuberay-operator"}),
+    "impostor": Pod("default", {"app.kubernetes.io/name": "kuberay-operator"}),
     "other": Pod("default", node="gpu"),
     "prometheus": Pod("monitoring"),
     "names": Pod("kube-system"),
@@ -87,6 +89,7 @@ REFUSED = [
     ("other", "worker", METRICS),
     ("operator", "head", GCS),
     ("operator", "worker", DASHBOARD),
+    ("impostor", "head", DASHBOARD),
     ("prometheus", "head", DASHBOARD),
     ("worker", "other", GCS),
     ("worker", "other", DASHBOARD),
@@ -120,8 +123,10 @@ def addresses(foundation) -> Iterator[dict[str, str]]:
     """The pods' addresses; the engine has had the time to learn of them."""
     namespaces = {pod.namespace for pod in PODS.values()}
     try:
-        kubectl("apply", "-f", "-", said=json.dumps(MONITORING))
-        kubectl("wait", "--for=create", "serviceaccount/default", "-n", "monitoring", "--timeout=60s")
+        for each in MADE:
+            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": each}}
+            kubectl("apply", "-f", "-", said=json.dumps(namespace))
+            kubectl("wait", "--for=create", "serviceaccount/default", "-n", each, "--timeout=60s")
         made = [TALK, *(manifest(name, pod) for name, pod in PODS.items())]
         kubectl("apply", "-f", "-", said=json.dumps({"apiVersion": "v1", "kind": "List", "items": made}))
         for each in namespaces:
@@ -139,24 +144,24 @@ def addresses(foundation) -> Iterator[dict[str, str]]:
     finally:
         for each in namespaces:
             kubectl("delete", "pod", "-n", each, "-l", "tried=network", "--grace-period=1")
-        kubectl("delete", "namespace", "monitoring", "--ignore-not-found")
+        kubectl("delete", "namespace", *MADE, "--ignore-not-found")
         kubectl("delete", "networkpolicy", "talk", "-n", NAMESPACE, "--ignore-not-found")
 
 
 @pytest.mark.parametrize(("source", "to", "port"), LET_THROUGH)
-def test_what_a_study_needs_is_let_through(addresses, source, to, port):
+def test_connections_that_a_study_needs_are_allowed(addresses, source, to, port):
     """Head and workers reach each other, the operator the dashboard, Prometheus the metrics, pods names and HTTPS."""
     assert connects(addresses, source, to, port)
 
 
 @pytest.mark.parametrize(("source", "to", "port"), REFUSED)
-def test_what_nobody_needs_is_refused(addresses, source, to, port):
-    """Nobody else runs code on the head's dashboard, and what users wrote reaches no other pod."""
+def test_unneeded_connections_are_refused(addresses, source, to, port):
+    """Other pods can neither run code on the head's dashboard nor be reached by the user's code."""
     assert not connects(addresses, source, to, port)
 
 
-def test_names_are_asked_for_by_datagrams(addresses):
-    """Whoever tells names in kube-system is asked and answers; nobody else is asked."""
+def test_names_are_resolved_by_datagrams(addresses):
+    """The name server in kube-system answers datagrams, and no other pod receives them."""
     assert connects(addresses, "worker", "names", DNS, _ASK)
     assert connects(addresses, "talker", "other", DNS, _ASK)
     assert not connects(addresses, "worker", "other", DNS, _ASK)

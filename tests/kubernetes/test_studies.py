@@ -9,7 +9,7 @@ import pytest
 from pipeline import load_results, run
 from pipeline.results import Results
 from tests.faults.comparing import differences
-from tests.faults.lasting import JOB
+from tests.faults.slow_study import JOB
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.nodes import NODES, is_ready, start_kubelet
 from tests.kubernetes.testbed.room import stop
@@ -29,10 +29,11 @@ from tests.kubernetes.user import (
 
 pytestmark = pytest.mark.usefixtures("gone")
 
+STEADY = str(Path(__file__).with_name("steady.py"))
 COUNTED = str(Path(__file__).with_name("counted.py"))
 EPOCHS = 50
-LASTING = (
-    str(Path(__file__).parents[1] / "faults/lasting.py"),
+SLOW_STUDY = (
+    str(Path(__file__).parents[1] / "faults/slow_study.py"),
     "--epochs",
     str(EPOCHS),
     "--workers",
@@ -44,9 +45,9 @@ LASTING = (
 
 
 @pytest.fixture(scope="module")
-def in_peace(tmp_path_factory) -> Results:
-    """What LASTING comes to here, where nothing happens to it."""
-    place = tmp_path_factory.mktemp("peace")
+def undisturbed(tmp_path_factory) -> Results:
+    """What SLOW_STUDY comes to here, where nothing happens to it."""
+    place = tmp_path_factory.mktemp("undisturbed")
     run(JOB.replaced({"budget.epochs": EPOCHS, "resources.gpus": 0, "resources.cpus": 0.25}), storage=str(place))
     return load_results(place / JOB.name)
 
@@ -55,106 +56,161 @@ def in_peace(tmp_path_factory) -> Results:
 def test_a_study_from_zero_gpu_workers(tmp_path):
     """A study starts without a worker, gets one GPU for each trial, and its results are brought here by a pod."""
     assert objects("pods", WORKERS) == []
-    code, told = submit(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "2")
-    assert code == 0, told
+    code, reported = submit(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "2")
+    assert code == 0, reported
     results = load_results(tmp_path / "studies/counted")
     assert (len(results.trials), len(results.epochs)) == (4, 12)
     assert all("gpu-l4" in str(node) for node in results.epochs["node"])
     assert not (tmp_path / "studies/counted/checkpoints").exists()
 
 
+def test_a_pod_smaller_than_its_node_keeps_its_worker(tmp_path):
+    """In a pod smaller than its node, ten trials train in one process without a warning about memory."""
+    code, reported = submit(tmp_path, STEADY, "--workers", "1")
+    assert code == 0, reported
+    results = load_results(tmp_path / "studies/steady")
+    assert len(results.trials) == 10
+    assert results.epochs["process"].nunique() == 1
+    assert "gets a new process" not in reported
+    (node,) = {each["host"]: each for session in results.sessions for each in session["nodes"]}.values()
+    assert (node["cores"], node["memory"]) == (1, 3 * 2**30)
+
+
 @pytest.mark.core
-def test_a_worker_and_the_head_are_lost(tmp_path, in_peace):
-    """A GPU worker's pod is deleted, then the head by force: the study ends with the tables of one in peace."""
-    study = Following(tmp_path, *LASTING)
-    study.until("two workers to train", lambda: "0001" in study.told and len(running(WORKERS)) == 2)
+def test_a_worker_and_the_head_are_lost(tmp_path, undisturbed):
+    """A study whose worker pod and head are deleted ends with the tables of an undisturbed one."""
+    study = Following(tmp_path, *SLOW_STUDY)
+    study.until("two workers to train", lambda: "0001" in study.reported and len(running(WORKERS)) == 2)
     kubectl("delete", "pod", "-n", NAMESPACE, running(WORKERS)[0])
     study.until("two workers again", lambda: len(running(WORKERS)) == 2)
     kubectl("delete", "pod", "-n", NAMESPACE, "--force", "--grace-period=0", running(HEAD)[0])
-    assert study.ended() == 0, study.told
-    found = load_results(tmp_path / "studies/lasting")
+    assert study.ended() == 0, study.reported
+    found = load_results(tmp_path / "studies/slow-study")
     assert len(found.sessions) == 2
     assert any(found.decisions["kind"] == "retry")
-    assert differences(in_peace, found) == []
+    assert differences(undisturbed, found) == []
 
 
-def test_a_study_submitted_twice(tmp_path, in_peace):
+def test_a_head_is_drained(tmp_path, undisturbed):
+    """A driver whose head is drained ends in time, and another cluster continues the study."""
+    study = Following(tmp_path, *SLOW_STUDY)
+    study.until("a trial to train", lambda: "0001" in study.reported)
+    head = running(HEAD)[0]
+    # It returns once the pod is gone; without an end of its own it would take the whole grace period, and then some.
+    kubectl("delete", "pod", "-n", NAMESPACE, head, "--wait=true", "--timeout=30s")
+    assert study.ended() == 0, study.reported
+    found = load_results(tmp_path / "studies/slow-study")
+    # None was killed: a session that is cut off stays "running".
+    assert {each["state"] for each in found.sessions[:-1]} == {"interrupted"}
+    assert found.sessions[-1]["state"] == "finished"
+    assert differences(undisturbed, found) == []
+
+
+MISTAKEN = """
+from pathlib import Path
+
+from pipeline import Budget, Objective, TuneJob, Uniform
+
+
+def flat(config):
+    yield {"score": config["x"]}
+
+
+if Path("/job").is_dir():
+    raise ValueError("only here, in a pod")
+JOB = TuneJob(name="mistaken", function=flat, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
+              budget=Budget(trials=1, epochs=1))
+"""
+
+
+def test_a_mistake_that_only_the_cluster_finds_is_reported_once(tmp_path):
+    """A mistake that only the cluster finds is one message, from one cluster, with the command's exit code."""
+    (tmp_path / "mistaken.py").write_text(MISTAKEN)
+    code, reported = submit(tmp_path, "mistaken.py", "--workers", "1")
+    assert code == 2, reported
+    assert reported.count("only here, in a pod") == 1
+    (job,) = objects("rayjobs")
+    assert job["status"]["jobDeploymentStatus"] == "Complete"
+    assert not job["status"].get("failed")
+
+
+def test_a_study_submitted_twice(tmp_path, undisturbed):
     """The second one attaches to the first, and both bring the same; each worker had a GPU, and one trial at a time."""
-    first = Following(tmp_path, *LASTING)
+    first = Following(tmp_path, *SLOW_STUDY)
     first.until("a RayJob", lambda: bool(objects("rayjobs")))
     (tmp_path / "other").mkdir()
-    code, told = submit(tmp_path / "other", *LASTING)
-    assert (code, first.ended()) == (0, 0), told
-    assert "is at work already as RayJob lasting-1" in told
+    code, reported = submit(tmp_path / "other", *SLOW_STUDY)
+    assert (code, first.ended()) == (0, 0), reported
+    assert "is already running as RayJob slow-study-1" in reported
     assert len(objects("rayjobs")) == 1
     for where in (tmp_path, tmp_path / "other"):
-        found = load_results(where / "studies/lasting")
-        assert differences(in_peace, found) == []
+        found = load_results(where / "studies/slow-study")
+        assert differences(undisturbed, found) == []
     on_each = [list(rows.sort_values("time")["trial_id"]) for _, rows in found.epochs.groupby("node")]
     assert len(on_each) == 2
     assert all(len(list(groupby(trials))) == len(set(trials)) for trials in on_each)
 
 
-def test_a_study_is_suspended_and_resumed(tmp_path, in_peace):
-    """As Kueue does: its pods go, and it goes on later with all that was recorded."""
-    study = Following(tmp_path, *LASTING)
-    study.until("a trial to train", lambda: "0001" in study.told)
-    suspend("lasting-1", True)
+def test_a_study_is_suspended_and_resumed(tmp_path, undisturbed):
+    """A study that is suspended as by Kueue loses its pods and continues later with its recorded epochs."""
+    study = Following(tmp_path, *SLOW_STUDY)
+    study.until("a trial to train", lambda: "0001" in study.reported)
+    suspend("slow-study-1", True)
     study.until("the end of all pods", lambda: not objects("pods"))
-    suspend("lasting-1", False)
-    assert study.ended() == 0, study.told
-    found = load_results(tmp_path / "studies/lasting")
+    suspend("slow-study-1", False)
+    assert study.ended() == 0, study.reported
+    found = load_results(tmp_path / "studies/slow-study")
     assert len(found.sessions) == 2
-    assert differences(in_peace, found) == []
+    assert differences(undisturbed, found) == []
 
 
-def test_a_node_is_out_of_sight_for_a_while(tmp_path, in_peace):
+def test_a_node_is_out_of_sight_for_a_while(tmp_path, undisturbed):
     """The GPU node's kubelet stops until the node is taken for away, and starts: the study ends with all its rows."""
-    study = Following(tmp_path, *LASTING)
-    study.until("a trial to train", lambda: "0001" in study.told)
+    study = Following(tmp_path, *SLOW_STUDY)
+    study.until("a trial to train", lambda: "0001" in study.reported)
     node = next(each for each in NODES if each.gpus)
     stop(f"kubelet-{node.name}")
     try:
         study.until("the node to be missed", lambda: not is_ready(node))
     finally:
         start_kubelet(node)
-    assert study.ended() == 0, study.told
-    assert differences(in_peace, load_results(tmp_path / "studies/lasting")) == []
+    assert study.ended() == 0, study.reported
+    assert differences(undisturbed, load_results(tmp_path / "studies/slow-study")) == []
 
 
-def test_a_study_is_stopped_and_goes_on(tmp_path, in_peace):
-    """Its driver has the time to end, and its pods go; submitted again, it ends with the tables of one in peace."""
-    study = Following(tmp_path, *LASTING)
-    study.until("a trial to train", lambda: "0001" in study.told)
-    assert "RayJob lasting-1 is stopped" in tunepipe("stop", "lasting", "--kubernetes")
+def test_a_study_is_stopped_and_continues(tmp_path, undisturbed):
+    """A stopped driver has time to end; submitted again, the study ends with the tables of an undisturbed one."""
+    study = Following(tmp_path, *SLOW_STUDY)
+    study.until("a trial to train", lambda: "0001" in study.reported)
+    assert "RayJob slow-study-1 is stopped" in tunepipe("stop", "slow-study", "--kubernetes")
     until("the end of all pods", lambda: not objects("pods"))
-    assert study.ended() == 2, study.told
-    code, told = submit(tmp_path, *LASTING)
-    assert code == 0, told
-    found = load_results(tmp_path / "studies/lasting")
+    assert study.ended() == 2, study.reported
+    code, reported = submit(tmp_path, *SLOW_STUDY)
+    assert code == 0, reported
+    found = load_results(tmp_path / "studies/slow-study")
     assert [each["state"] for each in found.sessions] == ["interrupted", "finished"]
-    assert differences(in_peace, found) == []
+    assert differences(undisturbed, found) == []
 
 
 def test_a_cluster_for_interactive_use(foundation, tmp_path):
-    """Up by kubectl, used through a forwarded port, its workers gone after the idle timeout, and down."""
+    """A cluster for interactive use starts by kubectl, is used through a forwarded port, and idle workers leave."""
     kubectl("apply", "--server-side", "-k", str(OVERLAY / "cluster"))
     try:
         until("the head", lambda: bool(running(HEAD)))
         kubectl("wait", "--for=condition=Ready", "pod", "-n", NAMESPACE, "-l", HEAD, "--timeout=120s")
         with forwarded("tunepipe-head-svc", 8265) as address:
-            code, told = submit(
+            code, reported = submit(
                 tmp_path, COUNTED, "--address", address, "--name", "interactive", "--workers", "1",
                 "--set", "resources.gpus=1", "--trials", "2",
             )  # fmt: skip
-        assert code == 0, told
+        assert code == 0, reported
         until("the end of idle workers", lambda: not objects("pods", WORKERS))
         asked = ("tunepipe", "results", "interactive", "--storage", "/studies", "--json")
-        told = kubectl("exec", "-n", NAMESPACE, running(HEAD)[0], "-c", "ray-head", "--", *asked)
-        assert len(json.loads(told)["trials"]) == 2
+        reported = kubectl("exec", "-n", NAMESPACE, running(HEAD)[0], "-c", "ray-head", "--", *asked)
+        assert len(json.loads(reported)["trials"]) == 2
     finally:
         Following.end_all()
-        kubectl("delete", "raycluster", "tunepipe", "-n", NAMESPACE)
+        kubectl("delete", "-k", str(OVERLAY / "cluster"))
     until("the end of all pods", lambda: not objects("pods"))
 
 

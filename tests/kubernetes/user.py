@@ -55,21 +55,21 @@ class Following:
     _begun: ClassVar[list[subprocess.Popen[bytes]]] = []
 
     def __init__(self, where: Path, *words: str, kubeconfig: Path = SUBMITTER) -> None:
-        self._told = where / f"told-{time.monotonic_ns()}.txt"
+        self._reported = where / f"printed-{time.monotonic_ns()}.txt"
         command = [*_TUNEPIPE, "submit", *words, "--storage", "/studies"]
         if "--address" not in words:
             command += ["--kubernetes"]
             command += [] if "--overlay" in words else ["--overlay", str(OVERLAY)]
             command += [] if "--image" in words else ["--image", IMAGE]
         environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
-        with self._told.open("wb") as file:
+        with self._reported.open("wb") as file:
             self.process = subprocess.Popen(command, cwd=where, env=environment, stdout=file, stderr=subprocess.STDOUT)
         self._begun.append(self.process)
 
     @property
-    def told(self) -> str:
+    def reported(self) -> str:
         """What it has printed."""
-        return self._told.read_text()
+        return self._reported.read_text()
 
     def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Look until something holds; fail at once where the command has ended."""
@@ -81,14 +81,14 @@ class Following:
         try:
             until(what, holds, _LONGEST_SECONDS)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.told}") from None
+            raise AssertionError(f"{error}\n{self.reported}") from None
 
     def ended(self) -> int:
         """Its exit code, once it has ended."""
         try:
             return self.process.wait(_LONGEST_SECONDS)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"it never ended: {self.told}") from None
+            raise AssertionError(f"it never ended: {self.reported}") from None
 
     @classmethod
     def end_all(cls) -> None:
@@ -100,9 +100,9 @@ class Following:
 
 
 def submit(where: Path, *words: str, kubeconfig: Path = SUBMITTER) -> tuple[int, str]:
-    """Submit a study and follow it to its end; the exit code, and what was told."""
+    """Submit a study and follow it to its end; the exit code, and what was printed."""
     following = Following(where, *words, kubeconfig=kubeconfig)
-    return following.ended(), following.told
+    return following.ended(), following.reported
 
 
 def become_submitter() -> None:

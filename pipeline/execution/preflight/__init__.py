@@ -1,6 +1,6 @@
-"""`tunepipe check`: what would go wrong with a study after an hour, told before it starts.
+"""`tunepipe check`: problems of a study, found before it starts rather than after an hour.
 
-`check` goes through everything in order. What is quick is looked at here; the user's code, TensorFlow and Ray run in
-processes of their own (`process`), which tell facts (`finding`): `rehearsal` trains the first epochs, `cluster` asks
-the nodes. The other modules turn facts into findings.
+`check` makes every check in order. Quick checks run in this process; the user's code, TensorFlow and Ray run in their
+own processes (`process`), which publish facts (`finding`): `rehearsal` trains the first epochs, `cluster` asks the
+nodes. The other modules turn facts into findings.
 """

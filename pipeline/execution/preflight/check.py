@@ -1,33 +1,38 @@
-"""What would go wrong with a study after an hour, found out in a minute: every check in its order."""
+"""Every check of a study in order: finds within a minute what would fail after an hour."""
 
 import signal
-import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from pipeline.execution.on_ray import here
-from pipeline.execution.preflight import judging
+from pipeline.errors import StorageError, UserError
+from pipeline.execution.capacity import local_capacity
+from pipeline.execution.driver.learning import learned_from, learning_in_words
+from pipeline.execution.preflight import rules
 from pipeline.execution.preflight.classes import classes_finding
+from pipeline.execution.preflight.collector import Collector, asked_about
 from pipeline.execution.preflight.estimate import Estimate, estimated, time_finding
-from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, unlooked
-from pipeline.execution.preflight.hearing import Hearing, asked_about
-from pipeline.execution.preflight.means import memory_finding, resources_finding, this_machine, workers_of
-from pipeline.execution.preflight.place import (
+from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, not_checked
+from pipeline.execution.preflight.pairs import objectives_finding, pair_finding
+from pipeline.execution.preflight.process import facts
+from pipeline.execution.preflight.rehearsal import PACKED
+from pipeline.execution.preflight.resources import memory_finding, resources_finding, this_node, workers_of
+from pipeline.execution.preflight.storage import (
     free_bytes,
     probed,
     space_finding,
     storage_finding,
     study_finding,
 )
-from pipeline.execution.preflight.process import facts
-from pipeline.execution.preflight.rehearsal import PACKED
-from pipeline.execution.preflight.versions import asked, installed, nodes_finding, versions_finding
-from pipeline.execution.travel import pack
+from pipeline.execution.preflight.versions import nodes_finding, required, versions_finding
+from pipeline.execution.ray.job_transport import pack
+from pipeline.execution.versions import installed
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout, save_study
-from pipeline.study.code import module_of
+from pipeline.study.files import read_document, recorded_data
+from pipeline.study.sources import Sources, sources_of
 
 __all__ = ["Preflight"]
 
@@ -37,16 +42,16 @@ _NO_STORAGE = "the storage cannot be used"
 
 
 class Preflight:
-    """Checks a study before it starts. `estimate` is there once an epoch was trained.
+    """Checks a study before it starts. `estimate` is set once an epoch was trained.
 
     Args:
-        job: What is tuned.
-        storage: Where studies lie.
+        job: The study's job.
+        storage: The folder or URI of studies.
         resume: Whether the study is to be resumed.
-        accept_changes: Although its code, data or domains have changed.
-        address: Of a running Ray cluster; None for this machine.
+        accept_changes: Whether its code, data or domains may have changed.
+        address: Address of a running Ray cluster; None for this machine.
         seconds: How long loading the data and training the first epochs may take.
-        note: Is told that there is something to wait for.
+        note: Called with a sentence if there is something to wait for.
     """
 
     def __init__(
@@ -66,20 +71,28 @@ class Preflight:
         self._resume, self._accept_changes, self._note = resume, accept_changes, note
         self._address, self._seconds = address, seconds
         self._usable, self._unreached = True, ""
-        self._nodes: list[NodeFacts] = [this_machine()]
+        self._nodes: list[NodeFacts] = [this_node()]
 
     def findings(self) -> Generator[Finding, None, None]:
-        """Every finding as soon as it is known; closed, or interrupted, it leaves no process and no file."""
+        """Every finding as soon as it is known; a closed or interrupted generator leaves no process and no file."""
         with _sigterm_as_ctrl_c():
             with probed(self._storage) as probe:
                 yield from self._placed(probe)
-                yield versions_finding(asked(), installed(list(asked()) or ["ray", "tensorflow", "keras"]))
+                yield versions_finding(required(), installed(list(required()) or ["ray", "tensorflow", "keras"]))
                 if (classes := classes_finding(self.job)) is not None:
                     yield classes
+                if (recommendation := self.job.recommendation) is not None:
+                    yield Finding("search", "ok", recommendation)
+                if self.job.learn_from:
+                    yield self._learning()
+                if (pair := pair_finding(self.job)) is not None:
+                    yield pair
+                if (objectives := objectives_finding(self.job)) is not None:
+                    yield objectives
                 if self._address is not None:
                     yield self._cluster(probe)
             if self._unreached:
-                yield unlooked("resources", self._unreached)
+                yield not_checked("resources", self._unreached)
             else:
                 resources = resources_finding(self.job, self._nodes, joined=self._address is not None)
                 yield resources
@@ -95,56 +108,76 @@ class Preflight:
     @property
     def _without_gpus(self) -> bool:
         """Whether this machine lacks the GPUs that a trial asks for."""
-        return self.job.resources.gpus > here()[1]
+        return self.job.resources.gpus > local_capacity()[1]
 
     def _untrained(self, why: str) -> Iterator[Finding]:
         for name in (*asked_about(self.job), *_SIZES):
-            yield unlooked(name, why)
+            yield not_checked(name, why)
 
     def _placed(self, probe: Store) -> Iterator[Finding]:
         stored = storage_finding(probe, self._storage.uri)
         yield stored
         self._usable = stored.level == "ok"
         if not self._usable:
-            yield unlooked("study", _NO_STORAGE)
+            yield not_checked("study", _NO_STORAGE)
             return
         yield study_finding(
             self.job, self._storage, resume=self._resume, accept_changes=self._accept_changes, note=self._note
         )
 
+    def _learning(self) -> Finding:
+        """From how many trials of which studies the study learns."""
+        try:
+            earlier = learned_from(self.job, self._storage.uri, resume=self._resume)
+        except UserError as error:
+            return Finding("search", "fault", " ".join(str(error).split()), "Name another study with --learn-from.")
+        return Finding("search", "ok", learning_in_words(self.job, earlier))
+
     def _cluster(self, probe: Store) -> Finding:
         self._unreached = "the cluster was not asked"
         if not self._usable:
-            return unlooked("cluster", _NO_STORAGE)
+            return not_checked("cluster", _NO_STORAGE)
         probe.write("probe", b"here")
         arguments = {"address": self._address, "uri": probe.uri, "node_seconds": _CLUSTER_SECONDS / 2}
-        told = list(facts("pipeline.execution.preflight.cluster", arguments, seconds=_CLUSTER_SECONDS))
-        if told and isinstance(told[0], ClusterFacts):
-            self._unreached, self._nodes = "", list(told[0].nodes)
+        published = list(facts("pipeline.execution.preflight.cluster", arguments, seconds=_CLUSTER_SECONDS))
+        if published and isinstance(published[0], ClusterFacts):
+            self._unreached, self._nodes = "", list(published[0].nodes)
             return nodes_finding(self._nodes, installed())
-        failed = next((fact for fact in told if isinstance(fact, Failed)), Failed("It told nothing."))
+        failed = next((fact for fact in published if isinstance(fact, Failed)), Failed("It published nothing."))
         if failed.late:
             failed = Failed(f"No answer from {self._address} within {_CLUSTER_SECONDS:g} s.")
-        return judging.failed_finding("cluster", failed, {}, "Look at --address, and at `ray status` there.")
+        return rules.failed_finding("cluster", failed, {}, "Look at --address, and at `ray status` there.")
 
     def _rehearsed(self, store: Store) -> Iterator[Finding]:
         job = self.job
         if self._without_gpus:
-            # The nodes have them; here the epoch is trained without.
+            # The nodes have GPUs; here the epoch is trained without.
             job = job.replaced({"resources.gpus": 0, "resources.strategy": None})
-        arguments = {"folder": store.uri, "folders": _packed(job, store)}
-        training = Hearing(self.job, _sources(job, store))
-        with closing(facts("pipeline.execution.preflight.rehearsal", arguments, seconds=self._seconds)) as told:
-            for fact in told:
-                yield from training.hear(fact)
+        sources = sources_of(job)
+        arguments = {"folder": store.uri, "folders": _packed(job, store, sources), "data_before": self._data_before()}
+        training = Collector(self.job, _originals(sources, store), sources)
+        yield rules.source_finding(job, sources)
+        with closing(facts("pipeline.execution.preflight.rehearsal", arguments, seconds=self._seconds)) as published:
+            for fact in published:
+                yield from training.collect(fact)
         yield from training.rest()
         if why := self._unreached or ("" if training.usable else training.why):
             for name in _SIZES:
-                yield unlooked(name, why)
+                yield not_checked(name, why)
             return
         yield from self._sized(training)
 
-    def _sized(self, training: Hearing) -> Iterator[Finding]:
+    def _data_before(self) -> Mapping[str, Any] | None:
+        """The fingerprint of the data with which the study to resume began."""
+        if not self._resume or self._accept_changes or not self._usable:
+            return None
+        try:
+            return recorded_data(read_document(self._storage.folder(self.job.name)))
+        except (FileNotFoundError, StorageError):
+            # The check of the study reports what is wrong with it.
+            return None
+
+    def _sized(self, training: Collector) -> Iterator[Finding]:
         joined, trained = self._address is not None, training.trained[-1]
         workers = workers_of(self.job, self._nodes, joined=joined)
         self.estimate = estimated(self.job, trained, start=training.start, workers=workers)
@@ -153,33 +186,32 @@ class Preflight:
             free = free_bytes(self._storage)
             yield space_finding(self.estimate.bytes_kept, self.estimate.bytes_checkpoint, free)
         else:
-            yield unlooked("space", _NO_STORAGE)
+            yield not_checked("space", _NO_STORAGE)
         if self._without_gpus:
             self.estimate = None
-            yield unlooked("time", "this machine has no such GPUs, and the epoch was trained without")
+            yield not_checked("time", "this machine has no such GPUs, and the epoch was trained without")
         else:
             yield time_finding(self.job, self.estimate)
 
 
-def _packed(job: TuneJob, store: Store) -> list[str]:
-    """Put the job into a folder as a study's; returns where its files import from."""
+def _packed(job: TuneJob, store: Store, sources: Sources) -> list[str]:
+    """Save the job in a folder as that of a study; returns the folders from which its files import."""
     content, folders = pack(job)
-    save_study(store, job)
+    save_study(store, job, sources=sources)
     if content is not None:
         store.write(PACKED, content)
     return folders
 
 
-def _sources(job: TuneJob, store: Store) -> dict[str, str]:
-    """The copies of the job's sources, each with the file that it is a copy of."""
+def _originals(sources: Sources, store: Store) -> dict[str, str]:
+    """Copy → original file, for the job's sources."""
     assert store.local is not None
-    files = {module_of(function): sys.modules[function.__module__].__file__ for function in job.functions.values()}
-    return {str(store.local.resolve() / layout.source(module)): file for module, file in files.items() if file}
+    return {str(store.local.resolve() / layout.source(file.path)): str(file.file) for file in sources.files}
 
 
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends the check as Ctrl-C does: with its processes ended and its folders gone."""
+    """Let SIGTERM end the check as Ctrl-C does: its processes end, and its folders are deleted."""
     before = None
     with suppress(ValueError):  # not in the main thread
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)

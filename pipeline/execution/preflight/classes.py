@@ -1,16 +1,16 @@
-"""Whether classes of Ray Tune's that a job names can be used."""
+"""Whether the classes of Ray Tune that a job names can be used."""
 
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.preflight.finding import Finding
-from pipeline.execution.sources import draws_of, scheduler_of
-from pipeline.schedulers import Setting
+from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
+from pipeline.schedulers import SchedulerContext
 from pipeline.study import TuneJob
 
 __all__ = ["classes_finding"]
 
 
 def classes_finding(job: TuneJob) -> Finding | None:
-    """What comes of building them; None where the job names none.
+    """Build the classes of Ray Tune; None where the job names none.
 
     Args:
         job: The study's job.
@@ -18,14 +18,14 @@ def classes_finding(job: TuneJob) -> Finding | None:
     named = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
     if not named:
         return None
-    setting = Setting(job.space, job.objective.mode, job.budget.epochs, job.budget.trials, job.seed)
+    context = SchedulerContext(job.space, job.objective.mode, job.budget.epochs, job.budget.trials, job.seed)
     faults: list[Fault] = []
-    build = scheduler_of(job)
-    for attempt in (lambda: build and build(setting), lambda: draws_of(job)):
+    build = ray_scheduler(job)
+    for attempt in (lambda: build and build(context), lambda: ray_draw(job)):
         try:
             attempt()
         except InvalidJob as error:
             faults += error.faults
     if faults:
         return Finding("classes", "fault", "; ".join(map(str, faults)), "Take another one, or install what it needs.")
-    return Finding("classes", "ok", f"{' and '.join(named)} can be used; no reasons are told for what they decide")
+    return Finding("classes", "ok", f"{' and '.join(named)} can be used; they give no reasons for their decisions")

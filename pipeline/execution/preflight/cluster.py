@@ -1,4 +1,4 @@
-"""The nodes of a Ray cluster, asked from a process of its own: what they have, and whether they see the storage."""
+"""The nodes of a Ray cluster, in a separate process: their resources and versions, and whether they see the storage."""
 
 import logging
 import os
@@ -10,43 +10,43 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.errors import TunepipeError
 from pipeline.execution.preflight.finding import ClusterFacts, Failed, NodeFacts
-from pipeline.execution.preflight.process import Tell
-from pipeline.execution.preflight.versions import installed
+from pipeline.execution.preflight.process import Publish
+from pipeline.execution.versions import installed
 from pipeline.storage import Store
 
-__all__ = ["look", "main"]
+__all__ = ["main", "probe_node"]
 
 
-def main(tell: Tell, *, address: str, uri: str, node_seconds: float) -> None:
+def main(publish: Publish, *, address: str, uri: str, node_seconds: float) -> None:
     """Ask every node that is alive.
 
     Args:
-        tell: Told what the nodes answer.
-        address: Of the cluster.
-        uri: A folder of the storage with a file `probe`; each node leaves a file there that this machine must see.
-        node_seconds: How long a node may take to answer.
+        publish: Called with the facts about the nodes.
+        address: The cluster's address.
+        uri: A folder of the storage with a file `probe`; each node writes a file there that this machine must see.
+        node_seconds: How many seconds a node may take to answer.
     """
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
     except Exception as error:
-        tell(Failed(f"{type(error).__name__}: {error}"))
+        publish(Failed(f"{type(error).__name__}: {error}"))
         return
     alive = [node for node in ray.nodes() if node["Alive"]]
     asked = [
-        ray.remote(look)
+        ray.remote(probe_node)
         .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
         .remote(uri, node["NodeID"])
         for node in alive
     ]
-    tell(ClusterFacts([_answer(*pair, uri, node_seconds) for pair in zip(alive, asked, strict=True)]))
+    publish(ClusterFacts([_answer(*pair, uri, node_seconds) for pair in zip(alive, asked, strict=True)]))
 
 
-def look(uri: str, mark: str) -> dict[str, Any]:
-    """What a node says of itself; runs there.
+def probe_node(uri: str, mark: str) -> dict[str, Any]:
+    """The facts about a node; runs on it.
 
     Args:
         uri: As for `main`.
-        mark: The name of the file to leave.
+        mark: The end of the name of the file to write.
     """
     store, trouble = Store(uri), None
     try:
@@ -62,8 +62,8 @@ def look(uri: str, mark: str) -> dict[str, Any]:
 def _answer(node: dict[str, Any], asked: Any, uri: str, seconds: float) -> NodeFacts:
     name, versions, trouble = str(node["NodeManagerHostname"]), {}, None
     try:
-        told = ray.get(asked, timeout=seconds)
-        versions, trouble = told["versions"], told["trouble"]
+        answer = ray.get(asked, timeout=seconds)
+        versions, trouble = answer["versions"], answer["trouble"]
         if trouble is None and not Store(uri).exists(f"seen-{node['NodeID']}"):
             trouble = f"writes to a storage {uri} that is not the one here"
     except ray.exceptions.GetTimeoutError:

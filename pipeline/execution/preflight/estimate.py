@@ -1,19 +1,19 @@
-"""How long a study may take, and what its checkpoints may fill: from one epoch that was measured."""
+"""How long a study may take, and the size of its checkpoints, estimated from one measured epoch."""
 
 from dataclasses import dataclass
 
 from pipeline.execution.preflight.finding import Finding, Trained
-from pipeline.execution.preflight.judging import duration
-from pipeline.execution.preflight.place import kept_bytes
+from pipeline.execution.preflight.storage import kept_bytes
 from pipeline.study import TuneJob
-from pipeline.study.drawing import trials_in_all
+from pipeline.study.trial_configs import trials_in_all
+from pipeline.wording import rough_duration
 
 __all__ = ["Estimate", "estimated", "time_finding"]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a study may come to, if no trial is stopped early and each has its cores to itself.
+    """The size of a study, if no trial is stopped early and trials do not slow each other down.
 
     Args:
         trials: How many trials.
@@ -69,27 +69,32 @@ def estimated(job: TuneJob, trained: Trained, *, start: float, workers: int) -> 
 
 
 def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
-    """How long it takes, and whether the budget's seconds are enough."""
+    """How long a study takes, and whether the budget's seconds are enough.
+
+    Args:
+        job: The study's job.
+        estimate: Its size.
+    """
     budget = job.budget
     what = f"{estimate.trials} trials × {budget.epochs} epochs"
     if estimate.epochs < estimate.trials * budget.epochs:
         what = f"{estimate.epochs} epochs in all"
     workers = "one worker" if estimate.workers == 1 else f"{estimate.workers} workers that do not slow each other down"
-    found = f"about {duration(estimate.seconds)} for {what} on {workers}"
+    sentence = f"about {rough_duration(estimate.seconds)} for {what} on {workers}"
     if _stops_early(job):
-        found += f"; {job.scheduler.kind} usually takes a fraction of it"
+        sentence += f"; {job.scheduler.kind} usually takes a fraction of it"
     if budget.seconds is None or estimate.seconds <= budget.seconds:
-        return Finding("time", "ok", found)
-    limit = f"budget.seconds ends the study after {duration(budget.seconds)}"
+        return Finding("time", "ok", sentence)
+    limit = f"budget.seconds ends the study after {rough_duration(budget.seconds)}"
     if budget.seconds < estimate.seconds_start:
-        start = duration(estimate.seconds_start)
+        start = rough_duration(estimate.seconds_start)
         return Finding("time", "fault", f"{limit}, and its workers take {start} to start", "Give it more --seconds.")
     pace = estimate.seconds_epoch + estimate.seconds_build * estimate.trials / estimate.epochs
     enough = max(1, int((budget.seconds - estimate.seconds_start) * estimate.workers / pace))
-    advice = "Trials that are cut off keep their best epoch; a larger budget goes on with them."
-    return Finding("time", "warning", f"{found}. {limit}: enough for about {enough} epochs", advice)
+    advice = "Trials that are cut off keep their best epoch; a larger budget continues them."
+    return Finding("time", "warning", f"{sentence}. {limit}: enough for about {enough} epochs", advice)
 
 
 def _stops_early(job: TuneJob) -> bool:
-    """Whether the scheduler looks at trials before their end, and lets the poor ones go."""
+    """Whether the scheduler stops poor trials before their last epoch."""
     return job.scheduler.next_milestone(0, job.budget.epochs) < job.budget.epochs and not job.scheduler.exploits

@@ -1,10 +1,10 @@
-"""What a check before a study finds, and the facts that the processes it starts tell."""
+"""The findings of a check, and the facts that its processes publish."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from pipeline.execution.exchange import Misfit
+from pipeline.execution.worker.weight_compatibility import WeightMismatch
 from pipeline.space import Config
 
 __all__ = [
@@ -17,12 +17,12 @@ __all__ = [
     "Finding",
     "Level",
     "NodeFacts",
-    "Ready",
     "Trained",
     "Unbuilt",
+    "WorkerStarted",
     "as_event",
     "as_fact",
-    "unlooked",
+    "not_checked",
 ]
 
 Level: TypeAlias = Literal["ok", "warning", "fault"]
@@ -30,44 +30,54 @@ Level: TypeAlias = Literal["ok", "warning", "fault"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Args:
-        name: What was looked at, in a word.
-        level: `ok`; `warning`: the study runs, and a person may want to know; `fault`: it would not come to its end.
+        name: What was checked, in a word.
+        level: `ok`; `warning`: the study runs, and the user may want to know; `fault`: the study would fail.
         found: What was found, a sentence or two.
         advice: What to do; empty where there is nothing.
-        looked: Whether it could be looked at: not where an earlier check failed, which is a warning.
+        checked: Whether it could be checked; where an earlier check failed, it is a warning instead.
     """
 
     name: str
     level: Level
     found: str
     advice: str = ""
-    looked: bool = True
+    checked: bool = True
+
+    def as_object(self) -> dict[str, str | bool]:
+        """The finding in the JSON of `tunepipe check`, where `looked` says whether it could be checked."""
+        return {
+            "name": self.name,
+            "level": self.level,
+            "found": self.found,
+            "advice": self.advice,
+            "looked": self.checked,
+        }
 
 
-def unlooked(name: str, why: str) -> Finding:
+def not_checked(name: str, why: str) -> Finding:
     """A check that could not be made.
 
     Args:
-        name: What was to be looked at.
-        why: Which earlier one failed, as the end of a sentence.
+        name: What was to be checked.
+        why: Which earlier check failed, as the end of a sentence.
     """
-    return Finding(name, "warning", f"not looked at: {why}", looked=False)
+    return Finding(name, "warning", f"not checked: {why}", checked=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A process, or a part of its work, did not come to its end.
+    """A process, or a part of its work, failed.
 
     Args:
-        told: What happened, in a sentence.
+        message: What happened, in a sentence.
         trace: The traceback; empty for an error that tunepipe raises on purpose.
-        late: Whether it was ended because the time was up.
+        late: Whether it was ended because its time was up.
     """
 
-    told: str
+    message: str
     trace: str = ""
     late: bool = False
 
@@ -77,7 +87,7 @@ class DataFacts:
     """A data set as it was loaded.
 
     Args:
-        name: What it is called.
+        name: The data set's name.
         rows: Rows of each split.
         inputs: Shapes of one row's inputs.
         targets: Shapes of one row's targets.
@@ -85,6 +95,10 @@ class DataFacts:
         bytes: Size of all arrays.
         strange: Where numbers are not finite → how many.
         unseen: Columns of one-hot targets that validation has and training does not.
+        fingerprint: Shapes, dtypes and hashes of the arrays.
+        changed: How they differ from the data that the study to be resumed began with, in words.
+        pipelines: Splits that are pipelines, in words.
+        unsteady: How the data function's second call differs from its first, in words.
     """
 
     name: str
@@ -95,10 +109,14 @@ class DataFacts:
     bytes: int
     strange: Mapping[str, int] = field(default_factory=dict)
     unseen: Sequence[int] = ()
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    changed: Sequence[str] = ()
+    unsteady: Sequence[str] = ()
+    pipelines: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class WorkerStarted:
     """A worker is ready.
 
     Args:
@@ -120,11 +138,13 @@ class Trained:
         seconds_epoch: Of the last epoch, evaluation included.
         bytes_checkpoint: Size of a checkpoint.
         bytes_memory: What the process held then.
-        told: Why it cannot go on, in a sentence; None where it can.
+        message: Why it cannot continue, in a sentence; None where it can.
         trace: The traceback of that; empty for an error that tunepipe raises on purpose.
-        mismatch: What does not fit between targets and outputs; None where nothing is known to.
-        inexact: Why going on after a kill may differ; None where it does not.
-        notes: What else a person is told of the job's training.
+        mismatch: How targets and outputs do not fit; None where they do, as far as is known.
+        inexact: Why a resumed trial may differ; None where it does not.
+        replays: Whether a resumed trial is trained again from its first epoch: a function that has yielded no state.
+        notes: Other notes on the job's training.
+        without_validation: What the user should know of a job without a validation split; None if it has one.
     """
 
     trial_id: str
@@ -134,11 +154,13 @@ class Trained:
     seconds_epoch: float = 0.0
     bytes_checkpoint: int = 0
     bytes_memory: int = 0
-    told: str | None = None
+    message: str | None = None
     trace: str = ""
     mismatch: str | None = None
     inexact: str | None = None
+    replays: bool = False
     notes: Sequence[str] = ()
+    without_validation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +168,15 @@ class Unbuilt:
     """A config that gives no model.
 
     Args:
-        trial_id: The trial that the study would give it to.
+        trial_id: The trial that would have it.
         config: The config.
-        told: Why, in a sentence.
+        message: Why, in a sentence.
         trace: The traceback.
     """
 
     trial_id: str
     config: Config
-    told: str
+    message: str
     trace: str
 
 
@@ -176,10 +198,10 @@ class Exchanged:
     """Whether trials can take over each other's weights.
 
     Args:
-        misfits: The parameters that change a model's variables; none where they can.
+        mismatches: The parameters that change a model's variables; none where they can.
     """
 
-    misfits: Sequence[Misfit]
+    mismatches: Sequence[WeightMismatch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +214,7 @@ class NodeFacts:
         gpus: GPUs.
         memory: Bytes of memory that trials may fill.
         versions: Of Python and the packages that matter; empty for this machine itself.
-        trouble: Why it cannot take trials: tunepipe is missing, the storage is not seen; None where it can.
+        trouble: Why it cannot train trials: tunepipe is missing, or it does not see the storage; None where it can.
     """
 
     name: str
@@ -210,21 +232,29 @@ class ClusterFacts:
     nodes: Sequence[NodeFacts]
 
 
-Fact: TypeAlias = Failed | DataFacts | Ready | Trained | Built | Exchanged | ClusterFacts
+Fact: TypeAlias = Failed | DataFacts | WorkerStarted | Trained | Built | Exchanged | ClusterFacts
 
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Failed, DataFacts, Ready, Trained, Built, Exchanged, ClusterFacts)
+    kind.__name__: kind for kind in (Failed, DataFacts, WorkerStarted, Trained, Built, Exchanged, ClusterFacts)
 }
-_PARTS: dict[str, type[Any]] = {"failures": Unbuilt, "misfits": Misfit, "nodes": NodeFacts}
+_PARTS: dict[str, type[Any]] = {"failures": Unbuilt, "mismatches": WeightMismatch, "nodes": NodeFacts}
 
 
 def as_event(fact: Fact) -> dict[str, Any]:
-    """A fact as JSON values."""
+    """A fact as JSON values.
+
+    Args:
+        fact: The fact.
+    """
     return {"kind": type(fact).__name__, **asdict(fact)}
 
 
 def as_fact(event: Mapping[str, Any]) -> Fact:
-    """A fact from what `as_event` returned."""
+    """Read a fact from the result of `as_event`.
+
+    Args:
+        event: Its JSON values.
+    """
     fields = {
         name: [_PARTS[name](**part) for part in value] if name in _PARTS else value
         for name, value in event.items()

@@ -1,7 +1,7 @@
-"""A process of its own for what is heavy or may hang: it tells facts line by line, and is gone when it is not needed.
+"""A separate process for work that is heavy or may hang: it publishes facts line by line, and ends when not needed.
 
-TensorFlow, Ray and the user's code are let into it alone. It leads a process group, so that what the user's code starts
-goes with it; and it ends itself when the process that started it is gone, however that came about.
+TensorFlow, Ray and the user's code run only there. It leads a process group, so that processes of the user's code end
+with it; and it ends itself when the process that started it is gone.
 """
 
 import contextlib
@@ -19,13 +19,13 @@ from importlib import import_module
 from tempfile import TemporaryFile
 from typing import Any
 
-from pipeline.execution.on_ray import ENVIRONMENT
 from pipeline.execution.preflight.finding import Fact, Failed, as_event, as_fact
+from pipeline.execution.ray.environment import ENVIRONMENT
 
-__all__ = ["Tell", "facts", "serve"]
+__all__ = ["Publish", "facts", "serve"]
 
-Tell = Callable[[Fact], None]
-"""What the function `main` of a process is given to tell facts by."""
+Publish = Callable[[Fact], None]
+"""Publishes a fact; an argument of the function `main` of a process."""
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -36,21 +36,21 @@ _LAST_LINES = 4
 
 
 def facts(module: str, arguments: Mapping[str, Any], *, seconds: float) -> Generator[Fact, None, None]:
-    """Run `main(tell, **arguments)` of a module in a process of its own.
+    """Run `main(publish, **arguments)` of a module in its own process.
 
     Args:
         module: The module's name.
         arguments: JSON values.
-        seconds: When the process is ended, whatever it is doing.
+        seconds: After how many seconds the process is ended.
 
     Yields:
         Its facts as they come; the last one is `Failed` where the process was late or died. Closing the generator ends
         the process.
     """
     alive, ours = os.pipe()
-    told, theirs = os.pipe()
+    facts_pipe, theirs = os.pipe()
     with TemporaryFile() as printed, contextlib.ExitStack() as descriptors:
-        for descriptor in (ours, told):
+        for descriptor in (ours, facts_pipe):
             descriptors.callback(os.close, descriptor)
         given = [str(theirs), str(alive), json.dumps(arguments)]
         try:
@@ -67,7 +67,7 @@ def facts(module: str, arguments: Mapping[str, Any], *, seconds: float) -> Gener
             os.close(alive)
             os.close(theirs)
         try:
-            late = yield from _lines(process, told, time.monotonic() + seconds)
+            late = yield from _lines(process, facts_pipe, time.monotonic() + seconds)
             if late:
                 yield Failed(f"It had not ended after {seconds:g} s.", late=True)
             elif code := process.wait():
@@ -77,43 +77,47 @@ def facts(module: str, arguments: Mapping[str, Any], *, seconds: float) -> Gener
 
 
 def serve(arguments: list[str]) -> None:
-    """The other side of `facts`: what the process itself runs."""
-    module, told, alive, given = arguments[0], int(arguments[1]), int(arguments[2]), arguments[3]
-    for descriptor in (told, alive):
+    """The other side of `facts`, which runs in the process.
+
+    Args:
+        arguments: The module, two file descriptors, and the arguments as JSON.
+    """
+    module, facts_pipe, alive, given = arguments[0], int(arguments[1]), int(arguments[2]), arguments[3]
+    for descriptor in (facts_pipe, alive):
         os.set_inheritable(descriptor, False)
     threading.Thread(target=_follow, args=(alive,), daemon=True).start()
 
-    def tell(fact: Fact) -> None:
-        os.write(told, json.dumps(as_event(fact)).encode() + b"\n")
+    def publish(fact: Fact) -> None:
+        os.write(facts_pipe, json.dumps(as_event(fact)).encode() + b"\n")
 
     code = 1
     try:
-        import_module(module).main(tell, **json.loads(given))
+        import_module(module).main(publish, **json.loads(given))
         code = 0
     except BaseException:
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads that the user's code has left would keep the process.
+    # Threads of the user's code would keep the process alive.
     os._exit(code)
 
 
 def _follow(alive: int) -> None:
-    """Wait until nobody holds the other end any more: then all of the group is in vain."""
+    """Kill the group when the process that started it is gone, and with it the other end of the pipe."""
     os.read(alive, 1)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _lines(process: "subprocess.Popen[bytes]", told: int, until: float) -> Generator[Fact, None, bool]:
-    """The facts; returns whether the time was up before the process ended."""
+def _lines(process: "subprocess.Popen[bytes]", facts_pipe: int, until: float) -> Generator[Fact, None, bool]:
+    """The facts; returns whether the time was up before the process had ended."""
     rest = b""
     while (left := until - time.monotonic()) > 0:
-        if not select.select([told], [], [], min(left, _POLL_SECONDS))[0]:
-            # What the user's code has forked may hold the pipe open.
+        if not select.select([facts_pipe], [], [], min(left, _POLL_SECONDS))[0]:
+            # Processes that the user's code has forked may keep the pipe open.
             if process.poll() is not None:
                 return False
             continue
-        piece = os.read(told, 2**16)
+        piece = os.read(facts_pipe, 2**16)
         if not piece:
             return False
         *whole, rest = (rest + piece).split(b"\n")
@@ -133,7 +137,7 @@ def _death(code: int, printed: Any) -> str:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process and all of its group; nothing of it is worth waiting for."""
+    """Kill the process and its group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,72 +1,63 @@
-"""Whether Python and the packages are those that tunepipe asks for, here and on the nodes of a cluster."""
+"""Whether Python and the packages have the versions that tunepipe requires, here and on the nodes of a cluster."""
 
-import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from pipeline.execution.preflight.finding import Finding, NodeFacts
 
-__all__ = ["Asked", "asked", "installed", "nodes_finding", "versions_finding"]
+__all__ = ["Required", "nodes_finding", "required", "versions_finding"]
 
-_TOLD = ("python", "ray", "tensorflow", "keras")
-_WITHIN = ("tunepipe", "ray", "tensorflow", "keras", "numpy", "pyarrow")
+_SHOWN = ("python", "ray", "tensorflow", "keras")
 
-Asked = Mapping[str, SpecifierSet]
-"""Package → the versions that tunepipe takes; `python` is among them."""
+Required = Mapping[str, SpecifierSet]
+"""Package → the versions that tunepipe requires; with `python`."""
 
 
-def asked() -> Asked:
-    """What the installed tunepipe asks for; empty where it runs without being installed."""
+def required() -> Required:
+    """What the installed tunepipe requires; empty where it is not installed."""
     try:
-        found = [Requirement(line) for line in requires("tunepipe") or ()]
+        requirements = [Requirement(line) for line in requires("tunepipe") or ()]
         python = SpecifierSet(metadata("tunepipe")["Requires-Python"])
     except PackageNotFoundError:
         return {}
-    plain = {each.name: each.specifier for each in found if each.marker is None or each.marker.evaluate({"extra": ""})}
+    plain = {
+        each.name: each.specifier for each in requirements if each.marker is None or each.marker.evaluate({"extra": ""})
+    }
     return {"python": python, **plain}
 
 
-def installed(names: Sequence[str] = _WITHIN) -> dict[str, str]:
-    """Version of Python and of each package that is there."""
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def versions_finding(wanted: Asked, there: Mapping[str, str]) -> Finding:
-    """Whether what is there is what is asked for.
+def versions_finding(wanted: Required, present: Mapping[str, str]) -> Finding:
+    """Whether the installed versions are those that are required.
 
     Args:
-        wanted: What `asked` returned.
-        there: What `installed` returned for the same names.
+        wanted: What `required` returned.
+        present: What `installed` returned for the same names.
     """
-    told = ", ".join(f"{name} {there[name]}" for name in _TOLD if name in there)
+    shown = ", ".join(f"{name} {present[name]}" for name in _SHOWN if name in present)
     if not wanted:
-        return Finding("versions", "warning", f"{told}; tunepipe is not installed, so nothing says which it needs")
+        return Finding(
+            "versions", "warning", f"{shown}; tunepipe is not installed, so the versions that it requires are unknown"
+        )
     bad = [
-        f"{name} {there[name]} (must be {specifier})"
+        f"{name} {present[name]} (must be {specifier})"
         for name, specifier in wanted.items()
-        if name in there and not specifier.contains(there[name], prereleases=True)
+        if name in present and not specifier.contains(present[name], prereleases=True)
     ]
-    # A package may be there under another name: tensorflow-cpu, say. The epoch that is trained shows whether it is.
-    missing = [name for name in wanted if name not in there]
-    advice = "Install what pyproject.toml asks for: pip install tunepipe, or make run."
+    # A package may be installed under another name, such as tensorflow-cpu. The epoch that is trained shows it.
+    missing = [name for name in wanted if name not in present]
+    advice = "Install what pyproject.toml requires: pip install tunepipe, or make run."
     if bad:
-        return Finding("versions", "fault", f"{told}. Not supported: {', '.join(bad)}", advice)
+        return Finding("versions", "fault", f"{shown}. Not supported: {', '.join(bad)}", advice)
     if missing:
-        return Finding("versions", "warning", f"{told}. Not installed by that name: {', '.join(missing)}", advice)
-    return Finding("versions", "ok", told)
+        return Finding("versions", "warning", f"{shown}. Not installed under that name: {', '.join(missing)}", advice)
+    return Finding("versions", "ok", shown)
 
 
 def nodes_finding(nodes: Sequence[NodeFacts], here: Mapping[str, str]) -> Finding:
-    """Whether the nodes of a cluster can take trials: they have what this machine has, and see the storage.
+    """Whether the nodes of a cluster can train trials: they have the versions of this machine, and see the storage.
 
     Args:
         nodes: The nodes.

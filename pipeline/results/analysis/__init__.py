@@ -1,4 +1,4 @@
-"""Why a study went as it did: what mattered, what early values said, what stopping saved, where time went."""
+"""Why a study gave its results: importance, how early values predict final ones, savings of early stopping, time."""
 
 from pipeline.results.analysis.explanation import Explanation, explained
 

@@ -1,4 +1,4 @@
-"""What early values say of final ones, what early stopping saved, and whom it may have stopped wrongly."""
+"""How well early values predict final ones, what early stopping saved, and which stops may be wrong."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.results.load import Results
-from pipeline.results.plots.scheduling import rungs_of
-from pipeline.results.summary import saved_epochs, stopped_early
+from pipeline.results.analysis.pace import epoch_seconds
+from pipeline.results.analysis.rungs import rungs_of
+from pipeline.results.analysis.stopped import saved_epochs, stopped_early
+from pipeline.results.tables.load import Results
 from pipeline.storage.schema import metric_column
 
-__all__ = ["Agreement", "Doubt", "Stopping", "agreements", "stopping"]
+__all__ = ["Agreement", "PossiblyWrongStop", "Stopping", "agreements", "stopping"]
 
 _Reals = npt.NDArray[np.float64]
 
 _FEWEST = 5
-"""With fewer trials than these, a rank correlation says nothing."""
+"""The fewest trials for a meaningful rank correlation."""
 _AGAIN = 300
 _MOST_TRIALS = 2000
 _MOST_EPOCHS = 12
@@ -48,7 +49,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class PossiblyWrongStop:
     """A trial that was stopped and might have become the best.
 
     Args:
@@ -76,7 +77,8 @@ class Stopping:
         stopped: How many trials were stopped by comparison with others.
         saved_epochs: Epochs that were not trained.
         whole_epochs: Epochs that there would have been.
-        saved_seconds: The seconds those would have taken, by each trial's own mean epoch.
+        saved_seconds: The seconds those would have taken, by the median of each trial's steady epochs, or, for a trial
+            without any, of the other trials; NaN where no trial has one.
         trained: How many trials trained to their end and could be compared with.
         doubts: Trials that might have become the best, the likeliest first.
         bound: Upper end (95 %) of the chance that a trial gains as much as none of `trained` did.
@@ -88,7 +90,7 @@ class Stopping:
     whole_epochs: int
     saved_seconds: float
     trained: int
-    doubts: Sequence[Doubt]
+    doubts: Sequence[PossiblyWrongStop]
     bound: float
     note: str = ""
 
@@ -98,6 +100,9 @@ def agreements(results: Results) -> list[Agreement]:
 
     Only trials that trained to their end have a final value, and those are the ones that were good early on: among all
     trials the correlation would be higher.
+
+    Args:
+        results: A study's results.
     """
     reached = _curves(results)
     if reached is None or not len(reached):
@@ -135,23 +140,26 @@ def stopping(results: Results) -> Stopping:
     A stopped trial is compared with those that trained to their end: had it gained from its last epoch on as much as
     some of them did, would it have reached the study's best value? The gains are those of survivors, and a trial that
     was behind often has more to gain: where doubts are few, that is a lower bound.
+
+    Args:
+        results: A study's results.
     """
     saved, whole = saved_epochs(results)
     stopped = stopped_early(results)
     maximum = int(results.job["budget"]["epochs"])
-    pace = stopped["seconds"] / stopped["epochs"].clip(lower=1)
-    seconds = float(((maximum - stopped["epochs"]).clip(lower=0) * pace).sum())
+    pace = epoch_seconds(results.epochs, stopped["trial_id"])
+    seconds = float(((maximum - stopped["epochs"]).clip(lower=0) * pace).sum(skipna=False))
     reached = _curves(results)
     full = [] if reached is None else _full(results, reached)
 
-    def told(doubts: Sequence[Doubt], note: str = "") -> Stopping:
+    def outcome(doubts: Sequence[PossiblyWrongStop], note: str = "") -> Stopping:
         bound = 1 - 0.05 ** (1 / len(full)) if full else 1.0
         return Stopping(len(stopped), saved, whole, seconds, len(full), doubts, bound, note)
 
     if not len(stopped):
-        return told([], "no trial was stopped by comparison with others")
+        return outcome([], "no trial was stopped by comparison with others")
     if reached is None or results.best is None or len(full) < _FEWEST:
-        return told([], f"too few trials trained to their end to compare with: {len(full)}, not {_FEWEST}")
+        return outcome([], f"of the {_FEWEST} trials that a comparison needs, {len(full)} trained to their end")
     sign = 1.0 if results.objective.mode == "max" else -1.0
     curves = np.fmax.accumulate(sign * reached.loc[full].to_numpy(np.float64), axis=1)
     doubts = []
@@ -163,8 +171,8 @@ def stopping(results: Results) -> Stopping:
         missing = sign * (results.best.value - value)
         gained = int((gains >= missing).sum())
         if gained:
-            doubts.append(Doubt(trial, epoch, value, missing, gained, len(full)))
-    return told(sorted(doubts, key=lambda doubt: (-doubt.gained, doubt.missing)))
+            doubts.append(PossiblyWrongStop(trial, epoch, value, missing, gained, len(full)))
+    return outcome(sorted(doubts, key=lambda doubt: (-doubt.gained, doubt.missing)))
 
 
 def _curves(results: Results) -> pd.DataFrame | None:

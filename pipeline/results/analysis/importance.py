@@ -1,25 +1,34 @@
 """Which hyperparameters matter, alone and in pairs, and how the objective goes with each."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.parameters import is_listed, scored
 from pipeline.results.analysis.surface import Surface, fitted
-from pipeline.results.load import Results
-from pipeline.results.plots.space import scored
-from pipeline.results.plots.style import is_listed
-from pipeline.space import Place
+from pipeline.results.tables.load import Results
+from pipeline.space import ParameterPath
 from pipeline.space.walk import When
+from pipeline.wording import percent
 
-__all__ = ["Effect", "Importance", "Pair", "importances"]
+__all__ = ["Effect", "Importance", "Pair", "best_range", "importances", "r_squared"]
 
 _Reals = npt.NDArray[np.float64]
 
 _TREES, _AGAIN, _TREES_AGAIN = 100, 20, 20
+_RESAMPLES_OF_R_SQUARED = 200
+_LEAST_R_SQUARED = 0.1
+"""A forest that predicts less is not analysed, nor is one whose interval includes 0."""
+_LEAST = 0.005
+"""A smaller share is written as 0 %: it may be nothing."""
+_MOST_VALUES = 8
 _MOST_TRIALS = 600
 """More would take longer and say no more: the forest sees so many, evenly spread over the study."""
 _FEWEST_TRIALS = 12
@@ -34,19 +43,24 @@ class Effect:
 
     Args:
         place: The hyperparameter, where it stands in the space.
-        share: Its share of the forest's variance, from 0 to 1: what it does by itself, the others averaged out.
+        share: Its share of the objective's variance, from 0 to 1: what it does by itself, the others averaged out.
         low: Lower end of a 90 % interval of it.
         high: Upper end.
+        of_forest: Its share of the forest's variance.
+        best: Where the objective is best, in words: the value, or the span of the best quarter; None where the share
+            may be nothing, so that the best value is chance.
         units: Places from 0 to 1 at which `means` are: the middles of equal parts of its domain.
         means: The objective there, the others averaged out.
         means_low: Lower ends of 90 % intervals of them.
         means_high: Upper ends.
     """
 
-    place: Place
+    place: ParameterPath
     share: float
     low: float
     high: float
+    of_forest: float
+    best: str | None
     units: _Reals
     means: _Reals
     means_low: _Reals
@@ -59,15 +73,22 @@ class Pair:
 
     Args:
         names: Both.
-        share: Their share of the forest's variance.
+        share: Their share of the objective's variance.
         low: Lower end of a 90 % interval of it.
         high: Upper end.
+        of_forest: Their share of the forest's variance.
     """
 
     names: tuple[str, str]
     share: float
     low: float
     high: float
+    of_forest: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the share is more than nothing."""
+        return self.share >= _LEAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +99,11 @@ class Importance:
         when: On which branches of which switches they are; empty for all trials.
         trials: How many have a value.
         used: How many of them the forest has seen.
-        foretold: Share of the variance of trials it has not seen that the forest foretells; NaN without a forest.
-        clipped: How many very bad values were drawn in, so that they do not drown all others.
+        r_squared: R² out of bag: the share of the objective's variance that the forest predicts for trials that it has
+            not seen; below 0 if their mean is a better prediction, NaN without a forest.
+        r_squared_low: Lower end of its 90 % interval.
+        r_squared_high: Upper end.
+        clipped: How many extreme values were clipped, so that they do not hide all others.
         effects: By hyperparameter, the largest share first; empty where nothing can be said.
         pairs: By pair, the largest first.
         note: Why nothing can be said; empty where something can.
@@ -88,7 +112,9 @@ class Importance:
     when: When
     trials: int
     used: int
-    foretold: float
+    r_squared: float
+    r_squared_low: float
+    r_squared_high: float
     clipped: int
     effects: Sequence[Effect]
     pairs: Sequence[Pair]
@@ -96,10 +122,13 @@ class Importance:
 
 
 def importances(results: Results) -> list[Importance]:
-    """Shares of variance that hyperparameters and pairs of them account for in a random forest, and their curves.
+    """Shares of the objective's variance that hyperparameters and pairs of them account for, and their curves.
 
+    A share is that of the variance of a random forest, times the share of the objective's variance that the forest
+    predicts for trials it has not seen. If it predicts too little to exclude chance, there is no result.
     A trial counts with its best value, also where it was stopped early, and the config in force there. Hyperparameters
-    that only some trials have are looked at among those trials. Intervals come from forests of resampled trials.
+    that only some trials have are looked at among those trials. Intervals come from forests and predictions of
+    resampled trials.
 
     Args:
         results: A study's results.
@@ -108,19 +137,19 @@ def importances(results: Results) -> list[Importance]:
         All trials first, then those of each branch that has parameters of its own.
     """
     rows, places = scored(results), [place for place in results.places if place.drawn]
-    found = []
+    importances = []
     for when in dict.fromkeys([(), *(place.when for place in places)]):
         own = [place for place in places if place.when == when and _several(place)]
         if own:
-            found.append(_importance(results, rows, places, when))
-    return found
+            importances.append(_importance(results, rows, places, when))
+    return importances
 
 
-def _several(place: Place) -> bool:
+def _several(place: ParameterPath) -> bool:
     return not is_listed(place.domain) or len(place.domain.values) > 1
 
 
-def _importance(results: Results, rows: pd.DataFrame, places: Sequence[Place], when: When) -> Importance:
+def _importance(results: Results, rows: pd.DataFrame, places: Sequence[ParameterPath], when: When) -> Importance:
     fixed = dict(when)
     there = [all(row.get(switch) == branch for switch, branch in when) for row in rows.to_dict("records")]
     rows = rows[there] if len(rows) else rows
@@ -134,8 +163,8 @@ def _importance(results: Results, rows: pd.DataFrame, places: Sequence[Place], w
     needed = max(_FEWEST_TRIALS, 3 * len(axes))
     where = " there" if when else ""
 
-    def silent(note: str, foretold: float = float("nan")) -> Importance:
-        return Importance(when, count, 0, foretold, 0, (), (), note)
+    def silent(note: str, r_squared: tuple[float, float, float] = (math.nan, math.nan, math.nan)) -> Importance:
+        return Importance(when, count, 0, *r_squared, 0, (), (), note)
 
     if count < needed:
         return silent(f"too few trials{where} with a value: {count}; with {needed} something could be said")
@@ -146,23 +175,45 @@ def _importance(results: Results, rows: pd.DataFrame, places: Sequence[Place], w
         chosen = np.linspace(0, count - 1, _MOST_TRIALS).round().astype(int)
         units, values = units[chosen], values[chosen]
     surface = fitted(units, values, trees=_TREES, seed=_SEED)
-    if not surface.unseen > 0 or surface.variance == 0:
+    rng = np.random.default_rng(_SEED)
+    samples = rng.integers(0, len(values), (_RESAMPLES_OF_R_SQUARED, len(values)))
+    predicted = r_squared(values, surface.unseen)
+    drawn = np.array([r_squared(values[sample], surface.unseen[sample]) for sample in samples])
+    low, high = _interval(drawn, predicted)
+    if predicted < _LEAST_R_SQUARED or low <= 0 or surface.variance == 0:
+        share = percent(predicted) if predicted > 0 else "none"
         return silent(
-            f"a forest foretells none of the {count} trials{where} better than their mean does, so that no "
-            "hyperparameter stands out",
-            surface.unseen,
+            f"no conclusion is possible: of the differences between the {count} trials{where} a forest predicts "
+            f"{share}, for trials it has not seen (90% interval {percent(low)} to {percent(high)}), which may be "
+            "chance",
+            (predicted, low, high),
         )
-    again, rng = [], np.random.default_rng(_SEED)
-    for turn in range(_AGAIN):
-        sample = rng.integers(0, len(values), len(values))
-        again.append(fitted(units[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False))
-    effects, pairs = _effects(surface, again, axes, when), _pairs(surface, again, axes, when)
-    return Importance(when, count, len(values), surface.unseen, clipped, effects, pairs)
+    again = [
+        fitted(units[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False)
+        for turn, sample in enumerate(samples[:_AGAIN])
+    ]
+    scales = [predicted, *np.clip(drawn[:_AGAIN], 0, 1)]
+    effects = _effects(surface, again, scales, axes, when, results.objective.mode)
+    pairs = _pairs(surface, again, scales, axes, when)
+    return Importance(when, count, len(values), predicted, low, high, clipped, effects, pairs)
 
 
-def _unit(axis: Place, value: object) -> float:
+def r_squared(values: _Reals, unseen: _Reals) -> float:
+    """Share of the variance of values that predictions of them account for (R²); 0 where all values are the same.
+
+    Args:
+        values: The values.
+        unseen: Predictions of them by trees that were not trained on them.
+    """
+    # Scaled, so that squares of large losses stay finite.
+    scale = float(np.abs(values).max()) or 1.0
+    whole = float(((values / scale - (values / scale).mean()) ** 2).sum())
+    return 1 - float(((values / scale - unseen / scale) ** 2).sum()) / whole if whole > 0 else 0.0
+
+
+def _unit(axis: ParameterPath, value: object) -> float:
     try:
-        return float(np.clip(axis.domain.unit(value), 0.0, 1.0))
+        return float(np.clip(axis.domain.to_unit(value), 0.0, 1.0))
     except (TypeError, ValueError):
         return float("nan")  # the domain was another one when the trial was drawn
 
@@ -176,15 +227,22 @@ def _drawn_in(values: _Reals, mode: str) -> tuple[_Reals, int]:
     return np.where(far, sign * edge, values), int(far.sum())
 
 
-def _cells(axis: Place) -> int:
+def _cells(axis: ParameterPath) -> int:
     return len(axis.domain.values) if is_listed(axis.domain) else _CELLS
 
 
-def _pair_cells(axis: Place) -> int:
+def _pair_cells(axis: ParameterPath) -> int:
     return len(axis.domain.values) if is_listed(axis.domain) else _PAIR_CELLS
 
 
-def _effects(surface: Surface, again: Sequence[Surface], axes: Sequence[Place], when: When) -> list[Effect]:
+def _effects(
+    surface: Surface,
+    again: Sequence[Surface],
+    scales: Sequence[float],
+    axes: Sequence[ParameterPath],
+    when: When,
+    mode: str,
+) -> list[Effect]:
     effects = []
     for number, axis in enumerate(axes):
         if axis.when != when:
@@ -192,28 +250,52 @@ def _effects(surface: Surface, again: Sequence[Surface], axes: Sequence[Place], 
         cells = _cells(axis)
         means = surface.along(number, cells)
         others = np.array([one.along(number, cells) for one in again])
-        shares = [_share(other.var(), one) for other, one in zip(others, again, strict=True)]
-        share = _share(means.var(), surface)
-        low, high = _interval(np.array(shares), share)
+        shares = np.array([_share(other.var(), one) for other, one in zip(others, again, strict=True)])
+        of_forest = _share(means.var(), surface)
+        share = of_forest * scales[0]
+        low, high = _interval(shares * scales[1:], share)
         lows, highs = np.quantile(others, [0.05, 0.95], axis=0)
         units = (np.arange(cells) + 0.5) / cells
+        best = best_range(axis.domain, units, means, mode) if low >= _LEAST else None
         effects.append(
             Effect(
-                axis, share, low, high, units, means, np.minimum(lows, means), np.maximum(highs, means)
+                axis, share, low, high, of_forest, best, units, means,
+                np.minimum(lows, means), np.maximum(highs, means),
             )
         )  # fmt: skip
     return sorted(effects, key=lambda effect: -effect.share)
 
 
-def _pairs(surface: Surface, again: Sequence[Surface], axes: Sequence[Place], when: When) -> list[Pair]:
+def best_range(domain: Any, units: _Reals, means: _Reals, mode: str) -> str:
+    """Where means along a domain are best, in words: the value, or the span of the best quarter.
+
+    Args:
+        domain: The hyperparameter's domain.
+        units: Places from 0 to 1.
+        means: The objective there.
+        mode: `max` or `min`.
+    """
+    order = means if mode == "max" else -means
+    values = [domain.from_unit(float(unit)) for unit in units]
+    if len(values) <= _MOST_VALUES and not hasattr(domain, "low"):
+        return format_value(values[int(order.argmax())])
+    edge = order.min() + 0.75 * (order.max() - order.min())
+    good = [value for value, height in zip(values, order, strict=True) if height >= edge]
+    return " to ".join(dict.fromkeys((format_value(good[0]), format_value(good[-1]))))
+
+
+def _pairs(
+    surface: Surface, again: Sequence[Surface], scales: Sequence[float], axes: Sequence[ParameterPath], when: When
+) -> list[Pair]:
     pairs = []
     for one, other in combinations(range(len(axes)), 2):
         if when not in (axes[one].when, axes[other].when):
             continue
         cells = _pair_cells(axes[one]), _pair_cells(axes[other])
-        shares = [_together(each, (one, other), cells) for each in (surface, *again)]
-        low, high = _interval(np.array(shares[1:]), shares[0])
-        pairs.append(Pair((axes[one].name, axes[other].name), shares[0], low, high))
+        of_forest = np.array([_together(each, (one, other), cells) for each in (surface, *again)])
+        shares = of_forest * scales
+        low, high = _interval(shares[1:], float(shares[0]))
+        pairs.append(Pair((axes[one].name, axes[other].name), float(shares[0]), low, high, float(of_forest[0])))
     return sorted(pairs, key=lambda pair: -pair.share)
 
 

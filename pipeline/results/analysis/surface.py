@@ -27,24 +27,33 @@ class Surface:
         high: Their upper ends.
         value: What the forest says within each, divided by the number of its trees.
         variance: Of what the forest says, over the cube.
-        unseen: Share of the variance of trials a tree has not seen that the others foretell (R² out of bag); below 0
-            where their mean is nearer. NaN where that was not asked.
+        unseen: What the trees that have not seen a trial say of it, by trial; empty where that was not asked.
     """
 
     low: _Reals
     high: _Reals
     value: _Reals
     variance: float
-    unseen: float
+    unseen: _Reals
 
     def along(self, axis: int, cells: int) -> _Reals:
-        """The mean within each of equal parts of an axis, over all other axes."""
+        """The mean within each of equal parts of an axis, over all other axes.
+
+        Args:
+            axis: The axis, from 0.
+            cells: Number of equal parts.
+        """
         whole = self.value * np.prod(self.high - self.low, axis=1) / (self.high - self.low)[:, axis]
         means: _Reals = whole @ self._covered(axis, cells)
         return means
 
     def across(self, axes: tuple[int, int], cells: tuple[int, int]) -> _Reals:
-        """The mean within each cell of two axes, over all other axes."""
+        """The mean within each cell of two axes, over all other axes.
+
+        Args:
+            axes: Two axes, each from 0.
+            cells: Number of equal parts of each.
+        """
         widths = self.high - self.low
         whole = self.value * np.prod(widths, axis=1) / (widths[:, axes[0]] * widths[:, axes[1]])
         first, second = (self._covered(axis, count) for axis, count in zip(axes, cells, strict=True))
@@ -67,7 +76,7 @@ def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool
         values: The objective of each trial.
         trees: How many trees.
         seed: Where the forest's draws come from.
-        whole: Whether the share that is foretold out of bag is wanted.
+        whole: Whether predictions out of bag are wanted.
     """
     from sklearn.ensemble import RandomForestRegressor
 
@@ -81,7 +90,8 @@ def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool
     low, high, value = (np.concatenate(parts) for parts in zip(*boxes, strict=True))
     points = np.random.default_rng(seed).random((_POINTS, places.shape[1]))
     variance = float(forest.predict(points).var()) * scale**2
-    return Surface(low, high, value * scale / trees, variance, float(forest.oob_score_) if whole else float("nan"))
+    unseen = forest.oob_prediction_ * scale if whole else np.empty(0)
+    return Surface(low, high, value * scale / trees, variance, unseen)
 
 
 def _boxes(tree: Any, axes: int) -> tuple[_Reals, _Reals, _Reals]:

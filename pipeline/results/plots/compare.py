@@ -1,19 +1,28 @@
 """The best value of several studies against time, trials and epochs."""
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.load import Results
-from pipeline.results.plots.curves import progress
-from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, plainly, window
+from pipeline.results.analysis.progress import progress
+from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, plainly, style, window
+from pipeline.results.tables.load import Results
 
-__all__ = ["best_against", "look_of"]
+__all__ = ["MEASURES", "Measure", "best_against", "comparison_picture", "look_of"]
 
 _COLOURS = (ACCENT, SECOND, THIRD, BAD, INK, MUTED)
 _DASHES: Sequence[object] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+Measure = Literal["seconds", "trials", "epochs"]
+
+MEASURES: Sequence[Measure] = ("seconds", "trials", "epochs")
+"""What the best value so far is drawn against."""
+
 _LABELS = {"seconds": "seconds since the start", "trials": "trials begun", "epochs": "epochs of all trials"}
 
 
@@ -26,7 +35,7 @@ def look_of(place: int) -> dict[str, Any]:
     return {"color": _COLOURS[place % len(_COLOURS)], "ls": _DASHES[place // len(_COLOURS) % len(_DASHES)]}
 
 
-def best_against(studies: Mapping[str, Results], ax: Axes, by: Literal["seconds", "trials", "epochs"]) -> Axes:
+def best_against(studies: Mapping[str, Results], ax: Axes, by: Measure) -> Axes:
     """Draw the best value so far of several studies of one objective.
 
     Args:
@@ -35,7 +44,7 @@ def best_against(studies: Mapping[str, Results], ax: Axes, by: Literal["seconds"
         by: What they are set against.
 
     Returns:
-        The axes: a line for each study, told apart by colour and, beyond six, by dashes.
+        The axes: a line for each study, distinguished by colour and, beyond six, by dashes.
     """
     objective = next(iter(studies.values())).objective
     shown: list[float] = []
@@ -54,6 +63,28 @@ def best_against(studies: Mapping[str, Results], ax: Axes, by: Literal["seconds"
     ax.set_xlabel(_LABELS[by])
     ax.set_ylabel(f"best {objective.metric} so far")
     plainly(ax.yaxis)
+    if by != "seconds":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if shown:
         ax.legend(frameon=False, loc="lower right" if objective.mode == "max" else "upper right")
     return ax
+
+
+def comparison_picture(studies: Mapping[str, Results], form: Literal["png", "svg", "pdf"]) -> bytes:
+    """Draw the best value so far against seconds, trials and epochs, side by side, as one file.
+
+    Args:
+        studies: Results by what tells them apart; at least one.
+        form: The format of the file.
+
+    Returns:
+        The content of the file.
+    """
+    with style():
+        figure = Figure(figsize=(15, 4.2), dpi=120)
+        FigureCanvasAgg(figure)
+        for by, ax in zip(MEASURES, figure.subplots(1, 3), strict=True):
+            best_against(studies, ax, by)
+        file = io.BytesIO()
+        figure.savefig(file, format=form)
+    return file.getvalue()

@@ -2,46 +2,15 @@
 
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 
-from pipeline.results.load import Results, config_of
-from pipeline.results.numbers import format_value
+from pipeline.results.analysis.cost import COSTS, costs, names_batches
+from pipeline.results.analysis.domains import format_value
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, by_decade, plainly, window
-from pipeline.storage.schema import metric_column
+from pipeline.results.tables.configs import config_of
+from pipeline.results.tables.load import Results
 
-__all__ = ["COSTS", "against_cost", "costs", "has_costs"]
-
-COSTS = {"updates": "updates of the weights", "seconds": "seconds of training"}
-"""What an epoch may be measured by."""
-
-_NAMED = 12
-
-
-def has_costs(results: Results) -> bool:
-    """Whether batch sizes differ, so that epochs of different trials are not alike, and updates were counted."""
-    counted = "updates" in results.epochs and results.epochs["updates"].notna().any()
-    return bool(counted) and "batch_size" in results.space and hasattr(results.space["batch_size"], "draw")
-
-
-def costs(results: Results) -> pd.DataFrame:
-    """The objective of every epoch with what it had cost until then.
-
-    Returns:
-        Columns trial_id, value, updates and seconds, in the order of the epochs.
-    """
-    rows = results.epochs[["trial_id", "updates", "seconds_train"]].copy()
-    rows["value"] = results.epochs[metric_column(results.objective.metric)]
-    rows["seconds"] = rows["seconds_train"].groupby(rows["trial_id"]).cumsum()
-    known = rows[np.isfinite(rows["value"].to_numpy(np.float64)) & rows["updates"].notna()]
-    found: pd.DataFrame = known[["trial_id", "value", "updates", "seconds"]].astype({"updates": "float64"})
-    return found
-
-
-def names_batches(results: Results) -> bool:
-    """Whether lines are few enough to be named."""
-    return int(costs(results)["trial_id"].nunique()) <= _NAMED
+__all__ = ["against_cost"]
 
 
 def against_cost(results: Results, ax: Axes, cost: str) -> Axes:

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.load import Results
-from pipeline.results.numbers import format_number
+from pipeline.results.analysis.progress import alive_seconds, tracks, train_column
 from pipeline.results.plots.style import (
     ACCENT,
     BAD,
@@ -24,20 +22,15 @@ from pipeline.results.plots.style import (
     some_lines,
     window,
 )
+from pipeline.results.tables.front import epoch_violations
+from pipeline.results.tables.load import Results
 from pipeline.storage.schema import metric_column
+from pipeline.wording import format_number
 
-__all__ = [
-    "alive_seconds",
-    "best_so_far",
-    "learning_curves",
-    "learning_rates",
-    "progress",
-    "tracks",
-    "train_column",
-]
+__all__ = ["best_so_far", "learning_curves", "learning_rates"]
 
 _MANY_POINTS = 20_000
-"""With more than these, lines become a bitmap within the picture."""
+"""The most lines that are drawn as vectors; more become a bitmap within the picture."""
 
 
 def learning_curves(results: Results, ax: Axes) -> Axes:
@@ -129,7 +122,9 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     column, mode = metric_column(results.objective.metric), results.objective.mode
     failed = set(results.trials.loc[results.trials["state"] == "failed", "trial_id"])
     values = _values(results, column)
-    usable = np.isfinite(values) & ~results.epochs["trial_id"].isin(failed).to_numpy()
+    usable = (
+        np.isfinite(values) & ~results.epochs["trial_id"].isin(failed).to_numpy() & (epoch_violations(results) == 0)
+    )
     seconds, values = alive_seconds(results, results.epochs[usable]), values[usable]
     order = np.argsort(seconds, kind="stable")
     seconds, values = seconds[order], values[order]
@@ -137,6 +132,7 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
         seconds, values, "o", color=MUTED, ms=3.5, alpha=0.55, mew=0, rasterized=len(values) > _MANY_POINTS
     )  # fmt: skip
     ax.set_xlabel("seconds since the study's start")
+    plainly(ax.xaxis)
     ax.set_ylabel(f"best {results.objective.metric} so far")
     plainly(ax.yaxis)
     if not len(values):
@@ -155,73 +151,6 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
         ha="right", va="bottom" if mode == "max" else "top", color=ACCENT, weight="bold",
     )  # fmt: skip
     return ax
-
-
-def progress(results: Results) -> pd.DataFrame:
-    """How a study's best value grew.
-
-    Returns:
-        One row for each epoch in order of time: its trial, seconds a driver had been alive, epochs and trials so far,
-        and the best value so far; failed trials' values are left out of it, their epochs are not.
-    """
-    epochs = results.epochs
-    column, mode = metric_column(results.objective.metric), results.objective.mode
-    values = epochs[column].to_numpy(np.float64) if column in epochs else np.full(len(epochs), np.nan)
-    failed = results.trials.loc[results.trials["state"].eq("failed"), "trial_id"]
-    values = np.where(np.isfinite(values) & ~epochs["trial_id"].isin(failed).to_numpy(), values, np.nan)
-    seconds = alive_seconds(results, epochs)
-    order = np.argsort(seconds, kind="stable")
-    first = ~epochs["trial_id"].iloc[order].duplicated().to_numpy()
-    best = (np.fmax if mode == "max" else np.fmin).accumulate(values[order]) if len(order) else values
-    return pd.DataFrame(
-        {
-            "trial_id": epochs["trial_id"].to_numpy()[order],
-            "seconds": seconds[order],
-            "epochs": np.arange(1, len(order) + 1),
-            "trials": np.cumsum(first),
-            "best": best,
-        }
-    )
-
-
-def train_column(results: Results) -> str | None:
-    """The column with the objective's counterpart on the training split; None where there is none."""
-    column = metric_column(results.objective.metric)
-    other = column.removeprefix("val_")
-    return other if other != column and other in results.epochs and results.epochs[other].notna().any() else None
-
-
-def tracks(rows: pd.DataFrame, columns: Sequence[str], *, by: Sequence[str]) -> list[npt.NDArray[np.float64]]:
-    """Columns of rows as one array for each trial, or for each segment of one.
-
-    Args:
-        rows: Rows of `epochs`, in order of trial and epoch as results have them.
-        columns: Which columns.
-        by: What makes a track.
-    """
-    if not len(rows):
-        return []
-    # Pandas' groupby makes a frame of each: a hundred times as long.
-    changes = [np.flatnonzero(rows[name].to_numpy()[1:] != rows[name].to_numpy()[:-1]) + 1 for name in by]
-    return np.split(rows[list(columns)].to_numpy(np.float64), np.unique(np.concatenate(changes)))
-
-
-def alive_seconds(results: Results, rows: pd.DataFrame) -> np.ndarray:
-    """Seconds a driver had been alive when each row was recorded: time between sessions does not count.
-
-    Args:
-        results: A study's results.
-        rows: Rows of its epochs or decisions.
-    """
-    times, numbers = rows["time"], rows["session"].to_numpy()
-    seconds = np.zeros(len(rows))
-    before = 0.0
-    for session in results.sessions:
-        mine = numbers == session["number"]
-        since = (times[mine] - pd.Timestamp(session["started"])).dt.total_seconds()
-        seconds[mine] = before + np.maximum(since.to_numpy(), 0.0)
-        before += float(session.get("seconds") or 0)
-    return seconds
 
 
 def _values(results: Results, column: str) -> np.ndarray:

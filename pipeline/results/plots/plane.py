@@ -9,27 +9,14 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.tri import Triangulation
 
-from pipeline.results.load import Results
-from pipeline.results.plots.space import parameter_axis, scored, tuned
-from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, is_listed, is_log
+from pipeline.results.analysis.parameters import is_log, scored, tuned
+from pipeline.results.plots.axes import parameter_axis
+from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER
+from pipeline.results.tables.load import Results
 
-__all__ = ["has_paths", "has_plane", "landscape", "paths"]
+__all__ = ["landscape", "trajectories"]
 
-_LEAST_TRIALS = 12
 _BANDS = 10
-
-
-def has_plane(results: Results) -> bool:
-    """Whether two numbers are all that a study draws, and enough trials have a value."""
-    names = tuned(results)
-    domains = [results.space[name] for name in names]
-    return len(names) == 2 and not any(map(is_listed, domains)) and len(scored(results)) >= _LEAST_TRIALS
-
-
-def has_paths(results: Results) -> bool:
-    """Whether epochs tell of a place, by metrics called x and y, and some trial has moved."""
-    epochs = results.epochs
-    return {"x", "y"} <= set(epochs.columns) and bool((epochs.groupby("trial_id")["x"].nunique() > 1).any())
 
 
 def landscape(results: Results, ax: Axes) -> Axes:
@@ -60,7 +47,7 @@ def landscape(results: Results, ax: Axes) -> Axes:
     return ax
 
 
-def paths(results: Results, ax: Axes) -> Axes:
+def trajectories(results: Results, ax: Axes) -> Axes:
     """Draw where each trial went, epoch by epoch; the best one's way is thick, with a ring where it ends.
 
     Args:

@@ -1,8 +1,8 @@
-"""One quiet look for every picture: few colours, each with one meaning, told apart by the colour-blind too."""
+"""The style of all pictures: few colours, each with one meaning, that colour-blind readers can distinguish."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Switch
+from pipeline.results.palette import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, THIRD
 
 __all__ = [
     "ACCENT",
@@ -26,8 +26,6 @@ __all__ = [
     "bare",
     "by_decade",
     "by_magnitude",
-    "is_listed",
-    "is_log",
     "plainly",
     "some_lines",
     "style",
@@ -35,25 +33,7 @@ __all__ = [
 ]
 
 MOST_LINES = 2000
-"""Of more lines than these some stand for all: thousands more make the same grey, and seconds of work."""
-
-# Okabe and Ito's palette (2008), darkened where text is set in it. The report replaces each by a variable of its page.
-INK = "#1d2730"
-"""Text and what carries it."""
-MUTED = "#8d99a6"
-"""What lies behind: the other trials."""
-GRID = "#dfe4ea"
-"""Lines that only guide the eye."""
-PAPER = "#fdfdfe"
-"""The ground."""
-ACCENT = "#0067a8"
-"""The best trial and what belongs to it."""
-SECOND = "#c95a00"
-"""What is set against it: the training metric, exploits, evaluation."""
-THIRD = "#00825f"
-"""A third kind."""
-BAD = "#a8316f"
-"""Failures."""
+"""The most lines in a plot: more lines look the same and take seconds to draw."""
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -98,18 +78,13 @@ def style() -> Iterator[None]:
         yield
 
 
-def is_log(domain: object) -> bool:
-    """Whether a domain is drawn by its logarithm."""
-    return isinstance(domain, LogUniform) or (isinstance(domain, IntUniform) and domain.log)
-
-
-def is_listed(domain: object) -> TypeGuard[Choice | Grid | Switch]:
-    """Whether a domain lists its values."""
-    return isinstance(domain, Choice | Grid | Switch)
-
-
 def bare(ax: Axes, *, keep: Sequence[str] = ()) -> None:
-    """Take away frame and grid, but for the spines to keep."""
+    """Take away frame and grid, but for the spines to keep.
+
+    Args:
+        ax: The axes.
+        keep: Names of the spines to keep: `left`, `bottom`, ….
+    """
     ax.grid(False)
     for side, spine in ax.spines.items():
         spine.set_visible(side in keep)
@@ -131,7 +106,11 @@ def by_decade(axis: Axis, low: float, high: float) -> None:
 
 
 def plainly(axis: Axis) -> None:
-    """Write an axis's numbers out, without a common factor beside it."""
+    """Write an axis's numbers out, without a common factor beside it.
+
+    Args:
+        axis: The axis.
+    """
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}".replace("-", "−")))
 
 
@@ -163,7 +142,7 @@ def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
 
 
 def some_lines(count: int) -> npt.NDArray[np.int64]:
-    """Places of the lines to be drawn among so many: all, or as many as can be told apart, evenly spread.
+    """Places of the lines to be drawn among so many: all, or as many as can be distinguished, evenly spread.
 
     Args:
         count: How many lines there are.

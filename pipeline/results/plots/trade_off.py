@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from pipeline.results.front import objective_values, on_front, pareto_front
-from pipeline.results.load import Results
 from pipeline.results.plots.style import ACCENT, BAD, MUTED, PAPER, by_decade, plainly
+from pipeline.results.tables.front import objective_values, on_front, pareto_front
+from pipeline.results.tables.load import Results
 
 __all__ = ["trade_off"]
 

@@ -1,4 +1,4 @@
-"""Why it went so: what mattered, how the objective goes with a hyperparameter, what early values said of final ones."""
+"""Pictures of an explanation: importances, the objective along a hyperparameter, early against final values."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from pipeline.results.load import Results
-from pipeline.results.plots.space import domain_places, parameter_axis
-from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, is_listed, plainly
+from pipeline.results.analysis.parameters import domain_places, is_listed
+from pipeline.results.plots.axes import parameter_axis
+from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, plainly
+from pipeline.results.tables.load import Results
 
 if TYPE_CHECKING:
     from pipeline.results.analysis.early import Agreement
@@ -48,7 +49,7 @@ def importance_bars(importance: "Importance", ax: Axes) -> Axes:
     ax.set_xlim(0, 1)
     ax.set_ylim(0.4, len(bars) + 0.6)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_xlabel("share of the forest's variance")
+    ax.set_xlabel("share of the objective's variance")
     return ax
 
 
@@ -61,7 +62,7 @@ def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
         ax: Where to draw.
     """
     domain = effect.place.domain
-    values = [domain.at(float(unit)) for unit in effect.units]
+    values = [domain.from_unit(float(unit)) for unit in effect.units]
     places = domain_places(domain, pd.Series(values, dtype=object))
     parameter_axis(ax, domain, places)
     if is_listed(domain):

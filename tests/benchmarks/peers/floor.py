@@ -5,7 +5,7 @@ import time
 from statistics import median
 
 from pipeline.datasets import load
-from pipeline.training.workplace import Workplace
+from pipeline.training.trainer_factory import TrainerFactory
 from tests.benchmarks.jobs.bench_search import JOB
 from tests.benchmarks.peers import problem
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     epochs = parser.parse_args().epochs
     data = load("mnist")
-    learner = Workplace(JOB, data).learner({"lr": 0.1, "momentum": 0.8, "width": _WIDTH}, seed=0)
+    learner = TrainerFactory(JOB, data).learner({"lr": 0.1, "momentum": 0.8, "width": _WIDTH}, seed=0)
     floor = products(data.train.x, problem.BATCH)
     samples = {"ours": [], "floor": []}
     for _ in range(epochs + _STEADY):

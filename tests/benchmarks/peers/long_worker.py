@@ -4,12 +4,12 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from pipeline.course.messages import Assignment
 from pipeline.datasets import load
-from pipeline.execution.worker import Worker
+from pipeline.execution.worker.worker import Worker
+from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
-from pipeline.study.drawing import config_of_trial
 from pipeline.study.layout import trial_id
+from pipeline.study.trial_configs import config_of_trial
 from tests.benchmarks.jobs.bench_search import JOB
 from tests.benchmarks.peers import problem
 

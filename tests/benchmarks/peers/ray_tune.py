@@ -15,12 +15,12 @@ from tests.benchmarks.peers import problem
 def train(config, data):
     import keras
 
-    class Report(keras.callbacks.Callback):
+    class ProgressReport(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             tune.report({"val_accuracy": float(logs["val_accuracy"]), "loss": float(logs["loss"])})
 
     model = problem.network(config["lr"], config["momentum"], config["width"])
-    model.fit(**data, epochs=problem.EPOCHS, callbacks=[Report()])
+    model.fit(**data, epochs=problem.EPOCHS, callbacks=[ProgressReport()])
 
 
 def main() -> None:

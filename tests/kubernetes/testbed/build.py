@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.kubernetes.testbed.place import BIN, HERE
 from tests.kubernetes.testbed.room import Failed, call
 
-__all__ = ["build", "missing", "module_folder"]
+__all__ = ["build", "build_helm", "missing", "module_folder"]
 
 _KUBERNETES = ("kube-scheduler", "kube-proxy", "kubelet", "kube-controller-manager", "kube-apiserver")
 _PACKAGES = {
@@ -65,6 +65,16 @@ def build() -> None:
     _go("operator", "ray-operator", "github.com/ray-project/kuberay/ray-operator", "-s -w")
     _go("dns", "coredns", ".", "-s -w")
     _go("policies", "kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "-s -w")
+
+
+def build_helm() -> Path:
+    """Build Helm, which the bed itself does not need, and return its path.
+
+    Raises:
+        Failed: It does not build.
+    """
+    _go("helm", "helm", "helm.sh/helm/v3/cmd/helm", "-s -w")
+    return BIN / "helm"
 
 
 def module_folder(of: str, module: str) -> Path:

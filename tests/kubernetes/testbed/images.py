@@ -60,6 +60,8 @@ def _make_product(archive: Path) -> None:
             call("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", _RELEASE, root)
             _imported(root, _BASE)
     call("make", "-C", str(_PROJECT), "image", "KINDS=cpu", "CONTAINERS=podman", f"BASE={_BASE}", f"BUILD={_here()}")
+    # Layers of the last day are what the next build starts from.
+    call("podman", "image", "prune", "--force", "--filter", "until=24h")
     _saved(IMAGE, archive)
 
 

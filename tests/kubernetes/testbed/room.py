@@ -40,8 +40,9 @@ _UNSHARE = "unshare --net --mount --propagation private --pid --mount-proc --for
 _FIRST_PROCESS = f"""
 set -e
 mount -t tmpfs tmpfs /run
-mkdir -p {BED}/log {BED}/var/cni {BED}/var/log /var/lib/cni
+mkdir -p {BED}/log {BED}/var/cni {BED}/var/kubelet {BED}/var/log /var/lib/cni /var/lib/kubelet
 mount --bind {BED}/var/cni /var/lib/cni
+mount --bind {BED}/var/kubelet /var/lib/kubelet
 mount --bind {BED}/var/log /var/log
 echo nameserver {Addresses.BRIDGE} > {BED}/resolv.conf
 mount --bind {BED}/resolv.conf /etc/resolv.conf

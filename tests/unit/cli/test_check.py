@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli.app import app
 from pipeline.errors import Interrupted
 from pipeline.execution.preflight.check import Preflight
-from pipeline.execution.preflight.finding import Finding, unlooked
+from pipeline.execution.preflight.finding import Finding, not_checked
 
 OK = Finding("storage", "ok", "it can be written")
 WARNING = Finding("time", "warning", "it takes long", "Give it more.")
@@ -41,18 +41,18 @@ def check(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("findings", "code", "last"),
     [
-        ([OK], 0, "Nothing stands in the way of `tunepipe run beale`."),
+        ([OK], 0, "No problem found: `tunepipe run beale` can start."),
         ([OK, WARNING], 0, "1 warning: `tunepipe run beale` can start."),
-        ([FAULT, unlooked("time", "x")], 2, "1 fault, 1 not looked at: mend it before `tunepipe run beale`."),
-        ([FAULT, FAULT, WARNING], 2, "2 faults, 1 warning: mend them before `tunepipe run beale`."),
+        ([FAULT, not_checked("time", "x")], 2, "1 fault, 1 not checked: fix it before `tunepipe run beale`."),
+        ([FAULT, FAULT, WARNING], 2, "2 faults, 1 warning: fix them before `tunepipe run beale`."),
     ],
 )
 def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], findings, code, last) -> None:
     """A fault is exit code 2, warnings are not."""
     found += findings
-    told = check()
-    assert told.exit_code == code
-    assert told.stdout.splitlines()[-1] == last
+    reported = check()
+    assert reported.exit_code == code
+    assert reported.stdout.splitlines()[-1] == last
 
 
 def test_a_pipe_gets_a_line_for_each_finding_in_words(found: list[Any]) -> None:
@@ -68,21 +68,21 @@ def test_a_pipe_gets_a_line_for_each_finding_in_words(found: list[Any]) -> None:
 def test_json_is_one_object_on_stdout(found: list[Any]) -> None:
     """The lines go to stderr, and the exit code is the same."""
     found += [OK, FAULT]
-    told = check("--json")
-    said = json.loads(told.stdout)
-    assert told.exit_code == 2
-    assert (said["job"], said["estimate"]) == ("beale", None)
-    assert [(each["name"], each["level"]) for each in said["findings"]] == [("storage", "ok"), ("data", "fault")]
-    assert "mend it" in told.stderr
+    reported = check("--json")
+    printed = json.loads(reported.stdout)
+    assert reported.exit_code == 2
+    assert (printed["job"], printed["estimate"]) == ("beale", None)
+    assert [(each["name"], each["level"]) for each in printed["findings"]] == [("storage", "ok"), ("data", "fault")]
+    assert "fix it" in reported.stderr
 
 
 def test_ctrl_c_is_an_interruption(found: list[Any]) -> None:
-    """It ends in a sentence and exit code 130, as `run` does."""
+    """Ctrl-C ends a check with a sentence and exit code 130, like `run`."""
     found += [OK, KeyboardInterrupt()]
-    with pytest.raises(Interrupted, match="nothing of it is left"):
+    with pytest.raises(Interrupted, match="left no files behind"):
         check()
 
 
 def test_the_options_of_run_change_the_job(found: list[Any], tmp_path: Path) -> None:
-    """What is checked is what would run: its name is that of --name."""
+    """A check applies the options of run: the study's name is that of --name."""
     assert json.loads(check("--json", "--name", "other", "--trials", "3").stdout)["job"] == "other"

@@ -22,8 +22,8 @@ def invoke(study: Recording, *arguments: str, typed: str = "") -> Result:
     return CliRunner().invoke(app, command, input=typed, catch_exceptions=False)
 
 
-def test_nothing_is_deleted_before_somebody_agrees(study: Recording) -> None:
-    """A no, and no answer at all, leave the study; a yes and --yes delete it."""
+def test_nothing_is_deleted_without_consent(study: Recording) -> None:
+    """Without consent nothing is deleted; an answer of yes, or --yes, deletes the study."""
     assert "Nothing was deleted." in invoke(study, typed="n\n").stdout
     with pytest.raises(UsageError, match="--yes deletes without asking"):
         invoke(study)
@@ -32,6 +32,17 @@ def test_nothing_is_deleted_before_somebody_agrees(study: Recording) -> None:
     assert not study.store.exists("study.json")
 
 
+def test_files_in_working_folders_are_listed_before_deletion(study: Recording) -> None:
+    """Before deletion, files in the trials' working folders are listed; without any, nothing is printed."""
+    assert "working folders" not in invoke(study, typed="n\n").stdout
+    for number in range(7):
+        study.store.write(f"files/0000/note {number}.txt", "mine")
+    reported = invoke(study, typed="n\n").stdout
+    assert "all files in the working folders of its trials, your own too: files/0000/note 0.txt" in reported
+    assert "and 2 more." in reported
+    assert study.store.exists("files/0000/note 6.txt")
+
+
 def test_yes_asks_nothing(study: Recording) -> None:
-    """For scripts."""
+    """With --yes the command asks no question, so that scripts can use it."""
     assert invoke(study, "--yes").stdout == f"Deleted {study.store.uri}.\n"

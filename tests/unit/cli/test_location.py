@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.location import called, located, study_store, trial_id
+from pipeline.cli.location import located, study_store, trial_id
 from pipeline.errors import JobNotFound
 from tests.unit.results.studies import Recording, tune_job
 
@@ -19,7 +19,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("study", ["one", "./studies/one", "studies/one/", "studies/../studies/one", "{}/studies/one"])
 def test_a_name_and_every_kind_of_path_lead_to_the_study(study: str, here: Path) -> None:
-    """All of them name the same folder."""
+    """A study's name and each kind of path to it lead to the same folder."""
     assert study_store(study.format(here), "studies").local == here / "studies/one"
 
 
@@ -31,38 +31,31 @@ def test_within_a_storage_its_folders_are_studies(here: Path, monkeypatch: pytes
     assert study_store(".", "studies").local == here / "studies/one"
 
 
-def test_the_storages_study_goes_before_a_folder_of_its_name(here: Path) -> None:
-    """Whoever names a storage means what is in it."""
+def test_a_study_of_the_storage_precedes_a_folder_of_its_name(here: Path) -> None:
+    """With --storage, a name means the study in that storage, not a local folder of the same name."""
     Recording(here, tune_job("one"))
     assert study_store("one", "studies").local == here / "studies/one"
 
 
 def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
-    """The storage is what stands before the last slash."""
+    """A URI is split at its last slash into storage and study, and keeps its query."""
     assert located("s3://bucket/deep/one?region=x", "studies") == ("s3://bucket/deep?region=x", "one")
     assert located("gs://bucket/one/", "studies") == ("gs://bucket", "one")
 
 
 @pytest.mark.parametrize(
-    ("study", "told"),
+    ("study", "reported"),
     [
         ("two", r"no study 'two' in .*/studies\. There is one; `tunepipe studies --storage"),
         ("onne", r"Did you mean 'one'\?"),
-        ("./nowhere/two", r"no study 'two' in .*/nowhere, nor any other\. `tunepipe run JOB` makes one"),
+        ("./nowhere/two", r"no study 'two' in .*/nowhere, nor any other study\. `tunepipe run JOB` creates one"),
         ("./studies", r"is not a study but holds some: one\. Name one of them"),
     ],
 )
-def test_a_study_that_is_not_there(study: str, told: str, here: Path) -> None:
+def test_a_study_that_is_not_there(study: str, reported: str, here: Path) -> None:
     """One wording for all commands: those there are, the one that may be meant, and what lists them."""
-    with pytest.raises(JobNotFound, match=told):
+    with pytest.raises(JobNotFound, match=reported):
         study_store(study, "studies")
-
-
-def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path) -> None:
-    """In the storage that is meant anyway by its name, elsewhere by its folder; both lead back to it."""
-    assert called(str(here / "studies/one")) == "one"
-    for location in (str(here / "other/two"), "s3://bucket/two?region=x"):
-        assert called(location) == location
 
 
 def test_a_trial_is_called_by_its_number_too() -> None:

@@ -16,18 +16,30 @@ def test_every_command_that_makes_a_study_takes_them(command: str) -> None:
         assert f"--{field.strip('_').replace('_', '-')} " in shown
 
 
-def test_as_words_they_mean_the_same(tmp_path) -> None:
-    """What another command line is given says what this one said; a study of another folder by its whole path."""
-    options = JobOptions(trials=3, seed=0, search="grid", start_from=str(tmp_path / "a"), top=2, set_=["space.lr=1"])
+def test_options_converted_to_words_are_equal(tmp_path) -> None:
+    """Options converted to words and parsed again are equal, with the full path for a study of another folder."""
+    options = JobOptions(
+        trials=3,
+        gpus=0.5,
+        seed=0,
+        search="grid",
+        start_from=str(tmp_path / "a"),
+        top=2,
+        learn_from=[str(tmp_path / "b"), str(tmp_path / "c")],
+        set_=["space.lr=1"],
+    )
     assert options.words("s3://bucket") == [
-        *("--trials", "3", "--search", "grid", "--seed", "0"),
-        *("--start-from", str(tmp_path / "a"), "--top", "2", "--set", "space.lr=1"),
+        *("--trials", "3", "--search", "grid", "--gpus", "0.5", "--seed", "0"),
+        *("--start-from", str(tmp_path / "a"), "--top", "2"),
+        *("--learn-from", str(tmp_path / "b"), "--learn-from", str(tmp_path / "c"), "--set", "space.lr=1"),
     ]
     assert options.changes("s3://bucket") == {
         "budget.trials": 3,
+        "resources.gpus": 0.5,
         "searcher": "grid",
         "seed": 0,
         "start_from": {"study": str(tmp_path / "a"), "top": 2},
+        "learn_from": [str(tmp_path / "b"), str(tmp_path / "c")],
         "space.lr": 1,
     }
     beside = JobOptions(start_from="a")
@@ -35,7 +47,7 @@ def test_as_words_they_mean_the_same(tmp_path) -> None:
     assert beside.changes(str(tmp_path)) == {"start_from": {"study": "a"}}
 
 
-def test_how_many_needs_a_study() -> None:
-    """--top without --start-from is a mistake."""
+def test_top_needs_a_study_to_start_from() -> None:
+    """--top without --start-from is refused."""
     with pytest.raises(UsageError, match="--start-from STUDY"):
         JobOptions(top=3).changes("studies")

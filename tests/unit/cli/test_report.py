@@ -1,4 +1,4 @@
-"""`tunepipe report` writes a study's page, into the study or where it is told to."""
+"""`tunepipe report` writes a study's page, into the study or to the path given."""
 
 import subprocess
 import sys
@@ -20,8 +20,8 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_page_lies_in_the_study_and_the_command_says_where(storage: Path) -> None:
-    """What is printed is the page's path, and nothing else."""
+def test_the_page_is_in_the_study_and_its_path_is_printed(storage: Path) -> None:
+    """`report` writes the page into the study and prints only the page's path."""
     done = CliRunner().invoke(app, ["report", "domains", "--storage", str(storage)], catch_exceptions=False)
 
     page = storage / "domains" / "report.html"
@@ -30,8 +30,8 @@ def test_the_page_lies_in_the_study_and_the_command_says_where(storage: Path) ->
 
 
 def test_the_page_can_be_written_elsewhere(storage: Path, tmp_path: Path) -> None:
-    """Folders on the way are made."""
-    page = tmp_path / "new" / "page.html"
+    """--output names the file; what is printed is its path."""
+    page = tmp_path / "page.html"
     done = CliRunner().invoke(
         app, ["report", "domains", "--storage", str(storage), "--output", str(page)], catch_exceptions=False
     )
@@ -47,20 +47,20 @@ def test_no_study_of_that_name(storage: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written(storage: Path, tmp_path: Path) -> None:
-    """A file in the way is the user's mistake, not a bug."""
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="--output"):
+    """A folder that is not there is the user's mistake, and is not made: it may be a slip of the pen."""
+    with pytest.raises(StorageError, match=r"there is no folder .*/file\. Create it"):
         CliRunner().invoke(
             app,
             ["report", "domains", "--storage", str(storage), "--output", str(tmp_path / "file" / "page.html")],
             catch_exceptions=False,
         )
+    assert not (tmp_path / "file").exists()
 
 
 def test_a_report_needs_neither_ray_nor_tensorflow(storage: Path) -> None:
-    """They would take longer to import than the page takes to draw."""
+    """A report needs neither Ray nor TensorFlow, whose import takes longer than drawing the page."""
     code = (
-        "import sys; from pipeline.results.report import report_page; from pipeline.results import load_results; "
+        "import sys; from pipeline.results.report.page import report_page; from pipeline.results import load_results; "
         f"report_page(load_results({str(storage / 'domains')!r})); "
         "sys.exit(' '.join({'ray', 'tensorflow', 'keras'} & set(sys.modules)) or None)"
     )

@@ -30,20 +30,22 @@ def storage(tmp_path: Path) -> Path:
 
 def test_epochs_stand_under_one_header(storage: Path) -> None:
     """A line for each epoch beside what was recorded, then how they compare."""
-    told = CliRunner().invoke(app, ["rerun", "again", "1", "--storage", str(storage)], catch_exceptions=False).stdout
-    head, *epochs, blank, verdict = told.splitlines()
+    reported = (
+        CliRunner().invoke(app, ["rerun", "again", "1", "--storage", str(storage)], catch_exceptions=False).stdout
+    )
+    head, *epochs, blank, verdict = reported.splitlines()
     assert head.split() == ["epoch", "recorded", "now", "distance"]
     assert [line.split()[::3] for line in epochs] == [["1", "equal"], ["2", "equal"]]
     assert (blank, verdict) == ("", "All 2 epochs are equal to the last digit.")
 
 
-def test_a_trial_that_is_not_there_is_all_that_is_told(
+def test_an_unknown_trial_is_reported_alone(
     storage: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No header of a table that does not come."""
+    """An unknown trial is reported without the header of a table."""
     monkeypatch.setattr("sys.argv", ["tunepipe", "rerun", "again", "9999", "--storage", str(storage)])
     with pytest.raises(SystemExit):
         main()
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "no trial '9999'. There are 0000, 0001" in told.err
+    reported = capsys.readouterr()
+    assert reported.out == ""
+    assert "no trial '9999'. There are 0000, 0001" in reported.err

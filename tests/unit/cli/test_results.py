@@ -7,7 +7,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli.app import app
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.results import load_results
-from pipeline.results.as_object import results_object
+from pipeline.results.views.as_object import results_object
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.unit.results.studies import Recording, asha_study, pbt_study, tune_job
@@ -27,37 +27,37 @@ def invoke(study: Recording, *arguments: str) -> Result:
 
 def test_json_prints_one_object_and_nothing_else(study: Recording) -> None:
     """With --json stdout is one line with the object of the results."""
-    told = invoke(study, "--json")
+    reported = invoke(study, "--json")
 
-    assert told.exit_code == 0
-    assert told.stdout.count("\n") == 1
-    assert json.loads(told.stdout) == results_object(load_results(study.store.uri))
+    assert reported.exit_code == 0
+    assert reported.stdout.count("\n") == 1
+    assert json.loads(reported.stdout) == results_object(load_results(study.store.uri))
 
 
 def test_without_a_terminal_the_leaderboard_is_plain_text(study: Recording) -> None:
     """A pipe gets no colour codes, and every column whole."""
-    told = invoke(study, "--top", "3").stdout
+    reported = invoke(study, "--top", "3").stdout
 
-    assert "\x1b" not in told
-    assert "…" not in told.replace("… and 21 more", "")
-    assert told.splitlines()[0] == "mnist-asha  finished, 18 stopped, 4 completed, 2 failed; 64 epochs"
+    assert "\x1b" not in reported
+    assert "…" not in reported.replace("… and 21 more", "")
+    assert reported.splitlines()[0] == "mnist-asha  finished, 18 stopped, 4 completed, 2 failed; 64 epochs"
 
 
-def test_top_limits_the_trials_and_says_how_many_there_are(study: Recording) -> None:
-    """The trials left out are counted; when all are shown there is no such line."""
+def test_top_limits_the_trials_and_counts_the_others(study: Recording) -> None:
+    """--top limits the trials and counts those left out; if all are shown, no such line is printed."""
     assert "… and 19 more" in invoke(study, "--top", "5").stdout
     assert "more; --top" not in invoke(study, "--top", "24").stdout
 
 
-def test_a_study_without_trials_says_so(tmp_path: Path) -> None:
-    """Before the first trial there is one line and no empty table."""
-    told = invoke(Recording(tmp_path, tune_job("empty"))).stdout
+def test_a_study_without_trials_prints_one_line(tmp_path: Path) -> None:
+    """A study without trials prints one line and no empty table."""
+    reported = invoke(Recording(tmp_path, tune_job("empty"))).stdout
 
-    assert told == "empty  waiting, no trials yet; 0 epochs\n"
+    assert reported == "empty  waiting, no trials yet; 0 epochs\n"
 
 
-def test_the_winners_test_metrics_are_shown_whatever_their_names(tmp_path: Path) -> None:
-    """Metrics of the test split follow the leaderboard; a bracket in a name is no markup."""
+def test_the_winners_test_metrics_are_shown(tmp_path: Path) -> None:
+    """The winner's test metrics follow the leaderboard, and a bracket in a name is not markup."""
     study = Recording(tmp_path, tune_job("tested"))
     study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0)
     study.end(1.0)
@@ -73,24 +73,24 @@ def test_an_unknown_study_names_those_there_are(study: Recording) -> None:
         CliRunner().invoke(app, ["results", "nothing", "--storage", Store(study.root).uri], catch_exceptions=False)
 
 
-def test_failures_are_told_by_cause_below_the_leaderboard(tmp_path: Path) -> None:
-    """How often, the error's first line, the place in the user's code, which trials, and how to see more."""
+def test_failures_are_grouped_by_cause_below_the_leaderboard(tmp_path: Path) -> None:
+    """Failures are grouped by cause with count, first line of the error, location, trials and further help."""
     study = Recording(tmp_path, tune_job("broken"))
     frames = ['File "/home/me/net.py", line 12, in build_model', 'File "/x/site-packages/keras/a.py", line 3, in f']
     for trial, units in (("0000", 65), ("0001", 33)):
-        told = "\n".join([f"ValueError: {units} is odd", "", "Traceback (most recent call last):", *frames])
+        reported = "\n".join([f"ValueError: {units} is odd", "", "Traceback (most recent call last):", *frames])
         study.decide(trial, 0, "start", 0.0, config_after={"lr": 0.1})
-        study.decide(trial, 0, "fail", 1.0, told)
+        study.decide(trial, 0, "fail", 1.0, reported)
     study.end(2.0)
 
-    told = invoke(study).stdout
-    assert "2 trials failed:\n  2 × ValueError: 65 is odd\n" in told
-    assert "at net.py:12 in build_model; trials 0000, 0001\n" in told
-    assert f"`tunepipe results {study.store.uri} --trial 0000`" in told
+    reported = invoke(study).stdout
+    assert "2 trials failed:\n  2 × ValueError: 65 is odd\n" in reported
+    assert "at net.py:12 in build_model; trials 0000, 0001\n" in reported
+    assert f"`tunepipe results {study.store.uri} --trial 0000`" in reported
 
 
-def test_without_failures_nothing_is_said_of_them(tmp_path: Path) -> None:
-    """A study in which all went well has no such paragraph."""
+def test_without_failures_none_are_mentioned(tmp_path: Path) -> None:
+    """A study without failures prints no paragraph about them."""
     study = Recording(tmp_path, tune_job("well"))
     study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0)
     study.end(1.0)
@@ -99,68 +99,68 @@ def test_without_failures_nothing_is_said_of_them(tmp_path: Path) -> None:
 
 
 def test_one_trial_is_shown_whole(study: Recording) -> None:
-    """Its state, config, epochs, the decisions with their reasons, and the error to its last line."""
-    told = invoke(study, "--trial", "4").stdout
-    assert told.startswith("mnist-asha  trial 0004  failed, 0 epochs")
-    assert 'File "job.py", line 3' in told
-    assert "<script>" in told
+    """A trial is shown with its state, config, epochs, decisions with reasons, and its whole error."""
+    reported = invoke(study, "--trial", "4").stdout
+    assert reported.startswith("mnist-asha  trial 0004  failed, 0 epochs")
+    assert 'File "job.py", line 3' in reported
+    assert "<script>" in reported
 
-    told = invoke(study, "--trial", "0009").stdout
-    assert "units=" in told
-    assert "promote  0.6036, reaches 0.6023" in told
-    assert [line.split()[0] for line in told.splitlines() if "0.01785" in line] == ["config", "1"]
+    reported = invoke(study, "--trial", "0009").stdout
+    assert "units=" in reported
+    assert "promote  0.6036, reaches 0.6023" in reported
+    assert [line.split()[0] for line in reported.splitlines() if "0.01785" in line] == ["config", "1"]
 
 
-def test_a_trial_that_took_weights_over_tells_whose_and_under_which_configs(tmp_path: Path) -> None:
-    """A line for each segment; the config above them is that of the best epoch, and says so."""
+def test_a_trial_that_took_weights_over_lists_its_segments(tmp_path: Path) -> None:
+    """A trial that took weights over has a line for each segment below the config of its best epoch."""
     study = pbt_study(tmp_path)
-    told = invoke(study, "--trial", "3").stdout.splitlines()
-    segments = [line.split() for line in told[told.index("segments") + 1 :][:4]]
+    reported = invoke(study, "--trial", "3").stdout.splitlines()
+    segments = [line.split() for line in reported[reported.index("segments") + 1 :][:4]]
     assert segments[0] == ["from", "epoch", "weights", "of", "lr", "momentum", "batch_size"]
     assert [line[:3] for line in segments[1:]] == [["1", "its", "own"], ["5", "trial", "0004"], ["17", "trial", "0005"]]
     assert segments[2][3:6] == ["at", "epoch", "4"]
-    assert any(line.startswith("config at epoch 20  lr=0.008319") for line in told)
+    assert any(line.startswith("config at epoch 20  lr=0.008319") for line in reported)
     assert segments[3][6] == "0.008319"
     assert "segments" not in invoke(study, "--trial", "1").stdout
 
 
 def test_one_trial_as_json(study: Recording) -> None:
     """The object holds the trial as in the study's object, its epochs and its decisions."""
-    told = json.loads(invoke(study, "--trial", "9", "--json").stdout)
+    reported = json.loads(invoke(study, "--trial", "9", "--json").stdout)
 
     trials = results_object(load_results(study.store.uri))["trials"]
-    assert told["trial"] == next(trial for trial in trials if trial["trial_id"] == "0009")
-    assert [row["epoch"] for row in told["epochs"]] == [1, 2]
-    assert told["epochs"][1]["metrics"]["val_accuracy"] is None
-    assert [row["kind"] for row in told["decisions"]] == ["start", "promote", "fail"]
-    assert told["decisions"][0]["config_after"] == told["trial"]["config"]
+    assert reported["trial"] == next(trial for trial in trials if trial["trial_id"] == "0009")
+    assert [row["epoch"] for row in reported["epochs"]] == [1, 2]
+    assert reported["epochs"][1]["metrics"]["val_accuracy"] is None
+    assert [row["kind"] for row in reported["decisions"]] == ["start", "promote", "fail"]
+    assert reported["decisions"][0]["config_after"] == reported["trial"]["config"]
 
 
-def test_a_trial_that_is_not_there(study: Recording) -> None:
-    """The message says which ids there are."""
+def test_an_unknown_trial_is_refused(study: Recording) -> None:
+    """An unknown trial id is refused with the existing ids."""
     with pytest.raises(JobNotFound, match=r"no trial '0099'\. There are 24, from 0000 to 0023"):
         invoke(study, "--trial", "99")
 
 
 def test_a_condition_keeps_some_rows_of_the_leaderboard(study: Recording) -> None:
     """The best first, unless sorted otherwise; with columns or a format the table is of those."""
-    told = invoke(study, "--where", "state = 'completed'").stdout.splitlines()
-    assert told[0].split()[:2] == ["trial", "val_accuracy"]
-    assert {line.split()[5] for line in told[1:]} == {"completed"}
-    values = [float(line.split()[1]) for line in told[1:]]
+    reported = invoke(study, "--where", "state = 'completed'").stdout.splitlines()
+    assert reported[0].split()[:2] == ["trial", "val_accuracy"]
+    assert {line.split()[5] for line in reported[1:]} == {"completed"}
+    values = [float(line.split()[1]) for line in reported[1:]]
     assert values == sorted(values, reverse=True)
 
-    told = invoke(study, "--sort", "seconds", "--top", "3").stdout.splitlines()
-    assert told[-1] == "… and 21 more; --top shows them."
-    told = invoke(study, "--columns", "trial_id,config_lr", "--format", "csv", "--top", "2").stdout.splitlines()
-    assert told[0] == '"trial_id","config_lr"'
-    assert len(told) == 3
-    assert invoke(study, "--where", "objective > 2").stdout == "None of 24 trials is so.\n"
+    reported = invoke(study, "--sort", "seconds", "--top", "3").stdout.splitlines()
+    assert reported[-1] == "… and 21 more; --top shows them."
+    reported = invoke(study, "--columns", "trial_id,config_lr", "--format", "csv", "--top", "2").stdout.splitlines()
+    assert reported[0] == '"trial_id","config_lr"'
+    assert len(reported) == 3
+    assert invoke(study, "--where", "objective > 2").stdout == "None of 24 trials matches.\n"
 
 
 def test_options_that_do_not_go_together_are_refused(study: Recording) -> None:
     """--json is the whole study; rows of one's choice are --format json."""
-    with pytest.raises(UsageError, match="--format json prints rows"):
+    with pytest.raises(UsageError, match="--format json prints the selected rows"):
         invoke(study, "--json", "--where", "epochs > 1")
 
 

@@ -14,6 +14,6 @@ def test_columns_are_named_with_commas() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", ",", " , "])
 def test_an_option_that_names_no_column_is_refused(text: str) -> None:
-    """The message says what was found, and what might be given."""
-    with pytest.raises(UsageError, match=r"--columns must name columns .* as in trial_id,objective; found"):
+    """An option that names no column is refused with the value found and the columns allowed."""
+    with pytest.raises(UsageError, match=r"--columns must name columns .* for example trial_id,objective; found"):
         names(text, "--columns", "trial_id,objective")

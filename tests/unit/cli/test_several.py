@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli.app import app
 from pipeline.errors import UsageError
 from pipeline.results import load_results
-from pipeline.results.as_object import results_object
+from pipeline.results.views.as_object import results_object
 from pipeline.study import layout
 from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study, tune_job
 
@@ -33,30 +33,32 @@ def invoke(storage: Path, *arguments: str) -> Result:
 
 
 def test_the_trials_of_all_are_on_one_leaderboard(storage: Path) -> None:
-    """A line for each study, the best of all first, how many there are, and where failures are told."""
-    told = invoke(storage, "mnist-asha", "mnist-pbt", "--top", "12").stdout.splitlines()
-    assert told[0].startswith("mnist-asha  finished, 18 stopped")
-    assert told[1].startswith("mnist-pbt  finished, 8 completed")
-    assert told[3].split()[:3] == ["study", "trial", "val_accuracy"]
-    values = [float(line.split()[2]) for line in told[4:16]]
+    """Several studies share one leaderboard, with a line for each study, the best first, and a hint at failures."""
+    reported = invoke(storage, "mnist-asha", "mnist-pbt", "--top", "12").stdout.splitlines()
+    assert reported[0].startswith("mnist-asha  finished, 18 stopped")
+    assert reported[1].startswith("mnist-pbt  finished, 8 completed")
+    assert reported[3].split()[:3] == ["study", "trial", "val_accuracy"]
+    values = [float(line.split()[2]) for line in reported[4:16]]
     assert values == sorted(values, reverse=True)
-    assert {line.split()[0] for line in told[4:16]} == {"mnist-asha", "mnist-pbt"}
-    assert told[16] == "… and 20 more; --top shows them."
-    assert told[-1].startswith("mnist-asha: 2 trials failed; `tunepipe results ")
-    assert "\x1b" not in "".join(told)
+    assert {line.split()[0] for line in reported[4:16]} == {"mnist-asha", "mnist-pbt"}
+    assert reported[16] == "… and 20 more; --top shows them."
+    assert reported[-1].startswith("mnist-asha: 2 trials failed; `tunepipe results ")
+    assert "\x1b" not in "".join(reported)
 
 
 def test_conditions_columns_and_sorting_are_over_all(storage: Path) -> None:
-    """A parameter of one study is empty in the other; the study comes first, asked for or not."""
+    """Conditions, columns and sorting apply to all studies, and a parameter of one is empty in the other."""
     names = ("mnist-asha", "mnist-pbt")
-    told = invoke(storage, *names, "--where", "config_batch_size = 128 or state = 'failed'", "--sort", "study,-seconds")
-    rows = [line.split() for line in told.stdout.splitlines()[1:]]
+    reported = invoke(
+        storage, *names, "--where", "config_batch_size = 128 or state = 'failed'", "--sort", "study,-seconds"
+    )
+    rows = [line.split() for line in reported.stdout.splitlines()[1:]]
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
     assert {row[0] for row in rows} == set(names)
-    told = invoke(storage, *names, "--columns", "trial_id,study,objective", "--top", "2").stdout.splitlines()
-    assert told[0].split() == ["study", "trial_id", "objective"]
-    assert told[-1] == "… and 30 more; --top shows them."
-    assert invoke(storage, *names, "--where", "objective > 2").stdout == "None of 32 trials is so.\n"
+    reported = invoke(storage, *names, "--columns", "trial_id,study,objective", "--top", "2").stdout.splitlines()
+    assert reported[0].split() == ["study", "trial_id", "objective"]
+    assert reported[-1] == "… and 30 more; --top shows them."
+    assert invoke(storage, *names, "--where", "objective > 2").stdout == "None of 32 trials matches.\n"
 
 
 def test_every_format_has_the_rows_of_all(storage: Path, tmp_path: Path) -> None:
@@ -72,32 +74,32 @@ def test_every_format_has_the_rows_of_all(storage: Path, tmp_path: Path) -> None
     assert pq.read_table(file).to_pylist() == rows
 
 
-def test_where_objectives_differ_it_is_said_what_is_sorted(storage: Path) -> None:
-    """Below a leaderboard; beside a format on stderr, so that stdout holds the rows alone."""
-    said = "mnist-asha by val_accuracy (max); domains by val_loss (min)"
-    assert said in invoke(storage, "mnist-asha", "domains").stdout
-    told = invoke(storage, "mnist-asha", "domains", "--format", "json", "--top", "2")
-    assert [row["study"] for row in json.loads(told.stdout)] == ["mnist-asha"] * 2 + ["domains"] * 2
-    assert said in told.stderr
-    assert said not in invoke(storage, "mnist-asha", "mnist-pbt").output
+def test_if_objectives_differ_the_order_is_explained(storage: Path) -> None:
+    """If objectives differ, the sort order is printed below the leaderboard, or on stderr with a format."""
+    printed = "mnist-asha by val_accuracy (max); domains by val_loss (min)"
+    assert printed in invoke(storage, "mnist-asha", "domains").stdout
+    reported = invoke(storage, "mnist-asha", "domains", "--format", "json", "--top", "2")
+    assert [row["study"] for row in json.loads(reported.stdout)] == ["mnist-asha"] * 2 + ["domains"] * 2
+    assert printed in reported.stderr
+    assert printed not in invoke(storage, "mnist-asha", "mnist-pbt").output
 
 
 def test_json_has_the_object_of_each_study(storage: Path) -> None:
-    """One object on one line; those of each study are as `--json` prints them of one."""
-    told = invoke(storage, "mnist-pbt", "domains", "--json").stdout
+    """One line has one object, in which each study has the object that `--json` prints for it alone."""
+    reported = invoke(storage, "mnist-pbt", "domains", "--json").stdout
     alone = [results_object(load_results(storage / name)) for name in ("mnist-pbt", "domains")]
-    assert told.count("\n") == 1
-    assert json.loads(told) == {"studies": alone}
+    assert reported.count("\n") == 1
+    assert json.loads(reported) == {"studies": alone}
 
 
 def test_a_study_named_twice_counts_once(storage: Path) -> None:
-    """By its name and by its folder it is one study, and shown as one."""
-    told = invoke(storage, "mnist-pbt", str(storage / "mnist-pbt"), "mnist-pbt").stdout
-    assert told == invoke(storage, "mnist-pbt").stdout
+    """A study named by its name and by its folder counts once."""
+    reported = invoke(storage, "mnist-pbt", str(storage / "mnist-pbt"), "mnist-pbt").stdout
+    assert reported == invoke(storage, "mnist-pbt").stdout
 
 
 def test_a_trial_is_one_of_one_study(storage: Path) -> None:
-    """With several it cannot be told whose trial is meant."""
+    """With several studies --trial is refused, because a trial belongs to one of them."""
     with pytest.raises(UsageError, match=r"found 2 studies: mnist-asha, mnist-pbt\. Name one"):
         invoke(storage, "mnist-asha", "mnist-pbt", "--trial", "1")
 
@@ -115,6 +117,6 @@ def test_each_winner_has_its_scores_and_a_study_without_trials_no_row(tmp_path: 
     study.end(1.0)
     study.store.write(layout.WINNER, json.dumps({"trial_id": "0000", "epoch": 1, "metrics": {"top[/5]": 0.25}}))
     Recording(tmp_path, tune_job("empty"))
-    told = invoke(tmp_path, "tested", "empty").stdout
-    assert "empty  waiting, no trials yet; 0 epochs\n" in told
-    assert told.endswith("\nOn the test sets, which no trial has seen:\n  tested  top[/5] 0.25\n")
+    reported = invoke(tmp_path, "tested", "empty").stdout
+    assert "empty  waiting, no trials yet; 0 epochs\n" in reported
+    assert reported.endswith("\nOn the test sets, which no trial has seen:\n  tested  top[/5] 0.25\n")

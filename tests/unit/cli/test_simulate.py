@@ -25,8 +25,8 @@ def invoke(*arguments: str) -> str:
 
 def test_each_scheduler_and_each_number_of_workers_is_a_line():
     """In the order of the command line, every number with its unit, and where the curves come from below."""
-    told = invoke("--scheduler", "fifo,asha", "--price", "3600", "--seconds-per-epoch", "10")
-    head, *lines = told.splitlines()
+    reported = invoke("--scheduler", "fifo,asha", "--price", "3600", "--seconds-per-epoch", "10")
+    head, *lines = reported.splitlines()
     assert "best distance" in head
     assert [line.split()[:3] for line in lines[:4]] == [
         ["fifo", "random", "1"],
@@ -34,14 +34,14 @@ def test_each_scheduler_and_each_number_of_workers_is_a_line():
         ["asha", "random", "1"],
         ["asha", "random", "3"],
     ]
-    assert "Curves are synthetic" in told
+    assert "Curves are synthetic" in reported
     assert "cost" in head
 
 
-def test_searchers_stand_beside_each_other():
-    """Each with each scheduler."""
-    told = json.loads(invoke("--search", "random,sobol", "--scheduler", "fifo,asha", "--json"))
-    assert [(one["scheduler"], one["searcher"]) for one in told["forecasts"][::2]] == [
+def test_searchers_are_compared_side_by_side():
+    """`simulate` compares each searcher with each scheduler."""
+    reported = json.loads(invoke("--search", "random,sobol", "--scheduler", "fifo,asha", "--json"))
+    assert [(one["scheduler"], one["searcher"]) for one in reported["forecasts"][::2]] == [
         ("fifo", "random"),
         ("fifo", "sobol"),
         ("asha", "random"),
@@ -51,11 +51,11 @@ def test_searchers_stand_beside_each_other():
 
 def test_json_prints_one_object():
     """The settings, where curves come from, and for each forecast its numbers over the seeds and of each seed."""
-    told = json.loads(invoke("--scheduler", "fifo", "--repeats", "3", "--price", "0.5", "--seed", "4", "--json"))
-    assert (told["job"], told["trials"], told["epochs"]) == ("beale", 6, 4)
-    assert told["objective"] == {"metric": "distance", "mode": "min"}
-    assert told["curves"]["source"] == "synthetic"
-    one = told["forecasts"][1]
+    reported = json.loads(invoke("--scheduler", "fifo", "--repeats", "3", "--price", "0.5", "--seed", "4", "--json"))
+    assert (reported["job"], reported["trials"], reported["epochs"]) == ("beale", 6, 4)
+    assert reported["objective"] == {"metric": "distance", "mode": "min"}
+    assert reported["curves"]["source"] == "synthetic"
+    one = reported["forecasts"][1]
     assert [seed["seed"] for seed in one["seeds"]] == [4, 5, 6]
     assert [seed["epochs"] for seed in one["seeds"]] == [24, 24, 24]
     assert one["seconds"]["low"] <= one["seconds"]["median"] <= one["seconds"]["high"]
@@ -64,15 +64,15 @@ def test_json_prints_one_object():
     assert one["best"]["low"] == min(seed["best"] for seed in one["seeds"])
 
 
-def test_a_budget_that_ends_the_study_is_told():
-    """The reason stands below the table."""
+def test_a_budget_that_ends_the_study_is_reported():
+    """The reason why a budget ended the study is printed below the table."""
     assert "The study's budget of 5 epochs is spent." in invoke("--total-epochs", "5")
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_a_picture_is_written(suffix: str, tmp_path: Path):
-    """A panel for each number of workers, a line for each scheduler."""
-    place = tmp_path / f"new/picture.{suffix}"
+    """The picture has a panel for each number of workers and a line for each scheduler."""
+    place = tmp_path / f"picture.{suffix}"
     assert str(place) in invoke("--scheduler", "fifo,asha", "--repeats", "2", "--plot", str(place))
     content = place.read_bytes()
     assert content.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix])
@@ -83,7 +83,7 @@ def test_a_picture_is_written(suffix: str, tmp_path: Path):
 
 
 def test_a_recorded_study_is_replayed(tmp_path: Path):
-    """By its name within --storage; what had to be extended is said."""
+    """A recorded study is replayed by its name within --storage, and extended curves are reported."""
     asha_study(tmp_path)
     job = tmp_path / "again.py"
     job.write_text("from tests.unit.results.studies import asha_job\n\nJOB = asha_job()\n")
@@ -91,11 +91,11 @@ def test_a_recorded_study_is_replayed(tmp_path: Path):
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     assert "24 recorded trials of 'mnist-asha'" in done.stdout
-    assert "of the epochs were never recorded" in done.stdout
+    assert "of the epochs were not recorded" in done.stdout
 
 
-def test_what_the_job_starts_from_is_tried_first(tmp_path: Path):
-    """The one trial there is has the other study's best config, though a study of the job's own lies there already."""
+def test_the_starts_of_the_job_are_tried_first(tmp_path: Path):
+    """A simulation first tries the other study's best config, also if a study with the job's name exists."""
     best = load_results(asha_study(tmp_path).store.uri).best
     assert best is not None
     job = tmp_path / "again.py"
@@ -110,8 +110,8 @@ def test_what_the_job_starts_from_is_tried_first(tmp_path: Path):
     assert {one["best"]["median"] for one in json.loads(done.stdout)["forecasts"]} == {best.value}
 
 
-def test_a_study_to_start_from_that_is_not_there_is_told(tmp_path: Path):
-    """Nothing is simulated without what the study would try first."""
+def test_a_missing_study_to_start_from_is_reported(tmp_path: Path):
+    """If the study to start from does not exist, it is reported and nothing is simulated."""
     words = [*_SMALL, "--set", 'start_from={"study": "nothing"}', "--storage", str(tmp_path)]
     with pytest.raises(TunepipeError, match="There is no study 'nothing'") as refused:
         CliRunner().invoke(app, words, catch_exceptions=False)
@@ -119,28 +119,30 @@ def test_a_study_to_start_from_that_is_not_there_is_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
-        (["--workers", "0"], "--workers takes whole numbers from 1"),
+        (["--workers", "0"], "--workers takes whole numbers of at least 1"),
         (["--workers", "1,x"], "found '1,x'"),
         (["--workers", "9" * 5000], "--workers takes whole numbers"),
-        (["--scheduler", "asha,,fifo"], "--scheduler takes names, each once"),
-        (["--search", "tpe,tpe"], "--search takes names, each once"),
+        (["--scheduler", "asha,,fifo"], "--scheduler takes names separated by commas, each once"),
+        (["--search", "tpe,tpe"], "--search takes names separated by commas, each once"),
         (["--scheduler", "asha,ahsa"], "did you mean asha"),
         (["--curves", "nothing"], "There is no study 'nothing'"),
         (["--plot", "x.bmp"], "--plot must end in .png, .svg or .pdf"),
     ],
 )
-def test_what_is_refused_says_what_is_allowed(arguments: list[str], told: str, tmp_path: Path, monkeypatch):
-    """Before anything is simulated."""
+def test_invalid_options_are_refused_with_the_allowed_values(
+    arguments: list[str], reported: str, tmp_path: Path, monkeypatch
+):
+    """Invalid options are refused with the allowed values before a simulation starts."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TunepipeError, match=told) as refused:
+    with pytest.raises(TunepipeError, match=reported) as refused:
         CliRunner().invoke(app, [*_SMALL, *arguments], catch_exceptions=False)
     assert refused.value.exit_code == UsageError.exit_code
 
 
 def test_a_simulation_needs_neither_ray_nor_tensorflow(tmp_path: Path):
-    """Over recorded curves and with a picture, nothing that trains is imported."""
+    """A simulation over recorded curves with a picture imports neither Ray nor TensorFlow."""
     code = (
         "import sys; from pipeline.cli.app import app; app(sys.argv[1:], standalone_mode=False); "
         "sys.exit(' '.join({'ray', 'tensorflow', 'keras'} & set(sys.modules)) or None)"

@@ -1,6 +1,8 @@
 """`tunepipe sql`: several studies, every format."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,31 +28,90 @@ def invoke(storage: Path, *arguments: str) -> Result:
 
 
 def test_studies_come_before_the_query(storage: Path) -> None:
-    """Any number of them; the answer is a table."""
-    told = invoke(storage, "mnist-asha", "mnist-pbt", "select study, count(*) as n from trials group by 1 order by 1")
-    assert [line.split() for line in told.stdout.splitlines()] == [
+    """Any number of studies precede the query, and the result is a table."""
+    reported = invoke(
+        storage, "mnist-asha", "mnist-pbt", "select study, count(*) as n from trials group by 1 order by 1"
+    )
+    assert [line.split() for line in reported.stdout.splitlines()] == [
         ["study", "n"], ["mnist-asha", "24"], ["mnist-pbt", "8"],
     ]  # fmt: skip
 
 
-def test_a_files_name_says_what_is_written(storage: Path, tmp_path: Path) -> None:
-    """--output answer.json holds JSON, and its place is printed."""
-    file = tmp_path / "new" / "answer.json"
-    told = invoke(storage, "mnist-pbt", "select max(epoch) as last from epochs", "--output", str(file))
-    assert told.stdout == f"{file}\n"
+def test_a_files_suffix_selects_the_format(storage: Path, tmp_path: Path) -> None:
+    """The suffix of --output selects the format, and the file's path is printed."""
+    file = tmp_path / "answer.json"
+    reported = invoke(storage, "mnist-pbt", "select max(epoch) as last from epochs", "--output", str(file))
+    assert reported.stdout == f"{file}\n"
     assert json.loads(file.read_text()) == [{"last": 20}]
 
 
+def test_a_long_table_is_limited_and_notes_that_there_are_more(storage: Path) -> None:
+    """A table without --limit has a thousand rows and a note that there are more."""
+    reported = invoke(storage, "mnist-pbt", "select * from range(100000000000)").stdout.splitlines()
+    assert len(reported) == 1 + 1000 + 1
+    assert reported[-1] == "… and more rows than these 1,000; --limit shows them, --format csv has them all."
+    reported = invoke(storage, "mnist-pbt", "select * from range(5)", "--limit", "5").stdout.splitlines()
+    assert [line.strip() for line in reported] == ["range", "0", "1", "2", "3", "4"]
+
+
+def test_a_limit_holds_in_every_format(storage: Path) -> None:
+    """A limit applies to an infinite result in every format."""
+    reported = invoke(
+        storage, "mnist-pbt", "select * from range(100000000000)", "--limit", "2", "--format", "csv"
+    ).stdout
+    assert reported.split() == ['"range"', "0", "1"]
+
+
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("word", "missing"), [("mnist-pbt", "The SQL"), (" SELECT 1", "The study"), ("with", "The study")]
+)
+def test_a_missing_study_or_query_is_named_with_an_example(storage: Path, word: str, missing: str) -> None:
+    """With one word only, the message says whether the study or the SQL is missing, and shows an example."""
+    with pytest.raises(UsageError, match=f'{missing} is missing: .*tunepipe sql .* "select trial_id, objective'):
+        invoke(storage, word)
+
+
+def test_a_query_that_needs_too_much_memory_is_refused(storage: Path) -> None:
+    """A query that needs too much memory is refused with a message, like any invalid SQL."""
+    with pytest.raises(UsageError, match="Out of Memory"):
+        invoke(storage, "mnist-pbt", "select * from range(2000000000) order by hash(range)")
+
+
+def test_control_characters_are_escaped_on_stdout_and_kept_in_a_file(storage: Path, tmp_path: Path) -> None:
+    """Control characters are escaped on stdout and in JSON, and kept as bytes in a named file."""
+    query = "select chr(27) || ']0;x' || chr(7) as text"
+    assert invoke(storage, "mnist-pbt", query, "--format", "csv").stdout == '"text"\n"\\x1b]0;x\\x07"\n'
+    assert invoke(storage, "mnist-pbt", query, "--format", "json").stdout == '[{"text": "\\u001b]0;x\\u0007"}]\n'
+    file = tmp_path / "x.csv"
+    invoke(storage, "mnist-pbt", query, "--output", str(file))
+    assert file.read_text() == '"text"\n"\x1b]0;x\x07"\n'
+
+
+@pytest.mark.parametrize(
+    "query",
     [
-        (("--format", "xml"), "must be one of table, csv"),
-        (("--format", "parquet"), "Name a file with --output"),
-        (("--output", "x.xml"), "cannot be told from its name"),
-        (("--format", "table", "--output", "x.csv"), "for the terminal"),
+        "select count(*) from range(1000000) a, range(10000000) b where a.range * b.range % 7 = 3",
+        "select count(*) from range(100000000000) where hash(range) % 7 = 1",
     ],
 )
-def test_a_format_that_cannot_be_is_refused(storage: Path, options: tuple[str, ...], told: str) -> None:
-    """The message says which there are, before anything is read."""
-    with pytest.raises(UsageError, match=told):
-        invoke(storage, "no-such-study", "select 1", *options)
+def test_ctrl_c_ends_a_query_immediately(storage: Path, query: str) -> None:
+    """Ctrl-C ends a running DuckDB query immediately with exit code 130."""
+    code = (
+        "import signal, sys, threading, os; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "import pipeline.results.tables.query; "
+        "threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start(); "
+        "from pipeline.cli.app import start; start()"
+    )
+    words = ["sql", "mnist-pbt", query, "--storage", str(storage)]
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_a_query_has_a_time_limit(storage: Path) -> None:
+    """`--seconds` ends a query that takes longer."""
+    with pytest.raises(UsageError, match=r"not answered within 0\.01 s"):
+        invoke(
+            storage, "mnist-pbt", "select count(*) from range(100000000000) where hash(range) % 7 = 1", "--seconds=0.01"
+        )

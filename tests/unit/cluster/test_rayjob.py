@@ -36,26 +36,8 @@ def test_gpus_are_asked_for_as_trials_need_them():
     assert set(groups(study_manifests(job(), "beale", "prod-gpu", "/studies", [])).values()) == {4, 0}
 
 
-def test_hours_are_told_where_an_epoch_was_measured_on_such_a_node():
-    """Sixteen trials of eight epochs, all at once; of seventeen on as many GPUs the last one comes after another."""
-    (template,) = rendered("prod-gpu")
-    specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
-    wanted = job(resources__gpus=0.5, resources__cpus=2, budget__trials=16, budget__epochs=8)
-    unknown = plan(wanted, specs, {"s-1-gpu-a100-worker-x": 10.0})
-    assert unknown.hours is None
-    assert "hours: unknown, until this study has measured an epoch on gpu-l4" in str(unknown)
-    known = plan(wanted, specs, {"s-1-gpu-l4-worker-x": 80.0, "s-1-gpu-l4-worker-y": 100.0, "s-head": 1.0})
-    assert known.hours == pytest.approx(8 * 90 / 3600)
-    assert "hours: 0.2 at most, an epoch being 90 s on gpu-l4" in str(known)
-    second = plan(wanted.replaced({"budget.trials": 17, "resources.workers": 16}), specs, {"a-gpu-l4-worker-x": 90.0})
-    assert second.hours == pytest.approx(16 * 90 / 3600)
-    assert plan(wanted.replaced({"budget.seconds": 36}), specs, {"a-gpu-l4-worker-x": 90.0}).hours == pytest.approx(
-        0.01
-    )
-
-
-def test_the_driver_is_told_how_many_workers_may_come():
-    """Nothing is there when it starts; --workers of the command line comes first."""
+def test_the_driver_gets_the_maximum_number_of_workers():
+    """The driver gets the maximum number of workers, unless the command line has --workers."""
     made = study_manifests(job(), "beale", "local-cpu", "s3://bucket/a b", ["--trials", "9"])
     assert shlex.split(made.job["spec"]["entrypoint"]) == [
         "python", "-m", "pipeline.cli.app", "run", "beale", "--resume", "--storage", "s3://bucket/a b",
@@ -65,15 +47,17 @@ def test_the_driver_is_told_how_many_workers_may_come():
     assert given.job["spec"]["entrypoint"].count("--workers") == 1
 
 
-def test_a_trial_that_fits_no_pod_is_told():
-    """More GPUs than a pod has, or an overlay without any."""
-    with pytest.raises(ResourcesUnmet, match=r"asks for 1 CPU and 1 GPU.*cpu \(0 GPUs a pod\).*--overlay"):
+def test_a_trial_that_fits_no_pod_is_refused():
+    """A trial that needs more GPUs than a pod of the overlay has is refused."""
+    with pytest.raises(
+        ResourcesUnmet, match=r"asks for 1 CPU, 1 GPU and 750 MB.*cpu \(1 CPU, 0 GPUs and 3.22 GB a pod\).*--overlay"
+    ):
         study_manifests(job(resources__gpus=1), "beale", "local-cpu", "/studies", [])
 
 
 @pytest.mark.parametrize("name", ["a", "1", "3com", "under_score", "dotted.name", "x" * 63, "x-y" * 20])
 def test_names_are_what_kubernetes_takes(name):
-    """At most 47 characters of lower case, digits and hyphens, the first one a letter, as services ask for it."""
+    """Names have at most 47 lower-case letters, digits and hyphens, and start with a letter, as services need."""
     made = study_manifests(job(name=name), "beale", "local-cpu", "/studies", [], number=99999).job["metadata"]
     assert len(made["name"]) <= 47
     assert made["name"].replace("-", "").isalnum()
@@ -81,7 +65,7 @@ def test_names_are_what_kubernetes_takes(name):
 
 
 def test_studies_of_different_names_never_share_a_label():
-    """What Kubernetes does not take is replaced, and told apart by a digest."""
+    """Names that Kubernetes does not accept are replaced and made distinct by a digest."""
     labels = [
         study_manifests(job(name=name), "beale", "local-cpu", "/studies", []).job["metadata"]["labels"][
             "tunepipe/study"
@@ -91,8 +75,8 @@ def test_studies_of_different_names_never_share_a_label():
     assert len(set(labels)) == 5
 
 
-def test_a_job_file_goes_along_as_a_config_map(tmp_path):
-    """Mounted in every pod that needs it; one beyond a ConfigMap's size is told."""
+def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
+    """A job file is mounted from a ConfigMap in every pod that needs it, and a larger one is refused."""
     file = tmp_path / "mine.py"
     file.write_text("JOB = 1\n")
     made = study_manifests(job(), str(file), "local-cpu", "/studies", [])
@@ -115,18 +99,8 @@ def test_a_job_file_may_be_called_and_written_as_python_allows(tmp_path):
     assert "run '/job/my job.py' --resume" in made.job["spec"]["entrypoint"]
 
 
-@pytest.mark.parametrize(("need", "at_once"), [(1, 4), (0.6, 4), (0.5, 8), (0.1, 40), (2, 2)])
-def test_trials_are_planned_as_ray_gives_out_gpus(need, at_once):
-    """Parts of one GPU, or whole ones: what is left of two is no third."""
-    (template,) = rendered("prod-gpu")
-    group = next(g for g in template["spec"]["rayClusterSpec"]["workerGroupSpecs"] if g["groupName"] == "gpu-a100")
-    group["template"]["spec"]["containers"][0]["resources"]["limits"] |= {"nvidia.com/gpu": "4", "cpu": "64"}
-    (planned,) = plan(job(resources__gpus=need, budget__trials=100), [group]).groups
-    assert planned.trials == at_once
-
-
 def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
-    """In every container, the autoscaler's included."""
+    """The given image is that of every container, including the autoscaler's."""
     made = study_manifests(job(), "beale", "prod-gpu", "/studies", [], namespace="lab", image="registry/x:7")
     text = str(made)
     assert made.job["metadata"]["namespace"] == "lab"
@@ -135,8 +109,8 @@ def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
 
 
 def test_an_unknown_overlay_lists_those_there_are():
-    """And says that a folder of one's own will do."""
-    with pytest.raises(ClusterError, match=r"no overlay 'prd'.*dev, local-cpu, prod-gpu.*folder of your own"):
+    """An unknown overlay is refused with the list of overlays and the option of an own folder."""
+    with pytest.raises(ClusterError, match=r"no overlay 'prd'.*dev, local-cpu, prod-gpu.*custom folder"):
         rendered("prd")
 
 

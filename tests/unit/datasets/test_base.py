@@ -14,12 +14,28 @@ def test_a_split_counts_its_rows() -> None:
     assert Split(two, (np.zeros(5), np.zeros(5)), np.ones(5)).rows == 5
 
 
-def test_arrays_of_a_split_go_together() -> None:
-    """Inputs, targets or weights of differing lengths are refused, and the lengths told."""
+def test_arrays_of_a_split_have_one_length() -> None:
+    """Inputs, targets or weights of differing lengths are refused with their lengths."""
     with pytest.raises(DataError, match=r"same number of rows; found \[3, 4\]"):
         Split(np.zeros((4, 2)), np.zeros(3))
     with pytest.raises(DataError, match=r"found \[4, 5\]"):
         Split(np.zeros((4, 2)), np.zeros(4), np.ones(5))
+
+
+def test_a_list_of_arrays_is_several_inputs_or_targets() -> None:
+    """As in Keras, a list of arrays is kept as a tuple, also within a dict; any other list is unchanged."""
+    a, b = np.zeros((5, 2)), np.zeros((5, 3))
+    split = Split([a, b], {"one": [a, b]}, np.ones(5))
+    assert split.rows == 5
+    assert isinstance(split.x, tuple)
+    assert [each.shape for each in leaves((split.x, split.y))] == [(5, 2), (5, 3)] * 2
+    assert Split([[1.0], [2.0]], np.zeros(2)).x == [[1.0], [2.0]]
+
+
+def test_a_list_of_rows_is_distinct_from_several_inputs() -> None:
+    """A list with an array for each row is refused with an explanation of lists and how to make one array."""
+    with pytest.raises(DataError, match=r"found \[2, 3\]\. x is a list of arrays, which means several .* np\.stack"):
+        Split([np.zeros(2), np.zeros(2), np.zeros(2)], np.zeros(3))
 
 
 def test_leaves_come_in_order() -> None:
@@ -33,3 +49,20 @@ def test_size_counts_every_array() -> None:
     split = Split(np.zeros((4, 2), np.float32), np.zeros(4, np.float32), np.ones(4, np.float32))
     assert Dataset("d", split, split).bytes == 2 * (32 + 16 + 16)
     assert Dataset("d", split, split, split).bytes == 3 * (32 + 16 + 16)
+
+
+def test_a_forgotten_name_is_reported() -> None:
+    """Splits without a name before them are refused in a sentence, without their numbers."""
+    split = Split(np.zeros((400, 20)), np.zeros(400))
+    with pytest.raises(
+        DataError, match=r"first argument is its name, a text; found a Split\. Give the name"
+    ) as refused:
+        Dataset(split, split)  # type: ignore[arg-type]
+    assert len(str(refused.value)) < 200
+
+
+def test_a_data_set_needs_a_train_split_but_no_name() -> None:
+    """A data set without a name is called `data`, and one without a train split is refused."""
+    assert Dataset(train=Split(np.zeros((4, 2)), np.zeros(4))).name == "data"
+    with pytest.raises(DataError, match="train split of the data set 'data'"):
+        Dataset()

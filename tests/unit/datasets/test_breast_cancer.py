@@ -6,8 +6,8 @@ from sklearn.datasets import load_breast_cancer
 from pipeline.datasets import load
 
 
-def test_it_is_scikit_learns() -> None:
-    """As many rows of each class as published, malignant being 0."""
+def test_it_equals_scikit_learns_data_set() -> None:
+    """The data set has as many rows of each class as scikit-learn's, and malignant is 0."""
     data, published = load("breast-cancer"), load_breast_cancer()
     assert data.test is not None
     splits = (data.train, data.validation, data.test)
@@ -17,7 +17,7 @@ def test_it_is_scikit_learns() -> None:
 
 
 def test_inputs_are_the_published_ones_scaled() -> None:
-    """Within a column the rows of all splits together are as far from each other as published, up to a factor."""
+    """The distances of rows within a column equal the published ones up to a factor, over all splits."""
     data, published = load("breast-cancer"), load_breast_cancer()
     assert data.test is not None
     x = np.sort(np.concatenate([data.train.x, data.validation.x, data.test.x]), axis=0)

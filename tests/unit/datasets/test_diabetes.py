@@ -17,7 +17,7 @@ def test_it_is_scikit_learns() -> None:
 
 
 def test_inputs_are_scaled_by_the_training_rows_alone() -> None:
-    """Each input reaches from 0 to 1 in training; rows elsewhere may lie outside of it, and some do."""
+    """Inputs range from 0 to 1 in the training rows, and some rows of other splits are outside of that."""
     data = load("diabetes")
     assert (data.train.x.min(axis=0) == 0).all()
     assert (data.train.x.max(axis=0) == 1).all()

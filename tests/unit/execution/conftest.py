@@ -1,35 +1,50 @@
-"""A study without training, for the tests of the room."""
+"""Studies for the tests of the room: one without training, and one of three trials of a model."""
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pipeline.execution.recorder import Recorder
-from pipeline.execution.session import Session
-from pipeline.space import Uniform
+from pipeline import load_results, run
 from pipeline.storage import Store
-from pipeline.study import Budget, Objective, TuneJob, save_study
-from tests.unit.execution.played import Study, steps
+from tests.unit.execution.recorded_curves import Study, new_study
+from tests.unit.execution.three_trials import JOB, MODULE_WITH_ROWS
 
 
 @pytest.fixture
-def study(tmp_path: Any) -> Callable[..., Study]:
+def study(tmp_path: Path) -> Callable[..., Study]:
     """Makes a study of a function job; keyword arguments are the job's fields."""
 
     def make(folder: str = "s", **fields: Any) -> Study:
-        defaults: dict[str, Any] = {
-            "name": "s",
-            "function": steps,
-            "space": {"x": Uniform(0, 1)},
-            "objectives": [Objective("score", "max")],
-            "scheduler": "fifo",
-            "budget": Budget(trials=4, epochs=4),
-        }
-        job = TuneJob(**{**defaults, **fields})
-        store = Store(tmp_path / folder)
-        save_study(store, job)
-        recorder = Recorder(store, job, session=1)
-        return Study(Session(job, store, recorder), recorder, store)
+        return new_study(tmp_path / folder, **fields)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tuned_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The folder of a finished study of three trials of a model."""
+    folder = tmp_path_factory.mktemp("studies")
+    run(JOB, storage=folder, note=lambda _: None)
+    return Store(folder / "s")
+
+
+@pytest.fixture
+def losing(tuned_store: Store) -> str:
+    """A trial that is not the best one."""
+    best = load_results(tuned_store.uri).best.trial_id
+    return next(trial for trial in ("0000", "0001", "0002") if trial != best)
+
+
+@pytest.fixture
+def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, Path]:
+    """A module whose data are in a file, and that file."""
+    (tmp_path / "gone_data.py").write_text(MODULE_WITH_ROWS)
+    np.savetxt(tmp_path / "rows.csv", np.random.default_rng(0).normal(size=(20, 7)))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "gone_data", raising=False)
+    return __import__("gone_data"), tmp_path / "rows.csv"

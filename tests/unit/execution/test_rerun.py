@@ -37,32 +37,32 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_the_same_config_gives_the_same_epochs(store: Store) -> None:
-    """Each epoch is told as it ends, and equals the recorded one; the study's files stay as they are."""
+    """A rerun reports each epoch as it ends, equal to the recorded one, and leaves the study's files unchanged."""
     before = {path: store.read(path) for path in store.files()}
-    told: list[int] = []
-    again = rerun(store, "0001", tell=lambda epoch: told.append(epoch.epoch))
-    assert told == [1, 2, 3]
+    reported: list[int] = []
+    again = rerun(store, "0001", on_epoch=lambda epoch: reported.append(epoch.epoch))
+    assert reported == [1, 2, 3]
     assert again.config == {"rate": 0.25}
     assert again.equal
-    assert all(epoch.then["distance"] == epoch.now["distance"] for epoch in again.epochs)
+    assert all(epoch.recorded["distance"] == epoch.metrics["distance"] for epoch in again.epochs)
     assert {path: store.read(path) for path in store.files()} == before
 
 
 def test_a_difference_is_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the code does something else now, the epochs are not equal."""
+    """A rerun whose code has changed reports that the epochs differ."""
     monkeypatch.setitem(OFFSET, "by", 1e-12)
     again = rerun(store, "0000")
     assert not again.equal
     assert [epoch.equal for epoch in again.epochs] == [False, False, False]
 
 
-def test_a_trial_that_failed_fails_again_where_it_did(store: Store) -> None:
-    """The epoch before is compared, and the error of the user's code is told with its place."""
+def test_a_failed_trial_fails_again_at_the_same_epoch(store: Store) -> None:
+    """A failed trial fails again at its epoch: earlier ones are compared, the user's error has its location."""
     again = rerun(store, "0002")
     assert [epoch.equal for epoch in again.epochs] == [True]
     assert again.failure.startswith("ValueError: too fast\n")
     assert "in descend" in again.failure
-    assert again.then.startswith("ValueError: too fast\n")
+    assert again.recorded_failure.startswith("ValueError: too fast\n")
 
 
 def test_a_trial_that_is_not_there(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Whole studies in this process: real workers and files, without Ray and Keras."""
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -7,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import Budget, Grid, Objective, TuneJob, load_results, run
-from pipeline.errors import ModelError, ResourcesUnmet, StorageError
-from pipeline.execution.on_ray import default_workers
+from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, Uniform, load_results, run
+from pipeline.errors import InvalidJob, ModelError, ResourcesUnmet, StorageError
+from pipeline.execution.capacity import default_workers, local_workers
 
 CURVES = {
     "tie late": [0.1, 0.2, 0.9, 0.3],
@@ -24,6 +25,12 @@ def along(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     """A recorded curve."""
     for value in CURVES[str(config["curve"])]:
         yield {"score": value}
+
+
+def keeping(config: Mapping[str, Any], state: Any) -> Iterator[tuple[dict[str, float], dict[str, int]]]:
+    """A recorded curve, of a function that keeps a state and so has checkpoints."""
+    for step, value in enumerate(CURVES[str(config["curve"])][state["step"] if state else 0 :]):
+        yield {"score": value}, {"step": step + 1}
 
 
 def colliding(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -57,22 +64,22 @@ def job(*curves: str, **fields: Any) -> TuneJob:
     ("curves", "best"),
     [(("tie late", "tie early"), ("0001", 2)), (("good", "fails"), ("0000", 2)), (("fails", "good"), ("0001", 2))],
 )
-def test_the_weights_of_the_best_epoch_are_there_whatever_ties_or_fails(curves, best, tmp_path):
-    """The best epoch's checkpoint is kept: of two that tie, and where a better trial failed in the end."""
-    run(job(*curves), storage=tmp_path)
+def test_the_weights_of_the_best_epoch_are_kept(curves, best, tmp_path):
+    """The best epoch's checkpoint is kept if two epochs tie and if a better trial failed later."""
+    run(job(*curves, function=keeping), storage=tmp_path)
     found = load_results(tmp_path / "s").best
     assert (found.trial_id, found.epoch) == best
     assert (tmp_path / f"s/checkpoints/{found.trial_id}/{found.epoch:06d}.ckpt").is_file()
 
 
 def test_the_budget_of_epochs_is_not_overrun(tmp_path):
-    """Three epochs in all are three epochs, whatever a trial might train between two reports."""
+    """A budget of three epochs trains three epochs, however many a trial might train between reports."""
     run(job(budget=Budget(trials=1, epochs=4, total_epochs=3)), storage=tmp_path)
     assert len(load_results(tmp_path / "s").epochs) == 3
 
 
-def test_more_epochs_let_finished_trials_go_on(tmp_path):
-    """A study of two epochs, resumed with four: the same trials train the other two."""
+def test_finished_trials_continue_with_more_epochs(tmp_path):
+    """A study of two epochs, resumed with four, trains two further epochs of the same trials."""
     run(job("good", "steady", budget=Budget(trials=2, epochs=2)), storage=tmp_path)
     run(job("good", "steady", budget=Budget(trials=2, epochs=4)), storage=tmp_path, resume=True)
     epochs = load_results(tmp_path / "s").epochs
@@ -106,12 +113,30 @@ def test_a_mistake_leaves_the_name_free(tmp_path):
     assert not (tmp_path / "s").exists()
 
 
+def test_a_mistake_does_not_delete_foreign_files(tmp_path):
+    """A study that fails on a mistake removes its own folder but keeps files that a user put into it."""
+    (tmp_path / "elsewhere").mkdir()
+
+    class Neighbour:
+        def watch(self, session):
+            (tmp_path / "s/source/my_notes.txt").write_text("mine")
+            (tmp_path / "s/logs").symlink_to(tmp_path / "elsewhere")
+            return contextlib.nullcontext()
+
+    with pytest.raises(ModelError, match="There are: score"):
+        run(job(objectives=[Objective("nope", "max")]), storage=tmp_path, display=Neighbour())
+    found = [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))]
+    assert found == ["elsewhere", "s", "s/logs", "s/source", "s/source/my_notes.txt"]
+
+
 def test_metrics_of_nearly_the_same_name_keep_their_values(tmp_path):
-    """The objective has the plain column, the other one a number."""
+    """The objective has the plain column, the other one digits of its name's digest after it."""
     run(job(function=colliding, space={"x": 1}), storage=tmp_path)
-    epochs = load_results(tmp_path / "s").epochs
-    assert epochs["score"].to_list() == [0.0, 1.0, 2.0, 3.0]
-    assert epochs["score_2"].to_list() == [9.0] * 4
+    results = load_results(tmp_path / "s")
+    assert results.epochs["score"].to_list() == [0.0, 1.0, 2.0, 3.0]
+    (other,) = (column for column, name in results.metric_names.items() if name != "score")
+    assert other.startswith("score_")
+    assert results.epochs[other].to_list() == [9.0] * 4
 
 
 def test_a_function_that_exits_fails_its_trial_alone(tmp_path):
@@ -128,13 +153,34 @@ def test_resources_that_are_not_there_are_refused_in_this_process_too(tmp_path):
     assert not (tmp_path / "s").exists()
 
 
+def test_functions_of_fit_are_called_before_the_study_begins(tmp_path):
+    """A function in `fit` that returns what is not allowed ends `run` before data are loaded or a folder is made."""
+    wrong = job(function=None, model=along, data=along, fit=Fit(steps_per_epoch=lambda _: "many"))
+    with pytest.raises(ModelError, match="returned 'many'"):
+        run(wrong.replaced({"objectives": [Objective("loss", "min")]}), storage=tmp_path)
+    assert not (tmp_path / "s").exists()
+
+
 @pytest.mark.parametrize(
     ("resources", "fits"),
     [({"cpus": 1}, 8), ({"cpus": 3}, 2), ({"gpus": 1}, 2), ({"gpus": 0.25}, 8), ({"cpus": 0.5, "gpus": 0.5}, 4)],
 )
 def test_as_many_trials_run_as_fit(resources, fits):
-    """Eight cores and two GPUs: whichever is scarce decides."""
+    """The scarcer of eight cores and two GPUs limits how many trials run in parallel."""
     assert default_workers(job(resources=resources), 8, 2) == fits
+
+
+def test_so_many_workers_that_the_machine_would_stand_still_are_refused():
+    """Each is a process of its own; more than there are trials are not started."""
+    few = job(space={"curve": Uniform(0, 1)}, searcher="random")
+    assert local_workers(few.replaced({"resources.workers": 9000, "budget.trials": 5}), cpus=2, gpus=0) == 5
+    many = few.replaced({"resources.workers": 9000, "budget.trials": 10_000})
+    with pytest.raises(
+        ResourcesUnmet, match=r"9000 workers are asked for.* 2 CPU cores.*Ask for at most 32 with --workers"
+    ):
+        local_workers(many, cpus=2, gpus=0)
+    with pytest.raises(InvalidJob, match=r"resources\.workers: must be at most 10000"):
+        few.replaced({"resources.workers": 99999999999})
 
 
 def test_more_gpus_than_there_are_are_refused():
@@ -150,10 +196,21 @@ def test_the_session_is_on_record_before_anything_is_trained(tmp_path):
     assert run(job(), storage=tmp_path, resume=True).already
 
 
-def test_fewer_trials_are_told_once_when_the_study_starts(tmp_path):
-    """A new study says through `note` that its trials would be alike; one that is resumed does not say it again."""
+def test_fewer_trials_are_noted_once_when_the_study_starts(tmp_path):
+    """A new study notes that it has fewer distinct trials than its budget; a resumed one does not repeat it."""
     notes = []
     alike = job(space={"curve": "steady"}, searcher="random")
     run(alike, storage=tmp_path, note=notes.append)
     run(alike, storage=tmp_path, resume=True, note=notes.append)
-    assert [note.partition(",")[0] for note in notes] == ["The space draws nothing"]
+    assert [note.partition(",")[0] for note in notes if not note.startswith("source: ")] == ["The space draws nothing"]
+
+
+def test_a_study_without_untried_configs_finishes(tmp_path):
+    """Random search in a space of four configs trains each once and finishes, although 16 trials were requested."""
+    space = {"curve": Choice([name for name in CURVES if name != "fails"])}
+    outcome = run(job(space=space, searcher="random", budget=Budget(trials=16, epochs=4)), storage=tmp_path)
+    assert outcome.message == "All 4 configs of the space were tried."
+    session = json.loads((tmp_path / "s/sessions/0001.json").read_text())
+    assert (session["state"], session["message"]) == ("finished", outcome.message)
+    assert sorted(load_results(tmp_path / "s").trials["config_curve"]) == sorted(space["curve"].values)
+    assert run(job(space=space, searcher="random", budget=Budget(trials=16, epochs=4)), storage=tmp_path, resume=True)

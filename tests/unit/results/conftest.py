@@ -3,7 +3,11 @@
 import pytest
 
 from pipeline.results import Results, load_results
+from pipeline.results.analysis import Explanation, explained
+from pipeline.space import LogUniform
+from tests.unit.results import studies
 from tests.unit.results.edges import branches
+from tests.unit.results.small import batches_study, folded_study, of_function, walked_study
 from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study
 
 
@@ -47,3 +51,52 @@ def domains_results(domains: Recording) -> Results:
 def branches_results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """The results of a study with parameters that only some trials have."""
     return load_results(branches(tmp_path_factory.mktemp("studies")).store.uri)
+
+
+@pytest.fixture(scope="session")
+def population(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """A population whose best trial took over weights."""
+    root = tmp_path_factory.mktemp("pbt")
+    recording = studies.Recording(
+        root, studies.tune_job("population", space={"lr": LogUniform(1e-3, 1.0)}, scheduler="pbt")
+    )
+    for trial, lr in (("0000", 0.5), ("0001", 0.1)):
+        recording.decide(trial, 0, "start", 0, config_after={"lr": lr})
+        for epoch in (1, 2):
+            recording.train(trial, epoch, {"lr": lr}, 0.3 if trial == "0000" else 0.6, epoch)
+    before, after = {"lr": 0.5}, {"lr": 0.08}
+    recording.decide(
+        "0000", 2, "exploit", 2, parent_trial="0001", parent_epoch=2, config_before=before, config_after=after
+    )
+    for epoch in (3, 4):
+        recording.train("0000", epoch, after, 0.7 + epoch / 100, epoch, segment=2, model_epoch=epoch)
+        recording.train("0001", epoch, {"lr": 0.1}, 0.65, epoch)
+    for trial in ("0000", "0001"):
+        recording.decide(trial, 4, "finish", 5)
+    recording.end(5)
+    return load_results(root / "population")
+
+
+@pytest.fixture(scope="session")
+def folded(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Four trials of three folds."""
+    return folded_study(tmp_path_factory.mktemp("studies"))
+
+
+@pytest.fixture(scope="session")
+def batches(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Two trials of different batch sizes."""
+    return batches_study(tmp_path_factory.mktemp("studies"))
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Two trials with metrics called x and y."""
+    return walked_study(tmp_path_factory.mktemp("studies"))
+
+
+@pytest.fixture(scope="session")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Explanation:
+    """An explanation of a study in which two hyperparameters matter and two do not."""
+    root = tmp_path_factory.mktemp("studies")
+    return explained(of_function(root, lambda config: 4 * config["a"] + (config["c"] == "x")))

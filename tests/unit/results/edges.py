@@ -98,6 +98,8 @@ def whole_numbers_among_floats(root: Path) -> Recording:
     space = {
         "rate": Choice((0, 0.25, 1)),
         "mix": Choice((2, "auto", True)),
+        "layers": Choice([None, [64, 32], {"units": [8, 0.5]}, "auto"]),
+        "shape": [3, {"deep": None}],
         "wide": Normal(0.0, 1.0),
         "n": IntUniform(-3, 3),
     }

@@ -13,7 +13,11 @@ POINTS = [(0.9, 1000), (0.8, 50), (0.7, 60), (0.95, 20_000), (0.5, 10), (0.99, 5
 
 
 def recorded(
-    root: Path, *further: Objective, points: Sequence[tuple[float, int]] = POINTS, own: bool = False
+    root: Path,
+    *further: Objective,
+    points: Sequence[tuple[float, int]] = POINTS,
+    own: bool = False,
+    own_value: float | None = 3.0,
 ) -> Recording:
     """A study of an accuracy and of further objectives; trials of two epochs, the first of which is the best.
 
@@ -21,12 +25,13 @@ def recorded(
         root: The storage's folder.
         further: The objectives behind the first; few parameters unless given.
         points: Accuracy and parameters of each trial; a sixth one fails.
-        own: Whether there is a metric called parameters, too, which is 3.
+        own: Whether there is a metric called parameters, too.
+        own_value: Its value; None for a column without values.
     """
     objectives = [Objective("val_accuracy", "max"), *(further or [Objective("parameters", "min")])]
     job = tune_job("both", space={"width": IntUniform(1, 99)}, objectives=objectives)
     study = Recording(root, job, metrics=("val_accuracy", *(["metric_parameters"] if own else [])))
-    more: dict[str, Any] = {"metric_parameters": 3.0} if own else {}
+    more: dict[str, Any] = {"metric_parameters": own_value} if own else {}
     for index, (value, parameters) in enumerate(points):
         trial, config = f"{index:04d}", {"width": index + 1}
         study.decide(trial, 0, "start", float(index), config_after=config)

@@ -36,7 +36,7 @@ def build_model(config: Mapping[str, Any]) -> Any:
 
 
 def tune_job(name: str, **fields: Any) -> TuneJob:
-    """A job with a model, MNIST and val_accuracy unless told otherwise."""
+    """A job with a model, MNIST and val_accuracy unless given otherwise."""
     given = {
         "model": build_model,
         "data": "mnist",
@@ -76,8 +76,8 @@ class Recording:
     epochs: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     clock: dict[str, float] = field(default_factory=dict)
-    _number: int = 0
-    _part: int = 0
+    number: int = 0
+    part: int = 0
 
     def __post_init__(self) -> None:
         self.store = Store(self.root / self.job.name)
@@ -91,11 +91,11 @@ class Recording:
 
     def decide(self, trial: str, epoch: int, kind: str, at: float, reason: str = "", **more: Any) -> None:
         """Record a decision `at` seconds after the start."""
-        self._number += 1
+        self.number += 1
         for name in ("config_before", "config_after"):
             if name in more:
                 more[name] = json.dumps(more[name])
-        row = {"study": self.job.name, "session": self.session, "number": self._number, "trial_id": trial}
+        row = {"study": self.job.name, "session": self.session, "number": self.number, "trial_id": trial}
         row |= {"time": START + timedelta(seconds=at), "epoch": epoch, "kind": kind, "reason": reason or kind}
         self.decisions.append(row | more)
 
@@ -119,18 +119,18 @@ class Recording:
         for table, recorded in (("epochs", self.epochs), ("decisions", self.decisions)):
             schema = arrow_schema(table, flat(self.job.space), self.metrics)
             for first in range(0, len(recorded), rows):
-                self._part += 1
+                self.part += 1
                 part = pa.Table.from_pylist(recorded[first : first + rows], schema=schema)
-                self.store.write_table(layout.part(table, self.session, self._part), part)
+                self.store.write_table(layout.part(table, self.session, self.part), part)
         self.epochs, self.decisions = [], []
 
-    def end(self, seconds: float, state: str = "finished", started: float = 0.0) -> None:
+    def end(self, seconds: float, state: str = "finished", started: float = 0.0, message: str = "") -> None:
         """Write the rest, and the session's file."""
         self.flush()
         ended = START + timedelta(seconds=started + seconds)
         content = {"number": self.session, "state": state, "started": (START + timedelta(seconds=started)).isoformat()}
         content |= {"heartbeat": ended.isoformat(), "ended": None if state == "running" else ended.isoformat()}
-        content |= {"seconds": seconds, "host": "laptop", "pid": 4711, "message": ""}
+        content |= {"seconds": seconds, "host": "laptop", "pid": 4711, "message": message}
         self.store.write(layout.session(self.session), json.dumps(content))
 
 
@@ -250,6 +250,7 @@ def every_domain_study(root: Path, *, trials: int = 12, name: str = "domains") -
         "rate": LogUniform(1e-5, 1e-1), "mix": Choice((0.5, "auto", True)), "layers": IntUniform(1, 4),
         "init": Grid(("uniform", "lecun_uniform", "zero")), "shift": Normal(0.0, 2.0),
         "q": QUniform(0.0, 1.0, 0.25), "flag": Choice((True, False)), "fixed": "relu",
+        "stack": Choice([[64, 32], None, {"units": [8]}]),
     }  # fmt: skip
     job = tune_job(name, space=space, objectives=(Objective("val_loss", "min"),), scheduler="fifo")
     study, rng = Recording(root, job), np.random.default_rng(2)

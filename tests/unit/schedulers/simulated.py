@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.course.decided import DecisionRow
+from pipeline.loop.decision_rows import DecisionRow
 from pipeline.schedulers import SchedulerSettings
 from pipeline.simulation.curves import Curve as LearningCurve
 from pipeline.simulation.curves import Curves
 from pipeline.simulation.play import play
 from pipeline.space import Config, Uniform
 from pipeline.study import Budget, Objective, TuneJob
-from tests.unit.execution.played import steps
+from tests.unit.execution.recorded_curves import steps
 
 Curve = Callable[[int], float]
 

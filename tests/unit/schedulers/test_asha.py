@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.schedulers import ASHA, AnyScheduler, Scheduler, Setting
+from pipeline.schedulers import ASHA, AnyScheduler, Scheduler, SchedulerContext
 
 
 def _built(settings: ASHA, mode: Any = "max", epochs: int = 8) -> Scheduler:
-    return settings.build(Setting({}, mode, epochs, 16, 0))
+    return settings.build(SchedulerContext({}, mode, epochs, 16, 0))
 
 
 def _milestones(settings: ASHA, epochs: int) -> list[int]:
@@ -24,41 +24,23 @@ def _milestones(settings: ASHA, epochs: int) -> list[int]:
     return found[1:]
 
 
-@pytest.mark.parametrize(
-    ("settings", "epochs", "milestones"),
-    [
-        (ASHA(), 8, [1, 2, 4, 8]),
-        (ASHA(), 9, [1, 2, 4, 8, 9]),
-        (ASHA(grace_period=3), 20, [3, 6, 12, 20]),
-        (ASHA(reduction_factor=3), 9, [1, 3, 9]),
-        (ASHA(reduction_factor=1.5), 8, [1, 2, 3, 4, 6, 8]),
-        (ASHA(reduction_factor=1.01), 5, [1, 2, 3, 4, 5]),
-        (ASHA(grace_period=8), 8, [8]),
-        (ASHA(), 1, [1]),
-    ],
-)
-def test_rungs_lie_at_powers(settings: ASHA, epochs: int, milestones: list[int]) -> None:
-    """Rungs are the grace period times powers of the factor, rounded up, and then comes the end."""
-    assert _milestones(settings, epochs) == milestones
-
-
-def test_the_best_half_goes_on() -> None:
-    """By hand: the first goes on, then whoever reaches the median of those before."""
+def test_the_best_half_continues() -> None:
+    """Of the first trials at a rung, one continues if it reaches the median of those before it."""
     scheduler = _built(ASHA())
-    actions = [scheduler.report(f"{i}", 1, v).action for i, v in enumerate([0.5, 0.4, 0.6, 0.5, 0.49, 0.7])]
+    actions = [scheduler.on_result(f"{i}", 1, v).action for i, v in enumerate([0.5, 0.4, 0.6, 0.5, 0.49, 0.7])]
     assert actions == ["continue", "stop", "continue", "continue", "stop", "continue"]
 
 
 def test_a_decision_names_what_was_compared() -> None:
-    """Value, cutoff, rung and how many there were before stand in the reason."""
+    """The reason has the value, the cutoff, the rung and the number of trials that were there before."""
     scheduler = _built(ASHA(grace_period=2))
-    first = scheduler.report("0", 2, 0.5)
-    stop = scheduler.report("1", 2, 0.25)
+    first = scheduler.on_result("0", 2, 0.5)
+    stop = scheduler.on_result("1", 2, 0.25)
     assert (first.reason, first.cutoff, first.rung) == ("0.5 is the first value at rung 2", None, 2)
     assert stop.reason == "0.25 is below 0.5, the cutoff for the best 1/2 of one earlier value at rung 2"
     assert (stop.action, stop.cutoff, stop.rung) == ("stop", 0.5, 2)
-    assert "reaches 0.375, the cutoff for the best 1/2 of 2 earlier values" in scheduler.report("2", 2, 0.4).reason
-    assert _built(ASHA(), "min").report("0", 8, 0.5).action == "continue"
+    assert "reaches 0.375, the cutoff for the best 1/2 of 2 earlier values" in scheduler.on_result("2", 2, 0.4).reason
+    assert _built(ASHA(), "min").on_result("0", 8, 0.5).action == "continue"
 
 
 @given(
@@ -72,7 +54,7 @@ def test_a_decision_names_what_was_compared() -> None:
 def test_decisions_are_those_of_ray(
     values: list[float], mode: str, factor: float, grace_period: int, epochs: int, seed: int
 ) -> None:
-    """On the same curves, reported in the same order, Ray's AsyncHyperBandScheduler stops the same trials."""
+    """On the same curves in the same order, Ray's AsyncHyperBandScheduler stops the same trials."""
     from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
     settings = ASHA(grace_period=grace_period, reduction_factor=factor)
@@ -90,11 +72,11 @@ def test_decisions_are_those_of_ray(
         reached[i] = epoch = settings.next_milestone(reached[i], epochs)
         value = values[i] + math.log(epoch)
         if epoch == epochs:
-            assert ours.report(trials[i].trial_id, epoch, value).action == "continue"
+            assert ours.on_result(trials[i].trial_id, epoch, value).action == "continue"
             theirs.on_trial_complete(None, trials[i], {"epoch": epoch, "m": value})
             del reached[i]
             continue
-        decision = ours.report(trials[i].trial_id, epoch, value)
+        decision = ours.on_result(trials[i].trial_id, epoch, value)
         expected = theirs.on_trial_result(None, trials[i], {"epoch": epoch, "m": value})
         assert (decision.action == "stop") == (expected == TrialScheduler.STOP)
         if decision.action == "stop":
@@ -114,13 +96,21 @@ def test_decisions_are_those_of_ray(
     ],
 )
 def test_fields_have_ranges(fields: dict[str, object]) -> None:
-    """What is not allowed is refused when the settings become part of a job."""
+    """A setting outside of its range is refused when the job is created."""
     with pytest.raises(ValidationError):
         TypeAdapter(AnyScheduler).validate_python({"kind": "asha", **fields})
 
 
-def test_a_grace_period_beyond_the_end_is_a_fault() -> None:
-    """The first rung has to be reached by a trial's maximum."""
-    assert ASHA(grace_period=8).faults(epochs=8, trials=1) == []
-    (fault,) = ASHA(grace_period=9).faults(epochs=8, trials=1)
-    assert str(fault) == "scheduler.grace_period: must be at most budget.epochs, which is 8; found 9"
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30),
+    st.floats(1.01, 9.0),
+    st.sampled_from(["max", "min"]),
+)
+def test_the_cutoff_is_numpys_percentile(values, factor, mode):
+    """The cutoff equals NumPy's percentile to the last digit."""
+    scheduler = _built(ASHA(reduction_factor=factor), mode)
+    for number, value in enumerate(values):
+        scheduler.on_result(f"{number:04d}", 1, value)
+    sign = 1 if mode == "max" else -1
+    expected = sign * np.nanpercentile(sign * np.array(values), (1 - 1 / factor) * 100)
+    assert scheduler.on_result("9999", 1, 0.0).cutoff == expected

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.schedulers import Hyperband, Scheduler, Setting
+from pipeline.schedulers import Hyperband, Scheduler, SchedulerContext
 from tests.unit.schedulers.simulated import Curve, curves, negative, played
 
 
 def _built(settings: Hyperband, trials: int, *, epochs: int, added: int | None = None, mode: str = "max") -> Scheduler:
-    scheduler = settings.build(Setting({}, mode, epochs, trials, 0))
+    scheduler = settings.build(SchedulerContext({}, mode, epochs, trials, 0))
     for i in range(trials if added is None else added):
         scheduler.add(f"{i:04d}", {})
     return scheduler
@@ -21,7 +21,7 @@ def _built(settings: Hyperband, trials: int, *, epochs: int, added: int | None =
 def _reports(scheduler: Scheduler, epoch: int, values: Sequence[float], first: int = 0) -> None:
     for i, value in enumerate(values, first):
         scheduler.start(f"{i:04d}")
-        assert scheduler.report(f"{i:04d}", epoch, value).action == "pause"
+        assert scheduler.on_result(f"{i:04d}", epoch, value).action == "pause"
 
 
 def _ids(*numbers: int) -> list[str]:
@@ -51,7 +51,7 @@ def _reference(found: Sequence[Curve], eta: int, highest: int) -> dict[str, int]
     mode=st.sampled_from(["max", "min"]),
 )
 def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, highest: int, mode: str) -> None:
-    """Bracket by bracket and round by round, each trial comes as far; the last bracket may have too few trials."""
+    """Each trial trains as many epochs as in the paper's algorithm, also in an incomplete last bracket."""
     found = curves(trials, seed)
     reached, _ = played(
         Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), eta**highest, mode
@@ -66,10 +66,7 @@ def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, highest: int
     mode=st.sampled_from(["max", "min"]),
 )
 def test_a_bracket_halves_as_in_ray(seed: int, eta: int, highest: int, mode: str) -> None:
-    """The first bracket, where Ray's HyperBand rounds nothing: the same go on at each rung.
-
-    Elsewhere Ray keeps one more where the division leaves a remainder, and begins with the bracket that stops none.
-    """
+    """In the first bracket the same trials continue at each rung as in Ray's HyperBand, which rounds nothing there."""
     from ray.tune.schedulers.hyperband import _Bracket
 
     epochs, trials = eta**highest, eta**highest
@@ -91,86 +88,86 @@ def test_a_bracket_halves_as_in_ray(seed: int, eta: int, highest: int, mode: str
 
 
 def test_a_rung_waits_for_the_whole_bracket() -> None:
-    """By hand: a worker that would have to wait draws for the next bracket; the last to come decides."""
+    """A worker that would wait for its bracket draws for the next one, and the last report decides the rung."""
     scheduler = _built(Hyperband(reduction_factor=2), 8, epochs=2, added=2)
     _reports(scheduler, 1, [0.2])
     scheduler.start("0001")
     assert scheduler.choose(_ids(0)) is None
     scheduler.add("0002", {})
     scheduler.start("0002")
-    assert "bracket 1 compares nothing" in scheduler.report("0002", 1, 0.1).reason
+    assert "bracket 1 compares nothing" in scheduler.on_result("0002", 1, 0.1).reason
     assert (
-        scheduler.report("0001", 1, 0.4).reason
+        scheduler.on_result("0001", 1, 0.4).reason
         == "0.4 is number 1 of 2 at rung 1 so far; waits for the others of bracket 0"
     )
     chosen = scheduler.choose(_ids(0, 1))
     assert (chosen.trial_id, chosen.promoted, chosen.rung, chosen.cutoff) == ("0001", True, 1, 0.4)
-    assert chosen.reason == "0.4 is number 1 of 2 at rung 1 of bracket 0, the one that goes on"
-    gone = scheduler.dismissed(_ids(0), exhausted=False)["0000"]
+    assert chosen.reason == "0.4 is number 1 of 2 at rung 1 of bracket 0, the one that continues"
+    gone = scheduler.to_stop(_ids(0), exhausted=False)["0000"]
     assert (gone.action, gone.rung, gone.cutoff) == ("stop", 1, 0.4)
-    assert gone.reason == "0.2 is number 2 of 2 at rung 1 of bracket 0, of which one goes on"
+    assert gone.reason == "0.2 is number 2 of 2 at rung 1 of bracket 0, of which one continues"
 
 
 def test_a_failed_trial_is_not_waited_for() -> None:
-    """Its place is lost: of four, one of which fails, two go on."""
+    """A failed trial of four is not waited for: two of the four continue."""
     scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
     _reports(scheduler, 1, [0.1, 0.2, 0.3])
     scheduler.start("0003")
     assert scheduler.choose(_ids(0, 1, 2)) is None
     scheduler.end("0003")
     assert scheduler.choose(_ids(0, 1, 2)).trial_id == "0001"
-    assert list(scheduler.dismissed(_ids(0, 2), exhausted=False)) == ["0000"]
+    assert list(scheduler.to_stop(_ids(0, 2), exhausted=False)) == ["0000"]
 
 
-def test_what_was_cut_off_is_waited_for_again() -> None:
-    """A study that is given more goes on where it was: trials that ended with it are candidates, and are missed."""
+def test_trials_that_a_smaller_budget_ended_are_candidates_again() -> None:
+    """With a larger budget, trials that ended by the smaller one are candidates again and are waited for."""
     scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
     _reports(scheduler, 1, [0.1, 0.2])
     for trial in _ids(0, 1, 2, 3):
         scheduler.end(trial)
     assert scheduler.choose(_ids(0, 1, 2, 3)).trial_id == "0002"
-    assert scheduler.dismissed(_ids(0, 1, 3), exhausted=False) == {}
+    assert scheduler.to_stop(_ids(0, 1, 3), exhausted=False) == {}
 
 
 @pytest.mark.parametrize(("value", "action"), [(0.95, "continue"), (0.5, "stop")])
-def test_who_comes_late_is_held_to_what_was_decided(value: float, action: str) -> None:
-    """A trial thought to have ended comes back when its rung is decided: it goes on if it reaches the cutoff."""
+def test_a_late_trial_needs_the_cutoff_of_its_rung(value: float, action: str) -> None:
+    """A trial that returns after its rung was decided continues only if it reaches the cutoff."""
     scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
     _reports(scheduler, 1, [0.1, 0.9, 0.8])
     scheduler.end("0003")
     assert scheduler.choose(_ids(0, 1, 2)).trial_id == "0001"
     scheduler.choose(_ids(0, 2, 3))
     scheduler.start("0003")
-    decision = scheduler.report("0003", 1, value)
+    decision = scheduler.on_result("0003", 1, value)
     assert (decision.action, decision.cutoff) == (action, 0.8)
 
 
 def test_more_trials_open_a_bracket_of_their_own() -> None:
-    """Where the last one has begun to compare with fewer than it might have had."""
+    """More trials open a new bracket if the last one has already compared with fewer trials."""
     scheduler = _built(Hyperband(reduction_factor=2), 2, epochs=4)
     _reports(scheduler, 1, [0.1, 0.9])
     assert scheduler.choose(_ids(0, 1)).trial_id == "0001"
-    more = Hyperband(reduction_factor=2).build(Setting({}, "max", 4, 8, 0))
+    more = Hyperband(reduction_factor=2).build(SchedulerContext({}, "max", 4, 8, 0))
     more.restore(scheduler.state())
     more.add("0002", {})
     more.start("0002")
-    assert "bracket 1" in more.report("0002", 1, 0.5).reason
+    assert "bracket 1" in more.on_result("0002", 1, 0.5).reason
 
 
-def test_more_epochs_compare_where_the_end_was() -> None:
-    """Trials completed at 4 epochs are given 8: the best half of their bracket goes on from there."""
+def test_more_epochs_compare_at_the_earlier_end() -> None:
+    """Trials completed at 4 epochs and given 8 are compared there, and the best half of a bracket continues."""
     settings = Hyperband(reduction_factor=2)
     first = _built(settings, 4, epochs=4)
     _reports(first, 1, [0.1, 0.2, 0.8, 0.9])
     for trial, value in (("0002", 0.85), ("0003", 0.9)):
         assert first.choose(_ids(2, 3)) is not None
         first.start(trial)
-        first.report(trial, 2, value)
+        first.on_result(trial, 2, value)
     assert first.choose(_ids(2, 3)).trial_id == "0003"
     first.start("0003")
-    first.report("0003", 4, 0.95)
+    first.on_result("0003", 4, 0.95)
     first.end("0003")
-    second = settings.build(Setting({}, "max", 8, 4, 0))
+    second = settings.build(SchedulerContext({}, "max", 8, 4, 0))
     second.restore(first.state())
     chosen = second.choose(_ids(3))
     assert (chosen.trial_id, chosen.rung) == ("0003", 4)

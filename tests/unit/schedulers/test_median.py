@@ -8,43 +8,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.schedulers import AnyScheduler, MedianStopping, Scheduler, Setting
+from pipeline.schedulers import AnyScheduler, MedianStopping, Scheduler, SchedulerContext
 
 
 def _built(settings: MedianStopping, *, epochs: int = 8, mode: str = "max") -> Scheduler:
-    return settings.build(Setting({}, mode, epochs, 16, 0))
+    return settings.build(SchedulerContext({}, mode, epochs, 16, 0))
 
 
 def _train(scheduler: Scheduler, trial: str, values: list[float]) -> list[str]:
-    return [scheduler.report(trial, epoch, value).action for epoch, value in enumerate(values, 1)]
+    return [scheduler.on_result(trial, epoch, value).action for epoch, value in enumerate(values, 1)]
 
 
 def test_worse_than_the_others_on_average_stops() -> None:
-    """By hand: means of three others to epoch 2 are 0.2, 0.4 and 0.6, and the best of this one is 0.35."""
+    """A trial is stopped if its best value is worse than the median of three others' running means."""
     scheduler = _built(MedianStopping(min_samples_required=3))
     for i, mean in enumerate((0.2, 0.4, 0.6)):
         _train(scheduler, f"{i}", [mean - 0.1, mean + 0.1])
-    assert scheduler.report("3", 1, 0.35).action == "continue"
-    decision = scheduler.report("3", 2, 0.3)
+    assert scheduler.on_result("3", 1, 0.35).action == "continue"
+    decision = scheduler.on_result("3", 2, 0.3)
     assert (decision.action, decision.cutoff) == ("stop", pytest.approx(0.4))
     assert decision.reason == "0.3, best 0.35, is below 0.4, the median of the running means of 3 others at epoch 2"
 
 
-def test_too_few_others_stop_nobody() -> None:
-    """Two have come as far, three are asked for; those that stopped earlier do not count."""
+def test_too_few_other_trials_stop_none() -> None:
+    """With fewer than three other trials at an epoch none is stopped; trials that stopped earlier do not count."""
     scheduler = _built(MedianStopping(min_samples_required=3))
     for i in range(2):
         _train(scheduler, f"{i}", [0.9, 0.9])
-    scheduler.report("2", 1, 0.9)
-    assert scheduler.report("3", 1, 0.1).action == "stop"
-    scheduler.report("4", 1, 0.95)
-    decision = scheduler.report("4", 2, 0.1)
+    scheduler.on_result("2", 1, 0.9)
+    assert scheduler.on_result("3", 1, 0.1).action == "stop"
+    scheduler.on_result("4", 1, 0.95)
+    decision = scheduler.on_result("4", 2, 0.1)
     assert (decision.action, decision.cutoff) == ("continue", None)
-    assert decision.reason == "0.1 at epoch 2, where too few others have been: 2 of at least 3"
+    assert decision.reason == "0.1 at epoch 2, which too few other trials have reached: 2 of at least 3"
 
 
-def test_in_the_grace_period_nobody_stops() -> None:
-    """Nor does what happened there count in a mean."""
+def test_in_the_grace_period_no_trial_stops() -> None:
+    """In the grace period no trial is stopped, and values of those epochs are not part of a mean."""
     scheduler = _built(MedianStopping(grace_period=3, min_samples_required=1))
     _train(scheduler, "0", [100.0, 100.0, 0.5])
     assert _train(scheduler, "1", [0.1, 0.1, 0.6]) == ["continue", "continue", "continue"]
@@ -66,7 +66,7 @@ class _Trial:
     mode=st.sampled_from(["max", "min"]),
 )
 def test_decisions_are_those_of_ray(trials: int, seed: int, grace: int, required: int, mode: str) -> None:
-    """On the same curves, reported in the same order, Ray's MedianStoppingRule stops the same trials."""
+    """On the same curves in the same order, Ray's MedianStoppingRule stops the same trials."""
     from ray.tune.schedulers import MedianStoppingRule, TrialScheduler
 
     epochs = 10
@@ -85,7 +85,7 @@ def test_decisions_are_those_of_ray(trials: int, seed: int, grace: int, required
         reached[i] += 1
         # Sums of these have no rounding that could tell a tie apart.
         value = float(rng.integers(0, 64)) / 8
-        decision = ours.report(fakes[i].trial_id, reached[i], value)
+        decision = ours.on_result(fakes[i].trial_id, reached[i], value)
         if reached[i] == epochs:
             assert decision.action == "continue"
             theirs.on_trial_complete(controller, fakes[i], {"epoch": epochs, "m": value})
@@ -99,13 +99,13 @@ def test_decisions_are_those_of_ray(trials: int, seed: int, grace: int, required
 
 @pytest.mark.parametrize("fields", [{"grace_period": 0}, {"min_samples_required": 0}, {"min_samples_required": 1.5}])
 def test_fields_have_ranges(fields: dict[str, object]) -> None:
-    """What is not allowed is refused when the settings become part of a job."""
+    """A setting outside of its range is refused when the job is created."""
     with pytest.raises(ValidationError):
         TypeAdapter(AnyScheduler).validate_python({"kind": "median", **fields})
 
 
 def test_a_grace_period_beyond_the_end_is_a_fault() -> None:
-    """It has to end by a trial's maximum."""
+    """A grace period beyond a trial's maximum is a fault."""
     assert MedianStopping(grace_period=8).faults(epochs=8, trials=1) == []
     (fault,) = MedianStopping(grace_period=9).faults(epochs=8, trials=1)
     assert str(fault) == "scheduler.grace_period: must be at most budget.epochs, which is 8; found 9"

@@ -9,8 +9,8 @@ _KEYS = st.tuples(st.integers(-3, 3), st.integers(0, 3))
 
 
 @given(st.lists(_KEYS, unique=True), st.data())
-def test_what_is_there_stands_in_order(keys: list[tuple[int, int]], data: st.DataObject) -> None:
-    """As a list that is sorted anew each time: who comes first, who goes, how many come before a key."""
+def test_items_are_kept_in_order(keys: list[tuple[int, int]], data: st.DataObject) -> None:
+    """A sorted list gives the first, the removed and the number of keys before another, like a list sorted again."""
     ordered, plain = Ordered(keys[::2]), set(keys[::2])
     for key in keys[1::2]:
         ordered.add(key)

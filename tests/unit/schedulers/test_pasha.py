@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.schedulers import PASHA, AnyScheduler, PromotingASHA, Scheduler, Setting
+from pipeline.schedulers import PASHA, AnyScheduler, PromotingASHA, Scheduler, SchedulerContext
 from tests.unit.schedulers.simulated import Curve, curves, negative, played
 
 
 def _built(settings: PASHA, trials: int, *, epochs: int = 8) -> Scheduler:
-    scheduler = settings.build(Setting({}, "max", epochs, trials, 0))
+    scheduler = settings.build(SchedulerContext({}, "max", epochs, trials, 0))
     for i in range(trials):
         scheduler.add(f"{i}", {})
     return scheduler
@@ -81,34 +81,34 @@ def _reference(found: Sequence[Curve], rungs: Sequence[int], eta: float, epsilon
 def test_grows_as_the_paper_does(
     trials: int, seed: int, eta: int, top: int, epsilon: float | None, noise: float, mode: str
 ) -> None:
-    """On one worker each trial comes as far as in the paper's algorithm, with a given epsilon and with a seen one."""
+    """On one worker each trial trains as many epochs as in the paper's algorithm, for given and estimated epsilon."""
     found = curves(trials, seed, noise=noise)
     settings = PASHA(reduction_factor=eta, epsilon=epsilon)
     reached, _ = played(settings, found if mode == "max" else negative(found), eta**top, mode)
     assert reached == _reference(found, [eta**k for k in range(top + 1)], eta, epsilon)
 
 
-def test_what_never_changes_places_needs_no_more_epochs() -> None:
+def test_a_stable_order_needs_no_higher_rung() -> None:
     """Curves that keep their order are trained to the second rung alone; ASHA would train one of them to its end."""
     found: list[Curve] = [lambda e, i=i: 0.1 * i + 0.01 * e for i in range(16)]
     assert max(played(PASHA(), found, 16)[0].values()) == 2
     assert max(played(PromotingASHA(), found, 16)[0].values()) == 16
 
 
-def test_the_reason_says_what_opened_a_rung() -> None:
-    """Which trial has another place, by more than what; and what it means that none has."""
+def test_the_reason_names_what_opened_a_rung() -> None:
+    """The reason names the trial that changed rank and by how much, or says that none did."""
     scheduler = _built(PASHA(epsilon=0.1), 8)
     for i, value in enumerate((0.5, 0.4, 0.3, 0.2, 0.1, 0.05)):
         scheduler.start(f"{i}")
-        scheduler.report(f"{i}", 1, value)
+        scheduler.on_result(f"{i}", 1, value)
     waiting = [f"{i}" for i in range(6)]
-    told = []
+    reported = []
     for value in (0.6, 0.7, 0.8):
         trial = scheduler.choose(waiting).trial_id
         waiting.remove(trial)
         scheduler.start(trial)
-        told.append(scheduler.report(trial, 2, value).reason)
-    assert told == [
+        reported.append(scheduler.on_result(trial, 2, value).reason)
+    assert reported == [
         "0.6 is number 1 of 1 at rung 2, the topmost now; rung 1 ranks them alike, within 0.1",
         "0.7 is number 1 of 2 at rung 2, the topmost now; rung 1 ranks them alike, within 0.1",
         "0.8 is number 1 of 3 at rung 2, the topmost now; trial 2 has another place than at rung 1, by more than 0.1: "
@@ -116,16 +116,16 @@ def test_the_reason_says_what_opened_a_rung() -> None:
     ]
 
 
-def test_who_is_topmost_in_the_end_is_told_so() -> None:
-    """It is stopped because more epochs would show nothing, not because it was bad."""
+def test_a_trial_at_the_top_rung_has_that_reason() -> None:
+    """The reason of a trial stopped at the top rung says that more epochs would not change the ranking."""
     scheduler = _built(PASHA(epsilon=0.1), 2)
     for i, value in enumerate((0.5, 0.4)):
         scheduler.start(f"{i}")
-        scheduler.report(f"{i}", 1, value)
+        scheduler.on_result(f"{i}", 1, value)
     scheduler.start(scheduler.choose(["0", "1"]).trial_id)
-    scheduler.report("0", 2, 0.6)
+    scheduler.on_result("0", 2, 0.6)
     assert scheduler.choose(["0", "1"]) is None
-    left = scheduler.dismissed(["0", "1"], exhausted=True)
+    left = scheduler.to_stop(["0", "1"], exhausted=True)
     assert left["0"].reason == ("0.6 is number 1 of 1 at rung 2, the topmost; more epochs would not change who is best")
 
 
@@ -139,6 +139,6 @@ def test_a_checkpoint_is_left_at_rungs_alone() -> None:
 
 @pytest.mark.parametrize("fields", [{"epsilon": -0.1}, {"epsilon": math.nan}, {"epsilon": True}, {"grace_period": 0}])
 def test_fields_have_ranges(fields: dict[str, object]) -> None:
-    """What is not allowed is refused when the settings become part of a job."""
+    """A setting outside of its range is refused when the job is created."""
     with pytest.raises(ValidationError):
         TypeAdapter(AnyScheduler).validate_python({"kind": "pasha", **fields})

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.schedulers import PB2, PBT, AnyScheduler, Decision, Scheduler, Setting
+from pipeline.schedulers import PB2, PBT, AnyScheduler, Decision, Scheduler, SchedulerContext
 from pipeline.space import Choice, IntUniform, LogUniform, Space, Switch, Uniform, fits
 
 _SPACE: Space = {"lr": LogUniform(1e-4, 1), "momentum": Uniform(0, 1), "layers": 2}
 
 
 def _population(settings: Any, *, space: Space = _SPACE, mode: Any = "max", seed: int = 0) -> Scheduler:
-    scheduler = settings.build(Setting(space, mode, 100, 6, seed))
+    scheduler = settings.build(SchedulerContext(space, mode, 100, 6, seed))
     rng = np.random.default_rng(seed)
     for i in range(6):
         scheduler.add(f"{i:04d}", {n: d.draw(rng) if hasattr(d, "draw") else d for n, d in space.items()})
@@ -36,20 +36,20 @@ def _trained(scheduler: Scheduler, epochs: int, *, sign: int = 1) -> list[tuple[
         for trial in configs:
             scheduler.start(trial)
             scores[trial] += _gains(configs[trial])
-            decision = scheduler.report(trial, epoch, sign * scores[trial])
+            decision = scheduler.on_result(trial, epoch, sign * scores[trial])
             if decision.action == "exploit":
                 exploits.append((epoch, decision))
                 configs[trial], scores[trial] = decision.config, scores[decision.parent_trial]
     return exploits
 
 
-def test_who_exploits_whom_is_as_in_pbt() -> None:
-    """Until configs differ: quantiles, donors and cutoffs are those of population based training."""
+def test_quantiles_and_donors_equal_those_of_pbt() -> None:
+    """Until configs differ, quantiles, donors and cutoffs are those of population based training."""
     ours, theirs = _population(PB2()), _population(PBT())
     for i, value in enumerate((0.6, 0.1, 0.9, 0.3, 0.8, 0.2)):
         ours.start(f"{i:04d}")
         theirs.start(f"{i:04d}")
-        one, other = (scheduler.report(f"{i:04d}", 1, value) for scheduler in (ours, theirs))
+        one, other = (scheduler.on_result(f"{i:04d}", 1, value) for scheduler in (ours, theirs))
         assert (one.action, one.reason, one.parent_trial, one.cutoff) == (
             other.action, other.reason, other.parent_trial, other.cutoff,
         )  # fmt: skip
@@ -96,9 +96,9 @@ def test_it_finds_as_good_configs_as_ray() -> None:
         scheduler.restore({**scheduler.state(), "gains": gains})
         for trial, value in (("0001", 0.9), ("0000", 0.1)):
             scheduler.start(trial)
-            decision = scheduler.report(trial, 10, value)
+            decision = scheduler.on_result(trial, 10, value)
         ours.append(_gains(decision.config))
-        lr, momentum = pb2._select_config(
+        lr, momentum = pb2._select_config(  # noqa: SLF001
             np.array([[t, r, np.log10(c["lr"]), c["momentum"]] for t, r, c, _ in gains]),
             np.array([gain for *_, gain in gains]), None, np.array([[10, 0.9]]),
             {"lr": (-4.0, 0.0), "momentum": (0.0, 1.0)}, 2,
@@ -109,13 +109,13 @@ def test_it_finds_as_good_configs_as_ray() -> None:
     assert np.mean(ours) >= np.mean(theirs) - 0.05
 
 
-def test_with_little_to_learn_from_it_stays_near_the_donor() -> None:
-    """After the first interval there are no gains: the explored config lies near the donor's, as the reason says."""
+def test_with_few_observations_it_stays_near_the_donor() -> None:
+    """After the first interval without gains, the explored config is near the donor's, as the reason says."""
     scheduler = _population(PB2())
     decisions = []
     for i in range(6):
         scheduler.start(f"{i:04d}")
-        decisions.append(scheduler.report(f"{i:04d}", 1, 1.0 - 0.1 * i))
+        decisions.append(scheduler.on_result(f"{i:04d}", 1, 1.0 - 0.1 * i))
     exploits = [decision for decision in decisions if decision.action == "exploit"]
     assert exploits
     for decision in exploits:
@@ -123,8 +123,8 @@ def test_with_little_to_learn_from_it_stays_near_the_donor() -> None:
         assert abs(decision.config["momentum"] - decision.parent_config["momentum"]) < 0.5
 
 
-def test_the_reason_says_how_much_was_learnt() -> None:
-    """And what became of each parameter, fixed ones included."""
+def test_the_reason_has_how_much_was_learned() -> None:
+    """The reason has how much was learned and the change of each parameter, fixed ones included."""
     _, decision = _trained(_population(PB2()), 6)[-1]
     assert decision.explored.startswith("highest bound on the gain of an epoch, after ")
     assert decision.explored.endswith("layers stays 2")
@@ -135,24 +135,24 @@ def test_a_gain_after_an_exploit_counts_from_the_donor() -> None:
     scheduler = _population(PB2())
     for trial, epoch, value in [("0001", 1, 0.9), ("0000", 1, 0.1)]:
         scheduler.start(trial)
-        decision = scheduler.report(trial, epoch, value)
+        decision = scheduler.on_result(trial, epoch, value)
     assert decision.parent_trial == "0001"
     scheduler.start("0000")
-    scheduler.report("0000", 3, 1.1)
+    scheduler.on_result("0000", 3, 1.1)
     (epoch, before, config, gain) = scheduler.state()["gains"][-1]
     assert (epoch, before, config) == (3, 0.9, decision.config)
     assert gain == pytest.approx(0.1)
 
 
-def test_those_who_set_out_together_do_not_explore_the_same() -> None:
-    """Several that exploit one donor at one epoch spread out: a config just taken counts as explored."""
+def test_trials_that_exploit_together_explore_differently() -> None:
+    """Trials that exploit one donor at one epoch get different configs, because a new config counts as explored."""
     scheduler = _population(PB2(quantile=0.5))
     _trained(scheduler, 4)
     values = dict(zip([f"{i:04d}" for i in range(6)], (9, 8.9, 8.8, 1, 0.9, 0.8), strict=True))
     found = []
     for trial, value in values.items():
         scheduler.start(trial)
-        decision = scheduler.report(trial, 5, value)
+        decision = scheduler.on_result(trial, 5, value)
         if decision.action == "exploit":
             found.append(decision.config)
     assert len(found) == 3
@@ -169,7 +169,7 @@ def test_choices_and_switches_are_explored_too() -> None:
         "act": Choice(["relu", "tanh"]),
         "schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}}),
     }
-    scheduler = PB2().build(Setting(space, "max", 100, 6, 0))
+    scheduler = PB2().build(SchedulerContext(space, "max", 100, 6, 0))
     for i in range(6):
         scheduler.add(f"{i:04d}", {"lr": 0.1**i, "momentum": 0.8, "act": "relu", "schedule": "constant"})
     exploits = _trained(scheduler, 20)
@@ -186,11 +186,11 @@ def test_it_depends_on_the_seed_alone_and_goes_through_json() -> None:
         found = _trained(scheduler, 5)
         if cut:
             state = json.loads(json.dumps(scheduler.state(), allow_nan=False))
-            scheduler = PB2().build(Setting(_SPACE, "max", 100, 6, seed))
+            scheduler = PB2().build(SchedulerContext(_SPACE, "max", 100, 6, seed))
             scheduler.restore(state)
         for i in range(6):
             scheduler.start(f"{i:04d}")
-            found.append((6, scheduler.report(f"{i:04d}", 6, -float(i))))
+            found.append((6, scheduler.on_result(f"{i:04d}", 6, -float(i))))
         return [decision.config for _, decision in found if decision.action == "exploit"]
 
     before = (random.getstate(), np.random.get_state()[1].tolist())
@@ -201,6 +201,6 @@ def test_it_depends_on_the_seed_alone_and_goes_through_json() -> None:
 
 @pytest.mark.parametrize("fields", [{"candidates": 0}, {"quantile": 0.51}, {"resample_probability": 0.1}])
 def test_fields_have_ranges(fields: dict[str, object]) -> None:
-    """What is not allowed is refused when the settings become part of a job."""
+    """A setting outside of its range is refused when the job is created."""
     with pytest.raises(ValidationError):
         TypeAdapter(AnyScheduler).validate_python({"kind": "pb2", **fields})

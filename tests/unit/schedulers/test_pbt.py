@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.schedulers import PBT, AnyScheduler, Decision, Scheduler, Setting
+from pipeline.schedulers import PBT, AnyScheduler, Decision, Scheduler, SchedulerContext
 from pipeline.space import IntUniform, LogUniform, Switch, fits
 
 _SPACE = {"lr": LogUniform(1e-4, 1), "layers": 2}
 
 
 def _built(settings: PBT, trials: int, *, added: int | None = None, mode: Any = "max", epochs: int = 8) -> Scheduler:
-    scheduler = settings.build(Setting(_SPACE, mode, epochs, trials, 0))
+    scheduler = settings.build(SchedulerContext(_SPACE, mode, epochs, trials, 0))
     for i in range(trials if added is None else added):
         scheduler.add(f"{i:04d}", {"lr": 0.01 * (i + 1), "layers": 2})
     return scheduler
@@ -25,70 +25,7 @@ def _built(settings: PBT, trials: int, *, added: int | None = None, mode: Any = 
 
 def _report(scheduler: Scheduler, trial: str, epoch: int, value: float) -> Decision:
     scheduler.start(trial)
-    return scheduler.report(trial, epoch, value)
-
-
-def test_milestones_are_multiples_of_the_interval() -> None:
-    """Whatever epoch a trial goes on from; the last is its maximum."""
-    assert [PBT(interval=3).next_milestone(epoch, 8) for epoch in range(8)] == [3, 3, 3, 6, 6, 6, 8, 8]
-
-
-def test_the_population_advances_together() -> None:
-    """On one worker a trial makes room for those behind it: not yet drawn, waiting, or lower in number."""
-    scheduler = _built(PBT(quantile=0), 3, added=1)
-    assert _report(scheduler, "0000", 1, 0.5).reason == (
-        "0.5 is number 1 of 1 trials at epoch 1; makes room for one not yet drawn"
-    )
-    scheduler.add("0001", {"lr": 0.1, "layers": 2})
-    scheduler.add("0002", {"lr": 0.1, "layers": 2})
-    decision = _report(scheduler, "0001", 1, 0.6)
-    assert (decision.action, decision.reason) == (
-        "pause",
-        "0.6 is number 1 of 2 trials at epoch 1; makes room for trial 0002 at epoch 0",
-    )
-    assert scheduler.choose(["0000", "0001", "0002"]).trial_id == "0002"
-    assert _report(scheduler, "0002", 1, 0.4).action == "pause"
-    assert scheduler.choose(["0000", "0001", "0002"]).trial_id == "0000"
-
-
-def test_nobody_pauses_to_be_chosen_again() -> None:
-    """Where all others run, have ended or are ahead, a trial goes on."""
-    scheduler = _built(PBT(quantile=0), 3)
-    for trial in ("0000", "0001", "0002"):
-        scheduler.start(trial)
-    assert scheduler.report("0002", 1, 0.1).action == "continue"
-    scheduler.end("0000")
-    assert scheduler.report("0001", 1, 0.2).reason == (
-        "0.2 is number 1 of 2 trials at epoch 1; no other trial has to catch up"
-    )
-
-
-def test_a_lost_worker_s_trial_waits_again() -> None:
-    """What is offered to be chosen waits, though the scheduler had seen it start: others make room for it."""
-    scheduler = _built(PBT(quantile=0), 2)
-    scheduler.start("0000")
-    scheduler.start("0001")
-    assert scheduler.choose(["0000"]).trial_id == "0000"
-    assert scheduler.report("0001", 1, 0.5).action == "pause"
-
-
-def test_the_lowest_take_over_the_uppermost() -> None:
-    """By hand: of four trials the worst takes the best one's newest milestone and a config near to its."""
-    scheduler = _built(PBT(resample_probability=0), 4)
-    for trial, value in (("0003", 0.9), ("0001", 0.5), ("0002", 0.6)):
-        scheduler.start(trial)
-        assert scheduler.report(trial, 1, value).action in ("pause", "exploit")
-    decision = _report(scheduler, "0000", 1, 0.4)
-    assert (decision.action, decision.parent_trial, decision.parent_epoch) == ("exploit", "0003", 1)
-    assert decision.cutoff == 0.5
-    assert decision.config["layers"] == 2
-    assert min(abs(decision.config["lr"] - 0.04 * factor) for factor in (0.8, 1.2)) < 1e-12
-    assert decision.reason == "0.4 is among the lowest 1 of 4 trials; takes over trial 0003, 0.9 at its epoch 1"
-    assert decision.parent_config == {"lr": 0.04, "layers": 2}
-    assert decision.explored.startswith("times 0.8 or 1.2, or drawn anew: lr 0.04 → 0.0")
-    assert decision.explored.endswith(", layers stays 2")
-    assert scheduler.needed() >= {("0003", 1)}
-    assert ("0000", 1) not in scheduler.needed()
+    return scheduler.on_result(trial, epoch, value)
 
 
 def test_exploring_another_branch_brings_its_parameters() -> None:
@@ -96,7 +33,7 @@ def test_exploring_another_branch_brings_its_parameters() -> None:
     space = {"schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}})}
     seen = set()
     for seed in range(12):
-        scheduler = PBT(resample_probability=1).build(Setting(space, "max", 8, 2, seed))
+        scheduler = PBT(resample_probability=1).build(SchedulerContext(space, "max", 8, 2, seed))
         scheduler.add("0000", {"schedule": "cyclic", "period": 3})
         scheduler.add("0001", {"schedule": "constant"})
         _report(scheduler, "0001", 1, 0.9)
@@ -106,53 +43,6 @@ def test_exploring_another_branch_brings_its_parameters() -> None:
             assert f"schedule constant → cyclic, period {decision.config['period']}, new" in decision.explored
         seen.add(decision.config["schedule"])
     assert seen == {"constant", "cyclic"}
-
-
-def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None:
-    """Even when the donor has gone on meanwhile, or has ended."""
-    scheduler = _built(PBT(), 2)
-    _report(scheduler, "0001", 1, 0.9)
-    assert _report(scheduler, "0000", 1, 0.1).parent_trial == "0001"
-    _report(scheduler, "0001", 2, 0.95)
-    assert scheduler.needed() == {("0001", 1), ("0001", 2)}
-    scheduler.end("0001")
-    assert scheduler.needed() == {("0001", 1)}
-    _report(scheduler, "0000", 2, 0.97)
-    assert scheduler.needed() == {("0000", 2)}
-    scheduler.end("0000")
-    assert scheduler.needed() == set()
-
-
-def test_an_exploited_trial_is_no_donor_until_it_reports() -> None:
-    """Its score belongs to weights it has given up."""
-    scheduler = _built(PBT(quantile=0.5), 4)
-    _report(scheduler, "0000", 1, 0.9)
-    assert _report(scheduler, "0001", 1, 0.5).action == "exploit"
-    scheduler.end("0000")
-    assert _report(scheduler, "0002", 1, 0.4).action == "pause"
-
-
-def test_equals_do_not_exploit_each_other() -> None:
-    """At the beginning all may be equally bad: nothing would be gained."""
-    scheduler = _built(PBT(quantile=0.5), 3)
-    for epoch in (1, 2):
-        assert {_report(scheduler, f"{i:04d}", epoch, 0.1).action for i in range(3)} == {"pause"}
-
-
-def test_ended_trials_are_out_of_it() -> None:
-    """Neither as donors nor in the quantiles, as Ray has it."""
-    scheduler = _built(PBT(), 3)
-    _report(scheduler, "0000", 1, 0.9)
-    scheduler.end("0000")
-    assert _report(scheduler, "0001", 1, 0.2).action == "pause"
-    assert _report(scheduler, "0002", 1, 0.1).parent_trial == "0001"
-
-
-def test_the_last_epoch_is_no_time_to_explore() -> None:
-    """The worst trial's last report is answered with continue: it is done."""
-    scheduler = _built(PBT(), 2, epochs=2)
-    _report(scheduler, "0001", 1, 0.9)
-    assert _report(scheduler, "0000", 2, 0.1).action == "continue"
 
 
 class _Controller:
@@ -201,8 +91,10 @@ class _Trial:
     seed=st.integers(0, 10_000),
     interval=st.integers(1, 3),
 )
-def test_who_exploits_whom_is_as_in_ray(trials: int, quantile: float, mode: str, seed: int, interval: int) -> None:
-    """On the same scores, in the same order, Ray has the same quantiles, the same exploits, and our donor to choose."""
+def test_quantiles_and_exploits_equal_those_of_ray(
+    trials: int, quantile: float, mode: str, seed: int, interval: int
+) -> None:
+    """On the same scores in the same order, Ray has the same quantiles and exploits, and its donors include ours."""
     from ray.tune.schedulers import PopulationBasedTraining
     from ray.tune.search.sample import loguniform
 
@@ -233,16 +125,16 @@ def test_who_exploits_whom_is_as_in_ray(trials: int, quantile: float, mode: str,
         reached[i] += interval
         fake, value = fakes[i], float(rng.normal())
         if reached[i] == epochs:
-            ours.report(fake.trial_id, epochs, value)
+            ours.on_result(fake.trial_id, epochs, value)
             ours.end(fake.trial_id)
             fake.status = "TERMINATED"
             del reached[i]
             continue
-        decision = ours.report(fake.trial_id, reached[i], value)
+        decision = ours.on_result(fake.trial_id, reached[i], value)
         ours.start(fake.trial_id)
         fake.status = "RUNNING"
         # Ray keeps checkpoints of the upper quantile alone; ours are left at every milestone.
-        for j, state in zip(range(trials), theirs._trial_state.values(), strict=True):
+        for j, state in zip(range(trials), theirs._trial_state.values(), strict=True):  # noqa: SLF001
             state.last_checkpoint = f"checkpoint of {fakes[j].trial_id}" if own_weights[j] else None
         offered: list[list[str]] = []
 
@@ -253,7 +145,7 @@ def test_who_exploits_whom_is_as_in_ray(trials: int, quantile: float, mode: str,
             ours_among_them = [trial for trial in upper if trial.trial_id == ours.parent_trial]
             return (ours_among_them or [t for t in upper if not own_weights[int(t.trial_id)]] or upper)[0]
 
-        clock[i] = theirs._trial_state[fake].last_perturbation_time + interval
+        clock[i] = theirs._trial_state[fake].last_perturbation_time + interval  # noqa: SLF001
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(random, "choice", choose)
             theirs.on_trial_result(controller, fake, {"epoch": clock[i], "m": value})
@@ -278,25 +170,16 @@ def test_who_exploits_whom_is_as_in_ray(trials: int, quantile: float, mode: str,
     ],
 )
 def test_fields_have_ranges(fields: dict[str, object]) -> None:
-    """What is not allowed is refused when the settings become part of a job."""
+    """A setting outside of its range is refused when the job is created."""
     with pytest.raises(ValidationError):
         TypeAdapter(AnyScheduler).validate_python({"kind": "pbt", **fields})
-
-
-def test_what_does_not_fit_the_budget_is_a_fault() -> None:
-    """The interval has to be reached, and one trial is no population."""
-    assert PBT(interval=8).faults(epochs=8, trials=2) == []
-    assert [str(fault) for fault in PBT(interval=9).faults(epochs=8, trials=1)] == [
-        "scheduler.interval: must be at most budget.epochs, which is 8; found 9",
-        "budget.trials: must be at least 2: a population; found 1",
-    ]
 
 
 def test_explored_configs_depend_on_the_seed_alone() -> None:
     """The same seed explores the same, another one differs, and the global random state is left alone."""
 
     def explored(seed: int) -> Any:
-        scheduler = PBT(resample_probability=1).build(Setting(_SPACE, "max", 8, 2, seed))
+        scheduler = PBT(resample_probability=1).build(SchedulerContext(_SPACE, "max", 8, 2, seed))
         for i in range(2):
             scheduler.add(f"{i:04d}", {"lr": 0.1, "layers": 2})
         _report(scheduler, "0001", 1, 0.9)

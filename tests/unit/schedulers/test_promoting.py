@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.schedulers import ASHA, PromotingASHA, Scheduler, Setting
+from pipeline.schedulers import ASHA, PromotingASHA, Scheduler, SchedulerContext
 from tests.unit.schedulers.simulated import Curve, curves, negative, played
 
 
 def _built(settings: PromotingASHA, trials: int, *, epochs: int = 8, mode: str = "max") -> Scheduler:
-    scheduler = settings.build(Setting({}, mode, epochs, trials, 0))
+    scheduler = settings.build(SchedulerContext({}, mode, epochs, trials, 0))
     for i in range(trials):
         scheduler.add(f"{i}", {})
     return scheduler
@@ -59,7 +59,7 @@ def _reference(found: Sequence[Curve], rungs: Sequence[int], eta: float) -> list
     mode=st.sampled_from(["max", "min"]),
 )
 def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int, top: int, mode: str) -> None:
-    """On one worker: the same trials in the same order, promoted from the same rungs."""
+    """On one worker the same trials are promoted from the same rungs in the same order as in the paper."""
     epochs = grace * eta**top
     found = curves(trials, seed)
     settings = PromotingASHA(grace_period=grace, reduction_factor=eta)
@@ -68,7 +68,7 @@ def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int
 
 
 def test_a_late_bloomer_is_not_lost() -> None:
-    """Second of two at the first rung it waits; when worse ones come it goes on, and wins. ASHA has stopped it."""
+    """A trial that waits at the first rung continues when worse ones arrive, and wins; ASHA would have stopped it."""
     found = [lambda e: 0.5 + 0.01 * e, lambda e: 0.4 + 0.1 * e, *[lambda e, i=i: 0.1 + 0.001 * i * e for i in range(6)]]
     reached, turns = played(PromotingASHA(), found, 8)
     assert reached["0001"] == 8
@@ -76,25 +76,25 @@ def test_a_late_bloomer_is_not_lost() -> None:
     assert played(ASHA(), found, 8)[0]["0001"] == 1
 
 
-def test_a_promotion_names_what_was_compared() -> None:
-    """Place, rung and the share that goes on stand in the reason; the cutoff is the last value that goes on."""
+def test_a_promotion_has_what_was_compared() -> None:
+    """The reason has rank, rung and promoted share, and the cutoff is the last promoted value."""
     scheduler = _built(PromotingASHA(), 3)
     for i, value in enumerate((0.5, 0.25, 0.75)):
         scheduler.start(f"{i}")
-        decision = scheduler.report(f"{i}", 1, value)
+        decision = scheduler.on_result(f"{i}", 1, value)
         assert (decision.action, decision.rung) == ("pause", 1)
     assert decision.reason == "0.75 is number 1 of 3 at rung 1; waits to be among the best 1/2"
     chosen = scheduler.choose(["0", "1", "2"])
     assert (chosen.trial_id, chosen.promoted, chosen.rung, chosen.cutoff) == ("2", True, 1, 0.75)
-    assert chosen.reason == "0.75 is number 1 of 3 at rung 1: among the best 1/2, and goes on to 2"
+    assert chosen.reason == "0.75 is number 1 of 3 at rung 1: among the best 1/2, and continues to 2"
 
 
-def test_a_lost_worker_s_trial_goes_on_before_others() -> None:
-    """What is offered to be chosen waits, though the scheduler had seen it start, and no rung holds it."""
+def test_a_lost_worker_s_trial_continues_before_others() -> None:
+    """A lost worker's trial is chosen first, and no rung counts it as waiting."""
     scheduler = _built(PromotingASHA(), 4)
     for i, value in enumerate((0.5, 0.75, 0.9)):
         scheduler.start(f"{i}")
-        scheduler.report(f"{i}", 1, value)
+        scheduler.on_result(f"{i}", 1, value)
     assert scheduler.choose(["0", "1", "2"]).trial_id == "2"
     scheduler.start("2")
     assert scheduler.choose(["0", "1"]) is None
@@ -104,20 +104,20 @@ def test_a_lost_worker_s_trial_goes_on_before_others() -> None:
     assert scheduler.choose(["0", "1"]) is None
 
 
-def test_who_is_left_is_told_why() -> None:
-    """When no other trial is left each has its place, and the cutoff that it missed."""
+def test_remaining_trials_have_a_reason() -> None:
+    """When no other trial is left, each remaining one has its rank and the missed cutoff as the reason."""
     scheduler = _built(PromotingASHA(), 3, epochs=2)
     for i, value in enumerate((0.5, 0.25, 0.75)):
         scheduler.start(f"{i}")
-        scheduler.report(f"{i}", 1, value)
+        scheduler.on_result(f"{i}", 1, value)
     assert scheduler.choose(["0", "1", "2"]).trial_id == "2"
     scheduler.start("2")
-    scheduler.report("2", 2, 0.8)
+    scheduler.on_result("2", 2, 0.8)
     scheduler.end("2")
     assert scheduler.choose(["0", "1"]) is None
-    assert scheduler.dismissed(["0", "1"], exhausted=False) == {}
-    left = scheduler.dismissed(["0", "1"], exhausted=True)
-    assert left["0"].reason == "0.5 is number 2 of 3 at rung 1, of which one goes on; no other trial is left to train"
+    assert scheduler.to_stop(["0", "1"], exhausted=False) == {}
+    left = scheduler.to_stop(["0", "1"], exhausted=True)
+    assert left["0"].reason == "0.5 is number 2 of 3 at rung 1, of which one continues; no other trial is left to train"
     assert {(d.action, d.rung, d.cutoff) for d in left.values()} == {("stop", 1, 0.75)}
 
 
@@ -129,19 +129,19 @@ def test_one_trial_reaches_its_end(trials: int) -> None:
 
 
 def test_only_a_candidate_is_promoted() -> None:
-    """The best has failed since: the next goes on if it is good enough, and the place stays taken."""
+    """If the best trial has failed, the next one is promoted if it is good enough, and the place stays taken."""
     scheduler = _built(PromotingASHA(), 4)
     for i, value in enumerate((0.9, 0.8, 0.7, 0.6)):
         scheduler.start(f"{i}")
-        scheduler.report(f"{i}", 1, value)
+        scheduler.on_result(f"{i}", 1, value)
     scheduler.end("0")
     assert scheduler.choose(["1", "2", "3"]).trial_id == "1"
     scheduler.start("1")
     assert scheduler.choose(["2", "3"]) is None
 
 
-def test_more_epochs_go_on_from_what_was_the_end() -> None:
-    """The end of one session is a rung of the next: the best there goes on, and no rung is trained again."""
+def test_more_epochs_continue_from_the_earlier_end() -> None:
+    """With more epochs, the earlier end is a rung whose best trials continue, and no rung is trained again."""
     first = _built(PromotingASHA(), 4, epochs=4)
     for trial, epoch, value in [
         ("0", 1, 0.1),
@@ -152,8 +152,8 @@ def test_more_epochs_go_on_from_what_was_the_end() -> None:
         ("1", 4, 0.6),
     ]:
         first.start(trial)
-        first.report(trial, epoch, value)
-    second = PromotingASHA().build(Setting({}, "max", 8, 4, 0))
+        first.on_result(trial, epoch, value)
+    second = PromotingASHA().build(SchedulerContext({}, "max", 8, 4, 0))
     second.restore(first.state())
     chosen = second.choose(["0", "1"])
     assert (chosen.trial_id, chosen.rung) == ("1", 4)

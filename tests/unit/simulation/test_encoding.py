@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.simulation.encoding import Encoding
-from tests.unit.simulation.given import SPACE
+from tests.unit.simulation.simulation_inputs import SPACE
 
 _CONFIG = {"x": 0.5, "lr": 1e-2, "kind": "a", "schedule": "constant"}
 
@@ -14,14 +14,14 @@ def _distance(one, other):
 
 
 def test_a_config_is_not_far_from_itself():
-    """Not even where a parameter is not there."""
+    """A config has the distance 0 to itself, also if a parameter is missing."""
     assert _distance(_CONFIG, _CONFIG) == 0
     cyclic = {**_CONFIG, "schedule": "cyclic", "period": 3.0}
     assert _distance(cyclic, cyclic) == 0
 
 
 def test_numbers_count_by_their_place_and_listed_values_as_other_or_not():
-    """A decade of four counts a sixteenth, another value of a choice counts one, wherever it stands in the list."""
+    """Distances of numbers are relative to the range, and of listed values 0 or 1."""
     assert round(_distance(_CONFIG, {**_CONFIG, "lr": 1e-3}), 6) == 0.0625
     assert _distance(_CONFIG, {**_CONFIG, "kind": "b"}) == _distance(_CONFIG, {**_CONFIG, "kind": "c"}) == 1
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.simulation.forecast import forecast
 from pipeline.simulation.picture import forecast_picture
 from pipeline.simulation.synthetic import Synthetic
-from tests.unit.simulation.given import Written, job
+from tests.unit.simulation.simulation_inputs import Written, job
 
 
 def _synthetic(tuned):
@@ -19,7 +19,7 @@ def _texts(svg: bytes) -> list[str]:
 
 
 def test_each_number_of_workers_has_a_panel_and_each_scheduler_a_line():
-    """Titles, one legend, and labels that say no more than what tells lines apart."""
+    """Panels have titles and one legend, and labels say only what distinguishes the lines."""
     found = list(forecast([job(scheduler=kind) for kind in ("asha", "fifo")], [1, 4], _synthetic, repeats=3))
     texts = _texts(forecast_picture(found, "svg"))
     assert {"1 worker", "4 workers", "best score so far"} <= set(texts)
@@ -31,13 +31,13 @@ def test_each_number_of_workers_has_a_panel_and_each_scheduler_a_line():
     [(("asha",), ("random", "sobol"), {"random", "sobol"}), (("asha", "fifo"), ("random", "sobol"), {"asha, sobol"})],
 )
 def test_labels_tell_searchers_apart(schedulers, searchers, labels):
-    """The searcher alone where the scheduler is the same, else both."""
+    """A label is the searcher alone if the scheduler is the same, and otherwise both."""
     jobs = [job(scheduler=one, searcher=other) for one in schedulers for other in searchers]
     assert labels <= set(_texts(forecast_picture(list(forecast(jobs, [2], _synthetic, repeats=1)), "svg")))
 
 
 def test_a_study_without_a_value_is_an_empty_picture():
-    """All trials failed: there is nothing to draw, and no error."""
+    """A study whose trials all failed has an empty picture and no error."""
     nothing = Written(lambda *_: [], failure="ValueError: no")
     (one,) = forecast([job()], [1], lambda _: nothing, repeats=2)
     assert "1 worker" in _texts(forecast_picture([one], "svg"))

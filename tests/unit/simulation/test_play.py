@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.course.decided import DecisionRow
+from pipeline.loop.decision_rows import DecisionRow
 from pipeline.schedulers import PBT, SCHEDULERS
 from pipeline.simulation.curves import Curve
 from pipeline.simulation.play import play
 from pipeline.simulation.synthetic import Synthetic
 from pipeline.study import Budget, Objective
-from tests.unit.simulation.given import Written, job
+from tests.unit.simulation.simulation_inputs import Written, job
 
 _ENDS = {"stop": "stopped", "finish": "completed", "fail": "failed"}
 
@@ -40,7 +40,7 @@ class Watched(Synthetic):
     mode=st.sampled_from(["min", "max"]),
 )
 def test_the_budget_is_kept_and_every_trial_ends_once(kind, workers, trials, epochs, total, seed, mode):
-    """However many workers: no trial beyond its maximum, no study beyond its own, one decision that ends each trial."""
+    """With any number of workers no trial or study exceeds its budget, and each trial has one final decision."""
     budget = Budget(trials=trials, epochs=epochs, total_epochs=total)
     tuned = job(scheduler=kind, budget=budget, seed=seed, objectives=[Objective("score", mode)])
     rows: list[DecisionRow] = []
@@ -50,8 +50,8 @@ def test_the_budget_is_kept_and_every_trial_ends_once(kind, workers, trials, epo
     assert sorted(ends) == sorted((trial.trial_id, trial.state) for trial in done.trials)
     assert all(trial.epoch <= epochs for trial in done.trials)
     assert all(trial.epoch == epochs for trial in done.trials if trial.state == "completed")
-    assert len(done.trials) == trials or done.over
-    # Whoever trains when the last epoch is told has one in hand.
+    assert len(done.trials) == trials or done.end_reason
+    # A trial that is training when the last epoch is reported has one epoch in progress.
     assert total is None or done.epochs < total + workers
     assert done.epochs == sum(trial.epoch for trial in done.trials)
     # A trial's curve is looked up once for each config it has.
@@ -61,7 +61,7 @@ def test_the_budget_is_kept_and_every_trial_ends_once(kind, workers, trials, epo
 @settings(max_examples=40)
 @given(kind=st.sampled_from(sorted(SCHEDULERS)), workers=st.integers(1, 6), seed=st.integers(0, 2**31 - 1))
 def test_no_more_trials_run_than_there_are_workers(kind, workers, seed):
-    """Between what starts a trial and what ends or pauses it there are never more than so many, and they take time."""
+    """At no time do more trials run than there are workers, and each takes time."""
     tuned = job(scheduler=kind, seed=seed)
     running: set[str] = set()
     most = 0
@@ -78,12 +78,12 @@ def test_no_more_trials_run_than_there_are_workers(kind, workers, seed):
     assert most == min(workers, 12)
     assert not running
     assert 0 < done.busy <= done.worker_seconds * (1 + 1e-9)
-    assert [moment for moment, _ in done.grown] == sorted(moment for moment, _ in done.grown)
+    assert [moment for moment, _ in done.best_curve] == sorted(moment for moment, _ in done.best_curve)
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_the_same_seed_comes_to_the_same(kind):
-    """Everything, to the last digit; and another seed to something else."""
+    """Simulations with the same seed are equal to the last digit, and another seed gives another result."""
 
     def once(seed: int):
         tuned = job(scheduler=kind, seed=seed, budget=Budget(trials=8, epochs=5))
@@ -104,7 +104,7 @@ def test_time_is_that_of_the_longest_worker():
 
 def test_a_paused_trial_starts_again():
     """A scheduler that pauses pays for each start, one that stops only once for each trial."""
-    # Two trials and rungs at 1 and 2: the better one goes on twice.
+    # Two trials and rungs at 1 and 2: the better one continues twice.
     curves = Written(lambda index, _: [0.1 + index] * 4, seconds=1.0, start=10.0)
     budget = Budget(trials=2, epochs=4)
     stops = play(job(scheduler="fifo", budget=budget), curves, 1)
@@ -114,16 +114,16 @@ def test_a_paused_trial_starts_again():
 
 
 def test_the_studys_seconds_are_those_of_the_clock():
-    """A budget of ten seconds ends a study of seconds-long epochs at ten, whatever the computer's clock says."""
-    tuned = job(scheduler="fifo", budget=Budget(trials=50, epochs=100, seconds=10))
+    """A budget of 11 seconds ends a simulation with epochs of one second at 11, by the simulated clock."""
+    tuned = job(scheduler="fifo", budget=Budget(trials=50, epochs=100, seconds=11))
     done = play(tuned, Written(lambda *_: [0.1] * 100), 2)
-    assert done.seconds == 10
-    assert done.over == "The study's budget of 10 seconds is spent."
+    assert done.seconds == 11
+    assert done.end_reason == "The study's budget of 11 seconds is spent."
     assert {trial.state for trial in done.trials} == {"stopped"}
 
 
 def test_the_target_ends_the_study():
-    """The trial that reaches it is completed, and nobody is drawn after it."""
+    """The trial that reaches the target is completed, and no trial is drawn after it."""
     tuned = job(scheduler="fifo", budget=Budget(trials=50, epochs=9, target=0.5))
     done = play(tuned, Written(lambda index, _: [0.1 * index] * 9), 1)
     assert len(done.trials) == 6
@@ -137,7 +137,7 @@ def test_curves_that_fail_are_failures():
     tuned = job(scheduler="fifo")
     done = play(tuned, some, 1)
     assert [(trial.state, trial.epoch, trial.error) for trial in done.trials] == [("failed", 2, "ValueError: no")] * 3
-    assert "failed alike" in done.over
+    assert "failed alike" in done.end_reason
 
 
 def test_curves_that_end_are_completed():
@@ -146,8 +146,8 @@ def test_curves_that_end_are_completed():
     assert {(trial.state, trial.epoch) for trial in done.trials} == {("completed", 2)}
 
 
-def test_weights_that_are_taken_over_are_where_they_were():
-    """After an exploit a trial goes on where its new config's curve is as good as the donor was, and not lower."""
+def test_copied_weights_keep_their_value():
+    """After an exploit, a trial's new curve continues at the donor's value, and not below it."""
     budget = Budget(trials=4, epochs=8)
     tuned = job(scheduler=PBT(interval=2), budget=budget)
     slow, fast = [0.01 * epoch for epoch in range(1, 17)], [0.1 * epoch for epoch in range(1, 17)]
@@ -164,6 +164,6 @@ def test_weights_that_are_taken_over_are_where_they_were():
 
 
 def test_extended_epochs_are_counted():
-    """What lies behind a curve's known part is told."""
+    """Epochs beyond the known part of a curve are counted and reported."""
     curves = Written(lambda *_: [0.1] * 9, known=4)
     assert play(job(scheduler="fifo"), curves, 3).extended == 12 * 5

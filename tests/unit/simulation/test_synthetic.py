@@ -6,7 +6,7 @@ import pytest
 from pipeline.simulation.synthetic import Synthetic
 from pipeline.space import draw
 from pipeline.study import Budget, Objective
-from tests.unit.simulation.given import SPACE, job
+from tests.unit.simulation.simulation_inputs import SPACE, job
 
 
 def _curves(seed: int = 0, count: int = 300, **fields):
@@ -16,8 +16,8 @@ def _curves(seed: int = 0, count: int = 300, **fields):
     return configs, [made.curve(index, 1, config) for index, config in enumerate(configs)]
 
 
-def test_a_curve_comes_from_seed_and_number():
-    """The same for the same, whatever was asked before; another number or seed has another."""
+def test_a_curve_depends_on_seed_and_number():
+    """A curve depends only on seed and number, whatever was requested before."""
     configs, found = _curves()
     tuned = job(budget=Budget(trials=300, epochs=20))
     again = Synthetic(tuned, seconds_per_epoch=2.0, seconds_per_start=0.5)
@@ -27,7 +27,7 @@ def test_a_curve_comes_from_seed_and_number():
 
 
 def test_models_learn():
-    """All values are rates from 0 to 1; noise aside each curve gets better, nearly all of them from the first epoch."""
+    """Synthetic values are rates from 0 to 1 that improve apart from noise, mostly from the first epoch."""
     _, found = _curves()
     values = np.array([curve.values for curve in found])
     levels = np.array([curve.levels for curve in found])
@@ -48,7 +48,7 @@ def test_late_bloomers_overtake():
 
 
 def test_configs_matter():
-    """Of configs that are near each other the final values are nearer than of any two: a searcher can learn."""
+    """Similar configs have more similar final values than random ones, so that a searcher can learn."""
     configs, found = _curves(space={"x": SPACE["x"], "lr": SPACE["lr"]})
     x = np.array([[config["x"], np.log10(config["lr"]) / 4 + 1] for config in configs])
     final = np.array([curve.levels[-1] for curve in found])
@@ -58,15 +58,15 @@ def test_configs_matter():
     assert nearest < 0.6 * any_two
 
 
-def test_what_is_made_small_is_the_loss():
-    """Minimising sees 1 less each value that maximising sees."""
+def test_minimised_curves_are_one_less_the_maximised():
+    """A minimised objective has 1 less each value that a maximised one has."""
     _, up = _curves()
     _, down = _curves(objectives=[Objective("score", "min")])
     assert [curve.values for curve in down] == [pytest.approx([1 - value for value in one.values]) for one in up]
 
 
-def test_epochs_take_what_was_said_on_average():
-    """Trials differ, their mean is that of the option; a start takes what it takes."""
+def test_epochs_take_the_given_time_on_average():
+    """Epochs take different times with the option's mean, and a start takes its option's time."""
     _, found = _curves()
     seconds = np.array([curve.seconds[0] for curve in found])
     assert seconds.mean() == pytest.approx(2.0, rel=0.05)
@@ -75,7 +75,7 @@ def test_epochs_take_what_was_said_on_average():
 
 
 def test_a_space_that_draws_nothing_has_curves():
-    """Trials then differ by chance alone."""
+    """Trials of a space without drawn parameters differ by chance alone."""
     tuned = job(space={"x": 0.5}, trial_seeds=True)
     made = Synthetic(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0)
     assert made.curve(0, 1, {"x": 0.5}).values != made.curve(1, 1, {"x": 0.5}).values

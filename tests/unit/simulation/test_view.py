@@ -4,19 +4,19 @@ import json
 
 from rich.console import Console
 
-from pipeline.simulation.forecast import Forecast, Once
+from pipeline.simulation.forecast import Forecast, SeedResult
 from pipeline.simulation.view import forecast_object, forecast_view
-from tests.unit.simulation.given import job
+from tests.unit.simulation.simulation_inputs import job
 
 
-def _once(seed: int, best: float | None, **more) -> Once:
+def _once(seed: int, best: float | None, **more) -> SeedResult:
     fields = {"seconds": 7200.0, "worker_seconds": 14400.0, "utilisation": 0.5, "epochs": 1000, "extended": 0}
     fields |= {"completed": 3, "stopped": 9, "failed": 0, "over": None}
-    grown = () if best is None else ((60.0, best),)
-    return Once(seed=seed, best=best, grown=grown, **{**fields, **more})
+    best_curve = () if best is None else ((60.0, best),)
+    return SeedResult(seed=seed, best=best, best_curve=best_curve, **{**fields, **more})
 
 
-def _shown(*times: Once, price: float | None = None) -> list[str]:
+def _shown(*times: SeedResult, price: float | None = None) -> list[str]:
     console = Console(width=200)
     with console.capture() as captured:
         console.print(forecast_view([Forecast(job(), 2, times)], {"note": "As written."}, price=price))
@@ -24,7 +24,7 @@ def _shown(*times: Once, price: float | None = None) -> list[str]:
 
 
 def test_a_line_has_every_number_with_its_unit():
-    """Time, the share in use, what is paid for and its price, epochs, the best value and when it was there."""
+    """A line has time, the share in use, what is paid and its price, epochs, and the best value with its time."""
     head, line, *notes = _shown(_once(0, 0.9), price=2.0)
     assert head.split() == (
         [
@@ -70,31 +70,31 @@ def test_a_line_has_every_number_with_its_unit():
     assert notes[1] == "As written."
 
 
-def test_several_seeds_are_told_by_their_median():
-    """The best value's least and greatest stand beside it, and a note says of how many seeds."""
+def test_several_seeds_are_summarised_by_their_median():
+    """With several seeds the table has median, minimum and maximum of the best value, and a note has their number."""
     _, line, *notes = _shown(_once(0, 0.9), _once(1, 0.7), _once(2, 0.8, seconds=1.0))
     assert "0.8 (0.7 to 0.9)" in line
     assert "2 h 0 min" in line
     assert any("the median of 3 seeds" in note for note in notes)
 
 
-def test_where_nothing_has_a_value_there_is_a_dash():
-    """A study whose trials all failed has a time, and no best value."""
+def test_missing_values_are_shown_as_a_dash():
+    """A study whose trials all failed has a time and a dash for its best value."""
     _, line, *_ = _shown(_once(0, None, completed=0, failed=12))
     assert line.split()[-2:] == ["–", "–"]
 
 
-def test_what_ended_the_study_and_what_was_extended_are_told():
-    """Each reason once; the share of all epochs that nobody recorded."""
+def test_ends_and_extended_curves_are_reported():
+    """The notes have each reason for an end once, and the share of epochs that were not recorded."""
     notes = _shown(*(_once(seed, 0.9, over="The study's budget is spent.", extended=250) for seed in range(2)))[2:]
     assert notes.count("The study's budget is spent.") == 1
-    assert "25% of the epochs were never recorded: they are extended." in notes
+    assert "25% of the epochs were not recorded; their values are extended." in notes
 
 
 def test_the_object_goes_to_json():
-    """Without a price there is no cost; without a value no best; no number is one that JSON has not."""
-    told = forecast_object([Forecast(job(), 2, [_once(0, None)])], {"note": "As written."}, price=None)
-    again = json.loads(json.dumps(told, allow_nan=False))
+    """The object is strict JSON: cost and best are null without a price or a value."""
+    reported = forecast_object([Forecast(job(), 2, [_once(0, None)])], {"note": "As written."}, price=None)
+    again = json.loads(json.dumps(reported, allow_nan=False))
     assert again["forecasts"][0]["cost"] is None
     assert again["forecasts"][0]["best"] is None
     assert again["forecasts"][0]["seconds"] == {"median": 7200.0, "low": 7200.0, "high": 7200.0}

@@ -36,14 +36,14 @@ _NESTED = {
 
 
 def test_a_config_has_a_value_for_each_parameter() -> None:
-    """In the order of the space; constants are kept."""
+    """The values are in the order of the space, and constants are kept."""
     config = draw(_SPACE, np.random.default_rng(0))
     assert list(config) == list(_SPACE)
     assert config["fixed"] == 7
 
 
 def test_grid_parameters_run_through_their_values() -> None:
-    """The last one fastest, from the beginning again after the last combination."""
+    """The last parameter changes fastest, and after the last combination the grid begins again."""
     space = {"a": Grid([1, 2]), "b": Grid(["x", "y", "z"]), "c": 0}
     assert combinations(space) == 6
     configs = [draw(space, np.random.default_rng(0), index) for index in range(12)]
@@ -59,7 +59,7 @@ def test_a_large_grid_is_not_walked_through() -> None:
 
 
 def test_a_space_of_constants_has_one_combination() -> None:
-    """Its size is 1, not 0, and so is that of no space at all."""
+    """A space of constants, and an empty one, have one combination."""
     assert combinations({"x": 3}) == combinations({}) == 1
     assert combination({"x": 3}, 5) == {"x": 3}
 
@@ -86,19 +86,19 @@ def test_a_config_has_the_parameters_of_its_branch_alone() -> None:
         {"lr": 0.1, "schedule": "constant", "end": 8},
     ],
 )
-def test_what_is_not_of_the_space_does_not_fit(config: dict[str, Any]) -> None:
-    """Another branch's parameter, a missing one, an unknown branch, a value beyond its domain, another constant."""
+def test_values_outside_of_the_space_do_not_fit(config: dict[str, Any]) -> None:
+    """A config with an unknown, missing or foreign parameter, or an invalid value, does not fit the space."""
     assert not fits(_NESTED, config)
 
 
 def test_branches_are_drawn_equally_often() -> None:
-    """However many parameters they have."""
+    """Branches are drawn equally often, however many parameters they have."""
     drawn = [draw(_NESTED, np.random.default_rng(seed))["schedule"] for seed in range(600)]
     assert all(150 < drawn.count(branch) < 250 for branch in ("constant", "decaying", "cyclic"))
 
 
 def test_combinations_of_branches_follow_each_other() -> None:
-    """Each branch is combined with its own parameters and with what stands beside; each tells its number."""
+    """Combinations of branches with their parameters are enumerated, and each has its number."""
     space = {
         "width": Choice([8, 16]),
         "schedule": Switch(
@@ -119,24 +119,24 @@ def test_combinations_of_branches_follow_each_other() -> None:
     assert [number_of(space, config) for config in configs] == list(range(10))
 
 
-def test_exploring_moves_what_is_there_and_keeps_the_branch() -> None:
-    """Without new draws a trial stays in its branch, and that one's parameters are multiplied."""
+def test_exploring_moves_values_and_keeps_the_branch() -> None:
+    """Without resampling a trial keeps its branch, and the branch's parameters are multiplied."""
     config = {"lr": 0.01, "schedule": "decaying", "decay": 0.5, "end": 7}
     seen = [perturb(_NESTED, config, np.random.default_rng(seed), resample_probability=0) for seed in range(20)]
     assert {c["schedule"] for c in seen} == {"decaying"}
     assert {round(c["decay"], 6) for c in seen} == {0.4, 0.6}
 
 
-def test_exploring_draws_what_a_new_branch_brings() -> None:
-    """Where the branch is drawn anew, the result has that branch's parameters, within their domains."""
+def test_exploring_draws_the_parameters_of_a_new_branch() -> None:
+    """If exploring draws another branch, the result has that branch's parameters within their domains."""
     config = {"lr": 0.01, "schedule": "decaying", "decay": 0.5, "end": 7}
     seen = [perturb(_NESTED, config, np.random.default_rng(seed), resample_probability=0.5) for seed in range(60)]
     assert {c["schedule"] for c in seen} == {"constant", "decaying", "cyclic"}
     assert all(fits(_NESTED, c) for c in seen)
 
 
-def test_a_shared_name_is_drawn_anew_in_another_branch() -> None:
-    """The old branch's value means something else there."""
+def test_a_shared_name_is_drawn_again_in_another_branch() -> None:
+    """If exploring draws another branch, a parameter of the same name in both is drawn again."""
     space = {"how": Switch({"slow": {"lr": Uniform(0, 1)}, "fast": {"lr": Uniform(10, 11)}})}
     seen = [
         perturb(space, {"how": "slow", "lr": 0.5}, np.random.default_rng(seed), resample_probability=0.5)
@@ -147,7 +147,7 @@ def test_a_shared_name_is_drawn_anew_in_another_branch() -> None:
 
 
 def test_exploring_multiplies_by_either_factor() -> None:
-    """Without resampling every number is 0.8 or 1.2 times what it was; constants stay."""
+    """Without resampling every number is multiplied by 0.8 or 1.2, and constants are unchanged."""
     rng = np.random.default_rng(0)
     config = {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
     seen = [perturb(_SPACE, config, rng, resample_probability=0) for _ in range(50)]
@@ -158,8 +158,8 @@ def test_exploring_multiplies_by_either_factor() -> None:
     assert config == {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
 
 
-def test_exploring_draws_anew() -> None:
-    """With a probability of 1 every parameter is drawn from its domain, whatever it was."""
+def test_exploring_draws_from_the_domain() -> None:
+    """With a probability of 1 exploring draws every parameter from its domain."""
     seen = [
         perturb(
             _SPACE, {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}, np.random.default_rng(i), resample_probability=1
@@ -171,9 +171,9 @@ def test_exploring_draws_anew() -> None:
 
 
 @pytest.mark.parametrize("probability", [0.25, 0.75])
-def test_the_probability_of_drawing_anew_is_kept(probability: float) -> None:
-    """Over many explorations the part of new draws is what was asked for."""
+def test_the_probability_of_redrawing_is_kept(probability: float) -> None:
+    """Over many explorations, the share of redrawn parameters is the given probability."""
     rng = np.random.default_rng(1)
     moved = [perturb({"lr": Uniform(0, 1)}, {"lr": 0.5}, rng, resample_probability=probability) for _ in range(2000)]
-    anew = sum(c["lr"] not in (0.4, 0.6) for c in moved) / len(moved)
-    assert anew == pytest.approx(probability, abs=0.04)
+    again = sum(c["lr"] not in (0.4, 0.6) for c in moved) / len(moved)
+    assert again == pytest.approx(probability, abs=0.04)

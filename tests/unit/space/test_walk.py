@@ -28,6 +28,7 @@ def test_walking_comes_to_every_parameter_with_its_condition() -> None:
         (Uniform(0, 1), Uniform(0.5, 3), Uniform(0, 3)),
         (LogUniform(1, 2), LogUniform(0.1, 1), LogUniform(0.1, 2)),
         (IntUniform(1, 4, log=True), IntUniform(0, 2), IntUniform(0, 4)),
+        (IntUniform(0, 12, step=4), IntUniform(6, 30, step=6), IntUniform(0, 30, step=2)),
         (QUniform(0, 1, 0.5), QUniform(0, 2, 0.25), QUniform(0, 2, 0.25)),
         (Normal(0, 1), Normal(6, 1), Normal(3, 2)),
         (Choice((1, 2)), Choice((2, 3)), Choice((1, 2, 3))),
@@ -36,7 +37,7 @@ def test_walking_comes_to_every_parameter_with_its_condition() -> None:
     ],
 )
 def test_a_name_of_several_branches_is_one_parameter(one: Any, other: Any, both: Any) -> None:
-    """With a domain that reaches over both; it is no conflict."""
+    """Its domain covers those of the branches, and the name is no conflict."""
     assert conflicts(_either(one, other)) == []
     assert flat(_either(one, other)) == {"s": _either(one, other)["s"], "p": both}
 
@@ -46,7 +47,7 @@ def test_a_name_of_several_branches_is_one_parameter(one: Any, other: Any, both:
     [(Uniform(0, 1), LogUniform(1, 2)), (Uniform(0, 1), 0.5), (1, "1"), (Choice((1, 2)), Choice((1.0,)))],
 )
 def test_a_name_must_mean_one_kind_of_thing(one: Any, other: Any) -> None:
-    """It is one column in the tables, and one axis in the pictures."""
+    """A name used twice in a space must have one kind of domain, because it is one column and one axis."""
     (fault,) = conflicts(_either(one, other))
     assert fault.field == "space.s.b.p"
     assert fault.allowed.startswith("must be of one kind wherever it is called so, as space.s.a.p: ")
@@ -67,8 +68,8 @@ def test_a_name_cannot_be_there_twice(space: dict[str, Any], field: str, other: 
     assert fault.allowed == f"must be called otherwise: {other} may be there at the same time"
 
 
-def test_switches_lie_at_most_eight_deep() -> None:
-    """Deeper ones are refused, and named by their place."""
+def test_switches_are_at_most_eight_deep() -> None:
+    """Switches nested more than eight deep are refused with their path."""
     space: dict[str, Any] = {"p": 1}
     for depth in range(8):
         space = {f"s{depth}": Switch({"a": space})}

@@ -23,7 +23,7 @@ def _file(*arrays: np.ndarray, header: dict | None = None) -> bytes:
 
 
 def _signed(header: bytes, body: bytes = b"") -> bytes:
-    """A file with a right checksum over whatever it holds, as nobody but a forger would write it."""
+    """A file with a valid checksum over any content, as only a forger would write it."""
     length = len(header).to_bytes(8, "little")
     return b"tunepipe" + length + hashlib.blake2b(length + header + body, digest_size=32).digest() + header + body
 
@@ -53,7 +53,7 @@ def test_an_array_that_is_not_contiguous_comes_back() -> None:
 
 
 def test_every_flipped_bit_is_found() -> None:
-    """Whichever single bit of the file changes, it is refused."""
+    """A checkpoint file with any single bit changed is refused."""
     content = _file(np.arange(3, dtype=np.float32), header={"epoch": 1})
     for place in range(len(content) * 8):
         damaged = bytearray(content)
@@ -94,21 +94,21 @@ def test_every_cut_is_found() -> None:
     ],
 )
 def test_a_wrong_header_is_found_though_its_checksum_is_right(header: bytes) -> None:
-    """Nothing but DamagedFile leaves `unpack`, and nothing is allocated for sizes that cannot be true."""
+    """A header that contradicts its content is refused despite a valid checksum, without large allocations."""
     with pytest.raises(DamagedFile):
         unpack(_signed(header, b"1234"), "a.ckpt")
 
 
 @given(content=st.binary(max_size=80), prefix=st.sampled_from([b"", b"tunepipe"]))
 def test_other_files_are_refused(content: bytes, prefix: bytes) -> None:
-    """Any other content is no checkpoint, and raises nothing else."""
+    """A file with any other content raises DamagedFile."""
     with pytest.raises(DamagedFile):
         unpack(prefix + content, "a.ckpt")
 
 
 @pytest.mark.parametrize("array", [np.array([{}], dtype=object), np.zeros(1, [("a", "i4")]), np.zeros(1, "M8[s]")])
 def test_objects_are_not_written(array: np.ndarray) -> None:
-    """What could only be pickled, or would come back as something else, is refused when written."""
+    """A value that could only be pickled, or would be restored as something else, is refused at the write."""
     with pytest.raises(TypeError, match="cannot be written"):
         pack(Checkpoint({}, [array]))
 

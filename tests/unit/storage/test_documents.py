@@ -17,14 +17,14 @@ def test_json_is_read() -> None:
     [
         (b"", "Expecting value"),
         (b"\xff", "codec can't decode"),
-        (b"[NaN]", "NaN is no number"),
-        (b"[-Infinity]", "-Infinity is no number"),
+        (b"[NaN]", "NaN is not a JSON number"),
+        (b"[-Infinity]", "-Infinity is not a JSON number"),
         (b"9" * 5000, "4300 digits"),
         (b"[" * 101 + b"]" * 101, "nested more than 100 deep"),
         (b'{"a":' * 100_000, "recursion"),
     ],
 )
-def test_what_is_no_json(content: bytes, what: str) -> None:
-    """Each is refused with the file's name, why, and what to do."""
-    with pytest.raises(StorageError, match=rf"^it is not JSON: .*{what}.*Put back the file that tunepipe wrote\.$"):
+def test_invalid_json_is_refused(content: bytes, what: str) -> None:
+    """Each is refused with the file's name, the reason and what to do."""
+    with pytest.raises(StorageError, match=rf"^it is not JSON: .*{what}.*Restore the file that tunepipe wrote\.$"):
         from_json(content, "it")

@@ -24,16 +24,16 @@ def dead():
     return process.pid
 
 
-def test_a_folder_is_there_until_the_end(temporary):
-    """Whatever was written in it goes with it."""
+def test_a_folder_exists_until_the_end(temporary):
+    """A scratch folder exists until the end, and is then deleted with its content."""
     with scratch("ray") as folder:
         (folder / "file").write_text("x")
         assert folder.parent == temporary
     assert list(temporary.iterdir()) == []
 
 
-def test_what_a_dead_process_has_left_is_removed(temporary, dead):
-    """Of the same purpose and machine; nobody else would do it."""
+def test_folders_of_a_dead_process_are_removed(temporary, dead):
+    """A dead process's folders of the same purpose on the same machine are removed."""
     with scratch("ray") as folder:
         left = folder.with_name(folder.name.replace(f"-{os.getpid()}-", f"-{dead}-"))
         (left / "below").mkdir(parents=True)
@@ -41,8 +41,8 @@ def test_what_a_dead_process_has_left_is_removed(temporary, dead):
         assert list(temporary.iterdir()) == [folder]
 
 
-def test_what_is_not_known_to_be_left_stays(temporary, dead):
-    """Of a living process, of another purpose or machine, with a name of somebody else's, or a link."""
+def test_other_folders_are_kept(temporary, dead):
+    """Folders of live processes, other purposes, other machines, foreign names, and links are kept."""
     with scratch("ray") as one:
         start = one.name.partition(f"-{os.getpid()}-")[0]
         others = [

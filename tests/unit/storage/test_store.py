@@ -1,15 +1,14 @@
 """Files under one URI."""
 
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import fs
 
 from pipeline.errors import StorageError
 from pipeline.storage import Store
@@ -23,7 +22,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def _names(store: Store, folder: str = "") -> list[str]:
-    """Everything that lies in a folder, hidden or not."""
+    """Everything in a folder, hidden or not."""
     assert store.local is not None
     return sorted(path.name for path in (store.local / folder).iterdir())
 
@@ -32,8 +31,8 @@ def _part(number: int, **columns: list) -> pa.Table:
     return pa.table({"number": [number], **columns})
 
 
-def test_what_is_written_is_read(store: Store) -> None:
-    """Text, bytes and pieces come back whole, and the size is told."""
+def test_written_content_is_read(store: Store) -> None:
+    """Text, bytes and chunks are equal after writing and reading, and the write returns the size."""
     assert store.write("a/b/c.bin", [b"12", memoryview(b"345")]) == 5
     store.write("a/text", "ö")
     assert store.read("a/b/c.bin") == b"12345"
@@ -44,47 +43,21 @@ def test_what_is_written_is_read(store: Store) -> None:
     assert store.folder("a").files() == ["b/c.bin", "text"]
 
 
-def test_what_is_not_there(store: Store) -> None:
+def test_missing_files_cannot_be_read_and_need_no_deletion(store: Store) -> None:
     """A missing file cannot be read; listing and deleting what is missing is no error."""
     with pytest.raises(FileNotFoundError):
         store.read("no")
     with pytest.raises(FileNotFoundError):
         store.read_table("epochs")
     store.delete("no")
-    store.delete_folder("no")
+    store.delete_empty_folders()
     assert (store.files(), store.folders(), store.exists("no")) == ([], [], False)
-
-
-def test_a_failed_write_leaves_the_old_file(store: Store) -> None:
-    """Whoever reads sees the old content until the new one is whole, and nothing is left of the attempt."""
-    store.write("a", b"old")
-
-    def pieces() -> Iterator[bytes]:
-        yield b"new"
-        assert store.read("a") == b"old"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        store.write("a", pieces())
-    assert store.read("a") == b"old"
-    assert _names(store) == ["a"]
-
-
-def test_an_unfinished_file_is_not_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a file is written, and after its writer was killed, only its temporary name exists, which is hidden."""
-    seen = []
-    monkeypatch.setattr(os, "fsync", lambda _: seen.append((store.files(), _names(store, "epochs"))))
-    store.write("epochs/part-1.parquet", b"x")
-    (files, names) = seen[0]
-    assert files == []
-    assert len(names) == 1
-    assert not names[0].endswith(".parquet")
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a/.."])
 def test_no_path_leads_out(store: Store, path: str) -> None:
     """A path that leaves the storage is refused by every method."""
-    for call in (store.read, store.delete, store.delete_folder, store.exists, store.files, store.folder):
+    for call in (store.read, store.delete, store.exists, store.files, store.folder):
         with pytest.raises(StorageError, match="leads out"):
             call(path)
     with pytest.raises(StorageError, match="leads out"):
@@ -92,21 +65,23 @@ def test_no_path_leads_out(store: Store, path: str) -> None:
 
 
 @pytest.mark.parametrize("uri", ["nope://x", "s3:/bucket/key", "~nobody-of-that-name/x"])
-def test_a_place_that_cannot_be_used(uri: str) -> None:
-    """A URI nobody knows is refused at once, by name."""
+def test_an_unknown_uri_is_refused(uri: str) -> None:
+    """A URI of an unknown kind is refused by its name immediately."""
     with pytest.raises(StorageError, match="cannot be used"):
         Store(uri)
 
 
-def test_a_file_where_a_folder_should_be(store: Store) -> None:
-    """What the system says comes with the path and with what to do."""
+def test_a_file_in_place_of_a_folder_is_reported(store: Store) -> None:
+    """A file in the place of a folder is reported with the path, the system's message and a remedy."""
     store.write("a", b"")
-    with pytest.raises(StorageError, match=r"Cannot write .*/a/b: File exists\. .*choose another place with --storage"):
+    with pytest.raises(
+        StorageError, match=r"Cannot write .*/a/b: File exists\. .*choose another storage with --storage"
+    ):
         store.write("a/b", b"")
 
 
-def test_a_read_only_folder() -> None:
-    """Where writing is not permitted the error says so; root, who may write anywhere, becomes nobody for this."""
+def test_a_read_only_folder_is_reported() -> None:
+    """A read-only folder is reported as such to an unprivileged user, which this test becomes."""
     code = (
         "import os, sys\n"
         "from pipeline.errors import StorageError\n"
@@ -119,7 +94,7 @@ def test_a_read_only_folder() -> None:
         Path(folder).chmod(0o555)
         done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True, cwd=".")
         assert done.stdout.startswith(f"Cannot write {folder}/a: Permission denied. ")
-        assert "choose another place with --storage." in done.stdout
+        assert "choose another storage with --storage." in done.stdout
         assert _names(Store(folder)) == []
 
 
@@ -132,37 +107,11 @@ def test_parts_are_one_table(store: Store) -> None:
     assert table.to_pydict() == {"number": [1, 2], "loss": [1.0, 0.5], "extra": [None, "x"]}
 
 
-def test_parts_that_do_not_fit_together(store: Store) -> None:
-    """A column that is text here and a number there cannot be united, which is told without a traceback of Arrow's."""
+def test_parts_that_do_not_fit_together_are_reported(store: Store) -> None:
+    """Parts with a column of different types are reported without a traceback of Arrow."""
     store.write_table("rows/part-1.parquet", _part(1, loss=[0.5]))
     store.write_table("rows/part-2.parquet", _part(2, loss=["x"]))
     with pytest.raises(StorageError, match=r"rows/part-2\.parquet in .* does not fit the other parts.*move it out"):
-        store.read_table("rows")
-
-
-def test_reading_while_parts_are_compacted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the listed parts are gone before they are read, the folder is read again: nothing is lost or doubled."""
-    for number in (1, 2):
-        store.write_table(f"rows/part-{number}.parquet", _part(number))
-    read = Store._read_part
-    compacted = []
-
-    def read_after_compaction(self: Store, path: str) -> pa.Table:
-        if not compacted:
-            compacted.append(path)
-            store.write_table("rows/all.parquet", pa.concat_tables([_part(1), _part(2)]))
-            for number in (1, 2):
-                store.delete(f"rows/part-{number}.parquet")
-        return read(self, path)
-
-    monkeypatch.setattr(Store, "_read_part", read_after_compaction)
-    assert store.read_table("rows").to_pydict() == {"number": [1, 2]}
-
-
-def test_parts_that_never_stay(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading gives up after some tries instead of trying for ever."""
-    monkeypatch.setattr(Store, "files", lambda *_: ["rows/gone.parquet"])
-    with pytest.raises(StorageError, match="change faster"):
         store.read_table("rows")
 
 
@@ -176,7 +125,7 @@ def test_an_unknown_schema_version_is_refused(store: Store, version: str) -> Non
 
 
 def test_a_schema_version_is_written(store: Store) -> None:
-    """A table made by the schema can be read back, and by anyone else's Parquet reader."""
+    """A table of the schema is readable, with its schema version, by any Parquet reader."""
     store.write_table("decisions/part-1.parquet", arrow_schema("decisions", {}).empty_table())
     assert store.read_table("decisions").num_rows == 0
     written = pq.read_schema(store.local / "decisions/part-1.parquet")
@@ -184,27 +133,29 @@ def test_a_schema_version_is_written(store: Store) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all"])
-def test_a_part_that_is_not_parquet(store: Store, content: bytes) -> None:
-    """A broken part is named."""
+def test_a_part_that_is_not_parquet_is_reported(store: Store, content: bytes) -> None:
+    """A broken part is reported by its name."""
     store.write("rows/part-1.parquet", content)
     with pytest.raises(StorageError, match=r"rows/part-1\.parquet in .* is not a whole Parquet file"):
         store.read_table("rows")
 
 
-def test_a_store_that_is_not_local() -> None:
-    """Another file system of pyarrow's does the same without temporary names."""
+def test_a_store_that_is_not_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store on another pyarrow file system behaves the same without temporary names."""
+    system, root = fs.FileSystem.from_uri("mock:///bucket/studies")
+    system.create_dir("bucket/studies/a", recursive=True)
+    monkeypatch.setattr("pipeline.storage.store.file_system", lambda _: (system, root))
     store = Store("mock:///bucket/studies")
-    store._fs.create_dir("bucket/studies/a", recursive=True)
     assert store.local is None
     assert store.write("a/b", b"123") == 3
     store.append("a/b", b"45")
-    assert (store.read("a/b"), store.sizes()) == (b"12345", [("a/b", 5)])
+    assert (store.read("a/b"), store.read_start("a/b", 2), store.sizes()) == (b"12345", b"12", [("a/b", 5)])
     store.delete("a/b")
     assert store.files() == []
 
 
 def test_appending(store: Store) -> None:
-    """Appending makes the file where there is none, and adds to it."""
+    """Appending creates a missing file and extends an existing one."""
     store.append("logs/a.log", b"1")
     store.append("logs/a.log", b"2")
     assert store.read("logs/a.log") == b"12"
@@ -224,3 +175,21 @@ def test_a_strangers_file_among_the_parts(store: Store, table: str, columns: dic
         store.read_table(table)
     store.delete(f"{table}/export.parquet")
     assert store.read_table(table).num_rows == 0
+
+
+def test_the_end_of_a_file_is_read_alone(store: Store) -> None:
+    """The last bytes of a file are read with the number of bytes before them, and a shorter file whole."""
+    store.write("logs/0000.log", b"0123456789")
+    assert store.read_end("logs/0000.log", 4) == (b"6789", 6)
+    assert store.read_end("logs/0000.log", 100) == (b"0123456789", 0)
+    with pytest.raises(FileNotFoundError):
+        store.read_end("logs/0001.log", 4)
+
+
+def test_a_large_file_is_read_in_pieces(store: Store) -> None:
+    """The pieces are the file, and no piece is larger than a megabyte."""
+    content = bytes(range(256)) * 10_000
+    store.write("checkpoints/0000/000001.ckpt", content)
+    pieces = list(store.pieces("checkpoints/0000/000001.ckpt"))
+    assert b"".join(pieces) == content
+    assert len(pieces) == 3

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import ASHA, FIFO, PBT, SCHEDULERS
-from pipeline.space import Choice, LogUniform, Normal, Switch, Uniform
+from pipeline.space import Choice, IntUniform, LogUniform, Normal, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
+from pipeline.study.changes import changed
 
 
 def _build(config: dict[str, Any]) -> None:
@@ -116,11 +117,11 @@ def test_order_does_not_matter(order: tuple[str, ...]) -> None:
             "budget.trial",
             "no such field; there are trials, epochs, total_epochs, seconds, target, max_failed_trials; did",
         ),
-        ("budget.trials.x", "no such field: trials has no fields of its own"),
-        ("name.x", "no such field: name has no fields of its own"),
-        ("model.x", "no such field: model has no fields of its own"),
+        ("budget.trials.x", "no such field: trials has no fields"),
+        ("name.x", "no such field: name has no fields"),
+        ("model.x", "no such field: model has no fields"),
         ("space.learning_rate", "no such parameter; there are lr, kind, units, schedule"),
-        ("space.units.low", "no such field: units has no fields of its own"),
+        ("space.units.low", "no such field: units has no fields"),
         ("space.lr.lo", "no such field; there are low, high; did you mean low?"),
         ("space.schedule.cosine", "no such branch; there are constant, cyclic"),
         ("space.schedule.cyclic.perod", "no such parameter; there are period, scheduler; did you mean period?"),
@@ -130,7 +131,7 @@ def test_order_does_not_matter(order: tuple[str, ...]) -> None:
     ],
 )
 def test_a_path_that_leads_nowhere(path: str, fault: str) -> None:
-    """It is named as written, with what there is instead."""
+    """An invalid path in an assignment is refused as written, with the names that exist."""
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({path: 1})
     (found,) = refused.value.faults
@@ -138,11 +139,11 @@ def test_a_path_that_leads_nowhere(path: str, fault: str) -> None:
     assert found.allowed.startswith(fault)
 
 
-def test_wrong_paths_and_wrong_values_are_told_together() -> None:
-    """One error for everything that was set."""
+def test_wrong_paths_and_wrong_values_are_reported_together() -> None:
+    """Wrong paths and wrong values of all assignments are reported in one error."""
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({"budget.trials": 0, "x": 1, "scheduler": "asha", "scheduler.interval": 2, "space.lr.low": 2})
-    assert [fault.field for fault in refused.value.faults] == ["x", "space.lr", "scheduler.interval", "budget.trials"]
+    assert [fault.field for fault in refused.value.faults] == ["x", "space.lr", "budget.trials", "scheduler.interval"]
 
 
 def test_a_kind_that_does_not_exist() -> None:
@@ -177,6 +178,64 @@ _values = st.one_of(
 
 @given(changes=st.dictionaries(_paths, _values, max_size=4))
 def test_any_change_makes_a_job_or_an_invalid_one(changes: dict[str, Any]) -> None:
-    """Whatever is set, in whatever combination, nothing but InvalidJob is raised."""
+    """Any combination of assignments gives a job or raises InvalidJob."""
     with contextlib.suppress(InvalidJob):
         assert isinstance(_JOB.replaced(changes), TuneJob)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("space.lr", "=0.1"),
+        ("space.lr", "0.1"),
+        ("space.lr", True),
+        ("space.units", "many"),
+        ("space.listed", "4"),
+        ("space.fixed", "7"),
+        ("space.kind", 3),
+        ("space.flag", "yes"),
+        ("space.part.on.decay", "=0.5"),
+    ],
+)
+def test_a_parameter_cannot_be_fixed_at_another_kind_of_value(field: str, value: Any) -> None:
+    """`--set space.lr==0.1` sets lr to text: refused with what the parameter is, before any trial fails of it."""
+    space = {
+        "lr": LogUniform(0.01, 1),
+        "units": IntUniform(1, 9),
+        "listed": Choice([1, 2.5]),
+        "fixed": 7,
+        "kind": Choice(["a", "b"]),
+        "flag": Choice([True, False]),
+        "part": Switch({"on": {"decay": Uniform(0, 1)}, "off": {}}),
+    }
+    _, faults = changed({"space": space}, {field: value})
+    assert [fault.field for fault in faults] == [field]
+    assert faults[0].found == value
+    assert faults[0].allowed.startswith("must be ")
+
+
+@pytest.mark.parametrize("value", [3, 0.25, "c", {"kind": "uniform", "low": 0, "high": 1}, Choice(["p"])])
+def test_a_mixed_parameter_takes_any_of_its_kinds(value: Any) -> None:
+    """Numbers and text where both are among its values, and domains always."""
+    fields, faults = changed({"space": {"mixed": Choice([1, "a"])}}, {"space.mixed": value})
+    assert faults == []
+    assert fields["space"]["mixed"] == value
+
+
+def test_lists_are_set_as_json() -> None:
+    """A list fixes a parameter of lists, a Choice gets other lists or one other item; other kinds are refused."""
+    job = TuneJob(
+        name="a", function=_listed, space={"layers": Choice([[64], [64, 32]])}, objectives=Objective("v", "max")
+    )
+    assert job.replaced({"space.layers": [64, 32]}).space == {"layers": [64, 32]}
+    assert job.replaced({"space.layers.values": [[8], None]}).space["layers"] == Choice(([8], None))
+    assert job.replaced({"space.layers.values.1.0": 16}).space["layers"] == Choice(([64], [16, 32]))
+    with pytest.raises(InvalidJob, match="must be a list, or a domain"):
+        job.replaced({"space.layers": 64})
+    fixed = TuneJob(name="a", function=_listed, space={"o": {"a": [1]}}, objectives=Objective("v", "max"))
+    assert fixed.replaced({"space.o.a.0": 2}).space == {"o": {"a": [2]}}
+    assert TuneJob.from_json(job.to_json(), load=False).to_json() == job.to_json()
+
+
+def _listed(config: dict[str, Any]) -> dict[str, float]:
+    return {"v": float(len(config))}

@@ -3,50 +3,132 @@
 import hashlib
 import importlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipeline.study.copies import Copies
+from pipeline.errors import StorageError
+from pipeline.study.copies import Copies, Recorded, as_before, forget_copies
+
+pytestmark = pytest.mark.usefixtures("own_modules")
 
 
-@pytest.fixture(autouse=True)
-def _own_modules() -> Iterator[None]:
-    """What a test imports is forgotten after it."""
-    yield
-    for name in ("copied_one", "copied_two"):
-        sys.modules.pop(name, None)
-
-
-def _copies(folder: Path, **sources: str) -> Copies:
-    functions = {}
+def _copies(folder: Path, originals: Path | None = None, **sources: str) -> Copies:
+    """Copies of modules by name, `__` for a dot; the first one is a function's."""
+    modules = {}
     for name, source in sources.items():
-        (folder / f"{name}.py").write_text(source)
-        digest = hashlib.sha256(source.encode()).hexdigest()
-        functions[name] = {"function": f"{name}:f", "sha256": digest}
-    return Copies(folder, functions)
+        module = name.replace("__", ".")
+        package = any(other != name and other.startswith(f"{name}__") for other in sources)
+        path = module.replace(".", "/") + ("/__init__.py" if package else ".py")
+        for place in (folder, *([originals] if originals else [])):
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_text(source)
+        modules[module] = {"path": path, "sha256": hashlib.sha256(source.encode()).hexdigest()}
+    first = next(iter(modules))
+    job = {"model": {"function": f"{first}:f", "sha256": modules[first]["sha256"]}}
+    return Copies(folder, job, Recorded({"folders": [str(originals)] if originals else [], "modules": modules}))
 
 
 def test_copies_import_each_other(tmp_path: Path) -> None:
-    """A copy is found by its module's name while it is wanted, and not after."""
-    copies = _copies(tmp_path, copied_one="import copied_two\nVALUE = copied_two.VALUE", copied_two="VALUE = 3")
-    with copies.importable():
-        assert importlib.import_module("copied_one").VALUE == 3
+    """A copy is found by its module's name as long as the copies are installed, also by what imports it later."""
+    copies = _copies(tmp_path, copied_one="def value():\n import copied_two\n return copied_two.V", copied_two="V = 3")
+    copies.install()
+    one = importlib.import_module("copied_one")
+    assert one.value() == 3
+    forget_copies()
     assert copies not in sys.meta_path
+    assert "copied_two" not in sys.modules
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("copied_two")
+
+
+def test_packages_are_imported_from_copies(tmp_path: Path) -> None:
+    """Packages with and without __init__, and their relative imports, are imported from copies, and no other files."""
+    copies = _copies(
+        tmp_path,
+        copied_job="from copied_pack.deep import VALUE\nfrom copied_bare.inner import OTHER",
+        copied_pack="",
+        copied_pack__deep="from . import near\nVALUE = near.VALUE",
+        copied_pack__near="VALUE = 4",
+        copied_bare__inner="OTHER = 5",
+    )
+    for folder in ("copied_pack", "copied_bare"):
+        (tmp_path / folder / "foreign.py").write_text("raise SystemExit('ran')")
+    copies.install()
+    job = importlib.import_module("copied_job")
+    assert (job.VALUE, job.OTHER) == (4, 5)
+    for name in ("copied_pack.foreign", "copied_bare.foreign"):
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module(name)
 
 
 def test_a_changed_copy_is_not_imported(tmp_path: Path) -> None:
-    """Nor is it run when another copy imports it."""
+    """A changed copy is neither imported nor run when another copy imports it."""
     copies = _copies(tmp_path, copied_one="import copied_two", copied_two="VALUE = 3")
     (tmp_path / "copied_two.py").write_text("raise SystemExit('ran')")
-    with copies.importable(), pytest.raises(ValueError, match="has changed since the study was saved: put it back"):
+    copies.install()
+    with pytest.raises(ValueError, match="has changed since the study was saved: put it back"):
         importlib.import_module("copied_one")
 
 
-def test_what_has_no_digest_has_no_copy(tmp_path: Path) -> None:
-    """A file that no function of the job names is none of its copies, though it lies there."""
+def test_a_file_without_a_digest_is_no_copy(tmp_path: Path) -> None:
+    """A file that study.json does not name is not used as a copy."""
     copies = _copies(tmp_path, copied_one="")
     (tmp_path / "copied_two.py").write_text("")
     assert copies.path("copied_one") == tmp_path / "copied_one.py"
     assert copies.path("copied_two") is None
+
+
+def test_an_unchanged_original_is_used(tmp_path: Path) -> None:
+    """An unchanged original is used, so that it finds files beside it; changed modules come from the copies."""
+    mine, source = tmp_path / "mine", tmp_path / "source"
+    copies = _copies(source, mine, copied_job="", copied_same="", copied_changed="VALUE = 1")
+    (mine / "copied_changed.py").write_text("VALUE = 2")
+    copies.install()
+    places = [
+        Path(str(importlib.import_module(f"copied_{name}").__file__)).parent for name in ("job", "same", "changed")
+    ]
+    assert places == [source, mine, source]
+    assert importlib.import_module("copied_changed").VALUE == 1
+
+
+def test_another_version_that_is_loaded_makes_place_and_comes_back(tmp_path: Path) -> None:
+    """A study's code does not see what this process has imported under the same names, and leaves it as it was."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "copied_two.py").write_text("VALUE = 2")
+    sys.path.insert(0, str(mine))
+    try:
+        new = importlib.import_module("copied_two")
+    finally:
+        sys.path.remove(str(mine))
+    copies = _copies(tmp_path / "source", copied_one="", copied_two="VALUE = 1")
+    assert not copies.loaded_modules_match()
+    with as_before():
+        copies.install()
+        assert importlib.import_module("copied_two").VALUE == 1
+    assert sys.modules["copied_two"] is new
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        {},
+        {"folders": [], "modules": []},
+        {"folders": [3], "modules": {}},
+        {"folders": [], "modules": {"a": {"path": "../a.py", "sha256": ""}}},
+        {"folders": [], "modules": {"a": {"path": "/etc/a.py", "sha256": ""}}},
+        {"folders": [], "modules": {"a": {"path": "a", "sha256": ""}}},
+        {"folders": [], "modules": {"a": {"path": "a.py"}}},
+        {"folders": [], "modules": {"a": {"path": "a.py", "sha256": 3}}},
+        {"folders": [], "modules": {}, "files": ["a.txt"]},
+        {"folders": [], "modules": {}, "files": {"../a.txt": ""}},
+        {"folders": [], "modules": {}, "files": {"/etc/passwd": ""}},
+        {"folders": [], "modules": {}, "files": {"a.txt": None}},
+    ],
+)
+def test_records_of_copies_are_validated(value: object) -> None:
+    """A recorded path that leads out of source/, or was not written by tunepipe, is refused."""
+    with pytest.raises(StorageError, match=r"What study\.json says of the copies"):
+        Recorded(value)

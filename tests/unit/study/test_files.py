@@ -3,18 +3,20 @@
 import importlib
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import fs
 
 from pipeline.errors import InvalidJob, JobNotFound, StorageError
 from pipeline.schedulers import PBT
 from pipeline.space import Choice, LogUniform
 from pipeline.storage import Store
 from pipeline.study import Objective, TuneJob, load_study, save_study
-from pipeline.study.code import load_module
+from pipeline.study.load_module import load_module
+
+pytestmark = pytest.mark.usefixtures("own_modules")
 
 _JOB = """
 from pipeline.study import Objective, TuneJob
@@ -28,16 +30,6 @@ JOB = TuneJob(name="a", model=build, data=helpful.data, space={}, objectives=Obj
 
 def _build(config: dict[str, Any]) -> None:
     """Stands for a user's model."""
-
-
-@pytest.fixture(autouse=True)
-def _own_modules() -> Iterator[None]:
-    """What a test loads is forgotten after it."""
-    path, modules = list(sys.path), dict(sys.modules)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - set(modules):
-        del sys.modules[name]
 
 
 @pytest.fixture
@@ -106,10 +98,12 @@ def test_a_study_is_loaded_where_its_sources_are_gone(
     assert store.files() == before
 
 
-def test_a_study_that_is_far_away(tmp_path: Path) -> None:
+def test_a_study_that_is_far_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sources are fetched from an object store; functions can be traced back to their text."""
+    system, root = fs.FileSystem.from_uri("mock:///bucket/a")
+    system.create_dir("bucket/a/source", recursive=True)
+    monkeypatch.setattr("pipeline.storage.store.file_system", lambda _: (system, root))
     store = Store("mock:///bucket/a")
-    store._fs.create_dir("bucket/a/source", recursive=True)
     path = tmp_path / "far.py"
     path.write_text(_JOB.replace("import helpful", "").replace("helpful.data", "build"))
     job = load_module(path).JOB
@@ -122,8 +116,8 @@ def test_a_study_that_is_far_away(tmp_path: Path) -> None:
     assert Path(loaded.model.__code__.co_filename).is_file()
 
 
-def test_a_typed_in_function_is_saved_but_not_loaded(store: Store) -> None:
-    """The study has its study.json all the same; loading says why it cannot go on."""
+def test_a_typed_function_is_saved_but_not_loaded(store: Store) -> None:
+    """A typed function is saved in study.json but cannot be loaded, and the error says why."""
     space: dict[str, Any] = {"__name__": "__main__"}
     exec(compile("def build(config): ...", "<cell 1>", "exec"), space)
     save_study(store, _job(model=space["build"]))
@@ -162,16 +156,16 @@ def test_a_file_that_is_no_study(store: Store, content: bytes, message: str) -> 
         load_study(store)
 
 
-def test_a_study_that_was_edited_wrongly(store: Store) -> None:
-    """Faults are told as for any job."""
+def test_a_wrongly_edited_study_is_refused(store: Store) -> None:
+    """Faults in an edited study.json are reported like those of any job."""
     save_study(store, _job())
     store.write("study.json", store.read_text("study.json").replace('"trials": 16', '"trials": 0'))
     with pytest.raises(InvalidJob, match=r"job 'a' has one fault:\n  - budget.trials: must be at least 1; found 0"):
         load_study(store)
 
 
-def test_study_json_comes_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever finds a study.json finds its sources: a crash in between leaves no half study."""
+def test_study_json_is_written_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file study.json is written after its sources, so that a crash leaves no incomplete study."""
     written = []
     monkeypatch.setattr(Store, "write", lambda _, path, _content: written.append(path))
     save_study(store, _job())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.schedulers import ASHA, FIFO, PBT, SCHEDULERS
+from pipeline.schedulers import FIFO, PBT, SCHEDULERS, PromotingASHA
 from pipeline.searchers import SEARCHERS, GridSearch
 from pipeline.space import DOMAINS, Choice, IntUniform, LogUniform
 from pipeline.study import Budget, Objective, Resources, TuneJob
@@ -40,15 +40,15 @@ def _job(**fields: Any) -> TuneJob:
 def test_defaults() -> None:
     """A page of Python is enough: scheduler, searcher, budget and resources have defaults."""
     job = _job()
-    assert job.scheduler == ASHA()
-    assert job.searcher.kind == "random"
+    assert job.scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
+    assert job.searcher.kind == "curves"
     assert (job.budget, job.resources) == (Budget(), Resources())
     assert job.objective == Objective("val_accuracy", "max")
     assert list(job.functions) == ["model"]
 
 
 def test_a_job_is_frozen() -> None:
-    """What a study was started with does not change under it."""
+    """The fields of a job cannot be changed after it was created."""
     job = _job()
     with pytest.raises(ValueError, match="frozen"):
         job.name = "other"  # type: ignore[misc]
@@ -132,13 +132,13 @@ def test_names(name: str) -> None:
     ],
 )
 def test_hostile_names_are_refused(name: object) -> None:
-    """Nothing that leads out of the studies' folder, hides, or differs by case alone."""
+    """A name that leads out of the studies' folder, is hidden or differs only by case is refused."""
     with pytest.raises(InvalidJob, match=r"(?m)^  - name: must be "):
         _job(name=name)
 
 
-def test_a_typed_in_function_runs_but_is_not_resumable() -> None:
-    """A function of a notebook or a prompt makes a job that cannot be loaded back, and says so."""
+def test_a_typed_function_runs_but_is_not_resumable() -> None:
+    """A typed function makes a job that runs but, as a message says, cannot be resumed."""
     space: dict[str, Any] = {"__name__": "__main__"}
     exec(compile("def build(config): ...", "<cell 1>", "exec"), space)
     job = _job(model=space["build"])
@@ -197,7 +197,7 @@ _good = {
 
 @given(fields=st.fixed_dictionaries({}, optional=_fields), start=st.sampled_from([{}, _good]))
 def test_any_json_is_a_job_or_an_invalid_one(fields: dict[str, Any], start: dict[str, Any]) -> None:
-    """Whatever is in study.json, nothing but InvalidJob is raised, each field once, in words and not in pydantic's."""
+    """Any content of study.json gives a job or InvalidJob with each field once, without pydantic's wording."""
     job, faults = _tried({**start, **fields})
     assert (job is None) == bool(faults)
     assert len({fault.field for fault in faults}) == len(faults)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.study import Objective, layout
+from pipeline.study import Objective, Resources, layout
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from pipeline.study import Objective, layout
     ],
 )
 def test_better(mode: str, value: float, than: float | None, better: bool) -> None:
-    """Only a strictly better value beats another; anything beats none."""
+    """A value is better only if it is strictly better, and any value is better than none."""
     assert Objective("v", mode).better(value, than) is better  # type: ignore[arg-type]
 
 
@@ -32,7 +32,7 @@ def test_reaches(mode: str, value: float, reaches: bool) -> None:
 
 
 def test_names_sort_as_their_numbers() -> None:
-    """Trials, parts, sessions and checkpoints lie in the order of their numbers, up to what padding holds."""
+    """Trials, parts, sessions and checkpoints sort by number, as long as the padding suffices."""
     for name in (
         layout.trial_id,
         layout.session,
@@ -44,7 +44,26 @@ def test_names_sort_as_their_numbers() -> None:
         assert len(set(names)) == len(names)
 
 
-def test_parts_and_their_compaction_lie_together() -> None:
-    """One folder is one table, whether compacted or not."""
+def test_parts_and_their_compaction_are_in_one_folder() -> None:
+    """Parts of a table and their compacted file are in one folder."""
     assert layout.part("epochs", 1, 1).split("/")[0] == layout.compacted("epochs", 1).split("/")[0] == "epochs"
-    assert layout.source("tune_jobs.mnist_asha") == "source/tune_jobs.mnist_asha.py"
+    assert layout.source("tune_jobs/mnist_asha.py") == "source/tune_jobs/mnist_asha.py"
+
+
+@pytest.mark.parametrize(
+    ("resources", "cpus", "gpus", "memory", "fits"),
+    [
+        (Resources(), 4, 0, 1e9, 4),
+        (Resources(cpus=0.1), 0.3, 0, 1e9, 3),
+        (Resources(cpus=8), 4, 0, 1e9, 0),
+        (Resources(gpus=1), 8, 2, 1e9, 2),
+        (Resources(cpus=0.1, gpus=0.6), 8, 2, 1e9, 2),
+        (Resources(cpus=0.1, gpus=0.3), 8, 2.0, 1e9, 6),
+        (Resources(gpus=2), 8, 3, 1e9, 1),
+        (Resources(memory_gigabytes=0.75), 8, 0, 3e9, 4),
+        (Resources(memory_gigabytes=4), 8, 0, 3e9, 0),
+    ],
+)
+def test_trials_fit_by_what_is_scarcest(resources, cpus, gpus, memory, fits):
+    """The scarcest of CPUs, GPUs (parts or whole ones) and reserved memory limits the number of trials."""
+    assert resources.fit(cpus, gpus, memory) == fits

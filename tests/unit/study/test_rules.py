@@ -18,6 +18,10 @@ _MODEL = {"model": _build, "data": "mnist"}
 _FUNCTION = {"function": _build}
 
 
+def _stateful(config: dict[str, Any], state: Any) -> None:
+    """Takes a state."""
+
+
 def _job(**fields: Any) -> TuneJob:
     return TuneJob(**{"name": "a", "space": {}, "objectives": Objective("v", "max"), **fields})
 
@@ -26,17 +30,17 @@ def _job(**fields: Any) -> TuneJob:
     ("fields", "fault"),
     [
         ({}, "model: must be given, or else function; found None"),
-        ({**_MODEL, "function": _build}, "function: must not be given beside model; found '_build'"),
+        ({**_MODEL, "function": _build}, "function: must not be combined with model; found '_build'"),
         ({"model": _build}, "data: must be given for a model: a data set's name, a function or a Parquet file's path"),
         ({**_FUNCTION, "callbacks": _build}, "callbacks: must not be given for a function"),
         ({**_FUNCTION, "data": "mnist"}, "data: must not be given for a function"),
         (
             {**_MODEL, "searcher": "grid", "space": {"lr": Uniform(0, 1)}},
-            "searcher: grid search needs a Grid, a Choice or a fixed value for every parameter, and lr has none",
+            "searcher: grid search needs a finite number of values for every parameter, and lr has infinitely many",
         ),
         (
             {**_MODEL, "searcher": "grid", "space": {"s": Switch({"a": {"lr": Uniform(0, 1)}, "b": {}})}},
-            "searcher: grid search needs a Grid, a Choice or a fixed value for every parameter, and s.a.lr has none",
+            "searcher: grid search needs a finite number of values for every parameter, and s.a.lr has infinitely many",
         ),
         (
             {**_MODEL, "searcher": "cma", "space": {"a": Uniform(0, 1), "b": Choice([1, 2])}},
@@ -72,8 +76,8 @@ def _job(**fields: Any) -> TuneJob:
         ({**_MODEL, "space": {"batch_size": IntUniform(0, 4)}}, "space.batch_size: must be whole numbers"),
     ],
 )
-def test_what_does_not_fit_together(fields: dict[str, Any], fault: str) -> None:
-    """Each rule names the field to be changed, and breaks alone."""
+def test_fields_that_do_not_fit_together_are_refused(fields: dict[str, Any], fault: str) -> None:
+    """Each rule names the field to be changed, and each can be broken alone."""
     with pytest.raises(InvalidJob) as refused:
         _job(**fields)
     (found,) = refused.value.faults
@@ -89,6 +93,7 @@ def test_what_does_not_fit_together(fields: dict[str, Any], fault: str) -> None:
         {**_MODEL, "folds": 3, "repeats": 2},
         {**_MODEL, "scheduler": "pbt", "repeats": 2},
         {**_FUNCTION, "resources": Resources(gpus=2)},
+        {"function": _stateful, "scheduler": "pbt"},
         {**_MODEL, "resources": Resources(gpus=0.5)},
         {**_MODEL, "resources": Resources(gpus=2, strategy="mirrored")},
         {**_MODEL, "scheduler": PBT(interval=8), "budget": Budget(trials=2)},
@@ -98,8 +103,8 @@ def test_what_does_not_fit_together(fields: dict[str, Any], fault: str) -> None:
         {**_FUNCTION, "space": {"batch_size": 0.5}},
     ],
 )
-def test_what_fits_together(fields: dict[str, Any]) -> None:
-    """No rule refuses what works."""
+def test_settings_that_fit_are_accepted(fields: dict[str, Any]) -> None:
+    """Settings that fit together break no rule."""
     assert _job(**fields).name == "a"
 
 

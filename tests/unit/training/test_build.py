@@ -11,8 +11,8 @@ from keras import layers
 
 from pipeline.errors import DataError, ModelError
 from pipeline.training.build import build_callbacks, build_model
-from pipeline.training.resident import example_of
-from pipeline.training.workplace import Workplace
+from pipeline.training.device_data import example_of
+from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import KINDS, dense, rows_of_six
 from tests.unit.training.training import job_of, weights_of
 
@@ -41,10 +41,10 @@ def a_class(config: Mapping[str, Any]) -> type[keras.Model]:
         (not_compiled, r"not_compiled\(config\) returned a model that is not compiled; call model.compile"),
     ],
 )
-def test_what_is_no_compiled_model_is_refused(build: Any, message: str) -> None:
+def test_results_other_than_a_compiled_model_are_refused(build: Any, message: str) -> None:
     """The message names the function, what it returned and what to do."""
     with pytest.raises(ModelError, match=message):
-        build_model(job_of(build), {}, seed=0, example=EXAMPLE)
+        build_model(job_of(build), {}, seed=0, example=lambda: EXAMPLE)
 
 
 @pytest.mark.parametrize(
@@ -55,38 +55,38 @@ def test_what_is_no_compiled_model_is_refused(build: Any, message: str) -> None:
         ([print], "a list with an object of type builtin_function_or_method; every item must be"),
     ],
 )
-def test_what_are_no_callbacks_is_refused(found: Any, message: str) -> None:
+def test_results_other_than_callbacks_are_refused(found: Any, message: str) -> None:
     """The message names what was returned and what is allowed."""
     with pytest.raises(ModelError, match=message):
         build_callbacks(job_of(dense, callbacks=lambda _: found), {}, seed=0)
 
 
 def test_error_of_the_users_code_is_its_own() -> None:
-    """What build_model raises is not wrapped."""
+    """An error that build_model raises is not wrapped."""
 
     def build(config: Mapping[str, Any]) -> keras.Model:
         return config["no such parameter"]  # type: ignore[no-any-return]
 
     with pytest.raises(KeyError, match="no such parameter"):
-        Workplace(job_of(build), rows_of_six()).learner({}, seed=0)
+        TrainerFactory(job_of(build), rows_of_six()).learner({}, seed=0)
 
 
-def test_weights_depend_on_the_seed_alone() -> None:
-    """Not on what was built or drawn before, nor on global settings that another trial's model has left."""
+def test_weights_depend_only_on_the_seed() -> None:
+    """Weights depend only on the seed, not on earlier models, draws or global settings of other trials."""
     build = KINDS["augmentation, convolution, BatchNormalization, Dropout"].build
     job, example = (
         job_of(build),
         example_of(KINDS["augmentation, convolution, BatchNormalization, Dropout"].data().train),
     )
-    first = build_model(job, {}, seed=1, example=example)
+    first = build_model(job, {}, seed=1, example=lambda: example)
 
     random.seed(99)
     np.random.seed(99)
     keras.utils.set_random_seed(99)
     dense({})
     keras.config.set_dtype_policy("mixed_float16")
-    second = build_model(job, {}, seed=1, example=example)
-    third = build_model(job, {}, seed=2, example=example)
+    second = build_model(job, {}, seed=1, example=lambda: example)
+    third = build_model(job, {}, seed=2, example=lambda: example)
 
     assert all(np.array_equal(a, b) for a, b in zip(weights_of(first), weights_of(second), strict=True))
     assert [v.path for v in first.variables] == [v.path for v in second.variables]
@@ -102,12 +102,12 @@ def test_config_is_a_copy() -> None:
         return dense(config)
 
     config = {"lr": 1}
-    build_model(job_of(build), config, seed=0, example=EXAMPLE)
+    build_model(job_of(build), config, seed=0, example=lambda: EXAMPLE)
     assert config == {"lr": 1}
 
 
 def test_draws_of_the_users_code_depend_on_seed_and_epoch() -> None:
-    """Python's and NumPy's generators begin each epoch anew, so that a resumed trial draws what it would have drawn."""
+    """Python's and NumPy's generators restart in each epoch, so that a resumed trial draws the same."""
     drawn: list[tuple[float, float]] = []
 
     def callbacks(config: Mapping[str, Any]) -> list[Any]:
@@ -116,11 +116,11 @@ def test_draws_of_the_users_code_depend_on_seed_and_epoch() -> None:
         ]
 
     job = job_of(dense, callbacks=callbacks)
-    first = Workplace(job, rows_of_six()).learner({}, seed=1)
+    first = TrainerFactory(job, rows_of_six()).learner({}, seed=1)
     first.run_epoch()
     state = first.save()
     first.run_epoch()
-    second = Workplace(job, rows_of_six()).learner({}, seed=1)
+    second = TrainerFactory(job, rows_of_six()).learner({}, seed=1)
     second.load(state)
     second.run_epoch()
     assert drawn[1] == drawn[2] != drawn[0]
@@ -129,18 +129,18 @@ def test_draws_of_the_users_code_depend_on_seed_and_epoch() -> None:
 def test_model_needs_data() -> None:
     """A job with a model and no data is refused."""
     with pytest.raises(DataError, match="has a model, and there are no data"):
-        Workplace(job_of(dense), None)
+        TrainerFactory(job_of(dense), None)
 
 
 def test_loss_that_is_not_finite_ends_the_epoch_and_the_training() -> None:
-    """No further step is taken after it; the metrics tell."""
+    """A loss that is not finite ends the epoch at that step, and the training."""
 
     def build(config: Mapping[str, Any]) -> keras.Model:
         model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
         model.compile(keras.optimizers.SGD(1e30), "mse", metrics=["mae"])
         return model
 
-    learner: Any = Workplace(job_of(build), rows_of_six()).learner({}, seed=1)
+    learner: Any = TrainerFactory(job_of(build), rows_of_six()).learner({}, seed=1)
     result = learner.run_epoch()
     assert not np.isfinite(result.metrics["loss"])
     assert "val_loss" in result.metrics

@@ -9,7 +9,7 @@ from keras import callbacks, layers, optimizers
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import Budget
-from pipeline.training.workplace import Workplace
+from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import averaged, rows_of_six
 from tests.unit.training.training import fitted, job_of, weights_of
 
@@ -31,7 +31,7 @@ def network(config: Config) -> keras.Model:
 
 
 class Heard(callbacks.Callback):
-    """Writes down every hook with what it is told; a class attribute, since the job makes the callback."""
+    """Records every hook with its arguments in a class attribute, because the job creates the callback."""
 
     heard: list[Any] = []  # noqa: RUF012
 
@@ -125,7 +125,7 @@ ENDS = {"EarlyStopping": 2, "batch hooks": 2, "TerminateOnNaN at a NaN": 1}
 
 
 @pytest.fixture(scope="module")
-def workplaces() -> dict[Any, Workplace]:
+def workplaces() -> dict[Any, TrainerFactory]:
     """A workplace for each model; which callbacks a trial has stands in its config."""
 
     def made(config: Config) -> list[Any]:
@@ -133,24 +133,25 @@ def workplaces() -> dict[Any, Workplace]:
 
     budget = Budget(epochs=EPOCHS)
     return {
-        build: Workplace(job_of(build, callbacks=made, budget=budget), rows_of_six()) for build in (network, averaged)
+        build: TrainerFactory(job_of(build, callbacks=made, budget=budget), rows_of_six())
+        for build in (network, averaged)
     }
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "failing"])
-def test_equals_fit(name: str, workplaces: dict[Any, Workplace], tmp_path: Path) -> None:
+def test_equals_fit(name: str, workplaces: dict[Any, TrainerFactory], tmp_path: Path) -> None:
     """Callbacks do and hear under compiled epochs what they do and hear under Keras' fit."""
-    workplace = workplaces[CASES[name][0]]
+    trainer_factory = workplaces[CASES[name][0]]
     config = {"case": name, "lr": 1e30 if "at a NaN" in name else 0.3}
     fit, compiled = tmp_path / "fit", tmp_path / "compiled"
     fit.mkdir()
     compiled.mkdir()
     model, history = fitted(
-        workplace.job, rows_of_six(), seed=SEED, epochs=EPOCHS, config={**config, "folder": str(fit)}
+        trainer_factory.job, rows_of_six(), seed=SEED, epochs=EPOCHS, config={**config, "folder": str(fit)}
     )
     heard = Heard.heard + HeardBatches.heard
 
-    learner: Any = workplace.learner({**config, "folder": str(compiled)}, seed=SEED)
+    learner: Any = trainer_factory.learner({**config, "folder": str(compiled)}, seed=SEED)
     found = [learner.run_epoch()]
     while len(found) < EPOCHS and not found[-1].last:
         found.append(learner.run_epoch())
@@ -166,8 +167,8 @@ def test_equals_fit(name: str, workplaces: dict[Any, Workplace], tmp_path: Path)
     assert _files(compiled) == _files(fit)
 
 
-def test_end_is_told_whatever_happens(workplaces: dict[Any, Workplace]) -> None:
-    """After an error of the user's own code on_train_end is called once all the same; without a beginning it is not."""
+def test_the_end_is_called_after_any_error(workplaces: dict[Any, TrainerFactory]) -> None:
+    """After an error of the user's code on_train_end is called once, and without on_train_begin it is not."""
     Failing.heard = Heard.heard = []
     learner: Any = workplaces[network].learner({"case": "failing"}, seed=SEED)
     learner.close()
@@ -181,10 +182,10 @@ def test_end_is_told_whatever_happens(workplaces: dict[Any, Workplace]) -> None:
     assert [[event[0] for event in kind.heard].count("train_end") for kind in (Failing, Heard)] == [1, 1]
 
 
-def test_loss_that_is_no_number_ends_the_trial(
-    workplaces: dict[Any, Workplace], capsys: pytest.CaptureFixture[str]
+def test_a_loss_of_nan_ends_the_trial(
+    workplaces: dict[Any, TrainerFactory], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also without TerminateOnNaN: nothing can come of it; the trial's log says so."""
+    """A loss of NaN ends the trial, with a line in its log, even without TerminateOnNaN."""
     learner: Any = workplaces[network].learner({"case": "epoch hooks", "lr": 1e30}, seed=SEED)
     assert learner.run_epoch().last
     learner.close()
@@ -222,18 +223,19 @@ def _remembering(config: Config) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("made", "told"), [(_drawing, "Jitter draws from a Generator of its own"), (_remembering, None), (_plateau, None)]
+    ("made", "reported"),
+    [(_drawing, "Jitter draws from a Generator of its own"), (_remembering, None), (_plateau, None)],
 )
-def test_a_callback_that_cannot_be_saved_is_said_when_the_trial_is_built(made: Any, told: str | None) -> None:
-    """A generator that no checkpoint holds, found in what the callback's functions refer to."""
-    learner = Workplace(job_of(network, callbacks=made), rows_of_six()).learner({"lr": 0.1}, seed=0)
-    assert (told in learner.inexact) if told else learner.inexact is None
+def test_a_callback_that_cannot_be_saved_is_reported_when_the_trial_is_built(made: Any, reported: str | None) -> None:
+    """A callback whose functions refer to an unsavable generator is reported when the trial is built."""
+    learner = TrainerFactory(job_of(network, callbacks=made), rows_of_six()).learner({"lr": 0.1}, seed=0)
+    assert (reported in learner.inexact) if reported else learner.inexact is None
     learner.close()
 
 
 def _monitoring(callback: Any, *before: Any) -> Any:
     job = job_of(network, callbacks=lambda _: [*before, callback])
-    return Workplace(job, rows_of_six()).learner({"lr": 0.1}, seed=0)
+    return TrainerFactory(job, rows_of_six()).learner({"lr": 0.1}, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_a_metric_that_is_not_there_cannot_be_monitored(callback: Any) -> None:
     """Keras would warn, or speak of modes; the message names the metrics there are, and the one that may be meant."""
     learner = _monitoring(callback)
     with pytest.raises(
-        ModelError, match=r"monitors 'val_acc', .* There are accuracy, loss, .*did you mean val_accuracy"
+        ModelError, match=r"monitors 'val_acc', .* There are accuracy, loss, .*Did you mean val_accuracy"
     ):
         learner.run_epoch()
     learner.close()
@@ -257,7 +259,7 @@ def test_a_metric_that_is_not_there_cannot_be_monitored(callback: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore:Early stopping conditioned")
 def test_a_metric_that_a_callback_of_the_users_may_add_can_be_monitored() -> None:
-    """It may come with a later epoch; what does not look at it is not asked either."""
+    """A metric that a callback of the user may add later can be monitored, and other callbacks are not asked."""
 
     class Adding(callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

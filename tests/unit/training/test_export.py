@@ -16,7 +16,7 @@ from pipeline.storage import pack, unpack
 from pipeline.study import Resources
 from pipeline.training import export as export_module
 from pipeline.training.export import evaluate, export, winner
-from pipeline.training.workplace import Workplace
+from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import KINDS, averaged, dense, rows_of_six
 from tests.unit.training.training import job_of
 
@@ -67,14 +67,14 @@ def test_winner_has_the_weights_of_its_best_epoch(
     # The validation rows as test rows, so that the score is known.
     data = Dataset(data.name, data.train, data.validation, data.validation)
     job = job_of(build or KINDS[kind].build, **fields)
-    workplace = Workplace(job, data)
-    learner = workplace.learner({}, seed=SEED)
+    trainer_factory = TrainerFactory(job, data)
+    learner = trainer_factory.learner({}, seed=SEED)
     best = learner.run_epoch()
     state = unpack(b"".join(pack(learner.save())), "best")
     learner.run_epoch()
     learner.close()
 
-    found = winner(workplace, {}, state, seed=SEED, folder=tmp_path)
+    found = winner(trainer_factory, {}, state, seed=SEED, folder=tmp_path)
 
     expected = {name.replace("val_", "test_"): value for name, value in best.metrics.items() if "val_" in name}
     assert found == pytest.approx(expected, rel=1e-5)
@@ -89,10 +89,10 @@ def test_winner_without_test_rows_has_no_score(tmp_path: Path) -> None:
     """The files are there all the same."""
     data = rows_of_six()
     data = Dataset(data.name, data.train, data.validation)
-    workplace = Workplace(job_of(dense), data)
-    learner = workplace.learner({}, seed=SEED)
+    trainer_factory = TrainerFactory(job_of(dense), data)
+    learner = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
-    assert winner(workplace, {}, learner.save(), seed=SEED, folder=tmp_path) == {}
+    assert winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path) == {}
     assert names(tmp_path) == FILES
 
 
@@ -105,24 +105,24 @@ def test_callbacks_have_no_part_in_the_export(tmp_path: Path) -> None:
             callbacks.EarlyStopping(monitor="loss", mode="max", patience=9, restore_best_weights=True),
         ],
     )
-    workplace = Workplace(job, rows_of_six())
-    learner: Any = workplace.learner({}, seed=SEED)
+    trainer_factory = TrainerFactory(job, rows_of_six())
+    learner: Any = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
     learner.run_epoch()
     expected = learner.model.get_weights()
-    winner(workplace, {}, learner.save(), seed=SEED, folder=tmp_path)
+    winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path)
     found = keras.saving.load_model(tmp_path / "model.keras").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_averaged_weights_are_the_winners(tmp_path: Path) -> None:
-    """Where the optimiser averages weights, the export has the averages, as fit leaves them."""
-    workplace = Workplace(job_of(averaged), rows_of_six())
-    learner: Any = workplace.learner({}, seed=SEED)
+    """If the optimiser averages weights, the export has the averages, as fit leaves them."""
+    trainer_factory = TrainerFactory(job_of(averaged), rows_of_six())
+    learner: Any = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
     state = learner.save()
     learner.close()
-    winner(workplace, {}, state, seed=SEED, folder=tmp_path)
+    winner(trainer_factory, {}, state, seed=SEED, folder=tmp_path)
     found = keras.saving.load_model(tmp_path / "model.keras").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(found, learner.model.get_weights(), strict=True))
 
@@ -140,17 +140,17 @@ def test_both_forms_load_in_safe_mode(tmp_path: Path) -> None:
 
 
 def test_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What cannot be loaded back is left out and said; the weights are kept, and fit a model made by the job."""
-    workplace = Workplace(job_of(own_layer), rows_of_six())
-    learner: Any = workplace.learner({}, seed=SEED)
+    """A layer that cannot be loaded is left out and reported, and the weights fit a model built by the job."""
+    trainer_factory = TrainerFactory(job_of(own_layer), rows_of_six())
+    learner: Any = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
-    found = winner(workplace, {}, learner.save(), seed=SEED, folder=tmp_path)
+    found = winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path)
 
     assert set(found) == {"test_loss", "test_accuracy"}
     assert names(tmp_path) == ["model.weights.h5"]
-    told = capsys.readouterr().out
-    assert "model.keras does not load back" in told
-    assert "register_keras_serializable" in told
+    reported = capsys.readouterr().out
+    assert "model.keras does not load back" in reported
+    assert "register_keras_serializable" in reported
     again = own_layer({})
     again.load_weights(tmp_path / "model.weights.h5")
     assert all(np.array_equal(a, b) for a, b in zip(again.get_weights(), learner.model.get_weights(), strict=True))
@@ -168,15 +168,14 @@ def test_form_that_differs_is_refused(what: str, tmp_path: Path, monkeypatch: py
         return found
 
     monkeypatch.setattr(export_module.keras.saving, "load_model", other)
-    message = {"weights": "with weights that are not", "predictions": "predicts something else"}[what]
-    with pytest.raises(ModelError, match=f"model.keras loads back.*{message}"):
+    with pytest.raises(ModelError, match=f"model.keras can be loaded, but its {what} differ from those of the model"):
         export(model, tmp_path, example=rows_of_six().train.x)
 
 
 def test_export_needs_the_checkpoint_to_fit(tmp_path: Path) -> None:
     """A checkpoint of another architecture is refused before anything is written."""
-    workplace = Workplace(job_of(dense), rows_of_six())
-    state = Workplace(job_of(averaged), rows_of_six()).learner({}, seed=SEED).save()
+    trainer_factory = TrainerFactory(job_of(dense), rows_of_six())
+    state = TrainerFactory(job_of(averaged), rows_of_six()).learner({}, seed=SEED).save()
     with pytest.raises(ModelError, match="another architecture"):
-        winner(workplace, {}, state, seed=SEED, folder=tmp_path)
+        winner(trainer_factory, {}, state, seed=SEED, folder=tmp_path)
     assert names(tmp_path) == []

@@ -9,9 +9,9 @@ import pytest
 from keras import layers
 
 from pipeline.study import Resources
+from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.fit import FitTrainer
-from pipeline.training.trainer import CompiledTrainer
-from pipeline.training.workplace import Workplace
+from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import averaged, dense, rows_of_six, weighted
 from tests.unit.training.training import job_of, weights_of
 
@@ -62,16 +62,17 @@ def same(a: Any, b: Any) -> bool:
         pytest.param(dense, {"resources": Resources(strategy="mirrored")}, None, "mirrored", id="mirrored"),
     ],
 )
-def test_goes_through_fit_and_says_so_once(
+def test_uses_fit_and_reports_why_once(
     build: Any, fields: dict[str, Any], memory: float | None, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What cannot be one compiled function goes through fit, and the reason is printed once for all trials."""
-    workplace = Workplace(job_of(build, **fields), rows_of_six(), memory=memory)
-    learners = [workplace.learner({}, seed=seed) for seed in (1, 2)]
+    """A model that cannot be one compiled function uses fit, and the reason is printed once for all trials."""
+    trainer_factory = TrainerFactory(job_of(build, **fields), rows_of_six(), memory=memory)
+    learners = [trainer_factory.learner({}, seed=seed) for seed in (1, 2)]
     assert all(isinstance(learner, FitTrainer) for learner in learners)
-    told = [line for line in capsys.readouterr().out.splitlines() if "Keras' fit" in line]
-    assert len(told) == 1
-    assert why in told[0]
+    assert all(learner.trained_with.startswith("Keras' fit: ") and why in learner.trained_with for learner in learners)
+    reported = [line for line in capsys.readouterr().out.splitlines() if "Keras' fit" in line]
+    assert len(reported) == 1
+    assert why in reported[0]
 
 
 @pytest.mark.parametrize(
@@ -83,34 +84,35 @@ def test_goes_through_fit_and_says_so_once(
 )
 def test_equals_the_compiled_epoch(fields: dict[str, Any], memory: float | None) -> None:
     """The same batches, the same weights; averages of weights are put in place once, when the trial ends."""
-    compiled: Any = Workplace(job_of(averaged), weighted()).learner({}, seed=SEED)
-    fit: Any = Workplace(job_of(averaged, **fields), weighted(), memory=memory).learner({}, seed=SEED)
+    compiled: Any = TrainerFactory(job_of(averaged), weighted()).learner({}, seed=SEED)
+    fit: Any = TrainerFactory(job_of(averaged, **fields), weighted(), memory=memory).learner({}, seed=SEED)
     assert isinstance(compiled, CompiledTrainer)
+    assert compiled.trained_with == "compiled epochs"
     assert same(trained(fit), trained(compiled))
 
 
 def test_eager_training_comes_close_to_the_compiled_epoch() -> None:
     """Run eagerly, single operations round in other places; nothing else differs."""
-    compiled: Any = Workplace(job_of(dense), rows_of_six()).learner({}, seed=SEED)
-    fit: Any = Workplace(job_of(eager), rows_of_six()).learner({}, seed=SEED)
+    compiled: Any = TrainerFactory(job_of(dense), rows_of_six()).learner({}, seed=SEED)
+    fit: Any = TrainerFactory(job_of(eager), rows_of_six()).learner({}, seed=SEED)
     expected, found = trained(compiled), trained(fit)
     for ours, theirs in zip(found[0], expected[0], strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5)
 
 
 @pytest.mark.parametrize("fields", [{}, {"resources": Resources(strategy="mirrored")}], ids=["stream", "mirrored"])
-def test_goes_on_exactly(fields: dict[str, Any]) -> None:
-    """A state saved under fit is gone on from as if training had not stopped, by way of fit or compiled."""
+def test_continues_exactly(fields: dict[str, Any]) -> None:
+    """A state saved under fit continues exactly, under fit or compiled."""
     memory = None if fields else 100.0
     job, data = job_of(averaged, **fields), rows_of_six()
-    first: Any = Workplace(job, data, memory=memory).learner({}, seed=SEED)
+    first: Any = TrainerFactory(job, data, memory=memory).learner({}, seed=SEED)
     first.run_epoch()
     state = first.save()
     expected = first.run_epoch().metrics
 
-    second: Any = Workplace(job, data, memory=memory).learner({}, seed=SEED)
+    second: Any = TrainerFactory(job, data, memory=memory).learner({}, seed=SEED)
     second.load(state)
-    third: Any = Workplace(job_of(averaged), data).learner({}, seed=SEED)
+    third: Any = TrainerFactory(job_of(averaged), data).learner({}, seed=SEED)
     third.load(state)
 
     assert second.run_epoch().metrics == expected
@@ -120,30 +122,30 @@ def test_goes_on_exactly(fields: dict[str, Any]) -> None:
 
 def test_callbacks_hear_of_one_training() -> None:
     """One on_train_begin and one on_train_end for all epochs, though fit is called for each; stopping ends it."""
-    told: list[str] = []
+    reported: list[str] = []
 
     def callbacks(config: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
-        class Told(keras.callbacks.Callback):
+        class Recorder(keras.callbacks.Callback):
             def on_train_begin(self, logs: Any = None) -> None:
-                told.append("begin")
+                reported.append("begin")
 
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-                told.append(f"epoch {epoch} {sorted(logs)}")
+                reported.append(f"epoch {epoch} {sorted(logs)}")
                 logs["own"] = 7.0
                 self.model.stop_training = epoch == 1
 
             def on_train_end(self, logs: Any = None) -> None:
-                told.append("end")
+                reported.append("end")
 
-        return [Told()]
+        return [Recorder()]
 
-    learner = Workplace(job_of(dense, callbacks=callbacks), rows_of_six(), memory=100.0).learner({}, seed=SEED)
+    learner = TrainerFactory(job_of(dense, callbacks=callbacks), rows_of_six(), memory=100.0).learner({}, seed=SEED)
     results = [learner.run_epoch(), learner.run_epoch()]
     learner.close()
     learner.close()
 
     names = "['accuracy', 'loss', 'val_accuracy', 'val_loss']"
-    assert told == ["begin", f"epoch 0 {names}", f"epoch 1 {names}", "end"]
+    assert reported == ["begin", f"epoch 0 {names}", f"epoch 1 {names}", "end"]
     assert [result.last for result in results] == [False, True]
     assert results[1].metrics["own"] == 7.0
     assert all(result.seconds_train > 0 < result.seconds_evaluate for result in results)
@@ -152,12 +154,5 @@ def test_callbacks_hear_of_one_training() -> None:
 def test_nothing_is_copied_into_the_process() -> None:
     """Data too large for memory are left where they are."""
     data = rows_of_six()
-    learner: Any = Workplace(job_of(dense), data, memory=100.0).learner({}, seed=SEED)
-    assert learner._train[0] is data.train.x
-
-
-@pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "fit"])
-def test_updates_are_counted(memory: float | None) -> None:
-    """Each epoch adds its steps to the optimiser's updates: 6 of 8 rows make 44."""
-    learner = Workplace(job_of(dense), rows_of_six(), memory=memory).learner({}, seed=SEED)
-    assert [learner.run_epoch().updates for _ in range(2)] == [6, 12]
+    learner: Any = TrainerFactory(job_of(dense), data, memory=100.0).learner({}, seed=SEED)
+    assert learner.train_data[0] is data.train.x

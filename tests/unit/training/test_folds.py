@@ -1,4 +1,4 @@
-"""Cross-validation and repeats: the folds, models trained in step, and going on exactly."""
+"""Cross-validation and repeats: the folds, models trained in step, and continuing exactly."""
 
 import math
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from pipeline.space import Config
 from pipeline.storage import Checkpoint, pack, unpack
 from pipeline.training.base import TrainingEnded
 from pipeline.training.fit import FitTrainer
-from pipeline.training.folds import WHOLE, InStep, first_of, folds_of, labels_of, seed_of
-from pipeline.training.workplace import Workplace
+from pipeline.training.folds import WHOLE, Ensemble, first_of, folds_of, labels_of, seed_of
+from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import rows_of_six, weighted
 from tests.unit.training.training import fitted_by_epochs, job_of, weights_of
 
@@ -75,7 +75,7 @@ def test_each_row_is_compared_once_and_learned_from_otherwise(count: int) -> Non
     ids=["numbers", "one-hot", "binary"],
 )
 def test_each_fold_has_the_same_part_of_every_class(y: np.ndarray) -> None:
-    """A third of each class is in each of three folds, however the classes are written."""
+    """Each of three folds has a third of each class, in any encoding of classes."""
     classes = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)
     whole = np.unique(classes, return_counts=True)[1]
     for fold in folds_of(targets(y), 3, seed=0):
@@ -85,14 +85,14 @@ def test_each_fold_has_the_same_part_of_every_class(y: np.ndarray) -> None:
 @pytest.mark.parametrize(
     "y", [np.array([0] * 30 + [1]), np.linspace(0, 1, 31), {"a": np.zeros(31)}], ids=["rare", "numbers", "several"]
 )
-def test_what_has_no_classes_is_divided_by_chance(y: Any) -> None:
-    """A class with fewer rows than folds, numbers to be predicted, and several targets get folds all the same."""
+def test_targets_without_usable_classes_are_divided_at_random(y: Any) -> None:
+    """Folds are drawn at random for a class with fewer rows than folds, for numbers and for several targets."""
     sizes = [len(fold.validation) for fold in folds_of(Split(np.zeros((31, 1)), y), 3, seed=0)]
     assert sorted(sizes) == [10, 10, 11]
 
 
 def test_folds_come_from_the_seed_alone() -> None:
-    """The same seed divides alike, another one otherwise; one fold is no division."""
+    """The same seed gives the same folds, another seed others, and one fold divides nothing."""
     split = targets(np.arange(30) % 3)
     first, again, other = (folds_of(split, 3, seed=seed)[0].validation for seed in (1, 1, 2))
     assert np.array_equal(first, again)
@@ -100,8 +100,8 @@ def test_folds_come_from_the_seed_alone() -> None:
     assert folds_of(split, 1, seed=1) == [WHOLE]
 
 
-def test_fewer_rows_than_folds_are_told() -> None:
-    """The message says how many rows there are."""
+def test_fewer_rows_than_folds_are_refused() -> None:
+    """A job with fewer rows than folds is refused with the number of rows."""
     with pytest.raises(DataError, match="There are 2 training rows for 3 folds; set folds to at most as many"):
         folds_of(targets(np.zeros(2)), 3, seed=0)
 
@@ -134,7 +134,7 @@ def test_seeds_of_models_differ() -> None:
 def test_a_fold_is_trained_as_if_it_were_all(data: Dataset, memory: float | None) -> None:
     """Each fold's metrics are those of Keras' fit on a data set of its rows; mean and deviation are over the folds."""
     job = job_of(network, folds=3)
-    learner = Workplace(job, data, memory=memory).learner({}, seed=SEED)
+    learner = TrainerFactory(job, data, memory=memory).learner({}, seed=SEED)
     results = [learner.run_epoch() for _ in range(2)]
     alone = []
     for place, fold in enumerate(folds_of(data.train, 3, seed=job.seed)):
@@ -160,23 +160,23 @@ def test_the_validation_split_is_no_part_of_it() -> None:
     """Folds divide the training split: other validation rows change nothing."""
     data = rows_of_six()
     other = Dataset("other", data.train, Split(data.validation.x * 9, data.validation.y))
-    first, second = (Workplace(job_of(network, folds=2), one).learner({}, seed=SEED) for one in (data, other))
+    first, second = (TrainerFactory(job_of(network, folds=2), one).learner({}, seed=SEED) for one in (data, other))
     assert first.run_epoch().metrics == second.run_epoch().metrics
 
 
 @pytest.mark.parametrize(
     ("fields", "memory"), [({"folds": 3}, None), ({"folds": 2, "repeats": 2}, None), ({"folds": 2}, 100.0)]
 )
-def test_goes_on_exactly(fields: Mapping[str, int], memory: float | None) -> None:
-    """A trial that goes on elsewhere ends like one that never stopped, to the last digit, every fold and its rate."""
+def test_continues_exactly(fields: Mapping[str, int], memory: float | None) -> None:
+    """A resumed trial has the metrics of an uninterrupted one to the last digit, for every fold and its rate."""
     job, data = job_of(network, callbacks=plateaus, **fields), rows_of_six()
-    first: Any = Workplace(job, data, memory=memory).learner({}, seed=SEED)
+    first: Any = TrainerFactory(job, data, memory=memory).learner({}, seed=SEED)
     for _ in range(EPOCHS):
         first.run_epoch()
     state = read_back(first.save())
     expected = [first.run_epoch() for _ in range(EPOCHS)]
 
-    place = Workplace(job, data, memory=memory)
+    place = TrainerFactory(job, data, memory=memory)
     # Something else was trained here before.
     before = place.learner({}, seed=SEED + 1)
     before.run_epoch()
@@ -193,26 +193,26 @@ def test_goes_on_exactly(fields: Mapping[str, int], memory: float | None) -> Non
 
 
 def test_the_next_trial_takes_over_the_traces() -> None:
-    """A second trial of the same architecture traces nothing, and comes to what it would alone."""
+    """A second trial of the same architecture traces nothing and has the same results as alone."""
     job, data = job_of(network, folds=3), rows_of_six()
-    place = Workplace(job, data)
+    place = TrainerFactory(job, data)
     for seed in (SEED + 1, SEED):
         learner = place.learner({}, seed=seed)
         metrics = learner.run_epoch().metrics
         learner.close()
     assert place.traces.made == 3
-    assert metrics == Workplace(job, data).learner({}, seed=SEED).run_epoch().metrics
+    assert metrics == TrainerFactory(job, data).learner({}, seed=SEED).run_epoch().metrics
 
 
 def test_callbacks_are_each_folds_own() -> None:
-    """A fold that a callback stops keeps its last metrics while the others go on; training ends with the last one."""
+    """A fold that a callback stops keeps its last metrics, and training ends with the last fold."""
 
     def stopping(config: Config) -> list[keras.callbacks.Callback]:
         made.append(Stop(after=len(made) + 1))
         return [made[-1]]
 
     made: list[Stop] = []
-    learner: Any = Workplace(job_of(network, callbacks=stopping, folds=2), rows_of_six()).learner({}, seed=SEED)
+    learner: Any = TrainerFactory(job_of(network, callbacks=stopping, folds=2), rows_of_six()).learner({}, seed=SEED)
     first = learner.run_epoch()
     state = read_back(learner.save())
     second = learner.run_epoch()
@@ -227,7 +227,7 @@ def test_callbacks_are_each_folds_own() -> None:
         learner.run_epoch()
 
     made.clear()
-    again: Any = Workplace(job_of(network, callbacks=stopping, folds=2), rows_of_six()).learner({}, seed=SEED)
+    again: Any = TrainerFactory(job_of(network, callbacks=stopping, folds=2), rows_of_six()).learner({}, seed=SEED)
     again.load(state)
     assert again.run_epoch().metrics == second.metrics
 
@@ -251,33 +251,33 @@ class Stop(keras.callbacks.Callback):
 def test_repeats_differ_in_their_seed_alone() -> None:
     """Each repeat is what a trial with its seed would be on its own."""
     data = rows_of_six()
-    result = Workplace(job_of(network, repeats=2), data).learner({}, seed=SEED).run_epoch()
+    result = TrainerFactory(job_of(network, repeats=2), data).learner({}, seed=SEED).run_epoch()
     for place in (0, 1):
-        alone = Workplace(job_of(network), data).learner({}, seed=seed_of(SEED, place)).run_epoch()
+        alone = TrainerFactory(job_of(network), data).learner({}, seed=seed_of(SEED, place)).run_epoch()
         assert result.metrics[f"val_loss_repeat{place + 1}"] == alone.metrics["val_loss"]
 
 
 def test_the_first_repeat_can_be_taken_out() -> None:
-    """Its state is one that a trial of a single model goes on from: the winner's, for its export."""
+    """The first repeat's state is one that a trial of a single model continues from, for the winner's export."""
     data = rows_of_six()
-    learner = Workplace(job_of(network, repeats=2), data).learner({}, seed=SEED)
+    learner = TrainerFactory(job_of(network, repeats=2), data).learner({}, seed=SEED)
     learner.run_epoch()
-    alone = Workplace(job_of(network), data).learner({}, seed=SEED)
+    alone = TrainerFactory(job_of(network), data).learner({}, seed=SEED)
     alone.load(first_of(read_back(learner.save())))
     assert learner.run_epoch().metrics["loss_repeat1"] == alone.run_epoch().metrics["loss"]
 
 
-def test_the_whole_is_there_for_the_winner() -> None:
-    """Beside the folds there is a learner on the whole training split, which is what a job without folds has."""
+def test_the_whole_split_is_available_for_the_winner() -> None:
+    """The winner is trained on the whole training split, as in a job without folds."""
     data = rows_of_six()
-    whole = Workplace(job_of(network, folds=2), data).whole({}, seed=SEED)
-    assert whole.run_epoch().metrics == Workplace(job_of(network), data).learner({}, seed=SEED).run_epoch().metrics
+    whole = TrainerFactory(job_of(network, folds=2), data).whole({}, seed=SEED)
+    assert whole.run_epoch().metrics == TrainerFactory(job_of(network), data).learner({}, seed=SEED).run_epoch().metrics
 
 
 def test_a_loss_that_is_not_finite_makes_the_mean_so() -> None:
     """One fold that fails makes the trial fail: the mean is no number."""
 
-    class Told:
+    class StubTrainer:
         model_epoch = 1
         inexact = None
 
@@ -289,7 +289,7 @@ def test_a_loss_that_is_not_finite_makes_the_mean_so() -> None:
 
             return EpochResult({"loss": self.loss}, 0.1, 0.0, 1.0, 2.0, last=math.isnan(self.loss))
 
-    found = InStep(["fold1", "fold2"], [Told(1.0), Told(math.nan)]).run_epoch()  # type: ignore[list-item]
+    found = Ensemble(["fold1", "fold2"], [StubTrainer(1.0), StubTrainer(math.nan)]).run_epoch()  # type: ignore[list-item]
     assert math.isnan(found.metrics["loss"])
     assert found.metrics["loss_fold1"] == 1.0
     assert (found.seconds_train, found.seconds_evaluate, found.learning_rate) == (2.0, 4.0, 0.1)
@@ -298,6 +298,6 @@ def test_a_loss_that_is_not_finite_makes_the_mean_so() -> None:
 def test_data_too_large_are_not_copied_for_folds() -> None:
     """Folds of data that stay where they are read them in place."""
     data = rows_of_six()
-    learner: Any = Workplace(job_of(network, folds=2), data, memory=100.0).learner({}, seed=SEED)
+    learner: Any = TrainerFactory(job_of(network, folds=2), data, memory=100.0).learner({}, seed=SEED)
     assert all(isinstance(member, FitTrainer) for member in learner.members)
-    assert all(member._train[0] is data.train.x for member in learner.members)
+    assert all(member.train_data[0] is data.train.x for member in learner.members)

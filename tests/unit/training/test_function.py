@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.errors import ModelError
 from pipeline.study import Objective, TuneJob
 from pipeline.training.base import TrainingEnded
 from pipeline.training.function import FunctionLearner
-from pipeline.training.workplace import Workplace
+from pipeline.training.trainer_factory import TrainerFactory
 
 CLOSED: list[int] = []
 
@@ -56,8 +57,8 @@ def test_function_that_returns_has_one_step() -> None:
     assert result.last
 
 
-def test_goes_on_by_replaying() -> None:
-    """The function starts again, and its steps are taken up to the place that was saved."""
+def test_continues_by_replaying() -> None:
+    """A function without a state starts again and repeats its steps up to the saved one."""
     learner = FunctionLearner(counting, {"start": 0})
     for _ in range(3):
         learner.run_epoch()
@@ -68,9 +69,9 @@ def test_goes_on_by_replaying() -> None:
 
 
 def test_steps_of_another_trial_are_refused() -> None:
-    """There are no weights to take over."""
+    """Without a state, a function refuses to continue another trial's steps."""
     learner = FunctionLearner(counting, {"start": 0})
-    with pytest.raises(ModelError, match="cannot be taken over by another trial"):
+    with pytest.raises(ModelError, match="has yielded no state that another trial could take over"):
         learner.load(learner.save(), exploit=True)
 
 
@@ -81,18 +82,48 @@ def test_steps_of_another_trial_are_refused() -> None:
         (lambda _: 3.0, "returned float; it must yield a dict"),
         (lambda _: iter([3.0]), "gave float 3.0 at step 1; a dict"),
         (lambda _: iter([{}]), "a dict of metric names and numbers"),
-        (lambda _: iter([{"y": "high"}]), "every metric must be a number"),
+        (lambda _: iter([{"y": "high"}]), "gave y as text, 'high', at step 1; a metric must be a number"),
+        (lambda _: iter([{"y": "0.5"}]), "gave y as text, '0.5', at step 1"),
+        (lambda _: iter([{"y": None}]), "gave y as None, None, at step 1"),
+        (lambda _: iter([{"y": 1j}]), "gave y as a complex number, 1j, at step 1"),
+        (lambda _: iter([{"y": np.complex64(1)}]), "gave y as a complex number"),
+        (lambda _: iter([{"y": [0.5]}]), r"gave y as an object of type list, \[0.5\], at step 1"),
+        (lambda _: iter([{"y": np.zeros((2, 3))}]), r"gave y as an array of shape \(2, 3\)"),
+        (lambda _: iter([{"y": np.zeros(0)}]), r"gave y as an array of shape \(0,\)"),
+        (lambda _: iter([{"y": np.datetime64("2026-01-01")}]), "gave y as an object of type"),
+        (lambda _: iter([{"y": Unprintable()}]), "an object of type Unprintable, at step 1"),
+        (lambda _: iter([{1: 0.5, "1": 0.5}]), "gave a metric the name '1' at step 1; each metric needs a name"),
+        (lambda _: iter([{"": 0.5}]), "gave a metric the name '' at step 1"),
+        (lambda _: iter([{"\ud800": 0.5}]), "text that can be written as UTF-8"),
         (lambda _: iter([]), "ended before its first step"),
     ],
 )
-def test_what_is_no_metric_is_refused(function: Any, message: str) -> None:
-    """The message tells what the function gave, and what it should give."""
+def test_results_other_than_metrics_are_refused(function: Any, message: str) -> None:
+    """The message says what the function returned and what it should return."""
     with pytest.raises(ModelError, match=message):
         FunctionLearner(function, {}).run_epoch()
 
 
+class Unprintable:
+    """Raises whatever is asked of it."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+    def __float__(self) -> float:
+        raise RuntimeError("no")
+
+
+def test_a_number_beyond_a_float_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A number too large for a float counts as infinite, which the trial's log reports once."""
+    learner = FunctionLearner(lambda _: iter([{"y": 10**400}] * 3), {})
+    for _ in range(3):
+        learner.run_epoch()
+    assert capsys.readouterr().out == "tunepipe: y is beyond what a float holds, and counts as inf.\n"
+
+
 def test_error_of_the_function_is_its_own() -> None:
-    """What the user's code raises is not wrapped."""
+    """An error that the user's function raises is not wrapped."""
 
     def fails(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         yield {"y": 1.0}
@@ -112,18 +143,18 @@ def test_config_is_a_copy() -> None:
 
 
 def test_needs_neither_keras_nor_ray() -> None:
-    """A workplace for a function, and a trial in it, import neither TensorFlow nor Keras nor Ray."""
+    """Training a function imports neither TensorFlow nor Keras nor Ray."""
     code = (
         "import sys\n"
         "from tests.unit.training.test_function import job\n"
-        "from pipeline.training.workplace import Workplace\n"
-        "print(Workplace(job(), None).learner({'start': 1}, seed=0).run_epoch().metrics)\n"
+        "from pipeline.training.trainer_factory import TrainerFactory\n"
+        "print(TrainerFactory(job(), None).learner({'start': 1}, seed=0).run_epoch().metrics)\n"
         "print(sorted({'tensorflow', 'keras', 'ray'} & set(sys.modules)))\n"
     )
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     )
-    assert told.stdout.splitlines() == ["{'at': 2.0}", "[]"]
+    assert reported.stdout.splitlines() == ["{'at': 2.0}", "[]"]
 
 
 def job() -> TuneJob:
@@ -133,11 +164,11 @@ def job() -> TuneJob:
 
 def test_workplace_makes_function_learners() -> None:
     """A job with a function needs no data."""
-    assert isinstance(Workplace(job(), None).learner({"start": 0}, seed=1), FunctionLearner)
+    assert isinstance(TrainerFactory(job(), None).learner({"start": 0}, seed=1), FunctionLearner)
 
 
 def test_a_function_may_end_before_the_budget():
-    """Two steps and no more: the third says that training has ended."""
+    """A function that returns after two steps has no third one, and training has ended."""
     learner = FunctionLearner(lambda _: iter([{"y": 1.0}, {"y": 2.0}]), {})
     assert [learner.run_epoch().metrics["y"] for _ in range(2)] == [1.0, 2.0]
     with pytest.raises(TrainingEnded):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ModelError
-from pipeline.training.inputs import inputs_told, misfit
-from pipeline.training.workplace import Workplace
+from pipeline.training.inputs import explain_shape_errors, mismatch
+from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import rows_of_six
 from tests.unit.training.training import job_of
 
@@ -31,30 +31,30 @@ def test_shapes_are_compared_as_keras_takes_them(
     shape: tuple[int | None, ...], rows: tuple[int, ...], fits: bool
 ) -> None:
     """An open size takes any, and a last dimension of one may be there or not."""
-    told = misfit(takes(shape), np.zeros((2, *rows), np.float32))
-    assert (told is None) == fits
-    assert fits or (str(shape) in told and f"keras.Input({rows})" in told)
+    reported = mismatch(takes(shape), np.zeros((2, *rows), np.float32))
+    assert (reported is None) == fits
+    assert fits or (str(shape) in reported and f"keras.Input({rows})" in reported)
 
 
 def test_of_several_inputs_the_one_that_does_not_fit_is_named() -> None:
-    """By name where the data have names, else by place."""
+    """Of several inputs the one that does not fit is named, by name or by position."""
     arrays = [np.zeros((2, 6)), np.zeros((2, 4))]
-    assert "its input second takes rows of shape (5,)" in (misfit(takes((6,), (5,)), arrays) or "")
-    assert "its input first takes" in (misfit(takes((3,), (4,)), {"first": arrays[0], "second": arrays[1]}) or "")
-    assert misfit(takes((6,), (4,)), arrays) is None
+    assert "its input second takes rows of shape (5,)" in (mismatch(takes((6,), (5,)), arrays) or "")
+    assert "its input first takes" in (mismatch(takes((3,), (4,)), {"first": arrays[0], "second": arrays[1]}) or "")
+    assert mismatch(takes((6,), (4,)), arrays) is None
 
 
 def test_an_error_that_is_not_of_the_shapes_stays_what_it_is() -> None:
-    """Nothing is asked where nothing was raised, and nothing is covered up."""
-    with inputs_told(takes((7,)), np.zeros((2, 6))):
+    """An error without a mismatch of shapes is raised unchanged."""
+    with explain_shape_errors(takes((7,)), np.zeros((2, 6))):
         pass
-    with pytest.raises(KeyError), inputs_told(takes((6,)), np.zeros((2, 6))):
+    with pytest.raises(KeyError), explain_shape_errors(takes((6,)), np.zeros((2, 6))):
         raise KeyError("mine")
 
 
 @pytest.mark.parametrize("eagerly", [False, True])
-def test_an_epoch_of_a_model_that_does_not_fit(eagerly: bool) -> None:
-    """Compiled and through fit, one sentence with both shapes, whatever layer Keras complains of."""
+def test_a_model_that_does_not_fit_is_reported(eagerly: bool) -> None:
+    """A model that does not fit the data is reported with both shapes, compiled or under fit, for any layer."""
 
     def network(config: Mapping[str, Any]) -> keras.Model:
         model = keras.Sequential([keras.Input((7,)), keras.layers.Dense(3, "softmax")])
@@ -62,4 +62,4 @@ def test_an_epoch_of_a_model_that_does_not_fit(eagerly: bool) -> None:
         return model
 
     with pytest.raises(ModelError, match=r"takes rows of shape \(7,\), and the data have rows of shape \(6,\)"):
-        Workplace(job_of(network), rows_of_six()).learner({}, seed=0).run_epoch()
+        TrainerFactory(job_of(network), rows_of_six()).learner({}, seed=0).run_epoch()

@@ -34,28 +34,28 @@ def data(targets: object) -> Dataset:
     ],
 )
 def test_targets_that_fit(units, loss, targets) -> None:
-    """One-hot rows, class numbers, one number for each row with or without an axis of its own."""
+    """One-hot rows, class numbers and one number for each row, with or without its own axis, are accepted."""
     assert mismatch(model(units, loss), data(targets)) is None
 
 
 @pytest.mark.parametrize(
-    ("units", "loss", "targets", "told"),
+    ("units", "loss", "targets", "reported"),
     [
         (4, "categorical_crossentropy", np.eye(3), r"gives \(4,\) for a row, and the targets have \(3,\)"),
         (1, "mse", np.ones((2, 5)), r"gives \(1,\)"),
-        (3, "sparse_categorical_crossentropy", [1, 2, 3], "3 classes apart, and the targets go from 1 to 3"),
+        (3, "sparse_categorical_crossentropy", [1, 2, 3], "3 classes, and the targets range from 1 to 3"),
         (3, keras.losses.SparseCategoricalCrossentropy(), [0, -1], "from -1 to 0"),
         (3, "sparse_categorical_crossentropy", np.eye(3), "one class number for each output"),
         (1, "binary_crossentropy", [-1.0, 1.0], "from 0 to 1, and they go from -1 to 1"),
     ],
 )
-def test_targets_that_do_not_fit(units, loss, targets, told) -> None:
-    """Also where Keras would broadcast them, or take them for granted."""
+def test_targets_that_do_not_fit_are_refused(units, loss, targets, reported) -> None:
+    """Targets that do not fit are refused, even if Keras would broadcast or accept them."""
     import re
 
-    assert re.search(told, mismatch(model(units, loss), data(targets)) or "")
+    assert re.search(reported, mismatch(model(units, loss), data(targets)) or "")
 
 
 def test_a_loss_of_the_users_own_takes_what_it_takes() -> None:
-    """Nothing is known to be wrong."""
+    """A loss of the user's own accepts any targets."""
     assert mismatch(model(4, lambda y, found: found[:, :3] - y), data(np.eye(3))) is None

@@ -1,5 +1,9 @@
 """How a process is set up for training."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import tensorflow as tf
 
@@ -7,21 +11,40 @@ from pipeline.errors import ResourcesUnmet
 from pipeline.study import Resources
 from pipeline.training.process import memory_for_data, set_up
 
-
-def test_trial_of_one_core_has_one_thread() -> None:
-    """Single operations run on one thread, so that sums are in one order."""
-    set_up(Resources())
-    assert tf.config.threading.get_intra_op_parallelism_threads() == 1
+REPOSITORY = Path(__file__).parents[3]
 
 
-def test_setting_up_again_for_other_resources_says_that_it_is_too_late(capsys: pytest.CaptureFixture[str]) -> None:
-    """TensorFlow takes its threads once; a second study in one process keeps those of the first, and is told."""
-    tf.constant(1)
-    set_up(Resources(cpus=3))
-    assert "its threads and its GPU memory stay as they are" in capsys.readouterr().out
-    assert tf.config.threading.get_intra_op_parallelism_threads() == 1
-    set_up(Resources())
-    assert capsys.readouterr().out == ""
+SET_UP_TWICE = """
+import tensorflow as tf
+
+from pipeline.study import Resources
+from pipeline.training.process import set_up
+
+threads = tf.config.threading.get_intra_op_parallelism_threads
+set_up(Resources())
+print("first:", threads())
+tf.constant(1)
+set_up(Resources(cpus=3))
+print("second:", threads())
+set_up(Resources())
+print("third:", threads())
+"""
+
+
+def test_a_process_keeps_the_threads_of_its_first_set_up() -> None:
+    """A trial of one core has one thread, so that sums are in one order; TensorFlow cannot change it later and says so.
+
+    A process of its own: TensorFlow takes its threads once, and another test may have started it here.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", SET_UP_TWICE], capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
+    assert done.stdout.splitlines() == [
+        "first: 1",
+        "tunepipe: TensorFlow was started before the study; its threads and its GPU memory stay as they are.",
+        "second: 1",
+        "third: 1",
+    ], done.stderr
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="This machine has a GPU.")

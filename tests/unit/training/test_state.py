@@ -14,8 +14,17 @@ from keras import callbacks, layers
 
 from pipeline.errors import ModelError
 from pipeline.storage import Checkpoint, pack, unpack
-from pipeline.training.workplace import Workplace
-from tests.unit.training.going_on import AFTER, BEFORE, CONFIG, FROM_THE_START, JOBS, full, outcome, stateful_callbacks
+from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.interrupted_trials import (
+    AFTER,
+    BEFORE,
+    CONFIG,
+    FROM_THE_START,
+    JOBS,
+    full,
+    outcome,
+    stateful_callbacks,
+)
 from tests.unit.training.kinds import KINDS, averaged, rows_of_six
 from tests.unit.training.training import job_of
 
@@ -68,15 +77,15 @@ def drawing(layer: type[layers.Layer]) -> Any:
         pytest.param(drawing(DrawsInKeras), rows_of_six, 8, id="keras.random"),
     ],
 )
-def test_goes_on_exactly(build: Any, data: Any, batch_size: int) -> None:
-    """A trial that goes on elsewhere ends like one that never stopped, to the last digit."""
+def test_continues_exactly(build: Any, data: Any, batch_size: int) -> None:
+    """A resumed trial ends like an uninterrupted one, to the last digit."""
     job, rows = job_of(build, batch_size=batch_size), data()
-    first = Workplace(job, rows).learner({}, seed=SEED)
+    first = TrainerFactory(job, rows).learner({}, seed=SEED)
     first.run_epoch()
     state = written_and_read(first.save())
     expected = [first.run_epoch().metrics for _ in range(2)]
 
-    second: Any = Workplace(job, rows).learner({}, seed=SEED)
+    second: Any = TrainerFactory(job, rows).learner({}, seed=SEED)
     second.load(state)
 
     assert second.inexact is None
@@ -84,9 +93,9 @@ def test_goes_on_exactly(build: Any, data: Any, batch_size: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def workplace() -> Workplace:
+def trainer_factory() -> TrainerFactory:
     """Where the full model is trained: traced once for all the tests here."""
-    return Workplace(job_of(full, callbacks=stateful_callbacks), rows_of_six())
+    return TrainerFactory(job_of(full, callbacks=stateful_callbacks), rows_of_six())
 
 
 @pytest.fixture(scope="module")
@@ -94,27 +103,27 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     """What becomes of each trial without an interruption, and after one in another process."""
     folder, unbroken = tmp_path_factory.mktemp("states"), {}
     for number, (name, (job, data)) in enumerate(JOBS.items()):
-        learner: Any = Workplace(job, data()).learner(CONFIG, seed=SEED)
+        learner: Any = TrainerFactory(job, data()).learner(CONFIG, seed=SEED)
         if name == FROM_THE_START:
             unbroken["from the start"] = json.loads(json.dumps(outcome(learner, AFTER)))
-            learner = Workplace(job, data()).learner(CONFIG, seed=SEED)
+            learner = TrainerFactory(job, data()).learner(CONFIG, seed=SEED)
         for _ in range(BEFORE):
             learner.run_epoch()
         (folder / f"{number}").write_bytes(b"".join(pack(learner.save())))
         unbroken[name] = json.loads(json.dumps(outcome(learner, AFTER)))
-    subprocess.run([sys.executable, "-m", "tests.unit.training.going_on", str(folder), str(SEED)], check=True)
+    subprocess.run([sys.executable, "-m", "tests.unit.training.interrupted_trials", str(folder), str(SEED)], check=True)
     return unbroken, json.loads((folder / "found.json").read_text())
 
 
 @pytest.mark.parametrize("name", list(JOBS))
-def test_goes_on_exactly_in_another_process(name: str, outcomes: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Metrics, learning rates, weights and history are those of a trial that never stopped, to the last digit."""
+def test_continues_exactly_in_another_process(name: str, outcomes: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """A resumed trial in another process has the metrics, rates, weights and history of an uninterrupted one."""
     unbroken, resumed = outcomes
     assert resumed[name] == unbroken[name]
 
 
-def test_config_and_seed_are_all_it_depends_on(outcomes: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """A trial in another process, after other trials there, comes to the same, to the last digit."""
+def test_config_and_seed_determine_everything(outcomes: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """A trial in another process, after other trials, has the same results to the last digit."""
     assert outcomes[1]["from the start"] == outcomes[0]["from the start"]
 
 
@@ -125,31 +134,31 @@ def test_callbacks_remember(outcomes: tuple[dict[str, Any], dict[str, Any]]) -> 
     assert [last for _, _, last in watched] == [False, False, True]
 
 
-def test_random_operations_of_tensorflow_are_found(workplace: Workplace) -> None:
-    """A layer that draws with tf.random is repeatable from the seed, and is said not to go on exactly."""
+def test_random_operations_of_tensorflow_are_found(trainer_factory: TrainerFactory) -> None:
+    """A layer that draws with tf.random is repeatable, and is reported as not continuing exactly."""
     job, rows = job_of(drawing(DrawsInTensorFlow)), rows_of_six()
-    first: Any = Workplace(job, rows).learner({}, seed=SEED)
-    workplace.learner({}, seed=1).run_epoch()
-    second: Any = Workplace(job, rows).learner({}, seed=SEED)
+    first: Any = TrainerFactory(job, rows).learner({}, seed=SEED)
+    trainer_factory.learner({}, seed=1).run_epoch()
+    second: Any = TrainerFactory(job, rows).learner({}, seed=SEED)
 
     assert "RandomStandardNormal" in first.inexact
     assert first.run_epoch().metrics == second.run_epoch().metrics
 
 
-def test_what_cannot_go_on_exactly_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Not for every trial."""
-    workplace = Workplace(job_of(drawing(DrawsInTensorFlow)), rows_of_six())
+def test_reasons_against_exact_continuation_are_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A reason against exact continuation is reported once, not for every trial."""
+    trainer_factory = TrainerFactory(job_of(drawing(DrawsInTensorFlow)), rows_of_six())
     for _ in range(2):
-        workplace.learner({}, seed=SEED)
+        trainer_factory.learner({}, seed=SEED)
     assert capsys.readouterr().out.count("tf.random") == 1
 
 
-def test_exploit_takes_all_but_the_own_numbers(workplace: Workplace) -> None:
-    """Another trial's weights and slots come over; learning rate and dropout stay the config's own."""
-    donor = workplace.learner({"lr": 0.01, "dropout": 0.1}, seed=SEED)
+def test_exploit_takes_all_but_the_own_numbers(trainer_factory: TrainerFactory) -> None:
+    """An exploit copies weights and slots, and keeps the learning rate and dropout of its own config."""
+    donor = trainer_factory.learner({"lr": 0.01, "dropout": 0.1}, seed=SEED)
     donor.run_epoch()
     state = donor.save()
-    receiver: Any = workplace.learner({"lr": 0.2, "dropout": 0.4}, seed=SEED)
+    receiver: Any = trainer_factory.learner({"lr": 0.2, "dropout": 0.4}, seed=SEED)
 
     receiver.load(state, exploit=True)
 
@@ -165,17 +174,17 @@ def test_exploit_takes_all_but_the_own_numbers(workplace: Workplace) -> None:
 def test_resume_takes_the_learning_rate_as_it_was() -> None:
     """A learning rate that a callback has changed belongs to the state."""
     job = job_of(full, callbacks=lambda _: [callbacks.LearningRateScheduler(lambda _, rate: rate / 2)])
-    learner = Workplace(job, rows_of_six()).learner({"lr": 0.2}, seed=SEED)
+    learner = TrainerFactory(job, rows_of_six()).learner({"lr": 0.2}, seed=SEED)
     learner.run_epoch()
     state = learner.save()
-    again = Workplace(job, rows_of_six()).learner({"lr": 0.2}, seed=SEED)
+    again = TrainerFactory(job, rows_of_six()).learner({"lr": 0.2}, seed=SEED)
     again.load(state)
     assert again.run_epoch().learning_rate == learner.run_epoch().learning_rate == np.float32(0.05)
 
 
-def test_saving_copies(workplace: Workplace) -> None:
-    """What was saved does not change when training goes on."""
-    learner = workplace.learner({}, seed=SEED)
+def test_saving_copies(trainer_factory: TrainerFactory) -> None:
+    """A saved state does not change when training continues."""
+    learner = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
     state = learner.save()
     before = [np.array(array) for array in state.arrays]
@@ -184,12 +193,12 @@ def test_saving_copies(workplace: Workplace) -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(learner.save().arrays, before, strict=True))
 
 
-def test_saving_after_loading_gives_the_same(workplace: Workplace) -> None:
+def test_saving_after_loading_gives_the_same(trainer_factory: TrainerFactory) -> None:
     """A trial that was loaded and did not train yet saves what it got, callbacks included."""
-    learner = workplace.learner({}, seed=SEED)
+    learner = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
     state = learner.save()
-    again = workplace.learner({}, seed=SEED)
+    again = trainer_factory.learner({}, seed=SEED)
     again.load(state)
     assert again.save().header == state.header
     assert all(np.array_equal(a, b) for a, b in zip(again.save().arrays, state.arrays, strict=True))
@@ -207,9 +216,9 @@ def test_state_of_another_architecture_is_refused(name: str, fields: dict[str, A
         model.compile(config.get("optimizer", "sgd"), "sparse_categorical_crossentropy")
         return model
 
-    workplace = Workplace(job_of(build), rows_of_six())
-    state = workplace.learner({}, seed=SEED).save()
-    other = workplace.learner(fields, seed=SEED)
+    trainer_factory = TrainerFactory(job_of(build), rows_of_six())
+    state = trainer_factory.learner({}, seed=SEED).save()
+    other = trainer_factory.learner(fields, seed=SEED)
     before = other.save()
     with pytest.raises(ModelError, match=r"another architecture: .* needed.*--set space.NAME=VALUE"):
         other.load(state, exploit=True)

@@ -8,7 +8,7 @@ from keras import layers, losses, optimizers, regularizers
 from tensorflow.python.eager.polymorphic_function.concrete_function import ConcreteFunction
 
 from pipeline.space import Config
-from pipeline.training.workplace import Workplace
+from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import data_of
 from tests.unit.training.training import fitted_by_epochs, job_of, weights_of
 
@@ -100,9 +100,9 @@ ADAM = {
 RMSPROP = {"lr": 0.01, "fall": 0.8, "rho": 0.85, "momentum": 0.3, "inertia": 0.95, "rate": 0.15}
 
 
-def _trained(workplace: Workplace, config: Config) -> tuple[list[Any], list[np.ndarray]]:
+def _trained(trainer_factory: TrainerFactory, config: Config) -> tuple[list[Any], list[np.ndarray]]:
     """The metrics of two epochs, and the weights after them."""
-    learner: Any = workplace.learner(config, seed=SEED)
+    learner: Any = trainer_factory.learner(config, seed=SEED)
     metrics = [learner.run_epoch().metrics for _ in range(2)]
     learner.close()
     return metrics, weights_of(learner.model)
@@ -156,12 +156,12 @@ def _equal(a: tuple[list[Any], list[np.ndarray]], b: tuple[list[Any], list[np.nd
 def test_second_trial_equals_fit(build: Any, first: Config, second: Config, traces: int) -> None:
     """A trial after another gives what fit gives it alone, to the last digit, its numbers baked in or not."""
     job, data = job_of(build), one_hot()
-    workplace = Workplace(job, data)
+    trainer_factory = TrainerFactory(job, data)
 
-    before = _trained(workplace, first)
-    metrics, weights = _trained(workplace, second)
-    made = workplace.traces.made
-    again = _trained(workplace, first)
+    before = _trained(trainer_factory, first)
+    metrics, weights = _trained(trainer_factory, second)
+    made = trainer_factory.traces.made
+    again = _trained(trainer_factory, first)
 
     model, history = fitted_by_epochs(job, data, seed=SEED, epochs=2, config=second)
     assert {name: [epoch[name] for epoch in metrics] for name in metrics[0]} == history
@@ -180,49 +180,49 @@ def test_second_trial_equals_fit(build: Any, first: Config, second: Config, trac
     ],
 )
 def test_another_architecture_has_its_own_trace(build: Any, first: Config, second: Config) -> None:
-    """What changes the graph, and what cannot be told from a config, is traced for each trial."""
-    workplace = Workplace(job_of(build), one_hot())
+    """A model whose graph differs, or is unknown from its config, is traced for each trial."""
+    trainer_factory = TrainerFactory(job_of(build), one_hot())
     for config in (first, second):
-        workplace.learner(config, seed=SEED).close()
-    assert workplace.traces.made == 2
+        trainer_factory.learner(config, seed=SEED).close()
+    assert trainer_factory.traces.made == 2
 
 
 def test_two_trials_at_once_do_not_share() -> None:
     """A trace that a trial still uses is lent to no other, until that trial is closed or forgotten."""
-    workplace = Workplace(job_of(plain), one_hot())
-    first: Any = workplace.learner({}, seed=1)
-    second: Any = workplace.learner({}, seed=2)
+    trainer_factory = TrainerFactory(job_of(plain), one_hot())
+    first: Any = trainer_factory.learner({}, seed=1)
+    second: Any = trainer_factory.learner({}, seed=2)
     assert first.model is not second.model
 
     held = first.model
     first.close()
-    third: Any = workplace.learner({}, seed=3)
+    third: Any = trainer_factory.learner({}, seed=3)
     assert third.model is held
 
     held = second.model
     del second
     gc.collect()
-    fourth: Any = workplace.learner({}, seed=4)
+    fourth: Any = trainer_factory.learner({}, seed=4)
     assert fourth.model is held
 
 
-def test_traces_do_not_pile_up() -> None:
-    """What a trace took is given back once it is let go of, and thirty trials of one architecture need one."""
-    workplace = Workplace(job_of(plain), one_hot())
+def test_traces_do_not_accumulate() -> None:
+    """Memory of released traces is freed, and thirty trials of one architecture need one trace."""
+    trainer_factory = TrainerFactory(job_of(plain), one_hot())
     for trial in range(30):
-        learner = workplace.learner({"lr": 0.01 + trial / 100}, seed=SEED)
+        learner = trainer_factory.learner({"lr": 0.01 + trial / 100}, seed=SEED)
         learner.run_epoch()
         learner.close()
-    assert workplace.traces.made == len(workplace.traces) == 1
+    assert trainer_factory.traces.made == len(trainer_factory.traces) == 1
 
-    workplace = Workplace(job_of(with_lambda), one_hot())
+    trainer_factory = TrainerFactory(job_of(with_lambda), one_hot())
     counts = []
     for trial in range(3):
-        workplace.learner({"factor": trial / 10}, seed=SEED).close()
+        trainer_factory.learner({"factor": trial / 10}, seed=SEED).close()
         gc.collect()
         counts.append(sum(isinstance(found, ConcreteFunction) for found in gc.get_objects()))
     assert counts[1] == counts[2]
-    assert len(workplace.traces) == 0
+    assert len(trainer_factory.traces) == 0
 
 
 def test_each_step_is_traced_once() -> None:
@@ -236,5 +236,5 @@ def test_each_step_is_traced_once() -> None:
     def build(config: Config) -> keras.Model:
         return _model(optimizers.SGD(0.1), loss=loss)
 
-    Workplace(job_of(build), one_hot()).learner({}, seed=SEED)
+    TrainerFactory(job_of(build), one_hot()).learner({}, seed=SEED)
     assert len(calls) == 2

@@ -10,10 +10,10 @@ from pipeline.datasets import Dataset
 from pipeline.space import Config
 from pipeline.study import Budget, Objective, TuneJob
 from pipeline.training.build import build_callbacks, build_model
-from pipeline.training.resident import as_batch, example_of
-from pipeline.training.trainer import order_of
+from pipeline.training.device_data import as_batch, example_of
+from pipeline.training.epoch import order_of
 
-__all__ = ["fitted", "fitted_by_epochs", "job_of", "weights_of"]
+__all__ = ["Rows", "fitted", "fitted_by_epochs", "job_of", "weights_of"]
 
 
 def job_of(model: Callable[..., Any], **fields: Any) -> TuneJob:
@@ -38,14 +38,14 @@ def fitted_by_epochs(
     Returns:
         The model, and its history by metric.
     """
-    model = build_model(job, config or {}, seed=seed, example=example_of(data.train))
+    model = build_model(job, config or {}, seed=seed, example=lambda: example_of(data.train))
     history: dict[str, list[float]] = {}
     train, validation = as_batch(data.train), as_batch(data.validation)
     finalize, model.optimizer.finalize_variable_values = model.optimizer.finalize_variable_values, lambda _: None
     for epoch in range(epochs):
         order = order_of(data.train.rows, seed, epoch)
         x, y, *weight = keras.tree.map_structure(lambda array, order=order: array[order], train)
-        told = model.fit(
+        reported = model.fit(
             x,
             y,
             sample_weight=weight[0] if weight else None,
@@ -54,7 +54,7 @@ def fitted_by_epochs(
             shuffle=False,
             verbose=0,
         )
-        for name, values in told.history.items():
+        for name, values in reported.history.items():
             history.setdefault(name, []).extend(values)
     finalize(model.trainable_variables)
     return model, history
@@ -69,9 +69,9 @@ def fitted(
         The model, and its history by metric.
     """
     config = config or {}
-    model = build_model(job, config, seed=seed, example=example_of(data.train))
-    rows = _Rows(as_batch(data.train), data.train.rows, job.batch_size, seed)
-    told = model.fit(
+    model = build_model(job, config, seed=seed, example=lambda: example_of(data.train))
+    rows = Rows(as_batch(data.train), data.train.rows, job.batch_size, seed)
+    reported = model.fit(
         rows,
         epochs=epochs,
         shuffle=False,
@@ -83,10 +83,10 @@ def fitted(
         ],
         verbose=0,
     )
-    return model, told.history
+    return model, reported.history
 
 
-class _Rows(keras.utils.PyDataset):
+class Rows(keras.utils.PyDataset):
     """The batches of the trainer's epochs, from arrays in memory."""
 
     def __init__(self, arrays: Any, rows: int, batch_size: int, seed: int) -> None:

@@ -18,7 +18,7 @@ def test_a_good_config_arrives_and_a_bad_one_does_not() -> None:
 
 
 def test_a_pace_beyond_the_walls_stays_within_the_bounds() -> None:
-    """However large the steps, the value is one the function takes within the bounds."""
+    """A step of any size leads to a value within the bounds."""
     for epoch in islice(descend({"lr": 50.0, "momentum": 0.9}), 5):
         assert max(abs(epoch["x"]), abs(epoch["y"])) <= 4.5
         assert np.isfinite(epoch["value"])

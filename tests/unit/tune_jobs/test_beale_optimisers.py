@@ -19,7 +19,7 @@ def momentum() -> list[dict[str, float]]:
 
 
 def test_a_walk_is_keras_momentum(momentum: list[dict[str, float]]) -> None:
-    """From the surface's start it is the walk of the job without Keras, to the digits of float32 numbers."""
+    """The optimiser's path equals that of the job without Keras, up to float32."""
     for found, expected in zip(momentum[:5], descend({"lr": 0.02, "momentum": 0.9}), strict=False):
         assert (found["x"], found["y"]) == pytest.approx((expected["x"], expected["y"]), abs=1e-3)
 
@@ -48,7 +48,7 @@ def test_an_optimisers_memory_is_counted(config: dict, slots: int) -> None:
 
 
 def test_another_surface_is_one_name() -> None:
-    """The same walk goes down Himmelblau's function, whose minima any place is near enough to reach."""
+    """A job on another surface, Himmelblau's, is created by its name and finds a minimum."""
     *_, last = islice(walk({"surface": "himmelblau", "walker": "adam", "lr": 0.1, "beta_1": 0.9}), EPOCHS)
     assert compete("himmelblau").space["surface"] == "himmelblau"
     assert last["arrived"] >= 0.9

@@ -26,19 +26,19 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 
 
 def test_every_initialiser_is_tried_once(scores: pd.DataFrame) -> None:
-    """Eight rows, each the mean of three folds with their standard deviation."""
+    """There is one row for each initialiser, with the mean and standard deviation of three folds."""
     assert sorted(scores.index) == sorted(INITIALISERS)
     assert (scores.drop("zero")["val_accuracy_std"] > 0).all()
 
 
 def test_zero_learns_nothing(scores: pd.DataFrame) -> None:
-    """From zeros all hidden units stay the same: the accuracy is that of the most frequent digit."""
+    """With zeros all hidden units stay equal, and the accuracy is that of the most frequent digit."""
     assert scores.loc["zero", "val_accuracy"] == pytest.approx(0.1124, abs=0.01)
     assert (scores.drop("zero")["val_accuracy"] > 0.85).all()
 
 
 def test_scaled_uniform_initialisers_are_on_top_within_noise(scores: pd.DataFrame) -> None:
-    """lecun_uniform or glorot_uniform lies within two deviations of the best."""
+    """Either lecun_uniform or glorot_uniform is within two deviations of the best."""
     best = scores.loc[scores["val_accuracy"].idxmax()]
     mine = scores.loc[["lecun_uniform", "glorot_uniform"]]
     noise = 2 * max(best["val_accuracy_std"], mine["val_accuracy_std"].max())

@@ -6,6 +6,7 @@ import math
 import keras
 import pytest
 
+from pipeline.training.internals import learning_rate_of
 from tune_jobs.mnist_schedules import JOB, build_model, callbacks, rate_of
 
 EPOCHS = JOB.budget.epochs
@@ -33,7 +34,7 @@ def test_steps_fall_every_so_many_epochs() -> None:
 
 @pytest.mark.parametrize("epochs", [EPOCHS, 20])
 def test_a_cosine_ends_near_zero(epochs: int) -> None:
-    """It begins at the config's rate, is half of it halfway, and falls all the time, however long a trial may be."""
+    """A cosine schedule starts at the config's rate, is half of it halfway, and falls throughout."""
     rates = _rates({"schedule": "cosine"}, epochs)
     assert rates[0] == 0.1
     assert rates[epochs // 2] == pytest.approx(0.05)
@@ -55,7 +56,7 @@ def test_restarts_bring_the_rate_back(multiplier: int, starts: list[int]) -> Non
 def test_time_based_decay_counts_steps() -> None:
     """The optimiser's rate after n steps is lr / (1 + decay · n), and no callback sets it."""
     config = {**JOB.start_with[0]}
-    rate = build_model(config).optimizer._learning_rate
+    rate = learning_rate_of(build_model(config).optimizer)
     assert [float(rate(step)) for step in (0, 1000, 500_000)] == pytest.approx(
         [0.1 / (1 + 0.1 / 60 * step) for step in (0, 1000, 500_000)], rel=1e-5
     )
@@ -68,7 +69,7 @@ def test_time_based_decay_counts_steps() -> None:
     ids=["step", "cosine"],
 )
 def test_other_schedules_are_set_by_a_callback(schedule: dict, rates: list[float]) -> None:
-    """The callback gives the optimiser the rate of each epoch, of as many as Keras says that there are."""
+    """The callback sets the optimiser's rate in each epoch, for as many epochs as Keras reports."""
     config = {"lr": 0.2, **schedule}
     (scheduler,) = callbacks(config)
     model = build_model(config)

@@ -9,8 +9,8 @@ surfaces = pytest.mark.parametrize("surface", SURFACES.values(), ids=SURFACES)
 
 
 @surfaces
-def test_the_minima_are_where_they_are_known_to_be(surface: Surface) -> None:
-    """At each minimum the function is flat and the same, and no place of a fine grid is lower."""
+def test_the_minima_are_where_they_should_be(surface: Surface) -> None:
+    """At each known minimum the gradient is zero, the value is the minimum, and no grid point is lower."""
     minima = np.array(surface.minima)
     values = surface.value(minima)
     np.testing.assert_allclose(values, values[0], atol=1e-6)
@@ -21,7 +21,7 @@ def test_the_minima_are_where_they_are_known_to_be(surface: Surface) -> None:
 
 @surfaces
 def test_the_gradient_is_the_functions(surface: Surface) -> None:
-    """It agrees with central differences all over the bounds."""
+    """The gradient agrees with central differences within the bounds."""
     places, step = surface.starts(5), 1e-6
     for axis in (0, 1):
         aside = np.zeros(2)
@@ -32,7 +32,7 @@ def test_the_gradient_is_the_functions(surface: Surface) -> None:
 
 @surfaces
 def test_walks_begin_within_the_bounds(surface: Surface) -> None:
-    """The start and an even grid: seventeen different places, none at a minimum."""
+    """The start and an even grid are seventeen different points within the bounds, none at a minimum."""
     starts = surface.starts(4)
     assert np.array_equal(surface.within(starts), starts)
     assert len(np.unique(starts, axis=0)) == 17
@@ -40,8 +40,8 @@ def test_walks_begin_within_the_bounds(surface: Surface) -> None:
     assert starts[0].tolist() == list(surface.start)
 
 
-def test_beale_is_the_tutorials() -> None:
-    """Its value at (0, 0) is 1.5² + 2.25² + 2.625², its minimum 0 at (3, 0.5), and a walk begins at (4, 4)."""
+def test_beale_equals_the_tutorials() -> None:
+    """Beale's function is 1.5² + 2.25² + 2.625² at (0, 0), 0 at (3, 0.5), and a path starts at (4, 4)."""
     beale = SURFACES["beale"]
     assert beale.value(np.zeros(2)) == 1.5**2 + 2.25**2 + 2.625**2
     assert beale.value(np.array([3.0, 0.5])) == 0

@@ -4,10 +4,10 @@ import pytest
 
 from pipeline import Budget
 from pipeline.execution.preflight.estimate import estimated, time_finding
-from tests.unit.execution.preflight.told import job, trained
+from tests.unit.execution.preflight.facts import job, trained
 
 
-def told(budget: Budget, scheduler: str = "fifo", workers: int = 2) -> tuple[str, str]:
+def reported(budget: Budget, scheduler: str = "fifo", workers: int = 2) -> tuple[str, str]:
     """Level and text for a study of epochs of 10 s, models of 2 s, workers that start in 5 s."""
     tuned = job(budget=budget, scheduler=scheduler)
     found = time_finding(tuned, estimated(tuned, trained(), start=5.0, workers=workers))
@@ -15,7 +15,7 @@ def told(budget: Budget, scheduler: str = "fifo", workers: int = 2) -> tuple[str
 
 
 def test_seconds_are_those_of_all_epochs_over_the_workers() -> None:
-    """Eight trials of eight epochs: (8 × 2 + 64 × 10) / 2 + 5."""
+    """Eight trials of eight epochs on two workers take (8 × 2 + 64 × 10) / 2 + 5 seconds."""
     estimate = estimated(job(), trained(), start=5.0, workers=2)
     assert (estimate.seconds, estimate.epochs) == (333.0, 64)
     assert estimate.bytes_kept == (2 * 8 + 2) * 1000
@@ -29,21 +29,21 @@ def test_there_are_no_more_workers_than_trials() -> None:
 def test_a_limit_on_all_epochs_counts() -> None:
     """Ten epochs in all are ten epochs."""
     assert estimated(job(budget=Budget(total_epochs=10)), trained(), start=0.0, workers=1).epochs == 10
-    assert "10 epochs in all" in told(Budget(total_epochs=10))[1]
+    assert "10 epochs in all" in reported(Budget(total_epochs=10))[1]
 
 
 @pytest.mark.parametrize(("scheduler", "early"), [("asha", True), ("fifo", False), ("pbt", False)])
-def test_a_scheduler_that_stops_early_is_said_to(scheduler, early) -> None:
-    """Only ASHA lets poor trials go."""
-    assert ("usually takes a fraction" in told(Budget(trials=8, epochs=8), scheduler)[1]) is early
+def test_a_scheduler_that_stops_early_is_mentioned(scheduler, early) -> None:
+    """The estimate mentions early stopping only for ASHA, which stops poor trials."""
+    assert ("usually takes a fraction" in reported(Budget(trials=8, epochs=8), scheduler)[1]) is early
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(3, "fault"), (60, "warning"), (1000, "ok")])
-def test_the_budgets_seconds_must_do(seconds, level) -> None:
-    """Over before the first worker is ready is a fault, before the last epoch a warning."""
-    assert told(Budget(trials=8, epochs=8, seconds=seconds))[0] == level
+def test_a_budget_of_seconds_must_suffice(seconds, level) -> None:
+    """A budget of seconds that ends before the first worker is a fault, and before the last epoch a warning."""
+    assert reported(Budget(trials=8, epochs=8, seconds=seconds))[0] == level
 
 
-def test_what_the_budgets_seconds_are_enough_for_is_told() -> None:
-    """(60 - 5) seconds of two workers at 10.25 s for an epoch and its share of building."""
-    assert told(Budget(trials=8, epochs=8, seconds=60))[1].endswith("enough for about 10 epochs")
+def test_the_estimate_reports_what_a_budget_of_seconds_is_enough_for() -> None:
+    """A budget of 60 seconds on two workers is enough for (60 - 5) seconds of epochs and model building."""
+    assert reported(Budget(trials=8, epochs=8, seconds=60))[1].endswith("enough for about 10 epochs")

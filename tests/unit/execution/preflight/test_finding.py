@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from pipeline.execution.exchange import Misfit
 from pipeline.execution.preflight.finding import (
     Built,
     ClusterFacts,
@@ -12,27 +11,36 @@ from pipeline.execution.preflight.finding import (
     Exchanged,
     Failed,
     NodeFacts,
-    Ready,
     Unbuilt,
+    WorkerStarted,
     as_event,
     as_fact,
+    not_checked,
 )
-from tests.unit.execution.preflight.told import trained
+from pipeline.execution.worker.weight_compatibility import WeightMismatch
+from tests.unit.execution.preflight.facts import trained
 
 
 @pytest.mark.parametrize(
     "fact",
     [
         Failed("x", "trace", late=True),
-        DataFacts("d", {"train": 3}, "4", "2", 2, 100, {"inputs of train": 1}, [1]),
-        Ready(1.5),
-        trained(told="x", notes=["slow"]),
+        DataFacts("d", {"train": 3}, "4", "2", 2, 100, {"inputs of train": 1}, [1], {"train.x": {}}, ["so"], ["so"]),
+        WorkerStarted(1.5),
+        trained(message="x", notes=["slow"]),
         Built([{"a": 1}], [Unbuilt("0001", {"a": 2}, "x", "trace")]),
-        Exchanged([Misfit("width", "so")]),
+        Exchanged([WeightMismatch("width", "so")]),
         ClusterFacts([NodeFacts("n", 2.0, 0.0, 1e9, {"ray": "2"}, "trouble")]),
     ],
     ids=lambda fact: type(fact).__name__,
 )
 def test_a_fact_comes_back_from_json(fact) -> None:
-    """What a process tells is what is heard."""
+    """A fact equals its copy after a conversion to JSON and back."""
     assert as_fact(json.loads(json.dumps(as_event(fact)))) == fact
+
+
+def test_the_json_of_a_finding_says_whether_it_was_checked() -> None:
+    """A finding in JSON has the keys that `tunepipe check --json` has had in every version."""
+    assert not_checked("time", "no loss").as_object() == {
+        "name": "time", "level": "warning", "found": "not checked: no loss", "advice": "", "looked": False,
+    }  # fmt: skip

@@ -7,17 +7,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.execution.preflight.finding import Failed, Ready
+from pipeline.execution.preflight.finding import Failed, WorkerStarted
 from pipeline.execution.preflight.process import facts
 
 _MODULE = """
 import os, signal, subprocess, sys, threading
-from pipeline.execution.preflight.finding import Ready
+from pipeline.execution.preflight.finding import WorkerStarted
 
 def main(tell, *, what):
-    tell(Ready(os.getpid()))
+    tell(WorkerStarted(os.getpid()))
     if what == "start":
-        tell(Ready(subprocess.Popen([sys.executable, "-c", "import threading; threading.Event().wait()"]).pid))
+        tell(WorkerStarted(subprocess.Popen([sys.executable, "-c", "import threading; threading.Event().wait()"]).pid))
     if what == "die":
         print("on the way out")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -41,41 +41,41 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize("what", ["end", "thread"])
 def test_facts_come_from_another_process_that_ends(module: str, what: str) -> None:
-    """Also where a thread would have kept it."""
-    told = list(facts(module, {"what": what}, seconds=60))
-    assert len(told) == 1
-    assert isinstance(told[0], Ready)
-    assert told[0].seconds != os.getpid()
+    """Facts arrive from another process, which ends even if a thread would keep it alive."""
+    reported = list(facts(module, {"what": what}, seconds=60))
+    assert len(reported) == 1
+    assert isinstance(reported[0], WorkerStarted)
+    assert reported[0].seconds != os.getpid()
 
 
-def test_a_process_that_dies_is_told_with_its_last_words(module: str) -> None:
-    """The signal, and what it printed."""
+def test_a_process_that_dies_is_reported_with_its_output(module: str) -> None:
+    """The report on a process that died has its signal and what it printed."""
     *_, last = facts(module, {"what": "die"}, seconds=60)
     assert isinstance(last, Failed)
-    assert "SIGKILL" in last.told
+    assert "SIGKILL" in last.message
 
 
-def test_an_exception_is_told_by_its_last_line(module: str) -> None:
-    """It is a bug, or something nobody thought of: no traceback is printed."""
+def test_an_exception_is_reported_by_its_last_line(module: str) -> None:
+    """An unexpected exception is reported by its last line, without a traceback."""
     *_, last = facts(module, {"what": "raise"}, seconds=60)
     assert isinstance(last, Failed)
-    assert last.told.endswith("RuntimeError: a bug")
+    assert last.message.endswith("RuntimeError: a bug")
 
 
 def test_a_process_that_takes_too_long_is_ended(module: str) -> None:
-    """It is late, and gone."""
-    told = list(facts(module, {"what": "hang"}, seconds=3))
-    assert isinstance(told[-1], Failed)
-    assert told[-1].late
-    if isinstance(told[0], Ready):
-        assert not psutil.pid_exists(int(told[0].seconds))
+    """A process that exceeds its time is ended and reported as late."""
+    reported = list(facts(module, {"what": "hang"}, seconds=3))
+    assert isinstance(reported[-1], Failed)
+    assert reported[-1].late
+    if isinstance(reported[0], WorkerStarted):
+        assert not psutil.pid_exists(int(reported[0].seconds))
 
 
 def test_closing_ends_the_process_and_what_it_started(module: str) -> None:
-    """Nothing stays behind, whatever the user's code has started."""
-    told = facts(module, {"what": "start"}, seconds=60)
-    pids = [int(next(told).seconds), int(next(told).seconds)]
+    """Closing ends the process and all processes that the user's code started."""
+    reported = facts(module, {"what": "start"}, seconds=60)
+    pids = [int(next(reported).seconds), int(next(reported).seconds)]
     running = [psutil.Process(pid) for pid in pids]
-    told.close()
+    reported.close()
     _, alive = psutil.wait_procs(running, timeout=20)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []

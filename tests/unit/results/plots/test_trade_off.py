@@ -8,6 +8,7 @@ import pytest
 from pipeline.results import load_results, plots
 from pipeline.study import Objective
 from tests.unit.results.fronts import recorded
+from tests.unit.results.plots.drawing import drawn
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from tests.unit.results.fronts import recorded
         ("max", "steps-pre", [(20_000, 0.95)]),
     ],
 )
-def test_the_line_bounds_what_was_reached(tmp_path: Path, drawn: Any, mode: str, style: str, corners: Any) -> None:
+def test_the_line_bounds_what_was_reached(tmp_path: Path, mode: str, style: str, corners: Any) -> None:
     """Stairs through the front's corners, failed trials aside; costs of many sizes by their logarithm."""
     results = load_results(recorded(tmp_path, Objective("parameters", mode)).store.uri)
     ax = drawn(plots.trade_off, results, "parameters")
@@ -27,7 +28,7 @@ def test_the_line_bounds_what_was_reached(tmp_path: Path, drawn: Any, mode: str,
     assert (ax.get_xscale(), ax.get_xlabel(), ax.get_ylabel()) == ("log", "parameters", "val_accuracy")
 
 
-def test_costs_of_one_size_stay_on_a_plain_axis(tmp_path: Path, drawn: Any) -> None:
-    """As seconds of epochs mostly are; one trial alone can be drawn."""
+def test_costs_of_similar_size_have_a_linear_axis(tmp_path: Path) -> None:
+    """Costs of similar size, and a single trial, are drawn on a linear axis."""
     results = load_results(recorded(tmp_path, points=[(0.5, 7)]).store.uri)
     assert drawn(plots.trade_off, results, "parameters").get_xscale() == "linear"

@@ -1,0 +1,94 @@
+"""Domains from the arguments that KerasTuner, Optuna and Ray Tune give for a hyperparameter.
+
+A range with one value becomes that value.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Switch, Uniform
+
+__all__ = ["MOST_LISTED", "choice", "floats", "integers", "listed", "probes"]
+
+MOST_LISTED = 64
+"""A range of whole numbers with at most so many values is a list of values, too."""
+
+_MOST_VALUES = 1000
+_MOST_PROBES = 8
+
+
+def choice(values: Sequence[Any]) -> Any:
+    """A choice between values; the value itself where there is one.
+
+    Args:
+        values: The values.
+    """
+    return Choice(tuple(values)) if len(values) > 1 else next(iter(values))
+
+
+def integers(low: int, high: int, step: int = 1, *, log: bool = False) -> Any:
+    """Whole numbers, both ends included.
+
+    Args:
+        low: The smallest value.
+        high: The largest value.
+        step: The difference between neighbouring values.
+        log: Whether the logarithm is drawn uniformly.
+    """
+    return IntUniform(low, high, log=log, step=step) if high - low >= step else low
+
+
+def floats(low: float, high: float, step: float | None = None, *, log: bool = False) -> Any:
+    """Real numbers.
+
+    Args:
+        low: The smallest value.
+        high: The largest value.
+        step: The difference between neighbouring values; None for all numbers of the range.
+        log: Whether the logarithm is drawn uniformly; without a step.
+
+    Raises:
+        ValueError: There are too many steps; says what is allowed.
+    """
+    if high <= low:
+        return low
+    if step is None:
+        return LogUniform(low, high) if log else Uniform(low, high)
+    count = math.floor((high - low) / step + 1e-9) + 1
+    on_grid = math.isclose(low / step, round(low / step), rel_tol=1e-12, abs_tol=1e-9)
+    if count > 1 and on_grid:
+        return QUniform(low, high, step)
+    if count > _MOST_VALUES:
+        raise ValueError(f"must have at most {_MOST_VALUES} steps where the smallest value is no multiple of the step")
+    return choice([float(f"{low + number * step:.12g}") for number in range(count)])
+
+
+def listed(domain: Any) -> list[Any] | None:
+    """The values of a domain that has few; None if it has many.
+
+    Args:
+        domain: The domain, or its only value.
+    """
+    if isinstance(domain, Switch | Choice):
+        return list(domain.values)
+    if isinstance(domain, IntUniform):
+        return [domain.nth(number) for number in range(domain.count)] if domain.count <= MOST_LISTED else None
+    return None if isinstance(domain, Domain) else [domain]
+
+
+def probes(domain: Any) -> list[Any]:
+    """Values of a domain that may lead to other hyperparameters: all of a few, the ends of many.
+
+    Args:
+        domain: The domain, or its only value.
+    """
+    if isinstance(domain, Choice):
+        return list(domain.values[:_MOST_PROBES])
+    if isinstance(domain, IntUniform):
+        if domain.count <= 4:
+            return [domain.nth(number) for number in range(domain.count)]
+        return [domain.nth(domain.count - 1), domain.low]
+    if isinstance(domain, Domain) and not isinstance(domain, QUniform):
+        return [domain.from_unit(0.9)]
+    return []

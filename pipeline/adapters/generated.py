@@ -1,0 +1,29 @@
+"""A module whose text is made here: a job's functions in a file of their own, which a study can copy and load again."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from pipeline.study.copies import ReadOnce
+
+__all__ = ["generated_module"]
+
+
+def generated_module(name: str, folder: Path, text: str) -> ModuleType:
+    """A module from its text, as if it were a file of a folder. Nothing is written there.
+
+    Args:
+        name: The module's name.
+        folder: The folder of the module that it imports.
+        text: Its text.
+    """
+    loader = ReadOnce(folder / f"{name}.py", text.encode())
+    # What a study copies is this text: it does not come from a study.
+    loader.of_study = False
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py", loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    loader.exec_module(module)
+    return module

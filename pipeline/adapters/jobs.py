@@ -1,0 +1,190 @@
+"""Jobs from programs of other libraries: by a file's name, or from the functions themselves."""
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pipeline.adapters import keras_tuner, optuna, ray_tune
+from pipeline.adapters.adapted import Adapted
+from pipeline.adapters.generated import generated_module
+from pipeline.adapters.library import Library
+from pipeline.adapters.program import end_here, load, register
+from pipeline.adapters.user_code import user_line
+from pipeline.errors import Fault, InvalidJob, UsageError
+from pipeline.study import Objective, TuneJob
+from pipeline.study.copies import content_of
+from pipeline.study.load_module import parted
+from pipeline.wording import did_you_mean
+
+__all__ = ["LIBRARIES", "from_file", "from_keras_tuner", "from_optuna", "from_ray_tune"]
+
+LIBRARIES = {each.name: each for each in (keras_tuner.LIBRARY, optuna.LIBRARY, ray_tune.LIBRARY)}
+"""The libraries whose programs become jobs, as `--from` names them."""
+
+
+def from_file(
+    place: str, library: str, given: Mapping[str, Any], note: Callable[[str], None] = lambda _: None
+) -> TuneJob:
+    """A job from a file, `file.py:name`, or `file.py` for what the file itself would tune.
+
+    Args:
+        place: The file, and the name of a function, a class or an object in it.
+        library: A key of `LIBRARIES`.
+        given: Fields of the job that are given, which count more than what the file says.
+        note: Called with a sentence for each thing that the file asks for and the job does not have.
+
+    Raises:
+        UsageError: There is no such library.
+        JobNotFound: There is no such file.
+        InvalidJob: The file cannot be run, or something in it cannot be translated; names the line.
+    """
+    if library not in LIBRARIES:
+        known = ", ".join(LIBRARIES)
+        hint = did_you_mean(library, LIBRARIES)
+        raise UsageError(f"--from {library}: tunepipe translates programs of {known}.{hint}")
+    file, name = parted(place)
+    path, name = Path(file).expanduser(), name.removeprefix(":")
+    found = LIBRARIES[library]
+    if not path.stem.isidentifier():
+        allowed = "must have a name that Python can import (letters, digits and _): rename it"
+        raise InvalidJob(f"the file {path}", [Fault("file", path.name, allowed)])
+    found.prepare(given)
+    program = load(path, found.patches)
+    subject = f"{path.name}:{name}" if name else path.name
+    if name and not hasattr(program.module, name):
+        there = [each for each, value in vars(program.module).items() if callable(value) and not each.startswith("_")]
+        before = "" if program.call is None else f" before {program.call.line}, where its search starts"
+        allowed = f"is not in the file{before}{did_you_mean(name, there)}"
+        raise InvalidJob(subject, [Fault("name", name, allowed)])
+    if not name and program.ended_by() is None:
+        allowed = f"must be given, as in {path.name}:NAME, because the file does not call {found.search}"
+        raise InvalidJob(subject, [Fault("name", None, allowed)])
+    adapted = found.adapted(lambda: program, name)
+    job = _job(found, adapted, given, subject, path, name)
+    for sentence in adapted.left_out:
+        note(f"{adapted.call.line}: {sentence}" if adapted.call is not None else sentence)
+    return job
+
+
+def from_keras_tuner(hypermodel: Any, **fields: Any) -> TuneJob:
+    """A job from KerasTuner's `build(hp)` or HyperModel.
+
+    Args:
+        hypermodel: The function, or a HyperModel or its class.
+        fields: Fields of the TuneJob: `data` is needed; `objectives` is val_loss unless given.
+
+    Raises:
+        InvalidJob: A hyperparameter cannot be translated; names the line.
+    """
+    call = {"kind": "Tuner", "tuner": {}, "args": (), "kwargs": {}}
+    end_here(hypermodel, call)
+    return _from_object(keras_tuner.LIBRARY, hypermodel, fields, {"data": fields.get("data")}, call)
+
+
+def from_ray_tune(trainable: Any, param_space: Mapping[str, Any], **fields: Any) -> TuneJob:
+    """A job from a function of Ray Tune that reports by `tune.report`.
+
+    Args:
+        trainable: The function, also from tune.with_parameters; or a Trainable class.
+        param_space: Its search space.
+        fields: Fields of the TuneJob: `objectives` is needed.
+
+    Raises:
+        InvalidJob: A parameter cannot be translated; names the line.
+    """
+    end_here(trainable, {"space": param_space})
+    return _from_object(ray_tune.LIBRARY, trainable, fields, {"space": param_space}, {"space": param_space})
+
+
+def from_optuna(objective: Any, **fields: Any) -> TuneJob:
+    """A job from an Optuna objective.
+
+    Args:
+        objective: The function `objective(trial)`.
+        fields: Fields of the TuneJob. Unless `objectives` are given, the objective's value is minimised, as the metric
+            `value`. Several objectives are the values that the function returns, in order.
+
+    Raises:
+        InvalidJob: A suggestion cannot be translated; names the line.
+    """
+    objectives = _listed(fields.get("objectives")) or [Objective(optuna.METRIC, "min")]
+    directions = ["minimize" if one.mode == "min" else "maximize" for one in objectives]
+    names = [one.metric for one in objectives]
+    end_here(objective, {"directions": directions, "names": names})
+    return _from_object(optuna.LIBRARY, objective, fields, {"names": names}, {"directions": directions, "names": names})
+
+
+def _from_object(
+    library: Library, target: Any, fields: Mapping[str, Any], own: Mapping[str, Any], call: Mapping[str, Any]
+) -> TuneJob:
+    """A job from an object: by its name in a file where it has one, so that the study can be resumed."""
+    own = {name: value for name, value in own.items() if value is not None}
+    adapted = library.adapted(None, "", target, **own)
+    subject = getattr(target, "__qualname__", None) or type(target).__qualname__
+    found = _located(target)
+    if found is None or not adapted.is_complete(fields):
+        return _job(library, adapted, fields, subject, None, subject)
+    module, name = found
+    register(module, library.patches, target, call)
+    assert module.__file__ is not None
+    return _job(library, adapted, fields, subject, Path(module.__file__), name)
+
+
+def _located(target: Any) -> tuple[ModuleType, str] | None:
+    """The module that calls this function and the name that the object has there; None where a worker cannot find it.
+
+    The worker imports that module as a program, and comes to the same call.
+    """
+    file, _ = user_line()
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) == file and file.endswith(".py") and _has_source(module):
+            names = [name for name, value in vars(module).items() if value is target and name.isidentifier()]
+            stem = Path(file).stem if module.__name__ == "__main__" else module.__name__
+            if names and stem.isidentifier():
+                return module, names[0]
+    return None
+
+
+def _has_source(module: ModuleType) -> bool:
+    """Whether a module has a source that a study can copy."""
+    return content_of(vars(module)) is not None
+
+
+def _job(
+    library: Library, adapted: Adapted, given: Mapping[str, Any], subject: str, path: Path | None, name: str
+) -> TuneJob:
+    fields = dict(adapted.fields(given, subject))
+    for field in ("budget", "resources"):
+        fields[field] = _merged(fields.get(field, {}), given.get(field))
+    functions = adapted.functions if path is None else _functions(library, path, name)
+    fields["name"] = _job_name(path, name)
+    fields |= {field: function and functions[function] for field, function in adapted.function_fields.items()}
+    left_out = {"budget", "resources", "space", *(("data",) if fields.get("function") else ())}
+    fields |= {field: value for field, value in given.items() if field not in left_out}
+    if given.get("space"):
+        fields["space"] = given["space"]
+    return TuneJob(**{field: value for field, value in fields.items() if value not in ({}, None) or field == "space"})
+
+
+def _functions(library: Library, path: Path, name: str) -> dict[str, Any]:
+    """The job's functions in a module whose text imports the user's file."""
+    text = library.text.format(title=f"{path.name}:{name}" if name else path.name, module=path.stem, name=name)
+    return vars(generated_module(library.module_name(path.stem), path.resolve().parent, text))
+
+
+def _job_name(path: Path | None, name: str) -> str:
+    text = f"{path.stem}-{name}" if path is not None and name else (path.stem if path is not None else name)
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower().replace("_", "-")).strip("-._")[:63] or "study"
+
+
+def _merged(own: Mapping[str, Any], given: Any) -> Any:
+    if given is None:
+        return own
+    return {**own, **given} if isinstance(given, Mapping) else given
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]

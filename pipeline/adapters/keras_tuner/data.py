@@ -1,0 +1,64 @@
+"""The arguments of a search that are data, as a data set of tunepipe."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.adapters.keras_tuner.search import search_arguments
+from pipeline.adapters.program import Call
+from pipeline.datasets import Dataset, Split
+
+__all__ = ["data_of", "pair"]
+
+
+def data_of(call: Call) -> Dataset:
+    """The data of a search.
+
+    Args:
+        call: The call of `search`.
+    """
+    given = search_arguments(call)
+    x, y, weight = given.get("x"), given.get("y"), given.get("sample_weight")
+    validation = given.get("validation_data")
+    if share := given.get("validation_split"):
+        (x, y, weight), validation = _parted(x, y, weight, share)
+    return Dataset("data", _split(x, y, weight), None if validation is None else _split(*_triple(validation)))
+
+
+def pair(split: Any) -> Any:
+    """The arguments of `fit` for a split: inputs and targets, or a pipeline of both.
+
+    Args:
+        split: The split.
+    """
+    return (split.x, split.y) if isinstance(split, Split) else (split,)
+
+
+def _split(x: Any, y: Any = None, weight: Any = None) -> Any:
+    pipeline = y is None and not isinstance(x, np.ndarray | list | dict | tuple) and not hasattr(x, "to_numpy")
+    if pipeline:
+        return x
+    arrays = [value.to_numpy() if hasattr(value, "to_numpy") else value for value in (x, y, weight)]
+    return Split(*(np.asarray(value) if hasattr(value, "numpy") else value for value in arrays))
+
+
+def _triple(validation: Any) -> tuple[Any, ...]:
+    return tuple(validation) if isinstance(validation, tuple | list) else (validation,)
+
+
+def _parted(x: Any, y: Any, weight: Any, share: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The first and the last rows, as Keras parts them."""
+
+    def part(value: Any, rows: slice) -> Any:
+        if isinstance(value, dict):
+            return {name: part(each, rows) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(part(each, rows) for each in value)
+        return None if value is None else value[rows]
+
+    first = x
+    while isinstance(first, dict | list | tuple):
+        first = next(iter(first.values() if isinstance(first, dict) else first))
+    at = int(len(first) * (1 - share))
+    parts = [tuple(part(value, rows) for value in (x, y, weight)) for rows in (slice(0, at), slice(at, None))]
+    return parts[0], parts[1]

@@ -1,0 +1,134 @@
+"""The epochs of `HyperModel.fit`: it trains a model itself, and calls `on_epoch_end` at the end of each epoch."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
+from pipeline.adapters.steps import Steps
+
+__all__ = ["fit_once", "fit_steps", "has_own_fit"]
+
+
+def has_own_fit(hypermodel: Any) -> bool:
+    """Whether a hypermodel trains its models by a `fit` of its own.
+
+    Args:
+        hypermodel: A function or a HyperModel.
+    """
+    fit = getattr(type(hypermodel), "fit", None)
+    own = fit is not None and getattr(fit, "__qualname__", "").partition(".")[0] not in ("HyperModel",)
+    return own and not inspect.isfunction(hypermodel)
+
+
+def fit_once(hypermodel: Any, hp: HyperParameters, model: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Call HyperModel.fit up to the first call of the model's fit, or the end of its first epoch.
+
+    Args:
+        hypermodel: The HyperModel.
+        hp: Its hyperparameters.
+        model: The model that it has built.
+        args: Positional arguments of the search.
+        kwargs: Keyword arguments of the search.
+    """
+    import keras
+
+    class Enough(Exception):
+        pass
+
+    def enough(*_: Any, **__: Any) -> None:
+        raise Enough
+
+    class Ending(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            raise Enough
+
+    model.fit = enough
+    with suppress(Enough):
+        hypermodel.fit(hp, model, *args, **{**kwargs, "callbacks": [Ending()]})
+
+
+def fit_steps(
+    hypermodel: Any,
+    hp: HyperParameters,
+    build: Callable[[HyperParameters], Any],
+    arguments: tuple[list[Any], dict[str, Any]],
+    state: Any,
+    metric: str,
+) -> Iterator[Any]:
+    """The epochs of HyperModel.fit.
+
+    Args:
+        hypermodel: The HyperModel.
+        hp: Its hyperparameters, with the values of a config.
+        build: Builds the model.
+        arguments: Positional and keyword arguments of the search, with a list of `callbacks`.
+        state: The variables of the model at an epoch, or None.
+        metric: The objective's metric, for a `fit` that returns one number.
+    """
+    args, kwargs = arguments
+
+    def train(steps: Steps) -> Any:
+        import keras
+
+        from pipeline.training.state import save_variables
+
+        model = build(hp)
+        if state is not None:
+            if model.optimizer is not None:
+                model.optimizer.build(model.trainable_variables)
+            for variable, value in zip(_variables(model), state["variables"], strict=True):
+                variable.assign(value)
+            kwargs["initial_epoch"] = state["epoch"]
+
+        fitted = _noting_fit(model)
+        continues = _takes_any(hypermodel.fit)
+
+        class Reporting(keras.callbacks.Callback):  # type: ignore[misc]
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                kept = None
+                if fitted and continues:
+                    kept = {"epoch": epoch + 1, "variables": save_variables(_variables(model))}
+                steps.report((_numbers(logs), kept))
+
+        kwargs["callbacks"] = [*kwargs["callbacks"], Reporting()]
+        return hypermodel.fit(hp, model, *args, **kwargs)
+
+    return Steps(train, lambda value, count: None if count else _returned(value, metric))
+
+
+def _returned(value: Any, metric: str) -> dict[str, float]:
+    """A step from what HyperModel.fit returns, if it has called no callback at the end of an epoch."""
+    if isinstance(value, Mapping):
+        return _numbers(value)
+    if hasattr(value, "history"):
+        return {name: float(values[-1]) for name, values in value.history.items()}
+    return {metric: float(value)}
+
+
+def _variables(model: Any) -> list[Any]:
+    optimizer = getattr(model, "optimizer", None)
+    return [*model.variables, *(optimizer.variables if optimizer is not None else ())]
+
+
+def _noting_fit(model: Any) -> list[bool]:
+    """A list that has an entry once the model's own fit is called: only then can an epoch be the first one."""
+    called: list[bool] = []
+    fit = model.fit
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        called.append(True)
+        return fit(*args, **kwargs)
+
+    model.fit = noted
+    return called
+
+
+def _takes_any(function: Any) -> bool:
+    """Whether a function takes any keyword argument, such as `initial_epoch`."""
+    return any(each.kind is each.VAR_KEYWORD for each in inspect.signature(function).parameters.values())
+
+
+def _numbers(logs: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in dict(logs or {}).items()}

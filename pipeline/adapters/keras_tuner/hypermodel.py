@@ -1,0 +1,195 @@
+"""A hypermodel of KerasTuner, a function `build(hp)` or a HyperModel, as the functions of a job."""
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import Any
+
+from pipeline.adapters import adapted
+from pipeline.adapters.keras_tuner.data import data_of, pair
+from pipeline.adapters.keras_tuner.explore import explored
+from pipeline.adapters.keras_tuner.fit import fit_once, fit_steps, has_own_fit
+from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
+from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, objectives_of
+from pipeline.adapters.loops import reports_of
+from pipeline.adapters.parameters import Found, space_of
+from pipeline.adapters.program import Call
+from pipeline.datasets import Dataset
+from pipeline.errors import Fault, InvalidJob, ResourcesUnmet
+from pipeline.study import Objective, Resources
+from pipeline.study.context import current
+
+__all__ = ["Adapted", "prepare"]
+
+
+def prepare(given: Mapping[str, Any]) -> None:
+    """Set TensorFlow up as the job's trials will have it: this process builds models, and may train them later.
+
+    Args:
+        given: Fields of the job that are given.
+    """
+    from pipeline.training.process import set_up
+
+    resources = given.get("resources")
+    with suppress(ResourcesUnmet, TypeError):
+        set_up(resources if isinstance(resources, Resources) else Resources(**dict(resources or {})))
+
+
+class Adapted(adapted.Adapted):
+    """A hypermodel as the functions of a job.
+
+    Args:
+        program: Returns its program; None for a hypermodel without one.
+        name: Its name there: a function, a HyperModel or a class of one; empty for the one that the program searches.
+        given: The hypermodel itself, without a program.
+        data: Its data, where they are not those of the program's search.
+    """
+
+    def __init__(self, program: Any, name: str, given: Any = None, data: Any = None) -> None:
+        super().__init__(program, name, given)
+        self._data = data
+
+    def is_tuned_by(self, call: Call) -> bool:
+        """Whether a search has the hypermodel, or an object of it where it is a class."""
+        named = self.named
+        return call.target in (named, self.hypermodel) or (inspect.isclass(named) and isinstance(call.target, named))
+
+    @cached_property
+    def hypermodel(self) -> Any:
+        """The function or the HyperModel."""
+        if self.program is None:
+            return _instance(self._given)
+        if not self._name:
+            call = self.program.ended_by()
+            return None if call is None else call.target
+        if (
+            inspect.isclass(self.named)
+            and (call := self.program.ended_by()) is not None
+            and type(call.target) is self.named
+        ):
+            return call.target
+        return _instance(self.named)
+
+    @property
+    def has_fit(self) -> bool:
+        """Whether the hypermodel trains its models by a `fit` of its own."""
+        return has_own_fit(self.hypermodel)
+
+    @property
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """The functions of the module that a study copies, as functions of this process."""
+        return {
+            "build_model": lambda config: self.build(config),
+            "fit": lambda config, state: self.steps(config, state),
+            "callbacks": lambda _: self.callbacks(),
+            "data": lambda: self.data(),
+        }
+
+    @property
+    def function_fields(self) -> Mapping[str, str | None]:
+        """The fields of the job that are one of these functions; a HyperModel's own `fit` has its arguments itself."""
+        if self.has_fit:
+            return {"function": "fit", "batch_size": None, "fit": None, "data": None}
+        fields = {"model": "build_model"}
+        if self.call is not None and (self.call.arguments["args"] or self.call.arguments["kwargs"]):
+            fields["data"] = "data"
+            if self.call.arguments["kwargs"].get("callbacks"):
+                fields["callbacks"] = "callbacks"
+        return fields
+
+    def is_complete(self, fields: Mapping[str, Any]) -> bool:
+        """Whether a worker that imports the file has all that it needs: `fit` needs data that only a call has."""
+        return not self.has_fit or "data" not in fields
+
+    def build(self, config: Mapping[str, Any]) -> Any:
+        """The model of a config.
+
+        Args:
+            config: The trial's config.
+        """
+        return _built(self.hypermodel, HyperParameters(config))
+
+    def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
+        """The fields of a job, as far as the hypermodel and its search say them."""
+        if self.hypermodel is None or not (callable(self.hypermodel) or hasattr(self.hypermodel, "build")):
+            allowed = "must be a function build(hp), or a HyperModel or its class"
+            raise InvalidJob(subject, [Fault("name", None, allowed)])
+        fields: dict[str, Any] = {}
+        if self.call is not None:
+            fields |= {**fields_of_search(self.call, subject), "objectives": objectives_of(self.call)}
+        if self.has_fit and not epochs_of(self.call):
+            count = reports_of(type(self.hypermodel).fit, "on_epoch_end", {})
+            fields["budget"] = {**fields.get("budget", {}), **({"epochs": count} if count else {})}
+        if not given.get("space"):
+            prepare(given)
+            fields["space"] = space_of(self.found(), subject)
+        if "objectives" not in fields and "objectives" not in given:
+            fields["objectives"] = [Objective("val_loss", "min")]
+        return fields
+
+    def found(self) -> list[Found]:
+        """The hyperparameters, found by building models, and by fitting one up to its first epoch."""
+
+        def run(hp: HyperParameters) -> None:
+            model = _built(self.hypermodel, hp)
+            if self.has_fit:
+                fit_once(self.hypermodel, hp, model, *self._fit_arguments(1))
+
+        found = explored(run)
+        given = self.call.arguments["tuner"] if self.call is not None else {}
+        if (own := given.get("hyperparameters")) is not None and isinstance(own, HyperParameters):
+            theirs = {one.name: one for one in own.found}
+            found = [theirs.get(one.name, one) for one in found]
+            if given.get("tune_new_entries") is False:
+                found = [one for one in found if one.name in theirs]
+        return found
+
+    def callbacks(self) -> list[Any]:
+        """New copies of the search's callbacks."""
+        kwargs = {} if self.call is None else self.call.arguments["kwargs"]
+        return copy.deepcopy(list(kwargs.get("callbacks") or ()))
+
+    def data(self) -> Dataset:
+        """The data of the search."""
+        assert self.call is not None
+        return data_of(self.call)
+
+    def steps(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+        """The epochs of HyperModel.fit.
+
+        Args:
+            config: The trial's config.
+            state: The variables of the model at an epoch, or None.
+        """
+        trial = current()
+        args, kwargs = self._fit_arguments(trial.epochs if trial is not None else 1)
+        arguments = args, {**kwargs, "callbacks": self.callbacks()}
+        hp, metric = HyperParameters(config), objectives_of(self.call)[0].metric
+        return fit_steps(self.hypermodel, hp, lambda hp: _built(self.hypermodel, hp), arguments, state, metric)
+
+    def _fit_arguments(self, epochs: int) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of the search, for HyperModel.fit."""
+        if self.call is None:
+            data = self._data() if callable(self._data) else None
+            if data is None:
+                return [], {"epochs": epochs}
+            kwargs: dict[str, Any] = {"epochs": epochs, "verbose": 0}
+            if data.validation is not None:
+                kwargs["validation_data"] = pair(data.validation)
+            return list(pair(data.train)), kwargs
+        kwargs = dict(self.call.arguments["kwargs"])
+        return list(self.call.arguments["args"]), {"verbose": 0, **kwargs, "epochs": epochs}
+
+
+def _instance(found: Any) -> Any:
+    if inspect.isclass(found) and hasattr(found, "build"):
+        return found()
+    return found
+
+
+def _built(hypermodel: Any, hp: HyperParameters) -> Any:
+    if not hasattr(hypermodel, "build"):
+        return hypermodel(hp)
+    return hypermodel.build(hp if getattr(hypermodel, "tunable", True) else hp.copy())

@@ -1,0 +1,238 @@
+"""KerasTuner's `hp`, without KerasTuner: it gives a trial's values, and notes each hyperparameter that is asked for."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.adapters.domains import choice
+from pipeline.adapters.keras_tuner.ranges import real_numbers, whole_numbers
+from pipeline.adapters.parameters import Found, parameter_name, typed
+from pipeline.adapters.user_code import refused, user_line, user_place
+from pipeline.space import Choice
+
+__all__ = ["HyperParameters"]
+
+_Conditions = tuple[tuple[str, tuple[Any, ...]], ...]
+
+
+class HyperParameters:
+    """The hyperparameters of one build, with the methods of `keras_tuner.HyperParameters`.
+
+    Args:
+        values: Values by the user's names, or by those of a config; others have their defaults.
+    """
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        self._given = dict(values or {})
+        self._scopes: list[str] = []
+        self._conditions: list[tuple[str, tuple[Any, ...]]] = []
+        self._known: dict[tuple[str, _Conditions], Found] = {}
+        self.values: dict[str, Any] = {}
+
+    @property
+    def found(self) -> list[Found]:
+        """The hyperparameters that were asked for, in order."""
+        return list(self._known.values())
+
+    @property
+    def space(self) -> list[Found]:
+        """As `found`."""
+        return self.found
+
+    def Int(  # noqa: N802
+        self,
+        name: str,
+        min_value: int,
+        max_value: int,
+        step: int | None = None,
+        sampling: str | None = "linear",
+        default: int | None = None,
+        parent_name: str | None = None,
+        parent_values: Any = None,
+    ) -> Any:
+        """A whole number, both ends included.
+
+        Args:
+            name: The user's name for it.
+            min_value: The smallest value.
+            max_value: The largest value.
+            step: The difference between neighbouring values; with sampling `log` their ratio.
+            sampling: `linear` or `log`.
+            default: The value where none is given.
+            parent_name: Another hyperparameter that decides whether this one is there.
+            parent_values: Its values with which this one is there.
+        """
+        low, high, by = int(min_value), int(max_value), None if step is None else int(step)
+        domain = self._number(name, whole_numbers, low, high, by, sampling)
+        return self._value(name, domain, low if default is None else default, parent_name, parent_values)
+
+    def Float(  # noqa: N802
+        self,
+        name: str,
+        min_value: float,
+        max_value: float,
+        step: float | None = None,
+        sampling: str | None = "linear",
+        default: float | None = None,
+        parent_name: str | None = None,
+        parent_values: Any = None,
+    ) -> Any:
+        """A real number.
+
+        Args:
+            name: The user's name for it.
+            min_value: The smallest value.
+            max_value: The largest value.
+            step: The difference between neighbouring values; with sampling `log` their ratio.
+            sampling: `linear` or `log`.
+            default: The value where none is given.
+            parent_name: Another hyperparameter that decides whether this one is there.
+            parent_values: Its values with which this one is there.
+        """
+        low, high, by = float(min_value), float(max_value), None if step is None else float(step)
+        domain = self._number(name, real_numbers, low, high, by, sampling)
+        return self._value(name, domain, low if default is None else default, parent_name, parent_values)
+
+    def Choice(  # noqa: N802
+        self,
+        name: str,
+        values: Sequence[Any],
+        ordered: bool | None = None,
+        default: Any = None,
+        parent_name: str | None = None,
+        parent_values: Any = None,
+    ) -> Any:
+        """One of several values.
+
+        Args:
+            name: The user's name for it.
+            values: The values.
+            ordered: Has no effect.
+            default: The value where none is given.
+            parent_name: Another hyperparameter that decides whether this one is there.
+            parent_values: Its values with which this one is there.
+        """
+        listed = [value.item() if hasattr(value, "item") else value for value in values]
+        first = None if None in listed else listed[0]
+        return self._value(
+            name, choice(list(dict.fromkeys(listed))), first if default is None else default, parent_name, parent_values
+        )
+
+    def Boolean(  # noqa: N802
+        self, name: str, default: bool = False, parent_name: str | None = None, parent_values: Any = None
+    ) -> Any:
+        """True or false.
+
+        Args:
+            name: The user's name for it.
+            default: The value where none is given.
+            parent_name: Another hyperparameter that decides whether this one is there.
+            parent_values: Its values with which this one is there.
+        """
+        return self._value(name, Choice((False, True)), bool(default), parent_name, parent_values)
+
+    def Fixed(  # noqa: N802
+        self, name: str, value: Any, parent_name: str | None = None, parent_values: Any = None
+    ) -> Any:
+        """One value.
+
+        Args:
+            name: The user's name for it.
+            value: The value.
+            parent_name: Another hyperparameter that decides whether this one is there.
+            parent_values: Its values with which this one is there.
+        """
+        return self._value(name, value, value, parent_name, parent_values)
+
+    @contextmanager
+    def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
+        """Hyperparameters that are there only if another has one of these values; else they are None.
+
+        Args:
+            parent_name: The other hyperparameter.
+            parent_values: Its values with which they are there.
+        """
+        values = tuple(parent_values) if isinstance(parent_values, list | tuple | set | range) else (parent_values,)
+        self._conditions.append((self._scoped(parent_name), values))
+        try:
+            yield
+        finally:
+            self._conditions.pop()
+
+    @contextmanager
+    def name_scope(self, name: str) -> Iterator[None]:
+        """A prefix of names.
+
+        Args:
+            name: The prefix.
+        """
+        self._scopes.append(name)
+        try:
+            yield
+        finally:
+            self._scopes.pop()
+
+    def get(self, name: str) -> Any:
+        """The value of a hyperparameter that is there.
+
+        Args:
+            name: The user's name for it.
+        """
+        scoped = self._scoped(name)
+        if scoped in self.values:
+            return self.values[scoped]
+        if any(known == scoped for known, _ in self._known):
+            raise ValueError(f"{scoped} is currently inactive.")
+        raise KeyError(f"{scoped} does not exist.")
+
+    def __getitem__(self, name: str) -> Any:
+        return self.get(name)
+
+    def __contains__(self, name: str) -> bool:
+        return self._scoped(name) in self.values
+
+    def is_active(self, hyperparameter: Any) -> bool:
+        """Whether a hyperparameter is there.
+
+        Args:
+            hyperparameter: The hyperparameter, or its name.
+        """
+        name = getattr(hyperparameter, "name", hyperparameter)
+        return name in self.values
+
+    def copy(self) -> "HyperParameters":
+        """The same values; what is asked of the copy is not found."""
+        return HyperParameters({**self._given, **self.values})
+
+    def _scoped(self, name: str) -> str:
+        return "/".join([*self._scopes, str(name)])
+
+    def _value(self, name: str, domain: Any, default: Any, parent_name: str | None, parent_values: Any) -> Any:
+        if parent_name is not None:
+            with self.conditional_scope(parent_name, parent_values):
+                return self._value(name, domain, default, None, None)
+        scoped, conditions = self._scoped(name), tuple(self._conditions)
+        if (scoped, conditions) not in self._known:
+            self._known[scoped, conditions] = Found(scoped, domain, user_place(), conditions)
+        if not all(self.values.get(parent, _Absent) in values for parent, values in conditions):
+            return None
+        if scoped not in self.values:
+            self.values[scoped] = self._chosen(scoped, self._known[scoped, conditions].domain, default)
+        return self.values[scoped]
+
+    def _chosen(self, name: str, domain: Any, default: Any) -> Any:
+        for key in (name, parameter_name(name)):
+            if key in self._given:
+                return typed(self._given[key], domain)
+        return default
+
+    def _number(self, name: str, numbers: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return numbers(*arguments)
+        except ValueError as error:
+            raise refused(Path(user_line()[0]).name, name, str(error)) from None
+
+
+class _Absent:
+    """Stands for the value of a hyperparameter that is not there."""

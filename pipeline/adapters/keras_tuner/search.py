@@ -1,0 +1,97 @@
+"""What the call of `tuner.search(…)` says of a job: objectives, budget, scheduler and arguments of `fit`."""
+
+from typing import Any
+
+from pipeline.adapters.program import Call
+from pipeline.errors import Fault, InvalidJob
+from pipeline.study import Objective
+
+__all__ = ["epochs_of", "fields_of_search", "objectives_of", "search_arguments"]
+
+_MAX = ("acc", "auc", "precision", "recall", "f1", "iou", "score", "r2", "cosine")
+_FIT = {
+    "x", "y", "epochs", "batch_size", "validation_data", "validation_split", "callbacks", "verbose", "shuffle",
+    "sample_weight", "class_weight", "steps_per_epoch", "validation_steps", "validation_freq", "validation_batch_size",
+}  # fmt: skip
+_TUNER = {
+    "hypermodel", "objective", "max_trials", "max_epochs", "factor", "hyperband_iterations", "seed", "hyperparameters",
+    "tune_new_entries", "allow_new_entries", "executions_per_trial", "directory", "project_name", "overwrite", "logger",
+    "num_initial_points", "alpha", "beta", "max_retries_per_trial", "max_consecutive_failed_trials", "oracle",
+    "max_model_size",
+}  # fmt: skip
+
+
+def objectives_of(call: Call | None) -> list[Objective]:
+    """The objectives of a search; val_loss where it names none.
+
+    Args:
+        call: The call of `search`; None where there is none.
+    """
+    given = None if call is None else call.arguments["tuner"].get("objective")
+    listed = given if isinstance(given, list | tuple) else [given or "val_loss"]
+    return [
+        Objective(one, "max" if any(word in one.lower() for word in _MAX) else "min")
+        if isinstance(one, str)
+        else Objective(one.name, one.direction)
+        for one in listed
+    ]
+
+
+def epochs_of(call: Call | None) -> int | None:
+    """The epochs of a trial that a search gives; None where it gives none.
+
+    Args:
+        call: The call of `search`; None where there is none.
+    """
+    if call is None:
+        return None
+    epochs = call.arguments["tuner"].get("max_epochs") or search_arguments(call).get("epochs")
+    return int(epochs) if epochs else None
+
+
+def search_arguments(call: Call) -> dict[str, Any]:
+    """The arguments of a search by their names.
+
+    Args:
+        call: The call of `search`.
+    """
+    names = ("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split", "validation_data")
+    return {**dict(zip(names, call.arguments["args"], strict=False)), **call.arguments["kwargs"]}
+
+
+def fields_of_search(call: Call, subject: str) -> dict[str, Any]:
+    """The fields of a job that a search says.
+
+    Args:
+        call: The call of `search`.
+        subject: The hypermodel in words, for a message.
+
+    Raises:
+        InvalidJob: An argument cannot be translated; names the line.
+    """
+    tuner, search = call.arguments["tuner"], search_arguments(call)
+    faults = [
+        Fault(call.line, name, "must be left out: tunepipe compiles no model again; do it in build(hp)")
+        for name in set(tuner) - _TUNER
+    ]
+    faults += [Fault(call.line, name, "is no argument that tunepipe knows of search") for name in set(search) - _FIT]
+    if faults:
+        raise InvalidJob(subject, sorted(faults, key=lambda fault: str(fault.found)))
+    budget: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    if (trials := tuner.get("max_trials")) is not None:
+        budget["trials"] = int(trials)
+    budget["epochs"] = epochs_of(call) or 1
+    if call.arguments["kind"] == "Hyperband":
+        fields["scheduler"] = {"kind": "hyperband", "reduction_factor": int(tuner.get("factor", 3))}
+        budget.setdefault("epochs", int(tuner.get("max_epochs", 100)))
+    if call.arguments["kind"] == "GridSearch":
+        fields["searcher"] = "grid"
+    if (seed := tuner.get("seed")) is not None:
+        fields["seed"] = int(seed)
+    if (repeats := int(tuner.get("executions_per_trial", 1))) > 1:
+        fields["repeats"] = repeats
+    fields["batch_size"] = int(search.get("batch_size") or 32)
+    fit = {name: search[name] for name in ("class_weight", "steps_per_epoch", "validation_steps", "validation_freq")
+           if search.get(name) is not None}  # fmt: skip
+    return {**fields, "budget": budget, **({"fit": fit} if fit else {})}

@@ -1,0 +1,84 @@
+"""The names of KerasTuner that a program uses, for one that is run only up to its search; KerasTuner need not be there.
+
+Where KerasTuner is installed, its own names are used, and only its tuners are replaced.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+from typing import Any
+
+from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
+from pipeline.adapters.keras_tuner.tuners import TUNERS, HyperModel, Objective
+from pipeline.adapters.user_code import refused
+
+__all__ = ["patches"]
+
+_NAMES = ("keras_tuner", "kerastuner")
+_PARTS = ("tuners", "engine", "engine.hyperparameters", "engine.hypermodel", "engine.tuner", "engine.objective")
+
+
+@contextmanager
+def patches() -> Iterator[None]:
+    """A context in which KerasTuner's tuners end the program where they would search."""
+    installed = "keras_tuner" in sys.modules and not isinstance(sys.modules["keras_tuner"], _StandIn)
+    if installed or ("keras_tuner" not in sys.modules and importlib.util.find_spec("keras_tuner") is not None):
+        with _patched(importlib.import_module("keras_tuner")):
+            yield
+        return
+    with _stood_in():
+        yield
+
+
+@contextmanager
+def _patched(library: ModuleType) -> Iterator[None]:
+    with ExitStack() as opened:
+        for module in (library, library.tuners):
+            for tuner in TUNERS:
+                if hasattr(module, tuner.__name__):
+                    opened.callback(setattr, module, tuner.__name__, getattr(module, tuner.__name__))
+                    setattr(module, tuner.__name__, tuner)
+        yield
+
+
+@contextmanager
+def _stood_in() -> Iterator[None]:
+    added: dict[str, ModuleType] = {}
+    for top in _NAMES:
+        for part in ("", *_PARTS):
+            name = f"{top}.{part}" if part else top
+            if name not in sys.modules:
+                added[name] = _StandIn(name)
+    sys.modules.update(added)
+    for name, module in added.items():
+        parent, _, own = name.rpartition(".")
+        if parent in added:
+            setattr(added[parent], own, module)
+    try:
+        yield
+    finally:
+        for name in added:
+            sys.modules.pop(name, None)
+
+
+class _StandIn(ModuleType):
+    """Has the names that a program needs to define its hypermodel and to begin its search."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
+        self.__version__ = "1.4.8"
+        for each in (HyperModel, HyperParameters, Objective, *TUNERS):
+            setattr(self, each.__name__, each)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        allowed = (
+            "must be a HyperModel, HyperParameters, Objective or one of the tuners RandomSearch, BayesianOptimization, "
+            "Hyperband and GridSearch, unless keras-tuner is installed"
+        )
+        raise refused("the program", f"{self.__name__}.{name}", allowed)

@@ -1,0 +1,103 @@
+"""On which suggestion it depends whether another one is made, from runs of an objective."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.adapters.domains import probes
+from pipeline.adapters.parameters import Found
+from pipeline.errors import Fault, InvalidJob
+from pipeline.space import Choice, IntUniform
+
+__all__ = ["Run", "conditional", "values_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of an objective that finds suggestions.
+
+    Args:
+        values: The values of this run.
+        found: The suggestions.
+    """
+
+    values: Mapping[str, Any]
+    found: Sequence[Found]
+
+    @property
+    def names(self) -> set[str]:
+        """Their names."""
+        return {one.name for one in self.found}
+
+
+def conditional(runs: Sequence[Run], subject: str) -> list[Found]:
+    """The suggestions of all runs, with the conditions under which they are made.
+
+    Args:
+        runs: The runs; the first one has the defaults.
+        subject: The objective in words, for a message.
+
+    Raises:
+        InvalidJob: A range changes, or no single suggestion decides whether another is made; names the line.
+    """
+    found: dict[str, Found] = {}
+    faults: dict[str, Fault] = {}
+    for run in runs:
+        for one in run.found:
+            known = found.setdefault(one.name, one)
+            if repr(known.domain) != repr(one.domain):
+                faults[one.name] = Fault(
+                    one.line,
+                    f"{one.name} in {known.domain!r} and in {one.domain!r}",
+                    "must have a range that depends on no other suggestion: suggest a share, such as "
+                    "suggest_float(name, 0, 1), and multiply",
+                )
+    joined = []
+    for one in found.values():
+        present = [one.name in run.names for run in runs]
+        if all(present):
+            joined.append(one)
+            continue
+        condition = _condition(one, runs, present, found)
+        if condition is None:
+            allowed = (
+                "must be suggested in each trial, or depend on the value of one categorical or whole-number suggestion "
+                "alone"
+            )
+            faults.setdefault(one.name, Fault(one.line, one.name, allowed))
+        else:
+            joined.append(replace(one, conditions=(condition,)))
+    if faults:
+        raise InvalidJob(subject, list(faults.values()))
+    return joined
+
+
+def values_of(domain: Any) -> list[Any]:
+    """The values of a domain that runs try, each in turn: all of a few, the ends of many.
+
+    Args:
+        domain: The domain.
+    """
+    if isinstance(domain, IntUniform) and domain.count <= 10:
+        return [domain.nth(number) for number in range(domain.count)]
+    return probes(domain)
+
+
+def _condition(
+    one: Found, runs: Sequence[Run], present: Sequence[bool], found: Mapping[str, Found]
+) -> tuple[str, tuple[Any, ...]] | None:
+    """The suggestion on whose value it depends whether another is made, and the values that lead to it."""
+    for parent, known in found.items():
+        if parent == one.name or not isinstance(known.domain, Choice | IntUniform):
+            continue
+        made: dict[Any, set[bool]] = {}
+        for run, there in zip(runs, present, strict=True):
+            if parent in run.names:
+                made.setdefault(run.values[parent], set()).add(there)
+            elif there:
+                made.setdefault(None, set()).update((True, False))
+        decided = all(len(each) == 1 for each in made.values())
+        every = set(values_of(known.domain)) <= set(made) and len(values_of(known.domain)) == known.domain.count
+        if decided and every and {True} in made.values() and {False} in made.values():
+            return parent, tuple(value for value in values_of(known.domain) if made[value] == {True})
+    return None

@@ -1,0 +1,120 @@
+"""An objective of Optuna as the function of a job."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from pipeline.adapters import adapted
+from pipeline.adapters.metrics import numeric
+from pipeline.adapters.optuna.study import METRIC, fields_of_study, left_out_of_study, metrics_of
+from pipeline.adapters.optuna.suggestions import suggestions_of
+from pipeline.adapters.optuna.trial import Trial
+from pipeline.adapters.parameters import branch_text, parameter_name, space_of
+from pipeline.adapters.program import Call
+from pipeline.adapters.steps import Steps
+from pipeline.errors import Fault, InvalidJob
+from pipeline.space import Switch
+from pipeline.study.context import current
+
+__all__ = ["Adapted"]
+
+
+class Adapted(adapted.Adapted):
+    """An objective of Optuna as the function of a job.
+
+    Args:
+        program: Returns its program; None for an objective without one.
+        name: Its name there; empty for the one that the program optimises.
+        given: The objective itself, without a program.
+        names: The names of its values, where no study of the program says them.
+    """
+
+    def __init__(self, program: Any, name: str, given: Any = None, names: Sequence[str] = (METRIC,)) -> None:
+        super().__init__(program, name, given)
+        self._names = names
+
+    def is_tuned_by(self, call: Call) -> bool:
+        """Whether a call of `optimize` has the objective; a call of `ask` does not say what is optimised."""
+        return call.target is None or call.target is self.named
+
+    @cached_property
+    def objective(self) -> Any:
+        """The objective."""
+        if self.program is None:
+            return self._given
+        if not self._name:
+            return None if self.call is None else self.call.target
+        if inspect.isclass(self.named):
+            return self.call.target if self.call is not None and self.call.target is not None else self.named()
+        return self.named
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """The names of the objective's values."""
+        return list(self._names) if self.call is None else metrics_of(self.call.arguments)
+
+    @property
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """The functions of the module that a study copies, as functions of this process."""
+        return {"objective": lambda config: self.steps(config)}
+
+    @property
+    def function_fields(self) -> Mapping[str, str | None]:
+        """The fields of the job that are one of these functions."""
+        return {"function": "objective"}
+
+    def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
+        """The fields of a job, as far as the objective and its study say them."""
+        if self.objective is None and self.call is not None:
+            allowed = "must be study.optimize(objective, …): put what the loop does with a trial into a function"
+            raise InvalidJob(subject, [Fault(self.call.line, "study.ask()", allowed)])
+        if not callable(self.objective):
+            raise InvalidJob(subject, [Fault("name", None, "must be a function objective(trial)")])
+        space = given.get("space") or space_of(suggestions_of(self.objective, subject), subject)
+        arguments: Mapping[str, Any] = {} if self.call is None else self.call.arguments
+        fields = {"space": space, **fields_of_study(arguments, self.metrics, self.objective)}
+        if enqueued := arguments.get("enqueued"):
+            fields["start_with"] = [_config(values, space) for values in enqueued]
+        return fields
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the study has and the job does not, a sentence each."""
+        return [] if self.call is None else left_out_of_study(self.call.arguments)
+
+    def steps(self, config: Mapping[str, Any]) -> Iterator[Any]:
+        """The reports of the objective, or its value.
+
+        Args:
+            config: The trial's config.
+        """
+        trial = current()
+        number = int(trial.id) if trial is not None and trial.id.isdigit() else 0
+
+        def train(steps: Steps) -> Any:
+            from optuna.exceptions import TrialPruned
+
+            def report(value: float, attributes: Mapping[str, Any]) -> None:
+                steps.report({self.metrics[0]: value, **numeric(attributes)})
+
+            shown = Trial(config, report, pruned=lambda: steps.stopped, number=number)
+            try:
+                value = self.objective(shown)
+            except TrialPruned:
+                return None
+            return {**_values(self.metrics, value), **numeric(shown.user_attrs)}
+
+        return Steps(train, lambda value, count: None if count else value)
+
+
+def _config(values: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:
+    """Suggested values as a config: the value of a Switch is the name of its branch."""
+    named = {parameter_name(name): value for name, value in values.items()}
+    switches = {name for name, domain in space.items() if isinstance(domain, Switch)}
+    return {name: branch_text(value) if name in switches else value for name, value in named.items()}
+
+
+def _values(names: Sequence[str], value: Any) -> dict[str, Any]:
+    values = list(value) if isinstance(value, Sequence) else [value]
+    return dict(zip(names, values, strict=False))

@@ -1,0 +1,165 @@
+"""Optuna's study: the call of `optimize` ends the program, and says objectives, budget and scheduler of the job."""
+
+import functools
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from pipeline.adapters.loops import mentions, reports_of
+from pipeline.adapters.program import end_here
+from pipeline.study import Objective
+
+__all__ = ["METRIC", "fields_of_study", "left_out_of_study", "metrics_of", "patches"]
+
+METRIC = "value"
+"""The metric of an objective with one value; with several they are value_0, value_1, …."""
+
+_EPOCHS = 100
+"""The epochs of a trial where nothing says how often the objective reports."""
+
+_REPORTS = r"\.report\(|should_prune|Prun\w*Callback|TrialPruned"
+"""What the text of a module with an objective that reports has."""
+
+_SAMPLERS = {
+    "RandomSampler": "random",
+    "TPESampler": "tpe",
+    "GPSampler": "gp",
+    "CmaEsSampler": "cma",
+    "QMCSampler": "sobol",
+    "NSGAIISampler": "nsga2",
+}
+"""The searcher of each sampler that has one."""
+
+_PRUNERS = {
+    "MedianPruner": ("median", "grace_period", "_n_warmup_steps"),
+    "PercentilePruner": ("median", "grace_period", "_n_warmup_steps"),
+    "SuccessiveHalvingPruner": ("asha", "grace_period", "_min_resource"),
+    "HyperbandPruner": ("hyperband", None, None),
+    "NopPruner": ("fifo", None, None),
+}
+
+
+@contextmanager
+def patches() -> Iterator[None]:
+    """A context in which Optuna's studies keep the arguments of optimize, end the program there, and store nothing."""
+    import optuna
+
+    create = optuna.create_study
+    samplers: dict[int, Any] = {}
+
+    def create_study(**arguments: Any) -> Any:
+        kept = {name: value for name, value in arguments.items() if name in ("direction", "directions", "sampler")}
+        study = create(pruner=arguments.get("pruner"), **kept)
+        samplers[id(study)] = arguments.get("sampler")
+        return study
+
+    def optimize(
+        study: Any, func: Any, n_trials: Any = None, timeout: Any = None, *_: Any, callbacks: Any = None, **__: Any
+    ) -> None:
+        waiting = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))
+        end_here(
+            func,
+            {
+                "directions": [direction.name.lower() for direction in study.directions],
+                "trials": n_trials,
+                "seconds": timeout,
+                "pruner": study.pruner,
+                "sampler": samplers.get(id(study)),
+                "callbacks": callbacks,
+                "names": study.metric_names,
+                "enqueued": [trial.system_attrs.get("fixed_params", {}) for trial in waiting],
+            },
+        )
+
+    def ask(study: Any, *_: Any, **__: Any) -> None:
+        # Where the loop asks for trials, the target is unknown.
+        optimize(study, None)
+
+    with ExitStack() as opened:
+        opened.callback(optuna.logging.set_verbosity, optuna.logging.get_verbosity())
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        for owner, name, value in (
+            (optuna, "create_study", create_study),
+            (optuna.study, "create_study", create_study),
+            (optuna.study.Study, "optimize", optimize),
+            (optuna.study.Study, "ask", ask),
+        ):
+            opened.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, value)
+        yield
+
+
+def metrics_of(arguments: Mapping[str, Any]) -> list[str]:
+    """The names of an objective's values.
+
+    Args:
+        arguments: The arguments of the call of `optimize`, as `patches` keeps them.
+    """
+    names, count = arguments.get("names"), len(arguments["directions"])
+    return list(names or ([METRIC] if count == 1 else [f"{METRIC}_{number}" for number in range(count)]))
+
+
+def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], objective: Any) -> dict[str, Any]:
+    """The fields of a job that a study and its objective say, without the space.
+
+    Args:
+        arguments: The arguments of the call of `optimize`; empty where there is none.
+        metrics: The names of the objective's values.
+        objective: The objective.
+    """
+    directions = arguments.get("directions") or ["minimize"] * len(metrics)
+    budget: dict[str, Any] = {"epochs": _epochs(objective)}
+    if arguments.get("trials"):
+        budget["trials"] = int(arguments["trials"])
+    if arguments.get("seconds"):
+        budget["seconds"] = float(arguments["seconds"])
+    fields: dict[str, Any] = {
+        "objectives": [
+            Objective(name, "max" if direction == "maximize" else "min")
+            for name, direction in zip(metrics, directions, strict=True)
+        ],
+        "budget": budget,
+    }
+    if searcher := _searcher(arguments, len(metrics)):
+        fields["searcher"] = searcher
+    kind, argument, attribute = _PRUNERS.get(type(arguments.get("pruner")).__name__, (None, None, None))
+    # Optuna's own default is a MedianPruner; it counts only where the objective reports.
+    if kind is not None and budget["epochs"] > 1:
+        grace = getattr(arguments["pruner"], attribute, None) if attribute else None
+        known = isinstance(grace, int) and 1 <= grace <= budget["epochs"]
+        fields["scheduler"] = {"kind": kind, **({argument: grace} if known and argument else {})}
+    return fields
+
+
+def _searcher(arguments: Mapping[str, Any], objectives: int) -> str | None:
+    """The searcher of a study's sampler; None where the study names none, and the job takes its default."""
+    searcher = _SAMPLERS.get(type(arguments.get("sampler")).__name__)
+    return "motpe" if searcher == "tpe" and objectives > 1 else searcher
+
+
+def left_out_of_study(arguments: Mapping[str, Any]) -> list[str]:
+    """What a study has and a job does not, a sentence each.
+
+    Args:
+        arguments: The arguments of the call of `optimize`.
+    """
+    kinds = {name: type(arguments.get(name)).__name__ for name in ("pruner", "sampler")}
+    left_out = []
+    if arguments.get("pruner") is not None and kinds["pruner"] not in _PRUNERS:
+        left_out.append(f"{kinds['pruner']} is left out; --scheduler chooses a scheduler.")
+    if arguments.get("sampler") is not None and kinds["sampler"] not in _SAMPLERS:
+        left_out.append(f"{kinds['sampler']} is left out; --search chooses a searcher.")
+    if arguments.get("callbacks"):
+        left_out.append("The callbacks of optimize are left out.")
+    return left_out
+
+
+def _epochs(objective: Any) -> int:
+    while isinstance(objective, functools.partial):
+        objective = objective.func
+    function = objective if inspect.isfunction(objective) else vars(type(objective)).get("__call__", objective)
+    if count := reports_of(function, "report", {}):
+        return count
+    # A callback or a helper may report.
+    return _EPOCHS if mentions(function, _REPORTS) else 1

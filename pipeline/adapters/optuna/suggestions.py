@@ -1,0 +1,131 @@
+"""The suggestions of an objective, found by running it, and by reading where its text makes them."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pipeline.adapters.domains import probes
+from pipeline.adapters.optuna.conditions import Run, conditional, values_of
+from pipeline.adapters.optuna.trial import Trial
+from pipeline.adapters.parameters import Found
+from pipeline.space import Choice, IntUniform
+
+__all__ = ["suggestions_of"]
+
+_MOST_RUNS = 40
+
+
+class _Enough(BaseException):
+    """Ends an objective that runs to find its suggestions."""
+
+
+def suggestions_of(objective: Callable[[Any], Any], subject: str) -> list[Found]:
+    """The suggestions; those that only some values of another lead to have it as their condition.
+
+    Args:
+        objective: The objective.
+        subject: The objective in words, for a message.
+
+    Raises:
+        InvalidJob: A suggestion depends on others in another way; names its line.
+    """
+    sites = _sites(objective)
+    first = _run(objective, {}, sites)
+    runs = [first]
+    if sites is not None and first.names >= sites:
+        # Nothing else can be suggested; another run shows whether the ranges stay.
+        runs.append(_run(objective, _others(first), sites))
+    else:
+        due = _each_other(first)
+        known = {one.name for one in first.found}
+        while due and len(runs) < _MOST_RUNS:
+            run = _run(objective, due.pop(0), sites)
+            runs.append(run)
+            new = [one for one in run.found if one.name not in known]
+            known |= {one.name for one in new}
+            due += _each_other(replace(run, found=new)) if new else []
+    return conditional(runs, subject)
+
+
+def _run(objective: Callable[[Any], Any], values: Mapping[str, Any], sites: set[str] | None) -> Run:
+    found: dict[str, Found] = {}
+
+    def seen(one: Found) -> None:
+        found.setdefault(one.name, one)
+        if sites is not None and found.keys() >= sites:
+            raise _Enough
+
+    def report(*_: Any) -> None:
+        raise _Enough
+
+    trial = Trial(values, report, seen)
+    try:
+        objective(trial)
+    except _Enough:
+        pass
+    except Exception as error:
+        if type(error).__name__ != "TrialPruned" and not values:
+            raise
+    return Run(dict(trial.params), list(found.values()))
+
+
+def _sites(objective: Any) -> set[str] | None:
+    """The names that are suggested, in the objective and in functions of its module that it calls; None if unknown.
+
+    A suggestion in a loop, or one whose name is made when it runs, may be several: then they are unknown.
+    """
+    home = getattr(objective, "__globals__", None)
+    if not inspect.isfunction(objective) or home is None:
+        return None
+    names: set[str] = set()
+    due, seen = [objective], set()
+    while due:
+        function = due.pop()
+        if function in seen:
+            continue
+        seen.add(function)
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        except (OSError, TypeError, SyntaxError):
+            return None
+        loops = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
+        inside = {id(each) for node in ast.walk(tree) if isinstance(node, loops) for each in ast.walk(node)}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            if isinstance(node.func, ast.Attribute) and node.func.attr.startswith("suggest_"):
+                if id(node) in inside or not (node.args and isinstance(node.args[0], ast.Constant)):
+                    return None
+                names.add(str(node.args[0].value))
+            elif _is_own(called := home.get(getattr(node.func, "id", None)), objective):
+                if id(node) in inside and "suggest_" in inspect.getsource(called):
+                    return None
+                due.append(called)
+    return names or None
+
+
+def _is_own(function: Any, objective: Any) -> bool:
+    return inspect.isfunction(function) and function.__module__ == objective.__module__
+
+
+def _others(run: Run) -> dict[str, Any]:
+    """Other values of every suggestion."""
+    return {
+        one.name: next((value for value in probes(one.domain) if value != run.values[one.name]), run.values[one.name])
+        for one in run.found
+    }
+
+
+def _each_other(run: Run) -> list[dict[str, Any]]:
+    """The values of a run, with one suggestion changed to each of its other values in turn; all at once at first."""
+    single = [
+        {**run.values, one.name: value}
+        for one in run.found
+        if isinstance(one.domain, Choice | IntUniform)
+        for value in values_of(one.domain)
+        if value != run.values[one.name]
+    ]
+    return [{**run.values, **_others(run)}, *single]

@@ -1,0 +1,169 @@
+"""The trial that an objective gets: Optuna's, with the values of a config."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pipeline.adapters.domains import choice, floats, integers
+from pipeline.adapters.parameters import Found, parameter_name, typed
+from pipeline.adapters.user_code import refused, user_place
+from pipeline.space import Choice, Domain, IntUniform
+
+__all__ = ["Trial"]
+
+
+@dataclass(eq=False)
+class Trial:
+    """Optuna's trial, for a trial of tunepipe or to find suggestions.
+
+    Args:
+        values: The values by the objective's names, or by those of a config; others have a default.
+        report_to: Called with each report: the value, and the metrics that user attributes are.
+        seen: Called with each suggestion; None in a trial, whose suggestions are known.
+        pruned: Whether the scheduler has stopped the trial.
+        number: The number of the trial.
+        params: The suggested values.
+        distributions: Always empty.
+        user_attrs: The user attributes.
+        system_attrs: The system attributes.
+        datetime_start: When the trial started.
+        relative_params: Always empty.
+    """
+
+    values: Mapping[str, Any]
+    report_to: Callable[[float, dict[str, Any]], None]
+    seen: Callable[[Found], None] | None = None
+    pruned: Callable[[], bool] = lambda: False
+    number: int = 0
+    params: dict[str, Any] = field(default_factory=dict)
+    distributions: dict[str, Any] = field(default_factory=dict)
+    user_attrs: dict[str, Any] = field(default_factory=dict)
+    system_attrs: dict[str, Any] = field(default_factory=dict)
+    datetime_start: datetime = field(default_factory=datetime.now)
+    relative_params: Mapping[str, Any] = field(default_factory=dict)
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A real number.
+
+        Args:
+            name: The objective's name for it.
+            low: The smallest value.
+            high: The largest value.
+            step: The difference between neighbouring values.
+            log: Whether the logarithm is drawn uniformly.
+        """
+        try:
+            domain = floats(float(low), float(high), None if step is None else float(step), log=log)
+        except ValueError as error:
+            raise refused("the objective", name, str(error)) from None
+        return float(self._suggested(name, domain))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """A whole number, both ends included.
+
+        Args:
+            name: The objective's name for it.
+            low: The smallest value.
+            high: The largest value.
+            step: The difference between neighbouring values.
+            log: Whether the logarithm is drawn uniformly.
+        """
+        return int(self._suggested(name, integers(int(low), int(high), int(step), log=log)))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of several values.
+
+        Args:
+            name: The objective's name for it.
+            choices: The values.
+        """
+        return self._suggested(name, choice(list(dict.fromkeys(choices))))
+
+    def suggest_uniform(self, name: str, low: float, high: float) -> float:
+        """As suggest_float.
+
+        Args:
+            name: The objective's name for it.
+            low: The smallest value.
+            high: The largest value.
+        """
+        return self.suggest_float(name, low, high)
+
+    def suggest_loguniform(self, name: str, low: float, high: float) -> float:
+        """As suggest_float with log.
+
+        Args:
+            name: The objective's name for it.
+            low: The smallest value.
+            high: The largest value.
+        """
+        return self.suggest_float(name, low, high, log=True)
+
+    def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
+        """As suggest_float with a step.
+
+        Args:
+            name: The objective's name for it.
+            low: The smallest value.
+            high: The largest value.
+            q: The difference between neighbouring values.
+        """
+        return self.suggest_float(name, low, high, step=q)
+
+    def report(self, value: float, step: int) -> None:
+        """An epoch.
+
+        Args:
+            value: The value.
+            step: The epoch in the objective's own count.
+        """
+        self.report_to(float(value), self.user_attrs)
+
+    def should_prune(self) -> bool:
+        """Whether the scheduler has stopped the trial."""
+        return self.pruned()
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Keep a value; a number is a metric of the next report.
+
+        Args:
+            key: Its name.
+            value: The value.
+        """
+        self.user_attrs[key] = value
+
+    def set_system_attr(self, key: str, value: Any) -> None:
+        """Keep a value.
+
+        Args:
+            key: Its name.
+            value: The value.
+        """
+        self.system_attrs[key] = value
+
+    def _suggested(self, name: str, domain: Any) -> Any:
+        if name not in self.params:
+            key = next((key for key in (name, parameter_name(name)) if key in self.values), None)
+            if key is not None:
+                self.params[name] = typed(self.values[key], domain)
+            elif self.seen is None:
+                raise ValueError(
+                    f"{user_place()}: the suggestion {name!r} was not found when the objective was translated, because "
+                    "it depends on the values of others in a way that no run has shown"
+                )
+            else:
+                self.params[name] = _default(domain)
+        if self.seen is not None:
+            self.seen(Found(name, domain, user_place()))
+        return self.params[name]
+
+
+def _default(domain: Any) -> Any:
+    if isinstance(domain, Choice):
+        return domain.values[0]
+    if isinstance(domain, IntUniform):
+        return domain.nth((domain.count - 1) // 2) if domain.count > 10 else domain.low
+    return domain.from_unit(0.4) if isinstance(domain, Domain) else domain

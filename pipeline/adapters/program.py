@@ -1,0 +1,255 @@
+"""A program written for another library, run up to the call that would start its tuning.
+
+The arguments of that call are kept; the call itself ends the program. Names that the program has defined by then stay.
+"""
+
+import ast
+import contextlib
+import importlib.machinery
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from importlib.abc import InspectLoader, Loader, MetaPathFinder
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from pipeline.adapters.user_code import user_place
+from pipeline.study.copies import content_of
+from pipeline.study.load_module import load_module
+
+__all__ = ["Call", "Program", "ProgramEnd", "end_here", "load", "register", "running"]
+
+
+class ProgramEnd(BaseException):
+    """Ends a program at the call that would start its tuning. No `except Exception` of the program stops it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The call that would have started the tuning.
+
+    Args:
+        target: What would have been tuned.
+        arguments: Its arguments by name, as the library's adapter describes them.
+        line: Its place, `file.py, line 3`.
+    """
+
+    target: Any
+    arguments: Mapping[str, Any]
+    line: str
+
+
+Patches = Callable[[], AbstractContextManager[None]]
+"""Makes a context in which a library's calls record their arguments, and end the program."""
+
+
+@dataclass(slots=True)
+class Program:
+    """A program of the user's as a module.
+
+    Args:
+        module: The module.
+        patches: The library's patches.
+        call: The call that ended it; None where it came to its end.
+    """
+
+    module: ModuleType
+    patches: Patches
+    call: Call | None = None
+    _guarded: bool = field(default=False, repr=False)
+
+    def ended_by(self) -> Call | None:
+        """The call that starts the tuning. What stands under `if __name__ == "__main__":` runs now if it is needed."""
+        if self.call is None and not self._guarded:
+            self._guarded = True
+            if (body := _guarded_body(self.module)) is not None:
+                with _recording(self.patches) as calls, contextlib.suppress(ProgramEnd):
+                    _GuardedBody(body).exec_module(self.module)
+                self.call = calls[0] if calls else None
+        return self.call
+
+
+class _GuardedBody(InspectLoader):
+    """Runs what a program has under `if __name__ == "__main__":`, as its import ran the rest.
+
+    Args:
+        body: The compiled statements.
+    """
+
+    def __init__(self, body: CodeType) -> None:
+        self._body = body
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The statements, in place of the whole module."""
+        return self._body
+
+    def get_source(self, fullname: str) -> None:
+        """The text of the statements is that of the module."""
+
+
+_LOADED: dict[str, Program] = {}
+_RECORDING: list[list[Call]] = []
+"""The calls of each program that is running, the innermost last."""
+
+
+def end_here(target: Any, arguments: Mapping[str, Any]) -> None:
+    """Keep the arguments of a call that starts the tuning, and end the program; nothing outside of a program.
+
+    Args:
+        target: What would be tuned.
+        arguments: The arguments by name.
+
+    Raises:
+        ProgramEnd: A program is running.
+    """
+    if _RECORDING:
+        _RECORDING[-1].append(Call(target, arguments, user_place()))
+        raise ProgramEnd
+
+
+def register(module: ModuleType, patches: Patches, target: Any, arguments: Mapping[str, Any]) -> None:
+    """Make a module that is imported already a program, with what a call in it tunes.
+
+    Args:
+        module: The module.
+        patches: The library's patches.
+        target: What is tuned.
+        arguments: The arguments by name.
+    """
+    name = Path(module.__file__ or "").stem if module.__name__ == "__main__" else module.__name__
+    sys.modules.setdefault(name, module)
+    _LOADED[name] = Program(module, patches, Call(target, arguments, user_place()))
+
+
+def load(path: Path, patches: Patches) -> Program:
+    """Run a file as a program.
+
+    Args:
+        path: The file.
+        patches: The library's patches.
+
+    Raises:
+        JobNotFound: The file does not exist.
+        InvalidJob: The file cannot be run; names the line.
+    """
+    _LOADED.pop(path.stem, None)
+    with _recording(patches) as calls, _arguments(path), contextlib.suppress(ProgramEnd):
+        load_module(path, script=True)
+    program = Program(sys.modules[path.stem], patches, calls[0] if calls else None)
+    _LOADED[path.stem] = program
+    return program
+
+
+@contextmanager
+def running(name: str, patches: Patches) -> Iterator[Callable[[], Program]]:
+    """A context in which `import NAME` runs a module as a program.
+
+    Args:
+        name: The module's name.
+        patches: The library's patches.
+
+    Returns:
+        A function that returns the program once it is imported.
+    """
+    if name in _LOADED and _LOADED[name].module is sys.modules.get(name):
+        yield lambda: _LOADED[name]
+        return
+    finder = _Ending(name)
+    with _recording(patches) as calls, contextlib.redirect_stdout(sys.stderr):
+        sys.meta_path.insert(0, finder)
+        try:
+            yield lambda: _LOADED[name]
+        finally:
+            sys.meta_path.remove(finder)
+    _LOADED[name] = Program(sys.modules[name], patches, calls[0] if calls else None)
+
+
+@contextmanager
+def _recording(patches: Patches) -> Iterator[list[Call]]:
+    import pipeline
+
+    calls: list[Call] = []
+    _RECORDING.append(calls)
+    names: dict[str, Any] = vars(pipeline)
+    before = names.get("run")
+    # A program that itself makes a job and calls run ends there.
+    names["run"] = lambda *_, **__: end_here(None, {})
+    try:
+        with patches():
+            yield calls
+    finally:
+        _RECORDING.remove(calls)
+        if before is None:
+            del names["run"]
+        else:
+            names["run"] = before
+
+
+@contextmanager
+def _arguments(path: Path) -> Iterator[None]:
+    """The program sees no arguments of the command line of tunepipe, and prints to standard error."""
+    before = sys.argv
+    sys.argv = [str(path)]
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.argv = before
+
+
+def _guarded_body(module: ModuleType) -> Any:
+    """What stands under `if __name__ == "__main__":`, compiled; None where there is none."""
+    source = content_of(vars(module))
+    if source is None:
+        return None
+    body: list[ast.stmt] = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.If) and _is_guard(node.test):
+            body += node.body
+    return compile(ast.Module(body, []), module.__file__ or module.__name__, "exec") if body else None
+
+
+def _is_guard(test: ast.expr) -> bool:
+    names = {each.id for each in ast.walk(test) if isinstance(each, ast.Name)}
+    texts = {each.value for each in ast.walk(test) if isinstance(each, ast.Constant)}
+    return isinstance(test, ast.Compare) and "__name__" in names and "__main__" in texts
+
+
+class _Ending(MetaPathFinder):
+    """Finds a module as others do; a call that ends the program ends its import and not the import's module."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """What Python's import asks."""
+        if fullname != self._name:
+            return None
+        others = (finder for finder in list(sys.meta_path) if finder is not self)
+        spec = next((one for one in (finder.find_spec(fullname, path, target) for finder in others) if one), None)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _EndingLoader(spec.loader)
+        return spec
+
+
+class _EndingLoader(Loader):
+    """Loads a module as its own loader does, up to the call that ends the program."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        """As the module's own loader."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """As the module's own loader, which the module then has again."""
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        module.__loader__ = self._loader
+        with contextlib.suppress(ProgramEnd):
+            self._loader.exec_module(module)

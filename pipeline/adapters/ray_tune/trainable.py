@@ -1,0 +1,159 @@
+"""A function of Ray Tune, or a Trainable class, as the function of a job."""
+
+import inspect
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.adapters import adapted
+from pipeline.adapters.metrics import numeric
+from pipeline.adapters.program import Call
+from pipeline.adapters.ray_tune.param_space import config_of, space_of_ray
+from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner, plain, unwrapped
+from pipeline.adapters.steps import Steps
+from pipeline.errors import Fault, InvalidJob
+from pipeline.execution.ray.internals import reporting_to
+from pipeline.study.context import current
+from pipeline.study.copies import content_of
+
+__all__ = ["Adapted"]
+
+_SPACES = ("param_space", "search_space", "space", "config")
+"""Names under which a program has its space, unless it calls Tuner.fit or tune.run."""
+
+
+class Adapted(adapted.Adapted):
+    """A function of Ray Tune as the function of a job.
+
+    Args:
+        program: Returns its program; None for a function without one.
+        name: Its name there; empty for the one that the program tunes.
+        given: The function itself, without a program.
+        space: Its param_space, where it is not the program's.
+    """
+
+    def __init__(self, program: Any, name: str, given: Any = None, space: Any = None) -> None:
+        super().__init__(program, name, given)
+        self._space = space
+
+    def is_tuned_by(self, call: Call) -> bool:
+        """Whether a call of Tuner.fit or tune.run has the function, with or without parameters of its own."""
+        return plain(call.target) is plain(unwrapped(self.named)[0])
+
+    @cached_property
+    def trainable(self) -> Any:
+        """The function, with the parameters that tune.with_parameters gives it."""
+        if self.call is not None:
+            return self.call.target
+        return unwrapped(self._given if self.program is None else self.named)[0]
+
+    @cached_property
+    def param_space(self) -> Mapping[str, Any]:
+        """The param_space."""
+        if self._space is not None:
+            return dict(self._space)
+        if self.call is not None:
+            return dict(self.call.arguments["space"])
+        home = {} if self.program is None else vars(self.program.module)
+        return next((home[name] for name in _SPACES if isinstance(home.get(name), Mapping)), {})
+
+    @property
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """The functions of the module that a study copies, as functions of this process."""
+        return {"train": lambda config, state: self.steps(config, state)}
+
+    @property
+    def function_fields(self) -> Mapping[str, str | None]:
+        """The fields of the job that are one of these functions."""
+        return {"function": "train"}
+
+    def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
+        """The fields of a job, as far as the function and its program say them."""
+        if not callable(self.trainable):
+            raise InvalidJob(subject, [Fault("name", None, "must be a function of Ray Tune, or a Trainable class")])
+        arguments: Mapping[str, Any] = {} if self.call is None else self.call.arguments
+        file, source = "", ""
+        if self.program is not None:
+            file = Path(self.program.module.__file__ or "").name
+            source = (content_of(vars(self.program.module)) or b"").decode(errors="replace")
+        space = space_of_ray(self.param_space, subject, file, source)
+        fields = {"space": space, **fields_of_tuner(arguments, self.trainable, self.param_space, space, source)}
+        if "objectives" not in fields and "objectives" not in given:
+            where = self.call.line if self.call is not None else subject
+            allowed = "must be given, in tune.TuneConfig(metric=…, mode=…) or by --set 'objectives=[{\"metric\": …}]'"
+            raise InvalidJob(subject, [Fault(where, "no metric", allowed)])
+        return fields
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the call asks for and the job does not have, a sentence each."""
+        return [] if self.call is None else left_out_of_tuner(self.call.arguments)
+
+    def steps(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+        """The function's reports, each with its checkpoint.
+
+        Args:
+            config: The trial's config.
+            state: The folder of the last checkpoint, or None.
+        """
+        from ray import tune
+
+        whole = config_of(self.param_space, config)
+        if inspect.isclass(self.trainable):
+            return _class_steps(self.trainable, whole, state)
+
+        def train(steps: Steps) -> Any:
+            checkpoint = None if state is None else tune.Checkpoint.from_directory(str(state))
+            with reporting_to(_Session(steps, checkpoint)):
+                return self.trainable(whole)
+
+        return Steps(train, _last)
+
+
+class _Session:
+    """What Ray's functions reach for a trial."""
+
+    world_rank = None
+    trial_resources = None
+
+    def __init__(self, steps: Steps, checkpoint: Any) -> None:
+        self._steps, self.loaded_checkpoint = steps, checkpoint
+        trial = current()
+        self.trial_id = self.trial_name = trial.id if trial is not None else "trial"
+        self.trial_dir = str(trial.folder if trial is not None else Path.cwd())
+        self.experiment_name = self.run_id = "tunepipe"
+
+    def report(self, metrics: Mapping[str, Any], checkpoint: Any = None, **_: Any) -> None:
+        """Report an epoch, and wait for the next one."""
+        with ExitStack() as opened:
+            state = None
+            if checkpoint is not None:
+                state = Path(opened.enter_context(checkpoint.as_directory()))
+            self._steps.report((numeric(metrics), state))
+
+
+def _last(value: Any, count: int) -> Any:
+    """What a function returns counts where it has reported nothing."""
+    if count or value is None:
+        return None
+    return numeric(value) if isinstance(value, Mapping) else {"_metric": float(value)}
+
+
+def _class_steps(trainable: type, config: dict[str, Any], state: Any) -> Iterator[Any]:
+    """The steps of a Trainable class, each with its checkpoint."""
+    trial: Any = trainable(config=config)
+    try:
+        if state is not None:
+            trial.load_checkpoint(str(state) if isinstance(state, Path) else state)
+        while True:
+            result = trial.step()
+            with tempfile.TemporaryDirectory() as folder:
+                kept = trial.save_checkpoint(folder)
+                yield numeric(result), kept if isinstance(kept, Mapping) else Path(kept or folder)
+            if result.get("done"):
+                return
+    finally:
+        trial.cleanup()

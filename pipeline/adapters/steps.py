@@ -1,0 +1,93 @@
+"""Code that reports its epochs by calls, as an iterator of epochs: it runs in a thread that waits at each report."""
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import Any
+
+__all__ = ["Steps", "Stopped"]
+
+_END_SECONDS = 60.0
+
+
+class Stopped(BaseException):
+    """Ends the code at its next report: its trial is over, or continues elsewhere. No `except Exception` stops it."""
+
+
+class Steps(Iterator[Any]):
+    """Iterates over what code reports. One side runs at a time: the code, or the caller that takes the reports.
+
+    Args:
+        target: The code, called with this object. What it returns is the last step if `returned` makes one of it.
+        returned: Called with what the code returns, and with how many steps it has reported; returns a last step, or
+            None.
+    """
+
+    def __init__(self, target: Callable[["Steps"], Any], returned: Callable[[Any, int], Any] = lambda *_: None) -> None:
+        self._target, self._returned = target, returned
+        self._reports: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._turns: SimpleQueue[bool] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._stopped, self._ended = False, False
+        self.count = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the code is to end."""
+        return self._stopped
+
+    def report(self, step: Any) -> None:
+        """Report a step, and wait until the next one is wanted; called by the code.
+
+        Args:
+            step: The step.
+
+        Raises:
+            Stopped: No further step is wanted.
+        """
+        if self._stopped:
+            raise Stopped
+        self.count += 1
+        self._reports.put(("step", step))
+        self._turns.get()
+        if self._stopped:
+            raise Stopped
+
+    def __next__(self) -> Any:
+        if self._ended:
+            raise StopIteration
+        if self._thread is None:
+            # The trial is known to the code's thread, too.
+            context = contextvars.copy_context()
+            self._thread = threading.Thread(target=lambda: context.run(self._run), name="steps", daemon=True)
+            self._thread.start()
+        else:
+            self._turns.put(True)
+        kind, content = self._reports.get()
+        if kind == "step":
+            return content
+        self._ended = True
+        if kind == "error":
+            raise content
+        last = self._returned(content, self.count)
+        if last is None:
+            raise StopIteration
+        return last
+
+    def close(self) -> None:
+        """End the code where it waits, and wait until its own clean-up has run."""
+        self._stopped = self._ended = True
+        if self._thread is not None and self._thread.is_alive():
+            self._turns.put(False)
+            self._thread.join(_END_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            content = self._target(self)
+        except Stopped:
+            return
+        except BaseException as error:
+            self._reports.put(("error", error))
+        else:
+            self._reports.put(("end", content))

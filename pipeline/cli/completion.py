@@ -1,0 +1,60 @@
+"""Shell completion: jobs, studies and their paths; never an error."""
+
+from pathlib import Path
+
+import typer
+
+from pipeline.errors import TunepipeError
+from pipeline.study.studies import default_storage, study_names
+
+__all__ = ["job_names", "studies_and_paths"]
+
+
+def job_names(incomplete: str) -> list[str]:
+    """Jobs whose names start with the typed text, and Python files.
+
+    Args:
+        incomplete: What has been typed of the word.
+    """
+    import tune_jobs
+
+    try:
+        known = [name for name in tune_jobs.names() if name.startswith(incomplete)]
+    except TunepipeError:
+        known = []
+    return known + _paths(incomplete, "*.py")
+
+
+def studies_and_paths(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Studies in the storage whose names start with the typed text, and folders.
+
+    Args:
+        ctx: What has been typed before; knows the storage.
+        incomplete: What has been typed of the word.
+    """
+    from pipeline.storage import Store
+
+    try:
+        known = study_names(Store(ctx.params.get("storage") or default_storage()))
+    except (TunepipeError, OSError):
+        known = []
+    taken = ctx.params.get("studies") or ()
+    return [name for name in known if name.startswith(incomplete) and name not in taken] + _paths(incomplete, None)
+
+
+def _paths(incomplete: str, files: str | None) -> list[str]:
+    """Folders with a trailing slash, and matching files, once the text has a slash or starts with a dot."""
+    head, slash, begun = incomplete.rpartition("/")
+    if files is None and not slash and not incomplete.startswith("."):
+        return []
+    try:
+        inside = sorted(Path(head + slash or ".").expanduser().iterdir())
+        return [
+            f"{head}{slash}{path.name}{'/' if path.is_dir() else ''}"
+            for path in inside
+            if path.name.startswith(begun)
+            and (begun or not path.name.startswith("."))
+            and (path.is_dir() or (files is not None and path.match(files)))
+        ]
+    except (OSError, ValueError, RuntimeError):
+        return []

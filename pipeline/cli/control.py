@@ -1,0 +1,139 @@
+"""Commands to a study that runs, here or elsewhere: they lie in its folder until its driver has carried them out."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.console import say
+from pipeline.cli.location import Study, study_store, trial_id
+from pipeline.cli.options import STORAGE, Seconds, Storage, TotalEpochs, Trials, assignments, note
+from pipeline.errors import InvalidJob, UsageError
+from pipeline.study.studies import called
+
+if TYPE_CHECKING:
+    from pipeline.loop.commands import Command
+    from pipeline.storage import Store
+
+__all__ = ["Reason", "budget", "continue_if_paused", "enqueue", "pause", "stop_trial"]
+
+Reason = Annotated[str, typer.Option(help="Why, for the table of decisions.", show_default=False)]
+
+
+def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None:
+    """Pause a study: running trials pause at their next report, and none starts until `resume`."""
+    from pipeline.execution.commands import running_session
+    from pipeline.loop.commands import Pause
+
+    store = study_store(study, storage)
+    session = running_session(store)
+    if session is None:
+        say(f"The study in {store.uri} is not running: there is nothing to pause.")
+        return
+    _carry_out(store, Pause(session=session["number"], reason=reason))
+
+
+def enqueue(
+    study: Study,
+    values: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME=VALUE...",
+            help="Values of hyperparameters, as lr=0.1 width=64; the others are drawn.",
+            show_default=False,
+        ),
+    ],
+    storage: Storage = STORAGE,
+    reason: Reason = "",
+) -> None:
+    """Have a study try a config next, in place of the searcher's next draw; it counts as one of the trials."""
+    from pipeline.loop.commands import Enqueue
+    from pipeline.results.tables.load import read_study
+    from pipeline.study import TuneJob
+    from pipeline.study.trial_configs import start_faults
+
+    store = study_store(study, storage)
+    config = assignments(values, "a config's value")
+    job = TuneJob.from_json(read_study(store)["job"], load=False)
+    if faults := list(start_faults(job.space, config, "config")):
+        raise InvalidJob("The config", faults)
+    _carry_out(store, Enqueue(config=config, reason=reason))
+
+
+def budget(
+    study: Study,
+    trials: Trials = None,
+    total_epochs: TotalEpochs = None,
+    seconds: Seconds = None,
+    storage: Storage = STORAGE,
+    reason: Reason = "",
+) -> None:
+    """Change the budget of a study that runs; `resume` has the same options for one that has ended."""
+    from pipeline.execution.commands import running_session
+    from pipeline.loop.commands import ChangeBudget
+
+    if trials is None and total_epochs is None and seconds is None:
+        raise UsageError("Say what changes: --trials, --total-epochs or --seconds.")
+    store = study_store(study, storage)
+    if running_session(store) is None:
+        raise UsageError(
+            f"The study in {store.uri} is not running. `tunepipe resume {called(store.uri)}` with the same options "
+            "resumes it with another budget."
+        )
+    _carry_out(store, ChangeBudget(trials=trials, total_epochs=total_epochs, seconds=seconds, reason=reason))
+
+
+def stop_trial(study: str, storage: str, trial: str, reason: str) -> None:
+    """Have a study stop one of its trials.
+
+    Args:
+        study: The study, as a command line names it.
+        storage: The storage of the studies.
+        trial: The trial's id or number.
+        reason: Why; may be empty.
+
+    Raises:
+        JobNotFound: There is no such study or trial.
+    """
+    from pipeline.loop.commands import StopTrial
+    from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.trials import trial_row
+
+    store, wanted = study_store(study, storage), trial_id(trial)
+    trial_row(load_results(store.uri), wanted)
+    _carry_out(store, StopTrial(trial_id=wanted, reason=reason))
+
+
+def continue_if_paused(store: "Store") -> bool:
+    """Continue a study whose driver is alive and was paused.
+
+    Args:
+        store: The study's folder.
+
+    Returns:
+        Whether there is such a driver.
+    """
+    from pipeline.execution.commands import is_paused, running_session
+    from pipeline.loop.commands import Continue
+
+    session = running_session(store)
+    if session is None or not is_paused(session):
+        return False
+    _carry_out(store, Continue(session=session["number"]))
+    return True
+
+
+def _carry_out(store: "Store", command: "Command") -> None:
+    """Leave a command for the study's driver, and say what became of it."""
+    from pipeline.execution.commands import running_session, send, wait_for_outcome
+
+    if running_session(store) is None:
+        send(store, command)
+        say(f"The study in {store.uri} is not running: `tunepipe resume {called(store.uri)}` carries the command out.")
+        return
+    name = send(store, command)
+    try:
+        outcome = wait_for_outcome(store, name)
+    except KeyboardInterrupt:
+        note("\nThe command is recorded. The study's driver executes it at its next report.")
+        raise typer.Exit(130) from None
+    say(outcome or f"The study ended before. `tunepipe resume {called(store.uri)}` carries the command out.")

@@ -1,0 +1,43 @@
+"""`tunepipe serve`: a live page over the studies of a storage."""
+
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.console import say
+from pipeline.cli.options import STORAGE
+from pipeline.study.studies import STORAGE_VARIABLE
+
+__all__ = ["serve"]
+
+
+def serve(
+    storage: Annotated[
+        str,
+        typer.Argument(
+            metavar="STORAGE",
+            help="Storage of the studies: a folder, or a URI (s3://…, gs://…, abfs://…).",
+            envvar=STORAGE_VARIABLE,
+            show_envvar=True,
+        ),
+    ] = STORAGE,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; any but a loopback address needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")] = 8484,
+    control: Annotated[
+        bool, typer.Option("--control", help="Let the page pause, stop and change studies, too.")
+    ] = False,
+) -> None:
+    """Show studies on a live page: curves, tables, trials, comparisons, also while they run."""
+    from pipeline.page.server import serve as serve_page
+    from pipeline.storage import Store
+
+    def tell(address: str) -> None:
+        say(f"The studies of {store.uri} are shown on {address} until Ctrl-C.")
+
+    store = Store(storage)
+    # Ctrl-C is how a server is meant to end.
+    with suppress(KeyboardInterrupt):
+        serve_page(store, host=host, port=port, control=control, say=tell)

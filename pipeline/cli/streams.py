@@ -1,0 +1,53 @@
+"""Standard output and error: output that cannot be written ends the command with a message, not a traceback."""
+
+import io
+import os
+import sys
+from typing import Any
+
+from pipeline.errors import OutputLost
+
+__all__ = ["forget_output", "guard_streams"]
+
+
+class _Output(io.FileIO):
+    """A file descriptor whose errors are distinguishable from those of other files."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            raise OutputLost(error.errno, error.strerror or str(error)) from None
+
+
+class _Messages(io.FileIO):
+    """A file descriptor for messages: if they cannot be written, the command continues without them."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError:
+            return len(memoryview(content).cast("B"))
+
+
+def guard_streams() -> None:
+    """Replace `sys.stdout` by a stream that raises OutputLost, and `sys.stderr` by one that drops what it cannot write.
+
+    Python's own streams raise the same errors as any file does, and once more while the interpreter ends.
+    """
+    # A caller may have closed either one: Python has None there.
+    for name, kind in (("stdout", _Output), ("stderr", _Messages)):
+        stream = getattr(sys, name)
+        if stream is None:
+            continue
+        stream.flush()
+        raw = io.BufferedWriter(kind(stream.fileno(), "w", closefd=False))
+        guarded = io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=stream.line_buffering)
+        setattr(sys, name, guarded)
+
+
+def forget_output() -> None:
+    """Redirect standard output to nowhere, so that flushing its buffer raises no error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,130 @@
+"""The code that is uploaded to a cluster: a zip of the project and of tunepipe, the same bytes for the same files."""
+
+import hashlib
+import importlib.util
+import io
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pathspec import GitIgnoreSpec
+
+from pipeline.errors import ClusterError
+from pipeline.study.load_module import parted
+
+__all__ = ["MOST_BYTES", "Package", "package"]
+
+MOST_BYTES = 500 * 2**20
+"""The limit of Ray's server, 512 MiB, less the directory of the zip."""
+
+_NEVER = {".git", ".hg", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_OUTSIDE = "submitted"
+"""The folder of a job file from outside the project."""
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What is uploaded.
+
+    Args:
+        content: The zip archive.
+        name: Its name on the server, with a digest of its content.
+        job: The name or path of the job in it.
+    """
+
+    content: bytes
+    name: str
+    job: str
+
+
+def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
+    """Pack the project, tunepipe as it is here, and the job file if it is outside the project.
+
+    What git ignores is left out, and so are .git and .venv.
+
+    Args:
+        project: The folder that is uploaded: the current one.
+        job: A job's name, or the path of a Python file, also `file.py:name`; if the file is outside the project, the
+            Python files beside it are packed too.
+        most: The maximum size of all files together, in bytes.
+
+    Raises:
+        ClusterError: The files are larger; the message names the largest folders.
+    """
+    found = {path.relative_to(project).as_posix(): path for path in _files(project, [])}
+    packed_job = job
+    job_file, name = parted(job)
+    if job_file.endswith(".py"):
+        file = Path(job_file).expanduser().resolve()
+        if file.is_relative_to(project.resolve()):
+            packed_job = file.relative_to(project.resolve()).as_posix()
+            found[packed_job] = file
+        else:
+            packed_job = f"{_OUTSIDE}/{file.name}"
+            found |= {f"{_OUTSIDE}/{each.name}": each for each in sorted(file.parent.glob("*.py"))}
+    # The cluster runs this version, whichever its image has.
+    for folder in _own_packages():
+        found |= {f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in _files(folder, [])}
+    _refuse_large(found, project, most)
+    content = _zipped(found)
+    return Package(content, f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip", f"{packed_job}{name}")
+
+
+def _own_packages() -> list[Path]:
+    specs = [importlib.util.find_spec(name) for name in ("pipeline", "tune_jobs")]
+    return [Path(spec.origin).parent for spec in specs if spec is not None and spec.origin is not None]
+
+
+def _files(folder: Path, rules: list[tuple[Path, GitIgnoreSpec]]) -> Iterator[Path]:
+    """All regular files that git would not ignore; links are not followed, since they may lead anywhere."""
+    ignoring = folder / ".gitignore"
+    if ignoring.is_file():
+        lines = ignoring.read_text(errors="replace").splitlines()
+        rules = [*rules, (folder, GitIgnoreSpec.from_lines(lines))]
+    for entry in sorted(os.scandir(folder), key=lambda each: each.name):
+        path = Path(entry.path)
+        if entry.name in _NEVER or _ignored(path, entry.is_dir(follow_symlinks=False), rules):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(path, rules)
+        elif entry.is_file(follow_symlinks=False):
+            yield path
+
+
+def _ignored(path: Path, is_folder: bool, rules: list[tuple[Path, GitIgnoreSpec]]) -> bool:
+    """Whether git ignores a path: the nearest .gitignore with a matching rule decides."""
+    for folder, spec in reversed(rules):
+        ignored = spec.check_file(f"{path.relative_to(folder).as_posix()}{'/' if is_folder else ''}").include
+        if ignored is not None:
+            return ignored
+    return False
+
+
+def _refuse_large(found: dict[str, Path], project: Path, most: int) -> None:
+    sizes: Counter[str] = Counter()
+    for name, path in found.items():
+        sizes[PurePosixPath(name).parts[0]] += path.stat().st_size
+    if (total := sizes.total()) > most:
+        largest = ", ".join(f"{name} ({size / 2**20:,.0f} MiB)" for name, size in sizes.most_common(_SHOWN))
+        raise ClusterError(
+            f"The code in {project} has {total / 2**20:,.0f} MiB, and a cluster accepts {most / 2**20:,.0f} MiB. "
+            f"Most of it is in {largest}. List in .gitignore what a study does not need, or call the command "
+            "in a smaller folder."
+        )
+
+
+def _zipped(found: dict[str, Path]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in sorted(found.items()):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes())
+    return buffer.getvalue()

@@ -1,0 +1,28 @@
+"""How long an epoch of a study took on each node, from its tables."""
+
+from contextlib import suppress
+
+from pipeline.errors import UserError
+from pipeline.results.analysis.pace import steady_seconds
+from pipeline.results.tables.load import load_results
+from pipeline.storage import Store
+
+__all__ = ["epoch_seconds_by_node"]
+
+
+def epoch_seconds_by_node(storage: str, study: str) -> dict[str, float]:
+    """Median seconds of a steady epoch, by node.
+
+    Args:
+        storage: The storage of the studies, as the cluster sees it.
+        study: The study's name.
+
+    Returns:
+        Node name → seconds; empty if the storage is not reachable from here.
+    """
+    with suppress(UserError):
+        epochs = load_results(Store(storage).folder(study).uri).epochs
+        steady = steady_seconds(epochs)
+        medians = steady.groupby(epochs.loc[steady.index, "node"]).median()
+        return {str(node): float(median) for node, median in medians.items()}
+    return {}

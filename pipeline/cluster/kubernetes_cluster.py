@@ -1,0 +1,285 @@
+"""RayJobs in a Kubernetes namespace: created, looked at, deleted.
+
+Written against the API of Kubernetes and KubeRay; docs/cluster.md says what was tested on a server.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+from yaml import YAMLError
+
+from pipeline.cluster.api_errors import api_request
+from pipeline.cluster.download_results import download_results
+from pipeline.cluster.driver_environment import EXIT_LINE
+from pipeline.cluster.kueue import WORKLOADS, queue_of, queue_reason
+from pipeline.cluster.rayjob import STUDY_LABEL, Manifests, study_label
+from pipeline.cluster.states import active_job, ended_before, has_ended, storage_of
+from pipeline.errors import ClusterError
+
+__all__ = ["POLL_SECONDS", "SILENT_SECONDS", "Kubernetes"]
+
+_KIND = {"group": "ray.io", "version": "v1", "plural": "rayjobs"}
+POLL_SECONDS = 2.0
+SILENT_SECONDS = 45.0
+"""A running operator has updated a new RayJob by then."""
+_LAST_LINES = 50
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_KEPT = timedelta(minutes=10)
+"""How long an ended RayJob stays, so that its log can be read and its results copied."""
+
+
+class Kubernetes:
+    """One namespace of one Kubernetes cluster.
+
+    Args:
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJobs.
+
+    Raises:
+        ClusterError: There is no kubeconfig, or no such context.
+    """
+
+    def __init__(self, context: str | None, namespace: str) -> None:
+        try:
+            api = config.new_client_from_config(context=context)
+        except (ConfigException, YAMLError) as error:
+            raise ClusterError(
+                f"Kubernetes cannot be used: {str(error).rstrip('.')}. KUBECONFIG names the file, --context one of "
+                "its contexts."
+            ) from None
+        self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
+        self.namespace = namespace
+
+    def jobs(self, study: str) -> list[dict[str, Any]]:
+        """RayJobs of a study, the oldest first.
+
+        Args:
+            study: The study, as `study_label` returns it.
+        """
+        return self._list(f"{STUDY_LABEL}={study}")
+
+    def find_job(self, name: str) -> str:
+        """The name of a RayJob that has not ended.
+
+        Args:
+            name: The name of the RayJob or of its study.
+
+        Raises:
+            ClusterError: There is none.
+        """
+        active = [each["metadata"]["name"] for each in self._list() if not has_ended(each)]
+        job = name if name in active else active_job(self.jobs(study_label(name)))
+        if job is None:
+            others = f"Active are {', '.join(active)}." if active else "None is active."
+            raise ClusterError(
+                f"No active RayJob in namespace {self.namespace!r} has the name {name!r} or a study of that name. "
+                f"{others} --namespace and --context choose another place."
+            )
+        return job
+
+    def apply(self, manifests: Manifests) -> bool:
+        """Create what a study needs; the server validates every field.
+
+        Args:
+            manifests: The RayJob, and the ConfigMap of its job file.
+
+        Returns:
+            Whether it was created; False if there is a RayJob of that name meanwhile.
+
+        Raises:
+            ClusterError: The server refuses.
+        """
+        with api_request(self.namespace, "create the RayJob"):
+            try:
+                created = self._objects.create_namespaced_custom_object(
+                    **_KIND, namespace=self.namespace, body=manifests.job, field_validation="Strict"
+                )
+            except ApiException as error:
+                if error.status == HTTPStatus.CONFLICT:
+                    return False
+                raise
+        if manifests.file is not None:
+            owner = {key: created[key] for key in ("apiVersion", "kind")}
+            owner |= {key: created["metadata"][key] for key in ("name", "uid")}
+            metadata = {**manifests.file["metadata"], "ownerReferences": [owner]}
+            try:
+                with api_request(self.namespace, "create the ConfigMap of the job file"):
+                    self._core.create_namespaced_config_map(self.namespace, {**manifests.file, "metadata": metadata})
+            except BaseException:
+                # The RayJob would wait for the file for ever, and the next submission would attach to it.
+                with suppress(ClusterError):
+                    self.stop(created["metadata"]["name"])
+                raise
+        return True
+
+    def stop(self, name: str) -> None:
+        """Delete a RayJob with all that was created for it; the study stays in its storage.
+
+        The operator asks the driver to end first; the head's grace period gives it the time.
+
+        Args:
+            name: The RayJob.
+
+        Raises:
+            ClusterError: The operator does not delete it.
+        """
+        with api_request(self.namespace, "delete the RayJob"):
+            self._objects.delete_namespaced_custom_object(**_KIND, namespace=self.namespace, name=name)
+        end = time.monotonic() + SILENT_SECONDS
+        while any(each["metadata"]["name"] == name for each in self._list()):
+            if time.monotonic() > end:
+                raise ClusterError(
+                    f"The RayJob {name!r} is still there {SILENT_SECONDS:.0f} s after it was marked for deletion: the "
+                    "KubeRay operator, which ends its driver first, does not run. It is deleted once that runs again."
+                )
+            time.sleep(POLL_SECONDS)
+
+    def exit_code(self, name: str) -> int:
+        """The exit code of the study's `tunepipe run`.
+
+        Args:
+            name: The RayJob, which has ended.
+
+        Raises:
+            ClusterError: The RayJob failed before the command ended.
+        """
+        status = self.job(name).get("status") or {}
+        if status.get("jobStatus") == "STOPPED":
+            return 130
+        if status.get("jobDeploymentStatus") == "Complete":
+            return self._printed_code(name)
+        message = " ".join(f"{status.get('reason', '')} {status.get('message', '')}".split())
+        if code := re.search(r"exit code:? (\d+)", message):
+            return int(code[1])
+        raise ClusterError(f"The RayJob {name!r} has failed: {message[:600]}. Submit again to resume the study.")
+
+    def delete_ended(self, study: str, storage: str) -> None:
+        """Delete RayJobs of a study that ended a while ago, with their logs, Jobs and ConfigMaps.
+
+        Args:
+            study: The study, as `study_label` returns it.
+            storage: Only those whose study is in this storage.
+        """
+        for each in self.jobs(study):
+            if ended_before(each, datetime.now(UTC) - _KEPT) and storage_of(each) == storage:
+                # Another user may have deleted it.
+                with suppress(ClusterError), api_request(self.namespace, "delete an ended RayJob"):
+                    self._objects.delete_namespaced_custom_object(
+                        **_KIND, namespace=self.namespace, name=each["metadata"]["name"]
+                    )
+
+    def download_results(self, name: str, study: str, storage: str, to: Path) -> Path | None:
+        """Copy a RayJob's study from its volume to a local folder.
+
+        Args:
+            name: The RayJob.
+            study: The study's name.
+            storage: The storage, as the pods see it.
+            to: The local folder that gets a folder with the study's name.
+
+        Returns:
+            The study's local folder; None if the storage is an object store.
+
+        Raises:
+            ClusterError: The study cannot be read, or another study of that name is there.
+        """
+        job = self.job(name)
+        with api_request(self.namespace, "read the results from the volume"):
+            return download_results(self._core, job, study, storage, to)
+
+    def _list(self, label_selector: str = "") -> list[dict[str, Any]]:
+        with api_request(self.namespace, "list RayJobs"):
+            listed = self._objects.list_namespaced_custom_object(
+                **_KIND, namespace=self.namespace, label_selector=label_selector
+            )
+        return sorted(listed["items"], key=lambda each: each["metadata"]["creationTimestamp"])
+
+    def job(self, name: str) -> dict[str, Any]:
+        """A RayJob as it is now.
+
+        Args:
+            name: The RayJob.
+
+        Raises:
+            ClusterError: The server refuses, or there is none.
+        """
+        with api_request(self.namespace, f"read the RayJob {name}"):
+            job: dict[str, Any] = self._objects.get_namespaced_custom_object(
+                **_KIND, namespace=self.namespace, name=name
+            )
+        return job
+
+    def pods(self, name: str, job: Mapping[str, Any]) -> list[Any]:
+        """The pods of a RayJob: those that submit, and those of its cluster.
+
+        Args:
+            name: The RayJob.
+            job: The RayJob as it is now; without a status for the pods that submit only.
+
+        Raises:
+            ClusterError: The server refuses.
+        """
+        selectors = [f"job-name={name}"]
+        if cluster := (job.get("status") or {}).get("rayClusterName"):
+            selectors.append(f"ray.io/cluster={cluster}")
+        with api_request(self.namespace, "list pods"):
+            lists = [self._core.list_namespaced_pod(self.namespace, label_selector=each) for each in selectors]
+        return [pod for each in lists for pod in each.items]
+
+    def warnings(self) -> list[Any]:
+        """Warning events of the namespace.
+
+        Raises:
+            ClusterError: The server refuses.
+        """
+        with api_request(self.namespace, "list events"):
+            events: list[Any] = self._core.list_namespaced_event(self.namespace, field_selector="type=Warning").items
+        return events
+
+    def queued(self, job: Mapping[str, Any]) -> str | None:
+        """Why a RayJob waits in Kueue's queue; None if it does not.
+
+        Args:
+            job: The RayJob as it is now.
+        """
+        if queue_of(job) is None:
+            return None
+        workloads: list[dict[str, Any]] = []
+        # Without the right to list them, the RayJob's own state is all there is to say.
+        with suppress(ClusterError), api_request(self.namespace, "list Kueue's workloads"):
+            workloads = self._objects.list_namespaced_custom_object(**WORKLOADS, namespace=self.namespace)["items"]
+        return queue_reason(job, workloads)
+
+    def _printed_code(self, name: str) -> int:
+        """The exit code that a driver printed at its end; 0 if it printed none."""
+        pods = sorted(self.pods(name, {}), key=lambda pod: pod.metadata.creation_timestamp or _EPOCH)
+        codes = EXIT_LINE.findall(self.log(pods[-1].metadata.name, lines=_LAST_LINES)) if pods else []
+        return int(codes[-1]) if codes else 0
+
+    def log(self, pod: str, lines: int | None = None) -> str:
+        """The log of a pod; empty once the pod is deleted, as those of an attempt are before the next one.
+
+        Args:
+            pod: The pod's name.
+            lines: The number of lines to read from the end; None for all.
+
+        Raises:
+            ClusterError: The server refuses.
+        """
+        with api_request(self.namespace, "read logs"):
+            try:
+                only = {} if lines is None else {"tail_lines": lines}
+                return str(self._core.read_namespaced_pod_log(pod, self.namespace, **only) or "")
+            except ApiException as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                return ""

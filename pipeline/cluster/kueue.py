@@ -1,0 +1,49 @@
+"""Kueue, which admits a study to a cluster that several teams share: why a RayJob waits in its queue."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["PRIORITY_LABEL", "QUEUE_LABEL", "WORKLOADS", "queue_of", "queue_reason"]
+
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+
+WORKLOADS = {"group": "kueue.x-k8s.io", "version": "v1beta1", "plural": "workloads"}
+"""Kueue's Workloads of RayJobs, with the conditions that say why they wait."""
+
+
+def queue_of(job: Mapping[str, Any]) -> str | None:
+    """The queue that a RayJob waits in; None if it is not suspended, or not by Kueue.
+
+    Args:
+        job: The RayJob.
+    """
+    queue: str | None = (job["metadata"].get("labels") or {}).get(QUEUE_LABEL)
+    return queue if job["spec"].get("suspend") else None
+
+
+def queue_reason(job: Mapping[str, Any], workloads: Sequence[Mapping[str, Any]]) -> str:
+    """Why a RayJob waits in its queue, in Kueue's words.
+
+    Args:
+        job: The RayJob, which has a queue.
+        workloads: Workloads of its namespace.
+    """
+    name, queue = job["metadata"]["name"], queue_of(job)
+    uid = job["metadata"].get("uid")
+    own = [
+        each for each in workloads if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))
+    ]
+    conditions = {each["type"]: each for each in (own[-1].get("status") or {}).get("conditions", [])} if own else {}
+    for kind, status, text in (
+        ("Evicted", "True", "was put out of the queue {queue!r} and waits in it again: {message}"),
+        ("QuotaReserved", "False", "waits in the queue {queue!r}: {message}"),
+    ):
+        condition = conditions.get(kind)
+        if (
+            condition is not None
+            and condition["status"] == status
+            and conditions.get("Admitted", {}).get("status") != "True"
+        ):
+            return f"{name} {text.format(queue=queue, message=' '.join(condition.get('message', '').split()))}"
+    return f"{name} waits in the queue {queue!r}"

@@ -1,0 +1,50 @@
+"""Merging a downloaded study into an earlier copy of it."""
+
+from functools import partial
+from pathlib import Path
+
+from pipeline.errors import ClusterError
+from pipeline.storage import Store
+from pipeline.storage.schema import TABLES
+from pipeline.study import layout
+from pipeline.study.contents import contents, refuse_links
+
+__all__ = ["merge_study"]
+
+_PIECE = 2**20
+"""Bytes that are copied at once."""
+
+
+def merge_study(downloaded: Path, place: Path) -> Path:
+    """Replace the files of a study's earlier copy by those of a newer one; files of other origin stay.
+
+    Args:
+        downloaded: The folder of the newer copy.
+        place: The folder of the earlier one; created if it does not exist.
+
+    Returns:
+        `place`.
+
+    Raises:
+        ClusterError: Another study is there.
+        StorageError: Files of the study are links.
+    """
+    here, new = Store(place), Store(downloaded)
+    if here.entries():
+        # A study may have been given more trials meanwhile; its first session stays what it was.
+        first = layout.session(1)
+        if not here.exists(first) or here.read(first) != new.read(first):
+            raise ClusterError(
+                f"{place} holds another study of the same name: nothing was downloaded. Name another folder with --to "
+                "and submit again: for a study that has ended, only its results are downloaded."
+            )
+        refuse_links(here)
+    paths = {entry.path for entry in contents(new).own}
+    for path in sorted(paths):
+        with Path(downloaded, path).open("rb") as file:
+            here.write(path, iter(partial(file.read, _PIECE), b""))
+    # Last, so that a concurrent reader misses no row: the downloaded parts hold these rows.
+    for path in (path for table in TABLES for path in here.files(table)):
+        if layout.names(path) and path not in paths:
+            here.delete(path)
+    return place

@@ -1,0 +1,62 @@
+"""Ask every driver in this pod to end and wait for it: what the head's pod does before it is taken away.
+
+A driver that gets the signal ends its session as `interrupted`, with complete tables. One that is killed leaves a
+session that looks alive until its heartbeat is old.
+"""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import PurePath
+
+import psutil
+
+__all__ = ["is_driver", "main", "stop_drivers"]
+
+_MODULE = ["-m", "pipeline.cli.app", "run"]
+
+
+def is_driver(command: Sequence[str]) -> bool:
+    """Whether a process is the driver of a study, by its command line: not the shell that has started it.
+
+    Args:
+        command: The command line's words.
+    """
+    words = list(command)
+    if any(words[index : index + len(_MODULE)] == _MODULE for index in range(1, 4)):
+        return True
+    return any(
+        PurePath(word).name == "tunepipe" and words[index + 1 :][:1] == ["run"] for index, word in enumerate(words[:2])
+    )
+
+
+def stop_drivers(processes: Iterable[psutil.Process], seconds: float) -> list[int]:
+    """Send SIGTERM to every driver among processes, and wait until they have ended.
+
+    Args:
+        processes: The processes.
+        seconds: The longest time to wait.
+
+    Returns:
+        The numbers of the processes that still run.
+    """
+    drivers = []
+    for process in processes:
+        # Processes of others may end, or may not be looked at.
+        with suppress(psutil.Error):
+            if is_driver(process.cmdline()):
+                process.terminate()
+                drivers.append(process)
+    _, alive = psutil.wait_procs(drivers, timeout=seconds)
+    return [process.pid for process in alive]
+
+
+def main() -> None:
+    """The command: `python -m pipeline.cluster.stop_drivers --seconds 30`."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.cluster.stop_drivers", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30.0, help="the longest time to wait")
+    stop_drivers(psutil.process_iter(), parser.parse_args().seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Submitting a study to a running Ray cluster or to Kubernetes: the laptop's command, started there."""
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cluster.code_package import package
+from pipeline.cluster.driver_environment import DRIVER_ENVIRONMENT
+from pipeline.cluster.jobs_api import ENDED, JobsApi, Submission
+from pipeline.cluster.states import active_job
+from pipeline.errors import ClusterError, Fault, InvalidJob
+
+if TYPE_CHECKING:
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.rayjob import Manifests
+
+__all__ = ["Submitted", "apply_rayjob", "exit_code", "shared_storage", "submit"]
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A study on a cluster.
+
+    Args:
+        name: The name of the submission or RayJob.
+        attached: Whether it was already there.
+    """
+
+    name: str
+    attached: bool
+
+
+def shared_storage(storage: str) -> str:
+    """Check that a storage means the same on every node.
+
+    Args:
+        storage: A folder or URI.
+
+    Returns:
+        The storage.
+
+    Raises:
+        InvalidJob: It is a relative folder.
+    """
+    if "://" in storage or Path(storage).is_absolute():
+        return storage
+    allowed = "must be a URI (s3://…, gs://…, abfs://…) or the absolute path of a folder that every node has mounted"
+    raise InvalidJob("the command line", [Fault("--storage", storage, allowed)])
+
+
+def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[str], *, project: Path) -> Submitted:
+    """Start a study on a Ray cluster, or find it there.
+
+    Args:
+        api: The cluster's Jobs API.
+        job: A job's name, or the path of a Python file.
+        study: The study's name.
+        storage: The storage, as every node sees it.
+        options: More options of `tunepipe run`.
+        project: The folder whose code is uploaded.
+
+    Raises:
+        ClusterError: The cluster refuses, or the code is too large.
+    """
+    storage = shared_storage(storage)
+    for _ in range(_TRIES):
+        known = [each for each in api.submissions() if each.study == study]
+        active = [each for each in known if each.storage == storage and each.state not in ENDED]
+        if active:
+            return Submitted(active[-1].name, attached=True)
+        code = package(project, job)
+        name = f"{study}-{_next(each.name for each in known)}"
+        command = ["python", "-m", "pipeline.cli.app", "run", code.job, "--resume", "--storage", storage, *options]
+        runtime_env = {"working_dir": api.upload(code.name, code.content), "env_vars": DRIVER_ENVIRONMENT}
+        metadata = {"tunepipe_study": study, "tunepipe_storage": storage}
+        if api.submit(name, shlex.join(command), runtime_env, metadata):
+            return Submitted(name, attached=False)
+    raise _contention(study, api.address)
+
+
+def apply_rayjob(
+    server: "Kubernetes", study: str, storage: str, manifests_of: "Callable[[int], Manifests]"
+) -> Submitted:
+    """Create a study's RayJob, or find it there.
+
+    Args:
+        server: The namespace.
+        study: The study, as `study_label` returns it.
+        storage: The storage, as the pods see it.
+        manifests_of: Makes the study's manifests from the number of its RayJob.
+
+    Raises:
+        ClusterError: The server refuses.
+    """
+    taken = None
+    for _ in range(_TRIES):
+        # One request for both: two requests would miss a RayJob that is created between them.
+        jobs = server.jobs(study)
+        if (name := active_job(jobs, storage)) is not None:
+            return Submitted(name, attached=True)
+        manifests = manifests_of(_next(each["metadata"]["name"] for each in jobs))
+        name = str(manifests.job["metadata"]["name"])
+        if name == taken:
+            raise ClusterError(
+                f"There is already a RayJob {name!r}, which is not one of tunepipe's. Delete it, or choose another "
+                "--name for the study."
+            )
+        if server.apply(manifests):
+            server.delete_ended(study, storage)
+            return Submitted(name, attached=False)
+        taken = name
+    raise _contention(study, "Kubernetes")
+
+
+def exit_code(ended: Submission) -> int:
+    """The exit code of the study's `tunepipe run`.
+
+    Args:
+        ended: The submission, which has ended.
+
+    Raises:
+        ClusterError: The driver did not end by itself: the cluster lost it, or could not start it.
+    """
+    if ended.state == "STOPPED":
+        return 130
+    if ended.exit_code is not None:
+        return ended.exit_code
+    if ended.state == "SUCCEEDED":
+        return 0
+    raise ClusterError(
+        f"The submission {ended.name!r} ended before its study did: {' '.join(ended.message.split())[:600]} Nothing "
+        "that was recorded is lost: `tunepipe submit` with the same storage resumes the study."
+    )
+
+
+def _contention(study: str, where: str) -> ClusterError:
+    return ClusterError(f"Others repeatedly submit the study {study!r} to {where} at the same time. Try again later.")
+
+
+def _next(names: Iterable[str]) -> int:
+    numbers = (name.rpartition("-")[2] for name in names)
+    return max((int(number) for number in numbers if number.isdigit()), default=0) + 1

@@ -1,0 +1,145 @@
+"""A pod that reads a study from a cluster's volume."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import stream
+from kubernetes.stream.ws_client import ERROR_CHANNEL
+from urllib3.exceptions import HTTPError
+from websocket import WebSocketException
+
+from pipeline.cluster.pod_diagnostics import fatal_reason, unscheduled_reason
+from pipeline.errors import ClusterError
+
+__all__ = ["read_study", "reader_pod"]
+
+_POD_SECONDS = 3600
+"""The longest time that copying may take. If the connection is lost, the pod ends by itself after that time."""
+_START_SECONDS = 120.0
+_READ_SECONDS = 60.0
+_POLL_SECONDS = 1.0
+
+
+@contextlib.contextmanager
+def reader_pod(
+    core: client.CoreV1Api, rayjob: Mapping[str, Any], volume: Mapping[str, Any], place: str
+) -> Iterator[Mapping[str, Any]]:
+    """A pod that can read a volume and nothing else, deleted after the context.
+
+    Args:
+        core: The cluster's API.
+        rayjob: The RayJob whose submitter's pod is the template.
+        volume: The volume, as `volume_of` returns it.
+        place: Its mount path.
+
+    Yields:
+        The running pod.
+
+    Raises:
+        ClusterError: The RayJob has no such template, or the pod does not start.
+    """
+    metadata = rayjob["metadata"]
+    if "submitterPodTemplate" not in rayjob["spec"]:
+        raise ClusterError(
+            f"The RayJob {metadata['name']!r} has no submitterPodTemplate, the template of the pod that copies the "
+            "results. The study has ended and is complete on the volume; the component `study` has such a template."
+        )
+    spec = deepcopy(rayjob["spec"]["submitterPodTemplate"]["spec"])
+    claim = {**volume["persistentVolumeClaim"], "readOnly": True}
+    container = {**spec["containers"][0], "name": "reader", "command": ["sleep", str(_POD_SECONDS)]}
+    container["volumeMounts"] = [{"name": "studies", "mountPath": place, "readOnly": True}]
+    spec |= {
+        "containers": [container],
+        "volumes": [{"name": "studies", "persistentVolumeClaim": claim}],
+        "activeDeadlineSeconds": _POD_SECONDS,
+        "terminationGracePeriodSeconds": 0,
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": f"{metadata['name']}-reader-",
+            "namespace": metadata["namespace"],
+            # If the connection is lost, the pod is deleted with the RayJob.
+            "ownerReferences": [
+                {"apiVersion": rayjob["apiVersion"], "kind": "RayJob", "name": metadata["name"], "uid": metadata["uid"]}
+            ],
+        },
+        "spec": spec,
+    }
+    created: Mapping[str, Any] = core.create_namespaced_pod(metadata["namespace"], pod).to_dict()
+    name = created["metadata"]["name"]
+    try:
+        end = time.monotonic() + _START_SECONDS
+        while (reader := core.read_namespaced_pod(name, metadata["namespace"])).status.phase != "Running":
+            reason = fatal_reason(rayjob, [reader], [])
+            if reason or reader.status.phase in ("Failed", "Succeeded") or time.monotonic() > end:
+                why = (
+                    reason
+                    or unscheduled_reason(reader)
+                    or _last_warning(core, reader)
+                    or f"it is {reader.status.phase}"
+                )
+                raise ClusterError(
+                    f"The pod {name}, which copies the results from the volume, did not start: {why.rstrip('.')}. The "
+                    "study has ended and is complete there: submit it again to copy only its results."
+                )
+            time.sleep(_POLL_SECONDS)
+        yield created
+    finally:
+        # If this fails, its owner or its own deadline deletes it.
+        with contextlib.suppress(ApiException, HTTPError, OSError):
+            core.delete_namespaced_pod(name, metadata["namespace"])
+
+
+def _last_warning(core: client.CoreV1Api, pod: Any) -> str | None:
+    """Why a pod that has a node does not start, for example a volume that cannot be mounted."""
+    events = core.list_namespaced_event(pod.metadata.namespace, field_selector="type=Warning").items
+    messages = [event.message for event in events if event.involved_object.name == pod.metadata.name]
+    return messages[-1] if messages else None
+
+
+def read_study(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: str, archive: Path) -> None:
+    """Read a study without its checkpoints from a pod, as a tar archive.
+
+    Args:
+        core: The cluster's API.
+        pod: The pod.
+        storage: The storage, as the pod sees it.
+        study: The study's name.
+        archive: The file that gets the archive.
+
+    Raises:
+        ClusterError: The study is not there, or the connection was lost.
+    """
+    command = ["tar", "--create", "--directory", storage, "--exclude", f"{study}/checkpoints", "--", study]
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    connection = stream(
+        core.connect_get_namespaced_pod_exec, name, namespace, command=command,
+        stdout=True, stderr=True, stdin=False, tty=False, binary=True, _preload_content=False,
+    )  # fmt: skip
+    errors = b""
+    status: dict[str, Any] = {}
+    with archive.open("wb") as file, contextlib.suppress(WebSocketException), contextlib.closing(connection):
+        while True:
+            open_still = connection.is_open()
+            connection.update(timeout=_READ_SECONDS)
+            file.write(connection.read_channel(1))
+            errors += connection.read_channel(2)
+            if not open_still:
+                break
+        # The command's exit status; empty if the connection was lost, or the pod's time was up, before it ended.
+        status = yaml.safe_load(connection.read_channel(ERROR_CHANNEL)) or {}
+    if status.get("status") != "Success":
+        why = errors.decode(errors="replace").strip() or status.get("message") or "the connection was lost"
+        raise ClusterError(
+            f"The study {study!r} cannot be read in {storage}: {why}. Submit it again: a study that has ended only "
+            "copies its results."
+        )

@@ -1,0 +1,148 @@
+"""A split that is read from Parquet files while a model trains, because it is larger than memory."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.datasets.columns import Inputs, inputs, is_image, one_hot, plain
+from pipeline.datasets.columns import features as numbers
+from pipeline.datasets.held_out import held_out
+from pipeline.datasets.parquet_files import ParquetFiles, RowGroup
+from pipeline.datasets.shuffle_buffer import Rows, batched, shuffled
+from pipeline.errors import DataError
+
+__all__ = ["Stream"]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The rows of a split in Parquet files. It can be pickled; files are opened when they are read.
+
+    Args:
+        files: The files.
+        split: train, validation or test.
+        inputs: Names of the columns that are inputs.
+        target: The column of the target: `label` or `target`.
+        classes: Values of the column `label`, sorted; empty for numbers.
+        named: Whether the column `split` names each row's split; otherwise the rows of `held_out` are for validation.
+        rows: Number of rows.
+        buffer: Rows among which the next row is drawn.
+    """
+
+    files: ParquetFiles
+    split: str
+    inputs: tuple[str, ...]
+    target: str
+    classes: tuple[Any, ...]
+    named: bool
+    rows: int
+    buffer: int
+
+    def batches(self, size: int, seed: int | None = None) -> Iterator[tuple[Inputs, np.ndarray]]:
+        """Read an epoch.
+
+        Args:
+            size: Rows in a batch.
+            seed: The seed of the order: of the row groups, and of the rows within the buffer. None for the order of the
+                files.
+
+        Returns:
+            Inputs and targets: float32, shape (size, features); text and bytes are objects, shape (size,).
+
+        Raises:
+            DataError: The files cannot be read, or their content breaks a rule.
+        """
+        if seed is None:
+            blocks = self._blocks(np.arange(len(self.files.groups)))
+        else:
+            generator = np.random.default_rng(seed)
+            groups = generator.permutation(len(self.files.groups))
+            blocks = shuffled(self._blocks(groups), min(self.buffer, self.rows), generator)
+        for *found, target in batched(blocks, size):
+            yield self._joined(found), target
+
+    def first(self) -> Inputs:
+        """The inputs of the first rows, of one row group.
+
+        Raises:
+            DataError: As `batches`.
+        """
+        return self._joined(next(self._blocks(np.arange(len(self.files.groups))))[:-1])
+
+    @property
+    def targets(self) -> int:
+        """Numbers in a target."""
+        if self.classes:
+            return len(self.classes)
+        table = self.files.table(self.files.groups[0], [self.target])
+        return int(self._targets(table).shape[1])
+
+    @property
+    def images(self) -> list[str]:
+        """Names of the columns that hold images."""
+        schema = self.files.dataset.schema
+        return [name for name in self.inputs if is_image(schema.field(name).type)]
+
+    def described(self) -> dict[str, Any]:
+        """What is recorded of it, as JSON values: `sha256` is that of the files' footers."""
+        schema = self.files.dataset.schema
+        elements = ", ".join(f"{name} ({schema.field(name).type})" for name in (*self.inputs, self.target))
+        return {
+            "elements": elements,
+            "rows": self.rows,
+            "files": len(self.files.paths),
+            "buffer": self.buffer,
+            "sha256": self.files.hash,
+        }
+
+    def _joined(self, arrays: Rows) -> Inputs:
+        return arrays[0] if len(arrays) == 1 else dict(zip(self.inputs, arrays, strict=True))
+
+    def _blocks(self, groups: np.ndarray) -> Iterator[Rows]:
+        """Inputs and targets of the split's rows, one row group after the other."""
+        shapes: list[tuple[int, ...]] = []
+        for place in groups:
+            table = self._table(self.files.groups[place])
+            if table.num_rows:
+                found = inputs(table, self.inputs, self.files.data)
+                arrays = [*(found.values() if isinstance(found, Mapping) else [found]), self._targets(table)]
+                shapes = shapes or [array.shape[1:] for array in arrays]
+                if [array.shape[1:] for array in arrays] != shapes:
+                    raise DataError(
+                        f"Lists in a column of {self.files.data} have other lengths in some row groups; they must all "
+                        "be of the same length."
+                    )
+                yield arrays
+
+    def _table(self, group: RowGroup) -> pa.Table:
+        columns = [*self.inputs, self.target, *(["split"] if self.named else [])]
+        table = self.files.table(group, columns)
+        if self.named:
+            mine = np.asarray(plain(table.column("split")).to_pylist(), object) == self.split
+        else:
+            bits = self._held_out[group.first // 8 : -(-(group.first + group.rows) // 8)]
+            held = np.unpackbits(bits)[group.first % 8 :][: group.rows].astype(bool)
+            mine = held if self.split == "validation" else ~held
+        return table.filter(pa.array(mine))
+
+    @cached_property
+    def _held_out(self) -> np.ndarray:
+        return np.packbits(held_out(self.files.rows))
+
+    def _targets(self, table: pa.Table) -> np.ndarray:
+        column = table.column(self.target)
+        if column.null_count:
+            raise DataError(
+                f"Column {self.target!r} of {self.files.data} has {column.null_count} nulls; every row needs a target."
+            )
+        if not self.classes:
+            return numbers(column, self.target, self.files.data)
+        known = np.array(self.classes, object if isinstance(self.classes[0], str) else None)
+        return one_hot(np.searchsorted(known, plain(column).to_numpy()), len(known))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -1,0 +1,79 @@
+"""How many trials train at once, from what a machine or a cluster has and what a trial asks for."""
+
+import math
+
+from pipeline.errors import ResourcesUnmet
+from pipeline.machine import this_machine
+from pipeline.study import TuneJob
+from pipeline.study.trial_configs import trials_in_all
+
+__all__ = ["default_workers", "local_capacity", "local_workers", "unused_gpus"]
+
+_PROCESSES_OF_A_CORE = 16
+
+
+def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
+    """How many trials fit at once.
+
+    Args:
+        job: The study's job.
+        cpus: CPU cores that there are.
+        gpus: GPUs that there are.
+
+    Raises:
+        ResourcesUnmet: Not even one trial fits.
+    """
+    need = job.resources
+    for kind, wanted, available in (("CPU", need.cpus, cpus), ("GPU", need.gpus, gpus)):
+        if wanted > available:
+            raise ResourcesUnmet(
+                f"A trial of {job.name!r} asks for {wanted:g} {kind}s, and there are {available:g}. "
+                f"Ask for less with --set resources.{kind.lower()}s=…, or run it where there are more."
+            )
+    return max(1, need.fit(cpus, gpus))
+
+
+def local_workers(job: TuneJob, cpus: float, gpus: float) -> int:
+    """How many workers a cluster on this machine starts: no more than there are trials.
+
+    Args:
+        job: The study's job.
+        cpus: CPU cores of this machine.
+        gpus: GPUs of this machine.
+
+    Raises:
+        ResourcesUnmet: No trial fits, or the job asks for many times more processes than there are cores.
+    """
+    # At least one trial must fit, whatever number is requested: Ray accepts any number of cores.
+    fits = default_workers(job, cpus, gpus)
+    workers = min(job.resources.workers or fits, trials_in_all(job))
+    if workers > (most := math.floor(_PROCESSES_OF_A_CORE * cpus)):
+        raise ResourcesUnmet(
+            f"{workers} workers are asked for, each in its own process, and this machine has {cpus:g} CPU cores: "
+            f"at most {_PROCESSES_OF_A_CORE} a core are started. Ask for at most {most} with --workers, or run on a "
+            "cluster with --address."
+        )
+    return workers
+
+
+def local_capacity() -> tuple[float, float]:
+    """CPU cores and GPUs of this machine, counted without starting Ray or TensorFlow."""
+    machine = this_machine()
+    # A container with less than a core trains slowly, but it trains.
+    return max(1.0, machine.cpus), float(len(machine.gpus))
+
+
+def unused_gpus(job: TuneJob, gpus: float) -> str | None:
+    """A note that trials train without the available GPUs, and how to use them; None where there is nothing to say.
+
+    Args:
+        job: The study's job.
+        gpus: How many GPUs there are.
+    """
+    if not gpus or job.resources.gpus:
+        return None
+    there = "There is 1 GPU" if gpus == 1 else f"There are {gpus:g} GPUs"
+    return (
+        f"{there}, and a trial of {job.name!r} asks for none: it trains on CPUs. --gpus 1 gives each trial a GPU, "
+        "--gpus 0.5 half the memory of one."
+    )

@@ -1,0 +1,108 @@
+"""Commands to the driver of a study: files in the study's folder, which a driver on any machine finds.
+
+Each has an id. The driver carries it out once and writes down what became of it in its session's file, together with
+the state that follows from it: a driver that dies in between has done nothing, and the next one does it.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.loop.commands import Command, command_object
+from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.storage import Store
+from pipeline.study import layout
+
+__all__ = ["is_paused", "outcomes", "running_session", "send", "wait_for_outcome"]
+
+_POLL_SECONDS = 0.5
+
+
+def running_session(store: Store) -> Mapping[str, Any] | None:
+    """The session whose driver is alive; None where there is none.
+
+    Args:
+        store: The study's folder.
+
+    Raises:
+        StorageError: The study cannot be read.
+    """
+    sessions = read_sessions(store)
+    return sessions[-1] if sessions and state_of(sessions, datetime.now(UTC)) == "running" else None
+
+
+def send(store: Store, command: Command) -> str:
+    """Leave a command for the driver of a study.
+
+    Args:
+        store: The study's folder.
+        command: The command.
+
+    Returns:
+        The command's id.
+
+    Raises:
+        StorageError: The storage cannot be written.
+    """
+    try:
+        text = json.dumps(command_object(command), allow_nan=False)
+    except ValueError as error:
+        raise UsageError(f"The command cannot be written: {error}.") from None
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+    if not store.create(layout.command(name), text):
+        raise StorageError(f"There is a command {name} in {store.uri} already. Send it again.")
+    return name
+
+
+def outcomes(store: Store) -> Mapping[str, str | None]:
+    """Every command of a study, the oldest first, and what became of it; None where it was not carried out yet.
+
+    Args:
+        store: The study's folder.
+
+    Raises:
+        StorageError: The study cannot be read.
+    """
+    names = [name for path in store.files("commands") if (name := layout.command_of(path)) is not None]
+    sessions = read_sessions(store) if names else ()
+    known = _known(sessions[-1]) if sessions else {}
+    return {name: known.get(name) for name in names}
+
+
+def wait_for_outcome(store: Store, name: str) -> str | None:
+    """Wait until a command was carried out, or no driver is alive that could do so.
+
+    Args:
+        store: The study's folder.
+        name: The command's id.
+
+    Returns:
+        What became of it, as a sentence; None where the study ended before.
+    """
+    while True:
+        # In this order: what the last driver did is read after it has ended.
+        running = running_session(store) is not None
+        sessions = read_sessions(store)
+        if sessions and (outcome := _known(sessions[-1]).get(name)) is not None:
+            return outcome
+        if not running:
+            return None
+        time.sleep(_POLL_SECONDS)
+
+
+def is_paused(session: Mapping[str, Any]) -> bool:
+    """Whether a user has paused a session.
+
+    Args:
+        session: The content of its file.
+    """
+    return bool((session.get("resume") or {}).get("paused"))
+
+
+def _known(session: Mapping[str, Any]) -> Mapping[str, str]:
+    outcomes = (session.get("resume") or {}).get("outcomes")
+    return {str(name): str(outcome) for name, outcome in outcomes.items()} if isinstance(outcomes, dict) else {}

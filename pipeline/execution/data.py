@@ -1,0 +1,114 @@
+"""The data of a study: the same in every session, or the user accepts that they differ."""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeAlias
+
+from pipeline.datasets import Dataset
+from pipeline.datasets.configured import Reads, RecordedConfig, takes_config
+from pipeline.datasets.fingerprint import differences, fingerprint, first_recorded, recorded_for, with_combination
+from pipeline.errors import DataError
+from pipeline.study import TuneJob
+from pipeline.training.data import example_config, load_data
+
+__all__ = ["Loaded", "loading", "made_by_workers", "refuse_other_data"]
+
+Loaded: TypeAlias = tuple[Dataset | None, Mapping[str, Any] | None]
+"""Data, and what the study records of them; None for a function objective."""
+
+
+def loading(job: TuneJob, before: Mapping[str, Any] | None, *, accept_changes: bool) -> Callable[[], Loaded]:
+    """Begin to load a study's data while Ray starts.
+
+    The user's data function is called later, in the main thread, which it may rely on. Where there is a fingerprint to
+    compare with, the data are loaded at once: the study is not changed if they differ.
+
+    Args:
+        job: The study's job.
+        before: The fingerprint of the data that the study began with; None where there is none.
+        accept_changes: Whether the data may differ.
+
+    Returns:
+        A function that waits for the data and returns them.
+
+    Raises:
+        DataError: The data differ, or cannot be loaded.
+    """
+    if before is not None and not accept_changes:
+        data, now, reads = _load(job, before)
+        alternative = (
+            "accept these with --accept-changes (in Python: accept_changes=True), or start another with --name"
+        )
+        known = before if reads is None else recorded_for(before, reads.values)
+        refuse_other_data(job.name, known, now, alternative)
+        return lambda: (data, _document(before, now, reads))
+
+    def fresh() -> Loaded:
+        data, now, reads = _load(job, None)
+        return data, _document(None, now, reads)
+
+    if job.data is None or callable(job.data) or job.resources.workers == 0:
+        return fresh
+    loaded: Future[Loaded] = Future()
+
+    def load() -> None:
+        try:
+            loaded.set_result(fresh())
+        except BaseException as error:
+            loaded.set_exception(error)
+
+    # Python waits for the thread at its end: one that still imports or reads while the interpreter is taken down
+    # ends the process by a segmentation fault.
+    threading.Thread(target=load, name="data", daemon=False).start()
+    return loaded.result
+
+
+def made_by_workers(job: TuneJob, data: Dataset) -> bool:
+    """Whether workers call the data function: pipelines do not travel, and other configs may have other data.
+
+    Args:
+        job: The study's job.
+        data: Its data.
+    """
+    return callable(job.data) and (bool(data.pipelines) or takes_config(job.data))
+
+
+def _load(
+    job: TuneJob, before: Mapping[str, Any] | None
+) -> tuple[Dataset | None, Mapping[str, Any] | None, Reads | None]:
+    """The data, their fingerprint, and what a data function that takes the config has read."""
+    trains = job.resources.workers == 0
+    config = RecordedConfig(example_config(job, dict(first_recorded(before)))) if takes_config(job.data) else None
+    data = load_data(job, trains=trains, config=config, recorded=before)
+    return data, None if data is None else fingerprint(data), None if config is None else config.reads
+
+
+def _document(
+    before: Mapping[str, Any] | None, now: Mapping[str, Any] | None, reads: Reads | None
+) -> Mapping[str, Any] | None:
+    """What the study records of its data."""
+    return now if reads is None or now is None else with_combination(before, reads, now)
+
+
+def refuse_other_data(
+    name: str, before: Mapping[str, Any] | None, now: Mapping[str, Any] | None, alternative: str
+) -> None:
+    """Make sure that the data are those that a study began with.
+
+    Args:
+        name: The study's name.
+        before: The fingerprint of its data; None in a study of an older tunepipe.
+        now: The fingerprint of the data now; None for a function objective.
+        alternative: What the user can do instead of restoring them, as a part of a sentence.
+
+    Raises:
+        DataError: They differ; says in which split, and how.
+    """
+    if before is None or now is None or not (changes := differences(before, now)):
+        return
+    raise DataError(
+        f"The data are not those that the study {name!r} began with: {'; '.join(changes)}. What was trained before "
+        f"could not be compared with what is trained now. Restore the data, or {alternative}. A "
+        "data function must return the same at each call: `tunepipe check` says whether it does."
+    )

@@ -1,0 +1,114 @@
+"""Deleting a study: all of it or nothing, not while its driver is alive, and no file that is not its own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import StorageError, StudyExists
+from pipeline.execution.sessions import describe_driver, driver_alive, heartbeat_within
+from pipeline.results.tables.sessions import read_sessions
+from pipeline.storage import Entry, Store
+from pipeline.study import layout
+from pipeline.study.contents import contents, listed, remove
+from pipeline.study.files import read_job
+from pipeline.study.studies import called, no_study
+
+__all__ = ["Deletable", "check_deletable", "delete"]
+
+_OF_TRIALS = 5
+"""Number of files in working folders that the question names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletable:
+    """The files of a study that may be deleted.
+
+    Args:
+        files: How many there are.
+        bytes: Their size.
+        of_trials: Those in the working folders of trials, which anybody may have put there.
+    """
+
+    files: int
+    bytes: int
+    of_trials: Sequence[Entry]
+
+    def __str__(self) -> str:
+        """Their number and size, and the names of the first files in working folders."""
+        text = f"{self.files:,} files, {self.bytes / 1e6:,.1f} MB"
+        if not self.of_trials:
+            return f"{text}."
+        return (
+            f"{text}. Among them all files in the working folders of its trials, your own too: "
+            f"{listed(self.of_trials, most=_OF_TRIALS)}."
+        )
+
+
+def check_deletable(store: Store, note: Callable[[str], None]) -> Deletable:
+    """Make sure that a study may be deleted.
+
+    Args:
+        store: The study's folder.
+        note: Called with a sentence if there is something to wait for.
+
+    Returns:
+        Its files.
+
+    Raises:
+        JobNotFound: There is no such study.
+        StudyExists: Its driver is alive.
+        StorageError: study.json is not that of a study, the folder is a link, or it has files of others: a file or a
+            folder that the layout does not name, or a link.
+    """
+    if (target := store.link()) is not None:
+        raise StorageError(
+            f"{store.uri} is a link to {target}. Nothing was deleted: links are not followed. To delete the study, "
+            "name that folder itself, and remove the link yourself."
+        )
+    try:
+        read_job(store)
+    except FileNotFoundError:
+        raise no_study(store) from None
+    entries = contents(store)
+    if entries.foreign:
+        what = "entry that is" if len(entries.foreign) == 1 else "entries that are"
+        raise StorageError(
+            f"{store.uri} has {len(entries.foreign):,} {what} not the study's: {listed(entries.foreign)}. Nothing was "
+            "deleted. Move them out of the folder, then delete the study."
+        )
+    try:
+        sessions = read_sessions(store)
+    except StorageError as error:
+        # The file of the driver cannot be read, but a driver that is alive writes it again.
+        note(f"{error} Waiting for a heartbeat.")
+        if heartbeat_within(store):
+            raise StudyExists(
+                f"A driver is running the study in {store.uri}. Nothing was deleted. Stop it first."
+            ) from None
+        sessions = []
+    if sessions and driver_alive(store, sessions[-1], note):
+        raise StudyExists(
+            f"The study {called(store.uri)!r} is running: {describe_driver(sessions[-1])}. Nothing was deleted. Stop "
+            f"it first: `tunepipe stop {called(store.uri)}`."
+        )
+    of_trials = [entry for entry in entries.own if layout.file_of(entry.path) is not None]
+    return Deletable(len(entries.own), sum(entry.size for entry in entries.own), of_trials)
+
+
+def delete(store: Store, note: Callable[[str], None]) -> None:
+    """Delete a study's files and folders.
+
+    Args:
+        store: The study's folder.
+        note: Called with a sentence if there is something to wait for.
+
+    Raises:
+        JobNotFound: There is no such study.
+        StudyExists: Its driver is alive.
+        StorageError: It cannot be deleted, as in `check_deletable`, or other files have appeared meanwhile.
+    """
+    check_deletable(store, note)
+    if left := remove(store):
+        raise StorageError(
+            f"The study in {store.uri} is deleted, except files that are not its own and appeared meanwhile: "
+            f"{listed(left)}."
+        )

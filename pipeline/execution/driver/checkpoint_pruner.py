@@ -1,0 +1,195 @@
+"""Which checkpoints are kept: those that are still needed, and as many others as the job's limits allow.
+
+Needed are: of each live trial the newest, from which it resumes, the one before in case the newest is damaged, and the
+best; those whose weights the scheduler may hand over; the best of the study. A trial that has ended keeps its newest
+checkpoint, because it may get more epochs, and its best one: a better trial may fail later, and two may tie.
+
+Reports say which checkpoints there are, so the storage is listed only when a session starts and ends. Checkpoints are
+deleted together, directly after the state of the study was written: a driver that resumes from that state finds all
+checkpoints that it names.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
+
+from pipeline.loop.incumbent import rank
+from pipeline.loop.messages import ProgressReport
+from pipeline.loop.trial import Trial
+from pipeline.schedulers import Scheduler
+from pipeline.storage import Store
+from pipeline.study import TuneJob, layout
+
+__all__ = ["CheckpointPruner"]
+
+_File = tuple[str, int]
+
+_MOST_BYTES = 1_000_000_000
+"""Bytes of new checkpoints after which the next deletion is overdue."""
+
+
+class CheckpointPruner:
+    """Deletes checkpoints that are not needed.
+
+    Args:
+        store: The study's folder.
+        job: The study's job, with the limits of checkpoints.
+        scheduler: Knows which checkpoints it still needs.
+        trials: All trials by id, each with the epochs of its checkpoints.
+        check: Raises Superseded if another driver has taken the study over: then nothing is deleted.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        job: TuneJob,
+        scheduler: Scheduler,
+        trials: Mapping[str, Trial],
+        check: Callable[[], None],
+    ) -> None:
+        self._store, self._job, self._scheduler, self._trials, self._check = store, job, scheduler, trials, check
+        self._bytes: dict[_File, int] = {}
+        self._spared: set[_File] = set()
+        """Checkpoints that are kept only as long as the scheduler or another trial needs them."""
+        self._new_bytes = 0
+
+    @property
+    def overdue(self) -> bool:
+        """Whether so many bytes were written since the last deletion that the next one must not wait."""
+        return self._new_bytes >= _MOST_BYTES
+
+    def on_report(self, trial_id: str, report: ProgressReport) -> None:
+        """Take note of the size of new checkpoints.
+
+        Args:
+            trial_id: The trial that reported.
+            report: Its report.
+        """
+        if report.checkpoints and report.rows:
+            total = report.rows[-1].bytes_checkpoint
+            self._new_bytes += total
+            for epoch in report.checkpoints:
+                self._bytes[trial_id, epoch] = total // len(report.checkpoints)
+        for trial, epoch in report.left:
+            # Its size was not reported: that of another one of the trial is close.
+            sizes = (self._bytes.get((trial, other), 0) for other in self._trials[trial].checkpoints)
+            self._bytes.setdefault((trial, epoch), max(sizes, default=0))
+
+    def list_storage(self) -> None:
+        """List the storage: of each trial, `checkpoints` holds its files afterwards.
+
+        Files of other trials stay: a killed driver may have drawn a trial that is drawn again.
+        """
+        files = self._store.sizes("checkpoints")
+        self._bytes = {file: size for path, size in files if (file := layout.checkpoint_of(path)) is not None}
+        checkpoints = _by_trial(self._bytes)
+        for trial in self._trials.values():
+            trial.checkpoints = checkpoints.get(trial.trial_id, set())
+
+    def prune(self, changed: Collection[str], best: Trial | None) -> set[str]:
+        """Delete what is not needed any more.
+
+        Args:
+            changed: The trials that have changed since the last call.
+            best: The study's best trial.
+
+        Returns:
+            The trials that have lost checkpoints.
+
+        Raises:
+            Superseded: Another driver has taken the study over.
+            StorageError: A file cannot be deleted.
+        """
+        self._new_bytes = 0
+        superfluous = set(self._spared)
+        for trial in (self._trials[trial_id] for trial_id in changed):
+            # Epochs beyond the last report are not reported yet: their worker may still need them.
+            reported = {epoch for epoch in trial.checkpoints if epoch <= trial.epoch}
+            outlived = reported - _newest(trial.checkpoints, trial) - _best(trial)
+            superfluous |= {(trial.trial_id, epoch) for epoch in outlived}
+        limits = self._job.checkpoints
+        if not superfluous and limits.top is None and limits.gigabytes is None:
+            return set()
+        needed = self._needed(best)
+        self._spared = superfluous & needed
+        superfluous -= needed
+        superfluous |= self._beyond_limits(superfluous, needed)
+        return self._delete(superfluous)
+
+    def stranded(self, trials: Iterable[Trial]) -> set[str]:
+        """Which trials cannot be trained further, neither from the beginning nor from an existing checkpoint.
+
+        Only the first segment can be trained again: a later one began with another trial's weights.
+
+        Args:
+            trials: The trials that may get more epochs.
+        """
+        return {
+            trial.trial_id
+            for trial in trials
+            if trial.segment > 1
+            and (trial.parent_trial, trial.parent_epoch) not in self._bytes
+            and not any(epoch > trial.segment_start for epoch in trial.checkpoints)
+        }
+
+    def _needed(self, best: Trial | None) -> set[_File]:
+        needed = set(self._scheduler.needed())
+        if best is not None:
+            needed.add((best.trial_id, best.best_epoch))
+        if self._job.scheduler.exploits:
+            for trial in self._trials.values():
+                if trial.live and trial.parent_trial is not None and trial.parent_epoch is not None:
+                    needed.add((trial.parent_trial, trial.parent_epoch))
+        return needed
+
+    def _beyond_limits(self, superfluous: Set[_File], needed: Set[_File]) -> set[_File]:
+        """The checkpoints beyond the limits: of ended trials, the worst first; of a trial, its newest first."""
+        top, gigabytes = self._job.checkpoints.top, self._job.checkpoints.gigabytes
+        if top is None and gigabytes is None:
+            return set()
+        ended = [trial for trial in self._trials.values() if not trial.live]
+        worst_first = sorted(ended, key=lambda trial: rank(trial, self._job.objective), reverse=True)
+        spare = [
+            (trial.trial_id, epoch)
+            for trial in worst_first
+            for epoch in sorted(trial.checkpoints, key=lambda epoch: (epoch == trial.best_epoch, epoch))
+            if (trial.trial_id, epoch) not in needed and (trial.trial_id, epoch) not in superfluous
+        ]
+        excess: set[_File] = set()
+        if top is not None:
+            lower = {trial.trial_id for trial in worst_first[: max(0, len(worst_first) - top)]}
+            excess = {file for file in spare if file[0] in lower}
+        if gigabytes is not None:
+            total = sum(size for file, size in self._bytes.items() if file not in excess and file not in superfluous)
+            for file in (file for file in spare if file not in excess):
+                if total <= gigabytes * 1e9:
+                    break
+                excess.add(file)
+                total -= self._bytes.get(file, 0)
+        return excess
+
+    def _delete(self, files: Set[_File]) -> set[str]:
+        if not files:
+            return set()
+        self._check()
+        for trial_id, epoch in sorted(files):
+            self._store.delete(layout.checkpoint(trial_id, epoch))
+            self._bytes.pop((trial_id, epoch), None)
+            self._trials[trial_id].checkpoints.discard(epoch)
+        return {trial_id for trial_id, _ in files}
+
+
+def _by_trial(files: Iterable[_File]) -> dict[str, set[int]]:
+    epochs: dict[str, set[int]] = {}
+    for trial_id, epoch in files:
+        epochs.setdefault(trial_id, set()).add(epoch)
+    return epochs
+
+
+def _best(trial: Trial) -> set[int]:
+    """A trial's best epoch, unless it failed: its weights may become the study's best."""
+    return set() if trial.state == "failed" else {trial.best_epoch}
+
+
+def _newest(epochs: Set[int], trial: Trial) -> set[int]:
+    """The epoch from which a trial resumes; for a live trial also the one before."""
+    count = 2 if trial.live else 1
+    return set(sorted(epochs)[-count:])

@@ -1,0 +1,163 @@
+"""How a driver session ends: with complete tables, or with nothing left of a study that never trained an epoch."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from pipeline.errors import Interrupted, NoTrialSucceeded, StorageError, Superseded, TunepipeError, UserError
+from pipeline.execution.driver.resumability import unsaved_state
+from pipeline.execution.driver.session import Session
+from pipeline.execution.interrupts import Interrupts
+from pipeline.results.analysis.failures import own_frame
+from pipeline.storage import Store
+from pipeline.study import TuneJob, layout
+from pipeline.study.contents import sweep
+from pipeline.study.studies import called
+
+__all__ = ["failure_texts", "has_epochs", "recorded"]
+
+_CAUSES, _LINES = 3, 40
+"""How many causes of failure are shown, and how many lines of each log: the rest says the same."""
+
+
+def has_epochs(store: Store) -> bool:
+    """Whether a study has trained an epoch: one in its tables, or one that only a checkpoint holds.
+
+    Args:
+        store: The study's folder.
+    """
+    return bool(store.files("epochs") or store.files("checkpoints"))
+
+
+@contextmanager
+def recorded(
+    session: Session, store: Store, interrupts: Interrupts, *, new: bool, note: Callable[[str], None]
+) -> Iterator[None]:
+    """Complete the tables and record how the session ended, whatever happens while the context is open.
+
+    A new study that ends before any epoch was trained is deleted: its name is free for the next try.
+
+    Args:
+        session: The session.
+        store: The study's folder.
+        interrupts: Keeps signals from cutting off what is written.
+        new: Whether this session has begun the study.
+        note: Called with why trials failed, where the study is deleted.
+
+    Raises:
+        Interrupted: A signal has interrupted the study.
+        NoTrialSucceeded: The study ended without a value.
+        TunepipeError: The error that has ended the study.
+    """
+    try:
+        yield
+        if session.fatal is not None:
+            raise session.fatal
+        if session.loop.interrupted:
+            raise KeyboardInterrupt
+        if session.loop.best is None:
+            raise NoTrialSucceeded(_no_value(session))
+    except Superseded:
+        raise
+    except BaseException as error:
+        deleted = False
+        if session.file.taken:
+            with interrupts.defer_signals():
+                deleted = new and _withdraw(session, store, error, note)
+                if not deleted:
+                    _close(session, error)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(_interrupted(session.job, store, deleted=deleted)) from None
+        if isinstance(error, NoTrialSucceeded):
+            then = "Nothing of it is kept: its name is free" if deleted else "`tunepipe results` shows each error"
+            raise NoTrialSucceeded(f"{error} {then}.") from None
+        raise
+    with interrupts.defer_signals():
+        session.flush()
+        session.clear()
+        # No worker is left: what a killed one had begun to write stays unfinished.
+        sweep(store)
+        session.recorder.close("finished", session.end_reason)
+
+
+def _close(session: Session, error: BaseException) -> None:
+    loop, recorder = session.loop, session.recorder
+    if not loop.interrupted:
+        loop.interrupt()
+    if isinstance(error, KeyboardInterrupt):
+        session.flush()
+        recorder.close("interrupted", loop.end_reason or "")
+        return
+    with suppress(StorageError, Superseded):
+        session.flush()
+        lines = str(error).splitlines() or [""]
+        recorder.close("failed" if isinstance(error, Exception) else "interrupted", lines[0])
+
+
+def _withdraw(session: Session, store: Store, error: BaseException, note: Callable[[str], None]) -> bool:
+    """Delete a study without results; returns whether it was deleted."""
+    # A mistake in the job may show only after an epoch: that its objective is no metric of the model, say.
+    mistake = isinstance(error, UserError) and not isinstance(error, StorageError) and session.loop.best is None
+    if session.loop.total_epochs and not mistake:
+        return False
+    try:
+        # A study that another driver has taken over is not deleted.
+        session.file.check()
+        if has_epochs(store) and not mistake:
+            return False
+        if isinstance(error, NoTrialSucceeded):
+            for text in failure_texts(session, store):
+                note(text)
+        session.recorder.delete_study()
+    except TunepipeError:
+        # The error that has ended the study is the one to report; the storage may be its cause.
+        return False
+    return True
+
+
+def failure_texts(session: Session, store: Store) -> Iterator[str]:
+    """Why trials failed.
+
+    Args:
+        session: The session.
+        store: The study's folder, with the trials' logs.
+
+    Yields:
+        Each cause once, with what its first trial printed, including the traceback.
+    """
+    causes: dict[str, str] = {}
+    for trial in session.loop.trials.values():
+        if trial.state == "failed":
+            causes.setdefault(re.sub(r"\d+", "0", str(trial.error)), trial.trial_id)
+    for trial_id in list(causes.values())[:_CAUSES]:
+        log = layout.log(trial_id)
+        text = store.read_text(log) if store.exists(log) else ""
+        error, where, lines = str(session.loop.trials[trial_id].error), own_frame(text), text.splitlines()
+        # The line of the user's code comes first: a traceback has it behind many frames of libraries.
+        headline = f"Trial {trial_id} failed{f' at {where}' if where else ''}: {error.rstrip('.')}."
+        if len(lines) > _LINES:
+            lines = [f"… {len(lines) - _LINES} lines before …", *lines[-_LINES:]]
+        # With --workers 0 the trial has printed all of that already.
+        yield "\n".join([f"{headline} It printed:" if lines else headline, *(f"  {line}" for line in lines)])
+    if len(causes) > _CAUSES:
+        yield f"… and {len(causes) - _CAUSES} other errors."
+
+
+def _interrupted(job: TuneJob, store: Store, *, deleted: bool) -> str:
+    event = f"The study {job.name!r} was interrupted"
+    if deleted:
+        return f"{event} before its first epoch: nothing of it is left, and its name is free."
+    if (why := unsaved_state(job)) is not None:
+        return f"{event}; its tables are complete. It cannot be resumed: {why}."
+    if not job.resumable:
+        how = "where the same functions are defined, with run(JOB, resume=True)"
+        return f"{event}; its tables are complete. Resume it, {how}."
+    return f"{event}; its tables are complete. Resume it with `tunepipe resume {called(store.uri)}`."
+
+
+def _no_value(session: Session) -> str:
+    failed = [trial for trial in session.loop.trials.values() if trial.state == "failed"]
+    errors = {str(trial.error) for trial in failed}
+    who = "Its only trial" if len(failed) == 1 else f"Each of its {len(failed)} trials"
+    why = session.loop.end_reason or f"{who} failed{f': {errors.pop()}' if len(errors) == 1 else ''}"
+    return f"The study {session.job.name!r} ended without a value. {why.rstrip('.')}."

@@ -1,0 +1,41 @@
+"""Which trials resume with their study: those that were running, and those that a spent budget had ended."""
+
+from collections.abc import Collection
+from typing import Literal
+
+from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
+from pipeline.execution.driver.tables import Tables
+from pipeline.loop.decision_rows import DecisionRow
+from pipeline.loop.trial import Trial
+
+__all__ = ["extend_trials"]
+
+
+def extend_trials(
+    trials: Collection[Trial], pruner: CheckpointPruner, tables: Tables, *, raised: int | None, over: bool
+) -> None:
+    """Pause the trials that resume, so that the loop may choose them.
+
+    Args:
+        trials: All trials of the study, as its last session left them.
+        pruner: Knows which trials have no checkpoint left.
+        tables: Takes the decisions about trials that cannot resume.
+        raised: A trial's maximum of epochs in the last session, if it is higher now: trials that had reached it resume.
+        over: Whether a limit of the study is reached already.
+    """
+    extended = [
+        trial
+        for trial in trials
+        if (trial.state == "completed" and trial.epoch == raised) or (trial.cut_off and not over)
+    ]
+    stranded = pruner.stranded(extended)
+    for trial in extended:
+        if trial.trial_id in stranded:
+            reason = "It gets no more epochs: its checkpoints were deleted to keep to the limits of `checkpoints`."
+            kind: Literal["finish", "stop"] = "finish" if trial.state == "completed" else "stop"
+            tables.add_decision(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
+        else:
+            trial.state, trial.cut_off = "paused", False
+    for trial in trials:
+        if trial.state == "running":
+            trial.state = "paused"

@@ -1,0 +1,80 @@
+"""The study's last assignment: a warm worker exports the winner and evaluates it on the test split."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pipeline.loop.messages import Assignment, ProgressReport
+from pipeline.loop.trial import Trial
+
+__all__ = ["FinalEvaluation"]
+
+
+class FinalEvaluation:
+    """Whether the winner is still to be evaluated, and the result.
+
+    Args:
+        wanted: Whether there is something to export: a model, not a function.
+        attempts: How often it is tried while workers are lost.
+    """
+
+    def __init__(self, *, wanted: bool, attempts: int) -> None:
+        self._state: Literal["due", "assigned", "done"] = "due" if wanted else "done"
+        self.attempts_left = attempts - 1
+        self._assignment: Assignment | None = None
+        self.metrics: Mapping[str, float] | None = None
+        self.warning: str | None = None
+
+    @property
+    def assigned(self) -> bool:
+        """Whether a worker is evaluating the winner."""
+        return self._state == "assigned"
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self._state == "done"
+
+    def take(self, best: Trial) -> Assignment | None:
+        """The assignment, once; None after that.
+
+        Args:
+            best: The study's best trial.
+        """
+        if self._state != "due":
+            return None
+        self._state = "assigned"
+        self._assignment = Assignment(
+            best.trial_id, best.best_config, best.seed, task="finish", epoch=best.best_epoch, value=best.best
+        )
+        return self._assignment
+
+    def on_report(self, report: ProgressReport) -> bool:
+        """Take a worker's report.
+
+        Args:
+            report: The report.
+
+        Returns:
+            Whether the evaluation is done, with or without success.
+        """
+        if not (report.last or report.failure or report.unusable or report.stuck):
+            return False
+        self.metrics, self._state = report.winner, "done"
+        self.warning = report.failure or report.unusable or report.stuck
+        return True
+
+    def on_worker_lost(self, message: str) -> Assignment | None:
+        """Take note that its worker is lost.
+
+        Args:
+            message: Why, as far as it is known; a sentence.
+
+        Returns:
+            The same assignment for another worker; None after too many lost workers.
+        """
+        if self.attempts_left > 0:
+            self.attempts_left -= 1
+            return self._assignment
+        self._state = "done"
+        self.warning = f"Its worker was lost again and again, last: {message}"
+        return None

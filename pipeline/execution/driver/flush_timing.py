@@ -1,0 +1,46 @@
+"""When rows are written: often at first, so that a study's first epochs can be read at once, later twice a minute.
+
+A study of days then has thousands of parts and not millions. Where a flush takes long, as in a study of many trials,
+the next one waits longer, so that flushes take at most a hundredth of the study's time after its first ten minutes.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["FlushTiming"]
+
+_SHORTEST, _LONGEST = 1.0, 30.0
+_PARTS_OF_SESSION = 50
+_LEAST_TIMES, _MOST_TIMES, _SECONDS_PER_TIME = 10, 100, 6.0
+"""A flush waits for 10 times the last one's duration in the first minute, and for 100 times after ten minutes."""
+
+
+class FlushTiming:
+    """Measures the time since the last flush.
+
+    Args:
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started = self._flushed = clock()
+        self._cost = 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether a flush is due: after a 50th of the session, from 1 to 30 seconds, or a multiple of the last one."""
+        now = self._clock()
+        session = now - self._started
+        interval = min(max(_SHORTEST, session / _PARTS_OF_SESSION), _LONGEST)
+        times = min(max(_LEAST_TIMES, session / _SECONDS_PER_TIME), _MOST_TIMES)
+        return now - self._flushed >= max(interval, times * self._cost)
+
+    @contextmanager
+    def flushing(self) -> Iterator[None]:
+        """Measure a flush, and count from its end on."""
+        started = self._clock()
+        yield
+        self._flushed = self._clock()
+        self._cost = self._flushed - started

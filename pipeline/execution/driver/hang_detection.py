@@ -1,0 +1,77 @@
+"""Which workers hang: they have a trial and have not reported for longer than an epoch may take."""
+
+import time
+from collections.abc import Callable, Collection
+
+from pipeline.loop.messages import FINISH, EpochRow
+from pipeline.loop.reporting import report_seconds
+from pipeline.study import Resources
+
+__all__ = ["HangDetection"]
+
+_LEAST_SECONDS = 600.0
+_TIMES = 20
+_REPORT_SLACK = 2.5
+"""A report follows an epoch, the epochs that fit between two reports, and the checkpoint: in such intervals."""
+
+
+class HangDetection:
+    """Measures the time since each worker's last report.
+
+    Args:
+        resources: The job's resources, with the limit of an epoch where the user sets one.
+        clock: Seconds that never go back.
+        workers: Returns the number of workers.
+    """
+
+    def __init__(
+        self,
+        resources: Resources,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        workers: Callable[[], int] = lambda: 1,
+    ) -> None:
+        self._workers = workers
+        self._epoch_seconds, self._clock = resources.epoch_seconds, clock
+        self._longest = 0.0
+        self._reported_at: dict[str, float] = {}
+
+    @property
+    def limit(self) -> float | None:
+        """Seconds of silence after which a worker counts as hung; None until the duration of an epoch is known."""
+        if self._epoch_seconds is not None:
+            return self._epoch_seconds + _REPORT_SLACK * report_seconds(self._workers())
+        return max(_LEAST_SECONDS, _TIMES * self._longest) if self._longest else None
+
+    def on_report(self, key: str, rows: Collection[EpochRow] = ()) -> None:
+        """Take note of a worker's report.
+
+        Args:
+            key: The key of its assignment.
+            rows: The epochs that it reports.
+        """
+        self._reported_at[key] = self._clock()
+        for row in rows:
+            self._longest = max(self._longest, row.seconds_build + row.seconds_train + row.seconds_evaluate)
+
+    def hung(self, running: Collection[str]) -> list[str]:
+        """The assignments whose workers have been silent for too long.
+
+        Args:
+            running: The keys of all assignments that have a worker now. Silence counts from the first call with a key.
+        """
+        now = self._clock()
+        self._reported_at = {key: self._reported_at.get(key, now) for key in running}
+        if (limit := self.limit) is None:
+            return []
+        # The final evaluation is no epoch: a limit that the user sets for epochs does not apply to it.
+        limits = {FINISH: max(limit, _LEAST_SECONDS)}
+        return [key for key, moment in self._reported_at.items() if now - moment > limits.get(key, limit)]
+
+    def silence(self, key: str) -> float:
+        """Seconds since a worker's last report.
+
+        Args:
+            key: The key of its assignment.
+        """
+        return self._clock() - self._reported_at.get(key, self._clock())

@@ -1,0 +1,201 @@
+"""The progress of a running study: a live display on a terminal, plain lines elsewhere."""
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.errors import OutputLost
+from pipeline.execution.driver.session import Session
+from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.pace import seconds_left
+from pipeline.results.views.states import STATES
+from pipeline.sanitize import sanitize, sanitize_line
+from pipeline.wording import format_number
+
+__all__ = ["Progress", "notebook_progress", "pace"]
+
+_LINE_SECONDS = 10.0
+
+_LABELS, _WIDEST_BAR, _NARROWEST_BAR = 6, 36, 6
+"""Columns of the live display: its labels, and its bar of trials, which a narrower terminal goes without."""
+
+_ORDER = sorted(STATES, key=lambda state: not STATES[state].lasting)
+"""States of live trials come first."""
+
+
+def notebook_progress() -> "Progress | None":
+    """Plain lines below the cell of a notebook; None if this process is not a notebook's kernel."""
+    ipython = sys.modules.get("IPython")
+    if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
+        return None
+    return Progress(Console(file=sys.stdout, force_jupyter=False, force_terminal=False))
+
+
+class Progress:
+    """Shows a session while it runs.
+
+    Args:
+        console: The output. A console that is no terminal gets a line every ten seconds in which something changed.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def watch(self, session: Session) -> Iterator[None]:
+        """Show the session while the context is open.
+
+        Args:
+            session: The session.
+        """
+        if self._console.is_terminal:
+            picture = _Picture(session)
+            session.note = lambda text: self._console.print(sanitize(text), markup=False, highlight=False)
+            with Live(picture, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False):
+                yield
+            return
+        ended = threading.Event()
+        lines = threading.Thread(target=self.print_lines, args=(session, ended), name="progress", daemon=True)
+        lines.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            lines.join()
+            if session.loop.total_epochs:
+                self._print(session)
+
+    def print_lines(self, session: Session, ended: threading.Event) -> None:
+        """Print a line every ten seconds in which something changed.
+
+        Args:
+            session: The session.
+            ended: Ends the lines.
+        """
+        printed = None
+        while not ended.wait(_LINE_SECONDS):
+            # The clock, the pace and the remaining time change by themselves: they are no reason for a new line.
+            progress = (_counts(session), session.loop.total_epochs, _best(session).plain)
+            if progress != printed:
+                self._print(session)
+                printed = progress
+
+    def _print(self, session: Session) -> None:
+        # A study does not end because its progress cannot be written: the output at its end reports the error.
+        with suppress(OutputLost):
+            self._console.print(_line(session), highlight=False, markup=False, soft_wrap=True)
+
+
+class _Picture:
+    """The live display, drawn from the session at each refresh."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        session, job, loop = self._session, self._session.job, self._session.loop
+        counts = _counts(session)
+        head = Text.assemble((job.name, "bold"), "  ", (_clock(session.file.seconds), "bright_black"), overflow="fold")
+        states = Text("  ").join(
+            Text(f"{count} {state}", style=STATES[state].colour) for state, count in counts.items() if count
+        )
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="bright_black", justify="right", min_width=_LABELS)
+        # A narrow terminal folds what is too long for a line: nothing is cut.
+        grid.add_column(overflow="fold")
+        ended = counts["completed"] + counts["stopped"] + counts["failed"]
+        count = f"{ended} of {loop.limit}"
+        width = min(options.max_width - _LABELS - 2 - len(count) - 1, _WIDEST_BAR)
+        bar = Table.grid(padding=(0, 1))
+        if width < _NARROWEST_BAR:
+            bar.add_row(count)
+        else:
+            bar.add_row(ProgressBar(total=loop.limit, completed=ended, width=width), count)
+        grid.add_row("trials", bar)
+        grid.add_row("", states or Text(f"{_starting(session)} …", style="bright_black"))
+        grid.add_row("best", _best(session))
+        rate, left = pace(session)
+        grid.add_row("epochs", f"{loop.total_epochs}" + (f"  ({rate:.1f} a second)" if rate else ""))
+        grid.add_row("left", left)
+        yield head
+        yield grid
+
+
+def _line(session: Session) -> str:
+    counts = _counts(session)
+    states = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or _starting(session)
+    rate, left = pace(session)
+    parts = [
+        _clock(session.file.seconds),
+        states,
+        f"{session.loop.total_epochs} epochs" + (f" ({rate:.1f} a second)" if rate else ""),
+        f"best: {_best(session).plain}",
+        f"left: {left}",
+    ]
+    return "  |  ".join(parts)
+
+
+def _starting(session: Session) -> str:
+    """What a session does before its first trial."""
+    if session.job.resources.workers != 0:
+        return "starting the workers"
+    return "loading data and building the first model" if session.job.model is not None else "starting the first trial"
+
+
+def _counts(session: Session) -> Counter[str]:
+    counts = {str(state): count for state, count in session.loop.counts.items()}
+    return Counter({state: counts.get(state, 0) for state in _ORDER})
+
+
+def _best(session: Session) -> Text:
+    best = session.loop.best
+    if best is None or best.best is None:
+        return Text("none yet", style="bright_black")
+    config = "  ".join(f"{name}={format_value(value)}" for name, value in best.best_config.items())
+    value = sanitize_line(f"{session.job.objective.metric} {format_number(best.best)}")
+    where = f"  trial {best.trial_id}, epoch {best.best_epoch}  "
+    return Text.assemble((value, "bold"), (where, "bright_black"), config)
+
+
+def pace(session: Session) -> tuple[float | None, str]:
+    """How fast a study trains, and how much longer it will take.
+
+    Args:
+        session: The session.
+
+    Returns:
+        Epochs a second since the first epoch, None before the second one; the estimated time left, at most what the
+        budget leaves, as text.
+    """
+    loop = session.loop
+    trials = list(loop.trials.values())
+    trained = loop.total_epochs - session.epochs_before
+    if session.first_epoch_at is None or trained < 2:
+        return None, "unknown yet"
+    elapsed = time.monotonic() - session.first_epoch_at
+    rate = trained / elapsed if elapsed > 0 else None
+    ended = [trial.epoch for trial in trials if not trial.live]
+    left = seconds_left(
+        session.job.budget,
+        rate=rate,
+        ended=ended,
+        live=[trial.epoch for trial in trials if trial.live],
+        limit=loop.limit,
+        seconds=session.file.seconds,
+    )
+    return rate, "unknown yet" if left is None else f"{'about' if ended else 'at most'} {_clock(left)}"
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"

@@ -1,0 +1,135 @@
+"""The origin of a session's numbers: versions, the code's commit, the command line, the machine, the seed."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from pipeline.execution.node_facts import PACKAGES
+from pipeline.execution.versions import installed
+from pipeline.machine import this_machine
+from pipeline.study import TuneJob
+from pipeline.study.function_source import from_study, home_of
+
+__all__ = ["Provenance", "command_line", "commit_of"]
+
+_GIT_SECONDS = 5.0
+_HIDDEN = "***"
+_SECRET = (
+    r"(?<![a-z])(?:token|secret|password|passwd|pwd|credentials?|signature|sig|sas|(?:api|access|account)[-_]?key)"
+)
+_NAME = re.compile(rf"{_SECRET}(?![a-z])", re.IGNORECASE)
+_USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_QUERY = re.compile(rf"([?&][^=&]*{_SECRET}(?![a-z])[^=&]*=)[^&\s]*", re.IGNORECASE)
+
+
+class Provenance:
+    """The origin of a session's numbers, as its file records it.
+
+    Git runs in its own thread: a study does not wait for it.
+
+    Args:
+        job: The job as it was given to this session.
+    """
+
+    def __init__(self, job: TuneJob) -> None:
+        self._content = {
+            "versions": installed(PACKAGES),
+            "command": command_line(sys.argv),
+            "machine": this_machine().record(),
+            "seed": job.seed,
+        }
+        self._commit: dict[str, Any] | None = None
+        file = _file_of(job)
+
+        def ask() -> None:
+            # A study does not fail because of git.
+            with suppress(Exception):
+                self._commit = None if file is None else commit_of(file)
+
+        self._asking: Thread | None = Thread(target=ask, name="git", daemon=True)
+        self._asking.start()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray Tune pickles a session with its searcher; a thread cannot be pickled."""
+        return {**vars(self), "_asking": None}
+
+    def content(self, *, wait: bool = False) -> dict[str, Any]:
+        """JSON values; `git` is None until git has answered.
+
+        Args:
+            wait: Whether to wait for git's answer, for a few seconds at most.
+        """
+        if wait and self._asking is not None:
+            self._asking.join(_GIT_SECONDS)
+        return {**self._content, "git": self._commit}
+
+
+def command_line(words: Sequence[str]) -> list[str]:
+    """A command line without its secrets.
+
+    Args:
+        words: As sys.argv has them.
+
+    Returns:
+        The words; `***` for the user information and the secret options of a URI, and for the value of an option or a
+        field with the name of a secret.
+    """
+    shown: list[str] = []
+    for index, word in enumerate(words):
+        name, equals, _ = word.partition("=")
+        before = words[index - 1] if index else ""
+        if before.startswith("-") and "=" not in before and _NAME.search(before):
+            shown.append(_HIDDEN)
+        elif equals and "?" not in name and _NAME.search(name):
+            shown.append(f"{name}={_HIDDEN}")
+        else:
+            shown.append(_QUERY.sub(rf"\1{_HIDDEN}", _USER.sub(_HIDDEN, word)))
+    return shown
+
+
+def commit_of(file: Path) -> dict[str, Any] | None:
+    """The commit that a file belongs to, and whether files of its repository have changed since.
+
+    Args:
+        file: A job's file.
+
+    Returns:
+        `commit`, and `dirty`, which is also true where the commit does not contain the file; None without git, and
+        where the file is in no repository or ignored by it.
+    """
+    if _git(file, "check-ignore", "-q", str(file)) is not None or (commit := _git(file, "rev-parse", "HEAD")) is None:
+        return None
+    known = _git(file, "ls-files", "--error-unmatch", str(file)) is not None
+    changed = _git(file, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": not known or changed is None or bool(changed)}
+
+
+def _git(file: Path, *words: str) -> str | None:
+    """What git prints; None where it fails, is late or is not installed."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(file.parent), *words],
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _file_of(job: TuneJob) -> Path | None:
+    """The file of the job's first function; None in a notebook, and for a study's copy, which is in no commit."""
+    for function in job.functions.values():
+        if file := home_of(function).get("__file__"):
+            return None if from_study(function) else Path(file).resolve()
+    return None

@@ -1,0 +1,154 @@
+"""The one writer of a study: its tables and its session file, written in the order that a crash leaves whole."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipeline.datasets.configured import Reads
+from pipeline.datasets.fingerprint import with_combination
+from pipeline.execution.driver.flush_timing import FlushTiming
+from pipeline.execution.driver.provenance import Provenance
+from pipeline.execution.driver.session_file import SessionFile, SessionState
+from pipeline.execution.driver.tables import Tables
+from pipeline.storage import Store
+from pipeline.study import TuneJob
+from pipeline.study.contents import remove
+from pipeline.study.files import add_sources, read_document, recorded_data, set_data
+
+__all__ = ["Recorder"]
+
+_BEAT_SECONDS = 30.0
+"""A session counts as dead after twice this time without a heartbeat."""
+
+
+class Recorder:
+    """Writes one study for one driver session.
+
+    Args:
+        store: The study's folder.
+        job: The study's job.
+        session: This driver session's number, from 1.
+        seconds_before: Seconds that drivers of earlier sessions ran.
+        decided_before: How many decisions the state of the previous session includes.
+        provenance: The origin of the session's numbers; None to record none.
+
+    Raises:
+        StorageError: The tables have rows of a later session, whose file is missing.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        job: TuneJob,
+        *,
+        session: int,
+        seconds_before: float = 0.0,
+        decided_before: int = 0,
+        provenance: Provenance | None = None,
+    ) -> None:
+        self._store = store
+        self.file = SessionFile(store, session, seconds_before=seconds_before, provenance=provenance)
+        self.tables = Tables(store, job, self.file, decided_before=decided_before)
+        self._timing = FlushTiming()
+        self._resume = self._resume_text({})
+        self._beat_at = time.monotonic()
+
+    @property
+    def flush_due(self) -> bool:
+        """Whether it is time to write the new rows and the state."""
+        return self._timing.due
+
+    def begin(self, state: Mapping[str, str]) -> None:
+        """Take the session's number: from now on the study is this driver's.
+
+        Args:
+            state: The state that the study begins with or resumes from: names and JSON texts.
+
+        Raises:
+            Superseded: Another driver has just taken the number.
+        """
+        self._resume = self._resume_text(state)
+        self._publish("running")
+
+    def flush(self, state: Mapping[str, str], *, checkpoints: Mapping[str, str] | None = None) -> None:
+        """Write the new rows, the derived trials, the state and the heartbeat.
+
+        Args:
+            state: What a resumed study needs beside the tables: names and JSON texts.
+            checkpoints: Trial → path of its newest checkpoint, where that has changed.
+
+        Raises:
+            Superseded: Another driver has taken the study over; nothing was written.
+            StorageError: The storage cannot be written; the rows are kept for the next flush.
+        """
+        with self._timing.flushing():
+            resume = self._resume_text(state)
+            self.tables.flush(checkpoints or {})
+            self._resume = resume
+            self._publish("running")
+
+    def beat(self) -> None:
+        """Write the heartbeat if that is due: a flush may be far off.
+
+        Raises:
+            Superseded: Another driver has taken the study over.
+            StorageError: The storage cannot be written.
+        """
+        if time.monotonic() - self._beat_at >= _BEAT_SECONDS:
+            self._publish("running")
+
+    def close(self, state: SessionState, message: str = "") -> None:
+        """Write the rest, compact the parts into one file a table, and record how the session ended.
+
+        Args:
+            state: How it ended.
+            message: Why, in words; empty if there is nothing to say.
+
+        Raises:
+            Superseded: Another driver has taken the study over.
+            StorageError: The storage cannot be written.
+        """
+        self.tables.flush()
+        self.tables.compact()
+        self._publish(state, message)
+
+    def add_sources(self, sources: Mapping[str, tuple[str, str]]) -> None:
+        """Copy modules that the job's code has imported into the study.
+
+        Args:
+            sources: Module → its path within source/, and its text.
+
+        Raises:
+            Superseded: Another driver has taken the study over.
+        """
+        self.file.check()
+        add_sources(self._store, sources)
+
+    def add_data(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Record data that a data function returned for other configs.
+
+        Args:
+            entries: As of `ProgressReport.data`.
+
+        Raises:
+            Superseded: Another driver has taken the study over.
+        """
+        self.file.check()
+        recorded = recorded_data(read_document(self._store))
+        for entry in entries:
+            recorded = with_combination(recorded, Reads(entry["config"], tuple(entry["absent"])), entry["arrays"])
+        if recorded is not None:
+            set_data(self._store, recorded)
+
+    def _publish(self, state: SessionState, message: str = "") -> None:
+        self.file.publish(state, message, resume=self._resume)
+        self._beat_at = time.monotonic()
+
+    def _resume_text(self, state: Mapping[str, str]) -> str:
+        pairs = {**state, "decided": str(self.tables.decision_count)}.items()
+        return "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in pairs) + "}"
+
+    def delete_study(self) -> None:
+        """Delete the study's files, because it was never more than a mistake; other files in its folder stay."""
+        remove(self._store)

@@ -1,0 +1,33 @@
+"""What keeps a study from being resumed: functions that are in no file, and classes whose state cannot be saved."""
+
+from pipeline.study import TuneJob
+from pipeline.study.function_source import is_saved
+
+__all__ = ["unfiled_functions", "unsaved_state"]
+
+
+def unfiled_functions(job: TuneJob) -> str | None:
+    """Which functions of a job are in no file, and how its study is resumed then; None where all are copied.
+
+    Args:
+        job: The study's job.
+    """
+    names = [function.__qualname__ for function in job.functions.values() if not is_saved(function)]
+    if not names:
+        return None
+    return (
+        f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} in no file that the study could copy: run(JOB, "
+        "resume=True) resumes the study where the same functions are defined; `tunepipe resume` does not."
+    )
+
+
+def unsaved_state(job: TuneJob) -> str | None:
+    """Why a study cannot be resumed, as a part of a sentence; None where it can.
+
+    Args:
+        job: The study's job.
+    """
+    kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
+    if not kinds:
+        return None
+    return f"the state of {' and '.join(kinds)} cannot be saved"

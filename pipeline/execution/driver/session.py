@@ -1,0 +1,332 @@
+"""One driver session of a study: it assigns trials to workers, takes their reports, decides, and records.
+
+Ray Tune's controller and the loop of `--workers 0` drive the same object: `next` is the next assignment for a free
+worker, `on_report` decides whether the trial continues. It knows no Ray and no Keras.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pipeline.errors import ModelError, StorageError, TunepipeError
+from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
+from pipeline.execution.driver.command_inbox import CommandInbox
+from pipeline.execution.driver.extend_trials import extend_trials
+from pipeline.execution.driver.final_evaluation import FinalEvaluation
+from pipeline.execution.driver.hang_detection import HangDetection
+from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.resume_state import ResumeState
+from pipeline.loop.command_execution import execute
+from pipeline.loop.commands import Continue, Pause
+from pipeline.loop.decision_rows import DecisionRow
+from pipeline.loop.draws import Draw
+from pipeline.loop.messages import FINISH, Assignment, ProgressReport
+from pipeline.loop.study_loop import StudyLoop, Verdict
+from pipeline.schedulers import Scheduler, SchedulerContext
+from pipeline.storage import Store
+from pipeline.study import TuneJob, layout
+from pipeline.study.earlier_trials import EarlierTrials, earlier_studies
+from pipeline.study.files import save_job
+from pipeline.study.trial_configs import all_tried
+
+__all__ = ["MAX_WORKER_FAILURES", "Session"]
+
+MAX_WORKER_FAILURES = 4
+"""A trial fails after so many lost workers without a new epoch in between: it may be the trial that kills them. A trial
+that makes progress may lose any number of workers, because machines are taken away."""
+
+
+class Session:
+    """A study as its driver knows it.
+
+    Args:
+        job: The study's job.
+        store: The study's folder.
+        recorder: Writes the tables and the session's file.
+        build_scheduler: Builds the scheduler where the job's own settings cannot; None for a scheduler of tunepipe.
+        draw: Draws the configs where the job's own searcher cannot; None for a searcher of tunepipe.
+        earlier: Trials of earlier studies from which the searcher learns.
+
+    Raises:
+        InvalidJob: The scheduler cannot be built.
+    """
+
+    def __init__(
+        self,
+        job: TuneJob,
+        store: Store,
+        recorder: Recorder,
+        *,
+        build_scheduler: Callable[[SchedulerContext], Scheduler] | None = None,
+        draw: Draw | None = None,
+        earlier: Sequence[EarlierTrials] = (),
+    ) -> None:
+        self.job, self.recorder, self._store = job, recorder, store
+        self.tables, self.file = recorder.tables, recorder.file
+        self.loop = StudyLoop(
+            job,
+            self.tables.add_decision,
+            lambda: self.file.seconds,
+            build=build_scheduler,
+            draw=draw,
+            earlier=earlier_studies(job, earlier),
+        )
+        self.hang_detection = HangDetection(job.resources, workers=lambda: self.file.workers or 1)
+        self.final_evaluation = FinalEvaluation(wanted=job.model is not None, attempts=MAX_WORKER_FAILURES)
+        self.epochs_before = 0
+        """Epochs that earlier sessions trained."""
+        self.first_epoch_at: float | None = None
+        """When this session's first epoch was reported, by the monotonic clock; None before."""
+        self.note: Callable[[str], None] = _nowhere
+        """Called with sentences for the user while trials train."""
+        self._trained_with: set[str] = set()
+        self.fatal: TunepipeError | None = None
+        """The error that ended the study; None where there is none."""
+        self._pruner = CheckpointPruner(store, job, self.loop.scheduler, self.loop.trials, self.file.check)
+        self._resume_state = ResumeState(self.loop)
+        self._inbox = CommandInbox(store)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out streams: Ray Tune pickles what its controller holds, and never loads it."""
+        return {**vars(self), "note": _nowhere}
+
+    @property
+    def end_reason(self) -> str:
+        """Why the study ended before its budget of trials was spent; empty where it did not."""
+        return self.loop.end_reason or all_tried(self.job, len(self.loop.trials)) or ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will run any more, even if Ray Tune still has paused trials."""
+        loop = self.loop
+        pending = not self.final_evaluation.done and loop.best is not None and self.fatal is None
+        over = loop.end_reason is not None or loop.exhausted
+        return loop.interrupted or (over and not loop.running and not pending)
+
+    @property
+    def paused(self) -> bool:
+        """Whether a user has paused the study: then nothing is assigned, and it has not ended."""
+        return self.loop.paused is not None and self.loop.end_reason is None
+
+    def next(self) -> Assignment | None:
+        """The next assignment for a free worker.
+
+        Returns:
+            The assignment; None if there is nothing to do now. None while no trial is running means that the study has
+            ended, unless it is paused.
+        """
+        loop = self.loop
+        if (trial := loop.next()) is not None:
+            return trial.assignment()
+        if loop.running or loop.best is None or loop.interrupted or self.fatal is not None or self.paused:
+            return None
+        return self.final_evaluation.take(loop.best)
+
+    def on_report(self, trial_id: str, report: ProgressReport) -> Verdict:
+        """Take a worker's report.
+
+        Args:
+            trial_id: The trial.
+            report: The report.
+
+        Returns:
+            `continue` the trial; `pause` it: a later `next` may resume it; or `stop` it for good.
+
+        Raises:
+            StorageError: The worker or this driver cannot write to the storage.
+            Superseded: Another driver has taken the study over.
+        """
+        if report.sources:
+            self.recorder.add_sources(report.sources)
+        if report.data:
+            self.recorder.add_data(report.data)
+        if self.final_evaluation.assigned:
+            self.hang_detection.on_report(FINISH)
+            return "stop" if self.final_evaluation.on_report(report) else "continue"
+        self.hang_detection.on_report(trial_id, report.rows)
+        loop, trial = self.loop, self.loop.trials[trial_id]
+        self.tables.add_epochs(trial_id, trial.config, report.rows)
+        if report.node is not None:
+            self.file.add_node(report.node)
+        self._note_training(report)
+        if self.first_epoch_at is None and report.rows:
+            self.first_epoch_at = time.monotonic()
+        loop.on_report(trial, report)
+        self._pruner.on_report(trial_id, report)
+        if report.stuck is not None:
+            # The trial itself is intact: a resume continues it, or the driver that has taken over.
+            self.file.check()
+            raise StorageError(report.stuck)
+        if report.unusable is not None and loop.total_epochs <= len(report.rows):
+            self.fatal = ModelError(f"Trial {trial_id}: {report.unusable}")
+            loop.end_reason = report.unusable
+        segment = trial.segment
+        verdict = loop.judge(trial, report)
+        if trial.segment != segment:
+            # A driver that resumes from an earlier state may begin another segment of the same number.
+            trial.segment_session = self.file.number
+        self.beat()
+        return verdict
+
+    def _note_training(self, report: ProgressReport) -> None:
+        """Say once in which way trials train."""
+        for how in dict.fromkeys(row.trained_with for row in report.rows):
+            if how is not None and how not in self._trained_with:
+                self.note(f"{'Other trials' if self._trained_with else 'Trials'} train with {how}.")
+                self._trained_with.add(how)
+
+    def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
+        """Take note that a trial's worker is lost.
+
+        Args:
+            trial_id: The trial.
+            message: Why, as far as it is known; a sentence.
+
+        Returns:
+            The assignment for another worker, which resumes the trial from its newest checkpoint. None after too many
+            lost workers, and where the trial is not running any more.
+        """
+        if self.final_evaluation.assigned:
+            return self.final_evaluation.on_worker_lost(message)
+        trial = self.loop.trials[trial_id]
+        if trial.state != "running":
+            return None
+        trial.worker_failures += 1
+        if trial.worker_failures >= MAX_WORKER_FAILURES:
+            self.loop.fail(
+                trial, f"Its worker was lost {MAX_WORKER_FAILURES} times without a new epoch, last: {message}"
+            )
+            return None
+        trial.attempt += 1
+        reason = f"Its worker was lost: {message} Attempt {trial.attempt}."
+        self.loop.publish(DecisionRow(trial.trial_id, trial.epoch, "retry", reason))
+        return trial.assignment()
+
+    def report_worker_replaced(self, trial_id: str, excess: str) -> None:
+        """Report that a trial's worker ends after it, and that another process trains the next trial.
+
+        Args:
+            trial_id: The trial.
+            excess: What its process holds, and more than what that is.
+
+        Raises:
+            StorageError: The log cannot be written.
+        """
+        message = f"The worker of trial {trial_id} ends, and the next trial gets a new process: {excess}."
+        print(message, file=sys.stderr)
+        self._store.append(layout.log("driver"), f"{message}\n".encode())
+
+    def worker_failures_left(self, trial_id: str) -> int:
+        """How many more workers a trial, or the final evaluation, may lose in a row before it fails.
+
+        Args:
+            trial_id: The trial.
+        """
+        if self.final_evaluation.assigned:
+            return self.final_evaluation.attempts_left
+        return MAX_WORKER_FAILURES - 1 - self.loop.trials[trial_id].worker_failures
+
+    def begin(self) -> None:
+        """Take the session's number: from now on the study is this driver's.
+
+        Raises:
+            Superseded: Another driver has just taken the number.
+        """
+        self.recorder.begin(self._resume_state.texts(()))
+
+    def flush(self) -> None:
+        """Write the new rows and the state of the study; then delete the checkpoints that nothing needs any more.
+
+        Raises:
+            StorageError: The storage cannot be written.
+            Superseded: Another driver has taken the study over.
+        """
+        changed = frozenset(self.loop.changed)
+        checkpoints = {
+            trial_id: layout.checkpoint(trial_id, max(epochs))
+            for trial_id in changed
+            if (epochs := self.loop.trials[trial_id].checkpoints)
+        }
+        self.recorder.flush(self._resume_state.texts(changed), checkpoints=checkpoints)
+        pruned = self._pruner.prune(changed, self.loop.best)
+        self.loop.changed = (self.loop.changed - changed) | pruned
+
+    def clear(self) -> None:
+        """Delete the checkpoints that nothing needs, also those that workers have left without a report.
+
+        Raises:
+            StorageError: The storage cannot be read or written.
+            Superseded: Another driver has taken the study over.
+        """
+        self._pruner.list_storage()
+        self._pruner.prune(self.loop.trials, self.loop.best)
+
+    def beat(self) -> None:
+        """Write new rows and the heartbeat if that is due, and end the session if a user has requested it.
+
+        Raises:
+            StorageError: The storage cannot be written.
+            Superseded: Another driver has taken the study over.
+        """
+        if self.recorder.flush_due or self._pruner.overdue:
+            self.flush()
+        else:
+            self.recorder.beat()
+        if not self.loop.interrupted and self.file.stop_requested():
+            print("Ending as `tunepipe stop` asks, when the epochs in training are over.", file=sys.stderr)
+            self.loop.interrupt()
+        self._obey()
+
+    def end_by(self, error: TunepipeError) -> None:
+        """End the session because of an error, such as a full disk; the first one counts.
+
+        Args:
+            error: The error.
+        """
+        self.fatal = self.fatal or error
+        self.loop.end_reason = str(error)
+        self.loop.interrupt()
+
+    def restore(self, state: Mapping[str, Any], *, budget_before: int) -> None:
+        """Resume from the state of an earlier session.
+
+        Args:
+            state: What `loop.state` returned, as JSON values.
+            budget_before: A trial's maximum of epochs in that session: trials that had reached it resume where the job
+                now allows more.
+        """
+        raised = budget_before if budget_before < self.job.budget.epochs else None
+        loop = self.loop
+        loop.restore(state)
+        self._pruner.list_storage()
+        loop.changed.update(loop.trials)
+        extend_trials(loop.trials.values(), self._pruner, self.tables, raised=raised, over=loop.end_reason is not None)
+        loop.requeue()
+        self.epochs_before = loop.total_epochs
+
+    def _obey(self) -> None:
+        """Carry out new commands of users, and write down what became of them, so that each is carried out once."""
+        loop = self.loop
+        if loop.interrupted or not self.file.taken:
+            return
+        before = len(loop.outcomes)
+        for name, command in self._inbox.new(loop.outcomes):
+            if isinstance(command, str):
+                loop.outcomes[name] = command
+            elif isinstance(command, Pause | Continue) and command.session != self.file.number:
+                loop.outcomes[name] = f"It was for session {command.session}, which has ended."
+            else:
+                execute(loop, name, command)
+            self.note(f"Command {name}: {loop.outcomes[name]}")
+        if len(loop.outcomes) == before:
+            return
+        if loop.job is not self.job:
+            self.job = loop.job
+            self.file.check()
+            save_job(self._store, self.job)
+        self.flush()
+
+
+def _nowhere(_text: str) -> None:
+    """Ignore a note."""

@@ -1,0 +1,147 @@
+"""A driver's own file in the study: it takes a session number, holds the heartbeat, and fences off other drivers.
+
+Two drivers can run one study, say after a node was lost and came back. Each has its own number. A driver that sees a
+higher number, or another mark in its own file, has been replaced and must not write another byte.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+from pipeline.errors import StorageError, Superseded
+from pipeline.execution.driver.provenance import Provenance
+from pipeline.execution.interrupts import takes_signals
+from pipeline.execution.sessions import check_newest, superseded
+from pipeline.storage import Store
+from pipeline.storage.processes import identity
+from pipeline.study import layout
+from pipeline.study.studies import called
+
+__all__ = ["SessionFile", "SessionState"]
+
+SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
+
+_LOOK_SECONDS = 1.0
+_MARK_WITHIN = 200
+"""The mark is within so many bytes."""
+
+
+class SessionFile:
+    """The file of this driver session.
+
+    Args:
+        store: The study's folder.
+        number: The session's number, from 1; the last session's plus one.
+        seconds_before: Seconds that drivers of earlier sessions ran.
+        provenance: The origin of the session's numbers; None to record none.
+    """
+
+    def __init__(
+        self, store: Store, number: int, *, seconds_before: float = 0.0, provenance: Provenance | None = None
+    ) -> None:
+        self.number = number
+        self.workers: int | None = None
+        """How many trials this session trains at once at most; None until that is known."""
+        self.data_changes: Sequence[str] = ()
+        """How the data differ from those of the session before, in words; empty where they do not."""
+        self.code_changes: Sequence[str] = ()
+        """How the code and the domains differ from those of the session before, in words; empty where they do not."""
+        self.taken = False
+        """Whether the number is taken: before that, the study is not this driver's."""
+        self._store = store
+        self._mark = uuid.uuid4().hex
+        self._started = datetime.now(UTC)
+        self._clock, self._seconds_before = time.monotonic(), seconds_before
+        self._provenance = provenance
+        self._nodes: dict[str, Mapping[str, Any]] = {}
+        self._stop_requested, self._looked = False, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that drivers of this study ran, earlier sessions included."""
+        return self._seconds_before + time.monotonic() - self._clock
+
+    def add_node(self, facts: Mapping[str, Any]) -> None:
+        """Record the machine of a worker.
+
+        Args:
+            facts: JSON values, with its `host`.
+        """
+        self._nodes[str(facts["host"])] = facts
+
+    def publish(self, state: SessionState, message: str, *, resume: str) -> None:
+        """Write the file: the heartbeat, and what a resumed study needs beside the tables.
+
+        Args:
+            state: What the driver is doing, or how it ended.
+            message: Why it ended, in words; empty if there is nothing to say.
+            resume: What a resume needs, as a JSON text.
+
+        Raises:
+            Superseded: Another driver has taken the study over.
+        """
+        now = datetime.now(UTC)
+        content = json.dumps(
+            {
+                "number": self.number,
+                "mark": self._mark,
+                "state": state,
+                "started": self._started.isoformat(),
+                "heartbeat": now.isoformat(),
+                "ended": None if state == "running" else now.isoformat(),
+                "seconds": self.seconds,
+                "workers": self.workers,
+                **identity(),
+                "takes_signals": takes_signals(),
+                "message": message,
+                "provenance": self._provenance and self._provenance.content(wait=state != "running"),
+                "nodes": [self._nodes[host] for host in sorted(self._nodes)],
+                "data_changes": list(self.data_changes),
+                "code_changes": list(self.code_changes),
+            },
+            allow_nan=False,
+        )
+        # It may have megabytes, most of which were in the last version of the file already.
+        content = f'{content.removesuffix("}")}, "resume": {resume}}}'
+        path = layout.session(self.number)
+        if not self.taken:
+            if not self._store.create(path, content):
+                name = called(self._store.uri)
+                raise Superseded(f"Another driver has just begun session {self.number} of the study {name!r}.")
+            self.taken = True
+            return
+        self.check()
+        self._store.write(path, content)
+
+    def check(self) -> None:
+        """Make sure that the study is still this driver's.
+
+        Raises:
+            Superseded: Another driver has taken it over.
+        """
+        if not self.taken:
+            return
+        check_newest(self._store, self.number)
+        if not self._has_mark():
+            raise superseded(self._store, self.number, self.number)
+
+    def stop_requested(self) -> bool:
+        """Whether a user has requested this session to end; the storage is read once a second at most."""
+        now = time.monotonic()
+        if self.taken and not self._stop_requested and now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            with suppress(StorageError):
+                self._stop_requested = self._store.exists(layout.stop_request(self.number))
+        return self._stop_requested
+
+    def _has_mark(self) -> bool:
+        """Whether the stored file is this driver's; its first fields say so."""
+        try:
+            start = self._store.read_start(layout.session(self.number), _MARK_WITHIN)
+        except FileNotFoundError:
+            return False
+        return json.dumps({"mark": self._mark})[1:-1].encode() in start

@@ -1,0 +1,166 @@
+"""Rows of epochs and decisions → Parquet parts, and at the end of a session one file a table.
+
+A flush writes one part a table, and the table `trials`, which is derived from the two others.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import StorageError
+from pipeline.execution.driver.derived_trials import DerivedTrials
+from pipeline.execution.driver.earlier_rows import EarlierRows
+from pipeline.execution.driver.metric_columns import MetricColumns
+from pipeline.execution.driver.session_file import SessionFile
+from pipeline.loop.decision_rows import DecisionRow
+from pipeline.loop.messages import EpochRow
+from pipeline.results.tables.gather import Tables as CleanTables
+from pipeline.results.tables.gather import gather
+from pipeline.space import Config, flat
+from pipeline.space.column_values import column_value
+from pipeline.storage import Store
+from pipeline.storage.schema import MEASURES, SCHEMA_VERSION, arrow_schema
+from pipeline.study import TuneJob, layout
+
+__all__ = ["Tables"]
+
+_ROW = tuple(field.name for field in fields(EpochRow))
+_DECISION = tuple(field.name for field in fields(DecisionRow))
+
+
+class Tables:
+    """The tables of one study, as one driver session writes them.
+
+    Args:
+        store: The study's folder.
+        job: The study's job.
+        file: This driver session's file: its number, and the check that no other driver has taken over.
+        decided_before: How many decisions the state of the previous session includes.
+
+    Raises:
+        StorageError: The tables have rows of a later session, whose file is missing.
+    """
+
+    def __init__(self, store: Store, job: TuneJob, file: SessionFile, *, decided_before: int = 0) -> None:
+        self._store, self._job, self._file = store, job, file
+        self._document = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
+        self.decision_count = decided_before
+        """How many decisions the study has made."""
+        self._parts = 0
+        self._epoch_rows: list[dict[str, Any]] = []
+        self._decision_rows: list[dict[str, Any]] = []
+        before = gather(store, self._document)
+        self._check_sessions(before)
+        self._trials = DerivedTrials(self._document, before)
+        self._columns = MetricColumns(before.epochs.schema)
+        for index, objective in enumerate(job.objectives):
+            # A measure has its column already; a metric of that name gets its own when a model reports it.
+            if not (index and objective.metric in MEASURES):
+                self._columns.add([objective.metric])
+        self._earlier = EarlierRows(before.epochs)
+        types = arrow_schema("epochs", flat(job.space))
+        self._config_types = {
+            name.removeprefix("config_"): types.field(name).type for name in types.names if name.startswith("config_")
+        }
+
+    def add_epochs(self, trial_id: str, config: Config, rows: Iterable[EpochRow]) -> None:
+        """Take epochs of a trial for the next part; those that an earlier session has recorded are skipped.
+
+        Args:
+            trial_id: The trial.
+            config: The config in force.
+            rows: The epochs.
+        """
+        values = {f"config_{name}": column_value(value, self._config_types[name]) for name, value in config.items()}
+        for row in rows:
+            fields = {name: getattr(row, name) for name in _ROW}
+            reported = fields.pop("metrics")
+            self._columns.add(reported)
+            metrics = {self._columns.of(name): value for name, value in reported.items()}
+            moment = datetime.fromtimestamp(fields.pop("time"), UTC)
+            if (row.epoch, row.attempt, moment) in self._earlier.of(trial_id):
+                continue
+            known = {"study": self._job.name, "session": self._file.number, "trial_id": trial_id, "time": moment}
+            self._epoch_rows.append({**known, **fields, **values, **metrics})
+
+    def add_decision(self, row: DecisionRow) -> None:
+        """Take a decision for the next part.
+
+        Args:
+            row: The decision.
+        """
+        self.decision_count += 1
+        fields = {name: getattr(row, name) for name in _DECISION}
+        for name in ("config_before", "config_after"):
+            fields[name] = None if fields[name] is None else json.dumps(fields[name])
+        known = {
+            "study": self._job.name,
+            "session": self._file.number,
+            "number": self.decision_count,
+            "time": datetime.now(UTC),
+        }
+        self._decision_rows.append({**known, **fields})
+
+    def flush(self, checkpoints: Mapping[str, str] | None = None) -> None:
+        """Write a part of each table that has new rows, and the derived table of trials.
+
+        Args:
+            checkpoints: Trial → path of its newest checkpoint, where that has changed.
+
+        Raises:
+            Superseded: Another driver has taken the study over; nothing was written.
+            StorageError: The storage cannot be written; the rows are kept for the next flush.
+        """
+        self._file.check()
+        # The number counts when both tables are written: a part that was cut off is written once more, whole.
+        number = self._parts + 1
+        epochs = self._write("epochs", self._epoch_rows, number)
+        decisions = self._write("decisions", self._decision_rows, number)
+        self._parts = number
+        self._epoch_rows, self._decision_rows = [], []
+        self._trials.add(epochs, decisions, checkpoints or {})
+        self._store.write_table(layout.TRIALS, self._trials.table)
+
+    def compact(self) -> None:
+        """Replace the parts by one file a table.
+
+        Raises:
+            Superseded: Another driver has taken the study over.
+            StorageError: The storage cannot be written.
+        """
+        whole = gather(self._store, self._document)
+        self._compact("epochs", whole.epochs)
+        self._compact("decisions", whole.decisions)
+        self._store.write_table(layout.TRIALS, whole.trials)
+
+    def _check_sessions(self, before: CleanTables) -> None:
+        """Refuse rows of a session without a file: its scheduler's state is gone, and new rows would not count."""
+        newest = max(pc.max(table["session"]).as_py() or 0 for table in (before.epochs, before.decisions))
+        if newest >= self._file.number:
+            raise StorageError(
+                f"The tables of {self._store.uri} have rows of session {newest}, and sessions/ has no file of that "
+                "number. The scheduler's state is lost with it: restore the file from a copy, or start a new study."
+            )
+
+    def _write(self, name: str, rows: list[dict[str, Any]], number: int) -> pa.Table:
+        schema = arrow_schema(name, flat(self._job.space), self._columns.fields())
+        part = pa.Table.from_pylist(rows, schema)
+        if rows:
+            self._store.write_table(layout.part(name, self._file.number, number), part)
+        return part
+
+    def _compact(self, name: str, table: pa.Table) -> None:
+        parts = [path for path in self._store.files(name) if layout.names(path)]
+        whole = layout.compacted(name, self._file.number)
+        if not table.num_rows or parts == [whole]:
+            return
+        self._file.check()
+        self._store.write_table(whole, table)
+        for path in parts:
+            if path != whole:
+                self._store.delete(path)

@@ -1,0 +1,82 @@
+"""Warm start: a study begins with the best configs of another one, where its job names it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import Fault, InvalidJob
+from pipeline.space import walk
+from pipeline.storage import Store
+from pipeline.study import TuneJob, layout
+
+if TYPE_CHECKING:
+    from pipeline.results.analysis.warm_start import Starts
+    from pipeline.results.tables.load import Results
+
+__all__ = ["warm_started", "with_starts"]
+
+
+def warm_started(job: TuneJob, storage: str | Path, note: Callable[[str], None]) -> TuneJob:
+    """A job that begins with the best configs of the study that it starts from; unchanged where its study exists.
+
+    Args:
+        job: The job.
+        storage: The folder or URI of its study. A study that exists already keeps the configs that it started with.
+        note: Called with which configs they are, and which of their values do not fit.
+
+    Raises:
+        JobNotFound: There is no such study.
+        InvalidJob: The other study has no config that fits.
+    """
+    if job.start_from is None or Store(storage).folder(job.name).exists(layout.STUDY):
+        return job
+    return with_starts(job, storage, note)
+
+
+def with_starts(job: TuneJob, storage: str | Path, note: Callable[[str], None]) -> TuneJob:
+    """A job that begins with the best configs of the study that it starts from, even where its own study exists.
+
+    Args:
+        job: The job.
+        storage: The folder or URI of the other study, unless the job names it by its folder.
+        note: Called with which configs they are, and which of their values do not fit.
+
+    Raises:
+        JobNotFound: There is no such study.
+        InvalidJob: The other study has no config that fits.
+    """
+    source = job.start_from
+    if source is None:
+        return job
+    from pipeline.results.analysis.warm_start import best_starts
+    from pipeline.results.tables.load import load_results
+
+    named = "/" not in source.study
+    results = load_results((Store(storage).folder(source.study) if named else Store(source.study)).uri)
+    room = job.budget.trials - len(job.start_with)
+    starts = best_starts(results, job.space, min(source.top, room), job.start_with)
+    if not starts.configs and room > 0:
+        raise InvalidJob(f"job {job.name!r}", [_no_config(job, results)])
+    note(" ".join([_summary(job, results, starts), *starts.notes]))
+    return job.replaced({"start_with": [*job.start_with, *starts.configs]})
+
+
+def _no_config(job: TuneJob, results: "Results") -> Fault:
+    if results.best is None:
+        allowed = "must be a study in which a trial has a value already"
+    else:
+        names = ", ".join(parameter.path for parameter in walk(job.space) if parameter.drawn)
+        allowed = (
+            f"must be a study whose best configs are not given already, and have parameters of this space: {names}"
+        )
+    return Fault("start_from.study", results.name, allowed)
+
+
+def _summary(job: TuneJob, results: "Results", starts: "Starts") -> str:
+    asked, count = job.start_from.top if job.start_from else 0, len(starts.trials)
+    which = f"the {count} best configs" if count > 1 else "the best config" if count else "no config"
+    trials = f" (trial{'s' if count > 1 else ''} {', '.join(starts.trials)})" if count else ""
+    fewer = f"; {asked} were asked for, and there are no more, or no room in the budget" if count < asked else ""
+    own, theirs = job.objective, results.objective
+    other = "" if own == theirs else f" Best by its own objective, {theirs.metric} ({theirs.mode})."
+    return f"Starts with {which} of the study {results.name!r}{trials}{fewer}.{other}"

@@ -1,0 +1,70 @@
+"""Models and states of a study as Python objects."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ModelError, UsageError
+from pipeline.execution.process_state import kept_process_state
+from pipeline.execution.trial_models import TrialModels
+from pipeline.storage import Store
+from pipeline.study import layout
+from pipeline.study.output_paths import check_output_folder
+
+__all__ = ["load_model", "load_state"]
+
+
+@kept_process_state()
+def load_model(study: str | Path, *, trial: str | int | None = None) -> Any:
+    """A trial's model: compiled, with the weights of its best epoch.
+
+    The best trial's is the one that the study exported, if Keras can load it: with classes and functions of your own,
+    where they are registered in this process. Others are rebuilt by the study's own code, or by the same functions of
+    the running notebook.
+
+    Args:
+        study: The study's folder: a local path or a URI.
+        trial: The trial's id or number; the best trial unless given.
+
+    Returns:
+        A keras.Model.
+
+    Raises:
+        JobNotFound: There is no study, no such trial, or no model of it any more; says how to keep it.
+        ModelError: The model cannot be rebuilt, or the study tunes a function whose state is not a Keras model.
+    """
+    models = TrialModels(Store(study))
+    if trial is None and (model := models.exported()) is not None:
+        return model
+    return models.model(models.assignment(layout.trial_id(trial) if isinstance(trial, int) else trial))
+
+
+@kept_process_state()
+def load_state(study: str | Path, *, trial: str | int | None = None, to: str | Path | None = None) -> Any:
+    """The last state that a trial of a function had yielded by its best epoch, as the function would get it.
+
+    Args:
+        study: The study's folder: a local path or a URI.
+        trial: The trial's id or number; the best trial unless given.
+        to: A folder for the files of a state that is, or contains, a folder; created if it does not exist.
+
+    Returns:
+        The state: dicts and lists of values and NumPy arrays, a keras.Model, or the Path of a folder within `to`.
+
+    Raises:
+        JobNotFound: There is no study, no such trial, or no checkpoint of it any more; says how to keep it.
+        ModelError: The study tunes a model, the function has yielded no state, or a model cannot be rebuilt.
+        UsageError: The state contains files, and `to` is not given.
+    """
+    states = TrialModels(Store(study))
+    if not states.of_function:
+        raise ModelError(f"The study {states.results.name!r} tunes a model: load_model returns it.")
+
+    def folder() -> Path:
+        if to is None:
+            raise UsageError("The state contains files: name a folder for them, load_state(study, to=FOLDER).")
+        check_output_folder(Path(to))
+        Path(to).mkdir(parents=True, exist_ok=True)
+        return Path(to)
+
+    assignment = states.assignment(layout.trial_id(trial) if isinstance(trial, int) else trial)
+    return states.state(assignment, folder)

@@ -1,0 +1,16 @@
+"""What a study records of a node: the machine, and the versions there."""
+
+from typing import Any
+
+from pipeline.execution.versions import installed
+from pipeline.machine import this_machine
+
+__all__ = ["PACKAGES", "node_facts"]
+
+PACKAGES = ("tunepipe", "ray", "tensorflow", "keras", "numpy", "pyarrow", "pandas", "scikit-learn", "optuna", "cmaes")
+"""The packages whose versions a study records."""
+
+
+def node_facts() -> dict[str, Any]:
+    """What a study records of the node that a worker runs on: the machine, and the versions there."""
+    return {**this_machine().record(), "versions": installed(PACKAGES)}

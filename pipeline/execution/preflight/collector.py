@@ -1,0 +1,126 @@
+"""The facts of a rehearsal as findings, one by one; and at the end what could not be checked, and why."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pipeline.datasets.configured import takes_config
+from pipeline.execution.preflight import rules
+from pipeline.execution.preflight.finding import (
+    Built,
+    DataFacts,
+    Exchanged,
+    Fact,
+    Failed,
+    Finding,
+    Trained,
+    WorkerStarted,
+    not_checked,
+)
+from pipeline.execution.worker.weight_compatibility import exchanges_weights
+from pipeline.study import TuneJob
+from pipeline.study.sources import Sources
+
+__all__ = ["Collector", "asked_about"]
+
+_CHECKS = ("data", "epoch", "objective", "labels", "resume", "configs", "weights")
+"""The checks of a rehearsal, in order; a function has neither data nor labels nor models."""
+
+_ABOUT_MODELS = ("data", "labels", "configs")
+_ABOUT_EXCHANGE = ("weights",)
+_WHY = {"data": "the data were not loaded", "epoch": "no epoch was trained"}
+_LONGER = "Give it more time with --wait SECONDS, or fewer rows."
+
+
+class Collector:
+    """Turns facts into findings; `why` is the reason why something could not be checked.
+
+    Args:
+        job: The study's job.
+        sources: File that ran → file that the user wrote.
+        code: The job's code; all of it is copied unless given.
+    """
+
+    def __init__(self, job: TuneJob, sources: Mapping[str, str], code: Sources | None = None) -> None:
+        self._job, self._sources, self._code = job, sources, code
+        self._left = asked_about(job)
+        self._unsteady: Sequence[str] = ()
+        self.why = "its process ended before"
+        self.start = 0.0
+        self.trained: list[Trained] = []
+
+    @property
+    def usable(self) -> bool:
+        """Whether an epoch was trained from which a study's size can be estimated."""
+        return bool(self.trained) and self.trained[-1].message is None
+
+    def collect(self, fact: Fact) -> Iterator[Finding]:
+        """The findings from a fact.
+
+        Args:
+            fact: The fact.
+        """
+        if isinstance(fact, WorkerStarted):
+            self.start = fact.seconds
+        elif isinstance(fact, DataFacts):
+            self._unsteady = fact.unsteady
+            yield from self._once(rules.data_finding(fact, of_config=takes_config(self._job.data)))
+        elif isinstance(fact, Trained):
+            self.trained.append(fact)
+            tried = len(self.trained)
+            if rules.finite(self._job, fact) or tried >= self._job.budget.max_failed_trials:
+                yield from self._epoch()
+        elif isinstance(fact, Built):
+            yield from self._epoch()
+            yield from self._once(rules.models_finding(fact, self._sources))
+        elif isinstance(fact, Exchanged):
+            yield from self._once(rules.weights_finding(self._job, fact))
+        elif isinstance(fact, Failed):
+            yield from self._failed(fact)
+
+    def rest(self) -> Iterator[Finding]:
+        """The findings that are left when the process has ended."""
+        yield from self._epoch()
+        for name in list(self._left):
+            yield from self._once(not_checked(name, self.why))
+
+    def _once(self, finding: Finding) -> Iterator[Finding]:
+        if finding.name in self._left:
+            self._left.remove(finding.name)
+            yield finding
+
+    def _epoch(self) -> Iterator[Finding]:
+        if not self.trained or "epoch" not in self._left:
+            return
+        last = self.trained[-1]
+        runs = last.message is None or rules.misses_objective(self._job, last)
+        yield from self._once(rules.epoch_finding(self._job, self.trained, self._sources))
+        if last.metrics:
+            yield from self._once(rules.objective_finding(self._job, last))
+        if runs or last.mismatch is not None:
+            yield from self._once(rules.labels_finding(last))
+        if runs:
+            yield from self._once(rules.exactness_finding(self._job, last, self._code, self._unsteady))
+        if last.message is not None:
+            self.why = "the training reports no such objective" if runs else "the first epoch failed"
+
+    def _failed(self, failed: Failed) -> Iterator[Finding]:
+        yield from self._epoch()
+        name = next((name for name in self._left if name in _WHY), (self._left or ["epoch"])[0])
+        self.why = _WHY.get(name, self.why)
+        if failed.late:
+            finding = Finding(name, "warning", f"{failed.message[:-1]}, and {self.why}", _LONGER)
+        else:
+            advice = "Fix it, and check again." if failed.trace else ""
+            finding = rules.failed_finding(name, failed, self._sources, advice)
+        yield from self._once(finding)
+
+
+def asked_about(job: TuneJob) -> list[str]:
+    """The checks of a job's rehearsal.
+
+    Args:
+        job: The study's job.
+    """
+    without = () if job.model is not None else _ABOUT_MODELS
+    return [
+        name for name in _CHECKS if name not in (without if exchanges_weights(job) else (*without, *_ABOUT_EXCHANGE))
+    ]

@@ -1,0 +1,54 @@
+"""Warnings about pairs of scheduler and searcher, and about those that look at one of several objectives."""
+
+from pipeline.execution.preflight.finding import Finding
+from pipeline.schedulers import FIFO
+from pipeline.searchers import RaySearch
+from pipeline.study import TuneJob
+
+__all__ = ["objectives_finding", "pair_finding"]
+
+_WORSE = {("asha", "tpe"), ("halving", "tpe")}
+"""Pairs with more regret than random draws under the same scheduler, in the median of five development tables of
+tests/benchmarks/answers, 10 seeds each."""
+
+
+def pair_finding(job: TuneJob) -> Finding | None:
+    """A warning if the job's pair is known to find worse configs than random draws; otherwise None.
+
+    Args:
+        job: The study's job.
+    """
+    scheduler, searcher = job.scheduler.kind, job.searcher.kind
+    if (scheduler, searcher) not in _WORSE:
+        return None
+    found = f"{searcher} under {scheduler} found worse configs than random draws did, in most recorded studies"
+    return Finding(
+        "search", "warning", found, "Use --search curves with --scheduler promoting-asha, or --search random."
+    )
+
+
+def objectives_finding(job: TuneJob) -> Finding | None:
+    """A warning if the scheduler or the searcher looks at the first of several objectives alone, or at no bounds.
+
+    Args:
+        job: The study's job.
+    """
+    bounds = any(objective.bounded for objective in job.objectives)
+    if len(job.objectives) < 2 and not bounds:
+        return None
+    compared = [
+        name for name in ("scheduler",) if not (job.scheduler.every_objective or isinstance(job.scheduler, FIFO))
+    ]
+    learning = job.searcher.learns or isinstance(job.searcher, RaySearch)
+    compared += ["searcher"] if learning and not job.searcher.every_objective else []
+    if not compared:
+        return None
+    named = " and ".join(f"the {name} {getattr(job, name).kind}" for name in compared)
+    verb = "looks" if len(compared) == 1 else "look"
+    only = f"at the first objective, {job.objective.metric}, alone" if len(job.objectives) > 1 else "at no bound"
+    return Finding(
+        "search",
+        "warning",
+        f"{named[0].upper()}{named[1:]} {verb} {only}",
+        "Use --scheduler promoting-moasha (moasha for a function) and --search motpe or nsga2, or leave both out.",
+    )

@@ -1,0 +1,104 @@
+"""Whether this machine or a cluster has what trials ask for: CPUs, GPUs, memory."""
+
+import math
+
+from pipeline.errors import ResourcesUnmet
+from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
+from pipeline.execution.preflight.finding import Finding, NodeFacts
+from pipeline.machine import this_machine
+from pipeline.study import TuneJob
+from pipeline.wording import counted, size
+
+__all__ = ["memory_finding", "resources_finding", "this_node", "workers_of"]
+
+
+def this_node() -> NodeFacts:
+    """The resources of this machine, without starting Ray or TensorFlow."""
+    cpus, gpus = local_capacity()
+    machine = this_machine()
+    return NodeFacts(machine.host, cpus, gpus, machine.free)
+
+
+def workers_of(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> int:
+    """How many trials would train at once; 0 where none can.
+
+    Args:
+        job: The study's job.
+        nodes: The machines that trials may run on.
+        joined: Whether they belong to a running cluster, which gives trials no more than it has.
+    """
+    if job.resources.workers == 0:
+        return 1
+    fits = sum(_fits(job, node) for node in nodes)
+    wanted = job.resources.workers or fits
+    by_gpu = sum(job.resources.fit(math.inf, node.gpus) for node in nodes) if job.resources.gpus else wanted
+    return min(wanted, fits if joined else by_gpu) if fits else 0
+
+
+def resources_finding(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> Finding:
+    """Whether a trial gets its CPUs and GPUs, and as many trials at once as asked for.
+
+    Args:
+        job: The study's job.
+        nodes: The machines that trials may run on.
+        joined: As for `workers_of`.
+    """
+    need = job.resources
+    cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
+    where = f"{len(nodes)} nodes" if len(nodes) > 1 else "one node" if joined else "this machine"
+    there = f"{where}: {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}"
+    ask = f"a trial asks for {counted(need.cpus, 'CPU')} and {counted(need.gpus, 'GPU')}"
+    try:
+        default_workers(job, cpus, gpus)
+    except ResourcesUnmet as error:
+        return Finding("resources", "fault", str(error))
+    fits, workers = sum(_fits(job, node) for node in nodes), workers_of(job, nodes, joined=joined)
+    if not fits:
+        advice = "Ask for what one node has, with --set resources.cpus=… or resources.gpus=…."
+        return Finding("resources", "fault", f"{there}, but {ask}, and no single node has them", advice)
+    if need.workers == 0:
+        return Finding("resources", "ok", f"{there}; trials train one after the other in the command's own process")
+    if need.workers is not None and need.workers > workers:
+        sentence = f"{there}; {need.workers} trials at once were asked for, and {workers} fit, since {ask}"
+        return Finding("resources", "warning", sentence, f"{workers} train at once; --workers {workers} says the same.")
+    if workers > fits:
+        sentence = f"{there}; {workers} trials at once were asked for, and there are CPUs for {fits}"
+        return Finding("resources", "warning", sentence, f"They wait for each other; --workers {fits} is as fast.")
+    if (unused := unused_gpus(job, gpus)) is not None:
+        return Finding("resources", "warning", f"{there}, but {ask}", unused)
+    at_once = "1 trial" if workers == 1 else f"{workers} trials"
+    return Finding("resources", "ok", f"{there}; {ask}: {at_once} at once")
+
+
+def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int) -> Finding:
+    """Whether there is memory for the workers that train at once.
+
+    Args:
+        job: The study's job.
+        nodes: The machines that trials may run on.
+        held: Bytes that a worker holds.
+        workers: How many train at once.
+    """
+    ceiling = job.resources.worker_gigabytes
+    if ceiling is not None and held > ceiling * 1e9:
+        sentence = f"a worker holds {size(held)}, more than resources.worker_gigabytes allows ({ceiling:g} GB)"
+        return Finding("memory", "warning", sentence, "Each trial would get a new process; allow more.")
+    if len(nodes) == 1:
+        short = nodes[0] if nodes[0].memory < held * workers else None
+        most = workers
+    else:
+        short = next((node for node in nodes if node.memory < held * _fits(job, node)), None)
+        most = _fits(job, short) if short else 0
+    if short is None:
+        free = f"; {size(nodes[0].memory)} are free" if len(nodes) == 1 else ""
+        return Finding("memory", "ok", f"a worker holds {size(held)}, {workers} of them {size(held * workers)}{free}")
+    sentence = f"{most} workers hold {size(held * most)}, and {short.name} has {size(short.memory)}"
+    advice = "Train fewer at once with --workers, or give each more CPUs with --set resources.cpus=…."
+    return Finding("memory", "fault" if short.memory < held else "warning", sentence, advice)
+
+
+def _fits(job: TuneJob, node: NodeFacts) -> int:
+    try:
+        return default_workers(job, node.cpus, node.gpus)
+    except ResourcesUnmet:
+        return 0

@@ -1,0 +1,61 @@
+"""A study's state as metrics of its Ray cluster, for monitoring: `ray_tunepipe_…` in Prometheus."""
+
+import time
+from collections.abc import Callable
+
+from ray.util.metrics import Gauge
+
+from pipeline.execution.driver.session import Session
+from pipeline.results.views.states import STATES
+
+__all__ = ["GAUGES", "StudyGauges"]
+
+GAUGES = {
+    "tunepipe_trials": ("Trials of a study in a state.", ("state",)),
+    "tunepipe_trials_limit": ("Trials that a study has at most.", ()),
+    "tunepipe_epochs": ("Epochs that a study has trained, over all sessions.", ()),
+    "tunepipe_best": ("Best value of a study's first objective.", ("metric",)),
+    "tunepipe_seconds": ("Seconds that a study's drivers were alive.", ()),
+    "tunepipe_lost_workers": ("Workers that a study's trials have lost, over all sessions.", ()),
+}
+"""Name → description and labels; each gauge has the study's name as a label, too."""
+
+_SECONDS = 5.0
+
+
+class StudyGauges:
+    """Publishes a session's state.
+
+    Args:
+        session: The study's session.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
+        self._session, self._clock = session, clock
+        self._gauges = {
+            name: Gauge(name, description=description, tag_keys=("study", *labels))
+            for name, (description, labels) in GAUGES.items()
+        }
+        for gauge in self._gauges.values():
+            gauge.set_default_tags({"study": session.job.name})
+        self._due = 0.0
+
+    def publish_if_due(self) -> None:
+        """Publish, unless that was done in the last seconds."""
+        if self._clock() >= self._due:
+            self._due = self._clock() + _SECONDS
+            self.publish()
+
+    def publish(self) -> None:
+        """Publish the current state."""
+        loop, gauges = self._session.loop, self._gauges
+        counts = {str(state): count for state, count in loop.counts.items()}
+        for state in STATES:
+            gauges["tunepipe_trials"].set(counts.get(state, 0), {"state": state})
+        gauges["tunepipe_trials_limit"].set(loop.limit)
+        gauges["tunepipe_epochs"].set(loop.total_epochs)
+        gauges["tunepipe_seconds"].set(self._session.file.seconds)
+        gauges["tunepipe_lost_workers"].set(sum(trial.attempt - 1 for trial in loop.trials.values()))
+        if loop.best is not None and loop.best.best is not None:
+            gauges["tunepipe_best"].set(loop.best.best, {"metric": self._session.job.objective.metric})

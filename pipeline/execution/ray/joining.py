@@ -1,0 +1,87 @@
+"""Whether a Ray cluster answers at an address, in seconds and before a study begins; Ray itself takes a minute."""
+
+import os
+import socket
+from urllib.parse import urlsplit
+
+from pipeline.errors import ClusterError
+from pipeline.execution.ray.internals import local_address
+
+__all__ = ["address_of", "check_reachable"]
+
+CONNECT_SECONDS = 5.0
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""The first bytes of a client of gRPC, which Ray uses: HTTP/2's preface, and an empty settings frame."""
+
+_HEADER = 9
+_SETTINGS = 4
+"""The header of a server's first frame has nine bytes; the fourth is its type."""
+
+
+def address_of(address: str | None) -> str | None:
+    """The cluster to join: the given address, else RAY_ADDRESS; None where the study starts its own.
+
+    Args:
+        address: Address of a Ray cluster; None unless the user names one.
+    """
+    return address or os.environ.get("RAY_ADDRESS") or None
+
+
+def check_reachable(address: str) -> None:
+    """Make sure that a cluster answers.
+
+    Args:
+        address: HOST:PORT of Ray itself, or `auto` for one on this machine.
+
+    Raises:
+        ClusterError: No cluster answers; says what is there instead.
+    """
+    if address == "local":
+        return
+    resolved = _on_this_machine() if address == "auto" else address
+    parts = urlsplit(resolved if "://" in resolved else f"ray://{resolved}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if parts.scheme != "ray" or not host or not port:
+        raise ClusterError(
+            f"The address {address!r} is not that of a Ray cluster, which is like HOST:6379. The address of a "
+            "dashboard (http://HOST:8265) is for `tunepipe submit`."
+        )
+    try:
+        with socket.create_connection((host, port), timeout=CONNECT_SECONDS) as connection:
+            if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+                return
+            connection.sendall(_GREETING)
+            answer = _first(connection)
+    except TimeoutError:
+        raise _no_cluster(address, f"nothing answered within {CONNECT_SECONDS:g} s") from None
+    except OSError as error:
+        raise _no_cluster(address, error.strerror or str(error)) from None
+    if len(answer) < _HEADER or answer[3] != _SETTINGS:
+        raise _no_cluster(address, "what answers there is not Ray")
+
+
+def _first(connection: socket.socket) -> bytes:
+    answer = b""
+    while len(answer) < _HEADER and (piece := connection.recv(_HEADER - len(answer))):
+        answer += piece
+    return answer
+
+
+def _on_this_machine() -> str:
+    address = local_address()
+    if address is None:
+        raise ClusterError(
+            "No Ray cluster runs on this machine. Start one with `ray start --head`, name another with "
+            "--address HOST:6379, or leave --address out: then the study starts its own."
+        )
+    return address
+
+
+def _no_cluster(address: str, why: str) -> ClusterError:
+    return ClusterError(
+        f"No Ray cluster can be reached at {address}: {why}. Nothing was started. Check whether "
+        "the cluster runs (`ray status`), or leave --address and RAY_ADDRESS out: then the study starts its own Ray."
+    )

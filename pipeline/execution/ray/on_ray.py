@@ -1,0 +1,214 @@
+"""A study on Ray: start or join a cluster, have Ray Tune's controller drive the session, leave nothing behind."""
+
+import contextlib
+import io
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.datasets import Dataset
+from pipeline.errors import ClusterError
+from pipeline.execution.capacity import default_workers, local_capacity, local_workers, unused_gpus
+from pipeline.execution.data import made_by_workers
+from pipeline.execution.driver.session import MAX_WORKER_FAILURES, Session
+from pipeline.execution.interrupts import Interrupts
+from pipeline.execution.ray.environment import logger_level, ray_environment
+from pipeline.execution.ray.internals import experiment_saved_once, kept_registry, plain_actors, signals_left_alone
+from pipeline.execution.ray.joining import address_of
+from pipeline.execution.ray.own_cluster import start
+from pipeline.storage import Store
+from pipeline.storage.scratch import scratch
+from pipeline.study import TuneJob, layout
+
+__all__ = ["run_on_ray"]
+
+
+def run_on_ray(
+    session: Session,
+    store: Store,
+    load_data: Callable[[], Dataset | None],
+    interrupts: Interrupts,
+    *,
+    address: str | None = None,
+    note: Callable[[str], None] = print,
+) -> None:
+    """Drive a session with Ray Tune until the study has ended or is interrupted.
+
+    Args:
+        session: The study's session.
+        store: The study's folder; every node must reach it.
+        load_data: Returns the study's data; called while the workers start.
+        interrupts: The signals so far.
+        address: Address of a running Ray cluster; None takes the one that RAY_ADDRESS names, as within a job of Ray's
+            Jobs API, or else starts one on this machine and stops it at the end.
+        note: Called with a sentence if no trial asks for the GPUs there are.
+
+    Raises:
+        ClusterError: Ray does not start.
+        ResourcesUnmet: No trial fits.
+    """
+    stdout = sys.stdout
+    with (
+        _ray_output(store),
+        ray_environment(),
+        _cluster(session.job, address, interrupts) as (workers, joined),
+        scratch("ray") as folder,
+    ):
+        # Some versions of Ray replace the handler of SIGTERM.
+        interrupts.listen()
+        session.file.workers = workers
+        if (unused := unused_gpus(session.job, _gpus())) is not None:
+            with contextlib.redirect_stdout(stdout):
+                note(unused)
+        _tune(session, store, load_data(), workers, _asked_for(session.job, joined=joined), folder, interrupts)
+
+
+def _gpus() -> float:
+    """GPUs of the cluster that this process has joined."""
+    import ray
+
+    return float(ray.cluster_resources().get("GPU", 0))
+
+
+@contextlib.contextmanager
+def _cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Iterator[tuple[int, bool]]:
+    """A Ray cluster: how many trials it trains at once, and whether it was there before."""
+    import ray
+
+    address, initialized = address_of(address), ray.is_initialized()
+    joined = bool(address) or initialized
+    try:
+        # An interrupted ray.init or ray.shutdown leaves threads of Ray that cannot be ended: they cause a segmentation
+        # fault when the process exits.
+        with interrupts.defer_signals():
+            if not joined:
+                start(job, local_workers(job, *local_capacity()))
+            elif not initialized:
+                _join(address)
+        resources = ray.cluster_resources()
+        if joined and job.resources.workers:
+            # Resources that are missing may come: a cluster with autoscaling starts nodes for trials that wait.
+            yield job.resources.workers, joined
+            return
+        fits = default_workers(job, resources.get("CPU", 0), resources.get("GPU", 0))
+        yield min(job.resources.workers or fits, fits), joined
+    finally:
+        if not initialized:
+            # A cluster that is not the study's own keeps running: this process leaves it.
+            with interrupts.defer_signals():
+                ray.shutdown()
+
+
+def _join(address: str | None) -> None:
+    import ray
+
+    try:
+        with signals_left_alone():
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
+    except Exception as error:
+        # Ray raises no class of its own, for example where the cluster has another version of Ray or Python.
+        ray.shutdown()
+        raise ClusterError(f"The Ray cluster at {address} cannot be joined: {' '.join(str(error).split())}") from error
+
+
+@contextlib.contextmanager
+def _ray_output(store: Store) -> Iterator[None]:
+    """Keep what Ray prints in the study's log of the driver: it would tear the display, and break --json.
+
+    Ray prints from its own thread, whatever log_to_driver says.
+    """
+    output = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(output):
+            yield
+    finally:
+        if text := output.getvalue():
+            store.append(layout.log("driver"), text.encode())
+
+
+def _asked_for(job: TuneJob, *, joined: bool) -> dict[str, float]:
+    """What Ray reserves for a trial; memory on a cluster only, since a machine of one's own starts as many as fit."""
+    need = job.resources
+    asked = {"cpu": need.cpus, "gpu": need.gpus}
+    if joined and need.memory_gigabytes is not None:
+        asked["memory"] = need.memory_gigabytes * 1e9
+    return asked
+
+
+def _tune(
+    session: Session,
+    store: Store,
+    data: Dataset | None,
+    workers: int,
+    asked: dict[str, float],
+    folder: Path,
+    interrupts: Interrupts,
+) -> None:
+    from ray import tune
+
+    from pipeline.execution.ray.gauges import StudyGauges
+    from pipeline.execution.ray.job_transport import pack
+    from pipeline.execution.ray.trainable import TrialTrainable
+    from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper
+
+    job = session.job
+    searcher = SessionSearcher(session, interrupts, workers)
+    packed, folders = pack(job)
+    gauges = StudyGauges(session)
+
+    class Silent(tune.ProgressReporter):  # type: ignore[misc]
+        """Shows nothing: in a notebook Tune would clear the output of the cell, and show its own table."""
+
+        def setup(self, **_: Any) -> None:
+            """Do nothing."""
+
+        def should_report(self, trials: list[Any], done: bool = False) -> bool:
+            """Report never."""
+            return False
+
+        def on_report(self, trials: list[Any], done: bool, *_: Any) -> None:
+            """Do nothing."""
+
+    with (
+        kept_registry(TrialTrainable.__name__),
+        plain_actors(),
+        experiment_saved_once(),
+        logger_level("ray.tune", logging.CRITICAL),
+    ):
+        tuner = tune.Tuner(
+            tune.with_resources(
+                tune.with_parameters(
+                    TrialTrainable,
+                    job=packed,
+                    folders=folders,
+                    data=None if data is not None and made_by_workers(session.job, data) else data,
+                    uri=store.uri,
+                    session=session.file.number,
+                    workers=workers,
+                    started_in=str(Path.cwd()),
+                ),
+                asked,
+            ),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=SessionScheduler(searcher),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=lambda trial: trial.trial_id,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(folder),
+                stop=SessionStopper(session, interrupts, gauges),
+                verbose=0,
+                progress_reporter=Silent(),
+                failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES - 1),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        interrupts.begin_training()
+        tuner.fit()
+    gauges.publish()

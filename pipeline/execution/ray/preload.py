@@ -1,0 +1,54 @@
+"""Imports what all trials need: every worker process of a cluster that tunepipe starts imports it before any work.
+
+Importing TensorFlow takes seconds of one core. Processes that share a core would delay each other and the study's first
+epoch, so only as many import at a time as the machine has cores. The others follow while the first ones train.
+"""
+
+import fcntl
+import gc
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from pipeline.machine import this_machine
+from pipeline.training.lazy_imports import garbage_collection_off, import_keras
+
+__all__: list[str] = []
+
+
+@contextmanager
+def _core() -> Iterator[None]:
+    """Wait for a core: a locked file, because the processes share nothing else."""
+    folder = Path(tempfile.gettempdir()) / f"tunepipe-{os.getuid()}"
+    cpus = this_machine().cpus
+    cores = min(psutil.cpu_count(logical=False) or max(1, int(cpus) // 2), math.ceil(cpus))
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            locks = [stack.enter_context((folder / f"import-{core}").open("w")) for core in range(cores)]
+        except OSError:
+            # Another user's folder, or a full disk: then nothing waits.
+            yield
+            return
+        for lock in locks:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+        else:
+            fcntl.flock(locks[os.getpid() % len(locks)], fcntl.LOCK_EX)
+        yield
+
+
+with _core(), garbage_collection_off():
+    import pipeline.execution.ray.trainable
+
+    import_keras()
+    import pipeline.training.compiled_trainer  # noqa: F401
+
+# These objects stay: collecting among them would free almost nothing.
+gc.freeze()

@@ -1,0 +1,85 @@
+"""The thin tune.Trainable around a Worker: one process, many trials."""
+
+from typing import Any
+
+import ray
+from ray import tune
+
+from pipeline.datasets import Dataset
+from pipeline.execution.ray.internals import is_termination
+from pipeline.execution.ray.job_transport import unpack
+from pipeline.execution.worker.worker import Worker
+from pipeline.loop.messages import Assignment
+from pipeline.storage import Store
+from pipeline.study import Resources
+from pipeline.training.process import workers_on
+
+__all__ = ["ASSIGNMENT", "REPORT", "TrialTrainable"]
+
+ASSIGNMENT = "assignment"
+"""The only key of a Tune config: an Assignment as JSON."""
+
+REPORT = "report"
+"""The key of a Tune result that holds a ProgressReport as bytes."""
+
+
+class TrialTrainable(tune.Trainable):  # type: ignore[misc]
+    """Trains the trial that its config assigns; reused from trial to trial, so that TensorFlow is imported once."""
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        *,
+        job: bytes | None,
+        folders: list[str],
+        data: Dataset | None,
+        uri: str,
+        session: int,
+        workers: int,
+        started_in: str,
+    ) -> None:
+        """Make this process a worker of the study.
+
+        Args:
+            config: Tune's config, with the first assignment.
+            job: What `pack` returned.
+            folders: What `pack` returned.
+            data: The study's data; None for a function objective.
+            uri: The study's folder.
+            session: The number of the driver session.
+            workers: Number of workers of the study.
+            started_in: The folder in which the study was started.
+        """
+        store = Store(uri)
+        study = unpack(job, folders, store)
+        self._worker = Worker(
+            study,
+            data,
+            store,
+            session=session,
+            workers=workers,
+            started_in=started_in,
+            ends_process=is_termination,
+            workers_here=_workers_here(study.resources),
+        )
+        self._worker.begin(Assignment.from_json(config[ASSIGNMENT]))
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take another assignment."""
+        self._worker.begin(Assignment.from_json(new_config[ASSIGNMENT]))
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train until there is something to report."""
+        return {REPORT: self._worker.step().to_bytes()}
+
+    def cleanup(self) -> None:
+        """Leave a checkpoint of the current trial."""
+        self._worker.close()
+
+
+def _workers_here(resources: Resources) -> int:
+    """How many workers Ray may start on this node: it counts CPUs and GPUs as the node was started with them."""
+    here = ray.get_runtime_context().get_node_id()
+    has: dict[str, float] = next((node["Resources"] for node in ray.nodes() if node["NodeID"] == here), {})
+    return workers_on(resources, has.get("CPU", 0.0), has.get("GPU", 0.0))

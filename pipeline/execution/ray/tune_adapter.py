@@ -1,0 +1,267 @@
+"""A session as Ray Tune sees it: what runs next (Searcher), what continues (TrialScheduler), is it over (Stopper).
+
+Tune starts every PENDING trial by itself as soon as there is room, so a trial becomes PENDING only when the session
+assigns it. `suggest` hands over a new trial, `choose_trial_to_run` a paused one.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+
+from pipeline.errors import TunepipeError
+from pipeline.execution.driver.session import Session
+from pipeline.execution.interrupts import Interrupts
+from pipeline.execution.ray.gauges import StudyGauges
+from pipeline.execution.ray.internals import (
+    FATAL_ACTOR_ERROR,
+    actor_of,
+    failures_of,
+    refuse_cached_actors,
+    set_trial_config,
+)
+from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
+from pipeline.loop.messages import Assignment, ProgressReport
+from pipeline.loop.study_loop import Verdict
+
+__all__ = ["SessionScheduler", "SessionSearcher", "SessionStopper"]
+
+
+@contextmanager
+def _errors_end(session: Session, interrupts: Interrupts) -> Iterator[None]:
+    """Keep an error of tunepipe, such as a full disk, until Tune's controller has returned: it ends the study."""
+    try:
+        with interrupts.defer_signals():
+            yield
+    except TunepipeError as error:
+        session.end_by(error)
+
+
+class _Assignments:
+    """Which assignments have a worker, and which are next; shared by the searcher and the scheduler."""
+
+    def __init__(self, session: Session, interrupts: Interrupts, workers: int) -> None:
+        self.session, self.interrupts, self.workers = session, interrupts, workers
+        self.tune_trials: dict[str, TuneTrial] = {}
+        self.busy: set[str] = set()
+        self.paused: Assignment | None = None
+        """The assignment of a paused trial that resumes next."""
+        self.restarted: deque[Assignment] = deque()
+        """Assignments that need a new trial of Tune."""
+
+    def take(self) -> Assignment | None:
+        """The next assignment, if a worker is free for it."""
+        if self.paused is not None or len(self.busy) >= self.workers:
+            return None
+        assignment = None
+        with _errors_end(self.session, self.interrupts):
+            assignment = self.session.next()
+        if assignment is not None:
+            self.busy.add(assignment.key)
+        return assignment
+
+
+class SessionSearcher(Searcher):  # type: ignore[misc]
+    """Hands new trials to Tune.
+
+    Args:
+        session: The study's session.
+        interrupts: Keeps signals from cutting off what the session records.
+        workers: How many trials run at once.
+    """
+
+    def __init__(self, session: Session, interrupts: Interrupts, workers: int) -> None:
+        super().__init__(metric=None, mode=None)
+        self.assignments = _Assignments(session, interrupts, workers)
+
+    def suggest(self, trial_id: str) -> Any:
+        """A new trial's config; None while there is nothing to start; FINISHED when the study has ended."""
+        assignments = self.assignments
+        if assignments.restarted:
+            return {ASSIGNMENT: assignments.restarted.popleft().to_json()}
+        assignment = assignments.take()
+        if assignment is None:
+            idle = not assignments.busy and assignments.paused is None and not assignments.session.paused
+            return Searcher.FINISHED if idle else None
+        if assignment.key in assignments.tune_trials:
+            assignments.paused = assignment
+            return None
+        return {ASSIGNMENT: assignment.to_json()}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Do nothing: the session has the reports already."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Do nothing: the session's state is in the study's folder."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing."""
+
+
+class SessionScheduler(TrialScheduler):  # type: ignore[misc]
+    """Carries out the session's verdicts.
+
+    Args:
+        searcher: The searcher of the same study.
+    """
+
+    _supports_buffered_results = False
+
+    def __init__(self, searcher: SessionSearcher) -> None:
+        super().__init__()
+        self._assignments = searcher.assignments
+        self._session = searcher.assignments.session
+        self._over_memory_limit: dict[str, str] = {}
+        self._hung: dict[str, str] = {}
+        self._retried: dict[str, Assignment] = {}
+        self._replaces_workers = False
+
+    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
+        """Remember which of Tune's trials has which assignment."""
+        self._assignments.tune_trials[_assignment(trial).key] = trial
+        self._set_max_failures(trial)
+        if not self._replaces_workers:
+            self._replaces_workers = True
+            self._replace_large_workers(tune_controller)
+
+    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        """Give the report to the session, and return its verdict to Tune."""
+        assignments, assignment = self._assignments, _assignment(trial)
+        if assignment.key not in assignments.busy:
+            return str(TrialScheduler.STOP)
+        verdict: Verdict = "stop"
+        report = ProgressReport.from_bytes(result[REPORT])
+        with _errors_end(self._session, assignments.interrupts):
+            verdict = self._session.on_report(assignment.trial_id, report)
+        self._retried.pop(trial.trial_id, None)
+        self._set_max_failures(trial)
+        if report.over_memory_limit:
+            self._over_memory_limit[trial.trial_id] = report.over_memory_limit
+        if verdict == "continue":
+            return str(TrialScheduler.CONTINUE)
+        assignments.busy.discard(assignment.key)
+        if verdict == "stop":
+            return str(TrialScheduler.STOP)
+        # Tune's own pause would have the trainable save once more; the worker has left its checkpoint already.
+        tune_controller.pause_trial(trial, should_checkpoint=False)
+        return str(TrialScheduler.NOOP)
+
+    def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
+        """Restart a trial whose worker is lost, unless the session has it fail."""
+        assignment = _assignment(trial)
+        key = assignment.key
+        self._over_memory_limit.pop(trial.trial_id, None)
+        # Tune reports a worker that dies before the trial has begun twice: the worker, and the task that it had.
+        retry = self._retried.pop(trial.trial_id, None) if trial.status == TuneTrial.PENDING else None
+        if retry is None:
+            retry = self._session.on_worker_lost(assignment.trial_id, self._hung.pop(key, "") or _cause(trial))
+        if retry is None:
+            self._assignments.busy.discard(key)
+        elif trial.status == TuneTrial.PENDING:
+            # Tune gives up a trial that had not begun, so the assignment needs a new one.
+            self._assignments.restarted.append(retry)
+        else:
+            self._retried[trial.trial_id] = retry
+            set_trial_config(trial, {ASSIGNMENT: retry.to_json()})
+            self._set_max_failures(trial)
+
+    def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
+        """Do nothing: the session has decided so itself."""
+
+    def on_trial_remove(self, tune_controller: Any, trial: TuneTrial) -> None:
+        """Do nothing: the session has decided so itself."""
+
+    def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
+        """The paused trial that resumes. Tune asks in every round, so hung workers are looked for here."""
+        self._kill_hung()
+        assignment, self._assignments.paused = self._assignments.paused, None
+        if assignment is None:
+            return None
+        trial = self._assignments.tune_trials[assignment.key]
+        set_trial_config(trial, {ASSIGNMENT: assignment.to_json()})
+        return trial
+
+    def debug_string(self) -> str:
+        """The text that Tune would print; it prints nothing here."""
+        return self._session.job.scheduler.kind
+
+    def save(self, checkpoint_path: str) -> None:
+        """Do nothing: the session's state is in the study's folder."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing."""
+
+    def _set_max_failures(self, trial: TuneTrial) -> None:
+        """Adapt Tune's count to the session's: Tune counts all lost workers, the session only those since an epoch."""
+        trial.max_failures = failures_of(trial) + self._session.worker_failures_left(_assignment(trial).trial_id)
+
+    def _replace_large_workers(self, tune_controller: Any) -> None:
+        """Keep Tune from giving a worker over its memory limit to another trial."""
+
+        def refuses(trial: TuneTrial) -> bool:
+            if (excess := self._over_memory_limit.pop(trial.trial_id, None)) is None:
+                return False
+            with _errors_end(self._session, self._assignments.interrupts):
+                self._session.report_worker_replaced(_assignment(trial).trial_id, excess)
+            return True
+
+        refuse_cached_actors(tune_controller, refuses)
+
+    def _kill_hung(self) -> None:
+        assignments, detection = self._assignments, self._session.hang_detection
+        busy = {key: assignments.tune_trials[key] for key in assignments.busy if key in assignments.tune_trials}
+        running = {key: trial for key, trial in busy.items() if actor_of(trial) is not None}
+        for key in detection.hung(running):
+            self._hung[key] = f"no epoch in {detection.silence(key):.0f} s, so it is considered hung."
+            detection.on_report(key)
+            ray.kill(actor_of(running[key]))
+
+
+class SessionStopper(tune.Stopper):  # type: ignore[misc]
+    """Ends Tune's loop when a signal has come or the session has ended: Tune would wait for paused trials.
+
+    Tune asks in every round, so the heartbeat and the gauges are updated here.
+
+    Args:
+        session: The study's session.
+        interrupts: The signals so far.
+        gauges: Publishes the study's state.
+    """
+
+    def __init__(self, session: Session, interrupts: Interrupts, gauges: StudyGauges) -> None:
+        self._session, self._interrupts, self._gauges = session, interrupts, gauges
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Whether to stop a trial: never, since the scheduler does."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether the study has ended."""
+        session = self._session
+        if self._interrupts.requested and not session.ended:
+            session.loop.interrupt()
+        with _errors_end(session, self._interrupts):
+            session.beat()
+        self._gauges.publish_if_due()
+        return session.ended
+
+
+def _cause(trial: TuneTrial) -> str:
+    """Why a trial's worker is lost, as Ray reports it: one sentence."""
+    text = Path(trial.error_file).read_text() if trial.error_file else ""
+    lines = [line for line in text.rpartition("Failure # ")[2].splitlines()[1:] if line.strip()]
+    if not lines:
+        return "Ray gives no reason."
+    # The death of a process is in the first line; an exception at its start is in the last.
+    return lines[0] if lines[0].startswith(FATAL_ACTOR_ERROR) else lines[-1].strip()
+
+
+def _assignment(trial: TuneTrial) -> Assignment:
+    return Assignment.from_json(trial.config[ASSIGNMENT])

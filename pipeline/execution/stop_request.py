@@ -1,0 +1,66 @@
+"""Requests to a study's driver to end: a signal on its machine, and a file in the study's folder from anywhere.
+
+The driver looks for the file at its heartbeat. The file is named by the session, so it does not stop a later one.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.storage import Store
+from pipeline.storage.processes import identity, lives
+from pipeline.study import layout
+
+__all__ = ["request_stop", "wait_for_end"]
+
+_POLL_SECONDS = 0.5
+
+
+def request_stop(store: Store) -> Mapping[str, Any] | None:
+    """Ask a study's driver to end when the epochs in training are over; a second request changes nothing.
+
+    Args:
+        store: The study's folder.
+
+    Returns:
+        The session that was asked; None where no driver is alive.
+
+    Raises:
+        StorageError: The study cannot be read or written.
+    """
+    sessions = read_sessions(store)
+    if state_of(sessions, datetime.now(UTC)) != "running":
+        return None
+    session = sessions[-1]
+    request = json.dumps({"asked": datetime.now(UTC).isoformat(), **identity()})
+    first = store.create(layout.stop_request(session["number"]), request)
+    # A second signal would end it in the middle of an epoch, and a process without a handler would be killed with
+    # everything else that runs in it.
+    if first and session["takes_signals"] and lives(session):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(session["pid"], signal.SIGTERM)
+    return session
+
+
+def wait_for_end(store: Store, session: Mapping[str, Any]) -> str:
+    """Wait until a session has ended, its driver is gone, or another driver has taken the study over.
+
+    Args:
+        store: The study's folder.
+        session: The session.
+
+    Returns:
+        The study's state; `waiting` where it ended before its first epoch, and was deleted.
+    """
+    while True:
+        sessions = read_sessions(store)
+        state = state_of(sessions, datetime.now(UTC))
+        if state != "running" or not sessions or sessions[-1]["number"] != session["number"]:
+            return state
+        time.sleep(_POLL_SECONDS)

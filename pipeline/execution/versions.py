@@ -1,0 +1,33 @@
+"""Which versions of Python and of the packages that matter are installed here."""
+
+import platform
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["installed"]
+
+_DECISIVE = ("tunepipe", "ray", "tensorflow", "keras", "numpy", "pyarrow")
+"""The packages that driver and workers must have in the same versions."""
+
+
+_ALSO = {"tensorflow": ("tensorflow-cpu",)}
+"""Other distributions of the same package: the image for CPUs has TensorFlow without CUDA's kernels."""
+
+
+def installed(names: Sequence[str] = _DECISIVE) -> dict[str, str]:
+    """The versions of Python and of packages.
+
+    Args:
+        names: Names of distributions.
+
+    Returns:
+        Name → version, with `python`; packages that are not installed are left out.
+    """
+    versions = {"python": platform.python_version()}
+    for name in names:
+        for distribution in (name, *_ALSO.get(name, ())):
+            with suppress(PackageNotFoundError):
+                versions[name] = version(distribution)
+                break
+    return versions

@@ -1,0 +1,1 @@
+"""A worker: it trains an assignment epoch by epoch, reports, and leaves checkpoints. Without Ray."""

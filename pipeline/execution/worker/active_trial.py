@@ -1,0 +1,217 @@
+"""The trial that a worker trains: its learner, its rows since the last report, and its checkpoints."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from pipeline.errors import DamagedFile
+from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
+from pipeline.execution.worker.trial_folder import TrialFolder
+from pipeline.loop.incumbent import better_epoch
+from pipeline.loop.messages import Assignment, EpochRow
+from pipeline.storage import Checkpoint
+from pipeline.study import Objective, layout
+from pipeline.training.base import Learner, TrainingEnded
+from pipeline.training.trainer_factory import TrainerFactory
+
+__all__ = ["ActiveTrial"]
+
+
+@dataclass(slots=True)
+class ActiveTrial:
+    """A worker's state of its trial.
+
+    Args:
+        assignment: The driver's assignment.
+        learner: Trains it; None before the first step.
+        epoch: The trial's own epoch.
+        best: The objective at its best epoch.
+        violation: How far that epoch is beyond the objectives' bounds.
+        best_checkpoint: The epoch and the state of the best value, until that is written.
+        rows: The epochs of its segment so far.
+        delivered: How many of them are reported.
+        in_epoch: Whether an epoch is in training: then the weights belong to no epoch.
+        ended: Whether the training itself has ended, as by EarlyStopping.
+        saved_epoch: The epoch of its newest checkpoint; -1 without one.
+        saved_at: When that was written, by the monotonic clock.
+        waited: Seconds in which training waited for checkpoints, since the last report.
+        is_over: Whether no more checkpoints are to be written.
+        folder: The folder where its callbacks and functions write; None before the first step.
+    """
+
+    assignment: Assignment
+    learner: Learner | None = None
+    epoch: int = 0
+    best: float | None = None
+    violation: float = 0.0
+    best_checkpoint: tuple[int, Checkpoint] | None = None
+    rows: list[EpochRow] = field(default_factory=list)
+    delivered: int = 0
+    in_epoch: bool = False
+    ended: bool = False
+    saved_epoch: int = -1
+    saved_at: float = 0.0
+    waited: float = 0.0
+    is_over: bool = False
+    folder: TrialFolder | None = None
+
+    def start(self, trainer_factory: TrainerFactory, writer: CheckpointWriter, objective: Objective) -> None:
+        """Build the learner, and load the trial's newest checkpoint, or the one whose weights it takes over.
+
+        Args:
+            trainer_factory: Builds learners.
+            writer: Reads checkpoints.
+            objective: Defines which value is better.
+
+        Raises:
+            DamagedFile: The checkpoint whose weights it takes over is gone, or damaged.
+            ModelError: There is no model to train.
+        """
+        assignment = self.assignment
+        own = writer.newest(assignment)
+        from_beginning = own is None and assignment.parent_trial is None
+        state = None if own is None else learner_part(own)
+        replays = own is not None and trainer_factory.replays(state)
+        if self.folder is not None and (from_beginning or replays):
+            # The attempt writes the files of an earlier one again.
+            self.folder.clear()
+        self.learner = trainer_factory.learner(assignment.config, seed=assignment.seed)
+        self.saved_at = time.monotonic()
+        if own is not None and state is not None:
+            self.learner.load(state)
+            self.epoch = self.saved_epoch = int(own.header["lineage"]["epoch"])
+            self.ended = bool(own.header["ended"])
+            self.rows = [EpochRow.from_json(row) for row in own.header["rows"]]
+            best, violation = own.header.get("best"), float(own.header.get("violation", 0.0))
+            if best is not None and better_epoch(objective, violation, best, than=(self.violation, self.best)):
+                self.best, self.violation = best, violation
+        elif assignment.parent_trial is not None:
+            path = layout.checkpoint(assignment.parent_trial, assignment.parent_epoch or 0)
+            self.learner.load(learner_part(_parent(writer, path)), exploit=True)
+            self.epoch = assignment.epoch
+
+    def train_epoch(self, node: str, compared: Callable[[int, bool], bool]) -> Mapping[str, float] | None:
+        """Train an epoch, and keep its row for the next report.
+
+        Args:
+            node: The name of this machine.
+            compared: Whether trials are compared at an epoch of the trial, also if the training ended with it.
+
+        Returns:
+            The epoch's metrics; None if it was not validated, because it is not compared.
+
+        Raises:
+            TrainingEnded: The training ended before the epoch began.
+            Exception: Whatever the user's code raises.
+        """
+        assert self.learner is not None
+        self.in_epoch = True
+        try:
+            result = self.learner.run_epoch()
+        except TrainingEnded:
+            self.in_epoch = False
+            raise
+        validates = not result.validated and compared(self.epoch + 1, result.last)
+        metrics = {**result.metrics, **(self.learner.validate() if validates else {})}
+        self.in_epoch = False
+        self.epoch += 1
+        self.ended = result.last
+        row = EpochRow(
+            attempt=self.assignment.attempt,
+            segment=self.assignment.segment,
+            epoch=self.epoch,
+            model_epoch=self.learner.model_epoch,
+            metrics=metrics,
+            learning_rate=result.learning_rate,
+            seconds_build=result.seconds_build,
+            seconds_train=result.seconds_train,
+            seconds_evaluate=result.seconds_evaluate,
+            seconds_checkpoint=0.0,
+            bytes_checkpoint=0,
+            time=time.time(),
+            node=node,
+            updates=result.updates,
+            parameters=result.parameters,
+            trained_with=self.learner.trained_with,
+            phase=result.phase,
+        )
+        self.rows.append(row)
+        return metrics if result.validated or validates else None
+
+    def snapshot(self, writer: CheckpointWriter) -> Checkpoint:
+        """The trial's state now, as a checkpoint that is not written yet.
+
+        Args:
+            writer: Adds to the learner's state what its trial needs.
+        """
+        assert self.learner is not None
+        with self.waiting():
+            return writer.snapshot(
+                self.assignment,
+                self.learner.save(),
+                epoch=self.epoch,
+                best=self.best,
+                violation=self.violation,
+                ended=self.ended,
+                rows=self.rows,
+            )
+
+    def save(self, writer: CheckpointWriter, epoch: int, checkpoint: Checkpoint) -> None:
+        """Begin to write a checkpoint.
+
+        Args:
+            writer: Writes it.
+            epoch: Its epoch.
+            checkpoint: What `snapshot` returned.
+        """
+        writer.write(self.assignment.trial_id, epoch, checkpoint)
+        self.saved_at = time.monotonic()
+        self.saved_epoch = max(self.saved_epoch, epoch)
+
+    def leave_checkpoints(self, writer: CheckpointWriter, *, due: bool, seconds: float) -> None:
+        """Begin to write the checkpoint of a new best epoch, and one of the current epoch if that is due.
+
+        Args:
+            writer: Writes them.
+            due: Whether one of the current epoch is due in any case.
+            seconds: The longest time between two checkpoints.
+
+        Raises:
+            StorageError: The trial's folder cannot be copied to the storage.
+        """
+        if self.best_checkpoint is not None:
+            self.save(writer, *self.best_checkpoint)
+            self.best_checkpoint = None
+        due = due or time.monotonic() - self.saved_at >= seconds
+        if due and self.epoch > self.saved_epoch:
+            self.save(writer, self.epoch, self.snapshot(writer))
+        if self.folder is not None and self.saved_epoch == self.epoch:
+            with self.waiting():
+                self.folder.keep()
+
+    def new_rows(self, *, checkpoint_bytes: int) -> tuple[EpochRow, ...]:
+        """The rows since the last report; the newest one has the size and the time of the checkpoints since then.
+
+        Args:
+            checkpoint_bytes: Bytes of all checkpoints that were written since then.
+        """
+        if self.rows[self.delivered :]:
+            self.rows[-1] = replace(self.rows[-1], seconds_checkpoint=self.waited, bytes_checkpoint=checkpoint_bytes)
+            self.waited = 0.0
+        rows, self.delivered = tuple(self.rows[self.delivered :]), len(self.rows)
+        return rows
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time in which training waits for a checkpoint."""
+        started = time.monotonic()
+        yield
+        self.waited += time.monotonic() - started
+
+
+def _parent(writer: CheckpointWriter, path: str) -> Checkpoint:
+    try:
+        return writer.read(path)
+    except FileNotFoundError:
+        raise DamagedFile(f"{path}, whose weights the trial took over, is gone.") from None

@@ -1,0 +1,198 @@
+"""A trial's checkpoints: written while training continues, and read by the worker that resumes the trial.
+
+A checkpoint holds the learner's state, the trial's lineage, and every row of its segment, because the driver may die
+before it has written the rows.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from pipeline.errors import DamagedFile
+from pipeline.execution.sessions import check_newest
+from pipeline.loop.messages import Assignment, EpochRow
+from pipeline.storage import Checkpoint, Store, pack, unpack
+from pipeline.study import layout
+
+__all__ = ["CheckpointWriter", "Written", "learner_part"]
+
+_CHECK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A checkpoint that is in the storage.
+
+    Args:
+        epoch: The trial's own epoch.
+        bytes: The file's size; 0 if it was found, and written before.
+    """
+
+    epoch: int
+    bytes: int
+
+
+class CheckpointWriter:
+    """Writes checkpoints in its own thread, one after the other, while training continues.
+
+    Args:
+        store: The study's folder.
+        session: The driver session that it writes for; None where there is none, and nothing is written.
+    """
+
+    def __init__(self, store: Store, session: int | None) -> None:
+        self._store, self._session = store, session
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._writing: list[Future[Written]] = []
+        self._found: list[Written] = []
+        self._checked = -math.inf
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a driver session to write for."""
+        return self._session is not None
+
+    def snapshot(
+        self,
+        assignment: Assignment,
+        state: Checkpoint,
+        *,
+        epoch: int,
+        best: float | None,
+        violation: float = 0.0,
+        ended: bool,
+        rows: Sequence[EpochRow],
+    ) -> Checkpoint:
+        """A learner's state, with what its trial needs in addition.
+
+        Args:
+            assignment: The trial.
+            state: What the learner saved; it must not change afterwards.
+            epoch: The trial's own epoch.
+            best: The best value so far.
+            violation: How far its epoch is beyond the objectives' bounds.
+            ended: Whether the training ended by itself with that epoch; the state does not contain that.
+            rows: The epochs of this segment.
+        """
+        header = {
+            "lineage": {
+                "trial_id": assignment.trial_id,
+                "epoch": epoch,
+                "segment": assignment.segment,
+                "segment_session": assignment.segment_session,
+                "config": assignment.config,
+                "seed": assignment.seed,
+            },
+            "best": best,
+            "violation": violation,
+            "ended": ended,
+            "rows": [asdict(row) for row in rows],
+            "learner": state.header,
+        }
+        return Checkpoint(header, state.arrays)
+
+    def write(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> None:
+        """Begin to write a checkpoint.
+
+        Args:
+            trial_id: The trial.
+            epoch: The trial's own epoch.
+            checkpoint: What `snapshot` returned.
+        """
+        self._writing.append(self._thread.submit(self._write_now, trial_id, epoch, checkpoint))
+
+    def written(self, *, wait: bool) -> list[Written]:
+        """The checkpoints that have been written, or that `newest` has found, since the last call.
+
+        Args:
+            wait: Whether to wait until all are written.
+
+        Raises:
+            StorageError: The storage cannot be written.
+            Superseded: A later driver session has begun, whose workers write the checkpoints now.
+        """
+        done = [future for future in self._writing if wait or future.done()]
+        self._writing = [future for future in self._writing if future not in done]
+        found, self._found = self._found, []
+        return [*found, *(future.result() for future in done)]
+
+    def newest(self, assignment: Assignment) -> Checkpoint | None:
+        """The newest complete checkpoint of a trial in its current segment; damaged ones are skipped.
+
+        Those of another config or seed are skipped, too: a driver that was killed may have drawn another trial of that
+        number. So are those of a segment that began in another session, with weights that the trial did not take over.
+
+        Args:
+            assignment: The trial.
+        """
+        folder = str(PurePosixPath(layout.checkpoint(assignment.trial_id, 0)).parent)
+        segment = (assignment.segment, assignment.segment_session)
+        wanted = (assignment.trial_id, *segment, assignment.config, assignment.seed)
+        damaged: list[str] = []
+        paths = self._store.files(folder)
+        epochs = (found[1] for path in paths if (found := layout.checkpoint_of(path)) is not None)
+        self._found = [Written(epoch, 0) for epoch in epochs]
+        for path in reversed(paths):
+            try:
+                checkpoint = self.read(path)
+                lineage = checkpoint.header["lineage"]
+                # Earlier versions did not record the session of a segment.
+                segment = (lineage["segment"], lineage.get("segment_session", 0))
+                actual = (lineage["trial_id"], *segment, lineage["config"], lineage["seed"])
+            except (DamagedFile, FileNotFoundError) as error:
+                damaged.append(str(error))
+                continue
+            except (LookupError, TypeError, ValueError):
+                damaged.append(f"{path} does not name its trial.")
+                continue
+            if actual == wanted:
+                _print_damaged(damaged, f"The older checkpoint {path} is used.")
+                return checkpoint
+        _print_damaged(damaged, "There is no older checkpoint: the trial starts again from the beginning.")
+        return None
+
+    def read(self, path: str) -> Checkpoint:
+        """A checkpoint, verified.
+
+        Args:
+            path: Its path within the study's folder.
+
+        Raises:
+            DamagedFile: It is damaged.
+            FileNotFoundError: There is no such file.
+        """
+        return unpack(self._store.read(path), path)
+
+    def check(self) -> None:
+        """Make sure that the study still belongs to this session; the storage is asked once a second at most.
+
+        Raises:
+            Superseded: A later driver session has begun.
+        """
+        now = time.monotonic()
+        if self._session is not None and now - self._checked >= _CHECK_SECONDS:
+            check_newest(self._store, self._session)
+            self._checked = now
+
+    def _write_now(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> Written:
+        self.check()
+        return Written(epoch, self._store.write(layout.checkpoint(trial_id, epoch), pack(checkpoint)))
+
+
+def learner_part(checkpoint: Checkpoint) -> Checkpoint:
+    """The learner's part of a trial's checkpoint.
+
+    Args:
+        checkpoint: A trial's checkpoint.
+    """
+    header: Any = checkpoint.header["learner"]
+    return Checkpoint(header, checkpoint.arrays)
+
+
+def _print_damaged(damaged: Sequence[str], consequence: str) -> None:
+    if damaged:
+        print(f"tunepipe: {' '.join(damaged)} {consequence}")

@@ -1,0 +1,42 @@
+"""An error of the user's code as the text that its trial keeps, and what to do about it."""
+
+import os
+import traceback
+from pathlib import Path
+
+from pipeline.results.analysis.failures import first_line
+
+__all__ = ["advice", "failure_text"]
+
+
+def failure_text(error: BaseException, what_to_do: str) -> str:
+    """The error as its trial's row keeps it: what happened, what to do where that is known, and the traceback.
+
+    Args:
+        error: The error.
+        what_to_do: What `advice` returned.
+    """
+    whole = f"{type(error).__name__}: {error}"
+    first, rest = first_line(whole), whole.partition("\n")[2]
+    headline = f"{first.rstrip('.')}. {what_to_do}" if what_to_do else first
+    return "\n".join([headline, *([rest] if rest else []), "", "".join(traceback.format_exception(error))])
+
+
+def advice(error: BaseException, *, started_in: Path, shared: str | None) -> str:
+    """What to do about an error that results from where the user's code reads and writes; empty for any other.
+
+    Args:
+        error: The error.
+        started_in: The folder in which the study was started.
+        shared: A note on a callback that writes to the same place in all trials; None where there is none.
+    """
+    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str | bytes):
+        name = os.fsdecode(error.filename)
+        if not Path(name).is_absolute() and (started_in / name).exists():
+            return (
+                f"The file is in {started_in}, where the study was started; the model, the callbacks and the function "
+                "run in the trial's own folder. Open it by an absolute path, or in the data function, which runs where "
+                "the study was started."
+            )
+    in_callback = any("callbacks" in Path(frame.filename).parts for frame in traceback.extract_tb(error.__traceback__))
+    return shared or "" if in_callback or isinstance(error, OSError) else ""

@@ -1,0 +1,49 @@
+"""Modules that a trial's code has imported and that the study has no copy of."""
+
+import contextlib
+import sys
+from collections.abc import Mapping
+
+from pipeline.storage import Store
+from pipeline.study import TuneJob
+from pipeline.study.copies import Recorded
+from pipeline.study.files import recorded_sources
+from pipeline.study.sources import imported_since
+
+__all__ = ["ImportedSources"]
+
+
+class ImportedSources:
+    """Looks for new modules once a trial.
+
+    Args:
+        job: The study's job.
+        store: The study's folder.
+    """
+
+    def __init__(self, job: TuneJob, store: Store) -> None:
+        self._job, self._store = job, store
+        self._imports = frozenset(sys.modules)
+        self._recorded: Recorded | None = None
+        self._trial_id: str | None = None
+
+    def of(self, trial_id: str) -> Mapping[str, tuple[str, str]]:
+        """The modules that a trial has imported.
+
+        Args:
+            trial_id: The trial.
+
+        Returns:
+            Module → its path within source/, and its text; empty after the first call for a trial.
+        """
+        if self._trial_id == trial_id or not self._job.resumable:
+            return {}
+        self._trial_id = trial_id
+        if self._recorded is None:
+            with contextlib.suppress(FileNotFoundError):
+                self._recorded = recorded_sources(self._store)
+        if self._recorded is None:
+            return {}
+        sources = imported_since(self._imports, self._recorded)
+        self._recorded.modules |= {module: (path, "") for module, (path, _) in sources.items()}
+        return sources

@@ -1,0 +1,49 @@
+"""How much memory a worker's process may hold before another one takes its place between two trials."""
+
+from pipeline.machine import Machine, this_machine
+from pipeline.study import Resources
+from pipeline.wording import counted, size
+
+__all__ = ["MemoryLimit"]
+
+_SHARED = 0.9
+"""The part of a machine's memory that its workers may hold together."""
+
+_GROWN = 1.5
+"""How many times its first size a worker must hold: else a new process would soon hold as much, and nothing is won."""
+
+
+class MemoryLimit:
+    """The limit of this process: `worker_gigabytes`, or its share of nine tenths of the machine's memory.
+
+    Args:
+        resources: What one trial gets, and the limit if there is one.
+        workers: How many workers may run on this machine at once.
+        machine: The machine; this one unless given.
+    """
+
+    def __init__(self, resources: Resources, workers: int, machine: Machine | None = None) -> None:
+        memory = (machine or this_machine()).memory
+        self._given = resources.worker_gigabytes is not None
+        self._bytes = _SHARED * memory / workers
+        self._why = f"its share of {size(memory)} with {counted(workers, 'worker')} on the machine"
+        if resources.worker_gigabytes is not None:
+            self._bytes = resources.worker_gigabytes * 1e9
+            self._why = "the job's resources.worker_gigabytes"
+        self._first: int | None = None
+
+    def excess(self, held: int | None = None) -> str:
+        """Why this process must be replaced, in words; empty if it need not.
+
+        Args:
+            held: Bytes of memory that the process holds; asked of the system unless given.
+        """
+        if held is None:
+            import psutil
+
+            held = int(psutil.Process().memory_info().rss)
+        if self._first is None:
+            self._first = held
+        if held <= self._bytes or (not self._given and held < _GROWN * self._first):
+            return ""
+        return f"it holds {size(held)}, more than {size(self._bytes)}, {self._why}"

@@ -1,0 +1,43 @@
+"""What a trial prints, kept in its own log; C++ libraries included, which Python's redirection misses."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from tempfile import TemporaryFile
+
+from pipeline.errors import StorageError
+from pipeline.storage import Store
+
+__all__ = ["captured"]
+
+_STDOUT, _STDERR = 1, 2
+
+
+@contextmanager
+def captured(store: Store, path: str) -> Iterator[None]:
+    """Append everything that this process writes to stdout and stderr to a file of the store.
+
+    Args:
+        store: The study's folder.
+        path: The log within it; not created where nothing is printed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    originals = os.dup(_STDOUT), os.dup(_STDERR)
+    with TemporaryFile() as spool:
+        os.dup2(spool.fileno(), _STDOUT)
+        os.dup2(spool.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, standard in zip(originals, (_STDOUT, _STDERR), strict=True):
+                os.dup2(descriptor, standard)
+                os.close(descriptor)
+            spool.seek(0)
+            if output := spool.read():
+                # A trial does not fail because of its log: a broken storage is reported where results would be lost.
+                with suppress(StorageError):
+                    store.append(path, output)

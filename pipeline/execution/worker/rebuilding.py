@@ -1,0 +1,44 @@
+"""A trial's model from its checkpoint, without a worker: nothing is trained."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
+from pipeline.execution.worker.trial_folder import TrialFolder
+from pipeline.loop.messages import Assignment
+from pipeline.storage import Store
+from pipeline.study import TuneJob, layout
+from pipeline.study.context import TrialContext, in_trial
+from pipeline.training.folds import first_of
+from pipeline.training.lazy_imports import import_keras
+
+__all__ = ["rebuilt_model"]
+
+
+def rebuilt_model(job: TuneJob, store: Store, assignment: Assignment, example: Callable[[], Any]) -> Any:
+    """The model of a trial at an epoch, compiled, with its weights.
+
+    Args:
+        job: The study's job, without folds.
+        store: The study's folder.
+        assignment: The trial, and its epoch.
+        example: Returns inputs of one row; called only for a model that learns its shapes from them.
+
+    Raises:
+        DamagedFile: The checkpoint is damaged.
+        FileNotFoundError: There is no such checkpoint.
+        Exception: Whatever the user's code raises.
+    """
+    import_keras()
+    from pipeline.training.export import rebuilt
+    from pipeline.training.model_builder import ModelBuilder
+
+    trial = assignment.trial_id
+    saved = CheckpointWriter(store, None).read(layout.checkpoint(trial, assignment.epoch))
+    state = learner_part(saved) if job.repeats == 1 else first_of(learner_part(saved))
+    folder = TrialFolder(store, trial, most=job.resources.files_gigabytes * 1e9, kept=False)
+    try:
+        with in_trial(TrialContext(trial, assignment.seed, job.budget.epochs, folder.folder)):
+            return rebuilt(ModelBuilder(job, example), assignment.config, state, seed=assignment.seed)
+    finally:
+        folder.close()

@@ -1,0 +1,59 @@
+"""A few of a study's configs that show as much of its space as so few can: every choice, both ends of every range."""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+from pipeline.loop.messages import Assignment
+from pipeline.space import Config, Value, key_of
+
+__all__ = ["representative"]
+
+_FEW = 8
+_ABSENT = "absent"
+
+
+def representative(trials: Sequence[Assignment], most: int = _FEW) -> list[Assignment]:
+    """A few trials whose configs show as much of the space as so few can.
+
+    Args:
+        trials: The study's first trials.
+        most: How many are chosen at most.
+
+    Returns:
+        The first trial, then each time the one that shows most features not seen yet, or else the earliest. Features
+        are a value of a parameter with few values, the smallest or largest value of one with many, and its absence.
+    """
+    left = {index: _shown(trial.config, trials) for index, trial in enumerate(trials)}
+    chosen: list[int] = []
+    seen: set[Hashable] = set()
+    while left and len(chosen) < most:
+        index = max(left, key=lambda each: (not chosen and each == 0, len(left[each] - seen), -each))
+        seen |= left.pop(index)
+        chosen.append(index)
+    return [trials[index] for index in chosen]
+
+
+def _shown(config: Config, trials: Sequence[Assignment]) -> set[Hashable]:
+    return {feature for name in _names(trials) for feature in _features(name, config, _values(name, trials))}
+
+
+def _names(trials: Sequence[Assignment]) -> list[str]:
+    return list({name: None for trial in trials for name in trial.config})
+
+
+def _values(name: str, trials: Sequence[Assignment]) -> list[Value]:
+    return list({_key(t.config, name): t.config[name] for t in trials if name in t.config}.values())
+
+
+def _features(name: str, config: Mapping[str, Value], values: Sequence[Value]) -> list[Hashable]:
+    if name not in config:
+        return [(name, _ABSENT)]
+    numbers = [value for value in values if isinstance(value, int | float)]
+    few = len(values) <= _FEW or len(numbers) < len(values)
+    if few or config[name] in (min(numbers), max(numbers)):
+        return [(name, _key(config, name))]
+    return []
+
+
+def _key(config: Mapping[str, Value], name: str) -> Hashable:
+    # 1, 1.0 and True are equal in Python and different hyperparameters.
+    return key_of(config[name])

@@ -1,0 +1,170 @@
+"""A trial's working folder: inside the study's folder on a file system, else a copy that is uploaded to its storage.
+
+Files that the user's callbacks and functions write there belong to the study: the worker that resumes the trial finds
+them, and files that exceed the job's limit are deleted.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from pipeline.errors import StorageError
+from pipeline.storage import Store
+from pipeline.storage.paths import files_below
+from pipeline.storage.scratch import scratch
+from pipeline.study import layout
+
+__all__ = ["TrialFolder"]
+
+_PIECE = 2**20
+
+
+class TrialFolder:
+    """The working folder of one trial on this machine.
+
+    Args:
+        store: The study's folder.
+        trial_id: The trial.
+        most: Bytes that its files may fill.
+        kept: Whether its files belong to the study; else the folder is temporary.
+        check: Raises Superseded if another driver has taken the study over: then nothing is written to the storage.
+
+    Raises:
+        StorageError: The folder cannot be created.
+    """
+
+    def __init__(
+        self, store: Store, trial_id: str, *, most: float, kept: bool = True, check: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store, self._trial_id, self._most, self._check = store, trial_id, most, check
+        self._open = ExitStack()
+        self._seen: dict[str, tuple[int, int]] = {}
+        within = store.place(layout.files(trial_id)) if kept else None
+        self._copied = kept and within is None
+        try:
+            if within is None:
+                self.folder = self._open.enter_context(scratch("trial"))
+            else:
+                within.mkdir(parents=True, exist_ok=True)
+                self.folder = within
+        except OSError as error:
+            raise StorageError(
+                f"Cannot create the working folder of trial {trial_id} in {store.uri}: {error.strerror}. Fix that, "
+                "then resume with `tunepipe resume`."
+            ) from error
+        if self._copied:
+            self._fetch()
+
+    def clear(self) -> None:
+        """Empty the folder, because the trial starts from the beginning."""
+        for path in self.folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        self._store.delete(layout.dropped_files_list(self._trial_id))
+        self.keep()
+
+    def keep(self) -> None:
+        """Delete files that exceed the limit, and upload changed files where the folder is a copy.
+
+        Raises:
+            StorageError: The storage cannot be written.
+            Superseded: A later driver session has begun.
+        """
+        self._limit()
+        if not self._copied:
+            return
+        current: dict[str, tuple[int, int]] = {}
+        for path, size in files_below(self.folder):
+            with suppress(FileNotFoundError):
+                current[path.relative_to(self.folder).as_posix()] = (size, path.stat().st_mtime_ns)
+        changed = [name for name, state in current.items() if self._seen.get(name) != state]
+        deleted = self._seen.keys() - current.keys()
+        if changed or deleted:
+            self._check()
+        for name in changed:
+            with suppress(FileNotFoundError):
+                self._store.write(self._stored(name), _pieces(self.folder / name))
+        for name in deleted:
+            self._store.delete(self._stored(name))
+        self._seen = current
+
+    def close(self) -> None:
+        """Close the folder: the trial is over, or resumes elsewhere. An empty folder is deleted.
+
+        Raises:
+            StorageError: The storage cannot be written.
+            Superseded: A later driver session has begun.
+        """
+        try:
+            self.keep()
+        finally:
+            if not self._copied:
+                self._prune()
+                for folder in (self.folder, self.folder.parent):
+                    with suppress(OSError):
+                        folder.rmdir()
+            self._open.close()
+
+    def _stored(self, name: str) -> str:
+        return f"{layout.files(self._trial_id)}/{name}"
+
+    def _fetch(self) -> None:
+        for stored in self._store.files(layout.files(self._trial_id)):
+            trial_and_path = layout.file_of(stored)
+            if trial_and_path is None or trial_and_path[0] != self._trial_id:
+                continue
+            path = self.folder / trial_and_path[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                path.write_bytes(self._store.read(stored))
+                self._seen[trial_and_path[1]] = (path.stat().st_size, path.stat().st_mtime_ns)
+
+    def _limit(self) -> None:
+        files = []
+        for path, size in files_below(self.folder):
+            with suppress(FileNotFoundError):
+                files.append((path.stat().st_mtime_ns, path, size))
+        total = sum(size for *_, size in files)
+        if total <= self._most:
+            return
+        # A file that exceeds the limit by itself is deleted first: deleting others would not be enough.
+        oldest_first = sorted(files, key=lambda file: (file[2] <= self._most, file[:2]))
+        dropped = []
+        for _, path, size in oldest_first:
+            if total <= self._most:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+            dropped.append({"path": path.relative_to(self.folder).as_posix(), "bytes": size})
+        self._record(dropped)
+
+    def _record(self, dropped: list[dict[str, object]]) -> None:
+        listed = ", ".join(f"{file['path']} ({file['bytes']:,} bytes)" for file in dropped)
+        print(
+            f"tunepipe: The trial's files exceed resources.files_gigabytes ({self._most / 1e9:g} GB). Deleted: "
+            f"{listed}. Raise the limit with --set resources.files_gigabytes=X, or write fewer."
+        )
+        record = layout.dropped_files_list(self._trial_id)
+        before = []
+        with suppress(FileNotFoundError, StorageError):
+            before = self._store.read_json(record)
+        self._check()
+        self._store.write(record, json.dumps([*before, *dropped], indent=2))
+
+    def _prune(self) -> None:
+        """Delete empty folders within the folder."""
+        for folder, _, _ in os.walk(self.folder, topdown=False):
+            if Path(folder) != self.folder:
+                with suppress(OSError):
+                    Path(folder).rmdir()
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece

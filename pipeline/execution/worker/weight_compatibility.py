@@ -1,0 +1,203 @@
+"""Which parameters change a model's variables. In population based training none may: trials take over weights.
+
+Models are built and not trained. Where the models of two configs differ, one config is turned into the other parameter
+by parameter, so that the two models of each step differ in one parameter alone.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import ModelError
+from pipeline.execution.worker.representative_configs import representative
+from pipeline.loop.messages import Assignment
+from pipeline.space import Config, ParameterPath, Switch, Value, compose, draw, walk
+from pipeline.study import TuneJob
+from pipeline.training.trainer_factory import TrainerFactory
+
+__all__ = [
+    "WeightMismatch",
+    "check_compatible",
+    "compare",
+    "exchanges_weights",
+    "mismatch_advice",
+    "mismatch_text",
+    "mismatches",
+]
+
+_STREAM = 13
+"""Keeps these draws apart from the searcher's and the scheduler's, which come from the same seed."""
+
+_DRAWN = 64
+
+Variables = Sequence[Mapping[str, Any]]
+"""Path, shape and type of each variable of a model and its optimizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightMismatch:
+    """A parameter that changes a model's variables.
+
+    Args:
+        path: The parameter as `--set` writes it after `space.`.
+        difference: The difference between two of its values, in words.
+    """
+
+    path: str
+    difference: str
+
+
+def exchanges_weights(job: TuneJob) -> bool:
+    """Whether trials of a job take over each other's weights.
+
+    Args:
+        job: The study's job.
+    """
+    return job.model is not None and job.scheduler.exploits and getattr(job.scheduler, "quantile", 1) > 0
+
+
+def check_compatible(trainer_factory: TrainerFactory, first: Assignment) -> None:
+    """Make sure that every trial of a study can take over any other's weights.
+
+    Args:
+        trainer_factory: Builds models.
+        first: A trial that is about to begin.
+
+    Raises:
+        ModelError: Some parameters change the model's variables; says which, how, and what to do.
+    """
+    mismatched = mismatches(trainer_factory, first)
+    if mismatched:
+        raise ModelError(
+            f"{mismatch_text(trainer_factory.job, mismatched)}. {mismatch_advice(trainer_factory.job, mismatched)}"
+        )
+
+
+def mismatches(trainer_factory: TrainerFactory, first: Assignment) -> list[WeightMismatch]:
+    """The parameters of a study's space that change its model's variables.
+
+    Args:
+        trainer_factory: Builds models.
+        first: The trial to whose config others are compared.
+    """
+    job, known = trainer_factory.job, {}
+
+    def variables_of(config: Config) -> Variables | None:
+        key = json.dumps(config)
+        if key not in known:
+            known[key] = _variables(trainer_factory, config, seed=first.seed)
+        return known[key]
+
+    return list(compare(job.space, [first.config, *_others(job, first)], variables_of))
+
+
+def compare(
+    space: Mapping[str, Any], configs: Sequence[Config], variables_of: Callable[[Config], Variables | None]
+) -> Iterator[WeightMismatch]:
+    """The parameters that make the variables of other configs' models differ from the first one's, each once.
+
+    Args:
+        space: The space.
+        configs: Configs of that space.
+        variables_of: Returns the variables of a config's model; None where there is no model.
+    """
+    first, *others = configs
+    own = variables_of(first)
+    incompatible: set[str] = set()
+    for other in others if own is not None else ():
+        unchecked = {parameter.path for parameter in walk(space)} - incompatible
+        if variables_of(_between(space, first, other, unchecked)) in (own, None):
+            continue
+        for path, before, after in _steps(space, first, other):
+            old, new = variables_of(before), variables_of(after)
+            if path not in incompatible and old is not None and new is not None and old != new:
+                incompatible.add(path)
+                yield WeightMismatch(path, _difference(path, (before, old), (after, new)))
+
+
+def mismatch_text(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
+    """Why a scheduler that exploits cannot be used, without a full stop.
+
+    Args:
+        job: The study's job.
+        mismatched: The parameters; at least one.
+    """
+    which = "this parameter changes" if len(mismatched) == 1 else "these parameters change"
+    differences = "; ".join(mismatch.difference for mismatch in mismatched)
+    return (
+        f"Under {job.scheduler.kind} a trial continues with another's weights and a config that is changed in every "
+        f"parameter of the space, but {which} the model's variables, so that they would not fit: {differences}"
+    )
+
+
+def mismatch_advice(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
+    """What to do about parameters that change a model's variables.
+
+    Args:
+        job: The study's job.
+        mismatched: The parameters; at least one.
+    """
+    switches = {parameter.path for parameter in walk(job.space) if isinstance(parameter.domain, Switch)}
+    fixed = [f"--set space.{mismatch.path}=VALUE" for mismatch in mismatched if mismatch.path not in switches]
+    of_one = [mismatch.path for mismatch in mismatched if mismatch.path in switches]
+    ways = [f"fix what changes them with {' '.join(fixed)}"] if fixed else []
+    ways += [f"leave one branch of {' and of '.join(of_one)} in the job's space"] if of_one else []
+    both = " and ".join(ways)
+    return f"{both[0].upper()}{both[1:]}, or leave each trial its own weights, as with --scheduler asha."
+
+
+def _others(job: TuneJob, first: Assignment) -> list[Config]:
+    """A few configs that show as much of the space as so few can."""
+    rng = np.random.default_rng([job.seed, _STREAM])
+    configs = [first.config, *(draw(job.space, rng, index) for index in range(_DRAWN))]
+    return [each.config for each in representative([Assignment("", config, first.seed) for config in configs])[1:]]
+
+
+def _variables(trainer_factory: TrainerFactory, config: Config, *, seed: int) -> Variables | None:
+    from pipeline.training.state import architecture
+
+    try:
+        return architecture(trainer_factory.build(config, seed=seed))
+    except (Exception, SystemExit):
+        # A config without a model fails as a trial, or is reported by the check of configs.
+        return None
+
+
+def _steps(space: Mapping[str, Any], first: Config, other: Config) -> Iterator[tuple[str, Config, Config]]:
+    """The steps from one config to the other: a parameter, and the configs before and after it changes."""
+    moved: set[str] = set()
+    before = first
+    for parameter in walk(space):
+        if parameter.drawn and parameter.there(other):
+            moved.add(parameter.path)
+            after = _between(space, first, other, moved)
+            yield parameter.path, before, after
+            before = after
+
+
+def _between(space: Mapping[str, Any], first: Config, other: Config, moved: set[str]) -> Config:
+    """A config with the other one's values of the moved parameters, and in branches that the first does not take."""
+
+    def pick(parameter: ParameterPath) -> Value:
+        moves = parameter.path in moved and parameter.there(other)
+        return (other if moves or not parameter.there(first) else first)[parameter.name]
+
+    return compose(space, pick)
+
+
+def _difference(path: str, before: tuple[Config, Variables], after: tuple[Config, Variables]) -> str:
+    """The first difference between two models, in words."""
+    name = path.rpartition(".")[2]
+    sides = []
+    for (config, own), (_, others) in ((before, after), (after, before)):
+        variable = next((own_one for own_one, other in zip(own, others, strict=False) if own_one != other), None)
+        what = f"{len(own)} variables" if variable is None or len(own) != len(others) else _named(variable)
+        sides.append(f"{what} with {name}={config.get(name)!r}")
+    return f"{path} ({', '.join(sides)})"
+
+
+def _named(variable: Mapping[str, Any]) -> str:
+    return f"{variable['path']} of shape {'×'.join(map(str, variable['shape'])) or '1'}"

@@ -1,0 +1,134 @@
+"""The winner of a study: its model, its export, and its evaluation on the test split."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from pipeline.execution.worker.active_trial import ActiveTrial
+from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
+from pipeline.loop.messages import Assignment
+from pipeline.loop.reporting import report_seconds
+from pipeline.results.views.provenance import provenance_object
+from pipeline.storage import Checkpoint, Store
+from pipeline.storage.scratch import scratch
+from pipeline.study import Objective, TuneJob, layout
+from pipeline.training.folds import first_of
+from pipeline.training.trainer_factory import TrainerFactory
+
+__all__ = ["Winner", "winner_document"]
+
+
+def winner_document(assignment: Assignment, objective: Objective, metrics: Mapping[str, float]) -> str:
+    """The content of winner.json; docs/results-json.md has its keys.
+
+    Args:
+        assignment: The winner, as it was exported.
+        objective: The objective by which it was chosen.
+        metrics: Its metrics on the test split; empty where there is none.
+    """
+    content = {
+        "trial_id": assignment.trial_id,
+        "epoch": assignment.epoch,
+        "config": assignment.config,
+        "objective": {"metric": objective.metric, "mode": objective.mode, "value": assignment.value},
+        # JSON has no NaN: a metric that is not finite is null.
+        "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
+    }
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+class Winner:
+    """Rebuilds and exports the model of a study's winner.
+
+    Args:
+        job: The study's job.
+        store: The study's folder.
+        trainer_factory: Builds models.
+        checkpoints: Reads checkpoints.
+    """
+
+    def __init__(
+        self, job: TuneJob, store: Store, trainer_factory: TrainerFactory, checkpoints: CheckpointWriter
+    ) -> None:
+        self._job, self._store = job, store
+        self._trainer_factory, self._checkpoints = trainer_factory, checkpoints
+
+    def export(self, trial: ActiveTrial, stop_requested: Callable[[], bool]) -> Mapping[str, float] | None:
+        """Export the winner, load it back, and evaluate it on the test split, which nothing has used before.
+
+        Args:
+            trial: The winner, assigned to finish the study.
+            stop_requested: Whether the study is to end: then a fit on the whole training part pauses.
+
+        Returns:
+            Its metrics on the test split; None while it is still being fitted.
+
+        Raises:
+            DamagedFile: The checkpoint is damaged.
+            FileNotFoundError: There is no such checkpoint.
+            Superseded: Another driver has taken the study over.
+            Exception: Whatever the user's code raises.
+        """
+        from pipeline.training.export import winner
+
+        assignment = trial.assignment
+        state = self._state(trial, stop_requested)
+        if state is None:
+            return None
+        with scratch("winner") as folder:
+            metrics: Mapping[str, float] = winner(
+                self._trainer_factory,
+                assignment.config,
+                state,
+                seed=assignment.seed,
+                folder=folder,
+            )
+            document = winner_document(assignment, self._job.objectives[0], metrics)
+            (folder / PurePosixPath(layout.WINNER).name).write_text(document)
+            provenance = provenance_object(self._store, {"seed": assignment.seed, **json.loads(document)})
+            (folder / PurePosixPath(layout.PROVENANCE).name).write_text(json.dumps(provenance, indent=2) + "\n")
+            for file in sorted(folder.iterdir()):
+                self._checkpoints.check()
+                self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())
+        return metrics
+
+    def model(self, trial: ActiveTrial) -> Any:
+        """The trial's model at its assignment's epoch, compiled, with its weights.
+
+        Args:
+            trial: The trial.
+
+        Raises:
+            DamagedFile: The checkpoint is damaged.
+            FileNotFoundError: There is no such checkpoint.
+            Exception: Whatever the user's code raises.
+        """
+        from pipeline.training.export import rebuilt
+
+        while (state := self._state(trial, lambda: False)) is None:
+            pass
+        return rebuilt(self._trainer_factory, trial.assignment.config, state, seed=trial.assignment.seed)
+
+    def _state(self, trial: ActiveTrial, stop_requested: Callable[[], bool]) -> Checkpoint | None:
+        """The state to export: of the best epoch, or, with folds, after as many epochs on the whole training part.
+
+        Returns:
+            The state; None while it is still being fitted.
+        """
+        assignment = trial.assignment
+        state = learner_part(self._checkpoints.read(layout.checkpoint(assignment.trial_id, assignment.epoch)))
+        if self._job.folds == 1:
+            return state if self._job.repeats == 1 else first_of(state)
+        if trial.learner is None:
+            print("tunepipe: The winner is fitted again on the whole training part.")
+            trial.learner = self._trainer_factory.whole(assignment.config, seed=assignment.seed)
+        started = time.monotonic()
+        while trial.learner.model_epoch < int(state.header["model_epoch"]):
+            if trial.learner.run_epoch().last:
+                break
+            if time.monotonic() - started >= report_seconds(1) or stop_requested():
+                return None
+        return trial.learner.save()

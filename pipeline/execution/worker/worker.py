@@ -1,0 +1,301 @@
+"""A worker: it takes an assignment, trains epoch by epoch, reports, and leaves checkpoints.
+
+It knows no Ray: the Trainable calls it in a worker process, and `--workers 0` calls it in the driver's process.
+"""
+
+import contextlib
+import math
+import os
+import platform
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.datasets import Dataset
+from pipeline.datasets.configured import Reads
+from pipeline.datasets.fingerprint import fingerprint, recorded_for
+from pipeline.errors import DamagedFile, DataError, ModelError, ResourcesUnmet, StorageError, Superseded, TunepipeError
+from pipeline.execution.data import refuse_other_data
+from pipeline.execution.node_facts import node_facts
+from pipeline.execution.worker.active_trial import ActiveTrial
+from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
+from pipeline.execution.worker.failures import advice, failure_text
+from pipeline.execution.worker.imported_sources import ImportedSources
+from pipeline.execution.worker.memory_limit import MemoryLimit
+from pipeline.execution.worker.missing_objective import missing_objective
+from pipeline.execution.worker.output import captured
+from pipeline.execution.worker.trial_folder import TrialFolder
+from pipeline.execution.worker.weight_compatibility import check_compatible, exchanges_weights
+from pipeline.execution.worker.winner import Winner
+from pipeline.loop.incumbent import better_epoch
+from pipeline.loop.messages import Assignment, ProgressReport
+from pipeline.loop.reporting import EpochOutcome, ReportInterval, is_over
+from pipeline.loop.standing import violation_in
+from pipeline.storage import Store
+from pipeline.study import TuneJob, layout
+from pipeline.study.context import TrialContext, in_trial
+from pipeline.study.files import read_document, recorded_data
+from pipeline.training.base import TrainingEnded
+from pipeline.training.process import workers_on
+from pipeline.training.trainer_factory import TrainerFactory
+
+__all__ = ["CHECKPOINT_SECONDS", "Worker"]
+
+CHECKPOINT_SECONDS = "TUNEPIPE_CHECKPOINT_SECONDS"
+"""An environment variable of nodes that may be taken away at any time: trials there write a checkpoint at least this
+often, in seconds, whatever the job says."""
+
+
+class Worker:
+    """Trains one trial after the other in this process.
+
+    Args:
+        job: The study's job.
+        data: Its data; None for a function objective, and for pipelines that the data function makes in the worker.
+        store: The study's folder.
+        session: The driver session that it works for; None where it writes no checkpoints.
+        workers: Number of workers of the study.
+        capture: Whether what a trial prints goes to its log, rather than to this process's own output.
+        ends_process: Whether a SystemExit ends this process, and was not raised by the user's code.
+        compare: Whether to check, before the first trial begins, that trials can take over each other's weights.
+        started_in: The folder in which the study was started; this process's current directory unless given.
+        stop_requested: Whether the study is to end: then a step ends with the epoch in training.
+        workers_here: How many workers may run on this machine at once; by default what `workers_on` finds.
+
+    Raises:
+        DataError: The job has a model, and there are no data.
+        ResourcesUnmet: A trial asks for GPUs, and TensorFlow finds none; or CHECKPOINT_SECONDS is no number.
+    """
+
+    def __init__(
+        self,
+        job: TuneJob,
+        data: Dataset | None,
+        store: Store,
+        *,
+        session: int | None = None,
+        workers: int = 1,
+        capture: bool = True,
+        ends_process: Callable[[SystemExit], bool] = lambda _: False,
+        compare: bool = True,
+        started_in: str | Path | None = None,
+        stop_requested: Callable[[], bool] = lambda: False,
+        workers_here: int | None = None,
+    ) -> None:
+        self._job, self._store = job, store
+        self._capture, self._ends_process, self._stop_requested = capture, ends_process, stop_requested
+        self._started_in = Path.cwd() if started_in is None else Path(started_in)
+        self.trainer_factory = TrainerFactory(job, data, workers_here=workers_here, loaded=self._check_data)
+        self._memory_limit = MemoryLimit(job.resources, workers_here or workers_on(job.resources))
+        self._checkpoints = CheckpointWriter(store, session)
+        self._winner = Winner(job, store, self.trainer_factory, self._checkpoints)
+        self._sources = ImportedSources(job, store)
+        self._node = platform.node()
+        self._checkpoint_seconds = min(job.checkpoints.seconds, _node_seconds())
+        self._workers, self._reports = workers, 0
+        self._new_data: list[Mapping[str, Any]] = []
+        self._left: list[tuple[str, int]] = []
+        self._compare = compare and exchanges_weights(job)
+        self._trial: ActiveTrial | None = None
+
+    def begin(self, assignment: Assignment) -> None:
+        """Take an assignment, and close the previous one. Nothing is built before the first step.
+
+        Args:
+            assignment: The assignment.
+        """
+        self.close()
+        self._trial = ActiveTrial(assignment)
+
+    def step(self) -> ProgressReport:
+        """Train until there is something to report.
+
+        Returns:
+            The report. An error of the user's code is reported as a failure; an error that is raised is a bug.
+        """
+        assert self._trial is not None, "a step needs an assignment"
+        trial = self._trial
+        with self._captured(trial):
+            try:
+                with self._in_folder(trial):
+                    return self._evaluate(trial) if trial.assignment.task == "finish" else self._train(trial)
+            except (DataError, ModelError) as error:
+                if self._capture:
+                    traceback.print_exc()
+                return self._report(trial, unusable=str(error))
+            except DamagedFile as error:
+                return self._report(trial, failure=f"It cannot continue: {error}")
+            except (StorageError, Superseded) as error:
+                trial.is_over = True
+                return ProgressReport(epoch=trial.epoch, stuck=str(error))
+            except (Exception, SystemExit) as error:
+                if isinstance(error, SystemExit) and self._ends_process(error):
+                    # The trial is intact: another worker resumes it.
+                    raise
+                traceback.print_exc()
+                what_to_do = advice(error, started_in=self._started_in, shared=self.trainer_factory.shared)
+                return self._report(trial, failure=failure_text(error, what_to_do))
+
+    def close(self) -> None:
+        """Leave a checkpoint of the current trial, which is over or resumes elsewhere."""
+        trial, self._trial = self._trial, None
+        if trial is None or trial.folder is None:
+            return
+        with self._captured(trial):
+            with contextlib.suppress(TunepipeError), self._in_folder(trial):
+                # In the middle of an epoch the weights belong to no epoch: the trial resumes from an older checkpoint.
+                if trial.learner and not trial.is_over and not trial.in_epoch and trial.epoch > trial.saved_epoch:
+                    trial.save(self._checkpoints, trial.epoch, trial.snapshot(self._checkpoints))
+                left = self._checkpoints.written(wait=True)
+                self._left += [(trial.assignment.trial_id, checkpoint.epoch) for checkpoint in left]
+            with contextlib.suppress(Exception), self._in_folder(trial):
+                if trial.learner is not None:
+                    trial.learner.close()
+            with contextlib.suppress(TunepipeError):
+                trial.folder.close()
+
+    def model(self, assignment: Assignment) -> Any:
+        """The model of a trial at an epoch: compiled, with its weights; with folds, fitted on the whole training part.
+
+        Args:
+            assignment: The trial, and its epoch.
+
+        Raises:
+            DamagedFile: The checkpoint is damaged.
+            FileNotFoundError: There is no such checkpoint.
+            Exception: Whatever the user's code raises.
+        """
+        self.begin(assignment)
+        trial = self._trial
+        assert trial is not None
+        trial.is_over = True
+        with self._in_folder(trial):
+            return self._winner.model(trial)
+
+    @contextlib.contextmanager
+    def _in_folder(self, trial: ActiveTrial) -> Iterator[None]:
+        """Run the user's code in the trial's working folder, which the first step creates."""
+        assignment = trial.assignment
+        if trial.folder is None:
+            trial.folder = TrialFolder(
+                self._store,
+                assignment.trial_id,
+                most=self._job.resources.files_gigabytes * 1e9,
+                kept=self._checkpoints.enabled,
+                check=self._checkpoints.check,
+            )
+        context = TrialContext(assignment.trial_id, assignment.seed, self._job.budget.epochs, trial.folder.folder)
+        with in_trial(context):
+            yield
+
+    def _check_data(self, reads: Reads, data: Dataset) -> None:
+        """Compare the data for some configs with those that the study has recorded for them, or report them."""
+        found = fingerprint(data)
+        before = recorded_for(recorded_data(read_document(self._store)), reads.values)
+        refuse_other_data(self._job.name, before, found, "start another study with --name")
+        if before is None:
+            self._new_data.append({"config": dict(reads.values), "absent": list(reads.absent), "arrays": found})
+
+    def _captured(self, trial: ActiveTrial) -> contextlib.AbstractContextManager[None]:
+        if not self._capture:
+            return contextlib.nullcontext()
+        return captured(self._store, layout.log(trial.assignment.trial_id))
+
+    def _train(self, trial: ActiveTrial) -> ProgressReport:
+        started = time.monotonic()
+        job, objective = self._job, self._job.objective
+        if trial.learner is None:
+            if self._compare and not trial.assignment.reported_epoch:
+                self._compare = False
+                check_compatible(self.trainer_factory, trial.assignment)
+            trial.start(self.trainer_factory, self._checkpoints, objective)
+            last = trial.ended or (bool(trial.rows) and is_over(job, trial.epoch))
+            # The driver may decide about epochs that it does not know yet before any more is trained.
+            if last or (trial.rows and trial.epoch > trial.assignment.reported_epoch):
+                return self._report(trial, last=last)
+        interval = ReportInterval(job, trial.epoch, first=not self._reports, workers=self._workers)
+        while True:
+            try:
+                metrics = trial.train_epoch(self._node, interval.compares)
+            except TrainingEnded:
+                outcome = EpochOutcome(last=True, due=True, checkpoint=True)
+                break
+            found = trial.rows[-1].metrics
+            value = found.get(objective.metric)
+            if value is None and metrics is not None:
+                return self._report(trial, unusable=missing_objective(job, metrics))
+            for name, number in ((objective.metric, value or 0.0), ("loss", found.get("loss", 0.0))):
+                if not math.isfinite(number):
+                    trial.is_over = True
+                    return self._report(trial, failure=f"{name} is {number}.\n\nAt epoch {trial.epoch}.")
+            violation = violation_in(trial.rows[-1], job.objectives)
+            before = (trial.violation, trial.best)
+            if value is not None and better_epoch(objective, violation, value, than=before):
+                trial.best, trial.violation = value, violation
+                best = trial.snapshot(self._checkpoints)
+                # A function without a state keeps only the value of its best epoch.
+                if not self.trainer_factory.replays(learner_part(best)):
+                    trial.best_checkpoint = (trial.epoch, best)
+            # An epoch beyond the bounds reaches no target.
+            reached = None if violation else value
+            outcome = interval.after(trial.epoch, reached, seconds=time.monotonic() - started, ended=trial.ended)
+            if outcome.due or self._stop_requested():
+                break
+        trial.leave_checkpoints(self._checkpoints, due=outcome.checkpoint, seconds=self._checkpoint_seconds)
+        return self._report(trial, last=outcome.last, decided=outcome.checkpoint)
+
+    def _evaluate(self, trial: ActiveTrial) -> ProgressReport:
+        trial.is_over = True
+        metrics = self._winner.export(trial, self._stop_requested)
+        if metrics is None:
+            return ProgressReport(epoch=trial.assignment.epoch)
+        return ProgressReport(epoch=trial.assignment.epoch, last=True, winner=metrics)
+
+    def _report(
+        self,
+        trial: ActiveTrial,
+        *,
+        last: bool = False,
+        decided: bool = True,
+        failure: str | None = None,
+        unusable: str | None = None,
+    ) -> ProgressReport:
+        """The report of everything since the last one.
+
+        Args:
+            trial: The trial.
+            last: Whether it is over.
+            decided: Whether the scheduler may act on the report: then its checkpoints must be in the storage already.
+            failure: Why the trial cannot continue.
+            unusable: Why no trial of the job can be trained.
+        """
+        self._reports += 1
+        new_data, self._new_data = tuple(self._new_data), []
+        over = last or failure is not None or unusable is not None
+        with trial.waiting():
+            written = self._checkpoints.written(wait=over or decided)
+        trial.is_over = trial.is_over or failure is not None or unusable is not None
+        left, self._left = tuple(self._left), []
+        return ProgressReport(
+            trial.new_rows(checkpoint_bytes=sum(checkpoint.bytes for checkpoint in written)),
+            trial.epoch,
+            last,
+            failure,
+            unusable,
+            checkpoints=tuple(checkpoint.epoch for checkpoint in written),
+            left=left,
+            over_memory_limit=self._memory_limit.excess(),
+            sources=self._sources.of(trial.assignment.trial_id),
+            data=new_data,
+            node=node_facts() if self._reports == 1 else None,
+        )
+
+
+def _node_seconds() -> float:
+    text = os.environ.get(CHECKPOINT_SECONDS, "")
+    try:
+        return float(text) if text else math.inf
+    except ValueError:
+        raise ResourcesUnmet(f"{CHECKPOINT_SECONDS} is {text!r}; it must be a number of seconds.") from None

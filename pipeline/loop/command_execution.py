@@ -1,0 +1,85 @@
+"""What each command of a user does to a running study, and the outcome that is reported."""
+
+from pipeline.errors import InvalidJob
+from pipeline.loop.commands import ChangeBudget, Command, Continue, Enqueue, Pause, StopTrial
+from pipeline.loop.study_loop import StudyLoop
+from pipeline.searchers import Suggestion
+from pipeline.study.trial_configs import completed, start_faults
+
+__all__ = ["execute"]
+
+
+def execute(loop: StudyLoop, name: str, command: Command) -> str:
+    """Carry out a command of a user, once: what was done already is not done again.
+
+    Args:
+        loop: The study.
+        name: The command's id.
+        command: The command.
+
+    Returns:
+        What was done, or why nothing was, as a sentence.
+    """
+    if name not in loop.outcomes:
+        loop.outcomes[name] = _execute(loop, name, command)
+    return loop.outcomes[name]
+
+
+def _execute(loop: StudyLoop, name: str, command: Command) -> str:
+    because = f": {command.reason}" if command.reason else ""
+    said = f"(command {name})"
+    match command:
+        case StopTrial():
+            return _stop(loop, command, f"A user stopped it{because} {said}.")
+        case Enqueue():
+            return _enqueue(loop, name, command, f"A user enqueued it{because} {said}.")
+        case Pause():
+            if loop.paused is not None:
+                return "The study is paused already."
+            loop.paused = f"A user paused the study{because} {said}."
+            return "The study is paused: running trials pause at their next report, and none starts."
+        case Continue():
+            if loop.paused is None:
+                return "The study is not paused."
+            loop.paused = None
+            return "The study continues."
+        case ChangeBudget():
+            return _change_budget(loop, command)
+
+
+def _stop(loop: StudyLoop, command: StopTrial, reason: str) -> str:
+    trial = loop.trials.get(command.trial_id)
+    if trial is None:
+        return f"There is no trial {command.trial_id}."
+    if not trial.live:
+        return f"Trial {trial.trial_id} has ended already: it is {trial.state}."
+    running = trial.state == "running"
+    loop.stop(trial, reason)
+    return f"Trial {trial.trial_id} ends at its next report." if running else f"Trial {trial.trial_id} is stopped."
+
+
+def _enqueue(loop: StudyLoop, name: str, command: Enqueue, reason: str) -> str:
+    if not loop.takes_configs:
+        return "A searcher of Ray Tune takes no configs of others: nothing is enqueued."
+    if faults := list(start_faults(loop.job.space, command.config, "config")):
+        return f"The config cannot be tried: {'; '.join(map(str, faults))}."
+    if loop.drawn >= loop.limit:
+        return f"All {loop.limit} trials of the budget are drawn: nothing is enqueued. Raise the budget of trials."
+    trial_id = loop.enqueue(Suggestion(completed(loop.job, command.config, name), reason))
+    return f"The config is tried next, as trial {trial_id}."
+
+
+def _change_budget(loop: StudyLoop, command: ChangeBudget) -> str:
+    names = ("trials", "total_epochs", "seconds")
+    before = loop.job.budget
+    changes = {name: value for name in names if (value := getattr(command, name)) is not None}
+    try:
+        loop.adopt(loop.job.replaced({f"budget.{name}": value for name, value in changes.items()}))
+    except InvalidJob as error:
+        return f"The budget stays as it is: {'; '.join(map(str, error.faults))}."
+    changed = [f"{name} {value:g} instead of {_limit(getattr(before, name))}" for name, value in changes.items()]
+    return f"The budget is changed: {', '.join(changed) or 'nothing'}."
+
+
+def _limit(value: float | None) -> str:
+    return "no limit" if value is None else f"{value:g}"

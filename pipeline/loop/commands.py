@@ -1,0 +1,122 @@
+"""Commands that users give to a running study. The driver reads them from the study's folder, one after the other."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from pipeline.space import Config
+
+__all__ = ["ChangeBudget", "Command", "Continue", "Enqueue", "Pause", "StopTrial", "command_from", "command_object"]
+
+_Count = Annotated[int, Field(strict=True, ge=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Explained:
+    """What every command has: why a user gave it. Other fields than a command's own are refused."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    reason: Annotated[str, Field(max_length=2000)] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopTrial(_Explained):
+    """Stop a trial for good at its next report.
+
+    Args:
+        trial_id: The trial.
+        reason: Why, as the user puts it; may be empty.
+        kind: Names this command.
+    """
+
+    trial_id: Annotated[str, Field(pattern=r"^[0-9]{4,20}$")]
+    kind: Literal["stop-trial"] = "stop-trial"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueue(_Explained):
+    """Try a config next, in place of the searcher's next draw.
+
+    Args:
+        config: Values of some or all parameters; the others are drawn.
+        reason: Why, as the user puts it; may be empty.
+        kind: Names this command.
+    """
+
+    config: Config
+    kind: Literal["enqueue"] = "enqueue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause(_Explained):
+    """Pause running trials at their next report, and start none, until `Continue`.
+
+    Args:
+        session: The driver session that is meant: a later one does not pause.
+        reason: Why, as the user puts it; may be empty.
+        kind: Names this command.
+    """
+
+    session: _Count
+    kind: Literal["pause"] = "pause"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continue(_Explained):
+    """Continue a paused study.
+
+    Args:
+        session: The driver session that is meant.
+        reason: Why, as the user puts it; may be empty.
+        kind: Names this command.
+    """
+
+    session: _Count
+    kind: Literal["continue"] = "continue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeBudget(_Explained):
+    """Change limits of the study; those that are None stay.
+
+    Args:
+        trials: Number of trials.
+        total_epochs: Maximum epochs of the study.
+        seconds: Maximum seconds of the study.
+        reason: Why, as the user puts it; may be empty.
+        kind: Names this command.
+    """
+
+    trials: _Count | None = None
+    total_epochs: _Count | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    kind: Literal["budget"] = "budget"
+
+
+Command: TypeAlias = StopTrial | Enqueue | Pause | Continue | ChangeBudget
+
+_COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
+
+
+def command_from(values: Any) -> Command:
+    """Read a command from JSON values.
+
+    Args:
+        values: What `command_object` returned.
+
+    Raises:
+        ValueError: It is not a command.
+    """
+    return _COMMAND.validate_python(values)
+
+
+def command_object(command: Command) -> dict[str, Any]:
+    """A command as JSON values.
+
+    Args:
+        command: The command.
+    """
+    values: dict[str, Any] = _COMMAND.dump_python(command, mode="json")
+    return values

@@ -1,0 +1,70 @@
+"""Decisions about trials, as rows of the table `decisions`."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from pipeline.loop.trial import Trial
+from pipeline.schedulers import Decision
+from pipeline.space import Config
+
+__all__ = ["DecisionRow", "Kind", "decision_row", "exploit_rows"]
+
+Kind: TypeAlias = Literal[
+    "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A decision about a trial; the columns of the table `decisions` say what each field means."""
+
+    trial_id: str
+    epoch: int
+    kind: Kind
+    reason: str
+    rung: int | None = None
+    cutoff: float | None = None
+    value: float | None = None
+    parent_trial: str | None = None
+    parent_epoch: int | None = None
+    config_before: Config | None = None
+    config_after: Config | None = None
+
+
+def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | None = None) -> DecisionRow:
+    """A scheduler's decision about a trial as a row.
+
+    Args:
+        trial: The trial, before the decision is carried out.
+        kind: The kind of the row.
+        decision: The scheduler's decision.
+        reason: The reason in words, in place of the scheduler's.
+    """
+    return DecisionRow(
+        trial.trial_id,
+        trial.epoch,
+        kind,
+        reason or decision.reason,
+        rung=decision.rung,
+        cutoff=decision.cutoff,
+        value=trial.value,
+        parent_trial=decision.parent_trial,
+        parent_epoch=decision.parent_epoch,
+    )
+
+
+def exploit_rows(trial: Trial, decision: Decision) -> tuple[DecisionRow, DecisionRow]:
+    """An exploit as two rows: the exploit of another trial's weights, and the explored config.
+
+    Args:
+        trial: The trial, before the decision is carried out.
+        decision: The scheduler's decision.
+    """
+    copied, explored = decision.parent_config, decision.config
+    exploit = decision_row(trial, "exploit", decision)
+    return (
+        replace(exploit, config_before=trial.config, config_after=copied),
+        DecisionRow(
+            trial.trial_id, trial.epoch, "explore", decision.explored, config_before=copied, config_after=explored
+        ),
+    )

@@ -1,0 +1,109 @@
+"""The source of the configs of a study's trials."""
+
+from collections.abc import Callable, Reversible, Sequence, Sized
+from itertools import islice
+from typing import Protocol, TypeAlias
+
+from pipeline.loop.trial import Trial, observation
+from pipeline.searchers import Suggestion
+from pipeline.searchers.earlier import EarlierStudy
+from pipeline.searchers.history import History
+from pipeline.space import key_of
+from pipeline.space.walk import fitting
+from pipeline.study import TuneJob
+from pipeline.study.distinct import draws_each_config_once
+from pipeline.study.trial_configs import suggestion_of_trial
+
+__all__ = ["Draw", "Trials", "own_draw", "since"]
+
+
+class Trials(Reversible[Trial], Sized, Protocol):
+    """All trials of a study, in the order of their draw."""
+
+
+Draw: TypeAlias = Callable[[int, Trials], Suggestion | None]
+"""Returns the config of a trial, and why it was drawn, from its number and the trials before it; None if there is none
+now."""
+
+
+def own_draw(job: TuneJob, earlier: Sequence[EarlierStudy] = ()) -> Draw:
+    """The draw that the job specifies: its start configs, then its searcher's draws, each config once.
+
+    Args:
+        job: The study's job.
+        earlier: What earlier studies have found.
+    """
+    unique, learns = draws_each_config_once(job), job.searcher.learns
+    keys: set[str] = set()
+    tried, seen = _Tried(job, earlier), 0
+
+    def draw(index: int, trials: Trials) -> Suggestion:
+        nonlocal seen
+        for trial in since(trials, seen):
+            if unique:
+                keys.add(key_of(trial.config))
+            if learns:
+                tried.add(trial)
+        seen = len(trials)
+        return suggestion_of_trial(job, index, tried.history(), keys=keys)
+
+    return draw
+
+
+def since(trials: Trials, count: int) -> list[Trial]:
+    """The trials after the first ones, without looking at those.
+
+    Args:
+        trials: All trials.
+        count: How many are left out.
+    """
+    return list(islice(reversed(trials), len(trials) - count))[::-1]
+
+
+class _Tried:
+    """Observations of trials; those of trials that have ended are made once.
+
+    Args:
+        job: The study's job.
+        earlier: What earlier studies have found.
+    """
+
+    def __init__(self, job: TuneJob, earlier: Sequence[EarlierStudy]) -> None:
+        self._mode = job.objective.mode
+        self._objectives = job.objectives if job.searcher.every_objective else ()
+        # The user may have accepted changed domains since.
+        self._fits = fitting(job.space)
+        self._history = History(earlier=earlier)
+        self._live: dict[int, tuple[Trial, _Stage]] = {}
+
+    def add(self, trial: Trial) -> None:
+        """Take a new trial.
+
+        Args:
+            trial: The trial.
+        """
+        one = observation(trial, self._mode, self._objectives)
+        if not self._fits(one.config):
+            return
+        if trial.live:
+            self._live[len(self._history)] = trial, _stage(trial)
+        self._history.append(one)
+
+    def history(self) -> History:
+        """The observations of all trials now."""
+        # Thousands may be paused, of which few have changed.
+        changed = [(number, trial) for number, (trial, stage) in self._live.items() if stage != _stage(trial)]
+        for number, trial in changed:
+            self._history.replace(number, observation(trial, self._mode, self._objectives))
+            self._live[number] = trial, _stage(trial)
+            if not trial.live:
+                del self._live[number]
+        return self._history
+
+
+_Stage: TypeAlias = tuple[str, int, int, float | None, int]
+
+
+def _stage(trial: Trial) -> _Stage:
+    """What an observation of a trial depends on: it changes with each of these."""
+    return trial.state, trial.epoch, trial.segment, trial.best, len(trial.milestones)

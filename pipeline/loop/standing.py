@@ -1,0 +1,56 @@
+"""What a trial's epoch reached in all objectives."""
+
+import math
+from collections.abc import Sequence
+
+from pipeline.loop.messages import EpochRow
+from pipeline.schedulers import Standing
+from pipeline.storage.schema import MEASURES
+from pipeline.study import Objective
+from pipeline.study.parts import UNKNOWN
+from pipeline.study.ranking import total_violation
+
+__all__ = ["Values", "standing_of", "values_in", "violation_in"]
+
+Values = tuple[float | None, ...]
+"""An epoch's value in each objective; None for one that is not finite or not reported."""
+
+
+def values_in(row: EpochRow, objectives: Sequence[Objective]) -> Values:
+    """An epoch's values: of a metric, or of the measured cost that is called so.
+
+    Args:
+        row: The epoch.
+        objectives: The study's objectives.
+    """
+    found = []
+    for objective in objectives:
+        value = row.metrics.get(objective.metric)
+        if value is None and objective.metric in MEASURES:
+            value = getattr(row, objective.metric)
+        found.append(float(value) if value is not None and math.isfinite(value) else None)
+    return tuple(found)
+
+
+def violation_in(row: EpochRow, objectives: Sequence[Objective]) -> float:
+    """How far an epoch is beyond the bounds of the objectives, in all.
+
+    Args:
+        row: The epoch.
+        objectives: The study's objectives.
+    """
+    if not any(objective.bounded for objective in objectives):
+        return 0.0
+    return total_violation(zip(objectives, values_in(row, objectives), strict=True))
+
+
+def standing_of(values: Values, objectives: Sequence[Objective]) -> Standing:
+    """How an epoch is compared: its values as losses, and its violation of the bounds.
+
+    Args:
+        values: The epoch's values; a missing one is worse than any other.
+        objectives: The study's objectives.
+    """
+    pairs = list(zip(objectives, values, strict=True))
+    losses = [UNKNOWN if value is None else min(max(one.loss(value), -UNKNOWN), UNKNOWN) for one, value in pairs]
+    return Standing(tuple(losses), min(total_violation(pairs), UNKNOWN))

@@ -1,0 +1,361 @@
+"""The decisions of a study: it draws trials, receives their reports and decides. Sessions and simulations drive it.
+
+It has no clock: the caller provides the seconds, of a real or a simulated clock.
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from pipeline.loop.decision_rows import DecisionRow, decision_row, exploit_rows
+from pipeline.loop.draws import Draw, own_draw
+from pipeline.loop.incumbent import Incumbent
+from pipeline.loop.limits import common_failure, exhausted_budget
+from pipeline.loop.messages import ProgressReport
+from pipeline.loop.reporting import is_over
+from pipeline.loop.standing import standing_of, values_in
+from pipeline.loop.trial import Trial, TrialState
+from pipeline.loop.trial_queue import TrialQueue
+from pipeline.schedulers import Decision, Scheduler, SchedulerContext
+from pipeline.searchers import Suggestion
+from pipeline.searchers.earlier import EarlierStudy
+from pipeline.study import TuneJob
+from pipeline.study.layout import trial_id as trial_id_of
+from pipeline.study.trial_configs import trials_in_all
+
+__all__ = ["StudyLoop", "Verdict"]
+
+Verdict = Literal["continue", "pause", "stop"]
+
+
+class StudyLoop:
+    """The state of every trial, and the next decision about each.
+
+    Args:
+        job: The study's job.
+        on_decision: Receives every decision, in order.
+        seconds: Returns the seconds that the study has taken.
+        build: Builds the scheduler; None for that of the job's settings.
+        draw: Returns the configs; None for those of the job's searcher.
+        earlier: What earlier studies have found.
+    """
+
+    def __init__(
+        self,
+        job: TuneJob,
+        on_decision: Callable[[DecisionRow], None],
+        seconds: Callable[[], float],
+        *,
+        build: Callable[[SchedulerContext], Scheduler] | None = None,
+        draw: Draw | None = None,
+        earlier: Sequence[EarlierStudy] = (),
+    ) -> None:
+        self._job, self._on_decision, self._seconds = job, on_decision, seconds
+        self.limit = trials_in_all(job)
+        context = SchedulerContext(
+            space=job.space,
+            mode=job.objective.mode,
+            epochs=job.budget.epochs,
+            trials=self.limit,
+            seed=job.seed,
+            objectives=[(one.metric, one.mode) for one in job.objectives] if len(job.objectives) > 1 else (),
+        )
+        self.scheduler = (build or job.scheduler.build)(context)
+        self.incumbent = Incumbent(job.objectives)
+        self.trials: dict[str, Trial] = {}
+        self.changed: set[str] = set()
+        """Trials with a report or a decision since their state was last written; the writer clears it."""
+        self._queue = TrialQueue(
+            job, self.scheduler, self.publish, self.trials, limit=self.limit, draw=draw or own_draw(job, earlier)
+        )
+        self.total_epochs = 0
+        self.end_reason: str | None = None
+        self.interrupted = False
+        self.exhausted = False
+        self.paused: str | None = None
+        """Why a user has paused the study, in words; None where it is not paused."""
+        self.outcomes: dict[str, str] = {}
+        """The outcome of each command of users, in words, by the command's id."""
+        self._own_draw = draw is None
+        self._of_all = len(job.objectives) > 1 or job.objective.bounded
+
+    @property
+    def job(self) -> TuneJob:
+        """The study's job, with the budget of now."""
+        return self._job
+
+    @property
+    def best(self) -> Trial | None:
+        """The study's best trial; None if there is none yet."""
+        return self.incumbent.best
+
+    @property
+    def running(self) -> bool:
+        """Whether a worker has a trial."""
+        return self._queue.running
+
+    @property
+    def counts(self) -> Mapping[TrialState, int]:
+        """How many trials are in each state; those without a trial may be missing."""
+        return self._queue.counts
+
+    @property
+    def live(self) -> Collection[Trial]:
+        """The trials that may still train."""
+        return self._queue.live
+
+    @property
+    def takes_configs(self) -> bool:
+        """Whether configs can be enqueued: a searcher of Ray Tune takes none of others."""
+        return self._own_draw
+
+    @property
+    def drawn(self) -> int:
+        """Number of trials that are drawn, those of enqueued configs included."""
+        return len(self.trials) + len(self._queue.enqueued)
+
+    def publish(self, row: DecisionRow) -> None:
+        """Take note of a decision, and hand it on.
+
+        Args:
+            row: The decision.
+        """
+        self.changed.add(row.trial_id)
+        self._on_decision(row)
+
+    def next(self) -> Trial | None:
+        """The trial that a free worker starts or continues; None if there is none now.
+
+        None while no trial is running means that the study has ended, unless it is paused: then no trial is live.
+        """
+        self.check_budget()
+        if self._all_fail():
+            # A running trial may still show that not all of them fail.
+            return None
+        if self.paused is not None and self.end_reason is None:
+            return None
+        if self.end_reason is None:
+            if (trial := self._queue.take()) is not None:
+                return trial
+            if not self.running:
+                self.exhausted = True
+                self._queue.exhaust()
+        if self.end_reason is not None and not self.interrupted:
+            self._queue.cut_off(self.end_reason)
+        return None
+
+    def on_report(self, trial: Trial, report: ProgressReport) -> None:
+        """Record the epochs of a report.
+
+        Args:
+            trial: The trial.
+            report: Its report.
+        """
+        self.changed.add(trial.trial_id)
+        self.total_epochs += sum(row.epoch > trial.epoch for row in report.rows)
+        if report.epoch > trial.epoch:
+            trial.worker_failures = 0
+        self.incumbent.record(trial, report.rows)
+        self._record_milestones(trial, report)
+        trial.epoch = max(trial.epoch, report.epoch)
+        trial.checkpoints.update(report.checkpoints)
+        for trial_id, epoch in report.left:
+            self.changed.add(trial_id)
+            self.trials[trial_id].checkpoints.add(epoch)
+
+    def judge(self, trial: Trial, report: ProgressReport) -> Verdict:
+        """Decide whether a trial continues after a report that `on_report` has recorded.
+
+        Args:
+            trial: The trial.
+            report: Its report.
+
+        Returns:
+            `continue` the trial; `pause` it: a later `next` may choose it again; or `stop` it for good.
+        """
+        if (failure := report.failure or report.unusable) is not None:
+            return self.fail(trial, failure)
+        decision = self._scheduler_decision(trial, report)
+        if report.last:
+            complete = is_over(self._job, trial.epoch)
+            early = "It ended early: a callback, its function, or the target."
+            reason = "All its epochs are trained." if complete else early
+            return self._end(trial, "completed", decision_row(trial, "finish", decision, reason))
+        self.check_budget()
+        if self.end_reason is not None and not self.interrupted:
+            trial.cut_off = True
+            return self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", self.end_reason)))
+        if trial.stop_reason is not None:
+            return self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", trial.stop_reason)))
+        verdict = self._follow(trial, decision)
+        if verdict == "continue" and self.paused is not None and self.end_reason is None:
+            self.publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.paused))
+            self._queue.pause(trial)
+            return "pause"
+        return verdict
+
+    def fail(self, trial: Trial, failure: str) -> Verdict:
+        """End a trial that cannot continue.
+
+        Args:
+            trial: The trial.
+            failure: The reason; its first line is a sentence.
+
+        Returns:
+            `stop`.
+        """
+        row = DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value)
+        verdict = self._end(trial, "failed", row)
+        trial.error = failure.splitlines()[0]
+        if trial is self.best:
+            self.incumbent.reconsider(self.trials.values())
+        self._all_fail()
+        return verdict
+
+    def interrupt(self) -> None:
+        """Stop here: running trials are paused, and continue when the study is resumed."""
+        self.interrupted = True
+        self.end_reason = self.end_reason or "The study was interrupted."
+        for trial in list(self.live):
+            if trial.state == "running":
+                self._queue.pause(trial)
+                self.publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
+
+    def stop(self, trial: Trial, reason: str) -> None:
+        """Stop a live trial for good: at its next report if it runs, otherwise now.
+
+        Args:
+            trial: The trial.
+            reason: Why, as a sentence.
+        """
+        if trial.state == "running":
+            trial.stop_reason = reason
+            self.changed.add(trial.trial_id)
+        else:
+            self._stop(trial, reason)
+
+    def enqueue(self, suggestion: Suggestion) -> str:
+        """Try a config next, in place of the searcher's next draw.
+
+        Args:
+            suggestion: The config, with its reason.
+
+        Returns:
+            The id of its trial.
+        """
+        self._queue.enqueued.append(suggestion)
+        return trial_id_of(self.drawn - 1)
+
+    def adopt(self, job: TuneJob) -> None:
+        """Go on with another budget of trials, epochs of the study, or seconds.
+
+        Args:
+            job: The job with that budget.
+        """
+        self._job, self.limit = job, trials_in_all(job)
+        self._queue.adopt(job, self.limit)
+        self.check_budget()
+
+    def check_budget(self) -> None:
+        """End the study if one of its limits is reached."""
+        # A trial beyond the bounds reaches no target.
+        best = self.best.best if self.best and not self.best.violation else None
+        self.end_reason = self.end_reason or exhausted_budget(
+            self._job, seconds=self._seconds(), epochs=self.total_epochs, best=best
+        )
+
+    def state(self) -> dict[str, Any]:
+        """The state that a resumed study needs in addition to the tables, as JSON values."""
+        return {
+            "trials": [trial.to_json() for trial in self.trials.values()],
+            "scheduler": self.scheduler.state(),
+            **self.command_state(),
+        }
+
+    def command_state(self) -> dict[str, Any]:
+        """The outcomes of users' commands, as JSON values: a part of `state`."""
+        return {
+            "outcomes": self.outcomes,
+            "paused": self.paused,
+            "enqueued": [{"config": one.config, "reason": one.reason} for one in self._queue.enqueued],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Resume from the state of an earlier session; `requeue` follows when the trials that resume are paused.
+
+        Args:
+            state: What `state` returned.
+        """
+        self.scheduler.restore(state["scheduler"])
+        self.outcomes.update({str(name): str(outcome) for name, outcome in state.get("outcomes", {}).items()})
+        self._queue.enqueued.extend(Suggestion(dict(one["config"]), one["reason"]) for one in state.get("enqueued", ()))
+        for fields in state["trials"]:
+            trial = Trial.from_json(fields)
+            self.trials[trial.trial_id] = trial
+            self.total_epochs += trial.epoch
+            self.incumbent.compare(trial)
+        self.check_budget()
+
+    def requeue(self) -> None:
+        """Queue the paused trials of a restored study."""
+        self._queue.rebuild()
+        for trial in list(self.live):
+            if trial.stop_reason is not None:
+                self._stop(trial, trial.stop_reason)
+
+    def _stop(self, trial: Trial, reason: str) -> None:
+        self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", reason)))
+
+    def _all_fail(self) -> bool:
+        """Whether the first trials failed alike and a running one decides about the study; if none runs, end it."""
+        if self.end_reason is not None or (failure := common_failure(self._job, self.trials.values())) is None:
+            return False
+        if not self.running:
+            self.end_reason = failure
+        return self.end_reason is None
+
+    def _record_milestones(self, trial: Trial, report: ProgressReport) -> None:
+        """Keep the values that searchers learn from. A milestone that is reported again changes nothing."""
+        if trial.segment > 1:
+            return
+        metric = self._job.objective.metric
+        for row in report.rows:
+            value = row.metrics.get(metric)
+            end = report.last and row.epoch == report.epoch
+            if value is not None and math.isfinite(value) and (end or self._is_milestone(row.epoch)):
+                trial.milestones.setdefault(row.epoch, value)
+                if self._of_all:
+                    trial.measures.setdefault(row.epoch, values_in(row, self._job.objectives))
+
+    def _is_milestone(self, epoch: int) -> bool:
+        return self._job.scheduler.next_milestone(epoch - 1, self._job.budget.epochs) == epoch
+
+    def _scheduler_decision(self, trial: Trial, report: ProgressReport) -> Decision:
+        """The scheduler's decision on the milestones of a report: after a restart there may be several."""
+        decision = Decision("continue", "Between two milestones.")
+        metric = self._job.objective.metric
+        for row in report.rows:
+            if self._is_milestone(row.epoch):
+                standing = standing_of(values_in(row, self._job.objectives), self._job.objectives)
+                decision = self.scheduler.on_standing(trial.trial_id, row.epoch, row.metrics[metric], standing)
+            if decision.action != "continue":
+                break
+        return decision
+
+    def _follow(self, trial: Trial, decision: Decision) -> Verdict:
+        if decision.action == "continue":
+            return "continue"
+        if decision.action == "stop":
+            return self._end(trial, "stopped", decision_row(trial, "stop", decision))
+        rows: Iterable[DecisionRow] = [decision_row(trial, "pause", decision)]
+        if decision.action == "exploit":
+            rows = exploit_rows(trial, decision)
+            trial.exploit(decision)
+        for row in rows:
+            self.publish(row)
+        self._queue.pause(trial)
+        return "pause"
+
+    def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:
+        self._queue.end(trial, state, row)
+        return "stop"

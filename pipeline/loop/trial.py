@@ -1,0 +1,182 @@
+"""A trial as the driver knows it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from pipeline.loop.messages import Assignment
+from pipeline.loop.standing import standing_of
+from pipeline.schedulers import Decision, Mode, Standing
+from pipeline.searchers import Observation
+from pipeline.space import Config
+from pipeline.study import Objective
+
+__all__ = ["Trial", "TrialState", "observation"]
+
+TrialState = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
+
+_LIVE = ("waiting", "running", "paused")
+
+
+@dataclass(slots=True)
+class Trial:
+    """The state of a trial, as far as the next assignment depends on it.
+
+    Args:
+        trial_id: The trial.
+        config: Its current config.
+        seed: The seed of its initial weights and its shuffling.
+        state: Its state.
+        attempt: How often it was started.
+        worker_failures: How many workers it has lost since its last new epoch.
+        segment: Number of the contiguous epochs under one config, from 1.
+        segment_start: Its own epoch at the start of this segment.
+        segment_session: The driver session in which this segment began; 0 for the first segment.
+        parent_trial: The trial whose weights started this segment; None for its own.
+        parent_epoch: That trial's epoch.
+        epoch: Its own epoch at its last report.
+        started: Whether it was ever started.
+        value: The objective at its last epoch.
+        best: The objective at its best epoch; None if it has none.
+        best_epoch: That epoch.
+        best_values: The values of all objectives at that epoch; empty if there is one without bounds.
+        violation: How far that epoch is beyond the bounds of the objectives, in all.
+        best_config: The config in force at that epoch.
+        error: The first line of the reason why it failed; None if it did not.
+        cut_off: Whether it was stopped by a limit of the study: if the limit is raised, it continues.
+        checkpoints: Epochs whose checkpoints are kept.
+        milestones: The objective at each milestone and at its end, by epoch; only of its first segment, because later
+            segments continue with weights that another config trained.
+        measures: The values of all objectives at these epochs; empty if there is one without bounds.
+        reason: Why its config was drawn.
+        enqueued: Whether a user gave its config to the running study.
+        stop_reason: Why it ends at its next report, if a user has requested it; None otherwise.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    trial_id: Annotated[str, Field(pattern=r"^[0-9]{4,}$")]
+    config: Config
+    seed: int
+    state: TrialState = "waiting"
+    attempt: Annotated[int, Field(ge=1)] = 1
+    worker_failures: Annotated[int, Field(ge=0)] = 0
+    segment: Annotated[int, Field(ge=1)] = 1
+    segment_start: Annotated[int, Field(ge=0)] = 0
+    segment_session: Annotated[int, Field(ge=0)] = 0
+    parent_trial: str | None = None
+    parent_epoch: int | None = None
+    epoch: Annotated[int, Field(ge=0)] = 0
+    started: bool = False
+    value: float | None = None
+    best: float | None = None
+    best_epoch: int = 0
+    best_values: tuple[float | None, ...] = ()
+    violation: Annotated[float, Field(ge=0)] = 0.0
+    best_config: Config = field(default_factory=dict)
+    error: str | None = None
+    cut_off: bool = False
+    checkpoints: set[int] = field(default_factory=set)
+    milestones: dict[int, float] = field(default_factory=dict)
+    measures: dict[int, tuple[float | None, ...]] = field(default_factory=dict)
+    reason: str = "Drawn by the searcher."
+    enqueued: bool = False
+    stop_reason: str | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still train."""
+        return self.state in _LIVE
+
+    def assignment(self) -> Assignment:
+        """The assignment with which a worker starts or continues it."""
+        return Assignment(
+            trial_id=self.trial_id,
+            config=self.config,
+            seed=self.seed,
+            attempt=self.attempt,
+            segment=self.segment,
+            segment_session=self.segment_session,
+            epoch=self.segment_start,
+            parent_trial=self.parent_trial,
+            parent_epoch=self.parent_epoch,
+            reported_epoch=self.epoch,
+        )
+
+    def exploit(self, decision: Decision) -> None:
+        """Start a segment with another trial's weights, under the explored config.
+
+        Args:
+            decision: The scheduler's decision to exploit.
+        """
+        assert decision.config is not None
+        self.milestones.clear()
+        self.measures.clear()
+        self.config, self.segment = decision.config, self.segment + 1
+        self.segment_start = self.epoch
+        self.parent_trial, self.parent_epoch = decision.parent_trial, decision.parent_epoch
+
+    def to_json(self) -> dict[str, Any]:
+        """The trial as JSON values."""
+        value = self.value if self.value is not None and math.isfinite(self.value) else None
+        milestones = {str(epoch): reached for epoch, reached in self.milestones.items()}
+        measures = {str(epoch): list(values) for epoch, values in self.measures.items()}
+        values = {name: getattr(self, name) for name in _NAMES}
+        as_json = {"checkpoints": sorted(self.checkpoints), "best_values": list(self.best_values)}
+        return {**values, **as_json, "value": value, "milestones": milestones, "measures": measures}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Trial":
+        """Read a trial from the result of `to_json`.
+
+        Args:
+            values: Its JSON values; in earlier versions, `worker_failures` is `losses`.
+
+        Raises:
+            ValueError: The values are not a trial's.
+        """
+        return _READ.validate_python({_RENAMED.get(name, name): value for name, value in values.items()})
+
+
+_READ = TypeAdapter(Trial)
+_NAMES = tuple(field.name for field in fields(Trial))
+_RENAMED = {"losses": "worker_failures"}
+
+
+def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) -> Observation:
+    """A trial as a searcher learns from it.
+
+    A trial counts by its best epoch and the config in force there, also if it was stopped early or is paused.
+    Its curve has every milestone so far, also while it trains.
+
+    Args:
+        trial: The trial.
+        mode: Whether larger (`max`) or smaller (`min`) values of the first objective are better.
+        objectives: The study's objectives, if searchers learn from all of them.
+    """
+    sign = -1 if mode == "max" else 1
+    curve = tuple((epoch, sign * trial.milestones[epoch]) for epoch in sorted(trial.milestones))
+    of_all = {epoch: standing_of(trial.measures[epoch], objectives) for epoch in sorted(trial.measures) if objectives}
+    standings = tuple((epoch, one.losses, one.violation) for epoch, one in of_all.items())
+    if trial.state == "failed":
+        return Observation(trial.config, "failed", curve=curve, trial_id=trial.trial_id, standings=standings)
+    if trial.best is None or trial.state == "running":
+        return Observation(trial.config, "open", curve=curve, trial_id=trial.trial_id, standings=standings)
+    if not curve and trial.segment == 1:
+        # Studies of earlier versions did not keep milestones.
+        curve = ((trial.best_epoch, sign * trial.best),)
+    best = standing_of(trial.best_values, objectives) if objectives and trial.best_values else Standing((), 0.0)
+    return Observation(
+        trial.best_config,
+        "known",
+        sign * trial.best,
+        curve,
+        trial.trial_id,
+        trial.state == "completed",
+        losses=best.losses,
+        violation=best.violation,
+        standings=standings,
+    )

@@ -1,0 +1,108 @@
+"""What the machine of this process is: host, processor, CPUs, memory, GPUs; read without Ray or TensorFlow."""
+
+import math
+import os
+import platform
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.machine.limits import limits
+
+__all__ = ["Machine", "gpu_models", "this_machine"]
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/gpus")
+DEVICES = Path("/dev")
+_PROCESSORS = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine that trains trials, or runs a study's driver: as much of it as the process may use.
+
+    Args:
+        host: Its name.
+        system: Operating system and release.
+        cpu: The processor's model.
+        cpus: CPUs; a container may have a fraction of one.
+        memory: Bytes of memory.
+        free: Bytes of memory that nothing uses now.
+        gpus: The model of each GPU.
+    """
+
+    host: str
+    system: str
+    cpu: str
+    cpus: float
+    memory: int
+    free: int
+    gpus: Sequence[str]
+
+    def record(self) -> dict[str, Any]:
+        """What a study records of the machine, as JSON values: with `cores`, whole CPUs, and without what is free."""
+        values = asdict(self)
+        del values["free"], values["cpus"]
+        return {**values, "cores": math.ceil(self.cpus)}
+
+
+def this_machine(root: Path = Path("/")) -> Machine:
+    """The machine of this process.
+
+    Args:
+        root: The folder that holds `proc` and `sys` with the limits of the container.
+    """
+    import psutil
+
+    within, memory = limits(root), psutil.virtual_memory()
+    return Machine(
+        host=platform.node(),
+        system=f"{platform.system()} {platform.release()}",
+        cpu=_cpu_model(),
+        cpus=min(within.cpus, float(_allowed_cpus())),
+        memory=int(min(within.memory, memory.total)),
+        free=int(min(within.free, memory.available)),
+        gpus=gpu_models(),
+    )
+
+
+def _allowed_cpus() -> int:
+    """CPUs that this process may run on; a container may have a set of them."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def gpu_models() -> list[str]:
+    """The model of each NVIDIA GPU that this process may use, as the driver's files name it."""
+    models = [_gpu_model(folder) for folder in sorted(NVIDIA_DRIVER.glob("*"))]
+    if not models:
+        # Some containers have only the devices.
+        models = ["NVIDIA GPU" for _ in DEVICES.glob("nvidia[0-9]*")]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None or not models:
+        return models
+    # CUDA stops at the first entry that is no device: -1, or an empty one, hides all that follow.
+    entries = [entry.strip() for entry in visible.split(",")]
+    hidden_from = next((index for index, entry in enumerate(entries) if entry in ("", "-1")), len(entries))
+    return [
+        models[int(entry)] if entry.isdecimal() and int(entry) < len(models) else models[0]
+        for entry in entries[:hidden_from]
+    ]
+
+
+def _gpu_model(folder: Path) -> str:
+    with suppress(OSError):
+        if match := re.search(r"^Model:\s*(.+?)\s*$", (folder / "information").read_text(), re.MULTILINE):
+            return match[1]
+    return "NVIDIA GPU"
+
+
+def _cpu_model() -> str:
+    with suppress(OSError):
+        if match := re.search(r"^model name\s*:\s*(.+?)\s*$", _PROCESSORS.read_text(), re.MULTILINE):
+            return match[1]
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""The live page over the studies of a storage: `tunepipe serve`. No Ray, no TensorFlow, no matplotlib."""

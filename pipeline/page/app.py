@@ -1,0 +1,262 @@
+"""The pages and their data by address. Handlers are plain functions: the server runs each in a thread."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from pipeline.errors import JobNotFound, StorageError, TunepipeError, UsageError, UserError
+from pipeline.page import columns, controls, study_page, trial_page
+from pipeline.page.comparison_page import comparison_content
+from pipeline.page.explanation_page import explanation_content
+from pipeline.page.readings import StudyCache
+from pipeline.page.studies_page import mark_of, studies_content
+from pipeline.results.palette import DAY, NIGHT
+from pipeline.results.report.templates import template
+from pipeline.results.views.states import STATES
+from pipeline.sanitize import sanitize
+
+__all__ = ["application"]
+
+_STATIC = Path(__file__).parent / "static"
+_FOLDER = "page/templates"
+
+_LOOK_SECONDS = 1.0
+_MOST_BYTES = 100_000
+"""Of a form."""
+_SILENT = 15
+"""After so many looks without news a comment tells the browser, and what is in between, that the server is there."""
+
+
+def application(readings: StudyCache, *, control: bool = False, closing: Callable[[], bool] = bool) -> Starlette:
+    """The application.
+
+    Args:
+        readings: The studies.
+        control: Whether the pages may change studies.
+        closing: Whether the server is about to end: events then end too.
+    """
+    pages = _Pages(readings, control=control, closing=closing)
+    study, trial = "/studies/{name}", "/studies/{name}/trials/{trial}"
+    routes = [
+        Route("/", pages.studies),
+        Route("/events", pages.storage_events),
+        Route("/compare", pages.comparison),
+        Route("/static/page.css", pages.style),
+        Mount("/static", StaticFiles(directory=_STATIC)),
+        Route(study, pages.study),
+        Route(f"{study}/table", pages.table),
+        Route(f"{study}/events", pages.study_events),
+        Route(f"{study}/columns", pages.columns),
+        Route(f"{study}/matching", pages.matching),
+        Route(f"{study}/curves", pages.curves),
+        Route(f"{study}/best", pages.best),
+        Route(f"{study}/explain", pages.explanation),
+        Route(f"{study}/commands", pages.command, methods=["POST"]),
+        Route(trial, pages.trial),
+        Route(f"{trial}/epochs", pages.trial_epochs),
+        Route(f"{trial}/log", pages.log),
+        Route(f"{trial}/checkpoint", pages.checkpoint),
+        Route(f"{trial}/files/{{path:path}}", pages.file),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(GZipMiddleware, minimum_size=2000, compresslevel=3)],
+        exception_handlers={
+            TunepipeError: pages.error,
+            400: pages.refused,
+            403: pages.refused,
+            404: pages.not_found,
+            500: _bug,
+        },
+    )
+
+
+class _Pages:
+    def __init__(self, readings: StudyCache, *, control: bool, closing: Callable[[], bool]) -> None:
+        self._readings, self._control, self._closing = readings, control, closing
+
+    def studies(self, request: Request) -> Response:
+        return self._page("studies.html.jinja", studies_content(self._readings))
+
+    def study(self, request: Request) -> Response:
+        name, question = request.path_params["name"], study_page.Question.of(request.query_params)
+        content = study_page.content(self._readings, name, question)
+        return self._page("study.html.jinja", {**content, **self._controls(name)})
+
+    def table(self, request: Request) -> Response:
+        question = study_page.Question.of(request.query_params)
+        return self._page("table.html.jinja", study_page.table(self._readings, request.path_params["name"], question))
+
+    def trial(self, request: Request) -> Response:
+        name, trial = request.path_params["name"], request.path_params["trial"]
+        content = trial_page.content(self._readings, name, trial)
+        return self._page("trial.html.jinja", {**content, **self._controls(name)})
+
+    def comparison(self, request: Request) -> Response:
+        names = request.query_params.getlist("study")
+        return self._page("comparison.html.jinja", comparison_content(self._readings, names))
+
+    def explanation(self, request: Request) -> Response:
+        return self._page("explanation.html.jinja", explanation_content(self._readings, request.path_params["name"]))
+
+    async def command(self, request: Request) -> Response:
+        if not self._control:
+            raise HTTPException(403)
+        name, form = request.path_params["name"], dict(parse_qsl(await _body(request)))
+        action = controls.ACTIONS.get(form.get("action", ""))
+        if action is None:
+            raise HTTPException(400)
+        await run_in_threadpool(action, self._readings, name, form)
+        trial = form.get("trial")
+        return RedirectResponse(link("studies", name, "trials", trial) if trial else link("studies", name), 303)
+
+    def columns(self, request: Request) -> Response:
+        return self._data(request, "columns", columns.trial_columns)
+
+    def best(self, request: Request) -> Response:
+        return self._data(request, "best", columns.best_so_far)
+
+    def matching(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        places = study_page.matching(self._readings, name, request.query_params.get("where", ""))
+        return _json({"places": places})
+
+    def curves(self, request: Request) -> Response:
+        name, metric = request.path_params["name"], request.query_params.get("metric", "")
+        known = [column for column, _ in columns.shown_metrics(self._readings.results(name))]
+        if metric not in known:
+            raise UsageError(f"There is no metric {metric!r:.100}; there are {', '.join(known) or 'none'}.")
+        content = self._readings.derived(name, ("curves", metric), partial(columns.curves, metric=metric))
+        return Response(content, media_type="application/octet-stream")
+
+    def trial_epochs(self, request: Request) -> Response:
+        name, trial = request.path_params["name"], request.path_params["trial"]
+        return _json(columns.epochs_of(self._readings.results(name), trial))
+
+    def log(self, request: Request) -> Response:
+        return self._file(trial_page.log_file(self._readings, **request.path_params))
+
+    def checkpoint(self, request: Request) -> Response:
+        return self._file(trial_page.checkpoint_file(self._readings, **request.path_params))
+
+    def file(self, request: Request) -> Response:
+        return self._file(trial_page.trial_file(self._readings, **request.path_params))
+
+    def style(self, request: Request) -> Response:
+        text = template("live.css.jinja", _FOLDER).render(day=DAY, night=NIGHT, states=STATES)
+        return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=600"})
+
+    async def storage_events(self, request: Request) -> Response:
+        return self._events(lambda: mark_of(self._readings.lines()), request)
+
+    async def study_events(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        await run_in_threadpool(self._readings.folder, name)
+        return self._events(lambda: self._readings.mark(name), request)
+
+    def _events(self, look: Callable[[], str], request: Request) -> Response:
+        """Server-sent events: one at the beginning, and one whenever `look` returns something else."""
+
+        async def events() -> AsyncIterator[str]:
+            last, silent = None, 0
+            while not (self._closing() or await request.is_disconnected()):
+                try:
+                    seen = await run_in_threadpool(look)
+                except TunepipeError:
+                    seen = "unreadable"
+                silent += 1
+                if seen != last:
+                    yield f"data: {seen}\n\n"
+                    last, silent = seen, 0
+                elif silent >= _SILENT:
+                    yield ": here\n\n"
+                    silent = 0
+                await asyncio.sleep(_LOOK_SECONDS)
+
+        return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    def error(self, request: Request, error: Exception) -> Response:
+        """The page of an error that a person can mend."""
+        status = 404 if isinstance(error, JobNotFound) else 400 if isinstance(error, UsageError) else 500
+        if isinstance(error, StorageError) and "leads out of the storage" in str(error):
+            status = 404
+        if not isinstance(error, UserError):
+            status = 500
+        return self._failure(request, str(error), status)
+
+    def not_found(self, request: Request, error: Exception) -> Response:
+        return self._failure(request, f"There is no page {request.url.path!r:.200}.", 404)
+
+    def refused(self, request: Request, error: Exception) -> Response:
+        """The page of a form that is not carried out."""
+        refused = isinstance(error, HTTPException) and error.status_code == 403
+        text = "This page only shows: `tunepipe serve --control` lets it change studies."
+        return self._failure(request, text if refused else "This is no form of the page.", 403 if refused else 400)
+
+    def _failure(self, request: Request, text: str, status: int) -> Response:
+        if "text/html" not in request.headers.get("accept", ""):
+            return PlainTextResponse(f"{sanitize(text)}\n", status)
+        return self._page("error.html.jinja", {"text": text}, status)
+
+    def _controls(self, name: str) -> Mapping[str, Any]:
+        store = self._readings.folder(name)
+        state = controls.control_state(store) if self._control else {}
+        return {**state, "commands": controls.command_lines(store)}
+
+    def _data(self, request: Request, key: str, compute: Callable[..., Mapping[str, Any]]) -> Response:
+        content = self._readings.derived(
+            request.path_params["name"], key, lambda results: columns.as_json(compute(results))
+        )
+        return Response(content, media_type="application/json")
+
+    def _page(self, name: str, content: Mapping[str, Any], status: int = 200) -> Response:
+        page = template(name, _FOLDER)
+        given = {"control": self._control, "storage": self._readings.store.uri, "link": link, "query": urlencode}
+        return HTMLResponse(page.render(**{**given, **content}), status)
+
+    def _file(self, file: trial_page.Download) -> Response:
+        # Never shown by the browser: what a trial has written may be anything.
+        name = re.sub(r"[^\w.-]", "_", file.name, flags=re.ASCII)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Security-Policy": "sandbox"}
+        return StreamingResponse(file.pieces, media_type="application/octet-stream", headers=headers)
+
+
+async def _body(request: Request) -> str:
+    """The fields of a form; those of the page are small."""
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > _MOST_BYTES:
+            raise HTTPException(400)
+    return content.decode(errors="replace")
+
+
+def link(*parts: str) -> str:
+    """The address of a page, with each part as one step of the path.
+
+    Args:
+        parts: Names; anything may be in them.
+    """
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _json(values: Mapping[str, Any]) -> Response:
+    return Response(columns.as_json(values), media_type="application/json")
+
+
+def _bug(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("This is a bug of tunepipe; its traceback is where `tunepipe serve` runs.", 500)

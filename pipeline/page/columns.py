@@ -1,0 +1,222 @@
+"""What the pictures of the page are drawn from: columns of trials, curves, and the best value so far.
+
+Columns, not rows: ten thousand trials are a few arrays.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.parameters import is_listed, tuned
+from pipeline.results.analysis.progress import progress
+from pipeline.results.tables.front import objective_column, objective_values
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import ranked
+from pipeline.sanitize import sanitize_line
+from pipeline.space.column_values import column_text
+from pipeline.storage.schema import metric_column, metric_columns
+
+__all__ = ["as_json", "best_so_far", "curves", "epochs_of", "shown_metrics", "thinned", "trial_columns"]
+
+_POINTS = 240_000
+"""Points of all curves together: more cannot be distinguished, and take long to send."""
+_LEAST, _MOST = 12, 400
+"""Points of one curve."""
+_DIGITS = 6
+
+
+def trial_columns(results: Results) -> dict[str, Any]:
+    """The columns that a picture can show, as JSON values.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        `trials`: the ids, in the order of the draw; `states`: each one's state; `columns`: for each its `name` in SQL,
+        its `label`, `values` (null where a trial has none) and, where it lists its values, `levels`: their texts in
+        order, in which case `values` are places in them, and `sql`: each level as SQL writes it.
+    """
+    trials, objective = results.trials, results.objective
+    ids = [str(trial) for trial in trials["trial_id"]]
+    ranks = {trial: place + 1 for place, trial in enumerate(ranked(results))}
+    columns = [_numbers("objective", objective.metric, trials["objective"])]
+    if len(results.objectives) > 1:
+        values = objective_values(results)
+        columns += [_numbers(objective_column(name, results), name, values[name]) for name in values.columns[1:]]
+    space = results.space
+    for name in tuned(results):
+        column = f"config_{name}"
+        if column in trials:
+            domain = space[name]
+            columns.append(_column(column, name, trials[column], domain.values if is_listed(domain) else ()))
+    columns += [
+        _numbers("best_epoch", "best epoch", trials["best_epoch"]),
+        _numbers("epochs", "epochs", trials["epochs"]),
+        _numbers("seconds", "seconds", trials["seconds"]),
+    ]
+    return {
+        "mode": objective.mode,
+        "trials": [sanitize_line(trial) for trial in ids],
+        "states": [str(state) for state in trials["state"]],
+        "ranks": [ranks[trial] for trial in ids],
+        "columns": columns,
+    }
+
+
+def shown_metrics(results: Results) -> list[tuple[str, str]]:
+    """The columns of `epochs` that a curve can show, with their labels; the objective comes first.
+
+    Args:
+        results: A study's results.
+    """
+    first = metric_column(results.objective.metric)
+    names = [name for name in metric_columns(results.epochs.columns) if results.epochs[name].notna().any()]
+    names = [*(name for name in names if name == first), *(name for name in names if name != first)]
+    if results.epochs["learning_rate"].notna().any():
+        names.append("learning_rate")
+    return [(name, sanitize_line(results.metric_names.get(name, name.replace("_rate", " rate")))) for name in names]
+
+
+def curves(results: Results, metric: str) -> bytes:
+    """The curve of a metric for every trial, each thinned to as many points as can be distinguished.
+
+    Args:
+        results: A study's results.
+        metric: A column of `epochs`.
+
+    Returns:
+        The number of trials (32-bit unsigned, little endian), the number of points of each trial in the order of
+        `results.trials` (likewise), and then the epochs and the values of all points (32-bit floats).
+    """
+    epochs, count = results.epochs, len(results.trials)
+    places = pd.Index(results.trials["trial_id"]).get_indexer(epochs["trial_id"])
+    lengths = np.bincount(places[places >= 0], minlength=count)
+    most = int(np.clip(_POINTS // max(count, 1), _LEAST, _MOST))
+    rows = thinned(lengths, most)
+    kept = np.minimum(lengths, most).astype("<u4")
+    x = epochs["epoch"].to_numpy(np.float32)[rows].astype("<f4")
+    y = epochs[metric].to_numpy(np.float64, na_value=np.nan)[rows].astype("<f4")
+    return np.array([count], "<u4").tobytes() + kept.tobytes() + x.tobytes() + y.tobytes()
+
+
+def best_so_far(results: Results) -> dict[str, Any]:
+    """The steps of the best value, as JSON values.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        `seconds`, `epochs`, `trials`, `best`: at the first value, at each change, and at the end.
+    """
+    rows = progress(results)
+    rows = rows[np.isfinite(rows["best"].to_numpy(np.float64))]
+    if len(rows):
+        best = rows["best"].to_numpy(np.float64)
+        keep = np.append(True, best[1:] != best[:-1])
+        keep[-1] = True
+        rows = rows[keep]
+    return {
+        "metric": results.objective.metric,
+        **{name: _rounded(rows[name].to_numpy(np.float64)) for name in ("seconds", "epochs", "trials", "best")},
+    }
+
+
+def epochs_of(results: Results, trial_id: str) -> dict[str, Any]:
+    """All curves of one trial, as JSON values.
+
+    Args:
+        results: A study's results.
+        trial_id: The trial's id.
+
+    Returns:
+        `epochs`, and `metrics`: for each its `label` and `values`.
+    """
+    rows = results.epochs[results.epochs["trial_id"] == trial_id]
+    metrics = [
+        {"name": name, "label": label, "values": _rounded(rows[name].to_numpy(np.float64, na_value=np.nan))}
+        for name, label in shown_metrics(results)
+        if rows[name].notna().any()
+    ]
+    return {"epochs": rows["epoch"].tolist(), "metrics": metrics}
+
+
+def thinned(lengths: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """Rows to keep of stretches of rows that follow each other: the ends of each, and rows evenly spread between.
+
+    Args:
+        lengths: The number of rows of each trial.
+        most: The largest number of rows of a trial.
+    """
+    kept = np.minimum(lengths, most)
+    starts = np.cumsum(lengths) - lengths
+    within = np.arange(kept.sum()) - np.repeat(np.cumsum(kept) - kept, kept)
+    steps = np.repeat((lengths - 1) / np.maximum(kept - 1, 1), kept)
+    rows: npt.NDArray[np.int64] = np.repeat(starts, kept) + np.round(within * steps).astype(np.int64)
+    return rows
+
+
+def _column(name: str, label: str, values: pd.Series, listed: Sequence[Any]) -> dict[str, Any]:
+    """A parameter's column: numbers, unless its values are texts or truths."""
+    known = values.dropna()
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+        return _numbers(name, label, values)
+    levels = {_key(value): value for value in known}
+    order = [_key(value if isinstance(value, bool | str) else column_text(value)) for value in listed]
+    there = [key for key in dict.fromkeys(order) if key in levels]
+    there += sorted(key for key in levels if key not in there)
+    places = {key: place for place, key in enumerate(there)}
+    return {
+        "name": name,
+        "label": sanitize_line(label),
+        "values": [None if _missing(value) else places[_key(value)] for value in values],
+        "levels": [format_value(levels[key]) for key in there],
+        "sql": [_sql(levels[key]) for key in there],
+    }
+
+
+def _key(value: Any) -> str:
+    return repr(bool(value)) if isinstance(value, bool | np.bool_) else str(value)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value is pd.NA or value != value
+
+
+def _sql(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _numbers(name: str, label: str, values: pd.Series) -> dict[str, Any]:
+    return {
+        "name": name,
+        "label": sanitize_line(label),
+        "values": _rounded(values.to_numpy(np.float64, na_value=np.nan)),
+    }
+
+
+def _rounded(values: npt.NDArray[np.float64]) -> list[float | int | None]:
+    """Numbers with as many digits as a picture can show; null for those that are not finite."""
+    return [_number(value) for value in values.tolist()]
+
+
+def _number(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**53 else float(f"{value:.{_DIGITS}g}")
+
+
+def as_json(values: Mapping[str, Any]) -> str:
+    """JSON values as text, as short as it can be.
+
+    Args:
+        values: The values.
+    """
+    return json.dumps(values, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,175 @@
+"""What the page changes where it was started with --control: commands to the drivers of studies."""
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.execution.commands import is_paused, outcomes, running_session, send
+from pipeline.execution.stop_request import request_stop
+from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
+from pipeline.page.readings import StudyCache
+from pipeline.results.tables.trials import trial_row
+from pipeline.storage import Store
+from pipeline.study import TuneJob
+from pipeline.study.trial_configs import start_faults
+
+__all__ = ["ACTIONS", "command_lines", "control_state"]
+
+Form = Mapping[str, str]
+
+_SHOWN = 20
+_LONGEST = 2000
+_WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "stop-trial": lambda values: f"Stop trial {values.get('trial_id')}",
+    "enqueue": lambda values: "Try " + _config_text(values.get("config")),
+    "pause": lambda _: "Pause",
+    "continue": lambda _: "Continue",
+    "budget": lambda values: (
+        "Budget: " + _config_text({n: values.get(n) for n in ("trials", "total_epochs", "seconds")})
+    ),
+}
+
+
+def control_state(store: Store) -> dict[str, Any]:
+    """What can be done with a study now.
+
+    Args:
+        store: The study's folder.
+
+    Returns:
+        Whether its driver is alive, and whether it is paused.
+    """
+    session = running_session(store)
+    return {"driven": session is not None, "paused": session is not None and is_paused(session)}
+
+
+def command_lines(store: Store) -> list[tuple[str, str, str]]:
+    """The newest commands of a study: when each was given, what it asks for, and what became of it.
+
+    Args:
+        store: The study's folder.
+    """
+    known = outcomes(store)
+    lines = []
+    for name in list(known)[::-1][:_SHOWN]:
+        given = datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+        lines.append(
+            (f"{given.astimezone():%Y-%m-%d %H:%M:%S}", _asked(store, name), known[name] or "waits for a driver")
+        )
+    return lines
+
+
+def _asked(store: Store, name: str) -> str:
+    try:
+        values = store.read_json(f"commands/{name}.json", most=1_000_000)
+        words, reason = _WORDS[values["kind"]](values), values.get("reason")
+        return f"{words}: {reason}" if reason else words
+    except (FileNotFoundError, StorageError, LookupError, TypeError, AttributeError):
+        return "?"
+
+
+def _config_text(config: Any) -> str:
+    if not isinstance(config, dict):
+        return "?"
+    return " ".join(f"{name}={json.dumps(value)}" for name, value in config.items() if value is not None)
+
+
+def _pause(readings: StudyCache, name: str, form: Form) -> None:
+    store = readings.folder(name)
+    send(store, Pause(session=_session(store), reason=_reason(form)))
+
+
+def _continue(readings: StudyCache, name: str, form: Form) -> None:
+    store = readings.folder(name)
+    send(store, Continue(session=_session(store), reason=_reason(form)))
+
+
+def _stop(readings: StudyCache, name: str, _form: Form) -> None:
+    if request_stop(readings.folder(name)) is None:
+        raise UsageError(f"The study {name!r} is not running.")
+
+
+def _stop_trial(readings: StudyCache, name: str, form: Form) -> None:
+    row = trial_row(readings.results(name), form.get("trial", ""))
+    send(readings.folder(name), StopTrial(trial_id=str(row["trial_id"]), reason=_reason(form)))
+
+
+def _enqueue(readings: StudyCache, name: str, form: Form) -> None:
+    job = TuneJob.from_json(readings.results(name).job, load=False)
+    config = _pairs(form.get("config", ""))
+    if faults := list(start_faults(job.space, config, "config")):
+        raise UsageError(f"The config cannot be tried: {'; '.join(map(str, faults))}.")
+    send(readings.folder(name), Enqueue(config=config, reason=_reason(form)))
+
+
+def _budget(readings: StudyCache, name: str, form: Form) -> None:
+    store = readings.folder(name)
+    _session(store)
+    limits = {limit: _number(form, limit) for limit in ("trials", "total_epochs", "seconds")}
+    if not any(limits.values()):
+        raise UsageError("Say what changes: the number of trials, of epochs in all, or the seconds.")
+    trials, epochs = (None if limits[name] is None else int(limits[name] or 0) for name in ("trials", "total_epochs"))
+    send(store, ChangeBudget(trials=trials, total_epochs=epochs, seconds=limits["seconds"], reason=_reason(form)))
+
+
+ACTIONS: Mapping[str, Callable[[StudyCache, str, Form], None]] = {
+    "pause": _pause,
+    "continue": _continue,
+    "stop": _stop,
+    "stop-trial": _stop_trial,
+    "enqueue": _enqueue,
+    "budget": _budget,
+}
+"""What a form may ask for, each by its name."""
+
+
+def _session(store: Store) -> int:
+    session = running_session(store)
+    if session is None:
+        raise UsageError(f"The study in {store.uri} is not running.")
+    return int(session["number"])
+
+
+def _reason(form: Form) -> str:
+    reason = form.get("reason", "").strip()
+    if len(reason) > _LONGEST:
+        raise UsageError(f"A reason must have at most {_LONGEST:,} characters; found {len(reason):,}.")
+    return reason
+
+
+def _number(form: Form, name: str) -> float | None:
+    text = form.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 2**31 or (name != "seconds" and not value.is_integer()):
+        kind = "a number above 0" if name == "seconds" else "a whole number above 0"
+        raise UsageError(f"{name.replace('_', ' ')} must be {kind}; found {text!r:.100}.")
+    return value
+
+
+def _pairs(text: str) -> dict[str, Any]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"The config must be NAME=VALUE with spaces between: {error}.") from None
+    pairs: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            raise UsageError(
+                f"The config must be NAME=VALUE with spaces between, as lr=0.1 width=64; found {word!r:.100}."
+            )
+        try:
+            pairs[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            pairs[name] = value
+    if not pairs:
+        raise UsageError("Name at least one value, as lr=0.1; the others are drawn.")
+    return pairs

@@ -1,0 +1,258 @@
+"""The studies of a storage as the page reads them: each one again only when its files have changed.
+
+It keeps no state: everything here can be read again from the storage.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import numpy as np
+
+from pipeline.errors import JobNotFound, StorageError, UserError
+from pipeline.results.analysis.pace import seconds_left
+from pipeline.results.tables.load import Results, load_results, read_study
+from pipeline.results.tables.overview import StudyRow, study_row, trials_table
+from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.results.tables.stamp import stamp
+from pipeline.storage import Store
+from pipeline.study import TuneJob, layout
+from pipeline.study.studies import study_names
+from pipeline.study.trial_configs import trials_in_all
+
+__all__ = ["StudyCache", "StudyLine"]
+
+_T = TypeVar("_T")
+
+_KEPT = 8
+"""Studies whose tables are in memory at once."""
+
+_LOOK_SECONDS = 1.0
+"""The folders of a study are listed at most once in so many seconds."""
+
+_SHARE = 0.25
+"""At most this share of the time is spent on reading a study that changes all the time."""
+
+_DERIVED = 200
+"""Results of computations that are kept for one reading."""
+
+_LIVE = ("waiting", "running", "paused")
+_SPARKS = 60
+"""Points of a sparkline."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyLine:
+    """A study in the list.
+
+    Args:
+        row: The study at a glance.
+        left: An estimate of the seconds until it ends; None where it does not run, or nothing is known.
+        sparks: The best value after some of the trials, in the order of the draw.
+        mode: Whether larger (`max`) or smaller (`min`) values of its objective are better.
+    """
+
+    row: StudyRow
+    left: float | None
+    sparks: list[float]
+    mode: str
+
+
+@dataclass(slots=True)
+class _CachedStudy:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    mark: str = ""
+    looked: float = -1e9
+    pause: float = _LOOK_SECONDS
+    results: Results | None = None
+    read_mark: str = ""
+    derived: dict[Any, Any] = field(default_factory=dict)
+    """What was computed from `results`, by what it is."""
+
+
+class StudyCache:
+    """The studies of a storage, whose results stay in memory until their files change.
+
+    Args:
+        store: The storage.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._lock = threading.Lock()
+        self._readings: OrderedDict[str, _CachedStudy] = OrderedDict()
+        self._lines: dict[str, tuple[str, StudyLine]] = {}
+
+    def folder(self, name: str) -> Store:
+        """The folder of a study.
+
+        Args:
+            name: The study's name.
+
+        Raises:
+            JobNotFound: There is no such study.
+        """
+        if name and not name.startswith(".") and "/" not in name:
+            try:
+                store = self.store.folder(name)
+                if store.exists(layout.STUDY):
+                    return store
+            except (StorageError, FileNotFoundError):
+                pass
+        raise JobNotFound(f"There is no study {name!r:.100} in {self.store.uri}.")
+
+    def mark(self, name: str) -> str:
+        """A text that changes when the study's files or its state do.
+
+        Args:
+            name: The study's name.
+
+        Raises:
+            JobNotFound: There is no such study.
+            StorageError: The storage cannot be read.
+        """
+        reading = self._reading(name)
+        with reading.lock:
+            self._look(name, reading)
+            return reading.mark
+
+    def results(self, name: str) -> Results:
+        """The results of a study, read again when its files have changed.
+
+        Args:
+            name: The study's name.
+
+        Raises:
+            JobNotFound: There is no such study.
+            UserError: It cannot be read.
+        """
+        reading = self._reading(name)
+        with reading.lock:
+            return self._results(name, reading)
+
+    def derived(self, name: str, key: Any, compute: Callable[[Results], _T]) -> _T:
+        """What follows from a study's results, computed once for each reading of it.
+
+        Args:
+            name: The study's name.
+            key: What is computed; hashable.
+            compute: Computes it.
+
+        Raises:
+            UserError: The study cannot be read.
+        """
+        reading = self._reading(name)
+        with reading.lock:
+            results, derived = self._results(name, reading), reading.derived
+        known: tuple[_T] | None = derived.get(key)
+        if known is None:
+            # Without the lock: what takes seconds must not keep others from reading.
+            known = (compute(results),)
+            if len(derived) >= _DERIVED:
+                derived.clear()
+            derived[key] = known
+        return known[0]
+
+    def lines(self) -> list[StudyLine]:
+        """The studies of the storage, the newest first; those that never started come last."""
+        now = datetime.now(UTC)
+        lines = [self._line(name, now) for name in study_names(self.store)]
+        order = {line.row.name: line.row.started or datetime.min.replace(tzinfo=UTC) for line in lines}
+        return sorted(lines, key=lambda line: (order[line.row.name], line.row.name), reverse=True)
+
+    def _reading(self, name: str) -> _CachedStudy:
+        self.folder(name)
+        with self._lock:
+            reading = self._readings.setdefault(name, _CachedStudy())
+            self._readings.move_to_end(name)
+            while len(self._readings) > _KEPT:
+                self._readings.popitem(last=False)
+            return reading
+
+    def _look(self, name: str, reading: _CachedStudy) -> None:
+        now = time.monotonic()
+        if now - reading.looked < reading.pause:
+            return
+        store = self.folder(name)
+        state = ""
+        if reading.results is not None:
+            state = _state(store, reading)
+        reading.mark = f"{stamp(store)}-{state}"
+        reading.looked = now
+
+    def _results(self, name: str, reading: _CachedStudy) -> Results:
+        self._look(name, reading)
+        if reading.results is None or reading.read_mark != reading.mark:
+            before = time.monotonic()
+            reading.results, reading.derived = load_results(self.folder(name).uri), {}
+            spent = time.monotonic() - before
+            reading.pause = max(_LOOK_SECONDS, spent / _SHARE)
+            reading.mark = f"{reading.mark.partition('-')[0]}-{reading.results.state}"
+            reading.read_mark = reading.mark
+        return reading.results
+
+    def _line(self, name: str, now: datetime) -> StudyLine:
+        store = self.store.folder(name)
+        try:
+            mark = stamp(store)
+        except UserError:
+            mark = ""
+        known = self._lines.get(name)
+        if known is not None and known[0] == mark and known[1].row.state not in ("running", "unreadable"):
+            return known[1]
+        line = _line(store, name, now)
+        self._lines[name] = mark, line
+        return line
+
+
+def _state(store: Store, reading: _CachedStudy) -> str:
+    """The study's state now: a driver may have died without a trace in the files."""
+    assert reading.results is not None
+    now = datetime.now(UTC)
+    state = state_of(reading.results.sessions, now)
+    if state != reading.results.state:
+        # A heartbeat that was written since need not change the size of its file.
+        sessions = read_sessions(store)
+        state = state_of(sessions, now)
+        if state == reading.results.state:
+            reading.results = replace(reading.results, sessions=sessions)
+    return state
+
+
+def _line(store: Store, name: str, now: datetime) -> StudyLine:
+    row = study_row(store, name, now)
+    if row.state == "unreadable":
+        return StudyLine(row, None, [], "max")
+    study = read_study(store)
+    job = TuneJob.from_json(study["job"], load=False)
+    trials = trials_table(store, study)
+    values = np.array(trials["objective"].to_numpy(), np.float64)
+    states, epochs = trials["state"].to_pylist(), [int(each or 0) for each in trials["epochs"].to_pylist()]
+    values[[state == "failed" for state in states]] = np.nan
+    left = None
+    if row.state == "running":
+        sessions = read_sessions(store)
+        seconds = sum(float(session.get("seconds") or 0) for session in sessions)
+        left = seconds_left(
+            job.budget,
+            rate=sum(epochs) / seconds if seconds else None,
+            ended=[count for count, state in zip(epochs, states, strict=True) if state not in _LIVE],
+            live=[count for count, state in zip(epochs, states, strict=True) if state in _LIVE],
+            limit=trials_in_all(job),
+            seconds=seconds,
+        )
+    return StudyLine(row, left, _sparks(values, job.objective.mode), job.objective.mode)
+
+
+def _sparks(values: np.ndarray, mode: str) -> list[float]:
+    """The best value so far after each trial with a value, thinned."""
+    known = values[np.isfinite(values)]
+    best = (np.maximum if mode == "max" else np.minimum).accumulate(known) if len(known) else known
+    if not len(best):
+        return []
+    places = np.unique(np.linspace(0, len(best) - 1, min(len(best), _SPARKS)).round().astype(int))
+    return [float(best[place]) for place in places]

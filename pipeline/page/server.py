@@ -1,0 +1,87 @@
+"""The server behind `tunepipe serve`: one process, one port, no state of its own."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from pipeline.errors import UsageError
+from pipeline.page.app import application
+from pipeline.page.guard import Guard, is_loopback, new_token
+from pipeline.page.readings import StudyCache
+from pipeline.storage import Store
+from pipeline.study import layout
+
+__all__ = ["TOKEN_VARIABLE", "serve"]
+
+TOKEN_VARIABLE = "TUNEPIPE_TOKEN"
+"""The environment variable with the token, where a page of several restarts keeps its own."""
+
+_SHORTEST = 16
+_GRACE_SECONDS = 3
+
+
+def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[str], None]) -> None:
+    """Serve the page of a storage until the process is interrupted.
+
+    Args:
+        store: The storage.
+        host: The address to listen on.
+        port: The port; 0 for any that is free.
+        control: Whether the page may change studies.
+        say: Called once with the address of the page.
+
+    Raises:
+        UsageError: The address cannot be listened on, the token is too short, or the storage is a study.
+    """
+    if store.exists(layout.STUDY):
+        raise UsageError(f"{store.uri} is a study: name the storage that it is in.")
+    token = _token(host)
+    listening = _listen(host, port)
+    where = f"[{host}]" if ":" in host else host
+    address = f"http://{where}:{listening.getsockname()[1]}/"
+    ends: list[uvicorn.Server] = []
+    app = application(StudyCache(store), control=control, closing=lambda: any(each.should_exit for each in ends))
+    config = uvicorn.Config(
+        Guard(app, token=token),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    # A token that the caller has chosen is known there; it need not stand in a log.
+    say(address if token is None or TOKEN_VARIABLE in os.environ else f"{address}?token={token}")
+    server = uvicorn.Server(config)
+    ends.append(server)
+    try:
+        server.run(sockets=[listening])
+    finally:
+        listening.close()
+
+
+def _token(host: str) -> str | None:
+    given = os.environ.get(TOKEN_VARIABLE)
+    if given is not None and len(given) < _SHORTEST:
+        raise UsageError(f"{TOKEN_VARIABLE} must have at least {_SHORTEST} characters; found {len(given)}.")
+    return given or (None if is_loopback(host) else new_token())
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = addresses[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        # Who opens the address as soon as it is printed waits for the server, and is not refused.
+        listening.listen()
+    except (OSError, UnicodeError, OverflowError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        hint = " Another program listens there; --port names another port, 0 any that is free." if taken else ""
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"The page cannot be served on {host!r:.100}, port {port}: {reason}.{hint}") from None
+    return listening

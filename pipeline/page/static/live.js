@@ -1,0 +1,52 @@
+// News from the server: the parts of the page that it marks are replaced by their present form.
+
+export async function fetched(address) {
+  const answer = await fetch(address, { headers: { Accept: "text/html, */*" } });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer;
+}
+
+export async function swap(address = location.href) {
+  const text = await (await fetched(address)).text();
+  const page = new DOMParser().parseFromString(text, "text/html");
+  for (const fresh of page.querySelectorAll("[data-live]")) {
+    const old = document.getElementById(fresh.id);
+    if (old && !old.isEqualNode(fresh)) replace(old, fresh);
+  }
+}
+
+// What the reader has done to a part outlives its replacement: scrolling, ticks, opened details, the focus.
+function replace(old, fresh) {
+  const scrolled = [...old.querySelectorAll(".scroll")].map(one => [one.scrollLeft, one.scrollTop]);
+  const ticked = new Set([...old.querySelectorAll("input:checked")].map(one => one.value));
+  const opened = [...old.querySelectorAll("details")].map(one => one.open);
+  const all = part => [...part.querySelectorAll("a, button, input, [tabindex]")];
+  const focus = all(old).indexOf(document.activeElement);
+  old.replaceWith(fresh);
+  fresh.querySelectorAll(".scroll").forEach((one, at) => { if (scrolled[at]) [one.scrollLeft, one.scrollTop] = scrolled[at]; });
+  fresh.querySelectorAll("input[type=checkbox]").forEach(one => { one.checked = ticked.has(one.value); });
+  fresh.querySelectorAll("details").forEach((one, at) => { if (opened[at] !== undefined) one.open = opened[at]; });
+  if (focus >= 0) all(fresh)[focus]?.focus({ preventScroll: true });
+}
+
+export function follow(refresh = () => {}) {
+  const { events, mark } = document.querySelector("[data-events]").dataset;
+  let known = mark, busy = false, more = false;
+  const update = async () => {
+    if (busy) { more = true; return; }
+    busy = true;
+    try {
+      do {
+        more = false;
+        await swap();
+        await refresh();
+      } while (more);
+    } catch { /* The server is gone or restarts: the next event tries again. */ } finally { busy = false; }
+  };
+  const source = new EventSource(events);
+  source.addEventListener("message", event => {
+    if (event.data === known) return;
+    known = event.data;
+    update();
+  });
+}

@@ -1,0 +1,168 @@
+// The page of a study: its pictures, its filter and its table show the same trials.
+
+import { Curves, decoded } from "./curves.js";
+import { fetched, follow, swap } from "./live.js";
+import { Parallel } from "./parallel.js";
+import { Plane } from "./plane.js";
+import { Scatter } from "./scatter.js";
+import { Steps } from "./steps.js";
+import { Trials } from "./trials.js";
+
+const $ = id => document.getElementById(id);
+const study = $("head").dataset.study;
+const json = async address => (await fetched(address)).json();
+const open = place => { location.href = `${study}/trials/${encodeURIComponent(trials.trials[place])}`; };
+const query = () => new URLSearchParams(location.search);
+
+const data = await json(`${study}/columns`);
+let written = query().get("where") ?? ""; // the condition without what the brushes add to it
+const trials = new Trials(data);
+let timer = 0;
+
+$("pictures").hidden = false;
+const curves = new Curves($("curves"), trials, open);
+const best = new Steps($("best"), "Step chart of the best value so far.");
+new Parallel($("parallel"), trials, brushed);
+const scatter = new Scatter($("scatter"), trials, { brushed, open });
+choices($("across"), trials.columns[1]?.name.startsWith("config_") ? trials.columns[1].name : "epochs");
+choices($("up"), "objective");
+$("across").addEventListener("change", () => scatter.show($("across").value, $("up").value));
+$("up").addEventListener("change", () => scatter.show($("across").value, $("up").value));
+$("metric").addEventListener("change", showCurves);
+$("by").addEventListener("change", () => best.show(best.found, $("by").value));
+scatter.show($("across").value, $("up").value);
+const drawn = trials.columns.filter(column => column.name.startsWith("config_"));
+$("plane-section").hidden = drawn.length < 2;
+if (drawn.length >= 2) {
+  const plane = new Plane($("plane"), trials, { brushed, open }), fields = [$("plane-across"), $("plane-up"), $("plane-as")];
+  const show = () => plane.show(...fields.map(field => field.value));
+  choices($("plane-across"), drawn[0].name, drawn);
+  choices($("plane-up"), drawn[1].name, drawn);
+  fields.forEach(field => field.addEventListener("change", show));
+  show();
+}
+for (const column of drawn) {
+  const place = Object.assign(document.createElement("div"), { className: "picture" });
+  new Scatter($("slices").appendChild(place), trials, { brushed, open, small: true }).show(column.name, "objective");
+}
+ranges();
+await Promise.all([showCurves(), showBest(), written ? ask() : null]);
+document.documentElement.dataset.ready = "1";
+
+$("filter").addEventListener("submit", event => {
+  event.preventDefault();
+  if ($("where").value.trim() !== whole()) {
+    written = $("where").value.trim();
+    trials.brushes.clear();
+  }
+  filtered();
+});
+$("all").addEventListener("click", event => {
+  event.preventDefault();
+  written = "";
+  trials.brushes.clear();
+  filtered();
+});
+document.addEventListener("click", async event => {
+  const link = event.target.closest("a[data-table]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  history.replaceState(null, "", link.href);
+  await table();
+});
+document.addEventListener("pointerover", event => {
+  const row = event.target.closest?.("tr[data-trial]");
+  if (row) trials.point(trials.places.get(row.dataset.trial) ?? -1);
+});
+follow(async () => {
+  trials.take(await json(`${study}/columns`));
+  await Promise.all([showCurves(), showBest(), written ? ask() : null]);
+});
+
+function choices(select, chosen, columns = trials.columns) {
+  for (const { name, label } of columns) select.add(new Option(label, name, name === chosen, name === chosen));
+}
+
+async function showCurves() {
+  const select = $("metric");
+  if (!select.value) return;
+  const content = await (await fetched(`${study}/curves?metric=${encodeURIComponent(select.value)}`)).arrayBuffer();
+  curves.show(decoded(content), select.selectedOptions[0].text);
+}
+
+async function showBest() {
+  best.show([await json(`${study}/best`)], $("by").value);
+}
+
+function whole() {
+  const condition = trials.condition();
+  return !condition ? written : written ? `(${written}) and ${condition}` : condition;
+}
+
+// A brush has changed: the pictures show it at once, the table once it rests.
+function brushed() {
+  clearTimeout(timer);
+  timer = setTimeout(() => address(table), 60);
+}
+
+async function filtered() {
+  trials.choose();
+  ranges();
+  // One after the other: the server looks for the trials once.
+  await address(async () => { await ask(); await table(); });
+}
+
+async function address(then) {
+  const given = query(), condition = whole();
+  $("where").value = condition;
+  given.delete("page");
+  if (condition) given.set("where", condition); else given.delete("where");
+  history.replaceState(null, "", `${location.pathname}${given.size ? `?${given}` : ""}`);
+  await then();
+}
+
+async function ask() {
+  if (!written) { trials.ask(trials.trials.keys()); return; }
+  // The table says what is wrong with a condition that cannot be read.
+  const answer = await json(`${study}/matching?where=${encodeURIComponent(written)}`).catch(() => ({ places: [] }));
+  trials.ask(answer.places);
+}
+
+async function table() {
+  await swap(`${study}/table${location.search}`);
+}
+
+// The brushes as fields, for those who have no pointer.
+function ranges() {
+  $("ranges").replaceChildren(...trials.columns.filter(column => column.name === "objective" || column.name.startsWith("config_")).map(column => {
+    const set = document.createElement("fieldset"), [low, high] = trials.brushes.get(column.name) ?? [null, null];
+    set.appendChild(document.createElement("legend")).textContent = column.label;
+    const fields = column.levels ? [level(column, low, "from"), level(column, high, "to")] : [number(low, "from"), number(high, "to")];
+    fields.forEach(field => {
+      set.append(field);
+      field.setAttribute("aria-label", `${column.label} ${field.dataset.end}`);
+      field.addEventListener("change", () => {
+        const [from, to] = fields.map(one => one.value.trim() === "" ? null : Number(one.value));
+        const range = from === null && to === null ? null : [from ?? column.axis.least, to ?? column.axis.most];
+        if (range?.some(Number.isNaN)) return;
+        trials.brush(column.name, range);
+        brushed();
+      });
+    });
+    return set;
+  }));
+}
+
+function number(value, end) {
+  const field = Object.assign(document.createElement("input"), { type: "text", inputMode: "decimal", placeholder: end, value: value ?? "" });
+  field.dataset.end = end;
+  return field;
+}
+
+function level(column, value, end) {
+  const field = document.createElement("select");
+  field.add(new Option(end, ""));
+  column.levels.forEach((label, place) => field.add(new Option(label, place, place === value, place === value)));
+  field.dataset.end = end;
+  return field;
+}

@@ -1,0 +1,92 @@
+// The trials of a study as its pictures share them: columns, which are chosen, and which is pointed at.
+
+import { Axis, shown } from "./axis.js";
+
+export const MOST_LINES = 1000; // more lines make the same grey
+
+export class Trials {
+  constructor(data) {
+    this.changed = new Set(); // called when other trials are chosen
+    this.pointed = new Set(); // called when another trial is pointed at
+    this.brushes = new Map(); // column → [low, high], in its values
+    this.pointer = -1;
+    this.take(data);
+  }
+
+  take(data) {
+    Object.assign(this, data);
+    this.count = data.trials.length;
+    this.places = new Map(data.trials.map((trial, place) => [trial, place]));
+    this.byName = new Map(data.columns.map(column => [column.name, column]));
+    for (const column of data.columns) column.axis = new Axis(column.values, column.levels);
+    this.asked = new Uint8Array(this.count).fill(1); // what the condition that was written lets through
+    this.order = Array.from(data.ranks.keys()).sort((a, b) => data.ranks[b] - data.ranks[a]); // the best last
+    this.valued = this.byName.get("objective").values.reduce((sum, value) => sum + (value !== null), 0);
+    this.choose();
+  }
+
+  ask(places) {
+    this.asked = new Uint8Array(this.count);
+    for (const place of places) this.asked[place] = 1;
+    this.choose();
+  }
+
+  brush(name, range) {
+    if (range) this.brushes.set(name, range); else this.brushes.delete(name);
+    this.choose();
+  }
+
+  choose() {
+    const chosen = Uint8Array.from(this.asked);
+    for (const [name, [low, high]] of this.brushes) {
+      const values = this.byName.get(name)?.values;
+      if (!values) continue;
+      for (let place = 0; place < chosen.length; place++)
+        if (values[place] === null || values[place] < low || values[place] > high) chosen[place] = 0;
+    }
+    this.chosen = chosen;
+    this.ordered = this.order.filter(place => chosen[place]);
+    // Too many rows: evenly spaced ranks are shown, the best among them.
+    const step = Math.max(1, this.ordered.length / MOST_LINES), last = this.ordered.length - 1;
+    this.drawn = [];
+    for (let at = last; at >= 0; at -= step) this.drawn.push(this.ordered[Math.round(at)]);
+    this.drawn.reverse();
+    for (const call of this.changed) call();
+  }
+
+  point(place) {
+    if (place === this.pointer) return;
+    this.pointer = place;
+    for (const call of this.pointed) call();
+  }
+
+  // How good a trial is among those with a value: 0 for the best quarter, 3 for the worst.
+  quarter(place) {
+    return this.byName.get("objective").values[place] === null ? 3 : Math.min(3, Math.floor(4 * (this.ranks[place] - 1) / this.valued));
+  }
+
+  describe(place, more = []) {
+    const texts = this.columns.map(column => {
+      const value = column.values[place];
+      return value === null ? null : `${column.label} ${column.levels ? column.levels[value] : shown(value)}`;
+    });
+    return [`trial ${this.trials[place]}, ${this.states[place]}`, ...more, ...texts.filter(Boolean).slice(0, 16)];
+  }
+
+  // The brushes as a condition in SQL, by the names of the columns.
+  condition() {
+    return [...this.brushes].map(([name, [low, high]]) => {
+      const column = this.byName.get(name);
+      if (!column) return "";
+      if (!column.levels) return `${name} between ${outward(low, Math.floor)} and ${outward(high, Math.ceil)}`;
+      return `${name} in (${column.sql.filter((_, level) => level >= low && level <= high).join(", ")})`;
+    }).filter(Boolean).join(" and ");
+  }
+}
+
+// A number with few digits that lies no further inwards.
+function outward(value, round) {
+  if (value === 0) return "0";
+  const power = 10 ** (Math.floor(Math.log10(Math.abs(value))) - 3);
+  return String(Number((round(value / power) * power).toPrecision(6)));
+}

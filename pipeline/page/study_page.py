@@ -1,0 +1,252 @@
+"""The page of one study: how it stands, which trials match, and what its pictures are drawn from."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from pipeline.errors import UsageError
+from pipeline.page.columns import shown_metrics
+from pipeline.page.readings import StudyCache
+from pipeline.results.analysis.domains import domain_in_words
+from pipeline.results.analysis.failures import causes
+from pipeline.results.analysis.leaderboard import (
+    AT_EPOCH,
+    EPOCHS,
+    FRONT,
+    SECONDS,
+    STATE,
+    TRIAL,
+    LeaderboardColumn,
+    LeaderboardRow,
+    columns,
+    rows,
+)
+from pipeline.results.analysis.pace import seconds_left
+from pipeline.results.analysis.parameters import tuned
+from pipeline.results.analysis.stopped import stopped_early
+from pipeline.results.tables.front import objective_column
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.query import select_from
+from pipeline.results.views.leaderboard import cell_text
+from pipeline.results.views.provenance import provenance_in_words
+from pipeline.results.views.summary import paragraphs
+from pipeline.space import kinds_of
+from pipeline.study import TuneJob
+from pipeline.study.trial_configs import trials_in_all
+from pipeline.wording import duration, format_number, rough_duration
+
+__all__ = ["Question", "content", "matching", "table"]
+
+_ROWS = 50
+_LONGEST = 4000
+_FIXED = {TRIAL: "trial_id", AT_EPOCH: "best_epoch", EPOCHS: "epochs", SECONDS: "seconds", STATE: "state"}
+_LIVE = ("waiting", "running", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which trials are asked for, and in which order.
+
+    Args:
+        where: A condition in SQL; empty for all trials.
+        sort: A column of `trials`, with `-` before it for descending; empty for the best first.
+        page: Which page of the table, from 1.
+    """
+
+    where: str = ""
+    sort: str = ""
+    page: int = 1
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Question":
+        """Read it from an address.
+
+        Args:
+            query: The address's query.
+        """
+        page = query.get("page", "1")
+        number = int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1
+        return cls(query.get("where", "").strip(), query.get("sort", ""), max(number, 1))
+
+    def address(self) -> str:
+        """The question as the query of an address."""
+        given = {"where": self.where, "sort": self.sort, "page": self.page if self.page > 1 else ""}
+        return "?" + urlencode({name: value for name, value in given.items() if value})
+
+
+def content(readings: StudyCache, name: str, question: Question) -> dict[str, Any]:
+    """What the page shows.
+
+    Args:
+        readings: The studies.
+        name: The study's name.
+        question: Which trials are in the table.
+
+    Raises:
+        JobNotFound: There is no such study.
+        UserError: It cannot be read.
+    """
+    results = readings.results(name)
+    return {
+        "mark": readings.mark(name),
+        "state": results.state,
+        "description": results.job["description"],
+        "location": results.location,
+        "tiles": readings.derived(name, "tiles", _tiles),
+        "paragraphs": readings.derived(name, "paragraphs", paragraphs),
+        "metrics": shown_metrics(results),
+        "objective": results.objective.metric,
+        "causes": readings.derived(name, "causes", causes),
+        "space": [(place.name, domain_in_words(place.domain)) for place in results.places],
+        "provenance": provenance_in_words(results.sessions),
+        "example": _example(results),
+        **table(readings, name, question),
+    }
+
+
+def table(readings: StudyCache, name: str, question: Question) -> dict[str, Any]:
+    """What the table of trials shows; the error of an invalid condition is shown above an empty table.
+
+    Args:
+        readings: The studies.
+        name: The study's name.
+        question: Which trials.
+
+    Raises:
+        JobNotFound: There is no such study.
+        UserError: It cannot be read.
+    """
+    results, fault = readings.results(name), ""
+    try:
+        found = _matching(readings, name, question.where, question.sort)
+    except UsageError as error:
+        found, fault = [], str(error).replace("--where", "The condition").replace("--sort", "The order")
+    pages = max(1, math.ceil(len(found) / _ROWS))
+    page = min(question.page, pages)
+    shown = [str(trial) for trial in found[(page - 1) * _ROWS : page * _ROWS]]
+    heads = columns(results)
+    return {
+        "name": name,
+        "question": question,
+        "fault": fault,
+        "total": len(results.trials),
+        "matching": len(found),
+        "page": page,
+        "pages": pages,
+        "at": lambda number: replace(question, page=number).address(),
+        "heads": [_head(results, column, question) for column in heads],
+        "rows": [_row(row, heads) for row in rows(results, only=shown, in_order=True)] if shown else [],
+    }
+
+
+def matching(readings: StudyCache, name: str, where: str) -> list[int]:
+    """The places of the trials that match a condition, in the order of the draw.
+
+    Args:
+        readings: The studies.
+        name: The study's name.
+        where: A condition in SQL; empty for all.
+
+    Raises:
+        UsageError: The condition cannot be read.
+    """
+    results = readings.results(name)
+    places = readings.derived(
+        name, "places", lambda found: {str(trial): place for place, trial in enumerate(found.trials["trial_id"])}
+    )
+    if not where.strip():
+        return list(range(len(results.trials)))
+    return sorted(places[trial] for trial in _matching(readings, name, where, ""))
+
+
+def _matching(readings: StudyCache, name: str, where: str, sort: str) -> Sequence[str]:
+    if len(where) > _LONGEST:
+        raise UsageError(f"--where must have at most {_LONGEST:,} characters; found {len(where):,}.")
+
+    def ask(results: Results) -> Sequence[str]:
+        order = [sort] if sort else []
+        selected = select_from({results.name: results}, where=where or None, sort=order, columns=["trial_id"])
+        ids: Sequence[str] = selected["trial_id"].to_pylist()
+        return ids
+
+    return readings.derived(name, ("matching", where, sort), ask)
+
+
+def _example(results: Results) -> str:
+    """A config as a user enters it: the best one's."""
+    config = results.best.config if results.best is not None else {}
+    shown = [f"{name}={_entered(config[name])}" for name in tuned(results) if name in config]
+    return " ".join(shown) or "NAME=VALUE"
+
+
+def _entered(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
+
+
+def _tiles(results: Results) -> list[tuple[str, str, str]]:
+    """The few numbers that are looked for first: label, value, what goes with it."""
+    tiles, trials = [], results.trials
+    if results.best is not None:
+        beside = f"trial {results.best.trial_id}, epoch {results.best.epoch}"
+        tiles.append((f"best {results.objective.metric}", format_number(results.best.value), beside))
+    counts = trials["state"].value_counts()
+    early = len(stopped_early(results))
+    kinds = {"running": int(counts.get("running", 0)), "stopped early": early, "failed": int(counts.get("failed", 0))}
+    note = ", ".join(f"{count:,} {what}" for what, count in kinds.items() if count)
+    job = TuneJob.from_json(results.job, load=False)
+    limit = trials_in_all(job)
+    tiles.append(("trials", f"{len(trials):,}", f"of {limit:,}{f': {note}' if note else ''}"))
+    epochs = int(trials["epochs"].sum())
+    rate = epochs / results.seconds if results.seconds else None
+    tiles.append(("epochs", f"{epochs:,}", f"{format_number(rate)} a second" if rate else "none yet"))
+    left = None
+    if results.state == "running":
+        live = trials["state"].isin(_LIVE)
+        left = seconds_left(
+            job.budget, rate=rate, ended=trials.loc[~live, "epochs"].tolist(), live=trials.loc[live, "epochs"].tolist(),
+            limit=limit, seconds=results.seconds,
+        )  # fmt: skip
+    beside = f"about {rough_duration(left)} left" if left is not None else f"session {len(results.sessions)}"
+    tiles.append(("time", duration(results.seconds), beside))
+    return tiles
+
+
+def _head(results: Results, column: LeaderboardColumn, question: Question) -> dict[str, Any]:
+    name = _sql_name(results, column)
+    ascending, descending = question.sort == name, question.sort == f"-{name}"
+    best_first = not question.sort and name == "objective"
+    better_below = results.objective.mode == "min"
+    return {
+        "name": "time" if column == SECONDS else column.name,
+        "number": _numeric(results, column),
+        "order": "ascending" if ascending or (best_first and better_below) else "descending"
+        if descending or best_first else "",
+        "address": Question(question.where, f"-{name}" if ascending else name).address(),
+    }  # fmt: skip
+
+
+def _sql_name(results: Results, column: LeaderboardColumn) -> str:
+    if column in _FIXED:
+        return _FIXED[column]
+    if column == FRONT:
+        return "front"
+    if column.kind == "config":
+        return f"config_{column.name}"
+    return "objective" if column.name == results.objective.metric else objective_column(column.name, results)
+
+
+def _numeric(results: Results, column: LeaderboardColumn) -> bool:
+    if column.kind == "config":
+        return kinds_of(results.space[column.name]) == {"a number"}
+    return column not in (TRIAL, STATE, FRONT)
+
+
+def _row(row: LeaderboardRow, heads: Sequence[LeaderboardColumn]) -> dict[str, Any]:
+    cells = [
+        duration(row.values[SECONDS]) if column == SECONDS and SECONDS in row.values else cell_text(row, column)
+        for column in heads
+    ]
+    return {"trial": row.trial_id, "state": row.state, "best": row.best, "cells": cells}

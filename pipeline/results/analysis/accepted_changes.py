@@ -1,0 +1,48 @@
+"""Sessions that continued a study with other data or code: values before and after were not measured alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.results.tables.load import Results
+
+__all__ = ["AcceptedChange", "Kind", "accepted_changes"]
+
+Kind = Literal["data", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedChange:
+    """A session that trained on other data, or with other code, than the sessions before it.
+
+    Args:
+        session: Its number.
+        kind: Whether the data are others, or the code and the domains.
+        changes: What differs, each in words.
+        before: Ids of the trials that have epochs of earlier sessions.
+        since: Ids of the trials that have epochs of this session or a later one.
+    """
+
+    session: int
+    kind: Kind
+    changes: Sequence[str]
+    before: Sequence[str]
+    since: Sequence[str]
+
+
+def accepted_changes(results: Results, kind: Kind | None = None) -> list[AcceptedChange]:
+    """The sessions of a study that began with other data or code, in order; those of an older tunepipe recorded none.
+
+    Args:
+        results: A study's results.
+        kind: Only changes of this kind; None for all.
+    """
+    epochs = results.epochs
+    accepted = []
+    for session in results.sessions:
+        since = epochs["session"] >= session["number"]
+        for each in ("data", "code") if kind is None else (kind,):
+            if changes := session.get(f"{each}_changes"):
+                trials = [sorted(set(epochs.loc[rows, "trial_id"]), key=int) for rows in (~since, since)]
+                accepted.append(AcceptedChange(int(session["number"]), each, tuple(changes), *map(tuple, trials)))
+    return accepted

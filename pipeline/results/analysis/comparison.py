@@ -1,0 +1,282 @@
+"""Several studies side by side: who was better, how sure that is, and what they agree on."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.errors import UsageError
+from pipeline.results.analysis.comparability import comparability_problems
+from pipeline.results.analysis.domains import span_in_words
+from pipeline.results.analysis.hypervolume import box_of, hypervolumes
+from pipeline.results.analysis.parameters import best_quarter, scored, tuned
+from pipeline.results.analysis.progress import progress
+from pipeline.results.tables.load import Results
+
+__all__ = ["Comparison", "Difference", "Member", "Seeds", "Shared", "compared"]
+
+_Reals = npt.NDArray[np.float64]
+
+
+_AGAIN = 2000
+
+
+_FEWEST = 5
+
+
+_FEWEST_SEEDS = 3
+
+
+_SEED = 0
+
+
+_FREE = ("name", "description", "seed", "resources", "checkpoints")
+"""Fields in which studies of the same question may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A study among those compared.
+
+    Args:
+        name: What tells it apart.
+        results: Its results.
+        best: Its best value; None where it has none.
+        level: Its best value after as many epochs as the study that trained fewest.
+        expected: The best value to be expected of so many of its trials, drawn at random, as `Comparison.draws` says;
+            None where too few have a value.
+        low: Lower end of a 90 % interval of that, by resampled trials.
+        high: Upper end.
+        hypervolume: The share of the common box that its trials dominate; None where the studies have not the same
+            several objectives.
+    """
+
+    name: str
+    results: Results
+    best: float | None
+    level: float | None
+    expected: float | None
+    low: float | None
+    high: float | None
+    hypervolume: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far the first of two studies is ahead.
+
+    Args:
+        names: Both.
+        ahead: The first's expected best minus the second's, above 0 where the first is better.
+        low: Lower end of a 90 % interval of it.
+        high: Upper end.
+        share: In which share of resamples the first was better.
+    """
+
+    names: tuple[str, str]
+    ahead: float
+    low: float
+    high: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """Studies that differ in their seed alone.
+
+    Args:
+        names: Which.
+        mean: The mean of their best values.
+        low: Lower end of a 90 % interval of it, by resampled studies; None where they are too few.
+        high: Upper end.
+    """
+
+    names: tuple[str, ...]
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Configs that two studies have both tried.
+
+    Args:
+        names: Both studies.
+        count: How many configs.
+        correlation: Rank correlation of their values; None where they are too few.
+        good: Configs that are in the best quarter of both, as trials of the first and of the second.
+    """
+
+    names: tuple[str, str]
+    count: int
+    correlation: float | None
+    good: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Studies side by side.
+
+    Args:
+        members: The studies.
+        level: The epochs at which `Member.level` is taken.
+        draws: How many trials `Member.expected` is of.
+        differences: By pair of studies.
+        seeds: Groups of studies that differ in their seed alone.
+        shared: By pair of studies with configs in common.
+        ranges: Hyperparameter → where the best quarter of each study's trials lies, in words.
+        comparability_problems: Why their values cannot be compared, in sentences; there are no differences then.
+    """
+
+    members: Sequence[Member]
+    level: int
+    draws: int
+    differences: Sequence[Difference]
+    seeds: Sequence[Seeds]
+    shared: Sequence[Shared]
+    ranges: Mapping[str, Sequence[str]]
+    comparability_problems: Sequence[str] = ()
+
+
+def compared(studies: Mapping[str, Results]) -> Comparison:
+    """Compare studies of one objective.
+
+    What is to be expected of k trials is the mean of the best of k drawn with replacement (J. Dodge et al.: Show Your
+    Work, EMNLP 2019); k is half of what the smallest study has, since the best of all trials cannot be resampled.
+    Trials of a searcher that learns are not independent: intervals are then too narrow.
+
+    Args:
+        studies: Results by what tells them apart.
+
+    Raises:
+        UsageError: There are fewer than two, or they judge by different objectives.
+    """
+    if len(studies) < 2:
+        raise UsageError(f"Studies are compared with each other: name two or more; found {len(studies)}.")
+    goals = {name: (found.objective.metric, found.objective.mode) for name, found in studies.items()}
+    if len(set(goals.values())) > 1:
+        objectives = ", ".join(f"{name} by {metric} ({mode})" for name, (metric, mode) in goals.items())
+        raise UsageError(f"Only studies of one objective can be compared; these have the objectives {objectives}.")
+    sign = 1.0 if next(iter(goals.values()))[1] == "max" else -1.0
+    values = {name: sign * scored(found)["objective"].to_numpy(np.float64) for name, found in studies.items()}
+    usable = [len(found) for found in values.values() if len(found) >= _FEWEST]
+    draws = max(1, min(usable) // 2) if usable else 0
+    again = {name: _expected(found, draws) for name, found in values.items() if len(found) >= _FEWEST}
+    runs = {name: progress(found) for name, found in studies.items()}
+    level = min(len(found.epochs) for found in studies.values())
+    apart = comparability_problems(studies)
+    members = [_member(name, found, runs[name], level, again.get(name), sign) for name, found in studies.items()]
+    if (box := box_of(list(studies.values()))) is not None:
+        covered = [hypervolumes(member.results, box)["share"] for member in members]
+        members = [
+            replace(member, hypervolume=float(share.iloc[-1]) if len(share) else 0.0)
+            for member, share in zip(members, covered, strict=True)
+        ]
+    return Comparison(
+        members,
+        level,
+        draws,
+        [] if apart else [_difference(one, other, again[one], again[other]) for one, other in combinations(again, 2)],
+        _seeds(members),
+        [shared for one, other in combinations(members, 2) if (shared := _shared(one, other, sign)).count],
+        _ranges(studies),
+        apart,
+    )
+
+
+def _member(
+    name: str, results: Results, grown: pd.DataFrame, level: int, again: tuple[float, _Reals] | None, sign: float
+) -> Member:
+    known = grown["best"].iloc[level - 1] if 0 < level <= len(grown) else np.nan
+    best = results.best.value if results.best is not None else None
+    at = float(known) if np.isfinite(known) else None
+    if again is None:
+        return Member(name, results, best, at, None, None, None)
+    expected, others = again
+    low, high = sorted(sign * end for end in np.quantile(others, [0.05, 0.95]))
+    return Member(name, results, best, at, sign * expected, float(low), float(high))
+
+
+def _expected(values: _Reals, draws: int) -> tuple[float, _Reals]:
+    """The expected best of so many draws, and the same of resampled trials; more is better."""
+    places = np.arange(1, len(values) + 1) / len(values)
+    weights = places**draws - (places - 1 / len(values)) ** draws
+    sample = np.random.default_rng(_SEED).integers(0, len(values), (_AGAIN, min(len(values), 2000)))
+    narrow = sample.shape[1]
+    some = np.arange(1, narrow + 1) / narrow
+    others = np.sort(values[sample], axis=1) @ (some**draws - (some - 1 / narrow) ** draws)
+    return float(np.sort(values) @ weights), others
+
+
+def _difference(one: str, other: str, first: tuple[float, _Reals], second: tuple[float, _Reals]) -> Difference:
+    # Their resamples are independent of each other.
+    shuffled = np.random.default_rng(_SEED + 1).permutation(second[1])
+    apart = first[1] - shuffled
+    low, high = np.quantile(apart, [0.05, 0.95])
+    share = float((apart > 0).mean() + (apart == 0).mean() / 2)
+    return Difference((one, other), first[0] - second[0], float(low), float(high), share)
+
+
+def _seeds(members: Sequence[Member]) -> list[Seeds]:
+    groups: dict[str, list[Member]] = {}
+    for member in members:
+        job = {name: value for name, value in member.results.job.items() if name not in _FREE}
+        job["fingerprint"] = member.results.data
+        groups.setdefault(json.dumps(job, sort_keys=True), []).append(member)
+    found = []
+    for group in groups.values():
+        bests = np.array([member.best for member in group if member.best is not None])
+        seeds = {member.results.job["seed"] for member in group}
+        if len(bests) < 2 or len(seeds) < len(group):
+            continue
+        low = high = None
+        if len(bests) >= _FEWEST_SEEDS:
+            sample = np.random.default_rng(_SEED).integers(0, len(bests), (_AGAIN, len(bests)))
+            low, high = (float(end) for end in np.quantile(bests[sample].mean(axis=1), [0.05, 0.95]))
+        found.append(Seeds(tuple(member.name for member in group), float(bests.mean()), low, high))
+    return found
+
+
+def _shared(one: Member, other: Member, sign: float) -> Shared:
+    first, second = (_by_config(member.results) for member in (one, other))
+    common = [config for config in first if config in second]
+    names = (one.name, other.name)
+    if len(common) < 2:
+        return Shared(names, len(common), None, ())
+    values = np.array([[sign * first[config][1], sign * second[config][1]] for config in common])
+    correlation = None
+    if len(common) >= _FEWEST and (values.std(axis=0) > 0).all():
+        ranks = pd.DataFrame(values).rank()
+        correlation = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    bars = [
+        np.quantile(sign * scored(member.results)["objective"].to_numpy(np.float64), 0.75) for member in (one, other)
+    ]
+    good = [
+        (first[config][0], second[config][0]) for config, row in zip(common, values, strict=True) if (row >= bars).all()
+    ]
+    return Shared(names, len(common), correlation, good)
+
+
+def _by_config(results: Results) -> dict[str, tuple[str, float]]:
+    """Trial and value by config; of equal configs the first trial."""
+    found: dict[str, tuple[str, float]] = {}
+    names = tuned(results)
+    for row in scored(results).to_dict("records"):
+        config = json.dumps({name: row[name] for name in names if row[name] == row[name]}, sort_keys=True)
+        found.setdefault(config, (str(row["trial_id"]), float(row["objective"])))
+    return found
+
+
+def _ranges(studies: Mapping[str, Results]) -> dict[str, list[str]]:
+    names = list(dict.fromkeys(name for results in studies.values() for name in tuned(results)))
+    return {name: [_range(results, name) for results in studies.values()] for name in names}
+
+
+def _range(results: Results, name: str) -> str:
+    best = best_quarter(results, scored(results))
+    return span_in_words(results.space[name], best[name]) if name in best else "–"

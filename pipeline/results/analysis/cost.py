@@ -1,0 +1,52 @@
+"""The objective against what it cost: updates of the weights, and seconds of training."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.results.tables.load import Results
+from pipeline.space import Domain
+from pipeline.storage.schema import metric_column
+
+__all__ = ["COSTS", "costs", "has_costs", "names_batches"]
+
+COSTS = {"updates": "updates of the weights", "seconds": "seconds of training"}
+"""What an epoch may be measured by."""
+
+
+_NAMED = 12
+
+
+def has_costs(results: Results) -> bool:
+    """Whether batch sizes differ, so that epochs of different trials are not alike, and updates were counted.
+
+    Args:
+        results: A study's results.
+    """
+    counted = "updates" in results.epochs and results.epochs["updates"].notna().any()
+    return bool(counted) and isinstance(results.space.get("batch_size"), Domain)
+
+
+def costs(results: Results) -> pd.DataFrame:
+    """The objective of every epoch with what it had cost until then.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        Columns trial_id, value, updates and seconds, in the order of the epochs.
+    """
+    rows = results.epochs[["trial_id", "updates", "seconds_train"]].copy()
+    rows["value"] = results.epochs[metric_column(results.objective.metric)]
+    rows["seconds"] = rows["seconds_train"].groupby(rows["trial_id"]).cumsum()
+    known = rows[np.isfinite(rows["value"].to_numpy(np.float64)) & rows["updates"].notna()]
+    costs: pd.DataFrame = known[["trial_id", "value", "updates", "seconds"]].astype({"updates": "float64"})
+    return costs
+
+
+def names_batches(results: Results) -> bool:
+    """Whether lines are few enough to be named.
+
+    Args:
+        results: A study's results.
+    """
+    return int(costs(results)["trial_id"].nunique()) <= _NAMED

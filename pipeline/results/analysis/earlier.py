@@ -1,0 +1,161 @@
+"""What a study gives to a later one that learns from it, and how much earlier studies counted in one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import Fault, InvalidJob
+from pipeline.results.analysis.warm_start import within
+from pipeline.results.tables.configs import configs_of
+from pipeline.results.tables.load import Results
+from pipeline.searchers import CurveSearch, Observation
+from pipeline.searchers.history import History
+from pipeline.searchers.known_points import thinned
+from pipeline.space import Config, drawn_names, key_of
+from pipeline.storage import Store
+from pipeline.storage.schema import metric_column
+from pipeline.study import Objective, TuneJob
+from pipeline.study.earlier_trials import MOST_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
+
+__all__ = ["EarlierCount", "earlier_counts", "trials_to_learn_from"]
+
+
+def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierTrials:
+    """The trials of a study from which another one learns.
+
+    Of many trials, the best ones are chosen, and the others evenly. A trial counts with its curve under its first
+    config, up to the other study's last epoch.
+
+    Args:
+        results: The earlier study.
+        job: The job that learns.
+        study: The study, as the job names it.
+
+    Raises:
+        InvalidJob: It has no value, no parameter in common, or no trial within the space.
+    """
+    objective = _common_objective(results, job)
+    tried = list(_tried(results, objective, job.budget.epochs))
+    drawn = drawn_names(job.space)
+    inside, seen, outside = [], dict[str, set[str]](), 0
+    for one in tried:
+        config, beyond, _ = within(job.space, one.config)
+        if beyond:
+            outside += 1
+            continue
+        for name, value in config.items():
+            seen.setdefault(name, set()).add(key_of({name: value}))
+        inside.append(Observation(config, one.state, one.loss, one.curve, one.trial_id, one.ended))
+    theirs = {name for one in tried for name in one.config}
+    faults = {
+        "must be a study in which a trial has a value already": not any(one.curve for one in tried),
+        f"must be a study with a parameter of this space: {', '.join(drawn)}": not theirs & set(drawn),
+        f"must be a study with trials in this space; all of its {len(tried)} lie outside": not any(
+            one.curve for one in inside
+        ),
+        f"must be a study whose trials differ in a parameter of this space: {', '.join(drawn)}": not any(
+            len(values) > 1 for values in seen.values()
+        ),
+    }
+    for allowed, is_so in faults.items():
+        if is_so:
+            raise InvalidJob(f"job {job.name!r}", [Fault("learn_from", study, allowed)])
+    chosen = History(inside).chosen(best=MOST_TRIALS // 3, most=MOST_TRIALS)
+    return EarlierTrials(
+        study=study,
+        metric=objective.metric,
+        mode=objective.mode,
+        of=len(tried),
+        outside=outside,
+        missing=tuple(name for name in drawn if name not in theirs),
+        trials=tuple(
+            EarlierTrial(one.trial_id, one.config, tuple(one.curve), one.ended, one.state == "failed") for one in chosen
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierCount:
+    """How much an earlier study counted at the end of one that learned from it.
+
+    Args:
+        study: The earlier study.
+        trials: How many of its trials were used.
+        factor: From 0, nothing, to 1, as much as the study's own trials.
+    """
+
+    study: str
+    trials: int
+    factor: float
+
+
+def earlier_counts(results: Results) -> Sequence[EarlierCount]:
+    """How much each earlier study counts, by all trials of a study; none if it learned from no other.
+
+    Args:
+        results: A study's results.
+
+    Raises:
+        StorageError: The copies of the earlier trials cannot be read.
+    """
+    if not results.job.get("learn_from"):
+        return ()
+    job = TuneJob.from_json(results.job, load=False)
+    copies = {study.study: study for study in read_earlier(Store(results.location))}
+    earlier = earlier_studies(job, list(copies.values()))
+    if not isinstance(job.searcher, CurveSearch) or not earlier:
+        return ()
+    epochs = job.budget.epochs
+    factors = job.searcher.factors(job.space, list(_tried(results, job.objective, epochs)), earlier, epochs)
+    return [
+        EarlierCount(study.name, len(study.observations), factor)
+        for study, factor in zip(earlier, factors, strict=True)
+    ]
+
+
+def _common_objective(results: Results, job: TuneJob) -> Objective:
+    """The job's objective if the study has recorded it, else the study's own."""
+    column = metric_column(job.objective.metric)
+    there = column in results.epochs and bool(results.epochs[column].notna().any())
+    return job.objective if there else results.objective
+
+
+def _tried(results: Results, objective: Objective, epochs: int) -> Iterator[Observation]:
+    """A study's trials with some points of their curves, those without any value only if they failed."""
+    column, sign = metric_column(objective.metric), -1.0 if objective.mode == "max" else 1.0
+    curves = _curves(results, column)
+    trials: Any = results.trials.to_dict("records")
+    for trial, drawn in zip(trials, configs_of(results.trials, results.space), strict=True):
+        trial_id, failed = str(trial["trial_id"]), trial["state"] == "failed"
+        config, at, values = curves.get(trial_id, (drawn, np.array([], int), np.array([])))
+        finite = np.isfinite(values)
+        usable = (np.arange(len(values)) < (len(values) if finite.all() else int(np.argmin(finite)))) & (at <= epochs)
+        curve = thinned(list(zip(at[usable].tolist(), (sign * values[usable]).tolist(), strict=True)))[::-1]
+        if failed:
+            yield Observation(config, "failed", trial_id=trial_id)
+        elif curve:
+            ended = _ended_by_itself(trial, results) and len(values) == trial["epochs"] and bool(usable.all())
+            yield Observation(config, "known", min(loss for _, loss in curve), curve, trial_id, ended)
+
+
+def _curves(results: Results, column: str) -> Mapping[str, tuple[Config, np.ndarray, np.ndarray]]:
+    """Config, epochs and values of each trial's first segment."""
+    first = results.epochs[results.epochs["segment"] == 1]
+    if column not in first or not len(first):
+        return {}
+    ids = first["trial_id"].to_numpy()
+    # Rows are sorted by trial and epoch.
+    starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+    configs = configs_of(first.iloc[starts], results.space)
+    at = np.split(first["epoch"].to_numpy(np.int64), starts[1:])
+    values = np.split(first[column].to_numpy(np.float64), starts[1:])
+    return {str(ids[start]): parts for start, *parts in zip(starts, configs, at, values, strict=True)}  # type: ignore[misc]
+
+
+def _ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
+    """Whether a trial was ended by a callback or its function, and not by its maximum or the study's target."""
+    budget = results.job["budget"]
+    reached = budget["target"] is not None and results.objective.reaches(trial["objective"], budget["target"])
+    return bool(trial["state"] == "completed" and trial["epochs"] < budget["epochs"] and not reached)

@@ -1,0 +1,59 @@
+"""What the workers' time was spent on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pipeline.results.analysis.progress import alive_seconds
+from pipeline.results.tables.load import Results
+from pipeline.storage.schema import SECONDS
+
+__all__ = ["PHASES", "Effort", "effort"]
+
+PHASES = ("build", "train", "evaluate", "checkpoint")
+"""The phases of an epoch whose seconds are measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Seconds of a study, over all its workers.
+
+    Args:
+        trials: Seconds by trial (rows) and phase (columns), in the order of `results.trials`.
+        workers: As the sessions say, else the most trials that were seen to work at the same time.
+        idle: Seconds in which workers did nothing of this; their start is in it.
+    """
+
+    trials: pd.DataFrame
+    workers: int
+    idle: float
+
+    @property
+    def busy(self) -> float:
+        """Seconds in which workers built, trained, evaluated or wrote checkpoints."""
+        return float(self.trials.to_numpy().sum())
+
+
+def effort(results: Results) -> Effort:
+    """Add up the seconds of a study.
+
+    Args:
+        results: A study's results.
+    """
+    epochs = results.epochs
+    columns = [SECONDS[phase] for phase in PHASES]
+    seconds = epochs[["trial_id", *columns]].fillna(0.0).groupby("trial_id").sum()
+    seconds = seconds.reindex(results.trials["trial_id"], fill_value=0.0).set_axis(list(PHASES), axis=1)
+    ends = alive_seconds(results, epochs)
+    starts = ends - epochs[["seconds_build", "seconds_train", "seconds_evaluate"]].fillna(0.0).sum(axis=1).to_numpy()
+    # Ends before starts where both fall together: one epoch after another on one worker is one at a time. The
+    # worker's and the driver's clocks, and rounding, may disagree by a little.
+    moments = np.concatenate([starts + 0.01, ends])
+    steps = np.concatenate([np.ones(len(starts), int), -np.ones(len(ends), int)])
+    running = np.cumsum(steps[np.lexsort((steps, moments))])
+    workers = max(1, int(running.max())) if len(running) else 1
+    if recorded := [int(each["workers"]) for each in results.sessions if each.get("workers")]:
+        workers = max(recorded)
+    busy = float(seconds.to_numpy().sum())
+    return Effort(seconds, workers, max(0.0, workers * results.seconds - busy))

@@ -1,0 +1,129 @@
+"""Why trials failed: their errors grouped by cause, each with the place in the user's own code."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+
+from pipeline.results.tables.load import Results
+from pipeline.study.named_functions import named_functions
+
+__all__ = ["Cause", "causes", "first_line", "own_frame", "place"]
+
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$', re.MULTILINE)
+_OF_KERAS = re.compile(r"Exception encountered when calling .*\.$")
+_NOISE = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
+"""Beginnings of lines in which TensorFlow says where in its graph an error is, and not which."""
+_BOLD = re.compile(r"\x1b\[\d*m")
+_PACKAGE = Path(__file__).parents[2]
+_LIBRARIES = ("site-packages", "dist-packages")
+_PYTHON = re.compile(r"/lib(64)?/python\d[\d.]*/|^<")
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Trials that failed alike.
+
+    Args:
+        what: The error in one line.
+        where: The place in the user's own code, as `file.py:12 in function`; empty if the error has none.
+        trials: Their ids.
+        text: The whole error of the first of them.
+    """
+
+    what: str
+    where: str
+    trials: Sequence[str]
+    text: str
+
+
+def causes(results: Results) -> list[Cause]:
+    """Failures grouped by their cause, the most frequent first.
+
+    Alike are errors of one first line, numbers within it aside, from one place in the user's code.
+
+    Args:
+        results: A study's results.
+    """
+    failed = results.trials[results.trials["state"] == "failed"]
+    own = _job_files(results)
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for trial, error in zip(failed["trial_id"], failed["error"], strict=True):
+        text = error if isinstance(error, str) and error.strip() else "no error was recorded"
+        alike = re.sub(r"\d+", "0", first_line(text)), own_frame(text, own)
+        groups.setdefault(alike, []).append((str(trial), text))
+    found = [
+        Cause(first_line(group[0][1]), where, [trial for trial, _ in group], group[0][1])
+        for (_, where), group in groups.items()
+    ]
+    return sorted(found, key=lambda cause: -len(cause.trials))
+
+
+def place(results: Results, error: str) -> str:
+    """As `own_frame`, with the modules of the study's job counted as the user's.
+
+    Args:
+        results: A study's results.
+        error: An error's text, with its traceback.
+    """
+    return own_frame(error, _job_files(results))
+
+
+def own_frame(error: str, own: Collection[str] = ()) -> str:
+    """The innermost place of an error that is in the user's code, rather than in tunepipe, Python or a library.
+
+    Args:
+        error: An error's text, with its traceback.
+        own: Ends of paths that are the user's wherever they lie, as `jobs/mine.py`: the job's own modules.
+
+    Returns:
+        As `file.py:12 in function`; empty where there is none.
+    """
+    for frame in reversed(list(_FRAME.finditer(error))):
+        file = frame["file"]
+        if _ends_with_one_of(file, own) or not _foreign(file):
+            return f"{PurePosixPath(file).name}:{frame['line']} in {frame['function']}"
+    return ""
+
+
+def _foreign(file: str) -> bool:
+    parts = PurePosixPath(file).parts
+    if any(library in parts for library in _LIBRARIES) or _PYTHON.search(file):
+        return True
+    # A study may come from another machine: what counts is the place within the package.
+    _, within, rest = file.rpartition(f"/{_PACKAGE.name}/")
+    return bool(within) and (_PACKAGE / rest).is_file()
+
+
+def _job_files(results: Results) -> list[str]:
+    modules = [value["function"].partition(":")[0] for value in named_functions(results.job).values()]
+    return [f"{module.replace('.', '/')}.py" for module in modules]
+
+
+def _ends_with_one_of(file: str, ends: Collection[str]) -> bool:
+    return any(file == end or file.endswith(f"/{end}") for end in ends)
+
+
+def first_line(text: str) -> str:
+    """The message of an error in one line; empty for an empty text.
+
+    It is the first line, with the next one where the first only announces it, as in Keras and TensorFlow; of a bare
+    traceback it is the last line. Values that TensorFlow lists after its sentence are left out.
+
+    Args:
+        text: An error, with or without its traceback.
+    """
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    if not lines:
+        return ""
+    if lines[0].startswith("Traceback"):
+        return lines[-1]
+    if _OF_KERAS.search(lines[0]) and len(lines) > 1:
+        return f"{lines[0]} {_BOLD.sub('', lines[1])}"
+    if lines[0].endswith(":"):
+        message = takewhile(lambda line: not line.startswith("Traceback"), lines[1:])
+        first = next((line for line in message if not line.startswith(_NOISE)), "")
+        sentence, values, _ = first.partition(".  ")
+        return f"{lines[0]} {sentence}{'.' if values else ''}".rstrip()
+    return lines[0]

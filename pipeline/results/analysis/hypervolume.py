@@ -1,0 +1,122 @@
+"""How much of the space of several objectives a study's trials dominate, and how that grew."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.pareto import hypervolume, non_dominated
+from pipeline.results.analysis.progress import alive_seconds
+from pipeline.results.tables.front import epoch_violations, objective_column
+from pipeline.results.tables.load import Results
+
+__all__ = ["HypervolumeBox", "box_of", "hypervolume_of", "hypervolumes"]
+
+_Reals = npt.NDArray[np.float64]
+
+_MARGIN = 0.1
+"""How far the reference point is beyond the worst values on the front, as a share of the front's range."""
+
+
+@dataclass(frozen=True, slots=True)
+class HypervolumeBox:
+    """The part of the objectives' space of which the dominated share is measured.
+
+    Args:
+        best: The best value on the front in each objective, by metric.
+        reference: The reference point: a tenth of the front's range beyond the worst value on the front in each
+            objective.
+    """
+
+    best: Mapping[str, float]
+    reference: Mapping[str, float]
+
+
+def box_of(studies: Sequence[Results]) -> HypervolumeBox | None:
+    """The box for one study, or a common one for several of the same objectives.
+
+    Args:
+        studies: Results; at least one.
+
+    Returns:
+        None if there is one objective, if studies differ in their objectives, or if no epoch has values in all of them.
+    """
+    goals = {tuple((one.metric, one.mode) for one in results.objectives) for results in studies}
+    if len(goals) != 1 or len(studies[0].objectives) < 2:
+        return None
+    points = np.concatenate([_losses(results)[0] for results in studies])
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return None
+    front = points[non_dominated(points)]
+    ideal, worst = front.min(axis=0), front.max(axis=0)
+    corner = worst + _MARGIN * (worst - ideal)
+    # A front of one value in an objective has no range: all points give one.
+    corner = np.where(corner > ideal, corner, points.max(axis=0))
+    corner = np.where(corner > ideal, corner, ideal + np.maximum(np.abs(ideal), 1.0) * _MARGIN)
+    objectives = studies[0].objectives
+    signs = [-1.0 if one.mode == "max" else 1.0 for one in objectives]
+    return HypervolumeBox(
+        {one.metric: sign * float(at) for one, sign, at in zip(objectives, signs, ideal, strict=True)},
+        {one.metric: sign * float(at) for one, sign, at in zip(objectives, signs, corner, strict=True)},
+    )
+
+
+def hypervolumes(results: Results, box: HypervolumeBox) -> pd.DataFrame:
+    """How the dominated share of a box grew, over every epoch of every trial that did not fail.
+
+    Args:
+        results: A study's results.
+        box: The box.
+
+    Returns:
+        One row for each epoch in order of time: seconds a driver had been alive, trials and epochs so far, and the
+        share, from 0 to 1. Epochs beyond a bound, or without a value in each objective, add nothing.
+    """
+    losses, order = _losses(results)
+    signs = np.array([-1.0 if one.mode == "max" else 1.0 for one in results.objectives])
+    ideal, corner = (signs * np.array(list(at.values())) for at in (box.best, box.reference))
+    scaled = (losses - ideal) / (corner - ideal)
+    front, found, ones = np.empty((0, len(signs))), np.zeros(len(scaled)), np.ones(len(signs))
+    for place, point in enumerate(scaled):
+        found[place] = found[place - 1] if place else 0.0
+        if (point < 1.0).all() and not (front <= point).all(axis=1).any():
+            front = np.vstack([front[~(point <= front).all(axis=1)], point])
+            found[place] = hypervolume(front, ones)
+    epochs = results.epochs
+    first = ~epochs["trial_id"].iloc[order].duplicated().to_numpy()
+    return pd.DataFrame(
+        {
+            "seconds": alive_seconds(results, epochs)[order],
+            "epochs": np.arange(1, len(order) + 1),
+            "trials": np.cumsum(first),
+            "share": found,
+        }
+    )
+
+
+def hypervolume_of(results: Results) -> tuple[HypervolumeBox, float] | None:
+    """A study's own box, and the share of it that its trials dominate; None where there is no box.
+
+    Args:
+        results: A study's results.
+    """
+    box = box_of([results])
+    return None if box is None else (box, float(hypervolumes(results, box)["share"].iloc[-1]))
+
+
+def _losses(results: Results) -> tuple[_Reals, npt.NDArray[np.int64]]:
+    """The losses of all epochs in order of time, NaN for those that do not count, and that order."""
+    epochs = results.epochs
+    columns = []
+    for objective in results.objectives:
+        name = objective_column(objective.metric, results)
+        values = epochs[name].to_numpy(np.float64, na_value=np.nan) if name in epochs else np.full(len(epochs), np.nan)
+        columns.append(-values if objective.mode == "max" else values)
+    losses = np.column_stack(columns)
+    failed = results.trials.loc[results.trials["state"].eq("failed"), "trial_id"]
+    losses[epochs["trial_id"].isin(failed).to_numpy() | (epoch_violations(results) > 0)] = np.nan
+    order = np.argsort(alive_seconds(results, epochs), kind="stable")
+    return losses[order], order

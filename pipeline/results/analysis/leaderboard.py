@@ -1,0 +1,116 @@
+"""The leaderboard as data: its columns and its rows, which the terminal, a notebook and the page render."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from pipeline.results.analysis.parameters import tuned
+from pipeline.results.tables.front import objective_values, pareto_front
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import configs_at_best, ranked
+
+__all__ = [
+    "AT_EPOCH",
+    "EPOCHS",
+    "FRONT",
+    "SECONDS",
+    "STATE",
+    "TRIAL",
+    "LeaderboardColumn",
+    "LeaderboardRow",
+    "columns",
+    "rows",
+]
+
+
+class LeaderboardColumn(NamedTuple):
+    """A column by its kind and its name: a parameter may have the name of a metric.
+
+    Args:
+        kind: `fixed` for what each trial has, `metric` for an objective, `front`, or `config` for a parameter.
+        name: The column's name.
+    """
+
+    kind: Literal["fixed", "metric", "front", "config"]
+    name: str
+
+
+TRIAL, AT_EPOCH = LeaderboardColumn("fixed", "trial"), LeaderboardColumn("fixed", "at epoch")
+EPOCHS, SECONDS = LeaderboardColumn("fixed", "epochs"), LeaderboardColumn("fixed", "seconds")
+STATE, FRONT = LeaderboardColumn("fixed", "state"), LeaderboardColumn("front", "front")
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderboardRow:
+    """A trial on the leaderboard.
+
+    Args:
+        trial_id: The trial.
+        state: Its state.
+        best: Whether it is the study's best trial.
+        values: Its value in each column; a column in which it has none is not there. Objectives and parameters are
+            those of its best epoch; `front` is True for a trial on the front.
+    """
+
+    trial_id: str
+    state: str
+    best: bool
+    values: Mapping[LeaderboardColumn, Any]
+
+
+def columns(results: Results) -> list[LeaderboardColumn]:
+    """The leaderboard's columns, in order.
+
+    Args:
+        results: A study's results.
+    """
+    first, *others = (LeaderboardColumn("metric", objective.metric) for objective in results.objectives)
+    drawn = [LeaderboardColumn("config", name) for name in tuned(results)]
+    return [TRIAL, first, AT_EPOCH, EPOCHS, SECONDS, STATE, *others, *([FRONT] if others else []), *drawn]
+
+
+def rows(
+    results: Results, *, top: int | None = None, only: Sequence[str] | None = None, in_order: bool = False
+) -> list[LeaderboardRow]:
+    """The leaderboard's rows, the best trial first.
+
+    Args:
+        results: A study's results.
+        top: How many rows; None for all.
+        only: Ids of the trials to show; None for all.
+        in_order: Whether to keep the order of `only` rather than put the best first.
+    """
+    wanted = set(only) if only is not None else None
+    order = list(only) if only is not None and in_order else ranked(results)
+    shown = [trial for trial in order if wanted is None or trial in wanted][:top]
+    trials = results.trials[results.trials["trial_id"].isin(shown)].to_dict("records")
+    records = {str(record["trial_id"]): record for record in trials}
+    configs, others = configs_at_best(results, shown), _other_objectives(results)
+    best = results.best.trial_id if results.best is not None else None
+    metric = LeaderboardColumn("metric", results.objective.metric)
+    found = []
+    for trial in shown:
+        record, state = records[trial], str(records[trial]["state"])
+        values: dict[LeaderboardColumn, Any] = {TRIAL: trial, STATE: state}
+        values |= {EPOCHS: int(record["epochs"]), SECONDS: float(record["seconds"])}
+        if record["objective"] == record["objective"]:
+            values |= {metric: float(record["objective"]), AT_EPOCH: int(record["best_epoch"])}
+        values |= others.get(trial, {})
+        values |= {LeaderboardColumn("config", name): value for name, value in configs[trial].items()}
+        found.append(LeaderboardRow(trial, state, trial == best, values))
+    return found
+
+
+def _other_objectives(results: Results) -> dict[str, dict[LeaderboardColumn, Any]]:
+    """The columns of the objectives after the first, by trial; empty where there is one objective."""
+    if len(results.objectives) < 2:
+        return {}
+    table, front = objective_values(results), {point.trial_id for point in pareto_front(results)}
+    metrics = [LeaderboardColumn("metric", str(name)) for name in table.columns[1:]]
+    return {
+        str(trial): {
+            FRONT: trial in front,
+            **{column: value for column, value in zip(metrics, row[1:], strict=True) if value == value},
+        }
+        for trial, row in zip(table.index, table.to_numpy().tolist(), strict=True)
+    }

@@ -1,0 +1,121 @@
+"""The tuned hyperparameters of a study: their values by trial, and their positions on an axis."""
+
+from typing import Any, TypeGuard
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.results.tables.configs import configs_of
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import ranked
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, Switch, drawn_names, key_of
+
+__all__ = ["best_quarter", "config_places", "domain_places", "is_listed", "is_log", "scored", "tuned"]
+
+_SCORED: "WeakKeyDictionary[Results, pd.DataFrame]" = WeakKeyDictionary()
+"""Every picture asks for it, and of ten thousand trials it takes a while."""
+
+
+def tuned(results: Results) -> list[str]:
+    """The parameters that are drawn: constants aside.
+
+    Args:
+        results: A study's results.
+    """
+    return drawn_names(results.space)
+
+
+def scored(results: Results) -> pd.DataFrame:
+    """Trials with a finite objective that did not fail: one row each, with the config in force at its best epoch.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        Columns trial_id, objective, state, and one for each tuned parameter; in the order of `results.trials`. It is
+        the same frame each time, and not to be changed.
+    """
+    if results not in _SCORED:
+        _SCORED[results] = _scored(results)
+    return _SCORED[results]
+
+
+def _scored(results: Results) -> pd.DataFrame:
+    trials = results.trials[["trial_id", "objective", "state", "best_epoch"]]
+    trials = trials[np.isfinite(trials["objective"].to_numpy(np.float64)) & (trials["state"] != "failed")]
+    trials = trials.astype({"best_epoch": "int64"}).rename(columns={"best_epoch": "epoch"})
+    columns = [name for name in results.epochs.columns if name.startswith("config_")]
+    rows = trials.merge(results.epochs[["trial_id", "epoch", *columns]], on=["trial_id", "epoch"], how="left")
+    configs = configs_of(rows, results.space)
+    known = {name: rows[name].tolist() for name in ("trial_id", "objective", "state")}
+    values = {name: [config.get(name, np.nan) for config in configs] for name in tuned(results)}
+    return pd.DataFrame({**known, **values}, dtype=object).astype({"objective": float})
+
+
+def domain_places(domain: Any, values: pd.Series, *, spread: bool = False) -> npt.NDArray[np.float64]:
+    """Where values lie on their axis: numbers as they are, listed ones by their position.
+
+    Args:
+        domain: The domain they come from.
+        values: Values as drawn; NaN where a trial has none.
+        spread: Set trials with the same listed value side by side.
+    """
+    if not is_listed(domain):
+        return values.to_numpy(np.float64)
+    known = {key_of(value): float(place) for place, value in enumerate(domain.values)}
+    places = np.array([known.get(key_of(value), np.nan) for value in values], np.float64)
+    if spread:
+        for place in np.unique(places):
+            mine = np.flatnonzero(places == place)
+            # A fixed pattern rather than chance: the same study gives the same picture.
+            places[mine] += 0.3 * (np.arange(len(mine)) * 0.618 % 1 - 0.5) if len(mine) > 1 else 0.0
+    return places
+
+
+def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.NDArray[np.float64]:
+    """Where a parameter's values in rows of `trials` or `epochs` lie on its axis; NaN where there is none.
+
+    Args:
+        results: A study's results.
+        rows: Rows of `trials` or `epochs`.
+        parameter: A tuned parameter's name.
+    """
+    column = f"config_{parameter}"
+    values = configs_of(rows[[column]], {parameter: results.space[parameter]})
+    known = np.array([bool(value) for value in values], bool)
+    places = np.full(len(rows), np.nan)
+    given = pd.Series([value[parameter] for value in values if value], dtype=object)
+    places[known] = domain_places(results.space[parameter], given)
+    return places
+
+
+def is_log(domain: object) -> bool:
+    """Whether a domain is drawn by its logarithm.
+
+    Args:
+        domain: A domain, or the value of a fixed parameter.
+    """
+    return isinstance(domain, LogUniform) or (isinstance(domain, IntUniform) and domain.log)
+
+
+def is_listed(domain: object) -> TypeGuard[Choice | Grid | Switch]:
+    """Whether a domain lists its values.
+
+    Args:
+        domain: A domain, or the value of a fixed parameter.
+    """
+    return isinstance(domain, Choice | Grid | Switch)
+
+
+def best_quarter(results: Results, rows: pd.DataFrame) -> pd.DataFrame:
+    """The best quarter of some scored trials, at least one, the best first.
+
+    Args:
+        results: A study's results.
+        rows: Some rows of `scored`.
+    """
+    order = {trial: place for place, trial in enumerate(ranked(results))}
+    best_first = np.argsort(rows["trial_id"].map(order).to_numpy(), kind="stable")
+    return rows.iloc[best_first[: max(1, len(rows) // 4)]]

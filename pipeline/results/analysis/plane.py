@@ -1,0 +1,29 @@
+"""Whether a study can be shown as a plane: two numbers that are drawn, or metrics called x and y."""
+
+from pipeline.results.analysis.parameters import is_listed, scored, tuned
+from pipeline.results.tables.load import Results
+
+__all__ = ["has_plane", "has_trajectories"]
+
+_LEAST_TRIALS = 12
+
+
+def has_plane(results: Results) -> bool:
+    """Whether two numbers are all that a study draws, and enough trials have a value.
+
+    Args:
+        results: A study's results.
+    """
+    names = tuned(results)
+    domains = [results.space[name] for name in names]
+    return len(names) == 2 and not any(map(is_listed, domains)) and len(scored(results)) >= _LEAST_TRIALS
+
+
+def has_trajectories(results: Results) -> bool:
+    """Whether epochs have metrics called x and y, and they change in some trial.
+
+    Args:
+        results: A study's results.
+    """
+    epochs = results.epochs
+    return {"x", "y"} <= set(epochs.columns) and bool((epochs.groupby("trial_id")["x"].nunique() > 1).any())

@@ -1,0 +1,60 @@
+"""Trials that train several models: their mean, and how far folds and repeats differ."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.parameters import tuned
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import configs_at_best, ranked
+from pipeline.storage.schema import metric_column
+
+__all__ = ["Spread", "spreads"]
+
+_MOST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A trial's objective over its models, at its best epoch.
+
+    Args:
+        trial_id: The trial.
+        label: Its config, or its id where the config is long.
+        mean: Their mean.
+        std: Their standard deviation.
+        each: Every model's own value.
+    """
+
+    trial_id: str
+    label: str
+    mean: float
+    std: float
+    each: npt.NDArray[np.float64]
+
+
+def spreads(results: Results) -> list[Spread]:
+    """Trials with several models and a value, the best first, at most 32; none where a trial is one model.
+
+    Args:
+        results: A study's results.
+    """
+    column = metric_column(results.objective.metric)
+    if f"{column}_std" not in results.epochs:
+        return []
+    own = [name for name in results.epochs if re.fullmatch(rf"{column}_(fold\d+|repeat\d+)(_repeat\d+)?", str(name))]
+    at_best = results.epochs.merge(results.trials[["trial_id", "best_epoch"]], on="trial_id")
+    at_best = at_best[(at_best["epoch"] == at_best["best_epoch"]) & np.isfinite(at_best[column].to_numpy(np.float64))]
+    rows = at_best.set_index("trial_id")
+    names, configs = tuned(results), configs_at_best(results)
+    found = []
+    for trial in [trial for trial in ranked(results) if trial in rows.index][:_MOST]:
+        label = format_value(configs[trial].get(names[0], "–")) if len(names) == 1 else trial
+        each = rows.loc[trial, own].to_numpy(np.float64)
+        found.append(
+            Spread(trial, label, float(rows.loc[trial, column]), float(rows.loc[trial, f"{column}_std"]), each)
+        )
+    return found

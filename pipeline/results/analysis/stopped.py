@@ -1,0 +1,30 @@
+"""The trials that were stopped early, and the epochs that this saved."""
+
+import pandas as pd
+
+from pipeline.results.tables.load import Results
+
+__all__ = ["saved_epochs", "stopped_early"]
+
+
+def stopped_early(results: Results) -> pd.DataFrame:
+    """The trials that the scheduler stopped by comparing them with others: not those that a spent budget cut off.
+
+    Args:
+        results: A study's results.
+    """
+    stops = results.decisions[results.decisions["kind"] == "stop"].drop_duplicates("trial_id", keep="last")
+    compared = stops.loc[stops["cutoff"].notna() | stops["rung"].notna(), "trial_id"]
+    # A study that was resumed with a larger budget may have continued a trial that it had stopped.
+    return results.trials[results.trials["trial_id"].isin(compared) & results.trials["state"].eq("stopped")]
+
+
+def saved_epochs(results: Results) -> tuple[int, int]:
+    """Epochs that early stopping saved, and how many its trials and those that trained to the end would have had.
+
+    Args:
+        results: A study's results.
+    """
+    stopped, maximum = stopped_early(results), int(results.job["budget"]["epochs"])
+    saved = int((maximum - stopped["epochs"]).clip(lower=0).sum())
+    return saved, maximum * (len(stopped) + int((results.trials["state"] == "completed").sum()))

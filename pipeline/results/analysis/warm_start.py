@@ -1,0 +1,108 @@
+"""The best configs of one study as configs that another starts with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.results.analysis.domains import format_value
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import configs_at_best, ranked
+from pipeline.space import Choice, Config, Grid, IntUniform, Switch, Value, key_of, walk
+from pipeline.wording import listed
+
+__all__ = ["Starts", "best_starts", "within"]
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """The configs of another study that a study starts with.
+
+    Args:
+        trials: The other study's trials, the best first.
+        configs: Their configs as far as they lie in this study's space, in the same order; what is left out is drawn.
+        notes: What was left out and why, a sentence each.
+    """
+
+    trials: Sequence[str]
+    configs: Sequence[Config]
+    notes: Sequence[str]
+
+
+def best_starts(results: Results, space: Mapping[str, Any], top: int, known: Sequence[Mapping[str, Value]]) -> Starts:
+    """The best configs of a study, in another one's space.
+
+    A trial stands for the config in force at its best epoch. A value outside its domain, or in a branch that is not
+    there, is left out; a config of which nothing is left is passed over, and so is one that came before.
+
+    Args:
+        results: The other study; its own first objective says which trials are best.
+        space: This study's space.
+        top: How many configs at most.
+        known: Configs that this study starts with anyway.
+    """
+    trials: list[str] = []
+    configs: list[Config] = []
+    outside: dict[str, list[str]] = {}
+    missing: dict[str, None] = {}
+    strange: list[str] = []
+    keys = {key_of(dict(config)) for config in known}
+    values = results.trials.set_index("trial_id")[["state", "objective"]]
+    usable = [trial for trial in ranked(results) if _counts(values.loc[trial])]
+    theirs = configs_at_best(results, usable)
+    for trial in usable:
+        if len(trials) == top:
+            break
+        config, beyond, absent = within(space, theirs[trial])
+        if not config:
+            strange.append(trial)
+        if not config or key_of(config) in keys:
+            continue
+        trials.append(trial)
+        configs.append(config)
+        keys.add(key_of(config))
+        missing |= dict.fromkeys(absent)
+        for name, value in beyond.items():
+            outside.setdefault(name, []).append(f"{format_value(value)} of trial {trial}")
+    notes = [f"Outside this space, and drawn instead: {name} {listed(found)}." for name, found in outside.items()]
+    if strange:
+        notes.append(f"None of their values is in this space, so they were skipped: trials {listed(strange)}.")
+    if missing:
+        notes.append(f"Not in these configs, and drawn: {listed(missing)}.")
+    names = {place.name for place in walk(space)}
+    if left_out := {name: None for trial in trials for name in theirs[trial] if name not in names}:
+        notes.append(f"Not in this space, and left out: {listed(left_out)}.")
+    return Starts(trials, configs, notes)
+
+
+def _counts(row: Any) -> bool:
+    return bool(row["state"] != "failed" and row["objective"] == row["objective"])
+
+
+def within(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, list[str]]:
+    """The values of a config that are in a space, those outside their domain, and those of unknown parameters.
+
+    Args:
+        space: The space.
+        config: A config of another space.
+    """
+    found: Config = {}
+    beyond: Config = {}
+    absent: list[str] = []
+    for place in walk(space):
+        if not place.drawn or not place.there(found):
+            continue
+        if place.name not in config:
+            absent.append(place.name)
+            continue
+        value = _as_drawn(place.domain, config[place.name])
+        (found if place.domain.contains(value) else beyond)[place.name] = value
+    return found, beyond, absent
+
+
+def _as_drawn(domain: Any, value: Value) -> Value:
+    """The value as its new domain would draw it: 32 for 32.0 where it draws whole numbers."""
+    if isinstance(domain, Choice | Grid | Switch):
+        return domain.nth(domain.number(value)) if domain.contains(value) else value
+    if isinstance(domain, IntUniform) and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

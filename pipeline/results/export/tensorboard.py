@@ -1,0 +1,199 @@
+"""A study as TensorBoard reads it: every metric by epoch, and the trials in its HParams tab."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pipeline.errors import StorageError
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import configs_at_best
+from pipeline.space.column_values import scalar
+from pipeline.storage.schema import metric_columns
+from pipeline.study.output_paths import check_output_folder
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
+
+__all__ = ["LiveTensorBoard", "write_tensorboard", "written_scalars"]
+
+_STUDY = "tunepipe.json"
+"""Says which study is in a folder that a study writes while it runs."""
+
+_LIVE = ("waiting", "running", "paused")
+
+
+def write_tensorboard(results: Results, folder: Path) -> list[Path]:
+    """Write an event file for each trial that has an epoch.
+
+    Args:
+        results: A study's results.
+        folder: Where to write; must be empty or not be there, since TensorBoard adds up what it finds.
+
+    Returns:
+        The trials' folders.
+
+    Raises:
+        StorageError: The folder is not empty, is within a study, or cannot be written.
+    """
+    check_output_folder(folder)
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise StorageError(f"{folder} is not empty, and TensorBoard would add up what is in it. Choose another.")
+        configs, written = configs_at_best(results), []
+        values = dict(zip(results.trials["trial_id"], results.trials["objective"], strict=True))
+        for trial, rows in results.epochs.groupby("trial_id", sort=False):
+            place = folder / _folder_name(str(trial))
+            writer = _writer(place)
+            _write_config(writer, configs[str(trial)], float(values[trial]))
+            for name, epoch, value, moment in _scalars(rows):
+                writer.add_scalar(name, value, epoch, walltime=moment)
+            if math.isfinite(best := float(values[trial])):
+                last = rows.iloc[-1]
+                writer.add_scalar("objective", best, int(rows["epoch"].max()), walltime=last["time"].timestamp())
+            writer.close()
+            written.append(place)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StorageError(f"Cannot write {folder}: {reason}. Choose another folder with --tensorboard.") from None
+    return written
+
+
+class LiveTensorBoard:
+    """Writes the epochs of a study into event files while it runs, each once, also over several sessions.
+
+    Args:
+        folder: Where to write: the study gets a folder of its name in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[str, SummaryWriter] = {}
+        self._known: dict[str, set[tuple[str, int]]] = {}
+        self._ended: set[str] = set()
+
+    def update(self, results: Results) -> None:
+        """Write what is new.
+
+        Args:
+            results: The study's results.
+
+        Raises:
+            StorageError: The folder is within a study, is that of another study, or cannot be written.
+        """
+        folder = self._folder / results.name
+        try:
+            self._claim(folder, results)
+            configs: Mapping[str, Any] | None = None
+            trials = zip(results.trials["trial_id"], results.trials["objective"], results.trials["state"], strict=True)
+            objectives = {str(trial): (float(value), str(state)) for trial, value, state in trials}
+            for trial_id, rows in results.epochs.groupby("trial_id", sort=False):
+                trial, (value, state) = str(trial_id), objectives[str(trial_id)]
+                if trial in self._ended:
+                    continue
+                configs = configs_at_best(results) if configs is None else configs
+                self._write(folder / _folder_name(trial), trial, rows, configs[trial], value, ended=state not in _LIVE)
+        except (OSError, ValueError) as error:
+            raise StorageError(f"Cannot write {folder}: {getattr(error, 'strerror', None) or error}.") from None
+
+    def close(self) -> None:
+        """Close the files."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+
+    def _claim(self, folder: Path, results: Results) -> None:
+        """Make sure that the folder has the events of this study only."""
+        path = folder / _STUDY
+        began = str(results.sessions[0]["started"]) if results.sessions else ""
+        mine = {"location": results.location.partition("?")[0], "started": began}
+        if path.exists():
+            if json.loads(path.read_text("utf-8")) != mine:
+                raise StorageError(f"{folder} has the events of another study of that name. Choose another folder.")
+            return
+        check_output_folder(folder)
+        if folder.exists() and any(folder.iterdir()):
+            raise StorageError(f"{folder} is not empty, and TensorBoard would add up what is in it. Choose another.")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(mine), "utf-8")
+
+    def _write(
+        self, place: Path, trial: str, rows: pd.DataFrame, config: Mapping[str, Any], best: float, *, ended: bool
+    ) -> None:
+        if trial not in self._known:
+            self._known[trial] = set(written_scalars(place))
+        known = self._known[trial]
+        new = [one for one in _scalars(rows) if one[:2] not in known]
+        if math.isfinite(best):
+            last = rows.iloc[-1]
+            objective = ("objective", int(last["epoch"]), best, last["time"].timestamp())
+            # HParams shows the newest value, which is that of the whole trial.
+            new += [objective] if new and objective[:2] not in known else []
+        if new:
+            if trial not in self._writers:
+                self._writers[trial] = _writer(place)
+                if not known:
+                    _write_config(self._writers[trial], config, best)
+            for name, epoch, value, moment in new:
+                self._writers[trial].add_scalar(name, value, epoch, walltime=moment)
+                known.add((name, epoch))
+            self._writers[trial].flush()
+        if ended:
+            self._ended.add(trial)
+            if trial in self._writers:
+                self._writers.pop(trial).close()
+
+
+def _writer(place: Path) -> "SummaryWriter":
+    from tensorboardX import SummaryWriter
+
+    # A file is named by the second: one of the same second would replace an earlier session's.
+    earlier = len(list(place.glob("events.out.*")))
+    return SummaryWriter(str(place), write_to_disk=True, filename_suffix=f".{earlier}" if earlier else "")
+
+
+def _write_config(writer: "SummaryWriter", config: Mapping[str, Any], best: float) -> None:
+    from tensorboardX.summary import hparams
+
+    # The tab shows a metric only where a scalar of that name is written too.
+    for summary in hparams({name: scalar(value) for name, value in config.items()}, {"objective": best}):
+        writer.file_writer.add_summary(summary)
+
+
+def _scalars(rows: pd.DataFrame) -> Iterator[tuple[str, int, float, float]]:
+    """Every finite number of a trial's epochs: name, epoch, value, and seconds since 1970."""
+    shown = [*metric_columns(rows.columns), "learning_rate"]
+    for row in rows.to_dict("records"):
+        for name in shown:
+            if row[name] is not None and math.isfinite(value := float(row[name])):
+                yield str(name), int(row["epoch"]), value, row["time"].timestamp()
+
+
+def written_scalars(place: Path) -> Iterator[tuple[str, int]]:
+    """The scalars that are in a trial's folder; an event that was cut off counts for nothing.
+
+    Args:
+        place: The trial's folder; it need not exist.
+
+    Yields:
+        The name and the epoch of each.
+    """
+    from tensorboardX.proto.event_pb2 import Event
+
+    for file in sorted(place.glob("events.out.*")):
+        content, at = file.read_bytes(), 0
+        # Each event: its length in 8 bytes, a checksum of 4, itself, and a checksum of 4.
+        while at + 16 + (length := int.from_bytes(content[at : at + 8], "little")) <= len(content):
+            event = Event.FromString(content[at + 12 : at + 12 + length])
+            yield from ((value.tag, event.step) for value in event.summary.value if value.HasField("simple_value"))
+            at += 16 + length
+
+
+def _folder_name(trial: str) -> str:
+    """A trial's id as the name of a folder; ids come from the study's files, which may be anybody's."""
+    if trial.isascii() and trial.isalnum():
+        return trial
+    raise ValueError(f"{trial!r:.100} is not a trial's id")

@@ -1,0 +1,67 @@
+"""The colours of pictures and pages, by day and by night."""
+
+__all__ = [
+    "ACCENT",
+    "BAD",
+    "DAY",
+    "GRID",
+    "INK",
+    "MUTED",
+    "NIGHT",
+    "PAPER",
+    "SECOND",
+    "THIRD",
+    "VARIABLES",
+]
+
+# Okabe and Ito's palette (2008), darkened where text is set in it. A page replaces each by a variable.
+INK = "#1d2730"
+"""Text and what carries it."""
+
+MUTED = "#8d99a6"
+"""The background: the other trials."""
+
+GRID = "#dfe4ea"
+"""Lines that only guide the eye."""
+
+PAPER = "#fdfdfe"
+"""The ground."""
+
+ACCENT = "#0067a8"
+"""The best trial and what belongs to it."""
+
+SECOND = "#c95a00"
+"""The contrast: the training metric, exploits, evaluation."""
+
+THIRD = "#00825f"
+"""A third kind."""
+
+BAD = "#a8316f"
+"""Failures."""
+
+VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--grid",
+    PAPER: "--paper",
+    ACCENT: "--accent",
+    SECOND: "--second",
+    THIRD: "--third",
+    BAD: "--bad",
+}
+"""The colours of pictures, and the variables of the page that stand for them."""
+
+DAY = {variable: colour for colour, variable in VARIABLES.items()}
+"""The variables' values on a light page."""
+
+NIGHT = {
+    "--ink": "#e4e9ee",
+    "--muted": "#74818e",
+    "--grid": "#2b343d",
+    "--paper": "#14181d",
+    "--accent": "#62b8fb",
+    "--second": "#ff9f57",
+    "--third": "#45cf9f",
+    "--bad": "#ff8cc4",
+}
+"""The variables' values on a dark page."""

@@ -1,0 +1,82 @@
+"""An axis for a hyperparameter: its bounds, its scale, the names of its values."""
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.parameters import is_listed, is_log
+from pipeline.results.plots.style import by_decade
+
+__all__ = ["bounds", "parameter_axis", "short_text", "width_in_points"]
+
+_LETTER = 5.2
+"""Points that a letter of a tick's label takes."""
+
+
+def bounds(domain: Any) -> tuple[float, float]:
+    """The ends of a domain's axis; of a normal distribution, three standard deviations around its mean.
+
+    Args:
+        domain: A domain of numbers.
+    """
+    if hasattr(domain, "low"):
+        return domain.low, domain.high
+    return domain.mean - 3 * domain.std, domain.mean + 3 * domain.std
+
+
+def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, axis: Literal["x", "y"] = "x") -> None:
+    """Set an axis up for a domain: its bounds, its scale, its values' names.
+
+    Args:
+        ax: The axes.
+        domain: The parameter's domain.
+        places: Where values lie: a domain without bounds is shown as far as they reach.
+        axis: Which axis.
+    """
+    line, limits = (ax.xaxis, ax.set_xlim) if axis == "x" else (ax.yaxis, ax.set_ylim)
+    if is_listed(domain):
+        count = len(domain.values)
+        shown = range(0, count, -(-count // 8))
+        limits(-0.5, count - 0.5)
+        names = [short_text(domain.values[place]) for place in shown]
+        turned: dict[str, Any] = {}
+        if axis == "x" and max(map(len, names)) * _LETTER > width_in_points(ax) / len(names):
+            turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
+        line.set_ticks(list(shown), labels=names, **turned)
+        ax.grid(False, axis=axis)
+        return
+    low, high = bounds(domain)
+    if is_log(domain):
+        (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
+        edge = (high / low) ** 0.04
+        limits(low / edge, high * edge)
+        by_decade(line, low, high)
+        return
+    if len(places) and not hasattr(domain, "low"):
+        low, high = min(low, float(places.min())), max(high, float(places.max()))
+    limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
+    line.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))
+
+
+def width_in_points(ax: Axes) -> float:
+    """The width of axes in points.
+
+    Args:
+        ax: The axes.
+    """
+    figure = ax.get_figure(root=True)
+    return float(ax.bbox.width * 72 / (figure.dpi if figure else 72))
+
+
+def short_text(value: Any) -> str:
+    """A value as a label of at most 14 characters.
+
+    Args:
+        value: A parameter's value.
+    """
+    text = f"{value:.3g}" if isinstance(value, float) else format_value(value)
+    return text if len(text) <= 14 else text[:13] + "…"

@@ -1,0 +1,44 @@
+"""The hypervolume of studies with several objectives over their epochs."""
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.results.analysis.hypervolume import box_of, hypervolumes
+from pipeline.results.plots.compare import look_of
+from pipeline.results.plots.style import plainly
+from pipeline.results.tables.load import Results
+
+__all__ = ["hypervolume_over_epochs"]
+
+
+def hypervolume_over_epochs(studies: Mapping[str, Results], ax: Axes) -> Axes:
+    """Draw the share of the hypervolume that the trials of studies dominate against the epochs of all trials.
+
+    Args:
+        studies: Results of the same objectives by what tells them apart; at least one.
+        ax: Where to draw.
+
+    Returns:
+        The axes: a line for each study; with a legend if there are several.
+    """
+    box = box_of(list(studies.values()))
+    ax.set_xlabel("epochs of all trials")
+    ax.set_ylabel("hypervolume, share of the box")
+    if box is None:
+        return ax
+    for place, (name, results) in enumerate(studies.items()):
+        grown, look = hypervolumes(results, box), look_of(place)
+        if grown.empty:
+            continue
+        label = name if len(name) <= 32 else "…" + name[-31:]
+        ax.step(grown["epochs"], grown["share"], where="post", lw=2, label=label.lstrip("_"), **look)
+        ax.plot(grown["epochs"].iloc[-1], grown["share"].iloc[-1], "o", color=look["color"], ms=5)
+    ax.set_ylim(bottom=0)
+    ax.set_xlim(left=0)
+    plainly(ax.yaxis)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(studies) > 1:
+        ax.legend(loc="lower right")
+    return ax

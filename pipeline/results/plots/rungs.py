@@ -1,0 +1,107 @@
+"""How far each trial trained, and the rungs at which trials were compared."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.results.analysis.rungs import rungs_of
+from pipeline.results.plots.style import ACCENT, BAD, GRID, MUTED, SECOND, bare
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import ranked
+
+__all__ = ["MOST_NAMED", "epochs_by_trial", "rows_of_rungs", "rungs"]
+
+MOST_NAMED = 40
+"""The most trials whose rows have names."""
+
+
+_MANY = 1000
+"""The most trials whose bars are drawn as vectors; more become a bitmap within the picture."""
+
+
+def rungs(results: Results, ax: Axes) -> Axes:
+    """Draw how far each trial came, and the rungs at which trials were compared.
+
+    Args:
+        results: A study's results.
+        ax: Where to draw.
+
+    Returns:
+        The axes: one row a trial, the best above; those that trained to their end in colour.
+    """
+    bare(ax, keep=("bottom",))
+    epochs = epochs_by_trial(results)
+    states = dict(zip(results.trials["trial_id"], results.trials["state"], strict=True))
+    rows = rows_of_rungs(results)
+    order = list(rows)
+    many = len(order) > _MANY
+    width = float(np.clip(110 / max(len(order), 1), 0.7, 5))
+    last = max([1, *epochs.values()])
+    at = rungs_of(results)
+    for rung, _, stopped in at.itertuples(index=False):
+        ax.axvline(rung, color=GRID, lw=1.2, zorder=0)
+        ax.annotate(
+            f"{stopped}", (rung, 1), (0, 3), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha="center", va="bottom", color=SECOND if stopped else MUTED, weight="bold",
+        )  # fmt: skip
+    if len(at):
+        ax.annotate(
+            "stopped", (0, 1), (-4, 3), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
+            color=SECOND,
+        )  # fmt: skip
+    for kind, colour, marker, alpha in (
+        ("stopped", MUTED, "|", 0.6),
+        ("failed", BAD, "x", 0.8),
+        ("", ACCENT, "o", 1.0),
+    ):
+        mine = [trial for trial in order if (states[trial] if states[trial] in ("stopped", "failed") else "") == kind]
+        if not mine:
+            continue  # a line without a point would still take room outside of the axes
+        ends = np.array([[epochs[trial], rows[trial]] for trial in mine], np.float64)
+        bars = [[(0, row), (end, row)] for end, row in ends]
+        ax.add_collection(
+            LineCollection(bars, colors=colour, linewidths=width, alpha=alpha, capstyle="butt", rasterized=many)
+        )
+        ax.plot(
+            ends[:, 0], ends[:, 1], marker, color=colour, ms=min(width + 3, 6), mew=1.5, zorder=4, clip_on=False,
+            rasterized=many,
+        )  # fmt: skip
+    if len(order) <= MOST_NAMED:
+        ax.set_yticks(list(rows.values()), list(rows), fontsize=min(9, 300 / max(len(order), 1)))
+        ax.tick_params(axis="y", length=0)
+    else:
+        ax.set_yticks([])
+        ax.set_ylabel(f"{len(order)} trials, the best above")
+    if last > 12 and len(at):
+        # Rungs grow by a factor: on a logarithmic axis they lie side by side, and bars still begin at 0.
+        ax.set_xscale("function", functions=(np.log1p, np.expm1))
+        ax.set_xticks(sorted({0, last, *at["rung"][at["rung"] < 0.8 * last]}))
+        ax.set_xlim(0, last * 1.08)
+    else:
+        ax.set_xlim(0, last * 1.04)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set_ylim(-0.8, max(len(order), 1) - 0.2)
+    ax.set_xlabel("epochs")
+    return ax
+
+
+def rows_of_rungs(results: Results) -> dict[str, int]:
+    """At which height `rungs` draws each trial, the best first; among many, those without an epoch are left out.
+
+    Args:
+        results: A study's results.
+    """
+    epochs = epochs_by_trial(results)
+    order = [trial for trial in ranked(results) if epochs[trial] > 0 or len(epochs) <= MOST_NAMED]
+    return {trial: len(order) - 1 - place for place, trial in enumerate(order)}
+
+
+def epochs_by_trial(results: Results) -> dict[str, int]:
+    """Trial id → epochs trained, in the order of `results.trials`.
+
+    Args:
+        results: A study's results.
+    """
+    trials = results.trials
+    return {str(trial): int(epochs) for trial, epochs in zip(trials["trial_id"], trials["epochs"], strict=True)}

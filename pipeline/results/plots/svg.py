@@ -1,0 +1,96 @@
+"""A figure as SVG inside a page: it uses the page's fonts and its colours in light and dark mode, and loads nothing."""
+
+import io
+import json
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from html import escape
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from pipeline.results.palette import VARIABLES
+from pipeline.results.plots.style import style
+from pipeline.sanitize import sanitize
+
+__all__ = ["Axes", "inline_svg"]
+
+_ENLARGED = 1.3
+"""CSS pixels to the SVG's unit: the pictures' 9 points become 12 pixels."""
+
+_BITMAP_DPI = 144
+"""The resolution of bitmaps within a picture, which replace very many lines."""
+
+_DROPPED = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
+
+
+def inline_svg(
+    draw: Callable[[Axes], object],
+    *,
+    name: str,
+    size: tuple[int, int],
+    hover_points: Sequence[tuple[str, float, float]] = (),
+) -> str:
+    """Draw a picture and give it as an svg element for an HTML page.
+
+    Args:
+        draw: Draws into the axes it gets.
+        name: Unique on the page; letters, digits and hyphens.
+        size: Width and height in CSS pixels; a narrower page shows it smaller.
+        hover_points: Trials and where they are, in data coordinates: the page's script shows the trial under
+            the pointer.
+
+    Returns:
+        The element, hidden from screen readers: what it shows must be said beside it. The same picture gives the
+        same text.
+    """
+    with style(), rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        # Only widths are guessed from the font here; the browser sets the text, and knows more scripts.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=(size[0] / 72 / _ENLARGED, size[1] / 72 / _ENLARGED), dpi=_BITMAP_DPI)
+        canvas = FigureCanvasSVG(figure)
+        ax = figure.add_subplot()
+        draw(ax)
+        file = io.StringIO()
+        # Not savefig, which draws every picture twice: once more than the layout needs.
+        canvas.print_svg(file, metadata={"Date": None})
+        # Once it is drawn, and so laid out.
+        places = _places(figure, ax, hover_points)
+    return _embedded(sanitize(file.getvalue()), name, size[0], places)
+
+
+def _places(figure: Figure, ax: Axes, hover_points: Sequence[tuple[str, float, float]]) -> str:
+    """Where trials are in the picture's own units, as JSON; those beyond its axes are left out."""
+    if not hover_points:
+        return ""
+    pixels = ax.transData.transform([[x, y] for _, x, y in hover_points])
+    inside = ax.bbox.padded(4).contains
+    height, unit = figure.bbox.height, 72 / figure.dpi
+    points = [
+        [sanitize(trial), round(x * unit, 1), round((height - y) * unit, 1)]
+        for (trial, _, _), (x, y) in zip(hover_points, pixels, strict=True)
+        if inside(x, y)
+    ]
+    return json.dumps(points, separators=(",", ":"))
+
+
+def _embedded(document: str, name: str, width: int, places: str) -> str:
+    svg = _DROPPED.sub("", document[document.index("<svg") :])
+    used = set(re.findall(r"url\(#([^)]+)\)", svg)) | set(re.findall(r'xlink:href="#([^"]+)"', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = svg.replace("font-family: 'DejaVu Sans'; ", "").replace(' transform="rotate(-0 0 0)"', "")
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    svg = svg.replace('xlink:href="#', f'href="#{name}-').replace("xlink:href=", "href=")
+    for colour, variable in VARIABLES.items():
+        svg = re.sub(rf"(fill|stroke): {colour}", rf"\1: var({variable})", svg)
+    # Two decimals of a pixel are enough for anybody.
+    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
+    box = re.search(r'viewBox="([^"]+)"', svg)
+    assert box is not None
+    attribute = f' data-spots="{escape(places)}"' if places else ""
+    head = f'<svg{attribute} viewBox="{box[1]}" style="max-width: {width}px" aria-hidden="true" focusable="false">'
+    body = svg[svg.index(">") + 1 :]
+    return head + re.sub(r">\s+<", "><", body).strip()

@@ -1,0 +1,1 @@
+"""The HTML page of a study and of a comparison."""

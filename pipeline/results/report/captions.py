@@ -1,0 +1,306 @@
+"""One sentence beneath each picture that says with numbers what is seen."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.results.analysis.cost import COSTS, costs
+from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.lineage import ancestry
+from pipeline.results.analysis.parameters import best_quarter, config_places, is_listed, scored, tuned
+from pipeline.results.analysis.progress import alive_seconds, train_column
+from pipeline.results.analysis.rungs import rungs_of
+from pipeline.results.analysis.spread import spreads
+from pipeline.results.plots.style import MOST_LINES
+from pipeline.results.tables.configs import given
+from pipeline.results.tables.front import pareto_front
+from pipeline.results.tables.load import Results
+from pipeline.results.views.summary import hypervolume_in_words
+from pipeline.storage.schema import metric_column
+from pipeline.wording import counted, duration, format_number, listed
+
+__all__ = [
+    "of_best_place",
+    "of_best_so_far",
+    "of_cost",
+    "of_deviations",
+    "of_learning_curves",
+    "of_learning_rates",
+    "of_objective_against",
+    "of_parallel_coordinates",
+    "of_rungs",
+    "of_schedule",
+    "of_trade_off",
+    "of_trajectories",
+]
+
+_FEW = 5
+"""The fewest trials for a meaningful correlation."""
+
+
+def of_learning_curves(results: Results) -> str:
+    """Where the best trial and the median one ended.
+
+    Args:
+        results: A study's results.
+    """
+    metric, rows, best = results.objective.metric, scored(results), results.best
+    crosses = _crosses(results)
+    if best is None:
+        return f"No trial has a usable {metric}{crosses}."
+    train = train_column(results)
+    beside = ""
+    if train is not None:
+        at = results.epochs[(results.epochs["trial_id"] == best.trial_id) & (results.epochs["epoch"] == best.epoch)]
+        beside = f", with {train} {format_number(float(at[train].iloc[0]))} on the training split"
+    others = f"; the median of {counted(len(rows), 'trial')} is {format_number(rows['objective'].median())}"
+    return (
+        f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}{beside}"
+        f"{others if len(rows) > 1 else ''}{crosses}.{_some_drawn(results)}"
+    )
+
+
+def of_learning_rates(results: Results) -> str:
+    """The span of learning rates, and what the best trial's came to.
+
+    Args:
+        results: A study's results.
+    """
+    rates = results.epochs["learning_rate"].dropna()
+    if rates.min() == rates.max():
+        return f"The learning rate is {format_number(rates.min())} throughout."
+    span = f"Learning rates lie between {format_number(rates.min())} and {format_number(rates.max())}"
+    if results.best is None:
+        return f"{span}."
+    mine = results.epochs.loc[results.epochs["trial_id"] == results.best.trial_id, "learning_rate"].dropna()
+    if mine.empty:
+        return f"{span}."
+    first, last = format_number(mine.iloc[0]), format_number(mine.iloc[-1])
+    did = f"stays at {first}" if mine.nunique() == 1 else f"goes from {first} to {last}"
+    return f"{span}; that of the best trial, {results.best.trial_id}, {did}."
+
+
+def of_best_so_far(results: Results) -> str:
+    """When the best was reached, and when one nearly as good was.
+
+    Args:
+        results: A study's results.
+    """
+    best = results.best
+    if best is None:
+        return "No trial has a value."
+    column, sign = metric_column(results.objective.metric), 1 if results.objective.mode == "max" else -1
+    failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
+    rows = results.epochs[np.isfinite(results.epochs[column]) & ~results.epochs["trial_id"].isin(failed)]
+    seconds, values = alive_seconds(results, rows), rows[column].to_numpy()
+    order = np.argsort(seconds, kind="stable")
+    seconds, values = seconds[order], values[order]
+    first = values[0]
+    near = seconds[np.argmax(sign * values >= sign * (first + 0.95 * (best.value - first)))]
+    at = seconds[np.argmax(values == best.value)]
+    earlier = f"; 95% of the way from the first epoch's {format_number(first)} was done after {duration(near)}"
+    return (
+        f"{results.objective.metric} {format_number(best.value)} was reached after {duration(at)} "
+        f"of {duration(results.seconds)}{earlier if first != best.value else ''}."
+    )
+
+
+def of_objective_against(results: Results, parameter: str) -> str:
+    """How the objective goes with a parameter: medians by value, or a rank correlation.
+
+    Args:
+        results: A study's results.
+        parameter: A tuned parameter's name.
+    """
+    rows = scored(results)
+    rows = rows[given(rows[parameter])]
+    if rows.empty:
+        return "No trial has a value."
+    if is_listed(results.space[parameter]):
+        medians = rows.groupby([format_value(value) for value in rows[parameter]])["objective"].agg(["median", "size"])
+        medians = medians.sort_values("median", ascending=results.objective.mode == "min")
+        parts = [f"{format_number(m)} at {value} ({n})" for value, m, n in medians.head(4).itertuples()]
+        parts[0] = f"{parts[0][:-1]} {'trial' if medians['size'].iloc[0] == 1 else 'trials'})"
+        what = "Medians: " if len(medians) > 1 else "Median "
+        return f"{what}{', '.join(parts)}{', …' if len(medians) > 4 else ''}."
+    best = best_quarter(results, rows)[parameter].astype(float)
+    span = f"the best at {format_number(best.min())}"
+    if best.nunique() > 1:
+        span = f"the best {len(best)} between {format_number(best.min())} and {format_number(best.max())}"
+    values = rows[parameter].astype(float)
+    if len(rows) < _FEW or values.nunique() == 1 or rows["objective"].nunique() == 1:
+        return f"{counted(len(rows), 'trial')}, {span}."
+    rho = float(np.corrcoef(values.rank(), rows["objective"].rank())[0, 1])
+    shown = f"{rho:+.2f}".replace("-", "−")
+    return f"Rank correlation {shown} over {len(rows)} trials, {span}."
+
+
+def of_parallel_coordinates(results: Results) -> str:
+    """Where the best quarter of the trials lies.
+
+    Args:
+        results: A study's results.
+    """
+    rows = scored(results)
+    front = best_quarter(results, rows)
+    parts = []
+    for name in tuned(results):
+        values = front[name][given(front[name])]
+        if values.empty:
+            continue
+        if is_listed(results.space[name]):
+            found = dict.fromkeys(format_value(value) for value in values)
+            domain: Any = results.space[name]
+            order = [format_value(value) for value in domain.values]
+            named = sorted(found, key=lambda value: order.index(value) if value in order else len(order))
+            parts.append(f"{name} {' or '.join(named)}")
+        else:
+            ends = dict.fromkeys(format_number(float(end)) for end in (values.min(), values.max()))
+            parts.append(f"{name} {'–'.join(ends)}")
+    which = f"The best {len(front)} of {counted(len(rows), 'trial')}, in colour, have" if len(front) > 1 else (
+        f"The best of {counted(len(rows), 'trial')}, in colour, has"
+    )  # fmt: skip
+    text = f"{which} {listed(parts)}." if len(parts) <= 6 else f"{which} {', '.join(parts[:6])}, …"
+    return f"{text}{_some_drawn(results)}"
+
+
+def of_rungs(results: Results) -> str:
+    """How many were stopped at each rung, and how many were left.
+
+    Args:
+        results: A study's results.
+    """
+    parts = [
+        f"{stopped} of {reached} at epoch {rung}"
+        for rung, reached, stopped in rungs_of(results).itertuples(index=False)
+    ]
+    completed = results.trials["state"] == "completed"
+    epochs = int(results.job["budget"]["epochs"])
+    whole = completed & (results.trials["epochs"] >= epochs)
+    left = f"{counted(int(whole.sum()), 'trial')} trained all {counted(epochs, 'epoch')}"
+    sooner = int((completed & ~whole).sum())
+    by_itself = (
+        f", {counted(sooner, 'trial')} ended early by {'itself' if sooner == 1 else 'themselves'}" if sooner else ""
+    )
+    return f"Trials stopped: {listed(parts)}; {left}{by_itself}."
+
+
+def of_schedule(results: Results, parameter: str) -> str:
+    """What the best model went through.
+
+    Args:
+        results: A study's results.
+        parameter: A tuned parameter's name.
+    """
+    places = pd.Series(config_places(results, results.epochs, parameter), index=results.epochs.index)
+    life: list[float] = []
+    for segment in ancestry(results):
+        inside = results.epochs["epoch"].between(segment.after + 1, segment.until)
+        life += places[inside & (results.epochs["trial_id"] == segment.trial_id)].tolist()
+    domain = results.space[parameter]
+    values = [format_value(domain.values[int(v)]) if is_listed(domain) else format_number(v) for v in life if v == v]
+    changes = [value for place, value in enumerate(values) if not place or value != values[place - 1]]
+    if len(changes) == 1:
+        return f"{changes[0]} throughout."
+    shown = changes if len(changes) <= 6 else [*changes[:3], "…", *changes[-2:]]
+    return f"{' → '.join(shown)}."
+
+
+def of_trade_off(results: Results, metric: str) -> str:
+    """How many trials are on the front, and its two ends.
+
+    Args:
+        results: A study's results.
+        metric: The metric of an objective after the first.
+    """
+    first, points = results.objective.metric, pareto_front(results)
+    if not points:
+        return "No trial has a value of every objective."
+    ends = [points[0]] if len(points) == 1 else [points[0], points[-1]]
+    text = " to ".join(
+        f"{first} {format_number(end.values[first])} with {metric} {format_number(end.values[metric])}" for end in ends
+    )
+    many = f"{len(points)} of {counted(len(results.trials), 'trial')} {'is' if len(points) == 1 else 'are'}"
+    return f"{many} on the front: {'from ' if len(points) > 1 else ''}{text}."
+
+
+def of_hypervolume(results: Results) -> str:
+    """What the study's trials dominate, and up to which reference point.
+
+    Args:
+        results: A study's results.
+    """
+    return hypervolume_in_words(results)
+
+
+def of_deviations(results: Results) -> str:
+    """The best mean, and which others do not differ clearly from it.
+
+    Args:
+        results: A study's results.
+    """
+    first, *others = spreads(results)
+    near = [one.label for one in others if abs(one.mean - first.mean) <= first.std + one.std]
+    beside = f"; within a deviation of both: {listed(near if len(near) <= 8 else [*near[:8], '…'])}" if near else ""
+    return f"{first.label} is best with {format_number(first.mean)} ± {first.std:.2g}{beside}."
+
+
+def of_cost(results: Results, cost: str) -> str:
+    """What the best value took, and what the cheapest trial did.
+
+    Args:
+        results: A study's results.
+        cost: `updates` or `seconds`.
+    """
+    rows = costs(results)
+    if results.best is None or rows.empty:
+        return "No trial has a value yet."
+    mine = rows[(rows["trial_id"] == results.best.trial_id) & (rows["value"] == results.best.value)]
+    ends = rows.groupby("trial_id")[cost].last()
+    taken = f"The best value took {mine[cost].iloc[0]:,.0f} {COSTS[cost]}; " if len(mine) else ""
+    return f"{taken}trials had between {ends.min():,.0f} and {ends.max():,.0f}."
+
+
+def of_best_place(results: Results) -> str:
+    """Where the best trial is.
+
+    Args:
+        results: A study's results.
+    """
+    if results.best is None:
+        return "No trial has a value yet."
+    place = listed(f"{name} {format_value(results.best.config[name])}" for name in tuned(results))
+    return f"The best of {counted(len(scored(results)), 'trial')} is at {place}: {format_number(results.best.value)}."
+
+
+def of_trajectories(results: Results) -> str:
+    """Where the best trial's way led.
+
+    Args:
+        results: A study's results.
+    """
+    if results.best is None:
+        return "No trial has a value yet."
+    way = results.epochs[results.epochs["trial_id"] == results.best.trial_id].sort_values("epoch")
+    first, last = (f"({format_number(one['x'])}, {format_number(one['y'])})" for one in (way.iloc[0], way.iloc[-1]))
+    return f"The best trial is at {first} after its first epoch and at {last} after {counted(len(way), 'epoch')}."
+
+
+def _crosses(results: Results) -> str:
+    """The meaning of the crosses, and the number of failed trials without one, because they have no value."""
+    failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
+    column = metric_column(results.objective.metric)
+    known = results.epochs[np.isfinite(results.epochs[column])] if column in results.epochs else results.epochs.iloc[:0]
+    drawn = int(failed.isin(known["trial_id"]).sum())
+    none = f"{counted(len(failed) - drawn, 'trial')} failed without a value"
+    if not drawn:
+        return f"; {none}" if len(failed) else ""
+    crosses = f"; crosses mark where trials failed, {drawn} in all"
+    return crosses if drawn == len(failed) else f"{crosses}; {none}"
+
+
+def _some_drawn(results: Results) -> str:
+    """The sentence that only some trials are drawn, if there are too many."""
+    count = len(results.trials)
+    return f" {MOST_LINES:,} evenly spaced trials of {count:,} are shown." if count > MOST_LINES else ""

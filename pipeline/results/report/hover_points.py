@@ -1,0 +1,86 @@
+"""Where in a picture each trial is to be found: what a page needs to tell the trial under the pointer."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.results.analysis.parameters import domain_places, scored
+from pipeline.results.analysis.progress import progress
+from pipeline.results.plots.rungs import rows_of_rungs
+from pipeline.results.tables.configs import given
+from pipeline.results.tables.front import objective_values
+from pipeline.results.tables.load import Results
+from pipeline.storage.schema import metric_column
+
+__all__ = ["Spot", "of_best_so_far", "of_learning_curves", "of_objective_against", "of_rungs", "of_trade_off"]
+
+Spot = tuple[str, float, float]
+"""A trial, and a place of it in data coordinates of the picture."""
+
+_MOST = 3000
+"""More spots than these make a page heavy, and lie on top of each other."""
+
+
+def of_learning_curves(results: Results) -> Sequence[Spot]:
+    """Each epoch of each trial; only the last ones where that is too many.
+
+    Args:
+        results: A study's results.
+    """
+    column = metric_column(results.objective.metric)
+    rows = results.epochs[np.isfinite(results.epochs[column])]
+    if len(rows) > _MOST:
+        rows = rows.drop_duplicates("trial_id", keep="last")
+    return _few(zip(rows["trial_id"], rows["epoch"], rows[column], strict=True))
+
+
+def of_objective_against(results: Results, parameter: str) -> Sequence[Spot]:
+    """Each trial's best value at its value of a hyperparameter.
+
+    Args:
+        results: A study's results.
+        parameter: A tuned parameter's name.
+    """
+    rows = scored(results)
+    rows = rows[given(rows[parameter])]
+    places = domain_places(results.space[parameter], rows[parameter], spread=True)
+    return _few(zip(rows["trial_id"], places, rows["objective"], strict=True))
+
+
+def of_rungs(results: Results) -> Sequence[Spot]:
+    """Each trial's last epoch, and its bar's middle.
+
+    Args:
+        results: A study's results.
+    """
+    epochs = dict(zip(results.trials["trial_id"], results.trials["epochs"], strict=True))
+    ends = [(trial, epochs[trial], row) for trial, row in rows_of_rungs(results).items()]
+    return _few([*ends, *((trial, epoch / 2, row) for trial, epoch, row in ends if epoch > 1)])
+
+
+def of_trade_off(results: Results, metric: str) -> Sequence[Spot]:
+    """Each trial at its values of two objectives.
+
+    Args:
+        results: A study's results.
+        metric: The metric of an objective after the first.
+    """
+    rows = objective_values(results)[[metric, results.objective.metric]].dropna()
+    return _few(rows.itertuples(name=None))
+
+
+def of_best_so_far(results: Results) -> Sequence[Spot]:
+    """Each epoch that was the best so far.
+
+    Args:
+        results: A study's results.
+    """
+    grown = progress(results).dropna(subset="best")
+    rises = grown[grown["best"].diff().ne(0)]
+    return _few(zip(rises["trial_id"], rises["seconds"], rises["best"], strict=True))
+
+
+def _few(hover_points: Iterable[tuple[Any, Any, Any]]) -> Sequence[Spot]:
+    points = [(str(trial), float(x), float(y)) for trial, x, y in hover_points]
+    return points if len(points) <= _MOST else []

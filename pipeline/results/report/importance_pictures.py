@@ -1,0 +1,59 @@
+"""The report's pictures of what mattered, and of the objective along each hyperparameter."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from pipeline.results import plots
+from pipeline.results.analysis import Explanation
+from pipeline.results.plots.svg import inline_svg
+from pipeline.results.report.picture import MOST_PANELS, SMALL, Picture, Section, picture, without_results
+from pipeline.results.views.sentences import branch, of_effect, of_importance
+
+__all__ = ["importances"]
+
+
+def importances(explanation: Explanation) -> Iterator[Section]:
+    """What mattered among all trials, then among those of each branch; where no conclusion is possible, the reason.
+
+    Args:
+        explanation: An explanation.
+    """
+    results = explanation.results
+    metric = results.objective.metric
+    for number, importance in enumerate(explanation.importances):
+        where = branch(importance)
+        if not importance.effects:
+            yield Section(f"What mattered{f' where {where}' if where else ''}", of_importance(importance), [])
+            continue
+        height = 90 + 26 * min(len(importance.effects) + len(importance.pairs), 12)
+        note = "Shares of the objective's variance, by a random forest fitted to the trials; lines are 90% intervals. "
+        note += "Pairs, written with ×, count for what they add to their two." if importance.pairs else ""
+        if explanation.exploits:
+            note += " Weights were taken over, so a config answers for its own epochs only."
+        yield Section(
+            f"What mattered{f' where {where}' if where else ''}",
+            note,
+            [
+                picture(
+                    results, f"importance-{number}", without_results(plots.importance_bars, importance),
+                    of_importance(importance), height, height,
+                    f"Bars of what {len(importance.effects)} hyperparameters account for.",
+                )
+            ],
+        )  # fmt: skip
+        yield Section(
+            f"{metric} along each hyperparameter{f' where {where}' if where else ''}",
+            "The mean of the same forest with all other hyperparameters averaged out; the band is a 90% interval.",
+            [
+                Picture(
+                    f"Chart of the mean {metric} along {effect.place.name}.",
+                    of_effect(effect),
+                    inline_svg(
+                        partial(plots.partial_dependence, results, effect),
+                        name=f"along-{number}-{place}", size=(SMALL, 220),
+                    ),
+                )
+                for place, effect in enumerate(importance.effects[:MOST_PANELS])
+            ],
+            small=True,
+        )  # fmt: skip

@@ -1,0 +1,164 @@
+"""The study's page: one HTML file that needs nothing else, to be read, sent and printed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from pipeline.results.analysis.domains import domain_in_words, format_value, span_in_words
+from pipeline.results.analysis.earlier import earlier_counts
+from pipeline.results.analysis.failures import causes
+from pipeline.results.analysis.leaderboard import (
+    FRONT,
+    SECONDS,
+    STATE,
+    TRIAL,
+    LeaderboardColumn,
+    LeaderboardRow,
+    columns,
+    rows,
+)
+from pipeline.results.analysis.parameters import best_quarter, scored
+from pipeline.results.analysis.stopped import saved_epochs, stopped_early
+from pipeline.results.palette import DAY, NIGHT
+from pipeline.results.report.pictures import sections
+from pipeline.results.report.templates import template
+from pipeline.results.tables.load import Results, load_results
+from pipeline.results.views.leaderboard import cell_text
+from pipeline.results.views.provenance import provenance_in_words
+from pipeline.results.views.sentences import of_earlier
+from pipeline.results.views.states import STATES
+from pipeline.results.views.summary import paragraphs
+from pipeline.space import kinds_of
+from pipeline.space.column_values import scalar
+from pipeline.storage import Store
+from pipeline.study import layout
+from pipeline.wording import counted, duration, format_number
+
+__all__ = ["report_page", "write_report"]
+
+PRINTED_ROWS = 40
+"""The number of the leaderboard's rows that are printed on paper."""
+
+
+def report_page(results: Results) -> str:
+    """A study's report.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        One HTML page that loads nothing: summary, leaderboard, pictures, failures and space.
+    """
+    page = template("report.html.jinja")
+    return page.render(
+        name=results.name,
+        description=results.job["description"],
+        state=results.state,
+        location=results.location,
+        paragraphs=[*paragraphs(results), *([said] if (said := of_earlier(earlier_counts(results))) else [])],
+        tiles=_tiles(results),
+        columns=_columns(results),
+        order="descending" if results.objective.mode == "max" else "ascending",
+        rows=_rows(results),
+        sections=sections(results),
+        causes=causes(results),
+        space=_space(results),
+        provenance=provenance_in_words(results.sessions),
+        states=STATES,
+        printed=PRINTED_ROWS,
+        day=DAY,
+        night=NIGHT,
+        # What pictures say was escaped when they were drawn.
+        svg=Markup,
+    )
+
+
+def write_report(store: Store) -> str:
+    """Write a study's report into its folder.
+
+    Args:
+        store: The study's folder.
+
+    Returns:
+        Where the page lies.
+
+    Raises:
+        JobNotFound: There is no study there.
+        StorageError: The storage cannot be read or written.
+    """
+    store.write(layout.REPORT, report_page(load_results(store.uri)))
+    head, mark, query = store.uri.partition("?")
+    return f"{head}/{layout.REPORT}{mark}{query}"
+
+
+def _tiles(results: Results) -> list[tuple[str, str, str]]:
+    """The few numbers that are looked for first: label, value, what goes with it."""
+    tiles = []
+    if results.best is not None:
+        beside = f"trial {results.best.trial_id}, epoch {results.best.epoch}"
+        tiles.append((f"best {results.objective.metric}", format_number(results.best.value), beside))
+    goal = results.objective.metric.removeprefix("val_")
+    test = {name: value for name, value in (results.test or {}).items() if name.removeprefix("test_") == goal}
+    tiles += [(name, format_number(value), "the winner on the test split") for name, value in test.items()]
+    failed = int((results.trials["state"] == "failed").sum())
+    stopped = len(stopped_early(results))
+    cut_off = int((results.trials["state"] == "stopped").sum()) - stopped
+    kinds = {"stopped early": stopped, "cut off by the end": cut_off, "failed": failed}
+    note = ", ".join(f"{number:,} {what}" for what, number in kinds.items() if number)
+    tiles.append(("trials", f"{len(results.trials):,}", note or "none stopped early, none failed"))
+    saved, _ = saved_epochs(results)
+    note = f"{saved:,} saved by early stopping" if saved else "none saved by early stopping"
+    tiles.append(("epochs", f"{int(results.trials['epochs'].sum()):,}", note))
+    sessions = counted(len(results.sessions), "session")
+    tiles.append(("time", duration(results.seconds), sessions))
+    return tiles
+
+
+def _columns(results: Results) -> list[tuple[str, bool]]:
+    """The leaderboard's columns: name, and whether it holds numbers."""
+    return [("time" if column == SECONDS else column.name, _numeric(results, column)) for column in columns(results)]
+
+
+def _numeric(results: Results, column: LeaderboardColumn) -> bool:
+    if column.kind == "config":
+        return kinds_of(results.space[column.name]) == {"a number"}
+    return column not in (TRIAL, STATE, FRONT)
+
+
+def _rows(results: Results) -> list[Mapping[str, Any]]:
+    """The leaderboard: each cell as its text and the key by which it sorts."""
+    shown = columns(results)
+    return [
+        {"cells": [_page_cell(row, column) for column in shown], "state": row.state, "best": row.best}
+        for row in rows(results)
+    ]
+
+
+def _page_cell(row: LeaderboardRow, column: LeaderboardColumn) -> tuple[str, Any]:
+    if column == FRONT:
+        return ("yes", 0) if row.values[FRONT] else ("–", 1)
+    if column not in row.values:
+        return "–", ""
+    value = row.values[column]
+    if column == SECONDS:
+        return duration(value), value
+    key = repr(value) if column.kind == "metric" else scalar(value) if column.kind == "config" else value
+    return cell_text(row, column), key
+
+
+def _space(results: Results) -> list[tuple[str, str, str, str]]:
+    """Each parameter: its name, what it may be, what the best has, where the best quarter lies."""
+    front = best_quarter(results, scored(results))
+    lines = []
+    best_config = results.best.config if results.best is not None else {}
+    for place in results.places:
+        name = place.name
+        best = format_value(best_config[name]) if name in best_config and place.there(best_config) else "–"
+        there = [place.there({str(key): value for key, value in row.items()}) for row in front.to_dict("records")]
+        span = span_in_words(place.domain, front.loc[there, name]) if name in front else "–"
+        words = domain_in_words(place.domain)
+        if place.when:
+            words += f"; where {' and '.join(f'{switch} is {branch}' for switch, branch in place.when)}"
+        lines.append((name, words, best, span))
+    return lines

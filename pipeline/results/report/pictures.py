@@ -1,0 +1,314 @@
+"""Which pictures a study's report has, each with its caption."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.results import plots
+from pipeline.results.analysis import explained
+from pipeline.results.analysis.cost import COSTS, has_costs, names_batches
+from pipeline.results.analysis.explanation import grace_period
+from pipeline.results.analysis.hypervolume import hypervolume_of
+from pipeline.results.analysis.lineage import exploits
+from pipeline.results.analysis.parameters import scored, tuned
+from pipeline.results.analysis.plane import has_plane, has_trajectories
+from pipeline.results.analysis.rungs import rungs_of
+from pipeline.results.analysis.spread import spreads
+from pipeline.results.plots.svg import inline_svg
+from pipeline.results.report import captions, hover_points
+from pipeline.results.report.importance_pictures import importances
+from pipeline.results.report.picture import MOST_PANELS, SMALL, Picture, Section, picture, without_results
+from pipeline.results.tables.configs import given
+from pipeline.results.tables.load import Results
+from pipeline.results.views.sentences import of_agreements, of_lineage, of_stopping, of_time
+from pipeline.storage.schema import metric_column
+from pipeline.wording import listed
+
+__all__ = ["live_sections", "sections"]
+
+
+def sections(results: Results) -> list[Section]:
+    """The pictures that a study has something to show for, in reading order.
+
+    Args:
+        results: A study's results.
+    """
+    return [section for section in _all(results) if section.pictures]
+
+
+def live_sections(results: Results) -> Iterator[Section]:
+    """The pictures of a study that still runs, each drawn when it is asked for: those that need no analysis.
+
+    Args:
+        results: A study's results.
+
+    Yields:
+        Those that it has something to show for, in reading order.
+    """
+    for draw in (_curves, _best_so_far, _against_each, _parallel):
+        yield from draw(results)
+
+
+def _all(results: Results) -> Iterator[Section]:
+    metric = results.objective.metric
+    count = len(results.trials)
+    if _has_values(results):
+        yield from _curves(results)
+        yield from _of_objectives(results)
+        yield from _of_models(results)
+        yield from _of_costs(results)
+        yield from _of_planes(results)
+    explanation = explained(results)
+    yield from importances(explanation)
+    yield from _against_each(results)
+    yield from _parallel(results)
+    if len(rungs_of(results)):
+        height = int(np.clip(140 + 15 * count, 260, 640))
+        yield Section(
+            "Epoch at which each trial was stopped",
+            "Each row is a trial, the best at the top; vertical lines are the rungs at which trials are compared. "
+            + of_stopping(explanation.stopping),
+            [
+                picture(
+                    results, "rungs", plots.rungs, captions.of_rungs(results), height, height,
+                    f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
+                    hover_points.of_rungs(results),
+                )
+            ],
+        )  # fmt: skip
+    if explanation.agreements:
+        yield Section(
+            "How well early values predict final values",
+            "Among all trials, not only those that trained to their end, the correlation would be higher.",
+            [
+                picture(
+                    results, "early", without_results(plots.early_values, explanation.agreements),
+                    of_agreements(explanation.agreements, grace_period(results)), 300, 260,
+                    f"Chart of the rank correlation of {metric} with its final value, by epoch.",
+                )
+            ],
+        )  # fmt: skip
+    if len(exploits(results)):
+        yield from _population(results)
+    if _has_values(results) and results.epochs["learning_rate"].notna().any():
+        yield Section(
+            "Learning rate",
+            "",
+            [
+                picture(
+                    results, "rates", plots.learning_rates, captions.of_learning_rates(results), 340, 280,
+                    f"Line chart of the learning rate by epoch for {count} trials.",
+                )
+            ],
+        )  # fmt: skip
+    yield from _best_so_far(results)
+    if len(results.epochs):
+        height = int(np.clip(140 + 15 * count, 240, 640))
+        yield Section(
+            "Where the time went",
+            "",
+            [
+                picture(
+                    results, "time", plots.where_time_went, of_time(results), height, height,
+                    f"Stacked bars of seconds by phase for each of {count} trials, and idle time.",
+                )
+            ],
+        )  # fmt: skip
+
+
+def _has_values(results: Results) -> bool:
+    column = metric_column(results.objective.metric)
+    return column in results.epochs and bool(np.isfinite(results.epochs[column]).any())
+
+
+def _curves(results: Results) -> Iterator[Section]:
+    metric, count = results.objective.metric, len(results.trials)
+    if _has_values(results):
+        yield Section(
+            "Learning curves",
+            "",
+            [
+                picture(
+                    results, "curves", plots.learning_curves, captions.of_learning_curves(results), 420, 300,
+                    f"Line chart of {metric} by epoch for {count} trials, the best one in front.",
+                    hover_points.of_learning_curves(results),
+                )
+            ],
+        )  # fmt: skip
+
+
+def _best_so_far(results: Results) -> Iterator[Section]:
+    metric = results.objective.metric
+    if results.best is not None:
+        yield Section(
+            "Best so far",
+            "",
+            [
+                picture(
+                    results, "best", plots.best_so_far, captions.of_best_so_far(results), 340, 280,
+                    f"Step chart of the best {metric} against seconds since the start.",
+                    hover_points.of_best_so_far(results),
+                )
+            ],
+        )  # fmt: skip
+
+
+def _against_each(results: Results) -> Iterator[Section]:
+    rows = scored(results)
+    names = tuned(results)
+    if len(rows):
+        note = "Filled points trained to their end, hollow ones ended earlier and had fewer epochs to grow; "
+        note += "crosses failed. The large one is the best trial."
+        there = [name for name in names if given(rows[name]).any()]
+        if absent := [name for name in names if name not in there]:
+            note += f" No trial has {listed(absent)}."
+        if len(there) > MOST_PANELS:
+            note += f" Shown are the first {MOST_PANELS} of {len(there)} hyperparameters."
+        yield Section(
+            "Objective against each hyperparameter",
+            note,
+            [_panel(results, f"against-{place}", name) for place, name in enumerate(there[:MOST_PANELS])],
+            small=True,
+        )
+
+
+def _parallel(results: Results) -> Iterator[Section]:
+    metric, rows, names = results.objective.metric, scored(results), tuned(results)
+    if len(rows) > 1 and len(names) > 1:
+        yield Section(
+            "All hyperparameters together",
+            "Each line is a trial; the best quarter is in colour, the best trial thick. Better values are at the top."
+            + (" It is dotted where it passes parameters that the trial does not have." if _with_gaps(results) else ""),
+            [
+                picture(
+                    results, "parallel", plots.parallel_coordinates, captions.of_parallel_coordinates(results), 400,
+                    300,
+                    f"Parallel coordinates of {len(names)} hyperparameters and {metric} for {len(rows)} trials.",
+                )
+            ],
+        )  # fmt: skip
+
+
+def _of_objectives(results: Results) -> Iterator[Section]:
+    first, *others = results.objectives
+    if not others:
+        return
+
+    def panel(place: int, metric: str) -> Picture:
+        return picture(
+            results, f"objectives-{place}", lambda results, ax: plots.trade_off(results, ax, metric),
+            captions.of_trade_off(results, metric), 380, 300,
+            f"Scatter chart of {first.metric} against {metric}, with the front of the trials that no other beats.",
+            hover_points.of_trade_off(results, metric),
+        )  # fmt: skip
+
+    yield Section(
+        "One objective against another",
+        "Each point is a trial at its best epoch in the first objective. Those in colour are on the front: no other "
+        "trial is as good in every objective and better in one. The large one is the winner, the best in the first.",
+        [panel(place, objective.metric) for place, objective in enumerate(others)],
+    )
+    if hypervolume_of(results) is not None:
+        yield Section(
+            "Hypervolume over the epochs",
+            "The share of the box between the best values and the reference point that the epochs of all trials "
+            "dominate so far.",
+            [
+                picture(
+                    results, "hypervolume",
+                    lambda results, ax: plots.hypervolume_over_epochs({results.name: results}, ax),
+                    captions.of_hypervolume(results), 300, 260,
+                    "Step chart of the dominated share of the hypervolume against the epochs of all trials.",
+                )
+            ],
+        )  # fmt: skip
+
+
+def _of_models(results: Results) -> Iterator[Section]:
+    if not (found := spreads(results)):
+        return
+    height = int(np.clip(90 + 26 * len(found), 180, 900))
+    yield Section(
+        "Mean and deviation of a trial's models",
+        "Each row is a trial at its best epoch, the best above: its mean, a standard deviation to both sides, and a "
+        "point for each fold or repeat.",
+        [
+            picture(
+                results, "deviations", plots.deviations, captions.of_deviations(results), height, height,
+                f"Means and standard deviations of {results.objective.metric} for {len(found)} trials.",
+            )
+        ],
+    )  # fmt: skip
+
+
+def _of_costs(results: Results) -> Iterator[Section]:
+    if not has_costs(results):
+        return
+
+    def panel(cost: str) -> Picture:
+        svg = inline_svg(lambda ax: plots.against_cost(results, ax, cost), name=f"cost-{cost}", size=(SMALL, 260))
+        alt = f"Line chart of {results.objective.metric} against {COSTS[cost]}."
+        return Picture(alt, captions.of_cost(results, cost), svg)
+
+    named = ", named by its batch size" if names_batches(results) else ""
+    yield Section(
+        "What it costs",
+        f"Each line is a trial{named}; small batches update more often in an epoch, and take longer.",
+        [panel(cost) for cost in COSTS],
+        small=True,
+    )
+
+
+def _of_planes(results: Results) -> Iterator[Section]:
+    metric = results.objective.metric
+    if has_plane(results):
+        note = "Points are trials; darker areas have better trials. The ring is the best trial."
+        alt = f"Contours of {metric} over {' and '.join(tuned(results))}."
+        landscape = picture(results, "landscape", plots.landscape, captions.of_best_place(results), 480, 320, alt)
+        yield Section("The objective over both hyperparameters", note, [landscape])
+    if has_trajectories(results):
+        note = "Each line is a trial's path from epoch to epoch; that of the best trial is thick and ends in a ring."
+        alt = f"Paths of {len(results.trials)} trials in a plane."
+        paths = picture(results, "paths", plots.trajectories, captions.of_trajectories(results), 480, 320, alt)
+        yield Section("Paths through the plane", note, [paths])
+
+
+def _population(results: Results) -> Iterator[Section]:
+    count = len(results.trials)
+    height = int(np.clip(100 + 34 * count, 260, 700))
+    yield Section(
+        "Lineage",
+        "Each row is a trial, the best at the top; an arrow leads from the donor trial to the trial that copied its "
+        "weights. The lineage of the best model is thick.",
+        [
+            picture(
+                results, "lineage", plots.lineage, of_lineage(results), height, height,
+                f"Diagram of {count} trials over their epochs with {len(exploits(results))} arrows of exploits.",
+            )
+        ],
+    )  # fmt: skip
+    if results.best is not None:
+        yield Section(
+            "The schedule that was found",
+            "The best model's hyperparameters over its life, its ancestors' included; the other trials' behind.",
+            [_schedule(results, f"schedule-{place}", name) for place, name in enumerate(tuned(results)[:MOST_PANELS])],
+            small=True,
+        )
+
+
+def _with_gaps(results: Results) -> bool:
+    return any(place.when for place in results.places)
+
+
+def _panel(results: Results, name: str, parameter: str) -> Picture:
+    where = hover_points.of_objective_against(results, parameter)
+    svg = inline_svg(
+        lambda ax: plots.objective_against(results, ax, parameter), name=name, size=(SMALL, 240), hover_points=where
+    )
+    alt = f"Scatter chart of {results.objective.metric} against {parameter}."
+    return Picture(alt, captions.of_objective_against(results, parameter), svg)
+
+
+def _schedule(results: Results, name: str, parameter: str) -> Picture:
+    svg = inline_svg(lambda ax: plots.schedule(results, ax, parameter), name=name, size=(SMALL, 220))
+    return Picture(f"Step chart of {parameter} by epoch.", captions.of_schedule(results, parameter), svg)

@@ -1,0 +1,35 @@
+"""Templates of pages: text in them is text, whatever it holds."""
+
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from pipeline.sanitize import sanitize
+
+__all__ = ["template"]
+
+_REPORT = "results/report"
+
+
+def template(name: str, folder: str = _REPORT) -> Template:
+    """A page's template; it may include those of the report.
+
+    Args:
+        name: The file's name.
+        folder: The folder with the file, within the package.
+    """
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("pipeline", place) for place in dict.fromkeys((folder, _REPORT))]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def _shown(value: Any) -> Any:
+    """What stands on the page for a value: its characters only, whatever they are."""
+    return sanitize(value) if isinstance(value, str) and not isinstance(value, Markup) else value

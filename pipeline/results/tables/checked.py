@@ -1,0 +1,85 @@
+"""Whether a table's columns hold what the schema says: other programs may have written its files."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.errors import StorageError
+from pipeline.storage.schema import KEYS
+
+__all__ = ["checked", "config_column", "config_from"]
+
+
+def checked(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
+    """A table whose columns are of the schema's types; further columns are metrics, as floats.
+
+    Args:
+        table: The study's parts of it, as one.
+        name: `epochs` or `decisions`.
+        schema: What its columns must be.
+
+    Raises:
+        StorageError: A column holds something else, or a row lacks what every row has.
+    """
+    columns = []
+    for field in table.schema:
+        column = table[field.name]
+        wanted = schema.field(field.name).type if field.name in schema.names else pa.float64()
+        if field.type != wanted and not _becomes(field.type, wanted):
+            raise _foreign(name, f"a part of it holds {field.type} in the column {field.name!r:.100}, not {wanted}")
+        columns.append(column if field.type == wanted else column.cast(wanted, safe=False))
+    for key in KEYS[name]:
+        if missing := table[key].null_count:
+            raise _foreign(name, f"{missing} of its rows have no {key}")
+    fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
+
+
+def config_from(text: str | None) -> Mapping[str, Any]:
+    """A config as `decisions` holds it, in JSON.
+
+    Args:
+        text: JSON; None or empty for an empty config.
+
+    Raises:
+        StorageError: It is not a JSON object.
+    """
+    try:
+        config = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise _foreign("decisions", f"config_after of one of its rows is not a config: {text!r:.100}")
+    return config
+
+
+def config_column(name: str, values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+    """The column of a parameter.
+
+    Args:
+        name: The parameter's name.
+        values: One value for each trial.
+        type_: The column's type.
+
+    Raises:
+        StorageError: A value is not the parameter's.
+    """
+    try:
+        return pa.array(values, type_)
+    except (pa.ArrowException, ArithmeticError, TypeError, ValueError) as error:
+        raise _foreign("decisions", f"a value of {name} in config_after is not {type_}: {error}") from None
+
+
+def _becomes(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether a column is what it should be but for its width: a metric may be whole, or null throughout."""
+    number = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_boolean(found)
+    return bool(pa.types.is_null(found) or (number and pa.types.is_floating(wanted)))
+
+
+def _foreign(name: str, what: str) -> StorageError:
+    return StorageError(
+        f"The table {name} is not as tunepipe writes it: {what}. Move what is not tunepipe's out of the study's "
+        f"{name}/, or restore what was there."
+    )

@@ -1,0 +1,87 @@
+"""Unique rows in order: parts may hold a row twice, and the newest one counts."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.study.ranking import draw_order
+
+__all__ = ["Indices", "clean_decisions", "clean_epochs", "trial_ids", "trial_positions", "whole_numbers"]
+
+Indices = npt.NDArray[np.int64]
+
+
+def clean_epochs(table: pa.Table) -> pa.Table:
+    """Rows of `epochs`, unique by trial and epoch, in that order: the newest session and attempt count.
+
+    Args:
+        table: Rows of `epochs` as stored.
+    """
+    trial = trial_positions(table["trial_id"], trial_ids(table["trial_id"]))
+    return _unique(
+        table,
+        (trial, whole_numbers(table["epoch"])),
+        (whole_numbers(table["session"]), whole_numbers(table["attempt"])),
+    )
+
+
+def clean_decisions(table: pa.Table) -> pa.Table:
+    """Rows of `decisions`, unique by number, in that order.
+
+    A killed driver may have written decisions that its last saved state does not contain. The next session resumes
+    from that state, counts on from there, and so says which of the earlier rows no longer hold.
+
+    Args:
+        table: Rows of `decisions` as stored.
+    """
+    table = _unique(table, (whole_numbers(table["session"]), whole_numbers(table["number"])), ())
+    session, number = whole_numbers(table["session"]), whole_numbers(table["number"])
+    holds, first = np.ones(len(number), np.bool_), np.iinfo(np.int64).max
+    for each in np.unique(session)[::-1]:
+        rows = session == each
+        holds[rows] = number[rows] < first
+        first = min(first, number[rows].min())
+    return table if holds.all() else table.filter(pa.array(holds))
+
+
+def trial_ids(*columns: pa.ChunkedArray) -> pa.Array:
+    """Every trial id, in the order of the draws: 9999 before 10000.
+
+    Args:
+        columns: Columns of trial ids.
+    """
+    known = {trial for column in columns for trial in pc.unique(column).to_pylist()}
+    return pa.array(sorted(known, key=draw_order), pa.string())
+
+
+def trial_positions(column: pa.ChunkedArray, ids: pa.Array) -> Indices:
+    """The position of each row's trial in `ids`.
+
+    Args:
+        column: A trial id for each row.
+        ids: All trial ids.
+    """
+    return np.asarray(pc.index_in(column, value_set=ids), np.int64)
+
+
+def whole_numbers(column: pa.ChunkedArray) -> Indices:
+    """A column of integers as an array.
+
+    Args:
+        column: Integers without nulls.
+    """
+    return np.asarray(column, np.int64)
+
+
+def _unique(table: pa.Table, key: tuple[Indices, Indices], age: tuple[Indices, ...]) -> pa.Table:
+    """Rows in order of `key`, one for each: the last by `age`, then by position."""
+    if not table.num_rows:
+        return table
+    first, second = key
+    step, within = np.diff(first), np.diff(second)
+    if np.all((step > 0) | ((step == 0) & (within > 0))):
+        return table
+    order = np.lexsort((*reversed(age), second, first))
+    ends = np.append((np.diff(first[order]) != 0) | (np.diff(second[order]) != 0), True)
+    return table.combine_chunks().take(pa.array(order[ends]))

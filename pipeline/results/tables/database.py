@@ -1,0 +1,225 @@
+"""DuckDB in memory, for one SELECT: no file, no extension and no network can be reached from it."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.errors import UsageError
+
+__all__ = ["SLOW_SECONDS", "Answer", "TimeLimit", "fill_table", "locked", "open_database", "run_select"]
+
+# What is asked may come from anywhere, and so may the tables: nothing but the tables is there to be read.
+_CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "temp_directory": "",
+    "memory_limit": "2GB",
+}
+
+
+_BATCH = 10_000
+"""Rows of an answer that are at hand at once."""
+
+
+SLOW_SECONDS = 5.0
+"""A query that takes longer than this is reported as slow."""
+
+_INTERRUPT_SECONDS = 0.05
+"""How often a query that is to end is interrupted."""
+
+
+class TimeLimit:
+    """How long a query may take, counted from its start, and the function that reports a slow query.
+
+    Args:
+        seconds: The most seconds; None for no limit.
+        on_slow: Called once with the seconds so far, where the query takes longer than `slow_seconds`.
+        slow_seconds: After how many seconds a query is slow.
+    """
+
+    def __init__(
+        self,
+        seconds: float | None = None,
+        on_slow: Callable[[float], None] | None = None,
+        *,
+        slow_seconds: float = SLOW_SECONDS,
+    ) -> None:
+        self._seconds, self._on_slow, self._slow_seconds = seconds, on_slow, slow_seconds
+        self._started = time.monotonic()
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until `passed` has something to do; None if it never has."""
+        ends = [self._seconds, self._slow_seconds if self._on_slow else None]
+        known = [end for end in ends if end is not None]
+        return max(0.0, self._started + min(known) - time.monotonic()) if known else None
+
+    def passed(self) -> None:
+        """Report a slow query, or end it.
+
+        Raises:
+            UsageError: The time is up.
+        """
+        spent = time.monotonic() - self._started
+        if self._seconds is not None and spent >= self._seconds:
+            raise UsageError(
+                f"The query was not answered within {self._seconds:g} s, and was ended. Ask for less, or allow more "
+                "seconds."
+            )
+        if self._on_slow is not None and spent >= self._slow_seconds:
+            on_slow, self._on_slow = self._on_slow, None
+            on_slow(spent)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a query while it is found: as long as the context is open that gave it.
+
+    Args:
+        schema: Its columns.
+        batches: Its rows, once.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "Answer":
+        """A table that is at hand, as an answer.
+
+        Args:
+            table: The table.
+        """
+        return cls(table.schema, iter(table.to_batches()))
+
+    def head(self, rows: int) -> pa.Table:
+        """The first rows; no more than a batch beyond them is looked for.
+
+        Args:
+            rows: How many rows.
+        """
+        batches: list[pa.RecordBatch] = []
+        missing = rows
+        while missing > 0 and (batch := next(self.batches, None)) is not None:
+            batches.append(batch.slice(0, missing))
+            missing -= batch.num_rows
+        return pa.Table.from_batches(batches, self.schema)
+
+
+@contextmanager
+def open_database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory that reaches nothing outside."""
+    with duckdb.connect(":memory:", config=_CLOSED) as database:
+        # Else a word that is no table is looked for among the variables of this program.
+        database.execute("set python_enable_replacements = false")
+        yield database
+
+
+def fill_table(database: duckdb.DuckDBPyConnection, name: str, parts: Sequence[pa.Table]) -> None:
+    """Make a table of the rows of all parts; a column that only some have is null elsewhere.
+
+    Args:
+        database: An open database.
+        name: The name of the new table.
+        parts: Tables whose rows it gets.
+    """
+    for place, part in enumerate(parts):
+        database.register(f"part_{place}", part)
+    union = " union all by name ".join(f"select * from part_{place}" for place in range(len(parts)))
+    database.execute(f"create table {name} as {union}")
+    for place in range(len(parts)):
+        database.unregister(f"part_{place}")
+
+
+def locked(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The database, once its tables are there: what is asked cannot open it again.
+
+    Args:
+        database: An open database.
+    """
+    database.execute("set lock_configuration = true")
+    return database
+
+
+@contextmanager
+def run_select(
+    database: duckdb.DuckDBPyConnection,
+    sql: str,
+    what: str,
+    *,
+    condition: str | None = None,
+    columns: Collection[str] | None = None,
+    limit: TimeLimit | None = None,
+) -> Iterator[Answer]:
+    """The answer to one SELECT.
+
+    Args:
+        database: A locked database.
+        sql: One SELECT.
+        what: What the user wrote, for messages: `The SQL` or an option.
+        condition: The user's condition within `sql`, for messages; None where all of it is the user's.
+        columns: Columns that exist, for messages; None for the columns of all tables.
+        limit: How long it may take; by default as long as it takes.
+
+    Raises:
+        UsageError: It is not one SELECT, cannot be answered or not in time, or is no text; also while the batches are
+            read.
+    """
+    if any(0xD800 <= ord(character) < 0xE000 for character in sql):
+        raise UsageError(f"{what} must be text; found bytes that are not valid UTF-8 in {_short(condition or sql)}.")
+
+    time_limit = TimeLimit() if limit is None else limit
+
+    def asked(work: Callable[[], Any]) -> Any:
+        """Let DuckDB work in a thread: in the main one it hears of Ctrl-C late, and in some plans never."""
+        future = pool.submit(work)
+        try:
+            while not wait([future], timeout=time_limit.left).done:
+                time_limit.passed()
+            return future.result()
+        except duckdb.Error as error:
+            raise UsageError(_told(error, what, columns)) from None
+        except BaseException:
+            # An interrupt that comes before the query has begun is lost.
+            while not future.done():
+                database.interrupt()
+                wait([future], timeout=_INTERRUPT_SECONDS)
+            raise
+
+    def read() -> pa.RecordBatchReader:
+        statements = duckdb.extract_statements(sql)
+        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+            one = "SELECT" if condition is None else "condition"
+            raise UsageError(
+                f"{what} must be one {one}; found {_short(condition or sql)}. Tables are only read, never changed."
+            )
+        return database.sql(sql).to_arrow_reader(_BATCH)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        while (batch := asked(lambda: next(reader, None))) is not None:
+            yield batch
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = asked(read)
+        yield Answer(reader.schema, batches())
+
+
+def _told(error: duckdb.Error, what: str, columns: Collection[str] | None) -> str:
+    first, _, rest = str(error).partition("\n")
+    near = [line for line in rest.splitlines() if line.startswith(("Did you mean", "Candidate"))]
+    message = " ".join([f"{first.rstrip('.!')}.", *near]).rstrip(".?!")
+    there = "the tables trials, epochs and decisions" if columns is None else f"the columns {', '.join(columns)}"
+    more = "; docs/tables.md says what is in them" if columns is None else ""
+    return f"{what} cannot be answered: {message}. There are {there}{more}."
+
+
+def _short(sql: str) -> str:
+    text = " ".join(sql.split())
+    return repr(text if len(text) <= 80 else text[:79] + "…")

@@ -1,0 +1,211 @@
+"""The table `trials`, derived from the tables `epochs` and `decisions`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.results.tables.checked import config_column, config_from
+from pipeline.results.tables.cleaning import (
+    Indices,
+    clean_decisions,
+    clean_epochs,
+    trial_ids,
+    trial_positions,
+    whole_numbers,
+)
+from pipeline.results.tables.stored_space import parameters_of
+from pipeline.space.column_values import column_value
+from pipeline.storage.schema import MEASURES, SECONDS, arrow_schema, column_of, metric_column, metric_names
+from pipeline.study import Objective
+from pipeline.study.ranking import total_violation
+
+__all__ = ["derive_trials", "epoch_columns", "objective_column"]
+
+_STATE_AFTER = {
+    "start": "running",
+    "stop": "stopped",
+    "pause": "paused",
+    "promote": "running",
+    "exploit": "paused",
+    "explore": "paused",
+    "fail": "failed",
+    "retry": "waiting",
+    "resume": "running",
+    "finish": "completed",
+}
+
+
+def derive_trials(
+    epochs: pa.Table,
+    decisions: pa.Table,
+    *,
+    study: Mapping[str, Any],
+    checkpoints: Mapping[str, str] | None = None,
+) -> pa.Table:
+    """The table `trials`, made from the two others.
+
+    Args:
+        epochs: Rows of `epochs`, clean or raw.
+        decisions: Rows of `decisions`, clean or raw.
+        study: The content of study.json.
+        checkpoints: Trial id → path of its newest checkpoint.
+
+    Returns:
+        One row for each trial that either table knows, by id. A trial's best epoch is the one with its best finite
+        value among those with the smallest violation of bounds, the earlier where two tie; a value that is not finite
+        is never best.
+    """
+    objective, schema = study["job"]["objectives"][0], arrow_schema("trials", parameters_of(study))
+    metric = metric_column(objective["metric"])
+    objectives = [Objective(**fields) for fields in study["job"]["objectives"]]
+    wanted = {*epoch_columns(study), *(column_of(one.metric, metric_names(epochs.schema)) for one in objectives)}
+    epochs = clean_epochs(epochs.select([name for name in epochs.column_names if name in wanted]))
+    decisions = clean_decisions(decisions)
+
+    ids = trial_ids(epochs["trial_id"], decisions["trial_id"])
+    count = len(ids)
+    trial, epoch = trial_positions(epochs["trial_id"], ids), whole_numbers(epochs["epoch"])
+    values = _reals(epochs, metric)
+    newest = _newest(trial, count)
+    violation = _violations(epochs, objectives)
+    best = _best(trial, values if objective["mode"] == "max" else -values, violation, count)
+    seconds = np.sum([np.nan_to_num(_reals(epochs, name)) for name in SECONDS.values()], axis=0)
+    attempts = np.ones(count, np.int64)
+    np.maximum.at(attempts, trial, whole_numbers(epochs["attempt"]))
+
+    decided, kind = trial_positions(decisions["trial_id"], ids), np.array(decisions["kind"].to_pylist(), object)
+    has_config = np.asarray(pc.fill_null(pc.greater(pc.utf8_length(decisions["config_after"]), 0), False))
+    last = _newest(decided, count)
+    starts = np.bincount(decided[kind == "retry"], minlength=count) + 1
+    state = np.array([_STATE_AFTER.get(kind[row], "running") if row >= 0 else "running" for row in last], object)
+    # A retried trial waits until its new attempt has reported.
+    state[(state == "waiting") & (attempts >= starts)] = "running"
+
+    columns: dict[str, Any] = {
+        "study": [study["job"]["name"]] * count,
+        "trial_id": ids,
+        "state": state,
+        "objective": _picked(values, best),
+        "best_epoch": _picked(epoch, best),
+        "violation": _picked(violation, best),
+        "last_objective": _picked(values, newest),
+        "epochs": pc.fill_null(_picked(epoch, newest), 0),
+        "seconds": np.bincount(trial, weights=seconds, minlength=count),
+        "attempts": np.maximum(attempts, starts),
+        "parent": decisions["parent_trial"].take(_places(_newest(decided, count, kind == "exploit"))),
+        "checkpoint": [(checkpoints or {}).get(trial_id) for trial_id in ids.to_pylist()],
+        "error": decisions["reason"].take(_places(np.where(state == "failed", last, -1))),
+    }
+    drawn = decisions["config_after"].take(_places(_newest(decided, count, has_config))).to_pylist()
+    columns |= _config_columns(schema, drawn, epochs.take(_places(newest)), epochs.take(_places(best)), best >= 0)
+    arrays = [_array(columns[field.name], field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def epoch_columns(study: Mapping[str, Any]) -> list[str]:
+    """The columns of `epochs` from which the table `trials` is derived.
+
+    Args:
+        study: The content of study.json.
+    """
+    configs = [f"config_{name}" for name in parameters_of(study)]
+    first, *others = [Objective(**fields) for fields in study["job"]["objectives"]]
+    bounded = [one.metric for one in others if one.bounded]
+    found = dict.fromkeys([*map(metric_column, bounded), *(name for name in bounded if name in MEASURES)])
+    fixed = ["trial_id", "session", "attempt", "epoch", metric_column(first.metric), *SECONDS.values()]
+    return [*fixed, *(name for name in found if name not in fixed), *configs]
+
+
+def objective_column(metric: str, epochs: pa.Table) -> str | None:
+    """The column of `epochs` that an objective is read from: the metric's, or the measured one that is called so.
+
+    Args:
+        metric: The objective's metric.
+        epochs: Rows of the table.
+
+    Returns:
+        None if there is none.
+    """
+    column = column_of(metric, metric_names(epochs.schema))
+    # Earlier versions wrote an empty column for a metric that no trial reports.
+    reported = column in epochs.column_names and (metric not in MEASURES or epochs[column].null_count < epochs.num_rows)
+    found = metric if metric in MEASURES and not reported else column
+    return found if found in epochs.column_names else None
+
+
+def _violations(epochs: pa.Table, objectives: Sequence[Objective]) -> npt.NDArray[np.float64]:
+    """The total violation of bounds in each epoch."""
+    bounded = [one for one in objectives if one.bounded]
+    columns = [_reals(epochs, objective_column(one.metric, epochs) or "").tolist() for one in bounded]
+    if not bounded:
+        return np.zeros(epochs.num_rows)
+    return np.array([total_violation(zip(bounded, row, strict=True)) for row in zip(*columns, strict=True)], np.float64)
+
+
+def _reals(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    if name not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    return np.asarray(pc.fill_null(table[name].cast(pa.float64()), float("nan")))
+
+
+def _newest(codes: Indices, count: int, which: npt.NDArray[np.bool_] | None = None) -> Indices:
+    """The last row of each trial among those in `which`; -1 where there is none."""
+    rows = np.arange(len(codes)) if which is None else np.flatnonzero(which)
+    newest = np.full(count, -1, np.int64)
+    np.maximum.at(newest, codes[rows], rows)
+    return newest
+
+
+def _best(codes: Indices, scores: npt.NDArray[np.float64], violations: npt.NDArray[np.float64], count: int) -> Indices:
+    """The first row with the highest finite score of each trial, of those beyond the bounds by least; -1 for none."""
+    scores = np.where(np.isfinite(scores), scores, -np.inf)
+    if violations.any():
+        least = np.full(count, np.inf)
+        scored = np.isfinite(scores)
+        np.minimum.at(least, codes[scored], violations[scored])
+        scores = np.where(violations <= least[codes], scores, -np.inf)
+    highest = np.full(count, -np.inf)
+    np.maximum.at(highest, codes, scores)
+    hits = np.flatnonzero((scores == highest[codes]) & np.isfinite(scores))
+    best = np.full(count, -1, np.int64)
+    best[codes[hits[::-1]]] = hits[::-1]
+    return best
+
+
+def _places(rows: Indices) -> pa.Array:
+    """Positions to take, null for -1."""
+    return pa.array(rows, mask=rows < 0)
+
+
+def _picked(values: npt.NDArray[Any], rows: Indices) -> pa.Array:
+    return pa.array(values).take(_places(rows))
+
+
+def _config_columns(
+    schema: pa.Schema, drawn: list[str | None], rows: pa.Table, bests: pa.Table, has_best: npt.NDArray[np.bool_]
+) -> dict[str, Any]:
+    """The columns config_<name>: at the best epoch, else from the decisions, else at the last epoch."""
+    configs = [config_from(text) for text in drawn]
+    columns = {}
+    for field in schema:
+        name = field.name.removeprefix("config_")
+        if name == field.name:
+            continue
+        trained = rows[field.name].to_pylist() if field.name in rows.column_names else [None] * len(configs)
+        pairs = zip(configs, trained, strict=True)
+        values = [column_value(config[name], field.type) if name in config else other for config, other in pairs]
+        if field.name in bests.column_names:
+            at_best = zip(has_best, bests[field.name].to_pylist(), values, strict=True)
+            values = [best if has else value for has, best, value in at_best]
+        columns[field.name] = config_column(name, values, field.type)
+    return columns
+
+
+def _array(values: Any, type_: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    return values.cast(type_) if isinstance(values, pa.Array) else pa.array(values, type_)

@@ -1,0 +1,97 @@
+"""Raw parts → clean tables: pure and repeatable, whether a study is running, finished or was cut off.
+
+Parts may hold a row twice: an attempt whose worker was lost had recorded epochs that the next attempt trains again, and
+a compaction writes the new file before the old ones go. The newest row counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import StorageError
+from pipeline.results.tables.checked import checked
+from pipeline.results.tables.cleaning import clean_decisions, clean_epochs
+from pipeline.results.tables.derive import derive_trials
+from pipeline.results.tables.stored_space import parameters_of
+from pipeline.storage import Store
+from pipeline.storage.schema import arrow_schema, metric_column, metric_field, stored_column
+
+__all__ = ["Tables", "gather", "newest_checkpoints"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """A study's tables, clean.
+
+    Args:
+        trials: As schema.TRIALS, one row for each trial, by id.
+        epochs: As schema.EPOCHS, unique by trial and epoch, in that order.
+        decisions: As schema.DECISIONS, unique by number, in that order.
+    """
+
+    trials: pa.Table
+    epochs: pa.Table
+    decisions: pa.Table
+
+
+def gather(store: Store, study: Mapping[str, Any]) -> Tables:
+    """Read a study's parts, and make clean tables from them.
+
+    Args:
+        store: The study's folder.
+        study: The content of study.json.
+
+    Raises:
+        StorageError: The storage cannot be read, or a part is of an unknown schema version.
+    """
+    space = parameters_of(study)
+    # Decisions first: a running study may then add epochs, but no decision about epochs that were not read.
+    decisions = clean_decisions(_parts(store, "decisions", space))
+    metrics = [objective["metric"] for objective in study["job"]["objectives"]]
+    epochs = clean_epochs(_columns_of_now(_parts(store, "epochs", space), metrics))
+    checkpoints = newest_checkpoints(store.files("checkpoints"))
+    return Tables(derive_trials(epochs, decisions, study=study, checkpoints=checkpoints), epochs, decisions)
+
+
+def newest_checkpoints(paths: Sequence[str]) -> dict[str, str]:
+    """The newest checkpoint of each trial.
+
+    Args:
+        paths: Paths of checkpoints within a study: `checkpoints/<trial>/<epoch>.ckpt`.
+    """
+    return {path.split("/")[1]: path for path in sorted(paths) if path.endswith(".ckpt") and path.count("/") == 2}
+
+
+def _parts(store: Store, table: str, space: Mapping[str, Any]) -> pa.Table:
+    schema = arrow_schema(table, space)
+    try:
+        stored = store.read_table(table)
+    except FileNotFoundError:
+        return schema.empty_table()
+    try:
+        whole = pa.concat_tables([schema.empty_table(), stored], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise StorageError(
+            f"A part of {table} in {store.uri} does not fit study.json: {error}. Move what is not tunepipe's out of it."
+        ) from None
+    return checked(whole, table, schema)
+
+
+def _columns_of_now(table: pa.Table, metrics: Sequence[str]) -> pa.Table:
+    """The objectives' columns as they are called now, where a part is of a version that called them otherwise."""
+    for metric in metrics:
+        column = metric_column(metric)
+        if (stored := stored_column(metric, [name for name in table.column_names if name != column])) == column:
+            continue
+        there = table.schema.get_field_index(column)
+        if there < 0:
+            place = table.schema.get_field_index(stored)
+            table = table.set_column(place, metric_field(metric), table[stored])
+        elif not table.field(stored).metadata:
+            # A study that an earlier version began, and a later one resumed.
+            table = table.set_column(there, metric_field(metric), pc.coalesce(table[column], table[stored]))
+            table = table.drop_columns([stored])
+    return table

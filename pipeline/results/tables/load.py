@@ -1,0 +1,240 @@
+"""A study's folder → pandas frames, its state and its best trial."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.errors import InvalidJob, StorageError
+from pipeline.results.tables.configs import config_of
+from pipeline.results.tables.gather import Tables, gather
+from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.results.tables.stored_space import parameters_of, space_of
+from pipeline.space import Config, ParameterPath, Space, walk
+from pipeline.storage import Store
+from pipeline.storage.schema import SCHEMA_VERSION, metric_names
+from pipeline.study import Objective, TuneJob, layout
+from pipeline.study.files import read_document, read_job, recorded_data
+from pipeline.study.ranking import RankingKey, ranking_key
+from pipeline.study.studies import no_study
+
+__all__ = ["Best", "Results", "from_tables", "load_results", "ranking_keys", "read_study"]
+
+_MAYBE_EMPTY = ("best_epoch", "rung", "parent_epoch")
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best a study has reached.
+
+    Args:
+        trial_id: The trial.
+        value: Its value of the first objective.
+        epoch: The epoch of that value.
+        config: The config in force at that epoch.
+    """
+
+    trial_id: str
+    value: float
+    epoch: int
+    config: Config
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Results:
+    """A study's tables, state and best trial at the time of reading.
+
+    Args:
+        study: The content of study.json.
+        trials: One row for each trial; columns as in schema.TRIALS.
+        epochs: One row for each epoch; columns as in schema.EPOCHS.
+        decisions: One row for each decision; columns as in schema.DECISIONS.
+        sessions: The content of each driver session's file, by number.
+        state: waiting, running, finished, interrupted or failed.
+        best: The best trial, failed ones aside; None as long as no epoch has a finite value.
+        location: The study's folder.
+        test: The winner's metrics on the test split; None as long as they are not there.
+        metric_names: Names of metrics, by column of `epochs`, where the two differ.
+    """
+
+    study: Mapping[str, Any]
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    decisions: pd.DataFrame
+    sessions: Sequence[Mapping[str, Any]]
+    state: str
+    best: Best | None
+    location: str
+    test: Mapping[str, float] | None = None
+    metric_names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def job(self) -> Mapping[str, Any]:
+        """The job as JSON values."""
+        return self.study["job"]  # type: ignore[no-any-return]
+
+    @property
+    def data(self) -> Mapping[str, Any] | None:
+        """The fingerprint of the training data; None if an older tunepipe wrote none."""
+        return self.study.get("data")
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return str(self.job["name"])
+
+    @property
+    def objective(self) -> Objective:
+        """The first objective: what `best` means."""
+        return Objective(**self.job["objectives"][0])
+
+    @property
+    def objectives(self) -> list[Objective]:
+        """All objectives, the first one first."""
+        return [Objective(**fields) for fields in self.job["objectives"]]
+
+    @property
+    def space(self) -> Space:
+        """What was tuned: parameter name → domain or constant, those of a switch's branches included."""
+        return parameters_of(self.study)
+
+    @property
+    def places(self) -> list[ParameterPath]:
+        """The path of each parameter; one that several branches have is listed once for each."""
+        return list(walk(space_of(self.study)))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds a driver was alive, over all sessions."""
+        return float(sum(session.get("seconds") or 0 for session in self.sessions))
+
+    def __repr__(self) -> str:
+        best = (
+            f", best {self.objective.metric}={self.best.value:.6g} of trial {self.best.trial_id}" if self.best else ""
+        )
+        return f"<Results of {self.name!r}: {self.state}, {len(self.trials)} trials, {len(self.epochs)} epochs{best}>"
+
+
+def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:
+    """Read a study, also one that runs.
+
+    Args:
+        path_or_uri: The study's folder: a local path or a URI.
+        now: The time at which to judge whether a driver is silent; the current time unless given.
+
+    Returns:
+        The study's tables as pandas frames, its state and its best trial.
+
+    Raises:
+        JobNotFound: There is no study there; names the studies there are.
+        StorageError: The storage cannot be read, or the study was written by a newer tunepipe.
+    """
+    store = Store(path_or_uri)
+    study = read_study(store)
+    results = from_tables(gather(store, study), study, read_sessions(store), location=store.uri, now=now)
+    return replace(results, test=_test(store, results.best))
+
+
+def from_tables(
+    tables: Tables,
+    study: Mapping[str, Any],
+    sessions: Sequence[Mapping[str, Any]],
+    *,
+    location: str,
+    now: datetime | None = None,
+) -> Results:
+    """Results from tables that are already in memory.
+
+    Args:
+        tables: Clean tables.
+        study: The content of study.json.
+        sessions: The content of each driver session's file, by number.
+        location: The study's folder.
+        now: The time at which to judge whether a driver is silent; the current time unless given.
+    """
+    trials, epochs = _frame(tables.trials), _frame(tables.epochs)
+    best = _best(trials, epochs, study)
+    state = state_of(sessions, now or datetime.now(UTC))
+    names = metric_names(tables.epochs.schema)
+    return Results(study, trials, epochs, _frame(tables.decisions), sessions, state, best, location, metric_names=names)
+
+
+def read_study(store: Store) -> Mapping[str, Any]:
+    """The content of study.json, its job checked as a whole, and the fingerprint of its data or None; none of the job's
+    code is loaded.
+
+    Args:
+        store: The study's folder.
+
+    Raises:
+        JobNotFound: There is no study there; names the studies there are.
+        InvalidJob: Its job is not allowed.
+        StorageError: The file is not a study's, or was written by a newer tunepipe.
+    """
+    try:
+        fields, data = read_job(store), recorded_data(read_document(store))
+    except FileNotFoundError:
+        raise no_study(store) from None
+    try:
+        job = TuneJob.from_json(fields, load=False)
+    except InvalidJob as error:
+        raise InvalidJob(f"{layout.STUDY} in {store.uri}", error.faults) from None
+    return {"schema_version": SCHEMA_VERSION, "job": job.to_json(), "data": data}
+
+
+def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
+    """What the study's winner scored on the test split, if the export is of the best there is now."""
+    try:
+        winner = store.read_json(layout.WINNER)
+        if best is None or (winner["trial_id"], winner["epoch"]) != (best.trial_id, best.epoch):
+            return None
+        scores = winner["metrics"].items()
+        return {name: math.nan if value is None else float(value) for name, value in scores}
+    except FileNotFoundError:
+        return None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"{layout.WINNER} in {store.uri} does not describe a winner ({type(error).__name__}: {error}). Restore the "
+            "file, or delete it: the next export writes it again."
+        ) from None
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    # Pandas would make floats of whole numbers that some trials do not have.
+    gaps = [f.name for f in table.schema if pa.types.is_integer(f.type) and table[f.name].null_count]
+    return frame.astype({name: "Int64" for name in {*_MAYBE_EMPTY, *gaps} if name in frame.columns})
+
+
+def ranking_keys(trials: pd.DataFrame, objective: Objective) -> dict[str, RankingKey]:
+    """Each trial's key in the order of `pipeline.study.ranking`, by its id.
+
+    Args:
+        trials: Rows of the table `trials`.
+        objective: The study's first objective.
+    """
+    columns = (trials[name] for name in ("trial_id", "objective", "best_epoch", "state", "violation"))
+    return {
+        str(trial): ranking_key(
+            str(trial), float(value), None if pd.isna(epoch) else int(epoch), failed=state == "failed",
+            mode=objective.mode, violation=float(violation),
+        )
+        for trial, value, epoch, state, violation in zip(*columns, strict=True)
+    }  # fmt: skip
+
+
+def _best(trials: pd.DataFrame, epochs: pd.DataFrame, study: Mapping[str, Any]) -> Best | None:
+    scored = trials[trials["objective"].notna() & (trials["state"] != "failed")]
+    if scored.empty:
+        return None
+    keys = ranking_keys(scored, Objective(**study["job"]["objectives"][0]))
+    row = scored[scored["trial_id"] == min(keys, key=keys.__getitem__)].iloc[0]
+    at = epochs[(epochs["trial_id"] == row["trial_id"]) & (epochs["epoch"] == row["best_epoch"])].iloc[0]
+    return Best(
+        str(row["trial_id"]), float(row["objective"]), int(row["best_epoch"]), config_of(at, parameters_of(study))
+    )

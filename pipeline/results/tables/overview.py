@@ -1,0 +1,105 @@
+"""The studies of a storage, read from the tables that each driver derived last, without the parts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import UserError
+from pipeline.results.tables.gather import gather
+from pipeline.results.tables.load import read_study
+from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.storage import Store
+from pipeline.study import Objective, layout
+from pipeline.study.studies import study_names
+
+__all__ = ["StudyRow", "overview", "study_row", "trials_table"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRow:
+    """A study at a glance.
+
+    Args:
+        name: Its folder's name.
+        location: Its folder.
+        state: As of results; `unreadable` where a file of it is not what tunepipe wrote.
+        trials: How many trials it has.
+        epochs: How many epochs they trained.
+        metric: The metric of its objective; None if it is unreadable.
+        best: The best value of trials that did not fail; None as long as there is none.
+        started: When its first session started; None where there was none.
+        fault: What cannot be read; None where all can.
+    """
+
+    name: str
+    location: str
+    state: str
+    trials: int = 0
+    epochs: int = 0
+    metric: str | None = None
+    best: float | None = None
+    started: datetime | None = None
+    fault: str | None = None
+
+
+def overview(store: Store, *, now: datetime | None = None) -> list[StudyRow]:
+    """The studies of a storage, the newest last; those that never started come first.
+
+    Args:
+        store: The storage.
+        now: The time at which to judge whether a driver is silent; the current time unless given.
+    """
+    moment = now or datetime.now(UTC)
+    rows = [study_row(store.folder(name), name, moment) for name in study_names(store)]
+    return sorted(rows, key=lambda row: (row.started is not None, row.started or moment, row.name))
+
+
+def study_row(store: Store, name: str, now: datetime) -> StudyRow:
+    """A study at a glance.
+
+    Args:
+        store: The study's folder.
+        name: The folder's name.
+        now: The time at which to judge whether a driver is silent.
+    """
+    try:
+        study = read_study(store)
+        objective, sessions, trials = (
+            Objective(**study["job"]["objectives"][0]),
+            read_sessions(store),
+            trials_table(store, study),
+        )
+        started = datetime.fromisoformat(str(sessions[0]["started"])) if sessions else None
+    except (UserError, KeyError, ValueError, pa.ArrowInvalid) as error:
+        return StudyRow(name=name, location=store.uri, state="unreadable", fault=str(error))
+    scored = trials.filter(pc.and_(pc.not_equal(trials["state"], "failed"), pc.is_valid(trials["objective"])))
+    if "violation" in scored.column_names:  # Earlier versions knew no bounds.
+        scored = scored.filter(pc.equal(scored["violation"], pc.min(scored["violation"])))
+    ends = pc.min_max(scored["objective"])
+    return StudyRow(
+        name=name,
+        location=store.uri,
+        state=state_of(sessions, now),
+        trials=trials.num_rows,
+        epochs=pc.sum(trials["epochs"]).as_py() or 0,
+        metric=objective.metric,
+        best=ends[objective.mode].as_py(),
+        started=started if started is None or started.tzinfo else started.replace(tzinfo=UTC),
+    )
+
+
+def trials_table(store: Store, study: Mapping[str, Any]) -> pa.Table:
+    """The table `trials`, as the driver derived it last; from the parts where it has not yet.
+
+    Args:
+        store: The study's folder.
+        study: The content of study.json.
+    """
+    try:
+        return store.read_table(layout.TRIALS)
+    except FileNotFoundError:
+        return gather(store, study).trials

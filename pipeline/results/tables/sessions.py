@@ -1,0 +1,189 @@
+"""The file of each driver session, and the state of the study that follows from them.
+
+A file without a number, a state, seconds or what a resume needs is not a session's. The other fields say who the driver
+is and when it was last alive: if they are damaged, the session can still be read, and `damage` lists the faults.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, WrapValidator
+from pydantic_core import ErrorDetails
+
+from pipeline.errors import StorageError
+from pipeline.storage import Store
+from pipeline.storage.documents import from_json
+from pipeline.storage.processes import lives
+from pipeline.study.studies import called
+
+__all__ = ["SILENT_SECONDS", "read_session", "read_sessions", "state_of"]
+
+SILENT_SECONDS = 60
+"""A driver on Ray writes a heartbeat at least every 30 s; after this many seconds without one, it counts as dead."""
+
+
+def _a_moment(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+
+
+def _or_default(value: Any, validate: Any, info: ValidationInfo) -> Any:
+    try:
+        return validate(value)
+    except ValidationError as error:
+        name = str(info.field_name)
+        damage: Any = info.context
+        damage.append(_fault(name, error.errors(include_url=False, include_input=False)[0]))
+        return _Session.model_fields[name].get_default()
+
+
+def _fault(name: str, error: ErrorDetails) -> str:
+    return f"{name}: {error['msg']}"
+
+
+_Whole = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+_Seconds = Annotated[float, Field(strict=True, ge=0, lt=1e12)]
+_OrDefault = WrapValidator(_or_default)
+_Moment = Annotated[Annotated[str, AfterValidator(_a_moment)] | None, _OrDefault]
+_Text = Annotated[str | None, _OrDefault]
+
+
+class _Part(BaseModel):
+    """A part of a session's file; unknown fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+class _Machine(_Part):
+    host: str = ""
+    system: str = ""
+    cpu: str = ""
+    cores: _Whole = 0
+    memory: Annotated[int, Field(strict=True, ge=0)] = 0
+    gpus: list[str] = []
+
+
+class _Node(_Machine):
+    versions: dict[str, str] = {}
+
+
+class _Commit(_Part):
+    commit: str
+    dirty: bool
+
+
+class _Provenance(_Part):
+    versions: dict[str, str] = {}
+    command: list[str] = []
+    machine: _Machine = _Machine()
+    seed: _Whole | None = None
+    git: _Commit | None = None
+
+
+class _Session(BaseModel):
+    """The fields of a session's file; those with a default may be missing in older files."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    number: Annotated[_Whole, Field(ge=1)]
+    state: Literal["running", "finished", "interrupted", "failed"]
+    started: _Moment = None
+    heartbeat: _Moment = None
+    ended: _Moment = None
+    seconds: _Seconds = 0.0
+    workers: Annotated[_Whole | None, _OrDefault] = None
+    host: Annotated[str, _OrDefault] = ""
+    boot_id: _Text = None
+    pid_namespace: _Text = None
+    pid: Annotated[_Whole, _OrDefault] = 0
+    process_started: Annotated[_Seconds | None, _OrDefault] = None
+    process_started_after_boot: Annotated[_Seconds | None, _OrDefault] = None
+    takes_signals: Annotated[bool, Field(strict=True), _OrDefault] = False
+    message: Annotated[str, _OrDefault] = ""
+    provenance: Annotated[_Provenance | None, _OrDefault] = None
+    nodes: Annotated[list[_Node], _OrDefault] = []
+    data_changes: Annotated[list[str], _OrDefault] = []
+    code_changes: Annotated[list[str], _OrDefault] = []
+    resume: dict[str, Any] | None = None
+
+
+def read_sessions(store: Store) -> Sequence[Mapping[str, Any]]:
+    """The content of each driver session's file, by number; other files are passed over.
+
+    Args:
+        store: The study's folder.
+
+    Raises:
+        StorageError: A session's file is not what a driver wrote.
+    """
+    numbers = [
+        match[1] for path in store.files("sessions") if (match := re.fullmatch(r"sessions/([0-9]+)\.json", path))
+    ]
+    sessions = [read_session(store, f"sessions/{number}.json") for number in numbers]
+    return sorted(sessions, key=lambda session: int(session["number"]))
+
+
+def read_session(store: Store, path: str) -> Mapping[str, Any]:
+    """The content of a driver session's file.
+
+    Args:
+        store: The study's folder.
+        path: The file within it.
+
+    Returns:
+        Its fields, and `damage`: what is wrong with fields that have their default for that, each in words.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        StorageError: It is not what a driver wrote.
+    """
+    damage: list[str] = []
+    # Read without a size limit: it holds what a resume needs of every trial.
+    text = store.read(path)
+    try:
+        content = from_json(text, "it")
+    except StorageError as error:
+        raise _no_session(store, path, str(error).partition(". Put back")[0]) from None
+    try:
+        session = _Session.model_validate(content, context=damage).model_dump()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        fault = _fault(".".join(str(part) for part in first["loc"]) or "the whole", first)
+        raise _no_session(store, path, fault) from None
+    if session["started"] is None:
+        session["started"] = session["heartbeat"] or session["ended"]
+        wrong = next((each for each in damage if each.startswith("started: ")), None)
+        if wrong is None:
+            damage.append(wrong := "started: there is none")
+        if session["started"] is None:
+            raise _no_session(store, path, wrong)
+    return {**session, "damage": tuple(damage)}
+
+
+def _no_session(store: Store, path: str, fault: str) -> StorageError:
+    return StorageError(
+        f"{path} in {store.uri} is not a session's: {fault}. Restore it from a copy; or, if no driver is at work "
+        f"there, continue without it: `tunepipe resume {called(store.uri)} --take-over`."
+    )
+
+
+def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    """A study's state: that of its last session, or interrupted if its driver is dead.
+
+    The driver's process decides where it can be looked up; elsewhere the heartbeat does.
+
+    Args:
+        sessions: The content of each driver session's file, by number.
+        now: The time at which to judge whether a driver is silent.
+    """
+    if not sessions:
+        return "waiting"
+    last = sessions[-1]
+    if last["state"] != "running":
+        return str(last["state"])
+    alive, beat = lives(last), last.get("heartbeat") or last.get("started")
+    if alive is None and beat is not None:
+        alive = (now - datetime.fromisoformat(beat)).total_seconds() <= SILENT_SECONDS
+    return "interrupted" if alive is False else "running"

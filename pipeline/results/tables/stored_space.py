@@ -1,0 +1,36 @@
+"""The space in the content of a study.json."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from pipeline.space import Space, flat
+
+__all__ = ["parameters_of", "space_of"]
+
+
+def space_of(study: Mapping[str, Any]) -> Space:
+    """The space in the content of a study.json, as domains.
+
+    Args:
+        study: The content of study.json.
+    """
+    return _space(json.dumps(study["job"]["space"]))
+
+
+def parameters_of(study: Mapping[str, Any]) -> dict[str, Any]:
+    """Every parameter of that space, those of a switch's branches too: what the tables have columns for.
+
+    Args:
+        study: The content of study.json.
+    """
+    return flat(space_of(study))
+
+
+@cache
+def _space(text: str) -> Space:
+    space: Space = TypeAdapter(Space).validate_json(text)
+    return space

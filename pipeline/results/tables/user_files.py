@@ -1,0 +1,83 @@
+"""What a trial's callbacks and functions have written, and what of it was deleted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from pipeline.errors import StorageError
+from pipeline.space.values import SETTINGS
+from pipeline.storage import Store
+from pipeline.study import layout
+
+__all__ = ["TrialFile", "TrialFiles", "files_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFile:
+    """A file in a trial's working folder.
+
+    Args:
+        path: Where it lies within the folder.
+        bytes: Its size.
+    """
+
+    __pydantic_config__ = SETTINGS
+
+    path: str
+    bytes: Annotated[int, Field(strict=True, ge=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFiles:
+    """A trial's files.
+
+    Args:
+        folder: Where they lie within the study.
+        kept: Those there are.
+        dropped: Those that were deleted because they exceeded `resources.files_gigabytes`.
+    """
+
+    folder: str
+    kept: Sequence[TrialFile] = field(default_factory=list)
+    dropped: Sequence[TrialFile] = field(default_factory=list)
+
+    def as_object(self) -> Mapping[str, Any]:
+        """The files as JSON values."""
+        return {
+            name: [{"path": each.path, "bytes": each.bytes} for each in files]
+            for name, files in (("files", self.kept), ("files_dropped", self.dropped))
+        }
+
+
+_DROPPED = TypeAdapter(list[TrialFile])
+
+
+def files_of(store: Store, trial_id: str) -> TrialFiles:
+    """The files of a trial.
+
+    Args:
+        store: The study's folder.
+        trial_id: The trial.
+
+    Raises:
+        StorageError: The storage cannot be read, or its record of deleted files is not one.
+    """
+    folder = layout.files(trial_id)
+    kept = [
+        TrialFile(owner[1], size)
+        for path, size in store.sizes(folder)
+        if (owner := layout.file_of(path)) is not None and owner[0] == trial_id
+    ]
+    record = layout.dropped_files_list(trial_id)
+    try:
+        dropped = _DROPPED.validate_python(store.read_json(record))
+    except FileNotFoundError:
+        dropped = []
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise StorageError(
+            f"{record} in {store.uri} is not a list of files: {first['msg']}. Delete it, or restore it from a copy."
+        ) from None
+    return TrialFiles(folder, kept, dropped)

@@ -1,0 +1,1 @@
+"""What commands print: sentences, tables for a terminal, JSON."""

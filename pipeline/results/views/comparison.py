@@ -1,0 +1,141 @@
+"""A comparison of studies as a person reads it: tables on a terminal, one HTML page, one picture."""
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from pipeline.results.analysis.comparison import Comparison
+from pipeline.results.analysis.hypervolume import box_of
+from pipeline.results.tables.load import Results
+from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.sanitize import sanitize
+from pipeline.wording import counted, duration, format_number, listed
+
+__all__ = ["TitledTable", "comparison_tables", "comparison_view", "comparison_warnings", "studies_of"]
+
+_NAMED = 6
+_EXTRA = ("trials", "epochs", "time")
+"""Columns that a narrow terminal leaves out."""
+
+
+TitledTable = tuple[str, str, list[str], list[list[str]]]
+"""A table as its title, a note (may be empty), the names of its columns and its rows."""
+
+
+def comparison_view(comparison: Comparison) -> RenderableType:
+    """The comparison for a terminal.
+
+    Args:
+        comparison: A comparison.
+    """
+    parts: list[RenderableType] = [
+        Text(sanitize(warning), style="bold red") for warning in comparison_warnings(comparison)
+    ]
+    for title, note, columns, rows in comparison_tables(comparison):
+        table = FittedTable([Column(column, keep="extra" if column in _EXTRA else "whole") for column in columns])
+        for row in rows:
+            table.add_row(*row)
+        parts += [Text(sanitize(("\n" if parts else "") + title), style="bold"), table]
+        if note:
+            parts.append(Text(sanitize(note), style="dim"))
+    return Group(*parts)
+
+
+def comparison_warnings(comparison: Comparison) -> list[str]:
+    """Why the studies cannot be compared, in one sentence; an empty list where they can.
+
+    Args:
+        comparison: A comparison.
+    """
+    if not comparison.comparability_problems:
+        return []
+    return [f"These studies cannot be compared: no winner is named. {' '.join(comparison.comparability_problems)}"]
+
+
+def studies_of(comparison: Comparison) -> Mapping[str, Results]:
+    """The compared studies: results by name.
+
+    Args:
+        comparison: A comparison.
+    """
+    return {member.name: member.results for member in comparison.members}
+
+
+def comparison_tables(comparison: Comparison) -> list[TitledTable]:
+    """The comparison as tables, for a terminal and for a page.
+
+    Args:
+        comparison: A comparison.
+    """
+    found = [_members(comparison)]
+    if comparison.differences:
+        found.append(_differences(comparison))
+    if comparison.seeds:
+        rows = [[", ".join(one.names), format_number(one.mean), _span(one.low, one.high)] for one in comparison.seeds]
+        note = "" if all(one.low is not None for one in comparison.seeds) else "An interval needs three seeds."
+        found.append(("Studies that differ in their seed alone", note, ["studies", "mean best", "90% interval"], rows))
+    names = [member.name for member in comparison.members]
+    ranges = [[name, *spans] for name, spans in comparison.ranges.items()]
+    if ranges:
+        found.append(("Where the best quarter of the trials lies", "", ["hyperparameter", *names], ranges))
+    if comparison.shared:
+        found.append(_shared(comparison))
+    return found
+
+
+def _members(comparison: Comparison) -> TitledTable:
+    metric = comparison.members[0].results.objective.metric
+    columns = ["study", f"best {metric}", "trials", "epochs", "time", f"after {counted(comparison.level, 'epoch')}"]
+    columns += [f"expected of {counted(comparison.draws, 'trial')}", "90% interval"] if comparison.draws else []
+    box = box_of([member.results for member in comparison.members])
+    columns += ["hypervolume"] if box is not None else []
+    rows = []
+    for member in comparison.members:
+        found = member.results
+        row = [member.name, _number(member.best), str(len(found.trials)), str(len(found.epochs))]
+        row += [duration(found.seconds), _number(member.level)]
+        row += [_number(member.expected), _span(member.low, member.high)] if comparison.draws else []
+        share = "–" if member.hypervolume is None else f"{member.hypervolume:.1%}"
+        rows.append(row + ([share] if box is not None else []))
+    notes = [] if comparison.draws else ["Too few trials for intervals: 5 a study are needed."]
+    if box is not None:
+        corner = listed(f"{metric} {format_number(value)}" for metric, value in box.reference.items())
+        notes.append(
+            f"Hypervolume is the dominated share of the box up to the reference point {corner}, a tenth of the range "
+            "beyond the worst of the studies' common front."
+        )
+    return "Studies", " ".join(notes), columns, rows
+
+
+def _differences(comparison: Comparison) -> TitledTable:
+    rows = []
+    for one in comparison.differences:
+        verdict = "yes" if one.low > 0 else "the other" if one.high < 0 else "undetermined"
+        names, ahead = f"{one.names[0]} over {one.names[1]}", format_number(one.ahead)
+        rows.append([names, ahead, _span(one.low, one.high), f"{one.share:.0%}", verdict])
+    note = (
+        f"By the expected best of {counted(comparison.draws, 'trial')}, from resampled trials. Trials stopped early "
+        "count with what they reached; those of a searcher that learns are not independent, and one study is one seed: "
+        "the truth may lie further out."
+    )
+    return "Is the first better?", note, ["", "ahead by", "90% interval", "of resamples", "better"], rows
+
+
+def _shared(comparison: Comparison) -> TitledTable:
+    rows = []
+    for one in comparison.shared:
+        named = ", ".join("/".join(dict.fromkeys(pair)) for pair in one.good[:_NAMED])
+        more = f" and {len(one.good) - _NAMED} more" if len(one.good) > _NAMED else ""
+        rho = "–" if one.correlation is None else f"{one.correlation:+.2f}".replace("-", "−")
+        rows.append([" and ".join(one.names), str(one.count), rho, (named or "none") + more])
+    columns = ["studies", "configs in common", "rank correlation", "in the best quarter of both (trials)"]
+    return "Configs that both have tried", "", columns, rows
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else format_number(value)
+
+
+def _span(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{format_number(low)} to {format_number(high)}"

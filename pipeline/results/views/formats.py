@@ -1,0 +1,148 @@
+"""A table as a person or another program reads it: text, CSV, JSON, Markdown, Parquet; all but text batch by batch."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from pipeline.errors import UsageError
+from pipeline.results.analysis.domains import format_value
+from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.sanitize import escaped_json
+from pipeline.storage.parquet import write_parquet
+
+__all__ = ["FORMATS", "SUFFIXES", "Batches", "Sink", "text_table"]
+
+Batches = Iterable[pa.RecordBatch]
+
+
+class Sink(Protocol):
+    """What bytes are written into."""
+
+    def write(self, content: bytes, /) -> int:
+        """Take bytes, and say how many.
+
+        Args:
+            content: The bytes.
+        """
+
+
+def text_table(table: pa.Table) -> FittedTable:
+    """A table for a terminal; one that is too wide has its rows as records, one field a line.
+
+    Args:
+        table: Any columns.
+    """
+    shown = FittedTable([Column(field.name, right=_is_number(field.type)) for field in table.schema])
+    for row in _rows(table):
+        shown.add_row(*map(_cell, row))
+    return shown
+
+
+def _write_csv(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
+    flat = pa.schema([(field.name, pa.string() if _as_text(field.type) else field.type) for field in schema])
+    with csv.CSVWriter(sink, flat) as writer:
+        for batch in batches:
+            writer.write_batch(pa.RecordBatch.from_arrays([_flat(column) for column in batch.columns], schema=flat))
+
+
+def _write_json(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
+    names, mark = schema.names, b"["
+    for batch in batches:
+        for row in _rows(batch):
+            fields = {name: _plain(value) for name, value in zip(names, row, strict=True)}
+            sink.write(mark + escaped_json(json.dumps(fields, allow_nan=False, ensure_ascii=False)).encode())
+            mark = b", "
+    sink.write(b"]\n" if mark != b"[" else b"[]\n")
+
+
+def _write_markdown(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
+    def write(row: Sequence[str]) -> None:
+        cells = (" ".join(cell.split()).replace("|", r"\|") for cell in row)
+        sink.write(f"| {' | '.join(cells)} |\n".encode(errors="backslashreplace"))
+
+    write(schema.names)
+    write(["---:" if _is_number(field.type) else "---" for field in schema])
+    for batch in batches:
+        for row in _rows(batch):
+            write([_cell(value) for value in row])
+
+
+FORMATS: Mapping[str, Callable[[pa.Schema, Batches, Sink], None]] = {
+    "csv": _write_csv,
+    "json": _write_json,
+    "markdown": _write_markdown,
+    "parquet": write_parquet,
+}
+"""The formats of tables, beside the text on a terminal: each function writes batches of a schema into a file."""
+
+SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".markdown": "markdown", ".parquet": "parquet"}
+"""The format that a file's suffix stands for."""
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
+
+
+def _as_text(type_: pa.DataType) -> bool:
+    """Whether CSV has no form of its own for values of the type."""
+    return bool(pa.types.is_nested(type_) or pa.types.is_duration(type_) or pa.types.is_interval(type_))
+
+
+def _flat(column: pa.Array) -> pa.Array:
+    """A column that CSV can hold: what has parts becomes JSON, and no number is written as `nan`."""
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), None, column)
+    if _as_text(column.type):
+        return pa.array([None if v is None else json.dumps(_plain(v)) for v in column.to_pylist()], pa.string())
+    return column
+
+
+def _rows(table: pa.Table | pa.RecordBatch) -> list[tuple[Any, ...]]:
+    """Rows of Python's values."""
+    try:
+        columns = [column.to_pylist() for column in table.columns]
+    except (OverflowError, ValueError) as error:
+        # SQL has years behind 9999 and an infinite date; Python has neither.
+        raise UsageError(
+            f"The answer holds a time that cannot be shown ({error}). Take the years 1 to 9999, or make a text of its "
+            "column: column::varchar."
+        ) from None
+    return list(zip(*columns, strict=True))
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; what is not finite is null."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case dict():
+            return {str(name): _plain(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case datetime() | date() | time():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case None | bool() | int() | str():
+            return value
+    return str(value)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, float):
+        return format_value(value)
+    plain = _plain(value)
+    return json.dumps(plain) if isinstance(plain, dict | list) else format_value(plain)

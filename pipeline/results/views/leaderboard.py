@@ -1,0 +1,118 @@
+"""The leaderboard as a table for a terminal and for a notebook."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from rich.text import Text
+
+from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.leaderboard import (
+    FRONT,
+    SECONDS,
+    STATE,
+    TRIAL,
+    LeaderboardColumn,
+    LeaderboardRow,
+    columns,
+    rows,
+)
+from pipeline.results.tables.load import Results
+from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.states import STATES
+from pipeline.sanitize import sanitize_line
+from pipeline.wording import format_number
+
+__all__ = ["MORE", "as_html", "cell_text", "fitted_column", "leaderboard", "outline", "terminal_cells"]
+
+MORE = "a wider terminal or --format csv shows all, --columns those of your choice"
+"""How to see the columns that a leaderboard leaves out."""
+
+
+def leaderboard(
+    results: Results, *, top: int | None = 10, only: Sequence[str] | None = None, in_order: bool = False
+) -> FittedTable:
+    """The best trials, each with the config in force at its best epoch.
+
+    Args:
+        results: A study's results.
+        top: How many rows; None for all.
+        only: Ids of the trials to show; None for all.
+        in_order: Whether to keep the order of `only` rather than put the best first.
+    """
+    shown = columns(results)
+    table = FittedTable([fitted_column(column) for column in shown], more=MORE)
+    for row in rows(results, top=top, only=only, in_order=in_order):
+        table.add_row(*terminal_cells(row, shown), style="bold" if row.best else "")
+    return table
+
+
+def fitted_column(column: LeaderboardColumn) -> Column:
+    """The layout of a column: trial, state and objectives are never left out, parameters are the first to go.
+
+    Args:
+        column: A column of the leaderboard.
+    """
+    whole = column.kind == "metric" or column in (TRIAL, STATE)
+    return Column(column.name, right=column not in (TRIAL, STATE, FRONT), keep="whole" if whole else "extra")
+
+
+def terminal_cells(row: LeaderboardRow, shown: Sequence[LeaderboardColumn]) -> list[Text]:
+    """The cells of a row, the state in its colour.
+
+    Args:
+        row: A row of the leaderboard.
+        shown: The columns, in order.
+    """
+    colour = STATES[row.state].colour if row.state in STATES else ""
+    return [Text(sanitize_line(cell_text(row, column)), style=colour if column == STATE else "") for column in shown]
+
+
+def cell_text(row: LeaderboardRow, column: LeaderboardColumn) -> str:
+    """The text of a cell; a dash where the trial has no value.
+
+    Args:
+        row: A row of the leaderboard.
+        column: The cell's column.
+    """
+    if column == FRONT:
+        return "yes" if row.values.get(FRONT) else ""
+    if column not in row.values:
+        return "–"
+    value: Any = row.values[column]
+    if column == SECONDS:
+        return f"{value:.1f}"
+    if column.kind == "metric":
+        return format_number(value)
+    return format_value(value) if column.kind == "config" else str(value)
+
+
+def as_html(results: Results, *, top: int = 10) -> str:
+    """The leaderboard as a table for a notebook.
+
+    Args:
+        results: A study's results.
+        top: How many rows.
+    """
+    shown = columns(results)
+    head = "".join(f"<th>{escape(column.name)}</th>" for column in shown)
+    body = "".join(
+        f"<tr>{''.join(f'<{tag}>{escape(cell_text(row, column))}</{tag}>' for column in shown)}</tr>"
+        for row in rows(results, top=top)
+        for tag in ["th" if row.best else "td"]
+    )
+    more = len(results.trials) - top
+    rest = f"<p>… and {more} more in <code>.trials</code>.</p>" if more > 0 else ""
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
+    return f"<p>{escape(outline(results))}</p>{table}{rest}"
+
+
+def outline(results: Results) -> str:
+    """A study in one line: its name, its state, how its trials stand, and how many epochs they trained.
+
+    Args:
+        results: A study's results.
+    """
+    counts = results.trials["state"].value_counts()
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"{results.name}  {results.state}, {states or 'no trials yet'}; {len(results.epochs)} epochs"

@@ -1,0 +1,85 @@
+"""Where a study's numbers come from, as its sessions recorded it: as JSON and as text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.results.tables.sessions import read_sessions
+from pipeline.storage import Store
+from pipeline.wording import size
+
+__all__ = ["provenance_in_words", "provenance_object", "sessions_objects"]
+
+_TOLD = ("number", "state", "started", "ended", "seconds", "workers", "host", "message", "provenance", "nodes")
+_END = ("state", "ended", "seconds", "message")
+
+
+def sessions_objects(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The sessions as JSON values, without what only a resume needs.
+
+    Args:
+        sessions: As `read_sessions` returns them.
+    """
+    return [{name: session.get(name) for name in _TOLD} for session in sessions]
+
+
+def provenance_object(store: Store, model: Mapping[str, Any]) -> dict[str, Any]:
+    """The record beside an exported model: which model it is, and the sessions of its study.
+
+    Args:
+        store: The study's folder.
+        model: Which model it is, as JSON values.
+    """
+    sessions = [
+        # A session that exports while it runs cannot say how it ends.
+        {name: value for name, value in session.items() if session["ended"] or name not in _END}
+        for session in sessions_objects(read_sessions(store))
+    ]
+    return {**model, "study": store.uri.partition("?")[0], "sessions": sessions}
+
+
+def provenance_in_words(sessions: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The sessions with a record of provenance, each with lines of label and text.
+
+    Args:
+        sessions: As `read_sessions` returns them; those of an older tunepipe tell nothing.
+    """
+    return [(_title(session), _lines(session)) for session in sessions if session.get("provenance")]
+
+
+def _title(session: Mapping[str, Any]) -> str:
+    started = session.get("started")
+    when = f", {started[:10]} {started[11:19]} UTC" if started else ""
+    return f"session {session['number']}{when}"
+
+
+def _lines(session: Mapping[str, Any]) -> list[tuple[str, str]]:
+    provenance = session["provenance"]
+    git = provenance["git"]
+    changed = ", with changes that are not in it" if git and git["dirty"] else ""
+    lines = [
+        ("command", " ".join(provenance["command"])),
+        ("commit", f"{git['commit']}{changed}" if git else "unknown"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())),
+        ("machine", _machine(provenance["machine"])),
+        ("seed", str(provenance["seed"])),
+    ]
+    others = [node for node in session.get("nodes") or () if node["host"] != provenance["machine"]["host"]]
+    for node in others:
+        differ = {
+            name: version for name, version in node["versions"].items() if provenance["versions"].get(name) != version
+        }
+        also = f"; {', '.join(f'{name} {version}' for name, version in differ.items())}" if differ else ""
+        lines.append(("worker on", f"{_machine(node)}{also}"))
+    return lines
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    gpus = {model: machine["gpus"].count(model) for model in machine["gpus"]}
+    parts = [
+        machine["host"],
+        machine["system"],
+        f"{machine['cpu']}, {machine['cores']} cores",
+        f"{size(machine['memory'])} of memory",
+        *(f"{count} × {model}" for model, count in gpus.items()),
+    ]
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,179 @@
+"""What an analysis found, in sentences: the same on a terminal and on the page."""
+
+import math
+from collections.abc import Sequence
+
+from pipeline.results.analysis.earlier import EarlierCount
+from pipeline.results.analysis.early import Agreement, Stopping
+from pipeline.results.analysis.effort import PHASES, effort
+from pipeline.results.analysis.importance import Effect, Importance
+from pipeline.results.analysis.lineage import ancestry, exploits
+from pipeline.results.tables.load import Results
+from pipeline.wording import counted, duration, listed, percent, percentages
+
+__all__ = [
+    "branch",
+    "of_agreements",
+    "of_earlier",
+    "of_effect",
+    "of_importance",
+    "of_lineage",
+    "of_stopping",
+    "of_time",
+]
+
+_NAMED = 5
+
+
+def branch(importance: Importance) -> str:
+    """Which trials are meant, in words; empty for all.
+
+    Args:
+        importance: What mattered among some trials.
+    """
+    return " and ".join(f"{switch} is {value}" for switch, value in importance.when)
+
+
+def of_importance(importance: Importance) -> str:
+    """What mattered, in a sentence.
+
+    Args:
+        importance: What mattered among some trials.
+    """
+    if importance.note:
+        return f"{importance.note[0].upper()}{importance.note[1:]}."
+    first = importance.effects[0] if importance.effects else None
+    clipped = counted(importance.clipped, "extreme value was", "extreme values were")
+    parts = [
+        f"From {counted(importance.trials, 'trial')}"
+        + (f", {importance.used} of them used" if importance.used < importance.trials else "")
+        + (f"; {clipped} clipped" if importance.clipped else "")
+        + f". A random forest predicts {percent(importance.r_squared)} of the objective's variance for trials it has "
+        f"not seen (90% interval {percent(importance.r_squared_low)} to {percent(importance.r_squared_high)})."
+    ]
+    if first is not None:
+        parts.append(
+            f"{first.place.name} alone accounts for {percent(first.share)} of the objective's variance "
+            f"(90% interval {percent(first.low)} to {percent(first.high)})."
+        )
+    return " ".join(parts)
+
+
+def of_effect(effect: Effect) -> str:
+    """What a hyperparameter does, in a sentence.
+
+    Args:
+        effect: A hyperparameter's effect.
+    """
+    interval = f"90% interval {percent(effect.low)} to {percent(effect.high)}"
+    share = f"{percent(effect.share)} of the objective's variance ({interval})"
+    return f"Best at {effect.best}; {share}." if effect.best else f"No best value can be given; {share}."
+
+
+def of_agreements(agreements: Sequence[Agreement], grace: int | None) -> str:
+    """Whether early values predict final ones, in a sentence.
+
+    Args:
+        agreements: As `explained` has them.
+        grace: The scheduler's grace period; None where it has none.
+    """
+    if not agreements:
+        return "Too few trials trained to their end to measure how well early values predict final ones: 5 are needed."
+    sure = next((one for one in agreements if one.low >= 0.5), None)
+    text = (
+        "At no epoch before the last is the rank correlation surely 0.5 or more"
+        if sure is None
+        else f"From epoch {sure.epoch} on the rank correlation is {_sign(sure.correlation)}, and surely 0.5 or more"
+    )
+    text += f", among {counted(agreements[0].trials, 'trial')} that trained to their end."
+    if grace is not None and sure is not None and sure.epoch < grace:
+        text += f" A grace period of {sure.epoch} rather than {grace} might have served."
+    elif grace is not None and grace > 1 and (sure is None or sure.epoch > grace):
+        text += f" This does not justify a grace period shorter than {grace}."
+    return text
+
+
+def of_stopping(stopping: Stopping) -> str:
+    """What early stopping saved and risked, in sentences.
+
+    Args:
+        stopping: What early stopping did.
+    """
+    if not stopping.stopped:
+        return "No trial was stopped by comparison with others."
+    saved = (
+        f"{counted(stopping.stopped, 'trial was', 'trials were')} stopped; that saved "
+        f"{counted(stopping.saved_epochs, 'epoch')} of "
+        f"{stopping.whole_epochs:,}"
+    )
+    if math.isfinite(stopping.saved_seconds):
+        saved += f", about {duration(stopping.saved_seconds)} of training on one worker."
+    else:
+        saved += ". How long those would have taken was not measured."
+    if stopping.note:
+        return f"{saved} Whether any was stopped wrongly is unknown: {stopping.note}."
+    trained = f"the {stopping.trained} that trained to their end"
+    if not stopping.doubts:
+        return (
+            f"{saved} None would have become the best by gaining as much as any of {trained}; with so many, the chance "
+            f"that one gains more is at most {percent(stopping.bound)} each (95%)."
+        )
+    named = ", ".join(
+        f"{doubt.trial_id} at epoch {doubt.epoch} ({doubt.gained} of {doubt.trained} gained as much)"
+        for doubt in stopping.doubts[:_NAMED]
+    )
+    more = f" and {len(stopping.doubts) - _NAMED} more" if len(stopping.doubts) > _NAMED else ""
+    return f"{saved} By the gains of {trained}, some stopped trials might have become the best: {named}{more}."
+
+
+def _sign(number: float) -> str:
+    return f"{number:+.2f}".replace("-", "−")
+
+
+def of_earlier(earlier: Sequence[EarlierCount]) -> str:
+    """How much the studies counted from which one learned, in sentences.
+
+    Args:
+        earlier: The studies; empty if it learned from none.
+    """
+    if not earlier:
+        return ""
+    parts = [
+        f"{one.study} {f'counted {one.factor:.2f}' if one.factor else 'did not count'} ({counted(one.trials, 'trial')})"
+        for one in earlier
+    ]
+    scale = "0 is nothing, 1 as much as the study's own trials; fitted to all trials after they ended."
+    return f"Of the studies from which this one learned, {listed(parts)}. {scale}"
+
+
+def of_lineage(results: Results) -> str:
+    """How often weights were taken over, and whose became the best.
+
+    Args:
+        results: A study's results.
+    """
+    count = f"Weights were taken over {counted(len(exploits(results)), 'time')}"
+    stretches = ancestry(results)
+    if len(stretches) < 2:
+        alone = f"; the best model is trial {stretches[0].trial_id}'s own from its first epoch on" if stretches else ""
+        return f"{count}{alone}."
+    steps = [f"trial {new.trial_id} at epoch {new.after}" for new in stretches[1:]]
+    return f"{count}; the best model began as trial {stretches[0].trial_id} and went to {listed(steps)}."
+
+
+def of_time(results: Results) -> str:
+    """Shares of the workers' time.
+
+    Args:
+        results: A study's results.
+    """
+    spent = effort(results)
+    whole = spent.busy + spent.idle
+    if not whole:
+        return "No time was recorded."
+    names = {"build": "building", "train": "training", "evaluate": "evaluating", "checkpoint": "writing checkpoints"}
+    shares = [*(spent.trials[phase].sum() / whole for phase in PHASES), spent.idle / whole]
+    *phases, idle = percentages(shares)
+    parts = [f"{share}% {names[phase]}" for phase, share in zip(PHASES, phases, strict=True) if share]
+    workers = f"{counted(spent.workers, 'worker')} had {duration(whole)}" + (" together" if spent.workers > 1 else "")
+    return f"{workers}: {listed([*parts, f'{idle}% idle, starting included'])}."

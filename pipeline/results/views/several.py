@@ -1,0 +1,85 @@
+"""Several studies at once: their trials on one leaderboard, and what can be compared in it."""
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from pipeline.results.analysis.leaderboard import TRIAL, LeaderboardColumn, columns, rows
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.query import OF_OBJECTIVE, by_objective
+from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.leaderboard import MORE, fitted_column, terminal_cells
+
+__all__ = ["best_of_each", "objectives_in_words", "several_leaderboard"]
+
+_KINDS = ("fixed", "metric", "front", "config")
+"""What the columns hold, in the order in which they stand."""
+
+
+def several_leaderboard(studies: Mapping[str, Results], shown: Sequence[tuple[str, str]]) -> FittedTable:
+    """Trials of several studies, each with the config in force at its best epoch.
+
+    Args:
+        studies: Results by what each study is called.
+        shown: Study and trial of each row, in this order.
+
+    Returns:
+        A table whose first column is the study; the first objective of each has a column, and each parameter that any
+        of them draws. The best trial of each study is bold.
+    """
+    found = _columns(studies)
+    table = FittedTable([Column("study"), *map(fitted_column, found)], more=MORE)
+    by_study = {
+        label: {row.trial_id: row for row in rows(results, only=[trial for name, trial in shown if name == label])}
+        for label, results in studies.items()
+    }
+    for label, trial in shown:
+        row = by_study[label][trial]
+        table.add_row(label, *terminal_cells(row, found), style="bold" if row.best else "")
+    return table
+
+
+def best_of_each(studies: Mapping[str, Results], table: pa.Table, top: int | None) -> pa.Table:
+    """The first rows of each objective, where studies differ in theirs; of all of them else.
+
+    Args:
+        studies: Results by what each study is called.
+        table: Rows with a column `study`.
+        top: How many rows; None for all.
+    """
+    if top is None:
+        return table
+    place = {label: number for number, group in enumerate(by_objective(studies)) for label in group}
+    left, kept = dict.fromkeys(place.values(), top), []
+    for row, label in enumerate(table["study"].to_pylist()):
+        if left[place[label]] > 0:
+            left[place[label]] -= 1
+            kept.append(row)
+    return table.take(pa.array(kept, pa.int64()))
+
+
+def objectives_in_words(studies: Mapping[str, Results], sort: Sequence[str]) -> str:
+    """How trials are sorted where the studies differ in their objective; empty where that makes no difference.
+
+    Args:
+        studies: Results by what each study is called.
+        sort: The columns by which they are sorted, as `select_from` takes them.
+    """
+    groups = by_objective(studies)
+    if len(groups) < 2 or (sort and not {name.removeprefix("-") for name in sort} & set(OF_OBJECTIVE)):
+        return ""
+    parts = []
+    for group in groups:
+        objective = studies[group[0]].objective
+        parts.append(f"{', '.join(group)} by {objective.metric} ({objective.mode})")
+    return (
+        f"These studies have different objectives: {'; '.join(parts)}. Values are sorted, and --top counts, for each "
+        "objective separately."
+    )
+
+
+def _columns(studies: Mapping[str, Results]) -> list[LeaderboardColumn]:
+    """The columns of all studies, the first objectives after the trial."""
+    first = [LeaderboardColumn("metric", results.objective.metric) for results in studies.values()]
+    present = [column for results in studies.values() for column in columns(results)]
+    return list(dict.fromkeys([TRIAL, *first, *sorted(present, key=lambda column: _KINDS.index(column.kind))]))

@@ -1,0 +1,232 @@
+"""The outcome of a study, in numbers and in words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.results.analysis.accepted_changes import accepted_changes
+from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.hypervolume import hypervolume_of
+from pipeline.results.analysis.stopped import saved_epochs, stopped_early
+from pipeline.results.tables.front import pareto_front
+from pipeline.results.tables.load import Results
+from pipeline.results.views.fit_text import fit_text, phases_text
+from pipeline.results.views.states import STATES
+from pipeline.space import Domain, drawn_names
+from pipeline.wording import counted, duration, format_number, listed
+
+__all__ = [
+    "accepted_changes_in_words",
+    "bounds_in_words",
+    "ending_in_words",
+    "front_in_words",
+    "hypervolume_in_words",
+    "paragraphs",
+]
+
+_MANY = 8
+"""More things than these are not all named in a sentence; the tables have them all."""
+
+
+def paragraphs(results: Results) -> list[str]:
+    """The study in paragraphs: what was tuned, what is best, the others and the time, and what changed.
+
+    Args:
+        results: A study's results.
+    """
+    text = [
+        (_what(results),),
+        (_best(results), _front(results), _test(results)),
+        (_others(results), _saved(results), _time(results), ending_in_words(results)),
+        (accepted_changes_in_words(results),),
+    ]
+    return [" ".join(filter(None, paragraph)) for paragraph in text if any(paragraph)]
+
+
+def _what(results: Results) -> str:
+    job, objective = results.job, results.objective
+    drawn = drawn_names(results.space)
+    goal = "highest" if objective.mode == "max" else "lowest"
+    over = f"over {_some(drawn)}" if drawn else "with a fixed config"
+    data = f" on {job['data']}" if isinstance(job["data"], str) else ""
+    scheduler, searcher = job["scheduler"]["kind"], job["searcher"]["kind"]
+    names = {
+        "asha": "ASHA",
+        "moasha": "MO-ASHA",
+        "promoting-moasha": "MO-ASHA that pauses and promotes",
+        "promoting-asha": "ASHA that pauses and promotes",
+        "pasha": "PASHA",
+        "halving": "successive halving",
+        "hyperband": "Hyperband",
+        "median": "median stopping",
+        "pbt": "population based training",
+        "pb2": "population based bandits",
+        "fifo": "no early stopping",
+    }
+    draws = {
+        "tpe": "TPE",
+        "motpe": "TPE for several objectives",
+        "nsga2": "NSGA-II",
+        "cma": "CMA-ES",
+        "gp": "a Gaussian process",
+        "curves": "a Gaussian process over learning curves",
+        "sobol": "Sobol search",
+    }
+    fit, phases = fit_text(job), phases_text(job)
+    trials = counted(len(results.trials) or job["budget"]["trials"], "trial")
+    return (
+        f"This study looked for the {goal} {objective.metric}{data} {over}, with "
+        f"{draws.get(searcher, f'{searcher} search')} and "
+        f"{names.get(scheduler, scheduler)}: {trials} of up to "
+        f"{counted(job['budget']['epochs'], 'epoch')}"
+        + (f", trained by fit with {listed(fit.split('  '))}" if fit else "")
+        + (f", in phases: {listed(phases.split('  '))}." if phases else ".")
+    )
+
+
+def _best(results: Results) -> str:
+    best = results.best
+    if best is None:
+        return "No trial has a value yet." if results.state in ("waiting", "running") else "No trial reached a value."
+    drawn = {name: value for name, value in best.config.items() if isinstance(results.space.get(name), Domain)}
+    config = _some([f"{name} {format_value(value)}" for name, value in drawn.items()])
+    return (
+        f"The best is trial {best.trial_id} with {results.objective.metric} {format_number(best.value)} at epoch "
+        f"{best.epoch}" + (f": {config}." if config else ".")
+    )
+
+
+def _front(results: Results) -> str:
+    if results.best is None:
+        return ""
+    text = front_in_words(results) or bounds_in_words(results)
+    return " ".join(filter(None, [text[:1].upper() + text[1:], hypervolume_in_words(results)]))
+
+
+def _test(results: Results) -> str:
+    if not results.test:
+        return ""
+    metrics = listed(f"{name} {format_number(value)}" for name, value in results.test.items())
+    weights = "its weights reach"
+    if results.job.get("folds", 1) > 1:
+        weights = "its config, fitted again on the whole training split, reaches"
+    return f"On the test split, which was used for nothing else, {weights} {metrics}."
+
+
+def _others(results: Results) -> str:
+    states = results.trials["state"].value_counts()
+    cut_off = int(states.get("stopped", 0)) - len(stopped_early(results))
+    # What they did, how many did it, and the word before it, of one and of many.
+    counts = {state: int(states.get(state, 0)) - (cut_off if state == "stopped" else 0) for state in STATES}
+    kinds = [
+        (look.verb_for(counts[state]), counts[state], ("is ", "are ") * look.lasting) for state, look in STATES.items()
+    ]
+    kinds = [kind for kind in [*kinds, ("cut off by the study's end", cut_off, ("was ", "were "))] if kind[1]]
+    count = len(results.trials)
+    if not kinds:
+        return "No trial has started yet."
+    if len(kinds) > 1:
+        return f"Of {counted(count, 'trial')}, {listed(f'{number} {text}' for text, number, _ in kinds)}."
+    ((text, _, verbs),) = kinds
+    who = {1: "The one trial", 2: "Both trials"}.get(count, f"All {count:,} trials")
+    return f"{who} {verbs[count > 1] if verbs else ''}{text}."
+
+
+def _saved(results: Results) -> str:
+    saved, whole = saved_epochs(results)
+    if not saved:
+        return ""
+    return f"Early stopping saved {counted(saved, 'epoch')} of {whole:,} ({saved / whole:.0%})."
+
+
+def _time(results: Results) -> str:
+    if not results.sessions:
+        return ""
+    trained = int(np.sum(results.trials["epochs"]))
+    sessions = f" in {len(results.sessions)} sessions" if len(results.sessions) > 1 else ""
+    return f"{counted(trained, 'epoch was', 'epochs were')} trained in {duration(results.seconds)}{sessions}."
+
+
+def _some(items: Sequence[str]) -> str:
+    """The first of many things, and how many more there are."""
+    return listed(items) if len(items) <= _MANY else listed([*items[:_MANY], f"{len(items) - _MANY} more"])
+
+
+def front_in_words(results: Results) -> str:
+    """How many trials are on the front, and what the winner is; empty where there is one objective alone.
+
+    Args:
+        results: A study's results.
+    """
+    names = [f"{objective.metric} ({objective.mode})" for objective in results.objectives]
+    if len(names) < 2:
+        return ""
+    *first, last = names
+    many = len(pareto_front(results))
+    which = f"{many} of {len(results.trials)} trials {'is' if many == 1 else 'are'}"
+    winner = f"the winner is the best in the first, {results.objective.metric}"
+    return f"{which} on the front of {', '.join(first)} and {last}; {winner}. {bounds_in_words(results)}".strip()
+
+
+def bounds_in_words(results: Results) -> str:
+    """The bounds of the objectives, and how many trials keep them; empty where there are none.
+
+    Args:
+        results: A study's results.
+    """
+    bounds = [
+        f"{one.metric} {words} {format_number(limit)}"
+        for one in results.objectives
+        for words, limit in (("at most", one.at_most), ("at least", one.at_least))
+        if limit is not None
+    ]
+    if not bounds:
+        return ""
+    kept = int((results.trials["violation"] == 0).sum())
+    is_within = "is" if kept == 1 else "are"
+    return f"{kept} of {len(results.trials)} trials {is_within} within the bounds: {listed(bounds)}."
+
+
+def hypervolume_in_words(results: Results) -> str:
+    """What the study's trials dominate, and up to which reference point; empty where that cannot be said.
+
+    Args:
+        results: A study's results.
+    """
+    if (found := hypervolume_of(results)) is None:
+        return ""
+    box, share = found
+    best, corner = (
+        listed(f"{metric} {format_number(value)}" for metric, value in at.items()) for at in (box.best, box.reference)
+    )
+    return (
+        f"The trials dominate {share:.1%} of the hypervolume between {best}, the best on the front, and the reference "
+        f"point {corner}, a tenth of the front's range beyond its worst."
+    )
+
+
+def accepted_changes_in_words(results: Results) -> str:
+    """Which sessions continued the study with other data or code, and which trials that concerns; empty if none did.
+
+    Args:
+        results: A study's results.
+    """
+    sentences = []
+    for change in accepted_changes(results):
+        both = [trial for trial in change.since if trial in change.before]
+        mixed = f" ({_some(both)} on both)" if both else ""
+        before, since = (_some(trials) if trials else "none" for trials in (change.before, change.since))
+        sentences.append(
+            f"Session {change.session} continued the study with other {change.kind}: {'; '.join(change.changes)}. "
+            f"Trained before: {before}; since then: {since}{mixed}. Values before and after cannot be compared."
+        )
+    return " ".join(sentences)
+
+
+def ending_in_words(results: Results) -> str:
+    """Why the study ended before its trials were all trained, or failed; empty if it did not.
+
+    Args:
+        results: A study's results.
+    """
+    return str(results.sessions[-1]["message"]) if results.state in ("finished", "failed") else ""

@@ -1,0 +1,133 @@
+"""A rung whose trials are compared by several objectives."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.pareto import by_fronts
+from pipeline.schedulers.base import Mode, SchedulerContext, Standing
+
+__all__ = ["RungOfStandings"]
+
+
+@dataclass(slots=True)
+class RungOfStandings:
+    """The standings that were reported at one epoch, in the order of `by_fronts`, and the trials that continue.
+
+    Args:
+        epoch: The epoch.
+        factor: One trial in this many continues: the order of the others does not matter.
+        mode: Whether larger or smaller values of the first objective are better.
+        objectives: The metric and the mode of every objective; empty if there is one.
+        values: What each trial has reached there, in the order of the reports.
+        promoted: The trials that continue, as keys, in the order of these decisions.
+    """
+
+    epoch: int
+    factor: float
+    mode: Mode
+    objectives: Sequence[tuple[str, Mode]] = ()
+    values: dict[str, Standing] = field(default_factory=dict)
+    promoted: dict[str, None] = field(default_factory=dict)
+    _order: list[str] = field(default_factory=list)
+    _places: dict[str, int] = field(default_factory=dict)
+    _fronts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, epoch: int, factor: float, context: SchedulerContext) -> "RungOfStandings":
+        """A rung of a study.
+
+        Args:
+            epoch: The epoch.
+            factor: One trial in this many continues.
+            context: The study.
+        """
+        return cls(epoch, factor, context.mode, context.objectives)
+
+    @property
+    def ranking(self) -> list[str]:
+        """Its trials, the first to continue first."""
+        self._sort()
+        return self._order
+
+    def rank(self, trial_id: str) -> int:
+        """The number of trials that are before a trial.
+
+        Args:
+            trial_id: A trial that has reported here.
+        """
+        self._sort()
+        return self._places[trial_id]
+
+    def value_at(self, rank: int) -> float | None:
+        """The value of the trial at a rank; None with several objectives, where no single value decides.
+
+        Args:
+            rank: The rank, from 0.
+        """
+        return None if self.objectives else _value(self.values[self.ranking[rank]].losses[0], self.mode)
+
+    def promote(self, trial_id: str) -> None:
+        """Let a trial continue from here.
+
+        Args:
+            trial_id: A trial that has reported here.
+        """
+        self.promoted[trial_id] = None
+
+    def held(self, most: int) -> Iterator[str]:
+        """Those of the first trials that do not continue yet, the first one first.
+
+        Args:
+            most: Number of trials that may continue.
+        """
+        yield from (trial_id for trial_id in self.ranking[:most] if trial_id not in self.promoted)
+
+    def place(self, trial_id: str) -> str:
+        """A trial's values and place, in words.
+
+        Args:
+            trial_id: A trial that has reported here.
+        """
+        place, standing = self.rank(trial_id) + 1, self.values[trial_id]
+        beyond = f", beyond its bounds by {standing.violation:.3g}," if standing.violation else ""
+        front = f"on front {self._fronts[trial_id] + 1}"
+        named = self.objectives or [("", self.mode)]
+        losses = zip(named, standing.losses, strict=True)
+        values = ", ".join(f"{metric} {_value(loss, mode):.6g}".lstrip() for (metric, mode), loss in losses)
+        return f"{values}{beyond} is number {place} of {len(self.values)}, {front}, at rung {self.epoch}"
+
+    def state(self) -> dict[str, Any]:
+        """Its state as JSON values."""
+        values = {trial_id: [*one.losses, one.violation] for trial_id, one in self.values.items()}
+        return {"values": values, "promoted": list(self.promoted)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore the result of `state`.
+
+        Args:
+            state: The JSON values.
+        """
+        found = state["values"].items()
+        self.values = {trial_id: Standing(tuple(losses), violation) for trial_id, (*losses, violation) in found}
+        self.promoted = dict.fromkeys(state["promoted"])
+        self._order = []
+
+    def _sort(self) -> None:
+        """Sort again after new reports."""
+        if len(self._order) == len(self.values):
+            return
+        ids, known = list(self.values), list(self.values.values())
+        losses = np.array([one.losses for one in known])
+        # One more continues where the highest rung sends its best to the end.
+        most = int(len(ids) / self.factor) + 1
+        places, fronts = by_fronts(losses, np.array([one.violation for one in known]), most)
+        self._order = [ids[place] for place in places]
+        self._places = {trial_id: place for place, trial_id in enumerate(self._order)}
+        self._fronts = dict(zip(ids, fronts.tolist(), strict=True))
+
+
+def _value(loss: float, mode: Mode) -> float:
+    return -loss if mode == "max" else loss

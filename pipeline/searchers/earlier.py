@@ -1,0 +1,66 @@
+"""What earlier studies have found, as a curve process takes it beside the trials of this one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.searchers.base import Observation
+from pipeline.searchers.curve_process import Points, Reals
+from pipeline.searchers.known_points import KnownPoints
+from pipeline.space.cube import Cube
+
+__all__ = ["EarlierStudy", "joined", "points_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierStudy:
+    """A study before this one, from which a searcher learns.
+
+    Args:
+        name: Its name.
+        observations: Its trials, each with a curve and a config of this study's space.
+    """
+
+    name: str
+    observations: Sequence[Observation]
+
+
+def points_of(cube: Cube, earlier: Sequence[EarlierStudy], epochs: int, most: int) -> list[KnownPoints]:
+    """The points of earlier studies, the values of each on the scale of its own losses.
+
+    Args:
+        cube: This study's space.
+        earlier: The studies; each has a loss.
+        epochs: A trial's maximum in this study.
+        most: The largest number of points of all of them.
+    """
+    return [KnownPoints.of(cube, study.observations, epochs, most // len(earlier)) for study in earlier]
+
+
+def joined(own: KnownPoints | None, others: Sequence[KnownPoints], trials: int) -> tuple[Points, Reals]:
+    """The points of this study and of earlier ones together.
+
+    Args:
+        own: The points of this study; None before its first value.
+        others: Those of the earlier studies.
+        trials: The number of this study's trials; those of the others get the numbers above.
+
+    Returns:
+        The points, and their values.
+    """
+    if own is not None and not others:
+        return own.at, own.values
+    parts = [(0, own)] if own is not None else []
+    parts += list(enumerate(others, 1))
+    numbers = []
+    for number, part in parts:
+        numbers.append(part.at.trial + (trials if number else 0))
+        trials += int(part.at.trial.max()) + 1 if number else 0
+    at = Points(
+        np.concatenate([part.at.x for _, part in parts]),
+        np.concatenate([part.at.t for _, part in parts]),
+        np.concatenate(numbers),
+        np.concatenate([np.full(len(part.at.t), number) for number, part in parts]),
+    )
+    return at, np.concatenate([part.values for _, part in parts])

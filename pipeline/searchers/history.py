@@ -1,0 +1,116 @@
+"""What a study has tried, so that a searcher finds the observations to learn from without looking at all of them."""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+
+from pipeline.searchers.base import Observation
+
+if TYPE_CHECKING:
+    from pipeline.searchers.earlier import EarlierStudy
+
+__all__ = ["MOST", "History"]
+
+MOST = 1000
+"""Number of observations from which a searcher learns at most: with more, each draw would take longer than the last."""
+
+_Key = tuple[float, float, int]
+
+
+class History(Sequence[Observation]):
+    """Observations in the order of the trials. Only its content counts, not how it came about.
+
+    Args:
+        observations: The observations at the start.
+        earlier: What earlier studies have found.
+    """
+
+    def __init__(self, observations: Iterable[Observation] = (), earlier: Sequence["EarlierStudy"] = ()) -> None:
+        self.earlier = earlier
+        self._all: list[Observation] = []
+        self._ranked: list[_Key] = []
+        self._open: set[int] = set()
+        for one in observations:
+            self.append(one)
+
+    @classmethod
+    def of(cls, observations: Iterable[Observation]) -> "History":
+        """A history of observations; themselves if they are one.
+
+        Args:
+            observations: The observations, in the order of the trials.
+        """
+        return observations if isinstance(observations, cls) else cls(observations)
+
+    def append(self, one: Observation) -> None:
+        """Add the observation of a new trial.
+
+        Args:
+            one: The observation.
+        """
+        self._all.append(one)
+        self._enter(len(self._all) - 1)
+
+    def replace(self, number: int, one: Observation) -> None:
+        """Replace the observation of a trial that has trained further.
+
+        Args:
+            number: Its number, from 0.
+            one: The observation.
+        """
+        if (key := self._key(number)) is not None:
+            del self._ranked[bisect_left(self._ranked, key)]
+        self._open.discard(number)
+        self._all[number] = one
+        self._enter(number)
+
+    def chosen(self, *, best: int = 0, newest: int = 0, most: int = MOST) -> list[Observation]:
+        """The observations to learn from: all, or some if there are more than `most`.
+
+        Those of running trials are always among them, because no similar config is tried at the same time.
+
+        Args:
+            best: How many of the best trials: those that trained longest, and of these the ones with the least loss.
+            newest: How many of the newest trials.
+            most: The largest number; what the others leave is filled evenly over the study.
+
+        Returns:
+            The observations, in the order of the trials.
+        """
+        count = len(self._all)
+        if count <= most:
+            return list(self._all)
+        numbers = {number for *_, number in self._ranked[:best]} | set(range(count - newest, count)) | self._open
+        left = max(0, most - len(numbers))
+        numbers.update(np.linspace(0, count - 1, left).astype(int).tolist())
+        return [self._all[number] for number in sorted(numbers)]
+
+    def _enter(self, number: int) -> None:
+        if self._all[number].state == "open":
+            self._open.add(number)
+        if (key := self._key(number)) is not None:
+            insort(self._ranked, key)
+
+    def _key(self, number: int) -> _Key | None:
+        """The rank of a trial; None without a loss. One without a curve counts as one that trained to its end."""
+        one = self._all[number]
+        if one.state != "known" or one.loss is None:
+            return None
+        return (-one.curve[-1][0] if one.curve else -np.inf, one.loss, number)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Observation]:
+        return iter(self._all)
+
+    @overload
+    def __getitem__(self, index: int) -> Observation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Observation]: ...
+
+    def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
+        return self._all[index]

@@ -1,0 +1,179 @@
+"""The losses of earlier trials as points of a curve process: which of them it sees, and on which scale."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from pipeline.searchers.base import Observation
+from pipeline.searchers.curve_process import Points, Reals
+from pipeline.space.cube import Cube
+
+__all__ = ["KnownPoints", "LossScale", "curve_of", "thinned"]
+
+_EPOCHS_OF_TRIAL, _APART = 4, 1.9
+"""Most epochs of a trial in the model, from the newest back, each earlier by this factor; the first is added."""
+
+_LARGEST = 1e100
+"""Larger losses count as this one: their squares would overflow."""
+
+_FAR, _OFFSET = 2.0, 0.1
+"""A loss is its distance from the best in units of the median's distance, clipped, then the logarithm of that plus an
+offset: differences between good configs count, those between bad ones do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossScale:
+    """Losses as the process sees them.
+
+    Args:
+        best: The best loss.
+        width: The median's distance from it.
+        mean: The mean of the transformed losses.
+        std: Their standard deviation.
+    """
+
+    best: float
+    width: float
+    mean: float
+    std: float
+
+    @classmethod
+    def of(cls, losses: Reals, bests: Reals) -> "LossScale":
+        """The scale of losses.
+
+        Args:
+            losses: All losses.
+            bests: The best loss of each trial.
+        """
+        best = float(bests.min())
+        plain = cls(best, max(float(np.median(bests)) - best, 1e-9 * max(1.0, abs(best))), 0.0, 1.0)
+        seen = plain.seen(losses)
+        return cls(best, plain.width, float(seen.mean()), float(seen.std()) or 1.0)
+
+    def seen(self, losses: Reals) -> Reals:
+        """Losses on this scale.
+
+        Args:
+            losses: Losses as they were reported.
+        """
+        apart = np.clip((losses - self.best) / self.width, 0.0, _FAR)
+        found: Reals = (np.log(apart + _OFFSET) - self.mean) / self.std
+        return found
+
+    @property
+    def least(self) -> float:
+        """The best loss on this scale."""
+        return (math.log(_OFFSET) - self.mean) / self.std
+
+    def expected(self, mean: float, std: float) -> float:
+        """The expected improvement in units of the loss, whose logarithm is normal on this scale.
+
+        Args:
+            mean: The predicted mean, on this scale.
+            std: The predicted standard deviation, on this scale.
+        """
+        from scipy.special import ndtr
+
+        middle, spread = self.mean + self.std * mean, self.std * std
+        far = (math.log(_OFFSET) - middle) / spread
+        below = _OFFSET * ndtr(far) - math.exp(min(middle + spread**2 / 2, 700.0)) * ndtr(far - spread)
+        return self.width * max(float(below), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPoints:
+    """The losses at the epochs of earlier trials, as the process sees them.
+
+    Args:
+        at: The configs and epochs.
+        values: The losses there, scaled.
+        scale: The scale of the values.
+    """
+
+    at: Points
+    values: Reals
+    scale: LossScale
+
+    @classmethod
+    def of(cls, cube: Cube, before: Sequence[Observation], epochs: int, most: int) -> "KnownPoints":
+        """The points of trials.
+
+        Args:
+            cube: The space.
+            before: The trials; at least one has a loss.
+            epochs: A trial's maximum.
+            most: The largest number of points.
+        """
+        rows = [
+            (number, min(epoch, epochs) / epochs, min(max(loss, -_LARGEST), _LARGEST))
+            for number, one in enumerate(before)
+            for epoch, loss in thinned(curve_of(one, epochs))
+        ]
+        least: dict[int, float] = {}
+        for number, _, loss in rows:
+            least[number] = min(loss, least.get(number, loss))
+        worst = max(loss for *_, loss in rows)
+        rows += [(number, 1.0, worst) for number, one in enumerate(before) if one.state == "failed"]
+        ranked = sorted(least, key=lambda number: least[number])
+        rows = _fewer(rows, ranked, most)
+        scale = LossScale.of(np.array([loss for *_, loss in rows]), np.array(list(least.values())))
+        numbers = [number for number, *_ in rows]
+        where = {number: place for place, number in enumerate(dict.fromkeys(numbers))}
+        x = cube.points(cube.units([before[number].config for number in where]))
+        at = Points(
+            x[[where[number] for number in numbers]], np.array([share for _, share, _ in rows]), np.array(numbers)
+        )
+        return cls(at, scale.seen(np.array([loss for *_, loss in rows])), scale)
+
+
+_Row: TypeAlias = tuple[int, float, float]
+"""A trial, the share of its epochs, and the loss there."""
+
+
+def curve_of(one: Observation, epochs: int) -> Sequence[tuple[int, float]]:
+    """An observation's losses by epoch.
+
+    Args:
+        one: The observation.
+        epochs: A trial's maximum.
+
+    Returns:
+        (epoch, loss); a trial without a curve, or that ended early by itself, has its loss at the last epoch, too.
+    """
+    if one.state == "failed":
+        return ()
+    if not one.curve:
+        return () if one.loss is None else ((epochs, one.loss),)
+    last, loss = one.curve[-1]
+    return (*one.curve, (epochs, loss)) if one.ended and last < epochs else one.curve
+
+
+def thinned(curve: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Some points of a curve, the latest first: the last, those earlier by a factor each, and the first.
+
+    Args:
+        curve: Pairs of epoch and loss, the earliest first.
+    """
+    kept: list[tuple[int, float]] = []
+    for epoch, loss in reversed(curve):
+        if len(kept) < _EPOCHS_OF_TRIAL and (not kept or epoch * _APART <= kept[-1][0]):
+            kept.append((epoch, loss))
+    return kept if not kept or kept[-1][0] == curve[0][0] else [*kept, curve[0]]
+
+
+def _fewer(rows: list[_Row], ranked: Sequence[int], most: int) -> list[_Row]:
+    """At most `most` rows: all of the best trials, and the newest of the others, evenly from good to poor."""
+    if len(rows) <= most:
+        return rows
+    good = set(ranked[: most // 8])
+    newest: dict[int, _Row] = {}
+    for row in rows:
+        if row[0] not in newest or row[1] > newest[row[0]][1]:
+            newest[row[0]] = row
+    kept = [row for row in rows if row[0] in good][:most]
+    rest = sorted((row for number, row in newest.items() if number not in good), key=lambda row: row[2])
+    places = np.linspace(0, len(rest) - 1, min(most - len(kept), len(rest))).astype(int)
+    return [*kept, *(rest[place] for place in places)]

@@ -1,0 +1,68 @@
+"""The tree-structured Parzen estimator for several objectives (Ozaki et al. 2022), by Optuna."""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from pipeline.searchers.base import Observation, SearcherSettings, chance
+from pipeline.searchers.history import History
+from pipeline.searchers.optuna_trials import as_trial, composed, tpe_sampler
+from pipeline.searchers.several_losses import bounded, has_rungs, losses_at_one_rung, ranked
+from pipeline.space import Config, draw
+from pipeline.space.values import Count
+
+__all__ = ["MOTPESearch"]
+
+_RANDOM_EVERY = 2
+"""One draw in so many is random where there are rungs: values at early ones mislead."""
+
+
+@dataclass(frozen=True)
+class MOTPESearch(SearcherSettings):
+    """TPE for several objectives: draws configs where those on the front are dense, within the objectives' bounds.
+
+    Trials on early fronts that add most to the hypervolume count as good; losses are ranks, so units do not matter.
+    Under a scheduler with rungs, every second config is drawn at random.
+
+    Args:
+        startup: Number of configs that are drawn at random first, as in random search.
+        candidates: Number of draws from which the best is taken.
+    """
+
+    startup: Count = 10
+    candidates: Count = 24
+    learns: ClassVar[bool] = True
+    every_objective: ClassVar[bool] = True
+
+    kind: Literal["motpe"] = field(default="motpe", repr=False)
+
+    def draw(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
+    ) -> Config:
+        """A config by the estimator over earlier observations."""
+        learned = History.of(observations).chosen()
+        rng, before = chance(seed, index), ranked(losses_at_one_rung(space, learned, startup=self.startup))
+        known = [one for one in before if one.state == "known"]
+        if len(known) < self.startup or (has_rungs(learned) and index % _RANDOM_EVERY == _RANDOM_EVERY - 1):
+            return draw(space, rng, index)
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = tpe_sampler(int(rng.integers(2**31)), self.candidates)
+            study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(known[0].losses))
+            limited = bounded(before)
+            study.add_trials(
+                [
+                    as_trial(
+                        space,
+                        one,
+                        values=one.losses if one.state == "known" else (),
+                        violation=one.violation if limited and one.state == "known" else None,
+                    )
+                    for one in before
+                ]
+            )
+            return composed(space, study.ask())

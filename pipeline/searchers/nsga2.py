@@ -1,0 +1,78 @@
+"""NSGA-II (Deb et al. 2002), by Optuna."""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.searchers.base import Observation, SearcherSettings, chance
+from pipeline.searchers.history import History
+from pipeline.searchers.optuna_trials import as_trial, composed
+from pipeline.searchers.several_losses import bounded, losses_at_one_rung
+from pipeline.space import Config, draw
+from pipeline.space.values import Real, Whole
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["NSGA2Search"]
+
+
+@dataclass(frozen=True)
+class NSGA2Search(SearcherSettings):
+    """Crosses configs of the first fronts, and mutates them; for several objectives, and for hundreds of trials.
+
+    Parents are the best `population` of all earlier trials, by non-dominated sorting, then by crowding distance; those
+    within the objectives' bounds come first. Each trial counts as soon as it has values: there is no wait for a whole
+    generation. It learns about the parameters that every config has; those in branches of switches are drawn at random.
+
+    Args:
+        population: Number of parents, and of configs that are drawn at random first.
+        crossover: Probability that a config has two parents instead of one.
+    """
+
+    population: Annotated[Whole, Field(ge=2, lt=2**31)] = 16
+    crossover: Annotated[Real, Field(ge=0, le=1)] = 0.9
+    learns: ClassVar[bool] = True
+    every_objective: ClassVar[bool] = True
+
+    kind: Literal["nsga2"] = field(default="nsga2", repr=False)
+
+    def draw(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
+    ) -> Config:
+        """A config by the evolution of earlier observations."""
+        learned = History.of(observations).chosen()
+        rng, before = chance(seed, index), losses_at_one_rung(space, learned, startup=self.population)
+        known = [one for one in before if one.state == "known"]
+        if len(known) < self.population:
+            return draw(space, rng, index)
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = _sampler(self, int(rng.integers(2**31)))
+            study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(known[0].losses))
+            limited = bounded(known)
+            study.add_trials(
+                [as_trial(space, one, values=one.losses, violation=one.violation if limited else None) for one in known]
+            )
+            return composed(space, study.ask())
+
+
+def _sampler(settings: NSGA2Search, seed: int) -> "optuna.samplers.NSGAIISampler":
+    import optuna
+
+    class OfAllTrials(optuna.samplers.NSGAIISampler):
+        """Takes all trials as the generation before."""
+
+        def get_trial_generation(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> int:
+            return 1
+
+        def get_population(self, study: optuna.Study, generation: int) -> list[optuna.trial.FrozenTrial]:
+            return study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
+
+    return OfAllTrials(population_size=settings.population, crossover_prob=settings.crossover, seed=seed)

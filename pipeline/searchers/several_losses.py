@@ -1,0 +1,96 @@
+"""What searchers of several objectives learn from: comparable losses of earlier trials."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pipeline.searchers.base import Observation
+from pipeline.space import drawn_parameters
+
+__all__ = ["bounded", "has_rungs", "losses_at_one_rung", "ranked"]
+
+
+def losses_at_one_rung(
+    space: Mapping[str, Any], observations: Iterable[Observation], *, startup: int = 0
+) -> list[Observation]:
+    """As `at_one_rung` for all objectives: the observations at the highest rung that enough trials have reached.
+
+    Args:
+        space: The space.
+        observations: What was tried.
+        startup: The smallest number of trials; at least three more than the space has parameters are always required.
+
+    Returns:
+        Those that reached the rung, with their losses there, running ones included; the trials that run below it; and
+        failures. Without rungs, each trial counts with its best epoch. One without losses of its own counts with the
+        one loss it has.
+    """
+    known = list(observations)
+    valued = [one for one in known if one.state != "failed"]
+    rungs = _rungs(valued)
+    if len(rungs) < 2:
+        return [_whole(one) for one in known]
+    wanted = max(startup, 3 + len(drawn_parameters(space)))
+    rung = next((at for at in reversed(rungs) if sum(_reached(one, at) for one in valued) >= wanted), rungs[0])
+    found = []
+    for one in known:
+        if one.state != "failed" and _reached(one, rung):
+            _, losses, violation = max(
+                (at for at in one.standings if at[0] <= rung), key=lambda at: at[0], default=(0, one.losses, 0.0)
+            )
+            found.append(replace(one, state="known", losses=losses, violation=violation))
+        elif one.state != "known":
+            found.append(one)
+    return found
+
+
+def ranked(observations: Iterable[Observation]) -> list[Observation]:
+    """Observations whose losses are ranks from 0 to 1 in each objective, so that they depend on no unit.
+
+    Args:
+        observations: What was tried; those that are not known stay as they are.
+    """
+    found = list(observations)
+    known = [number for number, one in enumerate(found) if one.state == "known"]
+    if not known:
+        return found
+    losses = np.array([found[number].losses for number in known])
+    ranks = np.stack([np.unique(column, return_inverse=True)[1] for column in losses.T], axis=1).astype(np.float64)
+    ranks /= np.maximum(ranks.max(axis=0), 1.0)
+    for number, row in zip(known, ranks.tolist(), strict=True):
+        found[number] = replace(found[number], losses=tuple(row))
+    return found
+
+
+def has_rungs(observations: Iterable[Observation]) -> bool:
+    """Whether trials have values at more than one milestone.
+
+    Args:
+        observations: What was tried.
+    """
+    return len(_rungs(observations)) > 1
+
+
+def bounded(observations: Iterable[Observation]) -> bool:
+    """Whether any of the observations is beyond bounds.
+
+    Args:
+        observations: What was tried.
+    """
+    return any(one.violation > 0 for one in observations)
+
+
+def _rungs(observations: Iterable[Observation]) -> list[int]:
+    return sorted({epoch for one in observations if one.state != "failed" for epoch, *_ in one.standings})
+
+
+def _whole(one: Observation) -> Observation:
+    return one if one.loss is None or one.losses else replace(one, losses=(one.loss,))
+
+
+def _reached(one: Observation, epoch: int) -> bool:
+    if one.ended and one.losses:
+        return True
+    return any(at >= epoch for at, *_ in one.standings)

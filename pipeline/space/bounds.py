@@ -1,0 +1,50 @@
+"""Intervals of numbers: their ends, and values within them."""
+
+import math
+from typing import TypeGuard
+
+from pipeline.errors import Fault
+from pipeline.space.values import LARGEST
+
+__all__ = ["clipped", "faults_of_bounds", "is_real", "within"]
+
+
+def is_real(value: object) -> TypeGuard[float]:
+    """Whether a value is a number, and not a truth value.
+
+    Args:
+        value: Any value.
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def within(value: float, low: float, high: float) -> float:
+    """A number moved into an interval.
+
+    Args:
+        value: The number.
+        low: The low end, included.
+        high: The high end, excluded.
+    """
+    return min(max(value, low), math.nextafter(high, low))
+
+
+def clipped(unit: float) -> float:
+    """A number moved into [0, 1].
+
+    Args:
+        unit: The number.
+    """
+    return min(max(float(unit), 0.0), 1.0)
+
+
+def faults_of_bounds(low: float, high: float) -> list[Fault]:
+    """What is wrong with the ends of an interval.
+
+    Args:
+        low: The low end.
+        high: The high end.
+    """
+    if not (abs(low) <= LARGEST and abs(high) <= LARGEST):
+        return [Fault("low", low, f"low and high must be at most {LARGEST:g} in size")]
+    return [] if low < high else [Fault("low", low, "low must be below high")]

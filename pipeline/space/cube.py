@@ -1,0 +1,91 @@
+"""A space as a unit cube: a number from 0 to 1 for each parameter, for many configs at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.space.choices import Choice, Grid
+from pipeline.space.domains import Switch
+from pipeline.space.space import compose
+from pipeline.space.values import Config
+from pipeline.space.walk import walk
+
+__all__ = ["Cube"]
+
+_Reals = npt.NDArray[np.float64]
+
+
+class Cube:
+    """A space's parameters as the sides of a cube, in the order of the space.
+
+    Args:
+        space: The space.
+    """
+
+    def __init__(self, space: Mapping[str, Any]) -> None:
+        self._space = space
+        self._places = places = [place for place in walk(space) if place.drawn]
+        self._where = {place.path: number for number, place in enumerate(places)}
+        listed = [isinstance(place.domain, Choice | Grid | Switch) for place in places]
+        self._listed = np.array(listed, bool)
+        self._sizes = [len(place.domain.values) if one else 1 for place, one in zip(places, listed, strict=True)]
+        self.sides = len(places)
+        """Number of sides."""
+        self.groups: npt.NDArray[np.int64] = np.repeat(np.arange(len(places)), self._sizes)
+        """For each axis of a point, the number of its side."""
+        self._when = [
+            [(self._side(place.when[:depth], switch), branch) for depth, (switch, branch) in enumerate(place.when)]
+            for place in places
+        ]
+
+    def _side(self, when: tuple[tuple[str, str], ...], name: str) -> int:
+        return self._where[".".join([*(part for pair in when for part in pair), name])]
+
+    def units(self, configs: Sequence[Config]) -> _Reals:
+        """Configs as places in the cube, a row each; NaN where a parameter is absent.
+
+        Args:
+            configs: The configs.
+        """
+        units = np.full((len(configs), len(self._places)), np.nan)
+        for side, place in enumerate(self._places):
+            name, to_unit = place.name, place.domain.to_unit
+            if not place.when:
+                units[:, side] = [to_unit(config[name]) for config in configs]
+                continue
+            for row, config in enumerate(configs):
+                if place.there(config):
+                    units[row, side] = to_unit(config[name])
+        return units
+
+    def points(self, units: _Reals) -> _Reals:
+        """Places in the cube as points for a process: an axis for each listed value, the middle for what is absent.
+
+        Args:
+            units: A row each; values of absent parameters are ignored.
+        """
+        chosen = [
+            np.minimum(np.nan_to_num(units[:, side]) * size, size - 1).astype(int)
+            for side, size in enumerate(self._sizes)
+        ]
+        columns: list[_Reals] = []
+        for side in range(len(self._places)):
+            there = np.ones(len(units), bool)
+            for switch, branch in self._when[side]:
+                there &= chosen[switch] == self._places[switch].domain.values.index(branch)
+            if self._listed[side]:
+                columns.append((chosen[side][:, None] == np.arange(self._sizes[side])) & there[:, None])
+            else:
+                columns.append(np.where(there, units[:, side], 0.5)[:, None])
+        points: _Reals = np.hstack(columns).astype(np.float64)
+        return points
+
+    def config(self, unit: _Reals) -> Config:
+        """The config at a place in the cube.
+
+        Args:
+            unit: A number from 0 to 1 for each side.
+        """
+        return compose(self._space, lambda place: place.domain.from_unit(float(unit[self._where[place.path]])))

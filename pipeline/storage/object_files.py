@@ -1,0 +1,190 @@
+"""Files in an object store, through a file system of pyarrow's, with few requests.
+
+A file shows when its upload is complete, so that no temporary names are needed. A small file is written by one request
+and read by two: its size, then its content. A file is deleted by three, since pyarrow looks for it first, and writes a
+marker for the folder that it may have emptied.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from pyarrow import fs
+
+from pipeline.storage.paths import Entry, steps
+
+__all__ = ["ObjectFiles", "file_system"]
+
+
+def file_system(uri: str) -> tuple[fs.FileSystem, str]:
+    """The file system of a URI, and the path within it.
+
+    Args:
+        uri: A URI that pyarrow knows.
+
+    Raises:
+        Exception: An error of pyarrow's or the system's: the URI cannot be used.
+    """
+    if re.match("s3://", uri, re.IGNORECASE) and "allow_delayed_open=" not in uri:
+        # Without it each file is an upload in parts, of three requests.
+        uri += f"{'&' if '?' in uri else '?'}allow_delayed_open=true"
+    parsed: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
+    return parsed
+
+
+class ObjectFiles:
+    """Files whose names begin with a path. Errors are those of pyarrow, which are the operating system's.
+
+    Args:
+        file_system: Their file system.
+        root: The path.
+    """
+
+    def __init__(self, file_system: fs.FileSystem, root: str) -> None:
+        self._fs, self._root = file_system, PurePosixPath(root)
+
+    def path(self, path: str) -> str:
+        """The path within the file system.
+
+        Args:
+            path: The path within the root.
+
+        Raises:
+            StorageError: The path leads out of the root.
+        """
+        return str(self._root.joinpath(*steps(path, str(self._root))))
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or a folder exists.
+
+        Args:
+            path: The path within the root.
+        """
+        return bool(self._fs.get_file_info(self.path(path)).type != fs.FileType.NotFound)
+
+    def size(self, path: str) -> int | None:
+        """The size of a file in bytes; None where there is a folder.
+
+        Args:
+            path: The path within the root.
+
+        Raises:
+            FileNotFoundError: There is nothing.
+        """
+        info = self._fs.get_file_info(self.path(path))
+        if info.type == fs.FileType.NotFound:
+            raise FileNotFoundError(path)
+        return int(info.size) if info.type == fs.FileType.File else None
+
+    def sizes(self, folder: str) -> Sequence[tuple[str, int]]:
+        """Paths and sizes of all files in a folder and its folders.
+
+        Args:
+            folder: The folder's path within the root.
+        """
+        infos = self._listed(self.path(folder), recursive=True)
+        return [(self._relative(info), int(info.size)) for info in infos if info.type == fs.FileType.File]
+
+    def entries(self) -> Sequence[Entry]:
+        """Every file and every folder."""
+        return [
+            Entry(self._relative(info), "file", int(info.size))
+            if info.type == fs.FileType.File
+            else Entry(self._relative(info), "folder")
+            for info in self._listed(str(self._root), recursive=True)
+        ]
+
+    def folders(self) -> Sequence[str]:
+        """Names of the folders directly below."""
+        infos = self._listed(str(self._root), recursive=False)
+        return [str(info.base_name) for info in infos if info.type == fs.FileType.Directory]
+
+    def read(self, path: str, most: int | None = None) -> bytes:
+        """Read a file.
+
+        Args:
+            path: The path within the root.
+            most: Number of bytes to read from the start; None for all.
+        """
+        # A stream would be read in many small requests.
+        with self._fs.open_input_file(self.path(path)) as file:
+            return bytes(file.read(most))
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading.
+
+        Args:
+            path: The path within the root.
+        """
+        file: BinaryIO = self._fs.open_input_file(self.path(path))
+        return file
+
+    def write(self, path: str, pieces: Iterable[bytes | memoryview]) -> int:
+        """Write a whole file, replacing one that exists.
+
+        Args:
+            path: The path within the root.
+            pieces: Its content.
+
+        Returns:
+            The file's size in bytes.
+        """
+        size = 0
+        with self._fs.open_output_stream(self.path(path)) as stream:
+            for piece in pieces:
+                size += len(piece)
+                stream.write(piece)
+        return size
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Write a whole file, unless the file exists; two simultaneous writers may both succeed.
+
+        Args:
+            path: The path within the root.
+            content: Its content.
+
+        Returns:
+            Whether this call created the file.
+        """
+        if self.exists(path):
+            return False
+        self.write(path, [content])
+        return True
+
+    def append(self, path: str, content: bytes) -> None:
+        """Append to a file, which is created if it does not exist; the whole file is written again.
+
+        Args:
+            path: The path within the root.
+            content: The bytes to append.
+        """
+        before = b""
+        with suppress(FileNotFoundError):
+            before = self.read(path)
+        self.write(path, [before, content])
+
+    def delete(self, path: str) -> None:
+        """Delete a file, if it exists.
+
+        Args:
+            path: The path within the root.
+        """
+        with suppress(FileNotFoundError):
+            self._fs.delete_file(self.path(path))
+
+    def delete_empty_folders(self) -> None:
+        """Delete the folders where no file is left: their names, which files had in common, or markers."""
+        if not any(entry.kind == "file" for entry in self.entries()):
+            with suppress(FileNotFoundError):
+                self._fs.delete_dir(str(self._root))
+
+    def _listed(self, folder: str, *, recursive: bool) -> Sequence[fs.FileInfo]:
+        entries: Sequence[fs.FileInfo] = self._fs.get_file_info(
+            fs.FileSelector(folder, recursive=recursive, allow_not_found=True)
+        )
+        return entries
+
+    def _relative(self, info: fs.FileInfo) -> str:
+        return str(PurePosixPath(info.path).relative_to(self._root))

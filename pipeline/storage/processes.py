@@ -1,0 +1,94 @@
+"""Processes as records name them, and whether a recorded process is alive.
+
+A process number alone is not enough, because numbers are reused. A number is unique only on one machine, between two
+boots, in one namespace. Machines and pods may share a name, so records also contain the kernel's boot id and the pid
+namespace.
+"""
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["identity", "lives"]
+
+_SAME_START = 1.0
+"""Seconds by which two readings of when a process started may differ."""
+
+
+def identity(pid: int | None = None) -> dict[str, Any]:
+    """What identifies a process of this machine, as JSON values.
+
+    Args:
+        pid: The process number; None for this process.
+
+    Returns:
+        `host`, `boot_id`, `pid_namespace`, `pid`, `process_started` (seconds since 1970, by this machine's clock) and
+        `process_started_after_boot` (seconds; independent of changes of the clock). What the system does not provide is
+        None.
+    """
+    import psutil
+
+    process = psutil.Process(pid)
+    return {
+        **_numbering(),
+        "pid": process.pid,
+        "process_started": process.create_time(),
+        "process_started_after_boot": _after_boot(process),
+    }
+
+
+def lives(record: Mapping[str, Any]) -> bool | None:
+    """Whether the process of a record is alive.
+
+    Args:
+        record: A mapping with the keys of `identity`; values may be missing or None.
+
+    Returns:
+        None if this process cannot know: the record is of another machine, boot or container, or incomplete.
+    """
+    import psutil
+
+    # Records of earlier versions have no boot id: only the host's name is compared, and machines may share it.
+    without_boot = record.get("boot_id") is None
+    if any(record.get(name) != value for name, value in _numbering().items() if name == "host" or not without_boot):
+        return None
+    try:
+        process = psutil.Process(record.get("pid") or 0)
+        same = _same_start(process, record)
+        zombie = process.status() == psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ValueError):
+        same, zombie = False, True
+    except psutil.AccessDenied:
+        return None
+    alive = False if zombie else same
+    return alive if alive or not without_boot or _numbering()["boot_id"] is None else None
+
+
+def _same_start(process: Any, record: Mapping[str, Any]) -> bool | None:
+    """Whether a process started when the record says; None if the record does not say."""
+    after_boot, started = record.get("process_started_after_boot"), record.get("process_started")
+    if after_boot is not None:
+        return bool(abs(_after_boot(process) - after_boot) < _SAME_START)
+    return None if started is None else bool(abs(process.create_time() - started) < _SAME_START)
+
+
+def _after_boot(process: Any) -> float:
+    import psutil
+
+    return float(process.create_time() - psutil.boot_time())
+
+
+def _numbering() -> dict[str, str | None]:
+    """The host, boot and namespace in which this process has its number."""
+    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    try:
+        boot_id = boot.read_text().strip() or None
+    except OSError:
+        boot_id = None
+    try:
+        pid_namespace = os.fspath(namespace.readlink())
+    except OSError:
+        pid_namespace = None
+    return {"host": platform.node(), "boot_id": boot_id, "pid_namespace": pid_namespace}

@@ -1,0 +1,105 @@
+"""Functions without a file, from a notebook or a prompt, compared by their bytecode."""
+
+import dis
+import hashlib
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+__all__ = ["bytecode_digest"]
+
+_PLAIN = (str, bytes, int, float, complex, bool, type(None))
+_READ_NAME = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_WRITE_NAME = frozenset({"STORE_GLOBAL", "STORE_NAME"})
+_NOT_HASHED = ("__dict__", "__weakref__", "__doc__")
+_LARGEST = 2**20
+"""Bytes of an array that are hashed; of a larger one, only type and shape are compared."""
+
+
+def bytecode_digest(function: Callable[..., Any]) -> str:
+    """The SHA-256 of what a function does, regardless of comments and layout.
+
+    It covers the function's bytecode and constants, and those of the functions, classes and plain values that it uses
+    from the same notebook. Another version of Python has other bytecode.
+
+    Args:
+        function: The function.
+    """
+    digest = hashlib.sha256()
+    for part in _parts(function, getattr(function, "__module__", None), set()):
+        digest.update(part.encode(errors="backslashreplace") + b"\0")
+    return digest.hexdigest()
+
+
+def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
+    """The value as texts that are equal for values that do the same."""
+    if isinstance(value, _PLAIN):
+        yield f"{type(value).__name__} {value!r}"
+        return
+    yield type(value).__qualname__
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, types.CodeType):
+        yield value.co_code.hex()
+        yield repr((value.co_names, value.co_varnames, value.co_freevars, value.co_argcount, value.co_flags))
+        yield from _each(value.co_consts, module, seen)
+    elif isinstance(value, types.FunctionType):
+        yield from _of_function(value, module, seen)
+    elif isinstance(value, type) and value.__module__ == module:
+        yield f"{value.__qualname__} {[base.__qualname__ for base in value.__bases__]}"
+        members = {name: member for name, member in vars(value).items() if name not in _NOT_HASHED}
+        yield from _items(members, module, seen)
+    elif isinstance(value, types.ModuleType | type | types.BuiltinFunctionType):
+        yield str(getattr(value, "__name__", ""))
+    elif isinstance(value, classmethod | staticmethod):
+        yield from _parts(value.__func__, module, seen)
+    elif isinstance(value, property):
+        yield from _each((value.fget, value.fset), module, seen)
+    elif isinstance(value, Mapping):
+        yield from _items(value, module, seen)
+    elif isinstance(value, list | tuple):
+        yield from _each(value, module, seen)
+    elif isinstance(value, set | frozenset):
+        yield repr(sorted(map(repr, value)))
+    elif hasattr(value, "dtype") and hasattr(value, "tobytes"):
+        yield f"{value.dtype} {getattr(value, 'shape', '')}"
+        if getattr(value, "nbytes", _LARGEST + 1) <= _LARGEST:
+            yield hashlib.sha256(value.tobytes()).hexdigest()
+
+
+def _of_function(function: types.FunctionType, module: str | None, seen: set[int]) -> Iterator[str]:
+    yield function.__qualname__
+    if function.__module__ != module:
+        yield str(function.__module__)
+        return
+    yield from _parts(function.__code__, module, seen)
+    yield from _each((function.__defaults__, function.__kwdefaults__, function.__dict__), module, seen)
+    for cell in function.__closure__ or ():
+        try:
+            yield from _parts(cell.cell_contents, module, seen)
+        except ValueError:
+            yield "empty"
+    names = sorted(_names(function.__code__) & set(function.__globals__))
+    for name in names:
+        yield name
+        yield from _parts(function.__globals__[name], module, seen)
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """The globals that code reads: not what it imports or assigns itself, and no attributes."""
+    steps = [(step.opname, step.argval) for step in dis.get_instructions(code)]
+    own = {name for operation, name in steps if operation in _WRITE_NAME}
+    names = {name for operation, name in steps if operation in _READ_NAME} - own
+    return names.union(*(_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)))
+
+
+def _each(values: Any, module: str | None, seen: set[int]) -> Iterator[str]:
+    for value in values:
+        yield from _parts(value, module, seen)
+
+
+def _items(values: Mapping[Any, Any], module: str | None, seen: set[int]) -> Iterator[str]:
+    for name in values:
+        yield str(name)
+        yield from _parts(values[name], module, seen)

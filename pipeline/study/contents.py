@@ -1,0 +1,130 @@
+"""The entries of a study's folder: the study's own files, which tunepipe may delete and replace, and all others.
+
+A link is never the study's own: neither it nor its target is touched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import StorageError
+from pipeline.storage import Entry, Store, unfinished
+from pipeline.study import layout
+from pipeline.study.copies import Recorded
+from pipeline.study.files import read_document
+
+__all__ = ["Contents", "contents", "listed", "refuse_links", "remove", "sweep"]
+
+_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The entries of a study's folder.
+
+    Args:
+        own: Files that the layout names, and unfinished versions of them; in source/ only the copies that study.json
+            records, if it records copies. None in a folder that has neither study.json nor a session's file.
+        foreign: Everything else: other files, empty folders, and every link.
+    """
+
+    own: Sequence[Entry]
+    foreign: Sequence[Entry]
+
+
+def contents(store: Store) -> Contents:
+    """List a study's folder.
+
+    Args:
+        store: The study's folder.
+    """
+    entries, copies = store.entries(), _recorded_copies(store)
+    # A driver writes its session's file first: before that, a file that only looks like a study's is somebody else's.
+    is_study = any(entry.kind == "file" and _marks_a_study(entry.path) for entry in entries)
+    above = {entry.path[:place] for entry in entries for place, letter in enumerate(entry.path) if letter == "/"}
+    own, foreign = [], []
+    for entry in entries:
+        path = unfinished(entry.path) or entry.path
+        is_source = path.startswith(f"{layout.SOURCE}/")
+        named = path in copies if is_source and copies is not None else layout.names(path)
+        if entry.kind == "file" and named and (is_study or _marks_a_study(path)):
+            own.append(entry)
+        elif entry.kind != "folder" or (entry.path not in above and not layout.names_folder(entry.path)):
+            foreign.append(entry)
+    return Contents(own, foreign)
+
+
+def _marks_a_study(path: str) -> bool:
+    """Whether a file shows that its folder is a study's: study.json, or a file of a driver session."""
+    return path == layout.STUDY or (path.startswith("sessions/") and layout.names(path))
+
+
+def _recorded_copies(store: Store) -> set[str] | None:
+    """Paths of the copies that study.json records; None where it records none, or cannot be read."""
+    try:
+        document = read_document(store)
+        recorded = Recorded(document.get("sources"))
+    except (FileNotFoundError, StorageError):
+        return None
+    if "sources" not in document:
+        return None
+    return {layout.source(path) for path in (*(path for path, _ in recorded.modules.values()), *recorded.files)}
+
+
+def listed(entries: Sequence[Entry], *, most: int = _SHOWN) -> str:
+    """The first of some entries and the number of the others, for a message.
+
+    Args:
+        entries: The entries.
+        most: The largest number of entries to name.
+    """
+    more = f" and {len(entries) - most:,} more" if len(entries) > most else ""
+    return ", ".join(map(str, entries[:most])) + more
+
+
+def refuse_links(store: Store) -> None:
+    """Refuse to write to a study in which one of its files or folders is a link.
+
+    Args:
+        store: The study's folder.
+
+    Raises:
+        StorageError: There is such a link; names its target.
+    """
+    if store.local is None:
+        return
+    # tunepipe writes to no path in a trial's working folder, where the trial's code may create links.
+    links = [entry for entry in store.entries() if entry.kind == "link" and layout.file_of(entry.path) is None]
+    if wrong := [link for link in links if layout.names(link.path) or layout.names_folder(link.path)]:
+        raise StorageError(
+            f"These files of {store.uri} are links: {listed(wrong)}. Links within a study are not followed, and "
+            "nothing was changed. Replace each link by its target, or delete it."
+        )
+
+
+def sweep(store: Store) -> None:
+    """Delete the unfinished files of killed writers. There must be no other writer.
+
+    Args:
+        store: The study's folder.
+    """
+    for entry in contents(store).own:
+        if unfinished(entry.path) is not None:
+            store.delete(entry.path)
+
+
+def remove(store: Store) -> Sequence[Entry]:
+    """Delete a study's own files, and the folders that are then empty; everything else stays.
+
+    Args:
+        store: The study's folder.
+
+    Returns:
+        The entries that are left.
+    """
+    # study.json last, sessions before it: after an interrupted deletion the rest is still a study, and can be deleted
+    # again, or replaced where there is no study.json yet.
+    order = {layout.STUDY: 2, "sessions": 1}
+    for entry in sorted(contents(store).own, key=lambda entry: order.get(entry.path.partition("/")[0], 0)):
+        store.delete(entry.path)
+    store.delete_empty_folders()
+    return contents(store).foreign

@@ -1,0 +1,72 @@
+"""Each config once: a study draws again if a config was tried, and ends when none is left."""
+
+from collections.abc import Callable, Container
+from typing import Any
+
+import numpy as np
+
+from pipeline.searchers import Suggestion
+from pipeline.space import combination, combinations, draw, endless, key_of, walk
+from pipeline.study.job_fields import JobFields
+
+__all__ = ["draws_each_config_once", "equal_configs_train_equally", "untried_config"]
+
+_STREAM = 6
+"""Separates the random numbers of further draws from those of the searcher's first draws, (seed, index)."""
+
+_ATTEMPTS = 8
+"""Number of further draws by the searcher; after them, any config that is left is taken."""
+
+_MOST = 1000
+
+
+def draws_each_config_once(job: JobFields) -> bool:
+    """Whether a study tries each config once.
+
+    False if two trials of one config differ: in their initial weights, or because a scheduler changes configs later.
+    Also false if every config has a real number, so that no two are equal.
+
+    Args:
+        job: The study's job.
+    """
+    return equal_configs_train_equally(job) and not endless(job.space) and any(place.drawn for place in walk(job.space))
+
+
+def equal_configs_train_equally(job: JobFields) -> bool:
+    """Whether two trials of one config would be the same.
+
+    Args:
+        job: The study's job.
+    """
+    return not (job.trial_seeds or job.scheduler.exploits)
+
+
+def untried_config(
+    space: Any, first: Suggestion, tried: Container[str], drawn: Callable[[int], Suggestion], *, seed: int, number: int
+) -> Suggestion:
+    """A config that was not tried: the drawn one, another draw, or any that is left.
+
+    Args:
+        space: The space.
+        first: The config that was drawn first, with the reason.
+        tried: Keys of the configs that were tried.
+        drawn: Returns the searcher's draw from another seed.
+        seed: The seed of further draws.
+        number: The number of the draw.
+
+    Returns:
+        The config, with the reason of its draw; one that was tried only if all were.
+    """
+    attempt, proposal = 0, first
+    while key_of(proposal.config) in tried and attempt < _ATTEMPTS:
+        attempt += 1
+        proposal = drawn(int(np.random.default_rng([seed, number, _STREAM, attempt]).integers(2**31)))
+    if key_of(proposal.config) not in tried:
+        return proposal
+    rng, size = np.random.default_rng([seed, number, _STREAM]), combinations(space)
+    start = 0 if size is None else int(rng.random() * size)
+    for step in range(_MOST if size is None else size):
+        config = draw(space, rng) if size is None else combination(space, (start + step) % size)
+        if key_of(config) not in tried:
+            return Suggestion(config, "Any config that is left: the searcher drew only configs that were tried.")
+    return proposal

@@ -1,0 +1,59 @@
+"""Names of fields and of other things: those that exist, and a message for one that does not."""
+
+import dataclasses
+import re
+import sys
+from collections.abc import Iterable
+
+from pipeline.errors import Fault
+from pipeline.wording import closest
+
+__all__ = ["fields_of", "misnamed_field", "unknown"]
+
+
+def fields_of(owner: object) -> list[str]:
+    """Names of the fields of a dataclass that a user may set; none for anything else.
+
+    Args:
+        owner: A dataclass, an instance of one, or any other object.
+    """
+    if not dataclasses.is_dataclass(owner):
+        return []
+    return [field.name for field in dataclasses.fields(owner) if field.name != "kind"]
+
+
+def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
+    """The fault of an unknown field of one of the classes of which a job consists.
+
+    Args:
+        error: The error that Python raised.
+        line: Its line in the job's file; None if unknown.
+
+    Returns:
+        The fault; None if the error is another one.
+    """
+    match = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if not isinstance(error, TypeError) or match is None:
+        return None
+    # These classes are what the package exports; the modules that define some of them load code by way of this one.
+    owner = vars(sys.modules[__name__.partition(".")[0]]).get(match[1])
+    if not (isinstance(owner, type) and fields_of(owner)):
+        return None
+    in_line = f" in line {line}" if line else ""
+    return Fault(f"{match[1]}.{match[2]}", f"{match[2]}={in_line}", unknown("field", fields_of(owner), match[2]))
+
+
+def unknown(what: str, known: Iterable[str], found: str) -> str:
+    """A message that a name does not exist, with the names that do, and the one that may have been meant.
+
+    Args:
+        what: What has such names: `field`, `parameter`, ….
+        known: The names that exist.
+        found: The name that does not exist.
+    """
+    names = list(known)
+    if not names:
+        return f"no such {what}; there are none"
+    near = closest(found, names, cutoff=0.5)
+    meant = f"; did you mean {near}?" if near else ""
+    return f"no such {what}; there {'is' if len(names) == 1 else 'are'} {', '.join(names)}{meant}"

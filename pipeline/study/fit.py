@@ -1,0 +1,122 @@
+"""How a trial's model trains: the arguments of Keras' fit, and phases, each of which is a call of fit."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from pydantic import PlainValidator
+
+from pipeline.space.values import SETTINGS, plain
+from pipeline.study.code import Code, value_or_code
+
+__all__ = ["READERS", "Fit", "Phase"]
+
+
+def _whole(value: Any) -> int | None:
+    value = plain(value)
+    if value is not None and (type(value) is not int or not 1 <= value < 2**31):
+        raise ValueError("must be a whole number of at least 1, or a function of the config that returns one")
+    return value
+
+
+def _class_weight(value: Any) -> dict[int, float] | None:
+    if value is None:
+        return None
+    allowed = (
+        "must be a dict from the numbers of classes to their weights, such as {0: 1.0, 1: 5.0}, or a function of the "
+        "config that returns one"
+    )
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError(allowed)
+    weights = {}
+    for key, weight in value.items():
+        name, number = plain(key), plain(weight)
+        # Keys of an object in JSON are text.
+        if isinstance(name, str) and name.isdecimal():
+            name = int(name)
+        if type(name) is not int or name < 0 or isinstance(number, bool) or not isinstance(number, int | float):
+            raise ValueError(allowed)
+        if not math.isfinite(number) or number < 0:
+            raise ValueError(f"must have finite weights of at least 0, and class {name} has {number}")
+        weights[name] = float(number)
+    return weights
+
+
+def _freq(value: Any) -> int | tuple[int, ...]:
+    value = plain(value)
+    if type(value) is int and value >= 1:
+        return value
+    epochs = [plain(one) for one in value] if isinstance(value, list | tuple) else []
+    whole = tuple(epoch for epoch in epochs if type(epoch) is int and epoch >= 1)
+    if not epochs or len(whole) < len(epochs):
+        raise ValueError(
+            "must be a whole number of at least 1, a list of epochs from 1, or a function of the config that returns "
+            "one of them"
+        )
+    return whole
+
+
+def _start(value: Any) -> int | str:
+    value = plain(value)
+    if isinstance(value, str) and value:
+        return value
+    if type(value) is not int or not 1 <= value < 2**31:
+        raise ValueError("must be a whole number of epochs, at least 1, or the name of a parameter")
+    return value
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "class_weight": _class_weight,
+    "steps_per_epoch": _whole,
+    "validation_steps": _whole,
+    "validation_freq": _freq,
+}
+"""Reads a value of each field of Fit; raises ValueError with what is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """Arguments of Keras' `fit`; each is a value, or a function of the config that returns one.
+
+    Args:
+        class_weight: Maps numbers of classes to the weight of their rows in the loss of the training; other classes
+            have 1. The model has one output, and the training split no weights.
+        steps_per_epoch: Batches in an epoch. The next epoch continues where the one before ended. A training pipeline
+            without an end needs it.
+        validation_steps: Batches of the validation split on which trials are compared; they are always the first ones.
+            A validation pipeline without an end needs it.
+        validation_freq: Epochs from one validation to the next, or a list of the epochs that are validated. Epochs
+            where the scheduler compares trials, and a trial's last one, are always validated; callbacks are not called
+            then.
+    """
+
+    __pydantic_config__ = SETTINGS
+
+    class_weight: Annotated[Any, *value_or_code(_class_weight)] = None
+    steps_per_epoch: Annotated[Any, *value_or_code(_whole)] = None
+    validation_steps: Annotated[Any, *value_or_code(_whole)] = None
+    validation_freq: Annotated[Any, *value_or_code(_freq)] = 1
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, by name."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {name: value for name, (value, default) in values.items() if callable(value) or value != default}
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a trial's training that begins with a change of its model, as a further call of `fit` does.
+
+    Args:
+        at: Epochs that the model trains before the phase begins: a number, or the name of a parameter of the space. A
+            callback that stops the training ends the phase before, so that this one begins earlier.
+        prepare: A function `prepare(model, config)` that changes the model in place: it unfreezes layers and compiles
+            the model again, or sets the learning rate.
+    """
+
+    __pydantic_config__ = SETTINGS
+
+    at: Annotated[Any, PlainValidator(_start)]
+    prepare: Code

@@ -1,0 +1,156 @@
+"""Where a user's function is defined: its module, its source, and whether it can be loaded again."""
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.study.copies import ReadOnce, content_of
+
+__all__ = [
+    "UnloadedFunction",
+    "from_study",
+    "home_of",
+    "is_saved",
+    "module_of",
+    "named_in",
+    "same_code",
+    "same_text",
+    "source_of",
+    "typed_here",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadedFunction:
+    """A placeholder for a function that is not loaded: reading a study's results runs none of its code.
+
+    Args:
+        function: Its module and name, `module:name`.
+        sha256: The digest of its source; None if it is not saved.
+    """
+
+    function: str
+    sha256: str | None
+
+    @property
+    def __name__(self) -> str:
+        return self.function.rpartition(":")[2]
+
+    def __call__(self, *args: object) -> None:
+        """Refuse a call.
+
+        Args:
+            args: What the function would get.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(f"{self.function} is not loaded: nothing that is defined here is the function of the study")
+
+
+def module_of(function: Callable[..., Any]) -> str:
+    """The name of the module that defines a function; for `__main__`, the name under which it would be imported.
+
+    Args:
+        function: The function.
+    """
+    home = home_of(function)
+    file, spec = home.get("__file__"), home.get("__spec__")
+    # A script from stdin has no file, whatever its `__file__` is.
+    if function.__module__ != "__main__" or not file or file.startswith("<"):
+        return str(function.__module__)
+    # With `python -m package.module` Python knows the module's name; a script has only the file's name.
+    return str(spec.name) if spec is not None else Path(file).stem
+
+
+def from_study(function: Callable[..., Any]) -> bool:
+    """Whether a function was loaded from a study's copy of its source.
+
+    Args:
+        function: The function.
+    """
+    loader = getattr(home_of(function).get("__spec__"), "loader", None)
+    return isinstance(loader, ReadOnce) and loader.of_study
+
+
+def source_of(function: Callable[..., Any]) -> bytes | None:
+    """The content of the file that defines a function; None if there is none (a notebook, a prompt).
+
+    Args:
+        function: The function.
+    """
+    return content_of(home_of(function))
+
+
+def same_code(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    """Whether two functions have one name and equal source files, regardless of comments and layout.
+
+    Args:
+        one: A function.
+        other: Another function.
+    """
+    if one is other:
+        return True
+    sources = source_of(one), source_of(other)
+    if isinstance(one, UnloadedFunction) or isinstance(other, UnloadedFunction):
+        return False
+    if one.__qualname__ != other.__qualname__ or sources[0] is None or sources[1] is None:
+        return False
+    return same_text(sources[0], sources[1])
+
+
+def same_text(one: bytes, other: bytes) -> bool:
+    """Whether two sources are equal, regardless of comments and layout.
+
+    Args:
+        one: A source.
+        other: Another source.
+    """
+    try:
+        return one == other or ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+
+
+def typed_here() -> list[Callable[..., Any]]:
+    """The functions that are typed into the running notebook or prompt."""
+    found = vars(sys.modules["__main__"]).values()
+    return [each for each in found if inspect.isfunction(each) and each.__module__ == "__main__" and not is_saved(each)]
+
+
+def is_saved(function: Callable[..., Any]) -> bool:
+    """Whether a function can be loaded again: a file defines it under its own name.
+
+    Args:
+        function: The function.
+    """
+    typed_in = inspect.unwrap(function).__code__.co_filename.startswith("<")
+    found = named_in(home_of(function), function.__qualname__)
+    return found is function and source_of(function) is not None and not typed_in
+
+
+def home_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The globals of the module that defines a function; sys.modules may contain another version of that module.
+
+    Args:
+        function: The function.
+    """
+    return getattr(inspect.unwrap(function), "__globals__", {})
+
+
+def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
+    """What has a qualified name among the globals of a module; None if nothing has.
+
+    Args:
+        home: The globals.
+        qualified_name: Such as `Class.method`.
+    """
+    first, *rest = qualified_name.split(".")
+    found = home.get(first)
+    for part in rest:
+        found = getattr(found, part, None)
+    return found

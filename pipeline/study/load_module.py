@@ -1,0 +1,160 @@
+"""A job's Python file, loaded as a module."""
+
+import importlib.util
+import sys
+from contextvars import ContextVar
+from pathlib import Path
+from types import ModuleType
+
+from pipeline.errors import Fault, InvalidJob, JobNotFound
+from pipeline.study.copies import ReadOnce
+from pipeline.study.field_names import misnamed_field
+from pipeline.study.job_file import JobFile, import_package, job_file
+from pipeline.study.quiet import quiet_tensorflow
+
+__all__ = ["end_loading", "is_file", "job_fault", "load_module", "parted"]
+
+_loading: ContextVar[bool] = ContextVar("loading", default=False)
+"""Whether a job's file is being loaded."""
+
+
+class _StudyStarts(BaseException):
+    """A job's file starts a study while it is loaded."""
+
+
+def end_loading() -> None:
+    """Leave out the rest of a job's file that is being loaded; without effect where none is.
+
+    A script that defines a job and runs it, without `if __name__ == "__main__":`, would start the study again in each
+    worker. All that the job needs is defined before the line that runs it.
+    """
+    if _loading.get():
+        raise _StudyStarts
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is an existing file; false for a name that no file can have.
+
+    Args:
+        path: The path.
+    """
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def parted(job: str) -> tuple[str, str]:
+    """The file of a job of another library, and the name in it with its colon: `file.py:name` has `file.py`, `:name`.
+
+    Args:
+        job: A job's name, a file, or a file and a name; the first two have no other part.
+    """
+    file, colon, name = job.rpartition(":")
+    return (file, f":{name}") if colon and file.endswith(".py") else (job, "")
+
+
+def load_module(
+    path: Path, name: str | None = None, content: bytes | None = None, *, script: bool = False
+) -> ModuleType:
+    """Load a Python file as a module.
+
+    Args:
+        path: The file.
+        name: The module's name. By default it is that of `job_file`, and modules next to the file, or next to its
+            package, can be imported.
+        content: The file's content when it was checked; by default it is read now.
+        script: Whether the file is a script even where it imports relative to a package.
+
+    Returns:
+        The module, registered under its name.
+
+    Raises:
+        JobNotFound: The file does not exist.
+        InvalidJob: The file cannot be run; names the line.
+    """
+    quiet_tensorflow()
+    if not is_file(path):
+        raise JobNotFound(f"There is no job file {path}. A job is a .py file that exports JOB, a TuneJob.")
+    if path.suffix != ".py":
+        raise JobNotFound(f"{path} is not a Python file. A job is a .py file that exports JOB, a TuneJob.")
+    path = path.resolve()
+    try:
+        loader = ReadOnce(path, content)
+    except OSError as error:
+        raise JobNotFound(f"The job file {path} cannot be read: {error.strerror}.") from None
+    file = None
+    if name is None:
+        file = job_file(path, loader.content, script=script)
+        name = file.module
+        if str(file.folder) not in sys.path:
+            sys.path.insert(0, str(file.folder))
+    previous = sys.modules.pop(name, None)
+    try:
+        return _run(loader, path, name, file)
+    except InvalidJob:
+        _put_back(name, previous)
+        raise
+    except (Exception, SystemExit) as error:
+        _put_back(name, previous)
+        raise InvalidJob(f"job file {path}", [job_fault(error, path)]) from error
+
+
+def _run(loader: ReadOnce, path: Path, name: str, file: JobFile | None) -> ModuleType:
+    """The module of a file, run and registered under its name."""
+    package = None
+    if file is not None:
+        import_package(file)
+        if (imported := sys.modules.get(name)) is not None:
+            # The package itself has imported it.
+            return imported
+        package = sys.modules.get(file.package)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    if spec is None:
+        raise JobNotFound(f"{path} cannot be loaded as a Python file.")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    token = _loading.set(True)
+    try:
+        loader.exec_module(module)
+    except _StudyStarts:
+        pass
+    finally:
+        _loading.reset(token)
+    if package is not None:
+        setattr(package, path.stem, module)
+    return module
+
+
+def _put_back(name: str, previous: ModuleType | None) -> None:
+    if previous is None:
+        sys.modules.pop(name, None)
+    else:
+        sys.modules[name] = previous
+
+
+def job_fault(error: BaseException, path: Path) -> Fault:
+    """The reason why a job's file cannot be run, with the line.
+
+    Args:
+        error: What running it raised.
+        path: The file.
+    """
+    line = _line(error, path)
+    try:
+        if misnamed := misnamed_field(error, line):
+            return misnamed
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:  # it is the user's own class
+        text = "an error that cannot be shown"
+    found = f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
+    return Fault("file", found, "must run as Python")
+
+
+def _line(error: BaseException, path: Path) -> int | None:
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

@@ -1,0 +1,75 @@
+"""The order of a study's trials: the best first.
+
+Trials that did not fail come before failed ones, and trials with a finite value before those without one. Then the
+smaller violation of the objectives' bounds decides, 0 within all of them; then the better value of the best epoch, then
+the earlier epoch, then the earlier draw. A trial's best epoch is found in the same order. Driver, tables, SQL, views
+and report all use this order.
+"""
+
+import math
+from collections.abc import Iterable
+
+from pipeline.schedulers import Mode
+from pipeline.study.parts import Objective
+
+__all__ = ["RankingKey", "draw_order", "ranking_key", "ranking_sql", "total_violation"]
+
+DrawOrder = tuple[int, str, str]
+RankingKey = tuple[bool, bool, float, float, int, DrawOrder]
+
+
+def draw_order(trial_id: str) -> DrawOrder:
+    """A sort key that puts trials in the order in which they were drawn: 9999 before 10000.
+
+    Args:
+        trial_id: The number of the draw, padded with zeros; any other text has a place too.
+    """
+    # Compared as text of equal length, numbers of any size keep their order.
+    number = trial_id.lstrip("0")
+    return len(number), number, trial_id
+
+
+def total_violation(values: Iterable[tuple[Objective, float | None]]) -> float:
+    """How far values are beyond the bounds of their objectives, in all; 0 within all of them.
+
+    Args:
+        values: Each objective, and the value in it; None if there is none.
+    """
+    return sum(objective.violation(value) for objective, value in values)
+
+
+def ranking_key(
+    trial_id: str, value: float | None, best_epoch: int | None, *, failed: bool, mode: Mode, violation: float = 0.0
+) -> RankingKey:
+    """A sort key that puts the best trial first.
+
+    Args:
+        trial_id: The trial.
+        value: The objective at its best epoch; a value that is not finite counts as none.
+        best_epoch: That epoch.
+        failed: Whether the trial failed.
+        mode: Whether more or less of the objective is better.
+        violation: The total violation of the objectives' bounds at that epoch.
+    """
+    if value is None or best_epoch is None or not math.isfinite(value):
+        return failed, True, 0.0, 0.0, 0, draw_order(trial_id)
+    return failed, False, violation, -value if mode == "max" else value, best_epoch, draw_order(trial_id)
+
+
+def ranking_sql(loss: str) -> list[str]:
+    """The terms of an `order by` that puts the best trial first, in DuckDB's SQL.
+
+    Args:
+        loss: The expression of the objective, negated where more is better, over the table `trials`.
+
+    Returns:
+        Terms without the last one: rows that tie keep the order of the draws if the table has it, with `rowid`.
+    """
+    known = f"coalesce(isfinite({loss}), false)"
+    return [
+        "state = 'failed'",
+        f"not {known}",
+        f"case when {known} then violation end nulls last",
+        f"case when {known} then {loss} end nulls last",
+        f"case when {known} then best_epoch end nulls last",
+    ]

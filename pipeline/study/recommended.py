@@ -1,0 +1,59 @@
+"""The scheduler and the searcher of a job that names none."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.schedulers import ASHA, MOASHA, PromotingASHA, PromotingMOASHA
+from pipeline.searchers import CurveSearch, MOTPESearch, RandomSearch
+from pipeline.space import Grid, drawn_parameters
+from pipeline.study.parts import Budget
+
+__all__ = ["recommended_scheduler", "recommended_searcher"]
+
+_GRACE, _FACTOR = 0.06, 3.5
+"""The first rung as a share of a trial's epochs, and the growth from rung to rung: the best of those that were played
+over the recorded learning curves of `make bench-answers`."""
+
+
+def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOASHA | PromotingMOASHA:
+    """The scheduler for a budget.
+
+    For a model, ASHA that pauses and promotes: a late bloomer continues from its checkpoint. For a function, ASHA that
+    stops: a function that keeps no state would train its epochs again after each pause. With several objectives, or
+    bounds, the variant that compares trials by all of them.
+
+    Args:
+        job: The job's fields that precede the scheduler; invalid ones are absent.
+    """
+    if job.get("function") is not None:
+        return MOASHA() if _of_all(job) else ASHA()
+    kind = PromotingMOASHA if _of_all(job) else PromotingASHA
+    return kind(grace_period=max(1, round(_GRACE * job.get("budget", Budget()).epochs)), reduction_factor=_FACTOR)
+
+
+def recommended_searcher(job: Mapping[str, Any]) -> CurveSearch | MOTPESearch | RandomSearch:
+    """The searcher for a scheduler and a space.
+
+    `curves` beside ASHA that promotes, with which it was measured, and for a study that learns from others; `motpe`
+    beside the schedulers that compare trials by all objectives; random draws beside other schedulers, and for a space
+    with a grid, whose values they take in turn.
+
+    Args:
+        job: The job's fields that precede the searcher; invalid ones are absent.
+    """
+    domains = [parameter.domain for parameter in drawn_parameters(job.get("space", {}))]
+    in_turn = not domains or any(isinstance(domain, Grid) for domain in domains)
+    scheduler = job.get("scheduler")
+    if in_turn or scheduler is None:
+        return RandomSearch()
+    if job.get("learn_from"):
+        return CurveSearch()
+    if _of_all(job):
+        return MOTPESearch() if scheduler.every_objective else RandomSearch()
+    return CurveSearch() if isinstance(scheduler, PromotingASHA) else RandomSearch()
+
+
+def _of_all(job: Mapping[str, Any]) -> bool:
+    """Whether one value does not say which trial is better."""
+    objectives = job.get("objectives", ())
+    return len(objectives) > 1 or any(objective.bounded for objective in objectives)

@@ -1,0 +1,319 @@
+"""The files of a job's code: those of its functions, and those that these import from their folder or package."""
+
+import importlib
+import importlib.machinery
+import os
+import sys
+import sysconfig
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pipeline.study.adjacent_files import named_files
+from pipeline.study.copies import ReadOnce, Recorded
+from pipeline.study.function_source import from_study, home_of, is_saved, module_of, source_of
+from pipeline.study.imports import exported_names, imports_of
+from pipeline.study.job import TuneJob
+
+__all__ = ["SourceFile", "Sources", "import_folder", "imported_since", "originals_of", "sources_of"]
+
+_OWN = ("pipeline", "tune_jobs")
+"""Packages of tunepipe itself, which are not copied because a study records its version."""
+
+_COMPILED = (*importlib.machinery.EXTENSION_SUFFIXES, *importlib.machinery.BYTECODE_SUFFIXES)
+_SHOWN = 8
+_MOST_BYTES = 10 * 10**6
+"""A file beside a module is not copied if it makes all of them larger than that."""
+
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A module's source, as a study copies it.
+
+    Args:
+        module: The module's name.
+        path: The path of its copy within source/.
+        content: Its text.
+        file: The file itself.
+    """
+
+    module: str
+    path: str
+    content: bytes
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The code of a job.
+
+    Args:
+        files: Its files, those of its functions first.
+        data: Other files that these name beside themselves; the module of one is its path.
+        folders: Folders from which their modules are imported.
+        uncopied: Imports and files that cannot be copied, each as a part of a sentence.
+        hidden: Imports whose names are known only at run time, such as `job.py, line 3`.
+    """
+
+    files: tuple[SourceFile, ...] = ()
+    data: tuple[SourceFile, ...] = ()
+    folders: tuple[Path, ...] = ()
+    uncopied: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The copies' paths; those of a package are one."""
+        groups: dict[str, list[str]] = {}
+        for file in (*self.files, *self.data):
+            groups.setdefault(file.path.partition("/")[0], []).append(file.path)
+        shown = [paths[0] if len(paths) == 1 else f"{top}/ ({len(paths)} files)" for top, paths in groups.items()]
+        more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+        return ", ".join(shown[:_SHOWN]) + more
+
+
+def sources_of(job: TuneJob) -> Sources:
+    """The code of a job's functions.
+
+    Imports are read from the text, wherever they are: at the top of a module, within a function, relative to a package,
+    or by `importlib.import_module` with a literal name. If a text imports by names that are known only at run time, the
+    modules that this process has imported from the folder so far are included. Installed packages, the standard library
+    and virtual environments are never copied, nor is anything outside the folder from which a function's module is
+    imported.
+
+    Args:
+        job: The job. Functions without a file, and those of a study's copies, are left out.
+    """
+    return _Search(
+        function for function in job.functions.values() if is_saved(function) and not from_study(function)
+    ).found()
+
+
+def import_folder(function: Callable[..., Any]) -> Path | None:
+    """The folder from which the module of a function is imported; None if it has no file, or is installed.
+
+    Args:
+        function: The function.
+    """
+    file, module = home_of(function).get("__file__"), module_of(function)
+    if not file or module.partition(".")[0] in _OWN:
+        return None
+    folder, _ = _placed(Path(file).absolute(), module)
+    return None if _is_installed(folder) else folder
+
+
+class _Search:
+    """A walk through imports, breadth first."""
+
+    def __init__(self, functions: Iterator[Callable[..., Any]]) -> None:
+        importlib.invalidate_caches()
+        self._found: dict[str, SourceFile] = {}
+        self._data: dict[str, SourceFile] = {}
+        self._roots: dict[Path, None] = {}
+        self._uncopied: dict[str, None] = {}
+        self._here: dict[tuple[str, Path], bool] = {}
+        self._due: deque[tuple[SourceFile, Path]] = deque()
+        self._hidden: dict[str, None] = {}
+        for function in functions:
+            file, module = Path(home_of(function)["__file__"]).absolute(), module_of(function)
+            root, path = _placed(file, module)
+            content = source_of(function)
+            if content is not None:
+                self._add(SourceFile(module, path, content, file), root)
+
+    def found(self) -> Sources:
+        """All files that were found."""
+        while self._due:
+            self._follow(*self._due.popleft())
+        if self._hidden:
+            for root in self._roots:
+                self._take_loaded(root)
+            while self._due:
+                self._follow(*self._due.popleft())
+        data = tuple(self._data.values())
+        return Sources(
+            tuple(self._found.values()), data, tuple(self._roots), tuple(self._uncopied), tuple(self._hidden)
+        )
+
+    def _add(self, source: SourceFile, root: Path) -> None:
+        if source.module in self._found:
+            return
+        self._found[source.module] = source
+        if not _is_installed(root) and source.module.partition(".")[0] not in _OWN:
+            self._roots[root] = None
+            self._due.append((source, root))
+            self._add_data(source, root)
+
+    def _add_data(self, source: SourceFile, root: Path) -> None:
+        """Add the files that a module names beside itself, or in a folder above that is within the root."""
+        home = source.file.parent
+        folders = [folder for folder in (home, *home.parents) if folder.is_relative_to(root)]
+        for name in named_files(source.content):
+            for folder in folders:
+                with suppress(OSError, ValueError):
+                    if self._take_data(Path(os.path.normpath(folder / name)), root):
+                        break
+
+    def _take_data(self, file: Path, root: Path) -> bool:
+        """Whether there is such a file; it is copied if the study can hold it."""
+        if not file.is_relative_to(root) or file.suffix == ".py" or not file.is_file():
+            return False
+        path = file.relative_to(root).as_posix()
+        if path not in self._data and not any(part.startswith(".") for part in file.relative_to(root).parts):
+            size = sum(len(other.content) for other in self._data.values()) + file.stat().st_size
+            if size > _MOST_BYTES:
+                why = f"with which the copied data files exceed {_MOST_BYTES / 1e6:.0f} MB"
+                self._uncopied[f"{path}, {why} (the copies find it only by an absolute path)"] = None
+            else:
+                self._data[path] = SourceFile(path, path, file.read_bytes(), file)
+        return True
+
+    def _follow(self, source: SourceFile, root: Path) -> None:
+        package = source.file.name == "__init__.py"
+        imports = imports_of(source.content, source.module, package=package)
+        for line in imports.hidden:
+            self._hidden[f"{source.path}, line {line}"] = None
+        for name in imports.names:
+            if name.endswith(".*"):
+                here = self._found.get(name[:-2])
+                exported = exported_names(here.content) if here is not None else ()
+                for one in exported:
+                    self._take(f"{name[:-2]}.{one}", root)
+            else:
+                self._take(name, root)
+
+    def _take(self, name: str, root: Path) -> None:
+        """Add a module, with the packages that contain it, as far as they are below the root."""
+        parts = name.split(".")
+        if not all(part.isidentifier() for part in parts) or not self._is_here(parts[0], root):
+            return
+        for count in range(1, len(parts) + 1):
+            module, place = ".".join(parts[:count]), root.joinpath(*parts[:count])
+            if module in self._found:
+                continue
+            files = [place / "__init__.py", place.with_name(f"{place.name}.py")]
+            if (loaded := _loaded_from(module, root)) is not None:
+                # The job may have added the module's folder to sys.path.
+                files, place = [loaded], loaded.parent
+            file = next((one for one in files if one.is_file()), None)
+            if file is not None:
+                self._read(module, file, root)
+            elif any(place.with_name(place.name + suffix).is_file() for suffix in _COMPILED):
+                self._uncopied[f"{place.relative_to(root)}, which is not Python source"] = None
+            if loaded is None and not place.is_dir():
+                return
+
+    def _read(self, module: str, file: Path, root: Path) -> None:
+        if _is_installed(file):
+            return
+        loader = getattr(getattr(sys.modules.get(module), "__spec__", None), "loader", None)
+        read = isinstance(loader, ReadOnce) and not loader.of_study and loader.get_filename(module) == str(file)
+        try:
+            content = loader.content if read else file.read_bytes()  # type: ignore[union-attr]
+        except OSError as error:
+            self._uncopied[f"{file.relative_to(root)}, which cannot be read ({error.strerror})"] = None
+            return
+        self._add(SourceFile(module, file.relative_to(root).as_posix(), content, file), root)
+
+    def _is_here(self, top: str, root: Path) -> bool:
+        """Whether a module or package of that name is imported from the root, and not from elsewhere."""
+        if (top, root) not in self._here:
+            self._here[top, root] = top not in (*sys.stdlib_module_names, *_OWN) and _lies_in(top, root)
+        return self._here[top, root]
+
+    def _take_loaded(self, root: Path) -> None:
+        for name in list(sys.modules):
+            if _loaded_from(name, root) is not None:
+                self._take(name, root)
+
+
+def imported_since(before: Collection[str], recorded: Recorded) -> dict[str, tuple[str, str]]:
+    """Sources that this process has imported from the folders of a job's code, and that its study has no copy of.
+
+    Args:
+        before: Names of the modules that were imported before any of that code was called.
+        recorded: The existing copies.
+
+    Returns:
+        Each module's path within source/, and its text.
+    """
+    found = {}
+    for folder in map(Path, recorded.folders):
+        for name in list(sys.modules):
+            if name in before or name in recorded.modules or name.partition(".")[0] in _OWN:
+                continue
+            if (file := _loaded_from(name, folder)) is None:
+                continue
+            with suppress(OSError, UnicodeDecodeError):
+                found[name] = (file.relative_to(folder).as_posix(), file.read_text("utf-8"))
+    return found
+
+
+def originals_of(recorded: Recorded, folders: Collection[Path]) -> list[SourceFile]:
+    """The present files of the modules that a study has copied; those that no longer exist are left out.
+
+    Unlike `sources_of`, this has the modules that were copied because they were imported while the study ran.
+
+    Args:
+        recorded: The existing copies.
+        folders: Folders from which the job's modules are imported now.
+    """
+    found = []
+    for module, (path, _) in recorded.modules.items():
+        file = next((file for folder in folders if (file := folder / path).is_file()), None)
+        if file is not None:
+            with suppress(OSError):
+                found.append(SourceFile(module, path, file.read_bytes(), file))
+    return found
+
+
+def _loaded_from(module: str, root: Path) -> Path | None:
+    """The source below a folder from which a module was imported; None if it was not imported from there."""
+    file = getattr(_loaded(module), "__file__", None)
+    if not isinstance(file, str) or not file.endswith(".py"):
+        return None
+    path = Path(file).absolute()
+    return path if path.is_relative_to(root) and not _is_installed(path) and module != "__main__" else None
+
+
+def _loaded(module: str) -> ModuleType | None:
+    """A loaded module, if this process has imported it from where it is, and not from a study's copy."""
+    loaded = sys.modules.get(module)
+    loader = getattr(getattr(loaded, "__spec__", None), "loader", None)
+    return None if isinstance(loader, ReadOnce) and loader.of_study else loaded
+
+
+def _lies_in(top: str, root: Path) -> bool:
+    if (loaded := _loaded(top)) is not None:
+        places = [loaded.__file__] if getattr(loaded, "__file__", None) else list(getattr(loaded, "__path__", ()))
+    else:
+        spec = importlib.machinery.PathFinder.find_spec(top, [str(root), *sys.path])
+        if spec is None:
+            return False
+        places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
+    return any(Path(place).absolute().is_relative_to(root) for place in places if place)
+
+
+def _placed(file: Path, module: str) -> tuple[Path, str]:
+    """The folder from which a module is imported, and its path within that folder."""
+    parts = module.split(".")
+    own = file.parent if file.name == "__init__.py" and parts[-1] != "__init__" else file.with_suffix("")
+    above = [own, *own.parents][: len(parts)]
+    if [folder.name for folder in above] == parts[::-1]:
+        root = above[-1].parent
+        return root, file.relative_to(root).as_posix()
+    # A job file is a top-level module; dots in its name do not separate packages.
+    return file.parent, f"{module}.py"
+
+
+def _is_installed(place: Path) -> bool:
+    """Whether a path belongs to installed packages, the standard library, or a virtual environment."""
+    if any(part in _INSTALLED for part in place.parts):
+        return True
+    homes = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return any(place.is_relative_to(home) for home in homes if home)

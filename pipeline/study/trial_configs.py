@@ -1,0 +1,278 @@
+"""The config of a study's trial number i: first the start configs, then the searcher's draws."""
+
+import zlib
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import Fault
+from pipeline.searchers import Observation, Suggestion
+from pipeline.searchers.history import History
+from pipeline.space import (
+    Choice,
+    Config,
+    Grid,
+    LogUniform,
+    Normal,
+    ParameterPath,
+    QUniform,
+    Uniform,
+    Value,
+    combinations,
+    compose,
+    fits,
+    key_of,
+    walk,
+)
+from pipeline.space.walk import fitting
+from pipeline.study.distinct import draws_each_config_once, equal_configs_train_equally, untried_config
+from pipeline.study.field_names import unknown
+from pipeline.study.job_fields import JobFields
+
+__all__ = [
+    "all_tried",
+    "completed",
+    "config_of_trial",
+    "configs_in_all",
+    "fewer",
+    "seed_of_trial",
+    "start_faults",
+    "starts_of",
+    "suggestion_of_trial",
+    "trials_in_all",
+]
+
+_STREAM = 5
+"""Separates the random numbers that complete start configs from those of the searcher's draws, (seed, index)."""
+
+_STREAM_OF_USERS = 6
+"""Likewise for configs that users give to a running study."""
+
+_ATTEMPTS = 20
+
+
+def config_of_trial(
+    job: JobFields, index: int, observations: Iterable[Observation] | None = None, *, keys: Container[str] | None = None
+) -> Config:
+    """The config of a trial: the searcher's draw, repeated if that config was tried before.
+
+    Args:
+        job: The study's job.
+        index: The trial's number, from 0.
+        observations: The configs that were tried before, in the order of the trials; None for the configs of the trials
+            before, without values.
+        keys: Keys of the configs that were tried; None to compute them.
+    """
+    return suggestion_of_trial(job, index, observations, keys=keys).config
+
+
+def suggestion_of_trial(
+    job: JobFields, index: int, observations: Iterable[Observation] | None = None, *, keys: Container[str] | None = None
+) -> Suggestion:
+    """The config of trial number `index`, as `config_of_trial` returns it, and why it was drawn.
+
+    Args:
+        job: The study's job.
+        index: The trial's number, from 0.
+        observations: The configs that were tried before, in the order of the trials; None for the configs of the trials
+            before, without values. All of a `History` must fit the space.
+        keys: Keys of the configs that were tried; None to compute them.
+    """
+    starts, seed = starts_of(job), _seed_of_draws(job)
+    if index < len(starts):
+        return Suggestion(starts[index], _reason_of_start(job))
+    number = index - len(starts)
+    for taken in _drawn_by_starts(job, starts):
+        number += number >= taken
+    alike = draws_each_config_once(job)
+    if keys is None and alike:
+        observations = None if observations is None else list(observations)
+        before = _configs_before(job, index) if observations is None else [one.config for one in observations]
+        keys = {key_of(config) for config in before}
+    known: Sequence[Observation] = ()
+    if isinstance(observations, History):
+        known = observations
+    elif job.searcher.learns:
+        # The user may have accepted changed domains since.
+        fits_space = fitting(job.space)
+        known = [one for one in observations or () if fits_space(one.config)]
+
+    def drawn(from_seed: int) -> Suggestion:
+        return job.searcher.suggest(
+            job.space, seed=from_seed, index=number, observations=known, epochs=job.budget.epochs
+        )
+
+    first = drawn(seed)
+    return untried_config(job.space, first, keys or (), drawn, seed=seed, number=number) if alike else first
+
+
+def _reason_of_start(job: JobFields) -> str:
+    if (source := job.start_from) is None:
+        return "A config that the study starts with."
+    return f"A config that the study starts with, its own or of {source.study!r}."
+
+
+def _configs_before(job: JobFields, index: int) -> list[Config]:
+    configs: list[Config] = []
+    for earlier in range(index):
+        keys = {key_of(config) for config in configs}
+        configs.append(config_of_trial(job, earlier, (), keys=keys))
+    return configs
+
+
+def _seed_of_draws(job: JobFields) -> int:
+    """The seed of draws. Studies before this one may have the same seed, so their names are included."""
+    names = [*([] if job.start_from is None else [job.start_from.study]), *job.learn_from]
+    if not names:
+        return job.seed
+    return int(np.random.default_rng([job.seed, *(zlib.crc32(name.encode()) for name in names)]).integers(2**31))
+
+
+def starts_of(job: JobFields) -> list[Config]:
+    """The start configs of the study, completed: its first trials.
+
+    Random values make a completed config different from earlier ones. A config that is given twice, without random
+    values, is included once, unless two trials of one config differ.
+
+    Args:
+        job: The study's job.
+    """
+    found: dict[str, Config] = {}
+    alike = equal_configs_train_equally(job)
+    for index, given in enumerate(job.start_with):
+        for attempt in range(_ATTEMPTS):
+            # The first attempt is what earlier versions drew.
+            rng = np.random.default_rng([job.seed, index, _STREAM, *([attempt] if attempt else [])])
+            config = _completed(job, given, rng)
+            if not alike or key_of(config) not in found:
+                break
+        found.setdefault(key_of(config) if alike else str(index), config)
+    return list(found.values())
+
+
+def completed(job: JobFields, given: Mapping[str, Value], name: str) -> Config:
+    """A config that a user gives to a running study, with the parameters drawn that it leaves out.
+
+    Args:
+        job: The study's job.
+        given: Values of some or all parameters, without faults.
+        name: What the config is known by: the same name draws the same values.
+    """
+    rng = np.random.default_rng([job.seed, zlib.crc32(name.encode()), _STREAM_OF_USERS])
+    return _completed(job, given, rng)
+
+
+def _completed(job: JobFields, given: Mapping[str, Value], rng: np.random.Generator) -> Config:
+    def pick(place: ParameterPath) -> Value:
+        if place.name not in given:
+            return place.domain.draw(rng)  # type: ignore[no-any-return]
+        value = given[place.name]
+        if isinstance(place.domain, Choice | Grid):
+            # The listed value: 1 for 1.0, and a dict in the order of its keys.
+            return place.domain.nth(place.domain.number(value))
+        # A domain of real numbers has no whole numbers.
+        real = isinstance(place.domain, Uniform | LogUniform | QUniform | Normal)
+        return float(value) if real and isinstance(value, int) else value
+
+    return compose(job.space, pick)
+
+
+def _drawn_by_starts(job: JobFields, starts: Iterable[Config]) -> list[int]:
+    """The numbers of draws that equal start configs: the searcher skips them, so that they are not trained twice."""
+    if job.searcher.size(job.space) is None:
+        return []
+    numbers = {job.searcher.number_of(job.space, start) for start in starts if fits(job.space, start)}
+    return sorted(number for number in numbers if number is not None)
+
+
+def seed_of_trial(job: JobFields, index: int) -> int:
+    """The seed of a trial's initial weights and shuffling.
+
+    Args:
+        job: The study's job.
+        index: The trial's number, from 0.
+    """
+    return job.seed + index if job.trial_seeds else job.seed
+
+
+def trials_in_all(job: JobFields) -> int:
+    """The largest number of trials of the study: its budget, or the number of configs.
+
+    Args:
+        job: The study's job.
+    """
+    if (size := configs_in_all(job)) is None:
+        return job.budget.trials
+    starts = starts_of(job)
+    drawn = any(place.drawn for place in walk(job.space))
+    # If two trials of one config differ, a start config that is given twice is trained twice.
+    twice = len(starts) - len({key_of(start) for start in starts if fits(job.space, start)}) if drawn else 0
+    return min(job.budget.trials, twice + size)
+
+
+def configs_in_all(job: JobFields) -> int | None:
+    """The number of configs that the study can try, each once; None if it is infinite, or if configs may repeat.
+
+    Args:
+        job: The study's job.
+    """
+    if not any(place.drawn for place in walk(job.space)):
+        # Several trials of one config are useful only if each has its own initial weights.
+        return None if job.trial_seeds else 1
+    return combinations(job.space) if draws_each_config_once(job) else job.searcher.size(job.space)
+
+
+def all_tried(job: JobFields, trials: int) -> str | None:
+    """A message that every config of the space was tried; None if not, or if the budget allows no more trials.
+
+    Args:
+        job: The study's job.
+        trials: Number of trials of the study.
+    """
+    size = configs_in_all(job)
+    if size is None or trials < trials_in_all(job) or job.budget.trials <= trials:
+        return None
+    return f"All {size} configs of the space were tried." if size > 1 else "The only config of the space was tried."
+
+
+def fewer(job: JobFields) -> str | None:
+    """A message why the study has fewer trials than its budget allows; None if it has as many.
+
+    Args:
+        job: The study's job.
+    """
+    count, wanted = trials_in_all(job), job.budget.trials
+    if count == wanted:
+        return None
+    if not any(place.drawn for place in walk(job.space)):
+        return (
+            f"The space draws nothing, so all {wanted} trials would be alike: 1 is run. trial_seeds=True gives each "
+            "initial weights of its own."
+        )
+    return f"There are {count} configs to draw: {count} trials are run, not {wanted}."
+
+
+def start_faults(space: Mapping[str, Any], config: Mapping[str, Value], path: str) -> Iterator[Fault]:
+    """What is wrong with a start config.
+
+    Args:
+        space: The study's space.
+        config: Values of some or all parameters.
+        path: The config's dotted path in the job.
+    """
+    places: dict[str, list[ParameterPath]] = {}
+    for place in walk(space):
+        places.setdefault(place.name, []).append(place)
+    for name, value in config.items():
+        field, known = f"{path}.{name}", places.get(name, [])
+        here = next((place for place in known if place.there(config)), None)
+        if not known:
+            yield Fault(field, value, unknown("parameter", places, name))
+        elif here is None:
+            needed = " or ".join(" and ".join(f"{s} {b!r}" for s, b in place.when) for place in known)
+            yield Fault(field, value, f"requires also: {needed}")
+        elif not here.drawn and key_of(value) != key_of(here.domain):
+            yield Fault(field, value, f"must be {here.domain!r}, which the space fixes it at, or be left out")
+        elif here.drawn and not here.domain.contains(value):
+            yield Fault(field, value, f"must be a value of its domain, {here.domain!r}")

@@ -1,0 +1,180 @@
+"""A job's data, loaded under the study's seed."""
+
+import traceback
+import zlib
+from collections.abc import Mapping
+from contextlib import chdir, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import datasets
+from pipeline.datasets import Dataset
+from pipeline.datasets.configured import Reads, RecordedConfig, takes_config
+from pipeline.datasets.fingerprint import recorded_buffer
+from pipeline.datasets.streamed import Stream
+from pipeline.errors import DataError, ModelError, ResourcesUnmet
+from pipeline.machine import this_machine
+from pipeline.space import Config, draw, flat
+from pipeline.study import TuneJob
+from pipeline.study.context import for_all_trials
+from pipeline.study.trial_configs import starts_of
+from pipeline.training.fit_arguments import check_fit, fit_arguments
+from pipeline.training.generators import seeded_globally
+from pipeline.training.process import workers_on
+from pipeline.wording import counted
+
+__all__ = ["check_functions", "example_config", "how_read", "load_data", "without_validation"]
+
+
+def example_config(job: TuneJob, known: Config | None = None) -> Config:
+    """A config of a job's space: the first one that it starts with, or one of the space's.
+
+    Args:
+        job: The job.
+        known: Values that it shall have.
+    """
+    starts = starts_of(job)
+    config = starts[0] if starts else draw(job.space, np.random.default_rng(job.seed), 0)
+    return {**config, **(known or {})}
+
+
+def load_data(
+    job: TuneJob,
+    *,
+    trains: bool = True,
+    config: RecordedConfig | None = None,
+    folder: Path | None = None,
+    recorded: Mapping[str, Any] | None = None,
+) -> Dataset | None:
+    """Load the data of a job.
+
+    A data function is called with Python's, NumPy's, TensorFlow's and Keras' global generators started again from the
+    job's seed, so that it returns the same in every process that calls it.
+
+    Args:
+        job: The job.
+        trains: Whether this process trains the job's model. If not, the data function sees no GPU: it would take the
+            memory of the card from the workers.
+        config: The config for a data function that takes one; `example_config` by default. It records what is read.
+        folder: The folder in which a data function is called; the current one by default.
+        recorded: What the study has recorded of its data, so that files are loaded or streamed as before; None if
+            nothing.
+
+    Returns:
+        Its data; None for a function objective.
+
+    Raises:
+        DataError: There are no such data, or the job cannot be trained on them.
+    """
+    if job.data is None:
+        return None
+    if not callable(job.data):
+        data = datasets.load(job.data, memory=_memory(job), buffer=recorded_buffer(recorded))
+    else:
+        if trains and job.model is not None:
+            from pipeline.training.process import set_up
+
+            # TensorFlow takes its threads and its GPU memory from what is set before its first tensor. A trial that
+            # gets no GPU raises where it is trained.
+            with suppress(ResourcesUnmet):
+                set_up(job.resources)
+        if takes_config(job.data) and config is None:
+            config = RecordedConfig(example_config(job))
+        with (
+            nullcontext() if folder is None else chdir(folder),
+            for_all_trials(seed=job.seed, epochs=job.budget.epochs),
+            seeded_globally(zlib.crc32(f"{job.seed} data".encode()), gpus=trains),
+        ):
+            data = datasets.load(job.data, config if takes_config(job.data) else None)
+    _check(job, data, Reads() if config is None else config.reads)
+    return data
+
+
+def check_functions(job: TuneJob) -> None:
+    """Call the functions of the config in a job's `fit` for one config, before anything starts.
+
+    Args:
+        job: The job.
+
+    Raises:
+        ModelError: A function raised an error, or returned a value that is not allowed.
+    """
+    if not any(callable(value) for value in job.fit.given.values()):
+        return
+    config = example_config(job)
+    try:
+        fit_arguments(job, config)
+    except ModelError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise ModelError(
+            f"A function of the config in fit raised {type(error).__name__}: {error} ({frame.filename}, line "
+            f"{frame.lineno}, in {frame.name}), for {config}."
+        ) from error
+
+
+def how_read(data: Dataset | None) -> str | None:
+    """How Parquet files are read while models train, as a part of a sentence; None if nothing is read then.
+
+    Args:
+        data: The job's data; None for a function objective.
+    """
+    if data is None or not isinstance(data.train, Stream):
+        return None
+    why = "they hold images" if data.train.images else "they are larger than a worker's share of the memory"
+    return (
+        f"the data are streamed from {counted(len(data.train.files.paths), 'Parquet file')}, because {why}: row groups "
+        f"come in a random order, and each row is drawn from a buffer of {data.train.buffer:,}"
+    )
+
+
+def _memory(job: TuneJob) -> float:
+    """Bytes that the arrays of a data set may fill in each worker: half of its share of the free memory."""
+    resources = job.resources
+    limits = [each for each in (resources.memory_gigabytes, resources.worker_gigabytes) if each is not None]
+    return min([this_machine().free / workers_on(resources), *(each * 1e9 for each in limits)]) / 2
+
+
+def without_validation(job: TuneJob, data: Dataset | None) -> str | None:
+    """What a user should know of a job without a validation split; None if it has one.
+
+    Args:
+        job: The job.
+        data: Its data; None for a function objective.
+    """
+    if data is None or data.validation is not None or job.folds > 1:
+        return None
+    return (
+        f"there is no validation split: trials are compared by {job.objective.metric}, which is measured on the data "
+        "that they train on"
+    )
+
+
+def _check(job: TuneJob, data: Dataset, reads: Reads) -> None:
+    check_fit(job, data)
+    if data.validation is None and job.folds == 1:
+        metrics = [objective.metric for objective in job.objectives if objective.metric.startswith("val_")]
+        if metrics:
+            raise DataError(
+                f"The data set {data.name!r} has no validation split, so there is no metric {', '.join(metrics)}. Add "
+                "a validation split, or choose a metric of the training as the objective, such as "
+                f"{metrics[0].removeprefix('val_')}."
+            )
+    if data.pipelines and job.folds > 1:
+        raise DataError(
+            f"The {' and the '.join(data.pipelines)} split of the data set {data.name!r} cannot be divided into folds: "
+            "folds need arrays in a Split. Set folds to 1; repeats work with pipelines."
+        )
+    if (
+        "train" in data.pipelines
+        and not isinstance(data.train, Stream)
+        and "batch_size" in flat(job.space)
+        and "batch_size" not in reads.values
+    ):
+        raise DataError(
+            f"The parameter batch_size has no effect: the train split of the data set {data.name!r} is a pipeline, "
+            "which makes its own batches. Take batch_size out of the space, or give arrays in a Split."
+        )

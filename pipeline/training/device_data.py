@@ -1,0 +1,105 @@
+"""A data set as tensors in this process, made once for all its trials."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.datasets import Dataset, Split
+from pipeline.training.fit_arguments import class_weights_of
+from pipeline.training.folds import Fold
+
+__all__ = ["DeviceData", "as_batch", "example_of"]
+
+
+def as_batch(split: Split) -> Any:
+    """A split as Keras' train_step takes it: x, (x, y) or (x, y, sample_weight), with floats as Keras' fit casts them.
+
+    Args:
+        split: Rows; one weight per row serves every output.
+    """
+    x = _as_fit_takes_it(split.x)
+    if split.y is None:
+        return (x,) if isinstance(x, tuple) else x
+    y = _as_fit_takes_it(split.y)
+    if split.weight is None:
+        return x, y
+    weight = _as_fit_takes_it(split.weight)
+    return x, y, keras.tree.map_structure(lambda _: weight, y)
+
+
+def example_of(split: Split, *, rows: int = 1) -> Any:
+    """The inputs of the first rows, as tensors.
+
+    Args:
+        split: The rows.
+        rows: How many; one is enough for a model to learn its shapes from.
+    """
+    return keras.tree.map_structure(lambda array: tf.constant(array[:rows]), _as_fit_takes_it(split.x))
+
+
+class DeviceData:
+    """Training and validation rows as tensors.
+
+    Args:
+        data: The data set.
+    """
+
+    def __init__(self, data: Dataset) -> None:
+        self.train_rows = data.train.rows
+        self.validation_rows = data.validation.rows if data.validation is not None else 0
+        self.train = keras.tree.map_structure(tf.constant, as_batch(data.train))
+        self.validation: Any = None
+        if data.validation is not None:
+            self.validation = keras.tree.map_structure(tf.constant, as_batch(data.validation))
+        self.in_order = tf.range(self.validation_rows, dtype=tf.int32)
+        self.fold_rows: np.ndarray | None = None
+
+    def part(self, fold: Fold) -> "DeviceData":
+        """The same tensors with the training and validation rows of a fold; nothing is copied.
+
+        Args:
+            fold: The rows.
+        """
+        if fold.train is None or fold.validation is None:
+            return self
+        part = copy.copy(self)
+        part.validation = self.train
+        part.train_rows, part.validation_rows = len(fold.train), len(fold.validation)
+        part.in_order, part.fold_rows = tf.constant(fold.validation), fold.train
+        return part
+
+    def weighted(self, class_weight: Mapping[int, float]) -> "DeviceData":
+        """The same tensors with a weight for each training row; nothing else is copied.
+
+        Args:
+            class_weight: Weights by number of the class. The data have one target and no weights.
+        """
+        weighted = copy.copy(self)
+        x, y = self.train
+        weighted.train = (x, y, tf.constant(class_weights_of(y.numpy(), class_weight)))
+        return weighted
+
+    def ordered(self, order: np.ndarray) -> Any:
+        """Training rows in an order.
+
+        Args:
+            order: A permutation of 0 to train_rows - 1, int32.
+
+        Returns:
+            The rows' places in the tensors, int32.
+        """
+        return tf.constant(order if self.fold_rows is None else self.fold_rows[order])
+
+
+def _as_fit_takes_it(tree: Any) -> Any:
+    if isinstance(tree, np.ndarray):
+        # Keras' fit gives floats of any width in its own, and leaves integers as they are.
+        other_float = np.issubdtype(tree.dtype, np.floating) and tree.dtype.name != keras.config.floatx()
+        return tree.astype(keras.config.floatx()) if other_float else tree
+    if isinstance(tree, tuple | list):
+        return tuple(_as_fit_takes_it(item) for item in tree)
+    return {name: _as_fit_takes_it(item) for name, item in tree.items()}

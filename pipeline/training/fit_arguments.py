@@ -1,0 +1,132 @@
+"""The arguments of Keras' fit for one trial: a job's `fit`, with functions of the config called."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.datasets import Dataset, Split
+from pipeline.datasets.pipelines import PY_DATASET, TF_DATA, is_endless, kind_of
+from pipeline.errors import DataError, ModelError
+from pipeline.space import Config
+from pipeline.study import TuneJob
+from pipeline.study.fit import READERS
+
+__all__ = ["FitArguments", "check_fit", "class_weights_of", "fit_arguments"]
+
+
+@dataclass(frozen=True, slots=True)
+class FitArguments:
+    """Arguments of fit.
+
+    Args:
+        class_weight: Weights by number of the class; None for none.
+        steps_per_epoch: Batches in an epoch; None for all.
+        validation_steps: Batches of a validation; None for all.
+        validation_freq: Epochs from one validation to the next, or the epochs that are validated.
+    """
+
+    class_weight: Mapping[int, float] | None = None
+    steps_per_epoch: int | None = None
+    validation_steps: int | None = None
+    validation_freq: int | tuple[int, ...] = 1
+
+    def validates(self, epoch: int) -> bool:
+        """Whether fit validates an epoch.
+
+        Args:
+            epoch: The model's epoch, from 1.
+        """
+        freq = self.validation_freq
+        return epoch % freq == 0 if isinstance(freq, int) else epoch in freq
+
+
+def fit_arguments(job: TuneJob, config: Config) -> FitArguments:
+    """The arguments of fit for a config.
+
+    Args:
+        job: The study's job.
+        config: The trial's config.
+
+    Raises:
+        ModelError: A function of the config returned a value that is not allowed.
+        Exception: Errors of the user's code.
+    """
+    values = {}
+    for name, given in job.fit.given.items():
+        argument = given(deepcopy(dict(config))) if callable(given) else given
+        try:
+            values[name] = READERS[name](argument)
+        except ValueError as error:
+            raise ModelError(
+                f"fit.{name}: {given.__name__}(config) returned {argument!r:.200}, for {config}; what it returns "
+                f"{str(error).partition(', or a function of')[0]}."
+            ) from None
+    return FitArguments(**values)
+
+
+def check_fit(job: TuneJob, data: Dataset) -> None:
+    """Check that data can be trained on with a job's `fit`, as far as that is possible without reading them.
+
+    Args:
+        job: The job.
+        data: Its data.
+
+    Raises:
+        DataError: They cannot; says why and what to do.
+    """
+    given = job.fit.given
+    for name, field in (("train", "steps_per_epoch"), ("validation", "validation_steps"), ("test", None)):
+        split = data.pipelines.get(name)
+        if split is None or not is_endless(split) or field in given:
+            continue
+        advice = "give it a __len__" if kind_of(split) == PY_DATASET else "leave out .repeat(), or add .take(BATCHES)"
+        steps = f", or set the number of its batches with fit=Fit({field}=…)" if field else ""
+        raise DataError(
+            f"The {name} split of the data set {data.name!r}, a {kind_of(split)}, never ends, so that reading it would "
+            f"not end either: {advice}{steps}."
+        )
+    if "class_weight" in given:
+        _check_class_weight(data)
+
+
+def class_weights_of(targets: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:
+    """The weight of each row, or of each place within it, as fit derives it from its class.
+
+    Args:
+        targets: Numbers of classes, or one-hot vectors as the last axis.
+        class_weight: Weights by number of the class; other classes have 1.
+
+    Returns:
+        float32, of the targets' shape without the last axis where that is one-hot or of size 1.
+    """
+    classes = targets
+    if classes.ndim > 1:
+        classes = classes.argmax(axis=-1) if classes.shape[-1] != 1 else classes.squeeze(axis=-1)
+    labels, places = np.unique(np.round(classes).astype(np.int64), return_inverse=True)
+    weights = np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
+    return weights[places].reshape(classes.shape)
+
+
+def _check_class_weight(data: Dataset) -> None:
+    train = data.train
+    if isinstance(train, Split):
+        targets, weighted = train.y, train.weight is not None
+    elif kind_of(train) == TF_DATA and isinstance(spec := train.element_spec, tuple):
+        targets, weighted = (spec[1] if len(spec) > 1 else None), len(spec) > 2
+    else:
+        return
+    where = f"The train split of the data set {data.name!r}"
+    if targets is None:
+        raise DataError(f"{where} has no targets, so that fit.class_weight has no classes to weight. Leave it out.")
+    if weighted:
+        raise DataError(
+            f"{where} has weights, and Keras' fit takes either these or class_weight. Leave out fit.class_weight, or "
+            "the weights."
+        )
+    if isinstance(targets, dict | tuple | list):
+        raise DataError(
+            f"{where} has several targets, and fit.class_weight needs a model with one output. Give each row a weight "
+            "instead, or weight the classes in the loss."
+        )

@@ -1,0 +1,78 @@
+"""The global state of Python, NumPy, Keras and TensorFlow that training changes in its process."""
+
+import random
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["kept_global_state"]
+
+
+@contextmanager
+def kept_global_state() -> Iterator[None]:
+    """Restore, after the context, the global state that training changes.
+
+    These are the random generators of Python, NumPy, TensorFlow and Keras, Keras' float precision, dtype policy and
+    counters of names, and TensorFlow's options for graphs. If Keras is imported within the context, its state is
+    afterwards that of a fresh import.
+
+    Threads and visible GPUs stay, because TensorFlow takes them once for a process: unless TensorFlow was started
+    before, it keeps the threads of the first job that was trained here, and sees no GPU if that job uses none.
+    Eager operations of TensorFlow that draw from a global seed restart their sequence. Classes that the job registers
+    with Keras stay registered.
+    """
+    python, numpy = random.getstate(), np.random.get_state()
+    keras = _KerasState.current() if "keras" in sys.modules else _KerasState()
+    try:
+        yield
+    finally:
+        if "keras" in sys.modules:
+            keras.restore()
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+@dataclass(frozen=True, slots=True)
+class _KerasState:
+    """The global state of Keras and TensorFlow; without arguments, that of a fresh import."""
+
+    floatx: str = "float32"
+    dtype_policy: Any = "float32"
+    generators: Mapping[str, Any] = field(default_factory=dict)
+    names: Any = None
+    graph_options: dict[str, Any] | None = field(default_factory=dict)
+
+    @classmethod
+    def current(cls) -> "_KerasState":
+        import keras
+
+        from pipeline.training.internals import graph_options, library_generators, name_counters
+
+        return cls(
+            keras.config.floatx(), keras.config.dtype_policy(), library_generators(), name_counters(), graph_options()
+        )
+
+    def restore(self) -> None:
+        import keras
+        import tensorflow as tf
+
+        from pipeline.training.internals import (
+            reset_seeds,
+            restore_graph_options,
+            restore_library_generators,
+            restore_name_counters,
+        )
+
+        keras.config.set_floatx(self.floatx)
+        keras.config.set_dtype_policy(self.dtype_policy)
+        if "tensorflow" not in self.generators:
+            tf.random.set_seed(None)
+        if "keras" not in self.generators:
+            reset_seeds()
+        restore_library_generators(self.generators)
+        restore_graph_options(self.graph_options)
+        restore_name_counters(self.names)

@@ -1,0 +1,78 @@
+"""Every name that Keras and TensorFlow keep to themselves and that training uses; no other package touches one.
+
+Where a library no longer has a name, training falls back to something slower that gives the same result, and says so
+once. tests/unit/training/internals/ has one test for each name.
+"""
+
+from pipeline.training.internals.batches import (
+    batch_signature,
+    element_spec,
+    epoch_iterator,
+    iterable_of,
+    pipeline_functions,
+    pipeline_inputs,
+    symbolic_build,
+)
+from pipeline.training.internals.callbacks import profiles, saved_attributes, wait_for_futures, without_threads
+from pipeline.training.internals.global_state import (
+    library_generators,
+    name_counters,
+    reset_names,
+    reset_seeds,
+    restore_library_generators,
+    restore_name_counters,
+)
+from pipeline.training.internals.graphs import (
+    captured_variables,
+    graph_options,
+    keep_additions,
+    replaced_add_n,
+    restore_graph_options,
+)
+from pipeline.training.internals.models import (
+    built_metrics,
+    compilation_of,
+    compile_arguments,
+    is_functional,
+    layers_of,
+)
+from pipeline.training.internals.optimizers import (
+    excludes_from_weight_decay,
+    keep_averages_apart,
+    learning_rate_of,
+    skip_reduction,
+)
+
+__all__ = [
+    "batch_signature",
+    "built_metrics",
+    "captured_variables",
+    "compilation_of",
+    "compile_arguments",
+    "element_spec",
+    "epoch_iterator",
+    "excludes_from_weight_decay",
+    "graph_options",
+    "is_functional",
+    "iterable_of",
+    "keep_additions",
+    "keep_averages_apart",
+    "layers_of",
+    "learning_rate_of",
+    "library_generators",
+    "name_counters",
+    "pipeline_functions",
+    "pipeline_inputs",
+    "profiles",
+    "replaced_add_n",
+    "reset_names",
+    "reset_seeds",
+    "restore_graph_options",
+    "restore_library_generators",
+    "restore_name_counters",
+    "saved_attributes",
+    "skip_reduction",
+    "symbolic_build",
+    "wait_for_futures",
+    "without_threads",
+]

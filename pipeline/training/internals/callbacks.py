@@ -1,0 +1,62 @@
+"""Callbacks of Keras: their threads, their attributes, and profiling."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from pipeline.training.internals.missing import say_once
+
+__all__ = ["profiles", "saved_attributes", "wait_for_futures", "without_threads"]
+
+
+def wait_for_futures(callbacks: keras.callbacks.CallbackList) -> None:
+    """Wait for hooks that a list of callbacks runs in threads.
+
+    Args:
+        callbacks: The list.
+    """
+    flush = getattr(callbacks, "_flush_futures", None)
+    if flush is not None:
+        flush()
+    elif getattr(callbacks, "_executor", None) is not None:
+        say_once("Keras", "CallbackList._flush_futures", "hooks of batches may run after the end of their epoch")
+
+
+def without_threads(callbacks: keras.callbacks.CallbackList) -> None:
+    """Let a list of callbacks run every hook in the calling thread.
+
+    Args:
+        callbacks: The list.
+    """
+    callbacks._async_train = callbacks._async_test = False
+
+
+def profiles(callback: keras.callbacks.TensorBoard) -> bool:
+    """Whether TensorBoard's callback profiles batches.
+
+    Args:
+        callback: The callback.
+
+    Returns:
+        True also where it no longer says so: batches then run one by one.
+    """
+    return bool(getattr(callback, "_profiler_started", True) or getattr(callback, "_start_batch", True))
+
+
+def saved_attributes(callback: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The attributes of a callback of Keras' that a checkpoint holds.
+
+    Args:
+        callback: The callback, after on_train_begin.
+        names: Names of the attributes.
+
+    Returns:
+        Name → value. One that is missing is named once: a resumed trial begins without it.
+    """
+    held = vars(callback)
+    for name in names:
+        if name not in held:
+            kind = type(callback).__name__
+            say_once("Keras", f"{kind}.{name}", f"{kind} begins again when a trial is resumed")
+    return {name: held[name] for name in names if name in held}

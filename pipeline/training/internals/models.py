@@ -1,0 +1,84 @@
+"""Layers, metrics and the compilation of a Keras model."""
+
+from typing import Any
+
+import keras
+
+from pipeline.training.internals.missing import ABSENT, say_once
+
+__all__ = ["built_metrics", "compilation_of", "compile_arguments", "is_functional", "layers_of"]
+
+
+def is_functional(model: keras.Model) -> bool:
+    """Whether a model is Keras' own functional model, not a subclass.
+
+    Args:
+        model: The model.
+    """
+    try:
+        from keras.src.models.functional import Functional
+    except ImportError:
+        example = keras.Input((1,))
+        return type(model) is type(keras.Model(example, example))
+    return type(model) is Functional
+
+
+def layers_of(model: keras.Model) -> list[Any] | None:
+    """All layers of a model, nested ones included.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The layers without the model itself; None where Keras no longer lists them.
+    """
+    flatten = getattr(model, "_flatten_layers", None)
+    if flatten is None:
+        say_once("Keras", "Layer._flatten_layers", "each trial is traced again, which is slower")
+        return None
+    layers: list[Any] = flatten(include_self=False)
+    return layers
+
+
+def compile_arguments(model: keras.Model) -> dict[str, Any] | None:
+    """The arguments of a model's compile, as they were given.
+
+    Args:
+        model: A compiled model.
+
+    Returns:
+        Name → value; None where Keras no longer keeps them.
+    """
+    config = getattr(getattr(model, "_compile_config", None), "config", None)
+    if config is None:
+        say_once("Keras", "Trainer._compile_config", "each trial is traced again, and without XLA on a CPU")
+        return None
+    return dict(config)
+
+
+def compilation_of(model: keras.Model) -> Any:
+    """An object that stays the same until a model is compiled again.
+
+    Args:
+        model: A compiled model.
+
+    Returns:
+        The object; the optimiser where Keras has none, which a model may keep when it is compiled again.
+    """
+    return getattr(model, "_compile_config", model.optimizer)
+
+
+def built_metrics(model: keras.Model, target: Any, output: Any) -> None:
+    """Let a model's compiled metrics make their variables before a trace.
+
+    Args:
+        model: A compiled model with one output.
+        target: Targets of some rows.
+        output: The model's output.
+    """
+    metrics: Any = getattr(model, "_compile_metrics", ABSENT)
+    if metrics is ABSENT:
+        # The trace itself then builds them, and TensorFlow traces twice.
+        say_once("Keras", "Trainer._compile_metrics", "models with metrics are traced twice")
+    elif metrics is not None and not metrics.built:
+        metrics.build(target, output)

@@ -1,0 +1,75 @@
+"""Optimisers of Keras: learning rate, weight decay, averages, and the sum of gradients over replicas."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from pipeline.training.internals.missing import ABSENT, say_once
+
+__all__ = ["excludes_from_weight_decay", "keep_averages_apart", "learning_rate_of", "skip_reduction"]
+
+
+def learning_rate_of(optimizer: Any) -> Any:
+    """What an optimiser takes its learning rate from: a variable, a schedule or a function.
+
+    Args:
+        optimizer: The optimiser; None has no learning rate.
+
+    Returns:
+        The object; where Keras no longer has it, the current learning rate, which is the variable itself unless there
+        is a schedule.
+    """
+    if optimizer is None:
+        return None
+    rate = getattr(optimizer, "_learning_rate", ABSENT)
+    if rate is ABSENT and getattr(optimizer, "inner_optimizer", None) is not None:
+        return getattr(optimizer, "learning_rate", None)
+    if rate is ABSENT:
+        say_once("Keras", "Optimizer._learning_rate", "trials with a schedule are traced again, which is slower")
+        return optimizer.learning_rate
+    return rate
+
+
+def excludes_from_weight_decay(optimizer: Any) -> bool:
+    """Whether `exclude_from_weight_decay` was called, which the optimiser's config does not hold.
+
+    Args:
+        optimizer: The optimiser.
+
+    """
+    # Under any name of that kind: a trace that is shared wrongly gives wrong results.
+    names = [name for name in vars(optimizer) if "exclude_from_weight_decay" in name and not name.endswith("cache")]
+    return any(bool(vars(optimizer)[name]) for name in names)
+
+
+def skip_reduction(optimizer: Any) -> None:
+    """Leave out the sum of gradients over replicas where there is one replica: each trace of it leaves 7 MB for good.
+
+    Args:
+        optimizer: The optimiser; an inner optimiser is included.
+    """
+    if tf.distribute.has_strategy():
+        return
+    for each in (optimizer, getattr(optimizer, "inner_optimizer", optimizer)):
+        if hasattr(each, "_all_reduce_sum_gradients"):
+            each._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+        elif not hasattr(each, "inner_optimizer"):
+            say_once(
+                "Keras", "_all_reduce_sum_gradients", "a worker's memory grows by about 7 MB for each new architecture"
+            )
+
+
+@contextmanager
+def keep_averages_apart(optimizer: Any) -> Iterator[None]:
+    """Within the context, Keras' fit does not put averaged weights in the place of the model's own.
+
+    Args:
+        optimizer: The optimiser.
+    """
+    optimizer.finalize_variable_values = lambda _variables: None
+    try:
+        yield
+    finally:
+        del optimizer.finalize_variable_values

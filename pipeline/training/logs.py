@@ -1,0 +1,40 @@
+"""The results of Keras' train_step and test_step as metrics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+__all__ = ["plain_logs", "results_of"]
+
+
+def results_of(model: keras.Model, logs: Any) -> Any:
+    """The metrics at the end of an epoch: the model's own, unless a custom step returns others.
+
+    Args:
+        model: The model.
+        logs: What the last step returned.
+
+    Returns:
+        Metric name → value, nested as the model has it.
+    """
+    metrics = model.get_metrics_result()
+    return metrics if isinstance(logs, dict) and set(logs) == set(metrics) else logs
+
+
+def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Logs as callbacks get them: flat, sorted by name, with numbers as Python numbers.
+
+    Args:
+        logs: Metric name → value; nested mappings are flattened.
+    """
+    plain: dict[str, Any] = {}
+    for name, value in sorted((logs or {}).items()):
+        if isinstance(value, Mapping):
+            plain.update(plain_logs(value))
+            continue
+        try:
+            plain[name] = float(keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value)
+        except Exception:  # a tensor of several elements, text, an object of the user's
+            plain[name] = keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value
+    return plain

@@ -1,0 +1,164 @@
+"""The random state of a pipeline: whether reading it from a later epoch gives that epoch's batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import keras
+import tensorflow as tf
+
+from pipeline.datasets import Dataset
+from pipeline.datasets.pipelines import GENERATOR, PY_DATASET, STREAM, kind_of
+from pipeline.training.internals import pipeline_functions, pipeline_inputs
+from pipeline.training.state import random_ops
+
+__all__ = ["Reading", "inexact_because", "pipeline_variables", "reading_to_skip"]
+
+Reading: TypeAlias = Literal["nothing", "first", "all"]
+"""How much of an epoch must be read to leave a pipeline as the epoch would leave it."""
+
+_READINGS: list[Reading] = ["nothing", "first", "all"]
+
+_FIXED = {
+    *("Batch", "ParallelBatch", "PaddedBatch", "RaggedBatch", "Unbatch", "Prefetch", "Options", "Shard"),
+    *("Map", "ParallelMap", "Filter", "Take", "Skip", "Zip", "FlatMap", "Interleave", "ParallelInterleave"),
+}
+"""Stages that begin their input once for each iterator. Others, such as repeat, begin it again in the middle."""
+
+_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A stage of a tf.data pipeline.
+
+    Args:
+        dataset: The pipeline up to here.
+        cached: Whether a later stage caches what this one gives.
+    """
+
+    dataset: Any
+    cached: bool
+
+    @property
+    def functions(self) -> list[Any]:
+        """The traced functions that the stage calls."""
+        return pipeline_functions(self.dataset)
+
+    @property
+    def parallel(self) -> bool:
+        """Whether it runs its function on several elements at once."""
+        return (
+            "Parallel" in type(self.dataset).__name__ or getattr(self.dataset, "_num_parallel_calls", None) is not None
+        )
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether it gives another order in each epoch."""
+        return bool(getattr(self.dataset, "_reshuffle_each_iteration", False))
+
+
+def inexact_because(data: Dataset) -> str | None:
+    """Why a trial that resumes on pipelines may get other batches; None if it gets the same.
+
+    Args:
+        data: The data set.
+    """
+    for name, split in data.pipelines.items():
+        if name != "test" and (reason := _inexact(split)) is not None:
+            return f"its {name} data come from {reason}"
+    return None
+
+
+def pipeline_variables(data: Dataset) -> list[Any]:
+    """Variables that the functions of tf.data pipelines change, such as the seed generators of Keras' layers.
+
+    Args:
+        data: The data set.
+    """
+    found: dict[int, Any] = {}
+    for name, split in data.pipelines.items():
+        for stage in _stages(split) if name != "test" and isinstance(split, tf.data.Dataset) else ():
+            for function in stage.functions:
+                found.update({id(variable.handle): variable for variable in function.graph.variables})
+    return list(found.values())
+
+
+def reading_to_skip(split: Any) -> Reading:
+    """How much of an epoch must be read to skip it.
+
+    The order of a shuffle is drawn when its input begins: for the last one when the iterator is made, for those before
+    it with the first element, and before a repeat or a concatenation at some later element.
+
+    Args:
+        split: A tf.data pipeline.
+    """
+    return _reading(split, "nothing")
+
+
+def _reading(dataset: Any, needed: Reading) -> Reading:
+    """As `reading_to_skip`, where a shuffle here would need `needed` because of the stages after it."""
+    shuffles = bool(getattr(dataset, "_reshuffle_each_iteration", False))
+    here: Reading = needed if shuffles else "nothing"
+    below = needed
+    if shuffles and needed == "nothing":
+        below = "first"
+    elif not shuffles and _kind(dataset) not in _FIXED:
+        below = "all"
+    return max([here, *(_reading(each, below) for each in pipeline_inputs(dataset))], key=_READINGS.index)
+
+
+def _kind(dataset: Any) -> str:
+    return type(dataset).__name__.strip("_").removesuffix("Dataset")
+
+
+def _inexact(split: Any) -> str | None:
+    kind = kind_of(split)
+    if kind == STREAM:
+        return None
+    if kind == GENERATOR:
+        return "a generator function, and what it keeps between epochs is not saved"
+    if kind == PY_DATASET:
+        own = [name for name in ("on_epoch_begin", "on_epoch_end") if _overrides(split, name)]
+        if own:
+            return f"a PyDataset with its own {' and '.join(own)}, and what it keeps between epochs is not saved"
+        return None
+    if split.options().deterministic is False:
+        return "a tf.data pipeline with the option deterministic=False, whose order is another each time"
+    return next(filter(None, map(_inexact_stage, _stages(split))), None)
+
+
+def _inexact_stage(stage: _Stage) -> str | None:
+    operations = {name for function in stage.functions for name in _operations(function)}
+    draws = any(random_ops(function) for function in stage.functions) or any(
+        function.graph.variables for function in stage.functions
+    )
+    if getattr(stage.dataset, "_deterministic", None) == "false":
+        return "a parallel map with deterministic=False, whose order is another each time"
+    if operations & _PYTHON:
+        return "Python code within tf.data (from_generator, py_function), and what it keeps is not saved"
+    if draws and stage.parallel:
+        return (
+            "a parallel map that draws random numbers, whose order is another each time; leave out "
+            "num_parallel_calls there, or draw with tf.random.stateless_*"
+        )
+    if stage.cached and (draws or stage.shuffles):
+        return "a cache of what was shuffled or drawn in the first epoch; put .cache() before it"
+    return None
+
+
+def _operations(function: Any) -> set[str]:
+    library = function.graph.as_graph_def().library.function
+    inner = {node.op for part in library for node in part.node_def}
+    return inner | {operation.type for operation in function.graph.get_operations()}
+
+
+def _stages(dataset: Any, cached: bool = False) -> Iterator[_Stage]:
+    yield _Stage(dataset, cached)
+    cached = cached or _kind(dataset) == "Cache"
+    for source in pipeline_inputs(dataset):
+        yield from _stages(source, cached)
+
+
+def _overrides(split: Any, name: str) -> bool:
+    return getattr(type(split), name) is not getattr(keras.utils.PyDataset, name)

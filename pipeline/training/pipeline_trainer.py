@@ -1,0 +1,269 @@
+"""Training on pipelines: the loop of Keras' fit with its iterators, so that an epoch reads the same batches."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline.datasets import Dataset, Split
+from pipeline.datasets.pipelines import batches_of, kind_of
+from pipeline.datasets.streamed import Stream
+from pipeline.space import Config
+from pipeline.storage import Checkpoint
+from pipeline.study import TuneJob
+from pipeline.training.base import batch_size_of
+from pipeline.training.build import seeded
+from pipeline.training.callbacks import Relay
+from pipeline.training.device_data import as_batch
+from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.inputs import explain_shape_errors
+from pipeline.training.internals import element_spec, symbolic_build
+from pipeline.training.logs import plain_logs, results_of
+from pipeline.training.phases import Phases
+from pipeline.training.pipeline_state import inexact_because, pipeline_variables
+from pipeline.training.pipelines import Source
+from pipeline.training.split_reader import SplitReader, steps_per_call
+from pipeline.training.streams import opened
+from pipeline.training.sums import ordered_sums
+from pipeline.training.trainer import Trainer
+
+__all__ = ["PipelineTrainer"]
+
+_OWN = ("fit", "evaluate")
+
+
+class PipelineTrainer(Trainer):
+    """A model trained on pipelines, on the batches that one call of Keras' fit for all epochs would read.
+
+    Args:
+        job: The study's job.
+        config: The trial's config.
+        model: Compiled and built.
+        source: The job's pipelines.
+        fit: Arguments of fit.
+        seed: The trial's seed.
+        started: When building the model began.
+        phases: The phases of the training.
+    """
+
+    def __init__(
+        self,
+        job: TuneJob,
+        config: Config,
+        model: keras.Model,
+        source: Source,
+        *,
+        fit: FitArguments,
+        seed: int,
+        started: float,
+        phases: Phases,
+    ) -> None:
+        self._source = source
+        given = source.fresh()
+        self._inexact_data = inexact_because(given)
+        self._data = opened(given, batch_size_of(job, config), seed)
+        train = given.train
+        rows = train.rows if isinstance(train, Split | Stream) else None
+        steps = None if rows is not None else batches_of(train)
+        self._own_fit = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in _OWN)
+        why = ", ".join(
+            f"the {name} split is a {kind_of(split)}" for name, split in given.pipelines.items() if name != "test"
+        )
+        super().__init__(
+            job,
+            config,
+            model,
+            rows=rows,
+            fit=fit,
+            steps=steps,
+            seed=seed,
+            started=started,
+            trained_with="Keras' fit: the model has a fit or an evaluate of its own"
+            if self._own_fit
+            else f"the loop of Keras' fit: {why}",
+            phases=phases,
+        )
+        self._open()
+
+    @property
+    def inexact(self) -> str | None:
+        """Why a resumed trial may differ from one that never stopped; None if it does not."""
+        if self.model.run_eagerly:
+            return "it runs eagerly: what its code keeps outside of Keras' variables is not saved"
+        if self._own_fit:
+            return "the model has its own fit or evaluate, which is called for each epoch"
+        return self.callbacks.unsaved_generator_reason or self._inexact_data
+
+    def save(self) -> Checkpoint:
+        """Everything needed to resume exactly, including other optimisers and the pipelines' state."""
+        self.state = self._further_state()
+        return super().save()
+
+    def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
+        """Resume from a state.
+
+        Args:
+            checkpoint: What `save` returned, here or in another process.
+            exploit: The state is another trial's.
+
+        Raises:
+            ModelError: The state is of another architecture.
+        """
+        epochs = int(checkpoint.header["model_epoch"])
+        if self._read > epochs:
+            self._data = self._fresh()
+            self._open()
+        self._load_phases(checkpoint)
+        if epochs and len(_optimizers(self.model)) > 1:
+            self._trace()
+        self._skip(epochs - self._read)
+        self.state = self._further_state()
+        super().load(checkpoint, exploit=exploit)
+
+    def _fresh(self) -> Dataset:
+        """The data, not read yet."""
+        return opened(self._source.fresh(), self.batch_size, self.seed)
+
+    def _begin_phase(self) -> None:
+        self._skip(self._model_epoch - self._read)
+        super()._begin_phase()
+
+    def _recompiled(self) -> None:
+        self._begin_fit()
+
+    def _open(self) -> None:
+        """Begin to read the data."""
+        data = self._data
+        self._read = 0
+        self._rows = _rows(data.train, self.batch_size, self.seed) if isinstance(data.train, Split) else data.train
+        self._begin_fit()
+
+    def _begin_fit(self) -> None:
+        """Begin a call of fit, which continues the pipelines where they are."""
+        model, data = self.model, self._data
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+        listens = self.callbacks.per_train_batch or self.callbacks.per_test_batch
+        if model.steps_per_execution == 1 and not (listens or model.run_eagerly or tf.distribute.has_strategy()):
+            model.steps_per_execution = steps_per_call(data, self.steps, self.fit)
+        self._train = SplitReader(
+            self._rows,
+            model,
+            self.batch_size,
+            shuffle=True,
+            steps=self.fit.steps_per_epoch,
+            class_weight=self.fit.class_weight,
+        )
+        self._validation = None
+        if data.validation is not None:
+            self._validation = SplitReader(
+                data.validation, model, self.batch_size, shuffle=False, steps=self.fit.validation_steps
+            )
+        if not self._own_fit:
+            symbolic_build(model, self._train.batches)
+            self._train.batches.reset()
+
+    def _skip(self, epochs: int) -> None:
+        """Leave the pipelines as the first epochs would have left them."""
+        for epoch in range(self._read, self._read + epochs):
+            seeded(self.seed, f"epoch {epoch}")
+            self._train.skip()
+            if self._validation is not None and self.fit.validates(epoch + 1):
+                self._validation.skip()
+        self._read += epochs
+
+    def _further_state(self) -> list[Any]:
+        """Variables that are neither the model's nor its optimiser's: of further optimisers, and of the pipelines."""
+        further = [variable for optimizer in _optimizers(self.model)[1:] for variable in optimizer.variables]
+        ids = {id(variable) for variable in (*self.model.variables, *self.model.optimizer.variables, *further)}
+        plain = [value for value in vars(self.model).values() if isinstance(value, tf.Variable)]
+        return [*further, *(v for v in (*plain, *pipeline_variables(self._data)) if id(v) not in ids)]
+
+    def _trace(self) -> None:
+        """Let optimisers other than the compiled one create their variables, as their first step would."""
+        spec = element_spec(self._train.batches)
+        with ordered_sums():
+            tf.function(self.model.train_step, autograph=False).get_concrete_function(spec)
+
+    def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
+        with explain_shape_errors(self.model, self._train.inputs), ordered_sums():
+            self._read += 1
+            return self._fitted(index) if self._own_fit else self._looped(index)
+
+    def _looped(self, index: int) -> tuple[Mapping[str, Any], float, float]:
+        model, hooks = self.model, self.callbacks.list
+        started = time.perf_counter()
+        model.make_train_function()
+        model.reset_metrics()
+        hooks.on_epoch_begin(index)
+        hooks_around = (
+            (hooks.on_train_batch_begin, hooks.on_train_batch_end) if self.callbacks.per_train_batch else None
+        )
+        found = self._train.run(model.train_function, hooks_around, lambda: bool(model.stop_training))
+        logs = dict(results_of(model, found))
+        trained = time.perf_counter()
+        if self._validation is not None and self.fit.validates(index + 1):
+            validation = self._evaluated(self._validation)
+            logs.update({f"val_{name}": value for name, value in validation.items()})
+        evaluated = time.perf_counter()
+        return self.callbacks.epoch_end(index, logs), trained - started, evaluated - trained
+
+    def _evaluated(self, feed: SplitReader) -> dict[str, Any]:
+        hooks = self.callbacks.list
+        hooks.on_test_begin()
+        hooks_around = (hooks.on_test_batch_begin, hooks.on_test_batch_end) if self.callbacks.per_test_batch else None
+        logs = self._run_validation(feed, hooks_around)
+        hooks.on_test_end(logs)
+        return logs
+
+    def _run_validation(self, feed: SplitReader, hooks_around: tuple[Any, Any] | None) -> dict[str, Any]:
+        model = self.model
+        symbolic_build(model, feed.batches)
+        feed.batches.reset()
+        model.make_test_function()
+        model.stop_evaluating = False
+        model.reset_metrics()
+        found = feed.run(model.test_function, hooks_around, lambda: bool(model.stop_evaluating))
+        logs: dict[str, Any] = plain_logs(results_of(model, found))
+        return logs
+
+    def _validation_metrics(self) -> Mapping[str, Any]:
+        if self._validation is None:
+            return {}
+        # Pipelines of its own: those of the trial are where fit would have them.
+        validation = self._fresh().validation
+        feed = SplitReader(validation, self.model, self.batch_size, shuffle=False, steps=self.fit.validation_steps)
+        with explain_shape_errors(self.model, feed.inputs), ordered_sums():
+            return self._run_validation(feed, None)
+
+    def _fitted(self, index: int) -> tuple[Mapping[str, Any], float, float]:
+        relay, started = Relay(self.callbacks), time.perf_counter()
+        validation = self._validation.given if self._validation is not None else None
+        given = dict(self._train.given)
+        # Only what the job gives: a fit of the model's own may know fewer arguments.
+        if self.fit.class_weight is not None:
+            given["class_weight"] = dict(self.fit.class_weight)
+        if self.fit.steps_per_epoch is not None:
+            given["steps_per_epoch"] = self.fit.steps_per_epoch
+        if self.fit.validation_steps is not None:
+            given["validation_steps"] = self.fit.validation_steps
+        if validation is not None and self.fit.validates(index + 1):
+            given["validation_data"] = tuple(validation.values())[:3] if "y" in validation else validation["x"]
+        self.model.fit(**given, epochs=index + 1, initial_epoch=index, verbose=0, callbacks=relay)
+        return relay.on_epoch, time.perf_counter() - started, 0.0
+
+
+def _rows(split: Split, batch_size: int, seed: int) -> Any:
+    rows = tf.data.Dataset.from_tensor_slices(as_batch(split))
+    return rows.shuffle(split.rows, seed=seed).batch(batch_size)
+
+
+def _optimizers(model: keras.Model) -> list[Any]:
+    """The compiled optimiser, then others that the model holds, as in a GAN."""
+    values = list(vars(model).values())
+    nested = [part for value in values if isinstance(value, list | tuple) for part in value]
+    nested += [part for value in values if isinstance(value, Mapping) for part in value.values()]
+    further = {id(value): value for value in (*values, *nested) if isinstance(value, keras.optimizers.Optimizer)}
+    return [model.optimizer, *(optimizer for optimizer in further.values() if optimizer is not model.optimizer)]

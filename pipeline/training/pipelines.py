@@ -1,0 +1,133 @@
+"""A job's pipelines as Keras takes them, made again for each model that reads them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline.datasets import Dataset, Split
+from pipeline.datasets.pipelines import GENERATOR, PY_DATASET, STREAM, kind_of
+from pipeline.datasets.streamed import Stream
+from pipeline.training import device_data
+from pipeline.training.internals import batch_signature
+from pipeline.training.streams import opened
+
+__all__ = ["Source", "as_fit_takes_it", "evaluated", "example_of"]
+
+_SIGNATURE_BATCHES = 2
+
+
+class Source:
+    """A job's pipelines, created again for each model: a pipeline that was read continues elsewhere.
+
+    Args:
+        load: Makes the data again.
+        data: The data as the job's function returned them, not read yet; None to call it when they are needed.
+    """
+
+    def __init__(self, load: Callable[[], Dataset], data: Dataset | None) -> None:
+        self._load, self._unread = load, data
+        self._example: Any = None
+
+    def fresh(self) -> Dataset:
+        """Pipelines that were not read yet.
+
+        Raises:
+            DataError: The data function failed, or its data cannot be used.
+        """
+        data, self._unread = self._unread, None
+        return self._load() if data is None else data
+
+    def prepare(self) -> None:
+        """Make the pipelines of the next model, so that the data function is not called after the model is built.
+
+        Raises:
+            DataError: The data function failed, or its data cannot be used.
+        """
+        if self.example is not None and self._unread is None:
+            self._unread = self._load()
+
+    @property
+    def example(self) -> Any:
+        """Inputs of one row, for a model that learns its shapes from them: zeros if the shapes are known.
+
+        Raises:
+            DataError: The data function failed, or its data cannot be used.
+        """
+        if self._example is None:
+            data = self.fresh()
+            self._example = _zeros(data.train)
+            if self._example is None:
+                self._example = example_of(data.train)
+            else:
+                self._unread = data
+        return self._example
+
+
+def as_fit_takes_it(pipeline: Any) -> Any:
+    """A pipeline as Keras' fit and evaluate take it: a generator function as a tf.data.Dataset.
+
+    Args:
+        pipeline: A pipeline of a job.
+    """
+    return _from_generator(pipeline) if kind_of(pipeline) == GENERATOR else pipeline
+
+
+def evaluated(model: keras.Model, split: Any) -> dict[str, Any]:
+    """A compiled model's metrics over a pipeline.
+
+    Args:
+        model: The model.
+        split: A pipeline.
+
+    Returns:
+        Metric name → value, as Keras returns them.
+    """
+    found: dict[str, Any] = model.evaluate(as_fit_takes_it(split), verbose=0, return_dict=True)
+    return found
+
+
+def example_of(split: Any, *, rows: int = 1) -> Any:
+    """The inputs of the first rows, as tensors; of a pipeline, no more than its first batch has.
+
+    Args:
+        split: Arrays, or a pipeline.
+        rows: Number of rows.
+    """
+    if isinstance(split, Split):
+        return device_data.example_of(split, rows=rows)
+    if isinstance(split, Stream):
+        split = opened(Dataset(train=split), rows, 0).train
+    pipeline = as_fit_takes_it(split)
+    batch = pipeline[0] if isinstance(pipeline, keras.utils.PyDataset) else next(iter(pipeline))
+    inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
+    return keras.tree.map_structure(
+        lambda array: tf.convert_to_tensor(array)[:rows] if not _composite(array) else array[:rows], inputs
+    )
+
+
+def _composite(value: Any) -> bool:
+    return isinstance(value, tf.RaggedTensor)
+
+
+def _zeros(split: Any) -> Any:
+    if isinstance(split, Split):
+        return device_data.example_of(split)
+    if kind_of(split) in (GENERATOR, PY_DATASET, STREAM):
+        return None
+    inputs = keras.utils.unpack_x_y_sample_weight(split.element_spec)[0]
+    specs = keras.tree.flatten(inputs)
+    if not all(isinstance(s, tf.TensorSpec) and s.shape.rank and None not in s.shape[1:] for s in specs):
+        return None
+    return keras.tree.map_structure(lambda spec: tf.zeros([1, *spec.shape[1:]], spec.dtype), inputs)
+
+
+def _from_generator(function: Callable[[], Any]) -> Any:
+    def batches() -> Iterator[Any]:
+        for batch in function():
+            yield tuple(batch) if isinstance(batch, list) else batch
+
+    first = [batch for _, batch in zip(range(_SIGNATURE_BATCHES), batches(), strict=False)]
+    signature = batch_signature(first)
+    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,152 @@
+"""A job's data as the trials of a process train on them, and those of a data function that takes the config."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.datasets import Dataset
+from pipeline.datasets.configured import Reads, RecordedConfig
+from pipeline.space import Config
+from pipeline.study import TuneJob
+from pipeline.training.data import load_data
+from pipeline.training.device_data import DeviceData, example_of
+from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.folds import WHOLE, Fold, folds_of
+from pipeline.training.pipelines import Source
+from pipeline.training.traces import Traces
+
+__all__ = ["Combinations", "PreparedData"]
+
+_WEIGHTINGS = 8
+"""Class weights whose rows' weights are kept, for each part of the data."""
+
+
+class PreparedData:
+    """A data set in this process: its arrays as tensors with the epochs that are compiled for them, or its pipelines.
+
+    Args:
+        job: The study's job.
+        data: The data set, its pipelines not read yet; None to call `load` for pipelines when they are needed.
+        load: Loads the data set again.
+        memory: Bytes that arrays may fill in this process.
+        resident: Whether arrays that fit are kept as tensors.
+    """
+
+    def __init__(
+        self, job: TuneJob, data: Dataset | None, load: Callable[[], Dataset], *, memory: float, resident: bool
+    ) -> None:
+        self.source: Source | None = None
+        self.traces: Any = None
+        self.arrays: Dataset | None = None
+        self.fits = True
+        if data is None or data.pipelines:
+            self.source, self.folds = Source(load, data), [WHOLE]
+            return
+        self.arrays = data
+        self._example = example_of(data.train)
+        self.fits = data.bytes <= memory
+        self.folds = folds_of(data.train, job.folds, seed=job.seed)
+        if self.fits and resident:
+            tensors = DeviceData(data)
+            self._parts = {fold.number: tensors.part(fold) for fold in (WHOLE, *self.folds)}
+            self._weighted: OrderedDict[Any, DeviceData] = OrderedDict()
+            self.traces = Traces(len(self.folds))
+
+    @property
+    def bytes(self) -> int:
+        """Size of the arrays."""
+        return 0 if self.arrays is None else self.arrays.bytes
+
+    @property
+    def example(self) -> Any:
+        """Inputs of one row, as tensors.
+
+        Raises:
+            DataError: The data function failed, or its data cannot be used.
+        """
+        return self._example if self.source is None else self.source.example
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set, its pipelines unread.
+
+        Raises:
+            DataError: The data function failed, or its data cannot be used.
+        """
+        if self.source is not None:
+            return self.source.fresh()
+        assert self.arrays is not None
+        return self.arrays
+
+    def part(self, fold: Fold, fit: FitArguments) -> DeviceData:
+        """The resident rows of a fold, with class weights; the newest few weightings are kept.
+
+        Args:
+            fold: The fold.
+            fit: Arguments of fit.
+        """
+        if fit.class_weight is None:
+            return self._parts[fold.number]
+        key = (fold.number, tuple(sorted(fit.class_weight.items())))
+        if key not in self._weighted:
+            self._weighted[key] = self._parts[fold.number].weighted(fit.class_weight)
+        self._weighted.move_to_end(key)
+        while len(self._weighted) > _WEIGHTINGS * len(self._parts):
+            self._weighted.popitem(last=False)
+        return self._weighted[key]
+
+
+class Combinations:
+    """The data sets of a data function that takes the config: one for each combination of the values that it reads.
+
+    Arrays of the combinations used last are kept, as many as the memory allows, and at least one.
+
+    Args:
+        job: The study's job.
+        memory: Bytes that arrays may fill in this process.
+        resident: Whether arrays that fit are kept as tensors.
+        loaded: Called with each data set that was loaded, and what the function has read.
+    """
+
+    def __init__(
+        self, job: TuneJob, *, memory: float, resident: bool, loaded: Callable[[Reads, Dataset], None]
+    ) -> None:
+        self._job, self._memory, self._resident, self._loaded = job, memory, resident, loaded
+        # Data functions are called where the study was started, not in a trial's folder.
+        self._folder = Path.cwd()
+        self._kept: list[tuple[Reads, PreparedData]] = []
+
+    def of(self, config: Config) -> PreparedData:
+        """The data set for a config: one that is here, or the data function is called.
+
+        Args:
+            config: The trial's config.
+
+        Raises:
+            DataError: The data function failed, or its data cannot be used.
+        """
+        for place, (reads, prepared) in enumerate(self._kept):
+            if reads.fits(config):
+                self._kept.append(self._kept.pop(place))
+                return prepared
+        recorded = RecordedConfig(config)
+        data = self._load(recorded)
+        reads = recorded.reads
+        self._loaded(reads, data)
+        while self._kept and sum(prepared.bytes for _, prepared in self._kept) + data.bytes > self._memory:
+            self._kept.pop(0)
+        prepared = PreparedData(
+            self._job,
+            data,
+            lambda: self._load(RecordedConfig(config)),
+            memory=self._memory,
+            resident=self._resident,
+        )
+        self._kept.append((reads, prepared))
+        return prepared
+
+    def _load(self, config: RecordedConfig) -> Dataset:
+        data = load_data(self._job, config=config, folder=self._folder)
+        assert data is not None
+        return data

@@ -1,0 +1,126 @@
+"""Streams of Parquet files as tf.data pipelines whose epochs have the same order in every process."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.datasets import Dataset
+from pipeline.datasets.streamed import Stream
+from pipeline.errors import DataError
+from pipeline.training.epoch import steps_of
+
+__all__ = ["opened"]
+
+_PREFETCHED = 2
+"""Batches that are read while another one trains."""
+
+
+def opened(data: Dataset, batch_size: int, seed: int) -> Dataset:
+    """A data set whose streams are pipelines of batches, as Keras' fit takes them; other splits stay as they are.
+
+    Args:
+        data: The data set.
+        batch_size: Rows in a batch.
+        seed: The seed of the order of training rows. The first iterator over them has one order, the second another.
+
+    Raises:
+        DataError: The files cannot be read, or their content breaks a rule.
+    """
+    pipelines = {
+        name: _pipeline(split, batch_size, seed if name == "train" else None)
+        for name, split in data.splits.items()
+        if isinstance(split, Stream)
+    }
+    return replace(data, **pipelines) if pipelines else data
+
+
+def _pipeline(stream: Stream, batch_size: int, seed: int | None) -> tf.data.Dataset:
+    signature = (
+        keras.tree.map_structure(lambda array: _spec(array[:0]), stream.first()),
+        tf.TensorSpec((None, stream.targets), tf.float32),
+    )
+
+    def epoch(drawn: Any) -> tf.data.Dataset:
+        def batches(order: np.ndarray) -> Iterator[Any]:
+            return stream.batches(batch_size, None if seed is None else int(order))
+
+        return tf.data.Dataset.from_generator(batches, output_signature=signature, args=(drawn,))
+
+    rows = _seeds(seed or 0).take(1).flat_map(epoch)
+    rows = rows.apply(tf.data.experimental.assert_cardinality(steps_of(stream.rows, batch_size)))
+    if images := stream.images:
+        rows = rows.map(_Decoded(stream, images))
+    return rows.prefetch(_PREFETCHED)
+
+
+def _seeds(seed: int) -> Any:
+    """Random numbers, other ones for each iterator: by the seed and the number of iterators before.
+
+    `tf.data.Dataset.random` would draw by TensorFlow's global seed, too, which depends on what the process did before.
+    """
+    variant = tf.raw_ops.RandomDatasetV2(
+        seed=tf.constant(seed, tf.int64),
+        seed2=tf.constant(1, tf.int64),
+        seed_generator=tf.raw_ops.DummySeedGenerator(),
+        rerandomize_each_iteration=True,
+        output_types=[tf.int64],
+        output_shapes=[[]],
+        metadata="",
+    )
+    return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.int64))
+
+
+def _spec(array: np.ndarray) -> tf.TensorSpec:
+    return tf.TensorSpec((None, *array.shape[1:]), tf.string if array.dtype.hasobject else tf.float32)
+
+
+class _Decoded:
+    """Decodes images of one size: float32 from 0 to 1, shape (batch, height, width, channels).
+
+    Args:
+        stream: The rows.
+        names: Its columns that hold images.
+
+    Raises:
+        DataError: The first images cannot be decoded.
+    """
+
+    def __init__(self, stream: Stream, names: list[str]) -> None:
+        first = stream.first()
+        columns = first if isinstance(first, Mapping) else {names[0]: first}
+        self._shapes, self._where = {}, stream.files.data
+        for name in names:
+            try:
+                self._shapes[name] = tuple(_image(columns[name][0]).shape)
+            except tf.errors.InvalidArgumentError as error:
+                raise DataError(
+                    f"Column {name!r} of {stream.files.data} holds binary of any length, which must be images as JPEG, "
+                    f"PNG, BMP or GIF; the first one cannot be decoded: {error.message}"
+                ) from None
+
+    def __call__(self, inputs: Any, targets: Any) -> Any:
+        if not isinstance(inputs, Mapping):
+            (name,) = self._shapes
+            return self._decode(name, inputs), targets
+        decoded = {name: self._decode(name, inputs[name]) for name in self._shapes}
+        return {**inputs, **decoded}, targets
+
+    def _decode(self, name: str, files: Any) -> Any:
+        shape = self._shapes[name]
+
+        def decode(file: Any) -> Any:
+            image = _image(file)
+            same = tf.reduce_all(tf.equal(tf.shape(image), shape))
+            text = f"Images in column {name!r} of {self._where} must all have the size of the first one, {shape}."
+            with tf.control_dependencies([tf.debugging.Assert(same, [text])]):
+                return tf.ensure_shape(image, shape)
+
+        return tf.map_fn(decode, files, fn_output_signature=tf.TensorSpec(shape, tf.float32))
+
+
+def _image(file: Any) -> Any:
+    return tf.io.decode_image(file, expand_animations=False, dtype=tf.float32)

@@ -1,0 +1,310 @@
+"""The shared state of the trials of a process: its set-up, the data as tensors, and the traced epochs."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.datasets import Dataset
+from pipeline.datasets.configured import Reads, takes_config
+from pipeline.errors import DataError
+from pipeline.space import Config
+from pipeline.storage import Checkpoint
+from pipeline.study import TuneJob
+from pipeline.study.context import current, in_part
+from pipeline.training.base import Learner, batch_size_of
+from pipeline.training.fit_arguments import fit_arguments
+from pipeline.training.folds import WHOLE, Ensemble, Fold, labels_of, seed_of
+from pipeline.training.function import FunctionLearner, has_state
+
+if TYPE_CHECKING:
+    from pipeline.training.phases import Phases
+    from pipeline.training.prepared import PreparedData
+    from pipeline.training.trainer import Trainer
+
+__all__ = ["TrainerFactory"]
+
+
+class TrainerFactory:
+    """Creates learners; those of an architecture share its traces.
+
+    Creating it imports TensorFlow and loads the data into memory, except for a function objective. `notes`
+    holds what was printed about the job: that it cannot be resumed exactly, or not trained with compiled epochs.
+    `shared` names a callback that writes where all trials write; None if there is none.
+
+    Args:
+        job: The study's job.
+        data: Its data; None for a function objective, and for data that the data function is to make here: pipelines,
+            and data of a function that takes the config.
+        memory: Bytes that the data may fill in this process; half of a trial's share of what is free unless given.
+        workers_here: How many trials train on this machine at once; by default what `workers_on` finds.
+        loaded: Called with the data of a function that takes the config, and what it has read, when they are loaded.
+
+    Raises:
+        DataError: The job has a model, and there are no data.
+        ResourcesUnmet: A trial asks for GPUs, and TensorFlow finds none.
+    """
+
+    def __init__(
+        self,
+        job: TuneJob,
+        data: Dataset | None,
+        *,
+        memory: float | None = None,
+        workers_here: int | None = None,
+        loaded: Callable[[Reads, Dataset], None] = lambda _reads, _data: None,
+    ) -> None:
+        self.job = job
+        self.notes: list[str] = []
+        self.shared: str | None = None
+        if job.model is None:
+            return
+        if data is None and not callable(job.data):
+            raise DataError(f"The job {job.name!r} has a model, and there are no data to train it on.")
+        from pipeline.training.process import memory_for_data, set_up
+
+        set_up(job.resources)
+        import tensorflow as tf
+
+        from pipeline.training.prepared import Combinations, PreparedData
+
+        self._own_parts = False
+        self._fresh = True
+        self._strategy = tf.distribute.MirroredStrategy() if job.resources.strategy == "mirrored" else None
+        free = memory_for_data(job.resources, workers_here) if memory is None else memory
+        resident = self._strategy is None
+        self._shared: PreparedData | None = None
+        if takes_config(job.data):
+            self._combinations = Combinations(job, memory=free, resident=resident, loaded=loaded)
+            return
+        folder = Path.cwd()
+
+        def load() -> Dataset:
+            # What a function returns is read away; files are read again from their beginning.
+            return _loaded(job, folder) if data is None or callable(job.data) else data
+
+        self._shared = PreparedData(job, data, load, memory=free, resident=resident)
+
+    @property
+    def traces(self) -> Any:
+        """The compiled epochs for data that all trials share; None where there are none."""
+        return None if self._shared is None else self._shared.traces
+
+    def prepared(self, config: Config) -> "PreparedData":
+        """The data that a trial trains on, in this process.
+
+        Args:
+            config: The trial's config.
+
+        Raises:
+            DataError: The data function failed, or its data cannot be used.
+        """
+        return self._combinations.of(config) if self._shared is None else self._shared
+
+    def replays(self, checkpoint: Checkpoint | None) -> bool:
+        """Whether a trial that resumes is trained again from its first epoch: a function that has yielded no state.
+
+        Args:
+            checkpoint: What its learner saved; None where it saved nothing.
+        """
+        return self.job.function is not None and (checkpoint is None or not has_state(checkpoint))
+
+    def learner(self, config: Config, *, seed: int) -> Learner:
+        """A trial that has not begun.
+
+        Args:
+            config: The trial's config.
+            seed: The seed of its initial weights and its shuffling.
+
+        Raises:
+            ModelError: The model or the callbacks cannot be used.
+            Exception: Errors of the user's code.
+        """
+        if self.job.function is not None:
+            return FunctionLearner(self.job.function, config, seed=seed)
+        folds = self.prepared(config).folds
+        labels, folds = labels_of(len(folds), self.job.repeats), folds * self.job.repeats
+        members = []
+        for place, (label, fold) in enumerate(zip(labels, folds, strict=True)):
+            with in_part(label):
+                members.append(self._trainer(config, seed_of(seed, place), fold))
+        trainer = members[0] if len(members) == 1 else Ensemble(labels, members)
+        self._look_for_shared(members, config)
+        if trainer.inexact is not None:
+            self._say_once(f"a trial that is resumed may differ from one that never stopped: {trainer.inexact}.")
+        return trainer
+
+    def whole(self, config: Config, *, seed: int) -> Learner:
+        """A model that learns from the whole training part, whatever the folds.
+
+        Args:
+            config: A trial's config.
+            seed: The trial's seed.
+
+        Raises:
+            ModelError: The model or the callbacks cannot be used.
+            Exception: Errors of the user's code.
+        """
+        return self._trainer(config, seed, WHOLE)
+
+    def build(self, config: Config, *, seed: int, phases: int = 0) -> Any:
+        """The job's model for a config, compiled and built, with its initial weights.
+
+        Args:
+            config: The trial's config.
+            seed: The seed of its initial weights.
+            phases: Number of phases that have begun; at most those that the config has are prepared.
+
+        Raises:
+            ModelError: The model cannot be used.
+            Exception: Errors of the user's code.
+        """
+        import contextlib
+
+        import tensorflow as tf
+
+        from pipeline.training.build import build_model
+
+        # Before the seed: the data function of a pipeline draws from the generators that the model draws from.
+        example = self.prepared(config).example
+        if self._fresh or self._own_parts:
+            # For tf.random in the user's own code. It empties TensorFlow's caches, so Keras' own models do without.
+            tf.random.set_seed(seed)
+            self._fresh = False
+        with contextlib.nullcontext() if self._strategy is None else self._strategy.scope():
+            model = build_model(self.job, config, seed=seed, example=lambda: example)
+            self.adapt(model)
+            self._phases(config, seed).prepare_first(model, phases)
+        return model
+
+    def _phases(self, config: Config, seed: int) -> "Phases":
+        from pipeline.training.phases import Phases
+
+        return Phases(self.job, config, seed=seed, adapt=self.adapt)
+
+    def adapt(self, model: Any) -> None:
+        """Leave out XLA where it gains nothing, in a model that was just compiled.
+
+        Args:
+            model: The model.
+        """
+        from pipeline.training.internals import compile_arguments
+
+        asked = (compile_arguments(model) or {}).get("jit_compile") is True
+        if self._strategy is not None or (not self.job.resources.gpus and not asked):
+            # On a CPU compiling takes seconds and gains nothing: Keras' "auto" is left out there.
+            model.jit_compile = False
+            if asked:
+                self._say_once("jit_compile=True is left out: resources.strategy is mirrored.")
+        elif asked and not self.job.resources.gpus:
+            self._say_once(
+                "XLA compiles each model on the CPU, as its jit_compile=True asks: that takes seconds a trial, and is "
+                "rarely faster. Leave jit_compile out to train without."
+            )
+
+    def _trainer(self, config: Config, seed: int, fold: Fold) -> "Trainer":
+        from pipeline.training.compiled_trainer import CompiledTrainer
+        from pipeline.training.fit import FitTrainer, reason_for_fit
+        from pipeline.training.inputs import explain_shape_errors
+
+        started = time.perf_counter()
+        fit, phases = fit_arguments(self.job, config), self._phases(config, seed)
+        prepared = self.prepared(config)
+        if prepared.source is not None:
+            prepared.source.prepare()
+        model = self._built(config, seed)
+        if prepared.source is not None:
+            from pipeline.training.pipeline_trainer import PipelineTrainer
+
+            return PipelineTrainer(
+                self.job, config, model, prepared.source, fit=fit, seed=seed, started=started, phases=phases
+            )
+        data = prepared.arrays
+        assert data is not None
+        reason = reason_for_fit(model)
+        if self._strategy is not None:
+            reason = "resources.strategy is mirrored"
+        elif not prepared.fits:
+            reason = f"the data ({data.bytes / 2**20:.0f} MiB) are too large to be kept in each worker"
+        if reason is None:
+            part, batch_size = prepared.part(fold, fit), batch_size_of(self.job, config)
+
+            def own_trace(model: Any) -> Any:
+                with explain_shape_errors(model, prepared.example):
+                    return prepared.traces.own(model, part, batch_size)
+
+            if self.job.phases:
+                # A phase compiles the model again: its first trace would serve no other trial.
+                trace = own_trace(model)
+            else:
+                with explain_shape_errors(model, prepared.example):
+                    trace = prepared.traces.of(model, part, batch_size, list(config.values()))
+            trainer = CompiledTrainer(
+                self.job,
+                config,
+                trace,
+                part,
+                retrace=own_trace,
+                phases=phases,
+                fit=fit,
+                seed=seed,
+                started=started,
+            )
+            if (listening := trainer.callbacks.listening) is not None:
+                self._say_once(f"each batch is run by itself, which is slower: {listening} has batch hooks.")
+            return trainer
+        self._say_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
+        return FitTrainer(
+            self.job,
+            config,
+            model,
+            data,
+            fold,
+            fit=fit,
+            seed=seed,
+            started=started,
+            stream=not prepared.fits,
+            reason=reason,
+            phases=phases,
+        )
+
+    def dataset(self, config: Config) -> Dataset | None:
+        """The data that a trial trains on, pipelines unread; None for a function objective.
+
+        Args:
+            config: The trial's config.
+
+        Raises:
+            DataError: The data function failed, or its data cannot be used.
+        """
+        return None if self.job.model is None else self.prepared(config).dataset
+
+    def _built(self, config: Config, seed: int) -> Any:
+        from pipeline.training.trace_key import has_own_parts
+
+        seeded = self._fresh or self._own_parts
+        model = self.build(config, seed=seed)
+        self._own_parts = has_own_parts(model)
+        return model if seeded or not self._own_parts else self.build(config, seed=seed)
+
+    def _look_for_shared(self, members: "Sequence[Trainer]", config: Config) -> None:
+        own = current()
+        if own is None or self.shared is not None:
+            return
+        names = [own.id, *(str(value) for value in config.values())]
+        self.shared = next(filter(None, (member.callbacks.shared(names) for member in members)), None)
+        if self.shared is not None:
+            self._say_once(self.shared)
+
+    def _say_once(self, what: str) -> None:
+        if what not in self.notes:
+            self.notes.append(what)
+            print(f"tunepipe: {what[0].upper()}{what[1:]}")
+
+
+def _loaded(job: TuneJob, folder: Path) -> Dataset:
+    from pipeline.training.data import load_data
+
+    data = load_data(job, folder=folder)
+    assert data is not None
+    return data

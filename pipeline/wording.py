@@ -1,0 +1,144 @@
+"""Numbers, sizes, durations, plurals and suggestions as text.
+
+Each kind of text is made here and nowhere else.
+"""
+
+import difflib
+import math
+from collections.abc import Collection, Iterable, Sequence
+
+__all__ = [
+    "closest",
+    "counted",
+    "did_you_mean",
+    "duration",
+    "format_number",
+    "listed",
+    "percent",
+    "percentages",
+    "rough_duration",
+    "size",
+]
+
+
+def format_number(value: float) -> str:
+    """A metric or a float parameter: four significant digits, without noise behind them.
+
+    Args:
+        value: A number.
+    """
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.4g}" if value == 0 or 1e-4 <= abs(value) < 1e5 else f"{value:.3e}"
+
+
+def size(count: float) -> str:
+    """A number of bytes in words.
+
+    Args:
+        count: Number of bytes.
+    """
+    for unit, name in ((1e3, "bytes"), (1e6, "kB"), (1e9, "MB"), (1e12, "GB")):
+        if count < unit:
+            return f"{count:.0f} bytes" if name == "bytes" else f"{count / unit * 1e3:.3g} {name}"
+    return f"{count / 1e12:.3g} TB"
+
+
+def duration(seconds: float) -> str:
+    """A span of time as people say it: 70 ms, 3.2 s, 4 min 5 s, 2 h 3 min.
+
+    Args:
+        seconds: Seconds, 0 or more.
+    """
+    if seconds < 0.95:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def rough_duration(seconds: float) -> str:
+    """A span of time in one unit, as an estimate is written: 0.012 s, 45 s, 10 min, 2.0 h, 11.6 days.
+
+    Args:
+        seconds: Seconds, 0 or more.
+    """
+    if seconds < 1:
+        return f"{seconds:.2g} s"
+    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.1f} {name}"
+    return f"{seconds / 86400:.1f} days"
+
+
+def counted(number: float, one: str, many: str | None = None) -> str:
+    """A number with its noun: 1 trial, 2 trials.
+
+    Args:
+        number: How many.
+        one: The noun in the singular.
+        many: Its plural; the singular with an s unless given.
+    """
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{shown} {one if number == 1 else many or one + 's'}"
+
+
+def listed(items: Iterable[str]) -> str:
+    """Things in a row: a, b and c.
+
+    Args:
+        items: The items as text.
+    """
+    *first, last = list(items) or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known word that a mistyped one is most similar to; None if none is similar.
+
+    Args:
+        word: The word that was found.
+        known: The words that are allowed.
+        cutoff: How similar they must be, from 0 to 1.
+    """
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+
+
+def did_you_mean(word: str, known: Collection[str], *, quoted: bool = False) -> str:
+    """A sentence that suggests the closest known word, with a space before it; empty if none is similar.
+
+    Args:
+        word: The word that was found.
+        known: The words that are allowed.
+        quoted: Whether the suggestion is set in quotes.
+    """
+    near = closest(word, known)
+    if near is None:
+        return ""
+    return f" Did you mean {near!r}?" if quoted else f" Did you mean {near}?"
+
+
+def percent(share: float) -> str:
+    """A share as a whole percentage, with the minus sign of all numbers in prose: 12%, −3%.
+
+    Args:
+        share: 1 for the whole.
+    """
+    return f"{share:.0%}".replace("-", "−")
+
+
+def percentages(shares: Sequence[float]) -> list[int]:
+    """Shares as whole percentages whose sum is that of the shares: the largest remainders are rounded up.
+
+    Args:
+        shares: Each from 0 to 1.
+    """
+    whole = [math.floor(100 * share) for share in shares]
+    missing = round(100 * sum(shares)) - sum(whole)
+    largest = sorted(range(len(shares)), key=lambda place: whole[place] - 100 * shares[place])
+    for place in largest[:missing]:
+        whole[place] += 1
+    return whole

@@ -1,0 +1,69 @@
+"""The shape of a command's output: its words, headings and columns, without numbers."""
+
+import re
+
+__all__ = ["shape"]
+
+_MASKS = [
+    (r"\b[0-9a-f]{40,64}\b", "DIGEST"),
+    (r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(\+00:00|Z)?", "TIME"),
+    (r"(?<![\w.])(\d[\d,.]* (h|min|s|ms)\b ?)+", "DURATION "),
+    (r"(?<![\w.])\d[\d,.]* [kMGT]?B\b", "SIZE"),
+    (r"(?<!\w)[−+-]?\d+(,\d{3})*(\.\d+)?(e[−+-]?\d+)?", "0"),
+    (r"\b0 (\w+?)(es|s)?\b", r"0 \1"),
+]
+_ROW = re.compile(r"\S  +\S")
+_LEAST_COLUMNS = 3
+_PROGRESS = re.compile(r"\d+:\d\d(:\d\d)?  \|")
+
+
+def shape(output: str) -> list[str]:
+    """Paragraphs with numbers masked, and tables by their columns.
+
+    Args:
+        output: What a command printed.
+
+    Returns:
+        One text for each paragraph or table. A table is `columns: A | B | C` and whether it has rows. Paragraphs have
+        their lines joined, since where a line breaks depends on the width of its numbers.
+    """
+    found: list[str] = []
+    text: list[str] = []
+    rows: list[str] = []
+
+    def close() -> None:
+        if rows:
+            has_rows = "with rows" if len(rows) > 1 else "without rows"
+            found.append(f"columns: {' | '.join(_masked(cell) for cell in _cells(rows[0]))} ({has_rows})")
+            rows.clear()
+        if text:
+            found.append(_masked(" ".join(text)))
+            text.clear()
+
+    for line in [*output.splitlines(), ""]:
+        words = line.strip()
+        if _PROGRESS.match(words):
+            # How many lines tell of progress depends on the time that a study takes.
+            continue
+        tabular = len(_cells(words)) >= _LEAST_COLUMNS
+        if not words or tabular != bool(rows):
+            close()
+        if tabular:
+            rows.append(words)
+        elif words:
+            text.append(words)
+    return found
+
+
+def _cells(line: str) -> list[str]:
+    return re.split(r"  +", line.strip())
+
+
+def _masked(text: str) -> str:
+    for pattern, mask in _MASKS:
+        text = re.sub(pattern, mask, text)
+    text = re.sub(r"\s+", " ", text)
+    # What is counted comes with the most frequent first.
+    text = re.sub(r"0 \w+(, 0 \w+)+", lambda found: ", ".join(sorted(set(found[0].split(", ")))), text)
+    # A list of alike items is one of them: how many there are is a number, too.
+    return re.sub(r"(?<!\w)(\w[^,.:;]*)(, \1)+(?!\w)", r"\1", text).strip()

@@ -1,0 +1,184 @@
+"""Write the Helm chart k8s/chart from the overlays: python -m scripts.helm_chart.
+
+Kustomize stays the source. An object that is equal in all overlays is one template; one that differs has a branch for
+each overlay. What a cluster's owner chooses, such as the images, is a value of the chart.
+"""
+
+import json
+import re
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.cluster.rayjob import overlays, rendered
+
+__all__ = ["CHART", "PARTS", "chart"]
+
+CHART = Path(__file__).parents[1] / "k8s/chart"
+PARTS = ("foundation", "cluster")
+"""Parts of an overlay that the chart installs; `tunepipe submit` renders the third, a study, itself."""
+
+_NAMESPACE = "tunepipe"
+_MONITORING = {"PodMonitor", "PrometheusRule"}
+_MARKS = {
+    "MARK-NAMESPACE": "{{ .Values.namespace.name }}",
+    "MARK-CPU-IMAGE": "{{ .Values.images.cpu | quote }}",
+    "MARK-GPU-IMAGE": "{{ .Values.images.gpu | quote }}",
+}
+_IMAGES = {"tunepipe:cpu": "MARK-CPU-IMAGE", "tunepipe:gpu": "MARK-GPU-IMAGE"}
+_CLASS = "  accessModes:\n"
+_WITH_CLASS = (
+    "  {{- with .Values.storage.className }}\n  storageClassName: {{ . | quote }}\n  {{- end }}\n  accessModes:\n"
+)
+
+_VALUES = """\
+# Values of the chart. Its objects are those of the Kustomize overlays in k8s/overlays.
+
+# The overlay whose sizes, quota and GPU groups are installed: {overlays}.
+overlay: prod-gpu
+
+namespace:
+  name: tunepipe
+  # Whether the chart makes the namespace, with the labels of the restricted pod security standard.
+  create: true
+
+# Quota, rights, priorities, network policies, the volume for studies: everything that `tunepipe submit` needs.
+foundation:
+  enabled: true
+
+# A Ray cluster that stays, for `tunepipe submit --address`. A study submitted with --kubernetes has a cluster of its own.
+cluster:
+  enabled: false
+
+images:
+  cpu: tunepipe:cpu
+  gpu: tunepipe:gpu
+
+storage:
+  # Empty: the default class of the cluster. The class must offer ReadWriteMany.
+  className: ""
+  # Empty: the size of the overlay.
+  size: ""
+
+# Objects of the Prometheus operator, where the overlay has them.
+monitoring:
+  enabled: true
+"""
+
+_NOTES = """\
+tunepipe's objects are in the namespace {{ .Values.namespace.name }}. Submit a study:
+
+  tunepipe submit mnist-asha --kubernetes --overlay {{ .Values.overlay }} --namespace {{ .Values.namespace.name }}
+"""
+
+
+def _schema() -> dict[str, Any]:
+    """The JSON Schema of the values: a misspelt value is refused, not ignored."""
+
+    def fields(**properties: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": False, "properties": properties}
+
+    flag, text, name = {"type": "boolean"}, {"type": "string"}, {"type": "string", "minLength": 1}
+    values = fields(
+        overlay={"enum": list(overlays())},
+        namespace=fields(name=name, create=flag),
+        foundation=fields(enabled=flag),
+        cluster=fields(enabled=flag),
+        images=fields(cpu=name, gpu=name),
+        storage=fields(className=text, size=text),
+        monitoring=fields(enabled=flag),
+    )
+    # A chart that includes this one may hand down its globals.
+    values["properties"]["global"] = {"type": "object"}
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **values}
+
+
+def chart() -> dict[str, str]:
+    """The text of each file of the chart, by its path in the chart."""
+    described = {
+        "apiVersion": "v2",
+        "name": "tunepipe",
+        "description": "What tunepipe's hyperparameter studies need in a cluster with the KubeRay operator.",
+        "type": "application",
+        "version": version("tunepipe"),
+        "appVersion": version("tunepipe"),
+        "kubeVersion": ">=1.29.0-0",
+    }
+    files = {
+        "Chart.yaml": yaml.safe_dump(described, sort_keys=False, width=120),
+        "values.yaml": _VALUES.format(overlays=", ".join(overlays())),
+        "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
+        "templates/NOTES.txt": _NOTES,
+    }
+    for part in PARTS:
+        for (kind, name), variants in _variants(part).items():
+            files[f"templates/{part}/{kind.lower()}-{name}.yaml"] = _template(part, kind, variants)
+    return files
+
+
+def write() -> None:
+    """Write the chart anew."""
+    shutil.rmtree(CHART, ignore_errors=True)
+    for path, text in chart().items():
+        (CHART / path).parent.mkdir(parents=True, exist_ok=True)
+        (CHART / path).write_text(text, encoding="utf-8")
+
+
+def _variants(part: str) -> dict[tuple[str, str], dict[str, list[str]]]:
+    """For each kind and name: its texts, and the overlays that have each of them."""
+    objects: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for overlay in overlays():
+        for each in rendered(overlay, part):
+            text = yaml.safe_dump(_marked(each), sort_keys=False, width=10_000)
+            key = each["kind"], each["metadata"]["name"]
+            objects.setdefault(key, {}).setdefault(_templated(text), []).append(overlay)
+    return objects
+
+
+def _marked(node: Any, key: str = "") -> Any:
+    """An object in which marks stand for values of the chart."""
+    if isinstance(node, dict):
+        named = {name: _marked(value, name) for name, value in node.items()}
+        if node.get("kind") == "Namespace":
+            named["metadata"]["name"] = "MARK-NAMESPACE"
+        if node.get("kind") == "PersistentVolumeClaim":
+            named["spec"]["resources"]["requests"]["storage"] += " MARK-SIZE"
+        return named
+    if isinstance(node, list):
+        return [_marked(value) for value in node]
+    if key == "namespace" and node == _NAMESPACE:
+        return "MARK-NAMESPACE"
+    if key == "image":
+        return _IMAGES[node]
+    return node
+
+
+def _templated(text: str) -> str:
+    """The template of a marked object: braces of its own are kept from Helm."""
+    text = re.sub(r"\{\{|\}\}", lambda braces: '{{ "' + braces[0] + '" }}', text)
+    for mark, value in _MARKS.items():
+        text = text.replace(mark, value)
+    if "kind: PersistentVolumeClaim\n" in text:
+        text = text.replace(_CLASS, _WITH_CLASS)
+    return re.sub(r"(\S+) MARK-SIZE", r'{{ .Values.storage.size | default "\1" }}', text)
+
+
+def _template(part: str, kind: str, variants: dict[str, list[str]]) -> str:
+    conditions = [f".Values.{part}.enabled"]
+    if kind == "Namespace":
+        conditions.append(".Values.namespace.create")
+    if kind in _MONITORING:
+        conditions.append(".Values.monitoring.enabled")
+    blocks = []
+    for text, within in variants.items():
+        names = " ".join(f'"{overlay}"' for overlay in within)
+        every = [*conditions, f"(has .Values.overlay (list {names}))"]
+        blocks.append(f"{{{{- if and {' '.join(every)} }}}}\n{text}{{{{- end }}}}\n")
+    return "".join(blocks)
+
+
+if __name__ == "__main__":
+    write()

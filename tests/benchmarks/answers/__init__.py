@@ -1,0 +1,1 @@
+"""Better answers for the same compute: schedulers and searchers over recorded learning curves."""

@@ -1,0 +1,89 @@
+"""Studies played over the tables: what they have found after so much compute."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.schedulers import ASHA, PromotingASHA, SchedulerSettings, SuccessiveHalving
+from pipeline.searchers import SEARCHERS
+from pipeline.searchers.earlier import EarlierStudy
+from pipeline.simulation.play import play
+from pipeline.study import Budget, Objective, TuneJob
+from tests.benchmarks.answers.studies import EPOCHS
+from tests.benchmarks.answers.tables import Table
+
+__all__ = ["BUDGET", "PAIRS", "PLAYED", "REFERENCE", "Pair", "job_of"]
+
+BUDGET = 10 * EPOCHS
+"""Ten full trainings' worth of epochs: what the reference has."""
+
+PLAYED = int(1.25 * BUDGET)
+"""What is played: whoever needs more than the reference is seen to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A scheduler and a searcher of this project's."""
+
+    scheduler: SchedulerSettings
+    searcher: str
+
+    def regrets(self, table: Table, seed: int, workers: int, earlier: Sequence[EarlierStudy] = ()) -> np.ndarray:
+        """The regret after each epoch of compute, from 1 to PLAYED."""
+        found = np.full(PLAYED, np.nan)
+        job = job_of(table, self, seed, epochs=PLAYED)
+        for seconds, value in play(job, table, workers, earlier=earlier).best_curve:
+            # All workers are busy all the time, and an epoch takes one second.
+            found[min(max(int(seconds * workers) - 1, 0), PLAYED - 1) :] = table.regret(value)
+        return found
+
+
+def job_of(table: Table, pair: Pair, seed: int, *, epochs: int) -> TuneJob:
+    """The job of a study over a table.
+
+    Args:
+        table: The table.
+        pair: What decides in it.
+        seed: Its seed.
+        epochs: Its budget, over all trials.
+    """
+    return TuneJob(
+        name="answers",
+        function=_recorded,
+        space=dict(table.study.space),
+        objectives=[Objective("loss", "min")],
+        scheduler=pair.scheduler,
+        searcher=SEARCHERS[pair.searcher](),
+        budget=Budget(trials=2000, epochs=EPOCHS, total_epochs=epochs),
+        seed=seed,
+    )
+
+
+def _recorded(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Stands for what is trained: the tables know."""
+    raise AssertionError("nothing is trained")
+
+
+_RUNGS: dict[str, Any] = {"grace_period": max(1, round(0.06 * EPOCHS)), "reduction_factor": 3.5}
+"""At about 6 and 23 % of a trial's epochs."""
+
+
+REFERENCE = "asha+random"
+
+PAIRS: dict[str, Pair] = {
+    REFERENCE: Pair(ASHA(), "random"),
+    "halving+curves": Pair(SuccessiveHalving(), "curves"),
+    "promoting+curves": Pair(PromotingASHA(**_RUNGS), "curves"),
+    "halving+random": Pair(SuccessiveHalving(), "random"),
+    "promoting+random": Pair(PromotingASHA(**_RUNGS), "random"),
+    "asha+curves": Pair(ASHA(), "curves"),
+    "asha+tpe": Pair(ASHA(), "tpe"),
+    "asha+gp": Pair(ASHA(), "gp"),
+    "asha+cma": Pair(ASHA(), "cma"),
+    "halving+tpe": Pair(SuccessiveHalving(), "tpe"),
+    "halving+gp": Pair(SuccessiveHalving(), "gp"),
+    "halving+cma": Pair(SuccessiveHalving(), "cma"),
+}
+"""What is played, by name."""

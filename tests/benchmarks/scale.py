@@ -1,0 +1,133 @@
+"""What the driver costs, and whether that grows with the study: CPU per trial and per report, requests, draws.
+
+A cost per trial is the difference between a study of many trials and one of a few, so that the start of Ray is left
+out. The growth is the last cost divided by the first one.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import run
+from pipeline.searchers import SEARCHERS, Observation
+from pipeline.searchers.history import History
+from pipeline.space import LogUniform, Uniform, draw
+from pipeline.study import Budget, Objective, Resources, TuneJob
+from tests.benchmarks.figures import Bar, Figure, Measured, Options
+from tests.benchmarks.jobs.bench_trivial import count
+from tests.benchmarks.sides import peer
+from tests.s3 import CREDENTIALS, object_store
+
+__all__ = ["measure"]
+
+_GROWTH = Bar("at most", 1.2)
+_FEW = 2
+
+
+def measure(options: Options, say: Callable[[str], None]) -> Measured:
+    quick = options.quick
+    figures: list[Figure] = []
+    samples: dict[str, Any] = {}
+    for name, measured in {
+        "trials": partial(_trials, (8, 16) if quick else (500, 2_000, 10_000)),
+        "reports": partial(_reports, (2,) if quick else (4, 48, 200), 4 if quick else 40),
+        "stand-in": partial(_stand_in, (20, 40) if quick else (1_000, 10_000)),
+        "requests": partial(_requests, (4, 8) if quick else (100, 400)),
+        "draws": partial(_draws, (50, 100) if quick else (1_000, 10_000)),
+    }.items():
+        found, samples[name] = measured()
+        for figure in found:
+            say(f"{figure.what}: {figure.ours:.3g} {figure.unit}, beside {figure.beside:.3g}, ratio {figure.ratio:.2f}")
+        figures += found
+    return Measured(figures, samples)
+
+
+def _trials(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
+    """Milliseconds of CPU per trial between one size and the next, on Ray with two workers; the memory of the last."""
+    told = {size: peer("scale", "run", "--trials", str(size)).told for size in (_FEW, *sizes)}
+    costs = [
+        1000 * (told[larger]["cpu"] - told[smaller]["cpu"]) / (larger - smaller) for smaller, larger in pairwise(told)
+    ]
+    megabytes = told[sizes[-1]]["megabytes"]
+    what = f"driver, CPU per trial up to {sizes[-1]:,} trials; up to {sizes[0]:,}"
+    return [
+        _grown(what, costs),
+        Figure("scale", "driver, memory; what it may take", megabytes, 600, "MB", megabytes / 600, Bar("at most", 1)),
+    ], {"told": told, "costs": costs}
+
+
+def _reports(workers: Sequence[int], epochs: int) -> tuple[list[Figure], Any]:
+    """Milliseconds of CPU per report, by the number of real workers, each of which reports every epoch."""
+    costs = []
+    for number in workers:
+        arguments = ("scale", "run", "--every-epoch", "--workers", str(number), "--trials", str(number))
+        few, many = (peer(*arguments, "--epochs", str(n)).told["cpu"] for n in (2, 2 + epochs))
+        costs.append(1000 * (many - few) / (number * epochs))
+    what = f"driver, CPU per report of {workers[-1]} workers; of {workers[0]}"
+    return [_grown(what, costs)], {"costs": dict(zip(workers, costs, strict=True))}
+
+
+def _stand_in(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
+    """Milliseconds of CPU per report of the session itself, with 1,000 workers that only report."""
+    arguments = ("scale", "stand-in", "--workers", "1000", "--epochs", "20", "--trials")
+    told = {size: peer(*arguments, str(size)).told for size in (_FEW, *sizes)}
+    costs = [
+        1000 * (told[larger]["cpu"] - told[smaller]["cpu"]) / (told[larger]["reports"] - told[smaller]["reports"])
+        for smaller, larger in pairwise(told)
+    ]
+    what = f"session, CPU per report with 1,000 workers up to {sizes[-1]:,} trials; up to {sizes[0]:,}"
+    return [_grown(what, costs)], {"told": told, "costs": costs}
+
+
+def _requests(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
+    """Requests to S3 for each further trial, the constant number a second included."""
+    found = {}
+    with pytest.MonkeyPatch.context() as environment, object_store() as server:
+        for name, value in CREDENTIALS.items():
+            environment.setenv(name, value)
+        for size in sizes:
+            server.requests.clear()
+            job = TuneJob(
+                name=f"s{size}", function=count, space={"x": Uniform(0.0, 1.0)},
+                objectives=[Objective("value", "max")], scheduler="asha", budget=Budget(trials=size, epochs=8),
+                resources=Resources(workers=0),
+            )  # fmt: skip
+            run(job, storage=server.uri("studies"), note=lambda _: None)
+            found[size] = len(server.requests)
+    small, large = sizes
+    each = (found[large] - found[small]) / (large - small)
+    return [Figure("scale", "S3, requests per trial; allowed", each, 6, "", each / 6, Bar("at most", 1))], found
+
+
+def _draws(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
+    """Milliseconds of CPU per draw after so many trials."""
+    space = {"lr": LogUniform(1e-5, 1.0), "dropout": Uniform(0.0, 0.5)}
+    rng = np.random.default_rng(0)
+    tried = []
+    for index in range(sizes[-1]):
+        config = draw(space, rng)
+        loss = (np.log10(config["lr"]) + 2) ** 2 + config["dropout"]
+        tried.append(Observation(config, "known", loss, ((1, loss),), f"{index:04d}", ended=True))
+    figures, samples = [], {}
+    for name in ("curves", "tpe", "gp", "cma"):
+        costs = []
+        for size in sizes:
+            history, searcher = History(tried[:size]), SEARCHERS[name]()
+            # The first one imports libraries.
+            searcher.suggest(space, seed=0, index=size, observations=history, epochs=1)
+            started = time.process_time()
+            for index in range(5):
+                searcher.suggest(space, seed=0, index=size + 4 * index, observations=history, epochs=1)
+            costs.append(1000 * (time.process_time() - started) / 5)
+        figures.append(_grown(f"{name}, CPU per draw after {sizes[-1]:,} trials; after {sizes[0]:,}", costs))
+        samples[name] = dict(zip(sizes, costs, strict=True))
+    return figures, samples
+
+
+def _grown(what: str, costs: Sequence[float]) -> Figure:
+    return Figure("scale", what, costs[-1], costs[0], "ms", costs[-1] / costs[0], _GROWTH)

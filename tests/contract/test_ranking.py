@@ -1,0 +1,120 @@
+"""One order of trials, wherever trials are ordered."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.loop.incumbent import Incumbent, rank
+from pipeline.loop.trial import Trial
+from pipeline.results import Results
+from pipeline.results.analysis.leaderboard import rows as leaderboard_rows
+from pipeline.results.analysis.parameters import best_quarter, scored
+from pipeline.results.tables.derive import derive_trials
+from pipeline.results.tables.front import pareto_front
+from pipeline.results.tables.gather import Tables
+from pipeline.results.tables.load import from_tables
+from pipeline.results.tables.query import select_from
+from pipeline.results.tables.trials import ranked
+from pipeline.space import Choice
+from pipeline.storage.schema import arrow_schema
+from pipeline.study import Objective
+from tests.unit.execution.recorded_curves import row
+from tests.unit.results.studies import START, tune_job
+
+Curves = Sequence[tuple[bool, Sequence[float]]]
+"""Of each trial: whether it failed, and its values by epoch."""
+
+VALUES = st.sampled_from([0.0, -0.0, 0.25, 0.5, 1e300, -1e300, math.nan, math.inf, -math.inf])
+CURVES = st.lists(st.tuples(st.booleans(), st.lists(VALUES, max_size=3)), max_size=12)
+
+
+def results_of(curves: Curves, first: int, mode: Any, at_most: float | None = None) -> Results:
+    """A study of these trials, as its parts would be read."""
+    job = tune_job("ranks", space={"a": Choice((1, 2))}, objectives=(Objective("score", mode, at_most=at_most),))
+    study = {"schema_version": 1, "job": job.to_json(), "data": None}
+    epochs, decisions = [], []
+    for index, (failed, values) in reversed(list(enumerate(curves, start=first))):
+        fixed = {"study": "ranks", "session": 1, "trial_id": f"{index:04d}", "time": START}
+        decisions += [
+            {**fixed, "number": 2 * index + end, "epoch": 0, "kind": kind}
+            for end, kind in enumerate(("start", "fail" if failed else "finish"))
+        ]
+        epochs += [
+            {**fixed, "attempt": 1, "segment": 1, "epoch": epoch, "model_epoch": epoch, "score": value, "config_a": 1}
+            for epoch, value in enumerate(values, start=1)
+        ]
+    space = {"a": Choice((1, 2))}
+    tables = [
+        pa.Table.from_pylist(rows, arrow_schema(name, space, metrics))
+        for name, rows, metrics in (("epochs", epochs, ["score"]), ("decisions", decisions, []))
+    ]
+    trials = derive_trials(*tables, study=study)
+    return from_tables(Tables(trials, *tables), study, [], location="nowhere", now=START)
+
+
+def expected(curves: Curves, first: int, mode: str, at_most: float | None) -> list[tuple[str, float | None]]:
+    """Ids and best values in the order that the rule states, by a sort of plain tuples."""
+    found = []
+    for index, (failed, values) in enumerate(curves, start=first):
+        losses = [(-value if mode == "max" else value, epoch) for epoch, value in enumerate(values)]
+        beyond = [0.0 if at_most is None else max(0.0, (value - at_most) / at_most) for value in values]
+        kept = [(beyond[epoch], loss, epoch) for loss, epoch in losses if math.isfinite(loss)]
+        best = min(kept, default=None)
+        value = None if best is None else values[best[2]]
+        found.append(((failed, best is None, best or (0.0, 0.0, 0), index), f"{index:04d}", value))
+    return [(trial, value) for _, trial, value in sorted(found, key=lambda each: each[0])]
+
+
+def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -> None:
+    """Compare every order that tunepipe has with the rule."""
+    order, results = expected(curves, first, mode, at_most), results_of(curves, first, mode, at_most)
+    ids = [trial for trial, _ in order]
+    failed = {f"{index:04d}" for index, (fails, _) in enumerate(curves, start=first) if fails}
+    usable = [trial for trial, value in order if value is not None and trial not in failed]
+
+    assert ranked(results) == ids
+    assert [line.trial_id for line in leaderboard_rows(results)] == ids
+    assert select_from({"ranks": results}, columns=["trial_id"])["trial_id"].to_pylist() == ids
+    assert (results.best.trial_id if results.best else None) == (usable[0] if usable else None)
+    assert list(best_quarter(results, scored(results))["trial_id"]) == usable[: max(1, len(usable) // 4)]
+    assert [point.trial_id for point in pareto_front(results)] == [
+        trial
+        for trial, value in order
+        if trial in usable and value == dict(order)[usable[0]] and (at_most is None or value <= at_most)
+    ]
+
+    objective, trials = Objective("score", mode, at_most=at_most), []
+    for index, (fails, values) in enumerate(curves, start=first):
+        trials.append(Trial(f"{index:04d}", {}, 0, state="failed" if fails else "completed"))
+        Incumbent([objective]).record(trials[-1], [row(epoch, value) for epoch, value in enumerate(values, start=1)])
+    assert [trial.trial_id for trial in sorted(trials, key=lambda trial: rank(trial, objective))] == ids
+    incumbent = Incumbent([objective])
+    incumbent.reconsider(reversed(trials))
+    assert (incumbent.best.trial_id if incumbent.best else None) == (usable[0] if usable else None)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    curves=CURVES,
+    first=st.sampled_from([0, 9_995, 99_995]),
+    mode=st.sampled_from(["max", "min"]),
+    at_most=st.sampled_from([None, 0.25]),
+)
+def test_every_order_of_trials_is_the_same(curves: Curves, first: int, mode: str, at_most: float | None) -> None:
+    """Driver, tables, SQL and leaderboard agree: bounds, value, earlier epoch, earlier draw; failed ones last."""
+    check(curves, first, mode, at_most)
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_ten_thousand_trials_are_in_the_order_of_their_numbers(mode: str) -> None:
+    """Of more than 10,000 trials with few distinct values, trial 10000 is ranked after 9999."""
+    rng = np.random.default_rng(0)
+    choices = np.array([0.25, 0.5, math.nan])
+    curves = [(bool(rng.random() < 0.1), rng.choice(choices, rng.integers(0, 3)).tolist()) for _ in range(10_050)]
+    check(curves, 0, mode)

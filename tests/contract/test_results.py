@@ -1,0 +1,97 @@
+"""What holds for the results of any study: almost empty, all failed, all the same, very many trials."""
+
+import json
+import re
+
+import pytest
+
+from pipeline.results import Results, load_results, plots
+from pipeline.results.analysis import explained
+from pipeline.results.analysis.parameters import tuned
+from pipeline.results.report.page import report_page
+from pipeline.results.tables.stored_space import space_of
+from pipeline.results.tables.trials import ranked
+from pipeline.results.views.as_object import results_object
+from pipeline.results.views.explanation import explanation_view
+from pipeline.results.views.explanation_object import explanation_object
+from pipeline.results.views.leaderboard import leaderboard
+from pipeline.results.views.trial import trial_view
+from pipeline.space import fits
+from tests.unit.results.edges import EDGES
+from tests.unit.results.page import Page
+from tests.unit.results.plots.drawing import drawn
+from tests.unit.results.small import printed
+from tests.unit.results.studies import START
+
+
+@pytest.fixture(scope="module", params=list(EDGES))
+def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """The results of each study."""
+    study = EDGES[request.param](tmp_path_factory.mktemp("edge"))
+    return load_results(study.store.uri, now=START)
+
+
+def test_any_study_is_printed_as_json(results: Results) -> None:
+    """A study's object is strict JSON with each trial once, and each config is one of the space."""
+    reported = json.loads(json.dumps(results_object(results), allow_nan=False))
+    assert [trial["trial_id"] for trial in reported["trials"]] == list(results.trials["trial_id"])
+    space = space_of(results.study)
+    assert all(fits(space, trial["config"]) for trial in reported["trials"])
+
+
+def test_any_study_has_a_leaderboard(results: Results) -> None:
+    """Each trial has its row, the best in the first."""
+    table = leaderboard(results, top=None)
+    assert table.row_count == len(results.trials)
+    assert len(printed(table, 2000).splitlines()) == 1 + len(results.trials)
+    assert results.best is None or ranked(results)[0] == results.best.trial_id
+
+
+def test_any_trial_can_be_shown(results: Results) -> None:
+    """The first and the last trial of any study are shown with their state."""
+    for trial_id, state in list(zip(results.trials["trial_id"], results.trials["state"], strict=True))[
+        :: max(1, len(results.trials) - 1)
+    ]:
+        assert printed(trial_view(results, trial_id)).startswith(f"{results.name}  trial {trial_id}  {state}, ")
+
+
+def test_a_study_has_a_best_if_a_trial_has_a_finite_value(results: Results) -> None:
+    """A study has a best trial if a trial that did not fail has a finite value."""
+    counting = results.trials["objective"].notna() & (results.trials["state"] != "failed")
+    assert (results.best is not None) == bool(counting.any())
+
+
+def test_any_study_is_explained_or_a_reason_given(results: Results) -> None:
+    """Any study has an explanation in sentences, and as JSON without NaN, or a reason why not."""
+    explanation = explained(results)
+    assert "What early stopping did" in printed(explanation_view(explanation))
+    json.dumps(explanation_object(explanation), allow_nan=False)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
+def test_any_study_can_be_drawn(results: Results) -> None:
+    """Every picture of any study is drawn, however few or many data it has."""
+    for plot in (
+        plots.learning_curves,
+        plots.learning_rates,
+        plots.best_so_far,
+        plots.parallel_coordinates,
+        plots.rungs,
+        plots.lineage,
+        plots.where_time_went,
+    ):
+        drawn(plot, results)
+    for parameter in tuned(results)[:2]:
+        drawn(plots.objective_against, results, parameter)
+        drawn(plots.schedule, results, parameter)
+
+
+def test_any_study_has_a_whole_page(results: Results) -> None:
+    """The report of any study is complete HTML, lists each trial and loads nothing."""
+    text = report_page(results)
+    page = Page(text)
+    assert page.open == []
+    assert text.count('<tr class="') == len(results.trials)
+    assert results.name in page.text
+    assert "://" not in text.replace(results.location, "")
+    assert not re.search(r"<(td|dd)[^>]*>\s*(nan|None|inf)\s*<", text)

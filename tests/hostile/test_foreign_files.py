@@ -1,0 +1,234 @@
+"""Foreign files, folders and links in a study, under every command that deletes or writes.
+
+However they got there: no byte of them is lost or changed, no link is followed or replaced, and nothing is written
+beside the study.
+"""
+
+import os
+import random
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.storage import Store
+from pipeline.study.contents import contents
+from tests.hostile.command import tunepipe
+
+EXAMPLES = 3
+"""Studies that each command is tried on, times the size of the fuzzers; deleting on four times as many."""
+
+COMMANDS = {
+    "delete": ["delete", "small", "--yes"],
+    "resume": ["resume", "small", "--trials", "5", "--workers", "0"],
+    "take over": ["resume", "small", "--trials", "5", "--workers", "0", "--take-over"],
+    "run": ["run", "JOB", "--workers", "0"],
+    "run on": ["run", "JOB", "--workers", "0", "--resume", "--trials", "5"],
+    "run by mistake": ["run", "JOB", "--workers", "0", "--set", "objectives.0.metric=nope"],
+    "rerun": ["rerun", "small", "0"],
+    "report": ["report", "small"],
+    "results": ["results", "small"],
+    "one trial": ["results", "small", "--trial", "0"],
+    "logs": ["logs", "small", "--trial", "0"],
+    "export": ["export", "small", "--to", "exported"],
+    "explain": ["explain", "small"],
+    "compare": ["compare", "small", "small"],
+    "sql": ["sql", "small", "select count(*) from epochs"],
+    "stop": ["stop", "small"],
+    "studies": ["studies"],
+}
+PLACES = [
+    "",
+    "checkpoints",
+    "checkpoints/0000",
+    "checkpoints/mine",
+    "decisions",
+    "epochs",
+    "export",
+    "export/deep/er",
+    "files",
+    "files/mine",
+    "logs",
+    "mine",
+    "sessions",
+    "source",
+    "source/.git",
+    "source/package",
+]
+NAMES = [
+    "notes.txt",
+    "private_key",
+    "thesis.docx",
+    "study.json~",
+    "STUDY.JSON",
+    "0001.json.bak",
+    "1.json",
+    "all-0001.parquet.bak",
+    "part-1.parquet",
+    "mine.parquet",
+    "1.ckpt",
+    "000001.ckpt.part",
+    "0000.log.1",
+    "driver.log~",
+    "model.keras.bak",
+    ".writing-notes.txt-0a1b2c3d",
+    ".writing-all-0001.parquet",
+    ".DS_Store",
+    ".hidden.py",
+    "-rf",
+    "new\nline\x1b[2J",
+    "x" * 200,
+]
+
+
+def _state(path: Path) -> tuple[str, bytes | str]:
+    """What something is, itself: a file's content, where a link says that it leads."""
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return "link", os.fspath(path.readlink())
+    return ("file", path.read_bytes()) if stat.S_ISREG(mode) else (oct(stat.S_IFMT(mode)), b"")
+
+
+def _below(folder: Path, *, but: Path | None = None) -> dict[str, tuple[str, bytes | str]]:
+    """Everything in a folder, whatever it is, except what is below one of its own."""
+    found = {}
+    for place, folders, names in os.walk(folder):
+        if but is not None and Path(place) == but.parent:
+            folders[:] = [name for name in folders if name != but.name]
+        for name in (*folders, *names):
+            found[str(Path(place, name).relative_to(folder))] = _state(Path(place, name))
+    return found
+
+
+class Landscape:
+    """A study among what is not its own, drawn at random.
+
+    Args:
+        storage: The storage of the study `small`; changed.
+        outside: A folder for what links lead to.
+        rng: Draws.
+    """
+
+    def __init__(self, storage: Path, outside: Path, rng: random.Random) -> None:
+        self._study, self._outside, self._rng = storage / "small", outside, rng
+        self._added: list[Path] = []
+        # A link alone is enough to be refused: files have to be so by themselves.
+        self._kinds = rng.choice([["file"], ["file"], ["folder"], ["link"], ["file", "folder", "link", "pipe"]])
+        outside.mkdir()
+        (outside / "folder").mkdir()
+        (outside / "folder" / "0001.json").write_text("somebody's")
+        (outside / "file").write_text("somebody's")
+        begun = rng.choice(["whole", "whole", "whole", "nothing trained", "no study yet"])
+        for entry in contents(Store(self._study)).own:
+            trained = entry.path.partition("/")[0] in ("epochs", "decisions", "trials.parquet")
+            if begun == "no study yet" or (begun == "nothing trained" and trained):
+                (self._study / entry.path).unlink()
+        for _ in range(rng.randint(1, 4)):
+            self._add()
+        while not self._added:
+            self._add()
+        links = "link" in self._kinds
+        self.moved = [self._move(number) for number in range(rng.choice([0, 1, 2]) if links else 0)]
+        if links and rng.random() < 0.3:
+            self._study.rename(outside / "study")
+            self._study.symlink_to(outside / "study")
+        # What was moved away with a folder is compared at its new path.
+        found = [self._study / path for path in (*self._added, *self.moved)]
+        self.foreign = {path: _state(path) for path in found if os.path.lexists(path) and self._reached(path)}
+
+    def _reached(self, path: Path) -> bool:
+        between = [self._study / step for step in path.relative_to(self._study).parents if step.parts]
+        return not any(above.is_symlink() for above in between)
+
+    def _add(self) -> None:
+        """Something that the layout does not name, or a link wherever."""
+        rng, kind = self._rng, self._rng.choice(self._kinds)
+        place = rng.choice(PLACES)
+        names = [rng.choice(NAMES), "0002.json", "000009.ckpt"] if kind == "link" else [rng.choice(NAMES)]
+        path = self._study / place / rng.choice(names)
+        if kind == "folder" and place.startswith("source"):
+            # An empty package's folder could be the study's.
+            return
+        if os.path.lexists(path):
+            path = path.with_name(f"{self._rng.randrange(10**9)} of mine")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if kind == "file":
+            path.write_bytes(rng.randbytes(rng.randrange(200)))
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            inside = [self._study / "study.json", self._study / "checkpoints", self._study, Path("nowhere")]
+            path.symlink_to(rng.choice([self._outside / "folder", self._outside / "file", *inside]))
+        self._added.append(path.relative_to(self._study))
+
+    def _move(self, number: int) -> str:
+        """Something of the study's own goes elsewhere, and a link stands in its place."""
+        own = [path for path in sorted(self._study.rglob("*")) if not path.is_symlink() and os.path.lexists(path)]
+        path = self._rng.choice(own)
+        path.rename(self._outside / f"moved-{number}")
+        path.symlink_to(self._outside / f"moved-{number}")
+        return str(path.relative_to(self._study))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_foreign_files_are_neither_lost_nor_changed(
+    command: str,
+    finished: Path,
+    job_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fuzz_size: int,
+) -> None:
+    """No command changes a foreign file in a study, and deletion refuses while there is one."""
+    _tried(
+        command,
+        finished,
+        job_file,
+        tmp_path,
+        monkeypatch.chdir,
+        count=EXAMPLES * fuzz_size * (4 if command == "delete" else 1),
+    )
+
+
+def _tried(
+    command: str, finished: Path, job_file: Path, tmp_path: Path, chdir: Callable[[Path], None], *, count: int
+) -> None:
+    for number in range(count):
+        rng = random.Random(f"{command} {number}")
+        here = tmp_path / str(number)
+        storage = Path(shutil.copytree(finished, here / "storage", symlinks=True))
+        (here / "current").mkdir()
+        chdir(here / "current")
+        place = Landscape(storage, here / "outside", rng)
+        linked = (storage / "small").is_symlink()
+        outside = None if linked else _below(here / "outside")
+        beside = _below(here, but=storage / "small")
+        for words in (COMMANDS[command], COMMANDS["delete"]):
+            words = [str(job_file) if word == "JOB" else word for word in words]
+            printed = tunepipe(*words, "--storage", str(storage))
+            reported = (command, number, place.moved, printed)
+            assert printed.code in (0, 2, 3), reported
+            assert {path: _state(path) for path in place.foreign} == place.foreign, reported
+            if not linked:
+                assert _below(here / "outside") == outside, reported
+                assert _below(here, but=storage / "small") == beside, reported
+        assert printed.code == 2, reported
+        assert "Nothing was deleted" in printed.errors or "There is no study" in printed.errors or place.moved, reported
+        shutil.rmtree(here)
+
+
+def test_a_study_without_foreign_files_is_deleted_completely(finished: Path, job_file: Path, tmp_path: Path) -> None:
+    """A study without foreign files is deleted whole after any command: the layout names all its files."""
+    storage = Path(shutil.copytree(finished, tmp_path / "storage"))
+    (storage / "beside.txt").write_text("mine")
+    for command, words in COMMANDS.items():
+        if command not in ("delete", "export"):
+            tunepipe(*(str(job_file) if word == "JOB" else word for word in words), "--storage", str(storage))
+    assert contents(Store(storage / "small")).foreign == []
+    printed = tunepipe(*COMMANDS["delete"], "--storage", str(storage))
+    assert printed.code == 0, printed
+    assert [path.name for path in storage.iterdir()] == ["beside.txt"]

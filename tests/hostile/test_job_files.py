@@ -1,0 +1,173 @@
+"""Job files of any name: refused before anything is trained, or trained, readable and resumable."""
+
+import os
+import random
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import run
+from pipeline.errors import UserError
+from pipeline.results import load_results
+from pipeline.study.copies import forget_copies
+from tests.hostile.command import continued, tunepipe
+from tune_jobs import find
+
+JOB = """
+from pipeline import FIFO, Budget, Objective, TuneJob, Uniform, run
+
+
+def descend(config):
+    import hostile_beside
+
+    for _ in range(4):
+        yield {"distance": config["rate"] * hostile_beside.FACTOR}
+
+
+JOB = TuneJob(
+    name="named",
+    function=descend,
+    space={"rate": Uniform(0.1, 0.9)},
+    objectives=[Objective("distance", "min")],
+    scheduler=FIFO(),
+    budget=Budget(trials=1, epochs=1),
+)
+if __name__ == "__main__":
+    run(JOB.replaced({"resources.workers": 0}))
+"""
+
+NAMES = [
+    "my job", "job(1)", "-x", "--help", "a.b", "my.job.v2", "größe", "作業", "🎲", "1st", "class", "None", "async",
+    "random", "keras", "numpy", "test", "pipeline", "tune_jobs", "__main__", "__init__", "$HOME", "~",
+    "`id`", "a;b", "a&b", "a|b", "a'b", 'a"b', "a\\b", "a:b", "a=b", "a%sb", "{a}", "[a]", "*", "?", "#", "a,b", "a@b",
+    " ", " a ", ".", "..", "...", ".hidden", "a\nb", "a\tb", "a\x1b[31mb", "a\x7fb", "\u202egpj", "a\u0301", "\udcff",
+    "x" * 200, "x" * 201, "x" * 252, "ä" * 100, "CON", "<stdin>", "<locals>", "a<b>c", "s3:", "None.py",
+]  # fmt: skip
+
+
+def _drawn(count: int) -> list[str]:
+    """Names of characters of every kind, the same each time."""
+    draw = random.Random(14)
+    letters = [*string.printable.replace("/", ""), *"äßéЖ中あ🎲\u00a0\u200b\u2028\ufeff\x85\udc80"]
+    return ["".join(draw.choices(letters, k=draw.choice((1, 2, 3, 8, 30)))) for _ in range(count)]
+
+
+def _gone_through(path: str, folder: Path, storage: Path) -> bool:
+    """Run a job file as the command does, but for the leaderboard and the page; whether it was not refused.
+
+    Where it is refused, nothing is written. Else its study can be read, and gone on with when the file is gone.
+    """
+    try:
+        job = find(path)
+    except UserError:
+        assert not storage.exists()
+        return False
+    run(job.replaced({"resources.workers": 0}), storage=storage, note=lambda _: None)
+    assert load_results(storage / "named").state == "finished"
+    for file in folder.iterdir():
+        file.unlink()
+    loaded = [name for name, module in sys.modules.items() if str(folder) in str(getattr(module, "__file__", ""))]
+    for name in loaded:
+        del sys.modules[name]
+    assert continued(storage / "named", trials=2) is None
+    assert len(load_results(storage / "named").trials) == 2
+    return True
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays() -> None:
+    """No study's copies are found by later tests."""
+    forget_copies()
+
+
+def _written(folder: Path, name: str) -> str | None:
+    """A job file of that name and a module that it imports; None where the file system takes no such name."""
+    folder.mkdir(parents=True)
+    (folder / "hostile_beside.py").write_text("FACTOR = 2.0")
+    try:
+        (folder / f"{name}.py").write_text(JOB)
+    except (OSError, ValueError):
+        return None
+    return os.fspath(folder / f"{name}.py")
+
+
+@pytest.mark.parametrize("name", NAMES, ids=[ascii(name) for name in NAMES])
+def test_a_job_file_of_any_name(name: str, tmp_path: Path) -> None:
+    """Refused before a byte of a study is written, or run, read and resumed from its copies."""
+    folder = tmp_path / "mine"
+    if (path := _written(folder, name)) is not None:
+        others = {module: sys.modules.get(module) for module in ("random", "keras", "numpy", "pipeline", "tune_jobs")}
+        _gone_through(path, folder, tmp_path / "studies")
+        assert {module: sys.modules.get(module) for module in others} == others
+
+
+def test_job_files_with_random_names(fuzz_size: int, tmp_path: Path) -> None:
+    """Job files of randomly drawn names, valid and invalid ones, run or are refused like the listed names."""
+    went = []
+    for number, name in enumerate(_drawn(12 * fuzz_size)):
+        folder = tmp_path / str(number) / "mine"
+        if (path := _written(folder, name)) is None:
+            continue
+        went.append(_gone_through(path, folder, tmp_path / str(number) / "studies"))
+        assert went[-1] or not name.isprintable() or name.startswith(".") or name in sys.stdlib_module_names
+    assert set(went) == {True, False}
+
+
+@pytest.mark.parametrize("name", ["random", "keras", "numpy"])
+def test_a_file_that_hides_a_module_is_refused(name: str, tmp_path: Path) -> None:
+    """A job file that hides a module is refused with the module's name and the advice to rename it."""
+    path = _written(tmp_path / "mine", name)
+    printed = tunepipe("run", str(path), "--workers", "0", "--storage", str(tmp_path / "studies"))
+    assert printed.code == 2
+    assert f"must not be called as the module {name} that others import: rename it" in printed.errors
+
+
+def test_a_name_that_reads_as_an_option_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job file whose name reads as an option is refused with the right spelling, which then runs."""
+    _written(tmp_path / "mine", "-x")
+    monkeypatch.chdir(tmp_path / "mine")
+    printed = tunepipe("run", "-x.py", "--workers", "0")
+    assert printed.code == 2
+    assert "A file of that name is written ./-x.py." in printed.errors
+    assert tunepipe("run", "./-x.py", "--workers", "0").code == 0
+
+
+def test_a_link_to_a_job_file_runs_its_target(tmp_path: Path) -> None:
+    """A linked job file of any name runs as the link's target, with the modules beside the target."""
+    folder = tmp_path / "mine"
+    path = _written(folder, "the job")
+    link = tmp_path / "elsewhere.py"
+    link.symlink_to(str(path))
+    assert _gone_through(str(link), folder, tmp_path / "studies")
+    assert (tmp_path / "studies/named/source/the job.py").is_file()
+
+
+def test_a_path_that_is_too_long_is_no_job(tmp_path: Path) -> None:
+    """A path that is too long is reported as a missing file."""
+    printed = tunepipe("run", f"{tmp_path}/{'x/' * 3000}job.py", "--storage", str(tmp_path / "studies"))
+    assert printed.code == 2
+    assert "There is no job file" in printed.errors
+
+
+@pytest.mark.parametrize("way", ["stdin", "script", "module"])
+def test_a_script_runs_its_own_job(way: str, tmp_path: Path) -> None:
+    """A study of a script's own job can be read and, without the script, resumed; one typed on stdin cannot."""
+    folder = tmp_path / "mine"
+    path = _written(folder, "script x" if way != "module" else "script_x")
+    words = {"stdin": ["-"], "script": [str(path)], "module": ["-m", "script_x"]}[way]
+    reported = {"input": JOB} if way == "stdin" else {}
+    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False, **reported)
+    assert done.returncode == 0, done.stderr
+    storage = str(folder / "studies")
+    assert tunepipe("results", "named", "--storage", storage).code == 0
+    for file in folder.glob("*.py"):
+        file.unlink()
+    again = tunepipe("resume", "named", "--trials", "2", "--workers", "0", "--storage", storage)
+    if way == "stdin":
+        assert again.code == 2
+        assert "was typed into a notebook, a prompt or another function, and cannot be loaded back" in again.errors
+    else:
+        assert again.code == 0, again.errors

@@ -1,0 +1,73 @@
+"""Texts of others on the live page: shown, never obeyed."""
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from pipeline.sanitize import sanitize
+from tests.hostile.test_page import TOGETHER, _Elements, _elements, _study
+from tests.serving import serving
+
+PAGES = {
+    "studies": "/",
+    "study": "/studies/texts",
+    "condition": "/studies/texts?where={where}&sort={where}",
+    "table": "/studies/texts/table",
+    "trial": "/studies/texts/trials/0001",
+    "failed trial": "/studies/texts/trials/0003",
+    "no trial": "/studies/texts/trials/{where}",
+    "no study": "/studies/{where}",
+    "explanation": "/studies/texts/explain",
+    "comparison": "/compare?study=texts&study=other",
+}
+
+
+def _pages(root: Path, text: str) -> dict[str, str]:
+    """Every page over a study that says `text` wherever a study can say anything."""
+    study = _study(root, text)
+    study.store.write("logs/0001.log", text)
+    command = {"kind": "enqueue", "config": {text: text}, "reason": text}
+    study.store.write("commands/20261126T095501584630-1ec8178b.json", json.dumps(command))
+    (root / "other").symlink_to(root / "texts")
+    name = "".join(character for character in text if character not in "/\0")[:100]
+    study.store.place("files").joinpath("0001").mkdir(parents=True)  # type: ignore[union-attr]
+    (root / "texts" / "files" / "0001" / name).write_text(text)
+    with serving(root, control=True) as address, requests.Session() as session:
+        session.headers["Accept"] = "text/html"
+        return {
+            page: session.get(address + path.format(where=quote(text, safe="")), timeout=60).text
+            for page, path in PAGES.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, _Elements]:
+    """The pages of a study whose texts are words."""
+    return {page: _elements(text) for page, text in _pages(tmp_path_factory.mktemp("plain"), "words").items()}
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_every_page_shows_any_text_as_text(name: str, tmp_path: Path, plain: dict[str, _Elements]) -> None:
+    """No text creates an element or an attribute in any page, and invisible characters are escaped."""
+    for page, text in _pages(tmp_path, TOGETHER[name]).items():
+        found = _elements(text)
+        known = set(plain[page].found) | set(plain["condition"].found)
+        assert set(found.found) <= known, page
+        assert text == sanitize(text), page
+        assert "Internal Server Error" not in text
+        assert "bug of tunepipe" not in text
+
+
+def test_data_for_pictures_are_json_whatever_a_study_says(tmp_path: Path) -> None:
+    """Columns for pictures are valid JSON and can be selected, whatever names and values a study has."""
+    _study(tmp_path, TOGETHER["markup"])
+    with serving(tmp_path) as address:
+        data = requests.get(f"{address}/studies/texts/columns", timeout=60).json()
+        (kind,) = (column for column in data["columns"] if column["name"] == "config_kind")
+        condition = f"config_kind in ({kind['sql'][kind['values'][1]]})"
+        query = {"where": condition}
+        places = requests.get(f"{address}/studies/texts/matching", params=query, timeout=60).json()["places"]
+    assert places == [1, 3]

@@ -1,0 +1,197 @@
+"""Studies in a notebook's kernel: what was typed into its cells reaches the workers, and can be interrupted there."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager, start_new_kernel
+
+from pipeline import load_results
+from tests.processes import heeding_signals
+
+_SECONDS = 200.0
+
+CELLS = [
+    """
+import signal, sys
+from pathlib import Path
+import keras
+import numpy as np
+from pipeline import *
+HIDDEN = 4
+HERE = Path.cwd()
+""",
+    """
+def doubled(number):
+    return number * 2
+
+@keras.saving.register_keras_serializable()
+class Scale(keras.layers.Layer):
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(shape[-1],), initializer="ones", name="factor")
+
+    def call(self, x):
+        return x * self.factor
+
+class Told(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        print("epoch", epoch + 1, "of", HIDDEN)
+""",
+    """
+def data():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(96, 4)).astype("float32"), np.eye(3, dtype="float32")[rng.integers(3, size=96)]
+    train, validation, test = Split(x[:64], y[:64]), Split(x[64:80], y[64:80]), Split(x[80:], y[80:])
+    return Dataset("typed", train=train, validation=validation, test=test)
+
+def build_model(config):
+    import beside
+    layers = [keras.Input((4,)), keras.layers.Dense(doubled(HIDDEN)), Scale(), keras.layers.Dense(beside.CLASSES)]
+    model = keras.Sequential([*layers, keras.layers.Softmax()])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+def callbacks(config):
+    return [Told()]
+
+JOB = TuneJob(name="typed", model=build_model, callbacks=callbacks, data=data, space={"lr": LogUniform(0.01, 1)},
+              objectives=[Objective("val_loss", "min")], budget=Budget(trials=3, epochs=2), resources={"workers": 2})
+""",
+]
+
+SLOW = """
+import time
+
+def climb(config):
+    for step in range(1, 401):
+        time.sleep(0.02)
+        yield {"score": config["x"] * step}
+
+SLOW = TuneJob(name="slow", function=climb, space={"x": Uniform(0, 1)}, scheduler="fifo",
+               objectives=[Objective("score", "max")], budget=Budget(trials=4, epochs=400), resources={"workers": 2})
+"""
+
+
+class Kernel:
+    """A kernel, and what its cells show."""
+
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient, folder: Path) -> None:
+        self._manager, self._client, self.folder = manager, client, folder
+
+    def run(self, code: str, *, during: Callable[[], None] = lambda: None) -> str:
+        """Run a cell to its end, and do something meanwhile; returns all that it shows, an error included."""
+        reported: list[str] = []
+        asked = self._client.execute(code)
+        during()
+        while True:
+            message = self._client.get_iopub_msg(timeout=_SECONDS)
+            if message["parent_header"].get("msg_id") != asked:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "stream":
+                reported.append(content["text"])
+            elif kind == "error":
+                reported.append(f"{content['ename']}: {content['evalue']}\n")
+            elif kind in ("execute_result", "display_data"):
+                reported.append(f"{content['data'].get('text/plain')}\n")
+            elif kind == "status" and content["execution_state"] == "idle":
+                return "".join(reported)
+
+    def interrupt(self) -> None:
+        """As the button of a notebook does."""
+        self._manager.interrupt_kernel()
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """A kernel in a folder of its own, into which everything was typed."""
+    folder = tmp_path_factory.mktemp("notebook")
+    (folder / "beside.py").write_text("CLASSES = 3\n")
+    with heeding_signals():
+        manager, client = start_new_kernel(cwd=str(folder))
+    try:
+        kernel = Kernel(manager, client, folder)
+        for cell in [*CELLS, SLOW]:
+            assert "Error" not in kernel.run(cell)
+        yield kernel
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Poll until a condition holds."""
+    until = time.monotonic() + _SECONDS
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_code_in_cells_is_tuned_on_two_workers(kernel):
+    """Functions, a layer, a callback, globals and a module beside the notebook reach workers, twice in one kernel."""
+    reported = kernel.run("run(JOB)")
+    assert "Error" not in reported
+    assert "Outcome(already=False" in reported
+    assert "HTML" not in reported
+    assert "build_model, callbacks, data are in no file" in reported
+    study = kernel.folder / "studies/typed"
+    results = load_results(study)
+    assert results.state == "finished"
+    assert set(results.trials["state"]) <= {"completed", "stopped"}
+    assert "epoch 1 of 4" in (study / "logs/0000.log").read_text()
+    assert (study / "export/model.keras").is_file()
+    assert "StudyExists" in kernel.run("run(JOB)")
+    assert "Outcome(already=False" in kernel.run("run(JOB, name='again')")
+    assert load_results(kernel.folder / "studies/again").state == "finished"
+
+
+@pytest.mark.long
+def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
+    """An interrupted cell prints a sentence, keeps whole tables, restores the handlers, and can be resumed."""
+    before = kernel.run("print(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))")
+
+    def during() -> None:
+        study = kernel.folder / "studies/slow"
+        wait_for(lambda: list(study.glob("epochs/*.parquet")))
+        kernel.interrupt()
+
+    reported = kernel.run("run(SLOW)", during=during)
+    assert (
+        "Interrupted: The study 'slow' was interrupted; its tables are complete. Resume it, where the same" in reported
+    )
+    assert kernel.run("print(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))") == before
+    left = load_results(kernel.folder / "studies/slow")
+    assert left.state == "interrupted"
+    assert 0 < len(left.epochs) < 1600
+    # The cell is run once more, with another comment: the function is a new object that does the same.
+    kernel.run(SLOW.replace("def climb", "# the same\n\ndef climb"))
+    assert "Outcome(already=False" in kernel.run("run(SLOW, resume=True)")
+    found = load_results(kernel.folder / "studies/slow")
+    assert found.state == "finished"
+    assert len(found.epochs) == 1600
+    assert not found.epochs.duplicated(["trial_id", "epoch"]).any()
+
+
+@pytest.mark.long
+def test_functions_that_have_changed_are_refused(kernel):
+    """A resume refuses a changed helper function of another cell, unless changes are accepted."""
+    assert "Outcome(already=False" in kernel.run("run(JOB, name='changing')")
+    kernel.run("def doubled(number):\n    return number * 3")
+    larger = "run(JOB.replaced({'budget.trials': 4}), name='changing', resume=True"
+    reported = kernel.run(f"{larger})")
+    assert "StudyChanged" in reported
+    assert "must be the code that the study began with" in reported
+    kernel.run("def doubled(number):\n    return number * 2")
+    assert "Outcome(already=False" in kernel.run(f"{larger})")
+
+
+def test_objects_that_cannot_be_sent_are_reported(kernel):
+    """A function with a lock of another cell is reported with its name and a remedy, and no study remains."""
+    kernel.run(
+        "import threading\nLOCK = threading.Lock()\ndef locked(config):\n    with LOCK:\n        yield {'score': 1.0}"
+    )
+    reported = kernel.run("run(SLOW.replaced({'function': locked, 'name': 'locked'}))")
+    assert "ModelError: The function locked cannot be sent to the workers" in reported
+    assert not (kernel.folder / "studies/locked").exists()

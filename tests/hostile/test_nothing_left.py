@@ -1,0 +1,291 @@
+"""A failure before a study's first epoch leaves no study: its name is free, and the reason was printed."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
+from pipeline.errors import (
+    ClusterError,
+    DataError,
+    Interrupted,
+    ModelError,
+    NoTrialSucceeded,
+    ResourcesUnmet,
+    StudyExists,
+)
+from tests.processes import TUNEPIPE, heeding_signals, started, wait_for
+
+
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    with heeding_signals():
+        yield
+
+
+def well(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """A function that works."""
+    yield {"score": config["x"]}
+    yield {"score": config["x"] * 2}
+
+
+def raising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """A function that prints, and fails before its first step."""
+    print("about to fail")
+    raise RuntimeError("the first step is the last")
+
+
+def importing(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """A function that imports what is not there."""
+    import no_such_module  # noqa: F401
+
+    yield {"score": 1.0}
+
+
+def dying(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """A function whose process dies."""
+    print("about to die", flush=True)
+    os._exit(11)
+    yield {"score": 1.0}
+
+
+def interrupting(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """A function in whose first step Ctrl-C is pressed twice."""
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+    yield {"score": 1.0}
+
+
+def strange(config: Mapping[str, Any]) -> Iterator[Any]:
+    """A function that yields no numbers."""
+    yield "score"
+
+
+def no_data() -> Any:
+    """A data function that fails."""
+    raise OSError("the share is not mounted")
+
+
+def no_room() -> Any:
+    """A data function whose data do not fit."""
+    raise MemoryError
+
+
+def other_data() -> Any:
+    """A data function that returns something else."""
+    return [1, 2, 3]
+
+
+def interrupted_data() -> Any:
+    """A data function during which Ctrl-C is pressed."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def ended_data() -> Any:
+    """A data function during which the process is terminated."""
+    signal.raise_signal(signal.SIGTERM)
+
+
+def leaving_data() -> Any:
+    """A data function that leaves the process."""
+    raise SystemExit(7)
+
+
+def no_model(config: Mapping[str, Any]) -> Any:
+    """Never called: its data fail before."""
+
+
+def job(function: Callable[..., Any] = well, **fields: Any) -> TuneJob:
+    """Three trials in this process."""
+    defaults: dict[str, Any] = {
+        "name": "s",
+        "function": function,
+        "space": {"x": Uniform(0, 1)},
+        "objectives": [Objective("score", "max")],
+        "scheduler": "fifo",
+        "budget": Budget(trials=3, epochs=2),
+        "resources": {"workers": 0},
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+def with_data(data: Callable[[], Any]) -> TuneJob:
+    """A job of a model whose data function fails."""
+    return job(function=None, model=no_model, data=data)
+
+
+FAILURES = {
+    "a function that raises": (job(raising), NoTrialSucceeded, "RuntimeError: the first step is the last"),
+    "an import that fails": (job(importing), NoTrialSucceeded, "ModuleNotFoundError"),
+    "what a function yields": (job(strange), ModelError, "a dict of metric names and numbers"),
+    "an unknown metric": (job(objectives=[Objective("loss", "min")]), ModelError, "There are: score"),
+    "Ctrl-C in the first epoch": (job(interrupting), Interrupted, "before its first epoch"),
+    "resources": (job(resources={"workers": 0, "cpus": 1e6}), ResourcesUnmet, "asks for 1e"),
+    "a data function that raises": (with_data(no_data), DataError, "OSError: the share is not mounted"),
+    "data that do not fit": (with_data(no_room), DataError, "MemoryError"),
+    "other data": (with_data(other_data), DataError, "must return"),
+    "Ctrl-C while data are loaded": (with_data(interrupted_data), Interrupted, "nothing of it is left"),
+    "SIGTERM while data are loaded": (with_data(ended_data), Interrupted, "nothing of it is left"),
+    "a data function that exits": (with_data(leaving_data), SystemExit, "7"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failure_before_the_first_epoch_leaves_no_study(failure, tmp_path):
+    """A failure before the first epoch deletes the study's folder, so that the name is free."""
+    fails, error, reported = FAILURES[failure]
+    with pytest.raises(error, match=reported):
+        run(fails, storage=tmp_path, note=lambda _: None)
+    assert not (tmp_path / "s").exists()
+    run(job(), storage=tmp_path)
+    assert load_results(tmp_path / "s").state == "finished"
+
+
+def test_a_failure_keeps_foreign_files(tmp_path):
+    """A failing start keeps a foreign file that appeared in the study's folder."""
+
+    def meddled(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+        (tmp_path / "s/notes.txt").write_text("mine")
+        raise RuntimeError("no")
+        yield {}
+
+    with pytest.raises(NoTrialSucceeded):
+        run(job(meddled), storage=tmp_path, note=lambda _: None)
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["notes.txt"]
+
+
+FILLING = """
+import resource
+from pipeline import Budget, Objective, TuneJob, Uniform
+
+
+def f(config):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    yield {"score": config["x"]}
+
+
+JOB = TuneJob(name="s", function=f, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
+              budget=Budget(trials=2, epochs=1), resources={"workers": 0})
+"""
+
+
+def test_a_storage_that_takes_nothing_is_left_without_a_study(tmp_path):
+    """If nothing can be written from the first epoch on, as on a full disk, no study remains."""
+    (tmp_path / "job.py").write_text(FILLING)
+    done = subprocess.run([*TUNEPIPE, "run", "job.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2, done.stderr
+    assert "Cannot write" in done.stderr
+    assert not (tmp_path / "studies/s").exists()
+
+
+def test_trials_that_fail_after_an_epoch_are_results(tmp_path):
+    """One epoch is recorded: the study stays, with its error, and its name is taken."""
+
+    def late(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+        yield {"score": float("nan") if config["x"] < 0 else 1.0}
+        raise RuntimeError("later")
+
+    with pytest.raises(NoTrialSucceeded, match="`tunepipe results` shows each error"):
+        run(job(late), storage=tmp_path)
+    assert len(load_results(tmp_path / "s").epochs) == 3
+    with pytest.raises(StudyExists):
+        run(job(), storage=tmp_path)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize(
+    ("function", "reported"),
+    [(raising, "in raising"), (dying, "The actor died unexpectedly"), (importing, "no_such_module")],
+)
+def test_the_output_of_workers_is_reported_before_it_is_deleted(function, reported, tmp_path):
+    """When two workers fail the study, the name becomes free and the message has the trial's log and traceback."""
+    notes: list[str] = []
+    with pytest.raises(NoTrialSucceeded, match="Nothing of it is kept: its name is free"):
+        run(job(function, resources={"workers": 2}), storage=tmp_path, note=notes.append)
+    assert not (tmp_path / "s").exists()
+    assert reported in "\n".join(notes)
+
+
+def test_a_dead_cluster_is_reported_immediately(tmp_path):
+    """If the cluster is dead, no study starts, and a study to be resumed is unchanged."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    on_ray = job().replaced({"resources.workers": 2})
+    with pytest.raises(ClusterError, match="No Ray cluster can be reached"):
+        run(on_ray, storage=tmp_path, address=address)
+    assert not (tmp_path / "s").exists()
+    run(job(), storage=tmp_path)
+    before = {path: path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file()}
+    with pytest.raises(ClusterError):
+        run(on_ray.replaced({"budget.trials": 6}), storage=tmp_path, address=address, resume=True)
+    assert before == {path: path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file()}
+
+
+JOB = """
+import time
+from pathlib import Path
+from pipeline import Budget, Objective, TuneJob, Uniform
+
+
+HERE = Path(__file__).parent
+
+
+def f(config):
+    while (HERE / "hang").exists():
+        (HERE / "hanging").touch()
+        time.sleep(0.01)
+    yield {"score": config["x"]}
+
+
+JOB = TuneJob(name="s", function=f, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
+              budget=Budget(trials=2, epochs=1), resources={"workers": 0})
+"""
+
+
+def test_a_driver_that_was_killed_before_its_first_epoch_does_not_keep_the_name(tmp_path):
+    """A study without an epoch, after SIGKILL, is replaced by the next `run` with a note, unless its driver lives."""
+    (tmp_path / "job.py").write_text(JOB)
+    (tmp_path / "hang").touch()
+
+    def once() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([*TUNEPIPE, "run", "job.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+
+    driver = started([*TUNEPIPE, "run", "job.py"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    wait_for((tmp_path / "hanging").exists, driver)
+    alive = once()
+    driver.kill()
+    driver.communicate()
+    assert alive.returncode == 2
+    assert "There is a study 's'" in alive.stderr
+    (tmp_path / "hang").unlink()
+    done = once()
+    assert done.returncode == 0, done.stderr
+    assert "There is a study 's' without any epoch, and its driver is gone: the new one replaces it." in done.stderr
+    results = load_results(tmp_path / "studies/s")
+    assert results.state == "finished"
+    assert set(results.epochs["session"]) == {1}
+
+
+def test_the_traceback_of_a_data_function_is_printed(tmp_path):
+    """The user's traceback is printed before the message about a failed data function."""
+    (tmp_path / "job.py").write_text(
+        "from pipeline import Objective, TuneJob, Uniform\n"
+        "def rows():\n"
+        "    return {}['train']\n"
+        "def build_model(config):\n"
+        "    pass\n"
+        "JOB = TuneJob(name='s', model=build_model, data=rows, space={'lr': Uniform(0, 1)},\n"
+        "              objectives=[Objective('val_loss', 'min')], resources={'workers': 0})\n"
+    )
+    done = subprocess.run([*TUNEPIPE, "run", "job.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2
+    assert 'job.py", line 3, in rows' in done.stderr
+    assert "pipeline/" not in done.stderr
+    assert "The data function rows raised KeyError: 'train'" in done.stderr
+    assert not Path(tmp_path / "studies/s").exists()

@@ -1,0 +1,219 @@
+"""Ctrl-C and SIGTERM at any epoch of a study in this process: it ends with that epoch, and a resume loses nothing."""
+
+import random
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pipeline import Budget, Choice, Objective, TuneJob, Uniform, load_results, run
+from pipeline.errors import Interrupted
+from pipeline.schedulers import SCHEDULERS
+from tests.faults.comparing import contradictions, differences
+from tests.processes import heeding_signals
+
+SIGNALS = {
+    "SIGINT": [signal.SIGINT],
+    "SIGTERM": [signal.SIGTERM],
+    "SIGINT twice": [signal.SIGINT] * 2,
+    "SIGTERM, then SIGINT": [signal.SIGTERM, signal.SIGINT],
+}
+TAKES_OVER = ("pbt", "pb2")
+"""Schedulers that hand weights from trial to trial, which a function has none of."""
+
+EPOCHS = 8
+
+
+@dataclass
+class Plan:
+    """When which signals come, and what was trained: the jobs tell of each epoch."""
+
+    at: int = 0
+    signals: list[signal.Signals] = field(default_factory=list)
+    epochs: int = 0
+
+    def epoch(self) -> None:
+        """An epoch is being trained."""
+        self.epochs += 1
+        if self.epochs == self.at:
+            for each in self.signals:
+                signal.raise_signal(each)
+
+
+PLAN = Plan()
+
+
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    with heeding_signals():
+        yield
+
+
+def climb(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Curves that cross: what is ahead early is not what is ahead in the end."""
+    for step in range(1, EPOCHS + 1):
+        PLAN.epoch()
+        yield {"score": config["x"] * step ** config["power"]}
+
+
+def build_model(config: Mapping[str, Any]) -> Any:
+    """A network that is trained in no time."""
+    import keras
+
+    model = keras.Sequential([keras.layers.Input((30,)), keras.layers.Dense(1, activation="sigmoid")])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def callbacks(config: Mapping[str, Any]) -> list[Any]:
+    """Tells of each epoch."""
+    import keras
+
+    class Recorder(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            PLAN.epoch()
+
+    return [Recorder()]
+
+
+def function_job(scheduler: str) -> TuneJob:
+    """Trials of a function."""
+    return TuneJob(
+        name="s",
+        function=climb,
+        space={"x": Uniform(0.5, 1), "power": Choice([0.2, 0.5, 1.0])},
+        objectives=[Objective("score", "max")],
+        scheduler=scheduler,
+        budget=Budget(trials=9, epochs=EPOCHS),
+        resources={"workers": 0},
+    )
+
+
+def keras_job(**fields: Any) -> TuneJob:
+    """Trials of a model."""
+    defaults: dict[str, Any] = {
+        "name": "s",
+        "model": build_model,
+        "callbacks": callbacks,
+        "data": "breast-cancer",
+        "space": {"lr": Uniform(0.01, 0.1)},
+        "objectives": [Objective("val_loss", "min")],
+        "scheduler": "fifo",
+        "budget": Budget(trials=3, epochs=3),
+        "resources": {"workers": 0},
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+def trained_undisturbed(job: TuneJob, storage: Any) -> int:
+    """Run a study without signals; returns how many epochs the job has reported."""
+    PLAN.__init__()
+    run(job, storage=storage, note=lambda _: None)
+    return PLAN.epochs
+
+
+def interrupted(job: TuneJob, storage: Any, at: int, signals: list[signal.Signals], *, resume: bool) -> bool:
+    """Run or resume a study, and signal it in the epoch `at`; returns whether that epoch came."""
+    PLAN.__init__(at, signals)
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    ended = ""
+    try:
+        run(job, storage=storage, resume=resume, note=lambda _: None)
+    except Interrupted as error:
+        ended = str(error)
+    assert bool(ended) == (PLAN.epochs >= at), "the signal was swallowed, or came from nowhere"
+    # A function that continues is replayed from its first step before the next epoch.
+    assert PLAN.epochs < at + EPOCHS, "it has trained on"
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+    return bool(ended)
+
+
+def compared_with_undisturbed(job: TuneJob, folder: Any, rounds: list[tuple[int, list[signal.Signals]]]) -> int:
+    """Interrupt a study in each round, let it end, and hold its tables to the undisturbed ones.
+
+    Returns:
+        How often it was interrupted.
+    """
+    times = 0
+    for at, signals in rounds:
+        begun = (folder / "s/study.json").exists()
+        if not interrupted(job, folder, at, signals, resume=begun):
+            break
+        times += 1
+        if (folder / "s").exists():
+            left = load_results(folder / "s")
+            assert left.state == "interrupted"
+            assert len(left.epochs)
+            assert set(left.trials["state"]) <= {"paused", "waiting", "completed", "stopped"}
+    PLAN.__init__()
+    run(job, storage=folder, resume=(folder / "s/study.json").exists(), note=lambda _: None)
+    found = load_results(folder / "s")
+    assert contradictions(found) == []
+    assert differences(load_results(folder.parent / "undisturbed/s"), found) == []
+    assert not [path for path in folder.rglob("*") if ".writing-" in path.name]
+    return times
+
+
+@pytest.mark.parametrize("scheduler", [name for name in SCHEDULERS if name not in TAKES_OVER])
+def test_a_study_interrupted_at_any_epoch_continues_to_the_same_tables(scheduler, tmp_path, fuzz_size):
+    """Under each scheduler and signal, the study ends after the epoch in training and resumes to equal tables."""
+    job, rng = function_job(scheduler), random.Random(scheduler)
+    epochs = trained_undisturbed(job, tmp_path / "undisturbed")
+    times = 0
+    for turn in range(4 * fuzz_size):
+        names = [rng.choice(list(SIGNALS)) for _ in range(rng.randint(1, 3))]
+        rounds = [(rng.randint(1, epochs), SIGNALS[name]) for name in names]
+        times += compared_with_undisturbed(job, tmp_path / f"{turn}", rounds)
+    assert times >= 4 * fuzz_size
+
+
+@pytest.mark.parametrize("at", range(1, 2 * EPOCHS + 1))
+def test_a_study_of_two_trials_ends_in_each_of_its_epochs(at, tmp_path):
+    """Under FIFO a signal ends a study in any epoch of a trial after that epoch."""
+    job = function_job("fifo").replaced({"budget.trials": 2})
+    assert trained_undisturbed(job, tmp_path / "undisturbed") == 2 * EPOCHS
+    assert interrupted(job, tmp_path / "once", at, SIGNALS["SIGTERM"], resume=False)
+    assert PLAN.epochs == at == len(load_results(tmp_path / "once/s").epochs)
+    assert compared_with_undisturbed(job, tmp_path / "disturbed", [(at, SIGNALS["SIGINT"])]) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "at"),
+    [
+        pytest.param({}, [2], id="in the first trial"),
+        pytest.param({"folds": 2, "repeats": 2}, [7], id="in a fold"),
+        pytest.param({"folds": 2, "budget": Budget(trials=2, epochs=3)}, [14], id="while the winner is fitted again"),
+        pytest.param({"scheduler": "pbt", "budget": Budget(trials=3, epochs=6)}, [5, 4], id="pbt"),
+        pytest.param({"scheduler": "pb2", "budget": Budget(trials=3, epochs=6)}, [9], id="pb2"),
+    ],
+)
+def test_an_interrupted_keras_study_continues_to_the_same_tables(fields, at, tmp_path):
+    """A Keras study with folds, repeats, a population and a final training resumes to the last digit."""
+    job = keras_job(**fields)
+    assert trained_undisturbed(job, tmp_path / "undisturbed") >= sum(at)
+    rounds = [(each, SIGNALS["SIGINT"]) for each in at]
+    for each, signals in rounds:
+        PLAN.__init__(each, signals)
+        with pytest.raises(Interrupted, match="Resume it with"):
+            run(job, storage=tmp_path / "disturbed", resume=True, note=lambda _: None)
+    PLAN.__init__()
+    run(job, storage=tmp_path / "disturbed", resume=True, note=lambda _: None)
+    found = load_results(tmp_path / "disturbed/s")
+    assert contradictions(found) == []
+    assert differences(load_results(tmp_path / "undisturbed/s"), found) == []
+    assert (tmp_path / "disturbed/s/export/winner.json").read_text() == (
+        tmp_path / "undisturbed/s/export/winner.json"
+    ).read_text()
+
+
+def test_an_ignored_signal_is_still_ignored(tmp_path):
+    """A background job of a shell, which ignores SIGINT, is not ended by Ctrl-C but by SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    job = function_job("fifo").replaced({"budget.trials": 2})
+    PLAN.__init__(3, [signal.SIGINT])
+    run(job, storage=tmp_path / "ignored", note=lambda _: None)
+    assert PLAN.epochs == 2 * EPOCHS
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    assert interrupted(job, tmp_path, 3, SIGNALS["SIGTERM"], resume=False)

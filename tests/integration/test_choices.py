@@ -1,0 +1,80 @@
+"""A study over lists that is killed and resumed: the values themselves, from the job to the tables and back."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline import load_results
+
+JOB = """
+import os, signal
+from pathlib import Path
+from pipeline import Budget, Choice, Objective, Switch, TuneJob
+
+def stack(config):
+    layers = config["layers"]
+    assert layers is None or type(layers) is list, layers
+    kept = list(layers or [])
+    if layers is not None:
+        layers.append("changed by the function")
+    for epoch in range(1, 4):
+        if epoch == 2 and config["o"] == {"name": "b", "rates": [0.5, 1]} and not MARKER.exists():
+            MARKER.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield {"score": sum(kept) * epoch}
+
+MARKER = Path("MARKED")
+
+JOB = TuneJob(
+    name="lists",
+    function=stack,
+    space={
+        "layers": Choice([[64], (64, 32), None]),
+        "o": Choice([{"name": "a"}, {"name": "b", "rates": [0.5, 1]}]),
+        "fixed": [1, {"deep": None}],
+        "s": Switch({"plain": {}, "lists": {"inner": Choice([[1], [1.0]])}}),
+    },
+    objectives=[Objective("score", "max")],
+    scheduler="fifo",
+    searcher="grid",
+    budget=Budget(trials=100, epochs=3),
+)
+"""
+
+
+def test_a_killed_study_of_lists_continues(tmp_path: Path) -> None:
+    """After SIGKILL in a trial, a resumed study trains each of its 18 configs once with its own values."""
+    job = tmp_path / "job.py"
+    job.write_text(JOB.replace("MARKED", str(tmp_path / "killed")))
+    tunepipe = [sys.executable, "-m", "pipeline"]
+    command = [*tunepipe, "run", str(job), "--workers", "0", "--storage", str(tmp_path)]
+    first = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert first.returncode == -signal.SIGKILL, first.stderr
+    subprocess.run([*command, "--resume"], capture_output=True, text=True, check=True)
+    results = load_results(tmp_path / "lists")
+    assert set(results.trials["state"]) == {"completed"}
+    assert not results.epochs.duplicated(["trial_id", "epoch"]).any()
+    assert len(results.epochs) == 3 * 18
+    assert results.best is not None
+    assert (results.best.value, results.best.config["layers"]) == (288.0, [64, 32])
+    shown = subprocess.run(
+        [*tunepipe, "results", "lists", "--json", "--storage", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    configs = {json.dumps(trial["config"], sort_keys=True) for trial in json.loads(shown.stdout)["trials"]}
+    assert len(configs) == 18
+    assert all('"fixed": [1, {"deep": null}]' in config for config in configs)
+    again = subprocess.run(
+        [*command, "--name", "next", "--start-from", "lists", "--top", "2", "--search", "random", "--trials", "2"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert {tuple(start["layers"]) for start in load_results(tmp_path / "next").job["start_with"]} == {(64, 32)}
+    rerun = subprocess.run(
+        [*tunepipe, "rerun", "lists", "0000", "--storage", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert rerun.returncode == 0, rerun.stderr

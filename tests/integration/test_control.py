@@ -1,0 +1,94 @@
+"""Commands from another terminal to a study that runs: real processes, in this process and on Ray."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import load_results
+from tests.hostile.command import tunepipe
+from tests.processes import TUNEPIPE, started, wait_for
+
+JOB = """
+import os
+import time
+from pathlib import Path
+
+from pipeline import Budget, Objective, TuneJob, Uniform
+
+PLACE = Path(os.environ["TUNEPIPE_TESTS_PLACE"])
+
+
+def climb(config):
+    for step in range(1, 5):
+        (PLACE / "begun").touch()
+        # A trial reports now and then, so that a driver in the same process finds commands.
+        end = time.monotonic() + 1
+        while not (PLACE / "go").exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        yield {"score": config["x"] * step}
+
+
+JOB = TuneJob(
+    name="held", function=climb, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")], scheduler="fifo",
+    budget=Budget(trials=60, epochs=4),
+)
+"""
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Starts a driver whose trials take seconds for an epoch until they may go."""
+    drivers: list[subprocess.Popen[str]] = []
+    (tmp_path / "held.py").write_text(JOB)
+    environment = {**os.environ, "TUNEPIPE_TESTS_PLACE": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
+
+    def start(*options: str) -> "subprocess.Popen[str]":
+        driver = started(
+            [*TUNEPIPE, "run", "held.py", *options], cwd=tmp_path, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        drivers.append(driver)
+        wait_for((tmp_path / "begun").exists, driver)
+        return driver
+
+    yield start
+    for driver in drivers:
+        driver.kill()
+        driver.communicate()
+
+
+def _say(folder: Path, command: str, *words: str) -> str:
+    """What a command to the study says."""
+    printed = tunepipe(command, "held", *words, "--storage", str(folder / "studies"))
+    assert printed.code == 0, printed.errors
+    return printed.output
+
+
+@pytest.mark.parametrize("workers", [["--workers", "0"], pytest.param(["--workers", "1"], marks=pytest.mark.long)])
+def test_a_running_study_is_controlled_from_another_terminal(
+    workers: list[str], held: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
+) -> None:
+    """From another terminal a config is enqueued, the study paused and continued with a new budget, a trial stopped."""
+    driver = held(*workers)
+    assert "is tried next, as trial 00" in _say(tmp_path, "enqueue", "x=0.5", "--reason", "a guess")
+    assert "is paused" in _say(tmp_path, "pause")
+    assert "trials 20 instead of 60" in _say(tmp_path, "budget", "--trials", "20")
+    assert "The study continues." in _say(tmp_path, "resume")
+    assert "Trial 0000" in _say(tmp_path, "stop", "--trial", "0", "--reason", "too slow")
+    (tmp_path / "go").touch()
+    output, _ = driver.communicate(timeout=200)
+    assert driver.returncode == 0, output
+    results = load_results(tmp_path / "studies/held")
+    decisions = results.decisions
+    assert len(results.trials) == results.job["budget"]["trials"] == 20
+    assert 0.5 in results.trials["config_x"].tolist()
+    (start,) = decisions[(decisions["kind"] == "start") & decisions["reason"].str.contains("a guess")]["reason"]
+    assert start.startswith("A user enqueued it: a guess (command ")
+    if workers[1] != "0":
+        # In the driver's own process the trial may have ended just when the command was found.
+        assert decisions["reason"].str.startswith("A user paused the study").any()
+    assert not results.epochs.duplicated(["trial_id", "epoch"]).any()
+    assert set(results.trials["state"]) <= {"completed", "stopped"}

@@ -1,0 +1,96 @@
+"""The commands that README and docs show for clusters and object stores, run on what stands in for them here.
+
+The cluster is a head and a worker of `ray start` on this machine, and the object store is moto's S3 server. Instead of
+Kubernetes there are Kustomize and a dry run.
+"""
+
+import logging
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from scripts.documentation.folder import ROOT, Folder
+from scripts.documentation.markdown import Command, SourceFile, steps
+from scripts.documentation.places import Place, place_of
+from tests.integration.nodes import nodes
+
+_PAGES = ["README.md", "docs/cluster.md", "docs/commands.md"]
+_SMALL = "--trials 2 --epochs 1"
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory) -> Iterator[Callable[[str, str], str]]:
+    """Writes a command of a page for the cluster and the bucket that are here."""
+    with pytest.MonkeyPatch.context() as environment, nodes(tmp_path_factory.mktemp("nodes")) as cluster:
+        for name, value in _CREDENTIALS.items():
+            environment.setenv(name, value)
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        urlopen(Request(f"http://{host}:{port}/bucket", method="PUT")).close()
+        environment.setenv("RAY_AUTH_TOKEN", cluster.token)
+        cluster.start("worker")
+        query = f"endpoint_override={host}:{port}&scheme=http&region=us-east-1"
+
+        def written(text: str, page: str) -> str:
+            text = text.replace("http://HOST:8265", cluster.address).replace("=…", f"={cluster.token}")
+            prefix = f"s3://bucket/{Path(page).stem.lower()}"
+            text = re.sub(r"'?s3://bucket/([\w/]+)(\?[^'\s]*)?'?", rf"'{prefix}/\1?{query}'", text)
+            small = f" {_SMALL}" if re.match("tunepipe (run|submit) ", text) else ""
+            return f"{text}{small}"
+
+        yield written
+        server.stop()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", _PAGES)
+def test_the_commands_of_a_page_work_on_a_cluster(page, here, tmp_path):
+    """One after another, as printed but for the names of host and bucket, each ends well."""
+    folder = Folder(tmp_path)
+    taken = 0
+    for step in steps((ROOT / page).read_text(encoding="utf-8")):
+        if isinstance(step, SourceFile):
+            folder.take(step)
+        elif isinstance(step, Command) and place_of(step) is Place.CLUSTER:
+            done = folder.take(replace(step, text=here(step.text, page)))
+            assert done.code == 0, f"{step.text}\n{done.output}\n{done.errors}"
+            taken += 1
+    assert taken
+
+
+def test_the_manifests_of_the_documentation_can_be_made(tmp_path):
+    """The overlay of one's own is written as printed, Kustomize makes its parts, and a dry run prints its RayJob."""
+    kubectl = str(Path(sys.executable).parent)
+    folder = Folder(tmp_path, {"KUBECONFIG": str(tmp_path / "none")}, path=kubectl)
+    shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
+    made = []
+    for step in steps((ROOT / "docs/cluster.md").read_text(encoding="utf-8")):
+        if not isinstance(step, Command) or place_of(step) is not Place.KUBERNETES:
+            continue
+        text = _without_a_server(step.text)
+        if text is not None:
+            done = folder.take(Command(text))
+            assert done.code == 0, f"{text}\n{done.errors}"
+            made += re.findall(r"^kind: (\w+)$", done.output, re.MULTILINE)
+    assert {"Namespace", "RayCluster", "RayJob"} <= set(made)
+
+
+def _without_a_server(text: str) -> str | None:
+    """The command as far as it goes without Kubernetes; None where that is nowhere."""
+    if text.startswith(("mkdir ", "for part")):
+        return text
+    if text.startswith("kubectl apply -k "):
+        return text.replace("kubectl apply -k", "kubectl kustomize")
+    if text.startswith("tunepipe submit ") and "--kubernetes" in text:
+        return f"{text.partition(' | ')[0].removesuffix(' --dry-run')} --dry-run"
+    return None

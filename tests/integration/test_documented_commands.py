@@ -1,0 +1,109 @@
+"""The commands that README and docs show: each is run as printed, on a small budget, and prints what its page shows."""
+
+import re
+import subprocess
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scripts.documentation.command_line import unreadable
+from scripts.documentation.folder import ROOT, Done, Folder
+from scripts.documentation.markdown import Command, steps
+from scripts.documentation.places import Place, place_of
+from scripts.documentation.shape import shape
+
+_PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
+
+_SMALL = {
+    "mnist-asha": "--trials 12 --epochs 2",
+    "my_study.py": "--trials 2 --epochs 2",
+    "my_job.py": "--trials 2 --epochs 2 --workers 0",
+    "my-digits": "--trials 3 --epochs 3 --workers 0",
+}
+"""What is added to commands that train, by their job or study; others are small as they are."""
+
+_MISTAKE = 2
+
+
+class OnlyRead(UserWarning):
+    """A command that a page shows was not run."""
+
+
+class Page:
+    """The steps of a page, taken in order as far as a test needs them.
+
+    Args:
+        name: The page.
+        folder: Where its commands are run.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._steps = list(steps((ROOT / name).read_text(encoding="utf-8")))
+        self._folder = Folder(folder)
+        self._taken = 0
+        self.path = folder
+
+    def take(self, index: int) -> Done:
+        """The step of this index, and before it all that were not taken yet."""
+        done = Done(0, "", "")
+        for planned in self._steps[self._taken : index + 1]:
+            step = planned
+            if isinstance(planned, Command):
+                if place_of(planned) is not Place.HERE:
+                    continue
+                step = planned if _shows_a_mistake(planned) else replace(planned, text=_small(planned.text))
+            done = self._folder.take(step)
+        self._taken = max(self._taken, index + 1)
+        return done
+
+
+def _shows_a_mistake(command: Command) -> bool:
+    return (command.output or "").startswith("tunepipe: ")
+
+
+def _small(text: str) -> str:
+    found = re.match(r"tunepipe (?:run|resume) (\S+)", text)
+    return f"{_bare(text)} {_SMALL.get(found[1], '')}" if found else text
+
+
+def _bare(text: str) -> str:
+    """The command without the comment behind it."""
+    return text.partition("  #")[0]
+
+
+def _commands(*, here: bool) -> Iterator[object]:
+    for page in _PAGES:
+        for index, step in enumerate(steps((ROOT / page).read_text(encoding="utf-8"))):
+            if isinstance(step, Command) and (place_of(step) is Place.HERE) == here:
+                yield pytest.param(page, index, step, id=f"{Path(page).name}: {step.text.splitlines()[0][:70]}")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Every page, with a folder of its own."""
+    return {page: Page(page, tmp_path_factory.mktemp("page")) for page in _PAGES}
+
+
+@pytest.mark.parametrize(("page", "index", "command"), _commands(here=True))
+def test_a_command_prints_what_its_page_shows(page, index, command, pages):
+    """In the page's order, in one folder: the same words, headings and columns; only numbers may differ."""
+    done = pages[page].take(index)
+    assert done.code == (_MISTAKE if _shows_a_mistake(command) else 0), done.errors
+    if command.output is not None:
+        assert shape(done.output) == shape(command.output), done.output
+
+
+@pytest.mark.parametrize(("page", "index", "command"), _commands(here=False))
+def test_a_command_that_needs_more_than_this_machine_can_be_read(page, index, command, pages):
+    """A documented command that this machine cannot run has valid options, values and Makefile targets."""
+    needs = place_of(command)
+    first = command.text.splitlines()[0]
+    warnings.warn(f"{page}: only read here, since it needs {needs.value}: {first}", OnlyRead, stacklevel=1)
+    words = _bare(command.text)
+    if words.startswith("tunepipe "):
+        assert unreadable(words) is None
+    for target in re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z-]+)", words):
+        subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)

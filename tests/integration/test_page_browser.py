@@ -1,0 +1,188 @@
+"""The live page in a real browser: it draws, filters, follows a study that runs, and needs no pointer."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.storage import Store
+from pipeline.storage.processes import identity
+from pipeline.study import layout
+from tests.browser import BROWSER, Browser, browsing
+from tests.serving import serving
+from tests.unit.results.studies import Recording, asha_study, pbt_study, tune_job
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH: the page was not looked at in a browser")
+
+READY = "document.documentElement.dataset.ready"
+NOTE = "document.querySelector('#table [role=status]').textContent"
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two finished studies."""
+    root = tmp_path_factory.mktemp("browsed")
+    asha_study(root, trials=40)
+    pbt_study(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(storage: Path) -> Iterator[str]:
+    """The address of their page."""
+    with serving(storage) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all tests."""
+    with browsing(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+def drawn(browser: Browser) -> int:
+    """Look at one picture after the other until something is drawn on its canvas; returns how many there are."""
+    count: int = browser.js("document.querySelectorAll('.picture').length")
+    for place in range(count):
+        one = f"document.querySelectorAll('.picture')[{place}]"
+        browser.js(f"{one}.scrollIntoView({{block: 'center'}})")
+        browser.until(f"""(canvas => canvas.width > 100 && canvas.getContext('2d')
+            .getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean))({one}.firstChild)""")
+    return count
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+@pytest.mark.parametrize(
+    ("path", "pictures"),
+    [
+        ("/studies/mnist-asha", 10),
+        ("/studies/mnist-asha/trials/0000", 5),
+        ("/compare?study=mnist-asha&study=mnist-pbt", 1),
+    ],
+)
+def test_pages_draw_their_pictures_and_load_nothing_from_elsewhere(
+    browser: Browser, address: str, path: str, pictures: int, width: int, dark: bool
+) -> None:
+    """Every picture is drawn without a fault, nothing sticks out of the window, and only the server is asked."""
+    browser.open(address + path, width=width, dark=dark)
+    browser.until(READY)
+    assert drawn(browser) == pictures
+    assert browser.faults() == []
+    assert browser.js("document.documentElement.scrollWidth") <= width
+    assert [url for url in browser.requested() if not url.startswith((address, "data:"))] == []
+
+
+def test_a_brush_filters_the_table_by_a_condition_in_sql(browser: Browser, address: str) -> None:
+    """A drag along an axis writes the condition, which the address keeps; a click on the axis lets go."""
+    browser.open(f"{address}/studies/mnist-asha")
+    browser.until(READY)
+    browser.js("document.getElementById('parallel').scrollIntoView({block: 'center'})")
+    left, top = browser.js("(box => [box.left, box.top])(document.getElementById('parallel').getBoundingClientRect())")
+    browser.drag((left + 36, top + 60), (left + 36, top + 160))
+    browser.until(f"{NOTE}.includes('of 40 match')")
+    condition = browser.js("document.getElementById('where').value")
+    assert condition.startswith("config_lr between ")
+    assert browser.js("new URLSearchParams(location.search).get('where')") == condition
+    places = browser.js(
+        "fetch(`${document.getElementById('head').dataset.study}/matching${location.search}`).then(a => a.json())"
+    )
+    assert browser.js(f"{NOTE}").startswith(f"{len(places['places'])} of 40")
+    browser.drag((left + 36, top + 200), (left + 36, top + 200))
+    browser.until(f"{NOTE}.includes('40 in all')")
+    assert browser.faults() == []
+
+
+def test_two_hyperparameters_are_shown_as_contours_or_ranks(browser: Browser, address: str) -> None:
+    """Another way of showing them draws another picture, also where one of them lists its values."""
+    browser.open(f"{address}/studies/mnist-asha")
+    browser.until(READY)
+    browser.js("document.getElementById('plane').scrollIntoView({block: 'center'})")
+    seen = set()
+    for across in ("config_lr", "config_optimizer"):
+        for shown in ("contour", "ranks"):
+            browser.js(f"""for (const [id, value] of [['plane-across', '{across}'], ['plane-as', '{shown}']]) {{
+                document.getElementById(id).value = value;
+                document.getElementById(id).dispatchEvent(new Event('change'));
+            }}""")
+            browser.js("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            seen.add(browser.js("document.getElementById('plane').firstChild.toDataURL()"))
+    assert len(seen) == 4
+    assert browser.faults() == []
+
+
+def test_an_axis_has_two_numbers_at_least(browser: Browser, address: str) -> None:
+    """A small panel names two values, so that its scale can be read; more than two decades are logarithmic."""
+    browser.open(f"{address}/studies/mnist-asha")
+    ticks = "(await import('/static/axis.js')).Axis"
+    assert browser.js(f"(async () => new ({ticks})([0.52, 1.0]).ticks(2.2).length)()") >= 2
+    assert browser.js(f"(async () => new ({ticks})([3, 3]).ticks(2.2).length)()") == 1
+    assert browser.js(f"(async () => [new ({ticks})([1, 101]).log, new ({ticks})([1, 99]).log])()") == [True, False]
+
+
+def test_the_table_works_without_a_script(browser: Browser, address: str) -> None:
+    """Studies, trials, filter and order are links and forms."""
+    browser.open(f"{address}/studies/mnist-asha?where=epochs%3D9&sort=-config_lr", script=False)
+    document = browser.call("DOM.getDocument", depth=-1)["root"]["nodeId"]
+    html = browser.call("DOM.getOuterHTML", nodeId=document)["outerHTML"]
+    assert "of 40 match." in html
+    assert 'aria-sort="descending"' in html
+    browser.open(address)
+
+
+def test_a_keyboard_is_enough(browser: Browser, address: str) -> None:
+    """Tab reaches the filter, its Enter filters, and arrow keys go through the trials of a picture."""
+    browser.open(f"{address}/studies/mnist-asha")
+    browser.until(READY)
+    browser.js("document.getElementById('where').focus(); document.getElementById('where').value = 'epochs = 9'")
+    browser.press("Enter")
+    browser.until(f"{NOTE}.includes('of 40 match')")
+    reached = set()
+    for _ in range(12):
+        browser.press("Tab")
+        reached.add(browser.js("document.activeElement.id || document.activeElement.tagName"))
+        if browser.js("document.activeElement.id") == "curves":
+            break
+    assert "metric" in reached
+    assert "curves" in reached
+    browser.press("ArrowDown")
+    printed = browser.js("document.activeElement.getAttribute('aria-label')")
+    assert printed.startswith("trial ")
+    browser.press("Enter")
+    browser.until("location.pathname.includes('/trials/') && document.readyState === 'complete'")
+    assert printed.split(",")[0].removeprefix("trial ") in browser.js("location.pathname")
+
+
+def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
+    """New trials and the end of a study appear on its page and in the list without loading the page again."""
+    study = Recording(tmp_path, tune_job("live", scheduler="fifo"))
+
+    def train(number: int) -> None:
+        trial, config = layout.trial_id(number), {"lr": 0.1, "momentum": 0.9, "optimizer": "adam"}
+        study.decide(trial, 0, "start", number, "drawn", config_after=config)
+        study.train(trial, 1, config, 0.5 + number / 100, number + 0.5)
+        study.flush()
+
+    train(0)
+    _running(study)
+    with serving(tmp_path) as address:
+        browser.open(f"{address}/studies/live")
+        browser.until(READY)
+        assert browser.js("document.querySelector('h1 .state').textContent") == "running"
+        browser.js("window.kept = true")
+        train(1)
+        browser.until(f"{NOTE}.startsWith('2 in all')")
+        study.end(5)
+        browser.until("document.querySelector('h1 .state').textContent === 'finished'")
+        assert browser.js("window.kept") is True
+        assert browser.faults() == []
+
+
+def _running(study: Recording) -> None:
+    """Write the file of a session that this process drives."""
+    now = datetime.now(UTC).isoformat()
+    content = {"number": 1, "state": "running", "started": now, "heartbeat": now, "ended": None, "seconds": 1.0}
+    Store(study.store.uri).write(layout.session(1), json.dumps(content | identity(os.getpid())))

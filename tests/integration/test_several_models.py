@@ -1,0 +1,111 @@
+"""Studies whose trials are several models: their tables, their winner, and resuming."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
+from pipeline.datasets import Dataset, Split
+from pipeline.execution.export import export
+from pipeline.execution.worker import winner
+from pipeline.loop import reporting
+from pipeline.storage import Store
+from pipeline.training.trainer_factory import TrainerFactory
+
+
+def network(config: Mapping[str, Any]) -> keras.Model:
+    """One layer."""
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile(keras.optimizers.SGD(config["lr"]), "sparse_categorical_crossentropy", jit_compile=False)
+    return model
+
+
+def rows() -> Dataset:
+    """Small splits of random rows."""
+    draw = np.random.default_rng(0)
+    splits = [
+        Split(draw.normal(size=(n, 6)).astype(np.float32), draw.integers(0, 3, n).astype(np.int32)) for n in (40, 9, 9)
+    ]
+    return Dataset("tiny", *splits)
+
+
+def job(**fields: Any) -> TuneJob:
+    """Two trials in this process."""
+    defaults: dict[str, Any] = {
+        "name": "s",
+        "model": network,
+        "data": rows,
+        "space": {"lr": Uniform(0.01, 0.1)},
+        "objectives": [Objective("val_loss", "min")],
+        "scheduler": "fifo",
+        "budget": Budget(trials=2, epochs=3),
+        "resources": {"workers": 0},
+        "batch_size": 8,
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+def exported(storage: Path) -> list[np.ndarray]:
+    """The weights of the model that the study exported."""
+    weights: list[np.ndarray] = keras.saving.load_model(storage / "s/export/model.keras", compile=False).get_weights()
+    return weights
+
+
+@pytest.fixture(params=[{"folds": 2}, {"repeats": 2}], ids=["folds", "repeats"])
+def study(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneJob:
+    """A finished study whose trials have two models each, every one of its worker's steps being a single epoch."""
+    for module in (reporting, winner):
+        monkeypatch.setattr(module, "report_seconds", lambda _: 0.0)
+    asked = job(**request.param)
+    run(asked, storage=tmp_path)
+    return asked
+
+
+def test_the_winner_is_a_model_of_the_whole_training_split(study: TuneJob, tmp_path: Path) -> None:
+    """The export is the winner's config trained on all training rows, for as many epochs as its best one counts."""
+    best = load_results(tmp_path / "s").best
+    assert best is not None
+    alone: Any = TrainerFactory(job(), rows()).learner(best.config, seed=0)
+    for _ in range(best.epoch):
+        alone.run_epoch()
+    assert all(np.array_equal(a, b) for a, b in zip(exported(tmp_path), alone.model.get_weights(), strict=True))
+    test = json.loads((tmp_path / "s/export/winner.json").read_text())["metrics"]
+    assert test.keys() == {"test_loss"}
+
+
+def test_the_tables_have_every_model(study: TuneJob, tmp_path: Path) -> None:
+    """The objective is the mean of columns that stand beside it, with their standard deviation."""
+    label = "fold" if study.folds > 1 else "repeat"
+    epochs = load_results(tmp_path / "s").epochs
+    single = epochs[[f"val_loss_{label}1", f"val_loss_{label}2"]].to_numpy()
+    assert len(epochs) == 6
+    np.testing.assert_allclose(epochs["val_loss"], single.mean(axis=1))
+    np.testing.assert_allclose(epochs["val_loss_std"], single.std(axis=1))
+    assert (single[:, 0] != single[:, 1]).all()
+
+
+def test_an_export_that_was_cut_off_is_made_later(study: TuneJob, tmp_path: Path) -> None:
+    """An export that was interrupted is made again from the checkpoint with the same model and steps."""
+    before = exported(tmp_path)
+    for file in (tmp_path / "s/export").iterdir():
+        file.unlink()
+    export(Store(str(tmp_path / "s")), tmp_path / "out")
+    after = keras.saving.load_model(tmp_path / "out/model.keras", compile=False).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_a_study_with_folds_is_resumed_exactly(tmp_path: Path) -> None:
+    """Cut off after three epochs and resumed, it has the rows of one that was not, to the last digit."""
+    fields: dict[str, Any] = {"folds": 2, "budget": Budget(trials=1, epochs=5)}
+    run(job(**fields), storage=tmp_path / "whole")
+    run(job(**{**fields, "budget": Budget(trials=1, epochs=3)}), storage=tmp_path / "cut")
+    run(job(**fields), storage=tmp_path / "cut", resume=True)
+    whole, cut = (load_results(tmp_path / folder / "s").epochs for folder in ("whole", "cut"))
+    columns = [name for name in whole if "loss" in name]
+    assert len(columns) == 8
+    assert whole[columns].equals(cut[columns])

@@ -1,0 +1,170 @@
+"""A study whose original folder is gone: its own copies are enough, in other processes, with workers of Ray's."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import load_results
+
+FILES = {
+    "the_job.py": """
+from pathlib import Path
+
+from pipeline import FIFO, Budget, Objective, TuneJob, Uniform
+
+import top_level
+
+
+def descend(config):
+    from inner import pace
+    from nets.deep import sizes
+
+    plugin = __import__("plugin_" + "one")
+    assert Path(__file__).with_name("words.txt").read_text() == "word"
+    for _ in range(top_level.EPOCHS):
+        yield {"distance": abs(pace(config["rate"]) + sizes.SIZE + plugin.SHIFT)}
+
+
+JOB = TuneJob(
+    name="moved",
+    function=descend,
+    space={"rate": Uniform(0.1, 0.9)},
+    objectives=[Objective("distance", "min")],
+    scheduler=FIFO(),
+    budget=Budget(trials=3, epochs=2),
+)
+""",
+    "top_level.py": "EPOCHS = 9",
+    "inner.py": "def pace(rate):\n    from further import factor\n    return rate * factor()",
+    "further.py": "def factor():\n    return 3.0",
+    "nets/__init__.py": "",
+    "nets/deep/__init__.py": "from . import sizes",
+    "nets/deep/sizes.py": "from ..base import BASE\nSIZE = BASE + 1",
+    "nets/base.py": "import os\nBASE = len(open(os.path.join(os.path.dirname(__file__), 'deep', 'four.txt')).read())",
+    "nets/deep/four.txt": "four",
+    "words.txt": "word",
+    "unused.txt": "",
+    "plugin_one.py": "SHIFT = 0.5",
+    "unused.py": "1 / 0",
+}
+
+
+def tunepipe(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Call the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline.cli.app", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished study of two workers, whose job's folder has been deleted since, and what `run` printed."""
+    folder = tmp_path_factory.mktemp("moved")
+    for name, text in FILES.items():
+        path = folder / "mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    printed = tunepipe("run", "mine/the_job.py", "--workers", "2", folder=folder)
+    assert printed.returncode == 0, printed.stderr
+    shutil.rmtree(folder / "mine")
+    return folder, printed.stderr
+
+
+def test_everything_imported_is_copied(moved: tuple[Path, str]) -> None:
+    """Modules imported by any statement, transitively or only in a worker, and files that they name are copied."""
+    folder, printed = moved
+    source = folder / "studies/moved/source"
+    copied = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
+    assert copied == sorted(set(FILES) - {"unused.py", "unused.txt"})
+    assert "source: the_job.py, top_level.py, inner.py, nets/ (5 files), further.py, words.txt\n" in printed
+
+
+def test_a_study_continues_and_is_trained_again_without_its_folder(moved: tuple[Path, str]) -> None:
+    """`resume` with two workers and more trials, and `rerun`, need only the copies of the sources."""
+    folder, _ = moved
+    printed = tunepipe("resume", "moved", "--trials", "5", "--workers", "2", "--json", folder=folder)
+    assert printed.returncode == 0, printed.stderr
+    reported: dict[str, Any] = json.loads(printed.stdout)
+    assert len(reported["trials"]) == 5
+    assert {trial["state"] for trial in reported["trials"]} == {"completed"}
+    again = tunepipe("rerun", "moved", "4", folder=folder)
+    assert again.returncode == 0, again.stderr
+    assert "equal to the last digit" in again.stdout
+
+
+PACKAGE = {
+    "mine/the_job.py": """
+from pipeline import FIFO, Budget, Objective, TuneJob, Uniform
+
+from . import sizes
+from .inner import pace
+
+
+def descend(config):
+    from .deep.late import shift
+
+    for _ in range(sizes.SIZE):
+        yield {"distance": abs(pace(config["rate"]) + shift())}
+
+
+JOB = TuneJob(
+    name="relative",
+    function=descend,
+    space={"rate": Uniform(0.1, 0.9)},
+    objectives=[Objective("distance", "min")],
+    scheduler=FIFO(),
+    budget=Budget(trials=3, epochs=2),
+)
+""",
+    "mine/__init__.py": "",
+    "mine/sizes.py": "SIZE = 9",
+    "mine/inner.py": "from .sizes import SIZE\n\ndef pace(rate): return rate * SIZE",
+    "mine/deep/__init__.py": "",
+    "mine/deep/late.py": "from ..sizes import SIZE\n\ndef shift(): return SIZE",
+}
+
+
+@pytest.mark.long
+def test_a_job_of_a_package_continues_without_its_folder(tmp_path: Path) -> None:
+    """A job file with relative imports is checked and trained by workers, and its study needs only the copies."""
+    for name, text in PACKAGE.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    checked = tunepipe("check", "mine/the_job.py", folder=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "copied into the study: mine/ (6 files)" in checked.stdout
+    ran = tunepipe("run", "mine/the_job.py", "--workers", "2", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    (tmp_path / "mine/inner.py").write_text("def pace(rate): return 0")
+    refused = tunepipe("run", "mine/the_job.py", "--resume", "--trials", "4", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "mine/inner.py: is imported by the job" in refused.stderr
+    shutil.rmtree(tmp_path / "mine")
+    resumed = tunepipe("resume", "relative", "--trials", "5", "--workers", "2", folder=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    again = tunepipe("rerun", "relative", "4", folder=tmp_path)
+    assert "equal to the last digit" in again.stdout
+
+
+@pytest.mark.long
+def test_a_script_without_a_guard_runs_its_study_once(tmp_path):
+    """On two workers, which load a copy of the script, its last line that runs the study has no effect."""
+    (tmp_path / "script.py").write_text(
+        "from pipeline import Budget, Objective, TuneJob, Uniform, run\n\n\n"
+        "def f(config):\n    yield {'score': config['x']}\n\n\n"
+        "JOB = TuneJob(name='script', function=f, space={'x': Uniform(0, 1)}, objectives=[Objective('score', 'max')],\n"
+        "              budget=Budget(trials=4, epochs=1), resources={'workers': 2})\n"
+        "run(JOB, storage='studies')\n"
+    )
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=120)
+    assert load_results(tmp_path / "studies/script").state == "finished"

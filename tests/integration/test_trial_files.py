@@ -1,0 +1,119 @@
+"""Files of callbacks and functions, on Ray, on an object store, and under `tunepipe check`."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.results.tables.user_files import files_of
+from pipeline.storage import Store
+from tests.integration.test_s3 import s3, storage
+
+__all__ = ["s3", "storage"]
+
+TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
+FUNCTION = """
+from pathlib import Path
+
+from pipeline import Budget, Grid, Objective, TuneJob, trial
+
+
+def writing(config):
+    for epoch in range(8):
+        with Path("log.txt").open("a") as file:
+            file.write(f"{trial().id} {epoch}\\n")
+        yield {"score": config["x"] + epoch}
+
+
+JOB = TuneJob(
+    name="writing",
+    function=writing,
+    space={"x": Grid([0.0, 1.0, 2.0, 3.0])},
+    objectives=[Objective("score", "max")],
+    scheduler="fifo",
+    searcher="grid",
+    budget=Budget(trials=4, epochs=3),
+    resources={"workers": 2},
+)
+"""
+MODEL = """
+from pathlib import Path
+
+from pipeline import Budget, LogUniform, Objective, TuneJob
+
+
+def build_model(config):
+    import keras
+
+    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(10, activation="softmax")])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def callbacks(config):
+    import keras
+
+    class Ended(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            Path("ended.txt").write_text("yes")
+
+    return [keras.callbacks.ModelCheckpoint("save_at_{epoch}.keras"), keras.callbacks.CSVLogger("log.csv"), Ended()]
+
+
+JOB = TuneJob(
+    name="saving",
+    model=build_model,
+    callbacks=callbacks,
+    data="digits",
+    space={"lr": LogUniform(0.01, 1.0)},
+    objectives=[Objective("val_accuracy", "max")],
+    scheduler="fifo",
+    budget=Budget(trials=3, epochs=2),
+    resources={"workers": 2},
+)
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """The folder in which commands are called, with two jobs."""
+    folder = tmp_path / "start"
+    folder.mkdir()
+    (folder / "writing.py").write_text(FUNCTION)
+    (folder / "saving.py").write_text(MODEL)
+    return folder
+
+
+def tunepipe(*arguments, cwd):
+    """Call the command in a folder, to a good end; what it printed."""
+    done = subprocess.run([*TUNEPIPE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def left(folder):
+    """Files in a folder but for the jobs and Python's caches."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".py" and path.name != "__pycache__")
+
+
+def test_workers_and_check_keep_to_the_trials_folders(start):
+    """Callbacks with relative paths on two workers: each trial has its own files; `check` leaves none at all."""
+    tunepipe("check", "saving.py", cwd=start)
+    assert left(start) == []
+    tunepipe("run", "saving.py", cwd=start)
+    assert left(start) == ["studies"]
+    store = Store(start / "studies/saving")
+    for number in ("0000", "0001", "0002"):
+        kept = [file.path for file in files_of(store, number).kept]
+        assert kept == ["ended.txt", "log.csv", "save_at_1.keras", "save_at_2.keras"]
+    assert "save_at_2.keras" in tunepipe("results", "saving", "--trial", "1", cwd=start)
+
+
+def test_files_on_s3_are_uploaded_and_fetched(start, storage, tmp_path):
+    """On two workers and after a resume, each trial's files are whole in the bucket and none is left locally."""
+    tunepipe("run", "writing.py", "--storage", storage, cwd=start)
+    store = Store(storage).folder("writing")
+    assert store.read_text("files/0002/log.txt") == "0002 0\n0002 1\n0002 2\n"
+    tunepipe("resume", "writing", "--storage", storage, "--workers", "0", "--epochs", "4", cwd=start)
+    assert store.read_text("files/0003/log.txt") == "0003 0\n0003 1\n0003 2\n0003 3\n"
+    assert left(start) == []

@@ -1,0 +1,198 @@
+"""Files that the user's code writes while trials train in this process: each trial's own, and found again."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline import Budget, Choice, Dataset, Grid, Objective, Split, TuneJob, load_results, run, trial
+from pipeline.errors import NoTrialSucceeded
+from pipeline.execution.rerun import rerun
+from pipeline.storage import Store
+
+
+def writing(config):
+    """Appends a line in each epoch, and tells where it runs."""
+    for epoch in range(8):
+        with Path("log.txt").open("a") as file:
+            file.write(f"{trial().id} {epoch}\n")
+        yield {"score": config["x"] + epoch, "epochs": trial().epochs, "seed": trial().seed}
+
+
+def rows():
+    """Three rows of numbers that a file in the current directory holds."""
+    import numpy as np
+
+    values = np.loadtxt("values.txt", dtype=np.float32).reshape(-1, 2)
+    return Dataset("tiny", Split(values, values[:, :1]), Split(values, values[:, :1]))
+
+
+def build_model(config):
+    """One layer."""
+    import keras
+
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="mse")
+    return model
+
+
+def callbacks(config):
+    """What people use to write files, all by relative paths."""
+    import keras
+
+    return [
+        keras.callbacks.CSVLogger("log.csv", append=True),
+        keras.callbacks.ModelCheckpoint("best_{epoch}.keras", monitor="val_loss", save_best_only=True),
+        keras.callbacks.BackupAndRestore("backup"),
+    ]
+
+
+def backing_up(config):
+    """A backup at an absolute path, which all trials share."""
+    import keras
+
+    return [keras.callbacks.BackupAndRestore(os.environ["BACKUP"], delete_checkpoint=False)]
+
+
+def reading(config):
+    """Opens a file of the folder in which the study was started."""
+    yield {"score": float(Path("values.txt").read_text().split()[0])}
+
+
+def function_job(**fields):
+    """Two trials of the function."""
+    defaults = {
+        "name": "s",
+        "function": writing,
+        "space": {"x": Grid([0.0, 1.0])},
+        "objectives": [Objective("score", "max")],
+        "scheduler": "fifo",
+        "searcher": "grid",
+        "budget": Budget(trials=2, epochs=3),
+        "resources": {"workers": 0},
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+def model_job(**fields):
+    """Two trials of the model."""
+    model = {"function": None, "model": build_model, "callbacks": callbacks, "data": rows, "batch_size": 2}
+    space = {"lr": Choice([0.001, 0.002])}
+    return function_job(
+        **{**model, "space": space, "objectives": [Objective("val_loss", "min")], "searcher": "random", **fields}
+    )
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """The folder in which the command is called, with a file that the data function reads."""
+    folder = tmp_path / "start"
+    folder.mkdir()
+    (folder / "values.txt").write_text("1 2\n3 4\n5 6\n")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_each_trial_writes_into_a_folder_of_its_own(start, tmp_path):
+    """Two trials write one relative path each into their own folders, and the current directory is unchanged."""
+    run(function_job(), storage=tmp_path)
+    for number in ("0000", "0001"):
+        lines = (tmp_path / f"s/files/{number}/log.txt").read_text().split("\n")
+        assert lines == [f"{number} {epoch}" for epoch in range(3)] + [""]
+    assert Path.cwd() == start
+    assert [path.name for path in start.iterdir()] == ["values.txt"]
+    assert load_results(tmp_path / "s").epochs["epochs"].unique().tolist() == [3.0]
+
+
+def linking(config):
+    """Leaves a link in its folder."""
+    Path("latest").symlink_to("log.txt")
+    yield from writing(config)
+
+
+def test_a_link_in_a_trial_s_folder_does_not_prevent_a_resume(start, tmp_path):
+    """A link that the user's code creates in its folder does not prevent a resume."""
+    run(function_job(function=linking), storage=tmp_path)
+    run(function_job(function=linking, budget=Budget(trials=2, epochs=4)), storage=tmp_path, resume=True)
+    assert (tmp_path / "s/files/0001/latest").read_text().count("\n") == 4
+
+
+def test_a_replayed_function_writes_its_files_again(start, tmp_path):
+    """A function without a state continues from its first step in an empty folder, so that no line is repeated."""
+    run(function_job(), storage=tmp_path)
+    run(function_job(budget=Budget(trials=2, epochs=5)), storage=tmp_path, resume=True)
+    assert (tmp_path / "s/files/0001/log.txt").read_text().count("\n") == 5
+
+
+def test_callbacks_go_on_with_their_files(start, tmp_path):
+    """A CSVLogger appends over a resume, and no backup changes the weights: as one that never stopped."""
+    run(model_job(budget=Budget(trials=2, epochs=2)), storage=tmp_path / "cut")
+    run(model_job(budget=Budget(trials=2, epochs=4)), storage=tmp_path / "cut", resume=True)
+    run(model_job(budget=Budget(trials=2, epochs=4)), storage=tmp_path / "whole")
+    cut, whole = (load_results(tmp_path / f"{name}/s").epochs for name in ("cut", "whole"))
+    assert cut["val_loss"].to_list() == whole["val_loss"].to_list()
+    for number in ("0000", "0001"):
+        log = (tmp_path / f"cut/s/files/{number}/log.csv").read_text()
+        assert log == (tmp_path / f"whole/s/files/{number}/log.csv").read_text()
+        assert log.count("\n") == 5
+        assert (tmp_path / f"cut/s/files/{number}/best_4.keras").is_file()
+
+
+def test_a_backup_never_changes_a_trial(start, tmp_path, monkeypatch):
+    """A backup of another trial's weights at a trial's start does not change its training."""
+    monkeypatch.setenv("BACKUP", str(tmp_path / "backup"))
+    run(model_job(callbacks=backing_up), storage=tmp_path / "one")
+    run(model_job(callbacks=None), storage=tmp_path / "other")
+    one, other = (load_results(tmp_path / f"{name}/s").epochs["val_loss"] for name in ("one", "other"))
+    assert list((tmp_path / "backup").iterdir())
+    assert one.to_list() == other.to_list()
+
+
+def test_an_absolute_path_is_named_where_a_callback_fails(start, tmp_path, monkeypatch):
+    """If all trials write one absolute path and one fails, the error advises a relative path."""
+    (tmp_path / "backup").write_text("no folder")
+    monkeypatch.setenv("BACKUP", str(tmp_path / "backup"))
+    notes = []
+    with pytest.raises(NoTrialSucceeded):
+        run(model_job(callbacks=backing_up), storage=tmp_path, note=notes.append)
+    error = "\n".join(notes)
+    assert f"BackupAndRestore writes to {tmp_path / 'backup'}, which all trials share" in error
+    assert "Give it a relative path" in error
+
+
+def test_an_exported_model_has_its_provenance(start, tmp_path):
+    """The provenance.json beside the winner's model has its trial, epoch, seed and sessions."""
+    run(model_job(), storage=tmp_path)
+    reported = json.loads((tmp_path / "s/export/provenance.json").read_text())
+    best = load_results(tmp_path / "s").best
+    assert (reported["trial_id"], reported["epoch"], reported["config"]) == (best.trial_id, best.epoch, best.config)
+    assert reported["sessions"][0]["provenance"]["machine"]["host"]
+    assert "resume" not in reported["sessions"][0]
+
+
+def test_folds_do_not_share_files(start, tmp_path):
+    """Each model of a trial has a folder of its own below the trial's."""
+    run(model_job(folds=3, budget=Budget(trials=1, epochs=2)), storage=tmp_path)
+    for fold in (1, 2, 3):
+        assert (tmp_path / f"s/files/0000/fold{fold}/log.csv").read_text().count("\n") == 3
+
+
+def test_training_a_trial_again_leaves_its_files_alone(start, tmp_path):
+    """`rerun` trains in a temporary folder."""
+    run(model_job(), storage=tmp_path)
+    folder = tmp_path / "s/files/0001"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert rerun(Store(tmp_path / "s"), "0001").equal
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert [path.name for path in start.iterdir()] == ["values.txt"]
+
+
+def test_a_file_of_the_start_folder_is_named_in_the_error(start, tmp_path):
+    """If a function opens by relative path a file of the start folder, the error advises what to do."""
+    notes = []
+    with pytest.raises(NoTrialSucceeded):
+        run(function_job(function=reading), storage=tmp_path, note=notes.append)
+    error = "\n".join(notes)
+    assert f"The file is in {start}, where the study was started" in error
+    assert "absolute path" in error

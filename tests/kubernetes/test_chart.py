@@ -1,0 +1,69 @@
+"""The Helm chart, rendered by Helm and looked at by a real Kubernetes."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.cluster.rayjob import overlays, rendered
+from scripts.helm_chart import CHART, PARTS
+from tests.kubernetes.testbed.build import build_helm
+from tests.kubernetes.testbed.control_plane import kubectl
+
+
+@pytest.fixture(scope="module")
+def helm() -> Path:
+    """Helm's program."""
+    return build_helm()
+
+
+def _template(helm: Path, *values: str) -> subprocess.CompletedProcess[str]:
+    options = [word for value in values for word in ("--set", value)]
+    # A Helm built from its module does not know which Kubernetes it was made for.
+    command = [helm, "template", "tunepipe", CHART, "--kube-version", "1.34.0", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("overlay", overlays())
+@pytest.mark.parametrize("part", PARTS)
+def test_the_charts_objects_are_those_of_an_overlay(helm, overlay, part):
+    """With the chart's default values, each part has the same objects with the same fields."""
+    enabled = [f"{name}.enabled={str(name == part).lower()}" for name in PARTS]
+    made = _template(helm, f"overlay={overlay}", *enabled)
+    assert made.returncode == 0, made.stderr
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(made.stdout) if each}
+    assert objects == {(each["kind"], each["metadata"]["name"]): each for each in rendered(overlay, part)}
+
+
+def test_values_reach_every_object(helm):
+    """The namespace, the images and the storage that an owner chooses replace the overlays' own everywhere."""
+    made = _template(
+        helm, "namespace.name=research", "images.cpu=here/cpu:1", "images.gpu=here/gpu:1", "storage.className=fast",
+        "storage.size=7Gi", "cluster.enabled=true",
+    )  # fmt: skip
+    objects = [each for each in yaml.safe_load_all(made.stdout) if each]
+    assert {each["metadata"].get("namespace", "research") for each in objects} == {"research"}
+    assert "tunepipe:cpu" not in made.stdout
+    assert "tunepipe:gpu" not in made.stdout
+    (claim,) = [each["spec"] for each in objects if each["kind"] == "PersistentVolumeClaim"]
+    assert (claim["storageClassName"], claim["resources"]["requests"]["storage"]) == ("fast", "7Gi")
+
+
+def test_an_unknown_value_is_refused(helm):
+    """A misspelt overlay or value is an error, not a chart without objects."""
+    for value in ("overlay=prod", "image.cpu=mine"):
+        assert _template(helm, value).returncode != 0
+
+
+def test_a_server_takes_the_chart(bed, helm, tmp_path):
+    """Kubernetes admits every object of the chart that it knows the kind of."""
+    made = _template(helm, "namespace.name=by-helm", "monitoring.enabled=false", "cluster.enabled=true")
+    objects = [each for each in yaml.safe_load_all(made.stdout) if each]
+    kubectl("create", "namespace", "by-helm")
+    try:
+        (tmp_path / "chart.yaml").write_text(yaml.safe_dump_all(objects))
+        told = kubectl("apply", "--server-side", "--dry-run=server", "-f", str(tmp_path / "chart.yaml"))
+        assert len(told.splitlines()) == len(objects)
+    finally:
+        kubectl("delete", "namespace", "by-helm")

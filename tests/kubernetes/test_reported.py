@@ -1,0 +1,74 @@
+"""Reasons why a study cannot start are reported within a minute, in tunepipe's words, with exit code 2."""
+
+from pathlib import Path
+
+from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.testbed.operator import start_operator
+from tests.kubernetes.testbed.place import KUBECONFIG
+from tests.kubernetes.testbed.room import stop
+from tests.kubernetes.user import NAMESPACE, SUBMITTER, WORKERS, objects, submit, until
+
+STUDY = ("beale", "--gpus-per-trial", "1", "--trials", "2", "--workers", "1")
+
+
+def refused(where, *words: str, kubeconfig: Path = SUBMITTER) -> str:
+    """What submit says that ends with exit code 2."""
+    code, reported = submit(where, *STUDY, *words, kubeconfig=kubeconfig)
+    assert code == 2, reported
+    assert "Traceback" not in reported
+    return reported
+
+
+def test_a_missing_image_is_reported(gone, tmp_path):
+    """An image that no node can pull is reported with its name and a remedy."""
+    assert "The image 'nowhere.invalid/x:1'" in refused(tmp_path, "--image", "nowhere.invalid/x:1")
+
+
+def test_a_missing_namespace_is_reported(foundation, tmp_path):
+    """A missing namespace is reported with how to create it, or with the missing right to list namespaces."""
+    assert "the role tunepipe-submitter" in refused(tmp_path, "--namespace", "nowhere")
+    assert "there is no namespace 'nowhere'" in refused(tmp_path, "--namespace", "nowhere", kubeconfig=KUBECONFIG)
+
+
+def test_a_namespace_that_forbids_its_pods(gone, tmp_path):
+    """A quota that is spent: the server's own words."""
+    kubectl("create", "quota", "spent", "-n", NAMESPACE, "--hard=pods=0")
+    try:
+        assert "exceeded quota" in refused(tmp_path)
+    finally:
+        kubectl("delete", "quota", "spent", "-n", NAMESPACE)
+
+
+def test_an_operator_that_does_not_run(gone, tmp_path):
+    """An operator that does not answer: how to see whether it runs."""
+    try:
+        stop("operator")
+        assert "the KubeRay operator does not run" in refused(tmp_path)
+    finally:
+        start_operator()
+
+
+def test_definitions_that_are_missing_or_too_old(gone, tmp_path):
+    """A server without KubeRay's definitions, and one whose definitions do not know what production asks for."""
+    assert "definitions there are too old" in refused(tmp_path, "--overlay", "prod-gpu")
+    try:
+        stop("operator")
+        kubectl("delete", "crd", "rayjobs.ray.io")
+        assert "Install the KubeRay operator with its definitions" in refused(tmp_path)
+    finally:
+        start_operator()
+
+
+def test_a_cluster_without_a_node_of_that_kind(gone, tmp_path):
+    """A study without a matching GPU node is reported, and given up after --wait-pods."""
+    try:
+        kubectl("cordon", "gpu")
+        code, reported = submit(tmp_path, *STUDY, "--wait-pods", "15")
+        assert code == 2, reported
+        assert "waits for a node: 0/2 nodes are available" in reported
+        assert "could not be scheduled for 15 s" in reported
+    finally:
+        # Before there is a node for it: it would begin now, and be waited for.
+        kubectl("delete", "rayjob", "--all", "-n", NAMESPACE, "--wait=false")
+        until("the end of the pod that waits", lambda: not objects("pods", WORKERS))
+        kubectl("uncordon", "gpu")

@@ -1,0 +1,130 @@
+"""The documentation is true: its Python runs, its tables are those of the schema."""
+
+import itertools
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from pipeline.cli.options import assignments
+from scripts.documentation.command_line import command_names, options_of, unreadable
+from scripts.documentation.markdown import inline_commands, with_tables
+from scripts.documentation.notebook import executed
+from scripts.documentation.shape import shape
+
+ROOT = Path(__file__).parents[2]
+_PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
+_LARGEST_NOTEBOOK = 2**19
+_INCOMPLETE = "Missing parameter"
+
+
+def blocks(file: str) -> list[str]:
+    """The Python of a Markdown file, in order."""
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/commands.md", "docs/jobs.md", "docs/training.md"])
+def test_the_python_in_the_documentation_runs(file, tmp_path, monkeypatch):
+    """The Python blocks of a page run one after the other in one namespace, as a reader would type them."""
+    monkeypatch.chdir(tmp_path)
+    found = blocks(file)
+    assert found
+    source = tmp_path / "typed.py"
+    source.write_text("\n".join(found))
+    namespace = {"__name__": "typed"}
+    exec(compile(source.read_text(), source, "exec"), namespace)
+
+
+def test_the_notebook_shows_what_it_prints(tmp_path):
+    """Run in a kernel of its own, each cell has the kinds of outputs, the words and the columns that the file has."""
+    shown = nbformat.read(ROOT / "docs/analysis.ipynb", as_version=4)
+    assert (ROOT / "docs/analysis.ipynb").stat().st_size < _LARGEST_NOTEBOOK
+    assert any("image/png" in output.get("data", {}) for cell in shown.cells for output in cell.get("outputs", []))
+    for before, now in zip(shown.cells, executed(tmp_path).cells, strict=True):
+        assert _shapes(now) == _shapes(before), before.source
+
+
+def _shapes(cell: nbformat.NotebookNode) -> list[object]:
+    """Of each output of a cell: its kind, and the shape of its text.
+
+    Streams that follow one another are one, and lines of progress do not count: a slow machine prints more of them.
+    """
+    shapes: list[object] = []
+    for kind, outputs in itertools.groupby(cell.get("outputs", []), lambda output: output.output_type):
+        if kind == "stream":
+            text = shape("".join(output.text for output in outputs))
+            shapes += [(kind, text)] if text else []
+        else:
+            shapes += [(kind, sorted(output.get("data", {})), _headings(output)) for output in outputs]
+    return shapes
+
+
+def _headings(output: nbformat.NotebookNode) -> list[str]:
+    """The columns of a table in HTML."""
+    header = output.get("data", {}).get("text/html", "").partition("</thead>")[0]
+    return re.findall(r"<th>([^<]*)</th>", header)
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_every_command_of_tunepipe_that_a_page_shows_can_be_read(page):
+    """In the text, between backticks: there are such a command and such options. Arguments may be left out."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for command in inline_commands(text):
+        words = command.split(" | ")[0]
+        assert (unreadable(words) or _INCOMPLETE).startswith(_INCOMPLETE), command
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_commands_stand_in_blocks_that_are_run(page):
+    """A command in a block of another language would be run by no test."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for language, content in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        if language not in ("console", "sh", "python"):
+            assert language == "text", content
+            assert not re.search(r"^(\$ )?(tunepipe|make|kubectl|pip|git|python|podman) ", content, re.MULTILINE), (
+                content
+            )
+
+
+@pytest.mark.parametrize("page", ["docs/commands.md"])
+def test_the_options_are_documented_as_the_parser_knows_them(page):
+    """Each command has its table; if one is another: make docs-tables."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert sorted(re.findall(r"<!-- options of ([\w-]+) -->", text)) == sorted(command_names())
+    assert with_tables(text, "options", options_of) == text
+
+
+def test_links_within_the_documentation_lead_somewhere():
+    """Every relative link of a Markdown file names a file that is there."""
+    for file in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
+            assert (file.parent / target).exists(), f"{file.name} links to {target}"
+
+
+def test_the_tables_are_documented_as_the_schema_has_them():
+    """docs/tables.md is what the schema makes of it; if not: python scripts/document_tables.py."""
+    namespace = runpy.run_path(str(ROOT / "scripts/document_tables.py"))
+    assert (ROOT / "docs/tables.md").read_text(encoding="utf-8") == namespace["document"]()
+
+
+def test_the_fields_of_a_job_are_documented_as_the_code_has_them():
+    """The tables in docs/jobs.md are what the classes make of them; if not: python scripts/document_fields.py."""
+    namespace = runpy.run_path(str(ROOT / "scripts/document_fields.py"))
+    text = (ROOT / "docs/jobs.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"<!-- fields of (\w+) -->", text)) == set(namespace["CLASSES"])
+    assert text == namespace["documented"](text)
+
+
+def test_every_assignment_in_the_documentation_changes_the_job():
+    """Each `--set` in docs/jobs.md is accepted by the job of its page and changes it."""
+    text = (ROOT / "docs/jobs.md").read_text(encoding="utf-8")
+    namespace = {"__name__": "typed"}
+    exec(blocks("docs/jobs.md")[0], namespace)
+    lines = re.findall(r"^tunepipe run my_job.py --name \w+ (--set .*)$", text, re.MULTILINE)
+    assert len(lines) >= 7
+    for line in lines:
+        pairs = [word for word in shlex.split(line, comments=True) if word != "--set"]
+        assert namespace["JOB"].replaced(assignments(pairs)) != namespace["JOB"], line

@@ -1,0 +1,91 @@
+"""What tests of the documentation rest on: the commands of a page, and the shape of an output."""
+
+from scripts.documentation.markdown import Command, SourceFile, inline_commands, steps, with_outputs
+from scripts.documentation.places import Place, place_of
+from scripts.documentation.shape import shape
+
+_PAGE = """Text with `tunepipe list` in it.
+
+```python
+# job.py
+JOB = 1
+```
+
+```sh
+tunepipe run job.py   # a comment
+for part in a b; do cat > $part <<END
+name: $part
+END
+done
+for one in a b; do echo $one; done
+```
+
+```console
+$ tunepipe sql a "select 1,
+      2"
+1  2
+$ tunepipe list \\
+    --json
+{}
+```
+
+```text
+tunepipe is a word here
+```
+"""
+
+
+def test_steps_are_files_and_commands_in_the_order_of_the_page():
+    """A command spans several lines while a quote, a loop or a backslash at the end of a line is open."""
+    assert list(steps(_PAGE)) == [
+        SourceFile("job.py", "# job.py\nJOB = 1\n"),
+        Command("tunepipe run job.py   # a comment"),
+        Command("for part in a b; do cat > $part <<END\nname: $part\nEND\ndone"),
+        Command("for one in a b; do echo $one; done"),
+        Command('tunepipe sql a "select 1,\n      2"', "1  2\n"),
+        Command("tunepipe list \\\n    --json", "{}\n"),
+    ]
+
+
+def test_outputs_are_replaced_where_a_page_shows_them():
+    """Outputs are replaced only in console blocks, and the rest of a page is unchanged."""
+    assert with_outputs(_PAGE, lambda _: "new\n") == _PAGE.replace("1  2\n", "new\n").replace("{}\n", "new\n")
+
+
+def test_commands_in_the_text_are_found():
+    """Commands in backticks are found, and those in blocks are not."""
+    assert inline_commands(_PAGE) == ["tunepipe list"]
+
+
+def test_a_command_that_needs_more_is_recognised_by_its_words():
+    """A command that needs hosts, buckets, GPUs or installations is recognised by its words."""
+    places = {
+        "tunepipe run job.py --storage s3://bucket/studies": Place.CLUSTER,
+        "tunepipe submit job.py --kubernetes": Place.KUBERNETES,
+        "tunepipe run job.py --set resources.gpus=1": Place.GPU,
+        "make run": Place.INSTALLATION,
+        "tunepipe run job.py": Place.HERE,
+    }
+    assert {text: place_of(Command(text)) for text in places} == places
+
+
+def test_the_shape_of_an_output_ignores_numbers():
+    """The shape of an output ignores numbers, their count and line breaks."""
+    one = "digits  finished, 2 stopped; 34 epochs\n\nSaved 172 epochs, about 19 s: 0015 at epoch 4, 0018 at\nepoch 2.\n"
+    other = "digits  finished, 1 stopped; 1 epoch\n\nSaved 1 epoch, about 1 min 3 s: 0001 at epoch 4.\n"
+    assert shape(one) == shape(other)
+    assert shape(one) != shape(one.replace("Saved", "Lost"))
+    assert shape("3 stopped, 2 completed") == shape("5 completed, 4 stopped")
+
+
+def test_the_shape_of_a_table_is_its_columns():
+    """The shape of a table is its columns, for any positive number of rows."""
+    table = "trial  state    best\n0001   stopped  0.5\n0002   failed   –\n"
+    assert shape(table) == ["columns: trial | state | best (with rows)"]
+    assert shape(table.splitlines()[0]) == ["columns: trial | state | best (without rows)"]
+    assert shape(table) != shape(table.replace("best", "last"))
+
+
+def test_lines_of_progress_have_no_shape():
+    """How many there are depends on the time."""
+    assert shape("0:10  |  2 running  |  0 epochs\n0:20  |  1 completed  |  2 epochs\nEnd.\n") == ["End."]

@@ -1,0 +1,69 @@
+"""The data functions of docs/training.md that read files, trained on files of the kind that they expect."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import TuneJob
+from tests.project.test_docs import blocks
+
+
+@pytest.fixture(scope="module")
+def page() -> dict[str, Any]:
+    """The names that the page defines."""
+    namespace: dict[str, Any] = {"__name__": "typed"}
+    exec("\n".join(blocks("docs/training.md")), namespace)
+    return namespace
+
+
+def _photos() -> None:
+    import keras
+
+    for name, bright in (("day", 200), ("night", 20)):
+        Path("photos", name).mkdir(parents=True)
+        for number in range(12):
+            image = np.random.default_rng(number).integers(bright, bright + 40, (20, 20, 3))
+            keras.utils.save_img(f"photos/{name}/{number}.png", image, scale=False)
+
+
+def _records() -> None:
+    import tensorflow as tf
+
+    Path("records").mkdir()
+    for name, rows in (("train-0", 150), ("train-1", 150), ("validation-0", 100)):
+        with tf.io.TFRecordWriter(f"records/{name}") as writer:
+            for x in np.random.default_rng(0).normal(size=(rows, 8)):
+                numbers = tf.train.Feature(float_list=tf.train.FloatList(value=x))
+                label = tf.train.Feature(int64_list=tf.train.Int64List(value=[int(x.sum() > 0)]))
+                example = tf.train.Example(features=tf.train.Features(feature={"x": numbers, "y": label}))
+                writer.write(example.SerializeToString())
+
+
+def _epochs(job: TuneJob, config: dict[str, Any], *, stop: int) -> list[dict[str, float]]:
+    """Two epochs, of a trial that is stopped after some of them and resumed."""
+    from pipeline.training.trainer_factory import TrainerFactory
+
+    learner = TrainerFactory(job, None).learner(config, seed=1)
+    assert learner.inexact is None
+    found = [dict(learner.run_epoch().metrics) for _ in range(stop)]
+    if stop < 2:
+        resumed = TrainerFactory(job, None).learner(config, seed=1)
+        resumed.load(learner.save())
+        found.append(dict(resumed.run_epoch().metrics))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "config"), [("PHOTOS", {"size": 16, "rotation": 0.1}), ("RECORDS", {"lr": 0.05, "weight": 1.0})]
+)
+def test_documented_files_train_and_resume_exactly(
+    page: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, config: dict[str, Any]
+) -> None:
+    """The documented functions read folders of images and TFRecords, and a resumed trial has the same digits."""
+    monkeypatch.chdir(tmp_path)
+    {"PHOTOS": _photos, "RECORDS": _records}[name]()
+    undisturbed = _epochs(page[name], config, stop=2)
+    assert _epochs(page[name], config, stop=1) == undisturbed
+    assert set(undisturbed[0]) >= {"loss", "val_loss"}

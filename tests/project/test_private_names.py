@@ -1,0 +1,49 @@
+"""Tests use no private name of the product: SLF001 of ruff finds attributes, this module imports and strings."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_PRIVATE = re.compile(r"_(?!_)")
+_DOTTED = re.compile(r"\b(?:pipeline|tune_jobs)(?:\.\w+)*\._[^\W_]\w*")
+_IMPORT = re.compile(r"\bfrom (?:pipeline|tune_jobs)[.\w]* import \(?([\w, ]+)")
+TESTS = Path(__file__).parents[1]
+
+
+def private_names(source: str) -> Iterator[str]:
+    """Private names of the product that a test imports, replaces by their name, or writes in a string."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from _DOTTED.findall(node.value)
+            for statement in _IMPORT.findall(node.value):
+                yield from (name for name in re.findall(r"\w+", statement) if _PRIVATE.match(name))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("pipeline", "tune_jobs"):
+            yield from (alias.name for alias in node.names if _PRIVATE.match(alias.name))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "setattr":
+            texts = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            yield from (text for text in texts[:1] if _PRIVATE.match(text))
+
+
+def test_no_test_uses_a_private_name() -> None:
+    """No test imports, replaces or names in a string a private name of a module."""
+    files = [path for path in TESTS.rglob("*.py") if path != Path(__file__)]
+    used = {str(path.relative_to(TESTS)): list(private_names(path.read_text())) for path in files}
+    assert {path: names for path, names in used.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from pipeline.study.load_module import _line",
+        "monkeypatch.setattr(module, '_load', None)",
+        "monkeypatch.setattr('pipeline.study.load_module._line', None)",
+        "mock.patch('pipeline.study.load_module._line.value')",
+        "run('import os; from pipeline.study.load_module import is_file, _line')",
+    ],
+)
+def test_a_private_name_is_found(source: str) -> None:
+    """Each form of use of a private name is found."""
+    assert len(list(private_names(source))) == 1

@@ -1,0 +1,44 @@
+"""The live page, served by this process to tests."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from pipeline.page.app import application
+from pipeline.page.guard import Guard
+from pipeline.page.readings import StudyCache
+from pipeline.storage import Store
+
+__all__ = ["serving"]
+
+
+@contextmanager
+def serving(storage: Path | str, *, token: str | None = None, control: bool = False) -> Iterator[str]:
+    """The address of the page of a storage, as long as the context is open.
+
+    Args:
+        storage: The storage.
+        token: What each request must bring; None for nothing.
+        control: Whether the page may change studies.
+    """
+    servers: list[uvicorn.Server] = []
+    app = application(
+        StudyCache(Store(storage)), control=control, closing=lambda: any(each.should_exit for each in servers)
+    )
+    config = uvicorn.Config(Guard(app, token=token), port=0, log_level="error", ws="none", lifespan="off")
+    config.load()
+    server = uvicorn.Server(config)
+    servers.append(server)
+    listening = config.bind_socket()
+    # Who asks before the server is ready waits for it.
+    listening.listen()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()

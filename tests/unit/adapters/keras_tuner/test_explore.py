@@ -1,0 +1,47 @@
+"""Hyperparameters of all branches are found by running code repeatedly."""
+
+import pytest
+
+from pipeline.adapters.keras_tuner.explore import explored
+from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
+
+
+def test_branches_within_branches_are_found() -> None:
+    """Each value of a choice, also within a branch, and both ends of a range are tried at least once."""
+
+    def run(hp: HyperParameters) -> None:
+        if hp.Choice("kind", ["a", "b", "c"]) == "c" and hp.Boolean("deep"):
+            for number in range(hp.Int("count", 1, 20)):
+                hp.Float(f"rate_{number}", 0, 1)
+        hp.Float("last", 0, 1)
+
+    names = [one.name for one in explored(run)]
+    assert names == ["kind", "last", "deep", "count", *(f"rate_{number}" for number in range(20))]
+
+
+def test_errors_of_other_values_are_left_to_the_trials() -> None:
+    """An error with the defaults is raised; with other values what was found before is kept."""
+
+    def run(hp: HyperParameters) -> None:
+        if hp.Boolean("fails"):
+            hp.Int("found", 1, 2)
+            raise ValueError("no such model")
+
+    assert [one.name for one in explored(run)] == ["fails", "found"]
+
+    def fails(hp: HyperParameters) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        explored(fails)
+
+
+def test_a_value_is_tried_in_the_branch_that_asks_for_it() -> None:
+    """A value that other changed values hide is tried again in the branch where its hyperparameter is asked for."""
+
+    def run(hp: HyperParameters) -> None:
+        if hp.Choice("kind", ["a", "b"]) == "a":
+            for number in range(hp.Int("depth", 1, 2)):
+                hp.Float(f"rate_{number}", 0, 1)
+
+    assert [one.name for one in explored(run)] == ["kind", "depth", "rate_0", "rate_1"]

@@ -1,0 +1,38 @@
+"""The epochs of HyperModel.fit."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline import load_results, run
+from pipeline.adapters import from_file
+from pipeline.training.function import FunctionLearner
+
+
+def test_an_own_fit_is_a_function(program: Callable[[str], str], tmp_path: Path) -> None:
+    """A fit of the user's own becomes a function whose trials continue exactly after a pause."""
+    budget = {"trials": 3, "epochs": 2}
+    given = {"name": "s", "searcher": "random", "resources": {"workers": 0}, "budget": budget}
+    job = from_file(program("kt_fit.py") + ":MyHyperModel", "keras-tuner", given)
+    assert list(job.space) == ["units", "normalize", "shuffle", "batch"]
+    assert job.function is not None
+    values = {}
+    for scheduler in ("fifo", "promoting-asha"):
+        run(job.replaced({"scheduler": scheduler}), storage=tmp_path / scheduler, note=lambda _: None)
+        epochs = load_results(tmp_path / scheduler / "s").epochs
+        values[scheduler] = {(row.trial_id, row.epoch): row.val_loss for row in epochs.itertuples()}
+    assert len(values["fifo"]) == 6
+    paused = values["promoting-asha"]
+    assert max(epoch for _, epoch in paused) == 2
+    assert paused == {key: values["fifo"][key] for key in paused}
+
+
+def test_an_own_loop_reports_by_callbacks(program: Callable[[str], str]) -> None:
+    """A loop that calls `on_epoch_end` reports an epoch by each call, and without the model's fit has no state."""
+    job = from_file(program("kt_loop.py") + ":MyHyperModel", "keras-tuner", {})
+    assert list(job.space) == ["units", "batch_size", "learning_rate"]
+    assert job.budget.epochs == 2
+    assert job.function is not None
+    learner = FunctionLearner(job.function, {"units": 32, "batch_size": 64, "learning_rate": 0.001})
+    assert list(learner.run_epoch().metrics) == ["my_metric"]
+    assert "state" not in learner.save().header
+    learner.close()

@@ -1,0 +1,32 @@
+"""The ranges of KerasTuner's Int and Float."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.adapters.keras_tuner.ranges import real_numbers, whole_numbers
+from pipeline.space import Choice, IntUniform, LogUniform, QUniform
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        (whole_numbers(2, 16, None, "log"), IntUniform(2, 16, log=True)),
+        (whole_numbers(2, 16, 2, "log"), Choice((2, 4, 8, 16))),
+        (whole_numbers(2, 16, 7, None), IntUniform(2, 16, step=7)),
+        (whole_numbers(2, 8, 7, "linear"), 2),
+        (real_numbers(0.1, 1.0, None, "log"), LogUniform(0.1, 1.0)),
+        (real_numbers(1.0, 1000.0, 10.0, "log"), Choice((1.0, 10.0, 100.0, 1000.0))),
+        (real_numbers(0.0, 1.0, 0.5, "linear"), QUniform(0.0, 1.0, 0.5)),
+    ],
+)
+def test_a_range_has_steps_or_ratios(domain: Any, expected: Any) -> None:
+    """A step is a difference, and a ratio in logarithmic sampling; a range with one value is that value."""
+    assert domain == expected
+
+
+@pytest.mark.parametrize("numbers", [whole_numbers, real_numbers])
+def test_another_sampling_is_refused(numbers: Any) -> None:
+    """A sampling that is neither linear nor logarithmic is refused with what is allowed."""
+    with pytest.raises(ValueError, match="must be sampled linearly or logarithmically, and not by 'reverse_log'"):
+        numbers(1, 2, None, "reverse_log")

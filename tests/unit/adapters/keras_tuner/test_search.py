@@ -1,0 +1,55 @@
+"""What a search says of a job."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, objectives_of, search_arguments
+from pipeline.adapters.keras_tuner.tuners import Objective as TheirObjective
+from pipeline.adapters.program import Call
+from pipeline.errors import InvalidJob
+from pipeline.study import Objective
+
+
+def search(kind: str = "RandomSearch", *args: Any, tuner: Any = None, **kwargs: Any) -> Call:
+    """A call of search."""
+    return Call(None, {"kind": kind, "tuner": tuner or {}, "args": args, "kwargs": kwargs}, "kt.py, line 3")
+
+
+def test_positional_arguments_have_names() -> None:
+    """Positional arguments of search have the names of Keras' fit."""
+    assert search_arguments(search("Tuner", 1, 2, 16, validation_split=0.1)) == {
+        "x": 1, "y": 2, "batch_size": 16, "validation_split": 0.1,
+    }  # fmt: skip
+
+
+def test_a_search_says_budget_scheduler_and_searcher() -> None:
+    """Hyperband and grid search are the scheduler and the searcher, and other arguments fields of the job."""
+    given = {"max_epochs": 9, "factor": 2, "seed": 3, "executions_per_trial": 2}
+    assert fields_of_search(search("Hyperband", tuner=given, epochs=50, class_weight={0: 1.0}), "x") == {
+        "scheduler": {"kind": "hyperband", "reduction_factor": 2},
+        "seed": 3,
+        "repeats": 2,
+        "batch_size": 32,
+        "budget": {"epochs": 9},
+        "fit": {"class_weight": {0: 1.0}},
+    }
+    grid = fields_of_search(search("GridSearch", tuner={"max_trials": 4}), "x")
+    assert (grid["searcher"], grid["budget"]) == ("grid", {"trials": 4, "epochs": 1})
+    assert epochs_of(search(epochs=7)) == 7
+    assert epochs_of(search()) is epochs_of(None) is None
+
+
+def test_objectives_have_directions() -> None:
+    """An objective's direction is its own, or follows from its name."""
+    both = {"objective": ["val_accuracy", TheirObjective("val_f", "max")]}
+    assert objectives_of(search(tuner=both)) == [Objective("val_accuracy", "max"), Objective("val_f", "max")]
+    assert objectives_of(None) == [Objective("val_loss", "min")]
+
+
+def test_arguments_that_cannot_be_translated_are_named_with_the_line() -> None:
+    """All arguments of the tuner and of its search that have no translation are named with the line of the search."""
+    with pytest.raises(InvalidJob) as raised:
+        fields_of_search(search(tuner={"loss": "mse"}, rows=3), "x")
+    assert "kt.py, line 3: must be left out: tunepipe compiles no model again" in str(raised.value)
+    assert "kt.py, line 3: is no argument that tunepipe knows of search" in str(raised.value)

@@ -1,0 +1,51 @@
+"""The names of KerasTuner, where it is not installed."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters import from_file
+from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
+from pipeline.adapters.keras_tuner.stand_in import patches
+from pipeline.adapters.keras_tuner.tuners import HyperModel
+from pipeline.errors import InvalidJob
+
+
+@pytest.fixture(autouse=True)
+def without_keras_tuner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment in which KerasTuner is not installed."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("keras_tuner", "kerastuner")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.parametrize("name", ["keras_tuner", "kerastuner"])
+def test_a_program_finds_the_names_that_it_needs(name: str) -> None:
+    """Hypermodels, hyperparameters and tuners can be imported inside the context, and not after it."""
+    with patches():
+        library = importlib.import_module(name)
+        assert library.HyperModel is HyperModel
+        assert importlib.import_module(f"{name}.engine.hyperparameters").HyperParameters is HyperParameters
+        assert {"RandomSearch", "GridSearch", "BayesianOptimization", "Hyperband"} <= set(dir(library))
+    assert name not in sys.modules
+
+
+def test_another_name_is_refused() -> None:
+    """A name that the stand-in lacks ends in an error that lists the names it has."""
+    with (
+        patches(),
+        pytest.raises(InvalidJob, match=r"(?s)Hyperband and GridSearch.*keras_tuner\.SklearnTuner"),
+    ):
+        importlib.import_module("keras_tuner").SklearnTuner  # noqa: B018
+
+
+def test_other_names_of_keras_tuner_are_refused_with_their_line(program: Callable[[str], str], tmp_path: Path) -> None:
+    """Other names of KerasTuner are refused with their line unless keras-tuner is installed."""
+    path = Path(program("kt_plain.py")).with_name("kt_other.py")
+    path.write_text("import keras_tuner as kt\n\nORACLE = kt.oracles.RandomSearchOracle\n")
+    with pytest.raises(InvalidJob, match=r"kt_other.py, line 3: must be a HyperModel.*found 'keras_tuner.oracles'"):
+        from_file(f"{path}:build", "keras-tuner", {})

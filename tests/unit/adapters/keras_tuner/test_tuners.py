@@ -1,0 +1,37 @@
+"""KerasTuner's tuners and hypermodels, which search nothing."""
+
+import pytest
+
+from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
+from pipeline.adapters.keras_tuner.tuners import Hyperband, HyperModel, RandomSearch
+from pipeline.errors import InvalidJob
+
+
+def test_a_hypermodel_fits_its_model() -> None:
+    """`HyperModel.fit` passes its arguments to the model's `fit`."""
+
+    class Model:
+        def fit(self, *args: int, **kwargs: int) -> tuple[tuple[int, ...], dict[str, int]]:
+            return args, kwargs
+
+    assert HyperModel().fit(HyperParameters(), Model(), 1, epochs=2) == ((1,), {"epochs": 2})
+
+
+def test_a_search_outside_of_a_program_does_nothing() -> None:
+    """A tuner keeps its arguments by their names, and searches nothing."""
+    tuner = Hyperband("hypermodel", "val_loss", 9, directory="here")
+    assert tuner.arguments == {
+        "hypermodel": "hypermodel", "objective": "val_loss", "max_epochs": 9, "directory": "here",
+    }  # fmt: skip
+    assert tuner.search(1, 2, epochs=3) is None
+
+
+def test_a_tuner_with_methods_of_its_own_is_refused_with_its_line() -> None:
+    """A tuner that trains in a method of its own is refused with the line of its search."""
+
+    class Tuner(RandomSearch):
+        def run_trial(self) -> None:
+            pass
+
+    with pytest.raises(InvalidJob, match=r"test_tuners.py, line \d+: must be KerasTuner's own.*Tuner.run_trial"):
+        Tuner().search()

@@ -1,0 +1,55 @@
+"""Objectives of Optuna as they are."""
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+import pytest
+
+from pipeline import load_results, run
+from pipeline.adapters import from_file
+from pipeline.adapters.optuna import Adapted
+from pipeline.training.function import FunctionLearner
+from tests.unit.adapters.conftest import PROGRAMS
+
+
+@pytest.mark.parametrize("name", ["op_quad.py", "op_layers.py"])
+def test_a_trial_has_the_value_that_the_objective_has(name: str, program: Callable[[str], str], tmp_path: Any) -> None:
+    """A trial's value equals the one that Optuna's FixedTrial gives to the objective."""
+    job = from_file(program(name) + ":objective", "optuna", {"name": "s"})
+    run(job.replaced({"budget.trials": 3, "resources.workers": 0}), storage=tmp_path / "st", note=lambda _: None)
+    results = load_results(tmp_path / "st/s")
+    assert set(results.trials["state"]) == {"completed"}
+    namespace: dict[str, Any] = {"__name__": "own"}
+    tree = ast.parse((PROGRAMS / name).read_text())
+    tree.body = [node for node in tree.body if not isinstance(node, ast.If | ast.Expr)]
+    exec(compile(tree, name, "exec"), namespace)
+    best = results.best
+    assert best is not None
+    params = {key: int(value) if str(value).isdigit() else value for key, value in best.config.items()}
+    assert namespace["objective"](optuna.trial.FixedTrial(params)) == pytest.approx(best.value)
+
+
+def test_each_report_is_an_epoch_and_a_stopped_trial_is_pruned() -> None:
+    """Each report is an epoch, numeric user attributes are metrics, and a stopped trial is pruned."""
+    reported: list[str] = []
+
+    def objective(trial: Any) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        for step in range(5):
+            trial.set_user_attr("step", step)
+            trial.set_user_attr("word", "text")
+            trial.report(x * step, step)
+            if trial.should_prune():
+                reported.append("pruned")
+                raise optuna.TrialPruned
+        return x
+
+    learner = FunctionLearner(lambda config: Adapted(None, "", objective).steps(config), {"x": 0.5})
+    assert [dict(learner.run_epoch().metrics) for _ in range(2)] == [
+        {"value": 0.0, "step": 0.0},
+        {"value": 0.5, "step": 1.0},
+    ]
+    learner.close()
+    assert reported == [] or reported == ["pruned"]

@@ -1,0 +1,38 @@
+"""The trial of an objective."""
+
+from typing import Any
+
+import pytest
+
+from pipeline import IntUniform, LogUniform, QUniform, Uniform
+from pipeline.adapters.optuna.trial import Trial
+from pipeline.adapters.parameters import Found
+from pipeline.space import Choice
+
+
+def test_a_suggestion_that_no_run_has_shown_is_reported() -> None:
+    """A suggestion that no run has shown is reported with its line."""
+    with pytest.raises(ValueError, match=r"test_trial.py, line \d+: the suggestion 'x' was not found"):
+        Trial({}, lambda *_: None).suggest_float("x", 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("suggest", "domain"),
+    [
+        (lambda trial: trial.suggest_float("x", 1e-3, 1, log=True), LogUniform(1e-3, 1)),
+        (lambda trial: trial.suggest_float("x", 0, 1, step=0.25), QUniform(0, 1, 0.25)),
+        (lambda trial: trial.suggest_float("x", 0.1, 1, step=0.3), Choice((0.1, 0.4, 0.7, 1.0))),
+        (lambda trial: trial.suggest_int("x", 1, 9, step=4), IntUniform(1, 9, step=4)),
+        (lambda trial: trial.suggest_int("x", 3, 3), 3),
+        (lambda trial: trial.suggest_categorical("x", ["a"]), "a"),
+        (lambda trial: trial.suggest_uniform("x", 0, 1), Uniform(0, 1)),
+        (lambda trial: trial.suggest_loguniform("x", 1, 2), LogUniform(1, 2)),
+        (lambda trial: trial.suggest_discrete_uniform("x", 0, 1, 0.5), QUniform(0, 1, 0.5)),
+    ],
+)
+def test_a_suggestion_has_a_domain(suggest: Any, domain: Any) -> None:
+    """Each suggestion is seen with its domain, and the same name has the same value."""
+    seen: list[Found] = []
+    trial = Trial({}, lambda *_: None, seen.append)
+    assert suggest(trial) == suggest(trial)
+    assert [(one.name, one.domain) for one in seen] == [("x", domain)] * 2

@@ -1,0 +1,45 @@
+"""A param_space as a space and as a config."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from ray import tune
+
+from pipeline.adapters import from_file, from_ray_tune
+from pipeline.adapters.ray_tune import Adapted
+from pipeline.errors import InvalidJob
+from pipeline.study import Objective
+from pipeline.training.function import FunctionLearner
+
+
+def test_unsupported_programs_are_refused_with_the_line(program: Callable[[str], str]) -> None:
+    """A Ray Tune program that cannot be translated is refused with its line, also for an unnamed metric."""
+    with pytest.raises(InvalidJob) as raised:
+        from_file(program("rt_bad.py") + ":train", "ray-tune", {"objectives": [Objective("loss", "min")]})
+    assert "rt_bad.py, line 10: must not be drawn by a function (tune.sample_from)" in str(raised.value)
+    assert "rt_bad.py, line 11: must be one of choice, uniform" in str(raised.value)
+    with pytest.raises(InvalidJob, match="no metric"):
+        from_ray_tune(lambda config: config, {"x": tune.uniform(0, 1)})
+
+
+def test_values_that_are_no_json_reach_the_function() -> None:
+    """Functions, tuples, objects and nested configs reach the function unchanged."""
+    seen: list[Any] = []
+    space = {
+        "activation": tune.choice([np.tanh, np.sin]),
+        "sizes": tune.choice([(1, 2), (3, 4)]),
+        "data": np.ones(2),
+        "inner": {"rate": tune.uniform(0, 1), "fixed": 3},
+    }
+    adapted = Adapted(None, "", lambda config: seen.append(config) or {"y": 1.0}, space)
+    learner = FunctionLearner(
+        adapted.steps, {"activation": "sin", "sizes": [3, 4], "inner_rate": 0.5, "inner_fixed": 3}
+    )
+    assert learner.run_epoch().metrics == {"y": 1.0}
+    (config,) = seen
+    assert config["activation"] is np.sin
+    assert config["sizes"] == (3, 4)
+    assert config["data"] is space["data"]
+    assert config["inner"] == {"rate": 0.5, "fixed": 3}

@@ -1,0 +1,61 @@
+"""Functions of Ray Tune as they are."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray import tune
+
+from pipeline import load_results, run
+from pipeline.adapters import from_file
+from pipeline.adapters.ray_tune import Adapted
+from pipeline.training.function import FunctionLearner
+
+
+@pytest.mark.parametrize("name", ["rt_basic.py", "rt_params.py", "rt_simple.py", "rt_class.py", "rt_pbt.py"])
+def test_a_program_is_tuned(name: str, program: Callable[[str], str], tmp_path: Path) -> None:
+    """Each report of a program is an epoch, and after a pause or an exploit get_checkpoint returns the state."""
+    job = from_file(program(name), "ray-tune", {"name": "s"}).replaced({"resources.workers": 0})
+    run(job, storage=tmp_path / "st", note=lambda _: None)
+    results = load_results(tmp_path / "st/s")
+    assert set(results.trials["state"]) <= {"completed", "stopped"}
+    assert results.trials["epochs"].max() == job.budget.epochs
+    if name == "rt_pbt.py":
+        steps = results.epochs.set_index(["trial_id", "epoch"])["step"]
+        assert (steps == steps.index.get_level_values("epoch")).all()
+
+
+def counting(config: Mapping[str, Any]) -> None:
+    """Counts, with its checkpoint in a temporary folder that is gone after the report."""
+    count = 0
+    if (checkpoint := tune.get_checkpoint()) is not None:
+        with checkpoint.as_directory() as folder:
+            count = json.loads((Path(folder) / "count.json").read_text())
+    while True:
+        count += config["by"]
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "count.json").write_text(json.dumps(count))
+            tune.report(
+                {"count": count, "word": "text", "id": tune.get_context().get_trial_id()},
+                checkpoint=tune.Checkpoint.from_directory(folder),
+            )
+
+
+def steps(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+    """The function's steps."""
+    return Adapted(None, "", counting, {"by": tune.choice([1, 2])}).steps(config, state)
+
+
+def test_a_checkpoint_is_the_functions_state() -> None:
+    """A trial continues from its checkpoint in another process, and values that are not numbers are no metrics."""
+    learner = FunctionLearner(steps, {"by": 2})
+    assert [dict(learner.run_epoch().metrics) for _ in range(2)] == [{"count": 2.0}, {"count": 4.0}]
+    state = learner.save()
+    learner.close()
+    again = FunctionLearner(steps, {"by": 2})
+    again.load(state)
+    assert again.run_epoch().metrics == {"count": 6.0}
+    again.close()

@@ -1,0 +1,77 @@
+"""What a Tuner or tune.run says of a job."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import Grid, IntUniform, LogUniform, Normal, QUniform, Uniform, load_results, run
+from pipeline.adapters import from_file
+from pipeline.space import Choice
+
+_SPACES: dict[str, dict[str, Any]] = {
+    "rt_keras.py:train_digits": {
+        "lr": LogUniform(1e-3, 1e-1),
+        "momentum": Uniform(0.1, 0.9),
+        "hidden": IntUniform(16, 63),
+        "activation": Choice(("relu", "tanh")),
+        "epochs": 4,
+    },
+    "rt_basic.py:training_function": {"alpha": Grid((0.001, 0.01, 0.1)), "nested_beta": Choice((1, 2, 3))},
+    "rt_params.py:cost": {"lr": QUniform(0.1, 0.9, 0.1), "unused": IntUniform(2, 10, step=2), "n": Normal(0, 1)},
+    "rt_simple.py:objective": {"a": Grid((0.001, 0.01, 0.1, 1.0)), "b": Choice((1, 2, 3))},
+    "rt_class.py:Guess": {"a": Uniform(0, 1)},
+    "rt_pbt.py": {"lr": Uniform(0, 1), "every": 2},
+}
+
+
+_BUDGETS = {
+    "rt_keras.py:train_digits": (3, 4, "asha", "mean_accuracy", "max"),
+    "rt_basic.py:training_function": (6, 10, None, "mean_loss", "min"),
+    "rt_params.py:cost": (4, 5, None, "loss", "min"),
+    "rt_simple.py:objective": (4, 1, None, "score", "min"),
+    "rt_class.py:Guess": (4, 6, None, "score", "max"),
+    "rt_pbt.py": (4, 8, "pbt", "value", "max"),
+}
+
+
+@pytest.mark.parametrize("place", _SPACES)
+def test_a_program_becomes_a_job(place: str, program: Callable[[str], str]) -> None:
+    """A program becomes a job with the space, metric, budget and scheduler of its Tuner or run, without Ray."""
+    name, _, function = place.partition(":")
+    job = from_file(f"{program(name)}:{function}".rstrip(":"), "ray-tune", {})
+    assert job.space == _SPACES[place]
+    trials, epochs, kind, metric, mode = _BUDGETS[place]
+    assert (job.budget.trials, job.budget.epochs) == (trials, epochs)
+    assert (job.objective.metric, job.objective.mode) == (metric, mode)
+    assert kind in (None, job.scheduler.kind)
+    assert job.resumable
+
+
+def test_reports_of_a_callback_are_epochs(program: Callable[[str], str], tmp_path: Path) -> None:
+    """A trial has an epoch for each report of a callback, and its last checkpoint although the callback deletes it."""
+    notes: list[str] = []
+    job = from_file(program("rt_helper.py") + ":train", "ray-tune", {"name": "s", "scheduler": "fifo"}, notes.append)
+    assert notes == [
+        "rt_helper.py, line 33: stop={'loss': 0.01} is left out; a trial ends by the scheduler, or after budget.epochs "
+        "reports.",
+        "rt_helper.py, line 33: BasicVariantGenerator is left out; --search chooses a searcher.",
+    ]
+    run(job.replaced({"resources.workers": 0}), storage=tmp_path, note=lambda _: None)
+    assert load_results(tmp_path / "s").trials[["state", "epochs"]].to_numpy().tolist() == [["completed", 3]] * 2
+
+
+def test_a_class_gets_its_parameters(program: Callable[[str], str], tmp_path: Path) -> None:
+    """`tune.with_parameters` hands parameters to the setup of a class, and PB2 is the scheduler of that name."""
+    notes: list[str] = []
+    given = {"name": "s", "budget": {"epochs": 4}, "resources": {"workers": 0}}
+    job = from_file(program("rt_pb2.py") + ":Bench", "ray-tune", given, notes.append)
+    assert (job.scheduler.kind, job.scheduler.interval) == ("pb2", 2)
+    assert notes == [
+        "rt_pb2.py, line 27: stop is left out; a trial ends by the scheduler, or after budget.epochs reports."
+    ]
+    run(job, storage=tmp_path, note=lambda _: None)
+    results = load_results(tmp_path / "s")
+    assert (results.trials["epochs"] == 4).all()
+    assert (results.epochs["acc"] > 10).all()

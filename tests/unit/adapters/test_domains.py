@@ -1,0 +1,51 @@
+"""Domains from the arguments of other libraries."""
+
+from typing import Any
+
+import pytest
+
+from pipeline import IntUniform, LogUniform, QUniform, Uniform
+from pipeline.adapters.domains import choice, floats, integers, listed, probes
+from pipeline.space import Choice
+
+
+def test_probes_are_all_of_few_values_and_the_ends_of_many() -> None:
+    """Probes are all of few values or the ends of many, and a fixed value has none."""
+    assert probes(Choice(("a", "b"))) == ["a", "b"]
+    assert probes(IntUniform(1, 3)) == [1, 2, 3]
+    assert probes(IntUniform(1, 30)) == [30, 1]
+    assert probes(3) == []
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        (integers(1, 9, 2, log=False), IntUniform(1, 9, step=2)),
+        (integers(1, 2, 3), 1),
+        (floats(0, 1), Uniform(0, 1)),
+        (floats(1, 9, log=True), LogUniform(1, 9)),
+        (floats(0.5, 0.5, log=True), 0.5),
+        (floats(0.2, 0.8, 0.2), QUniform(0.2, 0.8, 0.2)),
+        (floats(0.3, 0.8, 0.2), Choice((0.3, 0.5, 0.7))),
+        (floats(0.3, 0.4, 0.2), 0.3),
+        (choice(["a", "b"]), Choice(("a", "b"))),
+        (choice([None]), None),
+    ],
+)
+def test_a_range_is_a_domain(domain: Any, expected: Any) -> None:
+    """A range is a domain with its steps, and a range with one value is that value."""
+    assert domain == expected
+
+
+def test_too_many_steps_are_refused() -> None:
+    """Steps beside the multiples of the step are listed, and too many of them refused."""
+    with pytest.raises(ValueError, match="at most 1000 steps"):
+        floats(0.00005, 1, 0.0001)
+
+
+def test_few_values_are_listed() -> None:
+    """A choice, a short range of whole numbers and a single value have a list of values, and others none."""
+    assert listed(Choice((1, "a"))) == [1, "a"]
+    assert listed(IntUniform(1, 9, step=4)) == [1, 5, 9]
+    assert listed("a") == ["a"]
+    assert listed(IntUniform(1, 65)) is listed(Uniform(0, 1)) is None

@@ -1,0 +1,116 @@
+"""Jobs from programs: by a file's name on the command line, and from objects in Python."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline import Objective, from_optuna, from_ray_tune, load_results, run
+from pipeline.adapters import from_file
+from pipeline.cli.app import app
+from pipeline.errors import InvalidJob, UsageError, UserError
+from pipeline.storage import Store
+from pipeline.study import TuneJob, load_study, save_study
+from pipeline.study.sources import sources_of
+
+
+def command(*words: str) -> Any:
+    """A command of tunepipe, in this process."""
+    return CliRunner().invoke(app, list(words))
+
+
+@pytest.mark.parametrize(
+    ("place", "library", "message"),
+    [
+        ("op_quad.py:objective", "hyperopt", "tunepipe translates programs of keras-tuner, optuna, ray-tune"),
+        ("op_quad.py:objectiv", "optuna", "is not in the file Did you mean objective"),
+        ("op_ask.py:other", "optuna", "is not in the file before op_ask.py, line 10, where its search starts"),
+        ("rt_bad.py", "ray-tune", r"must be given, as in rt_bad.py:NAME, because the file does not call tuner.fit"),
+    ],
+)
+def test_a_mistake_is_reported(place: str, library: str, message: str, program: Callable[[str], str]) -> None:
+    """A mistake in a program is reported with what is allowed."""
+    name, colon, function = place.partition(":")
+    with pytest.raises(UserError) as raised:
+        from_file(f"{program(name)}{colon}{function}", library, {})
+    assert message in str(raised.value).replace("  ", " ").replace(".", ".")
+
+
+def test_a_file_whose_name_cannot_be_imported_is_refused(program: Callable[[str], str]) -> None:
+    """A file whose name Python cannot import is refused, because a worker imports it by name."""
+    path = Path(program("op_quad.py"))
+    other = path.rename(path.with_name("op-quad.py"))
+    with pytest.raises(InvalidJob, match="must have a name that Python can import"):
+        from_file(f"{other}:objective", "optuna", {})
+
+
+def test_given_fields_count_more_than_those_of_the_program(program: Callable[[str], str]) -> None:
+    """Fields that are given override those of the program, and parts such as the budget are merged."""
+    given = {"name": "own", "budget": {"trials": 2}, "seed": 5, "searcher": "sobol"}
+    job = from_file(program("op_prune.py") + ":objective", "optuna", given)
+    assert (job.name, job.budget.trials, job.budget.epochs, job.seed) == ("own", 2, 20, 5)
+    assert job.searcher.kind == "sobol"
+
+
+def test_a_study_has_a_copy_of_the_program(program: Callable[[str], str], tmp_path: Path) -> None:
+    """A study has copies of the program and of the module that makes its job, and loads the same job from them."""
+    job = from_file(program("op_quad.py") + ":objective", "optuna", {})
+    sources = sources_of(job)
+    assert sorted(file.path for file in sources.files) == ["op_quad.py", "op_quad_from_optuna.py"]
+    assert sources.uncopied == ()
+    store = Store(tmp_path / "study")
+    save_study(store, job, sources=sources)
+    assert load_study(store) == job
+    assert TuneJob.from_json(job.to_json()) == job
+
+
+def test_the_command_runs_checks_and_resumes_a_program(program: Callable[[str], str], tmp_path: Path) -> None:
+    """A program is run, checked and resumed by the command, even without the original file."""
+    path, storage = program("op_quad.py"), str(tmp_path / "studies")
+    words = ["--from", "optuna", "--storage", storage, "--trials", "2", "--workers", "0"]
+    assert command("run", f"{path}:objective", *words).exit_code == 0
+    Path(path).unlink()
+    done = command("resume", "op-quad-objective", "--storage", storage, "--trials", "4", "--workers", "0")
+    assert done.exit_code == 0, done.output
+    assert len(load_results(tmp_path / "studies/op-quad-objective").trials) == 4
+
+
+def test_unsupported_programs_end_the_command_with_2(program: Callable[[str], str], tmp_path: Path) -> None:
+    """A program that cannot be translated ends the command with 2 and its line, without a traceback."""
+    done = command("run", program("op_dep.py") + ":objective", "--from", "optuna", "--storage", str(tmp_path))
+    assert isinstance(done.exception, UserError)
+    assert "op_dep.py, line 6" in str(done.exception)
+    assert done.exception.exit_code == 2
+    with pytest.raises(UsageError, match="Did you mean optuna"):
+        from_file(program("op_dep.py"), "optna", {})
+
+
+def quadratic(trial: Any) -> Any:
+    """Two values."""
+    x = trial.suggest_float("x", 0, 1)
+    return x**2, (x - 1) ** 2
+
+
+def constant(config: Any) -> Any:
+    """Returns its value."""
+    return {"y": config["x"]}
+
+
+def test_functions_of_python_become_jobs(tmp_path: Path) -> None:
+    """Functions of Python become jobs; those without a file cannot be resumed by the command."""
+    from ray import tune
+
+    both = [Objective("small", "min"), Objective("near", "min")]
+    job = from_optuna(quadratic, objectives=both, budget={"trials": 3}, resources={"workers": 0}, name="q")
+    run(job, storage=tmp_path, note=lambda _: None)
+    epochs = load_results(tmp_path / "q").epochs
+    assert ((epochs["near"] - (epochs["config_x"] - 1) ** 2).abs() < 1e-12).all()
+    local = from_ray_tune(
+        lambda config: constant(config), {"x": tune.choice([1, 2])}, objectives=[Objective("y", "max")], name="y",
+        budget={"trials": 2}, resources={"workers": 0},
+    )  # fmt: skip
+    assert not local.resumable
+    run(local, storage=tmp_path, note=lambda _: None)
+    assert load_results(tmp_path / "y").best.value == 2

@@ -1,0 +1,123 @@
+"""What the text of a function says of its reports."""
+
+import math
+from typing import Any
+
+import pytest
+
+from pipeline.adapters.loops import keywords_of, line_of_text, mentions, reports_of
+
+EPOCHS = 7
+
+
+def constant(tune: Any) -> None:
+    """A constant of the module."""
+    for _ in range(2, EPOCHS + 1):
+        tune.report({})
+
+
+def of_config(config: Any, report: Any) -> None:
+    """A parameter."""
+    start = 0
+    for _ in range(0, config["epochs"]):
+        report(start)
+
+
+def unknown(tune: Any) -> None:
+    """A length that only shows when it runs."""
+    for _ in range(len(tune.anything())):
+        tune.report({})
+
+
+def without(tune: Any) -> None:
+    """No loop."""
+    tune.report({})
+
+
+def of_a_local(tune: Any, config: Any) -> None:
+    """A local name, with a start that a checkpoint may change."""
+    start, last = 0, None
+    first = 1
+    if tune.get_checkpoint():
+        first = tune.anything()
+    epochs = config["epochs"]
+    for _ in range(first, epochs + 1):
+        tune.report(start, last)
+
+
+def nested(tune: Any) -> None:
+    """A loop within a loop."""
+    for _ in range(3):
+        for _ in range(EPOCHS):
+            tune.report({})
+
+
+def by_a_helper(tune: Any) -> None:
+    """A helper that is called in a loop."""
+    for _ in range(2):
+        constant(tune)
+
+
+def by_callbacks(callbacks: Any) -> None:
+    """Each of the callbacks, once in an epoch."""
+    for _ in range(3):
+        for callback in callbacks:
+            callback.report()
+
+
+def in_batches(tune: Any, batches: Any) -> None:
+    """A loop of unknown length within a loop."""
+    for _ in range(3):
+        for _ in batches:
+            tune.report({})
+
+
+def in_a_callback(tune: Any) -> Any:
+    """A function within the function."""
+    for _ in range(3):
+
+        def end_of_epoch() -> None:
+            tune.report({})
+
+    return end_of_epoch
+
+
+@pytest.mark.parametrize(
+    ("function", "count"),
+    [
+        (constant, 6),
+        (of_config, 4),
+        (of_a_local, 4),
+        (nested, 21),
+        (by_a_helper, 12),
+        (by_callbacks, 3),
+        (in_batches, None),
+        (in_a_callback, None),
+        (unknown, None),
+        (without, None),
+        (print, None),
+    ],
+)
+def test_the_length_of_the_loop_around_a_report(function: Any, count: int | None) -> None:
+    """The length of the loop around a report follows from constants and known parameters, or is None."""
+    assert reports_of(function, "report", {'config["epochs"]': 4}) == count
+
+
+def test_a_text_has_a_line_and_a_keyword_a_value() -> None:
+    """A text is found with its line and a keyword with its value; one with several values has none."""
+    source = 'a = 1\nspace = {"x": 1}\nbest(metric="loss", mode="min")\nother(mode="max")\n'
+    assert line_of_text(source, "x") == 2
+    assert line_of_text(source, "y") == line_of_text("(", "y") == 1
+    assert (keywords_of(source, "metric"), keywords_of(source, "mode"), keywords_of("(", "x")) == ("loss", None, None)
+
+
+def test_the_line_of_a_key_counts_more_than_that_of_its_use() -> None:
+    """The line of a text is that of the dict that has it as a key, and not of code above that reads the key."""
+    assert line_of_text('def train(config):\n    return config["x"]\n\nspace = {"x": 1}\n', "x") == 4
+
+
+def test_a_module_mentions_what_its_text_has() -> None:
+    """A function's module is read, also outside of the function; one without a text counts as mentioning anything."""
+    assert mentions(constant, r"EPOCHS = \d")
+    assert not mentions(constant, "a word that nobody " + "writes")
+    assert mentions(math.sqrt, "anything")

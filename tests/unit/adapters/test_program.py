@@ -1,0 +1,105 @@
+"""Programs of other libraries, run up to the call that would start their tuning."""
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.program import ProgramEnd, end_here, load, running
+from pipeline.errors import InvalidJob
+
+PROGRAM = """
+import sys
+before = sys.argv
+from pipeline.adapters.program import end_here
+
+def tuned():
+    pass
+{call}
+after = 1
+"""
+
+
+def no_patches() -> contextlib.AbstractContextManager[None]:
+    """A library without entry points of its own."""
+    return contextlib.nullcontext()
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Paths and modules are left as they were."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("program_"):
+            del sys.modules[name]
+
+
+def written(folder: Path, name: str, call: str) -> Path:
+    """A program in a file."""
+    path = folder / f"{name}.py"
+    path.write_text(PROGRAM.format(call=call))
+    return path
+
+
+def test_a_call_ends_the_program_and_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A call ends the program and is kept with its line and arguments; only names before it are defined."""
+    path = written(tmp_path, "program_one", "print('hello')\nend_here(tuned, {'trials': 3})")
+    program = load(path, no_patches)
+    assert program.call is not None
+    assert (program.call.target, program.call.arguments) == (program.module.tuned, {"trials": 3})
+    assert program.call.line == "program_one.py, line 9"
+    assert program.module.before == [str(path)]
+    assert not hasattr(program.module, "after")
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_code_under_main_runs_when_it_is_needed(tmp_path: Path) -> None:
+    """Code under `__main__` runs once, when it is needed and not at the import."""
+    call = "if __name__ == '__main__':\n    ran = True\n    end_here(tuned, {})"
+    program = load(written(tmp_path, "program_two", call), no_patches)
+    assert not hasattr(program.module, "ran")
+    call_found = program.ended_by()
+    assert call_found is not None
+    assert call_found.target is program.module.tuned
+    assert program.module.ran
+
+
+def test_an_import_ends_where_the_program_does(tmp_path: Path) -> None:
+    """A worker's import of a program ends where the program does, and keeps the names defined by then."""
+    written(tmp_path, "program_three", "end_here(tuned, {'trials': 4})")
+    sys.path.insert(0, str(tmp_path))
+    with running("program_three", no_patches) as program:
+        module = importlib.import_module("program_three")
+    found = program()
+    assert found.module is module is sys.modules["program_three"]
+    assert found.call is not None
+    assert found.call.arguments == {"trials": 4}
+    with running("program_three", no_patches) as again:
+        pass
+    assert again() is found
+
+
+def test_a_run_of_tunepipe_ends_a_program(tmp_path: Path) -> None:
+    """A script that makes and runs a job starts no study when a worker imports it."""
+    program = load(written(tmp_path, "program_four", "from pipeline import run\nrun('a job')"), no_patches)
+    assert not hasattr(program.module, "after")
+    import pipeline
+
+    assert pipeline.run.__module__ == "pipeline.execution.run"
+
+
+def test_an_error_of_the_program_is_reported_with_its_line(tmp_path: Path) -> None:
+    """An error of the program is reported with its line, as for a job file."""
+    with pytest.raises(InvalidJob, match=r"ZeroDivisionError.*line 8"):
+        load(written(tmp_path, "program_five", "1 / 0"), no_patches)
+
+
+def test_outside_of_a_program_nothing_ends() -> None:
+    """Outside of a program a call is not intercepted."""
+    end_here(None, {})
+    assert not issubclass(ProgramEnd, Exception)

@@ -1,0 +1,112 @@
+import ast
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Group
+from rich.padding import Padding
+from rich.text import Text
+
+import pipeline.cli
+from pipeline.cli.console import SanitizingFile, command_console, say, say_output, wrapped
+from pipeline.results.views.fitted import Column, FittedTable
+
+HOSTILE = "\x1b]0;title\x07\x1b[2J\u202ex"
+LEGIBLE = r"\x1b]0;title\x07\x1b[2J\u202ex"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_console_spells_out_what_its_callers_forgot(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Text with an escape, in a `Text` or a string, reaches no terminal as it is; styles do."""
+    monkeypatch.setenv("TTY_COMPATIBLE", str(int(terminal)))
+    monkeypatch.setenv("TERM", "xterm")
+    console = command_console()
+    console.print(Text(HOSTILE, style="bold"))
+    console.print(HOSTILE, markup=False)
+    reported = capsys.readouterr().out
+    assert reported.count(LEGIBLE.replace(r"\x07", "")) == 2  # rich leaves that one out
+    assert ("\x1b[1m" in reported) == terminal
+    assert "\x07" not in reported
+    assert "\u202e" not in reported
+
+
+def test_a_pipe_gets_lines_without_padding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tables, indented or not, have no spaces at the ends of lines; spaces that a caller prints stay."""
+    monkeypatch.setenv("TTY_COMPATIBLE", "0")
+    table = FittedTable([Column("a"), Column("b", keep="folded")])
+    table.add_row("1", "long " * 30 + "end")
+    table.add_row("2", "")
+    console = command_console()
+    assert console.measure(table).maximum < 200
+    console.print(Group(Padding(table, (0, 0, 0, 2), expand=False), Padding("x", (0, 2)), table))
+    console.print("[bold]said: [/]", end="")
+    console.print("more")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "said: more"
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert lines[2] == "  2"
+    assert lines[1].endswith("long end")
+
+
+def test_a_message_breaks_between_words() -> None:
+    """A message is folded between words at the terminal's width, and a command that fits a line is never broken."""
+    text = "The study in /a/b is interrupted. Go on with `tunepipe resume NAME --take-over`. It waits."
+    for width in range(36, 100):
+        lines = wrapped(text, width, used=10).split("\n")
+        assert " ".join(lines) == text
+        assert len(lines[0]) <= width - 10
+        assert all(len(line) <= width for line in lines)
+        assert any("`tunepipe resume NAME --take-over`" in line for line in lines)
+
+
+def test_words_longer_than_a_line_stay_whole() -> None:
+    """A word longer than a line stays whole, a command breaks between its words, indented lines are left alone."""
+    path = "/folder" * 9
+    assert wrapped(f"In {path} it is.\n  File a b c d e f g h", 20) == f"In\n{path}\nit is.\n  File a b c d e f g h"
+    assert wrapped("Use `tunepipe resume study --name x`.", 20) == "Use `tunepipe resume\nstudy --name x`."
+
+
+def test_only_a_terminal_gets_broken_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe as standard error gets each message in one line."""
+    text = "word " * 30 + "end"
+    for terminal in (True, False):
+        monkeypatch.setenv("TTY_COMPATIBLE", str(int(terminal)))
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", "40")
+        say(text, err=True)
+        lines = capsys.readouterr().err.splitlines()
+        assert " ".join(lines) == text
+        assert (max(map(len, lines)) <= 40) == terminal
+
+
+def test_printed_text_is_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
+    """Text on stdout and on stderr is sanitized."""
+    say(f"There is no study in {HOSTILE}.")
+    say(HOSTILE, err=True)
+    say_output(HOSTILE)
+    reported = capsys.readouterr()
+    assert reported.out == f"There is no study in {LEGIBLE}.\n{LEGIBLE}"
+    assert reported.err == f"{LEGIBLE}\n"
+
+
+def test_a_character_that_is_written_in_two_pieces_is_whole() -> None:
+    """A writer may split the bytes of one anywhere."""
+    sink = io.BytesIO()
+    sanitize = SanitizingFile(sink)
+    for byte in "é\u202e💥\x1b".encode():
+        sanitize.write(bytes([byte]))
+    assert sink.getvalue().decode() == r"é\u202e💥\x1b"
+
+
+def test_commands_print_in_no_other_way() -> None:
+    """No command creates a console, calls echo or print, which would bypass sanitizing."""
+    found = []
+    for path in sorted(Path(pipeline.cli.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            call = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if call in ("print", "Console", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"):
+                found.append(f"{path.name}: {ast.unparse(node)}")
+    allowed = ("console.py", 'app.py: typer.echo(f"tunepipe', "kubernetes.py: typer.echo")
+    assert [one for one in found if not one.startswith(allowed)] == []

@@ -1,0 +1,60 @@
+"""Commands to a study that does not run: what waits for its next driver, and what is of no use."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.control import continue_if_paused
+from pipeline.execution.commands import outcomes
+from pipeline.storage import Store
+from tests.hostile.command import tunepipe
+from tests.unit.results.studies import asha_study
+
+STUDY = "mnist-asha"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A study that has ended."""
+    return asha_study(tmp_path, trials=4).store
+
+
+@pytest.mark.parametrize(
+    "words", [["enqueue", STUDY, "lr=0.1", "units=64"], ["stop", STUDY, "--trial", "1"]], ids=["enqueue", "stop"]
+)
+def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path, words: list[str]) -> None:
+    """A command without a live driver is stored without an outcome, and the output says what will execute it."""
+    printed = tunepipe(*words, "--storage", str(tmp_path))
+    assert printed.code == 0
+    assert f"`tunepipe resume {store.uri}`" in printed.output
+    assert list(outcomes(store).values()) == [None]
+
+
+@pytest.mark.parametrize(
+    ("words", "reported"),
+    [
+        (["budget", STUDY, "--trials", "9"], "`tunepipe resume "),
+        (["budget", STUDY], "--trials, --total-epochs or --seconds"),
+        (["stop", STUDY, "--trial", "99"], "has no trial '0099'"),
+        (["enqueue", STUDY, "lr=5"], "lr"),
+        (["enqueue", STUDY, "nothing=1"], "nothing"),
+    ],
+    ids=["budget of an ended study", "no budget", "no trial", "out of the domain", "no hyperparameter"],
+)
+def test_commands_that_cannot_be_executed_are_refused(
+    store: Store, tmp_path: Path, words: list[str], reported: str
+) -> None:
+    """A command that cannot be executed is refused with a remedy and leaves no file in the study."""
+    printed = tunepipe(*words, "--storage", str(tmp_path))
+    assert printed.code == 2
+    assert reported in printed.errors
+    assert not outcomes(store)
+
+
+def test_a_study_that_does_not_run_is_not_paused(store: Store, tmp_path: Path) -> None:
+    """Pausing or continuing a study that does not run does nothing, reports it and is no error."""
+    printed = tunepipe("pause", STUDY, "--storage", str(tmp_path))
+    assert printed.code == 0
+    assert "nothing to pause" in printed.output
+    assert not outcomes(store)
+    assert not continue_if_paused(store)

@@ -1,0 +1,159 @@
+"""A study as a RayJob, on the command line."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.cli.kubernetes import Target
+from pipeline.errors import InvalidJob
+from tests.hostile.command import tunepipe
+from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, answering, pod, rayjob
+
+SUBMIT = ["submit", "beale", "--kubernetes", "--storage", "/studies"]
+
+
+@pytest.fixture
+def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """A server, and a kubeconfig that names it; the test is in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    with answering(tmp_path, monkeypatch) as server:
+        yield server
+
+
+def _target(**changes: Any) -> Target:
+    fields = {"context": None, "namespace": None, "image": None, "overlay": "dev", "wait_pods": 60.0, "to": Path()}
+    return Target(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"namespace": "a"}, {"namespace": "a-1"}, {"image": "x/y:1"}, {"wait_pods": 0}]
+)
+def test_a_target_has_names_that_a_server_takes(changes: dict[str, Any]) -> None:
+    """A target with valid names of namespace and image, and with seconds of 0 or more, is accepted."""
+    assert _target(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({"namespace": "Mine_"}, ["--namespace"]),
+        ({"namespace": "-a"}, ["--namespace"]),
+        ({"namespace": "a" * 64}, ["--namespace"]),
+        ({"image": ""}, ["--image"]),
+        ({"image": "a b"}, ["--image"]),
+        ({"wait_pods": float("nan")}, ["--wait-pods"]),
+        ({"wait_pods": -1.0}, ["--wait-pods"]),
+        ({"namespace": "", "image": "", "wait_pods": float("inf")}, ["--namespace", "--image", "--wait-pods"]),
+    ],
+)
+def test_all_mistakes_of_a_target_are_reported_together(changes: dict[str, Any], options: list[str]) -> None:
+    """All mistakes of a cluster target are reported together, by option, before a server is contacted."""
+    with pytest.raises(InvalidJob) as refused:
+        _target(**changes)
+    assert [fault.field for fault in refused.value.faults] == options
+
+
+def test_a_dry_run_prints_the_yaml_and_the_plan_beside_it() -> None:
+    """Stdout can be piped to kubectl; no Kubernetes is asked."""
+    words = ["--dry-run", "--gpus-per-trial", "0.5", "--set", "searcher=sobol", "--name", "mine"]
+    printed = tunepipe(*SUBMIT, *words)
+    (job,) = yaml.safe_load_all(printed.output)
+    assert (printed.code, job["metadata"]["name"]) == (0, "mine-1")
+    assert "--name mine --set searcher=sobol --set resources.gpus=0.5 --workers 32" in job["spec"]["entrypoint"]
+    assert "autoscaling may reach 16 GPUs" in printed.errors
+
+
+def test_a_dry_run_as_json_is_one_object() -> None:
+    """The JSON of a dry run is a list of the objects that a submission would apply."""
+    (job,) = json.loads(tunepipe(*SUBMIT, "--dry-run", "--json").output)
+    assert job["kind"] == "RayJob"
+
+
+def test_a_study_is_submitted_and_followed_to_its_end(api_server: ApiServer) -> None:
+    """A submission prints the study's output and ends with its exit code."""
+    name, failed = "beale-1", "Job entrypoint command failed with exit code 3, last logs"
+    ended = rayjob("Failed", name, jobStatus="FAILED", message=failed)
+    head = {"template": {"spec": {"containers": [{"name": "head"}]}}}
+    ended["spec"] = {"rayClusterSpec": {"headGroupSpec": head}}
+    api_server.answers[f"{RAYJOBS}/{name}"] = [rayjob("Running", name), ended]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod(f"{name}-x", "Running")]}]
+    api_server.answers[f"{CORE}/pods/{name}-x/log"] = ["a line of the driver\n"]
+    printed = tunepipe("submit", "beale", "--kubernetes", "--storage", "s3://b/x", "--overlay", "local-cpu")
+    assert printed.code == 3, printed.errors
+    assert "a line of the driver\n" in printed.output
+    assert f"RayJob {name} in namespace tunepipe" in printed.errors
+    ((path, applied),) = api_server.posted
+    assert path.startswith(RAYJOBS)
+    assert applied["metadata"]["name"] == name
+
+
+def test_a_submission_that_is_not_followed_prints_its_name(api_server: ApiServer) -> None:
+    """A submission that is not followed prints its name, as an object with --json, and no exit code of the study."""
+    printed = tunepipe(*SUBMIT, "--overlay", "local-cpu", "--detach", "--json")
+    assert json.loads(printed.output) == {
+        "submission": "beale-1",
+        "study": "beale",
+        "storage": "/studies",
+        "namespace": "tunepipe",
+        "exit_code": None,
+    }
+
+
+def test_a_rayjob_is_stopped_by_the_name_of_its_study(api_server: ApiServer) -> None:
+    """`stop` deletes the RayJob of the study with that name."""
+    going = {"items": [rayjob("Running", "beale-2")]}
+    api_server.answers[RAYJOBS] = [going, going, {"items": []}]
+    printed = tunepipe("stop", "beale-2", "--kubernetes")
+    assert printed.code == 0, printed.errors
+    assert api_server.deleted == [f"{RAYJOBS}/beale-2"]
+
+
+def test_a_mistake_that_only_the_cluster_finds_ends_with_its_exit_code(api_server: ApiServer) -> None:
+    """The RayJob is complete, so that it is not retried; there is no study whose results could be copied."""
+    api_server.answers[f"{RAYJOBS}/beale-1"] = [
+        rayjob("Running", "beale-1"),
+        rayjob("Complete", "beale-1", jobStatus="SUCCEEDED"),
+    ]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("beale-1-x", "Succeeded")]}]
+    api_server.answers[f"{CORE}/pods/beale-1-x/log"] = ["tunepipe: a mistake\n[tunepipe] exit code 2\n"]
+    printed = tunepipe(*SUBMIT, "--overlay", "local-cpu")
+    assert (printed.code, printed.output.count("a mistake")) == (2, 1), printed.errors
+    assert "copied" not in printed.errors
+    assert [path for path, _ in api_server.posted if path.endswith("/pods")] == []
+
+
+def test_a_rayjob_that_can_never_start_is_deleted(api_server: ApiServer) -> None:
+    """A RayJob whose image does not exist is deleted, with the reason and exit code 2."""
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
+    state = {"name": "c", "image": "x:1", "imageID": "", "ready": False, "restartCount": 0, "state": waiting}
+    api_server.answers[f"{RAYJOBS}/beale-1"] = [rayjob("Initializing", "beale-1")]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod(containerStatuses=[state])]}]
+    printed = tunepipe(*SUBMIT, "--overlay", "local-cpu")
+    assert printed.code == 2
+    assert "The image 'x:1' of pod p cannot be pulled" in printed.errors
+    assert "The RayJob beale-1 was deleted." in printed.errors
+    assert api_server.deleted == [f"{RAYJOBS}/beale-1"]
+
+
+def test_a_rayjob_of_another_owner_is_kept(api_server: ApiServer) -> None:
+    """A foreign RayJob is not deleted; attached to it, the command prints why it does not start."""
+    found = rayjob("Initializing", "beale-1", rayClusterName="c")
+    found["metadata"]["annotations"] = {"tunepipe/storage": "/studies"}
+    api_server.answers[RAYJOBS] = [{"items": [found]}]
+    api_server.answers[f"{RAYJOBS}/beale-1"] = [found]
+    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "c"}, "message": "exceeded quota: gpus"}
+    api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    printed = tunepipe(*SUBMIT, "--overlay", "local-cpu")
+    assert printed.code == 2
+    assert "exceeded quota: gpus" in printed.errors
+    assert api_server.deleted == []
+
+
+def test_a_priority_is_for_kueue() -> None:
+    """An overlay without a queue has no use for one, and a name that no server takes is refused."""
+    assert "has no queue" in tunepipe(*SUBMIT, "--dry-run", "--priority", "tunepipe-low").errors
+    assert "--priority" in tunepipe(*SUBMIT, "--dry-run", "--priority", "Much").errors

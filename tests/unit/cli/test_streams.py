@@ -1,0 +1,86 @@
+"""Standard output and error that cannot be written."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from pipeline.cli.streams import forget_output, guard_streams
+from pipeline.errors import OutputLost
+
+Streams = Callable[[], None]
+
+
+@pytest.fixture
+def streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Streams]:
+    """Makes files standard output and error; called in a test, because pytest has its own until then."""
+    with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+        yield lambda: _replace(monkeypatch, out, err)
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Streams]:
+    """The same with pipes whose readers are gone."""
+    ends = [os.pipe(), os.pipe()]
+    files = [os.fdopen(write, "w") for _, write in ends]
+    for read, _ in ends:
+        os.close(read)
+    yield lambda: _replace(monkeypatch, *files)
+    for file in files:
+        file.close()
+
+
+def _replace(monkeypatch: pytest.MonkeyPatch, out: TextIO, err: TextIO) -> None:
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+
+
+def test_guarded_streams_write_their_text(streams: Streams, tmp_path: Path) -> None:
+    """Guarded streams write the same text as the plain ones, in the same encoding."""
+    streams()
+    guard_streams()
+    print("ö out")
+    print("ö err", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    assert [(tmp_path / name).read_text() for name in ("out", "err")] == ["ö out\n", "ö err\n"]
+
+
+def test_output_without_a_reader_is_lost(broken: Streams) -> None:
+    """Writing to a closed pipe raises an error of its own type, distinct from errors of other files."""
+    broken()
+    guard_streams()
+    print("lost")
+    with pytest.raises(OutputLost) as lost:
+        sys.stdout.flush()
+    assert lost.value.exit_code == 141
+    forget_output()
+    sys.stdout.flush()
+
+
+def test_messages_without_a_reader_are_dropped(broken: Streams) -> None:
+    """Messages to a closed stderr are dropped, and the command continues."""
+    broken()
+    guard_streams()
+    print("dropped", file=sys.stderr, flush=True)
+
+
+def test_discarded_output_is_not_written(streams: Streams, tmp_path: Path) -> None:
+    """After a stream is discarded, its buffer and all later output are written to no file."""
+    streams()
+    guard_streams()
+    print("x" * 10)
+    forget_output()
+    print("y", flush=True)
+    assert (tmp_path / "out").read_text() == ""
+
+
+def test_a_stream_that_the_caller_has_closed_stays_closed(monkeypatch: pytest.MonkeyPatch, streams: Streams) -> None:
+    """A stream that the caller closed, which is None in Python, stays closed."""
+    streams()
+    monkeypatch.setattr(sys, "stdout", None)
+    guard_streams()
+    assert sys.stdout is None

@@ -1,0 +1,146 @@
+"""How a command outputs a table."""
+
+import io
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli.app import app
+from pipeline.cli.tables import format_of, output_table, save, writable
+from pipeline.errors import StorageError, UsageError
+from pipeline.results.tables.database import Answer
+
+TABLE = pa.table({"n": list(range(5)), "text": ["a", "\x1b[2J", "c", "d", "e"]})
+
+
+@pytest.mark.parametrize(
+    ("named", "output", "form"),
+    [
+        (None, None, "table"),
+        ("table", None, "table"),
+        ("csv", None, "csv"),
+        (None, "x.csv", "csv"),
+        (None, "x.JSON", "json"),
+        (None, "x.parquet", "parquet"),
+        ("csv", "x.txt", "csv"),
+        ("json", "x.csv", "json"),
+    ],
+)
+def test_a_format_is_named_or_follows_from_the_file(named: str | None, output: str | None, form: str) -> None:
+    """The format is the one named, else that of the file's suffix, else a table on a terminal."""
+    assert format_of(named, output and Path(output)) == form
+
+
+@pytest.mark.parametrize(
+    ("named", "output", "reported"),
+    [
+        ("xml", None, "must be one of table, csv, "),
+        ("parquet", None, "Name a file with --output"),
+        (None, "x.xml", r"x\.xml .*--format"),
+        ("table", "x.csv", "for the terminal"),
+    ],
+)
+def test_an_unknown_format_is_refused(named: str | None, output: str | None, reported: str) -> None:
+    """An unknown format is refused with the list of formats."""
+    with pytest.raises(UsageError, match=reported):
+        format_of(named, output and Path(output))
+
+
+def test_a_terminal_gets_rows_up_to_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    """A terminal gets a limited number of rows and a note of how many more there are, if known."""
+    output_table(Answer.of(TABLE), "table", None, limit=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[:3]] == [["n", "text"], ["0", "a"], ["1", r"\x1b[2J"]]
+    assert lines[3].startswith("… and more rows than these 2")
+    output_table(Answer.of(TABLE.slice(0, 3)), "table", None, of=20)
+    assert capsys.readouterr().out.splitlines()[-1] == "… and 17 more; --top shows them."
+    output_table(Answer.of(TABLE), "table", None, limit=5)
+    assert len(capsys.readouterr().out.splitlines()) == 6
+
+
+def test_standard_output_gets_safe_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows up to the limit; control characters are escapes, which a file keeps as they are."""
+    sink = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    monkeypatch.setattr("sys.stdout", sink)
+    output_table(Answer.of(TABLE), "json", None, limit=2)
+    sink.flush()
+    text = sink.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    assert "\x1b" not in text
+    assert json.loads(text) == TABLE.slice(0, 2).to_pylist()
+
+
+def test_a_file_gets_all_rows_and_its_path_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file gets all rows unchanged, and its path is printed."""
+    file = tmp_path / "rows.parquet"
+    output_table(Answer.of(TABLE), "parquet", file)
+    assert pq.read_table(file).to_pylist() == TABLE.to_pylist()
+    assert capsys.readouterr().out == f"{file}\n"
+
+
+@pytest.mark.parametrize(("content", "read"), [("ö", "ö".encode()), (b"\x00", b"\x00"), (memoryview(b"12"), b"12")])
+def test_a_text_file_is_saved(tmp_path: Path, content: str | bytes | memoryview, read: bytes) -> None:
+    """A text file is saved as UTF-8."""
+    save(tmp_path / "x", content)
+    assert (tmp_path / "x").read_bytes() == read
+
+
+def test_the_path_goes_to_stderr_where_stdout_is_for_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json, stdout has one object and nothing else, and the path goes to stderr."""
+    save(tmp_path / "x", "", err=True)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", f"{tmp_path}/x\n")
+
+
+def test_a_file_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
+    """The message has the reason, and the file that is in the way stays unchanged."""
+    with pytest.raises(StorageError, match=r"there is no folder .*/nowhere\. Create it"):
+        save(tmp_path / "nowhere/x", "")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError, match=r"Cannot write .*/folder: Is a directory\. Name another file\."):
+        save(tmp_path / "folder", "")
+
+
+def test_a_new_file_that_fails_is_removed(tmp_path: Path) -> None:
+    """An old one, which has lost its content, is not."""
+    with pytest.raises(TypeError):
+        save(tmp_path / "new", None)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "old").write_text("old")
+    with pytest.raises(TypeError):
+        save(tmp_path / "old", None)  # type: ignore[arg-type]
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_reported() -> None:
+    """A full disk is reported with the system's message."""
+    with pytest.raises(StorageError, match="Cannot write /dev/full: No space left on device"):
+        save(Path("/dev/full"), "x" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["results", "missing", "--output"], ["sql", "missing", "select 1", "--output"],
+        ["report", "missing", "--output"],
+        ["compare", "missing", "missing", "--output"], ["simulate", "missing", "--plot"],
+    ],
+)  # fmt: skip
+def test_a_file_is_refused_before_any_work(tmp_path: Path, words: list[str]) -> None:
+    """A link, a file of a study and a missing folder are refused before a study is read or a job is looked for."""
+    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "study.json").write_text("{}")
+    for name, reported in [
+        ("link.csv", "is a link to"),
+        ("study/x.csv", "is within the study"),
+        ("none/x.csv", "there is no folder"),
+    ]:
+        with pytest.raises(StorageError, match=reported):
+            CliRunner().invoke(app, [*words, str(tmp_path / name)], catch_exceptions=False)
+    assert writable(None) is None
+    assert not (tmp_path / "target.csv").exists()

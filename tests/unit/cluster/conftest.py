@@ -1,0 +1,30 @@
+"""Servers on loopback."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.cluster.jobs_server import JobsServer
+from tests.unit.cluster.kubernetes_server import ApiServer, answering
+
+
+@pytest.fixture
+def jobs_server(monkeypatch, tmp_path) -> Iterator[JobsServer]:
+    """A server, and a home without a token."""
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with JobsServer() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def api_server(tmp_path, monkeypatch) -> Iterator[ApiServer]:
+    """A server, and a kubeconfig that names it."""
+    with answering(tmp_path, monkeypatch) as server:
+        yield server

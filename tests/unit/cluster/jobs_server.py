@@ -1,0 +1,83 @@
+"""A server on loopback that answers as Ray's Jobs API does."""
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class JobsServer(ThreadingHTTPServer):
+    """Keeps jobs and packages, as a dashboard does."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.jobs: dict[str, dict] = {}
+        self.packages: dict[str, bytes] = {}
+        self.token: str | None = None
+        self.taken: set[str] = set()
+        self.uploads = 0
+
+    @property
+    def address(self) -> str:
+        """Its URL."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: JobsServer
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, status: int, body: object) -> None:
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _allowed(self) -> bool:
+        given = self.headers.get("Authorization")
+        if self.server.token is None or given == f"Bearer {self.server.token}":
+            return True
+        self._answer(403 if given else 401, "Forbidden: Invalid authentication token" if given else "Unauthorized")
+        return False
+
+    def do_GET(self) -> None:
+        """Jobs, logs and packages."""
+        if not self._allowed():
+            return
+        name = self.path.rstrip("/").removesuffix("/logs").rpartition("/")[2]
+        if self.path == "/api/jobs/":
+            self._answer(200, list(self.server.jobs.values()))
+        elif self.path.startswith("/api/packages/"):
+            self._answer(200 if name in self.server.packages else 404, "")
+        elif name not in self.server.jobs:
+            self._answer(404, f"Job {name} does not exist")
+        elif self.path.endswith("/logs"):
+            self._answer(200, {"logs": "all of it\n"})
+        else:
+            self._answer(200, self.server.jobs[name])
+
+    def do_PUT(self) -> None:
+        """A package."""
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.packages[self.path.rpartition("/")[2]] = content
+        self.server.uploads += 1
+        self._answer(200, "")
+
+    def do_POST(self) -> None:
+        """A new job."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        name = body["submission_id"]
+        if name in self.server.taken:
+            self.server.taken.discard(name)
+            self.server.jobs[name] = job(name, storage=body["metadata"]["tunepipe_storage"])
+            self._answer(500, f"Job with submission_id {name} already exists.")
+            return
+        self.server.jobs[name] = {**body, "status": "RUNNING", "start_time": 1_700_000_000_000}
+        self._answer(200, {"submission_id": name})
+
+
+def job(name: str, study: str = "s", storage: str = "s3://b/x", **fields: object) -> dict:
+    """A job as the server tells it."""
+    metadata = {"tunepipe_study": study, "tunepipe_storage": storage}
+    return {"submission_id": name, "status": "RUNNING", "start_time": 1, "metadata": metadata, **fields}

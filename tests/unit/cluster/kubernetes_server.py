@@ -1,0 +1,122 @@
+"""A server on loopback that answers as Kubernetes does, from one look to the next."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from pipeline.cluster import following, kubernetes_cluster
+
+RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
+
+
+CORE = "/api/v1/namespaces/tunepipe"
+
+
+class ApiServer(ThreadingHTTPServer):
+    """Answers each path with its configured responses; of a list one for each request, the last one repeatedly."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, list[Any]] = {}
+        self.posted: list[tuple[str, Any]] = []
+        self.deleted: list[str] = []
+        self.gone: set[str] = set()
+        self.errors: dict[str, int] = {}
+        self.refusal: tuple[int, str] | None = None
+        self.refused: dict[str, tuple[int, str]] = {}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ApiServer
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, status: int, body: Any) -> None:
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain" if isinstance(body, str) else "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        """The next response of a path: an empty list if none is configured, an error if it is failing or gone."""
+        path = urlsplit(self.path).path
+        if self.server.errors.get(path):
+            self.server.errors[path] -= 1
+            self._answer(503, {"message": "etcd is away"})
+            return
+        if path in self.server.gone:
+            kind, name = path.split("/")[-2:]
+            self._answer(404, {"message": f'{kind} "{name}" not found'})
+            return
+        answers = self.server.answers.get(path, [{"items": []}])
+        self._answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
+
+    def do_DELETE(self) -> None:
+        """Keep what is deleted."""
+        self.server.deleted.append(urlsplit(self.path).path)
+        self._answer(200, {"kind": "Status", "status": "Success"})
+
+    def do_POST(self) -> None:
+        """Keep what is created, or refuse it."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        refusal = self.server.refused.get(urlsplit(self.path).path, self.server.refusal)
+        if refusal is not None:
+            status, message = refusal
+            self._answer(status, message if status == 404 and "page" in message else {"message": message})
+            return
+        self.server.posted.append((self.path, body))
+        self._answer(201, {**body, "metadata": {**body["metadata"], "uid": "u-1"}})
+
+
+def rayjob(state: str = "", name: str = "s-1", **status: Any) -> dict[str, Any]:
+    """A RayJob as the operator has left it."""
+    reported = {"jobDeploymentStatus": state, **status} if state else {}
+    return {
+        "apiVersion": "ray.io/v1", "kind": "RayJob", "spec": {}, "status": reported,
+        "metadata": {"name": name, "namespace": "tunepipe", "creationTimestamp": "2026-01-01T00:00:00Z"},
+    }  # fmt: skip
+
+
+def pod(name: str = "p", phase: str = "Pending", kind: str = "", **status: Any) -> dict[str, Any]:
+    """A pod."""
+    labels = {"ray.io/node-type": kind}
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"containers": []},
+        "status": {"phase": phase, **status},
+    }
+
+
+@contextmanager
+def answering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """A server, and a kubeconfig in a folder that names it."""
+    with ApiServer() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        (folder / "config").write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [{"name": "u", "user": {}}],
+                    "clusters": [{"name": "k", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+                    "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+                }
+            )
+        )  # fmt: skip
+        monkeypatch.setenv("KUBECONFIG", str(folder / "config"))
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(folder / "config"))
+        for module in (kubernetes_cluster, following):
+            monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
+        yield server
+        server.shutdown()
+        thread.join()

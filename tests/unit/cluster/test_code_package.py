@@ -1,0 +1,75 @@
+"""What is uploaded to a cluster, and what stays at home."""
+
+import io
+import zipfile
+
+import pytest
+
+from pipeline.cluster.code_package import package
+from pipeline.errors import ClusterError
+
+
+def files(project, content: dict[str, str]) -> None:
+    """Write files below a folder."""
+    for name, text in content.items():
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def names(content: bytes) -> set[str]:
+    """What is in a package, tunepipe itself aside."""
+    found = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    return {name for name in found if not name.startswith(("pipeline/", "tune_jobs/"))}
+
+
+def test_ignored_files_are_not_packed(tmp_path):
+    """Files that git ignores, by the nearest rules of any folder, .git, .venv and links are not packed."""
+    files(
+        tmp_path,
+        {
+            ".gitignore": "*.log\nstudies/\n/secret.txt\n", "job.py": "", "data/a.log": "", "data/b.csv": "",
+            "studies/x/study.json": "", "secret.txt": "", "data/secret.txt": "", ".git/config": "", ".venv/bin/x": "",
+            "kept/.gitignore": "!keep.log\n", "kept/keep.log": "", "kept/other.log": "",
+        },
+    )  # fmt: skip
+    (tmp_path / "link").symlink_to("/etc")
+    assert names(package(tmp_path, "beale").content) == {
+        ".gitignore", "job.py", "data/b.csv", "data/secret.txt", "kept/.gitignore", "kept/keep.log",
+    }  # fmt: skip
+
+
+def test_tunepipe_itself_is_packed(tmp_path):
+    """The package tunepipe is packed without compiled files, so that the cluster runs this version with its data."""
+    found = zipfile.ZipFile(io.BytesIO(package(tmp_path, "beale").content)).namelist()
+    assert {"pipeline/cli/app.py", "tune_jobs/beale.py", "pipeline/datasets/mnist/test.parquet"} <= set(found)
+    assert not [name for name in found if name.endswith(".pyc")]
+
+
+def test_a_job_file_from_outside_goes_along(tmp_path):
+    """It is packed in its own folder, with the Python files beside it; one from inside keeps its place."""
+    files(tmp_path, {"project/jobs/mine.py": "", "other/theirs.py": "", "other/shape.py": "", "other/big.csv": ""})
+    outside = package(tmp_path / "project", str(tmp_path / "other/theirs.py"))
+    assert outside.job == "submitted/theirs.py"
+    assert names(outside.content) == {"jobs/mine.py", "submitted/theirs.py", "submitted/shape.py"}
+    assert package(tmp_path / "project", str(tmp_path / "project/jobs/mine.py")).job == "jobs/mine.py"
+    named = package(tmp_path / "project", str(tmp_path / "other/theirs.py:build"))
+    assert named.job == "submitted/theirs.py:build"
+    assert names(named.content) == names(outside.content)
+
+
+def test_the_same_code_has_the_same_name(tmp_path):
+    """Whenever it is packed: it is uploaded once. A change gives another name."""
+    files(tmp_path, {"job.py": "1"})
+    first = package(tmp_path, "beale")
+    (tmp_path / "job.py").touch()
+    assert package(tmp_path, "beale").name == first.name
+    (tmp_path / "job.py").write_text("2")
+    assert package(tmp_path, "beale").name != first.name
+
+
+def test_too_much_code_names_what_is_large(tmp_path):
+    """The message has the sizes and the largest folders."""
+    files(tmp_path, {"job.py": "", "recordings/a": "x" * 50_000_000})
+    with pytest.raises(ClusterError, match=r"a cluster accepts 40 MiB.*recordings \(48 MiB\).*\.gitignore"):
+        package(tmp_path, "beale", most=40 * 2**20)

@@ -1,0 +1,31 @@
+"""How a driver says what it ended with."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.cluster.driver_environment import EXIT_LINE, RAYJOB_ENVIRONMENT, final_code
+
+
+@pytest.mark.parametrize(("code", "ends_with"), [(0, 0), (1, 1), (2, 0), (3, 0), (130, 130)])
+def test_a_rayjob_succeeds_where_another_cluster_would_not_help(monkeypatch, capsys, code, ends_with):
+    """Only in a RayJob, a mistake of the user ends with exit code 0; a bug and an interruption keep theirs."""
+    assert final_code(code) == code
+    for name, value in RAYJOB_ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    assert final_code(code) == ends_with
+    printed = capsys.readouterr().out
+    assert EXIT_LINE.findall(printed) == ([] if code == ends_with else [str(code)])
+
+
+def test_a_mistake_in_a_rayjob_is_reported_once(tmp_path):
+    """In a RayJob, a mistake is printed once with its exit code as a line, and the process exits with 0."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli.app", "run", "no-such-job"],
+        capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **RAYJOB_ENVIRONMENT}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stdout == "[tunepipe] exit code 2\n"
+    assert "no-such-job" in done.stderr

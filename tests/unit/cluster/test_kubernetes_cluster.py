@@ -1,0 +1,99 @@
+"""RayJobs of a namespace: a server on loopback that answers as Kubernetes does."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+import tune_jobs
+from pipeline.cluster import kubernetes_cluster
+from pipeline.cluster.kubernetes_cluster import Kubernetes
+from pipeline.cluster.rayjob import study_manifests
+from pipeline.cluster.states import STORAGE_ANNOTATION
+from pipeline.errors import ClusterError
+from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, rayjob
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "code"),
+    [
+        ("Failed", {"jobStatus": "FAILED", "message": "Job entrypoint command failed with exit code 3, last logs"}, 3),
+        ("Complete", {"jobStatus": "STOPPED"}, 130),
+        ("Complete", {"jobStatus": "SUCCEEDED"}, 0),
+    ],
+)
+def test_a_study_has_its_own_exit_code(api_server, state, status, code):
+    """The study's exit code comes from the operator's message, also if the operator sees a stopped one as complete."""
+    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob(state, **status)]
+    assert Kubernetes(None, "tunepipe").exit_code("s-1") == code
+
+
+def test_rayjobs_that_ended_a_while_ago_are_deleted(api_server):
+    """Old ended RayJobs of the same storage are deleted, and recently ended ones are kept for readers."""
+    jobs = [
+        rayjob("Complete", "s-1", endTime="2026-01-01T00:00:00Z"),
+        rayjob("Failed", "s-2", endTime=datetime.now(UTC).isoformat()),
+        rayjob("Running", "s-3"),
+        rayjob("Complete", "s-4", endTime="2026-01-01T00:00:00Z"),
+    ]
+    for each in jobs:
+        each["metadata"]["annotations"] = {STORAGE_ANNOTATION: "/studies"}
+    jobs[3]["metadata"]["annotations"] = {STORAGE_ANNOTATION: "s3://other"}
+    api_server.answers[RAYJOBS] = [{"items": jobs}]
+    Kubernetes(None, "tunepipe").delete_ended("s", "/studies")
+    assert api_server.deleted == [f"{RAYJOBS}/s-1"]
+
+
+def test_a_job_file_belongs_to_its_rayjob(api_server, tmp_path):
+    """A job file's ConfigMap is owned by its RayJob, and the server validates strictly."""
+    file = tmp_path / "mine.py"
+    file.write_text("JOB = 1\n")
+    made = study_manifests(tune_jobs.find("beale"), str(file), "local-cpu", "/studies", [])
+    Kubernetes(None, "tunepipe").apply(made)
+    (first, _), (_, config_map) = api_server.posted
+    assert "fieldValidation=Strict" in first
+    assert config_map["metadata"]["ownerReferences"] == [
+        {"apiVersion": "ray.io/v1", "kind": "RayJob", "name": "beale-1", "uid": "u-1"}
+    ]
+
+
+def test_a_rayjob_whose_file_is_refused_is_deleted(api_server, tmp_path):
+    """A RayJob whose ConfigMap is refused is deleted, because it would wait forever."""
+    file = tmp_path / "mine.py"
+    file.write_text("JOB = 1\n")
+    made = study_manifests(tune_jobs.find("beale"), str(file), "local-cpu", "/studies", [])
+    api_server.refused[f"{CORE}/configmaps"] = (422, "data: Invalid value")
+    with pytest.raises(ClusterError, match=r"ConfigMap of the job file: data: Invalid value"):
+        Kubernetes(None, "tunepipe").apply(made)
+    assert api_server.deleted == [f"{RAYJOBS}/beale-1"]
+
+
+@pytest.mark.parametrize("named", ["s-2", "s"])
+def test_a_study_is_stopped_by_its_own_name_or_its_rayjobs(api_server, named):
+    """A study is stopped by its name or its RayJob's, which is deleted when the call returns."""
+    going = {"items": [rayjob("Complete", "s-1"), rayjob("Running", "s-2")]}
+    api_server.answers[RAYJOBS] = [going, *([going] if named == "s" else []), going, {"items": []}]
+    kubernetes = Kubernetes(None, "tunepipe")
+    kubernetes.stop(kubernetes.find_job(named))
+    assert api_server.deleted == [f"{RAYJOBS}/s-2"]
+    assert api_server.answers[RAYJOBS] == [{"items": []}]
+
+
+def test_a_rayjob_that_is_not_released_is_reported(api_server, monkeypatch):
+    """If the operator does not run, waiting for the deletion of a RayJob ends with an error."""
+    monkeypatch.setattr(kubernetes_cluster, "SILENT_SECONDS", 0.0)
+    api_server.answers[RAYJOBS] = [{"items": [rayjob("Running", "s-2")]}]
+    with pytest.raises(ClusterError, match=r"'s-2' is still there .* the KubeRay operator"):
+        Kubernetes(None, "tunepipe").stop("s-2")
+
+
+def test_a_study_that_does_not_run_cannot_be_stopped(api_server):
+    """A study that does not run cannot be stopped, and the error names the running studies."""
+    api_server.answers[RAYJOBS] = [{"items": [rayjob("Running", "t-2")]}, {"items": []}]
+    with pytest.raises(ClusterError, match=r"has the name 's'.* Active are t-2\."):
+        Kubernetes(None, "tunepipe").find_job("s")
+
+
+def test_an_unknown_context_is_reported(api_server):
+    """An unknown context is refused with the place from which contexts are read."""
+    with pytest.raises(ClusterError, match=r"nowhere.*KUBECONFIG"):
+        Kubernetes("nowhere", "tunepipe")

@@ -1,0 +1,54 @@
+"""Why a RayJob waits in a queue of Kueue."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.cluster.kueue import queue_of, queue_reason
+
+
+def rayjob(*, suspend: bool = True, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    """A RayJob in the queue `gpus`."""
+    labels = {"kueue.x-k8s.io/queue-name": "gpus"} if labels is None else labels
+    return {"metadata": {"name": "s-1", "uid": "u-1", "labels": labels}, "spec": {"suspend": suspend}}
+
+
+def workload(owner: str = "u-1", **conditions: tuple[str, str]) -> dict[str, Any]:
+    """What Kueue makes of a RayJob; conditions by type, each with its status and message."""
+    reported = [{"type": kind, "status": status, "message": message} for kind, (status, message) in conditions.items()]
+    return {"metadata": {"ownerReferences": [{"uid": owner}]}, "status": {"conditions": reported}}
+
+
+def test_only_a_suspended_job_waits_in_its_queue() -> None:
+    """A job is queued only if it has a queue and is suspended; otherwise it runs or has another reason."""
+    assert queue_of(rayjob()) == "gpus"
+    assert queue_of(rayjob(suspend=False)) is None
+    assert queue_of(rayjob(labels={})) is None
+    assert queue_of({"metadata": {"labels": None}, "spec": {"suspend": True}}) is None
+
+
+@pytest.mark.parametrize(
+    ("workloads", "reason"),
+    [
+        ([], "s-1 waits in the queue 'gpus'"),
+        ([{"metadata": {}}], "s-1 waits in the queue 'gpus'"),
+        ([workload("another", QuotaReserved=("False", "no quota"))], "s-1 waits in the queue 'gpus'"),
+        ([workload(QuotaReserved=("False", "no\n  quota"))], "s-1 waits in the queue 'gpus': no quota"),
+        ([workload(QuotaReserved=("True", "reserved"))], "s-1 waits in the queue 'gpus'"),
+        ([workload(QuotaReserved=("False", "no quota"), Admitted=("True", ""))], "s-1 waits in the queue 'gpus'"),
+        (
+            [workload(QuotaReserved=("False", "no quota"), Evicted=("True", "preempted"))],
+            "s-1 was put out of the queue 'gpus' and waits in it again: preempted",
+        ),
+        (
+            [workload(Evicted=("True", "preempted")), workload(QuotaReserved=("False", "no quota"))],
+            "s-1 waits in the queue 'gpus': no quota",
+        ),
+    ],
+    ids=[
+        "no workload", "no owner", "another's", "no quota", "reserved", "admitted", "put out", "the last counts",
+    ],
+)  # fmt: skip
+def test_the_reason_is_that_of_the_jobs_own_workload(workloads: list[dict[str, Any]], reason: str) -> None:
+    """The reason is the one-line message of the job's own workload, for quota or preemption, or empty."""
+    assert queue_reason(rayjob(), workloads) == reason

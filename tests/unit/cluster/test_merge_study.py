@@ -1,0 +1,59 @@
+"""What a downloaded study may replace."""
+
+import pytest
+
+from pipeline.cluster.merge_study import merge_study
+from pipeline.errors import ClusterError, StorageError
+from pipeline.storage import Store
+
+
+def brought(folder, began: str):
+    """A study that began at some time."""
+    (folder / "sessions").mkdir(parents=True)
+    (folder / "sessions/0001.json").write_text(began)
+    return folder
+
+
+def test_files_of_an_earlier_download_are_replaced(tmp_path):
+    """A newer download of the same study replaces the older files and keeps other files."""
+    brought(tmp_path / "here", "monday")
+    newer = brought(tmp_path / "newer", "monday")
+    (newer / "trials.parquet").write_text("more")
+    (newer / "epochs").mkdir()
+    (newer / "epochs/all-0002.parquet").write_text("rows of both parts")
+    here = Store(tmp_path / "here")
+    for path in ("epochs/part-0001-000001.parquet", "checkpoints/0000/000001.ckpt", "epochs/mine.parquet", "notes.txt"):
+        here.write(path, "here")
+    merge_study(newer, tmp_path / "here")
+    assert {path: here.read_text(path) for path in here.files()} == {
+        "checkpoints/0000/000001.ckpt": "here",
+        "epochs/all-0002.parquet": "rows of both parts",
+        "epochs/mine.parquet": "here",
+        "notes.txt": "here",
+        "sessions/0001.json": "monday",
+        "trials.parquet": "more",
+    }
+
+
+def test_a_download_follows_no_link(tmp_path):
+    """A download neither writes through a local link nor copies links or foreign files from the volume."""
+    brought(tmp_path / "here", "monday")
+    newer = brought(tmp_path / "newer", "monday")
+    (newer / "trials.parquet").symlink_to("sessions/0001.json")
+    (newer / "notes.txt").write_text("theirs")
+    merge_study(newer, tmp_path / "here")
+    assert Store(tmp_path / "here").files() == ["sessions/0001.json"]
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "here/epochs").symlink_to(tmp_path / "outside")
+    with pytest.raises(StorageError, match="are links: "):
+        merge_study(newer, tmp_path / "here")
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_different_study_of_the_same_name_is_kept(tmp_path):
+    """A different study of the same name is refused with a remedy, and both are kept."""
+    here, other = brought(tmp_path / "here", "monday"), brought(tmp_path / "other", "tuesday")
+    with pytest.raises(ClusterError, match=r"here holds another study.*--to"):
+        merge_study(other, here)
+    assert (here / "sessions/0001.json").read_text() == "monday"
+    assert other.exists()

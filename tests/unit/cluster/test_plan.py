@@ -1,0 +1,129 @@
+"""How large a cluster a study needs."""
+
+import math
+import shlex
+from typing import Any
+
+import pytest
+
+import tune_jobs
+from pipeline.cluster.plan import check_head, memory_for_trials, plan
+from pipeline.cluster.rayjob import rendered, study_manifests
+from pipeline.errors import ResourcesUnmet
+
+
+def job(**changes):
+    """The job beale, changed."""
+    return tune_jobs.find("beale").replaced({name.replace("__", "."): value for name, value in changes.items()})
+
+
+def test_hours_are_estimated_from_epochs_of_such_a_node():
+    """Hours are estimated from an epoch measured on such a node, and a 17th trial on 16 GPUs runs afterwards."""
+    (template,) = rendered("prod-gpu")
+    specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    wanted = job(resources__gpus=0.5, resources__cpus=2, budget__trials=16, budget__epochs=8)
+    unknown = plan(wanted, specs, {"s-1-gpu-a100-worker-x": 10.0})
+    assert unknown.hours is None
+    assert "hours: unknown, until this study has measured an epoch on gpu-l4" in str(unknown)
+    known = plan(wanted, specs, {"s-1-gpu-l4-worker-x": 80.0, "s-1-gpu-l4-worker-y": 100.0, "s-head": 1.0})
+    assert known.hours == pytest.approx(8 * 90 / 3600)
+    assert "hours: 0.2 at most, with epochs of 90 s on gpu-l4" in str(known)
+    second = plan(wanted.replaced({"budget.trials": 17, "resources.workers": 16}), specs, {"a-gpu-l4-worker-x": 90.0})
+    assert second.hours == pytest.approx(16 * 90 / 3600)
+    assert plan(wanted.replaced({"budget.seconds": 36}), specs, {"a-gpu-l4-worker-x": 90.0}).hours == pytest.approx(
+        0.01
+    )
+
+
+def _group(name: str = "cpu", most: int = 10, **limits: str) -> dict[str, Any]:
+    """A worker group of a template."""
+    limits = {"cpu": "4", "memory": "16Gi", **{each.replace("_", "-"): value for each, value in limits.items()}}
+    gpus = limits.pop("gpus", None)
+    if gpus is not None:
+        limits["nvidia.com/gpu"] = gpus
+    container = {"resources": {"limits": limits}}
+    return {"groupName": name, "maxReplicas": most, "template": {"spec": {"containers": [container]}}}
+
+
+@pytest.mark.parametrize(("need", "at_once"), [(1, 4), (0.6, 4), (0.5, 8), (0.1, 40), (2, 2)])
+def test_trials_are_planned_as_ray_gives_out_gpus(need, at_once):
+    """Parts of one GPU, or whole ones: what is left of two is no third."""
+    group = _group("gpu", gpus="4", cpu="64", memory="200Gi")
+    (planned,) = plan(job(resources__gpus=need, budget__trials=100), [group]).groups
+    assert planned.trials == at_once
+
+
+@pytest.mark.parametrize(("cpus", "at_once"), [("2", 2), ("500m", 0), ("1500m", 1), ("4.0", 4)])
+def test_quantities_of_kubernetes_are_numbers(cpus, at_once):
+    """Kubernetes quantities are parsed as whole or thousandth CPUs and texts, and too large trials are refused."""
+    if at_once:
+        assert plan(job(), [_group(cpu=cpus)]).groups[0].trials == at_once
+    else:
+        with pytest.raises(ResourcesUnmet, match=r"cpu \(0.5 CPUs, 0 GPUs and .* a pod\)"):
+            plan(job(), [_group(cpu=cpus)])
+
+
+@pytest.mark.parametrize(
+    ("memory", "left"), [("3Gi", 3 * 2**30 - 500_000_000), ("1500M", 10**9), ("100Mi", 0), ("1000000000", 500_000_000)]
+)
+def test_ray_s_own_memory_is_not_for_trials(memory, left):
+    """Half a gigabyte of each pod; what is left is never below nothing."""
+    assert memory_for_trials(_group(memory=memory)) == left
+
+
+def test_pods_are_as_many_as_trials_need():
+    """Groups are filled in their order; trials without a GPU leave GPU nodes alone."""
+    groups = [_group("small", 2), _group("large", 10), _group("gpu", 5, gpus="1")]
+    found = plan(job(budget__trials=17), groups)
+    assert [(group.name, group.pods, group.trials) for group in found.groups] == [
+        ("small", 2, 4),
+        ("large", 3, 4),
+        ("gpu", 0, 0),
+    ]
+    assert (found.workers, found.wanted) == (17, 17)
+    few = plan(job(budget__trials=100), groups[:1])
+    assert (few.workers, few.wanted) == (8, 100)
+    assert few.epochs == math.ceil(100 / 8) * job().budget.epochs
+
+
+def test_memory_counts_as_cpus_do():
+    """A tenth of a CPU for each trial: a pod of 3 GiB holds three beside Ray, and Ray starts no more there."""
+    made = study_manifests(job(resources__cpus=0.1, budget__trials=10), "beale", "local-cpu", "/studies", [])
+    assert (made.plan.groups[0].trials, made.plan.groups[0].pods, made.plan.workers) == (3, 2, 6)
+    assert "cpu: 0 to 2 pods, 3 trials in each by its 3.22 GB of memory" in str(made.plan)
+    assert "workers' pods have 2 CPUs, 6.44 GB of memory" in str(made.plan)
+    words = shlex.split(made.job["spec"]["entrypoint"])
+    assert words[-4:] == ["--workers", "6", "--set", "resources.memory_gigabytes=0.75"]
+    (group,) = made.job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    assert int(group["rayStartParams"]["memory"]) // 750_000_000 == 3
+
+
+def test_a_trial_may_say_what_memory_it_needs():
+    """The memory that a trial asks for is reserved, and a trial larger than a pod is refused."""
+    large = job(resources__memory_gigabytes=2.5)
+    made = study_manifests(large, "beale", "local-cpu", "/studies", ["--set", "resources.memory_gigabytes=2.5"])
+    assert made.plan.groups[0].trials == 1
+    assert made.job["spec"]["entrypoint"].count("memory_gigabytes") == 1
+    with pytest.raises(
+        ResourcesUnmet, match=r"and 3 GB of memory, and no pod of the overlay has them beside the 500 MB"
+    ):
+        study_manifests(job(resources__memory_gigabytes=3), "beale", "local-cpu", "/studies", [])
+
+
+def test_memory_does_not_matter_if_cpus_are_scarcer():
+    """If CPUs limit the number of trials, memory adds no request for Ray and the driver."""
+    made = study_manifests(job(), "beale", "prod-gpu", "/studies", [])
+    assert "memory_gigabytes" not in made.job["spec"]["entrypoint"]
+    assert all(
+        "memory" not in each["rayStartParams"] for each in made.job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    )
+
+
+def test_a_head_without_memory_for_a_driver_is_refused():
+    """A head without memory for a driver is refused, and the bundled overlays have enough."""
+    (template,) = rendered("local-cpu")
+    head = template["spec"]["rayClusterSpec"]["headGroupSpec"]
+    check_head(head)
+    head["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = "512Mi"
+    with pytest.raises(ResourcesUnmet, match=r"head's pod of the overlay has 537 MB of memory.* hold 1 GB"):
+        check_head(head)

@@ -1,0 +1,66 @@
+"""What a head's pod does before it is taken away."""
+
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from pipeline import load_results
+from pipeline.cluster.stop_drivers import is_driver, stop_drivers
+
+ENDLESS = """
+import time
+
+from pipeline import Budget, Objective, TuneJob, Uniform
+
+def endless(config):
+    while True:
+        time.sleep(0.05)
+        yield {"score": config["x"]}
+
+JOB = TuneJob(name="endless", function=endless, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
+              scheduler="fifo", budget=Budget(trials=1, epochs=100_000))
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "driver"),
+    [
+        ("python -m pipeline.cli.app run job.py --resume", True),
+        ("/opt/tunepipe/bin/python -u -m pipeline.cli.app run job", True),
+        ("/opt/tunepipe/bin/python /opt/tunepipe/bin/tunepipe run job", True),
+        ("/opt/tunepipe/bin/tunepipe run job", True),
+        ("python -m pipeline.cli.app results job", False),
+        ("tunepipe results run", False),
+        ("ray start --head", False),
+        ("", False),
+    ],
+)
+def test_drivers_are_known_by_their_command(command, driver):
+    """Drivers are recognised by their command line, however `tunepipe run` was started, and other commands are not."""
+    assert is_driver(command.split()) is driver
+
+
+def test_the_shell_that_starts_a_driver_is_none():
+    """The shell around a driver is not stopped, since Ray's Jobs API would consider the driver ended."""
+    assert not is_driver(["/bin/sh", "-c", "python -m pipeline.cli.app run job"])
+
+
+def test_a_driver_ends_with_a_session_that_is_interrupted(tmp_path):
+    """A driver that is signalled has time to end with an interrupted session and complete tables."""
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    command = [sys.executable, "-m", "pipeline.cli.app", "run", "endless.py", "--workers", "0", "--storage", "studies"]
+    driver = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert driver.stdout is not None
+        # It prints how far it is once it trains.
+        assert any("running" in line for line in driver.stdout)
+        # The test's own process is none.
+        assert stop_drivers([psutil.Process(driver.pid), psutil.Process()], 60) == []
+    finally:
+        driver.kill()
+        driver.communicate()
+    results = load_results(tmp_path / "studies/endless")
+    assert [session["state"] for session in results.sessions] == ["interrupted"]
+    assert len(results.epochs)

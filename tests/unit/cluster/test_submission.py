@@ -1,0 +1,88 @@
+"""Submitting a study to a Ray cluster or to Kubernetes."""
+
+import pytest
+
+import tune_jobs
+from pipeline.cluster.jobs_api import JobsApi, Submission
+from pipeline.cluster.kubernetes_cluster import Kubernetes
+from pipeline.cluster.rayjob import Manifests, study_manifests
+from pipeline.cluster.states import STORAGE_ANNOTATION
+from pipeline.cluster.submission import Submitted, apply_rayjob, exit_code, shared_storage, submit
+from pipeline.errors import ClusterError, InvalidJob
+from tests.unit.cluster.jobs_server import job
+from tests.unit.cluster.kubernetes_server import RAYJOBS, rayjob
+
+
+def test_a_study_is_uploaded_once_and_started_as_on_a_laptop(jobs_server, tmp_path):
+    """The command, the code as working directory, and whose it is; a second study of the same code uploads nothing."""
+    handed = submit(JobsApi(jobs_server.address), "beale", "s", "s3://b/x", ["--trials", "3"], project=tmp_path)
+    made = jobs_server.jobs["s-1"]
+    assert (handed.name, handed.attached) == ("s-1", False)
+    assert made["entrypoint"] == "python -m pipeline.cli.app run beale --resume --storage s3://b/x --trials 3"
+    assert made["runtime_env"]["working_dir"].startswith("gcs://_ray_pkg_")
+    submit(JobsApi(jobs_server.address), "beale", "other", "s3://b/x", [], project=tmp_path)
+    assert jobs_server.uploads == 1
+
+
+def test_a_submission_attaches_to_the_active_study(jobs_server, tmp_path):
+    """A submission attaches to the same active study in the same storage; an ended one gets the next number."""
+    jobs_server.jobs = {"s-1": job("s-1", status="FAILED"), "s-2": job("s-2")}
+    api = JobsApi(jobs_server.address)
+    assert submit(api, "beale", "s", "s3://b/x", [], project=tmp_path).name == "s-2"
+    assert submit(api, "beale", "s", "s3://b/y", [], project=tmp_path).name == "s-3"
+    assert jobs_server.uploads == 1
+
+
+def test_the_second_of_two_submissions_attaches_to_the_first(jobs_server, tmp_path):
+    """If another client submits first, the server's 500 leads to attaching instead of an error."""
+    jobs_server.taken = {"s-1"}
+    handed = submit(JobsApi(jobs_server.address), "beale", "s", "s3://b/x", [], project=tmp_path)
+    assert (handed.name, handed.attached) == ("s-1", True)
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "wanted"),
+    [("SUCCEEDED", 0, 0), ("SUCCEEDED", None, 0), ("FAILED", 3, 3), ("FAILED", 2, 2), ("STOPPED", None, 130)],
+)
+def test_the_exit_code_is_the_studys(state, code, wanted):
+    """The exit code is that of `tunepipe run` in the job; a stopped one counts as interrupted."""
+    assert exit_code(Submission("s-1", "s", "/x", state, "", code, None)) == wanted
+
+
+def test_a_driver_that_was_lost_has_no_exit_code():
+    """A lost driver has no exit code and is reported with the cluster's message."""
+    with pytest.raises(ClusterError, match=r"ended before its study did: The node died\..*resumes the study"):
+        exit_code(Submission("s-1", "s", "/x", "FAILED", "The node died.", None, None))
+
+
+@pytest.mark.parametrize("storage", ["s3://b/x", "/mnt/studies"])
+def test_a_storage_must_mean_the_same_everywhere(storage):
+    """A URI or an absolute path does, a relative one does not."""
+    assert shared_storage(storage) == storage
+    with pytest.raises(InvalidJob, match="--storage"):
+        shared_storage("studies")
+
+
+def test_two_submissions_at_once_make_one_rayjob(api_server):
+    """Whose name is taken between looking and creating attaches to the other one."""
+    other = rayjob("Running", "beale-1")
+    other["metadata"]["annotations"] = {STORAGE_ANNOTATION: "/studies"}
+    api_server.answers[RAYJOBS] = [{"items": []}, {"items": [other]}]
+    api_server.refused[RAYJOBS] = (409, 'rayjobs.ray.io "beale-1" already exists')
+
+    def made(number: int) -> Manifests:
+        return study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [], number=number)
+
+    assert apply_rayjob(Kubernetes(None, "tunepipe"), "beale", "/studies", made) == Submitted("beale-1", attached=True)
+
+
+def test_a_name_that_is_taken_by_another_rayjob_is_reported(api_server):
+    """A RayJob of the same name without a study's label is reported, because it blocks the name."""
+    api_server.answers[RAYJOBS] = [{"items": []}]
+    api_server.refused[RAYJOBS] = (409, 'rayjobs.ray.io "beale-1" already exists')
+
+    def made(number: int) -> Manifests:
+        return study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [], number=number)
+
+    with pytest.raises(ClusterError, match=r"already a RayJob 'beale-1'.*another --name"):
+        apply_rayjob(Kubernetes(None, "tunepipe"), "beale", "/studies", made)

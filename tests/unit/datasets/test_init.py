@@ -1,0 +1,98 @@
+"""The data sets by their names, and loading what a job's `data` says."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline.datasets import DATASETS, Dataset, Split, load
+from pipeline.errors import DataError, StorageError
+
+THERE = ", ".join(sorted(DATASETS))
+
+
+def _split(rows: int = 4) -> Split:
+    return Split(np.zeros((rows, 2), np.float32), np.zeros((rows, 1), np.float32))
+
+
+def test_a_function_gives_its_own() -> None:
+    """A function's data set is taken as it is, with dicts and weights, and its arrays become read-only."""
+    split = Split({"a": np.zeros((4, 2))}, np.zeros(4), np.ones(4))
+    dataset = load(lambda: Dataset("mine", split, _split()))
+    assert dataset.name == "mine"
+    assert not split.x["a"].flags.writeable
+    assert split.weight is not None
+    assert not split.weight.flags.writeable
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    """An unknown name is refused with the nearest name as a suggestion and the list of all names."""
+    with pytest.raises(
+        DataError,
+        match=rf"no data set 'mnsit'\. Did you mean 'mnist'\? There are {THERE};",
+    ):
+        load("mnsit")
+
+
+def test_a_name_like_none_gets_no_suggestion() -> None:
+    """A name unlike any other gets the list of names without a suggestion."""
+    with pytest.raises(DataError, match=rf"no data set 'imagenet'\. There are {THERE};"):
+        load("imagenet")
+
+
+def test_a_function_that_raises_is_named() -> None:
+    """An error raised in a data function is reported with the function's name and kept as the cause."""
+
+    def broken() -> Dataset:
+        raise KeyError("height")
+
+    with pytest.raises(DataError, match=r"broken raised KeyError: 'height'") as caught:
+        load(broken)
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_a_users_mistake_within_the_function_stays_what_it_is() -> None:
+    """An error that tells what to do is passed on unchanged."""
+
+    def unreadable() -> Dataset:
+        raise StorageError("Cannot read it.")
+
+    with pytest.raises(StorageError, match=r"^Cannot read it\.$"):
+        load(unreadable)
+
+
+def test_a_function_must_return_a_data_set() -> None:
+    """Anything but a Dataset is refused by its type."""
+    with pytest.raises(DataError, match=r"returned tuple; it must return a pipeline.Dataset"):
+        load(lambda: (np.zeros(3), np.zeros(3)))
+
+
+@pytest.mark.parametrize(
+    ("split", "found"),
+    [
+        (Split(np.zeros(2), np.array(["a" * 492, "b"])), "text"),
+        (Split(np.zeros(2), np.array([b"a", b"b"])), "bytes"),
+        (Split(np.array([{}, {}]), np.zeros(2)), "Python objects"),
+        (Split(np.array(["2026-01-01", "2026-01-02"], "M8[D]"), np.zeros(2)), "dates"),
+        (Split(np.zeros(2, complex), np.zeros(2)), "complex numbers"),
+        (Split([[1.0], [2.0]], np.zeros(2)), "list"),
+    ],
+)
+def test_arrays_hold_numbers(split: Split, found: str) -> None:
+    """Texts as targets, objects and lists are refused, naming the split and, in plain words, what it holds."""
+    with pytest.raises(DataError, match=f"validation split of the data function .* holds {found} as .*; NumPy arrays"):
+        load(lambda: Dataset("mine", _split(), split))
+
+
+def test_an_empty_split_is_refused() -> None:
+    """An empty split is refused."""
+    with pytest.raises(DataError, match=r"train split of the data function .* has no rows"):
+        load(lambda: Dataset("mine", _split(0), _split()))
+
+
+def test_knowing_the_names_imports_no_library() -> None:
+    """Commands that load no data pay for no scikit-learn, pandas or TensorFlow."""
+    code = "import sys, pipeline.datasets; print({'sklearn', 'pandas', 'tensorflow', 'ray'} & set(sys.modules))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "set()"

@@ -1,0 +1,180 @@
+"""Which checkpoints stay."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.errors import Superseded
+from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
+from pipeline.loop.messages import ProgressReport
+from pipeline.loop.trial import Trial
+from pipeline.space import Uniform
+from pipeline.storage import Store
+from pipeline.study import Checkpoints, Objective, TuneJob
+from tests.unit.execution.recorded_curves import row, steps
+
+SIZE = 1000
+"""Bytes of each checkpoint."""
+
+
+class Needing:
+    """A scheduler of which only this is asked."""
+
+    def __init__(self, needed: Sequence[tuple[str, int]] = ()) -> None:
+        self.checkpoints = needed
+
+    def needed(self) -> Sequence[tuple[str, int]]:
+        """What it may hand over."""
+        return self.checkpoints
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """Prunes a study with checkpoints at the first five epochs of each trial; returns which are left."""
+
+    def prune(
+        trials: Sequence[Trial], *, needed: Sequence[tuple[str, int]] = (), population: bool = False, **limits: Any
+    ) -> Mapping[str, list[int]]:
+        store = Store(tmp_path)
+        for trial in trials:
+            for epoch in range(1, 6):
+                store.write(f"checkpoints/{trial.trial_id}/{epoch:06d}.ckpt", b"x" * SIZE)
+        trained = {"model": steps, "data": "digits", "scheduler": "pbt"} if population else {"function": steps}
+        job = _job(**trained, checkpoints=Checkpoints(**limits))
+        best = max(trials, key=lambda trial: (trial.state != "failed", trial.best))
+        by_id = {trial.trial_id: trial for trial in trials}
+        pruner = CheckpointPruner(store, job, Needing(needed), by_id, lambda: None)
+        pruner.list_storage()
+        pruner.prune(by_id, best)
+        left: dict[str, list[int]] = {trial.trial_id: [] for trial in trials}
+        for path in store.files("checkpoints"):
+            left[path.split("/")[1]].append(int(path.split("/")[2][:6]))
+        return left
+
+    return prune
+
+
+def trial(number: int, state: str, best: float, best_epoch: int) -> Trial:
+    """A trial that has trained five epochs."""
+    return Trial(f"{number:04d}", {}, 0, state=state, epoch=5, best=best, best_epoch=best_epoch, started=True)
+
+
+def test_of_a_live_trial_the_newest_two_and_the_best_stay(kept):
+    """The one before the newest is for the case that the newest is damaged."""
+    assert kept([trial(0, "running", 0.9, 2)]) == {"0000": [2, 4, 5]}
+
+
+def test_of_an_ended_trial_the_newest_and_the_best_are_kept(kept):
+    """Of an ended trial the newest and the best checkpoint are kept, because it may continue or become the best."""
+    assert kept([trial(0, "completed", 0.9, 2), trial(1, "stopped", 0.5, 5)]) == {"0000": [2, 5], "0001": [5]}
+
+
+def test_checkpoints_of_possible_donors_are_kept(kept):
+    """A checkpoint that the scheduler may still hand over to another trial is kept, however old it is."""
+    assert kept([trial(0, "running", 0.9, 5)], needed=[("0000", 1)]) == {"0000": [1, 4, 5]}
+
+
+def test_checkpoints_that_a_live_trial_starts_from_are_kept(kept):
+    """The checkpoint of a donor is kept until the trial that copied it has trained."""
+    receiver = trial(1, "paused", 0.1, 5)
+    receiver.parent_trial, receiver.parent_epoch = "0000", 3
+    assert kept([trial(0, "completed", 0.9, 5), receiver], population=True)["0000"] == [3, 5]
+
+
+def test_checkpoints_beyond_the_last_report_are_kept(kept):
+    """Checkpoints newer than the last report are kept, because a lost worker may have written them unreported."""
+    ahead = trial(0, "running", 0.9, 1)
+    ahead.epoch = 2
+    assert kept([ahead]) == {"0000": [1, 3, 4, 5]}
+
+
+def test_top_keeps_those_of_the_best_trials_that_ended(kept):
+    """With a limit of two the third-best ended trial loses its checkpoints, and a running one keeps them."""
+    trials = [trial(i, "completed", value, 5) for i, value in enumerate([0.5, 0.9, 0.7])]
+    left = kept([*trials, trial(3, "running", 0.1, 5)], top=2)
+    assert left == {"0000": [], "0001": [5], "0002": [5], "0003": [4, 5]}
+
+
+def test_gigabytes_take_the_worst_first_and_never_what_is_needed(kept):
+    """Room for three: the worst loses both, the next its newest before its best; the study's best stays."""
+    trials = [trial(i, "completed", value, 3) for i, value in enumerate([0.5, 0.9, 0.7])]
+    assert kept(trials, gigabytes=3.5 * SIZE / 1e9) == {"0000": [], "0001": [3, 5], "0002": [3]}
+
+
+def test_a_limit_that_cannot_hold_keeps_what_is_needed(kept):
+    """With a limit of zero, the study's best checkpoint and those that running trials continue from are kept."""
+    left = kept([trial(0, "completed", 0.9, 3), trial(1, "running", 0.5, 5)], gigabytes=1e-9)
+    assert left == {"0000": [3], "0001": [4, 5]}
+
+
+def test_a_failed_trial_goes_first(kept):
+    """Checkpoints of a failed trial are deleted first, even if the trial had the best value."""
+    left = kept([trial(0, "failed", 0.99, 5), trial(1, "completed", 0.2, 5)], top=1)
+    assert left == {"0000": [], "0001": [5]}
+
+
+def test_nothing_is_deleted_of_a_study_that_another_driver_has_taken_over(tmp_path):
+    """The checkpoints are the other one's workers' now."""
+    store = Store(tmp_path)
+    for epoch in range(1, 6):
+        store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
+
+    def check() -> None:
+        raise Superseded("It is another driver's.")
+
+    one = trial(0, "running", 0.9, 2)
+    pruner = CheckpointPruner(store, _job(), Needing(), {"0000": one}, check)
+    pruner.list_storage()
+    with pytest.raises(Superseded):
+        pruner.prune(["0000"], one)
+    assert len(store.files("checkpoints")) == 5
+
+
+def test_the_storage_is_listed_once(tmp_path, monkeypatch):
+    """Checkpoints are listed in the storage once, and then known from reports."""
+    store, one = Store(tmp_path), trial(0, "running", 0.9, 2)
+    trials = {"0000": one, "0001": trial(1, "completed", 0.5, 2)}
+    pruner = CheckpointPruner(store, _job(), Needing(), trials, lambda: None)
+    pruner.list_storage()
+    monkeypatch.setattr(Store, "sizes", None)
+    for epoch in range(1, 6):
+        store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
+        one.checkpoints.add(epoch)
+    assert pruner.prune(["0000"], one) == {"0000"}
+    assert one.checkpoints == {2, 4, 5}
+    assert sorted(path.stem for path in (tmp_path / "checkpoints/0000").iterdir()) == ["000002", "000004", "000005"]
+    assert pruner.prune(["0000"], one) == set()
+
+
+def test_checkpoints_that_are_no_longer_needed_are_deleted(tmp_path):
+    """A donor's checkpoint is deleted once no trial may take it over, even if the donor reports nothing more."""
+    store, one, scheduler = Store(tmp_path), trial(0, "completed", 0.9, 5), Needing([("0000", 1)])
+    for epoch in (1, 5):
+        store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
+    pruner = CheckpointPruner(store, _job(), scheduler, {"0000": one}, lambda: None)
+    pruner.list_storage()
+    pruner.prune(["0000"], one)
+    assert one.checkpoints == {1, 5}
+    scheduler.checkpoints = ()
+    pruner.prune([], one)
+    assert one.checkpoints == {5}
+
+
+def test_large_checkpoints_do_not_accumulate(tmp_path):
+    """After a gigabyte of new checkpoints a deletion is due, until there was one."""
+    one = trial(0, "running", 0.9, 5)
+    pruner = CheckpointPruner(Store(tmp_path), _job(), Needing(), {"0000": one}, lambda: None)
+    large = replace(row(5, 0.9), bytes_checkpoint=600_000_000)
+    pruner.on_report("0000", ProgressReport((large,), 5, checkpoints=(5,)))
+    assert not pruner.overdue
+    pruner.on_report("0000", ProgressReport((large,), 5, checkpoints=(5,)))
+    assert pruner.overdue
+    pruner.prune(["0000"], one)
+    assert not pruner.overdue
+
+
+def _job(**fields: Any) -> TuneJob:
+    fields = fields or {"function": steps}
+    return TuneJob(name="s", space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")], **fields)

@@ -1,0 +1,53 @@
+"""The commands that a driver finds in its study's folder."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.execution.driver import command_inbox
+from pipeline.execution.driver.command_inbox import CommandInbox
+from pipeline.loop.commands import Command, StopTrial, command_object
+from pipeline.storage import Store
+from pipeline.study import layout
+from tests.clocks import Leaping
+
+FIRST, SECOND = "20261126T095501584630-1ec8178b", "20261126T095501584631-00000000"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A study's folder."""
+    return Store(tmp_path / "s")
+
+
+def _found(store: Store, monkeypatch: pytest.MonkeyPatch, *known: str) -> dict[str, Command | str]:
+    """What a driver finds that may look."""
+    monkeypatch.setattr(command_inbox, "time", Leaping())
+    return dict(CommandInbox(store).new(known))
+
+
+def test_new_commands_are_found_the_oldest_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inbox returns new commands, oldest first, and skips commands with an outcome and unrelated files."""
+    for name, trial in ((SECOND, "0002"), (FIRST, "0001")):
+        store.write(layout.command(name), json.dumps(command_object(StopTrial(trial_id=trial))))
+    store.write("commands/notes.txt", "mine")
+    found = _found(store, monkeypatch)
+    assert list(found.items()) == [(FIRST, StopTrial(trial_id="0001")), (SECOND, StopTrial(trial_id="0002"))]
+    assert list(_found(store, monkeypatch, FIRST)) == [SECOND]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"kind": "format-disk"}', "null", "9" * 5000, '{"kind": []}'])
+def test_a_command_that_cannot_be_read_is_reported(store: Store, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    """An unreadable command gets an outcome like any other command and does not end the study."""
+    store.write(layout.command(FIRST), content)
+    found = _found(store, monkeypatch)[FIRST]
+    assert isinstance(found, str)
+    assert found.startswith("It ")
+
+
+def test_the_storage_is_read_once_a_second_at_most(store: Store) -> None:
+    """A driver asks after each report."""
+    inbox = CommandInbox(store)
+    store.write(layout.command(FIRST), json.dumps(command_object(StopTrial(trial_id="0001"))))
+    assert list(inbox.new(())) == []

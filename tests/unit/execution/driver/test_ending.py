@@ -1,0 +1,48 @@
+"""How a session ends: why trials failed, where nothing is left that could say it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from pipeline.execution.driver.ending import failure_texts, recorded
+from pipeline.execution.interrupts import Interrupts
+from pipeline.storage import Store
+from pipeline.study import Budget
+
+LOG = """a line of the user's
+Traceback (most recent call last):
+  File "/lib/python3.12/site-packages/keras/src/models.py", line 7, in call
+    return inner()
+  File "/home/you/exc.py", line 4, in build2
+    config["wdth"]
+KeyError: 'wdth'
+"""
+
+
+def test_a_failed_trial_is_reported_with_the_line_of_the_user(tmp_path: Path) -> None:
+    """The user's error and its line come before the trial's output, or alone if there is no log."""
+    store = Store(tmp_path)
+    store.write("logs/0000.log", LOG)
+    trials = {
+        "0000": SimpleNamespace(state="failed", error="KeyError: 'wdth'", trial_id="0000"),
+        "0001": SimpleNamespace(state="failed", error="ValueError: no.", trial_id="0001"),
+    }
+    session: Any = SimpleNamespace(loop=SimpleNamespace(trials=trials))
+    first, second = failure_texts(session, store)
+    assert first.splitlines()[0] == "Trial 0000 failed at exc.py:4 in build2: KeyError: 'wdth'. It printed:"
+    assert first.splitlines()[1] == "  a line of the user's"
+    assert second == "Trial 0001 failed: ValueError: no."
+
+
+def test_a_finished_study_keeps_only_what_it_needs(study) -> None:
+    """Checkpoints that no report names and files of killed workers are deleted with the superfluous ones."""
+    s = study(budget=Budget(trials=1, epochs=3))
+    left = ["checkpoints/0000/000003.ckpt"]
+    with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+        s.session.begin()
+        s.play(lambda _t, _c, e: float(e))
+        for epoch in (1, 2, 3):
+            s.store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
+        s.store.write("checkpoints/0000/.writing-000003.ckpt-1a2b3c4d", b"x")
+    assert [path for path in s.store.files() if path.startswith("checkpoints")] == left
+    assert [entry.path for entry in s.store.entries() if entry.path.endswith("ckpt") or "writing" in entry.path] == left

@@ -1,0 +1,42 @@
+"""The study's last assignment."""
+
+from pipeline.execution.driver.final_evaluation import FinalEvaluation
+from pipeline.loop.messages import ProgressReport
+from pipeline.loop.trial import Trial
+
+BEST = Trial("0003", {"x": 1.0}, 7, best=0.9, best_epoch=4, best_config={"x": 0.5})
+
+
+def test_the_winner_is_tested_once_with_the_config_of_its_best_epoch():
+    """A second worker that asks gets nothing, and a report on the way ends nothing."""
+    evaluation = FinalEvaluation(wanted=True, attempts=4)
+    assignment = evaluation.take(BEST)
+    assert (assignment.task, assignment.trial_id, assignment.epoch, assignment.config) == (
+        "finish",
+        "0003",
+        4,
+        {"x": 0.5},
+    )
+    assert assignment.value == 0.9
+    assert evaluation.take(BEST) is None
+    assert not evaluation.on_report(ProgressReport())
+    assert not evaluation.done
+    assert evaluation.on_report(ProgressReport(last=True, winner={"accuracy": 0.8}))
+    assert evaluation.done
+    assert evaluation.metrics == {"accuracy": 0.8}
+
+
+def test_a_lost_worker_is_replaced_three_times():
+    """After three lost workers the study ends without a test result and reports the reason."""
+    evaluation = FinalEvaluation(wanted=True, attempts=4)
+    assignment = evaluation.take(BEST)
+    assert [evaluation.on_worker_lost("killed.") for _ in range(4)] == [assignment, assignment, assignment, None]
+    assert evaluation.done
+    assert "killed." in evaluation.warning
+
+
+def test_a_function_objective_has_no_winner_to_export():
+    """A study that minimises a function assigns no final evaluation."""
+    evaluation = FinalEvaluation(wanted=False, attempts=4)
+    assert evaluation.done
+    assert evaluation.take(BEST) is None

@@ -1,0 +1,33 @@
+"""When rows are written."""
+
+import pytest
+
+from pipeline.execution.driver.flush_timing import FlushTiming
+
+
+def test_flushes_are_frequent_at_first_and_at_most_half_a_minute_apart() -> None:
+    """Flushes follow after one second at first, then after a 50th of the session, at most 30 seconds."""
+    now = 0.0
+    timing = FlushTiming(lambda: now)
+    for started, interval in ((0.0, 1.0), (500.0, 10.2), (1e6, 30.0)):
+        now = started
+        with timing.flushing():
+            pass
+        now = started + 0.9 * interval
+        assert not timing.due
+        now = started + 1.1 * interval
+        assert timing.due
+
+
+@pytest.mark.parametrize(("started", "times"), [(0.0, 10), (1e6, 100)])
+def test_flushes_take_a_hundredth_of_the_time(started: float, times: int) -> None:
+    """After a slow flush the next one is delayed, so that flushes take a hundredth of the time."""
+    now = 0.0
+    timing = FlushTiming(lambda: now)
+    now = started
+    with timing.flushing():
+        now += 3.0
+    now = started + 3.0 + 0.9 * times * 3.0
+    assert not timing.due
+    now = started + 3.0 + 1.2 * times * 3.0
+    assert timing.due

@@ -1,0 +1,89 @@
+"""How long a worker may be silent."""
+
+from dataclasses import replace
+
+from pipeline.execution.driver.hang_detection import HangDetection
+from pipeline.loop.messages import FINISH
+from pipeline.study import Resources
+from tests.unit.execution.recorded_curves import row
+
+
+class Clock:
+    """Seconds that the test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+def watch(**resources: float) -> tuple[HangDetection, Clock]:
+    """A watch and its clock."""
+    clock = Clock()
+    return HangDetection(Resources(**resources), clock), clock
+
+
+def test_silence_counts_from_when_a_trial_got_its_worker():
+    """A trial's silence is measured from when it got its worker."""
+    seen, clock = watch(epoch_seconds=10)
+    clock.now = 100
+    assert seen.hung(["0000"]) == []
+    clock.now = 114
+    assert seen.hung(["0000"]) == []
+    clock.now = 116
+    assert seen.hung(["0000"]) == ["0000"]
+
+
+def test_a_report_ends_the_silence():
+    """Each trial has a silence of its own."""
+    seen, clock = watch(epoch_seconds=10)
+    seen.hung(["0000", "0001"])
+    clock.now = 10
+    seen.on_report("0001", [row(1, 0.5)])
+    clock.now = 20
+    assert seen.hung(["0000", "0001"]) == ["0000"]
+    assert seen.silence("0001") == 10
+
+
+def test_without_a_limit_no_trial_hangs_before_an_epoch_is_known():
+    """Without a limit, no trial counts as hanging until the duration of an epoch is known."""
+    seen, clock = watch()
+    seen.hung(["0000"])
+    clock.now = 86_400
+    assert seen.hung(["0000"]) == []
+
+
+def test_without_a_limit_twenty_of_the_longest_epochs_are_waited_for():
+    """Without a limit, a trial hangs after 20 times the longest epoch, and after ten minutes at least."""
+    seen, _ = watch()
+    seen.on_report("0000", [row(1, 0.5)])
+    assert seen.limit == 600
+    seen.on_report("0000", [replace(row(2, 0.5), seconds_train=100.0, seconds_evaluate=0.0, seconds_build=0.0)])
+    assert seen.limit == 2000
+
+
+def test_a_trial_without_a_worker_is_forgotten():
+    """A trial without a worker is forgotten: when a paused trial resumes, its time starts from zero."""
+    seen, clock = watch(epoch_seconds=10)
+    seen.hung(["0000"])
+    clock.now = 50
+    seen.hung([])
+    assert seen.hung(["0000"]) == []
+
+
+def test_the_winners_turn_has_the_limit_of_none_that_is_given():
+    """Exporting and testing it is no epoch."""
+    seen, clock = watch(epoch_seconds=10)
+    seen.hung([FINISH, "0000"])
+    clock.now = 100
+    assert seen.hung([FINISH, "0000"]) == ["0000"]
+    clock.now = 601
+    assert seen.hung([FINISH]) == [FINISH]
+
+
+def test_many_workers_may_be_silent_for_longer():
+    """A thousand workers report every ten seconds: the limit of an epoch is extended by such intervals."""
+    few = HangDetection(Resources(epoch_seconds=1))
+    many = HangDetection(Resources(epoch_seconds=1), workers=lambda: 1000)
+    assert (few.limit, many.limit) == (6.0, 26.0)

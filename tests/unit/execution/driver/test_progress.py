@@ -1,0 +1,119 @@
+"""What a person sees while a study runs, where there is no terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from pipeline.execution.driver.progress import Progress, pace
+from pipeline.loop.messages import ProgressReport
+from pipeline.results.views.states import STATES
+from pipeline.space import Uniform
+from pipeline.study import Objective
+from tests.unit.execution.recorded_curves import row
+
+
+class Ticks:
+    """Stands for the event that ends the lines: at each tick something may happen, then the study ends."""
+
+    def __init__(self, *happens) -> None:
+        self._happens = list(happens)
+
+    def wait(self, seconds: float) -> bool:
+        """Let the next thing happen; true once there is none."""
+        if not self._happens:
+            return True
+        self._happens.pop(0)()
+        return False
+
+
+def nothing() -> None:
+    """A tick in which only the clock advances."""
+
+
+def lines(session, *happens) -> list[str]:
+    """The lines that are printed over such ticks."""
+    console = Console(file=io.StringIO(), width=200)
+    Progress(console).print_lines(session, Ticks(*happens))
+    return console.file.getvalue().splitlines()
+
+
+def test_a_line_is_printed_only_if_more_than_the_clock_changed(study, monkeypatch):
+    """A progress line is printed only if an epoch or a state changed, not if only the clock advanced."""
+    s = study()
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(type(s.session.file), "seconds", property(lambda _self: float(next(clock))))
+
+    def epoch(number: int) -> None:
+        s.session.on_report("0000", ProgressReport((row(number, 0.1),), number))
+
+    reported = lines(
+        s.session, nothing, nothing, s.session.next, nothing, lambda: epoch(1), nothing, lambda: epoch(2), nothing
+    )
+    assert ["starting the workers" in line for line in reported] == [True, False, False, False]
+    assert ["1 epochs" in line for line in reported] == [False, False, True, False]
+    assert "2 epochs" in reported[3]
+
+
+@pytest.mark.parametrize(
+    ("workers", "of_model", "said"),
+    [
+        (2, False, "starting the workers"),
+        (2, True, "starting the workers"),
+        (0, False, "starting the first trial"),
+        (0, True, "loading data and building the first model"),
+    ],
+)
+def test_a_line_before_the_first_trial_says_what_happens(study, workers, of_model, said):
+    """Workers are started unless trials train in this process, where data and a model are what takes long."""
+    s = study(resources={"workers": workers})
+    if of_model:
+        s.session.job = s.session.job.replaced({"function": None, "model": nothing, "data": "digits"})
+    assert f"  |  {said}  |  " in lines(s.session, nothing)[0]
+
+
+@pytest.mark.parametrize("width", [*range(20, 60), 80, 200])
+def test_the_live_display_fits_a_terminal_and_cuts_nothing(study, width):
+    """Below 50 columns the bar of the live display shrinks, then disappears, and long words are folded."""
+    s = study(
+        name="a-study-with-quite-a-long-name",
+        space={"quite_a_long_parameter": Uniform(0, 1)},
+        objectives=Objective("an_objective_with_a_long_name", "max"),
+    )
+    s.session.next()
+    s.session.on_report("0000", ProgressReport((row(1, 0.1, an_objective_with_a_long_name=0.1),), 1))
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    with Progress(console).watch(s.session):
+        pass
+    shown = [Text.from_ansi(line).plain.rstrip() for line in console.file.getvalue().splitlines()]
+    assert max(map(len, shown)) <= width
+    whole = "".join("".join(shown).split())
+    assert "…" not in whole
+    for text in (
+        "a-study-with-quite-a-long-name",
+        "an_objective_with_a_long_name0.1",
+        "quite_a_long_parameter=",
+        "0of4",
+    ):
+        assert text in whole
+
+
+def test_every_state_of_a_trial_has_its_word_and_its_colour(study):
+    """The display knows each state that a trial may have: none falls out of the counts."""
+    from typing import get_args
+
+    from pipeline.loop.trial import TrialState
+
+    assert set(STATES) == set(get_args(TrialState))
+
+
+def test_the_time_that_is_left_is_bounded_before_a_trial_has_ended(study):
+    """Before a trial has ended the remaining time is estimated from all epochs, and then from ended trials."""
+    s = study()
+    s.session.next()
+    assert pace(s.session) == (None, "unknown yet")
+    s.session.on_report("0000", ProgressReport((row(1, 0.1), row(2, 0.2)), 2))
+    assert pace(s.session)[1].startswith("at most 0:")
+    s.session.on_report("0000", ProgressReport((row(3, 0.3), row(4, 0.4)), 4, last=True))
+    assert pace(s.session)[1].startswith("about 0:")

@@ -1,0 +1,141 @@
+"""Where a session's numbers come from: without secrets, with or without git."""
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import Budget, Objective, TuneJob, load_results, run
+from pipeline.execution.driver.provenance import Provenance, command_line, commit_of
+from pipeline.results.views.as_object import results_object
+
+
+@pytest.mark.parametrize(
+    ("words", "reported"),
+    [
+        (
+            ["tunepipe", "run", "job.py", "--set", "space.lr=0.1"],
+            ["tunepipe", "run", "job.py", "--set", "space.lr=0.1"],
+        ),
+        (["--storage", "s3://me:pw@host/b?region=x"], ["--storage", "s3://***@host/b?region=x"]),
+        (["--storage=s3://me:pw@host/b"], ["--storage=s3://***@host/b"]),
+        (["s3://b/x?access_key=A&region=x&secret_key=B"], ["s3://b/x?access_key=***&region=x&secret_key=***"]),
+        (["--mlflow", "https://host/?token=abc"], ["--mlflow", "https://host/?token=***"]),
+        (["--token", "abc", "--x"], ["--token", "***", "--x"]),
+        (["--api-key=abc"], ["--api-key=***"]),
+        (
+            ["--set", "space.max_tokens=5", "--set", "space.sigma=1"],
+            ["--set", "space.max_tokens=5", "--set", "space.sigma=1"],
+        ),
+        (["DB_PASSWORD=abc"], ["DB_PASSWORD=***"]),
+        (["abfs://c@account/b?sas=s%20v"], ["abfs://***@account/b?sas=***"]),
+        ([], []),
+    ],
+)
+def test_secrets_are_no_part_of_a_command_line(words, reported):
+    """Secrets in a command line are not recorded, and the rest is recorded as it was typed."""
+    assert command_line(words) == reported
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with a job's file in its one commit."""
+    if shutil.which("git") is None:
+        pytest.skip("there is no git on this machine")
+
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "job.py").write_text("JOB = 1\n")
+    (tmp_path / ".gitignore").write_text("ignored.py\n")
+    git("add", ".")
+    git("commit", "-m", "Begin")
+    return tmp_path
+
+
+def test_a_job_s_commit_is_reported(repository):
+    """The provenance names the commit of a clean tree, and untracked files do not make the tree dirty."""
+    (repository / "studies.txt").write_text("untracked")
+    found = commit_of(repository / "job.py")
+    head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=repository, text=True).strip()
+    assert found == {"commit": head, "dirty": False}
+
+
+@pytest.mark.parametrize("name", ["job.py", "new.py"])
+def test_files_that_differ_from_the_commit_are_dirty(repository, name):
+    """A file that has changed since the commit, or was never committed, is dirty."""
+    (repository / name).write_text("JOB = 2\n")
+    assert commit_of(repository / name)["dirty"]
+
+
+def test_a_file_of_no_commit_has_none(repository, tmp_path_factory, monkeypatch):
+    """One that the repository ignores, one outside of any, and every one where there is no git."""
+    (repository / "ignored.py").write_text("JOB = 2\n")
+    assert commit_of(repository / "ignored.py") is None
+    outside = tmp_path_factory.mktemp("outside")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(outside.parent))
+    assert commit_of(outside / "job.py") is None
+    monkeypatch.setenv("PATH", str(outside))
+    assert commit_of(repository / "job.py") is None
+
+
+def flat(config):
+    """The same value each time."""
+    yield {"score": 1.0}
+
+
+JOB = TuneJob(
+    name="s",
+    function=flat,
+    space={"x": 1.0},
+    objectives=[Objective("score", "max")],
+    budget=Budget(trials=1, epochs=1),
+    resources={"workers": 0},
+    seed=11,
+)
+
+
+def test_a_session_tells_where_its_numbers_come_from(tmp_path, monkeypatch):
+    """The session's file and --json have versions, command, machine, seed and the workers' nodes."""
+    monkeypatch.setattr(sys, "argv", ["tunepipe", "run", "job.py", "--storage", "s3://me:pw@host/b"])
+    run(JOB, storage=tmp_path)
+    assert "me:pw" not in (tmp_path / "s/sessions/0001.json").read_text()
+    (session,) = json.loads(json.dumps(results_object(load_results(tmp_path / "s"))))["sessions"]
+    provenance = session["provenance"]
+    assert provenance["seed"] == 11
+    assert provenance["command"][-1] == "s3://***@host/b"
+    assert {"python", "numpy", "keras", "tensorflow", "ray"} <= set(provenance["versions"])
+    assert provenance["machine"]["cores"] >= 1
+    assert [node["host"] for node in session["nodes"]] == [provenance["machine"]["host"]]
+    assert "resume" not in session
+
+
+def test_a_failing_git_does_not_stop_a_study(monkeypatch):
+    """If git fails, the study still starts and the rest of the provenance is recorded."""
+
+    def broken(file):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("pipeline.execution.driver.provenance.commit_of", broken)
+    assert Provenance(JOB).content(wait=True)["git"] is None
+
+
+def test_it_can_be_pickled():
+    """Ray Tune pickles a study's session as part of its searcher."""
+    reported = Provenance(JOB)
+    assert pickle.loads(pickle.dumps(reported)).content()["seed"] == reported.content(wait=True)["seed"]
+
+
+def test_it_loads_nothing_heavy():
+    """The start of a study does not wait for TensorFlow or Ray because of it."""
+    code = (
+        "import sys; from pipeline.execution.driver.provenance import Provenance; "
+        "from pipeline.execution.node_facts import node_facts; node_facts(); "
+        "print({'ray', 'tensorflow', 'keras', 'pandas'} & set(sys.modules))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

@@ -1,0 +1,395 @@
+"""A session: what runs next, what continues, and why."""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ModelError, StorageError
+from pipeline.loop.messages import FINISH, ProgressReport
+from pipeline.loop.trial import observation
+from pipeline.results.tables.load import load_results
+from pipeline.results.tables.sessions import read_sessions
+from pipeline.searchers import SEARCHERS
+from pipeline.space import Choice, Switch, Uniform
+from pipeline.study import Budget, Objective
+from tests.unit.execution.recorded_curves import kinds, row, steps
+
+
+def test_every_trial_of_the_plain_scheduler_is_trained_to_its_end(study):
+    """Four trials of four epochs are completed with sixteen epochs, in the order of the draws."""
+    s = study()
+    assert s.play(lambda _t, config, e: config["x"] * e) == ["0000", "0001", "0002", "0003"]
+    assert {trial.state for trial in s.session.loop.trials.values()} == {"completed"}
+    assert s.session.loop.total_epochs == 16
+    s.recorder.close("finished")
+    assert kinds(s, "0002") == ["start", "finish"]
+
+
+def test_the_best_is_the_earlier_epoch_then_the_lower_trial(study):
+    """Of equal values the one at the earlier epoch is the best, whichever trial reported first."""
+    s = study()
+    s.play(lambda t, _c, e: 1.0 if e >= {"0000": 3, "0001": 2, "0002": 2, "0003": 4}[t] else 0.0)
+    assert (s.session.loop.best.trial_id, s.session.loop.best.best_epoch) == ("0001", 2)
+
+
+def test_minimising_keeps_the_smallest(study):
+    """With mode min the best is the smallest value."""
+    s = study(objectives=[Objective("score", "min")])
+    s.play(lambda t, _c, e: float(int(t)) + e)
+    assert s.session.loop.best.trial_id == "0000"
+    assert s.session.loop.best.best == 1.0
+
+
+def test_a_value_that_is_not_finite_fails_the_trial_and_is_never_best(study):
+    """A trial that ends in NaN is failed; its earlier good epoch is not the study's best."""
+    s = study()
+    first = s.session.next()
+    s.session.on_report(
+        first.trial_id, ProgressReport((row(1, 9.0), row(2, math.nan)), 2, failure="score is nan at epoch 2.")
+    )
+    assert s.session.loop.trials["0000"].state == "failed"
+    s.play(lambda _t, _c, e: 0.1 * e)
+    assert s.session.loop.best.trial_id == "0001"
+
+
+def test_three_trials_failing_alike_end_the_study(study):
+    """The same error three times in a row and nothing achieved: no fourth trial is drawn."""
+    s = study(budget=Budget(trials=10, epochs=4))
+    for _ in range(3):
+        assignment = s.session.next()
+        s.session.on_report(assignment.trial_id, ProgressReport(failure="ValueError: no such layer\n\ntraceback"))
+    assert s.session.next() is None
+    assert "The first 3 trials failed alike: ValueError: no such layer" in s.session.loop.end_reason
+
+
+def test_trials_failing_differently_do_not_end_the_study(study):
+    """Three trials that fail with three different errors do not end the study."""
+    s = study(budget=Budget(trials=10, epochs=4))
+    for number in range(3):
+        s.session.on_report(s.session.next().trial_id, ProgressReport(failure=f"ValueError: {number}"))
+    assert s.session.next() is not None
+
+
+def test_a_model_that_cannot_be_used_ends_the_study_at_once(study):
+    """A model that no trial can use ends the study, with one report of the user's mistake."""
+    s = study()
+    s.session.on_report(s.session.next().trial_id, ProgressReport(unusable="build_model returned None."))
+    assert isinstance(s.session.fatal, ModelError)
+    assert s.session.next() is None
+
+
+def test_the_budget_of_epochs_stops_running_and_paused_trials_with_a_reason(study):
+    """Once the study's epochs are used up, running and paused trials stop, each with a recorded reason."""
+    s = study(budget=Budget(trials=4, epochs=4, total_epochs=6))
+    a, b = s.session.next(), s.session.next()
+    assert s.session.on_report(a.trial_id, ProgressReport((row(1, 0.1), row(2, 0.2), row(3, 0.3)), 3)) == "continue"
+    assert s.session.on_report(b.trial_id, ProgressReport((row(1, 0.1), row(2, 0.2), row(3, 0.3)), 3)) == "stop"
+    assert s.session.on_report(a.trial_id, ProgressReport((row(4, 0.4),), 4, last=True)) == "stop"
+    assert s.session.next() is None
+    assert {t.state for t in s.session.loop.trials.values()} == {"completed", "stopped"}
+    s.recorder.close("finished")
+    reasons = [r["reason"] for r in s.store.read_table("decisions").to_pylist() if r["kind"] == "stop"]
+    assert reasons == ["The study's budget of 6 epochs is spent."]
+
+
+def test_the_target_ends_the_study(study):
+    """A value as good as the target is enough: the rest is not drawn."""
+    s = study(budget=Budget(trials=4, epochs=4, target=0.5))
+    s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.6),), 1, last=True))
+    assert s.session.next() is None
+    assert "target" in s.session.loop.end_reason
+
+
+def test_a_lost_worker_is_replaced_three_times_and_then_fails_the_trial(study):
+    """A trial has four attempts in all, and each retry is a decision with its reason."""
+    s = study()
+    trial_id = s.session.next().trial_id
+    assert [s.session.on_worker_lost(trial_id, "killed.") is not None for _ in range(4)] == [True, True, True, False]
+    assert s.session.loop.trials[trial_id].state == "failed"
+    s.recorder.close("finished")
+    assert kinds(s, trial_id) == ["start", "retry", "retry", "retry", "fail"]
+
+
+def test_a_trial_that_gets_on_may_lose_any_number_of_workers(study):
+    """Machines are taken away for days: only losses without a new epoch in between count against a trial."""
+    s = study(budget=Budget(trials=1, epochs=12))
+    trial_id = s.session.next().trial_id
+    for epoch in range(1, 12):
+        assert s.session.on_worker_lost(trial_id, "taken away.") is not None
+        s.session.on_report(trial_id, ProgressReport((row(epoch, 0.1, attempt=epoch + 1),), epoch))
+    assert s.session.worker_failures_left(trial_id) == 3
+    assert s.session.loop.trials[trial_id].attempt == 12
+
+
+def test_an_epoch_trained_again_is_no_progress(study):
+    """A trial that kills its worker at the same epoch each time has failed after the fourth."""
+    s = study(budget=Budget(trials=1, epochs=4))
+    trial_id = s.session.next().trial_id
+    reported = []
+    for attempt in range(1, 5):
+        s.session.on_report(trial_id, ProgressReport((row(1, 0.1, attempt=attempt),), 1))
+        reported.append(s.session.on_worker_lost(trial_id, "out of memory.") is not None)
+    assert reported == [True, True, True, False]
+
+
+def test_epochs_trained_again_after_a_lost_worker_count_once(study):
+    """A second attempt repeats epochs 2 and 3: the table has each once, from the newer attempt."""
+    s = study(budget=Budget(trials=1, epochs=4))
+    trial_id = s.session.next().trial_id
+    s.session.on_report(trial_id, ProgressReport((row(1, 0.1), row(2, 0.2), row(3, 0.3)), 3))
+    s.session.on_worker_lost(trial_id, "killed.")
+    again = tuple(row(e, 0.1 * e, attempt=2) for e in (2, 3, 4))
+    s.session.on_report(trial_id, ProgressReport(again, 4, last=True))
+    assert s.session.loop.total_epochs == 4
+    s.recorder.close("finished")
+    rows = s.store.read_table("epochs").to_pylist()
+    assert [(r["epoch"], r["attempt"]) for r in rows] == [(1, 1), (2, 2), (3, 2), (4, 2)]
+
+
+def test_a_session_continues_from_the_state_of_the_last(study):
+    """A study that is interrupted and restored in another session ends as an uninterrupted one."""
+    whole = study("whole", scheduler="asha", budget=Budget(trials=6, epochs=8))
+    whole.play(lambda _t, config, e: config["x"] * e)
+    first = study("cut", scheduler="asha", budget=Budget(trials=6, epochs=8))
+    trial_id = first.session.next().trial_id
+    first.session.on_report(trial_id, ProgressReport((row(1, first.session.loop.trials[trial_id].config["x"]),), 1))
+    first.session.loop.interrupt()
+    second = study("second", scheduler="asha", budget=Budget(trials=6, epochs=8))
+    second.session.restore(first.session.loop.state(), budget_before=8)
+    second.play(lambda _t, config, e: config["x"] * e)
+    ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best) for t in s.session.loop.trials.values()}  # noqa: E731
+    assert ends(second) == ends(whole)
+
+
+def test_only_needed_checkpoints_are_kept(study):
+    """Of a live trial the two newest checkpoints and the study's best are kept, and older ones are deleted."""
+    s = study(budget=Budget(trials=1, epochs=8))
+    trial_id = s.session.next().trial_id
+    for epoch, value in [(1, 0.1), (2, 0.9), (3, 0.3), (4, 0.2), (5, 0.1)]:
+        s.store.write(f"checkpoints/{trial_id}/{epoch:06d}.ckpt", b"x")
+        s.session.on_report(trial_id, ProgressReport((row(epoch, value),), epoch, checkpoints=(epoch,)))
+    s.session.flush()
+    assert s.store.files("checkpoints") == [f"checkpoints/{trial_id}/{e:06d}.ckpt" for e in (2, 4, 5)]
+
+
+def test_nothing_is_deleted_that_the_stored_state_needs(study):
+    """Checkpoints go after the state was written: a driver that is killed before resumes from files that exist."""
+    s = study(budget=Budget(trials=1, epochs=8))
+    trial_id = s.session.next().trial_id
+    s.session.begin()
+    for epoch in range(1, 6):
+        s.store.write(f"checkpoints/{trial_id}/{epoch:06d}.ckpt", b"x")
+        s.session.on_report(trial_id, ProgressReport((row(epoch, epoch),), epoch, checkpoints=(epoch,)))
+    assert len(s.store.files("checkpoints")) == 5
+    s.session.flush()
+    stored = read_sessions(s.store)[-1]["resume"]["trials"][0]
+    assert (stored["epoch"], len(s.store.files("checkpoints"))) == (5, 2)
+
+
+@pytest.mark.parametrize("trials", [1, 3])
+def test_the_grid_ends_before_the_budget_of_trials(study, trials):
+    """A grid of two values has two trials, however many the budget allows."""
+    from pipeline.space import Grid
+
+    s = study(space={"x": Grid([0.1, 0.2])}, searcher="grid", budget=Budget(trials=trials, epochs=1))
+    s.play(lambda _t, config, _e: config["x"])
+    assert len(s.session.loop.trials) == min(trials, 2)
+
+
+def test_a_failed_trial_is_not_the_best_after_a_resume(study):
+    """The better trial had failed: the next session's best is the other one, as the first session's was."""
+    first = study(budget=Budget(trials=2, epochs=2))
+    a, b = first.session.next(), first.session.next()
+    first.session.on_report(b.trial_id, ProgressReport((row(1, 0.5),), 1))
+    first.session.on_report(
+        a.trial_id, ProgressReport((row(1, 0.9), row(2, math.nan)), 2, failure="score is nan at epoch 2.")
+    )
+    second = study("second", budget=Budget(trials=2, epochs=2))
+    second.session.restore(first.session.loop.state(), budget_before=2)
+    assert first.session.loop.best.trial_id == second.session.loop.best.trial_id == "0001"
+    assert second.session.loop.total_epochs == first.session.loop.total_epochs == 3
+
+
+def test_errors_before_a_resume_still_count(study):
+    """Errors before a resume count afterwards: two different ones and another one are not three alike."""
+    first = study(budget=Budget(trials=8, epochs=2))
+    for error in ("ValueError: a", "ValueError: b"):
+        first.session.on_report(first.session.next().trial_id, ProgressReport(failure=error))
+    second = study("second", budget=Budget(trials=8, epochs=2))
+    second.session.restore(first.session.loop.state(), budget_before=2)
+    second.session.on_report(second.session.next().trial_id, ProgressReport(failure="ValueError: b"))
+    assert second.session.next() is not None
+
+
+def test_a_limit_stops_paused_trials(study):
+    """A population that reaches a limit ends each paused trial with the reason, and the session counts as ended."""
+    s = study(
+        scheduler="pbt", function=None, model=steps, data="digits", budget=Budget(trials=4, epochs=9, total_epochs=6)
+    )
+    s.play(lambda _t, config, e: config["x"] * e)
+    assert {trial.state for trial in s.session.loop.trials.values()} == {"stopped"}
+    assert s.session.ended
+
+
+def test_an_interrupt_pauses_the_running_trial(study):
+    """Ctrl-C pauses the running trial, and no further trial starts."""
+    s = study()
+    trial_id = s.session.next().trial_id
+    s.session.loop.interrupt()
+    assert s.session.loop.trials[trial_id].state == "paused"
+    assert s.session.next() is None
+    assert s.session.ended
+
+
+def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(study):
+    """The next assignment names donor and epoch, and the receiver's own epoch as the segment's start."""
+    s = study(scheduler="pbt", function=None, model=steps, data="digits", budget=Budget(trials=4, epochs=6))
+    s.play(lambda _t, config, e: config["x"] * e)
+    exploited = [trial for trial in s.session.loop.trials.values() if trial.segment > 1]
+    assert exploited
+    for trial in exploited:
+        assignment = trial.assignment()
+        assert 0 < assignment.epoch < 6
+        assert assignment.parent_trial != trial.trial_id
+        assert assignment.segment == trial.segment
+
+
+def _climb(_trial: str, config: Mapping[str, Any], epoch: int) -> float:
+    return -((config["x"] - 0.3) ** 2) + 0.001 * epoch
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+def test_a_searcher_draws_the_same_after_a_resume(study, searcher):
+    """After a resume every searcher draws the configs that it would have drawn without the interruption."""
+    space = {"x": Uniform(0, 1), "s": Switch({"a": {}, "b": {"y": Uniform(0, 1)}}), "z": Uniform(0, 1)}
+    if searcher == "grid":
+        space = {"x": Choice([i / 18 for i in range(18)])}
+    fields = {"searcher": searcher, "space": space}
+    whole = study("whole", **fields, budget=Budget(trials=18, epochs=2))
+    whole.play(_climb)
+    first = study("cut", **fields, budget=Budget(trials=13, epochs=2))
+    first.play(_climb)
+    second = study("second", **fields, budget=Budget(trials=18, epochs=2))
+    second.session.restore(json.loads(json.dumps(first.session.loop.state())), budget_before=2)
+    second.play(_climb)
+    configs = lambda s: [trial.config for trial in s.session.loop.trials.values()]  # noqa: E731
+    assert len(configs(second)) == 18
+    assert configs(second) == configs(whole)
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_results_are_passed_to_the_searcher(study, mode):
+    """A learning searcher receives results and approaches the best value in both modes; random search does not."""
+    sign = 1 if mode == "max" else -1
+    fields = {"space": {"x": Uniform(0, 1), "z": Uniform(0, 1)}, "objectives": [Objective("score", mode)]}
+    distance = {}
+    for searcher in ("random", "tpe"):
+        s = study(searcher, **fields, searcher=searcher, budget=Budget(trials=40, epochs=1))
+        s.play(lambda t, c, e: sign * _climb(t, c, e))
+        distance[searcher] = sum(abs(trial.config["x"] - 0.3) for trial in list(s.session.loop.trials.values())[15:])
+    assert distance["tpe"] < 0.7 * distance["random"]
+
+
+def test_each_trial_is_an_observation_of_its_state(study):
+    """A running trial is an open observation, a failed one has no value, a stopped one has its best epoch's value."""
+    s = study()
+    for _ in range(3):
+        s.session.next()
+    s.session.on_report("0000", ProgressReport((row(1, 0.9), row(2, 0.5), row(3, 0.4), row(4, 0.3)), 4, last=True))
+    s.session.on_report("0001", ProgressReport(failure="ValueError: x"))
+    s.session.on_report("0002", ProgressReport((row(1, 0.7),), 1))
+    reported = [observation(trial, "max") for trial in s.session.loop.trials.values()]
+    assert [(one.state, one.loss) for one in reported] == [("known", -0.9), ("failed", None), ("open", None)]
+    assert observation(s.session.loop.trials["0000"], "min").loss == 0.9
+
+
+def test_a_study_starts_with_the_configs_it_is_given(study):
+    """Given configs become trials 0000 and 0001, count against the budget, and have their origin in the table."""
+    s = study(start_with=[{"x": 0.25}, {"x": 0.75}], budget=Budget(trials=3, epochs=1))
+    plain = study("plain", budget=Budget(trials=1, epochs=1))
+    s.play(_climb)
+    plain.play(_climb)
+    configs = [trial.config["x"] for trial in s.session.loop.trials.values()]
+    assert configs == [0.25, 0.75, plain.session.loop.trials["0000"].config["x"]]
+    s.recorder.close("finished")
+    rows = s.store.read_table("decisions").to_pylist()
+    assert [r["reason"] for r in rows if r["kind"] == "start"] == [
+        "A config that the study starts with.",
+        "A config that the study starts with.",
+        "Drawn by the searcher.",
+    ]
+
+
+def test_the_winners_reports_end_its_silence(study):
+    """Fitted again over many epochs it is not taken for hung, as long as it tells of itself."""
+    played = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
+    first = played.session.next()
+    played.session.on_report(first.trial_id, ProgressReport((row(1, 0.5),), 1, last=True))
+    winner = played.session.next()
+    assert winner.key == FINISH
+    assert played.session.hang_detection.hung([winner.key]) == []
+    now = time.monotonic() + 1e6
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: now)
+        assert played.session.on_report(winner.trial_id, ProgressReport(epoch=1)) == "continue"
+        assert played.session.hang_detection.hung([winner.key]) == []
+
+
+@pytest.mark.parametrize("how", ["interrupted", "ended"])
+def test_a_worker_lost_after_its_trial_ended_changes_nothing(study, how):
+    """A lost worker whose trial has ended leaves the trial unchanged."""
+    played = study(budget=Budget(trials=2, epochs=2))
+    assignment = played.session.next()
+    played.session.on_report(assignment.trial_id, ProgressReport((row(1, 0.5),), 1))
+    if how == "interrupted":
+        played.session.loop.interrupt()
+    else:
+        played.session.on_report(assignment.trial_id, ProgressReport((row(2, 0.5),), 2, last=True))
+    before = played.session.loop.state()
+    assert played.session.on_worker_lost(assignment.trial_id, "killed.") is None
+    assert played.session.loop.state() == before
+
+
+def test_after_an_error_of_the_storage_no_trial_is_running(study):
+    """After a storage error, trials that were running are recorded as paused, with the error as the reason."""
+    played = study()
+    assignment = played.session.next()
+    played.session.end_by(StorageError("The disk is full."))
+    assert played.session.loop.trials[assignment.trial_id].state == "paused"
+    assert played.session.ended
+    assert isinstance(played.session.fatal, StorageError)
+    played.session.flush()
+    assert kinds(played, assignment.trial_id) == ["start", "pause"]
+
+
+def test_the_way_of_training_is_noted_once_and_recorded(study):
+    """Each way of training is noted once and recorded, however many epochs report it."""
+    s, notes = study(), []
+    s.session.note = notes.append
+    assignment = s.session.next()
+    ways = ["compiled epochs", "compiled epochs", "Keras' fit: the model has a fit of its own", None]
+    for epoch, how in enumerate(ways, 1):
+        report = ProgressReport((replace(row(epoch, 0.5), trained_with=how),), epoch, last=epoch == len(ways))
+        s.session.on_report(assignment.trial_id, report)
+    assert notes == [
+        "Trials train with compiled epochs.",
+        "Other trials train with Keras' fit: the model has a fit of its own.",
+    ]
+    s.recorder.close("finished")
+    epochs = load_results(s.store.uri).epochs
+    assert epochs["trained_with"].fillna("").tolist() == [how or "" for how in ways]
+
+
+def test_a_segment_records_the_session_in_which_it_began(study):
+    """A segment records its session, so that checkpoints of a killed driver's segment do not match a later one."""
+    s = study(scheduler="pbt", function=None, model=steps, data="digits", budget=Budget(trials=4, epochs=6))
+    s.play(lambda _t, config, e: config["x"] * e)
+    trials = s.session.loop.trials.values()
+    assert {trial.segment_session for trial in trials if trial.segment > 1} == {1}
+    assert {trial.segment_session for trial in trials if trial.segment == 1} == {0}
+    assert all(trial.assignment().segment_session == trial.segment_session for trial in trials)

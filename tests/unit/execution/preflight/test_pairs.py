@@ -1,0 +1,53 @@
+"""Schedulers and searchers that do not go together."""
+
+import pytest
+
+from pipeline.execution.preflight.pairs import objectives_finding, pair_finding
+from pipeline.study import Objective
+from tests.unit.simulation.simulation_inputs import job
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "halving"])
+def test_a_pair_that_finds_less_than_chance_is_reported(scheduler):
+    """A scheduler and searcher that together find less than chance are a warning with an alternative."""
+    finding = pair_finding(job(scheduler=scheduler, searcher="tpe"))
+    assert finding.level == "warning"
+    assert f"tpe under {scheduler}" in finding.found
+    assert "--search curves" in finding.advice
+
+
+@pytest.mark.parametrize("pair", [("asha", "random"), ("promoting-asha", "curves"), ("fifo", "tpe")])
+def test_other_pairs_have_no_finding(pair):
+    """A scheduler and searcher without known weaknesses produce no finding."""
+    assert pair_finding(job(scheduler=pair[0], searcher=pair[1])) is None
+
+
+_TWO = [Objective("score", "max"), Objective("size", "min")]
+
+
+@pytest.mark.parametrize(
+    ("pair", "found"),
+    [
+        (("asha", "random"), "The scheduler asha looks at the first objective, score, alone"),
+        (("asha", "tpe"), "The scheduler asha and the searcher tpe look at the first objective, score, alone"),
+        (("moasha", "curves"), "The searcher curves looks at the first objective, score, alone"),
+    ],
+)
+def test_pairs_that_use_one_of_several_objectives_are_reported(pair, found):
+    """A scheduler or a searcher that looks at the first of several objectives alone is a warning with alternatives."""
+    finding = objectives_finding(job(scheduler=pair[0], searcher=pair[1], objectives=_TWO))
+    assert (finding.level, finding.found) == ("warning", found)
+    assert "promoting-moasha" in finding.advice
+
+
+@pytest.mark.parametrize("pair", [("moasha", "motpe"), ("promoting-moasha", "nsga2"), ("fifo", "random")])
+def test_pairs_that_use_all_objectives_have_no_finding(pair):
+    """Pairs that look at all objectives, or compare nothing, produce no finding, and neither does one objective."""
+    assert objectives_finding(job(scheduler=pair[0], searcher=pair[1], objectives=_TWO)) is None
+    assert objectives_finding(job(scheduler="asha", searcher="tpe")) is None
+
+
+def test_bounds_that_nothing_looks_at_are_reported():
+    """A scheduler that compares trials by the value alone is reported for one objective with a bound."""
+    finding = objectives_finding(job(scheduler="asha", objectives=[Objective("score", "max", at_least=0.5)]))
+    assert finding.found == "The scheduler asha looks at no bound"

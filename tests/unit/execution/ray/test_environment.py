@@ -1,0 +1,50 @@
+"""What Ray and its libraries say in the process of a study."""
+
+import subprocess
+import sys
+
+IMPORTED = """
+import logging
+import warnings
+from pipeline.execution.ray.environment import ray_environment
+
+logging.basicConfig(level=logging.INFO)
+with ray_environment():
+    from tqdm.notebook import WARN_NOIPYW
+    warnings.warn(WARN_NOIPYW)
+    from ray.widgets import util
+    util.logger.info("Missing packages: ['ipywidgets'].")
+    warnings.warn("another warning")
+"""
+
+
+def test_warnings_about_missing_widgets_are_suppressed() -> None:
+    """Without widgets, warnings of tqdm and Ray about ipywidgets are suppressed and other warnings are printed."""
+    done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True, timeout=200)
+    assert "another warning" in done.stderr
+    assert "IProgress" not in done.stderr
+    assert "Missing packages" not in done.stderr
+
+
+CUT_OFF = """
+import sys
+from pipeline.execution.ray.environment import ray_environment
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "ray":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+try:
+    with ray_environment():
+        pass
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_import_of_ray_that_is_cut_off_raises_what_cut_it_off() -> None:
+    """Ctrl-C while Ray is imported stays a KeyboardInterrupt."""
+    done = subprocess.run([sys.executable, "-c", CUT_OFF], capture_output=True, text=True, check=False, timeout=200)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")

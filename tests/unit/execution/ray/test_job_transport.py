@@ -1,0 +1,68 @@
+"""How a job reaches the workers."""
+
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import Budget, Objective, TuneJob, Uniform
+from pipeline.errors import ModelError
+from pipeline.execution.ray.job_transport import pack, unpack
+from pipeline.storage import Store
+from pipeline.study import save_study
+
+
+def steps(config: Any) -> Any:
+    """A function of a file."""
+    yield {"score": config["x"]}
+
+
+def _job(function: Any) -> TuneJob:
+    return TuneJob(
+        name="s",
+        function=function,
+        space={"x": Uniform(0, 1)},
+        objectives=Objective("score", "max"),
+        budget=Budget(trials=2, epochs=1),
+    )
+
+
+def test_a_job_of_files_is_loaded_from_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a job of files, only the folders of its imports are sent, which come first on the worker's path."""
+    above = Path(__file__).parents[steps.__module__.count(".")]
+    # As in a worker, which starts elsewhere.
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(above)])
+    job, store = _job(steps), Store(tmp_path / "s")
+    save_study(store, job)
+    content, folders = pack(job)
+    assert (content, folders) == (None, [str(above)])
+    assert unpack(content, folders, store) == job
+    assert sys.path[0] == folders[0]
+    before = list(sys.path)
+    unpack(content, folders, store)
+    assert sys.path == before
+
+
+def test_a_typed_function_is_sent_itself(tmp_path: Path) -> None:
+    """A function typed in a notebook is sent itself: it has no source to copy, and no study is read."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile("def typed(config):\n    return config['x'] + 1", "<cell 1>", "exec"), space)
+    content, folders = pack(_job(space["typed"]))
+    assert content is not None
+    assert folders == []
+    job = unpack(content, folders, Store(tmp_path / "nothing"))
+    assert job.functions["function"]({"x": 1}) == 2
+
+
+def test_objects_that_cannot_be_sent_are_named() -> None:
+    """The message names the object, the function that uses it and what to do."""
+    lock = threading.Lock()
+
+    def locked(config: Any) -> Any:
+        with lock:
+            return config["x"]
+
+    with pytest.raises(ModelError, match=r"function .*locked cannot be sent to the workers: .*resources\.workers 0"):
+        pack(_job(locked))

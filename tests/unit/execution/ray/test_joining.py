@@ -1,0 +1,65 @@
+"""Whether a cluster answers is known before a study begins, whatever else listens at its address."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from pipeline.errors import ClusterError
+from pipeline.execution.ray import joining
+from pipeline.execution.ray.joining import address_of, check_reachable
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    """A port with a listener that never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def test_a_port_without_a_listener_is_no_cluster():
+    """A free port is no cluster, and the error says that the connection was refused."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(ClusterError, match=f"No Ray cluster can be reached at 127.0.0.1:{port}: Connection refused"):
+        check_reachable(f"127.0.0.1:{port}")
+
+
+def test_a_host_that_is_none_is_no_cluster():
+    """A name that cannot be resolved."""
+    with pytest.raises(ClusterError, match=r"No Ray cluster can be reached at nowhere\.invalid:6379"):
+        check_reachable("nowhere.invalid:6379")
+
+
+def test_a_process_that_hangs_is_no_cluster(listening, monkeypatch):
+    """A process that accepts a connection but never answers is no cluster."""
+    monkeypatch.setattr(joining, "CONNECT_SECONDS", 0.2)
+    with pytest.raises(ClusterError, match="nothing answered within"):
+        check_reachable(f"127.0.0.1:{listening.getsockname()[1]}")
+
+
+def test_a_web_server_is_no_cluster():
+    """The dashboard's port, say: it answers, but it is not Ray."""
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(ClusterError, match="what answers there is not Ray"):
+            check_reachable(f"127.0.0.1:{server.server_port}")
+        server.shutdown()
+
+
+@pytest.mark.parametrize("address", ["http://head:8265", "head", "head:", ":6379", "head:port", "ray://", "head:99999"])
+def test_an_invalid_address_of_ray_is_refused(address):
+    """An invalid address is refused with an example of a valid one and the option for the dashboard's address."""
+    with pytest.raises(ClusterError, match=r"like HOST:6379.*tunepipe submit"):
+        check_reachable(address)
+
+
+def test_the_address_that_is_given_goes_before_the_environments(monkeypatch):
+    """RAY_ADDRESS counts where none is given; an empty one is none."""
+    monkeypatch.setenv("RAY_ADDRESS", "there:6379")
+    assert address_of("here:6379") == "here:6379"
+    assert address_of(None) == "there:6379"
+    monkeypatch.setenv("RAY_ADDRESS", "")
+    assert address_of(None) is None

@@ -1,0 +1,47 @@
+"""A study's start and end of Ray."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from pipeline.errors import Interrupted
+from pipeline.execution.run import run
+from pipeline.space import Uniform
+from pipeline.study import Budget, Objective, Resources, TuneJob
+
+
+def _loss(config: dict[str, Any]) -> float:
+    return float(config["x"])
+
+
+_JOB = TuneJob(
+    name="signalled",
+    function=_loss,
+    space={"x": Uniform(0, 1)},
+    objectives=Objective("loss", "min"),
+    budget=Budget(trials=1),
+    resources=Resources(workers=1),
+)
+
+
+def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start or an end that is cut off leaves threads of Ray that crash the process when it exits."""
+    happened = []
+
+    def with_signal(what: str) -> Any:
+        def signalled(*_: Any, **__: Any) -> None:
+            signal.raise_signal(signal.SIGTERM)
+            happened.append(what)
+
+        return signalled
+
+    # Other tests of this process may have a cluster, which a study would use and leave as it is.
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", with_signal("started"))
+    monkeypatch.setattr(ray, "shutdown", with_signal("ended"))
+    with pytest.raises(Interrupted, match="before its first epoch"):
+        run(_JOB, storage=tmp_path, note=lambda _: None)
+    assert happened == ["started", "ended"]

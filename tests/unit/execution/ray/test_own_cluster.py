@@ -1,0 +1,72 @@
+"""The study's own Ray on this machine."""
+
+from typing import Any
+
+import pytest
+import ray
+
+from pipeline.errors import ClusterError
+from pipeline.execution.ray import own_cluster
+from pipeline.execution.ray.internals import SLOW_START
+from pipeline.study import TuneJob
+from tests.unit.execution.preflight.facts import job, steps
+
+
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What happens at each start: None for one that works, or an error; what is left was not tried."""
+    outcomes: list[Any] = []
+    arguments: list[Any] = []
+
+    def init(*given: Any, **named: Any) -> None:
+        arguments.append((given, named))
+        if (error := outcomes.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: arguments.append("ended"))
+    outcomes.append(arguments)
+    return outcomes
+
+
+def _started(outcomes: list[Any], started: TuneJob, workers: int = 2) -> list[Any]:
+    arguments: list[Any] = outcomes.pop(0)
+    own_cluster.start(started, workers)
+    return arguments
+
+
+def test_it_has_the_cpus_that_the_workers_take(starts: list[Any]) -> None:
+    """A local cluster has the CPUs of the workers, joins no other cluster, and preloads what trials import."""
+    starts.append(None)
+    ((given, named),) = _started(starts, job(resources={"cpus": 1.5}), workers=3)
+    assert given == ("local",)
+    assert named["num_cpus"] == 5
+    assert "pipeline.execution.ray.preload" in str(named)
+
+
+def test_workers_of_a_function_import_no_keras(starts: list[Any]) -> None:
+    """Workers of a study that minimises a function do not import Keras."""
+    starts.append(None)
+    ((_, named),) = _started(starts, job(function=steps, scheduler="fifo"))
+    assert "pipeline.execution.ray.preload" not in str(named)
+    assert "pipeline.execution.ray.trainable" in str(named)
+
+
+def test_a_slow_start_is_tried_again(starts: list[Any]) -> None:
+    """A slow start is ended and tried a second time."""
+    starts += [Exception(f"The node {SLOW_START}."), None]
+    assert [each == "ended" for each in _started(starts, job())] == [False, True, False]
+
+
+def test_two_slow_starts_are_reported_with_what_to_do(starts: list[Any]) -> None:
+    """After two slow starts the error has Ray's own message and a remedy."""
+    starts += [Exception(f"The node {SLOW_START}.")] * 2
+    with pytest.raises(ClusterError, match=rf"tried 2 times: The node {SLOW_START}\..*--workers 0"):
+        _started(starts, job())
+
+
+def test_another_error_is_not_hidden(starts: list[Any]) -> None:
+    """An error other than a slow start is raised."""
+    starts += [ValueError("no")]
+    with pytest.raises(ValueError, match="no"):
+        _started(starts, job())

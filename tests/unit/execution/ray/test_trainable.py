@@ -1,0 +1,82 @@
+"""The trainable around a worker."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.execution.ray import trainable
+from pipeline.execution.ray.job_transport import pack
+from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT, TrialTrainable
+from pipeline.loop.messages import Assignment, ProgressReport
+from pipeline.storage import Store
+from pipeline.study import Budget, Objective, TuneJob, save_study
+
+
+def climb(config: Any) -> Any:
+    """A score that grows."""
+    for step in range(1, 9):
+        yield {"score": config["x"] * step}
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialTrainable:
+    """A trainable of a study, on a node of two CPUs, with the first trial."""
+    node = SimpleNamespace(get_node_id=lambda: "n")
+    nodes = [{"NodeID": "n", "Resources": {"CPU": 2.0}}]
+    monkeypatch.setattr(trainable, "ray", SimpleNamespace(get_runtime_context=lambda: node, nodes=lambda: nodes))
+    job = TuneJob(
+        name="s",
+        function=climb,
+        space={"x": 1.0},
+        objectives=Objective("score", "max"),
+        scheduler={"kind": "asha", "grace_period": 2},
+        budget=Budget(trials=2, epochs=4),
+    )
+    store = Store(tmp_path / "s")
+    save_study(store, job)
+    content, folders = pack(job)
+    made = TrialTrainable.__new__(TrialTrainable)
+    made.setup(
+        _config("0000"),
+        job=content,
+        folders=folders,
+        data=None,
+        uri=store.uri,
+        session=1,
+        started_in=str(tmp_path),
+        workers=1,
+    )
+    return made
+
+
+def _config(trial_id: str) -> dict[str, str]:
+    return {ASSIGNMENT: Assignment(trial_id, {"x": 0.5}, 0).to_json()}
+
+
+def _reports(made: TrialTrainable) -> list[ProgressReport]:
+    """All reports of a trial, to its end."""
+    reports = [ProgressReport.from_bytes(made.step()[REPORT])]
+    while not reports[-1].last:
+        reports.append(ProgressReport.from_bytes(made.step()[REPORT]))
+    return reports
+
+
+def _scores(reports: list[ProgressReport]) -> list[tuple[int, float]]:
+    return [(row.epoch, row.metrics["score"]) for report in reports for row in report.rows]
+
+
+def test_a_step_trains_until_there_is_something_to_report(made: TrialTrainable) -> None:
+    """A step trains until a rung or the end, and reports each epoch once."""
+    reports = _reports(made)
+    assert _scores(reports) == [(1, 0.5), (2, 1.0), (3, 1.5), (4, 2.0)]
+    assert {2, 4} <= {report.epoch for report in reports}
+
+
+def test_it_takes_one_trial_after_the_other(made: TrialTrainable) -> None:
+    """The next assignment begins a new one, also before the first has ended."""
+    made.step()
+    assert made.reset_config(_config("0001"))
+    assert _scores(_reports(made)) == [(1, 0.5), (2, 1.0), (3, 1.5), (4, 2.0)]
+    made.cleanup()

@@ -1,0 +1,160 @@
+"""A session as Ray Tune sees it, without Ray: Tune's controller and trials are played."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+
+from pipeline.errors import StorageError
+from pipeline.execution.interrupts import Interrupts
+from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
+from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper
+from pipeline.loop.messages import Assignment, ProgressReport
+from pipeline.study import Budget
+from tests.unit.execution.recorded_curves import Study, kinds, row
+
+
+class _Trial:
+    """What the adapter uses of a trial of Tune's."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config, self.trial_id = config, f"tune-{config[ASSIGNMENT]}"
+        self.status, self.error_file, self.max_failures = TuneTrial.RUNNING, None, 0
+        self.run_metadata = SimpleNamespace(num_failures=0)
+
+    def set_config(self, config: dict[str, Any]) -> None:
+        """Replace the config."""
+        self.config = config
+
+    @property
+    def assignment(self) -> Assignment:
+        """The assignment in the config."""
+        return Assignment.from_json(self.config[ASSIGNMENT])
+
+
+class _Tune:
+    """Tune's controller: what it would do, on so many workers."""
+
+    def __init__(self, study: Study, workers: int) -> None:
+        self.searcher = SessionSearcher(study.session, Interrupts(), workers)
+        self.scheduler = SessionScheduler(self.searcher)
+        self.paused: list[_Trial] = []
+
+    def pause_trial(self, trial: _Trial, should_checkpoint: bool) -> None:
+        """Keep a trial that is paused; the worker has saved already."""
+        assert not should_checkpoint
+        self.paused.append(trial)
+
+    def start(self) -> _Trial | None:
+        """Start the trial that the searcher suggests, or resume the one that the scheduler chooses."""
+        suggested = self.searcher.suggest("")
+        if suggested is None or suggested == Searcher.FINISHED:
+            return self.scheduler.choose_trial_to_run(self)
+        trial = _Trial(suggested)
+        self.scheduler.on_trial_add(self, trial)
+        return trial
+
+    def report(self, trial: _Trial, *values: float, first: int = 1, last: bool = False) -> str:
+        """Report epochs of a trial; the verdict."""
+        rows = tuple(row(epoch, value) for epoch, value in enumerate(values, first))
+        report = ProgressReport(rows, rows[-1].epoch, last=last)
+        return self.scheduler.on_trial_result(self, trial, {REPORT: report.to_bytes()})
+
+
+def test_new_trials_are_suggested_while_a_worker_is_free(study: Any) -> None:
+    """While a worker is free, Tune gets a new trial with its assignment; after the last trial, Tune gets the end."""
+    tune = _Tune(study(budget=Budget(trials=3, epochs=2)), workers=2)
+    first, second = tune.start(), tune.start()
+    assert [trial.assignment.trial_id for trial in (first, second) if trial] == ["0000", "0001"]
+    assert tune.searcher.suggest("") is None
+    assert tune.report(first, 0.1, 0.2, last=True) == TrialScheduler.STOP
+    third = tune.start()
+    assert tune.report(third, 0.1, 0.2, last=True) == TrialScheduler.STOP
+    assert tune.report(second, 0.1) == TrialScheduler.CONTINUE
+    assert tune.searcher.suggest("") is None
+    assert tune.report(second, 0.2, first=2, last=True) == TrialScheduler.STOP
+    assert tune.searcher.suggest("") == Searcher.FINISHED
+
+
+def test_a_paused_trial_resumes_with_a_new_assignment(study: Any) -> None:
+    """Tune pauses a trial without saving it again, and the resumed trial gets the session's new assignment."""
+    s = study(scheduler="promoting-asha", budget=Budget(trials=2, epochs=2))
+    tune = _Tune(s, workers=1)
+    first = tune.start()
+    assert tune.report(first, 0.9) == TrialScheduler.NOOP
+    second = tune.start()
+    assert tune.report(second, 0.1) == TrialScheduler.NOOP
+    assert tune.paused == [first, second]
+    assert tune.start() is first
+    assert first.assignment.reported_epoch == 1
+    assert tune.report(first, 0.95, first=2, last=True) == TrialScheduler.STOP
+
+
+def test_a_report_of_a_trial_without_a_worker_is_answered_with_a_stop(study: Any) -> None:
+    """A report of a trial without a worker is answered with a stop and not passed to the session."""
+    s = study()
+    tune = _Tune(s, workers=1)
+    trial = tune.start()
+    tune.report(trial, 0.1, 0.2, 0.3, 0.4, last=True)
+    epochs = s.session.loop.total_epochs
+    assert tune.report(trial, 0.5, first=5) == TrialScheduler.STOP
+    assert s.session.loop.total_epochs == epochs
+
+
+def test_a_trial_whose_worker_is_lost_gets_another_attempt(study: Any) -> None:
+    """Each attempt is a new assignment, and after the last one that is allowed the trial's place is free."""
+    s = study(budget=Budget(trials=1, epochs=4))
+    tune = _Tune(s, workers=1)
+    trial = tune.start()
+    for attempt in (2, 3, 4):
+        tune.scheduler.on_trial_error(tune, trial)
+        trial.run_metadata.num_failures += 1
+        assert trial.assignment.attempt == attempt
+    tune.scheduler.on_trial_error(tune, trial)
+    assert tune.searcher.suggest("") == Searcher.FINISHED
+    s.recorder.close("finished")
+    assert kinds(s, "0000") == ["start", "retry", "retry", "retry", "fail"]
+
+
+def test_a_worker_that_dies_before_the_trial_began_is_counted_once(study: Any) -> None:
+    """Tune gives such a trial up, so its assignment needs a new one."""
+    s = study()
+    tune = _Tune(s, workers=1)
+    trial = tune.start()
+    trial.status = TuneTrial.PENDING
+    tune.scheduler.on_trial_error(tune, trial)
+    again = tune.start()
+    assert again is not None
+    assert again is not trial
+    assert again.assignment.attempt == 2
+
+
+def test_a_full_disk_ends_the_study_and_not_tune(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is kept until Tune's controller has returned."""
+    s = study()
+    tune = _Tune(s, workers=1)
+    trial = tune.start()
+
+    def full(*_: Any) -> None:
+        raise StorageError("The disk is full.")
+
+    monkeypatch.setattr(s.session, "on_report", full)
+    assert tune.report(trial, 0.1) == TrialScheduler.STOP
+    assert isinstance(s.session.fatal, StorageError)
+
+
+def test_tune_s_loop_ends_with_the_study_or_a_signal(study: Any) -> None:
+    """Tune's loop ends with the study or a signal, and each round updates heartbeat and gauges."""
+    s, interrupts, published = study(), Interrupts(), []
+    gauges: Any = SimpleNamespace(publish_if_due=lambda: published.append(True))
+    stopper = SessionStopper(s.session, interrupts, gauges)
+    s.session.next()
+    assert not stopper("tune-0", {})
+    assert not stopper.stop_all()
+    interrupts.requested = True
+    assert stopper.stop_all()
+    assert s.session.loop.interrupted
+    assert published == [True, True]

@@ -1,0 +1,76 @@
+"""A study that is driven by recorded curves instead of training: everything of a session but Keras and Ray."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.session import Session
+from pipeline.loop.messages import EpochRow, ProgressReport
+from pipeline.space import Uniform
+from pipeline.storage import Store
+from pipeline.study import Budget, Objective, TuneJob, save_study
+
+
+def steps(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """A function objective that is never called here."""
+    yield {"score": config["x"]}
+
+
+def row(epoch: int, value: float, /, *, attempt: int = 1, segment: int = 1, **metrics: float) -> EpochRow:
+    """An epoch with that score."""
+    return EpochRow(
+        attempt, segment, epoch, epoch, {"score": value, **metrics}, 0.1, 0.0, 0.2, 0.1, 0.0, 0, 1e9, "here"
+    )
+
+
+@dataclass
+class Study:
+    """A session with its store."""
+
+    session: Session
+    recorder: Recorder
+    store: Store
+
+    def play(self, curves: Callable[[str, Mapping[str, Any], int], float]) -> list[str]:
+        """Train every trial along its curve until the study ends; returns the order of assignments."""
+        order = []
+        while (assignment := self.session.next()) is not None:
+            order.append(assignment.trial_id)
+            epochs = self.session.job.budget.epochs
+            epoch = self.session.loop.trials[assignment.trial_id].epoch
+            verdict = "continue"
+            while verdict == "continue":
+                milestone = self.session.job.scheduler.next_milestone(epoch, epochs)
+                rows = tuple(
+                    row(e, curves(assignment.trial_id, assignment.config, e)) for e in range(epoch + 1, milestone + 1)
+                )
+                epoch = milestone
+                report = ProgressReport(rows, epoch, last=epoch >= epochs, checkpoints=(epoch,))
+                verdict = self.session.on_report(assignment.trial_id, report)
+        return order
+
+
+def new_study(folder: Path, **fields: Any) -> Study:
+    """A study of a function job in a folder; keyword arguments are the job's fields."""
+    defaults: dict[str, Any] = {
+        "name": "s",
+        "function": steps,
+        "space": {"x": Uniform(0, 1)},
+        "objectives": [Objective("score", "max")],
+        "scheduler": "fifo",
+        "budget": Budget(trials=4, epochs=4),
+    }
+    job = TuneJob(**{**defaults, **fields})
+    store = Store(folder)
+    save_study(store, job)
+    recorder = Recorder(store, job, session=1)
+    return Study(Session(job, store, recorder), recorder, store)
+
+
+def kinds(study: Study, trial_id: str) -> Sequence[str]:
+    """What was decided about a trial, in order."""
+    table = study.store.read_table("decisions")
+    rows = sorted(table.to_pylist(), key=lambda r: r["number"])
+    return [r["kind"] for r in rows if r["trial_id"] == trial_id]

@@ -1,0 +1,59 @@
+"""Signals of a study: none is lost, wherever it arrives."""
+
+import signal
+import sys
+
+import pytest
+
+from pipeline.execution.interrupts import interruptible
+
+
+class _Finalized:
+    """Something whose finalizer gets a signal: Python ignores exceptions there."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_in_code_that_ignores_exceptions_ends_the_study() -> None:
+    """A signal that a user's code has swallowed is raised again before training begins."""
+    with interruptible() as interrupts:
+        _Finalized()
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.begin_training()
+
+
+def test_a_lost_signal_prints_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """Within a study, an interrupt lost in a finalizer prints no traceback; other errors are printed as before."""
+
+    class Failing:
+        def __del__(self) -> None:
+            raise ValueError("of another kind")
+
+    hook = sys.unraisablehook
+    sys.unraisablehook = sys.__unraisablehook__
+    try:
+        with interruptible():
+            _Finalized()
+            assert capsys.readouterr().err == ""
+            Failing()
+            assert "of another kind" in capsys.readouterr().err
+        assert sys.unraisablehook is sys.__unraisablehook__
+    finally:
+        sys.unraisablehook = hook
+
+
+def test_the_handler_can_be_pickled_while_it_listens() -> None:
+    """Ray Tune pickles what holds it, with cloudpickle: handlers of before may be local functions, as Ray's own is."""
+    from ray import cloudpickle
+
+    def earlier(signum: int, frame: object) -> None:
+        """Stands for a handler that Ray sets."""
+
+    before = signal.signal(signal.SIGTERM, earlier)
+    try:
+        with interruptible() as interrupts:
+            assert cloudpickle.loads(cloudpickle.dumps(interrupts)).requested is False
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,58 @@
+"""Calls from Python leave their process as it was."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import Budget, Objective, Resources, TuneJob, Uniform, run
+
+PROGRAM = Path(__file__).with_name("process_state.py")
+
+
+def printed(where: str, storage: Path) -> dict[str, Any]:
+    """What the program prints: call → what it has changed."""
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), where, str(storage)], capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_study_in_this_process_leaves_nothing_behind(tmp_path: Path) -> None:
+    """`run`, `rerun` and `load_model` restore all process state that they change, on the first and later uses."""
+    assert printed("here", tmp_path) == {"run, the first use of Keras": [], "run": [], "rerun": [], "load_model": []}
+
+
+def test_a_study_on_ray_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Environment, loggers, warnings, signals and Ray are as before, and the study's own Ray is stopped."""
+    assert printed("ray", tmp_path) == {"run": [], "running": False}
+
+
+def objective(config: dict[str, Any]) -> Iterator[dict[str, float]]:
+    """A function to minimise."""
+    yield {"loss": config["x"]}
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_cluster_that_runs_already_stays(tmp_path: Path) -> None:
+    """A study that uses this process's connection to Ray keeps it, and unregisters its trainable."""
+    import ray
+    from ray.tune.registry import TRAINABLE_CLASS, _global_registry
+
+    job = TuneJob(
+        name="s",
+        function=objective,
+        objectives=[Objective("loss", "min")],
+        space={"x": Uniform(0.0, 1.0)},
+        budget=Budget(trials=1, epochs=1),
+        resources=Resources(workers=1),
+    )
+    run(job, storage=tmp_path, note=lambda _: None)
+    assert ray.is_initialized()
+    assert not _global_registry.contains(TRAINABLE_CLASS, "TrialTrainable")

@@ -1,0 +1,120 @@
+"""The files of a study's sessions, as other processes read them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import Superseded
+from pipeline.execution import sessions
+from pipeline.execution.sessions import check_newest, describe_driver, driver_alive, heartbeat_within, superseded
+from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions
+from pipeline.storage import Store
+from pipeline.storage.processes import identity
+from pipeline.study import layout
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A study's folder."""
+    return Store(tmp_path / "s")
+
+
+def _write(store: Store, number: int, *, age: float | None = 0.0, **fields: Any) -> Any:
+    """Write a session's file, as of another machine unless given otherwise; the session as it is read."""
+    heartbeat = None if age is None else (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
+    content = {"number": number, "state": "running", "started": datetime.now(UTC).isoformat(), "heartbeat": heartbeat}
+    content |= {"host": "elsewhere", "pid": 7, **fields}
+    store.write(layout.session(number), json.dumps(content))
+    return read_sessions(store)[-1]
+
+
+def _no_note(text: str) -> None:
+    raise AssertionError(text)
+
+
+def test_the_newest_session_may_write(store: Store) -> None:
+    """An older one must not; other files in the folder have no number."""
+    check_newest(store, 1)
+    for number in (1, 2, 10):
+        _write(store, number)
+    store.write("sessions/notes.json", "{}")
+    check_newest(store, 10)
+    with pytest.raises(Superseded, match=r"session 10, has taken over .* session 2, ends without touching it"):
+        check_newest(store, 2)
+
+
+def test_another_driver_may_have_the_same_number(store: Store) -> None:
+    """The message does not name two numbers then."""
+    assert "also of session 2," in str(superseded(store, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("session", "words"),
+    [
+        ({"pid": 7, "host": "a", "heartbeat": "noon"}, "process 7 on a, last heartbeat at noon"),
+        ({"pid": 7, "host": "a", "heartbeat": None}, "process 7 on a"),
+        ({"pid": 0, "host": "", "heartbeat": None}, "a driver whose host is not recorded"),
+    ],
+)
+def test_a_driver_is_described_by_what_is_known(session: dict[str, Any], words: str) -> None:
+    """A driver is described by its process, host and heartbeat, as far as they are known."""
+    assert describe_driver(session) == words
+
+
+def test_a_driver_of_this_machine_lives_as_long_as_its_process(store: Store) -> None:
+    """A local driver lives as long as its process, without a wait, and an ended session has no driver."""
+    assert driver_alive(store, _write(store, 1, **identity()), _no_note)
+    dead = {**identity(), "process_started_after_boot": 1.0}
+    assert not driver_alive(store, _write(store, 1, **dead), _no_note)
+    assert not driver_alive(store, _write(store, 1, **{**identity(), "state": "finished"}), _no_note)
+
+
+def test_a_driver_that_has_been_silent_for_long_is_dead(store: Store) -> None:
+    """Elsewhere only its heartbeat can be seen."""
+    assert not driver_alive(store, _write(store, 1, age=SILENT_SECONDS + 10), _no_note)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> dict[float, Any]:
+    """A clock that only sleeping moves; values are called when it has reached their keys."""
+    events: dict[float, Any] = {}
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        for at in [at for at in events if at <= now[0]]:
+            events.pop(at)()
+
+    monkeypatch.setattr(sessions.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sessions.time, "sleep", sleep)
+    return events
+
+
+def test_a_heartbeat_shows_that_a_remote_driver_lives(store: Store, clock: dict[float, Any]) -> None:
+    """A resume waits for a remote driver's heartbeat and reports how long, for whom and how to skip the wait."""
+    reported: list[str] = []
+    session = _write(store, 1, age=20)
+    clock[15.0] = lambda: _write(store, 1, age=0)
+    assert driver_alive(store, session, reported.append)
+    assert "process 7 on elsewhere" in reported[0]
+    assert "Waiting up to 40 s" in reported[0]
+    assert "--take-over" in reported[0]
+
+
+def test_a_remote_driver_without_heartbeat_is_dead(store: Store, clock: dict[float, Any]) -> None:
+    """A remote driver without a heartbeat is dead, also if it ends during the wait."""
+    assert not driver_alive(store, _write(store, 1, age=None), lambda _: None)
+    session = _write(store, 1, age=0)
+    clock[3.0] = lambda: _write(store, 1, age=0, state="interrupted")
+    assert not driver_alive(store, session, lambda _: None)
+
+
+def test_a_new_session_is_a_sign_of_life(store: Store, clock: dict[float, Any]) -> None:
+    """A new session within the waiting time counts as a sign of life."""
+    _write(store, 1)
+    clock[8.0] = lambda: _write(store, 2)
+    assert not heartbeat_within(store, 5.0)
+    assert heartbeat_within(store, 5.0)

@@ -1,0 +1,89 @@
+"""Requests to a driver to end."""
+
+import json
+import os
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.execution import stop_request
+from pipeline.execution.stop_request import request_stop, wait_for_end
+from pipeline.storage import Store
+from pipeline.storage.processes import identity
+from pipeline.study import layout
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A study's folder."""
+    return Store(tmp_path / "s")
+
+
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The signals that are sent to processes."""
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(stop_request.os, "kill", lambda pid, number: sent.append((pid, number)))
+    return sent
+
+
+def _write(store: Store, number: int = 1, **fields: Any) -> None:
+    """Write the file of a session that this process drives."""
+    content = {"number": number, "state": "running", "heartbeat": datetime.now(UTC).isoformat(), **identity()}
+    store.write(layout.session(number), json.dumps({**content, **fields}))
+
+
+def test_a_driver_is_asked_by_a_file_and_a_signal(store: Store, signals: list[tuple[int, int]]) -> None:
+    """The session that was asked is returned; a second request sends no second signal."""
+    _write(store, 3, takes_signals=True)
+    for _ in range(2):
+        session = request_stop(store)
+        assert session is not None
+        assert session["number"] == 3
+    assert signals == [(os.getpid(), signal.SIGTERM)]
+    assert store.exists(layout.stop_request(3))
+
+
+@pytest.mark.parametrize("fields", [{"takes_signals": False}, {"takes_signals": True, "host": "elsewhere"}])
+def test_a_driver_that_no_signal_reaches_finds_the_file(
+    store: Store, signals: list[tuple[int, int]], fields: dict[str, Any]
+) -> None:
+    """One without handlers would be killed, with everything else in its process; one elsewhere has another number."""
+    _write(store, **fields)
+    assert request_stop(store) is not None
+    assert signals == []
+    assert store.exists(layout.stop_request(1))
+
+
+@pytest.mark.parametrize("fields", [{"state": "finished"}, {"process_started_after_boot": 1.0}])
+def test_without_a_live_driver_no_stop_is_requested(store: Store, fields: dict[str, Any]) -> None:
+    """Without a live driver no stop request is written, so that no later session finds one."""
+    _write(store, **fields)
+    assert request_stop(store) is None
+    assert not store.exists(layout.stop_request(1))
+    assert request_stop(Store(Path(store.uri) / "nothing")) is None
+
+
+def test_the_end_of_a_session_is_awaited(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stop waits for the driver's end, its death or another driver."""
+    _write(store)
+    session = request_stop(store)
+    assert session is not None
+    rounds: list[Any] = [lambda: None, lambda: _write(store, state="interrupted")]
+    monkeypatch.setattr(stop_request.time, "sleep", lambda _: rounds.pop(0)())
+    assert wait_for_end(store, session) == "interrupted"
+    assert rounds == []
+    _write(store, 2)
+    assert wait_for_end(store, session) == "running"
+
+
+def test_a_study_that_is_deleted_while_it_stops_has_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study that is deleted while it is being stopped counts as one that ended before its first epoch."""
+    _write(store)
+    session = request_stop(store)
+    assert session is not None
+    monkeypatch.setattr(stop_request.time, "sleep", lambda _: store.delete(layout.session(1)))
+    assert wait_for_end(store, session) == "waiting"

@@ -1,0 +1,81 @@
+"""A study of three trials of a model of one layer."""
+
+import keras
+
+from pipeline import Budget, Grid, Objective, TuneJob, load_results
+from tests.unit.training.kinds import rows_of_six
+
+
+def build_model(config):
+    """One layer."""
+    model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def data():
+    """A tiny data set with a test split."""
+    return rows_of_six()
+
+
+def flat(config):
+    """No model."""
+    yield {"score": 1.0}
+
+
+JOB = TuneJob(
+    name="s",
+    model=build_model,
+    data=data,
+    space={"lr": Grid([0.01, 0.1, 0.5])},
+    objectives=[Objective("val_loss", "min")],
+    searcher="grid",
+    scheduler="fifo",
+    budget=Budget(trials=3, epochs=2),
+    batch_size=11,
+    resources={"workers": 0},
+)
+
+
+def val_loss(store, trial):
+    """What the study recorded at the trial's best epoch."""
+    trials = load_results(store.uri).trials
+    return float(trials.loc[trials["trial_id"] == trial, "objective"].iloc[0])
+
+
+def scored(model):
+    """The model's loss on the validation split."""
+    split = data().validation
+    model.compile(loss="sparse_categorical_crossentropy")
+    return float(model.evaluate(split.x, split.y, verbose=0, return_dict=True)["loss"])
+
+
+MODULE_WITH_ROWS = """
+from pathlib import Path
+import keras
+import numpy as np
+from pipeline import Dataset, Split
+
+def data():
+    rows = np.loadtxt(Path(__file__).with_name("rows.csv"), dtype="float32")
+    split = Split({"left": rows[:, :4], "right": rows[:, 4:6]}, rows[:, 6:])
+    return Dataset("rows", split, split, split)
+
+class Sum(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = keras.layers.Dense(1), keras.layers.Dense(1)
+
+    def call(self, inputs):
+        return self.left(inputs["left"]) + self.right(inputs["right"])
+
+def build_model(config):
+    model = Sum()
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="mse")
+    return model
+
+def reading(config):
+    Path(__file__).with_name("rows.csv").read_text()
+    return build_model(config)
+"""
+"""A module whose data are in a file beside it."""

@@ -1,0 +1,26 @@
+"""The error of a trial that does not report the objective."""
+
+from pipeline import Objective, TuneJob
+from pipeline.execution.worker.missing_objective import missing_objective
+from tests.unit.execution.preflight.facts import job, steps
+
+
+def test_a_function_should_report_the_metric() -> None:
+    """For a function, the message asks to yield or return a dict with the metric, because it compiles nothing."""
+    tuned: TuneJob = job(function=steps, objectives=[Objective("loss", "min")])
+    reported = missing_objective(tuned, ["score"])
+    assert reported.startswith(
+        "The objective 'loss' is not among the metrics that the function reports. There are: score."
+    )
+    assert reported.endswith('or have the function yield or return it: {"loss": …}.')
+
+
+def test_a_model_should_compile_the_metric() -> None:
+    """For a model, the message asks to compile the metric, because Keras reports compiled metrics."""
+    assert missing_objective(job(), ["loss"]).endswith("or compile the model with that metric.")
+
+
+def test_a_mistyped_objective_has_a_suggestion() -> None:
+    """The metric whose name is most similar is suggested."""
+    reported = missing_objective(job(objectives=[Objective("val_acuracy", "max")]), ["accuracy", "val_accuracy"])
+    assert "Did you mean 'val_accuracy'? Choose one of them" in reported

@@ -1,0 +1,177 @@
+"""Which parameters change a model's variables, and how that is reported before anything is trained."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from pipeline import datasets
+from pipeline.execution.worker.weight_compatibility import (
+    WeightMismatch,
+    compare,
+    exchanges_weights,
+    mismatch_advice,
+    mismatch_text,
+)
+from pipeline.execution.worker.worker import Worker
+from pipeline.loop.messages import Assignment
+from pipeline.schedulers import PBT
+from pipeline.space import Choice, Config, IntUniform, Switch, Uniform
+from pipeline.storage import Store
+from pipeline.study import Budget, Objective, TuneJob
+
+SPACE = {
+    "lr": Uniform(0, 1),
+    "width": IntUniform(1, 9),
+    "kind": Switch({"plain": {}, "deep": {"depth": Choice((1, 2)), "rate": Uniform(0, 1)}}),
+}
+PLAIN = {"lr": 0.1, "width": 4, "kind": "plain"}
+DEEP = {"lr": 0.2, "width": 4, "kind": "deep", "depth": 1, "rate": 0.5}
+WIDE = {**PLAIN, "lr": 0.9, "width": 9}
+DEEPER = {**DEEP, "depth": 2}
+
+
+def variables(*shape: int, count: int = 1) -> list[dict[str, Any]]:
+    """As many variables of a shape."""
+    return [{"path": "kernel", "shape": list(shape), "dtype": "float32"}] * count
+
+
+def build_model(config: Mapping[str, Any]) -> Any:
+    """A layer before the last, as wide as the config says."""
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(config["width"]),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(config["lr"], config["momentum"]), loss="categorical_crossentropy")
+    return model
+
+
+def job(**fields: Any) -> TuneJob:
+    """A population on the digits; keyword arguments are the job's fields."""
+    defaults: dict[str, Any] = {
+        "name": "s",
+        "model": build_model,
+        "data": "digits",
+        "space": {"lr": Uniform(0.01, 0.1), "width": Choice((4, 8)), "momentum": 0.5},
+        "objectives": [Objective("val_loss", "min")],
+        "budget": Budget(trials=4, epochs=2),
+        "scheduler": "pbt",
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+@pytest.fixture
+def first_report(tmp_path: Any) -> Callable[..., Any]:
+    """What a new worker of a job tells first of a trial."""
+
+    def make(tuned: TuneJob, config: Config, **fields: int) -> Any:
+        worker = Worker(tuned, datasets.load("digits"), Store(tmp_path), session=1, capture=False)
+        worker.begin(Assignment("0000", config, 0, **fields))
+        report = worker.step()
+        worker.close()
+        return report
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("variables_of", "first", "others", "incompatible"),
+    [
+        (lambda _: variables(3), PLAIN, [WIDE, DEEP], []),
+        (lambda c: variables(c["width"]), PLAIN, [WIDE, DEEP], ["width"]),
+        (lambda c: variables(3, count=c.get("depth", 0)), PLAIN, [DEEP], ["kind"]),
+        (lambda c: variables(3, count=c.get("depth", 1)), DEEP, [PLAIN, DEEPER], ["kind.deep.depth"]),
+        (lambda c: variables(c["width"], c.get("depth", 1)), PLAIN, [{**DEEPER, "width": 1}], ["width", "kind"]),
+        (lambda c: variables(3 + (c["width"] > 4 and c["lr"] > 0.5)), PLAIN, [WIDE], ["width"]),
+    ],
+    ids=["none", "a number", "a switch", "a branch's own", "two", "two together"],
+)
+def test_the_parameters_that_change_variables_are_found(
+    variables_of: Any, first: Any, others: Any, incompatible: Any
+) -> None:
+    """Exactly the parameters that change variables are found, and of two that act together at least one."""
+    assert [each.path for each in compare(SPACE, [first, *others], variables_of)] == incompatible
+
+
+def test_from_within_a_branch_to_another() -> None:
+    """A parameter that only the first config's branch has is ignored in the comparison with another branch."""
+    found = list(compare(SPACE, [DEEP, PLAIN], lambda config: variables(len(config))))
+    assert [each.path for each in found] == ["kind"]
+
+
+def test_a_config_without_a_model_is_skipped() -> None:
+    """A config without a model, whether first or later, causes no mismatch."""
+    assert list(compare(SPACE, [PLAIN, DEEP], lambda _: None)) == []
+    only_plain = compare(SPACE, [PLAIN, DEEP], lambda c: variables(c["width"]) if c["kind"] == "plain" else None)
+    assert list(only_plain) == []
+
+
+def test_a_mismatch_is_reported_with_both_values() -> None:
+    """A mismatch names the first differing variable with path and both shapes, or both counts."""
+    (shape,) = compare(SPACE, [PLAIN, {**PLAIN, "width": 9}], lambda config: variables(2, config["width"]))
+    assert shape.difference == "width (kernel of shape 2×4 with width=4, kernel of shape 2×9 with width=9)"
+    (count,) = compare(SPACE, [PLAIN, {**PLAIN, "width": 2}], lambda config: variables(2, count=config["width"]))
+    assert count.difference == "width (4 variables with width=4, 2 variables with width=2)"
+
+
+def test_the_remedy_is_named_for_numbers_and_for_switches() -> None:
+    """The remedy for a number is to fix it on the command line, and for a switch to fix it with its parameters."""
+    tuned = job(space=SPACE)
+    assert "--set space.width=VALUE, or leave" in mismatch_advice(tuned, [WeightMismatch("width", "")])
+    assert mismatch_advice(tuned, [WeightMismatch("kind", "")]).startswith(
+        "Leave one branch of kind in the job's space, or leave"
+    )
+    assert "this parameter changes" in mismatch_text(tuned, [WeightMismatch("width", "width (so)")])
+    assert mismatch_text(tuned, [WeightMismatch("a", "a (so)"), WeightMismatch("b", "b (so)")]).endswith(
+        "would not fit: a (so); b (so)"
+    )
+
+
+def test_only_trials_that_exploit_exchange_weights() -> None:
+    """Weights are exchanged only under a scheduler that exploits a positive quantile of its population."""
+    assert exchanges_weights(job())
+    assert exchanges_weights(job(scheduler="pb2"))
+    assert not exchanges_weights(job(scheduler="asha"))
+    assert not exchanges_weights(job(scheduler=PBT(quantile=0)))
+
+
+def test_a_study_whose_weights_would_not_fit_ends_before_it_trains(first_report: Any) -> None:
+    """If weights do not fit, the first worker ends the study before training and names the parameter."""
+    reported = first_report(job(), {"lr": 0.05, "width": 4, "momentum": 0.5})
+    assert reported.rows == ()
+    assert "width (" in reported.unusable
+    assert "64×8 with width=8" in reported.unusable
+    assert "--set space.width=VALUE" in reported.unusable
+
+
+@pytest.mark.parametrize(
+    ("space", "scheduler"),
+    [
+        ({"lr": Uniform(0.01, 0.1), "width": 4, "momentum": Uniform(0.0, 0.9)}, "pbt"),
+        ({"lr": Uniform(0.01, 0.1), "width": Choice((4, 8)), "momentum": 0.5}, "asha"),
+    ],
+    ids=["a fixed width", "no exchange"],
+)
+def test_a_study_whose_weights_fit_trains(first_report: Any, space: dict[str, Any], scheduler: str) -> None:
+    """Numbers of the optimiser change nothing, and without an exchange everything may change."""
+    reported = first_report(job(space=space, scheduler=scheduler), {"lr": 0.05, "width": 4, "momentum": 0.5})
+    assert reported.unusable is None
+    assert [row.epoch for row in reported.rows] == [1]
+
+
+def test_a_momentum_that_may_be_zero_changes_the_optimisers_variables(first_report: Any) -> None:
+    """A momentum that may be zero changes the variables of Keras' SGD, and is found in the optimiser."""
+    space = {"lr": Uniform(0.01, 0.1), "width": 4, "momentum": Choice((0.0, 0.9))}
+    reported = first_report(job(space=space), {"lr": 0.05, "width": 4, "momentum": 0.9})
+    assert "momentum (" in reported.unusable
+
+
+def test_a_trial_that_continues_is_not_checked(first_report: Any) -> None:
+    """A trial that has already reported epochs continues without the check of compatible weights."""
+    reported = first_report(job(), {"lr": 0.05, "width": 4, "momentum": 0.5}, reported_epoch=1)
+    assert reported.unusable is None

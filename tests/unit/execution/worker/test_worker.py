@@ -1,0 +1,196 @@
+"""A worker's side of a trial, in this process."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline import datasets
+from pipeline.errors import ResourcesUnmet
+from pipeline.execution.worker.worker import CHECKPOINT_SECONDS, Worker
+from pipeline.loop.messages import Assignment, ProgressReport
+from pipeline.schedulers import ASHA
+from pipeline.storage import Store
+from pipeline.study import Budget, Checkpoints, Fit, Objective, TuneJob
+
+
+def build_model(config):
+    """One layer, at a rate of zero: its losses never change."""
+    import keras
+
+    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(10, activation="softmax")])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def callbacks(config):
+    """Stops after the third epoch without a better loss, and restores the best weights."""
+    import keras
+
+    return [keras.callbacks.EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)]
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """Makes workers of one study, each as new as one that takes over after a loss."""
+    job = TuneJob(
+        name="s",
+        model=build_model,
+        callbacks=callbacks,
+        data="digits",
+        space={"lr": 0.0},
+        objectives=[Objective("val_accuracy", "max")],
+        budget=Budget(trials=1, epochs=20),
+        scheduler="fifo",
+        checkpoints=Checkpoints(seconds=1e-9),
+    )
+    data = datasets.load("digits")
+    return lambda: Worker(job, data, Store(tmp_path), session=1, capture=False)
+
+
+def trained(worker: Worker, assignment: Assignment) -> list[ProgressReport]:
+    """Every report of a trial, to its end."""
+    worker.begin(assignment)
+    reports = [worker.step()]
+    while not reports[-1].last:
+        reports.append(worker.step())
+    worker.close()
+    return reports
+
+
+def test_a_trial_that_a_callback_ended_is_not_trained_again(worker):
+    """If a worker is lost after a callback ended its trial, the next one reports all epochs and the end."""
+    assignment = Assignment("0000", {"lr": 0.0}, 0)
+    first = trained(worker(), assignment)
+    again = trained(worker(), replace(assignment, attempt=2))
+    assert len(again) == 1
+    assert [row.epoch for row in again[0].rows] == [1, 2, 3, 4]
+    assert [row.metrics for row in again[0].rows] == [row.metrics for report in first for row in report.rows]
+
+
+def test_unreported_epochs_are_reported_before_training(worker):
+    """Checkpoints that the driver may not know, because it was killed, are reported before training starts."""
+    first = worker()
+    first.begin(Assignment("0000", {"lr": 0.0}, 0))
+    assert [row.epoch for row in first.step().rows] == [1]
+    first.close()
+    second = worker()
+    second.begin(Assignment("0000", {"lr": 0.0}, 0, attempt=2, reported_epoch=0))
+    reported = second.step()
+    assert [row.epoch for row in reported.rows] == [1]
+    assert not reported.last
+    third = worker()
+    third.begin(Assignment("0000", {"lr": 0.0}, 0, attempt=3, reported_epoch=1))
+    assert [row.epoch for row in third.step().rows] == [1, 2]
+
+
+def test_missing_weights_to_take_over_fail_the_trial_in_a_sentence(worker):
+    """If the weights to take over are missing, the trial fails with a sentence and no traceback."""
+    receiver = worker()
+    receiver.begin(Assignment("0001", {"lr": 0.0}, 0, segment=2, epoch=3, parent_trial="0000", parent_epoch=3))
+    failure = receiver.step().failure
+    assert failure == "It cannot continue: checkpoints/0000/000003.ckpt, whose weights the trial took over, is gone."
+
+
+def test_a_loss_of_nan_fails_the_trial_whatever_the_objective(worker):
+    """A loss of NaN fails the trial even if the objective is a number, which its accuracy stays with NaN weights."""
+    beyond = worker()
+    beyond.begin(Assignment("0000", {"lr": 1e39}, 0))
+    report = beyond.step()
+    assert report.failure is not None
+    assert report.failure.startswith("loss is nan")
+    assert [row.epoch for row in report.rows] == [1]
+
+
+class RequestedExit(SystemExit):
+    """The process was requested to end."""
+
+
+def test_a_requested_exit_is_not_the_trials_failure(tmp_path):
+    """An exit that Ray requests passes through, and an exit of the user's code is the trial's failure."""
+
+    def leaves(config):
+        yield {"score": 1.0}
+        raise RequestedExit(1) if config["reported"] else SystemExit(1)
+
+    job = TuneJob(name="s", function=leaves, space={"reported": True}, objectives=[Objective("score", "max")])
+    leaving = Worker(
+        job, None, Store(tmp_path), capture=False, ends_process=lambda error: isinstance(error, RequestedExit)
+    )  # fmt: skip
+    leaving.begin(Assignment("0000", {"reported": False}, 0))
+    assert leaving.step().failure is None
+    assert (leaving.step().failure or "").startswith("SystemExit")
+    leaving.begin(Assignment("0001", {"reported": True}, 0))
+    assert leaving.step().failure is None
+    with pytest.raises(RequestedExit):
+        leaving.step()
+
+
+def test_epochs_where_trials_are_compared_are_always_validated(tmp_path):
+    """Milestones and the last epoch have the objective although fit does not validate them; others have none."""
+    job = TuneJob(
+        name="s",
+        model=build_model,
+        data="digits",
+        space={"lr": 0.1},
+        objectives=[Objective("val_accuracy", "max")],
+        budget=Budget(trials=1, epochs=7),
+        scheduler=ASHA(grace_period=2, reduction_factor=2),
+        fit=Fit(validation_freq=3),
+    )
+    worker = Worker(job, datasets.load("digits"), Store(tmp_path), session=1, capture=False)
+    rows = [row for report in trained(worker, Assignment("0000", {"lr": 0.1}, 0)) for row in report.rows]
+    assert [row.epoch for row in rows if "val_accuracy" in row.metrics] == [2, 3, 4, 6, 7]
+    assert all("accuracy" in row.metrics for row in rows)
+
+
+def test_a_preemptible_node_has_its_own_checkpoint_interval(tmp_path, monkeypatch):
+    """On a node that may be taken away, each epoch longer than the node's seconds writes a checkpoint."""
+    job = TuneJob(
+        name="s",
+        model=build_model,
+        data="digits",
+        space={"lr": 0.0},
+        objectives=[Objective("val_accuracy", "max")],
+        budget=Budget(trials=1, epochs=20),
+        # It hears of every epoch, and never pauses a trial: no checkpoint is due but the one of the best epoch.
+        scheduler="median",
+        checkpoints=Checkpoints(seconds=3600),
+    )
+    kept: dict[str, set[int]] = {"": set(), "0": set()}
+    for seconds in kept:
+        monkeypatch.setenv(CHECKPOINT_SECONDS, seconds)
+        trained_here = Worker(job, datasets.load("digits"), Store(tmp_path / f"s{seconds}"), session=1, capture=False)
+        trained_here.begin(Assignment("0000", {"lr": 0.0}, 0))
+        # A thread writes them: those of the first epochs are reported by the last.
+        for _ in range(20):
+            kept[seconds].update(trained_here.step().checkpoints)
+    assert kept["0"] > kept[""]
+    assert kept["0"] >= {1, 2, 3}
+
+
+def test_a_node_s_seconds_that_are_no_number_are_refused(worker, monkeypatch):
+    """A setting for the seconds of a node that is not a number is refused with a message."""
+    monkeypatch.setenv(CHECKPOINT_SECONDS, "often")
+    with pytest.raises(ResourcesUnmet, match="TUNEPIPE_CHECKPOINT_SECONDS is 'often'"):
+        worker()
+
+
+def test_a_function_without_a_state_keeps_only_its_newest_epoch(tmp_path):
+    """A function without a state keeps only its newest checkpoint, and the next report has what remains."""
+
+    def falls(config):
+        for step in range(3):
+            yield {"score": -float(step)}
+
+    job = TuneJob(
+        name="s", function=falls, space={"x": 1}, objectives=[Objective("score", "max")],
+        budget=Budget(trials=2, epochs=9), scheduler=ASHA(),
+    )  # fmt: skip
+    store = Store(tmp_path)
+    working = Worker(job, None, store, session=1, capture=False)
+    working.begin(Assignment("0000", {"x": 1}, 0))
+    assert [working.step().checkpoints for _ in range(2)] == [(), ()]
+    working.begin(Assignment("0001", {"x": 1}, 0))
+    assert store.files("checkpoints") == ["checkpoints/0000/000002.ckpt"]
+    assert [working.step().left for _ in range(2)] == [(("0000", 2),), ()]
+    working.close()

@@ -1,0 +1,136 @@
+"""What commands of users do to a study, driven without a recorder, a store or a clock."""
+
+import json
+
+from pipeline.loop.command_execution import execute
+from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
+from pipeline.loop.decision_rows import DecisionRow
+from pipeline.loop.messages import ProgressReport
+from pipeline.loop.study_loop import StudyLoop
+from pipeline.loop.trial import Trial
+from pipeline.study import Budget
+from tests.unit.execution.recorded_curves import row
+from tests.unit.simulation.simulation_inputs import job
+
+
+def _loop(rows: list[DecisionRow] | None = None, **fields: object) -> StudyLoop:
+    tuned = job(**{"scheduler": "fifo", "budget": Budget(trials=4, epochs=4), **fields})
+    return StudyLoop(tuned, (lambda _: None) if rows is None else rows.append, lambda: 0.0)
+
+
+def _reports(loop: StudyLoop, trial: Trial, epoch: int) -> str:
+    report = ProgressReport((row(epoch, epoch / 10),), epoch)
+    loop.on_report(trial, report)
+    return loop.judge(trial, report)
+
+
+def test_a_user_stops_a_running_trial_at_its_next_report():
+    """The decision has the user's reason and is final: a larger budget does not continue the trial."""
+    rows: list[DecisionRow] = []
+    loop = _loop(rows)
+    trial = loop.next()
+    assert execute(loop, "c1", StopTrial(trial_id="0000", reason="too slow")) == "Trial 0000 ends at its next report."
+    assert _reports(loop, trial, 1) == "stop"
+    assert (trial.state, trial.cut_off) == ("stopped", False)
+    assert rows[-1].reason == "A user stopped it: too slow (command c1)."
+    assert execute(loop, "c2", StopTrial(trial_id="0000")) == "Trial 0000 has ended already: it is stopped."
+    assert execute(loop, "c3", StopTrial(trial_id="0009")) == "There is no trial 0009."
+
+
+def test_a_trial_that_was_to_be_stopped_is_stopped_after_a_restore():
+    """The driver died before the trial's next report: the next one does not continue it."""
+    first = _loop()
+    first.next()
+    execute(first, "c1", StopTrial(trial_id="0000"))
+    rows: list[DecisionRow] = []
+    second = _loop(rows)
+    second.restore(json.loads(json.dumps(first.state())))
+    second.trials["0000"].state = "paused"
+    second.requeue()
+    assert (second.trials["0000"].state, rows[-1].kind) == ("stopped", "stop")
+    assert second.next().trial_id == "0001"
+
+
+def test_a_command_is_executed_once():
+    """A command is executed once, also by the next driver, which finds its id in the state."""
+    first = _loop()
+    command = Enqueue(config={})
+    printed = execute(first, "c1", command)
+    assert execute(first, "c1", command) == printed == "The config is tried next, as trial 0000."
+    second = _loop()
+    second.restore(json.loads(json.dumps(first.state())))
+    assert execute(second, "c1", command) == printed
+    configs = [second.next() for _ in range(4)]
+    assert [trial.enqueued for trial in configs] == [True, False, False, False]
+    assert second.next() is None
+
+
+def test_an_enqueued_config_takes_the_next_draws_place_and_no_draw_is_lost():
+    """An enqueued config is tried next, and the searcher's later draws are the same as without it."""
+    plain, asked = _loop(), _loop()
+    draws = [plain.next().config for _ in range(4)]
+    name, value = next((name, value) for name, value in draws[3].items() if isinstance(value, float))
+    assert asked.next().config == draws[0]
+    execute(asked, "c1", Enqueue(config={name: value}, reason="a guess"))
+    trial = asked.next()
+    assert trial.config[name] == value
+    assert len(trial.config) > 1
+    assert trial.reason == "A user enqueued it: a guess (command c1)."
+    assert [asked.next().config for _ in range(2)] == draws[1:3]
+    assert asked.next() is None
+
+
+def test_a_resumed_study_draws_the_same_after_an_enqueued_config():
+    """A driver that resumes a half-finished study draws the same configs in the same order."""
+    whole, half = _loop(), _loop()
+    for loop in (whole, half):
+        loop.next()
+        execute(loop, "c1", Enqueue(config={}))
+        loop.next()
+    rest = _loop()
+    rest.restore(json.loads(json.dumps(half.state())))
+    rest.requeue()
+    assert [trial.config for trial in rest.trials.values()] == [trial.config for trial in whole.trials.values()]
+    assert rest.next().config == whole.next().config
+
+
+def test_configs_that_cannot_be_tried_are_refused():
+    """A config is refused with the reason if it does not fit the space or if the budget's trials are all drawn."""
+    loop = _loop()
+
+    assert execute(loop, "c1", Enqueue(config={"nothing": 1})).startswith("The config cannot be tried: config.nothing")
+    for _ in range(4):
+        loop.next()
+    assert execute(loop, "c2", Enqueue(config={})).startswith("All 4 trials of the budget are drawn")
+
+
+def test_a_paused_study_starts_nothing_and_has_not_ended():
+    """Running trials pause at their next report and continue where they were."""
+    rows: list[DecisionRow] = []
+    loop = _loop(rows)
+    trial = loop.next()
+    execute(loop, "c1", Pause(session=1, reason="lunch"))
+    assert loop.next() is None
+    assert _reports(loop, trial, 1) == "pause"
+    assert (rows[-1].kind, rows[-1].reason) == ("pause", "A user paused the study: lunch (command c1).")
+    assert loop.next() is None
+    assert (loop.exhausted, loop.end_reason, loop.running) == (False, None, False)
+    execute(loop, "c2", Continue(session=1))
+    assert loop.next() is trial
+    assert (rows[-1].kind, trial.state) == ("resume", "running")
+    assert _reports(loop, trial, 2) == "continue"
+
+
+def test_a_user_changes_the_budget():
+    """More trials are drawn, or the study ends at once; what no budget can be is refused."""
+    loop = _loop()
+    for _ in range(4):
+        loop.next()
+    assert loop.next() is None
+    assert execute(loop, "c1", ChangeBudget(trials=5)) == "The budget is changed: trials 5 instead of 4."
+    assert loop.next().trial_id == "0004"
+    assert (loop.limit, loop.job.budget.trials) == (5, 5)
+    printed = execute(loop, "c2", ChangeBudget(total_epochs=1))
+    assert printed == "The budget is changed: total_epochs 1 instead of no limit."
+    assert _reports(loop, loop.trials["0000"], 1) == "stop"
+    assert loop.end_reason == "The study's budget of 1 epochs is spent."

@@ -1,0 +1,74 @@
+"""When a study ends before all its trials are drawn."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.loop.limits import common_failure, exhausted_budget
+from pipeline.loop.trial import Trial
+from pipeline.study import Budget, Objective
+from tests.unit.simulation.simulation_inputs import job
+
+
+@pytest.mark.parametrize(
+    ("budget", "mode", "reached", "words"),
+    [
+        ({}, "max", {"seconds": 1e9, "epochs": 10**6, "best": 1.0}, None),
+        ({"seconds": 10}, "max", {"seconds": 9.9}, None),
+        ({"seconds": 10}, "max", {"seconds": 10.0}, "The study's budget of 10 seconds is spent."),
+        ({"total_epochs": 20}, "max", {"epochs": 19}, None),
+        ({"total_epochs": 20}, "max", {"epochs": 20}, "The study's budget of 20 epochs is spent."),
+        ({"target": 0.5}, "max", {"best": None}, None),
+        ({"target": 0.5}, "max", {"best": 0.4}, None),
+        ({"target": 0.5}, "max", {"best": 0.5}, "The target of 0.5 is reached: 0.5."),
+        ({"target": 0.5}, "min", {"best": 0.6}, None),
+        ({"target": 0.5}, "min", {"best": 0.25}, "The target of 0.5 is reached: 0.25."),
+    ],
+)
+def test_a_limit_is_named_when_it_is_reached(
+    budget: dict[str, Any], mode: Any, reached: dict[str, Any], words: str | None
+) -> None:
+    """Seconds, epochs of all trials, or a value as good as the target; only limits that the job has."""
+    tuned = job(budget=Budget(**budget), objectives=[Objective("score", mode)])
+    assert exhausted_budget(tuned, **{"seconds": 0.0, "epochs": 0, "best": None, **reached}) == words
+
+
+def _trials(*ends: str) -> list[Trial]:
+    """Trials by how they stand: `a` and `b` are two failures, a capital one after an epoch; `-` trains, `+` trained."""
+    found = []
+    for number, end in enumerate(ends):
+        trial = Trial(f"{number:04d}", {"x": 0.5}, 0, state="running", epoch=int(end == "+" or end.isupper()))
+        if end.isalpha():
+            trial.state, trial.error = "failed", f"ValueError: {end.lower()}"
+        found.append(trial)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("ends", "fails"),
+    [
+        ("", False),
+        ("aa", False),
+        ("aaa", True),
+        ("AaA", True),
+        ("aab", False),
+        ("a-a", False),
+        ("-aaa", False),
+        ("aaa-", True),
+        ("aaa+", False),
+        ("aaab", True),
+        ("aaaB", False),
+        ("aaaA", True),
+        ("+aaa", False),
+    ],
+)
+def test_the_first_trials_that_fail_alike_end_a_study(ends: str, fails: bool) -> None:
+    """Three equal errors of the first three drawn trials end a study, unless a later trial has trained."""
+    words = "The first 3 trials failed alike: ValueError: a" if fails else None
+    assert common_failure(job(), _trials(*ends)) == words
+
+
+def test_their_number_is_a_field_of_the_budget() -> None:
+    """With max_failed_trials of one, the first failure is enough."""
+    found = common_failure(job(budget=Budget(max_failed_trials=1)), _trials("a"))
+    assert found == "The first 1 trials failed alike: ValueError: a"

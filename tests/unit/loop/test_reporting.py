@@ -1,0 +1,139 @@
+"""The rule by which real and simulated workers report."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.execution.worker.worker import Worker
+from pipeline.loop.messages import ProgressReport
+from pipeline.loop.reporting import EpochOutcome, ReportInterval, is_over, report_seconds
+from pipeline.loop.study_loop import StudyLoop
+from pipeline.loop.trial import Trial
+from pipeline.schedulers import ASHA, PBT
+from pipeline.simulation.play import play
+from pipeline.space import Grid
+from pipeline.storage import Store
+from pipeline.study import Budget, Objective, TuneJob
+from tests.unit.simulation.simulation_inputs import Written
+
+_EPOCHS = 9
+_CURVES = {
+    "fast": [0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.82, 0.84, 0.85],
+    "slow": [0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7],
+    "flat": [0.2] * _EPOCHS,
+}
+
+
+def _learn(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    for value in _CURVES[config["curve"]]:
+        yield {"score": value}
+
+
+def _job(**fields: Any) -> TuneJob:
+    given: dict[str, Any] = {
+        "name": "s",
+        "function": _learn,
+        "space": {"curve": Grid(list(_CURVES))},
+        "objectives": [Objective("score", "max")],
+        "searcher": "grid",
+        "scheduler": "fifo",
+        "budget": Budget(trials=3, epochs=_EPOCHS),
+        **fields,
+    }
+    return TuneJob(**given)
+
+
+def _reports_of_a_worker(job: TuneJob, store: Store) -> None:
+    loop = StudyLoop(job, lambda _: None, lambda: 0.0)
+    worker = Worker(job, None, store, capture=False)
+    while (trial := loop.next()) is not None:
+        worker.begin(trial.assignment())
+        verdict = "continue"
+        while verdict == "continue":
+            report = worker.step()
+            loop.on_report(trial, report)
+            verdict = loop.judge(trial, report)
+        worker.close()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"scheduler": ASHA(grace_period=2, reduction_factor=2)},
+        {"scheduler": "median"},
+        {"budget": Budget(trials=3, epochs=_EPOCHS, target=0.75)},
+        {"budget": Budget(trials=3, epochs=_EPOCHS, total_epochs=14)},
+    ],
+    ids=["fifo", "asha", "median", "target", "total-epochs"],
+)
+def test_a_simulated_worker_reports_when_a_real_one_does(
+    fields: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A simulated worker reports the same epochs of the same curves as a real one and ends trials equally."""
+    job = _job(**fields)
+    reports: list[tuple[str, list[int], bool]] = []
+    on_report = StudyLoop.on_report
+
+    def record(loop: StudyLoop, trial: Trial, report: ProgressReport) -> None:
+        reports.append((trial.trial_id, [row.epoch for row in report.rows], report.last))
+        on_report(loop, trial, report)
+
+    monkeypatch.setattr(StudyLoop, "on_report", record)
+    _reports_of_a_worker(job, Store(tmp_path))
+    real = reports.copy()
+    reports.clear()
+    curves = list(_CURVES.values())
+    play(job, Written(lambda index, _: curves[index], seconds=0.01), workers=1)
+    assert reports == real
+
+
+def test_the_first_report_of_a_worker_follows_one_epoch() -> None:
+    """A worker's first interval ends after one epoch with an early report, and the trial continues."""
+    first = ReportInterval(_job(), 0, first=True)
+    assert first.after(1, 0.1, seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=False)
+    assert not ReportInterval(_job(), 0, first=False).after(1, 0.1, seconds=0.0).due
+
+
+def test_a_report_is_due_after_some_seconds() -> None:
+    """An interval ends with the epoch that passes the limit."""
+    interval = ReportInterval(_job(), 0, first=False)
+    assert not interval.after(1, 0.1, seconds=report_seconds(1) - 0.1).due
+    assert interval.after(2, 0.1, seconds=report_seconds(1)).due
+
+
+def test_a_milestone_is_due_and_leaves_a_checkpoint_where_the_scheduler_needs_it() -> None:
+    """PBT hands weights over at its milestones; ASHA stops trials there and needs none."""
+    pbt = ReportInterval(_job(scheduler=PBT(interval=3), function=None, model=_learn, data="digits"), 0, first=False)
+    assert pbt.after(3, 0.1, seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=True)
+    asha = ReportInterval(_job(scheduler=ASHA(grace_period=3)), 0, first=False)
+    assert asha.after(3, 0.1, seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=False)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "value", "ended", "over"),
+    [
+        (8, 0.5, False, False),
+        (9, 0.5, False, True),
+        (1, 0.9, False, True),
+        (1, None, False, False),
+        (1, 0.1, True, True),
+    ],
+)
+def test_a_trial_is_over_at_its_maximum_its_target_or_its_own_end(
+    epoch: int, value: float | None, ended: bool, over: bool
+) -> None:
+    """A trial ends at its maximum, at its target or when it ends itself, whichever is first."""
+    job = _job(budget=Budget(trials=3, epochs=9, target=0.9))
+    assert is_over(job, epoch, value, ended=ended) is over
+
+
+def test_many_workers_report_less_often() -> None:
+    """With more workers each reports less often, so that the driver gets a constant rate of reports."""
+    assert report_seconds(1) == report_seconds(200) == 2.0
+    assert report_seconds(1000) == 10.0
+    many = ReportInterval(_job(), 0, first=False, workers=1000)
+    assert not many.after(1, 0.1, seconds=9.9).due
+    assert many.after(2, 0.1, seconds=10.0).due

@@ -1,0 +1,83 @@
+"""A trial as the driver knows it, and as a session's file holds it."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from pipeline.loop.messages import Assignment
+from pipeline.loop.trial import Trial, observation
+from pipeline.schedulers import Decision
+
+
+def test_a_trial_comes_back_from_its_json() -> None:
+    """A trial restored from the JSON of a session's file has all that a resumed study needs."""
+    trial = Trial("0003", {"lr": 0.1}, 7, state="paused", worker_failures=2, epoch=4, best=0.5, checkpoints={2, 4})
+    assert Trial.from_json(trial.to_json()) == trial
+
+
+def test_a_trial_of_an_earlier_version_is_read() -> None:
+    """A stored trial of an earlier version is read, in which worker failures were called losses."""
+    fields = Trial("0003", {"lr": 0.1}, 7, worker_failures=2).to_json()
+    fields["losses"] = fields.pop("worker_failures")
+    assert Trial.from_json(fields).worker_failures == 2
+
+
+def test_a_trial_of_an_earlier_version_is_known_by_its_best_epoch():
+    """A stored trial without milestones is read, and searchers learn its best epoch."""
+    trial = Trial("0000", {"x": 0.5}, 0, state="stopped", epoch=4, best=0.9, best_epoch=3, best_config={"x": 0.5})
+    fields = trial.to_json()
+    del fields["milestones"], fields["reason"]
+    read = Trial.from_json(json.loads(json.dumps(fields)))
+    assert observation(read, "max").curve == ((3, -0.9),)
+
+
+def test_the_curve_of_a_trial_with_anothers_weights_is_left_out():
+    """The curve of a trial with another trial's weights is not used, because it has several configs."""
+    trial = Trial("0000", {"x": 0.5}, 0, epoch=2, best=0.9, best_epoch=1, best_config={"x": 0.5}, milestones={1: 0.9})
+    trial.exploit(Decision("exploit", "", parent_trial="0001", parent_epoch=2, config={"x": 0.6}))
+    assert observation(trial, "max").curve == ()
+
+
+@pytest.mark.parametrize("state", ["waiting", "running", "paused", "stopped", "completed", "failed"])
+def test_a_trial_is_live_until_it_ends(state: Any) -> None:
+    """Stopped, completed and failed trials have ended."""
+    assert Trial("0003", {}, 0, state=state).live == (state in ("waiting", "running", "paused"))
+
+
+@pytest.mark.parametrize(
+    ("state", "best", "known", "ended"),
+    [
+        ("failed", 0.9, "failed", False),
+        ("running", 0.9, "open", False),
+        ("waiting", None, "open", False),
+        ("paused", 0.9, "known", False),
+        ("stopped", 0.9, "known", False),
+        ("completed", 0.9, "known", True),
+    ],
+)
+def test_a_trial_counts_by_its_best_epoch(state: Any, best: float | None, known: str, ended: bool) -> None:
+    """It counts with the config of its best epoch; a running trial is open, and a failed one has no value."""
+    trial = Trial("0003", {"x": 0.6}, 0, state=state, best=best, best_epoch=1, best_config={"x": 0.5})
+    trial.milestones = {4: 0.7, 1: 0.9}
+    found = observation(trial, "max")
+    assert (found.state, found.ended, found.trial_id) == (known, ended, "0003")
+    assert (found.loss, found.config) == ((-0.9, {"x": 0.5}) if known == "known" else (None, {"x": 0.6}))
+    assert found.curve == ((1, -0.9), (4, -0.7))
+    assert observation(trial, "min").curve == ((1, 0.9), (4, 0.7))
+
+
+def test_an_exploit_begins_a_segment() -> None:
+    """The next assignment names the parent and its epoch, and the trial's own epoch as the segment's start."""
+    trial = Trial("0003", {"x": 0.6}, 7, epoch=4, milestones={2: 0.5})
+    trial.exploit(Decision("exploit", "", parent_trial="0001", parent_epoch=6, config={"x": 0.24}))
+    assert trial.assignment() == Assignment(
+        "0003", {"x": 0.24}, 7, segment=2, epoch=4, parent_trial="0001", parent_epoch=6, reported_epoch=4
+    )
+    assert trial.milestones == {}
+
+
+def test_a_value_that_is_not_finite_is_not_written() -> None:
+    """A value that is not finite is stored as null, because JSON has no NaN."""
+    assert Trial("0003", {}, 0, value=math.nan).to_json()["value"] is None

@@ -1,0 +1,146 @@
+"""What control groups leave a process: files of version 1 and 2 as kernels write them, and a real group."""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pipeline.machine import Limits, limits
+
+GIB = 2**30
+UNLIMITED = "9223372036854771712"
+V1 = "7:cpu,cpuacct:/kubepods/pod1/c1\n4:memory:/kubepods/pod1/c1\n1:name=systemd:/kubepods/pod1/c1\n0::/"
+
+
+def memory2(group: str, limit: str, used: int = 0, cached: int = 0) -> dict[str, str]:
+    """The memory files of a group, version 2."""
+    stat = f"anon {used - cached}\ninactive_file {cached}\nactive_file 0"
+    return {f"{group}memory.max": limit, f"{group}memory.current": str(used), f"{group}memory.stat": stat}
+
+
+def memory1(group: str, limit: str, used: int = 0, cached: int = 0) -> dict[str, str]:
+    """The memory files of a group, version 1: `total_` counts the groups below it, too."""
+    stat = f"inactive_file 0\ntotal_inactive_file {cached}"
+    return {
+        f"memory/{group}memory.limit_in_bytes": limit,
+        f"memory/{group}memory.usage_in_bytes": str(used),
+        f"memory/{group}memory.stat": stat,
+    }
+
+
+def quota1(group: str, quota: int) -> dict[str, str]:
+    """The CPU files of a group, version 1."""
+    return {f"cpu/{group}cpu.cfs_quota_us": str(quota), f"cpu/{group}cpu.cfs_period_us": "100000"}
+
+
+def test_a_pod_of_version_2_sees_its_own_group_as_the_top(container):
+    """A quota of two CPUs; 6 GiB, of which 2 are in use and 1 of these is cache that can be dropped."""
+    root = container("0::/", {"cpu.max": "200000 100000", **memory2("", str(6 * GIB), 2 * GIB, GIB)})
+    assert limits(root) == Limits(2.0, 6 * GIB, 5 * GIB)
+
+
+def test_max_is_no_limit(container):
+    """The word "max" in version 2, and a number near 2**63 or a quota of -1 in version 1, mean no limit."""
+    assert limits(container("0::/a", {"a/cpu.max": "max 100000", **memory2("a/", "max", GIB)})) == Limits()
+    files = {**memory1("kubepods/pod1/c1/", UNLIMITED), **quota1("kubepods/pod1/c1/", -1)}
+    assert limits(container(V1, files)) == Limits()
+
+
+def test_the_tightest_limit_above_a_process_counts(container):
+    """A pod's limit holds for its containers; what is free is scarcest where the pod's other containers use most."""
+    root = container(
+        "0::/pod/c1/own",
+        {
+            **memory2("", "max"),
+            **memory2("pod/", str(4 * GIB), 3 * GIB),
+            **memory2("pod/c1/", str(6 * GIB), GIB),
+            "pod/cpu.max": "150000 100000",
+            "pod/c1/cpu.max": "400000 100000",
+        },
+    )
+    assert limits(root) == Limits(1.5, 4 * GIB, GIB)
+
+
+def test_a_pod_of_version_1(container):
+    """Controllers have their own folders, and a limit may be set above the container's group."""
+    root = container(
+        V1,
+        {
+            **memory1("kubepods/pod1/c1/", str(6 * GIB), 2 * GIB, GIB),
+            **memory1("kubepods/pod1/", str(8 * GIB), 2 * GIB, GIB),
+            **quota1("kubepods/pod1/c1/", -1),
+            **quota1("kubepods/pod1/", 300000),
+        },
+    )
+    assert limits(root) == Limits(3.0, 6 * GIB, 5 * GIB)
+
+
+@pytest.mark.parametrize("groups", [V1, "4:memory:/../..\n3:cpu:/../.."])
+def test_a_container_that_sees_its_group_as_the_top_only(container, groups):
+    """The kernel's name of the group is not below the container's files, or outside of its namespace."""
+    root = container(groups, {**memory1("", str(3 * GIB)), **quota1("", 50000)})
+    assert limits(root) == Limits(0.5, 3 * GIB, 3 * GIB)
+
+
+def test_both_versions_on_one_machine(container):
+    """Each controller belongs to one of them: here memory to version 1, CPUs to version 2."""
+    root = container("4:memory:/a\n0::/a", {**memory1("a/", str(GIB)), "a/cpu.max": "100000 100000"})
+    assert limits(root) == Limits(1.0, GIB, GIB)
+
+
+def test_without_control_groups_there_is_no_limit(tmp_path):
+    """A system without control groups, or with unreadable numbers in them, has no limit."""
+    assert limits(tmp_path) == Limits()
+
+
+def test_files_with_other_content_are_ignored(container):
+    """Control group files with other content are ignored."""
+    root = container("0::/\nnonsense", {"cpu.max": "many", "memory.max": "lots"})
+    assert limits(root) == Limits()
+
+
+def test_a_group_over_its_limit_has_nothing_free(container):
+    """A control group above its limit has zero bytes free, not a negative number."""
+    assert limits(container("0::/", memory2("", str(GIB), 2 * GIB))).free == 0
+
+
+@pytest.fixture
+def real_group() -> Iterator[Path]:
+    """A group of the kernel, with a limit of 1 GiB, below this process's own."""
+    top = Path("/sys/fs/cgroup")
+    lines = Path("/proc/self/cgroup").read_text().splitlines() if Path("/proc/self/cgroup").exists() else []
+    own = {controllers: group.lstrip("/") for _, controllers, group in (line.split(":", 2) for line in lines)}
+    below, limit = (
+        (top / "memory" / own["memory"], "memory.limit_in_bytes")
+        if "memory" in own
+        else (top / own.get("", ""), "memory.max")
+    )
+    group = below / f"tunepipe-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / limit).write_text(str(GIB))
+    except OSError as error:
+        with suppress(OSError):
+            group.rmdir()
+        pytest.skip(f"This process may not make a control group with a limit: {error}")
+    yield group
+    group.rmdir()
+
+
+def test_a_process_in_a_real_group(real_group):
+    """The memory of a real control group is read, and its used memory is not free."""
+    code = (
+        f"from pathlib import Path; import os; Path({str(real_group / 'cgroup.procs')!r}).write_text(str(os.getpid()));"
+        "from pipeline.machine import this_machine; held = bytearray(200 * 2**20); machine = this_machine();"
+        "print(machine.memory, machine.free)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    memory, free = map(int, done.stdout.split())
+    assert memory == GIB
+    assert 0 < free < GIB - 200 * 2**20
+    assert not math.isinf(limits().memory) or limits().free > free

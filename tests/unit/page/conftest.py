@@ -1,0 +1,65 @@
+"""A storage with studies, read and served for the tests of the live page."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from pipeline.page.readings import StudyCache
+from pipeline.results import Results, load_results
+from pipeline.storage import Store
+from tests.serving import serving
+from tests.unit.results.studies import asha_study, every_domain_study, pbt_study
+
+Get = Callable[..., requests.Response]
+
+
+@pytest.fixture(scope="package")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Studies with failures, files and logs, a population, and one of every domain."""
+    root = tmp_path_factory.mktemp("served")
+    study = asha_study(root)
+    study.store.write("logs/0000.log", b"\x1b[31mred\x1b[0m\nstep 1\rstep 2\r\n<b>bold</b>\n")
+    study.store.write("files/0000/deep/er.txt", b"written")
+    pbt_study(root)
+    every_domain_study(root)
+    (root / "secret.txt").write_text("no study's")
+    return root
+
+
+@pytest.fixture(scope="package")
+def address(storage: Path) -> Iterator[str]:
+    """The address of its page."""
+    with serving(storage) as found:
+        yield found
+
+
+@pytest.fixture
+def get(address: str) -> Get:
+    """Requests a path of the page as a browser does."""
+
+    def asked(path: str, **options: Any) -> requests.Response:
+        headers = {"Accept": "text/html", **options.pop("headers", {})}
+        return requests.get(address + path, headers=headers, timeout=60, **options)
+
+    return asked
+
+
+@pytest.fixture(scope="package")
+def readings(storage: Path) -> StudyCache:
+    """Its studies as the page reads them."""
+    return StudyCache(Store(storage))
+
+
+@pytest.fixture(scope="package")
+def asha_results(storage: Path) -> Results:
+    """The results of the study with failures."""
+    return load_results(storage / "mnist-asha")
+
+
+@pytest.fixture(scope="package")
+def domains_results(storage: Path) -> Results:
+    """The results of the study with every domain."""
+    return load_results(storage / "domains")

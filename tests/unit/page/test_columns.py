@@ -1,0 +1,51 @@
+"""What pictures are drawn from."""
+
+import json
+import math
+
+import numpy as np
+
+from pipeline.page import columns
+from pipeline.page.columns import as_json, best_so_far, curves, shown_metrics, trial_columns
+from pipeline.results import Results
+from pipeline.results.tables.query import select_trials
+
+
+def test_the_best_so_far_is_kept_where_it_changes(asha_results: Results) -> None:
+    """The curve of the best value has its steps only, the last of which is the study's best."""
+    found = best_so_far(asha_results)
+    assert asha_results.best is not None
+    assert found["best"] == sorted(found["best"])
+    assert math.isclose(found["best"][-1], asha_results.best.value, rel_tol=1e-5)
+
+
+def test_the_objective_is_the_first_metric(asha_results: Results) -> None:
+    """The curve that is shown first is the one that trials are judged by."""
+    assert shown_metrics(asha_results)[0] == ("val_accuracy", "val_accuracy")
+    assert ("learning_rate", "learning rate") in shown_metrics(asha_results)
+
+
+def test_listed_values_come_with_their_sql(domains_results: Results) -> None:
+    """Each level's SQL chooses exactly the trials that have it."""
+    data = trial_columns(domains_results)
+    json.loads(as_json(data))
+    listed = [column for column in data["columns"] if "levels" in column]
+    assert listed
+    for column in listed:
+        for place, sql in enumerate(column["sql"]):
+            chosen = select_trials(domains_results, where=f"{column['name']} in ({sql})", columns=["trial_id"])
+            expected = [
+                trial
+                for trial, value in zip(data["trials"], column["values"], strict=True)
+                if value == place
+            ]  # fmt: skip
+            assert chosen["trial_id"].to_pylist() == expected
+
+
+def test_a_long_curve_keeps_its_ends(asha_results: Results) -> None:
+    """A long curve is thinned without its first and last point."""
+    lengths = np.array([1000, 0, 1, 3])
+    rows = columns.thinned(lengths, 12)
+    assert rows[:12][[0, -1]].tolist() == [0, 999]
+    assert rows[12:].tolist() == [1000, 1001, 1002, 1003]
+    assert len(curves(asha_results, "loss")) > 8

@@ -1,0 +1,31 @@
+"""Several studies side by side."""
+
+import pytest
+
+from pipeline.errors import JobNotFound, UsageError
+from pipeline.page.comparison_page import comparison_content
+from pipeline.page.readings import StudyCache
+
+
+def test_studies_are_compared_in_the_order_that_they_are_named_in(readings: StudyCache) -> None:
+    """A study that is named twice counts once."""
+    found = comparison_content(readings, ["mnist-pbt", "mnist-asha", "mnist-pbt"])
+    assert found["names"] == ["mnist-pbt", "mnist-asha"]
+    assert found["objective"] == "val_accuracy"
+    title, _, head, rows = found["tables"][0]
+    assert title == "Studies"
+    assert head[0] == "study"
+    assert [row[0] for row in rows] == ["mnist-pbt", "mnist-asha"]
+
+
+@pytest.mark.parametrize("names", [[], ["mnist-asha"], ["mnist-asha"] * 2, [f"s-{number}" for number in range(9)]])
+def test_two_to_eight_studies_can_be_compared(readings: StudyCache, names: list[str]) -> None:
+    """A comparison of fewer than two or more than eight studies is refused before any is read."""
+    with pytest.raises(UsageError, match=f"Choose 2 to 8 studies to compare; found {len(set(names))}"):
+        comparison_content(readings, names)
+
+
+def test_an_unknown_study_is_named(readings: StudyCache) -> None:
+    """A name of no study in a comparison is refused by name instead of left out."""
+    with pytest.raises(JobNotFound, match="none"):
+        comparison_content(readings, ["mnist-asha", "none"])

@@ -1,0 +1,119 @@
+"""What the page changes with --control: forms that reach a driver; and what it refuses."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from pipeline.execution.commands import outcomes
+from pipeline.execution.driver import command_inbox, session_file
+from pipeline.loop.messages import ProgressReport
+from pipeline.study import layout
+from tests.clocks import Leaping
+from tests.serving import serving
+from tests.unit.execution.recorded_curves import Study, new_study, row
+
+Post = Callable[..., requests.Response]
+
+
+@pytest.fixture
+def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """A study whose driver is this process, and has reported an epoch of its first trial."""
+    for module in (command_inbox, session_file):
+        monkeypatch.setattr(module, "time", Leaping())
+    s = new_study(tmp_path / "s")
+    s.session.begin()
+    trial = s.session.next()
+    assert trial is not None
+    s.session.on_report(trial.trial_id, ProgressReport((row(1, 0.5),), 1, checkpoints=(1,)))
+    s.session.flush()
+    return s
+
+
+@pytest.fixture
+def post(driven: Study, tmp_path: Path) -> Iterator[Post]:
+    """Sends a form of the study's page, and returns the page that follows."""
+    with serving(tmp_path, control=True) as address:
+
+        def send(headers: dict[str, str] | None = None, **form: str) -> requests.Response:
+            given = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin", **(headers or {})}
+            return requests.post(f"{address}/studies/s/commands", data=form, headers=given, timeout=60)
+
+        yield send
+
+
+def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Study, post: Post) -> None:
+    """A config is enqueued, the budget is changed, a trial is stopped, and the study pauses and continues."""
+    assert "waits for a driver" in post(action="enqueue", config="x=0.25", reason="<b>a guess</b>").text
+    post(action="budget", trials="9", seconds="100.5", total_epochs="")
+    assert "/trials/0000" in post(action="stop-trial", trial="0000").url
+    post(action="pause")
+    driven.session.beat()
+    assert list(outcomes(driven.store).values()) == [
+        "The config is tried next, as trial 0001.",
+        "The budget is changed: trials 9 instead of 4, seconds 100.5 instead of no limit.",
+        "Trial 0000 ends at its next report.",
+        "The study is paused: running trials pause at their next report, and none starts.",
+    ]
+    page = post(action="continue").text
+    assert "Try x=0.25: &lt;b&gt;a guess&lt;/b&gt;" in page
+    assert "is tried next, as trial 0001." in page
+    driven.session.beat()
+    assert not driven.session.paused
+
+
+def test_a_study_is_stopped(driven: Study, post: Post) -> None:
+    """The form stops a study as `tunepipe stop` does."""
+    post(action="stop")
+    assert driven.store.exists(layout.stop_request(1))
+    driven.session.beat()
+    assert driven.session.loop.interrupted
+
+
+@pytest.mark.parametrize(
+    ("form", "printed"),
+    [
+        ({"action": "enqueue", "config": "x=5"}, "config.x"),
+        ({"action": "enqueue", "config": "x"}, "NAME=VALUE"),
+        ({"action": "enqueue", "config": "'"}, "NAME=VALUE"),
+        ({"action": "enqueue", "config": " "}, "at least one value"),
+        ({"action": "budget"}, "Say what changes"),
+        ({"action": "budget", "trials": "1.5"}, "trials must be a whole number"),
+        ({"action": "budget", "seconds": "nan"}, "seconds must be a number"),
+        ({"action": "pause", "reason": "x" * 3000}, "at most 2,000 characters"),
+        ({"action": "other"}, "no form of the page"),
+        ({}, "no form of the page"),
+        ({"action": "pause", "reason": "x" * 200_000}, "no form of the page"),
+    ],
+)
+def test_a_form_that_cannot_be_executed_is_reported(
+    driven: Study, post: Post, form: dict[str, str], printed: str
+) -> None:
+    """A form that cannot be executed is reported and does not reach the driver."""
+    answer = post(**form)
+    assert answer.status_code == 400
+    assert printed in answer.text
+    assert outcomes(driven.store) == {}
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}]
+)  # fmt: skip
+def test_a_page_of_another_site_can_send_no_form(driven: Study, post: Post, headers: dict[str, str]) -> None:
+    """The browser says where a form is from."""
+    assert post(headers, action="pause").status_code == 403
+    assert outcomes(driven.store) == {}
+
+
+def test_without_control_nothing_is_changed(driven: Study, tmp_path: Path) -> None:
+    """Without --control a page has no form, and a submitted form is refused."""
+    with serving(tmp_path) as address:
+        page = requests.get(f"{address}/studies/s", headers={"Accept": "text/html"}, timeout=60).text
+        answer = requests.post(f"{address}/studies/s/commands", data={"action": "pause"}, timeout=60)
+        foreign = {"Origin": "http://evil.example"}
+        crossed = requests.post(f"{address}/studies/s/commands", data={"action": "pause"}, headers=foreign, timeout=60)
+    assert 'method="post"' not in page
+    assert (answer.status_code, crossed.status_code) == (403, 403)
+    assert "--control" in answer.text
+    assert outcomes(driven.store) == {}

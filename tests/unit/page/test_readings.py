@@ -1,0 +1,117 @@
+"""Studies are read again only when their files have changed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import JobNotFound
+from pipeline.page.readings import StudyCache
+from pipeline.results import Results
+from pipeline.storage import Store
+from tests.unit.results.studies import Recording, asha_study
+
+STUDY = "mnist-asha"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Recording:
+    """A small study of its own."""
+    return asha_study(tmp_path, trials=4)
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is set."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        """The seconds that it shows."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which files are looked at."""
+    clock = Clock()
+    monkeypatch.setattr("pipeline.page.readings.time", clock)
+    return clock
+
+
+@pytest.fixture
+def own(study: Recording, clock: Clock) -> StudyCache:
+    """StudyCache of its storage."""
+    return StudyCache(Store(study.root))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "none", ".", "..", "../x", ".hidden", f"{STUDY}/epochs", f"{STUDY}/", "secret.txt", "a\0b"]
+)
+def test_only_a_study_has_a_folder(readings: StudyCache, name: str) -> None:
+    """A name outside of the storage, or of no study, has no folder."""
+    with pytest.raises(JobNotFound, match="There is no study"):
+        readings.folder(name)
+
+
+def test_the_folder_of_a_study_is_its_own(readings: StudyCache, storage: Path) -> None:
+    """The folder of a study is within the storage and has its name."""
+    assert readings.folder(STUDY).uri == str(storage / STUDY)
+
+
+def test_a_study_that_does_not_change_is_read_once(own: StudyCache, clock: Clock) -> None:
+    """An unchanged study is read once, however often and late it is requested."""
+    before = own.results(STUDY)
+    clock.now += 60
+    assert own.results(STUDY) is before
+
+
+def test_a_study_is_read_again_when_it_has_changed(own: StudyCache, study: Recording, clock: Clock) -> None:
+    """A new row is seen at the next reading with a new mark, and until then no study is listed as changed."""
+    before, mark = own.results(STUDY), own.mark(STUDY)
+    study.decide("0000", 9, "finish", 50.0, "again")
+    study.flush()
+    assert own.mark(STUDY) == mark
+    clock.now += 60
+    assert own.mark(STUDY) != mark
+    assert len(own.results(STUDY).decisions) == len(before.decisions) + 1
+
+
+def test_derived_values_are_computed_once_for_each_reading(own: StudyCache, study: Recording, clock: Clock) -> None:
+    """A derived value is computed again only if the study has changed, and separately for each key."""
+    asked: list[Results] = []
+
+    def compute(results: Results) -> int:
+        asked.append(results)
+        return len(results.decisions)
+
+    first = own.derived(STUDY, "count", compute)
+    assert own.derived(STUDY, "count", compute) == first
+    assert len(asked) == 1
+    assert own.derived(STUDY, "other", compute) == first
+    assert len(asked) == 2
+    study.decide("0000", 9, "finish", 50.0, "again")
+    study.flush()
+    clock.now += 60
+    assert own.derived(STUDY, "count", compute) == first + 1
+
+
+def test_studies_are_listed_with_the_best_value_over_their_trials(readings: StudyCache, storage: Path) -> None:
+    """Studies are listed with their best value over trials, rising for max and falling for min."""
+    lines = {line.row.name: line for line in readings.lines()}
+    assert set(lines) == {"mnist-asha", "mnist-pbt", "domains"}
+    higher, lower = lines["mnist-asha"], lines["domains"]
+    assert (higher.mode, lower.mode) == ("max", "min")
+    assert higher.sparks == sorted(higher.sparks)
+    assert lower.sparks == sorted(lower.sparks, reverse=True)
+    assert higher.sparks[-1] == higher.row.best
+
+
+def test_a_study_that_cannot_be_read_does_not_hide_the_others(own: StudyCache, tmp_path: Path) -> None:
+    """An unreadable study is listed with its error beside the others."""
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "study.json").write_text("{")
+    lines = {line.row.name: line for line in own.lines()}
+    assert lines["torn"].row.state == "unreadable"
+    assert lines["torn"].row.fault
+    assert lines[STUDY].row.state == "finished"

@@ -1,0 +1,130 @@
+"""The page of one study: its table of trials, and the questions that choose them."""
+
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import JobNotFound, UsageError
+from pipeline.page.readings import StudyCache
+from pipeline.page.study_page import Question, content, matching, table
+from pipeline.results import Results
+from pipeline.storage import Store
+from tests.unit.results.studies import asha_study
+
+STUDY = "mnist-asha"
+
+
+def shown(readings: StudyCache, **asked: str | int) -> list[str]:
+    """The trials in the table, as it lists them."""
+    return [row["trial"] for row in table(readings, STUDY, Question(**asked))["rows"]]
+
+
+@given(
+    where=st.text(st.characters(exclude_categories=["Cs"])).map(str.strip),
+    sort=st.text(st.characters(exclude_categories=["Cs"])),
+    page=st.integers(1, 3) | st.integers(1, 9_999_999),
+)
+def test_a_question_is_read_from_its_own_address(where: str, sort: str, page: int) -> None:
+    """A question written as an address and read again is the same."""
+    question = Question(where, sort, page)
+    assert Question.of(dict(parse_qsl(question.address()[1:]))) == question
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "", "1.5", "²", "99999999999999999999"])
+def test_an_invalid_page_number_shows_a_page(page: str) -> None:
+    """An invalid page number shows the first page."""
+    assert Question.of({"page": page}).page == 1
+
+
+def test_the_table_begins_with_the_best(readings: StudyCache, asha_results: Results) -> None:
+    """Without an order the best trial is the first row and marked as such."""
+    found = table(readings, STUDY, Question())
+    assert asha_results.best is not None
+    assert [row["trial"] for row in found["rows"] if row["best"]] == [asha_results.best.trial_id]
+    assert found["rows"][0]["best"]
+    assert found["matching"] == found["total"] == len(asha_results.trials)
+
+
+def test_a_condition_chooses_the_trials_and_a_column_orders_them(readings: StudyCache, asha_results: Results) -> None:
+    """A condition in SQL, as `results --where` has it, and a column of `trials`."""
+    long = asha_results.trials.query("epochs == 9").sort_values("config_lr")["trial_id"].tolist()
+    assert shown(readings, where="epochs = 9", sort="config_lr") == long
+    assert shown(readings, where="epochs = 9", sort="-config_lr") == long[::-1]
+
+
+def test_matches_are_reported_by_position(readings: StudyCache, asha_results: Results) -> None:
+    """Matches are positions in the order of the draw, and without a condition every trial matches."""
+    long = (asha_results.trials["epochs"] == 9).to_numpy().nonzero()[0].tolist()
+    assert matching(readings, STUDY, "epochs = 9") == long
+    assert matching(readings, STUDY, " ") == list(range(len(asha_results.trials)))
+
+
+def test_a_head_asks_for_the_other_order(readings: StudyCache) -> None:
+    """A column that orders the table upwards leads to the same downwards, and keeps the condition."""
+    heads = {each["name"]: each for each in table(readings, STUDY, Question("epochs > 1", "config_lr"))["heads"]}
+    assert heads["lr"]["order"] == "ascending"
+    assert Question.of(dict(parse_qsl(heads["lr"]["address"][1:]))) == Question("epochs > 1", "-config_lr")
+    assert heads["epochs"]["order"] == ""
+
+
+def test_a_long_table_has_pages(tmp_path: Path) -> None:
+    """Fifty trials a page; a page after the last shows the last."""
+    asha_study(tmp_path, trials=53)
+    readings = StudyCache(Store(tmp_path))
+    assert len(shown(readings)) == 50
+    last = table(readings, STUDY, Question(page=2))
+    assert [last["page"], last["pages"], len(last["rows"])] == [2, 2, 3]
+    assert shown(readings, page=9) == [row["trial"] for row in last["rows"]]
+    assert last["at"](1) == "?"
+
+
+def test_a_condition_that_cannot_be_read_is_reported(readings: StudyCache) -> None:
+    """An invalid condition is reported with its fault and the existing columns above an empty table."""
+    found = table(readings, STUDY, Question("nothing = 1"))
+    assert "The condition cannot be answered" in found["fault"]
+    assert "config_lr" in found["fault"]
+    assert found["rows"] == []
+
+
+def test_an_invalid_order_is_reported(readings: StudyCache) -> None:
+    """An invalid order is reported without the name of a command-line option."""
+    found = table(readings, STUDY, Question(sort="nothing"))
+    assert "nothing" in found["fault"]
+    assert "--" not in found["fault"]
+
+
+def test_a_condition_cannot_reach_files(readings: StudyCache) -> None:
+    """DuckDB reads nothing but the tables."""
+    with pytest.raises(UsageError, match="cannot be answered") as caught:
+        matching(readings, STUDY, "1 = (select count(*) from read_text('/etc/passwd'))")
+    assert "root:" not in str(caught.value)
+
+
+def test_a_condition_has_a_maximum_length(readings: StudyCache) -> None:
+    """A condition that is too long is refused without being evaluated."""
+    with pytest.raises(UsageError, match=r"at most 4,000 characters; found 4,001"):
+        matching(readings, STUDY, "1" * 4001)
+
+
+def test_the_page_begins_with_what_is_looked_for_first(readings: StudyCache, asha_results: Results) -> None:
+    """The first tiles are the best value with its trial, and how many trials stopped early and failed."""
+    tiles = {label: (value, beside) for label, value, beside in content(readings, STUDY, Question())["tiles"]}
+    assert tiles["best val_accuracy"] == ("0.9666", "trial 0001, epoch 9")
+    assert tiles["trials"] == ("24", "of 24: 18 stopped early, 2 failed")
+    assert tiles["epochs"][0] == str(asha_results.trials["epochs"].sum())
+
+
+def test_the_space_is_described(readings: StudyCache) -> None:
+    """The space is described with each drawn parameter's domain and each fixed value."""
+    space = dict(content(readings, STUDY, Question())["space"])
+    assert space["optimizer"] == "one of sgd, rmsprop, adam"
+    assert space["epochs_warm"] == "fixed at 2"
+
+
+def test_an_unknown_study_has_no_page(readings: StudyCache) -> None:
+    """A name of no study is refused by that name."""
+    with pytest.raises(JobNotFound, match="none"):
+        content(readings, "none", Question())

@@ -1,0 +1,100 @@
+"""Studies side by side: known numbers, and reasons where nothing is known."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.results.analysis.comparison import compared
+from tests.unit.results.small import one_epoch_study
+
+
+def test_the_expected_best_is_the_mean_over_all_draws(tmp_path: Path) -> None:
+    """The expected best of k trials drawn with replacement is the exact mean over all draws."""
+    values = np.random.default_rng(0).random(12)
+    found = compared({"a": one_epoch_study(tmp_path, "a", values), "b": one_epoch_study(tmp_path, "b", values)})
+    assert found.draws == 6
+    drawn = np.random.default_rng(1).choice(values, (100_000, 6)).max(axis=1).mean()
+    assert found.members[0].expected == pytest.approx(drawn, abs=0.003)
+
+
+def test_a_clear_difference_is_reported_and_an_unclear_one_is_not(tmp_path: Path) -> None:
+    """The interval of a clear difference is on one side of 0, and that of equal values contains 0."""
+    low = np.random.default_rng(0).uniform(0.1, 0.2, 20)
+    studies = {
+        "a": one_epoch_study(tmp_path, "a", low + 0.5),
+        "b": one_epoch_study(tmp_path, "b", low),
+        "c": one_epoch_study(tmp_path, "c", low),
+    }
+    apart = {one.names: one for one in compared(studies).differences}
+    assert apart["a", "b"].low > 0.4
+    assert apart["a", "b"].share == 1
+    assert apart["b", "c"].low < 0 < apart["b", "c"].high
+
+
+def test_studies_are_compared_at_the_epochs_of_the_shortest(tmp_path: Path) -> None:
+    """Studies are compared after as many epochs as the shortest study trained."""
+    found = compared(
+        {"a": one_epoch_study(tmp_path, "a", [0.1, 0.2, 0.9]), "b": one_epoch_study(tmp_path, "b", [0.3, 0.1])}
+    )
+    assert found.level == 2
+    assert [member.level for member in found.members] == [0.2, 0.3]
+    assert found.draws == 0
+    assert found.differences == []
+
+
+def test_studies_that_differ_only_in_their_seed_are_one_group(tmp_path: Path) -> None:
+    """Studies that differ only in their seed are one group with a mean of bests, and an interval from three on."""
+    studies = {f"s{seed}": one_epoch_study(tmp_path, f"s{seed}", [0.1 * seed + 0.1], seed=seed) for seed in range(3)}
+    studies["other"] = one_epoch_study(tmp_path, "other", [0.7], seed=1)
+    (group,) = compared({name: studies[name] for name in ("s0", "s1", "s2")}).seeds
+    assert group.names == ("s0", "s1", "s2")
+    assert group.mean == pytest.approx(0.2)
+    assert group.low is not None
+    (pair,) = compared({name: studies[name] for name in ("s0", "s1")}).seeds
+    assert pair.low is None
+    assert compared({name: studies[name] for name in ("s1", "other")}).seeds == []
+
+
+def test_configs_that_both_tried_are_found_with_what_both_find_good(tmp_path: Path) -> None:
+    """Equal configs: their rank correlation, and those in the best quarter of both."""
+    values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    (shared,) = compared(
+        {"a": one_epoch_study(tmp_path, "a", values), "b": one_epoch_study(tmp_path, "b", values[::-1])}
+    ).shared  # fmt: skip
+    assert (shared.count, shared.good) == (8, [])
+    assert shared.correlation == pytest.approx(-1)
+    (shared,) = compared(
+        {"a": one_epoch_study(tmp_path, "c", values), "b": one_epoch_study(tmp_path, "d", values)}
+    ).shared
+    assert shared.good == [("0006", "0006"), ("0007", "0007")]
+
+
+def test_studies_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+    """One study alone and studies of two objectives are refused."""
+    one = one_epoch_study(tmp_path, "a", [0.1])
+    with pytest.raises(UsageError, match="two or more; found 1"):
+        compared({"a": one})
+    with pytest.raises(UsageError, match=r"a by val_accuracy \(max\), b by accuracy \(max\)"):
+        compared({"a": one, "b": one_epoch_study(tmp_path, "b", [0.1], metric="accuracy")})
+
+
+def test_an_empty_study_has_a_line_of_its_own(tmp_path: Path) -> None:
+    """An empty study has a row of its own without values."""
+    found = compared({"a": one_epoch_study(tmp_path, "a", []), "b": one_epoch_study(tmp_path, "b", [0.5] * 6)})
+    assert found.members[0].best is None
+
+
+def test_studies_of_different_data_are_not_compared(tmp_path: Path) -> None:
+    """Studies of different data are not compared, and the reason is given."""
+    values = np.random.default_rng(0).uniform(0.1, 0.2, 20)
+    a, b = one_epoch_study(tmp_path, "a", values + 0.5), one_epoch_study(tmp_path, "b", values)
+    folded = replace(b, study={**b.study, "job": {**b.job, "folds": 3}})
+    assert len(compared({"a": a, "b": b}).differences) == 1
+    found = compared({"a": a, "b": folded})
+    assert found.differences == []
+    assert found.comparability_problems == [
+        "They were evaluated on different rows: a by the validation split, b by 3 folds."
+    ]

@@ -1,0 +1,87 @@
+"""What a study gives to a later one, and how much earlier studies counted."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import Objective, TuneJob
+from pipeline.errors import InvalidJob
+from pipeline.results import Results
+from pipeline.results.analysis.earlier import earlier_counts, trials_to_learn_from
+from pipeline.space import IntUniform, LogUniform
+from pipeline.storage import Store
+from pipeline.study.earlier_trials import write_earlier
+from tests.unit.results.studies import SPACE
+
+
+def function(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Never called."""
+    yield {}
+
+
+def job(results: Results, **fields: Any) -> TuneJob:
+    """A job that learns from a study."""
+    defaults: dict[str, Any] = {"name": "later", "function": function, "space": SPACE, "learn_from": "a"}
+    return TuneJob(**{**defaults, "objectives": results.objectives[:1], **fields})
+
+
+def test_trials_have_some_points_of_their_curves(asha_results: Results) -> None:
+    """A trial is copied with a few losses of its curve, the last one of its first segment among them."""
+    later = job(asha_results)
+    found = trials_to_learn_from(asha_results, later, "a")
+    sign = -1 if later.objective.mode == "max" else 1
+    rows = asha_results.epochs
+    for trial in found.trials[:20]:
+        mine = rows[(rows["trial_id"] == trial.trial_id) & (rows["epoch"] <= later.budget.epochs)]
+        if not trial.failed:
+            values = sign * mine[later.objective.metric].to_numpy()
+            known = dict(zip(mine["epoch"].tolist(), values.tolist(), strict=True))
+            assert trial.curve == tuple((epoch, known[epoch]) for epoch, _ in trial.curve)
+            assert len(trial.curve) <= 5
+    assert found.outside == 0
+    assert found.missing == ()
+
+
+def test_a_metric_that_the_study_lacks_is_replaced_by_its_own(asha_results: Results) -> None:
+    """Where the study has no values of the job's objective, its own objective counts."""
+    later = job(asha_results, objectives=Objective("other", "min"))
+    found = trials_to_learn_from(asha_results, later, "a")
+    assert (found.metric, found.mode) == (asha_results.objective.metric, asha_results.objective.mode)
+
+
+def test_no_more_than_the_largest_number_is_copied(asha_results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many trials a limited number is copied, the best ones among them."""
+    monkeypatch.setattr("pipeline.results.analysis.earlier.MOST_TRIALS", 9)
+    later = job(asha_results)
+    found = trials_to_learn_from(asha_results, later, "a")
+    assert len(found.trials) == 9 < found.of
+    assert asha_results.best is not None
+    assert asha_results.best.trial_id in {trial.trial_id for trial in found.trials}
+
+
+def test_a_study_without_a_varied_parameter_in_common_is_refused(asha_results: Results) -> None:
+    """A study whose trials do not differ in any parameter of the space is refused."""
+    frame = asha_results.trials.assign(config_lr=0.01)
+    same = replace(asha_results, trials=frame, epochs=asha_results.epochs.assign(config_lr=0.01))
+    space = {"lr": LogUniform(1e-6, 10.0), "new": IntUniform(1, 3)}
+    later = job(asha_results, space=space)
+    assert trials_to_learn_from(asha_results, later, "a").missing == ("new",)
+    with pytest.raises(InvalidJob, match="whose trials differ in a parameter of this space: lr, new"):
+        trials_to_learn_from(same, later, "a")
+
+
+def test_a_study_of_the_same_trials_counts(asha_results: Results, tmp_path: Path) -> None:
+    """A study that learned from one with the same curves reports a large factor; one that learned from none, none."""
+    later = job(asha_results, budget=asha_results.job["budget"])
+    write_earlier(Store(tmp_path), [trials_to_learn_from(asha_results, later, "a")])
+    fields = json.loads(json.dumps({**later.to_json(), "name": "mnist-asha"}))
+    results = replace(asha_results, study={**asha_results.study, "job": fields}, location=str(tmp_path))
+    (count,) = earlier_counts(results)
+    assert (count.study, count.factor > 0.5) == ("a", True)
+    assert np.isfinite(count.factor)
+    assert earlier_counts(asha_results) == ()

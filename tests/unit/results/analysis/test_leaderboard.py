@@ -1,0 +1,46 @@
+"""The leaderboard as data."""
+
+from pathlib import Path
+
+from pipeline.results import Results, load_results
+from pipeline.results.analysis.leaderboard import AT_EPOCH, FRONT, STATE, TRIAL, LeaderboardColumn, columns, rows
+from pipeline.results.tables.trials import configs_at_best, ranked
+from tests.unit.results.fronts import recorded
+
+
+def test_rows_hold_values_at_the_best_epoch(asha_results: Results) -> None:
+    """The first row is the best trial with its value, its epoch and its config."""
+    best, first = asha_results.best, rows(asha_results)[0]
+    assert best is not None
+    assert first.best
+    assert first.values[LeaderboardColumn("metric", "val_accuracy")] == best.value
+    assert first.values[AT_EPOCH] == best.epoch
+    config = {column.name: value for column, value in first.values.items() if column.kind == "config"}
+    assert config == configs_at_best(asha_results)[best.trial_id]
+
+
+def test_a_trial_without_a_value_has_none_in_its_row(asha_results: Results) -> None:
+    """A column in which a trial has nothing is not among its values; trial and state always are."""
+    unknown = asha_results.trials.loc[asha_results.trials["objective"].isna(), "trial_id"]
+    found = {row.trial_id: row.values for row in rows(asha_results)}
+    assert all(AT_EPOCH not in found[trial] for trial in unknown)
+    assert all({TRIAL, STATE} <= set(values) for values in found.values())
+
+
+def test_rows_can_be_chosen_and_ordered(asha_results: Results) -> None:
+    """The first few, some trials by rank, or some trials in the order of the caller."""
+    order = ranked(asha_results)
+    some = [order[3], order[1]]
+    assert [row.trial_id for row in rows(asha_results, top=2)] == order[:2]
+    assert [row.trial_id for row in rows(asha_results, only=some)] == [order[1], order[3]]
+    assert [row.trial_id for row in rows(asha_results, only=some, in_order=True)] == some
+
+
+def test_several_objectives_have_columns_and_a_front(tmp_path: Path, asha_results: Results) -> None:
+    """The other objectives and the mark of the front follow the state; one objective has neither."""
+    results = load_results(recorded(tmp_path).store.uri)
+    found = columns(results)
+    place = found.index(STATE)
+    assert found[place + 1 : place + 3] == [LeaderboardColumn("metric", "parameters"), FRONT]
+    assert any(row.values[FRONT] for row in rows(results))
+    assert FRONT not in columns(asha_results)

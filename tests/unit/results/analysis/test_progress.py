@@ -1,0 +1,62 @@
+"""How trials and the best value develop."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.results import Results, load_results
+from pipeline.results.analysis.progress import alive_seconds, progress, tracks, train_column
+from tests.unit.results.small import one_epoch_study
+from tests.unit.results.studies import Recording, tune_job
+
+
+def test_the_best_grows_with_time_trials_and_epochs(tmp_path: Path) -> None:
+    """Each epoch is a row; the best so far never falls."""
+    grown = progress(one_epoch_study(tmp_path, "a", [0.2, 0.1, 0.5]))
+    assert grown["best"].to_list() == [0.2, 0.2, 0.5]
+    assert grown["seconds"].to_list() == [1.0, 2.0, 3.0]
+    assert grown["trials"].to_list() == grown["epochs"].to_list() == [1, 2, 3]
+
+
+def test_values_of_failed_trials_do_not_count(asha_results: Results) -> None:
+    """Failed trials count with their epochs but not with their values."""
+    grown = progress(asha_results)
+    best = asha_results.best
+    assert best is not None
+    assert grown["best"].iloc[-1] == best.value
+    trials = asha_results.trials
+    failed = trials.assign(state=trials["state"].where(trials["trial_id"] != best.trial_id, "failed"))
+    without = progress(replace(asha_results, trials=failed))
+    assert without["best"].iloc[-1] < best.value
+    assert len(without) == len(grown) == len(asha_results.epochs)
+
+
+def test_time_between_sessions_does_not_count(tmp_path: Path) -> None:
+    """The second session's time continues at the end of the first, whatever the time between them."""
+    study = Recording(tmp_path, tune_job("twice"))
+    study.train("0000", 1, {"lr": 0.1}, 0.5, 4.0)
+    study.end(10.0)
+    study.session = 2
+    study.train("0000", 2, {"lr": 0.1}, 0.6, 5003.0, session=2)
+    study.end(7.0, started=5000.0)
+    results = load_results(study.store.uri)
+    assert alive_seconds(results, results.epochs).tolist() == [4.0, 13.0]
+    assert progress(results)["seconds"].tolist() == [4.0, 13.0]
+
+
+def test_the_training_split_s_counterpart_is_found(asha_results: Results) -> None:
+    """`accuracy` for `val_accuracy`, if any epoch has it."""
+    assert train_column(asha_results) == "accuracy"
+    epochs = asha_results.epochs
+    assert train_column(replace(asha_results, epochs=epochs.assign(accuracy=float("nan")))) is None
+    assert train_column(replace(asha_results, epochs=epochs.drop(columns="accuracy"))) is None
+
+
+def test_rows_fall_into_tracks(pbt_results: Results) -> None:
+    """One for each trial, or for each segment of one, as grouping by them would find."""
+    epochs = pbt_results.epochs
+    for by in (["trial_id"], ["trial_id", "segment"]):
+        found = tracks(epochs, ["epoch", "val_accuracy"], by=by)
+        grouped = [rows[["epoch", "val_accuracy"]].to_numpy() for _, rows in epochs.groupby(by)]
+        assert len(found) == len(grouped)
+        assert all((one == other).all() for one, other in zip(found, grouped, strict=True))
+    assert tracks(epochs.iloc[:0], ["epoch"], by=["trial_id"]) == []

@@ -1,0 +1,26 @@
+"""Trials compared at each rung."""
+
+from pathlib import Path
+
+from pipeline.results import load_results
+from pipeline.results.analysis.rungs import rungs_of
+from tests.unit.results import studies
+
+
+def test_rungs_count_where_brackets_compare(tmp_path: Path) -> None:
+    """A trial counts at a rung only if its bracket compares there, and a promoted one counts once."""
+    recording = studies.Recording(tmp_path, studies.tune_job("brackets", scheduler="hyperband"))
+    config = {"lr": 0.1}
+    for trial, value in (("0000", 0.2), ("0001", 0.4), ("0002", 0.3)):
+        recording.decide(trial, 0, "start", 0, config_after=config)
+        for epoch in range(1, 2 if trial == "0000" else 4):
+            recording.train(trial, epoch, config, value, epoch)
+    recording.decide("0000", 1, "pause", 1, rung=1)
+    recording.decide("0001", 1, "pause", 1, rung=1)
+    recording.decide("0000", 1, "stop", 2, rung=1, cutoff=0.4)
+    recording.decide("0001", 1, "promote", 2, rung=1, cutoff=0.4)
+    recording.decide("0002", 3, "pause", 3, rung=3)
+    recording.decide("0001", 3, "pause", 3, rung=3)
+    recording.end(5)
+    rungs = rungs_of(load_results(tmp_path / "brackets"))
+    assert rungs.to_dict("list") == {"rung": [1, 3], "reached": [2, 2], "stopped": [1, 0]}

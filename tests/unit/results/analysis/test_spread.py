@@ -1,0 +1,23 @@
+"""Means and deviations of trials that train several models."""
+
+import numpy as np
+import pytest
+
+from pipeline.results import Results
+from pipeline.results.analysis.spread import spreads
+from tests.unit.results.small import INITS
+
+
+def test_spreads_are_those_of_the_best_epoch(folded: Results) -> None:
+    """The best mean first, each with its deviation and its folds, called by the one parameter that differs."""
+    found = spreads(folded)
+    assert [spread.label for spread in found] == ["he", "lecun", "glorot", "zero"]
+    for spread in found:
+        each = np.array(INITS[spread.label])
+        assert (spread.mean, spread.std) == pytest.approx((each.mean(), each.std()))
+        assert spread.each == pytest.approx(each)
+
+
+def test_trials_of_one_model_have_none(asha_results: Results) -> None:
+    """Trials of one model have no deviation to draw."""
+    assert spreads(asha_results) == []

@@ -1,0 +1,33 @@
+"""Trials that were stopped early."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.results import Results
+from pipeline.results.analysis.stopped import saved_epochs, stopped_early
+from tests.unit.results.small import cut_off_study
+
+
+def test_saved_epochs_are_those_of_stopped_trials(asha_results: Results) -> None:
+    """A failed trial saves nothing; a stopped one what it did not train."""
+    stopped = asha_results.trials[asha_results.trials["state"] == "stopped"]
+    completed = (asha_results.trials["state"] == "completed").sum()
+
+    assert saved_epochs(asha_results) == (int((9 - stopped["epochs"]).sum()), 9 * (len(stopped) + completed))
+
+
+def test_only_a_comparison_stops_early(tmp_path: Path) -> None:
+    """A trial that a spent budget cut off was not stopped early, and saves nothing."""
+    cut_off = cut_off_study(tmp_path / "cut", compared=False)
+    assert (len(stopped_early(cut_off)), saved_epochs(cut_off)) == (0, (0, 0))
+    both = cut_off_study(tmp_path / "both", compared=True)
+    assert list(stopped_early(both)["trial_id"]) == ["0000"]
+    assert saved_epochs(both) == (2, 4)
+
+
+def test_a_trial_that_was_continued_was_not_stopped(asha_results: Results) -> None:
+    """A trial that a resumed study continues with a larger budget does not count as stopped."""
+    first = stopped_early(asha_results)["trial_id"].iloc[0]
+    went_on = asha_results.trials["trial_id"] == first
+    trials = asha_results.trials.assign(state=asha_results.trials["state"].where(~went_on, "completed"))
+    assert first not in set(stopped_early(replace(asha_results, trials=trials))["trial_id"])

@@ -1,0 +1,41 @@
+"""A forest as boxes."""
+
+import numpy as np
+import pytest
+
+from pipeline.results.analysis.surface import fitted
+
+
+def test_averages_over_boxes_equal_the_forests_mean() -> None:
+    """Averages over boxes equal the mean of the forest's predictions there, along one axis and across two."""
+    rng = np.random.default_rng(0)
+    x = rng.random((60, 3))
+    y = x[:, 0] * x[:, 1] + x[:, 2]
+    surface = fitted(x, y, trees=5, seed=0, whole=False)
+
+    def predicted(points: np.ndarray) -> np.ndarray:
+        inside = (points[:, None] >= surface.low) & (points[:, None] < surface.high)
+        return inside.all(axis=2) @ surface.value
+
+    points = rng.random((20_000, 3))
+    points[:, 0] = 0.25 + 0.25 * points[:, 0]
+    assert surface.along(0, 4)[1] == pytest.approx(predicted(points).mean(), abs=0.01)
+    points[:, 2] = 0.5 * points[:, 2]
+    assert surface.across((0, 2), (4, 2))[1, 0] == pytest.approx(predicted(points).mean(), abs=0.01)
+
+
+def test_a_surface_is_as_large_as_its_values() -> None:
+    """Losses of 1e200 stay finite, and shares do not depend on the unit of the objective."""
+    rng = np.random.default_rng(0)
+    x = rng.random((60, 2))
+    one, large = (fitted(x, scale * x[:, 0], trees=60, seed=0) for scale in (1.0, 1e150))
+    assert large.along(0, 4) == pytest.approx(1e150 * one.along(0, 4))
+    assert large.variance == pytest.approx(1e300 * one.variance)
+    assert large.unseen == pytest.approx(1e150 * one.unseen)
+
+
+def test_predictions_out_of_bag_are_made_where_they_are_wanted() -> None:
+    """One for each trial, from the trees that have not seen it."""
+    x = np.linspace(0, 1, 40)[:, None]
+    assert fitted(x, x[:, 0], trees=60, seed=0).unseen == pytest.approx(x[:, 0], abs=0.1)
+    assert len(fitted(x, x[:, 0], trees=5, seed=0, whole=False).unseen) == 0

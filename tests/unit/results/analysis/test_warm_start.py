@@ -1,0 +1,82 @@
+"""The best configs of one study in another one's space."""
+
+from typing import Any
+
+from pipeline.results import Results
+from pipeline.results.analysis.warm_start import best_starts
+from pipeline.results.tables.trials import configs_at_best, ranked
+from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
+from tests.unit.results.studies import SPACE
+
+
+def best(results: Results, top: int) -> list[dict[str, Any]]:
+    """The configs of the best trials, without what the space fixes."""
+    configs = configs_at_best(results)
+    return [{n: v for n, v in configs[trial].items() if n != "epochs_warm"} for trial in ranked(results)[:top]]
+
+
+def test_in_the_same_space_the_best_configs_are_complete(asha_results: Results) -> None:
+    """In the same space the best configs are taken over whole, without fixed values, and nothing is reported."""
+    starts = best_starts(asha_results, SPACE, 3, [])
+    assert list(starts.trials) == ranked(asha_results)[:3]
+    assert list(starts.configs) == best(asha_results, 3)
+    assert list(starts.notes) == []
+
+
+def test_failed_trials_and_those_without_a_value_are_never_used(asha_results: Results) -> None:
+    """Failed trials and trials without a value are never used for a warm start."""
+    starts = best_starts(asha_results, SPACE, 10_000, [])
+    rows = asha_results.trials
+    usable = rows[(rows["state"] != "failed") & rows["objective"].notna()]
+    assert set(starts.trials) == set(usable["trial_id"])
+    assert len(usable) < len(rows)
+
+
+def test_values_outside_of_the_space_are_left_out_and_reported(asha_results: Results) -> None:
+    """Values outside of their domain, and parameters of only one space, are left out and reported by name."""
+    first = best(asha_results, 1)[0]
+    space = {"lr": LogUniform(first["lr"] * 2, 10.0), "optimizer": SPACE["optimizer"], "decay": Uniform(0, 1)}
+    starts = best_starts(asha_results, space, 1, [])
+    assert list(starts.configs) == [{"optimizer": first["optimizer"]}]
+    assert [note.split(":")[0] for note in starts.notes] == [
+        "Outside this space, and drawn instead",
+        "Not in these configs, and drawn",
+        "Not in this space, and left out",
+    ]
+    assert f"of trial {starts.trials[0]}" in starts.notes[0]
+    assert starts.notes[1].endswith(": decay.")
+    assert "momentum" in starts.notes[2]
+
+
+def test_a_config_without_usable_values_is_skipped(asha_results: Results) -> None:
+    """A config without any usable value is skipped and reported, and the next best is used."""
+    first, second = best(asha_results, 2)
+    low, high = sorted([first["lr"], second["lr"]])
+    space = {"lr": LogUniform(1e-9, high) if first["lr"] == high else LogUniform(low * 1.0001, 10.0)}
+    starts = best_starts(asha_results, space, 1, [])
+    assert list(starts.configs) == [{"lr": second["lr"]}]
+    assert any("skipped" in note and ranked(asha_results)[0] in note for note in starts.notes)
+
+
+def test_each_config_is_used_once(asha_results: Results) -> None:
+    """A config is used once, also if it is given explicitly, and the next best follow."""
+    space = {"optimizer": SPACE["optimizer"]}
+    starts = best_starts(asha_results, space, 3, [])
+    assert len({config["optimizer"] for config in starts.configs}) == len(starts.configs) <= 3
+    given = [starts.configs[0]]
+    assert starts.configs[0] not in best_starts(asha_results, space, 3, given).configs
+
+
+def test_values_become_what_the_new_domain_draws(asha_results: Results) -> None:
+    """A whole number of another domain is a choice's own value, a switch takes what its branch has."""
+    first = best(asha_results, 1)[0]
+    space = {
+        "units": Choice([float(first["units"]), 7.5]),
+        "optimizer": Switch({first["optimizer"]: {"momentum": Uniform(0.0, 1.0)}, "other": {"lr": Uniform(0, 1)}}),
+    }
+    (config,) = best_starts(asha_results, space, 1, []).configs
+    assert config == {"units": float(first["units"]), "optimizer": first["optimizer"], "momentum": first["momentum"]}
+    assert type(config["units"]) is float
+    whole = best_starts(asha_results, {"units": IntUniform(1, 10_000)}, 1, []).configs[0]
+    assert type(whole["units"]) is int
+    assert fits({"units": IntUniform(1, 10_000)}, whole)

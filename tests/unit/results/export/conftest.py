@@ -1,0 +1,25 @@
+"""A database of MLflow, which takes long to make: each test gets a copy."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.results import Results
+from pipeline.results.export.mlflow import write_mlflow
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory, asha_results: Results) -> Path:
+    """A database without runs: MLflow takes long to make one."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    write_mlflow(replace(asha_results, trials=asha_results.trials.head(0), best=None), str(folder))
+    return folder
+
+
+@pytest.fixture
+def folder(empty: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copy(empty / "mlflow.db", tmp_path)
+    return tmp_path

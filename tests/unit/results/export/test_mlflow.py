@@ -1,0 +1,154 @@
+"""A study in MLflow, read back by MLflow."""
+
+import logging
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.results import Results
+from pipeline.results.export.mlflow import Exported, write_mlflow
+
+
+def runs(folder: Path, name: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
+    """The study's run, and those of its trials by their ids; each must be there once."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    found = list(client.search_runs([experiment.experiment_id]))
+    (study,) = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+    trials = {run.data.tags["tunepipe.trial"]: run for run in found if run is not study}
+    assert len(trials) == len(found) - 1
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials.values()} == {study.info.run_id}
+    return client, study, trials
+
+
+def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_results: Results) -> None:
+    """A trial in MLflow has its config as params, metrics by epoch with times, and the state with its reason."""
+    done = write_mlflow(asha_results, str(folder))
+    client, study, trials = runs(folder, "mnist-asha")
+
+    assert done == Exported(f"sqlite:///{folder / 'mlflow.db'}", len(asha_results.trials), 0)
+    assert sorted(trials) == asha_results.trials["trial_id"].to_list()
+    best = asha_results.best
+    assert best is not None
+    assert trials[best.trial_id].data.params == {name: str(value) for name, value in best.config.items()}
+    own = asha_results.epochs[asha_results.epochs["trial_id"] == best.trial_id]
+    reported = client.get_metric_history(trials[best.trial_id].info.run_id, "val_accuracy")
+    assert [(one.step, one.value) for one in reported] == list(zip(own["epoch"], own["val_accuracy"], strict=True))
+    assert [one.timestamp for one in reported] == [int(time.timestamp() * 1000) for time in own["time"]]
+    assert study.data.metrics["best.val_accuracy"] == best.value
+    assert study.data.params["space.units"] == "whole numbers from 16 to 256, uniform in the logarithm"
+    assert {trials[trial].info.status for trial in ("0004", "0009")} == {"FAILED"}
+    assert "ValueError: units" in trials["0004"].data.tags["tunepipe.error"]
+    assert study.info.status == trials[best.trial_id].info.status == "FINISHED"
+
+
+def test_writing_it_twice_doubles_nothing(folder: Path, asha_results: Results) -> None:
+    """The second time every trial is left as it is: the same runs, as many values."""
+    write_mlflow(asha_results, str(folder))
+    client, study, before = runs(folder, "mnist-asha")
+    again = write_mlflow(asha_results, str(folder))
+    _, same, after = runs(folder, "mnist-asha")
+
+    assert (again.written, again.kept) == (0, len(asha_results.trials))
+    assert {trial: run.info.run_id for trial, run in before.items()} == {
+        trial: run.info.run_id for trial, run in after.items()
+    }
+    assert same.info.run_id == study.info.run_id
+    assert len(client.get_metric_history(study.info.run_id, "best.val_accuracy")) == 1
+
+
+def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> None:
+    """A second export writes only the trial with new epochs again, with all of its epochs."""
+    first = asha_results.best.trial_id  # type: ignore[union-attr]
+    epochs = asha_results.epochs[(asha_results.epochs["trial_id"] != first) | (asha_results.epochs["epoch"] < 3)]
+    trials = asha_results.trials.copy()
+    trials.loc[trials["trial_id"] == first, ["state", "best_epoch"]] = ["running", 2]
+    write_mlflow(replace(asha_results, trials=trials, epochs=epochs, state="running"), str(folder))
+    _, study, before = runs(folder, "mnist-asha")
+    assert study.info.status == before[first].info.status == "RUNNING"
+
+    done = write_mlflow(asha_results, str(folder))
+    client, study, after = runs(folder, "mnist-asha")
+
+    assert (done.written, study.info.status) == (1, "FINISHED")
+    steps = [one.step for one in client.get_metric_history(after[first].info.run_id, "loss")]
+    assert steps == asha_results.epochs.loc[asha_results.epochs["trial_id"] == first, "epoch"].to_list()
+
+
+def test_an_export_that_was_cut_off_is_completed(
+    folder: Path, asha_results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an interrupted export, whole trials are kept and the incomplete one is written again."""
+    log, calls = MlflowClient.log_batch, 0
+
+    def breaks(*arguments: object, **named: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 12:
+            raise OSError("the line is cut")
+        log(*arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", breaks)
+    with pytest.raises(StorageError, match="the line is cut"):
+        write_mlflow(asha_results, str(folder))
+    monkeypatch.undo()
+    done = write_mlflow(asha_results, str(folder))
+    _, _, trials = runs(folder, "mnist-asha")
+
+    assert done.kept > 0
+    assert len(trials) == done.kept + done.written == len(asha_results.trials)
+    assert all("tunepipe.digest" in run.data.tags for run in trials.values())
+
+
+def test_a_parameter_that_changes_is_exported_by_epoch(folder: Path, pbt_results: Results) -> None:
+    """A learning rate that population based training changes is a metric by epoch; an unchanged one is not."""
+    write_mlflow(pbt_results, str(folder))
+    client, _, trials = runs(folder, "mnist-pbt")
+    segments = pbt_results.epochs.groupby("trial_id")["segment"].nunique()
+    changed, same = segments.idxmax(), segments.idxmin()
+    own = pbt_results.epochs[pbt_results.epochs["trial_id"] == changed]
+
+    reported = client.get_metric_history(trials[changed].info.run_id, "config_lr")
+    assert segments[changed] > 1
+    assert [one.value for one in reported] == own["config_lr"].to_list()
+    assert segments[same] > 1 or "config_lr" not in trials[same].data.metrics
+
+
+def test_an_export_leaves_variables_and_loggers_as_they_were(
+    asha_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An export to a new database prints nothing and restores variables and levels, those that a user set too."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.delenv("MLFLOW_LOGGING_LEVEL", raising=False)
+    loggers = [logging.getLogger(name) for name in ("", "mlflow", "alembic", "sqlalchemy")]
+    before = dict(os.environ), [logger.level for logger in loggers]
+
+    write_mlflow(replace(asha_results, trials=asha_results.trials.head(0), best=None), str(tmp_path))
+    with pytest.raises(StorageError):
+        write_mlflow(asha_results, "ftp://nowhere")
+
+    assert (dict(os.environ), [logger.level for logger in loggers]) == before
+    assert capfd.readouterr().err == ""
+
+
+def test_a_location_that_mlflow_does_not_know_is_refused(asha_results: Results) -> None:
+    """An unknown MLflow location is refused with the locations that are possible."""
+    with pytest.raises(StorageError, match=r"MLflow at ftp://nowhere.* Name a tracking URI"):
+        write_mlflow(asha_results, "ftp://nowhere")
+
+
+def test_without_mlflow_the_command_prints_what_to_install(
+    asha_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without MLflow, which is optional, the command prints what to install."""
+    monkeypatch.setitem(sys.modules, "mlflow.tracking", None)
+    with pytest.raises(UsageError, match="pip install mlflow-skinny"):
+        write_mlflow(asha_results, str(tmp_path))

@@ -1,0 +1,65 @@
+"""A study for TensorBoard, read back from its event files."""
+
+from pathlib import Path
+
+import pytest
+from tensorboardX.proto import event_pb2
+from tensorboardX.record_writer import masked_crc32c  # the format's own checksum
+
+from pipeline.errors import StorageError
+from pipeline.results import Results
+from pipeline.results.export.tensorboard import write_tensorboard
+
+
+def _events(folder: Path) -> list[event_pb2.Event]:
+    """The events of a folder's one file: records of a length, its checksum, the data, and theirs."""
+    (file,) = folder.glob("events.out.*")
+    content, events, at = file.read_bytes(), [], 0
+    while at < len(content):
+        length = int.from_bytes(content[at : at + 8], "little")
+        data = content[at + 12 : at + 12 + length]
+        assert int.from_bytes(content[at + 12 + length : at + 16 + length], "little") == masked_crc32c(data)
+        events.append(event_pb2.Event.FromString(data))
+        at += 16 + length
+    return events
+
+
+def test_every_epoch_of_every_trial_is_exported(asha_results: Results, tmp_path: Path) -> None:
+    """Every finite metric of every epoch of every trial is exported with its time."""
+    written = write_tensorboard(asha_results, tmp_path / "board")
+    assert len(written) == asha_results.epochs["trial_id"].nunique()
+    trial = asha_results.best.trial_id  # type: ignore[union-attr]
+    events = _events(tmp_path / "board" / trial)
+    reported = {
+        event.step: (value.simple_value, event.wall_time)
+        for event in events
+        for value in event.summary.value
+        if value.tag == "val_accuracy"
+    }
+    rows = asha_results.epochs[asha_results.epochs["trial_id"] == trial]
+    assert [reported[epoch][0] for epoch in rows["epoch"]] == pytest.approx(rows["val_accuracy"].to_list(), rel=1e-6)
+    assert [reported[epoch][1] for epoch in rows["epoch"]] == [time.timestamp() for time in rows["time"]]
+
+
+def test_hyperparameters_are_exported_with_the_objective(asha_results: Results, tmp_path: Path) -> None:
+    """TensorBoard's HParams tab finds its three summaries with the values of the config."""
+    write_tensorboard(asha_results, tmp_path)
+    events = _events(tmp_path / "0001")
+    tags = [value.tag for event in events for value in event.summary.value]
+    assert [tag for tag in tags if tag.startswith("_hparams_/")] == [
+        "_hparams_/experiment", "_hparams_/session_start_info", "_hparams_/session_end_info",
+    ]  # fmt: skip
+    assert "objective" in tags
+    assert b"optimizer" in next(
+        value.metadata.plugin_data.content
+        for event in events
+        for value in event.summary.value
+        if value.tag == "_hparams_/session_start_info"
+    )
+
+
+def test_a_folder_that_is_not_empty_is_refused(asha_results: Results, tmp_path: Path) -> None:
+    """TensorBoard would add up what is there."""
+    (tmp_path / "other").touch()
+    with pytest.raises(StorageError, match="is not empty"):
+        write_tensorboard(asha_results, tmp_path)

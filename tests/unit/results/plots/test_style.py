@@ -1,0 +1,53 @@
+"""Limits, scales and the number of lines."""
+
+import math
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from pipeline.results.plots.style import MOST_LINES, by_magnitude, some_lines, window
+
+
+def test_of_thousands_of_lines_some_stand_for_all() -> None:
+    """The first and the last are among them; what is few is drawn whole."""
+    assert list(some_lines(3)) == [0, 1, 2]
+    many = some_lines(10_000)
+    assert (len(set(many)), many[0], many[-1]) == (MOST_LINES, 0, 9999)
+    assert list(some_lines(0)) == []
+
+
+def test_the_window_leaves_out_what_is_far_from_good() -> None:
+    """One diverged trial does not flatten the others; the good end is always in sight."""
+    good = np.linspace(0.9, 0.97, 30)
+    low, high = window([0.1, *good], "max")
+    assert 0.5 < low < high
+    assert high > 0.97
+    low, high = window([40.0, *good], "min")
+    assert low < 0.9
+    assert high < 2
+
+
+def test_equal_values_have_no_window() -> None:
+    """Equal values give no window for the axis, and values that are not finite are ignored."""
+    assert window([0.5, 0.5, float("nan")], "max") is None
+    assert window([float("inf")], "max") is None
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "scale"),
+    [
+        ([1e3, 1e-6, 0.0, math.nan], "min", "log"),
+        ([1.0, 0.01], "min", "linear"),
+        ([1e3, 1e-6, -1.0], "min", "linear"),
+        ([1e3, 1e-6], "max", "linear"),
+        ([math.nan, 0.0], "min", "linear"),
+    ],
+)
+def test_values_that_fall_by_magnitudes_get_a_logarithmic_axis(values: list[float], mode: str, scale: str) -> None:
+    """The axis is logarithmic if less is better, no value is negative and they span three decades; zeros are below."""
+    ax = Figure().add_subplot()
+    assert by_magnitude(ax, values, mode) is (scale == "log")
+    assert ax.get_yscale() == scale
+    if scale == "log":
+        assert ax.get_ylim() == pytest.approx((1e-6 / 1e9**0.1, 2e3))

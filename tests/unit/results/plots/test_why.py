@@ -1,0 +1,42 @@
+"""Pictures of an explanation."""
+
+import pytest
+
+from pipeline.results import plots
+from pipeline.results.analysis import Explanation
+from pipeline.results.analysis.early import Agreement
+from pipeline.results.plots.why import importance_bars
+from tests.unit.results.plots.drawing import drawn
+
+
+def test_bars_are_shares_the_largest_above(known: Explanation) -> None:
+    """Hyperparameters and pairs have bars in descending order, with intervals, on an axis from 0 to 100 %."""
+    importance = known.importances[0]
+    ax = drawn(importance_bars, importance)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names[:2] == ["a", "c"]
+    assert len(names) == len(ax.patches) == min(len(importance.effects) + len(importance.pairs), 12)
+    shares = [bar.get_width() for bar in ax.patches]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == importance.effects[0].share
+    assert ax.get_xlim() == (0, 1)
+
+
+def test_the_objective_along_a_number_is_a_line_and_along_a_choice_points(known: Explanation) -> None:
+    """The forest's means are a line along a numeric parameter and points along a choice, on the domain's axis."""
+    by_name = {effect.place.name: effect for effect in known.importances[0].effects}
+    ax = drawn(lambda effect, axes: plots.partial_dependence(known.results, effect, axes), by_name["b"])
+    assert ax.get_xscale() == "log"
+    assert list(ax.get_lines()[0].get_ydata()) == pytest.approx(by_name["b"].means)
+    ax = drawn(lambda effect, axes: plots.partial_dependence(known.results, effect, axes), by_name["c"])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["x", "y", "z"]
+    assert ax.get_title(loc="left") == "c"
+
+
+def test_early_values_are_drawn_by_epoch() -> None:
+    """Correlations of early values are drawn from −1 to 1 on a logarithmic axis that names each epoch."""
+    found = [Agreement(epoch, 8, 0.2 * place, 0.1 * place, 0.3 * place, 1, 8) for place, epoch in enumerate((1, 2, 4))]
+    ax = drawn(plots.early_values, found)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2", "4"]
+    assert list(ax.get_lines()[1].get_ydata()) == pytest.approx([0.0, 0.2, 0.4])
+    assert ax.get_ylim() == (-1.05, 1.05)

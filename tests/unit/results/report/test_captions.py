@@ -1,0 +1,118 @@
+"""What is written below each picture."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.results import Results, load_results
+from pipeline.results.report import captions
+from pipeline.space import Choice, LogUniform, Uniform
+from pipeline.study import layout
+from tests.unit.results.edges import EDGES
+from tests.unit.results.small import plane_study
+from tests.unit.results.studies import Recording, tune_job
+
+
+def test_the_caption_counts_the_crosses_that_are_drawn(tmp_path: Path) -> None:
+    """A trial that failed before it had a value has no place in the picture."""
+    results = load_results(EDGES["all_failed"](tmp_path / "some").store.uri)
+    assert captions.of_learning_curves(results).endswith(
+        "; crosses mark where trials failed, 1 in all; 2 trials failed without a value."
+    )
+    epochs = results.epochs.iloc[:0]
+    assert captions.of_learning_curves(replace(results, epochs=epochs)).endswith("; 3 trials failed without a value.")
+
+
+def test_listed_values_are_named_in_the_order_of_their_domain(tmp_path: Path) -> None:
+    """The caption lists values in the order of their domain, whichever trial is the best."""
+    study = Recording(tmp_path, tune_job("listed", space={"width": Choice((32, 64, 128))}))
+    for number, (width, value) in enumerate([(128, 0.9), (32, 0.8), *[(64, 0.1)] * 6]):
+        trial, config = layout.trial_id(number), {"width": width}
+        study.decide(trial, 0, "start", number, config_after=config)
+        study.train(trial, 1, config, value, number + 0.1)
+        study.decide(trial, 1, "finish", number + 0.5)
+    study.end(9)
+    assert "have width 32 or 128" in captions.of_parallel_coordinates(load_results(study.store.uri))
+
+
+def test_the_caption_names_values_that_are_not_clearly_worse(folded: Results) -> None:
+    """The caption names the values whose deviations overlap with the best one's, and does not mention zero."""
+    printed = captions.of_deviations(folded)
+    assert printed.startswith("he is best with 0.92 ± 0.016; within a deviation of both: lecun and glorot.")
+
+
+def test_the_caption_has_the_cost_of_the_best(batches: Results) -> None:
+    """The caption has the best trial's cost and the range of all trials."""
+    assert captions.of_cost(batches, "updates") == (
+        "The best value took 200 updates of the weights; trials had between 20 and 200."
+    )
+
+
+def test_learning_curves_are_described_by_the_best_and_the_median(asha_results: Results) -> None:
+    """Learning curves are described by best and median, the training split, and the number drawn of many."""
+    best = asha_results.best
+    assert best is not None
+    reported = captions.of_learning_curves(asha_results)
+    assert reported.startswith(
+        f"Trial {best.trial_id} reaches val_accuracy {best.value:.4g} at epoch {best.epoch}, with "
+    )
+    assert "on the training split; the median of 22 trials is " in reported
+    crowd = replace(asha_results, trials=pd.concat([asha_results.trials] * 100))
+    assert captions.of_learning_curves(crowd).endswith("2,000 evenly spaced trials of 2,400 are shown.")
+
+
+def test_a_learning_rate_is_described_with_its_change(pbt_results: Results, asha_results: Results) -> None:
+    """The caption has the range of all learning rates, and the best trial's first and last rate."""
+    assert re.fullmatch(
+        r"Learning rates lie between [\d.e-]+ and [\d.e-]+; that of the best trial, \d{4}, goes from \S+ to \S+\.",
+        captions.of_learning_rates(asha_results),
+    )
+    constant = replace(asha_results, epochs=asha_results.epochs.assign(learning_rate=0.5))
+    assert captions.of_learning_rates(constant) == "The learning rate is 0.5 throughout."
+
+
+def test_the_caption_has_the_time_of_the_best(asha_results: Results) -> None:
+    """The caption has the time of the best value, the total, and when most of the improvement was reached."""
+    assert re.fullmatch(
+        r"val_accuracy 0\.9666 was reached after .* of .*; 95% of the way from .* was done after .*\.",
+        captions.of_best_so_far(asha_results),
+    )
+
+
+def test_a_hyperparameter_is_described_by_its_kind(asha_results: Results) -> None:
+    """A number by a rank correlation and the best quarter, listed values by their medians, the best first."""
+    assert re.fullmatch(
+        r"Rank correlation [+−]0\.\d\d over 22 trials, the best \d+ between .* and .*\.",
+        captions.of_objective_against(asha_results, "lr"),
+    )
+    reported = captions.of_objective_against(asha_results, "optimizer")
+    medians = [float(number) for number in re.findall(r"([\d.]+) at ", reported)]
+    assert reported.startswith("Medians: ")
+    assert medians == sorted(medians, reverse=True)
+
+
+def test_stops_are_counted_by_rung(asha_results: Results) -> None:
+    """The caption counts stops by rung, and the trials that trained to their end."""
+    reported = captions.of_rungs(asha_results)
+    stopped, whole = (
+        r"Trials stopped: \d+ of \d+ at epoch 1 and \d+ of \d+ at epoch 3",
+        r"4 trials trained all 9 epochs",
+    )
+    assert re.fullmatch(rf"{stopped}; {whole}\.", reported)
+
+
+def test_a_schedule_includes_the_parent_of_the_best_model(population: Results) -> None:
+    """The schedule of the best model begins with its parent's values."""
+    assert captions.of_schedule(population, "lr") == "0.1 → 0.08."
+
+
+def test_a_position_and_a_path_are_described(walked: Results, tmp_path: Path) -> None:
+    """The caption has the best trial's position in the plane, and the start and end of its path."""
+    assert captions.of_trajectories(walked) == (
+        "The best trial is at (0.4, -0.4) after its first epoch and at (1.2, -1.2) after 3 epochs."
+    )
+    places = [(x / 6 + 0.01, y / 6 + 0.01) for x in range(6) for y in range(6)]
+    results = plane_study(tmp_path, places, lr=LogUniform(1e-3, 1.0), momentum=Uniform(0, 1))
+    assert captions.of_best_place(results) == "The best of 36 trials is at lr 0.51 and momentum 0.51: 0.01414."

@@ -1,0 +1,39 @@
+"""What mattered, as sections of a report."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.results.analysis import Explanation, explained
+from pipeline.results.report.importance_pictures import importances
+from pipeline.results.views.sentences import of_importance
+from tests.unit.results.small import of_function
+
+
+def test_each_hyperparameter_has_its_picture(known: Explanation) -> None:
+    """Each hyperparameter has a picture after the bars, and a best value only if it has an effect."""
+    bars, along = importances(known)
+    assert bars.title == "What mattered"
+    assert [picture.alt for picture in bars.pictures] == ["Bars of what 4 hyperparameters account for."]
+    assert bars.pictures[0].caption == of_importance(known.importances[0])
+    assert along.small
+    for effect, picture in zip(known.importances[0].effects, along.pictures, strict=True):
+        assert picture.alt == f"Chart of the mean val_loss along {effect.place.name}."
+        found = f"Best at {effect.best}; " if effect.best else "No best value can be given; "
+        assert picture.caption.startswith(found)
+    assert {effect.place.name: bool(effect.best) for effect in known.importances[0].effects} == {
+        "a": True,
+        "c": True,
+        "b": False,
+        "idle": False,
+    }
+
+
+def test_an_unknown_importance_has_its_reason_and_no_picture(tmp_path: Path) -> None:
+    """If the importance is unknown, the report has the reason that `explain` gives and no picture."""
+    rng = np.random.default_rng(9)
+    explanation = explained(of_function(tmp_path, lambda _: float(rng.normal()), trials=60))
+    (section,) = importances(explanation)
+    assert (section.title, section.pictures) == ("What mattered", [])
+    assert section.note == of_importance(explanation.importances[0])
+    assert section.note.startswith("No conclusion is possible: ")

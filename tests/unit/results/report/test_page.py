@@ -1,0 +1,192 @@
+"""The report: one page that needs nothing else, says what the tables say, and takes no text for markup."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import JobNotFound
+from pipeline.results import Results, load_results
+from pipeline.results.analysis.stopped import saved_epochs
+from pipeline.results.report import page as report
+from pipeline.results.report.page import report_page, write_report
+from pipeline.results.tables.trials import ranked
+from pipeline.space import LogUniform, Switch
+from pipeline.storage import Store
+from pipeline.study import layout
+from tests.unit.results.page import Page
+from tests.unit.results.small import cut_off_study
+from tests.unit.results.studies import HOSTILE, Recording, tune_job
+
+
+@pytest.fixture(scope="module")
+def text(asha_results: Results) -> str:
+    """The page of a study with rungs, failures and a hostile error."""
+    return report_page(asha_results)
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    """That page as a browser finds it."""
+    return Page(text)
+
+
+def test_every_picture_has_an_alternative_and_a_caption_with_numbers(page: Page) -> None:
+    """Every picture has an alternative text that describes it and a caption with numbers."""
+    pictures = [attributes for attributes in page.all("div") if attributes.get("role") == "img"]
+
+    assert len(pictures) == len(page.all("figure")) == len(page.all("figcaption")) >= 9
+    assert all(len(attributes["aria-label"] or "") > 20 for attributes in pictures)
+    assert all(attributes.get("aria-hidden") == "true" for attributes in page.all("svg"))
+
+
+def test_captions_contain_numbers(text: str) -> None:
+    """Every caption contains a number."""
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", text)
+
+    assert captions
+    assert all(re.search(r"\d", caption) for caption in captions)
+
+
+def test_hostile_text_is_shown_and_not_run(page: Page, asha_results: Results) -> None:
+    """Names, errors and choices are text, wherever they come from."""
+    assert HOSTILE in page.text
+    assert len(page.all("script")) == 1
+
+    hostile = {**asha_results.study, "job": {**asha_results.job, "name": HOSTILE, "description": HOSTILE}}
+    hostile["job"]["objectives"] = [{"metric": "val_accuracy", "mode": "max"}]
+    renamed = Page(report_page(replace(asha_results, study=hostile, location=HOSTILE)))
+    assert len(renamed.all("script")) == 1
+    assert f"The job describes itself: “{HOSTILE}”" in renamed.text
+
+
+def test_nothing_is_loaded_from_anywhere(text: str, page: Page) -> None:
+    """The page reads the same without a network, and forbids itself to use one."""
+    assert "http://" not in text
+    assert "https://" not in text
+    links = [attributes.get(name) for _, attributes in page.elements for name in ("src", "href", "xlink:href")]
+    assert all(link.startswith(("#", "data:")) for link in links if link is not None)
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in (policy or "")
+
+
+def test_every_reference_within_the_page_leads_somewhere(text: str) -> None:
+    """Clips and marks are found, and no two elements share an id."""
+    ids = re.findall(r'\sid="([^"]+)"', text)
+    used = re.findall(r"url\(#([^)]+)\)", text) + re.findall(r'href="#([^"]+)"', text)
+
+    assert len(ids) == len(set(ids))
+    assert set(used) <= set(ids)
+
+
+def test_colours_follow_the_page(text: str) -> None:
+    """Pictures name variables, so that they can be read by day and by night."""
+    pictures = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+
+    assert "var(--accent)" in pictures
+    assert not re.findall(r"#[0-9a-f]{6}\b(?!-)", re.sub(r"(url\(|href=\")#[^)\"]+", "", pictures))
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results: Results) -> None:
+    """Trials stand in their order, each cell with the key by which it sorts."""
+    first = re.findall(r'<tr class="[^"]*">\s*<td data-key="([^"]+)">', text)
+
+    assert first == ranked(asha_results)
+    assert re.search(rf'<tr class="best">\s*<td data-key="{asha_results.best.trial_id}">', text)
+
+
+def test_the_summary_has_the_results(page: Page, asha_results: Results) -> None:
+    """The summary has sentences on the best value, the failures and what early stopping saved."""
+    best = asha_results.best
+    saved, whole = saved_epochs(asha_results)
+
+    assert f"The best is trial {best.trial_id} with val_accuracy {best.value:.4g} at epoch {best.epoch}" in page.text
+    assert "2 failed" in page.text
+    assert f"Early stopping saved {saved} epochs of {whole}" in page.text
+
+
+def test_paper_gets_the_best_trials_and_a_count_of_the_rest(
+    asha_results: Results, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the best trials are printed on paper, with a count of the rest; a short leaderboard is printed whole."""
+    assert " beyond" not in text
+    monkeypatch.setattr(report, "PRINTED_ROWS", 20)
+    page = report_page(asha_results)
+
+    assert page.count(' beyond">') == len(asha_results.trials) - 20
+    assert f"… and {len(asha_results.trials) - 20} more" in page
+
+
+def test_trials_ended_by_the_budget_are_not_stopped_early(tmp_path: Path) -> None:
+    """Trials that a used-up budget ended do not count as stopped early and saved no epochs."""
+    results = cut_off_study(tmp_path, compared=False)
+    text = Page(report_page(results)).text
+
+    assert saved_epochs(results) == (0, 0)
+    assert "Both trials were cut off by the study's end." in text
+    assert "trials 2 2 cut off by the end" in text
+    assert "none saved by early stopping" in text
+
+
+def test_both_kinds_of_stops_are_distinguished(tmp_path: Path) -> None:
+    """Only trials stopped by a comparison count as saved epochs, not those stopped by the budget."""
+    results = cut_off_study(tmp_path, compared=True)
+    text = Page(report_page(results)).text
+
+    assert saved_epochs(results) == (2, 4)
+    assert "Of 2 trials, 1 stopped early and 1 cut off by the study's end." in text
+    assert "Early stopping saved 2 epochs of 4 (50%)" in text
+    assert "1 trial was stopped; that saved 2 epochs of 4" in text
+
+
+def test_a_parameter_that_no_trial_has_is_named_and_not_drawn(tmp_path: Path) -> None:
+    """A branch that was never taken has no values: an empty picture would say nothing."""
+    space = {"lr": LogUniform(1e-4, 1.0), "way": Switch({"a": {}, "b": {"decay": LogUniform(0.01, 1.0)}})}
+    study = Recording(tmp_path, tune_job("branch", space=space))
+    for number in range(3):
+        trial, config = layout.trial_id(number), {"lr": 0.1 * (number + 1), "way": "a"}
+        study.decide(trial, 0, "start", 0.0, config_after=config)
+        study.train(trial, 1, config, 0.3 * number, 1.0)
+        study.decide(trial, 1, "finish", 1.0)
+    study.end(1.0)
+    page = Page(report_page(load_results(study.store.uri)))
+
+    alts = [element.get("aria-label") or "" for element in page.all("div")]
+    assert "Scatter chart of val_accuracy against lr." in alts
+    assert "Scatter chart of val_accuracy against decay." not in alts
+    assert "No trial has decay." in page.text
+
+
+def test_the_table_marks_its_sort_column(page: Page, domains_results: Results) -> None:
+    """The table marks its sort column, descending if more is better and ascending if less is."""
+    assert [head.get("aria-sort") for head in page.all("th")][:3] == [None, "descending", None]
+    loss = Page(report_page(domains_results))
+    assert [head.get("aria-sort") for head in loss.all("th")][:3] == [None, "ascending", None]
+
+
+@pytest.mark.parametrize("count", [25, 26])
+def test_only_a_long_leaderboard_scrolls_by_itself(tmp_path: Path, count: int) -> None:
+    """Leaderboards of 26 rows or more scroll in a frame, and shorter ones do not."""
+    study = Recording(tmp_path, tune_job("board", scheduler="fifo"))
+    for number in range(count):
+        study.decide(layout.trial_id(number), 0, "start", number, config_after={"lr": 0.01})
+        study.train(layout.trial_id(number), 1, {"lr": 0.01}, 0.5, number + 0.1)
+    study.end(30)
+    assert ('class="scroll many"' in report_page(load_results(study.store.uri))) == (count > 25)
+
+
+def test_write_report_writes_the_page_into_the_study(asha: Recording, text: str) -> None:
+    """write_report writes the page beside the tables, returns its path, and gives the same page each time."""
+    where = write_report(asha.store)
+
+    assert where == f"{asha.store.uri}/{layout.REPORT}"
+    assert Path(where).read_text() == text
+
+
+def test_a_report_of_a_missing_study_is_refused(tmp_path: Path) -> None:
+    """A report of a missing study is refused and creates no folder."""
+    with pytest.raises(JobNotFound, match="no study 'nothing'"):
+        write_report(Store(tmp_path / "nothing"))
+    assert not (tmp_path / "nothing").exists()

@@ -1,0 +1,82 @@
+"""Which pictures a report has."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.results import Results, load_results
+from pipeline.results.report import captions
+from pipeline.results.report.page import report_page
+from pipeline.results.report.pictures import sections
+from pipeline.space import Uniform
+from pipeline.study import Objective
+from tests.unit.results import studies
+from tests.unit.results.fronts import recorded
+from tests.unit.results.small import cut_off_study
+
+
+def test_the_report_has_planes_and_paths(tmp_path: Path) -> None:
+    """With two numeric parameters the report has sections for the bands and for the paths of x and y."""
+    job = studies.tune_job("ways", space={"x": Uniform(0, 1), "y": Uniform(0, 1)}, scheduler="fifo")
+    recording = studies.Recording(tmp_path, job, metrics=("val_accuracy", "x", "y"))
+    for index in range(16):
+        trial, config = f"{index:04d}", {"x": index % 4 / 4, "y": index // 4 / 4}
+        recording.decide(trial, 0, "start", index, config_after=config)
+        for epoch in (1, 2):
+            value = index / 20 + epoch / 50
+            recording.train(trial, epoch, config, value, index + epoch / 2, x=value, y=1 - value)
+        recording.decide(trial, 2, "finish", index + 1)
+    recording.end(17)
+    titles = [section.title for section in sections(load_results(tmp_path / "ways"))]
+    assert {"The objective over both hyperparameters", "Paths through the plane"} <= set(titles)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Accuracy up, parameters down."""
+    return load_results(recorded(tmp_path_factory.mktemp("studies")).store.uri)
+
+
+def test_the_report_shows_one_objective_against_the_other(both: Results) -> None:
+    """A picture with its words for who cannot see it, a column of values and one of marks."""
+    (section,) = [one for one in sections(both) if one.title == "One objective against another"]
+    (picture,) = section.pictures
+    assert picture.alt.startswith("Scatter chart of val_accuracy against parameters, with the front")
+    assert picture.caption == (
+        "4 of 6 trials are on the front: from val_accuracy 0.95 with parameters 2e+04 to val_accuracy 0.5 with "
+        "parameters 10."
+    )
+    assert captions.of_trade_off(both, "parameters") == picture.caption
+    page = report_page(both)
+    assert page.count(">yes<") == 4
+    assert ">2e+04<" in page
+
+
+def test_each_further_objective_has_a_picture_against_the_first(tmp_path: Path) -> None:
+    """Of three objectives, the second and the third each have a picture against the first."""
+    further = [Objective("parameters", "min"), Objective("seconds_train", "min")]
+    results = load_results(recorded(tmp_path, *further).store.uri)
+    (section,) = [one for one in sections(results) if one.title == "One objective against another"]
+    assert ["against parameters" in one.alt for one in section.pictures] == [True, False]
+
+
+def test_a_study_has_the_pictures_it_has_something_to_show_for(tmp_path: Path, population: Results) -> None:
+    """Rungs where trials were stopped, lineage and schedule where weights were taken over; in reading order."""
+    stopped = cut_off_study(tmp_path, compared=True)
+    halving, took_over = ([section.title for section in sections(one)] for one in (stopped, population))
+    assert halving[0] == took_over[0] == "Learning curves"
+    assert halving[-1] == took_over[-1] == "Where the time went"
+    assert (
+        "Epoch at which each trial was stopped" in halving,
+        "Epoch at which each trial was stopped" in took_over,
+    ) == (True, False)
+    assert {"Lineage", "The schedule that was found"} <= set(took_over)
+    assert {"Lineage", "The schedule that was found"}.isdisjoint(halving)
+
+
+def test_models_and_costs_have_sections_of_their_own(folded: Results, batches: Results) -> None:
+    """Trials of several models and studies with several batch sizes have sections of their own."""
+    assert "Mean and deviation of a trial's models" in [section.title for section in sections(folded)]
+    (cost,) = [section for section in sections(batches) if section.title == "What it costs"]
+    assert len(cost.pictures) == 2
+    assert "named by its batch size" in cost.note

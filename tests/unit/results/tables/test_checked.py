@@ -1,0 +1,44 @@
+"""Whether a table's columns hold what the schema says."""
+
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.results.tables.checked import checked, config_column, config_from
+
+_SCHEMA = pa.schema([pa.field("kept", pa.int64())], metadata={"schema_version": "1"})
+_ROW = {"session": [1], "trial_id": ["0000"], "attempt": [1], "epoch": [1], "time": [0], "kept": [1]}
+_WHOLE = pa.schema([*_SCHEMA, *(pa.field(name, pa.array(_ROW[name]).type) for name in _ROW if name != "kept")])
+
+
+def test_valid_columns_are_kept() -> None:
+    """Columns of the schema are unchanged, and other columns become float metrics."""
+    table = checked(pa.table({**_ROW, "loss": [1], "none": pa.nulls(1)}), "epochs", _WHOLE)
+    assert table.column("kept").type == pa.int64()
+    assert table.select(["loss", "none"]).to_pydict() == {"loss": [1.0], "none": [None]}
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "what"),
+    [
+        ("kept", ["x"], "holds string in the column 'kept', not int64"),
+        ("loss", ["x"], "holds string in the column 'loss', not double"),
+        ("epoch", pa.nulls(1), "1 of its rows have no epoch"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_reported(column: str, values: object, what: str) -> None:
+    """A column of another type and a row without its key are reported with the column and a remedy."""
+    with pytest.raises(StorageError, match=rf"The table epochs is not as tunepipe writes it: .*{what}\. Move what is"):
+        checked(pa.table({**_ROW, column: values}), "epochs", _WHOLE)
+
+
+def test_configs_of_decisions() -> None:
+    """A config is a JSON object, or none; its values are of their columns' types."""
+    assert config_from('{"lr": 0.5}') == {"lr": 0.5}
+    assert config_from(None) == config_from("") == {}
+    for text in ("3", "{", "[" * 100_000):
+        with pytest.raises(StorageError, match="config_after of one of its rows is not a config"):
+            config_from(text)
+    assert config_column("lr", [0.5, None], pa.float64()).to_pylist() == [0.5, None]
+    with pytest.raises(StorageError, match="a value of lr in config_after is not double"):
+        config_column("lr", ["x"], pa.float64())

@@ -1,0 +1,102 @@
+"""Unique rows in order."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.results.tables.cleaning import clean_decisions, clean_epochs, trial_ids, trial_positions
+from pipeline.results.tables.derive import derive_trials
+from pipeline.results.tables.gather import gather, newest_checkpoints
+from tests.unit.results.studies import Recording, tune_job
+
+CONFIG = {"lr": 0.1, "momentum": 0.5, "units": 32, "optimizer": "sgd", "dropout": 0.1, "epochs_warm": 2}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Recording:
+    """A study without a row."""
+    return Recording(tmp_path, tune_job("small"))
+
+
+def assert_same(table: pa.Table, other: pa.Table) -> None:
+    """Equal, NaN with NaN too."""
+    pd.testing.assert_frame_equal(table.to_pandas(), other.to_pandas())
+
+
+def test_the_newest_attempt_is_used_in_any_order_of_rows(study: Recording) -> None:
+    """An epoch trained twice has one row: the newest session's, then the newest attempt's, in any order of rows."""
+    study.train("0000", 1, CONFIG, 0.5, 1.0, attempt=2)
+    study.train("0000", 1, CONFIG, 0.9, 2.0, attempt=1)
+    study.train("0000", 2, CONFIG, 0.6, 3.0, attempt=3, session=1)
+    study.train("0000", 2, CONFIG, 0.7, 4.0, attempt=1, session=2)
+    study.flush(rows=1)
+
+    epochs = gather(study.store, study.study).epochs
+
+    assert epochs["epoch"].to_pylist() == [1, 2]
+    assert epochs["val_accuracy"].to_pylist() == [0.5, 0.7]
+
+
+def test_gathering_clean_tables_changes_nothing(asha: Recording) -> None:
+    """Clean tables made clean again, and trials derived from raw or clean rows, are the same."""
+    tables = gather(asha.store, asha.study)
+    raw = asha.store.read_table("epochs")
+
+    assert raw.num_rows == tables.epochs.num_rows + 1
+    assert_same(clean_epochs(tables.epochs), tables.epochs)
+    assert_same(clean_decisions(tables.decisions), tables.decisions)
+    checkpoints = newest_checkpoints(asha.store.files("checkpoints"))
+    derived = derive_trials(raw, tables.decisions, study=asha.study, checkpoints=checkpoints)
+    assert_same(derived, tables.trials)
+
+
+def test_rows_in_any_order_give_the_same_tables(asha: Recording) -> None:
+    """Parts may be listed, and rows written, in any order."""
+    tables = gather(asha.store, asha.study)
+    order = np.random.default_rng(0).permutation(tables.epochs.num_rows)
+
+    assert_same(clean_epochs(tables.epochs.take(pa.array(order))), tables.epochs)
+
+
+def test_decisions_that_the_next_session_knew_nothing_of_no_longer_hold(study: Recording) -> None:
+    """A driver wrote two decisions more than its last state held: the next one counts on from that state."""
+    for number, kind in enumerate(["start", "pause", "stop"], 1):
+        study.decide("0000", number, kind, at=number)
+    study.flush()
+    study.session, study.number = 2, 1
+    study.decide("0000", 1, "resume", at=10)
+    study.flush()
+    decisions = gather(study.store, study.study).decisions
+    assert decisions["number"].to_pylist() == [1, 2]
+    assert decisions["kind"].to_pylist() == ["start", "resume"]
+
+
+_row = st.tuples(st.sampled_from(["0001", "9999", "10000"]), st.integers(1, 3), st.integers(1, 2), st.integers(1, 2))
+
+
+@given(rows=st.lists(_row, max_size=12))
+def test_each_epoch_has_its_newest_row(rows: list[tuple[str, int, int, int]]) -> None:
+    """Each epoch has one row, the newest by session, attempt and position, in the order of trials and epochs."""
+    names = ("trial_id", "epoch", "session", "attempt")
+    table = pa.Table.from_pylist(
+        [{**dict(zip(names, row, strict=True)), "place": place} for place, row in enumerate(rows)],
+        pa.schema([("trial_id", pa.string()), *((name, pa.int64()) for name in (*names[1:], "place"))]),
+    )
+    newest: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for place, (trial, epoch, session, attempt) in enumerate(rows):
+        key = (int(trial), epoch)
+        newest[key] = max(newest.get(key, (0, 0, 0)), (session, attempt, place))
+    assert clean_epochs(table)["place"].to_pylist() == [newest[key][2] for key in sorted(newest)]
+
+
+def test_trials_have_positions_in_the_order_of_their_numbers() -> None:
+    """Trials are ordered by number, so that 9999 is before 10000, whichever column names them."""
+    first, second = pa.chunked_array([["10000", "0002"]]), pa.chunked_array([["9999"]])
+    ids = trial_ids(first, second)
+    assert ids.to_pylist() == ["0002", "9999", "10000"]
+    assert trial_positions(first, ids).tolist() == [2, 0]

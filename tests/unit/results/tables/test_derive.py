@@ -1,0 +1,130 @@
+"""The table of trials, derived from epochs and decisions."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.results import Results
+from pipeline.results.tables.gather import gather
+from tests.unit.results.studies import HOSTILE, Recording, tune_job
+
+CONFIG = {"lr": 0.1, "momentum": 0.5, "units": 32, "optimizer": "sgd", "dropout": 0.1, "epochs_warm": 2}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Recording:
+    """A study without a row."""
+    return Recording(tmp_path, tune_job("small"))
+
+
+def trials_of(study: Recording) -> dict[str, dict[str, object]]:
+    """Rows of `trials` by id, after what was recorded so far."""
+    study.flush()
+    return {row["trial_id"]: row for row in gather(study.store, study.study).trials.to_pylist()}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "state"),
+    [
+        (["start"], "running"),
+        (["start", "stop"], "stopped"),
+        (["start", "finish"], "completed"),
+        (["start", "fail"], "failed"),
+        (["start", "pause"], "paused"),
+        (["start", "pause", "promote"], "running"),
+        (["start", "exploit"], "paused"),
+        (["start", "retry"], "waiting"),
+        (["start", "stop", "resume"], "running"),
+    ],
+)
+def test_a_trials_state_is_what_its_last_decision_left(study: Recording, kinds: list[str], state: str) -> None:
+    """Each kind of decision leaves a trial in a state of its own."""
+    for kind in kinds:
+        study.decide("0000", 0, kind, 0.0)
+
+    assert trials_of(study)["0000"]["state"] == state
+
+
+def test_a_retried_trial_runs_once_its_new_attempt_reports(study: Recording) -> None:
+    """A trial whose worker was lost waits until an epoch of the next attempt is there."""
+    study.decide("0000", 0, "start", 0.0)
+    study.train("0000", 1, CONFIG, 0.5, 1.0)
+    study.decide("0000", 1, "retry", 2.0)
+    assert (trials_of(study)["0000"]["state"], trials_of(study)["0000"]["attempts"]) == ("waiting", 2)
+
+    study.train("0000", 1, CONFIG, 0.5, 3.0, attempt=2)
+    study.part = 10
+    assert trials_of(study)["0000"]["state"] == "running"
+
+
+def test_the_best_epoch_is_the_earlier_of_two_that_tie_and_never_nan(study: Recording) -> None:
+    """Of two epochs with equal values the earlier is the best, and a value that is not finite never is."""
+    for epoch, value in enumerate([0.2, 0.7, float("nan"), 0.7, float("inf"), 0.1], start=1):
+        study.train("0000", epoch, CONFIG, value, float(epoch))
+    row = trials_of(study)["0000"]
+
+    assert (row["objective"], row["best_epoch"], row["last_objective"], row["epochs"]) == (0.7, 2, 0.1, 6)
+
+
+def test_a_trial_whose_every_value_is_nan_has_no_best_epoch(study: Recording) -> None:
+    """A trial whose values are all NaN has neither objective nor best epoch."""
+    study.train("0000", 1, CONFIG, float("nan"), 1.0)
+    row = trials_of(study)["0000"]
+
+    assert row["objective"] is None
+    assert row["best_epoch"] is None
+    assert row["epochs"] == 1
+
+
+def test_a_loss_is_best_where_it_is_smallest(domains_results: Results) -> None:
+    """In mode min the smallest value counts."""
+    smallest = domains_results.epochs.groupby("trial_id")["val_loss"].min()
+
+    assert domains_results.trials.set_index("trial_id")["objective"].to_dict() == smallest.to_dict()
+
+
+def test_seconds_are_those_of_the_rows_that_count(study: Recording) -> None:
+    """Building, training, evaluating and checkpointing add up; superseded rows do not count."""
+    seconds = {"seconds_build": 1.0, "seconds_train": 2.0, "seconds_evaluate": 0.5, "seconds_checkpoint": 0.25}
+    study.train("0000", 1, CONFIG, 0.5, 1.0, **seconds)
+    study.train("0000", 1, CONFIG, 0.5, 2.0, attempt=2, **seconds)
+
+    assert trials_of(study)["0000"]["seconds"] == 3.75
+
+
+def test_an_exploit_gives_its_parent_and_the_config_explored(pbt: Recording, pbt_results: Results) -> None:
+    """The last exploit names the parent, and config_* are as explored last."""
+    exploits = pbt_results.decisions[pbt_results.decisions["kind"] == "exploit"].groupby("trial_id").last()
+    trials = pbt_results.trials.set_index("trial_id")
+
+    assert len(exploits) >= 2
+    for trial_id, exploit in exploits.iterrows():
+        assert trials.loc[trial_id, "parent"] == exploit["parent_trial"]
+        assert trials.loc[trial_id, "config_lr"] == json.loads(exploit["config_after"])["lr"]
+    assert trials.drop(exploits.index)["parent"].isna().all()
+
+
+def test_a_config_comes_from_the_epochs_where_no_decision_tells(study: Recording) -> None:
+    """A trial whose start was not recorded has the config its epochs were trained with."""
+    study.train("0000", 1, CONFIG, 0.5, 1.0)
+    row = trials_of(study)["0000"]
+
+    assert {name: row[f"config_{name}"] for name in CONFIG} == CONFIG
+
+
+def test_a_failed_trial_carries_its_traceback_and_others_no_error(asha_results: Results) -> None:
+    """The reason of the failure is the trial's error, word by word."""
+    trials = asha_results.trials.set_index("trial_id")
+
+    assert HOSTILE in trials.loc["0004", "error"]
+    assert "NaN" in trials.loc["0009", "error"]
+    assert trials.drop(["0004", "0009"])["error"].isna().all()
+
+
+def test_trials_are_in_order_of_their_numbers(study: Recording) -> None:
+    """Trials are ordered by number, so that trial 10000 follows 9999."""
+    for trial in ("10000", "9999", "0002"):
+        study.decide(trial, 0, "start", 0.0)
+
+    assert list(trials_of(study)) == ["0002", "9999", "10000"]

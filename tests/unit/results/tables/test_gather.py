@@ -1,0 +1,122 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.results.tables.gather import gather, newest_checkpoints
+from pipeline.space import Choice, Uniform
+from pipeline.storage.schema import arrow_schema, metric_field
+from pipeline.study import Objective, layout
+from tests.unit.results.studies import Recording, columns_of, tune_job
+
+CONFIG = {"lr": 0.1, "momentum": 0.5, "units": 32, "optimizer": "sgd", "dropout": 0.1, "epochs_warm": 2}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Recording:
+    """A study without a row."""
+    return Recording(tmp_path, tune_job("small"))
+
+
+def trials_of(study: Recording) -> dict[str, dict[str, object]]:
+    """Rows of `trials` by id, after what was recorded so far."""
+    study.flush()
+    return {row["trial_id"]: row for row in gather(study.store, study.study).trials.to_pylist()}
+
+
+def assert_same(table: pa.Table, other: pa.Table) -> None:
+    """Equal, NaN with NaN too."""
+    pd.testing.assert_frame_equal(table.to_pandas(), other.to_pandas())
+
+
+def test_a_study_without_a_part_has_empty_tables_with_every_column(study: Recording) -> None:
+    """Before the first flush the tables are empty, with the columns they will have."""
+    tables = gather(study.store, study.study)
+
+    assert tables.trials.num_rows == tables.epochs.num_rows == tables.decisions.num_rows == 0
+    assert tables.trials.schema == arrow_schema("trials", study.job.space)
+    assert set(columns_of("decisions")) == set(tables.decisions.column_names)
+
+
+def test_a_compacted_file_beside_its_parts_changes_nothing(study: Recording) -> None:
+    """Rows that a compacted file and its parts both hold, during a compaction, count once."""
+    for trial in ("0000", "0001"):
+        study.decide(trial, 0, "start", 0.0, config_after=CONFIG)
+        study.train(trial, 1, CONFIG, 0.5, 1.0)
+    before = trials_of(study)
+    for table in ("epochs", "decisions"):
+        study.store.write_table(layout.compacted(table, 1), study.store.read_table(table))
+
+    assert trials_of(study) == before
+
+
+def test_a_choice_of_mixed_types_is_text(domains: Recording) -> None:
+    """The column of a choice with mixed types has each value's JSON, and plain text for texts."""
+    mixed = gather(domains.store, domains.study).trials["config_mix"].to_pylist()
+
+    assert set(mixed) <= {"0.5", "auto", "true"}
+    assert "auto" in mixed
+
+
+def test_the_newest_checkpoint_is_the_one_of_the_last_epoch() -> None:
+    """The newest checkpoint is that of the latest epoch, and other files are ignored."""
+    paths = ["checkpoints/0001/000003.ckpt", "checkpoints/0001/000012.ckpt", "checkpoints/0001/notes.txt"]
+
+    assert newest_checkpoints(paths) == {"0001": "checkpoints/0001/000012.ckpt"}
+
+
+def test_a_part_of_an_unknown_schema_version_is_refused(study: Recording) -> None:
+    """A part with the schema version of a newer tunepipe is refused."""
+    study.train("0000", 1, CONFIG, 0.5, 1.0)
+    study.flush()
+    path = study.store.files("epochs")[0]
+    table = study.store.read_table(path).replace_schema_metadata({"schema_version": "99"})
+    study.store.write_table(path, table)
+
+    with pytest.raises(StorageError, match="schema version 99"):
+        gather(study.store, study.study)
+
+
+def test_a_metric_that_appears_later_is_united_by_name(tmp_path: Path) -> None:
+    """Parts with different metrics make one table; what a part did not know is empty."""
+    job = tune_job("grows", space={"optimizer": Choice(("a", "b"))})
+    study = Recording(tmp_path, job, metrics=("val_accuracy",))
+    study.train("0000", 1, {"optimizer": "a"}, 0.5, 1.0)
+    study.flush()
+    study.metrics = ("val_accuracy", "val_auc")
+    study.train("0000", 2, {"optimizer": "a"}, 0.6, 2.0)
+    study.flush()
+
+    assert gather(study.store, study.study).epochs["val_auc"].to_pylist() == [None, 0.6]
+
+
+def test_an_objective_of_an_earlier_version_keeps_its_values(tmp_path: Path) -> None:
+    """An objective in a column of an earlier version, with ASCII letters only, keeps its values."""
+    job = tune_job("earlier", objectives=[Objective("точность", "max")], space={"lr": Uniform(0, 1)})
+    study = Recording(tmp_path, job, metrics=("metric_",))
+    study.train("0000", 1, {"lr": 0.5}, 0.25, 1)
+    study.flush()
+    assert gather(study.store, study.study).trials["objective"].to_pylist() == [0.25]
+    part = pa.Table.from_pylist(
+        [{**RAW, "trial_id": "0000", "epoch": 2, "точность": 0.75}],
+        arrow_schema("epochs", job.space, [metric_field("точность")]),
+    )
+    study.store.write_table(layout.part("epochs", 2, 1), part)
+    found = gather(study.store, study.study)
+    assert found.epochs["точность"].to_pylist() == [0.25, 0.75]
+    assert "metric_" not in found.epochs.column_names
+    assert found.trials["objective"].to_pylist() == [0.75]
+
+
+RAW = {
+    "study": "earlier",
+    "session": 2,
+    "attempt": 1,
+    "segment": 1,
+    "model_epoch": 2,
+    "time": datetime(2025, 1, 2, tzinfo=UTC),
+}
+"""What a row of `epochs` has beside."""

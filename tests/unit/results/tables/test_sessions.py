@@ -1,0 +1,78 @@
+"""A driver session's own file, read back."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.storage import Store
+from pipeline.storage.processes import identity
+from pipeline.study import layout
+
+_SESSION = {"number": 1, "state": "finished", "started": "2025-03-14T09:30:00+00:00"}
+
+
+def _store(folder: Path, **fields: object) -> Store:
+    store = Store(folder)
+    store.write(layout.session(1), json.dumps(_SESSION | fields))
+    return store
+
+
+def test_sessions_are_ordered_by_number(tmp_path: Path) -> None:
+    """Sessions are in the order of their numbers, with defaults, time zones, and without unrelated files."""
+    store = _store(tmp_path, heartbeat="2025-03-14T09:30:05")
+    store.write(layout.session(12), json.dumps(_SESSION | {"number": 12, "state": "running"}))
+    store.write("sessions/notes.txt", "none")
+    first, second = read_sessions(store)
+    assert (first["number"], second["number"], second["state"]) == (1, 12, "running")
+    assert first["heartbeat"] == "2025-03-14T09:30:05+00:00"
+    assert (first["seconds"], first["resume"]) == (0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("state", "nope"), ("number", 0), ("started", None), ("seconds", -1.0), ("resume", [])]
+)
+def test_an_invalid_value_is_reported(tmp_path: Path, field: str, value: object) -> None:
+    """A value that no driver writes is reported with its file and field."""
+    with pytest.raises(StorageError, match=rf"sessions/0001\.json in .* is not a session's: {field}: "):
+        read_sessions(_store(tmp_path, **{field: value}))
+
+
+NOW = datetime(2025, 3, 14, 9, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({}, "running"),
+        ({"pid": 2**31 - 1}, "interrupted"),
+        ({"process_started_after_boot": 1e9}, "interrupted"),
+        ({"boot_id": "another"}, "interrupted"),
+        ({"boot_id": "another", "heartbeat": "2025-03-14T09:30:55+00:00"}, "running"),
+        ({"host": "another", "heartbeat": "2025-03-14T09:30:55+00:00"}, "running"),
+        ({"host": "another", "heartbeat": None, "started": "2025-03-14T09:30:55+00:00"}, "running"),
+        ({"state": "failed"}, "failed"),
+    ],
+    ids=str,
+)
+def test_the_state_of_a_study_whose_session_has_not_ended(fields: dict[str, object], state: str) -> None:
+    """A session without an end is judged by its process on this machine and by its heartbeat elsewhere."""
+    session = {"state": "running", "started": _SESSION["started"], "heartbeat": "2025-03-14T09:29:00+00:00"}
+    assert state_of([{**session, **identity(), **fields}], NOW) == state
+
+
+def test_a_study_that_never_had_a_driver_waits() -> None:
+    """A study whose first driver was killed before it took a number, or that had none, is waiting."""
+    assert state_of([], NOW) == "waiting"
+
+
+def test_fields_that_describe_the_driver_may_be_damaged(tmp_path: Path) -> None:
+    """Damaged fields that describe the driver get defaults and are reported, and the session is read."""
+    store = _store(tmp_path, host=3, pid=-1, heartbeat="2025-03-14T09:30:05", started="yesterday", workers=[])
+    (session,) = read_sessions(store)
+    assert (session["host"], session["pid"], session["workers"]) == ("", 0, None)
+    assert session["started"] == session["heartbeat"]
+    assert [each.partition(":")[0] for each in session["damage"]] == ["started", "workers", "host", "pid"]

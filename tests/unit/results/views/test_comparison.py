@@ -1,0 +1,93 @@
+"""A comparison as tables."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.results.analysis.comparison import Comparison, compared
+from pipeline.results.views.comparison import comparison_tables, comparison_view, comparison_warnings, studies_of
+from tests.unit.results.small import one_epoch_study, printed
+
+VALUES = np.random.default_rng(0).uniform(0.1, 0.2, 20)
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """Two studies of the same configs, the first clearly better, that differ in their seeds."""
+    root = tmp_path_factory.mktemp("compared")
+    return compared({"a": one_epoch_study(root, "a", VALUES + 0.5), "b": one_epoch_study(root, "b", VALUES, seed=1)})
+
+
+def test_each_question_is_a_table(comparison: Comparison) -> None:
+    """The studies, which is better, seeds, where good configs are, and configs that both tried."""
+    tables = {title: (note, columns, rows) for title, note, columns, rows in comparison_tables(comparison)}
+    assert list(tables) == [
+        "Studies",
+        "Is the first better?",
+        "Studies that differ in their seed alone",
+        "Where the best quarter of the trials lies",
+        "Configs that both have tried",
+    ]
+    _, columns, rows = tables["Studies"]
+    assert columns[:2] == ["study", "best val_accuracy"]
+    assert [row[:4] for row in rows] == [
+        ["a", f"{max(VALUES) + 0.5:.4g}", "20", "20"],
+        ["b", f"{max(VALUES):.4g}", "20", "20"],
+    ]
+    assert all(len(row) == len(columns) for row in rows)
+    note, _, rows = tables["Is the first better?"]
+    assert (rows[0][0], rows[0][-2:]) == ("a over b", ["100%", "yes"])
+    assert note.startswith("By the expected best of 10 trials")
+    assert tables["Studies that differ in their seed alone"][0] == "An interval needs three seeds."
+    assert tables["Configs that both have tried"][2][0][:3] == ["a and b", "20", "+1.00"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.1, 0.2, "yes"), (-0.2, -0.1, "the other"), (-0.1, 0.1, "undetermined")]
+)
+def test_an_interval_that_holds_zero_names_no_winner(
+    comparison: Comparison, low: float, high: float, verdict: str
+) -> None:
+    """An interval that contains zero names no better study."""
+    (difference,) = comparison.differences
+    other = replace(comparison, differences=[replace(difference, low=low, high=high)])
+    assert comparison_tables(other)[1][3][0][-1] == verdict
+
+
+def test_few_trials_have_no_intervals(tmp_path: Path) -> None:
+    """With too few trials there is no interval, and a note says how many are needed."""
+    found = compared({"a": one_epoch_study(tmp_path, "a", []), "b": one_epoch_study(tmp_path, "b", [0.5])})
+    (_, note, columns, rows), *_ = comparison_tables(found)
+    assert note == "Too few trials for intervals: 5 a study are needed."
+    assert "90% interval" not in columns
+    assert rows[0][1] == "–"
+
+
+def test_the_reason_against_a_comparison_is_the_first_line(comparison: Comparison) -> None:
+    """If studies cannot be compared, the first line says so; otherwise there is no such line."""
+    assert comparison_warnings(comparison) == []
+    incomparable = replace(
+        comparison, comparability_problems=["They were evaluated on different rows."], differences=[]
+    )
+    warning = "These studies cannot be compared: no winner is named. They were evaluated on different rows."
+    assert comparison_warnings(incomparable) == [warning]
+    assert printed(comparison_view(incomparable)).startswith(warning)
+
+
+def test_a_terminal_shows_every_table_with_its_note(comparison: Comparison) -> None:
+    """A narrow one leaves out trials, epochs and time."""
+    wide, narrow = (printed(comparison_view(comparison), width) for width in (200, 60))
+    for title, _, _, rows in comparison_tables(comparison):
+        assert title in wide
+        assert rows[0][0] in wide
+    assert "An interval needs three seeds." in wide
+    optional = {"trials", "epochs", "time"}
+    assert optional <= set(wide.splitlines()[1].split())
+    assert optional.isdisjoint(narrow.splitlines()[1].split())
+
+
+def test_the_compared_studies_are_known_by_their_names(comparison: Comparison) -> None:
+    """The text names the studies in the given order."""
+    assert [(name, results.name) for name, results in studies_of(comparison).items()] == [("a", "a"), ("b", "b")]

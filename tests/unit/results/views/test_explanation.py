@@ -1,0 +1,49 @@
+"""An explanation on a terminal."""
+
+import re
+from dataclasses import replace
+
+from pipeline.results import Results
+from pipeline.results.analysis import Explanation, explained
+from pipeline.results.views.explanation import explanation_view
+from tests.unit.results.small import printed
+
+
+def test_each_question_has_its_answer(asha_results: Results) -> None:
+    """Answers follow the order of the questions, in lines of at most 118 characters and an indent of two."""
+    reported = printed(explanation_view(explained(asha_results)))
+    titles = [line for line in reported.splitlines() if line and not line.startswith(" ")]
+    assert titles == [
+        "mnist-asha",
+        "What mattered",
+        "How well early values predict final values",
+        "What early stopping did",
+        "Where the time went",
+        "Why trials failed",
+    ]
+    assert all(len(line) <= 120 for line in reported.splitlines())
+    assert "1 × ValueError: units: " in reported
+
+
+def test_a_population_names_the_origin_of_the_best_weights(pbt_results: Results) -> None:
+    """For a population the text names the origin of the best weights and limits what variance shares mean."""
+    reported = printed(explanation_view(explained(pbt_results)))
+    assert "Whose weights\n  Weights were taken over 8 times; " in reported
+    assert "a config answers for its own epochs only" in reported
+
+
+def test_each_share_has_its_interval_and_its_best_value(known: Explanation) -> None:
+    """Each share has an interval and a best value, or a dash if the share may be zero."""
+    lines = printed(explanation_view(known)).splitlines()
+    for effect in known.importances[0].effects:
+        (line,) = [line for line in lines if line.split()[:1] == [effect.place.name]]
+        assert re.search(r" \d+% +\d+% to \d+% ", line)
+        assert line.rstrip().endswith(effect.best or "–")
+
+
+def test_colours_and_marks_of_a_name_are_text(known: Explanation) -> None:
+    """A study may be called anything."""
+    job = {**known.results.job, "name": "\x1b[31m[bold]x"}
+    study = {**known.results.study, "job": job}
+    reported = printed(explanation_view(replace(known, results=replace(known.results, study=study))))
+    assert reported.startswith(r"\x1b[31m[bold]x")

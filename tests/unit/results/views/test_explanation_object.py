@@ -1,0 +1,57 @@
+"""An explanation as JSON."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from pipeline.results import Results
+from pipeline.results.analysis import Explanation, explained
+from pipeline.results.views.explanation_object import explanation_object
+
+
+def test_the_object_has_all_analyses(asha_results: Results) -> None:
+    """The object has all analyses as JSON values and is the same on each call."""
+    explanation = explained(asha_results)
+    reported = json.loads(json.dumps(explanation_object(explanation), allow_nan=False))
+    assert reported == explanation_object(explained(asha_results))
+    assert (reported["study"], reported["exploits"]) == ("mnist-asha", 0)
+    assert reported["earlier"] == []
+    assert reported["stopping"]["stopped"] == 18
+    assert [len(cause["trials"]) for cause in reported["failures"]] == [1, 1]
+    assert reported["seconds"]["workers"] == 2
+    assert reported["seconds"]["train"] == pytest.approx(asha_results.epochs["seconds_train"].sum())
+
+
+def test_a_hyperparameter_has_its_share_and_its_curve(known: Explanation) -> None:
+    """Shares and curves have intervals, and a hyperparameter that may have no effect has no best value."""
+    (found,) = explanation_object(known)["importance"]
+    parameters = {one["name"]: one for one in found["parameters"]}
+    assert parameters["a"]["interval"][0] <= parameters["a"]["share"] <= parameters["a"]["interval"][1]
+    assert [point["value"] for point in parameters["c"]["curve"]] == ["x", "y", "z"]
+    assert all(point["interval"][0] <= point["mean"] <= point["interval"][1] for point in parameters["a"]["curve"])
+    assert {name: one["best"] for name, one in parameters.items()} == {
+        effect.place.name: effect.best for effect in known.importances[0].effects
+    }
+    assert parameters["idle"]["best"] is None
+    assert found["note"] is None
+
+
+def test_deprecated_keys_have_the_values_of_the_present_ones(known: Explanation) -> None:
+    """Readers of earlier versions find R² and its interval under the former keys, foretold and foretold_interval."""
+    (importance,) = explanation_object(known)["importance"]
+    assert importance["foretold"] == importance["r_squared"] > 0
+    assert importance["foretold_interval"] == importance["r_squared_interval"]
+
+
+def test_an_unknown_number_is_null(known: Explanation) -> None:
+    """A number that is NaN is null in the object."""
+    unknown = dict.fromkeys(("r_squared", "r_squared_low", "r_squared_high"), math.nan)
+    nothing = replace(known.importances[0], **unknown, note="why", effects=())
+    stopping = replace(known.stopping, saved_seconds=math.nan)
+    reported = explanation_object(replace(known, importances=[nothing], stopping=stopping))
+    json.dumps(reported, allow_nan=False)
+    importance = reported["importance"][0]
+    assert [importance[name] for name in ("r_squared", "r_squared_interval", "note")] == [None, None, "why"]
+    assert reported["stopping"]["saved_seconds"] is None

@@ -1,0 +1,108 @@
+"""What an analysis found, in sentences."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.results import Results
+from pipeline.results.analysis.early import Agreement, PossiblyWrongStop, Stopping
+from pipeline.results.analysis.importance import Importance
+from pipeline.results.views.sentences import of_agreements, of_importance, of_lineage, of_stopping, of_time
+
+
+def _agreement(epoch: int, low: float, correlation: float) -> Agreement:
+    return Agreement(epoch, 8, correlation, low, 1.0, 1, 8)
+
+
+FEW = "Too few trials trained to their end to measure how well early values predict final ones: 5 are needed."
+UNSURE = (
+    "At no epoch before the last is the rank correlation surely 0.5 or more, among 8 trials that trained to their end."
+)
+SURE = (
+    "From epoch 2 on the rank correlation is +0.90, and surely 0.5 or more, among 8 trials that trained to their end."
+)
+
+
+@pytest.mark.parametrize(
+    ("early", "grace", "reported"),
+    [
+        ([], 1, FEW),
+        ([(1, -0.2, 0.3)], None, UNSURE),
+        ([(1, -0.2, 0.3)], 4, f"{UNSURE} This does not justify a grace period shorter than 4."),
+        ([(1, -0.2, 0.3), (2, 0.6, 0.9)], None, SURE),
+        ([(1, -0.2, 0.3), (2, 0.6, 0.9)], 1, SURE),
+        ([(1, -0.2, 0.3), (2, 0.6, 0.9)], 2, SURE),
+        ([(1, -0.2, 0.3), (2, 0.6, 0.9)], 4, f"{SURE} A grace period of 2 rather than 4 might have served."),
+    ],
+)
+def test_early_values_are_judged_by_their_interval(
+    early: list[tuple[int, float, float]], grace: int | None, reported: str
+) -> None:
+    """The grace period is compared with the first epoch whose agreement has a sufficient interval."""
+    assert of_agreements([_agreement(*one) for one in early], grace) == reported
+
+
+STOPPING = Stopping(
+    stopped=3, saved_epochs=24, whole_epochs=1200, saved_seconds=90.0, trained=6, doubts=[], bound=0.39, note=""
+)
+SAVED = "3 trials were stopped; that saved 24 epochs of 1,200, about 1 min 30 s of training on one worker."
+
+
+@pytest.mark.parametrize(
+    ("changes", "reported"),
+    [
+        ({"stopped": 0}, "No trial was stopped by comparison with others."),
+        (
+            {},
+            f"{SAVED} None would have become the best by gaining as much as any of the 6 that trained to their end; "
+            "with so many, the chance that one gains more is at most 39% each (95%).",
+        ),
+        ({"note": "few"}, f"{SAVED} Whether any was stopped wrongly is unknown: few."),
+        (
+            {"saved_seconds": math.nan, "note": "few"},
+            "3 trials were stopped; that saved 24 epochs of 1,200. How long those would have taken was not measured. "
+            "Whether any was stopped wrongly is unknown: few.",
+        ),
+        (
+            {"doubts": [PossiblyWrongStop(f"000{number}", 2, 0.5, 0.1, 4, 6) for number in range(7)]},
+            f"{SAVED} By the gains of the 6 that trained to their end, some stopped trials might have become the best: "
+            + ", ".join(f"000{number} at epoch 2 (4 of 6 gained as much)" for number in range(5))
+            + " and 2 more.",
+        ),
+    ],
+)
+def test_early_stopping_is_described_by_what_it_saved_and_risked(changes: dict[str, Any], reported: str) -> None:
+    """Early stopping is described by what it saved and risked, with unknown values and the first five doubts."""
+    assert of_stopping(replace(STOPPING, **changes)) == reported
+
+
+def test_without_a_result_the_reason_is_the_sentence() -> None:
+    """If there is no result, the sentence is the reason with a capital letter."""
+    nothing = Importance(
+        when=(), trials=8, used=8, clipped=0, r_squared=math.nan, r_squared_low=math.nan, r_squared_high=math.nan,
+        effects=(), pairs=(), note="too few trials with a value: 8",
+    )  # fmt: skip
+    assert of_importance(nothing) == "Too few trials with a value: 8."
+
+
+def test_the_lineage_of_the_weights_is_described(population: Results, asha_results: Results) -> None:
+    """The lineage of the weights is described from its first trial and epoch to its last."""
+    assert of_lineage(population) == (
+        "Weights were taken over 1 time; the best model began as trial 0001 and went to trial 0000 at epoch 2."
+    )
+    best = asha_results.best
+    assert best is not None
+    alone = f"the best model is trial {best.trial_id}'s own from its first epoch on"
+    assert of_lineage(asha_results) == f"Weights were taken over 0 times; {alone}."
+
+
+def test_the_shares_of_time_are_those_of_the_workers(asha_results: Results) -> None:
+    """The shares of time are those of the workers, sum to 100, and omit phases without a share."""
+    reported = of_time(asha_results)
+    assert reported.startswith("2 workers had ")
+    assert sum(int(word.removesuffix("%")) for word in reported.split() if word.endswith("%")) == 100
+    assert reported.endswith("% idle, starting included.")
+    nothing = replace(asha_results, epochs=asha_results.epochs.iloc[:0], sessions=[])
+    assert of_time(nothing) == "No time was recorded."

@@ -1,0 +1,20 @@
+"""The states of trials, in words."""
+
+from typing import get_args
+
+from pipeline.loop.trial import Trial, TrialState
+from pipeline.results.views.states import STATES
+
+
+def test_every_state_of_a_trial_has_a_text() -> None:
+    """Every state of a trial, and nothing else, has a text, and lasting states are those of live trials."""
+    assert STATES.keys() == set(get_args(TrialState))
+    assert {name for name, state in STATES.items() if state.lasting} == {
+        name for name in get_args(TrialState) if Trial("0000", {}, 0, state=name).live
+    }
+
+
+def test_the_verb_agrees_with_the_number_of_trials() -> None:
+    """The verb agrees with the number of trials, also if both forms are the same."""
+    assert [STATES["completed"].verb_for(count) for count in (1, 2)] == ["trained to its end", "trained to their end"]
+    assert [STATES["failed"].verb_for(count) for count in (1, 2)] == ["failed", "failed"]

@@ -1,0 +1,70 @@
+"""What results say in sentences."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.results import show
+from pipeline.results import Results, load_results
+from pipeline.results.views.summary import paragraphs
+from pipeline.space import Uniform
+from tests.unit.results.edges import EDGES
+from tests.unit.results.studies import Recording, tune_job
+
+
+@pytest.mark.parametrize(
+    ("full", "stopped", "words"),
+    [
+        (1, 0, "The one trial trained to its end."),
+        (4, 0, "All 4 trials trained to their end."),
+        (1, 2, "Of 3 trials, 1 trained to its end and 2 stopped early."),
+        (2, 1, "Of 3 trials, 2 trained to their end and 1 stopped early."),
+    ],
+)
+def test_the_sentence_on_trials_agrees_with_their_number(full: int, stopped: int, words: str, tmp_path: Path) -> None:
+    """The sentence on what trials did is in the singular for one trial and in the plural for more."""
+    study = Recording(tmp_path, tune_job("some", space={"lr": Uniform(0, 1)}, budget={"trials": 4, "epochs": 1}))
+    for number in range(full + stopped):
+        trial = f"{number:04d}"
+        study.decide(trial, 0, "start", 0, config_after={"lr": 0.5})
+        study.train(trial, 1, {"lr": 0.5}, 0.5, 1)
+        study.decide(trial, 1, "finish" if number < full else "stop", 2, cutoff=None if number < full else 0.6)
+    study.end(3)
+    assert words in " ".join(paragraphs(load_results(study.store.uri)))
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [("finished", "The study's budget of 4 epochs is spent."), ("failed", "The study 'some' ended without a value.")],
+)
+def test_results_say_why_a_study_ended_early(state: str, message: str, tmp_path: Path, capsys) -> None:
+    """The report and `results` have the reason that the driver recorded."""
+    study = Recording(tmp_path, tune_job("some", space={"lr": Uniform(0, 1)}, budget={"trials": 4, "epochs": 1}))
+    study.decide("0000", 0, "start", 0, config_after={"lr": 0.5})
+    study.train("0000", 1, {"lr": 0.5}, 0.5, 1)
+    study.decide("0000", 1, "finish" if state == "finished" else "fail", 2)
+    study.end(3, state, message=message)
+    assert paragraphs(load_results(study.store.uri))[-1].endswith(message)
+    show(study.store, top=3, as_json=False)
+    assert capsys.readouterr().out.count(message) == 1
+
+
+def test_test_metrics_are_in_the_summary(asha_results: Results) -> None:
+    """The winner's test metrics are in the summary."""
+    tested = replace(asha_results, test={"test_loss": 0.1, "test_accuracy": 0.9512})
+    assert "test_loss 0.1 and test_accuracy 0.9512" in " ".join(paragraphs(tested))
+
+
+def test_the_summary_counts_the_trials_that_ran(asha_results: Results) -> None:
+    """The summary counts the existing trials, not those that the job asks for."""
+    study = {**asha_results.study, "job": {**asha_results.job, "description": "8 trials of something"}}
+    results = replace(asha_results, study=study)
+    epochs = results.job["budget"]["epochs"]
+    assert f": {len(results.trials)} trials of up to {epochs} epochs." in paragraphs(results)[0]
+
+
+def test_one_epoch_is_counted_in_the_singular(tmp_path: Path) -> None:
+    """With one epoch, noun and verb are singular."""
+    results = load_results(EDGES["one_trial_one_epoch"](tmp_path).store.uri)
+    assert any("1 epoch was trained in" in paragraph for paragraph in paragraphs(results))

@@ -1,0 +1,42 @@
+"""What a scheduler does unless it says otherwise."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.schedulers.base import Chosen, Scheduler, SchedulerSettings, earliest
+
+
+@given(numbers=st.lists(st.integers(0, 10**6), unique=True))
+def test_trials_are_in_the_order_of_their_numbers(numbers: list[int]) -> None:
+    """Trial 10000 follows 9999, although ids are padded to four digits."""
+    ids = [f"{number:04d}" for number in numbers]
+    assert sorted(ids, key=earliest) == [f"{number:04d}" for number in sorted(numbers)]
+
+
+def test_the_earliest_trial_is_chosen() -> None:
+    """The earliest waiting trial is chosen, and without waiting trials none is."""
+    assert Scheduler().choose(["0002", "0001", "10000"]) == Chosen("0001", "the earliest of those that wait")
+    assert Scheduler().choose([]) is None
+
+
+def test_trials_are_stopped_only_when_nothing_else_happens() -> None:
+    """Waiting trials are stopped with a reason only when none runs and none can be drawn."""
+    waiting = ["0001", "0002"]
+    assert Scheduler().to_stop(waiting, exhausted=False) == {}
+    stopped = Scheduler().to_stop(waiting, exhausted=True)
+    assert list(stopped) == waiting
+    assert {(each.action, each.reason) for each in stopped.values()} == {
+        ("stop", "it was not chosen, and no other trial runs")
+    }
+
+
+@pytest.mark.parametrize(("pauses", "exploits"), [(False, False), (True, False), (False, True)])
+def test_milestones_need_a_checkpoint_where_trials_pause_or_exploit(pauses: bool, exploits: bool) -> None:
+    """A milestone needs a checkpoint if the scheduler pauses or exploits trials, and otherwise none."""
+
+    class Settings(SchedulerSettings):
+        pass
+
+    Settings.pauses, Settings.exploits = pauses, exploits
+    assert Settings().leaves_checkpoint(2, 8) == (pauses or exploits)

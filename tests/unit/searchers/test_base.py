@@ -1,0 +1,100 @@
+"""What searchers make of what was tried."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.searchers.base import Observation, at_one_rung, chance, losses
+from pipeline.space import Uniform
+
+_SPACE = {"x": Uniform(0, 1)}
+"""One parameter: four losses are enough."""
+
+
+def _known(x: float, *curve: tuple[int, float], loss: float | None = None, ended: bool = False) -> Observation:
+    best = min((value for _, value in curve), default=None) if loss is None else loss
+    return Observation({"x": x}, "known", best, curve, ended=ended)
+
+
+@pytest.mark.parametrize(
+    ("observation", "reached"),
+    [
+        (_known(0, (1, 0.5), (4, 0.4)), True),
+        (_known(0, (1, 0.5)), False),
+        (_known(0, (1, 0.5), ended=True), True),
+        (_known(0, loss=0.5), True),
+        (Observation({"x": 0}, "open", None, ((4, 0.5),)), True),
+        (Observation({"x": 0}, "open"), False),
+        (Observation({"x": 0}, "failed"), False),
+    ],
+)
+def test_a_loss_is_known_at_an_epoch(observation: Observation, reached: bool) -> None:
+    """A loss is known at an epoch if a milestone there or later was reported or the trial cannot improve."""
+    assert observation.reached(4) == reached
+
+
+def test_each_draw_has_its_own_numbers() -> None:
+    """The random numbers of each draw depend only on the seed and the draw's number."""
+    drawn = {(seed, index): chance(seed, index).random() for seed in range(20) for index in range(20)}
+    assert len(set(drawn.values())) == 400
+    assert chance(3, 4).random() == drawn[3, 4]
+
+
+def test_losses_are_compared_at_the_highest_rung_with_enough() -> None:
+    """Losses are compared at the highest epoch that four trials have reached, and shorter trials are left out."""
+    high = [_known(x, (1, 2.0), (4, x), (9, -1.0)) for x in (0.1, 0.2, 0.3)]
+    at_four = _known(0.4, (1, 2.0), (4, 0.4))
+    low = [_known(x, (1, 0.0)) for x in (0.5, 0.6)]
+    found = at_one_rung(_SPACE, [*low, *high, at_four])
+    assert [(one.config["x"], one.loss) for one in found] == [(0.1, 0.1), (0.2, 0.2), (0.3, 0.3), (0.4, 0.4)]
+
+
+def test_with_few_losses_the_lowest_rung_is_compared() -> None:
+    """Three trials at epoch 4 are too few for one parameter, and for `startup` four are."""
+    found = [_known(x / 10, (1, 2.0 + x), (4, 0.0)) for x in range(3)] + [_known(0.9, (1, 5.0))]
+    expected = [2.0, 3.0, 4.0, 5.0]
+    assert [one.loss for one in at_one_rung(_SPACE, found)] == expected
+    more = [*found, _known(0.8, (1, 6.0), (4, 0.0))]
+    assert [one.loss for one in at_one_rung(_SPACE, more)] == [0.0] * 4
+    assert [one.loss for one in at_one_rung(_SPACE, more, startup=5)] == [*expected, 6.0]
+
+
+def test_the_best_epoch_may_be_between_milestones() -> None:
+    """The loss of a trial that ended at the rung is its own, which no milestone shows."""
+    trials = [replace(_known(x / 10, (1, 1.0), (4, 0.5)), loss=0.25) for x in range(4)]
+    assert [one.loss for one in at_one_rung(_SPACE, trials)] == [0.25] * 4
+
+
+def test_a_trial_below_the_rung_is_open() -> None:
+    """A running trial below the rung is open, one at the rung counts, and a failure stays a failure."""
+    high = [_known(x / 10, (1, 2.0), (4, 0.5)) for x in range(4)]
+    below = Observation({"x": 0.5}, "open", None, ((1, 3.0),))
+    at_rung = Observation({"x": 0.6}, "open", None, ((1, 3.0), (4, 2.5)))
+    failed = Observation({"x": 0.7}, "failed")
+    found = at_one_rung(_SPACE, [*high, below, at_rung, failed])
+    assert found[4:] == [below, replace(at_rung, state="known", loss=2.5), failed]
+
+
+def test_one_rung_changes_nothing() -> None:
+    """Without rungs, or with one, every loss is comparable."""
+    trials = [_known(0.1, (3, 0.5)), _known(0.2, loss=0.4), Observation({"x": 0.3}, "failed")]
+    assert at_one_rung(_SPACE, trials) == trials
+
+
+@given(known=st.lists(st.floats(-5, 5) | st.sampled_from(["open", "failed"]), max_size=8))
+def test_failures_count_as_the_worst(known: list) -> None:
+    """Open configs do only if asked for; without a known loss there is nothing to learn."""
+    trials = [
+        Observation({"x": number}, "known", one) if isinstance(one, float) else Observation({"x": number}, one)
+        for number, one in enumerate(known)
+    ]
+    values = [one for one in known if isinstance(one, float)]
+    for open_too in (False, True):
+        expected = [
+            ({"x": number}, one if isinstance(one, float) else max(values))
+            for number, one in enumerate(known)
+            if values and (open_too or one != "open")
+        ]
+        assert losses(trials, open_too=open_too) == expected

@@ -1,0 +1,93 @@
+"""Grid search."""
+
+import pytest
+
+from pipeline.searchers import GridSearch
+from pipeline.space import (
+    Choice,
+    CountableDomain,
+    Grid,
+    IntUniform,
+    LogUniform,
+    Normal,
+    QUniform,
+    Switch,
+    Uniform,
+    fits,
+)
+
+_LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
+
+
+_LISTS = {"layers": Choice([None, [64, 32], {"units": [8]}, "auto"]), "shape": [3, {"deep": True}]}
+
+
+_BRANCHES = {
+    "plain": {},
+    "deep": {"g": Grid([1, 2]), "inner": Switch({"no": {}, "yes": {"h": Choice([1.5, 2.5]), "i": "fixed"}})},
+    "other": {"g": Grid([2, 3])},
+}
+
+
+_ENDLESS = {
+    **_LISTED,
+    **_LISTS,
+    "lr": LogUniform(1e-4, 1),
+    "u": Uniform(-1, 1),
+    "n": IntUniform(1, 5),
+    "q": QUniform(0, 1, 0.1),
+    "z": Normal(0, 1),
+    "s": Switch({**_BRANCHES, "rates": {"warm": Uniform(0, 1), "decay": LogUniform(0.01, 1), "k": IntUniform(0, 9)}}),
+}
+
+
+def test_the_grid_covers_every_combination_once() -> None:
+    """The grid covers all combinations, listed choices too, the last parameter fastest, and repeats at its end."""
+    grid = GridSearch()
+    assert grid.size(_LISTED) == 12
+    configs = [tuple(grid.draw(_LISTED, seed=0, index=i).values()) for i in range(24)]
+    assert len(set(configs[:12])) == 12
+    assert configs[:12] == configs[12:]
+    assert configs[:3] == [(1, "x", 0.5, True), (1, "x", 0.5, False), (1, "y", 0.5, True)]
+
+
+def test_the_grid_does_not_depend_on_the_seed() -> None:
+    """The grid depends on the configs' numbers and not on the seed."""
+    grid = GridSearch()
+    configs = [grid.draw(_LISTED, seed=0, index=i) for i in range(12)]
+    assert configs == [grid.draw(_LISTED, seed=9, index=i) for i in range(12)]
+    assert [grid.number_of(_LISTED, config) for config in configs] == list(range(12))
+
+
+def test_the_grid_refuses_endless_domains_by_name() -> None:
+    """Every parameter without a list of values is named."""
+    (fault,) = GridSearch().faults(_ENDLESS)
+    assert fault.allowed == (
+        "grid search needs a finite number of values for every parameter, and lr, u, z, s.rates.warm, s.rates.decay "
+        "have infinitely many: use Grid, Choice, IntUniform, QUniform, or a fixed value"
+    )
+    (fault,) = GridSearch().faults({"lr": Uniform(0, 1)})
+    assert "and lr has infinitely many" in fault.allowed
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        IntUniform(3, 20, step=5),
+        IntUniform(1, 9, log=True, step=3),
+        IntUniform(-4, 4),
+        QUniform(0.1, 0.75, 0.1),
+        QUniform(-1.0, 1.0, 0.3),
+        QUniform(0.7, 0.7000000000000028, 2.3e-16),
+    ],
+)
+def test_the_grid_lists_whole_and_quantised_numbers(domain: CountableDomain) -> None:
+    """Each value of the domain is tried once, all are legal, and a config's number leads back to it."""
+    grid, space = GridSearch(), {"kind": Choice(["a", "b"]), "n": domain}
+    assert grid.faults(space) == []
+    size = grid.size(space)
+    assert size == 2 * domain.count
+    configs = [grid.draw(space, seed=0, index=index) for index in range(size)]
+    assert len({(config["kind"], config["n"]) for config in configs}) == size
+    assert all(fits(space, config) for config in configs)
+    assert [grid.number_of(space, config) for config in configs] == list(range(size))

@@ -1,0 +1,77 @@
+"""The observations that a searcher learns from."""
+
+import pytest
+
+from pipeline.searchers import SEARCHERS, Observation
+from pipeline.searchers.history import MOST, History
+from pipeline.space import Uniform
+
+_SPACE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
+
+
+def _known(number: int, loss: float, epoch: int = 1) -> Observation:
+    config = {"x": number % 97 / 97, "y": number % 89 / 89}
+    return Observation(config, "known", loss, ((epoch, loss),), f"{number:04d}", ended=True)
+
+
+def test_few_observations_are_all_learned_from() -> None:
+    """If there are few observations, all are learned from, in the order of the trials."""
+    tried = [_known(number, -number) for number in range(MOST)]
+    assert History(tried).chosen(best=10, newest=10) == tried
+
+
+def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
+    """Of many trials the best, the newest and the running ones are chosen, and others spread over the study."""
+    tried = [
+        _known(number, 1 + abs(number - 700) / 1000, epoch=4 if number in (20, 30) else 1) for number in range(2000)
+    ]
+    tried[5] = Observation({"x": 0.5, "y": 0.5}, "open", trial_id="0005")
+    chosen = History(tried).chosen(best=5, newest=50)
+    numbers = [int(one.trial_id) for one in chosen]
+    assert numbers == sorted(numbers)
+    assert {5, 20, 30, 700, *range(1950, 2000)} <= set(numbers)
+    assert MOST - 60 <= len(numbers) <= MOST
+    assert 350 < sum(number < 1000 for number in numbers) < 650
+
+
+def test_only_the_content_counts() -> None:
+    """A history that was kept up to date chooses what one that was made at the end chooses."""
+    tried = [_known(number, abs(number - 300) / 1000) for number in range(1500)]
+    kept = History()
+    for number, one in enumerate(tried):
+        kept.append(Observation(one.config, "open", trial_id=one.trial_id))
+        if number >= 3:
+            kept.replace(number - 3, tried[number - 3])
+    for number in range(1497, 1500):
+        kept.replace(number, tried[number])
+    for most in (10, 100, 2000):
+        assert kept.chosen(best=3, newest=3, most=most) == History(tried).chosen(best=3, newest=3, most=most)
+
+
+@pytest.mark.parametrize("searcher", ["tpe", "gp", "cma", "curves"])
+def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
+    """A draw learns from at most a thousand trials, and refits with another thousand from time to time."""
+
+    class Counted(History):
+        """Counts the observations that are read."""
+
+        read = 0
+
+        def chosen(self, **choice: int) -> list[Observation]:
+            found = super().chosen(**choice)
+            Counted.read += len(found)
+            return found
+
+        def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
+            found = super().__getitem__(index)
+            Counted.read += len(found) if isinstance(found, list) else 1
+            return found
+
+        def __iter__(self):
+            raise AssertionError("all observations are read")
+
+    tried = Counted(
+        _known(number, (number % 97 / 97 - 0.3) ** 2 + (number % 89 / 89 - 0.6) ** 2) for number in range(3000)
+    )
+    SEARCHERS[searcher]().suggest(_SPACE, seed=0, index=3000, observations=tried, epochs=1)
+    assert 0 < Counted.read <= 2 * MOST

@@ -1,0 +1,42 @@
+"""Which losses of earlier trials a curve process sees."""
+
+import numpy as np
+
+from pipeline.searchers import Observation
+from pipeline.searchers.known_points import KnownPoints, curve_of
+from pipeline.space import Uniform
+from pipeline.space.cube import Cube
+
+EPOCHS = 8
+
+
+def trials(count: int) -> list[Observation]:
+    """Trials whose loss falls with their number and with each epoch."""
+    return [
+        Observation({"x": number / count}, "known", 1 / number, ((2, 2 / number), (EPOCHS, 1 / number)), str(number))
+        for number in range(1, count + 1)
+    ]
+
+
+def test_the_number_of_points_is_bounded() -> None:
+    """The best trials stay, and others evenly from good to poor."""
+    known = KnownPoints.of(Cube({"x": Uniform(0, 1)}), trials(2001), EPOCHS, 500)
+    assert len(known.values) <= 500
+    assert 2000 in known.at.trial
+    assert known.values.max() > 0 > known.values.min()
+
+
+def test_the_scale_of_losses_is_robust() -> None:
+    """A loss that is far worse than the median is clipped, so that it does not hide the others."""
+    before = [*trials(9), Observation({"x": 0.5}, "known", 1e90, ((EPOCHS, 1e90),), "10")]
+    known = KnownPoints.of(Cube({"x": Uniform(0, 1)}), before, EPOCHS, 100)
+    assert np.isfinite(known.values).all()
+    assert known.values.max() < 4
+
+
+def test_a_trial_that_ended_by_itself_keeps_its_loss_to_the_last_epoch() -> None:
+    """A failed trial has no curve; one without a curve has its loss at the end."""
+    assert curve_of(Observation({}, "known", 1.0, ((2, 1.0),), ended=True), EPOCHS) == ((2, 1.0), (EPOCHS, 1.0))
+    assert curve_of(Observation({}, "known", 1.0, ((2, 1.0),)), EPOCHS) == ((2, 1.0),)
+    assert curve_of(Observation({}, "known", 1.0), EPOCHS) == ((EPOCHS, 1.0),)
+    assert curve_of(Observation({}, "failed", 1.0, ((2, 1.0),)), EPOCHS) == ()

@@ -1,0 +1,56 @@
+"""Which losses searchers of several objectives compare."""
+
+from pipeline.searchers import Observation
+from pipeline.searchers.several_losses import bounded, losses_at_one_rung, ranked
+from pipeline.space import Uniform
+
+_SPACE = {"x": Uniform(0, 1)}
+
+
+def _tried(x: float, *standings: tuple[int, tuple[float, float], float], state: str = "known") -> Observation:
+    curve = tuple((epoch, losses[0]) for epoch, losses, _ in standings)
+    last = standings[-1]
+    return Observation(
+        {"x": x},
+        state,
+        last[1][0] if state == "known" else None,
+        curve,
+        losses=last[1],
+        standings=standings,  # type: ignore[arg-type]
+    )
+
+
+def test_the_highest_rung_with_enough_trials_is_compared() -> None:
+    """All losses are those of one rung: trials beyond it count with their values there, ended ones below it not."""
+    early = [_tried(0.1 * number, (1, (number, 0.0), 0.0)) for number in range(3)]
+    late = [_tried(0.1 * number, (1, (9.0, 9.0), 0.0), (4, (number, 1.0), 0.5)) for number in range(4)]
+    found = losses_at_one_rung(_SPACE, [*early, *late])
+    assert [(one.losses, one.violation) for one in found] == [((number, 1.0), 0.5) for number in range(4)]
+    assert bounded(found)
+
+
+def test_running_trials_count_with_what_they_have() -> None:
+    """A running trial that reached the rung counts as known, one below it stays open, and failures stay."""
+    done = [_tried(0.1 * number, (1, (5.0, 5.0), 0.0), (4, (1.0, 1.0), 0.0)) for number in range(4)]
+    runs = [
+        _tried(0.5, (1, (5.0, 5.0), 0.0), (4, (2.0, 2.0), 0.0), state="open"),
+        _tried(0.6, (1, (3.0, 3.0), 0.0), state="open"),
+    ]
+    found = losses_at_one_rung(_SPACE, [*done, *runs, Observation({"x": 0.7}, "failed")])
+    assert [one.state for one in found] == ["known"] * 5 + ["open", "failed"]
+    assert found[4].losses == (2.0, 2.0)
+
+
+def test_without_rungs_each_trial_has_its_best_epoch() -> None:
+    """Without rungs, trials count with their losses; one of a single objective with its one loss."""
+    one, other = Observation({"x": 0.1}, "known", 0.3), Observation({"x": 0.2}, "known", 0.4, losses=(0.4, 2.0))
+    assert [found.losses for found in losses_at_one_rung(_SPACE, [one, other])] == [(0.3,), (0.4, 2.0)]
+
+
+def test_ranks_depend_on_no_unit() -> None:
+    """Known losses become ranks from 0 to 1 in each objective, equal ones the same; others stay as they are."""
+    tried = [Observation({"x": 0.1}, "known", 1.0, losses=losses) for losses in [(1.0, 1e6), (5.0, 10.0), (5.0, 1e9)]]
+    failed = Observation({"x": 0.1}, "failed")
+    found = ranked([*tried, failed])
+    assert [one.losses for one in found] == [(0.0, 0.5), (1.0, 0.0), (1.0, 1.0), ()]
+    assert ranked([failed]) == [failed]

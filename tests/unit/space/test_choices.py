@@ -1,0 +1,52 @@
+"""Domains of listed values."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from pipeline.space import (
+    Choice,
+    Space,
+    combination,
+    draw,
+)
+
+_SPACE: TypeAdapter[Any] = TypeAdapter(Space)
+
+
+def test_lists_keep_their_types_apart() -> None:
+    """1, 1.0, True and "1" are four values within lists and dicts, too; the order of keys does not count."""
+    domain = Choice([[1], [1.0], [True], ["1"], {"a": 1, "b": [None]}])
+    assert not domain.faults()
+    assert [domain.number(value) for value in ([1], [1.0], [True], ["1"])] == [0, 1, 2, 3]
+    assert domain.number({"b": [None], "a": 1}) == 4
+    assert not domain.contains([1.5])
+    assert not domain.contains(None)
+    assert not domain.contains({"a": 1.0, "b": [None]})
+    with pytest.raises(ValueError, match="not one of the values"):
+        domain.number(1)
+
+
+def test_changing_a_drawn_list_changes_no_other_config() -> None:
+    """Each config has its own list, whether the list was drawn, moved to or fixed."""
+    space = _SPACE.validate_python({"layers": Choice([[64]]), "fixed": [1, {"a": 2}]})
+    for make in (lambda: draw(space, np.random.default_rng(0)), lambda: combination(space, 0)):
+        config = make()
+        config["layers"].append(3)
+        config["fixed"][1]["a"] = 5
+        assert make() == {"layers": [64], "fixed": [1, {"a": 2}]}
+    domain = space["layers"]
+    domain.from_unit(0.0).append(1)
+    domain.perturb([64], 1.2, np.random.default_rng(0)).append(1)
+    assert domain.values == ([64],)
+
+
+def test_neighbours_are_taken_in_the_order_of_the_list() -> None:
+    """Population based training moves to the next or the previous value, and stays at the ends."""
+    domain, rng = Choice([None, [32], [64, 32]]), np.random.default_rng(0)
+    assert domain.perturb(None, 1.2, rng) == [32]
+    assert domain.perturb([32], 1.2, rng) == [64, 32]
+    assert domain.perturb([32], 0.8, rng) is None
+    assert domain.perturb(None, 0.8, rng) is None

@@ -1,0 +1,64 @@
+"""A space as a cube."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform, draw, fits
+from pipeline.space.cube import Cube
+from pipeline.space.points import vectors
+
+SPACE = {
+    "lr": LogUniform(1e-4, 1),
+    "fixed": 3,
+    "c": Choice(["a", "b", "c"]),
+    "s": Switch(
+        {
+            "plain": {},
+            "deep": {
+                "g": Grid([1, 2]),
+                "inner": Switch({"no": {}, "yes": {"h": Choice([1.5, 2.5]), "u": Uniform(0, 1)}}),
+            },
+            "other": {"u": Uniform(2, 3), "q": QUniform(0, 1, 0.1)},
+        }
+    ),
+    "n": IntUniform(1, 5, log=True),
+    "z": Normal(0, 1),
+}
+
+
+@given(seed=st.integers(0, 2**31 - 1))
+def test_a_config_is_restored_from_its_point(seed):
+    """A config's point in the unit cube converts back to the config, whatever its branches, in another instance too."""
+    cube, config = Cube(SPACE), draw(SPACE, np.random.default_rng(seed))
+    units = cube.units([config])
+    again = cube.config(np.nan_to_num(units[0], nan=0.5))
+    assert again.keys() == config.keys()
+    assert all(
+        again[name] == (pytest.approx(value) if isinstance(value, float) else value) for name, value in config.items()
+    )
+    np.testing.assert_allclose(cube.points(units), vectors(SPACE, [config]))
+
+
+@given(seed=st.integers(0, 2**31 - 1))
+def test_any_place_is_a_config_of_the_space(seed):
+    """Sides of parameters that are absent do not matter to a point."""
+    cube, rng = Cube(SPACE), np.random.default_rng(seed)
+    for unit in rng.random((5, cube.sides)):
+        config = cube.config(unit)
+        assert fits(SPACE, config)
+        lone = cube.units([config])
+        filled = np.where(np.isnan(lone), rng.random(lone.shape), unit)
+        np.testing.assert_array_equal(cube.points(filled), cube.points(unit[None]))
+
+
+def test_the_axes_of_a_listed_parameter_are_its_own():
+    """A listed parameter has one axis for each value, and a number has one."""
+    assert Cube({"x": Uniform(0, 1), "c": Choice([1, 2, 3]), "k": 1, "y": Uniform(0, 1)}).groups.tolist() == [
+        0,
+        1,
+        1,
+        1,
+        2,
+    ]

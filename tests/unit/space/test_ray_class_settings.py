@@ -1,0 +1,39 @@
+"""Settings of classes of other libraries."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.space.ray_class_settings import kind_of, normalize
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"kind": "asha"}, "asha"),
+        ({"kind": "ray.tune.schedulers.ASHAScheduler"}, "ray"),
+        (SimpleNamespace(kind="ray.tune.search.optuna.OptunaSearch"), "ray"),
+        (SimpleNamespace(kind="random"), "random"),
+        ({"kind": 3}, None),
+        ({}, None),
+        ("asha", None),
+        (None, None),
+    ],
+)
+def test_any_class_of_ray_is_of_one_kind(settings: object, kind: str | None) -> None:
+    """Every path that begins with `ray.` is of the kind `ray`; a value without a kind in text has none."""
+    assert kind_of(settings) == kind
+
+
+def test_settings_beside_the_path_are_gathered() -> None:
+    """Settings may be beside `kind` or in `settings`; those beside it count."""
+    path = "ray.tune.schedulers.ASHAScheduler"
+    gathered = {"kind": path, "settings": {"max_t": 9, "grace_period": 2}}
+    assert normalize({"kind": path, "max_t": 9, "grace_period": 2}) == gathered
+    assert normalize({"kind": path, "settings": {"max_t": 5, "grace_period": 2}, "max_t": 9}) == gathered
+
+
+@pytest.mark.parametrize("value", [{"kind": "ray.x", "settings": {"a": 1}}, {"kind": "ray.x"}, {"settings": 3, "a": 1}])
+def test_values_in_the_standard_form_are_unchanged(value: dict) -> None:
+    """A value without settings beside the path, or with `settings` that are no object, is not changed."""
+    assert normalize(value) is value

@@ -1,0 +1,122 @@
+"""Values of hyperparameters: how they are read, and when two are equal."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.space import (
+    Choice,
+    Grid,
+    IntUniform,
+    Normal,
+    Space,
+    Uniform,
+)
+from pipeline.space.values import key_of, leaves, plain
+from tests.unit.space.strategies import values
+
+_SPACE: TypeAdapter[Any] = TypeAdapter(Space)
+
+
+@given(value=values.filter(lambda value: not isinstance(value, dict) or "kind" not in value))
+def test_constants_survive_json(value: Any) -> None:
+    """A fixed value stays what it is: 1 is not 1.0, and neither is True."""
+    space = _SPACE.validate_python({"p": value})
+    read = _SPACE.validate_json(_SPACE.dump_json(space))
+    assert repr(read) == repr({"p": value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Uniform(True, 2),  # type: ignore[arg-type]
+        Uniform("0", 1),  # type: ignore[arg-type]
+        Uniform(0, math.inf),
+        Normal(math.nan, 1),
+        IntUniform(0.0, 5),  # type: ignore[arg-type]
+        IntUniform(False, 5),
+        IntUniform(0, 5, log=1),  # type: ignore[arg-type]
+        Choice("ab"),  # type: ignore[arg-type]
+        Choice([math.nan]),
+        Choice([[1, math.nan]]),
+        Choice([[1, {2}]]),  # type: ignore[list-item]
+        Choice([{1: 2}]),  # type: ignore[list-item]
+        Choice([{"a": max}]),  # type: ignore[list-item]
+        Choice([[Uniform(0, 1)]]),  # type: ignore[list-item]
+        Choice([["\ud800"]]),
+        Choice([{"\ud800": 1}]),
+        Choice([[2**63]]),
+        Grid([2**63]),
+        {"kind": "uniform", "low": 0},
+        {"kind": "uniform", "low": 0, "high": 1, "q": 1},
+        {"kind": "other"},
+        {"low": 0, "high": 1},
+        {"values": [1, 2], "of": "width"},
+        {"branches": {}},
+        {"lr": Uniform(0, 1)},
+        [Uniform(0, 1)],
+        {1, 2},
+        max,
+        b"x",
+        math.inf,
+        2**63,
+        "\ud800",
+    ],
+)
+def test_other_values_are_refused(value: object) -> None:
+    """A value of another type is refused instead of converted, such as text for a number or true for 1."""
+    with pytest.raises(ValidationError):
+        _SPACE.validate_python({"p": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (np.int64(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (Uniform(np.float32(0.5), np.int64(2)), Uniform(0.5, 2.0)),
+        (IntUniform(np.int8(1), np.uint64(5)), IntUniform(1, 5)),
+        (Choice(np.array([1, 2])), Choice((1, 2))),
+        (Grid([np.float64(0.5), "a"]), Grid((0.5, "a"))),
+        (np.array([1, 2]), [1, 2]),
+        (Choice([(64, np.int64(32)), np.array([[0.5]]), {np.str_("a"): ()}]), Choice(([64, 32], [[0.5]], {"a": []}))),
+    ],
+)
+def test_numpy_values_are_read_as_plain_ones(value: object, read: object) -> None:
+    """NumPy's scalars and arrays are taken for the Python values they stand for."""
+    space = _SPACE.validate_python({"p": value})
+    assert repr(space) == repr({"p": read})
+
+
+@given(value=values)
+def test_equal_keys_mean_equal_values(value: Any) -> None:
+    """A key holds the whole value with its types: read as JSON it is the value again."""
+    assert json.loads(key_of(value)) == value
+    assert key_of(json.loads(key_of(value))) == key_of(value)
+
+
+def test_keys_tell_types_apart() -> None:
+    """1, 1.0, True and "1" have four keys; the order of a dict's names has no effect on its key."""
+    assert len({key_of(value) for value in (1, 1.0, True, "1")}) == 4
+    assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1})
+
+
+def test_a_numpy_scalar_becomes_a_plain_value() -> None:
+    """A NumPy scalar becomes a Python value, and other objects are unchanged."""
+    assert type(plain(np.float32(0.5))) is float
+    assert type(plain(np.bool_(True))) is bool
+    array = np.arange(2)
+    assert plain(array) is array
+
+
+def test_leaves_are_the_values_at_any_depth() -> None:
+    """Lists and dicts are entered in their order; another value is its own only leaf."""
+    assert list(leaves([1, {"a": [None, "x"], "b": []}, 2.5])) == [1, None, "x", 2.5]
+    assert list(leaves("text")) == ["text"]

@@ -1,0 +1,154 @@
+"""Files on this machine's file system."""
+
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.storage.local_files import LocalFiles, unfinished
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> LocalFiles:
+    """An empty folder's files."""
+    return LocalFiles(tmp_path / "root")
+
+
+def test_a_failed_write_keeps_the_old_file(files: LocalFiles) -> None:
+    """After a failed write, readers see the old content and no temporary file remains."""
+    files.write("a", [b"old"])
+
+    def pieces() -> Iterator[bytes]:
+        yield b"new"
+        assert files.read("a") == b"old"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        files.write("a", pieces())
+    assert files.read("a") == b"old"
+    assert [entry.path for entry in files.entries()] == ["a"]
+
+
+def test_an_unfinished_file_is_not_listed(files: LocalFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a file is written, and after its writer was killed, only a hidden temporary name exists."""
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append((files.sizes(""), [e.path for e in files.entries()])))
+    files.write("epochs/part-1.parquet", [b"x"])
+    ((sizes, (folder, name)),) = seen
+    assert (sizes, folder) == ([], "epochs")
+    assert unfinished(name) == "epochs/part-1.parquet"
+    assert not name.endswith(".parquet")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        (".writing-a-0a1b2c3d", "a"),
+        ("epochs/.writing-part-1.parquet-1", "epochs/part-1.parquet"),
+        ("a/.writing-b", None),
+        ("a/writing-b-1", None),
+        ("a/b", None),
+    ],
+)
+def test_a_temporary_name_contains_its_file(path: str, meant: str | None) -> None:
+    """A temporary file's name contains its file's name in any folder, and other names are not mistaken for one."""
+    assert unfinished(path) == meant
+
+
+def test_of_several_creators_one_succeeds(files: LocalFiles) -> None:
+    """The file has the content of the first, and nothing is left of the others."""
+    assert files.create("a/x", b"first")
+    assert not files.create("a/x", b"second")
+    assert files.read("a/x") == b"first"
+    assert [entry.path for entry in files.entries()] == ["a", "a/x"]
+
+
+def test_a_second_name_of_a_file_keeps_its_content(files: LocalFiles) -> None:
+    """Replacing a file leaves its hard link, as of a backup, with the old content."""
+    files.append("log", b"1")
+    (files.root / "backup").hardlink_to(files.root / "log")
+    files.append("log", b"2")
+    files.append("log", b"3")
+    assert files.read("log") == b"123"
+    assert files.read("backup") == b"1"
+
+
+def test_the_start_of_a_file_can_be_read(files: LocalFiles) -> None:
+    """The first bytes and the size of a file can be read, and a folder has neither."""
+    files.write("a/x", [b"12", b"345"])
+    assert (files.read("a/x", 3), files.size("a/x"), files.size("a")) == (b"123", 5, None)
+    with pytest.raises(FileNotFoundError):
+        files.size("nothing")
+
+
+def test_empty_folders_are_deleted(files: LocalFiles) -> None:
+    """All empty folders are deleted, and the root if nothing is left in it."""
+    files.write("a/b/x", [b""])
+    (files.root / "c/d").mkdir(parents=True)
+    files.delete_empty_folders()
+    assert [entry.path for entry in files.entries()] == ["a", "a/b", "a/b/x"]
+    files.delete("a/b/x")
+    files.delete_empty_folders()
+    assert not files.root.exists()
+    files.delete_empty_folders()
+
+
+def test_no_link_is_written_through(files: LocalFiles, tmp_path: Path) -> None:
+    """A link within the folder may be read, and one that leads out is refused."""
+    files.write("a/x", [b"1"])
+    (files.root / "inside").symlink_to("a/x")
+    (tmp_path / "outside").write_text("secret")
+    (files.root / "out").symlink_to(tmp_path / "outside")
+    assert files.read("inside") == b"1"
+    for path in ("inside", "out"):
+        with pytest.raises(StorageError):
+            files.write(path, [b"2"])
+    with pytest.raises(StorageError):
+        files.read("out")
+
+
+@pytest.fixture(params=[None, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS], ids=str)
+def links(request, monkeypatch) -> None:
+    """A file system with hard links, and ones that refuse them in the ways of SMB and of buckets as folders."""
+    if request.param is not None:
+
+        def refuse(*_: object) -> None:
+            raise OSError(request.param, os.strerror(request.param))
+
+        monkeypatch.setattr("os.link", refuse)
+
+
+@pytest.mark.usefixtures("links")
+def test_of_several_writers_of_one_name_one_succeeds(tmp_path):
+    """The file has the winner's content, and no temporary file remains, with hard links and without."""
+    files, barrier, created = LocalFiles(tmp_path), threading.Barrier(8), []
+
+    def create(content: bytes) -> None:
+        barrier.wait()
+        if files.create("sessions/1.json", content):
+            created.append(content)
+
+    writers = [threading.Thread(target=create, args=(str(number).encode(),)) for number in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [(tmp_path / "sessions/1.json").read_bytes()] == created
+    assert [path.name for path in (tmp_path / "sessions").iterdir()] == ["1.json"]
+    assert not files.create("sessions/1.json", b"later")
+
+
+def test_other_errors_of_a_link_are_errors(tmp_path, monkeypatch):
+    """A full disk is no missing feature."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.link", full)
+    with pytest.raises(OSError, match="No space left"):
+        LocalFiles(tmp_path).create("a", b"x")
+    assert list(Path(tmp_path).iterdir()) == []

@@ -1,0 +1,75 @@
+"""Files in an object store, through file systems of pyarrow's."""
+
+from pathlib import Path
+
+import pytest
+from pyarrow import fs
+
+from pipeline.errors import StorageError
+from pipeline.storage.object_files import ObjectFiles, file_system
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ObjectFiles:
+    """An empty bucket: a file system of pyarrow's without temporary names."""
+    (tmp_path / "bucket/studies").mkdir(parents=True)
+    return ObjectFiles(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "bucket/studies")
+
+
+@pytest.mark.parametrize("more", ["", "&allow_delayed_open=false"])
+def test_a_uri_is_a_file_system_and_a_path(more: str) -> None:
+    """Options of the URI count, also the one that is added; a URI that pyarrow does not know is an error."""
+    system, path = file_system(f"s3://bucket/key?region=eu-west-1{more}")
+    assert (path, system.region) == ("bucket/key", "eu-west-1")
+    _, root = file_system("mock:///bucket/studies")
+    assert root.endswith("bucket/studies")
+    with pytest.raises(Exception, match="nope"):
+        file_system("nope://x")
+
+
+def test_written_objects_are_readable_by_name(files: ObjectFiles, tmp_path: Path) -> None:
+    """An object is readable under its name after the write, and folders are common prefixes."""
+    assert not files.exists("x")
+    (tmp_path / "bucket/studies/a").mkdir()
+    assert files.write("a/x", [b"12", memoryview(b"345")]) == 5
+    assert (files.read("a/x"), files.read("a/x", 2), files.size("a/x"), files.size("a")) == (b"12345", b"12", 5, None)
+    assert files.sizes("") == [("a/x", 5)]
+    assert files.folders() == ["a"]
+    assert sorted((entry.path, entry.kind) for entry in files.entries()) == [("a", "folder"), ("a/x", "file")]
+
+
+def test_missing_objects_may_be_deleted_and_listed(files: ObjectFiles) -> None:
+    """Deleting or listing missing objects is no error, and reading one is."""
+    files.delete("x")
+    assert files.sizes("nothing") == []
+    with pytest.raises(FileNotFoundError):
+        files.read("x")
+    with pytest.raises(FileNotFoundError):
+        files.size("x")
+
+
+def test_a_file_is_created_once_and_appended_to(files: ObjectFiles) -> None:
+    """The whole file is written again."""
+    assert files.create("x", b"1")
+    assert not files.create("x", b"2")
+    files.append("x", b"2")
+    files.append("y", b"3")
+    assert (files.read("x"), files.read("y")) == (b"12", b"3")
+
+
+def test_only_empty_folders_are_deleted(files: ObjectFiles, tmp_path: Path) -> None:
+    """A folder is deleted only if no file is left in it."""
+    files.write("x", [b""])
+    files.delete_empty_folders()
+    assert files.exists("x")
+    files.delete("x")
+    files.delete_empty_folders()
+    assert not (tmp_path / "bucket/studies").exists()
+    files.delete_empty_folders()
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x"])
+def test_no_path_leads_out(files: ObjectFiles, path: str) -> None:
+    """A path out of the store is refused before a request is sent."""
+    with pytest.raises(StorageError, match="leads out"):
+        files.read(path)

@@ -1,0 +1,77 @@
+"""Whether a recorded process lives, and when that is unknown."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.storage.processes import identity, lives
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that waits for its input to end."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_process_that_lives_and_one_that_does_not(child: subprocess.Popen[bytes]) -> None:
+    """A killed process is dead at once, before and after its parent has waited for it."""
+    record = identity(child.pid)
+    assert lives(record) is True
+    assert lives(identity()) is True
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert lives(record) is False
+    child.wait()
+    assert lives(record) is False
+
+
+@pytest.mark.parametrize("pid", [0, 2**31 - 1])
+def test_an_impossible_process_id_is_dead(pid: int) -> None:
+    """A process id that no process can have belongs to a dead process."""
+    assert lives({**identity(), "pid": pid}) is False
+
+
+def test_a_number_that_was_given_again() -> None:
+    """A process of that number that started at another time is another; a clock that was set changes nothing."""
+    record = identity()
+    assert lives({**record, "process_started_after_boot": record["process_started_after_boot"] - 60}) is False
+    assert lives({**record, "process_started": record["process_started"] + 3600}) is True
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"host": "another"},
+        {"boot_id": "another boot, or a pod of that name"},
+        {"pid_namespace": "pid:[1]"},
+        {"host": ""},
+    ],
+    ids=["machine", "boot", "container", "no host"],
+)
+@pytest.mark.parametrize("pid", [os.getpid(), 2**31 - 1], ids=["own", "largest"])
+def test_a_process_id_of_another_machine_is_unknown(elsewhere: dict[str, str], pid: int) -> None:
+    """A process id of another machine, boot or container is unknown, even if a local process has that id."""
+    assert lives({**identity(), "pid": pid, **elsewhere}) is None
+
+
+def test_a_record_without_a_start_time() -> None:
+    """Without a start time, a process with that id is unknown, and a missing one is dead."""
+    record = {**identity(), "process_started": None, "process_started_after_boot": None}
+    assert lives(record) is None
+    assert lives({**record, "pid": 2**31 - 1}) is False
+    assert lives({}) is None
+
+
+def test_a_record_of_an_earlier_version() -> None:
+    """In a record with a host but no boot id, a matching process lives, and any other is unknown."""
+    whole = identity()
+    record = {name: whole[name] for name in ("host", "pid", "process_started")}
+    assert lives(record) is True
+    assert lives({**record, "process_started": 1.0}) is None
+    assert lives({**record, "pid": 2**31 - 1}) is None

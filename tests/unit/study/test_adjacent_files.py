@@ -1,0 +1,27 @@
+"""Files that a module names beside itself."""
+
+import pytest
+
+from pipeline.study.adjacent_files import named_files
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Path(__file__).with_name('words.txt').read_text()", "words.txt"),
+        ("open(Path(__file__).parent / 'data' / 'words.txt')", "data/words.txt"),
+        ("open(Path(__file__).parent / 'data/words.txt')", "data/words.txt"),
+        ("Path(__file__).parent.joinpath('data', 'words.txt')", "data/words.txt"),
+        ("os.path.join(os.path.dirname(__file__), 'data', 'words.txt')", "data/words.txt"),
+        ("HERE = Path(__file__).parent\ndef f():\n    return np.load(HERE / 'a.npy')", "a.npy"),
+    ],
+)
+def test_a_file_is_named_by_literals(text: str, name: str) -> None:
+    """A file is found if its path is joined from literals in any way."""
+    assert name in named_files(text.encode())
+
+
+@pytest.mark.parametrize("text", ["open('words.txt')", "__file__ +", "x = '__file__'[", ""])
+def test_other_texts_name_nothing(text: str) -> None:
+    """A relative path alone starts at the current folder; what is no Python names nothing."""
+    assert named_files(text.encode()) == ()

@@ -1,0 +1,73 @@
+"""Functions without a file are distinguished by what they do."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.study.bytecode import bytecode_digest
+
+NOTEBOOK = """
+import math
+SIZE = 4
+WEIGHTS = np.arange(3)
+
+class Layer:
+    factor = 2
+
+    def call(self, x):
+        return x * self.factor
+
+def helper(x):
+    return Layer().call(x) + SIZE
+
+def model(config, *, scale=1.0):
+    return [helper(each) for each in WEIGHTS] + [math.pi, scale, config["lr"]]
+"""
+
+
+def typed(text: str = NOTEBOOK) -> Any:
+    """The function `model` of a notebook."""
+    namespace: dict[str, Any] = {"__name__": "__main__", "np": np}
+    exec(compile(text, "<cell>", "exec"), namespace)
+    return namespace["model"]
+
+
+def test_the_same_cells_give_the_same_digest():
+    """Typed once more, with comments, other layout and what the function does not use."""
+    again = NOTEBOOK.replace("SIZE = 4", "# four\n\nSIZE = 4").replace("x * self", "(x *\n                self")
+    again = again.replace("self.factor\n", "self.factor)\n") + "\nOTHER = 1\n"
+    assert bytecode_digest(typed()) == bytecode_digest(typed(again))
+
+
+def test_any_change_of_behaviour_changes_the_digest():
+    """Changes to code, defaults, helpers, methods, classes, globals and called modules change the digest."""
+    changes = [
+        ("scale=1.0", "scale=2.0"),
+        ('config["lr"]', 'config["rate"]'),
+        ("+ SIZE", "- SIZE"),
+        ("SIZE = 4", "SIZE = 5"),
+        ("factor = 2", "factor = 3"),
+        ("x * self", "x / self"),
+        ("arange(3)", "arange(4)"),
+        ("math.pi", "math.tau"),
+    ]
+    digests = {bytecode_digest(typed(NOTEBOOK.replace(*change))) for change in changes}
+    assert len(digests | {bytecode_digest(typed())}) == len(changes) + 1
+
+
+def test_functions_that_call_each_other_have_a_digest():
+    """Recursive functions have a digest."""
+    text = "def model(n):\n    return other(n)\n\ndef other(n):\n    return model(n - 1) if n else {frozenset('ab')}\n"
+    assert bytecode_digest(typed(text)) == bytecode_digest(typed(text))
+
+
+def test_names_that_a_function_binds_itself_are_no_globals():
+    """A later cell that binds what the function imports, assigns or reads as an attribute changes nothing."""
+    text = (
+        "def model(config):\n    import keras\n"
+        "    rate = config.size\n    class Layer:\n        units = rate\n    return keras, Layer\n"
+    )
+    later = "\nimport math as keras\nrate = 1\nsize = 2\nunits = 3\nLayer = 4\n"
+    assert bytecode_digest(typed(text)) == bytecode_digest(typed(text + later))
+    read = text.replace("import keras", "pass")
+    assert bytecode_digest(typed(read)) != bytecode_digest(typed(read + later))

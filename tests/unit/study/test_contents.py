@@ -1,0 +1,155 @@
+"""The entries of a study's folder: its own and all others."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.storage import Entry, Store
+from pipeline.study.contents import contents, listed, refuse_links, remove, sweep
+
+OWN = [
+    "study.json",
+    "report.html",
+    "trials.parquet",
+    "sessions/0001.json",
+    "epochs/part-0001-000001.parquet",
+    "decisions/all-0002.parquet",
+    "checkpoints/0001/000003.ckpt",
+    "logs/0001.log",
+    "files/0001/any/depth.bin",
+    "source/job.py",
+    "checkpoints/0001/.writing-000003.ckpt-0a1b2c3d",
+]
+FOREIGN = [
+    "thesis/chapter.tex",
+    "notes.txt",
+    "export/my_notes.txt",
+    "checkpoints/mine/thesis.docx",
+    "checkpoints/0000/notes.txt",
+    "checkpoints/0000/1.ckpt",
+    "checkpoints/00000/000001.ckpt",
+    "source/private_key",
+    "source/.env",
+    "logs/0000.log.txt",
+    "logs/mine.log",
+    "sessions/0001.json.bak",
+    "epochs/part-1.parquet",
+    "epochs/mine.parquet",
+    "decisions/notes",
+    "files/mine.txt",
+    "files/mine/notes.txt",
+    ".writing-my-novel-0a1b2c3d",
+    "export/.writing-notes.txt-0a1b2c3d",
+    "study.json.orig",
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A study's folder with files of its own."""
+    store = Store(tmp_path / "s")
+    for path in OWN:
+        store.write(path, "{}")
+    return store
+
+
+def test_the_layout_separates_a_study_from_other_files(store: Store) -> None:
+    """Files that the layout names, unfinished ones too, belong to the study, and no other file does."""
+    for path in FOREIGN:
+        store.write(path, "words")
+    found = contents(store)
+    assert sorted(entry.path for entry in found.own) == sorted(OWN)
+    assert sorted(entry.path for entry in found.foreign) == sorted(FOREIGN)
+
+
+def test_only_recorded_copies_belong_to_the_study(store: Store) -> None:
+    """In source/, only the copies that study.json records belong to the study."""
+    modules = {"job": {"path": "job.py", "sha256": "0" * 64}}
+    document = {"schema_version": 1, "job": {}, "sources": {"folders": [], "modules": modules}}
+    store.write("study.json", json.dumps(document))
+    store.write("source/analysis.py", "mine")
+    assert [entry.path for entry in contents(store).foreign] == ["source/analysis.py"]
+
+
+@pytest.mark.parametrize("begun", [".writing-study.json-0a1b2c3d", "sessions/.writing-0001.json-0a1b2c3d"])
+def test_without_a_session_or_a_specification_nothing_belongs_to_a_study(tmp_path: Path, begun: str) -> None:
+    """Files that only have the names of a study's belong to another owner; an unfinished start is a study's."""
+    store = Store(tmp_path / "s")
+    named = ["trials.parquet", "source/job.py", "report.html", "files/0001/data.bin"]
+    for path in [*named, begun]:
+        store.write(path, "mine")
+    found = contents(store)
+    assert sorted(entry.path for entry in found.foreign) == sorted(named)
+    assert [entry.path for entry in found.own] == [begun]
+    store.write("sessions/0001.json", "{}")
+    assert contents(store).foreign == []
+
+
+def test_links_pipes_and_empty_folders_are_not_the_studys(store: Store, tmp_path: Path) -> None:
+    """A link is foreign wherever it is, and nothing behind it is listed; the layout's own folders may be empty."""
+    folder = tmp_path / "s"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept.txt").write_text("kept")
+    (folder / "a-folder").mkdir()
+    (folder / "export").mkdir()
+    os.mkfifo(folder / "b-pipe")
+    (folder / "checkpoints/0002").symlink_to(tmp_path / "elsewhere")
+    assert sorted(map(str, contents(store).foreign)) == [
+        "a-folder/",
+        "b-pipe",
+        f"checkpoints/0002 (a link to {tmp_path}/elsewhere)",
+    ]
+
+
+def test_entries_are_listed_for_a_message() -> None:
+    """A message lists the first fifty entries, or as many as wanted, and the number of the others."""
+    entries = [Entry(f"f{number}", "file") for number in range(1050)]
+    assert listed(entries[:2]) == "f0, f1"
+    assert listed(entries[:50]).endswith(", f48, f49")
+    assert listed(entries).endswith(", f48, f49 and 1,000 more")
+    assert listed(entries, most=2) == "f0, f1 and 1,048 more"
+
+
+@pytest.mark.parametrize(
+    ("path", "refused"), [("epochs", True), ("report.html", True), ("notes.txt", False), ("files/0001/data", False)]
+)
+def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path, path: str, refused: bool) -> None:
+    """Writing would follow it; links beside the study's files, and in a trial's working folder, do no harm."""
+    store = Store(tmp_path / "s")
+    store.write("study.json", "{}")
+    link = tmp_path / "s" / path
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    if refused:
+        with pytest.raises(StorageError, match=rf"are links: {path} \(a link to {tmp_path}/elsewhere\)\. Links within"):
+            refuse_links(store)
+    else:
+        refuse_links(store)
+
+
+def test_unfinished_files_are_swept(store: Store) -> None:
+    """Temporary files of the study that killed writers left are deleted, and no others."""
+    store.write(".writing-my-novel-0a1b2c3d", "mine")
+    sweep(store)
+    left = {entry.path for entry in store.entries() if entry.kind == "file"}
+    assert left == {*OWN[:-1], ".writing-my-novel-0a1b2c3d"}
+
+
+def test_removing_keeps_foreign_files(store: Store, tmp_path: Path) -> None:
+    """Removal deletes the study's files and its empty folders, and returns the rest."""
+    store.write("logs/mine.log", "mine")
+    assert [entry.path for entry in remove(store)] == ["logs/mine.log"]
+    assert sorted(path.name for path in (tmp_path / "s").rglob("*")) == ["logs", "mine.log"]
+
+
+def test_the_specification_is_removed_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted removal leaves a study, which can be deleted again; its sessions go just before."""
+    deleted = []
+    whole = Store.delete
+    monkeypatch.setattr(Store, "delete", lambda self, path: (deleted.append(path), whole(self, path)))
+    remove(store)
+    assert sorted(deleted) == sorted(OWN)
+    assert deleted[-2:] == ["sessions/0001.json", "study.json"]

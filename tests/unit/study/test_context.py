@@ -1,0 +1,110 @@
+"""The trial that the user's code is called for."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pipeline import trial
+from pipeline.errors import StorageError, UsageError
+from pipeline.study.context import TrialContext, current, for_all_trials, in_part, in_trial
+
+
+@pytest.fixture
+def context(tmp_path):
+    """A trial whose folder exists."""
+    return TrialContext("0003", 7, 20, tmp_path)
+
+
+def test_a_trial_is_known_where_its_code_runs(context):
+    """Within a trial, trial() returns it and its folder is the current directory; outside, neither changes."""
+    before = Path.cwd()
+    with in_trial(context):
+        assert trial() == context
+        assert Path.cwd() == context.folder
+    assert current() is None
+    assert Path.cwd() == before
+
+
+def test_the_directory_is_put_back_after_an_error(context):
+    """The user's code raises, having changed the current directory itself."""
+    before = Path.cwd()
+
+    def failing():
+        with in_trial(context):
+            os.chdir("/")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert Path.cwd() == before
+
+
+def test_outside_of_a_trial_the_error_names_where_to_call():
+    """Outside of a trial, as at import, the error says where trial() can be called."""
+    with pytest.raises(UsageError, match="model, callbacks, function and data function"):
+        trial()
+
+
+def test_shared_data_have_a_context_without_a_trial_id(context):
+    """Data for all trials see the seed and epochs of all trials; within a trial the context stays the trial's."""
+    with for_all_trials(seed=3, epochs=5):
+        assert trial() == TrialContext("", 3, 5, Path.cwd())
+    with in_trial(context), for_all_trials(seed=3, epochs=5):
+        assert trial() == context
+    assert current() is None
+
+
+def test_a_thread_has_no_trial(context):
+    """A thread that the user's code starts has no trial, so that it never gets a wrong one."""
+    found = []
+    with in_trial(context):
+        thread = threading.Thread(target=lambda: found.append(current()))
+        thread.start()
+        thread.join()
+    assert found == [None]
+
+
+def test_each_model_of_a_trial_has_a_folder(context):
+    """Each fold's folder is created within the trial's when needed; a single model uses the trial's folder."""
+    with in_trial(context):
+        with in_part("fold2"):
+            assert trial().folder == context.folder / "fold2" == Path.cwd()
+        with in_part(""):
+            assert trial() == context
+    with in_part("fold2"):
+        assert current() is None
+
+
+def test_imports_use_the_folder_of_the_command(context, tmp_path_factory, monkeypatch):
+    """In a notebook, an empty entry of sys.path means the notebook's folder, also during a trial."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "beside_the_notebook.py").write_text("VALUE = 3")
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    before = list(sys.path)
+    with in_trial(context):
+        import beside_the_notebook
+
+        assert beside_the_notebook.VALUE == 3
+    assert sys.path == before
+
+
+def test_a_missing_folder_is_reported_and_changes_nothing(context, monkeypatch):
+    """A missing trial folder raises StorageError and changes neither current directory nor imports."""
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    before, path = Path.cwd(), list(sys.path)
+    context.folder.rmdir()
+    reported = f"working folder {context.folder} of trial .* cannot be entered"
+    with pytest.raises(StorageError, match=reported), in_trial(context):
+        raise AssertionError
+    assert (current(), Path.cwd(), sys.path) == (None, before, path)
+
+
+def test_it_is_imported_without_ray_and_tensorflow():
+    """`from pipeline import trial` in a job file costs neither."""
+    code = "import sys; from pipeline import trial; print({'ray', 'tensorflow', 'keras'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

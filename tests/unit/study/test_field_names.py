@@ -1,0 +1,63 @@
+"""Names of fields that exist, and messages about those that do not."""
+
+from dataclasses import dataclass
+
+import pytest
+
+import pipeline
+from pipeline.study.field_names import fields_of, misnamed_field, unknown
+
+
+@dataclass
+class _Settings:
+    width: int = 3
+    kind: str = "own"
+
+
+def test_the_fields_of_a_class_are_those_that_a_user_sets() -> None:
+    """The fields of a dataclass are those that a user sets, without its kind; other classes have none."""
+    assert fields_of(_Settings) == fields_of(_Settings()) == ["width"]
+    assert fields_of(3) == []
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (["width", "depth"], "no such field; there are width, depth; did you mean width?"),
+        (["depth"], "no such field; there is depth"),
+        ([], "no such field; there are none"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_known_ones(known: list[str], words: str) -> None:
+    """An unknown name is refused with the nearest name as a suggestion and all names."""
+    assert unknown("field", known, "widht") == words
+
+
+def _error(name: str, **fields: object) -> TypeError:
+    with pytest.raises(TypeError) as raised:
+        getattr(pipeline, name)(**fields)
+    return raised.value
+
+
+def test_a_misnamed_field_of_a_job_s_class_is_a_fault() -> None:
+    """The fault names the line of the job's file and a similar field."""
+    fault = misnamed_field(_error("Budget", trails=3), 7)
+    assert fault is not None
+    assert (fault.field, fault.found) == ("Budget.trails", "trails= in line 7")
+    assert fault.allowed.endswith("did you mean trials?")
+    without_line = misnamed_field(_error("Budget", trails=3), None)
+    assert without_line is not None
+    assert without_line.found == "trails="
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TypeError("f() got an unexpected keyword argument 'x'"),
+        TypeError("Unknown.__init__() got an unexpected keyword argument 'x'"),
+        ValueError("Budget.__init__() got an unexpected keyword argument 'trails'"),
+    ],
+)
+def test_another_error_is_the_user_s_own(error: Exception) -> None:
+    """Errors of other functions, classes and kinds are left to the user."""
+    assert misnamed_field(error, 1) is None

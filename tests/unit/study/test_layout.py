@@ -1,0 +1,92 @@
+"""Where a study's files lie, and which paths can be a study's at all."""
+
+import pytest
+
+from pipeline.study import layout
+
+OWN = [
+    layout.STUDY,
+    layout.TRIALS,
+    layout.REPORT,
+    *layout.EXPORTED,
+    layout.session(1),
+    layout.session(12_345),
+    layout.stop_request(3),
+    layout.damaged_session(3),
+    layout.source("job.py"),
+    layout.source("package/inner/module-2.py"),
+    layout.source("package/__init__.py"),
+    layout.source("my job(1).py"),
+    layout.part("epochs", 1, 1),
+    layout.part("decisions", 10_000, 1_000_000),
+    layout.compacted("epochs", 2),
+    layout.log("driver"),
+    layout.log(layout.trial_id(7)),
+    layout.checkpoint(layout.trial_id(0), 1),
+    layout.checkpoint(layout.trial_id(10_000), 2_000_000),
+    f"{layout.files('0003')}/any/depth/of.file",
+    layout.dropped_files_list("0003"),
+]
+FOREIGN = [
+    "",
+    "notes.txt",
+    "study.json/notes",
+    "x/study.json",
+    "epochs",
+    "epochs/mine.parquet",
+    "epochs/part-1-1.parquet",
+    "epochs/part-0001-000001.parquet.bak",
+    "epochs/deep/part-0001-000001.parquet",
+    "trials/all-0001.parquet",
+    "checkpoints/0000/1.ckpt",
+    "checkpoints/00000/000001.ckpt",
+    "checkpoints/mine/000001.ckpt",
+    "checkpoints/000001.ckpt",
+    "checkpoints/0000/000001.ckpt\n",
+    "checkpoints/٠٠٠٠/000001.ckpt",
+    "sessions/1.json",
+    "sessions/0001.json~",
+    "source/private_key",
+    "source/.hidden.py",
+    "source/.py",
+    "source/folder/notes.txt",
+    "logs/mine.log",
+    "export/notes.txt",
+    "files/0003",
+    "files/mine.dropped.json",
+    "files/mine/x",
+]
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_every_path_of_the_layout_belongs_to_a_study(path: str) -> None:
+    """Every path that the layout's functions return, and its parent folders, belong to the study."""
+    assert layout.names(path)
+    steps = path.split("/")[:-1]
+    assert all(layout.names_folder("/".join(steps[:count])) for count in range(1, len(steps) + 1))
+
+
+@pytest.mark.parametrize("path", FOREIGN)
+def test_no_other_path_belongs_to_a_study(path: str) -> None:
+    """Paths that resemble those of the layout, or are beside them, do not belong to the study."""
+    assert not layout.names(path)
+
+
+def test_a_checkpoint_s_path_is_read_back() -> None:
+    """Trial and epoch come out as they went in; another spelling of the same numbers is no checkpoint."""
+    assert layout.checkpoint_of(layout.checkpoint("0012", 34)) == ("0012", 34)
+    assert layout.checkpoint_of("checkpoints/0012/34.ckpt") is None
+    assert layout.checkpoint_of(layout.log("0012")) is None
+
+
+def test_an_unstarted_study_may_hold_the_first_files_of_a_driver() -> None:
+    """A driver that was killed at once leaves its session, copies of sources and perhaps the derived table."""
+    assert all(layout.is_beginning(path) for path in (layout.session(1), layout.source("job.py"), layout.TRIALS))
+    assert not any(layout.is_beginning(path) for path in (layout.STUDY, layout.REPORT, "source/key", "sessions/x"))
+
+
+def test_a_trial_s_file_is_recognised() -> None:
+    """Of a trial's file, the trial and the path in its folder are known; the record of deleted files is none."""
+    assert layout.file_of("files/0012/deep/log.csv") == ("0012", "deep/log.csv")
+    assert layout.file_of(layout.dropped_files_list("0012")) is None
+    assert layout.file_of("files/mine/log.csv") is None

@@ -1,0 +1,127 @@
+"""A job's Python file: its name, and what it is to run."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InvalidJob, JobNotFound
+from pipeline.study import TuneJob
+from pipeline.study.load_module import load_module, parted
+
+pytestmark = pytest.mark.usefixtures("own_modules")
+
+
+def test_a_job_file_is_loaded(write: Callable[..., Path]) -> None:
+    """A job file is loaded under its own name, and can import modules beside it like a script."""
+    path = write(1)
+    (path.parent / "beside_it.py").write_text("VALUE = 3")
+    path.write_text(path.read_text() + "\nimport beside_it\nVALUE = beside_it.VALUE")
+    module = load_module(path)
+    assert sys.modules["a_job"] is module
+    assert (module.JOB.model({}), module.VALUE) == (1, 3)
+
+
+def test_a_job_file_s_name_need_not_be_a_name_of_python(write: Callable[..., Path]) -> None:
+    """A file may be called my-job.py, and its job is saved and loaded all the same."""
+    job = load_module(write(1, "my-job.py")).JOB
+    assert job.to_json()["model"]["function"] == "my-job:build"
+    assert TuneJob.from_json(job.to_json()) == job
+
+
+@pytest.mark.parametrize("name", ["nope.py", "folder"])
+def test_a_missing_job_file_is_reported(tmp_path: Path, name: str) -> None:
+    """A missing job file is reported with what a job file is."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(JobNotFound, match=r"There is no job file .*" + name + r".*exports JOB"):
+        load_module(tmp_path / name)
+
+
+def test_not_a_python_file(tmp_path: Path) -> None:
+    """A job file with another suffix is refused before it runs."""
+    (tmp_path / "a.txt").write_text("1/0")
+    with pytest.raises(JobNotFound, match="not a Python file"):
+        load_module(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("x = 1\n1/0", r"ZeroDivisionError: division by zero \(line 2\)"),
+        ("def f(:", r"SyntaxError: .*\(line 1\)"),
+        ("import no_such_thing", r"ModuleNotFoundError: No module named 'no_such_thing' \(line 1\)"),
+        ("\n\n\ndef f():\n    raise KeyError('k')\nf()", r"KeyError: 'k' \(line 5\)"),
+        ("x = '\\0'\ny = \0", r"(SyntaxError|ValueError): .*null"),
+    ],
+)
+def test_an_error_in_a_job_file_is_reported(tmp_path: Path, text: str, found: str) -> None:
+    """An error in a job file is reported with its line, and no half-loaded module remains."""
+    path = tmp_path / "broken.py"
+    path.write_text(text)
+    with pytest.raises(InvalidJob, match=r"file: must run as Python; found .*" + found):
+        load_module(path)
+    assert "broken" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("call", "reported"),
+    [
+        ("Budget(trails=2)", r"Budget\.trails: .* there are trials, .*did you mean trials\?; .*'trails= in line 2'"),
+        ("Resources(worker=2)", r"Resources\.worker: .*did you mean workers\?"),
+        ("ASHA(grace=1)", r"ASHA\.grace: .*did you mean grace_period\?"),
+        ("Uniform(0, hgh=1)", r"Uniform\.hgh: .*did you mean high\?"),
+        ("dict.fromkeys(x=1)", r"file: must run as Python; found .TypeError"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_field_is_reported(tmp_path: Path, call: str, reported: str) -> None:
+    """A misspelt field is reported with its place, the existing fields and a suggestion; other errors are unchanged."""
+    path = tmp_path / "misspelt.py"
+    path.write_text(f"from pipeline import ASHA, Budget, Resources, Uniform\n{call}")
+    with pytest.raises(InvalidJob, match=reported):
+        load_module(path)
+
+
+def test_faults_of_a_job_in_a_file_are_its_own(tmp_path: Path) -> None:
+    """Faults of a job in a file are raised unwrapped."""
+    path = tmp_path / "faulty.py"
+    path.write_text("from pipeline.study import TuneJob\nJOB = TuneJob(name='x')")
+    with pytest.raises(InvalidJob, match=r"^job 'x' has 3 faults"):
+        load_module(path)
+
+
+@pytest.mark.parametrize("name", ["json", "random", "keras", "pipeline"])
+def test_a_job_file_must_not_hide_another_module(tmp_path: Path, name: str) -> None:
+    """A job file such as keras.py, which would hide another module, is refused."""
+    before = sys.modules.get(name)
+    path = tmp_path / f"{name}.py"
+    path.write_text("")
+    with pytest.raises(InvalidJob, match=f"must not be called as the module {name} that others import: rename it"):
+        load_module(path)
+    assert sys.modules.get(name) is before
+
+
+@pytest.mark.parametrize(
+    ("job", "parts"),
+    [
+        ("a.py", ("a.py", "")),
+        ("folder/a.py:build", ("folder/a.py", ":build")),
+        ("a.py:", ("a.py", ":")),
+        ("mnist-asha", ("mnist-asha", "")),
+        ("mnist:asha", ("mnist:asha", "")),
+    ],
+)
+def test_only_a_file_has_a_name_in_it(job: str, parts: tuple[str, str]) -> None:
+    """A file and a name in it are two parts; the name of a job is one, whatever it contains."""
+    assert parted(job) == parts
+
+
+def test_a_script_that_runs_its_job_is_loaded_up_to_that_line(tmp_path: Path) -> None:
+    """Loading a script without a `__main__` guard starts no study, and leaves out what follows `run`."""
+    (tmp_path / "script.py").write_text(
+        "from pipeline import run\n\n\ndef f(config):\n    yield {'score': 1.0}\n\n\n"
+        "run(None)\nafter = open('missing')\n"
+    )
+    module = load_module(tmp_path / "script.py", "script_of_a_test")
+    assert list(module.f({})) == [{"score": 1.0}]
+    assert not hasattr(module, "after")

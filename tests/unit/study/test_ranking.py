@@ -1,0 +1,32 @@
+"""The order of trials."""
+
+import math
+
+from pipeline.study.ranking import draw_order, ranking_key
+
+
+def test_numbers_of_any_length_are_in_order() -> None:
+    """Trial 10000 comes after 9999 with any padding."""
+    ids = ["0000", "0009", "0010", "9999", "10000", "100000", "9" * 50, "1" + "0" * 50]
+    assert sorted(ids, key=draw_order) == ids
+
+
+def test_value_then_epoch_then_draw_then_failed() -> None:
+    """Each part of the rule decides only where those before it tie."""
+    trials = [
+        ("0005", 0.9, 3, False),
+        ("0004", 0.8, 1, False),
+        ("0001", 0.8, 2, False),
+        ("0002", 0.8, 2, False),
+        ("0003", math.nan, None, False),
+        ("0000", 0.99, 1, True),
+        ("0006", None, None, True),
+    ]
+    keys = [ranking_key(trial, value, epoch, failed=failed, mode="max") for trial, value, epoch, failed in trials]
+    assert sorted(keys) == keys
+
+
+def test_less_is_better_with_the_mode_min() -> None:
+    """With the mode min, the smaller value is the better one."""
+    small, large = (ranking_key("0000", value, 1, failed=False, mode="min") for value in (0.1, 0.2))
+    assert small < large

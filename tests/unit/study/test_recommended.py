@@ -1,0 +1,108 @@
+"""The scheduler and the searcher of a job that names none."""
+
+from typing import Any
+
+import pytest
+
+from pipeline import ASHA, FIFO, Budget, Choice, Grid, LogUniform, Objective, TuneJob
+from pipeline.errors import InvalidJob
+from pipeline.schedulers import MOASHA, PromotingASHA, PromotingMOASHA
+from pipeline.searchers import CurveSearch, MOTPESearch, RandomSearch, TPESearch
+
+
+def model(config: dict[str, Any]) -> None:
+    """Stands in for a model."""
+
+
+def function(config: dict[str, Any]) -> None:
+    """Stands in for a function."""
+
+
+def _job(**fields: Any) -> TuneJob:
+    given = {"model": model, "data": "digits", "space": {"lr": LogUniform(1e-3, 1)}, **fields}
+    return TuneJob(name="x", objectives=[Objective("loss", "min")], **given)
+
+
+@pytest.mark.parametrize(("epochs", "grace"), [(1, 1), (8, 1), (27, 2), (50, 3), (100, 6)])
+def test_the_first_rung_follows_the_budget(epochs: int, grace: int) -> None:
+    """A model's job without a scheduler gets ASHA that promotes, its first rung at about 6 % of the epochs."""
+    job = _job(budget=Budget(epochs=epochs))
+    assert job.scheduler == PromotingASHA(grace_period=grace, reduction_factor=3.5)
+    assert job.searcher == CurveSearch()
+
+
+def test_another_budget_gets_another_recommendation() -> None:
+    """A changed budget changes what the job does not name."""
+    assert _job().replaced({"budget.epochs": 50}).scheduler == PromotingASHA(grace_period=3, reduction_factor=3.5)
+
+
+def test_a_named_scheduler_stays() -> None:
+    """A named scheduler gets random search by default, and a later change keeps the scheduler."""
+    job = _job(scheduler=FIFO()).replaced({"budget.epochs": 50})
+    assert (job.scheduler, job.searcher) == (FIFO(), RandomSearch())
+
+
+def test_a_named_searcher_stays() -> None:
+    """The scheduler is recommended beside any searcher."""
+    job = _job().replaced({"searcher": "tpe", "budget.epochs": 50})
+    assert (job.scheduler, job.searcher) == (PromotingASHA(grace_period=3, reduction_factor=3.5), TPESearch())
+
+
+def test_a_grid_is_drawn_in_turn() -> None:
+    """Random search takes the values of a grid in turn, so a space with one keeps it."""
+    assert _job(space={"lr": LogUniform(1e-3, 1), "width": Grid([1, 2])}).searcher == RandomSearch()
+
+
+def test_a_fixed_space_needs_no_search() -> None:
+    """A space without draws gets no model-based searcher."""
+    assert _job(space={"lr": 0.1}).searcher == RandomSearch()
+
+
+def test_a_function_is_not_paused() -> None:
+    """A function would train its epochs again after each pause: it is stopped instead."""
+    job = _job(model=None, data=None, function=function)
+    assert (job.scheduler, job.searcher) == (ASHA(), RandomSearch())
+
+
+def test_a_saved_job_keeps_both() -> None:
+    """A job read from its JSON keeps its scheduler and searcher, whatever is recommended now."""
+    saved = TuneJob.from_json(_job(space={"width": Choice([1, 2])}).to_json())
+    assert saved.recommended == set()
+    assert saved.replaced({"budget.epochs": 100}).scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
+
+
+def test_the_recommendation_is_a_sentence() -> None:
+    """The recommendation is a sentence with the choice, the budget, and how to choose otherwise."""
+    assert _job().recommendation == (
+        "Recommended for 16 trials of up to 8 epochs: scheduler promoting-asha and searcher curves, "
+        "with the first rung at epoch 1. --scheduler and --search choose others."
+    )
+    assert _job(scheduler=FIFO(), searcher=RandomSearch()).recommendation is None
+
+
+def test_an_invalid_budget_is_the_only_fault() -> None:
+    """A default that depends on an invalid field is no fault of its own."""
+    with pytest.raises(InvalidJob) as refused:
+        _job(budget={"epochs": 0})
+    assert [fault.field for fault in refused.value.faults] == ["budget.epochs"]
+
+
+@pytest.mark.parametrize(
+    "objectives",
+    [[Objective("loss", "min"), Objective("parameters", "min")], [Objective("loss", "min", at_most=2.0)]],
+)
+def test_several_objectives_and_bounds_get_what_looks_at_all(objectives: list[Objective]) -> None:
+    """A job with several objectives, or a bound, gets a scheduler and a searcher that look at all of them."""
+    job = _job().replaced({"objectives": objectives, "budget.epochs": 50})
+    assert job.scheduler == PromotingMOASHA(grace_period=3, reduction_factor=3.5)
+    assert job.searcher == MOTPESearch()
+    assert job.recommendation is not None
+    assert "scheduler promoting-moasha and searcher motpe" in job.recommendation
+    fn = TuneJob(name="x", function=function, space={"lr": LogUniform(1e-3, 1)}, objectives=objectives)
+    assert (fn.scheduler, fn.searcher) == (MOASHA(), MOTPESearch())
+
+
+def test_a_scheduler_of_one_objective_keeps_random_draws() -> None:
+    """Beside a named scheduler that looks at the first objective alone, draws stay random."""
+    objectives = [Objective("loss", "min"), Objective("parameters", "min")]
+    assert _job().replaced({"scheduler": "asha", "objectives": objectives}).searcher == RandomSearch()

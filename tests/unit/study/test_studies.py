@@ -1,0 +1,81 @@
+"""The storage of studies, the studies in it, and the message when one does not exist."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.storage import Store
+from pipeline.study.studies import called, default_storage, no_study, study_names
+from tests.unit.results.studies import Recording, tune_job
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with studies/one in it."""
+    monkeypatch.chdir(tmp_path)
+    Recording(tmp_path / "studies", tune_job("one"))
+    return tmp_path
+
+
+def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path) -> None:
+    """In the storage that is meant anyway by its name, elsewhere by its folder; both lead back to it."""
+    assert called(str(here / "studies/one")) == "one"
+    for location in (str(here / "other/two"), "s3://bucket/two?region=x"):
+        assert called(location) == location
+
+
+def test_the_storage_is_named_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The storage is that of TUNEPIPE_STORAGE, or `studies` if the variable is missing or empty."""
+    monkeypatch.setenv("TUNEPIPE_STORAGE", "s3://bucket/studies")
+    assert default_storage() == "s3://bucket/studies"
+    monkeypatch.setenv("TUNEPIPE_STORAGE", "")
+    assert default_storage() == "studies"
+    monkeypatch.delenv("TUNEPIPE_STORAGE")
+    assert default_storage() == "studies"
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Store:
+    """A storage with three studies and a folder that is none."""
+    for name in ("b", "a", "mnist-asha"):
+        Store(tmp_path / "studies" / name).write("study.json", "{}")
+    Store(tmp_path / "studies" / "notes").write("text", "")
+    return Store(tmp_path / "studies")
+
+
+def test_a_study_is_a_folder_with_its_specification(storage: Store) -> None:
+    """Other folders are passed over; a link to a folder on another disk is followed."""
+    assert storage.local is not None
+    (storage.local / "linked").symlink_to(storage.local / "a")
+    assert study_names(storage) == ["a", "b", "linked", "mnist-asha"]
+
+
+def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
+    """A study.json that is a link out of its folder makes an unreadable study, and others are found and named."""
+    assert storage.local is not None
+    (storage.local / "x").mkdir()
+    (storage.local / "x" / "study.json").symlink_to("../a/study.json")
+    assert study_names(storage) == ["a", "b", "mnist-asha", "x"]
+    assert "There are a, b, mnist-asha, x; " in str(no_study(storage.folder("other")))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mnist-ahsa", "There is no study 'mnist-ahsa' in {}. Did you mean 'mnist-asha'? There are a, b, mnist-asha; "),
+        ("else/x", "There is no study 'x' in {}/else, nor any other study. `tunepipe run JOB` creates one; "),
+        ("", "{} is not a study but holds some: a, b, mnist-asha. Name one of them; "),
+    ],
+)
+def test_a_study_that_does_not_exist_is_explained(storage: Store, name: str, words: str) -> None:
+    """The existing ones, the one that may be meant, and the command that lists them."""
+    wrong = Store(f"{storage.uri}/{name}" if name else storage.uri)
+    assert str(no_study(wrong)).startswith(words.format(storage.uri))
+
+
+def test_a_long_list_of_studies_is_cut(tmp_path: Path) -> None:
+    """Twelve names and the number of the others."""
+    for number in range(20):
+        Store(tmp_path / f"s{number:02d}").write("study.json", "{}")
+    assert "s00, s01, " in str(no_study(Store(tmp_path)))
+    assert ", s11 and 8 more. Name one" in str(no_study(Store(tmp_path)))

@@ -1,0 +1,257 @@
+"""Which config a study tries as its number i."""
+
+import json
+from typing import Any
+
+import pytest
+
+from pipeline.errors import InvalidJob
+from pipeline.searchers import SEARCHERS, Observation, Suggestion
+from pipeline.space import Choice, IntUniform, LogUniform, QUniform, Switch, Uniform, fits, key_of
+from pipeline.study import Budget, Objective, TuneJob
+from pipeline.study.distinct import untried_config
+from pipeline.study.trial_configs import (
+    all_tried,
+    config_of_trial,
+    fewer,
+    starts_of,
+    suggestion_of_trial,
+    trials_in_all,
+)
+
+_SPACE = {
+    "lr": LogUniform(0.001, 1.0),
+    "momentum": Uniform(0, 1),
+    "schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}}),
+    "width": 64,
+}
+
+
+def _build(config: dict[str, Any]) -> None:
+    """Stands for a user's function."""
+
+
+def _job(**fields: Any) -> TuneJob:
+    return TuneJob(**{"name": "a", "function": _build, "space": _SPACE, "objectives": Objective("v", "max"), **fields})
+
+
+@pytest.mark.parametrize("kind", SEARCHERS)
+def test_starts_come_first_and_draws_follow_as_without_them(kind: str) -> None:
+    """The first trials are the starts, and the searcher's draws follow unchanged; a grid leaves out the starts."""
+    space = {"a": Choice([1, 2, 3]), "b": Choice([4, 5]), **({} if kind == "grid" else _SPACE)}
+    starts = [{"a": 3, "b": 5}, {"a": 2}]
+    job, plain = _job(space=space, searcher=kind, start_with=starts), _job(space=space, searcher=kind)
+    configs = [config_of_trial(job, index) for index in range(5)]
+    assert (configs[0]["a"], configs[0]["b"], configs[1]["a"]) == (3, 5, 2)
+    drawn = (config_of_trial(plain, index) for index in range(5))
+    assert configs[2:] == [config for config in drawn if kind != "grid" or config not in configs[:2]][:3]
+    assert all(fits(job.space, config) for config in configs)
+
+
+def test_a_suggestion_keeps_the_reason_of_its_own_draw() -> None:
+    """A start, a draw of the searcher, and a config that is taken because the searcher draws only tried ones."""
+    job = _job(space={"a": IntUniform(1, 40)}, searcher="curves", budget=Budget(trials=40), start_with=[{"a": 1}])
+    start = suggestion_of_trial(job, 0, [])
+    assert start == Suggestion({"a": 1}, "A config that the study starts with.")
+    first = suggestion_of_trial(job, 1, [Observation(start.config, "open")])
+    assert first.reason == "Random, as the first 6 configs are."
+    taken = untried_config(job.space, start, {key_of(start.config)}, lambda _: start, seed=0, number=0)
+    assert taken.config != start.config
+    assert taken.reason == "Any config that is left: the searcher drew only configs that were tried."
+
+
+@pytest.mark.parametrize("kind", ["random", "sobol"])
+def test_configs_of_the_study_to_start_from_are_not_drawn_again(kind: str) -> None:
+    """Two studies with the same seed draw different configs if one starts from the other, the same ones each time."""
+    source = _job(searcher=kind)
+    further = _job(searcher=kind, start_from={"study": "a"}, name="b")
+    drawn = [config_of_trial(further, index) for index in range(5)]
+    assert not [config for config in drawn if config in [config_of_trial(source, index) for index in range(8)]]
+    assert drawn == [config_of_trial(further, index) for index in range(5)]
+
+
+def test_parameters_that_a_start_leaves_out_are_drawn() -> None:
+    """Parameters that a start leaves out are drawn from the seed and the trial's number, in the start's branch."""
+    job = _job(start_with=[{"schedule": "cyclic", "momentum": 0}, {"lr": 0.5}])
+    first, second = config_of_trial(job, 0), config_of_trial(job, 1)
+    assert (first["schedule"], first["momentum"], second["lr"]) == ("cyclic", 0.0, 0.5)
+    assert type(first["momentum"]) is float
+    assert list(first) == ["lr", "momentum", "schedule", "period", "width"]
+    assert config_of_trial(job, 0) == first
+    assert config_of_trial(job.replaced({"seed": 1}), 0)["lr"] != first["lr"]
+
+
+def test_every_fault_of_every_start_is_reported() -> None:
+    """Unknown names, values outside of a domain, of another branch or fixed by the space are all reported."""
+    with pytest.raises(InvalidJob) as refused:
+        _job(
+            start_with=[
+                {"lr": 2.0, "rate": 1},
+                {"schedule": "constant", "period": 3},
+                {"schedule": "linear", "width": 32},
+                {"schedule": "cyclic", "period": 3, "lr": 0.1, "momentum": 0.9, "width": 64},
+            ]
+        )
+    assert [str(fault) for fault in refused.value.faults] == [
+        "start_with.0.lr: must be a value of its domain, LogUniform(low=0.001, high=1.0); found 2.0",
+        "start_with.0.rate: no such parameter; there are lr, momentum, schedule, period, width; found 1",
+        "start_with.1.period: requires also: schedule 'cyclic'; found 3",
+        f"start_with.2.schedule: must be a value of its domain, {refused.value.faults[3].allowed.split(', ', 1)[1]}; "
+        "found 'linear'",
+        "start_with.2.width: must be 64, which the space fixes it at, or be left out; found 32",
+    ]
+
+
+def test_a_grid_trains_no_start_twice() -> None:
+    """Each combination of a grid is trained once, the starts first and the others in the grid's order."""
+    space = {"s": Switch({"a": {"p": Choice([1, 2])}, "b": {"q": Choice(["x", "y"])}, "c": {}}), "n": Choice([1, 2, 3])}
+    plain = _job(space=space, searcher="grid")
+    grid = [config_of_trial(plain, index) for index in range(15)]
+    starts = [{"s": "c", "n": 3}, {"s": "b", "q": "x", "n": 2}, {"n": 1, "s": "a", "p": 1}]
+    job = plain.replaced({"start_with": starts})
+    configs = [config_of_trial(job, index) for index in range(trials_in_all(job))]
+    assert configs[:3] == [grid[14], grid[7], grid[0]]
+    assert configs[3:] == [config for config in grid if config not in configs[:3]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "trials"),
+    [
+        ({}, 16),
+        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}}, 3),
+        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "start_with": [{"a": 3}]}, 3),
+        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "start_with": [{"a": 3}, {"a": 3}]}, 3),
+        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "budget": Budget(trials=2)}, 2),
+        ({"searcher": "grid", "space": {"s": Switch({"a": {"p": Choice([1, 2])}, "b": {}})}}, 3),
+        ({"space": {"a": 1}}, 1),
+        ({"space": {"a": 1}, "start_with": [{"a": 1}]}, 1),
+        ({"space": {"a": 1}, "trial_seeds": True}, 16),
+    ],
+)
+def test_a_study_has_as_many_trials_as_there_are_configs(fields: dict[str, Any], trials: int) -> None:
+    """A study has as many trials as its budget, or as combinations and starts, or one without draws."""
+    assert trials_in_all(_job(**fields)) == trials
+
+
+@pytest.mark.parametrize(
+    ("fields", "reported"),
+    [
+        ({}, None),
+        ({"space": {"a": 1}}, "all 16 trials would be alike: 1 is run"),
+        ({"space": {"a": 1}, "trial_seeds": True}, None),
+        ({"space": {"a": 1}, "budget": Budget(trials=1)}, None),
+        (
+            {"searcher": "grid", "space": {"a": Choice([1, 2, 3])}},
+            "There are 3 configs to draw: 3 trials are run, not 16",
+        ),
+    ],
+)
+def test_fewer_trials_than_the_budget_are_explained(fields: dict[str, Any], reported: str | None) -> None:
+    """A space of constants or a grid explains that it has fewer trials than the budget, and others do not."""
+    printed = fewer(_job(**fields))
+    assert printed is None if reported is None else reported in str(printed)
+
+
+def test_configs_outside_the_space_are_not_learned_from() -> None:
+    """A config of an earlier study that is not in the present space is left out."""
+    job = _job(searcher="tpe", space={"a": Choice([1, 2])})
+    good = [Observation({"a": 1 + index % 2}, "known", float(index)) for index in range(12)]
+    alien = [Observation({"a": 7}, "known", -100.0)]
+    assert config_of_trial(job, 12, good + alien) == config_of_trial(job, 12, good)
+
+
+_SMALL = {"a": IntUniform(1, 3), "n": IntUniform(1, 2), "s": Switch({"on": {"q": QUniform(0, 0.2, 0.1)}, "off": {}})}
+"""3 · 2 · (3 + 1) configs."""
+
+
+@pytest.mark.parametrize("kind", ["random", "sobol", "tpe", "gp", "cma", "curves"])
+def test_each_config_of_a_small_space_is_tried_once(kind: str) -> None:
+    """Any searcher tries each config of a small space once, in an order given by seed and observations."""
+    job = _job(space=_SMALL, searcher=kind, budget=Budget(trials=100), seed=3, start_with=[{"a": 2}, {"a": 2}])
+    assert trials_in_all(job) == 24
+    observations: list[Observation] = []
+    for index in range(24):
+        config = config_of_trial(job, index, observations)
+        assert fits(job.space, config)
+        if index % 6 == 5:
+            assert config_of_trial(job, index, list(observations)) == config
+        observations.append(Observation(config, "known", float(index % 5)))
+    assert len({json.dumps(one.config, sort_keys=True) for one in observations}) == 24
+    assert all_tried(job, 24) == "All 24 configs of the space were tried."
+    assert all_tried(job, 23) is None
+
+
+@pytest.mark.parametrize("kind", ["random", "sobol"])
+def test_config_i_of_a_small_space_depends_on_seed_and_i_alone(kind: str) -> None:
+    """The order in a small space depends only on the seed and the number, because earlier draws follow from it."""
+    job = _job(space=_SMALL, searcher=kind, budget=Budget(trials=100))
+    observations: list[Observation] = []
+    for index in range(12):
+        observations.append(Observation(config_of_trial(job, index, observations), "open"))
+    assert [config_of_trial(job, index) for index in reversed(range(12))] == [
+        one.config for one in reversed(observations)
+    ]
+
+
+def test_a_branch_without_numbers_is_not_repeated_beside_an_infinite_one() -> None:
+    """If one branch is infinite the study has no last config, and a branch without numbers is tried once."""
+    job = _job(space={"s": Switch({"off": {}, "on": {"x": Uniform(0, 1)}})}, budget=Budget(trials=30))
+    assert trials_in_all(job) == 30
+    assert [config_of_trial(job, index)["s"] for index in range(30)].count("off") == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "trials"),
+    [
+        ({"scheduler": "pbt"}, 30),
+        ({"trial_seeds": True}, 30),
+        ({"space": {**_SMALL, "lr": LogUniform(0.1, 1)}}, 30),
+        ({"searcher": "sobol"}, 24),
+        ({"start_with": [{"a": 1, "n": 1, "s": "off"}]}, 24),
+        ({"start_with": [{"a": 1, "n": 1, "s": "off"}] * 2}, 24),
+    ],
+)
+def test_configs_may_repeat_where_their_trials_differ(fields: dict[str, Any], trials: int) -> None:
+    """Configs may repeat in a population and with separate initial weights; real parameters have no last config."""
+    model = {"function": None, "model": _build, "data": "digits"}
+    job = _job(**{"space": _SMALL, "budget": Budget(trials=30, epochs=8), **model, **fields})
+    assert trials_in_all(job) == trials
+    assert (all_tried(job, trials) is None) == (trials == 30)
+
+
+def test_large_spaces_need_no_list_of_their_configs() -> None:
+    """In a space of 10^12 configs duplicates are avoided without a list of all configs."""
+    job = _job(space={"a": IntUniform(1, 10**6), "b": IntUniform(1, 10**6)}, budget=Budget(trials=50))
+    assert trials_in_all(job) == 50
+    drawn = [config_of_trial(job, index, ()) for index in range(3)]
+    observations = [Observation(config, "open") for config in drawn]
+    assert config_of_trial(job, 1, observations) not in drawn
+
+
+@pytest.mark.parametrize(
+    ("space", "start"),
+    [
+        (_SMALL, {"a": 2, "n": 1, "s": "off"}),
+        ({"lr": LogUniform(0.1, 1), "layers": Choice([[64, 32], [8], None])}, {"lr": 0.5, "layers": [64, 32]}),
+    ],
+)
+def test_a_start_that_is_written_twice_is_tried_once(space: dict[str, Any], start: dict[str, Any]) -> None:
+    """In a small space and in one without end, unless two trials of one config differ; the searcher draws on."""
+    job = _job(space=space, start_with=[start, start, start], budget=Budget(trials=6))
+    configs = [config_of_trial(job, index) for index in range(6)]
+    assert starts_of(job) == [start]
+    assert configs[0] == start
+    assert configs[1:] == [config_of_trial(job.replaced({"start_with": [start]}), index) for index in range(1, 6)]
+    assert start not in configs[1:]
+    seeded = TuneJob(**{**dict(job), "trial_seeds": True, "function": None, "model": _build, "data": "digits"})
+    assert [config_of_trial(seeded, index) for index in range(3)] == [start] * 3
+
+
+def test_a_start_has_the_values_of_its_domain() -> None:
+    """1.0 is the 1 of a Choice, and a dict has the order of the keys that the Choice has: no twin for the tables."""
+    space = {"n": Choice([1, 2]), "o": Choice([{"a": 1, "b": 2}, None]), "fixed": [1, 2]}
+    job = _job(space=space, start_with=[{"n": 1.0, "o": {"b": 2, "a": 1}, "fixed": (1, 2)}])
+    assert json.dumps(config_of_trial(job, 0)) == '{"n": 1, "o": {"a": 1, "b": 2}, "fixed": [1, 2]}'
+    for wrong in ({"o": {"a": 1.0, "b": 2}}, {"o": []}, {"fixed": [1, 2.0]}, {"n": True}):
+        with pytest.raises(InvalidJob, match="start_with"):
+            job.replaced({"start_with": [wrong]})

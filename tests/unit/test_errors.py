@@ -1,0 +1,96 @@
+"""The tree of errors: exit codes, messages, and what survives a process."""
+
+import errno
+import pickle
+import re
+
+import pytest
+
+from pipeline import errors
+from pipeline.errors import (
+    DamagedFile,
+    Fault,
+    Interrupted,
+    InvalidJob,
+    NoTrialSucceeded,
+    OutputLost,
+    StudyChanged,
+    TunepipeError,
+    UserError,
+)
+
+FAULT = Fault("space.lr", 2, "must be below 1")
+
+
+def _tree() -> list[type[TunepipeError]]:
+    return [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, TunepipeError)]
+
+
+def test_every_error_has_the_exit_code_of_its_branch() -> None:
+    """The codes are 2 for a user's mistake, 130 for an interruption, 3 for a study without a value, 1 otherwise."""
+    codes = {Interrupted: 130, NoTrialSucceeded: 3, DamagedFile: 1, TunepipeError: 1}
+    for error in _tree():
+        assert error.exit_code == (2 if issubclass(error, UserError) else codes[error])
+
+
+def test_the_drawn_tree_is_the_real_one() -> None:
+    """The module's docstring names each error once, below its base class."""
+    base: list[str] = []
+    for line in (errors.__doc__ or "").splitlines():
+        if match := re.match(r"((?:│   |    |├── |└── )*)([A-Z]\w+)(?: |$)", line):
+            depth = len(match[1]) // 4
+            base[depth:] = [match[2]]
+            if depth:
+                assert getattr(errors, match[2]).__base__.__name__ == base[depth - 1]
+    drawn = re.findall(r"[─ ]([A-Z]\w+) {2}|^([A-Z]\w+)$|└── ([A-Z]\w+) ", errors.__doc__ or "", re.M)
+    assert sorted("".join(found) for found in drawn) == sorted(each.__name__ for each in _tree())
+
+
+def test_a_fault_has_place_value_and_allowed_values() -> None:
+    """A fault has place, value and allowed values; untrusted values are escaped and shortened."""
+    assert str(FAULT) == "space.lr: must be below 1; found 2"
+    assert str(Fault("name", "\x1b[2J", "must be plain")).endswith(r"found '\\x1b[2J'".replace(r"\\", "\\"))
+    assert len(str(Fault("name", "x" * 1000, "short"))) < 200
+
+
+def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
+    """An object of the user's whose repr fails does not hide the mistake."""
+
+    class Strange:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    assert str(Fault("x", Strange(), "no")) == "x: no; found a Strange that cannot be shown"
+
+
+def test_a_job_is_refused_with_all_faults() -> None:
+    """Each has a line of its own; beyond fifty only their number is given."""
+    assert str(InvalidJob("job 'a'", [FAULT])) == "job 'a' has one fault:\n  - space.lr: must be below 1; found 2"
+    lines = str(InvalidJob("job 'a'", [FAULT] * 60)).splitlines()
+    assert lines[0] == "job 'a' has 60 faults:"
+    assert (len(lines), lines[-1]) == (52, "  … and 10 more")
+
+
+@pytest.mark.parametrize(
+    "error", [InvalidJob("job", [FAULT]), StudyChanged("study", [FAULT], "- a", typed=True), StudyChanged("s", [FAULT])]
+)
+def test_a_refusal_can_be_sent_to_another_process(error: InvalidJob) -> None:
+    """Pickled and loaded, it has the same faults and the same text."""
+    loaded = pickle.loads(pickle.dumps(error))
+    assert type(loaded) is type(error)
+    assert (loaded.subject, loaded.faults, str(loaded)) == (error.subject, error.faults, str(error))
+
+
+def test_a_changed_study_shows_the_difference_and_what_to_do() -> None:
+    """A command for a job in a file, a call for one that was typed."""
+    command, call = (str(StudyChanged("study s", [FAULT], "- old\n+ new", typed=typed)) for typed in (False, True))
+    assert "- old\n+ new\n`tunepipe resume NAME`" in command
+    assert "run(JOB, resume=True, accept_changes=True)" in call
+
+
+def test_output_whose_reader_is_gone_is_lost_in_silence() -> None:
+    """A closed pipe has no message and the exit code of SIGPIPE; a full disk is explained."""
+    pipe, disk = OutputLost(errno.EPIPE, "Broken pipe"), OutputLost(errno.ENOSPC, "No space left on device")
+    assert (pipe.exit_code, str(pipe)) == (141, "")
+    assert disk.exit_code == 2
+    assert str(disk) == "Standard output cannot be written: No space left on device. Send it somewhere else."

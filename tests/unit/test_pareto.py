@@ -1,0 +1,60 @@
+"""Points that are judged by several values."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.pareto import by_fronts, front_numbers, hypervolume
+
+_POINTS = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=9)
+
+
+@given(points=_POINTS, beyond=st.lists(st.integers(0, 2), min_size=9, max_size=9))
+def test_fronts_are_those_of_constrained_domination(points: list[tuple[int, ...]], beyond: list[int]) -> None:
+    """The front of a point is the length of the longest chain of points of which each dominates the next."""
+    losses, violations = np.array(points, np.float64), np.array(beyond[: len(points)], np.float64)
+
+    def dominates(i: int, j: int) -> bool:
+        if violations[i] or violations[j]:
+            return bool(violations[i] < violations[j])
+        return bool((losses[i] <= losses[j]).all() and (losses[i] < losses[j]).any())
+
+    numbers = front_numbers(losses, violations)
+    for j in range(len(points)):
+        above = [numbers[i] for i in range(len(points)) if dominates(i, j)]
+        assert numbers[j] == max(above, default=-1) + 1
+
+
+@given(points=_POINTS)
+def test_the_order_has_every_point_once_and_fronts_in_turn(points: list[tuple[int, ...]]) -> None:
+    """Every point has one place, and no point is before one of an earlier front."""
+    losses = np.array(points, np.float64)
+    order, numbers = by_fronts(losses, np.zeros(len(losses)))
+    assert sorted(order) == list(range(len(losses)))
+    assert numbers[order].tolist() == sorted(numbers.tolist())
+
+
+def test_a_front_is_spread_evenly() -> None:
+    """On one front the best in the first value comes first, then the farthest, then the middle; units do not matter."""
+    first = np.arange(9.0)
+    losses = np.stack([first, 8 - first], axis=1)
+    order, _ = by_fronts(losses, np.zeros(9))
+    assert order[:3] == [0, 8, 4]
+    assert by_fronts(np.stack([first**3, 1000 - np.exp(first)], axis=1), np.zeros(9))[0] == order
+
+
+@given(points=_POINTS)
+def test_the_hypervolume_counts_the_cells_that_points_dominate(points: list[tuple[int, ...]]) -> None:
+    """On a grid, the hypervolume is the number of unit cells that some point dominates."""
+    cells = np.stack(np.meshgrid(*[np.arange(5)] * 3), axis=-1).reshape(-1, 3)
+    covered = (np.array(points)[:, None] <= cells[None]).all(axis=2).any(axis=0).sum()
+    assert hypervolume(np.array(points, np.float64), (5.0, 5.0, 5.0)) == pytest.approx(covered)
+
+
+def test_points_beyond_the_reference_add_nothing() -> None:
+    """A point that does not beat the reference point in every value, or is not finite, adds nothing."""
+    inside = [0.5, 0.5]
+    others = [[0.1, 1.0], [2.0, 0.1], [np.nan, 0.0], [np.inf, 0.0]]
+    assert hypervolume(np.array([inside, *others]), (1.0, 1.0)) == pytest.approx(0.25)
+    assert hypervolume(np.array(others), (1.0, 1.0)) == 0.0

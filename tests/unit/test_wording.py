@@ -1,0 +1,111 @@
+"""Numbers, sizes, durations, plurals and suggestions as text."""
+
+import pytest
+
+from pipeline.wording import (
+    closest,
+    counted,
+    did_you_mean,
+    duration,
+    format_number,
+    listed,
+    percent,
+    percentages,
+    rough_duration,
+    size,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.966615776, "0.9666"),
+        (0.1, "0.1"),
+        (0.0, "0"),
+        (1234.567, "1235"),
+        (0.00012345, "0.0001234"),
+        (0.000012345, "1.234e-05"),
+        (-2.5e7, "-2.500e+07"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_numbers_have_four_digits(value: float, text: str) -> None:
+    """Four significant digits, with an exponent only where the number is far from one."""
+    assert format_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "reported"),
+    [(973, "973 bytes"), (513_000, "513 kB"), (6_890_000, "6.89 MB"), (2.5e9, "2.5 GB"), (3e12, "3 TB")],
+)
+def test_sizes_are_formatted_in_a_suitable_unit(count, reported) -> None:
+    """Sizes are formatted with three digits in a suitable unit."""
+    assert size(count) == reported
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.07, "70 ms"),
+        (3.21, "3.2 s"),
+        (9.96, "10 s"),
+        (59.7, "1 min 0 s"),
+        (245, "4 min 5 s"),
+        (3599.8, "1 h 0 min"),
+        (7384, "2 h 3 min"),
+    ],
+)
+def test_durations_have_at_most_two_units(seconds: float, words: str) -> None:
+    """Durations have at most two units and never 60 seconds."""
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0123, "0.012 s"), (3, "3.0 s"), (45, "45 s"), (600, "10 min"), (7200, "2.0 h"), (10**6, "11.6 days")],
+)
+def test_a_rough_duration_has_one_unit(seconds: float, words: str) -> None:
+    """A rough duration has two digits and one unit."""
+    assert rough_duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(0, "0 trials"), (1, "1 trial"), (1.0, "1 trial"), (0.5, "0.5 trials"), (2000, "2,000 trials")],
+)
+def test_a_noun_agrees_with_its_number(number: float, words: str) -> None:
+    """A noun is singular only for the number one."""
+    assert counted(number, "trial") == words
+
+
+def test_an_irregular_plural_can_be_given() -> None:
+    """The plural is used for every number except one."""
+    assert [counted(number, "trial was", "trials were") for number in (1, 2)] == ["1 trial was", "2 trials were"]
+
+
+@pytest.mark.parametrize(("items", "words"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
+def test_items_are_joined_as_in_a_sentence(items: str, words: str) -> None:
+    """Items are joined by commas, and the last one by the word and."""
+    assert listed(items) == words
+
+
+def test_the_closest_word_is_suggested() -> None:
+    """A typo gets a suggestion, a different word gets none."""
+    assert did_you_mean("trals", ["trials", "epochs"]) == " Did you mean trials?"
+    assert did_you_mean("trals", ["trials"], quoted=True) == " Did you mean 'trials'?"
+    assert did_you_mean("x", ["trials"]) == ""
+    assert closest("lo", ["low", "high"], cutoff=0.5) == "low"
+
+
+def test_negative_percentages_have_a_minus_sign() -> None:
+    """Negative percentages have a minus sign, not a hyphen."""
+    assert [percent(share) for share in (0.123, -0.82, 0.0)] == ["12%", "−82%", "0%"]
+
+
+@pytest.mark.parametrize("shares", [[1 / 3] * 3, [0.125] * 8, [0.004, 0.996], [0.07, 0.28, 0.65], [0.0, 1.0]])
+def test_percentages_of_a_whole_sum_to_100(shares: list[float]) -> None:
+    """Each is its share rounded up or down."""
+    found = percentages(shares)
+    assert sum(found) == 100
+    assert all(abs(one - 100 * share) < 1 for one, share in zip(found, shares, strict=True))

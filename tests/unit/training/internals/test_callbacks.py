@@ -1,0 +1,65 @@
+"""What training must know of Keras' callbacks."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from pipeline.training import internals
+from pipeline.training.callbacks import Callbacks
+from pipeline.training.internals import missing
+
+
+def model_of(optimizer: Any = "adam") -> keras.Model:
+    """A small compiled model."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.Dense(1)])
+    model.compile(optimizer=optimizer, loss="mse", metrics=["mae"])
+    return model
+
+
+def test_a_callback_that_profiles_no_batches_is_known(tmp_path: Path) -> None:
+    """TensorBoard's callback has an attribute that is true if it profiles batches."""
+    callback = keras.callbacks.TensorBoard(log_dir=str(tmp_path))
+    callback.set_model(model_of())
+    assert not internals.profiles(callback), (
+        "Keras no longer has TensorBoard._start_batch or _profiler_started; pipeline/training/internals/ uses them "
+        "to know whether batches are profiled; without them, each batch runs by itself."
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.callbacks.EarlyStopping("loss", restore_best_weights=True),
+        lambda: keras.callbacks.ReduceLROnPlateau("loss"),
+        lambda: keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+    ],
+    ids=["EarlyStopping", "ReduceLROnPlateau", "SwapEMAWeights"],
+)
+def test_attributes_that_a_checkpoint_holds_are_there(
+    make: Callable[[], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every attribute of Keras' callbacks that a resumed trial gets back exists once training has begun."""
+    model = model_of(keras.optimizers.SGD(use_ema=True))
+    model.optimizer.build(model.trainable_variables)
+    callbacks = Callbacks([make()], model, epochs=2, steps=1)
+    callbacks.begin()
+    callbacks.epoch_end(0, {"loss": 1.0})
+    callbacks.state()
+    assert "has no" not in capsys.readouterr().out, (
+        "Keras has renamed an attribute of a callback; pipeline/training/callbacks.py saves it; without it, the "
+        "callback begins again when a trial is resumed."
+    )
+
+
+def test_a_missing_attribute_of_a_callback_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A callback whose state is no longer where it was is named, once."""
+    monkeypatch.setattr(missing, "warned", set())
+    callback = keras.callbacks.EarlyStopping("loss")
+    for _ in range(2):
+        assert internals.saved_attributes(callback, ("wait", "patience_left")) == {"wait": 0}
+    assert capsys.readouterr().out.count("no EarlyStopping.patience_left") == 1

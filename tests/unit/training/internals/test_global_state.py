@@ -1,0 +1,40 @@
+"""The global generators of Keras and TensorFlow, and their counters of names."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.training import internals
+
+
+def test_the_global_generators_are_saved_and_restored() -> None:
+    """TensorFlow and Keras draw the same numbers again."""
+
+    def draws() -> list[float]:
+        return [float(tf.random.uniform(())), float(keras.random.uniform(()))]
+
+    tf.random.set_seed(3)
+    draws()
+    states = internals.library_generators()
+    assert set(states) == {"keras", "tensorflow"}
+    expected = draws()
+    draws()
+    internals.restore_library_generators(states)
+    assert draws() == expected, "Keras or TensorFlow keep their global generators elsewhere; see library_generators."
+
+
+def test_seeds_and_names_restart_without_internals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fallbacks without Keras' internals reset names and seeds in the same way each time."""
+    import random
+    import sys
+
+    for module in ("keras.src.backend.common", "keras.src.utils"):
+        monkeypatch.setitem(sys.modules, module, None)
+    found = []
+    for _ in range(2):
+        random.seed(1)
+        internals.reset_names()
+        internals.reset_seeds()
+        found.append((keras.layers.Dense(1).name, np.asarray(keras.random.uniform((2,))).tolist()))
+    assert found[0] == found[1]

@@ -1,0 +1,36 @@
+"""Layers, metrics and the compilation of a Keras model."""
+
+from typing import Any
+
+import keras
+
+from pipeline.training import internals
+
+
+def model_of(optimizer: Any = "adam") -> keras.Model:
+    """A small compiled model."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.Dense(1)])
+    model.compile(optimizer=optimizer, loss="mse", metrics=["mae"])
+    return model
+
+
+def test_a_model_that_is_compiled_again_is_noticed() -> None:
+    """A model that is compiled again is noticed, also if it keeps its optimiser."""
+    model = model_of()
+    before = internals.compilation_of(model)
+    assert internals.compilation_of(model) is before
+    model.compile(optimizer=model.optimizer, loss="mse")
+    assert internals.compilation_of(model) is not before
+
+
+def test_functional_models_are_known() -> None:
+    """A functional model is one; a Sequential model and a subclass are none."""
+
+    class Own(keras.Model):
+        """A subclass."""
+
+    inputs = keras.Input((2,))
+    outputs = keras.layers.Dense(1)(inputs)
+    assert internals.is_functional(keras.Model(inputs, outputs))
+    assert not internals.is_functional(Own(inputs, outputs))
+    assert not internals.is_functional(model_of())

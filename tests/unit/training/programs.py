@@ -1,0 +1,373 @@
+"""Keras programs whose data are pipelines: a data function and a model function each, on small made-up data."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from pipeline.datasets import Dataset, Split
+
+__all__ = ["PROGRAMS", "Program", "autoencoder", "mixed", "reading", "text_arrays", "vae"]
+
+ROWS, VALIDATION = 52, 20
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program.
+
+    Args:
+        data: The data function.
+        model: The model function.
+        inexact: What its reason for an inexact resume holds; empty if it resumes exactly.
+        objective: A metric that it has.
+        config: The config with which it is tried.
+        fields: Other fields of its job.
+    """
+
+    data: Callable[..., Dataset]
+    model: Callable[[Mapping[str, Any]], keras.Model]
+    inexact: str = ""
+    objective: str = "val_loss"
+    config: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _rows(seed: int = 0, rows: int = ROWS, width: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, width)).astype("float32")
+    return x, (x.sum(axis=1) > 0).astype("float32")
+
+
+def _images(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(rows)
+    y = rng.integers(0, 2, rows)
+    return (rng.random((rows, 8, 8, 1)) + y[:, None, None, None]).astype("float32"), y
+
+
+def dense(config: Mapping[str, Any]) -> keras.Model:
+    """A small dense network for two classes."""
+    model = keras.Sequential(
+        [layers.Input((6,)), layers.Dense(4, "relu"), layers.Dropout(0.2), layers.Dense(1, "sigmoid")]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def convolutional(config: Mapping[str, Any]) -> keras.Model:
+    """A small convolutional network for two classes."""
+    model = keras.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2),
+        ]
+    )
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    return model
+
+
+def shuffled() -> Dataset:
+    """Rows that are shuffled in each epoch, without a seed of their own."""
+    train = tf.data.Dataset.from_tensor_slices(_rows()).shuffle(ROWS).batch(8).prefetch(2)
+    return Dataset("shuffled", train, tf.data.Dataset.from_tensor_slices(_rows(1, VALIDATION)).batch(8))
+
+
+def shuffled_of_unknown_length() -> Dataset:
+    """Shuffled rows of which some are left out, so that the number of batches is unknown."""
+    data = shuffled()
+    return Dataset("unknown", data.train.unbatch().filter(lambda x, _: x[0] > -1).shuffle(9).batch(8), data.validation)
+
+
+def repeated() -> Dataset:
+    """Two passes over shuffled rows, each in its own order, make an epoch."""
+    data = shuffled()
+    rows = tf.data.Dataset.from_tensor_slices(_rows()).shuffle(ROWS).repeat(2).batch(8)
+    return Dataset("repeated", rows, data.validation)
+
+
+def augmented_images() -> Dataset:
+    """Images, shuffled, and augmented by layers of Keras within the pipeline."""
+    augment = keras.Sequential([layers.RandomFlip("horizontal", seed=3), layers.RandomTranslation(0.1, 0.1, seed=4)])
+    train = tf.data.Dataset.from_tensor_slices(_images(ROWS)).shuffle(ROWS, seed=1).batch(8)
+    train = train.map(lambda x, y: (augment(x, training=True), y)).prefetch(1)
+    return Dataset("images", train, tf.data.Dataset.from_tensor_slices(_images(VALIDATION)).batch(8))
+
+
+def noisy_images() -> Dataset:
+    """Images with noise that the pipeline draws with tf.random."""
+    train = tf.data.Dataset.from_tensor_slices(_images(ROWS)).cache().shuffle(ROWS).batch(8)
+    train = train.map(lambda x, y: (x + tf.random.normal(tf.shape(x), stddev=0.3), y))
+    return Dataset("noisy", train, tf.data.Dataset.from_tensor_slices(_images(VALIDATION)).batch(8))
+
+
+def parallel_images() -> Dataset:
+    """Images from a parallel map whose order may be any."""
+    data = noisy_images()
+    images = tf.data.Dataset.from_tensor_slices(_images(ROWS)).batch(8)
+    return Dataset(
+        "parallel", images.map(lambda x, y: (x, y), num_parallel_calls=2, deterministic=False), data.validation
+    )
+
+
+_WORDS = ["red", "green", "blue", "good", "bad", "day", "night", "sun"]
+
+
+def _texts(rows: int) -> tuple[list[str], np.ndarray]:
+    rng = np.random.default_rng(rows)
+    texts = [" ".join(rng.choice(_WORDS, rng.integers(2, 6))) for _ in range(rows)]
+    return texts, np.array(["good" in text for text in texts], "float32")
+
+
+def texts() -> Dataset:
+    """Texts and whether they are good, as the model takes them."""
+    train = tf.data.Dataset.from_tensor_slices(_texts(ROWS)).shuffle(ROWS).batch(8)
+    return Dataset("texts", train, tf.data.Dataset.from_tensor_slices(_texts(VALIDATION)).batch(8))
+
+
+def text_arrays() -> Dataset:
+    """Texts in NumPy arrays, one of Unicode and one of objects."""
+    (x, y), (vx, vy) = _texts(ROWS), _texts(VALIDATION)
+    return Dataset("text arrays", Split(np.array(x), y), Split(np.array(vx, dtype=object), vy))
+
+
+def reading(config: Mapping[str, Any]) -> keras.Model:
+    """A network that splits texts into words."""
+    vectorize = layers.TextVectorization(max_tokens=10, output_sequence_length=5, vocabulary=_WORDS)
+    x = keras.Input((), dtype="string")
+    y = layers.GlobalAveragePooling1D()(layers.Embedding(10, 4)(vectorize(x)))
+    model = keras.Model(x, layers.Dense(1, "sigmoid")(y))
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def ragged_words() -> Dataset:
+    """Texts as ragged words, looked up and padded by the pipeline."""
+    lookup = layers.StringLookup(vocabulary=_WORDS)
+
+    def numbers(x: Any, y: Any) -> Any:
+        return lookup(tf.strings.split(x)).to_tensor(shape=[None, 6]), y
+
+    data = texts()
+    return Dataset("ragged", data.train.map(numbers), data.validation.map(numbers))
+
+
+def embedding(config: Mapping[str, Any]) -> keras.Model:
+    """A network over numbers of words."""
+    x = keras.Input((6,), dtype="int64")
+    model = keras.Model(x, layers.Dense(1, "sigmoid")(layers.LSTM(3)(layers.Embedding(10, 4)(x))))
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def series() -> Dataset:
+    """Windows of a series."""
+    values = np.sin(np.arange(120, dtype="float32") / 5)[:, None]
+    train = keras.utils.timeseries_dataset_from_array(values[:90], values[6:90], 6, batch_size=16, shuffle=True, seed=1)
+    return Dataset(
+        "series", train, keras.utils.timeseries_dataset_from_array(values[90:], values[96:], 6, batch_size=16)
+    )
+
+
+def forecasting(config: Mapping[str, Any]) -> keras.Model:
+    """A recurrent network that predicts the next value."""
+    model = keras.Sequential([layers.Input((6, 1)), layers.LSTM(4), layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+class Rows(keras.utils.PyDataset):
+    """Rows, a batch at a time."""
+
+    def __init__(self, seed: int, rows: int) -> None:
+        super().__init__()
+        self._x, self._y = _rows(seed, rows)
+
+    def __len__(self) -> int:
+        return -(-len(self._x) // 8)
+
+    def __getitem__(self, index: int) -> Any:
+        rows = slice(index * 8, index * 8 + 8)
+        return self._x[rows], self._y[rows]
+
+
+class ShuffledRows(Rows):
+    """Rows in a new order after each epoch, from a generator of its own."""
+
+    def __init__(self, seed: int, rows: int) -> None:
+        super().__init__(seed, rows)
+        self._rng = np.random.default_rng(seed)
+
+    def on_epoch_end(self) -> None:
+        """Shuffle."""
+        order = self._rng.permutation(len(self._x))
+        self._x, self._y = self._x[order], self._y[order]
+
+
+def py_dataset() -> Dataset:
+    """Rows from a PyDataset."""
+    return Dataset("py", Rows(0, ROWS), Rows(1, VALIDATION))
+
+
+def shuffled_py_dataset() -> Dataset:
+    """Rows from a PyDataset with its own state."""
+    return Dataset("py", ShuffledRows(0, ROWS), Rows(1, VALIDATION))
+
+
+def generated() -> Iterator[Any]:
+    """Batches in a random order."""
+    x, y = _rows()
+    order = np.random.permutation(ROWS)
+    for begin in range(0, ROWS, 8):
+        yield x[order[begin : begin + 8]], y[order[begin : begin + 8]]
+
+
+def generators() -> Dataset:
+    """Batches of a generator function, compared on arrays."""
+    return Dataset("generated", generated, Split(*_rows(1, VALIDATION)))
+
+
+def without_targets() -> Dataset:
+    """Inputs alone."""
+    train = tf.data.Dataset.from_tensor_slices(_rows()[0]).shuffle(ROWS).batch(8)
+    return Dataset("inputs", train)
+
+
+class Autoencoder(keras.Model):
+    """An autoencoder that compares its output with its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = layers.Dense(2, "relu"), layers.Dense(6)
+
+    def call(self, x: Any) -> Any:
+        """Encode and decode."""
+        return self.decoder(self.encoder(x))
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The mean squared error of the inputs."""
+        return keras.ops.mean(keras.ops.square(x - y_pred))
+
+
+def autoencoder(config: Mapping[str, Any]) -> keras.Model:
+    """An autoencoder without targets."""
+    model = Autoencoder()
+    model.compile("adam")
+    return model
+
+
+class VAE(keras.Model):
+    """A variational autoencoder without call(), whose parts are built."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = keras.Sequential([layers.Input((6,)), layers.Dense(4)])
+        self.decoder = keras.Sequential([layers.Input((2,)), layers.Dense(6)])
+        self.seed_generator = keras.random.SeedGenerator(7)
+        self.total = keras.metrics.Mean(name="loss")
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metric that each epoch resets."""
+        return [self.total]
+
+    def train_step(self, data: Any) -> Any:
+        """A step of the reparametrised bound."""
+        with tf.GradientTape() as tape:
+            mean, log_variance = tf.split(self.encoder(data), 2, axis=1)
+            noise = keras.random.normal(tf.shape(mean), seed=self.seed_generator)
+            rebuilt = self.decoder(mean + tf.exp(log_variance / 2) * noise)
+            kl = tf.reduce_mean(tf.square(mean) + tf.exp(log_variance) - log_variance - 1)
+            loss = tf.reduce_mean(tf.square(rebuilt - data)) + 0.1 * kl
+        self.optimizer.apply_gradients(
+            zip(tape.gradient(loss, self.trainable_weights), self.trainable_weights, strict=True)
+        )
+        self.total.update_state(loss)
+        return {"loss": self.total.result()}
+
+
+def vae(config: Mapping[str, Any]) -> keras.Model:
+    """A variational autoencoder."""
+    model = VAE()
+    model.compile(keras.optimizers.Adam(0.01))
+    return model
+
+
+class GAN(keras.Model):
+    """A generator and a discriminator with an optimiser each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.discriminator = keras.Sequential([layers.Input((6,)), layers.Dense(4, "relu"), layers.Dense(1)])
+        self.generator = keras.Sequential([layers.Input((3,)), layers.Dense(6)])
+        self.seed_generator = keras.random.SeedGenerator(5)
+        self.d_loss, self.g_loss = keras.metrics.Mean(name="d_loss"), keras.metrics.Mean(name="g_loss")
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics that each epoch resets."""
+        return [self.d_loss, self.g_loss]
+
+    def compile(self, d_optimizer: Any, g_optimizer: Any, loss_fn: Any) -> None:  # type: ignore[override]
+        """Two optimisers and a loss."""
+        super().compile()
+        self.d_optimizer, self.g_optimizer, self.loss_fn = d_optimizer, g_optimizer, loss_fn
+
+    def train_step(self, real: Any) -> Any:
+        """A step of both."""
+        rows = tf.shape(real)[0]
+        fake = self.generator(keras.random.normal((rows, 3), seed=self.seed_generator))
+        both, labels = tf.concat([fake, real], 0), tf.concat([tf.ones((rows, 1)), tf.zeros((rows, 1))], 0)
+        with tf.GradientTape() as tape:
+            d_loss = self.loss_fn(labels, self.discriminator(both))
+        weights = self.discriminator.trainable_weights
+        self.d_optimizer.apply_gradients(zip(tape.gradient(d_loss, weights), weights, strict=True))
+        with tf.GradientTape() as tape:
+            fake = self.generator(keras.random.normal((rows, 3), seed=self.seed_generator))
+            g_loss = self.loss_fn(tf.zeros((rows, 1)), self.discriminator(fake))
+        weights = self.generator.trainable_weights
+        self.g_optimizer.apply_gradients(zip(tape.gradient(g_loss, weights), weights, strict=True))
+        self.d_loss.update_state(d_loss)
+        self.g_loss.update_state(g_loss)
+        return {"d_loss": self.d_loss.result(), "g_loss": self.g_loss.result()}
+
+
+def gan(config: Mapping[str, Any]) -> keras.Model:
+    """A generative adversarial network."""
+    model = GAN()
+    model.compile(
+        keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.02), keras.losses.BinaryCrossentropy(from_logits=True)
+    )
+    return model
+
+
+def mixed() -> Dataset:
+    """Arrays to train on, and a pipeline to compare by."""
+    return Dataset("mixed", Split(*_rows()), shuffled().validation)
+
+
+PROGRAMS = {
+    "shuffled rows": Program(shuffled, dense),
+    "unknown length": Program(shuffled_of_unknown_length, dense),
+    "repeated": Program(repeated, dense),
+    "augmented images": Program(augmented_images, convolutional),
+    "noisy images": Program(noisy_images, convolutional),
+    "parallel images": Program(parallel_images, convolutional, inexact="deterministic=False"),
+    "texts": Program(texts, reading),
+    "ragged words": Program(ragged_words, embedding),
+    "time series": Program(series, forecasting),
+    "PyDataset": Program(py_dataset, dense),
+    "PyDataset with state": Program(shuffled_py_dataset, dense, inexact="on_epoch_end"),
+    "generator": Program(generators, dense, inexact="generator function"),
+    "autoencoder": Program(without_targets, autoencoder, objective="loss"),
+    "VAE": Program(without_targets, vae, objective="loss"),
+    "GAN": Program(without_targets, gan, objective="g_loss"),
+}
+"""By name."""

@@ -1,0 +1,117 @@
+"""Data functions are called under the study's seed."""
+
+import random
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.datasets import Dataset, Split
+from pipeline.errors import DataError, ModelError
+from pipeline.space import Uniform
+from pipeline.study import Fit, Objective, TuneJob
+from pipeline.training.data import check_functions, load_data, without_validation
+
+
+def _drawn_by_python_and_numpy() -> Dataset:
+    x = np.random.normal(size=(8, 2)) + random.random()
+    return Dataset("d", Split(x, np.zeros(8)), Split(x, np.zeros(8)))
+
+
+def _drawn_by_tensorflow_and_keras() -> Dataset:
+    import keras
+    import tensorflow as tf
+
+    x = np.asarray(tf.random.normal((8, 2))) + np.asarray(keras.random.normal((8, 2))) + random.random()
+    return Dataset("d", Split(x, np.zeros(8)), Split(x, np.zeros(8)))
+
+
+def _job(data: Any, seed: int = 0) -> TuneJob:
+    return TuneJob(name="a", model=_build, data=data, space={}, objectives=Objective("v", "max"), seed=seed)
+
+
+def _build(config: dict[str, Any]) -> None:
+    """Stands for a model."""
+
+
+@pytest.mark.parametrize("data", [_drawn_by_python_and_numpy, _drawn_by_tensorflow_and_keras])
+def test_a_data_function_returns_the_same_each_time(data: Any) -> None:
+    """A data function returns the same data after any draws, and other data for another seed."""
+    first = load_data(_job(data))
+    random.random()
+    np.random.random()
+    second, other = load_data(_job(data)), load_data(_job(data, seed=1))
+    assert first is not None
+    assert second is not None
+    assert other is not None
+    np.testing.assert_array_equal(first.train.x, second.train.x)
+    assert not np.array_equal(first.train.x, other.train.x)
+
+
+def test_data_do_not_depend_on_when_keras_is_imported() -> None:
+    """A process that has imported TensorFlow and one whose data function imports it get the same data."""
+    code = (
+        "import hashlib, sys; import numpy as np; from tests.unit.training.test_data import _job, load_data\n"
+        "from tests.unit.training import test_data\n"
+        "{first}\n"
+        "data = load_data(_job(test_data._drawn_by_tensorflow_and_keras))\n"
+        "print(hashlib.sha256(data.train.x.tobytes()).hexdigest())"
+    )
+    reported = [
+        subprocess.run([sys.executable, "-c", code.format(first=first)], capture_output=True, text=True, check=True)
+        for first in ("import tensorflow, keras", "assert 'tensorflow' not in sys.modules")
+    ]
+    assert reported[0].stdout == reported[1].stdout != ""
+
+
+def test_a_missing_gpu_driver_is_not_mentioned_where_nothing_trains() -> None:
+    """The driver's process asks TensorFlow for no GPU, so it prints nothing when the data function makes tensors."""
+    code = (
+        "from tests.unit.training.test_data import _job, _drawn_by_tensorflow_and_keras, load_data\n"
+        "load_data(_job(_drawn_by_tensorflow_and_keras), trains=False)"
+    )
+    reported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    assert "cuInit" not in reported
+
+
+def test_a_function_objective_has_no_data() -> None:
+    """A study that minimises a function loads no data and sets no seed."""
+    job = TuneJob(name="a", function=_build, space={}, objectives=Objective("v", "max"), scheduler="fifo")
+    assert load_data(job) is None
+
+
+def _without_validation() -> Dataset:
+    return Dataset("inputs", Split(np.zeros((8, 2))))
+
+
+def test_an_objective_of_validation_needs_a_validation_split() -> None:
+    """A val_ metric without validation rows is refused with an alternative; a training metric is noted."""
+    job = _job(_without_validation)
+    with pytest.raises(DataError, match=r"no metric val_loss.*such as loss"):
+        load_data(job.replaced({"objectives": [Objective("val_loss", "min")]}))
+    job = job.replaced({"objectives": [Objective("loss", "min")]})
+    assert "compared by loss" in (without_validation(job, load_data(job)) or "")
+
+
+def _no_weights(config: dict[str, Any]) -> Any:
+    return config["lr"]
+
+
+def _misspelt(config: dict[str, Any]) -> Any:
+    return {0: config["weigth"]}
+
+
+@pytest.mark.parametrize(
+    ("function", "reported"),
+    [
+        (_no_weights, r"fit\.class_weight: _no_weights\(config\) returned 0\.\d+, .* must be a dict"),
+        (_misspelt, r"raised KeyError: 'weigth' \(.*test_data\.py, line \d+, in _misspelt\), for {'lr'"),
+    ],
+)
+def test_functions_of_fit_are_called_before_anything_starts(function: Any, reported: str) -> None:
+    """A function in `fit` that fails, or returns what is not allowed, is a mistake of the job, with a config shown."""
+    job = _job(_without_validation).replaced({"space": {"lr": Uniform(0.1, 0.9)}, "fit": Fit(class_weight=function)})
+    with pytest.raises(ModelError, match=reported):
+        check_functions(job)

@@ -1,0 +1,202 @@
+"""Arguments of fit: every way of training gives what Keras' fit gives with the same arguments."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.datasets import Dataset, Split
+from pipeline.errors import DataError, ModelError
+from pipeline.study import Fit, Objective, Resources, TuneJob
+from pipeline.training.compiled_trainer import CompiledTrainer
+from pipeline.training.data import load_data
+from pipeline.training.device_data import as_batch
+from pipeline.training.epoch import order_of
+from pipeline.training.fit_arguments import class_weights_of, fit_arguments
+from pipeline.training.sums import ordered_sums
+from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.kinds import dense as three_classes
+from tests.unit.training.kinds import rows_of_six, two_targets, weighted
+from tests.unit.training.programs import dense, generated, shuffled
+from tests.unit.training.training import job_of, weights_of
+
+SEED = 3
+
+
+def balance(config: Mapping[str, Any]) -> dict[int, float]:
+    """Class weights of a config."""
+    return {0: config["x"], 2: 3.0}
+
+
+def wrong(config: Mapping[str, Any]) -> int:
+    """No number of steps."""
+    return -1
+
+
+def repeated() -> Dataset:
+    """Training rows without an end, and validation rows without one."""
+    data = shuffled()
+    return Dataset("endless", data.train.repeat(), data.validation.repeat())
+
+
+def repeated_without_limit() -> Dataset:
+    """Training rows without an end alone."""
+    return Dataset("endless", repeated().train, shuffled().validation)
+
+
+def inputs_alone() -> Dataset:
+    """A pipeline without targets."""
+    return Dataset("inputs", tf.data.Dataset.from_tensor_slices((np.zeros((4, 6)),)).batch(2), shuffled().validation)
+
+
+def endless() -> Iterator[Any]:
+    """Batches of a generator without an end."""
+    while True:
+        yield from generated()
+
+
+def endless_generator() -> Dataset:
+    """A generator function without an end, compared on arrays."""
+    return Dataset("endless", endless, Split(*next(generated())))
+
+
+def _learner(job: TuneJob, data: Dataset | None = None, **options: Any) -> Any:
+    return TrainerFactory(job, data, **options).learner({"x": 0.5}, seed=SEED)
+
+
+def _epochs(learner: Any, epochs: int) -> list[dict[str, float]]:
+    return [dict(learner.run_epoch().metrics) for _ in range(epochs)]
+
+
+def _plain_fit(job: TuneJob, data: Dataset, epochs: int, **arguments: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """One call of fit on arrays in the order of the first epoch."""
+    model = TrainerFactory(job, data).build({}, seed=SEED)
+    order = order_of(data.train.rows, SEED, 0)
+    x, y = (array[order] for array in as_batch(data.train))
+    with ordered_sums():
+        reported = model.fit(
+            x, y, batch_size=8, epochs=epochs, shuffle=False, verbose=0,
+            validation_data=as_batch(data.validation), **arguments,
+        )  # fmt: skip
+    return reported.history, weights_of(model)
+
+
+@pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "one batch at a time"])
+def test_arrays_equal_fit_within_a_pass(memory: float | None) -> None:
+    """Class weights, steps of an epoch and of a validation give what fit gives, compiled and through fit."""
+    fit = Fit(class_weight=balance, steps_per_epoch=3, validation_steps=2)
+    job, data = job_of(three_classes, fit=fit), rows_of_six()
+    history, weights = _plain_fit(
+        job, data, 2, class_weight={0: 0.5, 2: 3.0}, steps_per_epoch=3, validation_steps=2
+    )  # 6 batches of 8 rows are two epochs
+    learner = _learner(job, data, memory=memory)
+    assert isinstance(learner, CompiledTrainer) == (memory is None)
+    found = _epochs(learner, 2)
+    learner.close()
+    for epoch, metrics in enumerate(found):
+        assert metrics == pytest.approx({name: values[epoch] for name, values in history.items()}, rel=1e-6)
+    for ours, theirs in zip(weights_of(learner.model), weights, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("fields", [{}, {"resources": Resources(strategy="mirrored")}], ids=["compiled", "fit"])
+def test_arrays_continue_where_an_epoch_ended(fields: dict[str, Any]) -> None:
+    """Epochs of part of a pass read every row once in a pass, and a resumed trial continues at the same row."""
+    job, data = job_of(three_classes, fit=Fit(steps_per_epoch=4, validation_freq=2), **fields), rows_of_six()
+    whole = _learner(job, data)
+    expected = _epochs(whole, 4)
+    assert [("val_loss" in metrics) for metrics in expected] == [False, True, False, True]
+    # A pass has 6 batches: epochs of 4, 2, 4 and 2.
+    assert int(whole.model.optimizer.iterations.numpy()) == 12
+    first = _learner(job, data)
+    _epochs(first, 1)
+    second = _learner(job, data)
+    second.load(first.save())
+    assert _epochs(second, 3) == expected[1:]
+
+
+def test_validation_that_is_not_due_can_be_asked_for() -> None:
+    """`validate` gives the metrics that an epoch left out, and changes nothing."""
+    job, data = job_of(three_classes, fit=Fit(validation_freq=3)), rows_of_six()
+    every, learner = _learner(job_of(three_classes), data), _learner(job, data)
+    expected, found = _epochs(every, 2), []
+    for _ in range(2):
+        result = learner.run_epoch()
+        assert not result.validated
+        found.append({**result.metrics, **learner.validate()})
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "fit"),
+    [
+        pytest.param(shuffled, Fit(class_weight={1: 3.0}, validation_freq=[2, 3]), id="class weights"),
+        pytest.param(shuffled, Fit(steps_per_epoch=4, validation_steps=2), id="finite"),
+        pytest.param(repeated, Fit(steps_per_epoch=4, validation_steps=3, class_weight={1: 3.0}), id="endless"),
+    ],
+)
+def test_pipelines_equal_fit_and_resume(data: Any, fit: Fit) -> None:
+    """Pipelines, endless ones too, give what one call of fit gives, and what they would have given after a resume."""
+    epochs, job = 4, job_of(dense, data=data, fit=fit)
+    model, loaded = TrainerFactory(job, None).build({}, seed=SEED), load_data(job)
+    assert loaded is not None
+    arguments: dict[str, Any] = dict(fit.given)
+    if "validation_freq" in arguments:
+        arguments["validation_freq"] = list(arguments["validation_freq"])
+    with ordered_sums():
+        reported = model.fit(loaded.train, validation_data=loaded.validation, epochs=epochs, verbose=0, **arguments)
+    learner = _learner(job)
+    found = _epochs(learner, epochs)
+    assert [metrics["loss"] for metrics in found] == reported.history["loss"]
+    assert [metrics["val_loss"] for metrics in found if "val_loss" in metrics] == reported.history["val_loss"]
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(model), weights_of(learner.model), strict=True))
+    first = _learner(job)
+    _epochs(first, 2)
+    second = _learner(job)
+    second.load(first.save())
+    assert _epochs(second, 2) == found[2:]
+
+
+def test_a_generator_without_an_end_trains() -> None:
+    """A generator function that never ends trains epochs of as many steps as the job gives."""
+    learner = _learner(job_of(dense, data=endless_generator, fit=Fit(steps_per_epoch=3)))
+    found = _epochs(learner, 2)
+    assert all(np.isfinite(metrics["val_loss"]) for metrics in found)
+    assert int(learner.model.optimizer.iterations.numpy()) == 6
+
+
+def test_class_weights_are_those_of_keras() -> None:
+    """Numbers of classes, one-hot rows and rows of places get the weights that fit gives them."""
+    numbers = np.array([0, 2, 1, 2])
+    expected = [0.5, 3.0, 1.0, 3.0]
+    assert class_weights_of(numbers, {0: 0.5, 2: 3.0}).tolist() == expected
+    assert class_weights_of(numbers[:, None], {0: 0.5, 2: 3.0}).tolist() == expected
+    assert class_weights_of(np.eye(3)[numbers], {0: 0.5, 2: 3.0}).tolist() == expected
+    assert class_weights_of(np.eye(3)[numbers][None], {0: 0.5, 2: 3.0}).tolist() == [expected]
+
+
+def test_a_function_that_returns_nonsense_is_named() -> None:
+    """The field, the function, its value, the config and what is allowed are in the message."""
+    with pytest.raises(
+        ModelError, match=r"fit\.steps_per_epoch: wrong\(config\) returned -1, for \{'x': 1\}.*at least 1"
+    ):
+        fit_arguments(job_of(dense, fit=Fit(steps_per_epoch=wrong)), {"x": 1})
+
+
+@pytest.mark.parametrize(
+    ("data", "fit", "why"),
+    [
+        (repeated_without_limit, Fit(), r"train split .* never ends.*fit=Fit\(steps_per_epoch=…\)"),
+        (repeated, Fit(steps_per_epoch=2), r"validation split .* never ends.*fit=Fit\(validation_steps=…\)"),
+        (weighted, Fit(class_weight={0: 1.0}), "has weights"),
+        (inputs_alone, Fit(class_weight={0: 1.0}), "no targets"),
+        (two_targets, Fit(class_weight={0: 1.0}), "several targets"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_before_training(data: Any, fit: Fit, why: str) -> None:
+    """Pipelines without an end or a number of steps, and class weights beside weights, are named."""
+    job = job_of(dense, data=data, fit=fit, objectives=[Objective("val_loss", "min")])
+    with pytest.raises(DataError, match=why):
+        load_data(job)

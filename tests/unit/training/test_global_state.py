@@ -1,0 +1,50 @@
+"""Training restores the global state of Python, NumPy, Keras and TensorFlow."""
+
+import random
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.training.global_state import kept_global_state
+from pipeline.training.internals import keep_additions
+
+
+def draws() -> list[float]:
+    """One number from each global generator."""
+    return [
+        random.random(),
+        float(np.random.rand()),
+        float(tf.random.uniform(())),
+        float(keras.random.uniform(())),
+    ]
+
+
+def test_generators_continue_where_they_were() -> None:
+    """The next numbers are those that follow without the context."""
+    keras.utils.set_random_seed(3)
+    draws()
+    with kept_global_state():
+        expected = draws()
+        keras.utils.set_random_seed(4)
+        draws()
+    assert draws() == expected
+
+
+def test_settings_and_names_are_restored() -> None:
+    """Float precision, dtype policy, names of layers and options for graphs are as before, also after an error."""
+    keras.utils.clear_session()
+    first = keras.layers.Dense(1).name
+    policy, options = keras.config.dtype_policy().name, tf.config.optimizer.get_experimental_options()
+    try:
+        with kept_global_state():
+            keras.config.set_dtype_policy("mixed_bfloat16")
+            keras.config.set_floatx("float64")
+            keras.layers.Dense(1)
+            keep_additions()
+            raise ValueError
+    except ValueError:
+        pass
+    assert (keras.config.dtype_policy().name, keras.config.floatx()) == (policy, "float32")
+    assert keras.layers.Dense(1).name == f"{first}_1"
+    assert tf.config.optimizer.get_experimental_options() == options

@@ -1,0 +1,48 @@
+"""Keras without what no trial needs."""
+
+import subprocess
+import sys
+
+import pytest
+
+_TRAINED = """
+import sys
+from pipeline.datasets import load
+from pipeline.training.trainer_factory import TrainerFactory
+from tune_jobs.mnist_asha import JOB
+learner = TrainerFactory(JOB, load("mnist")).learner({"lr": 0.1, "momentum": 0.9, "width": 32}, seed=0)
+learner.run_epoch()
+"""
+
+
+def _run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_trial_is_trained_without_scikit_learns_estimators_and_pyplot():
+    """After training, neither pyplot nor the imports of Keras' scikit-learn wrappers are loaded."""
+    reported = _run(_TRAINED + "print([name for name in ('matplotlib.figure', 'sklearn.base') if name in sys.modules])")
+    assert reported.strip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "keras.wrappers.SKLearnClassifier(lambda X, y: None).get_params()",
+        "import matplotlib; matplotlib.use('Agg'); import matplotlib.pyplot as plt; plt.figure().savefig('/dev/null')",
+    ],
+)
+def test_lazy_modules_are_imported_when_used(use):
+    """Keras' wrappers and pyplot are imported when they are first used."""
+    _run(f"from pipeline.training.lazy_imports import import_keras; import_keras(); import keras; {use}")
+
+
+def test_an_imported_keras_is_unchanged():
+    """In a process that has already imported Keras, no module is imported again."""
+    reported = _run(
+        "import keras; from pipeline.training import lazy_imports; lazy_imports._Later = None; "
+        "lazy_imports.import_keras(); print('left alone')"
+    )
+    assert reported.endswith("left alone\n")

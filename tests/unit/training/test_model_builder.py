@@ -1,0 +1,71 @@
+"""A job's models without their training."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.datasets import Dataset, Split
+from pipeline.datasets.fingerprint import fingerprint
+from pipeline.training.model_builder import ModelBuilder, recorded_inputs
+from tests.unit.training.training import job_of
+
+ROWS = np.ones((6, 3), np.float32)
+
+
+def unbuilt(config: Mapping[str, Any]) -> keras.Model:
+    """A model that learns its shapes from its first inputs."""
+    model = keras.Sequential([keras.layers.Dense(config["width"])])
+    model.compile("sgd", "mse")
+    return model
+
+
+def built(config: Mapping[str, Any]) -> keras.Model:
+    """A model that knows its shapes."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(config["width"])])
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_a_model_is_built_from_its_config_and_seed() -> None:
+    """Compiled, without XLA on a CPU; the same seed gives the same weights."""
+    builder = ModelBuilder(job_of(unbuilt), lambda: ROWS[:1])
+    first, again, other = (builder.build({"width": 4}, seed=seed) for seed in (1, 1, 2))
+    assert first.built
+    assert first.jit_compile is False
+    assert first.count_params() == 3 * 4 + 4
+    np.testing.assert_array_equal(first.get_weights()[0], again.get_weights()[0])
+    assert (first.get_weights()[0] != other.get_weights()[0]).any()
+
+
+def test_no_example_is_needed_if_the_model_knows_its_shapes() -> None:
+    """A model that knows its shapes is built without an example row, because the data may be missing."""
+
+    def gone() -> Any:
+        raise AssertionError("the data were asked for")
+
+    assert ModelBuilder(job_of(built), gone).build({"width": 2}, seed=1).built
+
+
+@pytest.mark.parametrize(
+    ("x", "shapes"),
+    [
+        (ROWS, (1, 3)),
+        ({"a": ROWS, "b": ROWS[:, 0]}, {"a": (1, 3), "b": (1,)}),
+        ((ROWS, ROWS[:, :2]), ((1, 3), (1, 2))),
+        (np.array(["text"] * 6, object), (1,)),
+    ],
+)
+def test_a_study_s_record_of_its_data_is_enough_of_an_example(x: Any, shapes: Any) -> None:
+    """An example made from the record has the structure, shapes and dtypes of the inputs."""
+    recorded = fingerprint(Dataset("d", Split(x, np.zeros(6)), Split(x, np.zeros(6))))
+    found = recorded_inputs(recorded)
+    assert keras.tree.map_structure(lambda tensor: tuple(tensor.shape), found) == shapes
+
+
+def test_without_a_record_there_is_no_example() -> None:
+    """A study of an earlier version has none."""
+    assert recorded_inputs(None) is None
+    assert recorded_inputs({}) is None

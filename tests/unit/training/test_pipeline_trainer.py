@@ -1,0 +1,176 @@
+"""Trials on pipelines: equal to one call of Keras' fit, and exact after a resume wherever that is promised."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.datasets import Split
+from pipeline.datasets.pipelines import GENERATOR, batches_of, kind_of
+from pipeline.study import Objective, TuneJob
+from pipeline.training.build import build_callbacks, seeded
+from pipeline.training.data import load_data
+from pipeline.training.device_data import as_batch
+from pipeline.training.sums import ordered_sums
+from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.example_programs import EXAMPLES
+from tests.unit.training.programs import PROGRAMS, Program, mixed
+from tests.unit.training.training import job_of, weights_of
+
+EPOCHS, SEED = 4, 3
+
+_ALL = {**PROGRAMS, **EXAMPLES}
+_LIGHT = {"shuffled rows", "augmented images", "GAN", "FeatureSpace"}
+"""Programs that are tried each time; the others take minutes in all."""
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callbacks write files into the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def _programs(*, inexact: bool | None = None) -> list[Any]:
+    names = [name for name, program in _ALL.items() if inexact is None or bool(program.inexact) == inexact]
+    return [pytest.param(name, marks=[] if name in _LIGHT else pytest.mark.long) for name in names]
+
+
+def _job(program: Program, **fields: Any) -> TuneJob:
+    given = {"space": dict(program.config) or {"x": 1}, **program.fields, **fields}
+    return job_of(program.model, data=program.data, objectives=[Objective(program.objective, "min")], **given)
+
+
+def _plain_fit(job: TuneJob) -> tuple[dict[str, list[float]], list[np.ndarray]]:
+    """One call of Keras' fit for all epochs, from the same seeds: the history by metric, and the weights."""
+    model = TrainerFactory(job, None).build(job.space, seed=SEED)
+    data = load_data(job)
+    assert data is not None
+    train, validation = data.train, data.validation
+    if kind_of(train) == GENERATOR:
+        spec = next(train())
+        signature = tuple(tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in spec)
+        train = tf.data.Dataset.from_generator(train, output_signature=signature)
+    if batches_of(train) is None:
+        # With one step for each call, fit begins a step after the last batch, which fails, but counts in the optimiser.
+        model.steps_per_execution = 16
+    seeds = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _logs: seeded(SEED, f"epoch {epoch}"))
+    with ordered_sums():
+        reported = model.fit(
+            train,
+            validation_data=as_batch(validation) if isinstance(validation, Split) else validation,
+            validation_batch_size=job.batch_size if isinstance(validation, Split) else None,
+            epochs=EPOCHS,
+            callbacks=[seeds, *build_callbacks(job, job.space, seed=SEED)],
+            verbose=0,
+            class_weight=job.fit.class_weight,
+        )
+    return reported.history, weights_of(model)
+
+
+def _trained(job: TuneJob, epochs: int = EPOCHS) -> tuple[Any, list[Any]]:
+    learner = TrainerFactory(job, None).learner(job.space, seed=SEED)
+    return learner, [dict(learner.run_epoch().metrics) for _ in range(epochs)]
+
+
+@pytest.mark.parametrize(
+    "name", [each for each in _programs() if "parallel" not in _ALL[each.values[0]].inexact + each.values[0]]
+)
+def test_a_trial_equals_one_call_of_fit(name: str) -> None:
+    """Each epoch's metrics and the last weights are those of plain fit on the same pipeline, to the last digit."""
+    job = _job(_ALL[name], batch_size=32)
+    history, weights = _plain_fit(job)
+    learner, metrics = _trained(job)
+    assert learner.trained_with.startswith("the loop of Keras' fit: the train split is a ")
+    learner.close()
+    # ReduceLROnPlateau puts the learning rate into the history, which has a column of its own.
+    history.pop("learning_rate", None)
+    assert metrics == [{key: values[epoch] for key, values in history.items()} for epoch in range(EPOCHS)]
+    assert all(np.array_equal(a, b) for a, b in zip(weights, weights_of(learner.model), strict=True))
+
+
+@pytest.mark.parametrize("name", _programs(inexact=False))
+def test_a_resumed_trial_continues_exactly(name: str) -> None:
+    """A trial resumed in another trainer has the epochs of an uninterrupted one."""
+    job = _job(_ALL[name])
+    factory = TrainerFactory(job, None)
+    whole = factory.learner(job.space, seed=SEED)
+    assert whole.inexact is None
+    expected = [dict(whole.run_epoch().metrics) for _ in range(EPOCHS)]
+    first, _ = _trained(job, 2)
+    second = factory.learner(job.space, seed=SEED)
+    second.load(first.save())
+    assert [dict(second.run_epoch().metrics) for _ in range(EPOCHS - 2)] == expected[2:]
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(whole.model), weights_of(second.model), strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(name for name, program in _ALL.items() if program.inexact))
+def test_pipelines_that_cannot_resume_exactly_are_reported_once(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipeline with a state that cannot be saved is reported once by its name."""
+    job = _job(_ALL[name])
+    factory = TrainerFactory(job, None)
+    learner = factory.learner(job.space, seed=SEED)
+    assert _ALL[name].inexact in (learner.inexact or "")
+    factory.learner(job.space, seed=SEED)
+    assert capsys.readouterr().out.count("may differ from one that never stopped") == 1
+
+
+def test_two_trials_of_a_process_are_equal() -> None:
+    """A trial's batches do not depend on the trials before it in the same process."""
+    job = _job(PROGRAMS["augmented images"])
+    factory = TrainerFactory(job, None)
+    metrics = []
+    for _ in range(2):
+        learner = factory.learner(job.space, seed=SEED)
+        metrics.append([dict(learner.run_epoch().metrics) for _ in range(2)])
+        learner.close()
+    assert metrics[0] == metrics[1]
+
+
+class _Noise(keras.layers.Layer):
+    """Draws with tf.random, whose seed is one of the process."""
+
+    def call(self, x: Any) -> Any:
+        return x + tf.random.normal(tf.shape(x))
+
+
+def _noisy(config: Any) -> keras.Model:
+    model = keras.Sequential([keras.Input((6,)), _Noise(), keras.layers.Dense(1, "sigmoid")])
+    model.compile("sgd", "binary_crossentropy")
+    return model
+
+
+def test_a_trial_that_draws_with_tensorflow_does_not_depend_on_others() -> None:
+    """Alone, after another trial, and where the driver made the data: they are made before the seed is set."""
+    job = job_of(_noisy, data=PROGRAMS["shuffled rows"].data)
+    metrics = []
+    for data, before in ((None, ()), (None, (7,)), (load_data(job), ())):
+        factory = TrainerFactory(job, data)
+        for seed in (*before, SEED):
+            learner = factory.learner({}, seed=seed)
+            found = [dict(learner.run_epoch().metrics) for _ in range(2)]
+            learner.close()
+        metrics.append(found)
+    assert metrics[0] == metrics[1] == metrics[2]
+
+
+def test_arrays_train_beside_a_pipeline() -> None:
+    """Arrays and pipelines mix within one data set, and resume exactly."""
+    job = job_of(PROGRAMS["shuffled rows"].model, data=mixed)
+    whole, expected = _trained(job)
+    first, _ = _trained(job, 2)
+    second = TrainerFactory(job, None).learner(job.space, seed=SEED)
+    second.load(first.save())
+    assert whole.inexact is None
+    assert [dict(second.run_epoch().metrics) for _ in range(EPOCHS - 2)] == expected[2:]
+
+
+def test_a_state_of_an_earlier_epoch_rewinds_the_pipeline() -> None:
+    """A trainer that has read further returns to the place of a saved state."""
+    learner, expected = _trained(_job(PROGRAMS["shuffled rows"]), 1)
+    state = learner.save()
+    expected = [dict(learner.run_epoch().metrics) for _ in range(2)]
+    learner.load(state)
+    assert [dict(learner.run_epoch().metrics) for _ in range(2)] == expected

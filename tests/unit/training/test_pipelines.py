@@ -1,0 +1,91 @@
+"""A job's pipelines: made again for each model, and as Keras takes them."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.datasets import Dataset, Split
+from pipeline.training.pipelines import Source, as_fit_takes_it, evaluated, example_of
+from tests.unit.training.programs import PROGRAMS
+
+X = np.arange(12, dtype="float32").reshape(6, 2)
+Y = np.arange(6, dtype="float32")
+
+
+def _batches() -> Iterator[Any]:
+    """Batches of four rows and of two."""
+    yield X[:4], Y[:4]
+    yield [X[4:], Y[4:]]
+
+
+def _pipeline() -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
+
+
+def test_a_source_gives_what_was_loaded_once_and_then_loads_again() -> None:
+    """The first model reads the data that the job's function returned; each further one gets new data."""
+    first, second = Dataset("first", _pipeline()), Dataset("second", _pipeline())
+    source = Source(lambda: second, first)
+    assert [source.fresh().name for _ in range(3)] == ["first", "second", "second"]
+
+
+@pytest.mark.parametrize(
+    ("train", "example", "following"),
+    [
+        pytest.param(_pipeline(), [[0, 0]], "first", id="known shapes: zeros, nothing is read"),
+        pytest.param(_batches, [[0, 1]], "second", id="a generator: its first row, and it is read"),
+    ],
+)
+def test_the_example_leaves_pipelines_unread_where_it_can(train: Any, example: list[Any], following: str) -> None:
+    """Inputs of one row are zeros where the shapes are known; a pipeline that had to be read serves no model."""
+    source = Source(lambda: Dataset("second", train), Dataset("first", train))
+    assert np.array_equal(source.example, example)
+    assert source.fresh().name == following
+
+
+def test_a_source_is_loaded_before_the_model_is_built() -> None:
+    """`prepare` calls the data function, and the next model reads what it returned."""
+    calls: list[int] = []
+
+    def load() -> Dataset:
+        calls.append(1)
+        return Dataset("loaded", _pipeline())
+
+    source = Source(load, Dataset("first", _pipeline()))
+    source.prepare()
+    assert (source.fresh().name, calls) == ("first", [])
+    source.prepare()
+    assert calls == [1]
+    assert (source.fresh().name, calls) == ("loaded", [1])
+
+
+@pytest.mark.parametrize("split", [Split(X, Y), _pipeline(), _batches], ids=["arrays", "tf.data", "generator"])
+def test_an_example_has_the_first_rows(split: Any) -> None:
+    """The first rows of arrays and of pipelines are the same."""
+    assert np.array_equal(example_of(split, rows=2), X[:2])
+
+
+def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:
+    """Batches of any number of rows, as tuples or lists, come through unchanged."""
+    found = list(as_fit_takes_it(_batches).as_numpy_iterator())
+    assert [batch[0].tolist() for batch in found] == [X[:4].tolist(), X[4:].tolist()]
+    assert [batch[1].tolist() for batch in found] == [Y[:4].tolist(), Y[4:].tolist()]
+
+
+def test_metrics_over_a_generator_are_those_over_arrays() -> None:
+    """A generator function is scored as the arrays that it yields."""
+    program = PROGRAMS["shuffled rows"]
+    model = program.model({})
+    validation = program.data().validation
+
+    def batches() -> Iterator[Any]:
+        yield from validation.as_numpy_iterator()
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Your input ran out of data")
+        found = evaluated(model, batches)
+    assert found == pytest.approx(evaluated(model, validation))

@@ -1,0 +1,95 @@
+"""Finding jobs by name and by path."""
+
+from pathlib import Path
+
+import pytest
+
+import tune_jobs
+from pipeline.errors import InvalidJob, JobNotFound
+
+_JOB = """
+from pipeline.space import Uniform
+from pipeline.study import Objective, TuneJob
+
+def walk(config):
+    yield {"value": config["x"]}
+
+JOB = TuneJob(name="mine", function=walk, space={"x": Uniform(0, 1)}, objectives=[Objective("value", "min")])
+"""
+
+
+def _file(folder: Path, text: str, name: str = "a_job_file.py") -> str:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_modules_that_export_a_job_are_jobs() -> None:
+    """Every module with a JOB is listed, sorted, by its name with dashes; shared networks are no job."""
+    assert {"beale", "digits-quick", "mnist-asha", "mnist-pbt"} <= set(tune_jobs.names())
+    assert tune_jobs.names() == sorted(tune_jobs.names())
+    assert "networks" not in tune_jobs.names()
+
+
+def test_a_modules_own_spelling_is_known_too() -> None:
+    """A job is also found by its file's name, with underscores."""
+    assert tune_jobs.find("mnist_asha") is tune_jobs.find("mnist-asha")
+
+
+def test_a_path_is_a_job_too(tmp_path: Path) -> None:
+    """A Python file anywhere that exports JOB is one."""
+    assert tune_jobs.find(_file(tmp_path, _JOB)).name == "mine"
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    """A misspelt name is answered with a suggestion and the list of all."""
+    with pytest.raises(JobNotFound, match=r"no job 'mnist-ahsa'\. Did you mean 'mnist-asha'\? There are beale, "):
+        tune_jobs.find("mnist-ahsa")
+    with pytest.raises(JobNotFound, match=r"no job 'zzz'\. There are beale"):
+        tune_jobs.find("zzz")
+
+
+def test_a_shared_module_is_no_job() -> None:
+    """A module without JOB cannot be called as a job."""
+    with pytest.raises(JobNotFound, match="no job 'networks'"):
+        tune_jobs.find("networks")
+
+
+def test_a_file_called_without_its_ending_is_suggested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job file without its ending is suggested with `.py` if that file exists."""
+    monkeypatch.chdir(tmp_path)
+    _file(tmp_path, _JOB, "tuning.py")
+    with pytest.raises(JobNotFound, match=r"Did you mean the file tuning\.py\?"):
+        tune_jobs.find("tuning")
+
+
+def test_a_file_without_a_job_is_refused(tmp_path: Path) -> None:
+    """A file without a job is refused with the name that it must export."""
+    with pytest.raises(InvalidJob, match=r"(?s)a_job_file\.py.*JOB: must be exported: JOB = TuneJob\(…\); found None"):
+        tune_jobs.find(_file(tmp_path, "x = 1"))
+
+
+@pytest.mark.parametrize(
+    ("names", "reported"),
+    [
+        (["job"], "the file's TuneJob is called job: call it JOB"),
+        (["job", "best"], "are called job, best: call the one"),
+    ],
+)
+def test_a_job_under_another_name_is_found(tmp_path: Path, names: list[str], reported: str) -> None:
+    """A file with a job under another name than JOB is refused with the name found."""
+    text = "".join(_JOB.replace("JOB =", f"{name} =") for name in names)
+    with pytest.raises(InvalidJob, match=f"JOB = TuneJob.*; .*{reported}"):
+        tune_jobs.find(_file(tmp_path, text))
+
+
+def test_a_job_of_another_type_is_refused(tmp_path: Path) -> None:
+    """A JOB that is not a TuneJob is refused."""
+    with pytest.raises(InvalidJob, match=r"JOB: must be a TuneJob; found \{'name': 'mine'\}"):
+        tune_jobs.find(_file(tmp_path, "JOB = {'name': 'mine'}"))
+
+
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    """A missing path that ends in .py is reported as a missing file."""
+    with pytest.raises(JobNotFound, match=r"no job file .*gone\.py"):
+        tune_jobs.find(str(tmp_path / "gone.py"))
