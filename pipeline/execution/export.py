@@ -151,13 +151,19 @@ class _Export:
         best = [trial for trial in ranked(results) if trial in set(usable["trial_id"])]
         if not best:
             models.assignment(None)
-        written, missing = [], []
+        places, missing = {}, []
         for rank, trial in enumerate(best[:top], 1):
             assignment = models.assignment(trial)
-            if not models.store.exists(layout.checkpoint(trial, assignment.epoch)):
+            if models.store.exists(layout.checkpoint(trial, assignment.epoch)):
+                places[folder / f"{rank:0{len(str(top))}d}-{trial}"] = assignment
+            else:
                 missing.append(assignment)
-                continue
-            written += self.write(assignment, folder / f"{rank:0{len(str(top))}d}-{trial}", saved_model=saved_model)
+        for place in places:
+            check_output_folder(place)
+            _refuse_other_files(place)
+        written: list[Path] = []
+        for place, assignment in places.items():
+            written += self.write(assignment, place, saved_model=saved_model)
         if missing and not written:
             models.model(missing[0])
         if missing:
@@ -172,11 +178,21 @@ class _Export:
 
 
 def _refuse_other_files(folder: Path) -> None:
-    """Refuse to replace files that no export wrote: an export's folder has a file that says where its model is from."""
-    written = [Path(path).name for path in layout.EXPORTED]
-    if any((folder / name).exists() for name in (Path(layout.PROVENANCE).name, Path(layout.WINNER).name, _TRIAL)):
-        return
-    if existing := [name for name in [*written, *_OF_STATE, _SAVED_MODEL] if os.path.lexists(folder / name)]:
+    """Refuse to write through links, and to replace files that no export wrote.
+
+    An export's folder has a file that says where its model is from.
+    """
+    documents = [Path(layout.PROVENANCE).name, Path(layout.WINNER).name, _TRIAL]
+    names = [*(Path(path).name for path in layout.EXPORTED), _TRIAL, *_OF_STATE, _SAVED_MODEL]
+    existing = [name for name in dict.fromkeys(names) if os.path.lexists(folder / name)]
+    if links := [
+        f"{name} (a link to {(folder / name).readlink()})" for name in existing if (folder / name).is_symlink()
+    ]:
+        raise StorageError(
+            f"{folder} holds {', '.join(links)}, and no link is written through. Nothing was written. Choose another "
+            "folder with --to, or remove the links."
+        )
+    if existing and not any((folder / name).exists() for name in documents):
         raise StorageError(
             f"{folder} holds {', '.join(existing)}, which no export of tunepipe wrote. Nothing was written. Choose "
             "another folder with --to, or move that away."

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import StorageError
+from pipeline.sanitize import sanitize_line
 from pipeline.storage import Entry, Store, unfinished
 from pipeline.study import layout
 from pipeline.study.copies import Recorded
@@ -78,7 +79,8 @@ def listed(entries: Sequence[Entry], *, most: int = _SHOWN) -> str:
         most: The largest number of entries to name.
     """
     more = f" and {len(entries) - most:,} more" if len(entries) > most else ""
-    return ", ".join(map(str, entries[:most])) + more
+    # A line feed in a name would begin a line of the message.
+    return ", ".join(sanitize_line(str(entry)) for entry in entries[:most]) + more
 
 
 def refuse_links(store: Store) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pipeline import load_model, load_results, run
 from pipeline.errors import JobNotFound, StorageError, UsageError
 from pipeline.execution.export import export
+from pipeline.results.tables.trials import ranked
 from pipeline.storage import Store
 from tests.unit.execution.three_trials import JOB, data, scored, val_loss
 
@@ -118,3 +119,26 @@ def test_files_that_no_export_wrote_are_not_replaced(tuned_store, tmp_path):
     for _ in range(2):
         export(tuned_store, tmp_path / "ours")
     assert (tmp_path / "ours/model.keras").stat().st_size > 100
+
+
+def test_files_in_numbered_folders_are_not_replaced(tuned_store, tmp_path):
+    """Files in a folder of --top that no export wrote are refused before any model is written."""
+    second = ranked(load_results(tuned_store.uri))[1]
+    place = tmp_path / f"2-{second}"
+    place.mkdir()
+    (place / "model.keras").write_text("mine")
+    with pytest.raises(StorageError, match=r"holds model\.keras, which no export of tunepipe wrote"):
+        export(tuned_store, tmp_path, top=2)
+    assert (place / "model.keras").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == [place.name]
+
+
+def test_an_export_writes_through_no_link(tuned_store, tmp_path):
+    """A file of an earlier export that is now a link is refused, and the link's target is unchanged."""
+    export(tuned_store, tmp_path / "ours")
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "ours/model.keras").unlink()
+    (tmp_path / "ours/model.keras").symlink_to(tmp_path / "mine")
+    with pytest.raises(StorageError, match=r"holds model\.keras \(a link to .*no link is written through"):
+        export(tuned_store, tmp_path / "ours")
+    assert (tmp_path / "mine").read_text() == "mine"

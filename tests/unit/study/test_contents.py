@@ -153,3 +153,9 @@ def test_the_specification_is_removed_last(store: Store, monkeypatch: pytest.Mon
     remove(store)
     assert sorted(deleted) == sorted(OWN)
     assert deleted[-2:] == ["sessions/0001.json", "study.json"]
+
+
+def test_a_name_in_a_list_stays_on_its_line(store: Store) -> None:
+    """Line feeds and escapes in the names of files are written as escapes where a message lists them."""
+    store.write("logs/a\nDeleted everything.\x1b[2J", "mine")
+    assert listed(contents(store).foreign) == r"logs/a\nDeleted everything.\x1b[2J"
