@@ -9,20 +9,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.console import command_console, say_object
-from pipeline.cli.options import (
-    STORAGE,
-    AcceptChanges,
-    Address,
-    JobName,
-    JobOptions,
-    Json,
-    Resume,
-    Storage,
-    job_of,
-    note,
-    with_job_options,
-)
+from pipeline.cli.console import command_console, note, say_object
+from pipeline.cli.job_options import JobOptions, with_job_options
+from pipeline.cli.options import STORAGE, AcceptChanges, Address, JobName, Json, Resume, Storage
 from pipeline.errors import Interrupted
 from pipeline.wording import counted
 
@@ -58,9 +47,7 @@ def check(
     from pipeline.execution.driver.warm_start import warm_started
     from pipeline.execution.preflight.check import Preflight
 
-    tuned = warm_started(
-        job_of(job, options.changes(storage), storage, library=options.from_, resume=resume), storage, note
-    )
+    tuned = warm_started(options.job(job, storage, resume=resume), storage, note)
     preflight = Preflight(
         tuned,
         storage,

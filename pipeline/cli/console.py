@@ -16,7 +16,17 @@ from rich.segment import Segment
 
 from pipeline.sanitize import sanitize, sanitize_output
 
-__all__ = ["SanitizingFile", "command_console", "say", "say_bytes", "say_object", "say_output", "say_path", "wrapped"]
+__all__ = [
+    "SanitizingFile",
+    "command_console",
+    "note",
+    "say",
+    "say_bytes",
+    "say_object",
+    "say_output",
+    "say_path",
+    "wrapped",
+]
 
 _UNBOUNDED = 100_000
 """The width of a pipe or file: nothing is wrapped or left out."""
@@ -122,6 +132,15 @@ def say(text: str, *, err: bool = False) -> None:
     if err and (console := command_console(err=True)).is_terminal:
         shown = wrapped(shown, console.width)
     typer.echo(shown, err=err)
+
+
+def note(message: str) -> None:
+    """Print a message to standard error, beside the command's own output.
+
+    Args:
+        message: One line or several.
+    """
+    say(message, err=True)
 
 
 def wrapped(text: str, width: int, *, used: int = 0) -> str:

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.console import say
+from pipeline.cli.console import note, say
+from pipeline.cli.job_changes import assignments
 from pipeline.cli.location import Study, study_store, trial_id
-from pipeline.cli.options import STORAGE, Seconds, Storage, TotalEpochs, Trials, assignments, note
+from pipeline.cli.options import STORAGE, Seconds, Storage, TotalEpochs, Trials
 from pipeline.errors import InvalidJob, UsageError
 from pipeline.study.studies import called
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import say
+from pipeline.cli.console import note, say
 from pipeline.cli.location import Study, study_store
-from pipeline.cli.options import STORAGE, Storage, note
+from pipeline.cli.options import STORAGE, Storage
 from pipeline.errors import UsageError
 
 __all__ = ["delete"]

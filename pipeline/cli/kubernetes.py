@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.console import say_object, say_output
-from pipeline.cli.options import note
+from pipeline.cli.console import note, say_object, say_output
 from pipeline.errors import ClusterError, Fault, InvalidJob, UserError
 
 if TYPE_CHECKING:

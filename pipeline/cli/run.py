@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING
 
-from pipeline.cli.console import command_console, say
+from pipeline.cli.console import command_console, note, say
 from pipeline.cli.control import continue_if_paused
+from pipeline.cli.job_changes import changes_of, limits
+from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.location import Study, located, study_store
 from pipeline.cli.options import (
     STORAGE,
@@ -16,7 +18,6 @@ from pipeline.cli.options import (
     Epochs,
     Fields,
     JobName,
-    JobOptions,
     Json,
     Logs,
     Resume,
@@ -26,11 +27,6 @@ from pipeline.cli.options import (
     TotalEpochs,
     Trials,
     Workers,
-    changes_of,
-    job_of,
-    limits,
-    note,
-    with_job_options,
 )
 from pipeline.errors import DataError, NoTrialSucceeded
 
@@ -56,17 +52,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study: draw configs, train them, stop poor trials early, keep the best model."""
-    tuned = job_of(job, options.changes(storage), storage, library=options.from_, resume=resume)
-    _carry_out(
-        tuned,
-        storage,
-        resume=resume,
-        accept_changes=accept_changes,
-        take_over=False,
-        address=address,
-        logs=log or [],
-        as_json=as_json,
-    )
+    tuned = options.job(job, storage, resume=resume)
+    _run_and_print(tuned, storage, log, as_json=as_json, resume=resume, accept_changes=accept_changes, address=address)
 
 
 def resume(
@@ -90,37 +77,38 @@ def resume(
     changes = changes_of(limits(trials, epochs, total_epochs, seconds, workers), set_)
     if not changes and not take_over and continue_if_paused(study_store(study, storage)):
         return
-    where, name = located(study, storage)
+    studies, name = located(study, storage)
     tuned = load_study(study_store(study, storage)).replaced({**changes, "name": name})
-    _carry_out(
+    _run_and_print(
         tuned,
-        where,
+        studies,
+        log,
+        as_json=as_json,
         resume=True,
         accept_changes=accept_changes,
-        take_over=take_over,
         address=address,
-        logs=log or [],
-        as_json=as_json,
+        take_over=take_over,
     )
 
 
-def _carry_out(
+def _run_and_print(
     tuned: "TuneJob",
     storage: str,
+    logs: Sequence[str] | None,
     *,
+    as_json: bool,
     resume: bool,
     accept_changes: bool,
-    take_over: bool,
     address: str | None,
-    logs: Sequence[str],
-    as_json: bool,
+    take_over: bool = False,
 ) -> None:
+    """Run or resume a study with its progress on the terminal, and print its results."""
     from pipeline.execution.driver.progress import Progress
     from pipeline.execution.run import run as run_study
 
-    # The stream of now: while Ray runs, what it prints to stdout goes to a log.
+    # Created before Ray starts: while Ray runs, stdout goes to a log.
     console = command_console(err=as_json)
-    # What trials print in this process, with --workers 0, must not stand before the one object of --json.
+    # With --workers 0, trials print in this process; with --json, stdout must hold one object and nothing else.
     with (
         redirect_stdout(sys.stderr) if as_json else nullcontext(),
         _failures_printed(tuned.name, storage, console),
@@ -139,8 +127,8 @@ def _carry_out(
     _print_outcome(outcome, tuned.name, as_json=as_json)
 
 
-def _logged(name: str, storage: str, logs: Sequence[str]) -> AbstractContextManager[None]:
-    """Log the study to other tools while it runs; without logs nothing of them is imported."""
+def _logged(name: str, storage: str, logs: Sequence[str] | None) -> AbstractContextManager[None]:
+    """Log the study to other tools while it runs; without logs, none of these tools is imported."""
     if not logs:
         return nullcontext()
     from pipeline.results.export.live import logged

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.console import command_console, say_object
+from pipeline.cli.console import command_console, note, say_object
+from pipeline.cli.job_changes import changes_of, job_of, limits
 from pipeline.cli.location import study_store
 from pipeline.cli.options import (
     STORAGE,
@@ -19,10 +20,6 @@ from pipeline.cli.options import (
     Storage,
     TotalEpochs,
     Trials,
-    changes_of,
-    job_of,
-    limits,
-    note,
 )
 from pipeline.cli.tables import save, writable
 from pipeline.errors import UsageError

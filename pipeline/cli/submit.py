@@ -8,20 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.completion import studies_and_paths
-from pipeline.cli.console import command_console, say, say_object, say_output
+from pipeline.cli.console import command_console, note, say, say_object, say_output
 from pipeline.cli.control import Reason, stop_trial
+from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.location import study_store
-from pipeline.cli.options import (
-    STORAGE,
-    AcceptChanges,
-    JobName,
-    JobOptions,
-    Json,
-    Storage,
-    job_of,
-    note,
-    with_job_options,
-)
+from pipeline.cli.options import STORAGE, AcceptChanges, JobName, Json, Storage
 from pipeline.errors import JobNotFound, UsageError, UserError
 from pipeline.study.studies import called
 
@@ -96,19 +87,19 @@ def submit(
         options = replace(options, set_=[*(options.set_ or []), f"resources.gpus={gpus_per_trial:g}"])
     storage = shared_storage(storage)
     # A mistake is reported here, not by the cluster.
-    tuned = job_of(job, options.changes(storage), storage, library=options.from_, resume=False)
+    tuned = options.job(job, storage, resume=False)
     warm_started(tuned, storage, note)
-    words = options.words(storage)
-    words += ["--accept-changes"] if accept_changes else []
+    arguments = options.arguments(storage)
+    arguments += ["--accept-changes"] if accept_changes else []
     if kubernetes:
         from pipeline.cli.kubernetes import Target, submit_rayjob
 
         target = Target(context, namespace, image, overlay, wait_pods, to, priority)
         raise typer.Exit(
-            submit_rayjob(tuned, job, storage, words, target, dry_run=dry_run, detach=detach, as_json=as_json)
+            submit_rayjob(tuned, job, storage, arguments, target, dry_run=dry_run, detach=detach, as_json=as_json)
         )
     api = api_of(address)
-    handed = hand_over(api, job, tuned.name, storage, words, project=Path.cwd())
+    handed = hand_over(api, job, tuned.name, storage, arguments, project=Path.cwd())
     note(
         f"The study {tuned.name!r} is already running as {handed.name}, with the options of that run."
         if handed.attached

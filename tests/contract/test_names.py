@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from pipeline.cli import options
+from pipeline.cli import job_options
 from pipeline.cli.app import app
 from pipeline.datasets import DATASETS
 from pipeline.schedulers import SCHEDULERS
@@ -25,7 +25,7 @@ def words(annotation: object) -> set[str]:
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_a_scheduler_is_documented(kind):
     """A scheduler is in the help, the command reference, the documentation of jobs and the public names."""
-    assert kind in words(options.Scheduler)
+    assert kind in words(job_options.Scheduler)
     assert re.search(rf"--scheduler [a-z0-9|-]*\b{kind}\b", COMMANDS)
     assert f"`{kind}`" in JOBS
     assert SCHEDULERS[kind].__name__ in pipeline.__all__
@@ -34,7 +34,7 @@ def test_a_scheduler_is_documented(kind):
 @pytest.mark.parametrize("kind", SEARCHERS)
 def test_a_searcher_is_documented(kind):
     """A searcher is in the help, the command reference and the documentation of jobs."""
-    assert kind in words(options.Search)
+    assert kind in words(job_options.Search)
     assert re.search(rf"--search [a-z|]*\b{kind}\b", COMMANDS)
     assert f"`{kind}`" in JOBS
 

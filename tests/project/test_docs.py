@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from pipeline.cli.options import assignments
+from pipeline.cli.job_changes import assignments
 from scripts.documentation.command_line import command_names, options_of, unreadable
 from scripts.documentation.markdown import inline_commands, with_tables
 from scripts.documentation.notebook import executed

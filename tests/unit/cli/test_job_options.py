@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
-from pipeline.cli.options import JobOptions
+from pipeline.cli.job_options import JobOptions
 from pipeline.errors import UsageError
 
 
@@ -16,8 +16,8 @@ def test_every_command_that_makes_a_study_takes_them(command: str) -> None:
         assert f"--{field.strip('_').replace('_', '-')} " in shown
 
 
-def test_options_converted_to_words_are_equal(tmp_path) -> None:
-    """Options converted to words and parsed again are equal, with the full path for a study of another folder."""
+def test_options_converted_to_arguments_are_equal(tmp_path) -> None:
+    """Options converted to arguments and parsed again are equal, with the full path for a study of another folder."""
     options = JobOptions(
         trials=3,
         gpus=0.5,
@@ -28,7 +28,7 @@ def test_options_converted_to_words_are_equal(tmp_path) -> None:
         learn_from=[str(tmp_path / "b"), str(tmp_path / "c")],
         set_=["space.lr=1"],
     )
-    assert options.words("s3://bucket") == [
+    assert options.arguments("s3://bucket") == [
         *("--trials", "3", "--search", "grid", "--gpus", "0.5", "--seed", "0"),
         *("--start-from", str(tmp_path / "a"), "--top", "2"),
         *("--learn-from", str(tmp_path / "b"), "--learn-from", str(tmp_path / "c"), "--set", "space.lr=1"),
@@ -43,7 +43,7 @@ def test_options_converted_to_words_are_equal(tmp_path) -> None:
         "space.lr": 1,
     }
     beside = JobOptions(start_from="a")
-    assert beside.words(str(tmp_path)) == ["--start-from", "a"]
+    assert beside.arguments(str(tmp_path)) == ["--start-from", "a"]
     assert beside.changes(str(tmp_path)) == {"start_from": {"study": "a"}}
 
 

@@ -1,0 +1,98 @@
+"""What a command line changes of a job, and the job with these changes."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.console import note
+from pipeline.errors import Fault, InvalidJob
+
+if TYPE_CHECKING:
+    from pipeline.study import TuneJob
+
+__all__ = ["assignments", "changes_of", "job_of", "limits"]
+
+
+def assignments(pairs: list[str], option: str = "--set") -> dict[str, Any]:
+    """`--set` arguments as fields of a job, or other pairs of names and values.
+
+    Args:
+        pairs: `field=value`; the value is JSON if it can be parsed as JSON, else text.
+        option: What the pairs are, for messages.
+
+    Returns:
+        The value of each field.
+
+    Raises:
+        InvalidJob: An argument has no `=`.
+    """
+    changes: dict[str, Any] = {}
+    for pair in pairs:
+        field, equals, text = pair.partition("=")
+        if not equals or not field:
+            raise InvalidJob("the command line", [Fault(option, pair, "must be field=value, for example space.lr=0.1")])
+        try:
+            changes[field.strip()] = json.loads(text)
+        except (ValueError, RecursionError):
+            changes[field.strip()] = text
+    return changes
+
+
+def limits(
+    trials: int | None, epochs: int | None, total_epochs: int | None, seconds: float | None, workers: int | None
+) -> dict[str, Any]:
+    """The options that may change between the sessions of a study, as fields of a job; None where one is not given.
+
+    Args:
+        trials: The maximum number of trials.
+        epochs: The maximum number of epochs of a trial.
+        total_epochs: The maximum number of epochs of the study.
+        seconds: The maximum duration of the study.
+        workers: Trials at once; 0 trains in this process.
+    """
+    return {
+        "budget.trials": trials,
+        "budget.epochs": epochs,
+        "budget.total_epochs": total_epochs,
+        "budget.seconds": seconds,
+        "resources.workers": workers,
+    }
+
+
+def changes_of(given: dict[str, Any], fields: list[str] | None) -> dict[str, Any]:
+    """The given options and `--set` as changes of a job.
+
+    Args:
+        given: Field → value; None if the option was not given.
+        fields: The arguments of `--set`.
+    """
+    return {**{field: value for field, value in given.items() if value is not None}, **assignments(fields or [])}
+
+
+def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, library: str | None = None) -> "TuneJob":
+    """The job that a command line names, with the changes of its options.
+
+    Args:
+        name: A job's name, or the path of a Python file; with a library, also `file.py:name`.
+        changes: Field → value.
+        storage: The storage of the studies.
+        resume: Whether to keep the budget and resources of the existing study, if there is one.
+        library: The library for which the file was written; None for a file that exports JOB.
+    """
+    if library is None:
+        import tune_jobs
+
+        job = tune_jobs.find(name)
+    else:
+        from pipeline.adapters import from_file
+
+        given = {field: value for field, value in changes.items() if "." not in field}
+        prefix = "resources."
+        resources = {field.removeprefix(prefix): value for field, value in changes.items() if field.startswith(prefix)}
+        job = from_file(name, library, {**given, "resources": resources} if resources else given, note)
+    if resume:
+        from pipeline.execution.driver.resume_checks import with_study_settings
+        from pipeline.storage import Store
+
+        study = job.replaced({"name": changes.get("name", job.name)})
+        job = with_study_settings(job, Store(storage).folder(study.name), note, changed=changes)
+    return job.replaced(changes)
