@@ -245,7 +245,7 @@ def _train(
             if recorded is not None:
                 # Written before study.json, so that no end of this process loses it.
                 session.file.data_changes = differences(recorded, fingerprint)
-                session.recorder.flush(session.loop.state())
+                session.flush()
             set_data(store, fingerprint)
         for text in _data_notes(job, data, fingerprint or {}):
             note(text)

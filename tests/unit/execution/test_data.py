@@ -3,8 +3,9 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ from pipeline.execution.preflight.rules import data_finding
 from pipeline.execution.rerun import rerun
 from pipeline.results.views.as_object import results_object
 from pipeline.storage import Store
-from pipeline.study import load_study
-from pipeline.study.files import read_document
+from pipeline.study import layout, load_study
+from pipeline.study.files import read_document, set_data
 from tune_jobs import find
 
 JOB = """
@@ -94,6 +95,25 @@ def test_other_data_are_refused_until_they_are_accepted(study: tuple[Store, Path
         }
     ]
     assert rerun(store, "0000").other_data == []
+
+
+def test_a_session_is_readable_from_the_moment_that_it_accepts_other_data(
+    study: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session's file has the accepted changes and the state of all trials before the study takes the new data."""
+    store, file = study
+    file.write_text("1 \n2 \n3 \n4 \n5 \n7")
+    sessions = []
+
+    def recorded(folder: Store, fingerprint: Mapping[str, Any]) -> None:
+        sessions.append(folder.read_json(layout.session(2)))
+        set_data(folder, fingerprint)
+
+    monkeypatch.setattr("pipeline.execution.run.set_data", recorded)
+    _gone_on(store, 2, accept_changes=True)
+    (session,) = sessions
+    assert session["data_changes"][0] == "the train inputs have other values, in the same shape"
+    assert [trial["trial_id"] for trial in session["resume"]["trials"]] == ["0000"]
 
 
 def test_a_study_without_a_fingerprint_continues(study: tuple[Store, Path]) -> None:
