@@ -20,9 +20,10 @@ def execute(loop: StudyLoop, name: str, command: Command) -> str:
     Returns:
         What was done, or why nothing was, as a sentence.
     """
-    if name not in loop.outcomes:
-        loop.outcomes[name] = _execute(loop, name, command)
-    return loop.outcomes[name]
+    outcomes = loop.commands.outcomes
+    if name not in outcomes:
+        outcomes[name] = _execute(loop, name, command)
+    return outcomes[name]
 
 
 def _execute(loop: StudyLoop, name: str, command: Command) -> str:
@@ -34,14 +35,14 @@ def _execute(loop: StudyLoop, name: str, command: Command) -> str:
         case Enqueue():
             return _enqueue(loop, name, command, f"A user enqueued it{because} {said}.")
         case Pause():
-            if loop.paused is not None:
+            if loop.commands.paused is not None:
                 return "The study is paused already."
-            loop.paused = f"A user paused the study{because} {said}."
+            loop.commands.paused = f"A user paused the study{because} {said}."
             return "The study is paused: running trials pause at their next report, and none starts."
         case Continue():
-            if loop.paused is None:
+            if loop.commands.paused is None:
                 return "The study is not paused."
-            loop.paused = None
+            loop.commands.paused = None
             return "The study continues."
         case ChangeBudget():
             return _change_budget(loop, command)

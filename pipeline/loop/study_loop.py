@@ -3,17 +3,17 @@
 It has no clock: the caller provides the seconds, of a real or a simulated clock.
 """
 
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
+from pipeline.loop.command_state import CommandState
 from pipeline.loop.decision_rows import DecisionRow, decision_row, exploit_rows
 from pipeline.loop.draws import Draw, own_draw
 from pipeline.loop.incumbent import Incumbent
 from pipeline.loop.limits import common_failure, exhausted_budget
 from pipeline.loop.messages import ProgressReport
+from pipeline.loop.milestones import decision_at_milestones, record_milestones
 from pipeline.loop.reporting import is_over
-from pipeline.loop.standing import standing_of, values_in
 from pipeline.loop.trial import Trial, TrialState
 from pipeline.loop.trial_queue import TrialQueue
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
@@ -65,19 +65,21 @@ class StudyLoop:
         self.trials: dict[str, Trial] = {}
         self.changed: set[str] = set()
         """Trials with a report or a decision since their state was last written; the writer clears it."""
+        self.commands = CommandState()
         self._queue = TrialQueue(
-            job, self.scheduler, self.publish, self.trials, limit=self.limit, draw=draw or own_draw(job, earlier)
+            job,
+            self.scheduler,
+            self.publish,
+            self.trials,
+            limit=self.limit,
+            draw=draw or own_draw(job, earlier),
+            enqueued=self.commands.enqueued,
         )
         self.total_epochs = 0
         self.end_reason: str | None = None
         self.interrupted = False
         self.exhausted = False
-        self.paused: str | None = None
-        """Why a user has paused the study, in words; None where it is not paused."""
-        self.outcomes: dict[str, str] = {}
-        """The outcome of each command of users, in words, by the command's id."""
         self._own_draw = draw is None
-        self._of_all = len(job.objectives) > 1 or job.objective.bounded
 
     @property
     def job(self) -> TuneJob:
@@ -105,17 +107,22 @@ class StudyLoop:
         return self._queue.live
 
     @property
+    def paused(self) -> str | None:
+        """Why a user has paused the study, in words; None if it is not paused, or has ended."""
+        return self.commands.paused if self.end_reason is None else None
+
+    @property
     def takes_configs(self) -> bool:
-        """Whether configs can be enqueued: a searcher of Ray Tune takes none of others."""
+        """Whether configs can be enqueued: a searcher of Ray Tune accepts only its own."""
         return self._own_draw
 
     @property
     def drawn(self) -> int:
         """Number of trials that are drawn, those of enqueued configs included."""
-        return len(self.trials) + len(self._queue.enqueued)
+        return len(self.trials) + len(self.commands.enqueued)
 
     def publish(self, row: DecisionRow) -> None:
-        """Take note of a decision, and hand it on.
+        """Pass a decision to the receiver, and mark its trial as changed.
 
         Args:
             row: The decision.
@@ -132,7 +139,7 @@ class StudyLoop:
         if self._all_fail():
             # A running trial may still show that not all of them fail.
             return None
-        if self.paused is not None and self.end_reason is None:
+        if self.paused is not None:
             return None
         if self.end_reason is None:
             if (trial := self._queue.take()) is not None:
@@ -156,7 +163,7 @@ class StudyLoop:
         if report.epoch > trial.epoch:
             trial.worker_failures = 0
         self.incumbent.record(trial, report.rows)
-        self._record_milestones(trial, report)
+        record_milestones(self._job, trial, report)
         trial.epoch = max(trial.epoch, report.epoch)
         trial.checkpoints.update(report.checkpoints)
         for trial_id, epoch in report.left:
@@ -175,7 +182,7 @@ class StudyLoop:
         """
         if (failure := report.failure or report.unusable) is not None:
             return self.fail(trial, failure)
-        decision = self._scheduler_decision(trial, report)
+        decision = decision_at_milestones(self._job, self.scheduler, trial, report)
         if report.last:
             complete = is_over(self._job, trial.epoch)
             early = "It ended early: a callback, its function, or the target."
@@ -184,11 +191,11 @@ class StudyLoop:
         self.check_budget()
         if self.end_reason is not None and not self.interrupted:
             trial.cut_off = True
-            return self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", self.end_reason)))
+            return self._stop(trial, self.end_reason)
         if trial.stop_reason is not None:
-            return self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", trial.stop_reason)))
+            return self._stop(trial, trial.stop_reason)
         verdict = self._follow(trial, decision)
-        if verdict == "continue" and self.paused is not None and self.end_reason is None:
+        if verdict == "continue" and self.paused is not None:
             self.publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.paused))
             self._queue.pause(trial)
             return "pause"
@@ -243,7 +250,7 @@ class StudyLoop:
         Returns:
             The id of its trial.
         """
-        self._queue.enqueued.append(suggestion)
+        self.commands.enqueued.append(suggestion)
         return trial_id_of(self.drawn - 1)
 
     def adopt(self, job: TuneJob) -> None:
@@ -264,37 +271,15 @@ class StudyLoop:
             self._job, seconds=self._seconds(), epochs=self.total_epochs, best=best
         )
 
-    def state(self) -> dict[str, Any]:
-        """The state that a resumed study needs in addition to the tables, as JSON values."""
-        return {
-            "trials": [trial.to_json() for trial in self.trials.values()],
-            "scheduler": self.scheduler.state(),
-            **self.command_state(),
-        }
-
-    def command_state(self) -> dict[str, Any]:
-        """The outcomes of users' commands, as JSON values: a part of `state`."""
-        return {
-            "outcomes": self.outcomes,
-            "paused": self.paused,
-            "enqueued": [{"config": one.config, "reason": one.reason} for one in self._queue.enqueued],
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Resume from the state of an earlier session; `requeue` follows when the trials that resume are paused.
+    def add(self, trial: Trial) -> None:
+        """Add a trial of an earlier session; trials are added in the order of their draw.
 
         Args:
-            state: What `state` returned.
+            trial: The trial.
         """
-        self.scheduler.restore(state["scheduler"])
-        self.outcomes.update({str(name): str(outcome) for name, outcome in state.get("outcomes", {}).items()})
-        self._queue.enqueued.extend(Suggestion(dict(one["config"]), one["reason"]) for one in state.get("enqueued", ()))
-        for fields in state["trials"]:
-            trial = Trial.from_json(fields)
-            self.trials[trial.trial_id] = trial
-            self.total_epochs += trial.epoch
-            self.incumbent.compare(trial)
-        self.check_budget()
+        self.trials[trial.trial_id] = trial
+        self.total_epochs += trial.epoch
+        self.incumbent.compare(trial)
 
     def requeue(self) -> None:
         """Queue the paused trials of a restored study."""
@@ -302,9 +287,6 @@ class StudyLoop:
         for trial in list(self.live):
             if trial.stop_reason is not None:
                 self._stop(trial, trial.stop_reason)
-
-    def _stop(self, trial: Trial, reason: str) -> None:
-        self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", reason)))
 
     def _all_fail(self) -> bool:
         """Whether the first trials failed alike and a running one decides about the study; if none runs, end it."""
@@ -314,33 +296,8 @@ class StudyLoop:
             self.end_reason = failure
         return self.end_reason is None
 
-    def _record_milestones(self, trial: Trial, report: ProgressReport) -> None:
-        """Keep the values that searchers learn from. A milestone that is reported again changes nothing."""
-        if trial.segment > 1:
-            return
-        metric = self._job.objective.metric
-        for row in report.rows:
-            value = row.metrics.get(metric)
-            end = report.last and row.epoch == report.epoch
-            if value is not None and math.isfinite(value) and (end or self._is_milestone(row.epoch)):
-                trial.milestones.setdefault(row.epoch, value)
-                if self._of_all:
-                    trial.measures.setdefault(row.epoch, values_in(row, self._job.objectives))
-
-    def _is_milestone(self, epoch: int) -> bool:
-        return self._job.scheduler.next_milestone(epoch - 1, self._job.budget.epochs) == epoch
-
-    def _scheduler_decision(self, trial: Trial, report: ProgressReport) -> Decision:
-        """The scheduler's decision on the milestones of a report: after a restart there may be several."""
-        decision = Decision("continue", "Between two milestones.")
-        metric = self._job.objective.metric
-        for row in report.rows:
-            if self._is_milestone(row.epoch):
-                standing = standing_of(values_in(row, self._job.objectives), self._job.objectives)
-                decision = self.scheduler.on_standing(trial.trial_id, row.epoch, row.metrics[metric], standing)
-            if decision.action != "continue":
-                break
-        return decision
+    def _stop(self, trial: Trial, reason: str) -> Verdict:
+        return self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", reason)))
 
     def _follow(self, trial: Trial, decision: Decision) -> Verdict:
         if decision.action == "continue":

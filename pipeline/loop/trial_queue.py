@@ -30,6 +30,7 @@ class TrialQueue:
         limit: The largest number of trials in the study.
         draw: Returns the config of a new trial, with its reason, from its number and the trials before; None if there
             is none now.
+        enqueued: Configs that users gave to the running study, tried before those of `draw`.
     """
 
     def __init__(
@@ -41,16 +42,15 @@ class TrialQueue:
         *,
         limit: int,
         draw: Draw,
+        enqueued: deque[Suggestion],
     ) -> None:
         self._job, self._scheduler, self._on_decision = job, scheduler, on_decision
-        self._trials, self._limit, self._draw = trials, limit, draw
+        self._trials, self._limit, self._draw, self._enqueued = trials, limit, draw, enqueued
         self._live: dict[str, Trial] = {}
         self.counts: Counter[TrialState] = Counter()
         """How many trials are in each state."""
         # Updated with each change: a scan of all trials at each call is slow in a study with thousands of paused ones.
         self._waiting: dict[str, None] = {}
-        self.enqueued: deque[Suggestion] = deque()
-        """Configs that users gave to the running study, and that are tried next."""
         self._from_users = 0
 
     def take(self) -> Trial | None:
@@ -163,9 +163,9 @@ class TrialQueue:
         index = len(self._trials)
         if index >= self._limit:
             return None
-        enqueued = bool(self.enqueued)
+        enqueued = bool(self._enqueued)
         # The searcher's draws follow each other, whatever users put between them: a grid loses no point.
-        drawn = self.enqueued.popleft() if enqueued else self._draw(index - self._from_users, self._trials.values())
+        drawn = self._enqueued.popleft() if enqueued else self._draw(index - self._from_users, self._trials.values())
         if drawn is None:
             return None
         self._from_users += enqueued

@@ -1,6 +1,5 @@
 """What holds for a study under every scheduler: several workers, failures, files, sessions that are cut."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from pipeline.results.tables.gather import gather
 from pipeline.schedulers import SCHEDULERS
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Budget, Objective
-from tests.unit.execution.recorded_curves import Study, kinds, new_study, row, steps
+from tests.unit.execution.recorded_curves import Study, kinds, new_study, row, saved_state, steps
 
 _SIZE = {"trials": 9, "epochs": 9}
 
@@ -99,7 +98,7 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(study, kind, reports)
     first, second = study("first", **_job(kind)), study("second", **_job(kind))
     _several(first, workers=1, reports=reports)
     first.session.loop.interrupt()
-    state = json.loads(json.dumps(first.session.loop.state(), allow_nan=False))
+    state = saved_state(first.session.loop)
     for path in first.store.files("checkpoints"):
         second.store.write(path, b"x")
     second.session.restore(state, budget_before=9)
@@ -116,7 +115,7 @@ def test_a_used_up_budget_ends_all_trials_and_a_larger_one_continues_them(study,
     _several(first, workers=2)
     assert not any(trial.live for trial in first.session.loop.trials.values())
     second = study("second", **_job(kind))
-    second.session.restore(json.loads(json.dumps(first.session.loop.state())), budget_before=9)
+    second.session.restore(saved_state(first.session.loop), budget_before=9)
     for path in first.store.files("checkpoints"):
         second.store.write(path, b"x")
     _several(second, workers=2)

@@ -16,12 +16,12 @@ from pipeline.execution.driver.extend_trials import extend_trials
 from pipeline.execution.driver.final_evaluation import FinalEvaluation
 from pipeline.execution.driver.hang_detection import HangDetection
 from pipeline.execution.driver.recorder import Recorder
-from pipeline.execution.driver.resume_state import ResumeState
 from pipeline.loop.command_execution import execute
 from pipeline.loop.commands import Continue, Pause
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.draws import Draw
 from pipeline.loop.messages import FINISH, Assignment, ProgressReport
+from pipeline.loop.resume_state import ResumeState, restore
 from pipeline.loop.study_loop import StudyLoop, Verdict
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store
@@ -107,7 +107,7 @@ class Session:
     @property
     def paused(self) -> bool:
         """Whether a user has paused the study: then nothing is assigned, and it has not ended."""
-        return self.loop.paused is not None and self.loop.end_reason is None
+        return self.loop.paused is not None
 
     def next(self) -> Assignment | None:
         """The next assignment for a free worker.
@@ -233,7 +233,7 @@ class Session:
         Raises:
             Superseded: Another driver has just taken the number.
         """
-        self.recorder.begin(self._resume_state.texts(()))
+        self.recorder.begin(self._resume_state.texts())
 
     def flush(self) -> None:
         """Write the new rows and the state of the study; then delete the checkpoints that nothing needs any more.
@@ -292,13 +292,13 @@ class Session:
         """Resume from the state of an earlier session.
 
         Args:
-            state: What `loop.state` returned, as JSON values.
+            state: As `pipeline.loop.resume_state.restore` takes it.
             budget_before: A trial's maximum of epochs in that session: trials that had reached it resume where the job
                 now allows more.
         """
         raised = budget_before if budget_before < self.job.budget.epochs else None
         loop = self.loop
-        loop.restore(state)
+        restore(loop, state)
         self._pruner.list_storage()
         loop.changed.update(loop.trials)
         extend_trials(loop.trials.values(), self._pruner, self.tables, raised=raised, over=loop.end_reason is not None)
@@ -310,16 +310,17 @@ class Session:
         loop = self.loop
         if loop.interrupted or not self.file.taken:
             return
-        before = len(loop.outcomes)
-        for name, command in self._inbox.new(loop.outcomes):
+        outcomes = loop.commands.outcomes
+        before = len(outcomes)
+        for name, command in self._inbox.new(outcomes):
             if isinstance(command, str):
-                loop.outcomes[name] = command
+                outcomes[name] = command
             elif isinstance(command, Pause | Continue) and command.session != self.file.number:
-                loop.outcomes[name] = f"It was for session {command.session}, which has ended."
+                outcomes[name] = f"It was for session {command.session}, which has ended."
             else:
                 execute(loop, name, command)
-            self.note(f"Command {name}: {loop.outcomes[name]}")
-        if len(loop.outcomes) == before:
+            self.note(f"Command {name}: {outcomes[name]}")
+        if len(outcomes) == before:
             return
         if loop.job is not self.job:
             self.job = loop.job

@@ -1,5 +1,6 @@
 """A study that is driven by recorded curves instead of training: everything of a session but Keras and Ray."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.loop.messages import EpochRow, ProgressReport
+from pipeline.loop.resume_state import ResumeState
+from pipeline.loop.study_loop import StudyLoop
+from pipeline.loop.trial import Trial
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob, save_study
@@ -23,6 +27,22 @@ def row(epoch: int, value: float, /, *, attempt: int = 1, segment: int = 1, **me
     return EpochRow(
         attempt, segment, epoch, epoch, {"score": value, **metrics}, 0.1, 0.0, 0.2, 0.1, 0.0, 0, 1e9, "here"
     )
+
+
+def first_report(loop: StudyLoop, values: Sequence[float], *, last: bool = False) -> Trial:
+    """The next trial, after a report of its first epochs with these scores."""
+    trial = loop.next()
+    assert trial is not None
+    rows = tuple(row(epoch, value) for epoch, value in enumerate(values, 1))
+    report = ProgressReport(rows, len(values), last=last)
+    loop.on_report(trial, report)
+    loop.judge(trial, report)
+    return trial
+
+
+def saved_state(loop: StudyLoop) -> dict[str, Any]:
+    """What a later session reads of a study's state."""
+    return {name: json.loads(text) for name, text in ResumeState(loop).texts().items()}
 
 
 @dataclass

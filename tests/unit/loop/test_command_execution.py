@@ -1,15 +1,14 @@
 """What commands of users do to a study, driven without a recorder, a store or a clock."""
 
-import json
-
 from pipeline.loop.command_execution import execute
 from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import ProgressReport
+from pipeline.loop.resume_state import restore
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.loop.trial import Trial
 from pipeline.study import Budget
-from tests.unit.execution.recorded_curves import row
+from tests.unit.execution.recorded_curves import row, saved_state
 from tests.unit.simulation.simulation_inputs import job
 
 
@@ -44,7 +43,7 @@ def test_a_trial_that_was_to_be_stopped_is_stopped_after_a_restore():
     execute(first, "c1", StopTrial(trial_id="0000"))
     rows: list[DecisionRow] = []
     second = _loop(rows)
-    second.restore(json.loads(json.dumps(first.state())))
+    restore(second, saved_state(first))
     second.trials["0000"].state = "paused"
     second.requeue()
     assert (second.trials["0000"].state, rows[-1].kind) == ("stopped", "stop")
@@ -58,7 +57,7 @@ def test_a_command_is_executed_once():
     printed = execute(first, "c1", command)
     assert execute(first, "c1", command) == printed == "The config is tried next, as trial 0000."
     second = _loop()
-    second.restore(json.loads(json.dumps(first.state())))
+    restore(second, saved_state(first))
     assert execute(second, "c1", command) == printed
     configs = [second.next() for _ in range(4)]
     assert [trial.enqueued for trial in configs] == [True, False, False, False]
@@ -88,7 +87,7 @@ def test_a_resumed_study_draws_the_same_after_an_enqueued_config():
         execute(loop, "c1", Enqueue(config={}))
         loop.next()
     rest = _loop()
-    rest.restore(json.loads(json.dumps(half.state())))
+    restore(rest, saved_state(half))
     rest.requeue()
     assert [trial.config for trial in rest.trials.values()] == [trial.config for trial in whole.trials.values()]
     assert rest.next().config == whole.next().config

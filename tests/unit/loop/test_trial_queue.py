@@ -1,5 +1,6 @@
 """The trials that a free worker can start or continue."""
 
+from collections import deque
 from typing import Any
 
 from pipeline.loop.decision_rows import DecisionRow
@@ -7,6 +8,7 @@ from pipeline.loop.draws import own_draw
 from pipeline.loop.trial import Trial
 from pipeline.loop.trial_queue import TrialQueue
 from pipeline.schedulers import Hyperband, PromotingASHA, Scheduler, SchedulerContext
+from pipeline.searchers import Suggestion
 from pipeline.study import Budget
 from tests.unit.simulation.simulation_inputs import job
 
@@ -20,8 +22,15 @@ class Queue:
         self.scheduler: Scheduler = tuned.scheduler.build(context)
         self.rows: list[DecisionRow] = []
         self.trials: dict[str, Trial] = {}
+        self.enqueued: deque[Suggestion] = deque()
         self.queue = TrialQueue(
-            tuned, self.scheduler, self.rows.append, self.trials, limit=trials, draw=draw or own_draw(tuned)
+            tuned,
+            self.scheduler,
+            self.rows.append,
+            self.trials,
+            limit=trials,
+            draw=draw or own_draw(tuned),
+            enqueued=self.enqueued,
         )
 
     def report(self, trial: Trial, value: float) -> None:

@@ -1,7 +1,5 @@
 """Which trials resume with their study: those that were running, and those that a limit had ended."""
 
-import json
-
 import pytest
 
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
@@ -9,6 +7,7 @@ from pipeline.execution.driver.extend_trials import extend_trials
 from pipeline.loop.trial import Trial
 from pipeline.schedulers import FIFO
 from pipeline.study import Budget
+from tests.unit.execution.recorded_curves import saved_state
 
 
 @pytest.mark.parametrize(("kept", "continues"), [("0000/000003", True), ("0001/000002", True), (None, False)])
@@ -38,7 +37,7 @@ def test_more_trials_bring_back_those_that_waited(study):
     first.play(lambda t, _c, e: {"0000": 0.9, "0001": 0.8, "0002": 0.7, "0003": 0.6}[t] + 0.01 * e)
     assert first.session.loop.trials["0002"].state == "stopped"
     second = study("second", scheduler="promoting-asha", budget=Budget(trials=8, epochs=4))
-    second.session.restore(json.loads(json.dumps(first.session.loop.state())), budget_before=4)
+    second.session.restore(saved_state(first.session.loop), budget_before=4)
     second.play(lambda t, _c, e: (0.7 if t == "0002" else 0.1 + 0.01 * int(t)) + 0.01 * e)
     assert second.session.loop.trials["0002"].epoch > 1
 

@@ -1,6 +1,5 @@
 """A session: what runs next, what continues, and why."""
 
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from pipeline.results.tables.sessions import read_sessions
 from pipeline.searchers import SEARCHERS
 from pipeline.space import Choice, Switch, Uniform
 from pipeline.study import Budget, Objective
-from tests.unit.execution.recorded_curves import kinds, row, steps
+from tests.unit.execution.recorded_curves import kinds, row, saved_state, steps
 
 
 def test_every_trial_of_the_plain_scheduler_is_trained_to_its_end(study):
@@ -160,7 +159,7 @@ def test_a_session_continues_from_the_state_of_the_last(study):
     first.session.on_report(trial_id, ProgressReport((row(1, first.session.loop.trials[trial_id].config["x"]),), 1))
     first.session.loop.interrupt()
     second = study("second", scheduler="asha", budget=Budget(trials=6, epochs=8))
-    second.session.restore(first.session.loop.state(), budget_before=8)
+    second.session.restore(saved_state(first.session.loop), budget_before=8)
     second.play(lambda _t, config, e: config["x"] * e)
     ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best) for t in s.session.loop.trials.values()}  # noqa: E731
     assert ends(second) == ends(whole)
@@ -210,7 +209,7 @@ def test_a_failed_trial_is_not_the_best_after_a_resume(study):
         a.trial_id, ProgressReport((row(1, 0.9), row(2, math.nan)), 2, failure="score is nan at epoch 2.")
     )
     second = study("second", budget=Budget(trials=2, epochs=2))
-    second.session.restore(first.session.loop.state(), budget_before=2)
+    second.session.restore(saved_state(first.session.loop), budget_before=2)
     assert first.session.loop.best.trial_id == second.session.loop.best.trial_id == "0001"
     assert second.session.loop.total_epochs == first.session.loop.total_epochs == 3
 
@@ -221,7 +220,7 @@ def test_errors_before_a_resume_still_count(study):
     for error in ("ValueError: a", "ValueError: b"):
         first.session.on_report(first.session.next().trial_id, ProgressReport(failure=error))
     second = study("second", budget=Budget(trials=8, epochs=2))
-    second.session.restore(first.session.loop.state(), budget_before=2)
+    second.session.restore(saved_state(first.session.loop), budget_before=2)
     second.session.on_report(second.session.next().trial_id, ProgressReport(failure="ValueError: b"))
     assert second.session.next() is not None
 
@@ -275,7 +274,7 @@ def test_a_searcher_draws_the_same_after_a_resume(study, searcher):
     first = study("cut", **fields, budget=Budget(trials=13, epochs=2))
     first.play(_climb)
     second = study("second", **fields, budget=Budget(trials=18, epochs=2))
-    second.session.restore(json.loads(json.dumps(first.session.loop.state())), budget_before=2)
+    second.session.restore(saved_state(first.session.loop), budget_before=2)
     second.play(_climb)
     configs = lambda s: [trial.config for trial in s.session.loop.trials.values()]  # noqa: E731
     assert len(configs(second)) == 18
@@ -350,9 +349,9 @@ def test_a_worker_lost_after_its_trial_ended_changes_nothing(study, how):
         played.session.loop.interrupt()
     else:
         played.session.on_report(assignment.trial_id, ProgressReport((row(2, 0.5),), 2, last=True))
-    before = played.session.loop.state()
+    before = saved_state(played.session.loop)
     assert played.session.on_worker_lost(assignment.trial_id, "killed.") is None
-    assert played.session.loop.state() == before
+    assert saved_state(played.session.loop) == before
 
 
 def test_after_an_error_of_the_storage_no_trial_is_running(study):
@@ -393,3 +392,28 @@ def test_a_segment_records_the_session_in_which_it_began(study):
     assert {trial.segment_session for trial in trials if trial.segment > 1} == {1}
     assert {trial.segment_session for trial in trials if trial.segment == 1} == {0}
     assert all(trial.assignment().segment_session == trial.segment_session for trial in trials)
+
+
+def test_the_state_that_is_stored_is_the_whole_state(study):
+    """The stored state equals the whole state after reports, decisions, lost workers and deleted checkpoints."""
+    s = study(scheduler="promoting-asha", budget=Budget(trials=6, epochs=8))
+    s.session.begin()
+    running: list[str] = []
+    for step in range(100):
+        while len(running) < 2 and (assignment := s.session.next()) is not None:
+            running.append(assignment.trial_id)
+        if not running:
+            break
+        trial = s.session.loop.trials[running.pop(0)]
+        if step % 7 == 3:
+            s.session.on_worker_lost(trial.trial_id, "killed.")
+        epoch = trial.epoch + 1
+        report = ProgressReport((row(epoch, float(step % 5)),), epoch, last=epoch == 8, checkpoints=(epoch,))
+        if s.session.on_report(trial.trial_id, report) == "continue":
+            running.append(trial.trial_id)
+        s.session.flush()
+        # The second one contains what the first one has deleted.
+        s.session.flush()
+        stored = read_sessions(s.store)[-1]["resume"]
+        assert stored == {**saved_state(s.session.loop), "decided": s.session.tables.decision_count}
+    assert step > 10
