@@ -92,14 +92,14 @@ class CurveProcess:
         more = [np.full(count, _SCALE_SPREAD), _SPREAD]
         self.spread: Reals = np.concatenate([*more, _ALIKE_SPREAD * ones, _LUCK_SPREAD * ones])
 
-    def alike(self, theta: Reals) -> Reals:
+    def study_factors(self, theta: Reals) -> Reals:
         """How much each earlier study says: its factor ρ, from 0 to below 1.
 
         Args:
             theta: As for `covariance`.
         """
-        found: Reals = 1 / (1 + np.exp(-theta[self._alike]))
-        return found
+        factors: Reals = 1 / (1 + np.exp(-theta[self._alike]))
+        return factors
 
     def noise(self, theta: Reals) -> float:
         """The variance of the noise.
@@ -135,7 +135,7 @@ class CurveProcess:
 
     def _factors(self, theta: Reals) -> Reals:
         """The factor of each study, this one first."""
-        return np.concatenate([[1.0], self.alike(theta)])
+        return np.concatenate([[1.0], self.study_factors(theta)])
 
     def variance(self, theta: Reals, at: Points) -> Reals:
         """The variance of a config's values, without that of its trial and without noise.
@@ -209,7 +209,7 @@ class CurveProcess:
                 slope[self._alike.stop + number - 1] = of_trials[mine].sum()
         return float(value), slope + apart / self.spread
 
-    def surprise(self, theta: Reals, at: Points, y: Reals) -> float:
+    def negative_log_likelihood(self, theta: Reals, at: Points, y: Reals) -> float:
         """The negative logarithm of the likelihood of values, up to a constant for each value.
 
         Args:

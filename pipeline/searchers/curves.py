@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from typing import Any, ClassVar, Literal
@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from pipeline.searchers.base import Observation, SearcherSettings, Suggestion, chance
+from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_process import CurveProcess, Points, Posterior, Reals
 from pipeline.searchers.earlier import EarlierStudy, joined, points_of
 from pipeline.searchers.history import MOST, History
-from pipeline.searchers.known_points import KnownPoints, curve_of
+from pipeline.searchers.known_points import curve_of, own_points
 from pipeline.space import Config, draw, drawn_parameters, key_of
 from pipeline.space.cube import Cube
 from pipeline.space.values import Count
@@ -23,22 +24,13 @@ __all__ = ["CurveSearch"]
 _RANDOM_EVERY = 4
 """Every fourth config is random, so that a wrong model is noticed."""
 
-_MOST, _MOST_FITTED = 500, 220
-"""Most points that the process is conditioned on, and that its parameters are fitted to: the cost is cubic."""
-
-_EARLIER, _EARLIER_FITTED = 160, 100
-"""Most of these points that are of earlier studies."""
-
-_JUDGED = 4
-"""The number of trials with values from which on an earlier study may be found not to count."""
-
-_STEPS, _GROWTH = 12, 1.2
-"""The optimiser's steps, and the growth of the number of trials after which the parameters are fitted again."""
+_MOST, _EARLIER = 500, 160
+"""Most points that the process is conditioned on, and most of these that are of earlier studies: the cost is cubic."""
 
 _ROOT_TAU = math.sqrt(2 * math.pi)
 
-_LOOKED_UP = 10
-"""The number of candidates that are evaluated as configs: rounding moves integers away from their places"""
+_EVALUATED_AGAIN = 10
+"""The number of candidates that are evaluated as configs: rounding moves integers away from their places."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +80,7 @@ class CurveSearch(SearcherSettings):
             return Suggestion(draw(space, rng, index), text)
         # Matrices of this size gain nothing from threads, which the trials need.
         with _threads().limit(limits=1):
-            return self._best(space, before, _at_last_fit(history), history.earlier, epochs, rng)
+            return self._best(space, before, history, epochs, rng)
 
     def factors(
         self,
@@ -106,30 +98,29 @@ class CurveSearch(SearcherSettings):
             epochs: The maximum epochs of a trial.
         """
         with _threads().limit(limits=1):
-            return _fitted(Cube(space), _at_last_fit(History.of(observations)), earlier, epochs).factors
+            return curve_fit(Cube(space), History.of(observations), earlier, epochs).factors
 
     def _best(
         self,
         space: Mapping[str, Any],
         before: Sequence[Observation],
-        at_last_fit: Sequence[Observation],
-        earlier: Sequence[EarlierStudy],
+        history: History,
         epochs: int,
         rng: np.random.Generator,
     ) -> Suggestion:
         """The config of the largest expected improvement at the last epoch."""
         cube = Cube(space)
-        model = _Model(cube, before, at_last_fit, earlier, epochs)
+        model = _Model(cube, before, history, epochs)
         # No neighbours of good configs among the candidates: they would nearly always win, and be no better than those.
         units = rng.random((self.candidates, cube.sides))
         order = np.argsort(-model.gains(cube.points(units)), kind="stable")
-        found = _untried((cube.config(unit) for unit in units[order]), before)
+        untried = _untried((cube.config(unit) for unit in units[order]), before)
         # If all of them were tried, the best one is the draw.
-        configs = list(islice(found, _LOOKED_UP)) or [cube.config(units[order[0]])]
-        # A whole number stands for a part of the cube: the best candidates are evaluated again in the middle of it.
+        configs = list(islice(untried, _EVALUATED_AGAIN)) or [cube.config(units[order[0]])]
+        # An integer covers a part of the cube: the best candidates are evaluated again in the middle of that part.
         points = cube.points(cube.units(configs))
-        place = int(np.argmax(model.gains(points)))
-        return Suggestion(configs[place], model.reason(points[[place]], epochs))
+        best = int(np.argmax(model.gains(points)))
+        return Suggestion(configs[best], model.reason(points[[best]], epochs))
 
 
 def _untried(configs: Iterable[Config], before: Iterable[Observation]) -> Iterator[Config]:
@@ -142,27 +133,19 @@ def _untried(configs: Iterable[Config], before: Iterable[Observation]) -> Iterat
 
 
 class _Model:
-    """The process, fitted to what was tried.
+    """The process, conditioned on the values of this study and of earlier ones.
 
     Args:
         cube: The space.
-        before: What was tried; at least one trial, or an earlier study, has a loss.
-        at_last_fit: What the process' parameters are fitted to.
-        earlier: Earlier studies.
+        before: The trials whose values count; at least one of them, or of an earlier study, has a loss.
+        history: Everything that was tried: the parameters of the process are fitted to it.
         epochs: A trial's maximum.
     """
 
-    def __init__(
-        self,
-        cube: Cube,
-        before: Sequence[Observation],
-        at_last_fit: Sequence[Observation],
-        earlier: Sequence[EarlierStudy],
-        epochs: int,
-    ) -> None:
-        fit = _fitted(cube, at_last_fit, earlier, epochs)
-        self._before, self._earlier = before, [earlier[number] for number in fit.counted]
-        known = _known(cube, before, epochs, _MOST - _EARLIER * bool(fit.counted))
+    def __init__(self, cube: Cube, before: Sequence[Observation], history: History, epochs: int) -> None:
+        fit = curve_fit(cube, history, history.earlier, epochs)
+        self._before, self._earlier = before, [history.earlier[number] for number in fit.counted]
+        known = own_points(cube, before, epochs, _MOST - _EARLIER * bool(fit.counted))
         self._scale = None if known is None else known.scale
         self._process, self._theta = CurveProcess(cube.groups, len(fit.counted)), fit.theta
         self._at, values = joined(known, points_of(cube, self._earlier, epochs, _EARLIER), len(before))
@@ -176,7 +159,7 @@ class _Model:
     def gains(self, points: Reals) -> Reals:
         """The expected improvement at the last epoch, on the process' scale (Jones et al. 1998).
 
-        Before this study's first value, whose scale is not known then, minus the expected value.
+        Before this study's first value, the scale of its values is not known: then minus the expected value.
         """
         from scipy.special import ndtr
 
@@ -184,8 +167,8 @@ class _Model:
         if self._scale is None:
             return -mean
         better = (self._scale.least - mean) / std
-        found: Reals = std * (better * ndtr(better) + np.exp(-0.5 * better**2) / _ROOT_TAU)
-        return found
+        improvement: Reals = std * (better * ndtr(better) + np.exp(-0.5 * better**2) / _ROOT_TAU)
+        return improvement
 
     def reason(self, point: Reals, epochs: int) -> str:
         """Why a config is drawn: the improvement in units of the loss, and the trial with the largest covariance.
@@ -206,93 +189,6 @@ class _Model:
         return f"Expected improvement {gain:.2g} at epoch {epochs}{where}."
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """The parameters of the process.
-
-    Args:
-        theta: The parameters.
-        counted: The numbers of the earlier studies that count, from 0.
-        factors: How much each earlier study counts, from 0 to 1.
-    """
-
-    theta: Reals
-    counted: Sequence[int]
-    factors: list[float]
-
-
-def _fitted(cube: Cube, first: Sequence[Observation], earlier: Sequence[EarlierStudy], epochs: int) -> _Fit:
-    """The parameters of the process, and which earlier studies count.
-
-    A study counts as long as the values of this one are at least as likely beside its values as alone. Its factor alone
-    does not protect from one that misleads, because they share length scales and variances.
-    """
-    valued = sum(bool(curve_of(one, epochs)) for one in first)
-    if not earlier:
-        known = _known(cube, first, epochs, _MOST_FITTED)
-        return _Fit(_fit_to(cube, known, [], len(first)) if known else CurveProcess(cube.groups).prior, (), [])
-    own = _known(cube, first, epochs, _MOST_FITTED - _EARLIER_FITTED)
-    others = points_of(cube, earlier, epochs, _EARLIER_FITTED)
-    counted = list(range(len(earlier)))
-    if own is not None and valued >= _JUDGED:
-        alone = _surprise(cube, own, [], len(first))
-        counted = [
-            number
-            for number, other in enumerate(others)
-            if _surprise(cube, own, [other], len(first)) - _surprise(cube, None, [other], len(first), own) <= alone
-        ]
-    if not counted:
-        return replace(_fitted(cube, first, (), epochs), factors=[0.0] * len(earlier))
-    theta = _fit_to(cube, own, [others[number] for number in counted], len(first))
-    factors = np.zeros(len(earlier))
-    factors[counted] = CurveProcess(cube.groups, len(counted)).alike(theta)
-    return _Fit(theta, counted, factors.tolist())
-
-
-def _surprise(
-    cube: Cube,
-    own: KnownPoints | None,
-    others: Sequence[KnownPoints],
-    trials: int,
-    fitted_to: KnownPoints | None = None,
-) -> float:
-    """Minus the logarithm of the likelihood of values, with the parameters that are fitted to them.
-
-    Args:
-        cube: The space.
-        own: The points of this study, if they are asked about.
-        others: Those of earlier ones.
-        trials: The number of this study's trials.
-        fitted_to: Points of this study to which the parameters are fitted, besides; `own` unless given.
-    """
-    theta = _fit_to(cube, own if fitted_to is None else fitted_to, others, trials)
-    at, values = joined(own, others, trials)
-    parts = (theta, cube.groups, at.x, at.t, at.trial, values, at.studies)
-    return _surprise_at(len(others), *(part.tobytes() for part in parts))
-
-
-def _fit_to(cube: Cube, own: KnownPoints | None, others: Sequence[KnownPoints], trials: int) -> Reals:
-    """The parameters for the points of this study and of earlier ones."""
-    at, values = joined(own, others, trials)
-    parts = (cube.groups, at.x, at.t, at.trial, values, at.studies)
-    return _fit(len(others), *(part.tobytes() for part in parts))
-
-
-def _known(cube: Cube, before: Sequence[Observation], epochs: int, most: int) -> KnownPoints | None:
-    """The points of this study's trials; None if none has a loss."""
-    return KnownPoints.of(cube, before, epochs, most) if any(curve_of(one, epochs) for one in before) else None
-
-
-def _at_last_fit(history: History) -> Sequence[Observation]:
-    """The trials that existed when their number last reached the next size; of many, an even sample."""
-    count = 2
-    while math.ceil(count * _GROWTH) <= len(history):
-        count = math.ceil(count * _GROWTH)
-    if count <= MOST:
-        return history[:count]
-    return [history[number] for number in np.linspace(0, count - 1, MOST).astype(int)]
-
-
 @lru_cache(maxsize=1)
 def _threads() -> Any:
     """The controller that limits threads, cached because finding the libraries takes longer than a draw."""
@@ -300,26 +196,6 @@ def _threads() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-@lru_cache(maxsize=32)
-def _fit(earlier: int, groups: bytes, x: bytes, t: bytes, trial: bytes, values: bytes, study: bytes) -> Reals:
-    """The parameters for the data, cached because every draw needs them."""
-    shares, axes = np.frombuffer(t), np.frombuffer(groups, np.int64)
-    trials, studies = np.frombuffer(trial, np.int64), np.frombuffer(study, np.int64)
-    at = Points(np.frombuffer(x).reshape(len(shares), -1), shares, trials, studies)
-    return CurveProcess(axes, earlier).fit(at, np.frombuffer(values), _STEPS)
-
-
-@lru_cache(maxsize=64)
-def _surprise_at(
-    earlier: int, theta: bytes, groups: bytes, x: bytes, t: bytes, trial: bytes, values: bytes, study: bytes
-) -> float:
-    """Minus the logarithm of the likelihood of the data, cached because every draw needs it."""
-    shares, axes = np.frombuffer(t), np.frombuffer(groups, np.int64)
-    trials, studies = np.frombuffer(trial, np.int64), np.frombuffer(study, np.int64)
-    at = Points(np.frombuffer(x).reshape(len(shares), -1), shares, trials, studies)
-    return CurveProcess(axes, earlier).surprise(np.frombuffer(theta), at, np.frombuffer(values))
 
 
 def _at_end(points: Reals) -> Points:

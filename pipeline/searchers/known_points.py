@@ -11,7 +11,7 @@ from pipeline.searchers.base import Observation
 from pipeline.searchers.curve_process import Points, Reals
 from pipeline.space.cube import Cube
 
-__all__ = ["KnownPoints", "LossScale", "curve_of", "thinned"]
+__all__ = ["KnownPoints", "LossScale", "curve_of", "own_points", "thinned"]
 
 _EPOCHS_OF_TRIAL, _APART = 4, 1.9
 """Most epochs of a trial in the model, from the newest back, each earlier by this factor; the first is added."""
@@ -127,6 +127,18 @@ class KnownPoints:
             x[[where[number] for number in numbers]], np.array([share for _, share, _ in rows]), np.array(numbers)
         )
         return cls(at, scale.seen(np.array([loss for *_, loss in rows])), scale)
+
+
+def own_points(cube: Cube, before: Sequence[Observation], epochs: int, most: int) -> KnownPoints | None:
+    """The points of this study's trials; None if none has a loss.
+
+    Args:
+        cube: The space.
+        before: The trials.
+        epochs: A trial's maximum.
+        most: The largest number of points.
+    """
+    return KnownPoints.of(cube, before, epochs, most) if any(curve_of(one, epochs) for one in before) else None
 
 
 _Row: TypeAlias = tuple[int, float, float]

@@ -114,6 +114,6 @@ def test_a_factor_tells_a_study_of_the_same_function_from_one_of_another():
     y = np.sin(3 * x[:, 0]) + x[:, 1]
     y[40:] *= -1
     process = CurveProcess(GROUPS, 2)
-    same, opposite = process.alike(process.fit(at, (y - y.mean()) / y.std(), steps=30))
+    same, opposite = process.study_factors(process.fit(at, (y - y.mean()) / y.std(), steps=30))
     assert same > 0.85
     assert opposite < 0.2

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.searchers import Observation
-from pipeline.searchers.known_points import KnownPoints, curve_of
+from pipeline.searchers.known_points import KnownPoints, curve_of, own_points
 from pipeline.space import Uniform
 from pipeline.space.cube import Cube
 
@@ -40,3 +40,13 @@ def test_a_trial_that_ended_by_itself_keeps_its_loss_to_the_last_epoch() -> None
     assert curve_of(Observation({}, "known", 1.0, ((2, 1.0),)), EPOCHS) == ((2, 1.0),)
     assert curve_of(Observation({}, "known", 1.0), EPOCHS) == ((EPOCHS, 1.0),)
     assert curve_of(Observation({}, "failed", 1.0, ((2, 1.0),)), EPOCHS) == ()
+
+
+def test_a_study_without_a_loss_has_no_points() -> None:
+    """Running and failed trials alone have no points, because they have no loss whose scale would be known."""
+    space = {"x": Uniform(0, 1)}
+    without = [Observation({"x": 0.1}, "open"), Observation({"x": 0.2}, "failed")]
+    assert own_points(Cube(space), without, 10, 100) is None
+    points = own_points(Cube(space), [*without, Observation({"x": 0.3}, "known", 1.0)], 10, 100)
+    assert points is not None
+    assert len(points.values) == 2

@@ -1,0 +1,145 @@
+"""The parameters of the curve process, fitted to a study's trials, and which earlier studies count."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.searchers.base import Observation
+from pipeline.searchers.curve_process import CurveProcess, Points, Reals
+from pipeline.searchers.earlier import EarlierStudy, joined, points_of
+from pipeline.searchers.history import MOST, History
+from pipeline.searchers.known_points import KnownPoints, curve_of, own_points
+from pipeline.space.cube import Cube
+
+__all__ = ["CurveFit", "curve_fit"]
+
+_MOST, _EARLIER = 220, 100
+"""Most points that the parameters are fitted to, and most of these that are of earlier studies: the cost is cubic."""
+
+_JUDGED = 4
+"""The number of trials with values from which on an earlier study may be found not to count."""
+
+_STEPS, _GROWTH = 12, 1.2
+"""The optimiser's steps, and the growth of the number of trials after which the parameters are fitted again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurveFit:
+    """The parameters of the process.
+
+    Args:
+        theta: The parameters, as `CurveProcess` takes them, with those of the earlier studies that count.
+        counted: The numbers of the earlier studies that count, from 0.
+        factors: How much each earlier study counts, from 0 to 1.
+    """
+
+    theta: Reals
+    counted: Sequence[int]
+    factors: list[float]
+
+
+def curve_fit(cube: Cube, history: History, earlier: Sequence[EarlierStudy], epochs: int) -> CurveFit:
+    """Fit the process, and decide which earlier studies count.
+
+    A study counts as long as the values of this one are at least as likely beside its values as alone. Its factor alone
+    does not protect from one that misleads, because they share length scales and variances.
+
+    Args:
+        cube: The space.
+        history: What was tried. Only the trials of the last fit count: it is repeated when their number has grown.
+        earlier: The earlier studies; each has a loss.
+        epochs: A trial's maximum.
+    """
+    trials = _at_last_fit(history)
+    if not earlier:
+        return _alone(cube, trials, epochs)
+    own, count = own_points(cube, trials, epochs, _MOST - _EARLIER), len(trials)
+    others = points_of(cube, earlier, epochs, _EARLIER)
+    counted = list(range(len(earlier)))
+    if own is not None and sum(bool(curve_of(trial, epochs)) for trial in trials) >= _JUDGED:
+        counted = [number for number, other in enumerate(others) if _supports(cube, own, other, count)]
+    if not counted:
+        return replace(_alone(cube, trials, epochs), factors=[0.0] * len(earlier))
+    theta = _theta(_Data.of(cube, own, [others[number] for number in counted], count))
+    factors = np.zeros(len(earlier))
+    factors[counted] = CurveProcess(cube.groups, len(counted)).study_factors(theta)
+    return CurveFit(theta, counted, factors.tolist())
+
+
+def _alone(cube: Cube, trials: Sequence[Observation], epochs: int) -> CurveFit:
+    """The fit without earlier studies; before the first value, the prior."""
+    own = own_points(cube, trials, epochs, _MOST)
+    theta = CurveProcess(cube.groups).prior if own is None else _theta(_Data.of(cube, own, [], len(trials)))
+    return CurveFit(theta, (), [])
+
+
+def _supports(cube: Cube, own: KnownPoints, other: KnownPoints, trials: int) -> bool:
+    """Whether this study's values are at least as likely beside those of an earlier study as alone."""
+    alone, both = _Data.of(cube, own, [], trials), _Data.of(cube, own, [other], trials)
+    without_own = _Data.of(cube, None, [other], trials)
+    beside = _negative_log_likelihood(both, both) - _negative_log_likelihood(without_own, both)
+    return beside <= _negative_log_likelihood(alone, alone)
+
+
+def _at_last_fit(history: History) -> Sequence[Observation]:
+    """The trials that existed when their number last reached the next size; of many, an even sample."""
+    count = 2
+    while math.ceil(count * _GROWTH) <= len(history):
+        count = math.ceil(count * _GROWTH)
+    if count <= MOST:
+        return history[:count]
+    return [history[number] for number in np.linspace(0, count - 1, MOST).astype(int)]
+
+
+class _Data(NamedTuple):
+    """Points of this study and of earlier ones, and their values, as bytes: results are cached by them.
+
+    Args:
+        earlier: The number of earlier studies.
+        groups: The number of each axis' parameter.
+        x: The configs.
+        t: The epochs, as shares of a trial's maximum.
+        trial: The trials.
+        study: The studies.
+        values: The values.
+    """
+
+    earlier: int
+    groups: bytes
+    x: bytes
+    t: bytes
+    trial: bytes
+    study: bytes
+    values: bytes
+
+    @classmethod
+    def of(cls, cube: Cube, own: KnownPoints | None, others: Sequence[KnownPoints], trials: int) -> "_Data":
+        at, values = joined(own, others, trials)
+        parts = (cube.groups, at.x, at.t, at.trial, at.studies, values)
+        return cls(len(others), *(part.tobytes() for part in parts))
+
+    @property
+    def process(self) -> CurveProcess:
+        return CurveProcess(np.frombuffer(self.groups, np.int64), self.earlier)
+
+    @property
+    def points(self) -> Points:
+        shares = np.frombuffer(self.t)
+        configs = np.frombuffer(self.x).reshape(len(shares), -1)
+        return Points(configs, shares, np.frombuffer(self.trial, np.int64), np.frombuffer(self.study, np.int64))
+
+
+@lru_cache(maxsize=32)
+def _theta(data: _Data) -> Reals:
+    """The parameters for the data, cached because every draw needs them."""
+    return data.process.fit(data.points, np.frombuffer(data.values), _STEPS)
+
+
+@lru_cache(maxsize=64)
+def _negative_log_likelihood(data: _Data, fitted_to: _Data) -> float:
+    """That of the data with the parameters that are fitted to others, cached because every draw needs it."""
+    return data.process.negative_log_likelihood(_theta(fitted_to), data.points, np.frombuffer(data.values))
