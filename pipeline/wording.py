@@ -15,6 +15,7 @@ __all__ = [
     "format_number",
     "listed",
     "percent",
+    "percent_interval",
     "percentages",
     "rough_duration",
     "size",
@@ -128,6 +129,16 @@ def percent(share: float) -> str:
         share: 1 for the whole.
     """
     return f"{share:.0%}".replace("-", "−")
+
+
+def percent_interval(low: float, high: float) -> str:
+    """An interval of shares as whole percentages: 12% to 30%.
+
+    Args:
+        low: Its lower end; 1 for the whole.
+        high: Its upper end.
+    """
+    return f"{percent(low)} to {percent(high)}"
 
 
 def percentages(shares: Sequence[float]) -> list[int]:

@@ -16,7 +16,7 @@ from pipeline.results.analysis.surface import Surface, fitted
 from pipeline.results.tables.load import Results
 from pipeline.space import ParameterPath
 from pipeline.space.walk import When
-from pipeline.wording import percent
+from pipeline.wording import percent, percent_interval
 
 __all__ = ["Effect", "Importance", "Pair", "best_range", "importances", "r_squared"]
 
@@ -184,7 +184,7 @@ def _importance(results: Results, rows: pd.DataFrame, places: Sequence[Parameter
         share = percent(predicted) if predicted > 0 else "none"
         return silent(
             f"no conclusion is possible: of the differences between the {count} trials{where} a forest predicts "
-            f"{share}, for trials it has not seen (90% interval {percent(low)} to {percent(high)}), which may be "
+            f"{share}, for trials it has not seen (90% interval {percent_interval(low, high)}), which may be "
             "chance",
             (predicted, low, high),
         )

@@ -7,7 +7,8 @@ from pipeline.results import plots
 from pipeline.results.analysis import Explanation
 from pipeline.results.plots.svg import inline_svg
 from pipeline.results.report.picture import MOST_PANELS, SMALL, Picture, Section, picture, without_results
-from pipeline.results.views.sentences import branch, of_effect, of_importance
+from pipeline.results.views.answers import importance_title
+from pipeline.results.views.sentences import of_effect, of_importance, where_clause
 
 __all__ = ["importances"]
 
@@ -21,9 +22,8 @@ def importances(explanation: Explanation) -> Iterator[Section]:
     results = explanation.results
     metric = results.objective.metric
     for number, importance in enumerate(explanation.importances):
-        where = branch(importance)
         if not importance.effects:
-            yield Section(f"What mattered{f' where {where}' if where else ''}", of_importance(importance), [])
+            yield Section(importance_title(importance), of_importance(importance), [])
             continue
         height = 90 + 26 * min(len(importance.effects) + len(importance.pairs), 12)
         note = "Shares of the objective's variance, by a random forest fitted to the trials; lines are 90% intervals. "
@@ -31,7 +31,7 @@ def importances(explanation: Explanation) -> Iterator[Section]:
         if explanation.exploits:
             note += " Weights were taken over, so a config answers for its own epochs only."
         yield Section(
-            f"What mattered{f' where {where}' if where else ''}",
+            importance_title(importance),
             note,
             [
                 picture(
@@ -42,7 +42,7 @@ def importances(explanation: Explanation) -> Iterator[Section]:
             ],
         )  # fmt: skip
         yield Section(
-            f"{metric} along each hyperparameter{f' where {where}' if where else ''}",
+            f"{metric} along each hyperparameter{where_clause(importance)}",
             "The mean of the same forest with all other hyperparameters averaged out; the band is a 90% interval.",
             [
                 Picture(

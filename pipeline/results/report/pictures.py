@@ -20,6 +20,7 @@ from pipeline.results.report.importance_pictures import importances
 from pipeline.results.report.picture import MOST_PANELS, SMALL, Picture, Section, picture, without_results
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
+from pipeline.results.views.answers import AGREEMENT, TIME
 from pipeline.results.views.sentences import of_agreements, of_lineage, of_stopping, of_time
 from pipeline.storage.schema import metric_column
 from pipeline.wording import listed
@@ -64,56 +65,33 @@ def _all(results: Results) -> Iterator[Section]:
     yield from _parallel(results)
     if len(rungs_of(results)):
         height = int(np.clip(140 + 15 * count, 260, 640))
-        yield Section(
-            "Epoch at which each trial was stopped",
-            "Each row is a trial, the best at the top; vertical lines are the rungs at which trials are compared. "
-            + of_stopping(explanation.stopping),
-            [
-                picture(
-                    results, "rungs", plots.rungs, captions.of_rungs(results), height, height,
-                    f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
-                    hover_points.of_rungs(results),
-                )
-            ],
+        note = "Each row is a trial, the best at the top; vertical lines are the rungs at which trials are compared."
+        rungs = picture(
+            results, "rungs", plots.rungs, captions.of_rungs(results), height, height,
+            f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
+            hover_points.of_rungs(results),
         )  # fmt: skip
+        yield Section("Epoch at which each trial was stopped", f"{note} {of_stopping(explanation.stopping)}", [rungs])
     if explanation.agreements:
-        yield Section(
-            "How well early values predict final values",
-            "Among all trials, not only those that trained to their end, the correlation would be higher.",
-            [
-                picture(
-                    results, "early", without_results(plots.early_values, explanation.agreements),
-                    of_agreements(explanation.agreements, grace_period(results)), 300, 260,
-                    f"Chart of the rank correlation of {metric} with its final value, by epoch.",
-                )
-            ],
+        note = "Among all trials, not only those that trained to their end, the correlation would be higher."
+        early = picture(
+            results, "early", without_results(plots.early_values, explanation.agreements),
+            of_agreements(explanation.agreements, grace_period(results)), 300, 260,
+            f"Chart of the rank correlation of {metric} with its final value, by epoch.",
         )  # fmt: skip
+        yield Section(AGREEMENT, note, [early])
     if len(exploits(results)):
         yield from _population(results)
     if _has_values(results) and results.epochs["learning_rate"].notna().any():
-        yield Section(
-            "Learning rate",
-            "",
-            [
-                picture(
-                    results, "rates", plots.learning_rates, captions.of_learning_rates(results), 340, 280,
-                    f"Line chart of the learning rate by epoch for {count} trials.",
-                )
-            ],
-        )  # fmt: skip
+        alt = f"Line chart of the learning rate by epoch for {count} trials."
+        rates = picture(results, "rates", plots.learning_rates, captions.of_learning_rates(results), 340, 280, alt)
+        yield Section("Learning rate", "", [rates])
     yield from _best_so_far(results)
     if len(results.epochs):
         height = int(np.clip(140 + 15 * count, 240, 640))
-        yield Section(
-            "Where the time went",
-            "",
-            [
-                picture(
-                    results, "time", plots.where_time_went, of_time(results), height, height,
-                    f"Stacked bars of seconds by phase for each of {count} trials, and idle time.",
-                )
-            ],
-        )  # fmt: skip
+        alt = f"Stacked bars of seconds by phase for each of {count} trials, and idle time."
+        time = picture(results, "time", plots.where_time_went, of_time(results), height, height, alt)
+        yield Section(TIME, "", [time])
 
 
 def _has_values(results: Results) -> bool:
@@ -122,35 +100,20 @@ def _has_values(results: Results) -> bool:
 
 
 def _curves(results: Results) -> Iterator[Section]:
-    metric, count = results.objective.metric, len(results.trials)
     if _has_values(results):
-        yield Section(
-            "Learning curves",
-            "",
-            [
-                picture(
-                    results, "curves", plots.learning_curves, captions.of_learning_curves(results), 420, 300,
-                    f"Line chart of {metric} by epoch for {count} trials, the best one in front.",
-                    hover_points.of_learning_curves(results),
-                )
-            ],
-        )  # fmt: skip
+        metric, count = results.objective.metric, len(results.trials)
+        alt = f"Line chart of {metric} by epoch for {count} trials, the best one in front."
+        caption, where = captions.of_learning_curves(results), hover_points.of_learning_curves(results)
+        curves = picture(results, "curves", plots.learning_curves, caption, 420, 300, alt, where)
+        yield Section("Learning curves", "", [curves])
 
 
 def _best_so_far(results: Results) -> Iterator[Section]:
-    metric = results.objective.metric
     if results.best is not None:
-        yield Section(
-            "Best so far",
-            "",
-            [
-                picture(
-                    results, "best", plots.best_so_far, captions.of_best_so_far(results), 340, 280,
-                    f"Step chart of the best {metric} against seconds since the start.",
-                    hover_points.of_best_so_far(results),
-                )
-            ],
-        )  # fmt: skip
+        alt = f"Step chart of the best {results.objective.metric} against seconds since the start."
+        caption, where = captions.of_best_so_far(results), hover_points.of_best_so_far(results)
+        best = picture(results, "best", plots.best_so_far, caption, 340, 280, alt, where)
+        yield Section("Best so far", "", [best])
 
 
 def _against_each(results: Results) -> Iterator[Section]:
@@ -159,34 +122,26 @@ def _against_each(results: Results) -> Iterator[Section]:
     if len(rows):
         note = "Filled points trained to their end, hollow ones ended earlier and had fewer epochs to grow; "
         note += "crosses failed. The large one is the best trial."
-        there = [name for name in names if given(rows[name]).any()]
-        if absent := [name for name in names if name not in there]:
+        present = [name for name in names if given(rows[name]).any()]
+        if absent := [name for name in names if name not in present]:
             note += f" No trial has {listed(absent)}."
-        if len(there) > MOST_PANELS:
-            note += f" Shown are the first {MOST_PANELS} of {len(there)} hyperparameters."
-        yield Section(
-            "Objective against each hyperparameter",
-            note,
-            [_panel(results, f"against-{place}", name) for place, name in enumerate(there[:MOST_PANELS])],
-            small=True,
-        )
+        if len(present) > MOST_PANELS:
+            note += f" Shown are the first {MOST_PANELS} of {len(present)} hyperparameters."
+        panels = [_panel(results, f"against-{place}", name) for place, name in enumerate(present[:MOST_PANELS])]
+        yield Section("Objective against each hyperparameter", note, panels, small=True)
 
 
 def _parallel(results: Results) -> Iterator[Section]:
     metric, rows, names = results.objective.metric, scored(results), tuned(results)
     if len(rows) > 1 and len(names) > 1:
-        yield Section(
-            "All hyperparameters together",
-            "Each line is a trial; the best quarter is in colour, the best trial thick. Better values are at the top."
-            + (" It is dotted where it passes parameters that the trial does not have." if _with_gaps(results) else ""),
-            [
-                picture(
-                    results, "parallel", plots.parallel_coordinates, captions.of_parallel_coordinates(results), 400,
-                    300,
-                    f"Parallel coordinates of {len(names)} hyperparameters and {metric} for {len(rows)} trials.",
-                )
-            ],
-        )  # fmt: skip
+        note = "Each line is a trial; the best quarter is in colour, the best trial thick. "
+        note += "Better values are at the top."
+        if _with_gaps(results):
+            note += " It is dotted where it passes parameters that the trial does not have."
+        alt = f"Parallel coordinates of {len(names)} hyperparameters and {metric} for {len(rows)} trials."
+        caption = captions.of_parallel_coordinates(results)
+        parallel = picture(results, "parallel", plots.parallel_coordinates, caption, 400, 300, alt)
+        yield Section("All hyperparameters together", note, [parallel])
 
 
 def _of_objectives(results: Results) -> Iterator[Section]:
@@ -209,36 +164,30 @@ def _of_objectives(results: Results) -> Iterator[Section]:
         [panel(place, objective.metric) for place, objective in enumerate(others)],
     )
     if hypervolume_of(results) is not None:
-        yield Section(
-            "Hypervolume over the epochs",
+        note = (
             "The share of the box between the best values and the reference point that the epochs of all trials "
-            "dominate so far.",
-            [
-                picture(
-                    results, "hypervolume",
-                    lambda results, ax: plots.hypervolume_over_epochs({results.name: results}, ax),
-                    captions.of_hypervolume(results), 300, 260,
-                    "Step chart of the dominated share of the hypervolume against the epochs of all trials.",
-                )
-            ],
+            "dominate so far."
+        )
+        hypervolume = picture(
+            results, "hypervolume", lambda results, ax: plots.hypervolume_over_epochs({results.name: results}, ax),
+            captions.of_hypervolume(results), 300, 260,
+            "Step chart of the dominated share of the hypervolume against the epochs of all trials.",
         )  # fmt: skip
+        yield Section("Hypervolume over the epochs", note, [hypervolume])
 
 
 def _of_models(results: Results) -> Iterator[Section]:
-    if not (found := spreads(results)):
+    if not (trials := len(spreads(results))):
         return
-    height = int(np.clip(90 + 26 * len(found), 180, 900))
-    yield Section(
-        "Mean and deviation of a trial's models",
+    height = int(np.clip(90 + 26 * trials, 180, 900))
+    note = (
         "Each row is a trial at its best epoch, the best above: its mean, a standard deviation to both sides, and a "
-        "point for each fold or repeat.",
-        [
-            picture(
-                results, "deviations", plots.deviations, captions.of_deviations(results), height, height,
-                f"Means and standard deviations of {results.objective.metric} for {len(found)} trials.",
-            )
-        ],
-    )  # fmt: skip
+        "point for each fold or repeat."
+    )
+    alt = f"Means and standard deviations of {results.objective.metric} for {trials} trials."
+    caption = captions.of_deviations(results)
+    deviations = picture(results, "deviations", plots.deviations, caption, height, height, alt)
+    yield Section("Mean and deviation of a trial's models", note, [deviations])
 
 
 def _of_costs(results: Results) -> Iterator[Section]:
@@ -276,24 +225,18 @@ def _of_planes(results: Results) -> Iterator[Section]:
 def _population(results: Results) -> Iterator[Section]:
     count = len(results.trials)
     height = int(np.clip(100 + 34 * count, 260, 700))
-    yield Section(
-        "Lineage",
+    note = (
         "Each row is a trial, the best at the top; an arrow leads from the donor trial to the trial that copied its "
-        "weights. The lineage of the best model is thick.",
-        [
-            picture(
-                results, "lineage", plots.lineage, of_lineage(results), height, height,
-                f"Diagram of {count} trials over their epochs with {len(exploits(results))} arrows of exploits.",
-            )
-        ],
-    )  # fmt: skip
+        "weights. The lineage of the best model is thick."
+    )
+    alt = f"Diagram of {count} trials over their epochs with {len(exploits(results))} arrows of exploits."
+    lineage = picture(results, "lineage", plots.lineage, of_lineage(results), height, height, alt)
+    yield Section("Lineage", note, [lineage])
     if results.best is not None:
-        yield Section(
-            "The schedule that was found",
-            "The best model's hyperparameters over its life, its ancestors' included; the other trials' behind.",
-            [_schedule(results, f"schedule-{place}", name) for place, name in enumerate(tuned(results)[:MOST_PANELS])],
-            small=True,
-        )
+        note = "The best model's hyperparameters over its life, its ancestors' included; the other trials' behind."
+        names = tuned(results)[:MOST_PANELS]
+        panels = [_schedule(results, f"schedule-{place}", name) for place, name in enumerate(names)]
+        yield Section("The schedule that was found", note, panels, small=True)
 
 
 def _with_gaps(results: Results) -> bool:

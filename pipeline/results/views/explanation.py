@@ -5,21 +5,12 @@ from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.text import Text
 
-from pipeline.results.analysis.explanation import Explanation, grace_period
+from pipeline.results.analysis.explanation import Explanation
 from pipeline.results.analysis.importance import Importance
+from pipeline.results.views.answers import AGREEMENT, CHANGES, answers, importance_title, share_rows
 from pipeline.results.views.fitted import Column, FittedTable
-from pipeline.results.views.sentences import (
-    branch,
-    of_agreements,
-    of_earlier,
-    of_importance,
-    of_lineage,
-    of_stopping,
-    of_time,
-)
-from pipeline.results.views.summary import accepted_changes_in_words
+from pipeline.results.views.sentences import of_importance
 from pipeline.sanitize import sanitize
-from pipeline.wording import percent
 
 __all__ = ["explanation_view"]
 
@@ -34,28 +25,20 @@ def explanation_view(explanation: Explanation) -> RenderableType:
     Args:
         explanation: An explanation.
     """
-    results = explanation.results
-    parts: list[RenderableType] = [Text(sanitize(results.name), style="bold")]
-    if changed := accepted_changes_in_words(results):
-        parts += _section("What was changed", changed)
+    parts: list[RenderableType] = [Text(sanitize(explanation.results.name), style="bold")]
+    texts = answers(explanation)
+    if changed := texts.pop(CHANGES, ""):
+        parts += _section(CHANGES, changed)
     for importance in explanation.importances:
-        where = branch(importance)
-        parts += _section(f"What mattered{f' where {where}' if where else ''}", of_importance(importance))
+        parts += _section(importance_title(importance), of_importance(importance))
         if importance.effects:
             parts.append(Padding(_shares(importance), (0, 0, 0, 2), expand=False))
     if explanation.exploits:
         parts.append(Text("  Weights were taken over, so a config answers for its own epochs only.", style="dim"))
-    if explanation.earlier:
-        parts += _section("What earlier studies said", of_earlier(explanation.earlier))
-    grace = grace_period(results)
-    parts += _section("How well early values predict final values", of_agreements(explanation.agreements, grace))
-    if explanation.agreements:
-        parts.append(Padding(_agreements(explanation), (0, 0, 0, 2), expand=False))
-    parts += _section("What early stopping did", of_stopping(explanation.stopping))
-    if explanation.exploits:
-        parts += _section("Whose weights", of_lineage(results))
-    if len(results.epochs):
-        parts += _section("Where the time went", of_time(results))
+    for title, text in texts.items():
+        parts += _section(title, text)
+        if title == AGREEMENT and explanation.agreements:
+            parts.append(Padding(_agreements(explanation), (0, 0, 0, 2), expand=False))
     if explanation.causes:
         text = "; ".join(f"{len(cause.trials)} × {cause.what}" for cause in explanation.causes)
         parts += _section("Why trials failed", text)
@@ -72,15 +55,8 @@ def _section(title: str, text: str) -> list[RenderableType]:
 def _shares(importance: Importance) -> FittedTable:
     names = ("hyperparameter", "share", "90% interval", "best at")
     table = FittedTable([Column(name, right=name in names[1:3], keep="whole") for name in names])
-    for effect in importance.effects:
-        table.add_row(
-            effect.place.name, percent(effect.share), f"{percent(effect.low)} to {percent(effect.high)}",
-            effect.best or "–",
-        )  # fmt: skip
-    for pair in importance.pairs[:_PAIRS]:
-        if pair.clear:
-            both = " × ".join(pair.names)
-            table.add_row(both, percent(pair.share), f"{percent(pair.low)} to {percent(pair.high)}", "")
+    for row in share_rows(importance, most_pairs=_PAIRS):
+        table.add_row(row.name, row.percentage, row.interval, row.best)
     return table
 
 

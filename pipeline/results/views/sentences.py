@@ -9,10 +9,9 @@ from pipeline.results.analysis.effort import PHASES, effort
 from pipeline.results.analysis.importance import Effect, Importance
 from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.tables.load import Results
-from pipeline.wording import counted, duration, listed, percent, percentages
+from pipeline.wording import counted, duration, listed, percent, percent_interval, percentages
 
 __all__ = [
-    "branch",
     "of_agreements",
     "of_earlier",
     "of_effect",
@@ -20,18 +19,20 @@ __all__ = [
     "of_lineage",
     "of_stopping",
     "of_time",
+    "where_clause",
 ]
 
 _NAMED = 5
 
 
-def branch(importance: Importance) -> str:
-    """Which trials are meant, in words; empty for all.
+def where_clause(importance: Importance) -> str:
+    """Which trials are meant, as the end of a title: " where optimizer is adam"; empty for all.
 
     Args:
         importance: What mattered among some trials.
     """
-    return " and ".join(f"{switch} is {value}" for switch, value in importance.when)
+    conditions = " and ".join(f"{switch} is {value}" for switch, value in importance.when)
+    return f" where {conditions}" if conditions else ""
 
 
 def of_importance(importance: Importance) -> str:
@@ -49,12 +50,12 @@ def of_importance(importance: Importance) -> str:
         + (f", {importance.used} of them used" if importance.used < importance.trials else "")
         + (f"; {clipped} clipped" if importance.clipped else "")
         + f". A random forest predicts {percent(importance.r_squared)} of the objective's variance for trials it has "
-        f"not seen (90% interval {percent(importance.r_squared_low)} to {percent(importance.r_squared_high)})."
+        f"not seen (90% interval {percent_interval(importance.r_squared_low, importance.r_squared_high)})."
     ]
     if first is not None:
         parts.append(
             f"{first.place.name} alone accounts for {percent(first.share)} of the objective's variance "
-            f"(90% interval {percent(first.low)} to {percent(first.high)})."
+            f"(90% interval {percent_interval(first.low, first.high)})."
         )
     return " ".join(parts)
 
@@ -65,8 +66,8 @@ def of_effect(effect: Effect) -> str:
     Args:
         effect: A hyperparameter's effect.
     """
-    interval = f"90% interval {percent(effect.low)} to {percent(effect.high)}"
-    share = f"{percent(effect.share)} of the objective's variance ({interval})"
+    interval = percent_interval(effect.low, effect.high)
+    share = f"{percent(effect.share)} of the objective's variance (90% interval {interval})"
     return f"Best at {effect.best}; {share}." if effect.best else f"No best value can be given; {share}."
 
 

@@ -1,0 +1,46 @@
+"""The questions of an explanation, with their answers."""
+
+from dataclasses import replace
+
+from pipeline.results import Results
+from pipeline.results.analysis import Explanation, explained
+from pipeline.results.analysis.importance import Pair
+from pipeline.results.views.answers import answers, importance_title, share_rows
+
+
+def test_answers_follow_the_order_of_the_questions(asha_results: Results, pbt_results: Results) -> None:
+    """Each question has its answer; weights are asked about only where trials took weights over."""
+    assert list(answers(explained(asha_results))) == [
+        "How well early values predict final values",
+        "What early stopping did",
+        "Where the time went",
+    ]
+    population = answers(explained(pbt_results))
+    assert list(population)[-2:] == ["Whose weights", "Where the time went"]
+    assert population["Whose weights"].startswith("Weights were taken over 8 times; ")
+
+
+def test_a_study_without_epochs_has_no_answer_about_time(asha_results: Results) -> None:
+    """Without an epoch there is no time whose parts could be named."""
+    explanation = explained(asha_results)
+    empty = replace(explanation, results=replace(asha_results, epochs=asha_results.epochs.head(0)))
+    assert "Where the time went" not in answers(empty)
+
+
+def test_a_branch_is_named_in_its_title(known: Explanation) -> None:
+    """The title names the values of switches that the trials have in common."""
+    whole = known.importances[0]
+    assert importance_title(whole) == "What mattered"
+    branch = replace(whole, when=(("optimizer", "adam"), ("decay", "cosine")))
+    assert importance_title(branch) == "What mattered where optimizer is adam and decay is cosine"
+
+
+def test_shares_have_their_intervals_and_only_clear_pairs_are_shown(known: Explanation) -> None:
+    """Each hyperparameter has a row with a dash for no best value; pairs follow if they surely add something."""
+    importance = known.importances[0]
+    effect = replace(importance.effects[0], share=0.5, low=0.4, high=0.6, best=None)
+    pairs = [Pair(("a", "b"), share, 0.05, 0.2, share) for share in (0.1, 0.0, 0.12)]
+    changed = replace(importance, effects=[effect], pairs=pairs)
+    rows = [(effect.place.name, 0.5, "50%", "40% to 60%", "–"), ("a × b", 0.1, "10%", "5% to 20%", "")]
+    assert share_rows(changed, most_pairs=2) == rows
+    assert share_rows(changed) == [*rows, ("a × b", 0.12, "12%", "5% to 20%", "")]
