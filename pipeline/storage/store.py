@@ -5,24 +5,22 @@ when it is complete). Temporary names never end in .parquet. Nothing outside of 
 whatever paths and links say; nothing is written or deleted through a link in the folder.
 """
 
-import errno
 import os
-import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import fs
 
 from pipeline.errors import StorageError
 from pipeline.storage.documents import from_json
 from pipeline.storage.local_files import LocalFiles
-from pipeline.storage.object_files import ObjectFiles, file_system
+from pipeline.storage.location import Location
+from pipeline.storage.os_errors import Action, translated_errors
 from pipeline.storage.parquet import to_parquet
 from pipeline.storage.parts import read_parts
-from pipeline.storage.paths import Entry, refuse_unwritable
+from pipeline.storage.paths import Entry
 
 __all__ = ["Store"]
 
@@ -43,22 +41,8 @@ class Store:
     """
 
     def __init__(self, uri: str | Path) -> None:
-        text = str(uri)
-        refuse_unwritable(text, "The storage")
-        remote = re.match(r"^[a-z][a-z0-9+.-]*://", text, re.IGNORECASE)
-        if not remote and re.match(r"^[a-z][a-z0-9+.-]+:/", text, re.IGNORECASE):
-            raise StorageError(f"The storage {text!r} cannot be used: a URI has two slashes, as in s3://bucket/folder.")
-        self._files: LocalFiles | ObjectFiles
-        try:
-            if not remote:
-                self._files = LocalFiles(Path(text).expanduser().absolute())
-            else:
-                system, root = file_system(text)
-                local = isinstance(system, fs.LocalFileSystem)
-                self._files = LocalFiles(Path(root)) if local else ObjectFiles(system, root)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, RuntimeError) as error:
-            raise StorageError(f"The storage {text!r} cannot be used: {error}") from None
-        self.uri = text.rstrip("/") if remote else str(self.local)
+        self._location = Location.of(str(uri))
+        self._files, self.uri = self._location.files, self._location.uri
 
     def __repr__(self) -> str:
         return f"Store({self.uri!r})"
@@ -68,7 +52,7 @@ class Store:
         """The folder on this machine's file system; None for an object store."""
         return self._files.root if isinstance(self._files, LocalFiles) else None
 
-    def place(self, path: str) -> Path | None:
+    def writable_path(self, path: str) -> Path | None:
         """The path on this machine's file system to write to; None for an object store.
 
         Args:
@@ -88,14 +72,7 @@ class Store:
         if isinstance(self._files, LocalFiles):
             return Store(self._files.path(name, itself=False))
         self._files.path(name)
-        return Store(self._uri_of(name))
-
-    def _uri_of(self, path: str) -> str:
-        """The URI of a path; the options of an object store's URI stay at the end."""
-        if self.local is not None:
-            return f"{self.uri}/{path}"
-        head, mark, query = self.uri.partition("?")
-        return f"{head.rstrip('/')}/{path}{mark}{query}"
+        return Store(self._location.uri_of(name))
 
     def exists(self, path: str) -> bool:
         """Whether a file or a folder exists.
@@ -151,8 +128,7 @@ class Store:
             FileNotFoundError: The file does not exist.
             StorageError: It is larger, or not a file.
         """
-        with self._translated("read", path):
-            self._refuse_unreadable(path, most)
+        with self._reading(path, most):
             return self._files.read(path)
 
     def read_start(self, path: str, size: int) -> bytes:
@@ -166,8 +142,7 @@ class Store:
             FileNotFoundError: The file does not exist.
             StorageError: It is not a file.
         """
-        with self._translated("read", path):
-            self._refuse_unreadable(path, None)
+        with self._reading(path):
             return self._files.read(path, size)
 
     def read_end(self, path: str, most: int) -> tuple[bytes, int]:
@@ -184,12 +159,10 @@ class Store:
             FileNotFoundError: The file does not exist.
             StorageError: It is not a file.
         """
-        with self._translated("read", path):
-            self._refuse_unreadable(path, None)
-            with self._files.open(path) as file:
-                before = max(0, file.seek(0, os.SEEK_END) - most)
-                file.seek(before)
-                return file.read(most), before
+        with self._reading(path), self._files.open(path) as file:
+            before = max(0, file.seek(0, os.SEEK_END) - most)
+            file.seek(before)
+            return file.read(most), before
 
     def pieces(self, path: str) -> Iterator[bytes]:
         """Read a file of any size piece by piece.
@@ -201,11 +174,9 @@ class Store:
             FileNotFoundError: The file does not exist; also while the pieces are read.
             StorageError: It is not a file; also while the pieces are read.
         """
-        with self._translated("read", path):
-            self._refuse_unreadable(path, None)
-            with self._files.open(path) as file:
-                while piece := file.read(_PIECE):
-                    yield piece
+        with self._reading(path), self._files.open(path) as file:
+            while piece := file.read(_PIECE):
+                yield piece
 
     def read_json(self, path: str, *, most: int | None = _MOST_JSON) -> Any:
         """Read a JSON file.
@@ -314,9 +285,19 @@ class Store:
         """
         return read_parts(path, self.uri, self.files, self.read)
 
+    def _translated(self, action: Action, path: str) -> AbstractContextManager[None]:
+        return translated_errors(action, self._location.uri_of(path))
+
+    @contextmanager
+    def _reading(self, path: str, most: int | None = None) -> Iterator[None]:
+        """Translate errors of reading a file; refuse what is no file, and a file that is too large."""
+        with self._translated("read", path):
+            # The size of an object is one request more, and no object is a pipe.
+            if self.local is not None or most is not None:
+                self._refuse_unreadable(path, most)
+            yield
+
     def _refuse_unreadable(self, path: str, most: int | None) -> None:
-        if self.local is None and most is None:
-            return
         size, name = self._files.size(path), f"{path} in {self.uri}"
         advice = "Restore the file that tunepipe wrote."
         # Reading from a pipe would never return.
@@ -324,19 +305,3 @@ class Store:
             raise StorageError(f"{name} is not a file. {advice}")
         if most is not None and size > most:
             raise StorageError(f"{name} has {size:,} bytes; it must have at most {most:,}. {advice}")
-
-    @contextmanager
-    def _translated(self, doing: str, path: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if isinstance(error, FileNotFoundError) and doing != "write":
-                raise
-            reason = error.strerror or str(error)
-            where = self._uri_of(path) if path else self.uri
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            advice = "Free some space there" if full else "Fix that"
-            raise StorageError(
-                f"Cannot {doing} {where}: {reason}. {advice}, or choose another storage with --storage. "
-                "`tunepipe resume` continues a study that has started."
-            ) from error

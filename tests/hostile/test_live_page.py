@@ -33,7 +33,7 @@ def _pages(root: Path, text: str) -> dict[str, str]:
     study.store.write("commands/20261126T095501584630-1ec8178b.json", json.dumps(command))
     (root / "other").symlink_to(root / "texts")
     name = "".join(character for character in text if character not in "/\0")[:100]
-    study.store.place("files").joinpath("0001").mkdir(parents=True)  # type: ignore[union-attr]
+    study.store.writable_path("files").joinpath("0001").mkdir(parents=True)  # type: ignore[union-attr]
     (root / "texts" / "files" / "0001" / name).write_text(text)
     with serving(root, control=True) as address, requests.Session() as session:
         session.headers["Accept"] = "text/html"

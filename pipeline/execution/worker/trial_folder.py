@@ -42,7 +42,7 @@ class TrialFolder:
         self._store, self._trial_id, self._most, self._check = store, trial_id, most, check
         self._open = ExitStack()
         self._seen: dict[str, tuple[int, int]] = {}
-        within = store.place(layout.files(trial_id)) if kept else None
+        within = store.writable_path(layout.files(trial_id)) if kept else None
         self._copied = kept and within is None
         try:
             if within is None:

@@ -64,13 +64,6 @@ def test_no_path_leads_out(store: Store, path: str) -> None:
         store.write(path, b"")
 
 
-@pytest.mark.parametrize("uri", ["nope://x", "s3:/bucket/key", "~nobody-of-that-name/x"])
-def test_an_unknown_uri_is_refused(uri: str) -> None:
-    """A URI of an unknown kind is refused by its name immediately."""
-    with pytest.raises(StorageError, match="cannot be used"):
-        Store(uri)
-
-
 def test_a_file_in_place_of_a_folder_is_reported(store: Store) -> None:
     """A file in the place of a folder is reported with the path, the system's message and a remedy."""
     store.write("a", b"")
@@ -144,7 +137,7 @@ def test_a_store_that_is_not_local(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store on another pyarrow file system behaves the same without temporary names."""
     system, root = fs.FileSystem.from_uri("mock:///bucket/studies")
     system.create_dir("bucket/studies/a", recursive=True)
-    monkeypatch.setattr("pipeline.storage.store.file_system", lambda _: (system, root))
+    monkeypatch.setattr("pipeline.storage.location.file_system", lambda _: (system, root))
     store = Store("mock:///bucket/studies")
     assert store.local is None
     assert store.write("a/b", b"123") == 3

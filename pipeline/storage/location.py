@@ -1,0 +1,69 @@
+"""Where a storage is: a folder of this machine, or a URI of an object store."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+from pipeline.errors import StorageError
+from pipeline.storage.local_files import LocalFiles
+from pipeline.storage.object_files import ObjectFiles, file_system
+from pipeline.storage.paths import refuse_unwritable
+
+__all__ = ["Location"]
+
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A storage's URI and its files.
+
+    Args:
+        uri: The URI as it was given, without a slash at its end, or the absolute path of a folder.
+        files: The files there.
+    """
+
+    uri: str
+    files: LocalFiles | ObjectFiles
+
+    @classmethod
+    def of(cls, text: str) -> "Location":
+        """The location that a user names.
+
+        Args:
+            text: A local path, or a URI that pyarrow knows: s3://, gs://, abfs://, file://.
+
+        Raises:
+            StorageError: It cannot be used.
+        """
+        refuse_unwritable(text, "The storage")
+        is_uri = _URI.match(text) is not None
+        if not is_uri and _ONE_SLASH.match(text):
+            raise StorageError(f"The storage {text!r} cannot be used: a URI has two slashes, as in s3://bucket/folder.")
+        try:
+            if not is_uri:
+                folder = Path(text).expanduser().absolute()
+                return cls(str(folder), LocalFiles(folder))
+            system, root = file_system(text)
+            is_local = isinstance(system, fs.LocalFileSystem)
+            return cls(text.rstrip("/"), LocalFiles(Path(root)) if is_local else ObjectFiles(system, root))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, RuntimeError) as error:
+            raise StorageError(f"The storage {text!r} cannot be used: {error}") from None
+
+    def uri_of(self, path: str) -> str:
+        """The URI of a path in the storage; the options of an object store's URI stay at the end.
+
+        Args:
+            path: The path within the storage; empty for the storage itself.
+        """
+        if not path:
+            return self.uri
+        if isinstance(self.files, LocalFiles):
+            # A question mark in a path is part of a name.
+            return f"{self.uri}/{path}"
+        head, mark, options = self.uri.partition("?")
+        return f"{head.rstrip('/')}/{path}{mark}{options}"

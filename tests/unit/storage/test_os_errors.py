@@ -1,0 +1,46 @@
+"""Errors of the operating system in words."""
+
+import errno
+
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.storage.os_errors import Action, translated_errors
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "Cannot write s3://bucket/a: no. Fix that, or choose another storage with --storage."),
+        (errno.ENOSPC, "Cannot write s3://bucket/a: no. Free some space there, or choose another storage"),
+        (errno.EDQUOT, "Free some space there"),
+    ],
+)
+def test_an_error_has_path_reason_and_advice(number: int, advice: str) -> None:
+    """The message names what failed, where and why; a full disk has its own advice."""
+    with pytest.raises(StorageError) as caught, translated_errors("write", "s3://bucket/a"):
+        raise OSError(number, "no")
+    assert advice in str(caught.value)
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_an_error_without_a_reason_has_its_own_text() -> None:
+    """Errors of object stores have no number: their text is the reason."""
+    with (
+        pytest.raises(StorageError, match="Cannot list s3://bucket: AWS Error"),
+        translated_errors("list", "s3://bucket"),
+    ):
+        raise OSError("AWS Error")
+
+
+@pytest.mark.parametrize("action", ["look at", "list", "read", "delete"])
+def test_a_missing_file_stays_a_missing_file(action: Action) -> None:
+    """What does not exist is reported as such, so that callers can go on without it."""
+    with pytest.raises(FileNotFoundError), translated_errors(action, "a"):
+        raise FileNotFoundError(errno.ENOENT, "no")
+
+
+def test_a_missing_folder_of_a_written_file_is_an_error_of_the_storage() -> None:
+    """A write that fails for a missing folder is an error that a user must fix."""
+    with pytest.raises(StorageError, match="Cannot write a: gone"), translated_errors("write", "a"):
+        raise FileNotFoundError(errno.ENOENT, "gone")
