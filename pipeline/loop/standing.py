@@ -23,13 +23,13 @@ def values_in(row: EpochRow, objectives: Sequence[Objective]) -> Values:
         row: The epoch.
         objectives: The study's objectives.
     """
-    found = []
+    values = []
     for objective in objectives:
         value = row.metrics.get(objective.metric)
         if value is None and objective.metric in MEASURES:
             value = getattr(row, objective.metric)
-        found.append(float(value) if value is not None and math.isfinite(value) else None)
-    return tuple(found)
+        values.append(float(value) if value is not None and math.isfinite(value) else None)
+    return tuple(values)
 
 
 def violation_in(row: EpochRow, objectives: Sequence[Objective]) -> float:

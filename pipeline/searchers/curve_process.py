@@ -122,16 +122,16 @@ class CurveProcess:
         matern = self._matern(theta, one.x, other.x)[0]
         kappa = b / (one.t[:, None] + other.t + b)
         same = one.trial[:, None] == other.trial
-        found: Reals
+        covariance: Reals
         if not self._earlier:
-            found = matern * (f + g * kappa) + m * kappa + same * (a + h * kappa)
-            return found
+            covariance = matern * (f + g * kappa) + m * kappa + same * (a + h * kappa)
+            return covariance
         studies, factors = one.studies[:, None] == other.studies, self._factors(theta)
         between = np.where(studies, 1.0, factors[one.studies][:, None] * factors[other.studies])
         luck = np.concatenate([[0.0], np.exp(theta[self._alike.stop :])])[one.studies][:, None]
-        found = matern * between * (f + g * kappa)
-        found += studies * (m * kappa + _LEVEL) + same * (a + h * kappa + luck)
-        return found
+        covariance = matern * between * (f + g * kappa)
+        covariance += studies * (m * kappa + _LEVEL) + same * (a + h * kappa + luck)
+        return covariance
 
     def _factors(self, theta: Reals) -> Reals:
         """The factor of each study, this one first."""
@@ -145,8 +145,8 @@ class CurveProcess:
             at: The points.
         """
         f, g, m, _, _, b, _ = np.exp(theta[self._own])
-        found: Reals = f + (g + m) * b / (2 * at.t + b)
-        return found + _LEVEL if self._earlier else found
+        variance: Reals = f + (g + m) * b / (2 * at.t + b)
+        return variance + _LEVEL if self._earlier else variance
 
     def loss(self, theta: Reals, at: Points, y: Reals) -> tuple[float, Reals]:
         """The negative logarithm of the posterior of theta, up to a constant, and its gradient.
@@ -231,10 +231,10 @@ class CurveProcess:
         from scipy.optimize import minimize
 
         bounds = list(zip(self.prior - _WIDEST * self.spread, self.prior + _WIDEST * self.spread, strict=True))
-        found = minimize(
+        optimum = minimize(
             self.loss, self.prior, args=(at, y), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps}
         )
-        theta: Reals = found.x
+        theta: Reals = optimum.x
         return theta
 
     def _matern(self, theta: Reals, one: Reals, other: Reals) -> tuple[Reals, Reals, Reals]:

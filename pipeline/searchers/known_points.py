@@ -60,8 +60,8 @@ class LossScale:
             losses: Losses as they were reported.
         """
         apart = np.clip((losses - self.best) / self.width, 0.0, _FAR)
-        found: Reals = (np.log(apart + _OFFSET) - self.mean) / self.std
-        return found
+        scaled: Reals = (np.log(apart + _OFFSET) - self.mean) / self.std
+        return scaled
 
     @property
     def least(self) -> float:

@@ -69,18 +69,18 @@ def logs_of(texts: Sequence[str]) -> dict[str, Log]:
         UsageError: A text is neither, or MLflow is not installed.
         StorageError: A folder is within a study.
     """
-    found: dict[str, Log] = {}
+    logs: dict[str, Log] = {}
     for text in texts:
         kind, _, place = text.partition("=")
         if kind == "mlflow" and place:
             check_mlflow()
-            found[text] = _MLflow(place)
+            logs[text] = _MLflow(place)
         elif kind == "tensorboard" and place:
             check_output_folder(Path(place))
-            found[text] = LiveTensorBoard(Path(place))
+            logs[text] = LiveTensorBoard(Path(place))
         else:
             raise UsageError(f"--log must be mlflow=URI, mlflow=FOLDER or tensorboard=FOLDER; found {text!r:.200}.")
-    return found
+    return logs
 
 
 @contextmanager
