@@ -10,7 +10,7 @@ import tensorflow as tf
 from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.device_data import DeviceData
-from pipeline.training.epoch import order_of, span_of, steps_of
+from pipeline.training.epoch_rows import order_of, span_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.logs import plain_logs, results_of
 from pipeline.training.phases import Phases
@@ -76,8 +76,8 @@ class CompiledTrainer(Trainer):
     @property
     def inexact(self) -> str | None:
         """Why a resumed trial may differ from one that never stopped; None if it does not."""
-        if self._trace.trace_key is None and (found := random_ops(self._trace.train)):
-            drawn = ", ".join(found)
+        if self._trace.trace_key is None and (operations := random_ops(self._trace.train)):
+            drawn = ", ".join(operations)
             return f"its layers draw with tf.random ({drawn}), whose generator cannot be saved; use keras.random"
         return self.callbacks.unsaved_generator_reason
 
@@ -102,10 +102,10 @@ class CompiledTrainer(Trainer):
         order = self._data.ordered(order_of(self.rows, self.seed, passes))
         if self.callbacks.per_train_batch:
             around = (hooks.on_train_batch_begin, hooks.on_train_batch_end, "stop_training")
-            found = self._one_by_one(self._trace.train, order, range(first, last), *around)
+            step_logs = self._one_by_one(self._trace.train, order, range(first, last), *around)
         else:
-            found = self._trace.train(order, tf.constant(first), tf.constant(last))
-        logs = dict(results_of(model, found))
+            step_logs = self._trace.train(order, tf.constant(first), tf.constant(last))
+        logs = dict(results_of(model, step_logs))
         trained = time.perf_counter()
         due = self._trace.evaluate is not None and self.fit.validates(index + 1)
         validation = self._validate() if due else {}
@@ -121,10 +121,10 @@ class CompiledTrainer(Trainer):
         order, steps = self._data.in_order, self._validation_steps
         if self.callbacks.per_test_batch:
             around = (hooks.on_test_batch_begin, hooks.on_test_batch_end, "stop_evaluating")
-            found = self._one_by_one(self._trace.evaluate, order, range(steps), *around)
+            step_logs = self._one_by_one(self._trace.evaluate, order, range(steps), *around)
         else:
-            found = self._trace.evaluate(order, tf.constant(0), tf.constant(steps))
-        logs: dict[str, Any] = plain_logs(results_of(model, found))
+            step_logs = self._trace.evaluate(order, tf.constant(0), tf.constant(steps))
+        logs: dict[str, Any] = plain_logs(results_of(model, step_logs))
         hooks.on_test_end(logs)
         return logs
 
@@ -132,8 +132,8 @@ class CompiledTrainer(Trainer):
         if self._trace.evaluate is None:
             return {}
         self.model.reset_metrics()
-        found = self._trace.evaluate(self._data.in_order, tf.constant(0), tf.constant(self._validation_steps))
-        return plain_logs(results_of(self.model, found))
+        step_logs = self._trace.evaluate(self._data.in_order, tf.constant(0), tf.constant(self._validation_steps))
+        return plain_logs(results_of(self.model, step_logs))
 
     def _one_by_one(self, function: Any, order: Any, steps: range, before: Any, after: Any, stop: str) -> Any:
         logs: Any = {}

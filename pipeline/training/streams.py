@@ -11,7 +11,7 @@ import tensorflow as tf
 from pipeline.datasets import Dataset
 from pipeline.datasets.streamed import Stream
 from pipeline.errors import DataError
-from pipeline.training.epoch import steps_of
+from pipeline.training.epoch_rows import steps_of
 
 __all__ = ["opened"]
 

@@ -20,8 +20,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.space.values import leaves
+from pipeline.training.compiled_epoch import compiled
 from pipeline.training.device_data import DeviceData
-from pipeline.training.epoch import compiled
 from pipeline.training.internals import (
     built_metrics,
     captured_variables,

@@ -14,7 +14,7 @@ from pipeline.study import TuneJob
 from pipeline.training.base import EpochResult, batch_size_of
 from pipeline.training.build import build_callbacks, seeded
 from pipeline.training.callbacks import Callbacks
-from pipeline.training.epoch import steps_of
+from pipeline.training.epoch_rows import steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.internals import compilation_of, learning_rate_of
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown

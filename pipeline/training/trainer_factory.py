@@ -204,7 +204,7 @@ class TrainerFactory:
 
     def _trainer(self, config: Config, seed: int, fold: Fold) -> "Trainer":
         from pipeline.training.compiled_trainer import CompiledTrainer
-        from pipeline.training.fit import FitTrainer, reason_for_fit
+        from pipeline.training.fit_trainer import FitTrainer, reason_for_fit
         from pipeline.training.inputs import explain_shape_errors
 
         started = time.perf_counter()

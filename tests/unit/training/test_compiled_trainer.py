@@ -10,7 +10,7 @@ import pytest
 from pipeline.datasets import Dataset, Split
 from pipeline.study import Objective
 from pipeline.training.compiled_trainer import CompiledTrainer
-from pipeline.training.fit import FitTrainer
+from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.programs import autoencoder, reading, text_arrays, vae
 from tests.unit.training.training import job_of

@@ -13,7 +13,7 @@ from pipeline.study import Fit, Objective, Resources, TuneJob
 from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.data import load_data
 from pipeline.training.device_data import as_batch
-from pipeline.training.epoch import order_of
+from pipeline.training.epoch_rows import order_of
 from pipeline.training.fit_arguments import class_weights_of, fit_arguments
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
@@ -93,9 +93,9 @@ def test_arrays_equal_fit_within_a_pass(memory: float | None) -> None:
     )  # 6 batches of 8 rows are two epochs
     learner = _learner(job, data, memory=memory)
     assert isinstance(learner, CompiledTrainer) == (memory is None)
-    found = _epochs(learner, 2)
+    epochs = _epochs(learner, 2)
     learner.close()
-    for epoch, metrics in enumerate(found):
+    for epoch, metrics in enumerate(epochs):
         assert metrics == pytest.approx({name: values[epoch] for name, values in history.items()}, rel=1e-6)
     for ours, theirs in zip(weights_of(learner.model), weights, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-7)
@@ -121,12 +121,12 @@ def test_validation_that_is_not_due_can_be_asked_for() -> None:
     """`validate` gives the metrics that an epoch left out, and changes nothing."""
     job, data = job_of(three_classes, fit=Fit(validation_freq=3)), rows_of_six()
     every, learner = _learner(job_of(three_classes), data), _learner(job, data)
-    expected, found = _epochs(every, 2), []
+    expected, validated = _epochs(every, 2), []
     for _ in range(2):
         result = learner.run_epoch()
         assert not result.validated
-        found.append({**result.metrics, **learner.validate()})
-    assert found == expected
+        validated.append({**result.metrics, **learner.validate()})
+    assert validated == expected
 
 
 @pytest.mark.parametrize(
@@ -148,22 +148,24 @@ def test_pipelines_equal_fit_and_resume(data: Any, fit: Fit) -> None:
     with ordered_sums():
         reported = model.fit(loaded.train, validation_data=loaded.validation, epochs=epochs, verbose=0, **arguments)
     learner = _learner(job)
-    found = _epochs(learner, epochs)
-    assert [metrics["loss"] for metrics in found] == reported.history["loss"]
-    assert [metrics["val_loss"] for metrics in found if "val_loss" in metrics] == reported.history["val_loss"]
+    metrics_by_epoch = _epochs(learner, epochs)
+    assert [metrics["loss"] for metrics in metrics_by_epoch] == reported.history["loss"]
+    assert [metrics["val_loss"] for metrics in metrics_by_epoch if "val_loss" in metrics] == reported.history[
+        "val_loss"
+    ]
     assert all(np.array_equal(a, b) for a, b in zip(weights_of(model), weights_of(learner.model), strict=True))
     first = _learner(job)
     _epochs(first, 2)
     second = _learner(job)
     second.load(first.save())
-    assert _epochs(second, 2) == found[2:]
+    assert _epochs(second, 2) == metrics_by_epoch[2:]
 
 
 def test_a_generator_without_an_end_trains() -> None:
     """A generator function that never ends trains epochs of as many steps as the job gives."""
     learner = _learner(job_of(dense, data=endless_generator, fit=Fit(steps_per_epoch=3)))
-    found = _epochs(learner, 2)
-    assert all(np.isfinite(metrics["val_loss"]) for metrics in found)
+    epochs = _epochs(learner, 2)
+    assert all(np.isfinite(metrics["val_loss"]) for metrics in epochs)
     assert int(learner.model.optimizer.iterations.numpy()) == 6
 
 

@@ -14,7 +14,7 @@ from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint, pack, unpack
 from pipeline.training.base import TrainingEnded
-from pipeline.training.fit import FitTrainer
+from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.folds import WHOLE, Ensemble, first_of, folds_of, labels_of, seed_of
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import rows_of_six, weighted
@@ -183,11 +183,11 @@ def test_continues_exactly(fields: Mapping[str, int], memory: float | None) -> N
     before.close()
     second: Any = place.learner({}, seed=SEED)
     second.load(state)
-    found = [second.run_epoch() for _ in range(EPOCHS)]
+    continued = [second.run_epoch() for _ in range(EPOCHS)]
 
     assert second.inexact is None
-    assert [one.metrics for one in found] == [one.metrics for one in expected]
-    assert [one.learning_rate for one in found] == [one.learning_rate for one in expected]
+    assert [one.metrics for one in continued] == [one.metrics for one in expected]
+    assert [one.learning_rate for one in continued] == [one.learning_rate for one in expected]
     for mine, theirs in zip(second.members, first.members, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(weights_of(mine.model), weights_of(theirs.model), strict=True))
 
@@ -289,10 +289,10 @@ def test_a_loss_that_is_not_finite_makes_the_mean_so() -> None:
 
             return EpochResult({"loss": self.loss}, 0.1, 0.0, 1.0, 2.0, last=math.isnan(self.loss))
 
-    found = Ensemble(["fold1", "fold2"], [StubTrainer(1.0), StubTrainer(math.nan)]).run_epoch()  # type: ignore[list-item]
-    assert math.isnan(found.metrics["loss"])
-    assert found.metrics["loss_fold1"] == 1.0
-    assert (found.seconds_train, found.seconds_evaluate, found.learning_rate) == (2.0, 4.0, 0.1)
+    joined = Ensemble(["fold1", "fold2"], [StubTrainer(1.0), StubTrainer(math.nan)]).run_epoch()  # type: ignore[list-item]
+    assert math.isnan(joined.metrics["loss"])
+    assert joined.metrics["loss_fold1"] == 1.0
+    assert (joined.seconds_train, joined.seconds_evaluate, joined.learning_rate) == (2.0, 4.0, 0.1)
 
 
 def test_data_too_large_are_not_copied_for_folds() -> None:

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from pipeline.training.epoch import compiled
+from pipeline.training.compiled_epoch import compiled
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.own_steps import EPOCHS, OWN_STEPS, images, outcomes

@@ -11,7 +11,7 @@ from pipeline.space import Config
 from pipeline.study import Budget, Objective, TuneJob
 from pipeline.training.build import build_callbacks, build_model
 from pipeline.training.device_data import as_batch, example_of
-from pipeline.training.epoch import order_of
+from pipeline.training.epoch_rows import order_of
 
 __all__ = ["Rows", "fitted", "fitted_by_epochs", "job_of", "weights_of"]
 

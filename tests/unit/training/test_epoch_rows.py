@@ -1,32 +1,11 @@
-from typing import Any
+"""The order of rows and the steps of an epoch follow from numbers alone."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.training.epoch import order_of, steps_of
-from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import KINDS
-from tests.unit.training.training import fitted_by_epochs, job_of, weights_of
-
-EPOCHS, SEED = 2, 3
-
-
-@pytest.mark.parametrize("name", list(KINDS))
-def test_equals_fit(name: str) -> None:
-    """The compiled epoch gives the metrics and the weights of Keras' own fit, to the last digit."""
-    kind = KINDS[name]
-    job, data = job_of(kind.build, batch_size=kind.batch_size), kind.data()
-    model, history = fitted_by_epochs(job, data, seed=SEED, epochs=EPOCHS)
-    learner: Any = TrainerFactory(job, data).learner({}, seed=SEED)
-
-    found = [learner.run_epoch().metrics for _ in range(EPOCHS)]
-    learner.close()
-
-    assert {name: [metrics[name] for metrics in found] for name in found[0]} == history
-    pairs = zip(weights_of(learner.model), weights_of(model), strict=True)
-    assert all(np.array_equal(a, b) for a, b in pairs)
+from pipeline.training.epoch_rows import order_of, span_of, steps_of
 
 
 @pytest.mark.parametrize(("rows", "batch_size", "steps"), [(10, 5, 2), (11, 5, 3), (4, 5, 1)])
@@ -48,3 +27,21 @@ def test_orders_of_epochs_and_seeds_differ() -> None:
     """The order of the rows differs between epochs and between seeds."""
     orders = {order_of(50, seed, epoch).tobytes() for seed in range(3) for epoch in range(5)}
     assert len(orders) == 15
+
+
+@pytest.mark.parametrize(
+    ("epoch", "steps_per_epoch", "span"),
+    [
+        (0, None, (0, 0, 6)),
+        (3, None, (3, 0, 6)),
+        (0, 4, (0, 0, 4)),
+        (1, 4, (0, 4, 6)),
+        (2, 4, (1, 0, 4)),
+        (1, 9, (1, 0, 6)),
+    ],
+)
+def test_an_epoch_begins_where_the_previous_one_ended(
+    epoch: int, steps_per_epoch: int | None, span: tuple[int, int, int]
+) -> None:
+    """With a maximum of steps, an epoch continues the pass of the previous one and ends with it at the latest."""
+    assert span_of(epoch, 6, steps_per_epoch) == span

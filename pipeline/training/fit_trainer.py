@@ -12,7 +12,7 @@ from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.callbacks import Relay
 from pipeline.training.device_data import as_batch
-from pipeline.training.epoch import order_of, span_of, steps_of
+from pipeline.training.epoch_rows import order_of, span_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.folds import Fold
 from pipeline.training.inputs import explain_shape_errors
@@ -148,10 +148,10 @@ class FitTrainer(Trainer):
         )
         size = {} if self._stream else {"batch_size": self.batch_size}
         with ordered_sums():
-            found: Mapping[str, Any] = self.model.evaluate(
+            metrics: Mapping[str, Any] = self.model.evaluate(
                 x, y, sample_weight=weight, verbose=0, return_dict=True, **size
             )
-        return found
+        return metrics
 
 
 class _Timed(Relay):

@@ -10,7 +10,7 @@ from keras import layers
 
 from pipeline.study import Resources
 from pipeline.training.compiled_trainer import CompiledTrainer
-from pipeline.training.fit import FitTrainer
+from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import averaged, dense, rows_of_six, weighted
 from tests.unit.training.training import job_of, weights_of
@@ -95,8 +95,8 @@ def test_eager_training_comes_close_to_the_compiled_epoch() -> None:
     """Run eagerly, single operations round in other places; nothing else differs."""
     compiled: Any = TrainerFactory(job_of(dense), rows_of_six()).learner({}, seed=SEED)
     fit: Any = TrainerFactory(job_of(eager), rows_of_six()).learner({}, seed=SEED)
-    expected, found = trained(compiled), trained(fit)
-    for ours, theirs in zip(found[0], expected[0], strict=True):
+    expected, measured = trained(compiled), trained(fit)
+    for ours, theirs in zip(measured[0], expected[0], strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5)
 
 
