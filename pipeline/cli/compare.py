@@ -53,7 +53,7 @@ def compare(
     if as_json:
         say_object(comparison_object(comparison))
     if not as_json:
-        from pipeline.results.views.comparison import comparison_view
+        from pipeline.results.views.comparison_tables import comparison_view
 
         command_console().print(comparison_view(comparison))
     if output is not None:
@@ -63,8 +63,8 @@ def compare(
 def _page_or_picture(comparison: "Comparison", form: str) -> str | bytes:
     """The content of the file for `--output`."""
     from pipeline.results.plots import comparison_picture
-    from pipeline.results.report.comparison import comparison_page
-    from pipeline.results.views.comparison import studies_of
+    from pipeline.results.report.comparison_report import comparison_page
+    from pipeline.results.views.comparison_tables import studies_of
 
     if form == "html":
         return comparison_page(comparison)

@@ -27,7 +27,7 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pipeline.simulation.curves import Curves
+    from pipeline.simulation.curve_source import CurveSource
     from pipeline.simulation.forecast import Forecast
     from pipeline.study import TuneJob
     from pipeline.study.earlier_trials import EarlierTrials
@@ -122,14 +122,14 @@ def simulate(
     else:
         command_console().print(forecast_view(forecasts, about, price=price))
     if plot is not None:
-        from pipeline.simulation.picture import forecast_picture
+        from pipeline.simulation.forecast_picture import forecast_picture
 
         save(plot, forecast_picture(forecasts, form), err=as_json)
 
 
 def _source(
     curves: str, storage: str, seconds_per_epoch: float | None, seconds_per_start: float | None
-) -> "Callable[[TuneJob], Curves]":
+) -> "Callable[[TuneJob], CurveSource]":
     """The source of a job's learning curves."""
     if curves == _SYNTHETIC:
         from pipeline.simulation.synthetic import Synthetic
@@ -147,7 +147,7 @@ def _source(
 def _forecasts(
     jobs: "list[TuneJob]",
     counts: list[int],
-    source: "Callable[[TuneJob], Curves]",
+    source: "Callable[[TuneJob], CurveSource]",
     repeats: int,
     earlier: "Sequence[EarlierTrials]",
 ) -> "list[Forecast]":
@@ -157,11 +157,11 @@ def _forecasts(
     from pipeline.simulation.forecast import forecast
 
     shown = command_console(err=True)
-    found = forecast(jobs, counts, source, repeats=repeats, earlier=earlier)
+    forecasts = forecast(jobs, counts, source, repeats=repeats, earlier=earlier)
     # The bar is on stderr: stdout holds the forecasts alone.
     return list(
         track(
-            found,
+            forecasts,
             "Simulating",
             total=len(jobs) * len(counts),
             console=shown,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.columns import scaled, split_rows
+from pipeline.datasets.column_arrays import scaled, split_rows
 
 __all__ = ["diabetes"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.columns import features, one_hot
+from pipeline.datasets.column_arrays import features, one_hot
 from pipeline.storage import Store
 
 __all__ = ["mnist"]

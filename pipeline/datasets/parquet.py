@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.columns import features, inputs, is_image, is_text, one_hot, plain
+from pipeline.datasets.column_arrays import features, inputs, is_image, is_text, one_hot, plain
 from pipeline.datasets.held_out import held_out
 from pipeline.datasets.parquet_files import ParquetFiles
 from pipeline.datasets.streamed import Stream
@@ -114,8 +114,8 @@ def _looked_through(files: ParquetFiles, target: str, *, named: bool) -> tuple[t
     for group in files.groups if columns else ():
         table = files.table(group, columns)
         if target == "label":
-            found = _classes(table.column("label"), files.data)
-            classes = found if classes is None else np.union1d(classes, found)
+            labels = _classes(table.column("label"), files.data)
+            classes = labels if classes is None else np.union1d(classes, labels)
             _few(classes, files.rows, files.data)
         if named:
             counts.update(_names(table.column("split")).tolist())
@@ -134,18 +134,18 @@ def _sizes(files: ParquetFiles, columns: list[str]) -> list[float]:
     schema, sizes = files.dataset.schema, []
     with files.read():
         for group in files.groups:
-            metadata, found = files.fragments[group.file].metadata.row_group(group.group), 0.0
+            metadata, size = files.fragments[group.file].metadata.row_group(group.group), 0.0
             for place in range(metadata.num_columns):
                 column = metadata.column(place)
                 name = column.path_in_schema.partition(".")[0]
                 if name in columns:
                     type_ = schema.field(name).type
                     if is_text(type_) or is_image(type_):
-                        found += column.total_uncompressed_size + _OBJECT_BYTES * column.num_values
+                        size += column.total_uncompressed_size + _OBJECT_BYTES * column.num_values
                     else:
                         width = type_.byte_width if pa.types.is_fixed_size_binary(type_) else 1
-                        found += 4.0 * width * column.num_values
-            sizes.append(found)
+                        size += 4.0 * width * column.num_values
+            sizes.append(size)
     return sizes
 
 
@@ -220,9 +220,9 @@ def _names(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(column.to_pylist(), object) if is_text(column.type) else np.array([column.type], object)
 
 
-def _check_names(found: list[str], where: str) -> None:
-    if not {"train", "validation"} <= set(found) <= set(_SPLITS):
-        shown = ", ".join(found[:10])
+def _check_names(names: list[str], where: str) -> None:
+    if not {"train", "validation"} <= set(names) <= set(_SPLITS):
+        shown = ", ".join(names[:10])
         raise DataError(
             f"Column 'split' of {where} holds {shown}; it must say train, validation or test for each row, "
             "and at least one row each must be for train and for validation."

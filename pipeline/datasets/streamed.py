@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.datasets.columns import Inputs, inputs, is_image, one_hot, plain
-from pipeline.datasets.columns import features as numbers
+from pipeline.datasets.column_arrays import Inputs, inputs, is_image, one_hot, plain
+from pipeline.datasets.column_arrays import features as numbers
 from pipeline.datasets.held_out import held_out
 from pipeline.datasets.parquet_files import ParquetFiles, RowGroup
 from pipeline.datasets.shuffle_buffer import Rows, batched, shuffled
@@ -62,8 +62,8 @@ class Stream:
             generator = np.random.default_rng(seed)
             groups = generator.permutation(len(self.files.groups))
             blocks = shuffled(self._blocks(groups), min(self.buffer, self.rows), generator)
-        for *found, target in batched(blocks, size):
-            yield self._joined(found), target
+        for *columns, target in batched(blocks, size):
+            yield self._joined(columns), target
 
     def first(self) -> Inputs:
         """The inputs of the first rows, of one row group.
@@ -108,8 +108,8 @@ class Stream:
         for place in groups:
             table = self._table(self.files.groups[place])
             if table.num_rows:
-                found = inputs(table, self.inputs, self.files.data)
-                arrays = [*(found.values() if isinstance(found, Mapping) else [found]), self._targets(table)]
+                columns = inputs(table, self.inputs, self.files.data)
+                arrays = [*(columns.values() if isinstance(columns, Mapping) else [columns]), self._targets(table)]
                 shapes = shapes or [array.shape[1:] for array in arrays]
                 if [array.shape[1:] for array in arrays] != shapes:
                     raise DataError(

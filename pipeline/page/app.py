@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pipeline.errors import JobNotFound, StorageError, TunepipeError, UsageError, UserError
-from pipeline.page import columns, controls, study_page, trial_page
+from pipeline.page import controls, picture_columns, study_page, trial_page
 from pipeline.page.comparison_page import comparison_content
 from pipeline.page.explanation_page import explanation_content
 from pipeline.page.readings import StudyCache
@@ -125,10 +125,10 @@ class _Pages:
         return RedirectResponse(link("studies", name, "trials", trial) if trial else link("studies", name), 303)
 
     def columns(self, request: Request) -> Response:
-        return self._data(request, "columns", columns.trial_columns)
+        return self._data(request, "columns", picture_columns.trial_columns)
 
     def best(self, request: Request) -> Response:
-        return self._data(request, "best", columns.best_so_far)
+        return self._data(request, "best", picture_columns.best_so_far)
 
     def matching(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -137,15 +137,15 @@ class _Pages:
 
     def curves(self, request: Request) -> Response:
         name, metric = request.path_params["name"], request.query_params.get("metric", "")
-        known = [column for column, _ in columns.shown_metrics(self._readings.results(name))]
+        known = [column for column, _ in picture_columns.shown_metrics(self._readings.results(name))]
         if metric not in known:
             raise UsageError(f"There is no metric {metric!r:.100}; there are {', '.join(known) or 'none'}.")
-        content = self._readings.derived(name, ("curves", metric), partial(columns.curves, metric=metric))
+        content = self._readings.derived(name, ("curves", metric), partial(picture_columns.curves, metric=metric))
         return Response(content, media_type="application/octet-stream")
 
     def trial_epochs(self, request: Request) -> Response:
         name, trial = request.path_params["name"], request.path_params["trial"]
-        return _json(columns.epochs_of(self._readings.results(name), trial))
+        return _json(picture_columns.epochs_of(self._readings.results(name), trial))
 
     def log(self, request: Request) -> Response:
         return self._file(trial_page.log_file(self._readings, **request.path_params))
@@ -219,7 +219,7 @@ class _Pages:
 
     def _data(self, request: Request, key: str, compute: Callable[..., Mapping[str, Any]]) -> Response:
         content = self._readings.derived(
-            request.path_params["name"], key, lambda results: columns.as_json(compute(results))
+            request.path_params["name"], key, lambda results: picture_columns.as_json(compute(results))
         )
         return Response(content, media_type="application/json")
 
@@ -255,7 +255,7 @@ def link(*parts: str) -> str:
 
 
 def _json(values: Mapping[str, Any]) -> Response:
-    return Response(columns.as_json(values), media_type="application/json")
+    return Response(picture_columns.as_json(values), media_type="application/json")
 
 
 def _bug(_request: Request, _error: Exception) -> Response:

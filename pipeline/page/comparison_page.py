@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.errors import UsageError
 from pipeline.page.readings import StudyCache
 from pipeline.results.analysis.comparison import compared
-from pipeline.results.views.comparison import comparison_tables, comparison_warnings
+from pipeline.results.views.comparison_tables import comparison_tables, comparison_warnings
 
 __all__ = ["comparison_content"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipeline.errors import UsageError
-from pipeline.page.columns import shown_metrics
+from pipeline.page.picture_columns import shown_metrics
 from pipeline.page.readings import StudyCache
 from pipeline.results.analysis.domains import domain_in_words
 from pipeline.results.analysis.failures import causes
@@ -121,19 +121,19 @@ def table(readings: StudyCache, name: str, question: Question) -> dict[str, Any]
     """
     results, fault = readings.results(name), ""
     try:
-        found = _matching(readings, name, question.where, question.sort)
+        trials = _matching(readings, name, question.where, question.sort)
     except UsageError as error:
-        found, fault = [], str(error).replace("--where", "The condition").replace("--sort", "The order")
-    pages = max(1, math.ceil(len(found) / _ROWS))
+        trials, fault = [], str(error).replace("--where", "The condition").replace("--sort", "The order")
+    pages = max(1, math.ceil(len(trials) / _ROWS))
     page = min(question.page, pages)
-    shown = [str(trial) for trial in found[(page - 1) * _ROWS : page * _ROWS]]
+    shown = [str(trial) for trial in trials[(page - 1) * _ROWS : page * _ROWS]]
     heads = columns(results)
     return {
         "name": name,
         "question": question,
         "fault": fault,
         "total": len(results.trials),
-        "matching": len(found),
+        "matching": len(trials),
         "page": page,
         "pages": pages,
         "at": lambda number: replace(question, page=number).address(),
@@ -155,7 +155,7 @@ def matching(readings: StudyCache, name: str, where: str) -> list[int]:
     """
     results = readings.results(name)
     places = readings.derived(
-        name, "places", lambda found: {str(trial): place for place, trial in enumerate(found.trials["trial_id"])}
+        name, "places", lambda study: {str(trial): place for place, trial in enumerate(study.trials["trial_id"])}
     )
     if not where.strip():
         return list(range(len(results.trials)))

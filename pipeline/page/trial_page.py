@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import JobNotFound
-from pipeline.page.columns import epochs_of
+from pipeline.page.picture_columns import epochs_of
 from pipeline.page.readings import StudyCache
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.failures import first_line, place

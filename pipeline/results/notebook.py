@@ -89,7 +89,7 @@ def show(path_or_uri: str | Path) -> None:
     results, key = load.load_results(path_or_uri), f"show-{next(_KEYS)}"
     store = Store(results.location)
     mark = _mark(store)
-    from pipeline.results.report.pictures import live_sections
+    from pipeline.results.report.sections import live_sections
 
     handle = display(HTML(_page(results, list(live_sections(results)), key)), display_id=True)
     if (before := _FOLLOWED.pop(store.uri, None)) is not None:
@@ -111,7 +111,7 @@ def _kernel_loop() -> asyncio.AbstractEventLoop | None:
 
 async def _follow(store: Store, mark: str, update: Callable[[str], None], key: str) -> None:
     """Draw a study again whenever it has changed, until it is finished or deleted."""
-    from pipeline.results.report.pictures import live_sections
+    from pipeline.results.report.sections import live_sections
 
     pause = _LOOK_SECONDS
     while not mark.endswith("finished"):

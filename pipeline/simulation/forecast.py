@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from pipeline.loop.trial import Trial
-from pipeline.simulation.curves import Curves
+from pipeline.simulation.curve_source import CurveSource
 from pipeline.simulation.play import SimulationResult, play
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials, earlier_studies
@@ -111,7 +111,7 @@ class Forecast:
 def forecast(
     jobs: Iterable[TuneJob],
     workers: Sequence[int],
-    curves: Callable[[TuneJob], Curves],
+    curves: Callable[[TuneJob], CurveSource],
     *,
     repeats: int,
     earlier: Sequence[EarlierTrials] = (),
@@ -126,7 +126,7 @@ def forecast(
         earlier: Trials of earlier studies from which the searchers learn.
     """
     for job in jobs:
-        seeded: list[tuple[TuneJob, Curves]] = []
+        seeded: list[tuple[TuneJob, CurveSource]] = []
         for number in range(repeats):
             seeded_job = job.replaced({"seed": job.seed + number})
             seeded.append((seeded_job, curves(seeded_job)))

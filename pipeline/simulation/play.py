@@ -12,7 +12,7 @@ from pipeline.loop.standing import violation_in
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.loop.trial import Trial
 from pipeline.searchers.earlier import EarlierStudy
-from pipeline.simulation.curves import Curve, Curves
+from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.study import TuneJob
 
 __all__ = ["SimulationResult", "play"]
@@ -60,7 +60,7 @@ class SimulationResult:
 
 def play(
     job: TuneJob,
-    curves: Curves,
+    curves: CurveSource,
     workers: int,
     on_decision: Callable[[DecisionRow], None] | None = None,
     *,
@@ -109,7 +109,7 @@ class _Simulation:
     def __init__(
         self,
         job: TuneJob,
-        curves: Curves,
+        curves: CurveSource,
         workers: int,
         on_decision: Callable[[DecisionRow], None],
         earlier: Sequence[EarlierStudy],

@@ -12,7 +12,7 @@ from pipeline.results.analysis.pace import epoch_seconds
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results
-from pipeline.simulation.curves import Curve, Curves
+from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.simulation.encoding import Encoding
 from pipeline.space import Config, fits
 from pipeline.storage.schema import metric_column
@@ -39,7 +39,7 @@ class _Record:
     others: Mapping[str, list[float]] = field(default_factory=dict)
 
 
-class Recorded(Curves):
+class Recorded(CurveSource):
     """Curves of recorded trials: each config has the curve of the nearest recorded config.
 
     A curve that is too short, because its trial was stopped early, is extended: each further epoch gains the median
@@ -140,7 +140,9 @@ class Recorded(Curves):
         start = record.start if self._seconds_per_start is None else self._seconds_per_start
         # What a trial costs hardly changes; that of the last epoch is the best estimate.
         others = {
-            metric: [*found, *found[-1:] * (len(values) - known)] for metric, found in record.others.items() if found
+            metric: [*series, *series[-1:] * (len(values) - known)]
+            for metric, series in record.others.items()
+            if series
         }
         return Curve(values, seconds, start, values, known, record.failure, record.ended, others)
 
@@ -181,7 +183,7 @@ def _records(results: Results, column: str, columns: Mapping[str, str]) -> list[
                 pace,
                 _failure(trial) if complete else None,
                 complete and _ended_by_itself(trial, results),
-                {metric: found[group][:count].tolist() for metric, found in others.items()},
+                {metric: series[group][:count].tolist() for metric, series in others.items()},
             )
         )
     return records

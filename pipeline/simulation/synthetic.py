@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.simulation.curves import Curve, Curves
+from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.simulation.encoding import Encoding
 from pipeline.space import Config
 from pipeline.study import TuneJob
@@ -25,7 +25,7 @@ _LATE = 0.1
 """The share of late bloomers."""
 
 
-class Synthetic(Curves):
+class Synthetic(CurveSource):
     """Learning curves of a landscape that the seed determines.
 
     A config's final loss grows with the squared distance of each parameter from its best value; a few parameters matter

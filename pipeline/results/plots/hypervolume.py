@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.analysis.hypervolume import box_of, hypervolumes
-from pipeline.results.plots.compare import look_of
+from pipeline.results.plots.comparison_picture import look_of
 from pipeline.results.plots.style import plainly
 from pipeline.results.tables.load import Results
 

@@ -21,7 +21,7 @@ from pipeline.results.analysis.leaderboard import (
 from pipeline.results.analysis.parameters import best_quarter, scored
 from pipeline.results.analysis.stopped import saved_epochs, stopped_early
 from pipeline.results.palette import DAY, NIGHT
-from pipeline.results.report.pictures import sections
+from pipeline.results.report.sections import sections
 from pipeline.results.report.templates import template
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.views.leaderboard import cell_text

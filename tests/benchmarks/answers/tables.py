@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline.simulation.curves import Curve, Curves
+from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.simulation.encoding import Encoding
 from pipeline.space import Config, draw
 from tests.benchmarks.answers.studies import EPOCHS, STUDIES
@@ -19,7 +19,7 @@ __all__ = ["FOLDER", "Live", "Table"]
 FOLDER = Path(__file__).parent / "tables"
 
 
-class Table(Curves):
+class Table(CurveSource):
     """A study's recorded curves: a config learns as the recorded one that is nearest to it, a second an epoch.
 
     Args:

@@ -8,8 +8,8 @@ import numpy as np
 
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.schedulers import SchedulerSettings
-from pipeline.simulation.curves import Curve as LearningCurve
-from pipeline.simulation.curves import Curves
+from pipeline.simulation.curve_source import Curve as LearningCurve
+from pipeline.simulation.curve_source import CurveSource
 from pipeline.simulation.play import play
 from pipeline.space import Config, Uniform
 from pipeline.study import Budget, Objective, TuneJob
@@ -29,20 +29,20 @@ def curves(trials: int, seed: int, *, noise: float = 0.05) -> list[Curve]:
     ]
 
 
-def negative(found: Sequence[Curve]) -> list[Curve]:
+def negative(learning_curves: Sequence[Curve]) -> list[Curve]:
     """The same curves to be made small."""
-    return [lambda epoch, f=f: -f(epoch) for f in found]
+    return [lambda epoch, f=f: -f(epoch) for f in learning_curves]
 
 
-class _Given(Curves):
+class _Given(CurveSource):
     """Curves by the trial's number, in epochs that take no time."""
 
-    def __init__(self, found: Sequence[Curve], epochs: int) -> None:
-        self._found, self._epochs = found, epochs
+    def __init__(self, learning_curves: Sequence[Curve], epochs: int) -> None:
+        self._curves, self._epochs = learning_curves, epochs
 
     def curve(self, index: int, segment: int, config: Config) -> LearningCurve:
         """The curve of that number, whatever its config."""
-        values = [self._found[index](epoch) for epoch in range(1, self._epochs + 1)]
+        values = [self._curves[index](epoch) for epoch in range(1, self._epochs + 1)]
         return LearningCurve(values, [0.0] * self._epochs, 0.0, values, self._epochs)
 
     def described(self) -> Mapping[str, Any]:
@@ -51,7 +51,7 @@ class _Given(Curves):
 
 
 def played(
-    settings: SchedulerSettings, found: Sequence[Curve], epochs: int, mode: str = "max"
+    settings: SchedulerSettings, learning_curves: Sequence[Curve], epochs: int, mode: str = "max"
 ) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
     """Train one trial at a time until nothing is left to do.
 
@@ -64,10 +64,10 @@ def played(
         space={"x": Uniform(0, 1)},
         objectives=[Objective("score", mode)],
         scheduler=settings,
-        budget=Budget(trials=len(found), epochs=epochs),
+        budget=Budget(trials=len(learning_curves), epochs=epochs),
     )
     rows: list[DecisionRow] = []
-    done = play(job, _Given(found, epochs), 1, rows.append)
+    done = play(job, _Given(learning_curves, epochs), 1, rows.append)
     begins = {"start": "new", "promote": "promoted", "resume": "new"}
     turns = [(row.trial_id, row.epoch, begins[row.kind]) for row in rows if row.kind in begins]
     return {trial.trial_id: trial.epoch for trial in done.trials}, turns

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.simulation.curves import Curve, Curves
+from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.space import Choice, Config, LogUniform, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 from tests.unit.execution.recorded_curves import steps
@@ -31,7 +31,7 @@ def job(**fields: Any) -> TuneJob:
     return TuneJob(**given)
 
 
-class Written(Curves):
+class Written(CurveSource):
     """Curves as a test writes them.
 
     Args:

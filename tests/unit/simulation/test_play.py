@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.schedulers import PBT, SCHEDULERS
-from pipeline.simulation.curves import Curve
+from pipeline.simulation.curve_source import Curve
 from pipeline.simulation.play import play
 from pipeline.simulation.synthetic import Synthetic
 from pipeline.study import Budget, Objective

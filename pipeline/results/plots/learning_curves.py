@@ -168,13 +168,13 @@ def _lines(results: Results, ax: Axes, column: str, by: Sequence[str] = ("trial_
     if column not in results.epochs:
         return
     known = results.epochs[np.isfinite(results.epochs[column])]
-    found = tracks(known, ["epoch", column], by=by)
-    found = [found[place] for place in some_lines(len(found))]
+    curves = tracks(known, ["epoch", column], by=by)
+    curves = [curves[place] for place in some_lines(len(curves))]
     many = len(known) > _MANY_POINTS
-    alpha = 0.75 if len(found) < 40 else 0.45
-    lines = [track for track in found if len(track) > 1]
+    alpha = 0.75 if len(curves) < 40 else 0.45
+    lines = [track for track in curves if len(track) > 1]
     ax.add_collection(LineCollection(lines, colors=MUTED, linewidths=1.0, alpha=alpha, rasterized=many))
-    ends = np.array([track[-1] for track in found]).reshape(-1, 2)
+    ends = np.array([track[-1] for track in curves]).reshape(-1, 2)
     ax.plot(ends[:, 0], ends[:, 1], "o", color=MUTED, ms=3, mew=0, alpha=alpha, rasterized=many)
     ax.autoscale_view()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.results.analysis.comparison import Comparison, compared
-from pipeline.results.views.comparison import comparison_tables, comparison_view, comparison_warnings, studies_of
+from pipeline.results.views.comparison_tables import comparison_tables, comparison_view, comparison_warnings, studies_of
 from tests.unit.results.small import one_epoch_study, printed
 
 VALUES = np.random.default_rng(0).uniform(0.1, 0.2, 20)
@@ -58,8 +58,8 @@ def test_an_interval_that_holds_zero_names_no_winner(
 
 def test_few_trials_have_no_intervals(tmp_path: Path) -> None:
     """With too few trials there is no interval, and a note says how many are needed."""
-    found = compared({"a": one_epoch_study(tmp_path, "a", []), "b": one_epoch_study(tmp_path, "b", [0.5])})
-    (_, note, columns, rows), *_ = comparison_tables(found)
+    comparison = compared({"a": one_epoch_study(tmp_path, "a", []), "b": one_epoch_study(tmp_path, "b", [0.5])})
+    (_, note, columns, rows), *_ = comparison_tables(comparison)
     assert note == "Too few trials for intervals: 5 a study are needed."
     assert "90% interval" not in columns
     assert rows[0][1] == "–"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from pipeline.results.plots.compare import Measure, best_against, comparison_picture, look_of
+from pipeline.results.plots.comparison_picture import Measure, best_against, comparison_picture, look_of
 from tests.unit.results.small import one_epoch_study
 
 

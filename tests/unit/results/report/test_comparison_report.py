@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.results.analysis.comparison import Comparison, compared
-from pipeline.results.report.comparison import comparison_page
-from pipeline.results.views.comparison import comparison_tables
+from pipeline.results.report.comparison_report import comparison_page
+from pipeline.results.views.comparison_tables import comparison_tables
 from tests.unit.results.page import Page
 from tests.unit.results.small import one_epoch_study
 
@@ -46,5 +46,5 @@ def test_studies_that_cannot_be_compared_have_an_alert(comparison: Comparison) -
 
 def test_an_empty_study_has_a_page_too(tmp_path: Path) -> None:
     """An empty study is in the table of the comparison, but not in the pictures."""
-    found = compared({"a": one_epoch_study(tmp_path, "a", []), "b": one_epoch_study(tmp_path, "b", [0.5] * 6)})
-    assert "<svg" in comparison_page(found)
+    comparison = compared({"a": one_epoch_study(tmp_path, "a", []), "b": one_epoch_study(tmp_path, "b", [0.5] * 6)})
+    assert "<svg" in comparison_page(comparison)

@@ -11,7 +11,7 @@ from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.plots.svg import inline_svg
 from pipeline.results.report.picture import Picture
 from pipeline.results.report.templates import template
-from pipeline.results.views.comparison import comparison_tables, comparison_warnings, studies_of
+from pipeline.results.views.comparison_tables import comparison_tables, comparison_warnings, studies_of
 
 __all__ = ["comparison_page"]
 

@@ -1,4 +1,4 @@
-"""A comparison of studies as a person reads it: tables on a terminal, one HTML page, one picture."""
+"""A comparison of studies as tables, for a terminal and for a page."""
 
 from collections.abc import Mapping
 
@@ -68,20 +68,20 @@ def comparison_tables(comparison: Comparison) -> list[TitledTable]:
     Args:
         comparison: A comparison.
     """
-    found = [_members(comparison)]
+    tables = [_members(comparison)]
     if comparison.differences:
-        found.append(_differences(comparison))
+        tables.append(_differences(comparison))
     if comparison.seeds:
         rows = [[", ".join(one.names), format_number(one.mean), _span(one.low, one.high)] for one in comparison.seeds]
         note = "" if all(one.low is not None for one in comparison.seeds) else "An interval needs three seeds."
-        found.append(("Studies that differ in their seed alone", note, ["studies", "mean best", "90% interval"], rows))
+        tables.append(("Studies that differ in their seed alone", note, ["studies", "mean best", "90% interval"], rows))
     names = [member.name for member in comparison.members]
     ranges = [[name, *spans] for name, spans in comparison.ranges.items()]
     if ranges:
-        found.append(("Where the best quarter of the trials lies", "", ["hyperparameter", *names], ranges))
+        tables.append(("Where the best quarter of the trials lies", "", ["hyperparameter", *names], ranges))
     if comparison.shared:
-        found.append(_shared(comparison))
-    return found
+        tables.append(_shared(comparison))
+    return tables
 
 
 def _members(comparison: Comparison) -> TitledTable:
@@ -92,9 +92,9 @@ def _members(comparison: Comparison) -> TitledTable:
     columns += ["hypervolume"] if box is not None else []
     rows = []
     for member in comparison.members:
-        found = member.results
-        row = [member.name, _number(member.best), str(len(found.trials)), str(len(found.epochs))]
-        row += [duration(found.seconds), _number(member.level)]
+        results = member.results
+        row = [member.name, _number(member.best), str(len(results.trials)), str(len(results.epochs))]
+        row += [duration(results.seconds), _number(member.level)]
         row += [_number(member.expected), _span(member.low, member.high)] if comparison.draws else []
         share = "–" if member.hypervolume is None else f"{member.hypervolume:.1%}"
         rows.append(row + ([share] if box is not None else []))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.datasets.columns import features, one_hot, scaled, split_rows
+from pipeline.datasets.column_arrays import features, one_hot, scaled, split_rows
 from pipeline.errors import DataError
 
 
@@ -21,9 +21,9 @@ def _column(values: Any, type_: pa.DataType | None = None, chunks: int = 2) -> p
 @given(values=st.lists(st.floats(-1e30, 1e30), min_size=1, max_size=20), chunks=st.integers(1, 3))
 def test_numbers_are_one_feature(values: list[float], chunks: int) -> None:
     """A numeric column is one feature of 32-bit numbers in row order, for any number of chunks."""
-    found = features(_column(values, pa.float64(), chunks), "x", "the file")
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, np.array(values, np.float32)[:, None])
+    matrix = features(_column(values, pa.float64(), chunks), "x", "the file")
+    assert matrix.dtype == np.float32
+    np.testing.assert_array_equal(matrix, np.array(values, np.float32)[:, None])
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_numbers_are_one_feature(values: list[float], chunks: int) -> None:
 def test_a_column_is_a_matrix(values: list[Any], type_: pa.DataType, expected: list[list[float]]) -> None:
     """Truth values are 0 and 1; a list has a feature for each number, binary one for each byte, from 0 to 1."""
     for chunks in (1, 2):
-        found = features(_column(values, type_, chunks), "x", "the file")
-        np.testing.assert_array_equal(found, np.array(expected, np.float32))
+        matrix = features(_column(values, type_, chunks), "x", "the file")
+        np.testing.assert_array_equal(matrix, np.array(expected, np.float32))
 
 
 def test_a_slice_of_a_column_has_its_own_rows() -> None:
@@ -73,9 +73,9 @@ def test_columns_that_no_network_can_use_are_refused(values: list[Any], type_: p
 
 def test_classes_are_one_hot() -> None:
     """A column for each class, also for one that has no row."""
-    found = one_hot(np.array([2, 0, 2]), 4)
-    assert found.dtype == np.float32
-    assert found.tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0]]
+    rows = one_hot(np.array([2, 0, 2]), 4)
+    assert rows.dtype == np.float32
+    assert rows.tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0]]
 
 
 def test_columns_are_scaled_by_the_training_rows() -> None:

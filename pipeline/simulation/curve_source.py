@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.space import Config
 
-__all__ = ["Curve", "Curves"]
+__all__ = ["Curve", "CurveSource"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Curve:
     others: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
-class Curves(ABC):
+class CurveSource(ABC):
     """A source of learning curves."""
 
     @abstractmethod

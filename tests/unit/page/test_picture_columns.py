@@ -5,18 +5,18 @@ import math
 
 import numpy as np
 
-from pipeline.page import columns
-from pipeline.page.columns import as_json, best_so_far, curves, shown_metrics, trial_columns
+from pipeline.page import picture_columns
+from pipeline.page.picture_columns import as_json, best_so_far, curves, shown_metrics, trial_columns
 from pipeline.results import Results
 from pipeline.results.tables.query import select_trials
 
 
 def test_the_best_so_far_is_kept_where_it_changes(asha_results: Results) -> None:
     """The curve of the best value has its steps only, the last of which is the study's best."""
-    found = best_so_far(asha_results)
+    steps = best_so_far(asha_results)
     assert asha_results.best is not None
-    assert found["best"] == sorted(found["best"])
-    assert math.isclose(found["best"][-1], asha_results.best.value, rel_tol=1e-5)
+    assert steps["best"] == sorted(steps["best"])
+    assert math.isclose(steps["best"][-1], asha_results.best.value, rel_tol=1e-5)
 
 
 def test_the_objective_is_the_first_metric(asha_results: Results) -> None:
@@ -45,7 +45,7 @@ def test_listed_values_come_with_their_sql(domains_results: Results) -> None:
 def test_a_long_curve_keeps_its_ends(asha_results: Results) -> None:
     """A long curve is thinned without its first and last point."""
     lengths = np.array([1000, 0, 1, 3])
-    rows = columns.thinned(lengths, 12)
+    rows = picture_columns.thinned(lengths, 12)
     assert rows[:12][[0, -1]].tolist() == [0, 999]
     assert rows[12:].tolist() == [1000, 1001, 1002, 1003]
     assert len(curves(asha_results, "loss")) > 8

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.results.plots.compare import look_of
+from pipeline.results.plots.comparison_picture import look_of
 from pipeline.simulation.forecast import Forecast
 from pipeline.wording import counted
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pipeline.simulation.forecast import forecast
-from pipeline.simulation.picture import forecast_picture
+from pipeline.simulation.forecast_picture import forecast_picture
 from pipeline.simulation.synthetic import Synthetic
 from tests.unit.simulation.simulation_inputs import Written, job
 
@@ -20,8 +20,8 @@ def _texts(svg: bytes) -> list[str]:
 
 def test_each_number_of_workers_has_a_panel_and_each_scheduler_a_line():
     """Panels have titles and one legend, and labels say only what distinguishes the lines."""
-    found = list(forecast([job(scheduler=kind) for kind in ("asha", "fifo")], [1, 4], _synthetic, repeats=3))
-    texts = _texts(forecast_picture(found, "svg"))
+    forecasts = list(forecast([job(scheduler=kind) for kind in ("asha", "fifo")], [1, 4], _synthetic, repeats=3))
+    texts = _texts(forecast_picture(forecasts, "svg"))
     assert {"1 worker", "4 workers", "best score so far"} <= set(texts)
     assert [texts.count(label) for label in ("asha", "fifo")] == [1, 1]
 

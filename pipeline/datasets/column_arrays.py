@@ -32,8 +32,8 @@ def inputs(table: pa.Table, names: Sequence[str], where: str) -> Inputs:
     apart = {name for name in names if is_text(type_ := table.schema.field(name).type) or is_image(type_)}
     if not apart:
         return np.concatenate([features(table.column(name), name, where) for name in names], axis=1)
-    found = {name: (objects if name in apart else features)(table.column(name), name, where) for name in names}
-    return found if len(found) > 1 else found[names[0]]
+    arrays = {name: (objects if name in apart else features)(table.column(name), name, where) for name in names}
+    return arrays if len(arrays) > 1 else arrays[names[0]]
 
 
 def objects(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
@@ -51,8 +51,8 @@ def objects(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
         DataError: The column has nulls.
     """
     _complete(column, name, where)
-    found: np.ndarray = plain(column).to_numpy()
-    return found
+    values: np.ndarray = plain(column).to_numpy()
+    return values
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -7,7 +7,7 @@ import pytest
 from pipeline.results import Results, load_results
 from pipeline.results.report import captions
 from pipeline.results.report.page import report_page
-from pipeline.results.report.pictures import sections
+from pipeline.results.report.sections import sections
 from pipeline.space import Uniform
 from pipeline.study import Objective
 from tests.unit.results import studies
