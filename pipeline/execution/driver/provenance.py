@@ -19,6 +19,8 @@ from pipeline.study.function_source import from_study, home_of
 __all__ = ["Provenance", "command_line", "commit_of"]
 
 _GIT_SECONDS = 5.0
+_GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+"""Set by a hook or `git rebase --exec` for its own repository, which need not be the job's."""
 _HIDDEN = "***"
 _SECRET = (
     r"(?<![a-z])(?:token|secret|password|passwd|pwd|credentials?|signature|sig|sas|(?:api|access|account)[-_]?key)"
@@ -35,9 +37,10 @@ class Provenance:
 
     Args:
         job: The job as it was given to this session.
+        files: The files of its code that a study copies.
     """
 
-    def __init__(self, job: TuneJob) -> None:
+    def __init__(self, job: TuneJob, files: Sequence[Path] = ()) -> None:
         self._content = {
             "versions": installed(PACKAGES),
             "command": command_line(sys.argv),
@@ -50,7 +53,7 @@ class Provenance:
         def ask() -> None:
             # A study does not fail because of git.
             with suppress(Exception):
-                self._commit = None if file is None else commit_of(file)
+                self._commit = None if file is None else commit_of(file, files)
 
         self._asking: Thread | None = Thread(target=ask, name="git", daemon=True)
         self._asking.start()
@@ -93,19 +96,20 @@ def command_line(words: Sequence[str]) -> list[str]:
     return shown
 
 
-def commit_of(file: Path) -> dict[str, Any] | None:
+def commit_of(file: Path, files: Sequence[Path] = ()) -> dict[str, Any] | None:
     """The commit that a file belongs to, and whether files of its repository have changed since.
 
     Args:
         file: A job's file.
+        files: Further files of its code.
 
     Returns:
-        `commit`, and `dirty`, which is also true where the commit does not contain the file; None without git, and
-        where the file is in no repository or ignored by it.
+        `commit`, and `dirty`, which is also true where the commit does not contain all the files; None without git,
+        and where the job's file is in no repository or ignored by it.
     """
     if _git(file, "check-ignore", "-q", str(file)) is not None or (commit := _git(file, "rev-parse", "HEAD")) is None:
         return None
-    known = _git(file, "ls-files", "--error-unmatch", str(file)) is not None
+    known = _git(file, "ls-files", "--error-unmatch", "--", *map(str, (file, *files))) is not None
     changed = _git(file, "status", "--porcelain", "--untracked-files=no")
     return {"commit": commit, "dirty": not known or changed is None or bool(changed)}
 
@@ -120,7 +124,10 @@ def _git(file: Path, *words: str) -> str | None:
             timeout=_GIT_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            env={
+                **{name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES},
+                "GIT_OPTIONAL_LOCKS": "0",
+            },
         )
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None

@@ -11,6 +11,8 @@ import pytest
 from pipeline import Budget, Objective, TuneJob, load_results, run
 from pipeline.execution.driver.provenance import Provenance, command_line, commit_of
 from pipeline.results.views.as_object import results_object
+from pipeline.study.copies import forget_copies
+from tune_jobs import find
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,22 @@ def test_files_that_differ_from_the_commit_are_dirty(repository, name):
     assert commit_of(repository / name)["dirty"]
 
 
+def test_code_that_the_commit_lacks_is_dirty(repository):
+    """A module that the job imports and the repository does not know makes the tree dirty, though the job is in it."""
+    (repository / "beside.py").write_text("FACTOR = 2\n")
+    (repository / "ignored.py").write_text("FACTOR = 2\n")
+    assert not commit_of(repository / "job.py", [repository / "job.py"])["dirty"]
+    for name in ("beside.py", "ignored.py"):
+        assert commit_of(repository / "job.py", [repository / "job.py", repository / name])["dirty"], name
+
+
+def test_the_commit_is_that_of_the_job_within_a_hook(repository, tmp_path_factory, monkeypatch):
+    """In a hook of another repository, which sets GIT_DIR, the commit is still that of the job's repository."""
+    found = commit_of(repository / "job.py")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path_factory.mktemp("other") / ".git"))
+    assert commit_of(repository / "job.py") == found is not None
+
+
 def test_a_file_of_no_commit_has_none(repository, tmp_path_factory, monkeypatch):
     """One that the repository ignores, one outside of any, and every one where there is no git."""
     (repository / "ignored.py").write_text("JOB = 2\n")
@@ -115,10 +133,31 @@ def test_a_session_tells_where_its_numbers_come_from(tmp_path, monkeypatch):
     assert "resume" not in session
 
 
+def test_a_session_s_commit_is_that_of_all_its_code(repository, monkeypatch):
+    """A session is dirty if a module beside its job's file, which it copies, is in no commit."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (repository / "job_in_git.py").write_text(
+        "from pipeline import Budget, Objective, TuneJob\n"
+        "def flat(config):\n"
+        "    import beside_git\n"
+        "    yield {'score': beside_git.SCORE}\n"
+        "JOB = TuneJob(name='s', function=flat, space={'x': 1.0}, objectives=[Objective('score', 'max')],\n"
+        "              budget=Budget(trials=1, epochs=1), resources={'workers': 0})\n"
+    )
+    (repository / "beside_git.py").write_text("SCORE = 1.0\n")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    for words in (["add", "job_in_git.py"], ["commit", "-m", "Add the job"]):
+        subprocess.run([*git, *words], cwd=repository, check=True, capture_output=True)
+    run(find(str(repository / "job_in_git.py")), storage=repository / "studies")
+    (session,) = results_object(load_results(repository / "studies/s"))["sessions"]
+    assert session["provenance"]["git"]["dirty"]
+    forget_copies()
+
+
 def test_a_failing_git_does_not_stop_a_study(monkeypatch):
     """If git fails, the study still starts and the rest of the provenance is recorded."""
 
-    def broken(file):
+    def broken(file, files):
         raise RuntimeError("broken")
 
     monkeypatch.setattr("pipeline.execution.driver.provenance.commit_of", broken)
