@@ -6,6 +6,7 @@ from pipeline.errors import ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
+from pipeline.wording import counted
 
 __all__ = ["default_workers", "local_capacity", "local_workers", "unused_gpus"]
 
@@ -27,7 +28,8 @@ def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
     for kind, wanted, available in (("CPU", need.cpus, cpus), ("GPU", need.gpus, gpus)):
         if wanted > available:
             raise ResourcesUnmet(
-                f"A trial of {job.name!r} asks for {wanted:g} {kind}s, and there are {available:g}. "
+                f"A trial of {job.name!r} asks for {counted(wanted, kind)}, and there "
+                f"{'is' if available == 1 else 'are'} {available:g}. "
                 f"Ask for less with --set resources.{kind.lower()}s=…, or run it where there are more."
             )
     return max(1, need.fit(cpus, gpus))

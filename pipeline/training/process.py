@@ -7,6 +7,7 @@ from pipeline.machine import this_machine
 from pipeline.study import Resources
 from pipeline.study.quiet import without_notes
 from pipeline.training.lazy_imports import import_keras
+from pipeline.wording import counted
 
 __all__ = ["memory_for_data", "set_up", "workers_on"]
 
@@ -43,8 +44,9 @@ def _start(resources: Resources) -> None:
         cards = tf.config.list_physical_devices("GPU")
     if resources.gpus and not cards:
         raise ResourcesUnmet(
-            f"A trial asks for {resources.gpus:g} GPUs, and TensorFlow finds none in this process. Install the GPU "
-            "build (pip install 'tunepipe[gpu]') on a machine with an NVIDIA driver, or set resources.gpus to 0."
+            f"A trial asks for {counted(resources.gpus, 'GPU')}, and TensorFlow finds none in this process. Install "
+            "the GPU build (pip install 'tunepipe[gpu]') on a machine with an NVIDIA driver, or set resources.gpus to "
+            "0."
         )
     threads = max(1, int(resources.cpus))
     try:

@@ -185,7 +185,7 @@ def test_so_many_workers_that_the_machine_would_stand_still_are_refused():
 
 def test_more_gpus_than_there_are_are_refused():
     """The message names what was asked for and what there is."""
-    with pytest.raises(ResourcesUnmet, match="asks for 1 GPUs, and there are 0"):
+    with pytest.raises(ResourcesUnmet, match="asks for 1 GPU, and there are 0"):
         default_workers(job(resources={"gpus": 1}), 8, 0)
 
 
