@@ -2,10 +2,18 @@
 
 import signal
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from pipeline.execution.interrupts import interruptible
+from tests.processes import heeding_signals
+
+
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    with heeding_signals():
+        yield
 
 
 class _Finalized:
