@@ -102,7 +102,10 @@ def output_table(
         table = answer.head(most + 1)
         console = command_console()
         console.print(text_table(table.slice(0, most)))
-        if of is not None and of > table.num_rows:
+        if not table.num_rows:
+            # A terminal that is too narrow for the columns shows records, here none.
+            console.print("No rows.", style="dim")
+        elif of is not None and of > table.num_rows:
             console.print(f"… and {of - table.num_rows:,} more; --top shows them.", style="dim")
         elif table.num_rows > most:
             rest = f"… and more rows than these {most:,}; --limit shows them, --format csv has them all."

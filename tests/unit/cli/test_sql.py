@@ -54,6 +54,16 @@ def test_a_long_table_is_limited_and_notes_that_there_are_more(storage: Path) ->
     assert [line.strip() for line in reported] == ["range", "0", "1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize("columns", ["40", "400"])
+def test_an_answer_without_rows_says_so(storage: Path, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    """An answer without rows is reported at any width: the records of a narrow terminal have no header."""
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    reported = invoke(storage, "mnist-pbt", "select * from trials where epochs < 0").stdout
+    assert "No rows." in reported
+    assert ("trial_id" in reported) == (columns == "400")
+
+
 def test_a_limit_holds_in_every_format(storage: Path) -> None:
     """A limit applies to an infinite result in every format."""
     reported = invoke(
