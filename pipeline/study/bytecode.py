@@ -1,9 +1,12 @@
 """Functions without a file, from a notebook or a prompt, compared by their bytecode."""
 
 import dis
+import functools
 import hashlib
 import types
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
+from enum import Enum
 from typing import Any
 
 __all__ = ["bytecode_digest"]
@@ -11,7 +14,9 @@ __all__ = ["bytecode_digest"]
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 _READ_NAME = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _WRITE_NAME = frozenset({"STORE_GLOBAL", "STORE_NAME"})
-_NOT_HASHED = ("__dict__", "__weakref__", "__doc__")
+_NOT_HASHED = ("__dict__", "__weakref__", "__doc__", "__firstlineno__", "__static_attributes__")
+"""Members of a class that say nothing of what it does; Python 3.13 added the last two."""
+
 _LARGEST = 2**20
 """Bytes of an array that are hashed; of a larger one, only type and shape are compared."""
 
@@ -19,8 +24,8 @@ _LARGEST = 2**20
 def bytecode_digest(function: Callable[..., Any]) -> str:
     """The SHA-256 of what a function does, regardless of comments and layout.
 
-    It covers the function's bytecode and constants, and those of the functions, classes and plain values that it uses
-    from the same notebook. Another version of Python has other bytecode.
+    It covers the function's bytecode and constants, and those of the functions, classes, plain values, dataclasses,
+    enumerations and partial calls that it uses from the same notebook. Another version of Python has other bytecode.
 
     Args:
         function: The function.
@@ -56,6 +61,15 @@ def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
         yield from _parts(value.__func__, module, seen)
     elif isinstance(value, property):
         yield from _each((value.fget, value.fset), module, seen)
+    elif isinstance(value, functools.partial):
+        yield from _each((value.func, value.args, value.keywords), module, seen)
+    elif isinstance(value, types.MethodType):
+        yield from _each((value.__func__, value.__self__), module, seen)
+    elif isinstance(function := getattr(value, "__wrapped__", None), types.FunctionType):
+        # A function with a cache, for example.
+        yield from _parts(function, module, seen)
+    elif is_dataclass(value) or isinstance(value, Enum | types.SimpleNamespace):
+        yield from _each((type(value), vars(value) if hasattr(value, "__dict__") else repr(value)), module, seen)
     elif isinstance(value, Mapping):
         yield from _items(value, module, seen)
     elif isinstance(value, list | tuple):

@@ -7,9 +7,26 @@ import numpy as np
 from pipeline.study.bytecode import bytecode_digest
 
 NOTEBOOK = """
+import enum
+import functools
 import math
+from dataclasses import dataclass
 SIZE = 4
 WEIGHTS = np.arange(3)
+
+@dataclass
+class Settings:
+    units: int
+
+class Kind(enum.Enum):
+    PLAIN = "plain"
+
+SETTINGS = Settings(units=8)
+POWER = functools.partial(pow, exp=2)
+
+@functools.lru_cache
+def cached(x):
+    return x + 1.5
 
 class Layer:
     factor = 2
@@ -21,7 +38,8 @@ def helper(x):
     return Layer().call(x) + SIZE
 
 def model(config, *, scale=1.0):
-    return [helper(each) for each in WEIGHTS] + [math.pi, scale, config["lr"]]
+    others = [SETTINGS.units, POWER(3), cached(2), Kind.PLAIN.value]
+    return [helper(each) for each in WEIGHTS] + [math.pi, scale, config["lr"], *others]
 """
 
 
@@ -34,7 +52,9 @@ def typed(text: str = NOTEBOOK) -> Any:
 
 def test_the_same_cells_give_the_same_digest():
     """Typed once more, with comments, other layout and what the function does not use."""
-    again = NOTEBOOK.replace("SIZE = 4", "# four\n\nSIZE = 4").replace("x * self", "(x *\n                self")
+    again = "\n# Classes stand on other lines.\n" + NOTEBOOK.replace("SIZE = 4", "# four\n\nSIZE = 4").replace(
+        "x * self", "(x *\n                self"
+    )
     again = again.replace("self.factor\n", "self.factor)\n") + "\nOTHER = 1\n"
     assert bytecode_digest(typed()) == bytecode_digest(typed(again))
 
@@ -50,6 +70,10 @@ def test_any_change_of_behaviour_changes_the_digest():
         ("x * self", "x / self"),
         ("arange(3)", "arange(4)"),
         ("math.pi", "math.tau"),
+        ("units=8", "units=9"),
+        ("exp=2", "exp=3"),
+        ("x + 1.5", "x + 2.5"),
+        ('PLAIN = "plain"', 'PLAIN = "other"'),
     ]
     digests = {bytecode_digest(typed(NOTEBOOK.replace(*change))) for change in changes}
     assert len(digests | {bytecode_digest(typed())}) == len(changes) + 1
