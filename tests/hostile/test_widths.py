@@ -2,6 +2,7 @@
 
 import random
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -124,15 +125,15 @@ def test_every_table_fits_its_terminal(tmp_path: Path, terminal: pytest.MonkeyPa
 def test_other_tables_fit_their_terminal(
     width: int, storage: Path, job_file: Path, terminal: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The tables of `list`, `explain`, `compare`, `simulate` and `logs` fit their terminal, too."""
+    """The tables of `list`, `explain`, `compare`, `simulate` and `studies` fit their terminal, too."""
     other = storage / "other"
-    Recording(tmp_path, tune_job("unused")).end(1)
-    (storage / "small").rename(other)
+    shutil.copytree(storage / "small", other)
     text = (other / "study.json").read_text()
     (other / "study.json").write_text(text.replace('"name": "small"', '"name": "other"'))
     terminal.setenv("COLUMNS", str(width))
     for words in (
         ["list"], ["explain", "other", "--storage", str(storage)],
+        ["compare", "small", "other", "--storage", str(storage)],
         ["simulate", str(job_file), "--price", "3"], ["studies", "--storage", str(tmp_path / "nothing")],
     ):  # fmt: skip
         printed = tunepipe(*words)
