@@ -1,10 +1,10 @@
 """A table that fits its terminal: important columns are never cut, the others give way in a fixed order.
 
-Where a terminal is too narrow, columns that may be left out go first, from the last on, and a line says how many; then
-names of columns are folded; at last each row becomes a record, one field a line. What is no terminal gets everything.
+Where a terminal is too narrow, columns that may be left out go first, and a line says how many; then names of columns
+are folded; at last each row becomes a record, one field a line. What is no terminal gets everything.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,12 +50,20 @@ class FittedTable:
     """A table that is laid out when it is printed.
 
     Args:
-        columns: Its columns; of those that may be left out, the last go first.
+        columns: Its columns.
         more: How to see what is left out, in words.
+        first_out: Called if the table does not fit: the places of columns that may be left out, in the order in which
+            they go; those that it does not name follow, from the last on.
     """
 
-    def __init__(self, columns: Sequence[Column], *, more: str = "a wider terminal shows them") -> None:
-        self._columns, self._more = list(columns), more
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        more: str = "a wider terminal shows them",
+        first_out: Callable[[], Sequence[int]] = tuple,
+    ) -> None:
+        self._columns, self._more, self._first_out = list(columns), more, first_out
         self._names = [sanitize_line(column.name) for column in columns]
         self._rows: list[tuple[list[Text], str]] = []
 
@@ -82,10 +90,11 @@ class FittedTable:
         if self._fits(places, width, None):
             yield self._table(places, {})
             return
+        extras = self._extras()
         for head in _HEADS:
-            shown = list(places)
-            while not self._fits(shown, width, head) and (extra := self._last_extra(shown)) is not None:
-                shown.remove(extra)
+            shown, leaving = list(places), list(extras)
+            while leaving and not self._fits(shown, width, head):
+                shown.remove(leaving.pop(0))
             if self._fits(shown, width, head):
                 yield self._table(shown, self._heads(shown, head))
                 if left := [self._names[place] for place in places if place not in shown]:
@@ -96,8 +105,10 @@ class FittedTable:
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return measure_renderables(console, options, list(self.__rich_console__(console, options)))
 
-    def _last_extra(self, shown: Sequence[int]) -> int | None:
-        return next((place for place in reversed(shown) if self._columns[place].keep == "extra"), None)
+    def _extras(self) -> list[int]:
+        """The columns that may be left out, in the order in which they go."""
+        order = [*self._first_out(), *reversed(range(len(self._columns)))]
+        return [place for place in dict.fromkeys(order) if self._columns[place].keep == "extra"]
 
     def _fits(self, shown: Sequence[int], width: int, head: int | None) -> bool:
         return sum(self._least(place, head) for place in shown) + _GAP * (len(shown) - 1) <= width

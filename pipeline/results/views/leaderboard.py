@@ -17,6 +17,7 @@ from pipeline.results.analysis.leaderboard import (
     columns,
     rows,
 )
+from pipeline.results.analysis.parameters import by_influence
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fitted import Column, FittedTable
 from pipeline.results.views.states import STATES
@@ -41,14 +42,19 @@ def leaderboard(
         in_order: Whether to keep the order of `only` rather than put the best first.
     """
     shown = columns(results)
-    table = FittedTable([fitted_column(column) for column in shown], more=MORE)
+
+    def least_telling_first() -> list[int]:
+        place = {column: number for number, column in enumerate(shown)}
+        return [place[LeaderboardColumn("config", name)] for name in reversed(by_influence(results))]
+
+    table = FittedTable([fitted_column(column) for column in shown], more=MORE, first_out=least_telling_first)
     for row in rows(results, top=top, only=only, in_order=in_order):
         table.add_row(*terminal_cells(row, shown), style="bold" if row.best else "")
     return table
 
 
 def fitted_column(column: LeaderboardColumn) -> Column:
-    """The layout of a column: trial, state and objectives are never left out, parameters are the first to go.
+    """The layout of a column: trial, state and objectives are never left out.
 
     Args:
         column: A column of the leaderboard.

@@ -44,6 +44,16 @@ def test_the_last_optional_columns_are_removed_first() -> None:
     assert lines[-1] == "+5 columns (p1, p2, p3, p4, p5): ask."
 
 
+def test_the_caller_says_which_optional_columns_are_removed_first() -> None:
+    """Columns are removed in the order that the caller gives, then from the last on, and stay in their places."""
+    columns = [Column("trial", keep="whole"), *(Column(name, keep="extra") for name in "abcd")]
+    table = FittedTable(columns, more="ask", first_out=lambda: [2, 0])
+    table.add_row("0000", *["x" * 20] * 4)
+    assert shown(table, 80)[0].split() == ["trial", "a", "c", "d"]
+    assert shown(table, 60)[0].split() == ["trial", "a", "c"]
+    assert shown(table, 60)[-1] == "+2 columns (b, d): ask."
+
+
 @pytest.mark.parametrize("width", range(20, 300, 7))
 def test_no_line_is_longer_than_the_terminal_is_wide(width: int) -> None:
     """At any width no line is longer than the terminal, and required columns are shown whole."""

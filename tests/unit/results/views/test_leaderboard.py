@@ -1,11 +1,12 @@
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.views.leaderboard import leaderboard
-from pipeline.space import Choice
+from pipeline.space import Choice, Uniform
 from pipeline.study import Objective
 from pipeline.wording import format_number
 from tests.unit.results.studies import Recording, tune_job
@@ -40,6 +41,23 @@ def test_top_determines_how_many_trials_are_shown(asha_results: Results) -> None
     """The summary says how many trials are shown: `top` rows or all of them."""
     assert len(lines_of(asha_results, top=3)) == 1 + 3
     assert len(lines_of(asha_results, top=None)) == 1 + len(asha_results.trials)
+
+
+@pytest.mark.parametrize(("trials", "kept"), [(16, ["telling"]), (8, ["noise_one"])])
+def test_parameters_that_tell_the_least_are_left_out_first(tmp_path: Path, trials: int, kept: list[str]) -> None:
+    """On a narrow terminal the parameter that the objective goes with stays; of too few trials, the first one does."""
+    space = {name: Uniform(0, 1) for name in ("noise_one", "noise_two", "telling")}
+    study = Recording(tmp_path, tune_job("wide", space=space))
+    for number in range(trials):
+        config = {"noise_one": number % 2 / 2, "noise_two": number % 3 / 3, "telling": number / trials}
+        study.decide(f"{number:04d}", 0, "start", number, config_after=config)
+        study.train(f"{number:04d}", 1, config, number / 100, number + 0.5)
+    study.end(trials)
+    console = Console(width=66, color_system=None, force_terminal=True)
+    with console.capture() as captured:
+        console.print(leaderboard(load_results(study.store.uri)))
+    assert captured.get().splitlines()[0].split()[-len(kept) :] == kept
+    assert "+2 columns" in captured.get()
 
 
 def test_the_config_is_the_one_that_reached_the_value(tmp_path: Path) -> None:
