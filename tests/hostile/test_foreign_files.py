@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import StorageError
+from pipeline.execution.deletion import check_deletable
 from pipeline.storage import Store
 from pipeline.study.contents import contents
 from tests.hostile.command import tunepipe
@@ -38,12 +40,18 @@ COMMANDS = {
     "sql": ["sql", "small", "select count(*) from epochs"],
     "stop": ["stop", "small"],
     "studies": ["studies"],
+    "pause": ["pause", "small"],
+    "enqueue": ["enqueue", "small", "rate=0.5"],
+    "budget": ["budget", "small", "--trials", "9"],
+    "stop a trial": ["stop", "small", "--trial", "0"],
+    "tensorboard": ["export", "small", "--tensorboard", "board"],
 }
 PLACES = [
     "",
     "checkpoints",
     "checkpoints/0000",
     "checkpoints/mine",
+    "commands",
     "decisions",
     "epochs",
     "export",
@@ -68,6 +76,7 @@ NAMES = [
     "all-0001.parquet.bak",
     "part-1.parquet",
     "mine.parquet",
+    "mine.py",
     "1.ckpt",
     "000001.ckpt.part",
     "0000.log.1",
@@ -192,6 +201,39 @@ def test_foreign_files_are_neither_lost_nor_changed(
         monkeypatch.chdir,
         count=EXAMPLES * fuzz_size * (4 if command == "delete" else 1),
     )
+
+
+def _make(kind: str, path: Path, target: Path) -> None:
+    if kind == "file":
+        path.write_text("somebody's")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(target)
+
+
+def test_one_foreign_entry_is_enough_to_refuse(storage: Path, tmp_path: Path, fuzz_size: int) -> None:
+    """A file of any foreign name at any place, alone, is no entry of the study's own; nor is a link, folder or pipe."""
+    study, rng = Store(storage / "small"), random.Random(0)
+    assert contents(study).foreign == []
+    pairs = [(place, name) for place in PLACES for name in (*NAMES, "0002.json", "000009.ckpt")]
+    foreign = [(place, name, "file") for place, name in pairs if name in NAMES]
+    kinds = {"link": pairs, "pipe": foreign, "folder": [pair for pair in pairs if not pair[0].startswith("source")]}
+    drawn = [(*rng.choice(kinds[kind])[:2], kind) for kind in kinds for _ in range(40 * fuzz_size)]
+    for place, name, kind in [*foreign, *drawn]:
+        folder = storage / "small" / place
+        new = [above for above in (folder, *folder.parents) if not above.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.path.lexists(path := folder / name):
+            _make(kind, path, tmp_path)
+            with pytest.raises(StorageError, match=r"not the study's"):
+                check_deletable(study, lambda _: None)
+            path.rmdir() if kind == "folder" else path.unlink()
+        for above in new:
+            above.rmdir()
+    assert contents(study).foreign == []
 
 
 def _tried(
