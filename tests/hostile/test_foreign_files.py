@@ -263,12 +263,16 @@ def _tried(
         shutil.rmtree(here)
 
 
-def test_a_study_without_foreign_files_is_deleted_completely(finished: Path, job_file: Path, tmp_path: Path) -> None:
+def test_a_study_without_foreign_files_is_deleted_completely(
+    finished: Path, job_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A study without foreign files is deleted whole after any command: the layout names all its files."""
+    (tmp_path / "current").mkdir()
+    monkeypatch.chdir(tmp_path / "current")
     storage = Path(shutil.copytree(finished, tmp_path / "storage"))
     (storage / "beside.txt").write_text("mine")
     for command, words in COMMANDS.items():
-        if command not in ("delete", "export"):
+        if command != "delete":
             tunepipe(*(str(job_file) if word == "JOB" else word for word in words), "--storage", str(storage))
     assert contents(Store(storage / "small")).foreign == []
     printed = tunepipe(*COMMANDS["delete"], "--storage", str(storage))
