@@ -1,5 +1,6 @@
 """DuckDB in memory, for one SELECT: no file, no extension and no network can be reached from it."""
 
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -11,8 +12,18 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.errors import UsageError
+from pipeline.wording import closest
 
-__all__ = ["SLOW_SECONDS", "Answer", "TimeLimit", "fill_table", "locked", "open_database", "run_select"]
+__all__ = [
+    "SLOW_SECONDS",
+    "Answer",
+    "TimeLimit",
+    "fill_table",
+    "locked",
+    "open_database",
+    "run_select",
+    "suggested_column",
+]
 
 # What is asked may come from anywhere, and so may the tables: nothing but the tables is there to be read.
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {
@@ -30,6 +41,12 @@ _BATCH = 10_000
 
 SLOW_SECONDS = 5.0
 """A query that takes longer than this is reported as slow."""
+
+_PARAMETER = "config_"
+"""The prefix of the columns of hyperparameters."""
+
+_UNKNOWN_COLUMN = re.compile(r'(?:Referenced column|does not have a column named) "([^"]+)"')
+"""What DuckDB says of a column that does not exist."""
 
 _INTERRUPT_SECONDS = 0.05
 """How often a query that is to end is interrupted."""
@@ -155,7 +172,7 @@ def run_select(
     what: str,
     *,
     condition: str | None = None,
-    columns: Collection[str] | None = None,
+    columns: Collection[str] = (),
     limit: TimeLimit | None = None,
 ) -> Iterator[Answer]:
     """The answer to one SELECT.
@@ -165,7 +182,7 @@ def run_select(
         sql: One SELECT.
         what: What the user wrote, for messages: `The SQL` or an option.
         condition: The user's condition within `sql`, for messages; None where all of it is the user's.
-        columns: Columns that exist, for messages; None for the columns of all tables.
+        columns: Columns that exist, for messages.
         limit: How long it may take; by default as long as it takes.
 
     Raises:
@@ -185,7 +202,7 @@ def run_select(
                 time_limit.passed()
             return future.result()
         except duckdb.Error as error:
-            raise UsageError(_told(error, what, columns)) from None
+            raise UsageError(_told(error, what, columns, all_tables=condition is None)) from None
         except BaseException:
             # An interrupt that comes before the query has begun is lost.
             while not future.done():
@@ -211,13 +228,30 @@ def run_select(
         yield Answer(reader.schema, batches())
 
 
-def _told(error: duckdb.Error, what: str, columns: Collection[str] | None) -> str:
+def suggested_column(name: str, columns: Collection[str]) -> str | None:
+    """The column that a name which is none may mean; a hyperparameter may be named without its prefix.
+
+    Args:
+        name: The name that was found.
+        columns: The columns that exist.
+    """
+    names = {column.removeprefix(_PARAMETER): column for column in columns} | {column: column for column in columns}
+    near = closest(name, names)
+    return None if near is None else names[near]
+
+
+def _told(error: duckdb.Error, what: str, columns: Collection[str], *, all_tables: bool) -> str:
     first, _, rest = str(error).partition("\n")
-    near = [line for line in rest.splitlines() if line.startswith(("Did you mean", "Candidate"))]
-    message = " ".join([f"{first.rstrip('.!')}.", *near]).rstrip(".?!")
-    there = "the tables trials, epochs and decisions" if columns is None else f"the columns {', '.join(columns)}"
-    more = "; docs/tables.md says what is in them" if columns is None else ""
-    return f"{what} cannot be answered: {message}. There are {there}{more}."
+    unknown = _UNKNOWN_COLUMN.search(first)
+    if unknown is not None and (meant := suggested_column(unknown[1], columns)) is not None:
+        near = [f"Did you mean {meant}?"]
+    else:
+        near = [line for line in rest.splitlines() if line.startswith(("Did you mean", "Candidate"))]
+    message = " ".join([f"{first.rstrip('.!')}.", *near])
+    message = message if message.endswith("?") else f"{message.rstrip('.!')}."
+    there = "the tables trials, epochs and decisions" if all_tables else f"the columns {', '.join(columns)}"
+    more = "; docs/tables.md says what is in them" if all_tables else ""
+    return f"{what} cannot be answered: {message} There are {there}{more}."
 
 
 def _short(sql: str) -> str:

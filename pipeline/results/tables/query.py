@@ -10,14 +10,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import UsageError
-from pipeline.results.tables.database import Answer, TimeLimit, fill_table, locked, open_database, run_select
+from pipeline.results.tables.database import (
+    Answer,
+    TimeLimit,
+    fill_table,
+    locked,
+    open_database,
+    run_select,
+    suggested_column,
+)
 from pipeline.results.tables.front import objective_column, objective_values, pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.sanitize import sanitize
 from pipeline.storage.schema import TABLES, arrow_schema
 from pipeline.study import Objective
 from pipeline.study.ranking import ranking_sql
-from pipeline.wording import closest
 
 __all__ = ["OF_OBJECTIVE", "answered", "by_objective", "labels", "query", "select_from", "select_trials"]
 
@@ -53,9 +60,12 @@ def answered(studies: Mapping[str, Results], sql: str, limit: TimeLimit | None =
         UsageError: As `query`, or the time is up; also while the batches are read.
     """
     with open_database() as database:
+        columns: dict[str, None] = {}
         for name in TABLES:
-            fill_table(database, name, [_arrow(results, name, label) for label, results in studies.items()])
-        with run_select(locked(database), sql, "The SQL", limit=limit) as answer:
+            parts = [_arrow(results, name, label) for label, results in studies.items()]
+            columns |= dict.fromkeys(column for part in parts for column in part.column_names)
+            fill_table(database, name, parts)
+        with run_select(locked(database), sql, "The SQL", columns=columns, limit=limit) as answer:
             yield answer
 
 
@@ -194,8 +204,8 @@ def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:
 def _there(name: str, known: Sequence[str], option: str) -> None:
     if name in known:
         return
-    near = closest(name, [*known, *(column.removeprefix("config_") for column in known)])
-    hint = f" Did you mean {near if near in known else f'config_{near}'}?" if near else ""
+    near = suggested_column(name, known)
+    hint = f" Did you mean {near}?" if near else ""
     raise UsageError(
         f"{option} must name columns of the table trials; found {name!r:.100}.{hint} There are {', '.join(known)}."
     )

@@ -37,7 +37,12 @@ def test_columns_and_rows_are_in_the_requested_order(asha_results: Results) -> N
 @pytest.mark.parametrize(
     ("asked", "reported"),
     [
-        ({"where": "lr > 1"}, "There are the columns study, trial_id"),
+        (
+            {"where": "lr > 1"},
+            'Referenced column "lr" not found in FROM clause. Did you mean config_lr? There are the col',
+        ),
+        ({"where": "trials.lr > 1"}, "Did you mean config_lr?"),
+        ({"where": "qqq > 1"}, "There are the columns study, trial_id"),
         ({"where": "1); drop table trials; select (1"}, "must be one condition; found '1"),
         ({"where": "state ="}, "syntax error"),
         ({"where": " "}, "must be a condition, as in"),
@@ -49,6 +54,12 @@ def test_an_invalid_query_is_refused(asha_results: Results, asked: dict[str, str
     """An invalid query is refused with the reason and the columns that exist."""
     with pytest.raises(UsageError, match=reported.replace("?", r"\?")):
         select_trials(asha_results, **asked)  # type: ignore[arg-type]
+
+
+def test_sql_that_names_a_hyperparameter_alone_is_told_its_column(asha_results: Results) -> None:
+    """SQL over all tables, too, suggests the column of a hyperparameter that is named without its prefix."""
+    with pytest.raises(UsageError, match=r"Did you mean config_lr\? There are the tables trials"):
+        query({"a": asha_results}, "select t.lr from trials t")
 
 
 def test_a_comment_in_a_condition_ends_with_it(asha_results: Results) -> None:
