@@ -8,7 +8,7 @@ from typing import Any
 from typer.exceptions import TyperException
 
 from pipeline.errors import UsageError
-from pipeline.wording import did_you_mean
+from pipeline.wording import closest, did_you_mean
 
 __all__ = ["usage_error"]
 
@@ -24,12 +24,12 @@ def usage_error(error: TyperException) -> UsageError:
     if not message:
         return UsageError("")
     if context is None:
-        return UsageError(f"{message}. See `tunepipe COMMAND --help`.")
+        return UsageError(f"{message}.{_trials(message)} See `tunepipe COMMAND --help`.")
     command, more = context.command_path, f"see `{context.command_path} --help`."
     option = getattr(error, "option_name", None)
     if option:
         options = [name for param in context.command.params for name in param.opts if name.startswith("--")]
-        hints = f"{did_you_mean(option, options)}{_file(option)} {_there(options)}"
+        hints = f"{_meant(option, options)}{_file(option)} {_there(options)}"
         return UsageError(f"`{command}` has no option {option}.{hints}; {more}")
     if commands := getattr(context.command, "commands", None):
         quoted = re.search(r"'(.*?)'", message)
@@ -50,6 +50,31 @@ def _bad_value(error: TyperException) -> str | None:
         return None
     fault = read_faults(error.__cause__, [])[0]
     return f"{param.opts[0]} {fault.allowed}; found {fault.found!r}"
+
+
+def _trials(message: str) -> str:
+    """How to name a trial, where its name is what is missing."""
+    return " It is a trial's id or number; `tunepipe results STUDY` shows the best." if "'--trial'" in message else ""
+
+
+def _meant(option: str, options: Collection[str]) -> str:
+    """The option that an unknown one, or else its value (`--format savedmodel`), may mean, as a sentence."""
+    # The dashes are no part of the word: with them, any two short options are alike.
+    names = {name.lstrip("-"): name for name in options}
+    for word in (option, _value_of(option)):
+        if word and (near := closest(word.lstrip("-"), names)) is not None:
+            return f" Did you mean {names[near]}?"
+    return ""
+
+
+def _value_of(option: str) -> str:
+    """The value after an unknown option on the command line; empty without one."""
+    for word, after in zip(sys.argv, [*sys.argv[1:], ""], strict=True):
+        if word == option:
+            return "" if after.startswith("-") else after
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+    return ""
 
 
 def _file(option: str) -> str:

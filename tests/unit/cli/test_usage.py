@@ -19,6 +19,10 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     ("arguments", "reported"),
     [
         (["run", "--trals", "3"], ["no option --trals", "Did you mean --trials?", "--epochs", "tunepipe run --help"]),
+        (["export", "x", "--format", "savedmodel"], ["no option --format. Did you mean --saved-model? There are --to"]),
+        (["export", "x", "--format=SavedModel"], ["Did you mean --saved-model?"]),
+        (["report", "x", "--trial", "0"], ["no option --trial. There are --storage, --output"]),
+        (["results", "x", "--trial"], ["'--trial' requires an argument", "a trial's id or number"]),
         (["rusults", "x"], ["no command 'rusults'", "Did you mean results?", "studies", "tunepipe --help"]),
         (["--nope"], ["no option --nope", "There are --version"]),
         (["run"], ["Missing argument", "tunepipe run [OPTIONS]", "tunepipe run --help"]),
