@@ -9,29 +9,50 @@ from rich.text import Text
 from pipeline.cli.console import command_console
 from pipeline.cli.location import Study, study_store, trial_id
 from pipeline.cli.options import STORAGE, Storage
+from pipeline.errors import UsageError
 from pipeline.sanitize import sanitize
 
 if TYPE_CHECKING:
     from pipeline.execution.rerun import RerunEpoch, RerunResult
+    from pipeline.results import Results
 
 __all__ = ["rerun"]
 
 
 def rerun(
     study: Study,
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Id or number of the trial.", show_default=False)],
+    trial: Annotated[
+        str | None, typer.Argument(metavar="TRIAL", help="Id or number of the trial.", show_default=False)
+    ] = None,
     storage: Storage = STORAGE,
+    option: Annotated[
+        str | None, typer.Option("--trial", help="The trial, as other commands take it.", show_default=False)
+    ] = None,
 ) -> None:
     """Train a trial's config again in this process, for debugging, and compare. The study does not change."""
     from pipeline.execution.rerun import rerun as train_again
     from pipeline.results.tables.load import load_results
     from pipeline.storage.schema import metric_column
 
-    store, wanted = study_store(study, storage), trial_id(trial)
-    metric = metric_column(load_results(store.uri).objective.metric)
+    store = study_store(study, storage)
+    results = load_results(store.uri)
+    wanted = _named_trial(results, study, trial, option)
+    metric = metric_column(results.objective.metric)
     console = command_console()
     result = train_again(store, wanted, on_epoch=lambda epoch: _print_epoch(console, epoch, metric))
     _print_verdict(console, result)
+
+
+def _named_trial(results: "Results", study: str, argument: str | None, option: str | None) -> str:
+    """The id of the trial of a command line."""
+    from pipeline.results.tables.trials import trials_in_words
+
+    if argument is not None and option is not None:
+        raise UsageError(f"Name one trial; found {argument} and --trial {option}.")
+    named = option if argument is None else argument
+    if named is None:
+        raise UsageError(f"Name the trial: `tunepipe rerun {study} TRIAL`. {trials_in_words(results)}")
+    return trial_id(named)
 
 
 def _print_epoch(console: Console, epoch: "RerunEpoch", metric: str) -> None:

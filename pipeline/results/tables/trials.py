@@ -9,8 +9,9 @@ from pipeline.errors import JobNotFound
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results, ranking_keys
 from pipeline.space import Config
+from pipeline.study.studies import called
 
-__all__ = ["configs_at_best", "ranked", "trial_row"]
+__all__ = ["configs_at_best", "ranked", "trial_row", "trials_in_words"]
 
 
 def ranked(results: Results) -> list[str]:
@@ -63,9 +64,22 @@ def trial_row(results: Results, trial_id: str) -> Mapping[Any, Any]:
     matching = results.trials[results.trials["trial_id"] == trial_id].to_dict("records")
     if matching:
         return matching[0]
+    raise JobNotFound(f"The study {results.name!r} has no trial {trial_id!r}. {trials_in_words(results)}")
+
+
+def trials_in_words(results: Results) -> str:
+    """Which trials a study has, and how a command names one, in sentences.
+
+    Args:
+        results: A study's results.
+    """
     ids = [str(known) for known in results.trials["trial_id"]]
+    if not ids:
+        return "There is none yet."
     listed = ", ".join(ids) if len(ids) <= _SHOWN else f"{len(ids)}, from {ids[0]} to {ids[-1]}"
-    there = f"There are {listed}" if len(ids) > 1 else f"There is {ids[0]}" if ids else "There is none yet"
-    raise JobNotFound(
-        f"The study {results.name!r} has no trial {trial_id!r}. {there}; `tunepipe results` shows the best of them."
+    there = f"There are {listed}" if len(ids) > 1 else f"There is {listed}"
+    number = f", or its number, {int(ids[-1])}" if ids[-1].isdigit() else ""
+    return (
+        f"{there}; `tunepipe results {called(results.location)}` shows the best of them. A trial is named by its id, "
+        f"{ids[-1]}{number}."
     )

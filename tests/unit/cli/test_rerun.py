@@ -49,3 +49,37 @@ def test_an_unknown_trial_is_reported_alone(
     reported = capsys.readouterr()
     assert reported.out == ""
     assert "no trial '9999'. There are 0000, 0001" in reported.err
+
+
+@pytest.mark.parametrize(
+    ("named", "reported"),
+    [
+        (
+            [],
+            [
+                "Name the trial: `tunepipe rerun again TRIAL`",
+                "There are 0000, 0001",
+                "by its id, 0001, or its number, 1",
+            ],
+        ),
+        (["1", "--trial", "0"], ["Name one trial; found 1 and --trial 0"]),
+        (["--trial", "7"], ["no trial '0007'. There are 0000, 0001"]),
+    ],
+)
+def test_a_trial_that_is_not_named_is_asked_for(
+    named: list[str], reported: list[str], storage: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Where the trial is missing, the message says which trials the study has and how to name one."""
+    monkeypatch.setattr("sys.argv", ["tunepipe", "rerun", "again", *named, "--storage", str(storage)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    printed = capsys.readouterr().err
+    assert all(part in printed for part in reported), printed
+
+
+def test_the_trial_may_be_an_option_as_of_other_commands(storage: Path) -> None:
+    """`--trial 1` names the same trial as the argument."""
+    command = ["rerun", "again", "--storage", str(storage)]
+    by_option = CliRunner().invoke(app, [*command, "--trial", "1"], catch_exceptions=False).stdout
+    assert by_option == CliRunner().invoke(app, [*command, "1"], catch_exceptions=False).stdout

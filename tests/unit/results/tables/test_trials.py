@@ -54,16 +54,17 @@ def test_a_trial_without_a_value_has_the_config_that_it_has_now(asha_results: Re
 @pytest.mark.parametrize(
     ("shown", "reported"),
     [
-        (24, "There are 24, from 0000 to 0023"),
-        (2, "There are 0000, 0001"),
-        (1, "There is 0000"),
-        (0, "There is none yet"),
+        (24, r"There are 24, from 0000 to 0023; .* its id, 0023, or its number, 23\."),
+        (
+            2,
+            r"There are 0000, 0001; `tunepipe results /.*` shows the best of them\. A trial is named by its id",
+        ),
+        (1, r"There is 0000; `tunepipe results"),
+        (0, r"There is none yet\."),
     ],
 )
 def test_a_trial_that_does_not_exist_is_explained(asha_results: Results, shown: int, reported: str) -> None:
-    """The message has the existing ids: all of a few, the first and last of many."""
+    """The message has the existing ids, all of a few, the first and last of many, and how to name one."""
     few = replace(asha_results, trials=asha_results.trials.head(shown))
-    with pytest.raises(
-        JobNotFound, match=f"The study 'mnist-asha' has no trial '0099'. {reported}; `tunepipe results`"
-    ):
+    with pytest.raises(JobNotFound, match=f"The study 'mnist-asha' has no trial '0099'. {reported}"):
         trial_row(few, "0099")
