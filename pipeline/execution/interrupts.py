@@ -14,7 +14,7 @@ _STDERR = 2
 _PATIENT = 2
 """After more signals than that, the user does not want to wait for anything."""
 
-_MESSAGE = "Ending when the epochs in training are over; once more ends at once."
+_MESSAGE = "The study ends when the epochs in training are over. {again} ends it at once, and these epochs are lost."
 
 
 class Interrupts:
@@ -77,12 +77,12 @@ class Interrupts:
     def _raises(self) -> bool:
         return self._signals > 1 or not self._training
 
-    def _signalled(self, _number: int, _frame: FrameType | None) -> None:
+    def _signalled(self, number: int, _frame: FrameType | None) -> None:
         self._signals += 1
         if self._training:
             self.requested = True
         if not self._raises:
-            _print(_MESSAGE)
+            _print(_MESSAGE.format(again="Ctrl-C again" if number == signal.SIGINT else "Another signal"))
         elif not self._deferring or self._signals > _PATIENT:
             raise KeyboardInterrupt
 

@@ -187,7 +187,7 @@ def _run(
         store, job, session=number, seconds_before=seconds, decided_before=decided, provenance=provenance
     )
     session = Session(job, store, recorder, build_scheduler=ray_scheduler(job), draw=ray_draw(job), earlier=earlier)
-    session.file.code_changes = changed
+    session.file.code_changes, session.interrupts = changed, interrupts
     stdout = sys.stdout
 
     def note_while_training(text: str) -> None:

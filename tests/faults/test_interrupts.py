@@ -51,7 +51,7 @@ def test_a_driver_that_was_signalled_in_an_epoch_loses_nothing(workers, schedule
         first, *second = SIGNALS[name]
         driver.send_signal(first)
         if second:
-            wait_for(lambda: "once more ends at once" in reported.read_text(), driver, reported.read_text)
+            wait_for(lambda: "ends it at once" in reported.read_text(), driver, reported.read_text)
             driver.send_signal(second[0])
         else:
             Path(f"{journal}-go").touch()

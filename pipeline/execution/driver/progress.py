@@ -19,7 +19,7 @@ from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.pace import seconds_left
 from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize, sanitize_line
-from pipeline.wording import format_number
+from pipeline.wording import counted, format_number
 
 __all__ = ["Progress", "notebook_progress", "pace"]
 
@@ -72,7 +72,7 @@ class Progress:
             ended.set()
             lines.join()
             if session.loop.total_epochs:
-                self._print(session)
+                self._print(session, over=True)
 
     def print_lines(self, session: Session, ended: threading.Event) -> None:
         """Print a line every ten seconds in which something changed.
@@ -84,15 +84,15 @@ class Progress:
         printed = None
         while not ended.wait(_LINE_SECONDS):
             # The clock, the pace and the remaining time change by themselves: they are no reason for a new line.
-            progress = (_counts(session), session.loop.total_epochs, _best(session).plain)
+            progress = (_counts(session), session.loop.total_epochs, _best(session).plain, _end_or_pause(session))
             if progress != printed:
                 self._print(session)
                 printed = progress
 
-    def _print(self, session: Session) -> None:
+    def _print(self, session: Session, *, over: bool = False) -> None:
         # A study does not end because its progress cannot be written: the output at its end reports the error.
         with suppress(OutputLost):
-            self._console.print(_line(session), highlight=False, markup=False, soft_wrap=True)
+            self._console.print(_line(session, over=over), highlight=False, markup=False, soft_wrap=True)
 
 
 class _Picture:
@@ -123,25 +123,48 @@ class _Picture:
         grid.add_row("trials", bar)
         grid.add_row("", states or Text(f"{_starting(session)} …", style="bright_black"))
         grid.add_row("best", _best(session))
-        rate, left = pace(session)
+        rate, label, text = _outlook(session)
         grid.add_row("epochs", f"{loop.total_epochs}" + (f"  ({rate:.1f} a second)" if rate else ""))
-        grid.add_row("left", left)
+        grid.add_row(label, text)
         yield head
         yield grid
 
 
-def _line(session: Session) -> str:
+def _line(session: Session, *, over: bool) -> str:
     counts = _counts(session)
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or _starting(session)
-    rate, left = pace(session)
+    rate, label, text = _outlook(session)
     parts = [
         _clock(session.file.seconds),
         states,
         f"{session.loop.total_epochs} epochs" + (f" ({rate:.1f} a second)" if rate else ""),
         f"best: {_best(session).plain}",
-        f"left: {left}",
+        *([] if over else [f"{label}: {text}"]),
     ]
     return "  |  ".join(parts)
+
+
+def _outlook(session: Session) -> tuple[float | None, str, str]:
+    """The pace, and the last row of the display with its label: the time left, or what a study that ends waits for."""
+    rate, left = pace(session)
+    return (rate, "left", left) if (found := _end_or_pause(session)) is None else (rate, *found)
+
+
+def _end_or_pause(session: Session) -> tuple[str, str] | None:
+    """For a study that is ending or paused: which of both, and what is still going on in it; None for any other."""
+    loop, exporting = session.loop, session.final_evaluation.assigned
+    if session.interrupt_requested:
+        work = "the export of the best model" if exporting else "the epochs in training"
+        return "ending", f"as soon as {work} {'is' if exporting else 'are'} over and checkpoints are written"
+    if exporting:
+        return "ending", "the best model is exported and evaluated"
+    if loop.end_reason is not None:
+        running = loop.counts.get("running", 0)
+        work = f"{counted(running, 'trial')} to report" if running else "the results"
+        return "ending", sanitize_line(f"waits for {work}. {loop.end_reason}")
+    if loop.paused is not None:
+        return "paused", sanitize_line(f"{loop.paused} Nothing trains until it is resumed.")
+    return None
 
 
 def _starting(session: Session) -> str:

@@ -16,6 +16,7 @@ from pipeline.execution.driver.extend_trials import extend_trials
 from pipeline.execution.driver.final_evaluation import FinalEvaluation
 from pipeline.execution.driver.hang_detection import HangDetection
 from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.command_execution import execute
 from pipeline.loop.commands import Continue, Pause
 from pipeline.loop.decision_rows import DecisionRow
@@ -78,6 +79,8 @@ class Session:
         """Epochs that earlier sessions trained."""
         self.first_epoch_at: float | None = None
         """When this session's first epoch was reported, by the monotonic clock; None before."""
+        self.interrupts: Interrupts | None = None
+        """The signals so far, for displays; None where none are handled."""
         self.note: Callable[[str], None] = _nowhere
         """Called with sentences for the user while trials train."""
         self._trained_with: set[str] = set()
@@ -103,6 +106,11 @@ class Session:
         pending = not self.final_evaluation.done and loop.best is not None and self.fatal is None
         over = loop.end_reason is not None or loop.exhausted
         return loop.interrupted or (over and not loop.running and not pending)
+
+    @property
+    def interrupt_requested(self) -> bool:
+        """Whether a signal or a user has asked the study to end before its budget is spent."""
+        return self.loop.interrupted or (self.interrupts is not None and self.interrupts.requested)
 
     @property
     def paused(self) -> bool:

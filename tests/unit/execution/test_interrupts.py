@@ -65,3 +65,23 @@ def test_the_handler_can_be_pickled_while_it_listens() -> None:
             assert cloudpickle.loads(cloudpickle.dumps(interrupts)).requested is False
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(("number", "again"), [(signal.SIGINT, "Ctrl-C again"), (signal.SIGTERM, "Another signal")])
+def test_the_first_signal_says_what_it_does_and_what_another_one_does(
+    number: signal.Signals, again: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While trials train, the first signal is answered by a sentence, and the second one raises."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with interruptible() as interrupts:
+            interrupts.begin_training()
+            signal.raise_signal(number)
+            assert capsys.readouterr().err == (
+                "The study ends when the epochs in training are over. "
+                f"{again} ends it at once, and these epochs are lost.\n"
+            )
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(number)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.execution.driver.progress import Progress, pace
+from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.messages import ProgressReport
 from pipeline.results.views.states import STATES
 from pipeline.space import Uniform
@@ -117,3 +118,39 @@ def test_the_time_that_is_left_is_bounded_before_a_trial_has_ended(study):
     assert pace(s.session)[1].startswith("at most 0:")
     s.session.on_report("0000", ProgressReport((row(3, 0.3), row(4, 0.4)), 4, last=True))
     assert pace(s.session)[1].startswith("about 0:")
+
+
+def _last_row(session) -> str:
+    """The last row of the live display."""
+    console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
+    with Progress(console).watch(session):
+        pass
+    return [line.strip() for line in Text.from_ansi(console.file.getvalue()).plain.splitlines() if line.strip()][-1]
+
+
+def test_a_study_that_is_ending_says_what_is_still_going_on(study):
+    """After Ctrl-C, at the end of the budget and in a pause the display has no time left, but what is waited for."""
+    s = study()
+    s.session.next()
+    s.session.on_report("0000", ProgressReport((row(1, 0.1), row(2, 0.2)), 2))
+    assert _last_row(s.session).startswith("left  at most 0:")
+    s.session.loop.commands.paused = "A user paused the study."
+    assert _last_row(s.session) == "paused  A user paused the study. Nothing trains until it is resumed."
+    s.session.loop.end_reason = "The time is up."
+    assert _last_row(s.session) == "ending  waits for 1 trial to report. The time is up."
+    s.session.interrupts = Interrupts()
+    s.session.interrupts.requested = True
+    assert _last_row(s.session) == "ending  as soon as the epochs in training are over and checkpoints are written"
+
+
+def test_lines_say_once_that_the_study_is_ending(study):
+    """Without a terminal the end is a line of its own, and the line after the end has no time left."""
+    s = study()
+    s.session.next()
+    s.session.on_report("0000", ProgressReport((row(1, 0.1), row(2, 0.2)), 2))
+    printed = lines(s.session, nothing, s.session.loop.interrupt, nothing)
+    assert [line.rpartition("  |  ")[2].partition(":")[0] for line in printed] == ["left", "ending"]
+    console = Console(file=io.StringIO(), width=200)
+    with Progress(console).watch(s.session):
+        pass
+    assert console.file.getvalue().strip().rpartition("  |  ")[2].startswith("best: ")
