@@ -1,7 +1,7 @@
 """`tunepipe run` and `tunepipe resume`: start or resume a study."""
 
+import shlex
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING
@@ -53,7 +53,24 @@ def run(
 ) -> None:
     """Run a study: draw configs, train them, stop poor trials early, keep the best model."""
     tuned = options.job(job, storage, resume=resume)
-    _run_and_print(tuned, storage, log, as_json=as_json, resume=resume, accept_changes=accept_changes, address=address)
+    _run_and_print(
+        tuned,
+        storage,
+        log,
+        as_json=as_json,
+        resume=resume,
+        accept_changes=accept_changes,
+        address=address,
+        check=_check_command(job, options, storage),
+    )
+
+
+def _check_command(job: str, options: JobOptions, storage: str) -> str:
+    """The command that checks what `run` runs."""
+    from pipeline.study.studies import default_storage
+
+    where = [] if storage == default_storage() else ["--storage", storage]
+    return shlex.join(["tunepipe", "check", job, *options.words(storage), *where])
 
 
 def resume(
@@ -101,6 +118,7 @@ def _run_and_print(
     accept_changes: bool,
     address: str | None,
     take_over: bool = False,
+    check: str | None = None,
 ) -> None:
     """Run or resume a study with its progress on the terminal, and print its results."""
     from pipeline.execution.driver.progress import Progress
@@ -111,7 +129,7 @@ def _run_and_print(
     # With --workers 0, trials print in this process; with --json, stdout must hold one object and nothing else.
     with (
         redirect_stdout(sys.stderr) if as_json else nullcontext(),
-        _failures_printed(tuned.name, storage, console),
+        _failures_printed(tuned.name, storage, console, check),
         _logged(tuned.name, storage, logs),
     ):
         outcome = run_study(
@@ -138,11 +156,11 @@ def _logged(name: str, storage: str, logs: Sequence[str] | None) -> AbstractCont
 
 
 @contextmanager
-def _failures_printed(name: str, storage: str, console: "Console") -> Iterator[None]:
-    """Print details of an error: each failed trial, or the line of the data function."""
+def _failures_printed(name: str, storage: str, console: "Console", check: str | None) -> Iterator[None]:
+    """Print details of an error: each failed trial, or the line of the data function; and the command that checks."""
     try:
         yield
-    except NoTrialSucceeded:
+    except NoTrialSucceeded as error:
         from pipeline.cli.results import print_failures
         from pipeline.results.tables.load import load_results
         from pipeline.storage import Store
@@ -151,12 +169,15 @@ def _failures_printed(name: str, storage: str, console: "Console") -> Iterator[N
         store = Store(storage).folder(name)
         if store.exists(layout.STUDY):
             print_failures(load_results(store.uri), console)
-        raise
+        if check is None:
+            raise
+        raise NoTrialSucceeded(f"{error} `{check}` trains a first epoch and says what is wrong with the job.") from None
     except DataError as error:
+        from pipeline.study.tracebacks import error_text
+
         if (cause := error.__cause__) is not None and cause.__traceback__ is not None:
             # The first frame is tunepipe's own, which calls the user's function.
-            trace = traceback.format_exception(cause.with_traceback(cause.__traceback__.tb_next))
-            note("".join(trace))
+            note(error_text(cause.with_traceback(cause.__traceback__.tb_next)))
         raise
 
 

@@ -1,7 +1,6 @@
 """Training a trial again in this process, and comparing its metrics with the recorded ones."""
 
 import math
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pipeline.study import load_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
 from pipeline.study.function_source import typed_here
+from pipeline.study.tracebacks import error_text
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.base import TrainingEnded
 from pipeline.training.data import load_data
@@ -128,7 +128,7 @@ def rerun(store: Store, trial_id: str, *, on_epoch: Callable[[RerunEpoch], None]
     except TunepipeError:
         raise
     except Exception as error:
-        failure = f"{type(error).__name__}: {error}\n\n{''.join(traceback.format_exception(error))}"
+        failure = f"{type(error).__name__}: {error}\n\n{error_text(error)}"
     finally:
         with opened:
             if learner is not None:

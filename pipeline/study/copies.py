@@ -170,6 +170,16 @@ class Copies(importlib.abc.MetaPathFinder):
             raise ValueError(f"the copy {self._folder / path} has changed since the study was saved: put it back")
         return content
 
+    def unchanged_originals(self) -> dict[str, str]:
+        """The path of each copy → the user's file from which it was copied, if that still has the same content."""
+        found: dict[str, str] = {}
+        for relative, digest in self._copies.values():
+            original = self._original(relative, digest)
+            if original is not None:
+                copy = self._folder / relative
+                found |= {str(copy): str(original), str(copy.resolve()): str(original)}
+        return found
+
     def loaded_modules_match(self) -> bool:
         """Whether every one of these modules that is loaded has the content that the study recorded."""
         return all(
@@ -234,13 +244,16 @@ class Copies(importlib.abc.MetaPathFinder):
             return None
         relative, digest = self._copies[fullname]
         # The module of a job's function is always the copy, because the study shows its source.
-        originals = [] if fullname in self._functions else self._originals
-        file = next((folder / relative for folder in originals if _has_digest(folder / relative, digest)), None)
+        file = None if fullname in self._functions else self._original(relative, digest)
         if file is not None:
             return _spec(fullname, file, file.read_bytes(), [str(file.parent)])
         if self.path(fullname) is None:
             raise ModuleNotFoundError(f"The study's copy {self._folder / relative} does not exist.", name=fullname)
         return _spec(fullname, self._folder / relative, self.content(fullname), [])
+
+    def _original(self, relative: str, digest: str) -> Path | None:
+        """The user's file, if it still has the content of its copy."""
+        return next((folder / relative for folder in self._originals if _has_digest(folder / relative, digest)), None)
 
     def _namespace(self, name: str, path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
         """A package without an `__init__` file, unless there is a real one elsewhere."""

@@ -5,6 +5,7 @@ import traceback
 from pathlib import Path
 
 from pipeline.results.analysis.failures import first_line
+from pipeline.study.tracebacks import error_text
 
 __all__ = ["advice", "failure_text"]
 
@@ -19,7 +20,7 @@ def failure_text(error: BaseException, what_to_do: str) -> str:
     whole = f"{type(error).__name__}: {error}"
     first, rest = first_line(whole), whole.partition("\n")[2]
     headline = f"{first.rstrip('.')}. {what_to_do}" if what_to_do else first
-    return "\n".join([headline, *([rest] if rest else []), "", "".join(traceback.format_exception(error))])
+    return "\n".join([headline, *([rest] if rest else []), "", error_text(error)])
 
 
 def advice(error: BaseException, *, started_in: Path, shared: str | None) -> str:

@@ -7,8 +7,8 @@ import contextlib
 import math
 import os
 import platform
+import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
+from pipeline.study.tracebacks import error_text
 from pipeline.training.base import TrainingEnded
 from pipeline.training.process import workers_on
 from pipeline.training.trainer_factory import TrainerFactory
@@ -123,7 +124,7 @@ class Worker:
                     return self._evaluate(trial) if trial.assignment.task == "finish" else self._train(trial)
             except (DataError, ModelError) as error:
                 if self._capture:
-                    traceback.print_exc()
+                    print(error_text(error), end="", file=sys.stderr)
                 return self._report(trial, unusable=str(error))
             except DamagedFile as error:
                 return self._report(trial, failure=f"It cannot continue: {error}")
@@ -134,7 +135,7 @@ class Worker:
                 if isinstance(error, SystemExit) and self._ends_process(error):
                     # The trial is intact: another worker resumes it.
                     raise
-                traceback.print_exc()
+                print(error_text(error), end="", file=sys.stderr)
                 what_to_do = advice(error, started_in=self._started_in, shared=self.trainer_factory.shared)
                 return self._report(trial, failure=failure_text(error, what_to_do))
 

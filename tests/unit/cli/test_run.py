@@ -82,6 +82,14 @@ def test_if_no_trial_succeeds_the_failures_are_printed(tmp_path: Path) -> None:
     assert "The first 3 trials failed alike: RuntimeError: no luck" in printed.errors
 
 
+def test_a_failed_study_points_to_the_check_of_the_same_job(tmp_path: Path) -> None:
+    """If no trial succeeds, the last sentence is the command that checks the job, with the options of the run."""
+    (tmp_path / "bad.py").write_text(BAD)
+    printed = tunepipe("run", "bad.py", "--workers", "0", "--set", "space.x=0.5", traceback=True)
+    assert printed.code == 3
+    assert "`tunepipe check bad.py --workers 0 --set space.x=0.5` trains a first epoch" in printed.errors
+
+
 def test_a_data_function_that_raises_shows_its_line(tmp_path: Path) -> None:
     """The traceback has the frames of the user, not those of tunepipe, and the exit code is 2."""
     (tmp_path / "rows.py").write_text(DATA)

@@ -1,0 +1,49 @@
+"""Tracebacks of a job's code name the files that the user has written."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.study.copies import Copies, Recorded, digest_of
+from pipeline.study.tracebacks import error_text, with_own_files
+
+pytestmark = pytest.mark.usefixtures("own_modules")
+
+SOURCE = "def fail():\n    raise ValueError('no')\n"
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Path:
+    """A user's file whose copy is imported; its function `fail` raises in line 2."""
+    for folder in ("source", "home"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "failing_job.py").write_text(SOURCE)
+    job = {"model": {"function": "failing_job:fail", "sha256": digest_of(SOURCE.encode())}}
+    Copies(tmp_path / "source", job, Recorded({"folders": [str(tmp_path / "home")], "modules": {}})).install()
+    return tmp_path / "home" / "failing_job.py"
+
+
+def _failure() -> str:
+    with pytest.raises(ValueError, match="no") as caught:
+        importlib.import_module("failing_job").fail()
+    return error_text(caught.value)
+
+
+def test_a_traceback_names_the_users_file(failing: Path) -> None:
+    """The line of the copy that ran is told as that of the user's own file, and so is a file that a text quotes."""
+    copy = failing.parent.parent / "source" / "failing_job.py"
+    assert f'File "{failing}", line 2, in fail' in _failure()
+    assert str(copy) not in _failure()
+    assert with_own_files(f'in user code:\n  File "{copy}", line 2, in fail  *') == (
+        f'in user code:\n  File "{failing}", line 2, in fail  *'
+    )
+
+
+@pytest.mark.parametrize("change", [lambda file: file.write_text("# a line\n"), Path.unlink])
+def test_a_file_that_has_changed_is_not_named(failing: Path, change: Callable[[Path], object]) -> None:
+    """Where the user's file has changed or is gone, the traceback names the copy that ran: the lines are its own."""
+    change(failing)
+    copy = failing.parent.parent / "source" / "failing_job.py"
+    assert f'File "{copy}", line 2, in fail' in _failure()
