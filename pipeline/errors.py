@@ -78,7 +78,7 @@ class Fault:
 
     Args:
         field: Dotted path of the field, as `--set` takes it.
-        found: The value, as written.
+        found: The value, as written; None where there is none.
         allowed: What would be allowed, in words.
     """
 
@@ -87,7 +87,8 @@ class Fault:
     allowed: str
 
     def __str__(self) -> str:
-        return f"{_cut(sanitize(self.field))}: {self.allowed}; found {_cut(_shown(self.found))}"
+        found = "nothing" if self.found is None else _cut(_shown(self.found))
+        return f"{_cut(sanitize(self.field))}: {self.allowed}; found {found}"
 
 
 class InvalidJob(UserError):

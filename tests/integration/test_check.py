@@ -61,7 +61,7 @@ def test_a_job_without_faults_passes(tmp_path: Path) -> None:
     assert code == 0
     assert list(found) == [
         "storage", "study", "versions", "resources", "source", "data", "epoch", "objective", "labels", "resume",
-        "configs", "memory", "space", "time",
+        "configs", "memory", "disk", "time",
     ]  # fmt: skip
     assert {finding["level"] for finding in found.values()} == {"ok"}
     assert reported["estimate"]["epochs"] == 64
@@ -111,7 +111,7 @@ def test_a_read_only_storage_does_not_skip_the_other_checks(tmp_path: Path) -> N
     assert code == 2
     levels = {name: finding["level"] for name, finding in found.items()}
     assert (levels["storage"], levels["epoch"], levels["time"]) == ("fault", "ok", "ok")
-    assert [name for name, finding in found.items() if not finding["looked"]] == ["study", "space"]
+    assert [name for name, finding in found.items() if not finding["looked"]] == ["study", "disk"]
 
 
 def test_the_nodes_of_a_cluster_are_checked(ray_cluster: str, tmp_path: Path) -> None:

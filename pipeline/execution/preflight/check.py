@@ -37,7 +37,7 @@ from pipeline.study.sources import Sources, sources_of
 __all__ = ["Preflight"]
 
 _CLUSTER_SECONDS = 60.0
-_SIZES = ("memory", "space", "time")
+_SIZES = ("memory", "disk", "time")
 _NO_STORAGE = "the storage cannot be used"
 
 
@@ -186,7 +186,7 @@ class Preflight:
             free = free_bytes(self._storage)
             yield space_finding(self.estimate.bytes_kept, self.estimate.bytes_checkpoint, free)
         else:
-            yield not_checked("space", _NO_STORAGE)
+            yield not_checked("disk", _NO_STORAGE)
         if self._without_gpus:
             self.estimate = None
             yield not_checked("time", "this machine has no such GPUs, and the epoch was trained without")

@@ -134,11 +134,11 @@ def space_finding(needed: int, checkpoint: int, free: int | None) -> Finding:
     """
     sentence = f"a checkpoint has {size(checkpoint)}, all that may be kept {size(needed)} at most"
     if free is None:
-        return Finding("space", "ok", f"{sentence}; an object store does not report its free space")
+        return Finding("disk", "ok", f"{sentence}; an object store does not report its free space")
     sentence = f"{sentence}; {size(free)} are free"
     advice = "Keep fewer with --set checkpoints.top=N or checkpoints.gigabytes=X, or choose another --storage."
     if needed > free:
-        return Finding("space", "fault", sentence, advice)
+        return Finding("disk", "fault", sentence, advice)
     if needed > _MUCH * free:
-        return Finding("space", "warning", sentence, advice)
-    return Finding("space", "ok", sentence)
+        return Finding("disk", "warning", sentence, advice)
+    return Finding("disk", "ok", sentence)

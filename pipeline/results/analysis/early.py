@@ -159,7 +159,8 @@ def stopping(results: Results) -> Stopping:
     if not len(stopped):
         return outcome([], "no trial was stopped by comparison with others")
     if reached is None or results.best is None or len(full) < _FEWEST:
-        return outcome([], f"of the {_FEWEST} trials that a comparison needs, {len(full)} trained to their end")
+        there = "none did" if not full else f"{len(full)} did"
+        return outcome([], f"a comparison needs {_FEWEST} trials that trained to their end, and {there}")
     sign = 1.0 if results.objective.mode == "max" else -1.0
     curves = np.fmax.accumulate(sign * reached.loc[full].to_numpy(np.float64), axis=1)
     doubts = []

@@ -112,14 +112,14 @@ def _differences(comparison: Comparison) -> TitledTable:
     rows = []
     for one in comparison.differences:
         verdict = "yes" if one.low > 0 else "the other" if one.high < 0 else "undetermined"
-        names, ahead = f"{one.names[0]} over {one.names[1]}", format_number(one.ahead)
-        rows.append([names, ahead, _span(one.low, one.high), f"{one.share:.0%}", verdict])
+        names, difference = f"{one.names[0]} over {one.names[1]}", format_number(one.ahead)
+        rows.append([names, difference, _span(one.low, one.high), f"{one.share:.0%}", verdict])
     note = (
-        f"By the expected best of {counted(comparison.draws, 'trial')}, from resampled trials. Trials stopped early "
-        "count with what they reached; those of a searcher that learns are not independent, and one study is one seed: "
-        "the truth may lie further out."
+        f"The difference of the expected best of {counted(comparison.draws, 'trial')}, from resampled trials: above 0 "
+        "the first is better. Trials stopped early count with what they reached; those of a searcher that learns are "
+        "not independent, and one study is one seed: the truth may lie further out."
     )
-    return "Is the first better?", note, ["", "ahead by", "90% interval", "of resamples", "better"], rows
+    return "Is the first better?", note, ["", "difference", "90% interval", "of resamples", "better"], rows
 
 
 def _shared(comparison: Comparison) -> TitledTable:

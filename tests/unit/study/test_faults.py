@@ -37,7 +37,7 @@ def _faults(**fields: Any) -> list[str]:
             "name: must be lower-case letters, digits, '.', '_' or '-', with a letter or digit at both ends, "
             "at most 63; found 'A'",
         ),
-        ({"name": ...}, "name: must be given; found None"),
+        ({"name": ...}, "name: must be given; found nothing"),
         ({"name": 3}, "name: must be text; found 3"),
         ({"budget": Budget(trials=0)}, "budget.trials: must be at least 1; found 0"),
         ({"budget": {"trials": 1.0}}, "budget.trials: must be a whole number; found 1.0"),
@@ -84,7 +84,7 @@ def _faults(**fields: Any) -> list[str]:
         ({"searcher": {"kind": "random", "x": 1}}, "searcher.x: no such field; there are none; found 1"),
         ({"space": {"lr": Uniform(2, 1)}}, "space.lr: low must be below high; found Uniform(low=2, high=1)"),
         ({"space": {"lr": Uniform("a", 1)}}, "space.lr.low: must be a number; found 'a'"),  # type: ignore[arg-type]
-        ({"space": {"lr": {"kind": "uniform", "low": 1}}}, "space.lr.high: must be given; found None"),
+        ({"space": {"lr": {"kind": "uniform", "low": 1}}}, "space.lr.high: must be given; found nothing"),
         (
             {"space": {"c": Choice([1, b"x"])}},
             "space.c.values.1: must be a JSON value (a number, text, ",
@@ -115,7 +115,7 @@ def _faults(**fields: Any) -> list[str]:
             {"space": {"s": {"kind": "switch", "branches": {"a": 3}}}},
             "space.s.a: must be an object of names, each with a plain value or one of Choice, Grid, IntUniform, ",
         ),
-        ({"space": {"s": {"kind": "switch", "brnches": {}}}}, "space.s.branches: must be given; found None"),
+        ({"space": {"s": {"kind": "switch", "brnches": {}}}}, "space.s.branches: must be given; found nothing"),
         (
             {"start_with": [{"lr": {1}}]},
             "start_with.0.lr: must be a JSON value (a number, text, ",

@@ -29,7 +29,7 @@ def _job(**fields: Any) -> TuneJob:
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({}, "model: must be given, or else function; found None"),
+        ({}, "model: must be given, or else function; found nothing"),
         ({**_MODEL, "function": _build}, "function: must not be combined with model; found '_build'"),
         ({"model": _build}, "data: must be given for a model: a data set's name, a function or a Parquet file's path"),
         ({**_FUNCTION, "callbacks": _build}, "callbacks: must not be given for a function"),

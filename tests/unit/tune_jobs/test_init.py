@@ -65,7 +65,9 @@ def test_a_file_called_without_its_ending_is_suggested(tmp_path: Path, monkeypat
 
 def test_a_file_without_a_job_is_refused(tmp_path: Path) -> None:
     """A file without a job is refused with the name that it must export."""
-    with pytest.raises(InvalidJob, match=r"(?s)a_job_file\.py.*JOB: must be exported: JOB = TuneJob\(…\); found None"):
+    with pytest.raises(
+        InvalidJob, match=r"(?s)a_job_file\.py.*JOB: must be exported: JOB = TuneJob\(…\); found nothing"
+    ):
         tune_jobs.find(_file(tmp_path, "x = 1"))
 
 

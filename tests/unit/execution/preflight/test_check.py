@@ -61,7 +61,7 @@ def test_nothing_is_trained_if_a_trial_cannot_get_its_gpus(tmp_path: Path) -> No
     findings = found(job(resources={"gpus": 64, "workers": 1}), tmp_path)
     assert [name for name, finding in findings.items() if finding.level == "fault"] == ["resources"]
     not_checked = {name: finding.found for name, finding in findings.items() if not finding.checked}
-    assert {"epoch", "objective", "resume", "memory", "space", "time"} == set(not_checked)
+    assert {"epoch", "objective", "resume", "memory", "disk", "time"} == set(not_checked)
     assert set(not_checked.values()) == {"not checked: a trial cannot get its GPUs"}
     assert list(tmp_path.iterdir()) == []
 
@@ -83,7 +83,7 @@ def test_a_function_is_rehearsed(tmp_path: Path) -> None:
     findings = {finding.name: finding for finding in preflight.findings()}
     assert {name for name, finding in findings.items() if finding.level == "fault"} == set()
     assert all(finding.checked for finding in findings.values())
-    assert list(findings)[-3:] == ["memory", "space", "time"]
+    assert list(findings)[-3:] == ["memory", "disk", "time"]
     assert preflight.estimate is not None
     assert preflight.estimate.epochs > 0
     assert list(tmp_path.iterdir()) == []
