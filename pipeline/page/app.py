@@ -24,6 +24,7 @@ from pipeline.page.comparison_page import comparison_content
 from pipeline.page.explanation_page import explanation_content
 from pipeline.page.readings import StudyCache
 from pipeline.page.studies_page import mark_of, studies_content
+from pipeline.results.analysis.scale import DECADES
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.templates import template
 from pipeline.results.views.states import STATES
@@ -226,6 +227,7 @@ class _Pages:
     def _page(self, name: str, content: Mapping[str, Any], status: int = 200) -> Response:
         page = template(name, _FOLDER)
         given = {"control": self._control, "storage": self._readings.store.uri, "link": link, "query": urlencode}
+        given["log_decades"] = DECADES
         return HTMLResponse(page.render(**{**given, **content}), status)
 
     def _file(self, file: trial_page.Download) -> Response:

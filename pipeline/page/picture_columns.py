@@ -15,6 +15,7 @@ import pandas as pd
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.parameters import is_listed, tuned
 from pipeline.results.analysis.progress import progress
+from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.front import objective_column, objective_values
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
@@ -40,7 +41,8 @@ def trial_columns(results: Results) -> dict[str, Any]:
     Returns:
         `trials`: the ids, in the order of the draw; `states`: each one's state; `columns`: for each its `name` in SQL,
         its `label`, `values` (null where a trial has none) and, where it lists its values, `levels`: their texts in
-        order, in which case `values` are places in them, and `sql`: each level as SQL writes it.
+        order, in which case `values` are places in them, and `sql`: each level as SQL writes it. A parameter has `log`:
+        whether its axis is logarithmic; that of another column follows its values.
     """
     trials, objective = results.trials, results.objective
     ids = [str(trial) for trial in trials["trial_id"]]
@@ -54,7 +56,8 @@ def trial_columns(results: Results) -> dict[str, Any]:
         column = f"config_{name}"
         if column in trials:
             domain = space[name]
-            columns.append(_column(column, name, trials[column], domain.values if is_listed(domain) else ()))
+            listed = domain.values if is_listed(domain) else ()
+            columns.append({**_column(column, name, trials[column], listed), "log": is_log(domain)})
     columns += [
         _numbers("best_epoch", "best epoch", trials["best_epoch"]),
         _numbers("epochs", "epochs", trials["epochs"]),

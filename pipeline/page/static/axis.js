@@ -1,7 +1,7 @@
 // Axes: from values to places between 0 and 1 and back, and where their ticks are.
 
 const MOST = 20; // ticks that are tried
-const DECADES = 2; // values that span more are shown by their logarithm
+const DECADES = Number(document.documentElement.dataset.decades); // values that span more are shown by their logarithm
 
 export function shown(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
@@ -12,7 +12,8 @@ export function shown(value) {
 
 export class Axis {
   // values: numbers; what is not finite does not count. levels: texts of an axis that lists its values.
-  constructor(values, levels = null) {
+  // log: whether it is logarithmic; by default it is where its values span more than DECADES.
+  constructor(values, levels = null, log = null) {
     this.levels = levels;
     this.whole = true; // only whole numbers: no ticks between them
     let low = Infinity, high = -Infinity;
@@ -24,7 +25,7 @@ export class Axis {
     }
     this.empty = low > high;
     if (this.empty) [low, high] = [0, 1];
-    this.log = !levels && low > 0 && high / low > 10 ** DECADES;
+    this.log = !levels && low > 0 && (log ?? high > low * 10 ** DECADES);
     [this.least, this.most] = [low, high];
     if (this.log) [low, high] = [Math.log10(low), Math.log10(high)];
     const margin = levels ? 0 : (high - low) * 0.04 || Math.abs(high) * 0.05 || 0.5;

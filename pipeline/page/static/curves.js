@@ -42,7 +42,7 @@ export class Curves extends Picture {
       for (let at = from; at < to; at++) seen.push(y[at]);
       epochs.push(x[from], x[to - 1]);
     }
-    [this.across, this.up] = [new Axis(epochs.length ? epochs : [1, 2]), new Axis(seen)];
+    [this.across, this.up] = [new Axis(epochs.length ? epochs : [1, 2], null, false), new Axis(seen)];
     const area = this.frame(g, this.across, this.up, ["epoch", this.label]);
     g.save();
     this.clip(g, area);

@@ -22,7 +22,7 @@ export class Steps extends Picture {
   }
 
   draw(g) {
-    const across = this.across = new Axis(this.found.flatMap(one => one[this.by]));
+    const across = this.across = new Axis(this.found.flatMap(one => one[this.by]), null, false);
     const up = this.up = new Axis(this.found.flatMap(one => one.best));
     const area = this.frame(g, across, up, [LABELS[this.by], this.found[0]?.metric ?? ""]);
     this.found.forEach((one, study) => {

@@ -19,7 +19,7 @@ class Curve extends Picture {
   }
 
   draw(g) {
-    [this.across, this.up] = [new Axis(this.epochs), new Axis(this.alike)];
+    [this.across, this.up] = [new Axis(this.epochs, null, false), new Axis(this.alike)];
     const area = this.frame(g, this.across, this.up, ["epoch", this.label]);
     this.clip(g, area);
     [g.strokeStyle, g.lineWidth] = [this.colours.accent, 2];

@@ -18,7 +18,7 @@ export class Trials {
     this.count = data.trials.length;
     this.places = new Map(data.trials.map((trial, place) => [trial, place]));
     this.byName = new Map(data.columns.map(column => [column.name, column]));
-    for (const column of data.columns) column.axis = new Axis(column.values, column.levels);
+    for (const column of data.columns) column.axis = new Axis(column.values, column.levels, column.log);
     this.asked = new Uint8Array(this.count).fill(1); // what the condition that was written lets through
     this.order = Array.from(data.ranks.keys()).sort((a, b) => data.ranks[b] - data.ranks[a]); // the best last
     this.valued = this.byName.get("objective").values.reduce((sum, value) => sum + (value !== null), 0);

@@ -10,9 +10,9 @@ import pandas as pd
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Switch, drawn_names, key_of
+from pipeline.space import Choice, Grid, Switch, drawn_names, key_of
 
-__all__ = ["best_quarter", "by_influence", "config_places", "domain_places", "is_listed", "is_log", "scored", "tuned"]
+__all__ = ["best_quarter", "by_influence", "config_places", "domain_places", "is_listed", "scored", "tuned"]
 
 _SCORED: "WeakKeyDictionary[Results, pd.DataFrame]" = WeakKeyDictionary()
 """Every picture asks for it, and of ten thousand trials it takes a while."""
@@ -137,15 +137,6 @@ def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.N
     given = pd.Series([value[parameter] for value in values if value], dtype=object)
     places[known] = domain_places(results.space[parameter], given)
     return places
-
-
-def is_log(domain: object) -> bool:
-    """Whether a domain is drawn by its logarithm.
-
-    Args:
-        domain: A domain, or the value of a fixed parameter.
-    """
-    return isinstance(domain, LogUniform) or (isinstance(domain, IntUniform) and domain.log)
 
 
 def is_listed(domain: object) -> TypeGuard[Choice | Grid | Switch]:

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.parameters import is_listed, is_log
+from pipeline.results.analysis.parameters import is_listed
+from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.style import by_decade
 
 __all__ = ["bounds", "parameter_axis", "short_text", "width_in_points"]

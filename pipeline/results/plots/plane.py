@@ -9,7 +9,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.tri import Triangulation
 
-from pipeline.results.analysis.parameters import is_log, scored, tuned
+from pipeline.results.analysis.parameters import scored, tuned
+from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.axes import parameter_axis
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER
 from pipeline.results.tables.load import Results

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.parameters import best_quarter, domain_places, is_listed, is_log, scored, tuned
+from pipeline.results.analysis.parameters import best_quarter, domain_places, is_listed, scored, tuned
+from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.axes import bounds, parameter_axis, short_text, width_in_points
 from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, bare, plainly, some_lines, window
 from pipeline.results.tables.configs import configs_of, given

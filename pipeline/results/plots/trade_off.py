@@ -5,14 +5,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from pipeline.results.analysis.scale import spans_decades
 from pipeline.results.plots.style import ACCENT, BAD, MUTED, PAPER, by_decade, plainly
 from pipeline.results.tables.front import objective_values, on_front, pareto_front
 from pipeline.results.tables.load import Results
 
 __all__ = ["trade_off"]
-
-_WIDE = 20.0
-"""Values of what trials cost that differ by more than this factor are shown by their logarithm."""
 
 
 def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
@@ -43,7 +41,7 @@ def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
     ax.plot(x[known & failed], y[known & failed], "x", color=BAD, ms=6, mew=1.6, zorder=3)
     ax.plot(x[known & winner], y[known & winner], "o", color=ACCENT, ms=9, mec=PAPER, mew=1, zorder=5)
     seen = x[known]
-    if len(seen) and seen.min() > 0 and seen.max() > _WIDE * seen.min():
+    if len(seen) and spans_decades(float(seen.min()), float(seen.max())):
         ax.set_xscale("log")
         by_decade(ax.xaxis, float(seen.min()), float(seen.max()))
     else:

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.page import picture_columns
 from pipeline.page.picture_columns import as_json, best_so_far, curves, shown_metrics, trial_columns
 from pipeline.results import Results
+from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.query import select_trials
 
 
@@ -49,3 +50,13 @@ def test_a_long_curve_keeps_its_ends(asha_results: Results) -> None:
     assert rows[:12][[0, -1]].tolist() == [0, 999]
     assert rows[12:].tolist() == [1000, 1001, 1002, 1003]
     assert len(curves(asha_results, "loss")) > 8
+
+
+def test_a_parameters_axis_is_that_of_the_report(asha_results: Results) -> None:
+    """Whether a parameter's axis is logarithmic is decided by its domain, as in the report, and not by some trials."""
+    data = {column["name"]: column for column in trial_columns(asha_results)["columns"]}
+    for name, domain in asha_results.space.items():
+        if f"config_{name}" in data:
+            assert data[f"config_{name}"]["log"] is is_log(domain)
+    assert data["config_lr"]["log"]
+    assert "log" not in data["objective"]

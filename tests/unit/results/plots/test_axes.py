@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pipeline.results.plots.axes import parameter_axis
-from pipeline.space import Choice
+from pipeline.space import Choice, LogUniform, Uniform
 
 
 def test_names_on_a_narrow_axis_do_not_touch() -> None:
@@ -22,3 +22,17 @@ def test_names_on_a_narrow_axis_do_not_touch() -> None:
         assert [label.get_rotation() > 0 for label in ax.get_xticklabels()] == [turned] * len(names)
         places = [label.get_window_extent() for label in ax.get_xticklabels()] if not turned else []
         assert all(one.x1 < other.x0 for one, other in itertools.pairwise(places))
+
+
+def test_an_axis_is_logarithmic_if_its_domain_or_its_bounds_are() -> None:
+    """A uniform parameter over more than two decades has a logarithmic axis, as on the live page."""
+    figure = Figure()
+    for domain, scale in (
+        (Uniform(0.0, 0.5), "linear"),
+        (Uniform(1e-4, 1.0), "log"),
+        (LogUniform(0.1, 0.2), "log"),
+    ):
+        figure.clear()
+        ax = figure.add_subplot()
+        parameter_axis(ax, domain, np.array([0.15]))
+        assert ax.get_xscale() == scale

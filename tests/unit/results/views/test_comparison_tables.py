@@ -40,7 +40,9 @@ def test_each_question_is_a_table(comparison: Comparison) -> None:
     note, columns, rows = tables["Is the first better?"]
     assert columns[1] == "difference"
     assert (rows[0][0], rows[0][-2:]) == ("a over b", ["100%", "yes"])
-    assert note.startswith("The difference of the expected best of 10 trials, from resampled trials: above 0 the first is")
+    assert note.startswith(
+        "The difference of the expected best of 10 trials, from resampled trials: above 0 the first is"
+    )
     assert tables["Studies that differ in their seed alone"][0] == "An interval needs three seeds."
     assert tables["Configs that both have tried"][2][0][:3] == ["a and b", "20", "+1.00"]
 
