@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from pipeline.errors import Interrupted, NoTrialSucceeded, StorageError, Superseded, TunepipeError, UserError
+from pipeline.execution.driver.provenance import tunepipe_command
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
@@ -152,7 +153,7 @@ def _interrupted(job: TuneJob, store: Store, *, deleted: bool) -> str:
     if not job.resumable:
         how = "where the same functions are defined, with run(JOB, resume=True)"
         return f"{event}; its tables are complete. Resume it, {how}."
-    return f"{event}; its tables are complete. Resume it with `tunepipe resume {called(store.uri)}`."
+    return f"{event}; its tables are complete. Resume it with `{tunepipe_command('resume', called(store.uri))}`."
 
 
 def _no_value(session: Session) -> str:

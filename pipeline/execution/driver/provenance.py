@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,11 +18,12 @@ from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 from pipeline.study.function_source import from_study, home_of
 
-__all__ = ["Provenance", "command_line", "commit_of"]
+__all__ = ["Provenance", "command_line", "commit_of", "started_as", "tunepipe_command"]
 
 _GIT_SECONDS = 5.0
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 """Set by a hook or `git rebase --exec` for its own repository, which need not be the job's."""
+_PROGRAM = "tunepipe"
 _HIDDEN = "***"
 _SECRET = (
     r"(?<![a-z])(?:token|secret|password|passwd|pwd|credentials?|signature|sig|sas|(?:api|access|account)[-_]?key)"
@@ -43,7 +46,7 @@ class Provenance:
     def __init__(self, job: TuneJob, files: Sequence[Path] = ()) -> None:
         self._content = {
             "versions": installed(PACKAGES),
-            "command": command_line(sys.argv),
+            "command": command_line(started_as(sys.argv, sys.orig_argv)),
             "machine": this_machine().record(),
             "seed": job.seed,
         }
@@ -71,6 +74,30 @@ class Provenance:
         if wait and self._asking is not None:
             self._asking.join(_GIT_SECONDS)
         return {**self._content, "git": self._commit}
+
+
+def started_as(words: Sequence[str], whole: Sequence[str]) -> list[str]:
+    """The command line that starts this process again.
+
+    Args:
+        words: As sys.argv has them: without the interpreter.
+        whole: As sys.orig_argv has them.
+
+    Returns:
+        `tunepipe` and its arguments, or the interpreter with its script or module and theirs.
+    """
+    program = Path(words[0]).name if words else ""
+    return [program, *words[1:]] if program == _PROGRAM else list(whole)
+
+
+def tunepipe_command(*arguments: str) -> str:
+    """A command of tunepipe that works in a shell as it is printed, also where an environment is not activated.
+
+    Args:
+        arguments: The command and its arguments.
+    """
+    program = [_PROGRAM] if shutil.which(_PROGRAM) else [sys.executable, "-m", "pipeline"]
+    return shlex.join([*program, *arguments])
 
 
 def command_line(words: Sequence[str]) -> list[str]:

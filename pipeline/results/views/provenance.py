@@ -1,5 +1,6 @@
 """Where a study's numbers come from, as its sessions recorded it: as JSON and as text."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ def _lines(session: Mapping[str, Any]) -> list[tuple[str, str]]:
     git = provenance["git"]
     changed = ", with changes that are not in it" if git and git["dirty"] else ""
     lines = [
-        ("command", " ".join(provenance["command"])),
+        ("command", shlex.join(provenance["command"])),
         ("commit", f"{git['commit']}{changed}" if git else "unknown"),
         ("versions", ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())),
         ("machine", _machine(provenance["machine"])),

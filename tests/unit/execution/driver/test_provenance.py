@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from pipeline import Budget, Objective, TuneJob, load_results, run
-from pipeline.execution.driver.provenance import Provenance, command_line, commit_of
+from pipeline.execution.driver.provenance import Provenance, command_line, commit_of, started_as, tunepipe_command
 from pipeline.results.views.as_object import results_object
 from pipeline.study.copies import forget_copies
 from tune_jobs import find
@@ -40,6 +40,28 @@ from tune_jobs import find
 def test_secrets_are_no_part_of_a_command_line(words, reported):
     """Secrets in a command line are not recorded, and the rest is recorded as it was typed."""
     assert command_line(words) == reported
+
+
+@pytest.mark.parametrize(
+    ("words", "whole", "reported"),
+    [
+        (["/x/bin/tunepipe", "run", "a"], ["/x/bin/python", "/x/bin/tunepipe", "run", "a"], ["tunepipe", "run", "a"]),
+        (["script.py", "--x"], ["python", "-u", "script.py", "--x"], ["python", "-u", "script.py", "--x"]),
+        (["/x/m.py", "1"], ["python", "-m", "m", "1"], ["python", "-m", "m", "1"]),
+        ([""], ["python"], ["python"]),
+    ],
+)
+def test_a_recorded_command_starts_the_same_again(words, whole, reported):
+    """A script's command has its interpreter, and tunepipe's own has the name of the program."""
+    assert started_as(words, whole) == reported
+
+
+def test_a_command_of_tunepipe_works_without_its_environment(monkeypatch, tmp_path):
+    """Where the program is not on the path, the interpreter that has it is named; a path with a space is quoted."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert tunepipe_command("resume", "/a b/x") == f"{sys.executable} -m pipeline resume '/a b/x'"
+    (tmp_path / "tunepipe").touch(mode=0o755)
+    assert tunepipe_command("resume", "x") == "tunepipe resume x"
 
 
 @pytest.fixture

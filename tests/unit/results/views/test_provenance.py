@@ -32,7 +32,7 @@ def test_a_session_is_described():
     ((title, lines),) = provenance_in_words([{"number": 1}, SESSION])
     assert title == "session 2, 2025-03-14 09:30:00 UTC"
     assert lines == [
-        ("command", "tunepipe run <b>job.py</b>"),
+        ("command", "tunepipe run '<b>job.py</b>'"),
         ("commit", "abc123, with changes that are not in it"),
         ("versions", "python 3.11.7, keras 3.1"),
         ("machine", "a, Linux 6, Fast, 8 cores, 64 GB of memory, 2 × L4"),
