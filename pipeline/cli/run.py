@@ -70,7 +70,7 @@ def _check_command(job: str, options: JobOptions, storage: str) -> str:
     from pipeline.study.studies import default_storage
 
     where = [] if storage == default_storage() else ["--storage", storage]
-    return shlex.join(["tunepipe", "check", job, *options.words(storage), *where])
+    return shlex.join(["tunepipe", "check", job, *options.arguments(storage), *where])
 
 
 def resume(

@@ -5,8 +5,7 @@ from functools import partial
 
 from pipeline.results import plots
 from pipeline.results.analysis import Explanation
-from pipeline.results.plots.svg import inline_svg
-from pipeline.results.report.picture import MOST_PANELS, SMALL, Picture, Section, picture, without_results
+from pipeline.results.report.picture import MOST_PANELS, Section, panel, picture, without_results
 from pipeline.results.views.answers import importance_title
 from pipeline.results.views.sentences import of_effect, of_importance, where_clause
 
@@ -45,13 +44,9 @@ def importances(explanation: Explanation) -> Iterator[Section]:
             f"{metric} along each hyperparameter{where_clause(importance)}",
             "The mean of the same forest with all other hyperparameters averaged out; the band is a 90% interval.",
             [
-                Picture(
-                    f"Chart of the mean {metric} along {effect.place.name}.",
-                    of_effect(effect),
-                    inline_svg(
-                        partial(plots.partial_dependence, results, effect),
-                        name=f"along-{number}-{place}", size=(SMALL, 220),
-                    ),
+                panel(
+                    f"along-{number}-{place}", partial(plots.partial_dependence, results, effect), of_effect(effect),
+                    220, f"Chart of the mean {metric} along {effect.place.name}.",
                 )
                 for place, effect in enumerate(importance.effects[:MOST_PANELS])
             ],

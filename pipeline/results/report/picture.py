@@ -1,14 +1,19 @@
 """A picture of a page, and pictures that answer one question."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.results.plots.svg import Axes, inline_svg
 from pipeline.results.report.hover_points import Spot
 from pipeline.results.tables.load import Results
+from pipeline.wording import counted, format_number
 
-__all__ = ["MOST_PANELS", "SMALL", "Picture", "Section", "picture", "without_results"]
+__all__ = ["MOST_PANELS", "Picture", "Section", "beyond_in_words", "panel", "picture", "without_results"]
 
 _WIDE, _NARROW = 1040, 350
 SMALL = 320
@@ -70,6 +75,7 @@ def picture(
     narrow_height: int,
     alt: str,
     where: Sequence[Spot] = (),
+    values: npt.ArrayLike = (),
 ) -> Picture:
     """Draw a picture twice, for a wide page and for a telephone.
 
@@ -82,12 +88,68 @@ def picture(
         narrow_height: The same on a telephone.
         alt: The alternative text of the picture.
         where: Trials and where they are in it.
+        values: What its upright axis shows: caption and alternative text say how many of them are beyond it.
     """
+    seen = _Limits(lambda ax: draw(results, ax))
+    wide = inline_svg(seen, name=name, size=(_WIDE, height), hover_points=where)
+    narrow = inline_svg(seen, name=f"{name}-narrow", size=(_NARROW, narrow_height), hover_points=where)
+    cut = beyond_in_words(values, seen.limits)
+    return Picture(f"{alt}{cut}", f"{caption}{cut}", wide, narrow)
 
-    def of(ax: Axes) -> Axes:
-        return draw(results, ax)
 
-    wide = inline_svg(of, name=name, size=(_WIDE, height), hover_points=where)
-    return Picture(
-        alt, caption, wide, inline_svg(of, name=f"{name}-narrow", size=(_NARROW, narrow_height), hover_points=where)
-    )
+def panel(
+    name: str,
+    draw: Callable[[Axes], Axes],
+    caption: str,
+    height: int,
+    alt: str,
+    where: Sequence[Spot] = (),
+    values: npt.ArrayLike = (),
+) -> Picture:
+    """Draw one of several small pictures side by side.
+
+    Args:
+        name: As `picture` takes it, like all others.
+        draw: Draws it.
+        caption: One sentence.
+        height: Its height.
+        alt: The alternative text.
+        where: Trials and where they are in it.
+        values: What its upright axis shows.
+    """
+    seen = _Limits(draw)
+    svg = inline_svg(seen, name=name, size=(SMALL, height), hover_points=where)
+    cut = beyond_in_words(values, seen.limits)
+    return Picture(f"{alt}{cut}", f"{caption}{cut}", svg)
+
+
+class _Limits:
+    """Draws, and keeps the ends of the upright axis: what is beyond them is known only then."""
+
+    def __init__(self, draw: Callable[[Axes], Axes]) -> None:
+        self._draw = draw
+        self.limits = (-math.inf, math.inf)
+
+    def __call__(self, ax: Axes) -> Axes:
+        drawn = self._draw(ax)
+        self.limits = ax.get_ylim()
+        return drawn
+
+
+def beyond_in_words(values: npt.ArrayLike, limits: tuple[float, float]) -> str:
+    """How many values an axis leaves out, as a sentence after a space; empty where it shows all.
+
+    Args:
+        values: The values; those that are not finite do not count.
+        limits: The lower and the upper end of the axis.
+    """
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    low, high = limits
+    parts = []
+    for end, which, verb, side in ((low, known < low, "starts", "below"), (high, known > high, "ends", "above")):
+        if beyond := int(which.sum()):
+            are = "is" if beyond == 1 else "are"
+            many = f"{beyond:,} of {counted(len(known), 'value')} {are} {side}"
+            parts.append(f"{verb} at {format_number(end)} ({many})")
+    return f" The axis {' and '.join(parts)}." if parts else ""

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.results import plots
 from pipeline.results.analysis import explained
-from pipeline.results.analysis.cost import COSTS, has_costs, names_batches
+from pipeline.results.analysis.cost import COSTS, costs, has_costs, names_batches
 from pipeline.results.analysis.explanation import grace_period
 from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.analysis.lineage import exploits
@@ -14,10 +14,9 @@ from pipeline.results.analysis.parameters import scored, tuned
 from pipeline.results.analysis.plane import has_plane, has_trajectories
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
-from pipeline.results.plots.svg import inline_svg
 from pipeline.results.report import captions, hover_points
 from pipeline.results.report.importance_pictures import importances
-from pipeline.results.report.picture import MOST_PANELS, SMALL, Picture, Section, picture, without_results
+from pipeline.results.report.picture import MOST_PANELS, Picture, Section, panel, picture, without_results
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
 from pipeline.results.views.answers import AGREEMENT, TIME
@@ -104,15 +103,18 @@ def _curves(results: Results) -> Iterator[Section]:
         metric, count = results.objective.metric, len(results.trials)
         alt = f"Line chart of {metric} by epoch for {count} trials, the best one in front."
         caption, where = captions.of_learning_curves(results), hover_points.of_learning_curves(results)
-        curves = picture(results, "curves", plots.learning_curves, caption, 420, 300, alt, where)
+        values = results.epochs[metric_column(metric)]
+        curves = picture(results, "curves", plots.learning_curves, caption, 420, 300, alt, where, values)
         yield Section("Learning curves", "", [curves])
 
 
 def _best_so_far(results: Results) -> Iterator[Section]:
     if results.best is not None:
-        alt = f"Step chart of the best {results.objective.metric} against seconds since the start."
+        metric = results.objective.metric
+        alt = f"Step chart of the best {metric} against seconds since the start."
         caption, where = captions.of_best_so_far(results), hover_points.of_best_so_far(results)
-        best = picture(results, "best", plots.best_so_far, caption, 340, 280, alt, where)
+        values = results.epochs[metric_column(metric)]
+        best = picture(results, "best", plots.best_so_far, caption, 340, 280, alt, where, values)
         yield Section("Best so far", "", [best])
 
 
@@ -149,7 +151,7 @@ def _of_objectives(results: Results) -> Iterator[Section]:
     if not others:
         return
 
-    def panel(place: int, metric: str) -> Picture:
+    def of(place: int, metric: str) -> Picture:
         return picture(
             results, f"objectives-{place}", lambda results, ax: plots.trade_off(results, ax, metric),
             captions.of_trade_off(results, metric), 380, 300,
@@ -161,7 +163,7 @@ def _of_objectives(results: Results) -> Iterator[Section]:
         "One objective against another",
         "Each point is a trial at its best epoch in the first objective. Those in colour are on the front: no other "
         "trial is as good in every objective and better in one. The large one is the winner, the best in the first.",
-        [panel(place, objective.metric) for place, objective in enumerate(others)],
+        [of(place, objective.metric) for place, objective in enumerate(others)],
     )
     if hypervolume_of(results) is not None:
         note = (
@@ -194,16 +196,17 @@ def _of_costs(results: Results) -> Iterator[Section]:
     if not has_costs(results):
         return
 
-    def panel(cost: str) -> Picture:
-        svg = inline_svg(lambda ax: plots.against_cost(results, ax, cost), name=f"cost-{cost}", size=(SMALL, 260))
-        alt = f"Line chart of {results.objective.metric} against {COSTS[cost]}."
-        return Picture(alt, captions.of_cost(results, cost), svg)
+    def of(cost: str) -> Picture:
+        return panel(
+            f"cost-{cost}", lambda ax: plots.against_cost(results, ax, cost), captions.of_cost(results, cost), 260,
+            f"Line chart of {results.objective.metric} against {COSTS[cost]}.", values=costs(results)["value"],
+        )  # fmt: skip
 
     named = ", named by its batch size" if names_batches(results) else ""
     yield Section(
         "What it costs",
         f"Each line is a trial{named}; small batches update more often in an epoch, and take longer.",
-        [panel(cost) for cost in COSTS],
+        [of(cost) for cost in COSTS],
         small=True,
     )
 
@@ -244,14 +247,17 @@ def _with_gaps(results: Results) -> bool:
 
 
 def _panel(results: Results, name: str, parameter: str) -> Picture:
-    where = hover_points.of_objective_against(results, parameter)
-    svg = inline_svg(
-        lambda ax: plots.objective_against(results, ax, parameter), name=name, size=(SMALL, 240), hover_points=where
-    )
-    alt = f"Scatter chart of {results.objective.metric} against {parameter}."
-    return Picture(alt, captions.of_objective_against(results, parameter), svg)
+    rows = scored(results)
+    return panel(
+        name, lambda ax: plots.objective_against(results, ax, parameter),
+        captions.of_objective_against(results, parameter), 240,
+        f"Scatter chart of {results.objective.metric} against {parameter}.",
+        hover_points.of_objective_against(results, parameter), rows["objective"][given(rows[parameter])],
+    )  # fmt: skip
 
 
 def _schedule(results: Results, name: str, parameter: str) -> Picture:
-    svg = inline_svg(lambda ax: plots.schedule(results, ax, parameter), name=name, size=(SMALL, 220))
-    return Picture(f"Step chart of {parameter} by epoch.", captions.of_schedule(results, parameter), svg)
+    return panel(
+        name, lambda ax: plots.schedule(results, ax, parameter), captions.of_schedule(results, parameter), 220,
+        f"Step chart of {parameter} by epoch.",
+    )  # fmt: skip

@@ -1,12 +1,14 @@
 """A picture of a page."""
 
+import math
 import re
 from typing import Any
 
+import pytest
 from matplotlib.axes import Axes
 
 from pipeline.results import Results
-from pipeline.results.report.picture import picture, without_results
+from pipeline.results.report.picture import beyond_in_words, panel, picture, without_results
 
 
 def test_a_picture_is_drawn_for_a_wide_page_and_for_a_telephone(asha_results: Results) -> None:
@@ -35,3 +37,35 @@ def test_a_finding_can_be_drawn(asha_results: Results) -> None:
     draw = without_results(lambda shown, ax: seen.append(shown) or ax, "found")
     draw(asha_results, None)  # type: ignore[arg-type]
     assert seen == ["found"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "reported"),
+    [
+        ((0.0, 10.0), ""),
+        ((1.5, 10.0), " The axis starts at 1.5 (1 of 4 values is below)."),
+        ((0.0, 2.5), " The axis ends at 2.5 (2 of 4 values are above)."),
+        (
+            (1.5, 2.5),
+            " The axis starts at 1.5 (1 of 4 values is below) and ends at 2.5 (2 of 4 values are above).",
+        ),
+    ],
+)
+def test_what_an_axis_leaves_out_is_said(limits: tuple[float, float], reported: str) -> None:
+    """The ends of the axis and the number of values beyond them; values that are not finite do not count."""
+    assert beyond_in_words([1.0, 2.0, 3.0, 4.0, math.nan], limits) == reported
+
+
+def test_a_picture_whose_axis_is_cut_says_so_in_caption_and_alternative_text(asha_results: Results) -> None:
+    """The ends are those of the axes as drawn, for wide pictures and for panels."""
+
+    def draw(ax: Axes) -> Axes:
+        ax.plot([0, 1], [0.2, 1])
+        ax.set_ylim(0.5, 1.1)
+        return ax
+
+    wide = picture(asha_results, "a", lambda _, ax: draw(ax), "It rises.", 420, 300, "Chart.", values=[0.2, 1])
+    small = panel("b", draw, "It rises.", 220, "Chart.", values=[0.2, 1])
+    cut = "The axis starts at 0.5 (1 of 2 values is below)."
+    assert {(one.caption, one.alt) for one in (wide, small)} == {(f"It rises. {cut}", f"Chart. {cut}")}
+    assert panel("c", draw, "It rises.", 220, "Chart.").caption == "It rises."
