@@ -1,5 +1,6 @@
 """An axis for a hyperparameter: its bounds, its scale, the names of its values."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from pipeline.results.analysis.parameters import is_listed
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.style import by_decade
 
-__all__ = ["bounds", "parameter_axis", "short_text", "width_in_points"]
+__all__ = ["bounds", "parameter_axis", "short_text", "spaced", "width_in_points"]
 
 _LETTER = 5.2
 """Points that a letter of a tick's label takes."""
@@ -61,6 +62,29 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, ax
         low, high = min(low, float(places.min())), max(high, float(places.max()))
     limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
     line.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))
+
+
+def spaced(ax: Axes, places: Sequence[float], *, ends: Sequence[float] = ()) -> list[float]:
+    """Places on the horizontal axis whose numbers do not touch: as many as there is room for, the lower ones first.
+
+    Args:
+        ax: The axes, with their scale and limits.
+        places: Where numbers might stand.
+        ends: Places that have numbers in any case.
+    """
+    kept = list(ends)
+    ax.get_xlim()  # an axis gets its limits when they are read
+    figure = ax.get_figure(root=True)
+    points = 72 / (figure.dpi if figure else 72)
+
+    def at(place: float) -> float:
+        return float(ax.transData.transform((place, 0))[0]) * points
+
+    for place in sorted(set(places) - set(kept)):
+        width = (len(f"{place:g}") + 1) * _LETTER
+        if all(abs(at(place) - at(other)) > max(width, (len(f"{other:g}") + 1) * _LETTER) for other in kept):
+            kept.append(place)
+    return sorted(kept)
 
 
 def width_in_points(ax: Axes) -> float:

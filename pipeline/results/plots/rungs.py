@@ -6,6 +6,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.analysis.rungs import rungs_of
+from pipeline.results.plots.axes import spaced
 from pipeline.results.plots.style import ACCENT, BAD, GRID, MUTED, SECOND, bare
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
@@ -39,12 +40,6 @@ def rungs(results: Results, ax: Axes) -> Axes:
     width = float(np.clip(110 / max(len(order), 1), 0.7, 5))
     last = max([1, *epochs.values()])
     at = rungs_of(results)
-    for rung, _, stopped in at.itertuples(index=False):
-        ax.axvline(rung, color=GRID, lw=1.2, zorder=0)
-        ax.annotate(
-            f"{stopped}", (rung, 1), (0, 3), xycoords=("data", "axes fraction"),
-            textcoords="offset points", ha="center", va="bottom", color=SECOND if stopped else MUTED, weight="bold",
-        )  # fmt: skip
     if len(at):
         ax.annotate(
             "stopped", (0, 1), (-4, 3), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
@@ -76,11 +71,20 @@ def rungs(results: Results, ax: Axes) -> Axes:
     if last > 12 and len(at):
         # Rungs grow by a factor: on a logarithmic axis they lie side by side, and bars still begin at 0.
         ax.set_xscale("function", functions=(np.log1p, np.expm1))
-        ax.set_xticks(sorted({0, last, *at["rung"][at["rung"] < 0.8 * last]}))
         ax.set_xlim(0, last * 1.08)
+        ax.set_xticks(spaced(ax, at["rung"].tolist(), ends=(0, last)))
     else:
         ax.set_xlim(0, last * 1.04)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    named = spaced(ax, at["rung"].tolist())
+    for rung, _, stopped in at.itertuples(index=False):
+        ax.axvline(rung, color=GRID, lw=1.2, zorder=0)
+        if rung in named:
+            ax.annotate(
+                f"{stopped}", (rung, 1), (0, 3), xycoords=("data", "axes fraction"),
+                textcoords="offset points", ha="center", va="bottom", color=SECOND if stopped else MUTED,
+                weight="bold",
+            )  # fmt: skip
     ax.set_ylim(-0.8, max(len(order), 1) - 0.2)
     ax.set_xlabel("epochs")
     return ax

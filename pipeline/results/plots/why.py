@@ -6,20 +6,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from pipeline.results.analysis.parameters import domain_places, is_listed
-from pipeline.results.plots.axes import parameter_axis
+from pipeline.results.plots.axes import parameter_axis, spaced
 from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, plainly
 from pipeline.results.tables.load import Results
+from pipeline.wording import percent
 
 if TYPE_CHECKING:
     from pipeline.results.analysis.early import Agreement
     from pipeline.results.analysis.importance import Effect, Importance
 
-__all__ = ["early_values", "importance_bars", "partial_dependence"]
+__all__ = ["bars", "early_values", "importance_bars", "partial_dependence"]
 
 _MOST_BARS = 12
+_VISIBLE = 0.005
+"""A smaller share is 0%: a pair that has no more has no bar."""
 
 
 def importance_bars(importance: "Importance", ax: Axes) -> Axes:
@@ -30,27 +33,42 @@ def importance_bars(importance: "Importance", ax: Axes) -> Axes:
         ax: Where to draw.
 
     Returns:
-        The axes: one bar each, the largest above; pairs in another colour.
+        The axes: one bar each with its share as a number, the largest above; pairs in another colour.
     """
-    bare(ax, keep=("bottom",))
-    ax.grid(True, axis="x")
-    bars = [(effect.place.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
-    bars += [(" × ".join(pair.names), pair.share, pair.low, pair.high, SECOND) for pair in importance.pairs]
-    bars = sorted(bars, key=lambda bar: -bar[1])[:_MOST_BARS]
-    rows = np.arange(len(bars), 0, -1)
-    shares, low, high = (np.array([bar[place] for bar in bars]) for place in (1, 2, 3))
-    ax.barh(rows, shares, height=0.62, color=[bar[4] for bar in bars], lw=0)
-    ax.errorbar(
-        shares, rows, xerr=[shares - low, high - shares], fmt="none", color=INK, ecolor=INK, elinewidth=1.1, capsize=3
-    )
-    names = [name if len(name) <= 24 else name[:23] + "…" for name, *_ in bars]
+    bare(ax, keep=("left",))
+    shown = bars(importance)
+    rows = np.arange(len(shown), 0, -1)
+    shares, low, high = (np.array([bar[place] for bar in shown]) for place in (1, 2, 3))
+    ax.barh(rows, shares, height=0.62, color=[bar[4] for bar in shown], lw=0)
+    # A thin line, drawn over its bar: caps at 0 would look like bars of their own.
+    ax.hlines(rows, low, high, colors=INK, linewidths=1.1)
+    for row, share, end in zip(rows, shares, np.maximum(shares, high), strict=True):
+        text = "<1%" if 0 < share < _VISIBLE else percent(share)
+        ax.annotate(text, (end, row), (6, 0), textcoords="offset points", va="center", fontsize=9)
+    names = [name if len(name) <= 24 else name[:23] + "…" for name, *_ in shown]
     ax.set_yticks(rows, names)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlim(0, 1)
-    ax.set_ylim(0.4, len(bars) + 0.6)
+    # Room for the number behind the longest line.
+    ax.set_xlim(0, max(float(high.max()), float(shares.max()), _VISIBLE) * 1.15)
+    ax.set_ylim(0.4, len(shown) + 0.6)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_xlabel("share of the objective's variance")
     return ax
+
+
+def bars(importance: "Importance") -> list[tuple[str, float, float, float, str]]:
+    """The bars of `importance_bars`, the largest first: names, shares, the ends of their intervals, and colours.
+
+    Every hyperparameter has one, and a pair whose share can be seen.
+
+    Args:
+        importance: As `importances` has it.
+    """
+    found = [(effect.place.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
+    pairs = [pair for pair in importance.pairs if pair.share >= _VISIBLE]
+    found += [(" × ".join(pair.names), pair.share, pair.low, pair.high, SECOND) for pair in pairs]
+    return sorted(found, key=lambda bar: -bar[1])[:_MOST_BARS]
 
 
 def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
@@ -69,8 +87,10 @@ def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
         spans = [effect.means - effect.means_low, effect.means_high - effect.means]
         ax.errorbar(places, effect.means, yerr=spans, fmt="o", color=ACCENT, ms=6, elinewidth=1.4, capsize=4)
     else:
-        ax.fill_between(places, effect.means_low, effect.means_high, color=MUTED, alpha=0.3, lw=0)
-        ax.plot(places, effect.means, color=ACCENT, lw=2.2)
+        # Several places of the forest may be one value of a domain with steps.
+        places, once = np.unique(places, return_index=True)
+        ax.fill_between(places, effect.means_low[once], effect.means_high[once], color=MUTED, alpha=0.3, lw=0)
+        ax.plot(places, effect.means[once], color=ACCENT, lw=2.2)
     ax.set_title(effect.place.name, weight="bold", fontsize=9.5, color=INK)
     ax.set_ylabel(results.objective.metric)
     plainly(ax.yaxis)
@@ -90,7 +110,8 @@ def early_values(agreements: "Sequence[Agreement]", ax: Axes) -> Axes:
     ax.axhline(0, color=MUTED, lw=1)
     ax.errorbar(epochs, rho, yerr=spans, color=ACCENT, lw=2, marker="o", ms=5, elinewidth=1.2, capsize=4)
     ax.set_xscale("log", base=2)
-    ax.set_xticks(epochs, labels=[str(epoch) for epoch in epochs])
+    shown = spaced(ax, epochs)
+    ax.set_xticks(shown, labels=[str(epoch) for epoch in shown])
     ax.minorticks_off()
     ax.set_ylim(-1.05, 1.05)
     ax.set_xlabel("epoch")

@@ -5,6 +5,7 @@ from functools import partial
 
 from pipeline.results import plots
 from pipeline.results.analysis import Explanation
+from pipeline.results.plots.why import bars
 from pipeline.results.report.picture import MOST_PANELS, Section, panel, picture, without_results
 from pipeline.results.views.answers import importance_title
 from pipeline.results.views.sentences import of_effect, of_importance, where_clause
@@ -24,9 +25,14 @@ def importances(explanation: Explanation) -> Iterator[Section]:
         if not importance.effects:
             yield Section(importance_title(importance), of_importance(importance), [])
             continue
-        height = 90 + 26 * min(len(importance.effects) + len(importance.pairs), 12)
+        along = importance.effects[:MOST_PANELS]
+        height = 90 + 26 * len(bars(importance))
         note = "Shares of the objective's variance, by a random forest fitted to the trials; lines are 90% intervals. "
-        note += "Pairs, written with ×, count for what they add to their two." if importance.pairs else ""
+        note += (
+            "Pairs, written with ×, count for what they add to their two; below 0.5% they have no bar."
+            if importance.pairs
+            else ""
+        )
         if explanation.exploits:
             note += " Weights were taken over, so a config answers for its own epochs only."
         yield Section(
@@ -46,9 +52,9 @@ def importances(explanation: Explanation) -> Iterator[Section]:
             [
                 panel(
                     f"along-{number}-{place}", partial(plots.partial_dependence, results, effect), of_effect(effect),
-                    220, f"Chart of the mean {metric} along {effect.place.name}.",
+                    220, f"Chart of the mean {metric} along {effect.place.name}.", count=len(along),
                 )
-                for place, effect in enumerate(importance.effects[:MOST_PANELS])
+                for place, effect in enumerate(along)
             ],
             small=True,
         )  # fmt: skip

@@ -13,11 +13,11 @@ from pipeline.results.report.hover_points import Spot
 from pipeline.results.tables.load import Results
 from pipeline.wording import counted, format_number
 
-__all__ = ["MOST_PANELS", "Picture", "Section", "beyond_in_words", "panel", "picture", "without_results"]
+__all__ = ["MOST_PANELS", "Picture", "Section", "beyond_in_words", "columns", "panel", "picture", "without_results"]
 
 _WIDE, _NARROW = 1040, 350
-SMALL = 320
-"""Width of one of several pictures side by side, in CSS pixels."""
+_PANELS = {1: (640, 1.25), 2: (500, 1.2), 3: (320, 1.0)}
+"""Width of a picture in CSS pixels, and how much higher it is, by how many stand side by side."""
 MOST_PANELS = 16
 """More pictures than these do not stand side by side."""
 
@@ -54,6 +54,11 @@ class Section:
     note: str
     pictures: Sequence[Picture]
     small: bool = False
+
+    @property
+    def columns(self) -> int:
+        """How many pictures stand side by side."""
+        return columns(len(self.pictures)) if self.small else 1
 
 
 def without_results(draw: Callable[[Any, Axes], Axes], shown: Any) -> Callable[[Results, Axes], Axes]:
@@ -97,6 +102,15 @@ def picture(
     return Picture(f"{alt}{cut}", f"{caption}{cut}", wide, narrow)
 
 
+def columns(count: int) -> int:
+    """How many of so many panels stand side by side: no row is left nearly empty.
+
+    Args:
+        count: How many panels there are.
+    """
+    return {1: 1, 2: 2, 4: 2}.get(count, max(_PANELS))
+
+
 def panel(
     name: str,
     draw: Callable[[Axes], Axes],
@@ -105,22 +119,27 @@ def panel(
     alt: str,
     where: Sequence[Spot] = (),
     values: npt.ArrayLike = (),
+    *,
+    count: int,
 ) -> Picture:
-    """Draw one of several small pictures side by side.
+    """Draw one of several pictures side by side.
 
     Args:
         name: As `picture` takes it, like all others.
         draw: Draws it.
         caption: One sentence.
-        height: Its height.
+        height: Its height if there are many.
         alt: The alternative text.
         where: Trials and where they are in it.
         values: What its upright axis shows.
+        count: How many there are: few are larger.
     """
-    seen = _Limits(draw)
-    svg = inline_svg(seen, name=name, size=(SMALL, height), hover_points=where)
+    seen, few = _Limits(draw), columns(count) < max(_PANELS)
+    width, factor = _PANELS[columns(count)]
+    svg = inline_svg(seen, name=name, size=(width, round(factor * height)), hover_points=where)
+    narrow = inline_svg(seen, name=f"{name}-narrow", size=(_NARROW, height), hover_points=where) if few else None
     cut = beyond_in_words(values, seen.limits)
-    return Picture(f"{alt}{cut}", f"{caption}{cut}", svg)
+    return Picture(f"{alt}{cut}", f"{caption}{cut}", svg, narrow)
 
 
 class _Limits:

@@ -129,7 +129,8 @@ def _against_each(results: Results) -> Iterator[Section]:
             note += f" No trial has {listed(absent)}."
         if len(present) > MOST_PANELS:
             note += f" Shown are the first {MOST_PANELS} of {len(present)} hyperparameters."
-        panels = [_panel(results, f"against-{place}", name) for place, name in enumerate(present[:MOST_PANELS])]
+        shown = present[:MOST_PANELS]
+        panels = [_panel(results, f"against-{place}", name, count=len(shown)) for place, name in enumerate(shown)]
         yield Section("Objective against each hyperparameter", note, panels, small=True)
 
 
@@ -200,6 +201,7 @@ def _of_costs(results: Results) -> Iterator[Section]:
         return panel(
             f"cost-{cost}", lambda ax: plots.against_cost(results, ax, cost), captions.of_cost(results, cost), 260,
             f"Line chart of {results.objective.metric} against {COSTS[cost]}.", values=costs(results)["value"],
+            count=len(COSTS),
         )  # fmt: skip
 
     named = ", named by its batch size" if names_batches(results) else ""
@@ -238,7 +240,7 @@ def _population(results: Results) -> Iterator[Section]:
     if results.best is not None:
         note = "The best model's hyperparameters over its life, its ancestors' included; the other trials' behind."
         names = tuned(results)[:MOST_PANELS]
-        panels = [_schedule(results, f"schedule-{place}", name) for place, name in enumerate(names)]
+        panels = [_schedule(results, f"schedule-{place}", name, count=len(names)) for place, name in enumerate(names)]
         yield Section("The schedule that was found", note, panels, small=True)
 
 
@@ -246,18 +248,19 @@ def _with_gaps(results: Results) -> bool:
     return any(place.when for place in results.places)
 
 
-def _panel(results: Results, name: str, parameter: str) -> Picture:
+def _panel(results: Results, name: str, parameter: str, *, count: int) -> Picture:
     rows = scored(results)
     return panel(
         name, lambda ax: plots.objective_against(results, ax, parameter),
         captions.of_objective_against(results, parameter), 240,
         f"Scatter chart of {results.objective.metric} against {parameter}.",
         hover_points.of_objective_against(results, parameter), rows["objective"][given(rows[parameter])],
+        count=count,
     )  # fmt: skip
 
 
-def _schedule(results: Results, name: str, parameter: str) -> Picture:
+def _schedule(results: Results, name: str, parameter: str, *, count: int) -> Picture:
     return panel(
         name, lambda ax: plots.schedule(results, ax, parameter), captions.of_schedule(results, parameter), 220,
-        f"Step chart of {parameter} by epoch.",
+        f"Step chart of {parameter} by epoch.", count=count,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pipeline.results.plots.axes import parameter_axis
+from pipeline.results.plots.axes import parameter_axis, spaced
 from pipeline.space import Choice, LogUniform, Uniform
 
 
@@ -36,3 +36,12 @@ def test_an_axis_is_logarithmic_if_its_domain_or_its_bounds_are() -> None:
         ax = figure.add_subplot()
         parameter_axis(ax, domain, np.array([0.15]))
         assert ax.get_xscale() == scale
+
+
+def test_numbers_on_an_axis_do_not_touch() -> None:
+    """Of places that lie close together the lower ones have numbers, and those that are asked for in any case."""
+    ax = Figure(figsize=(3, 2)).add_subplot()
+    ax.set_xlim(0, 100)
+    assert spaced(ax, [1, 2, 50, 98], ends=(0, 100)) == [0, 50, 100]
+    assert spaced(ax, [1, 2, 50, 98]) == [1, 50, 98]
+    assert spaced(ax, []) == []

@@ -1,5 +1,7 @@
 """Pictures of an explanation."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.results import plots
@@ -10,16 +12,27 @@ from tests.unit.results.plots.drawing import drawn
 
 
 def test_bars_are_shares_the_largest_above(known: Explanation) -> None:
-    """Hyperparameters and pairs have bars in descending order, with intervals, on an axis from 0 to 100 %."""
+    """Hyperparameters, and pairs that can be seen, have bars in descending order, each with its share as a number."""
     importance = known.importances[0]
     ax = drawn(importance_bars, importance)
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names[:2] == ["a", "c"]
-    assert len(names) == len(ax.patches) == min(len(importance.effects) + len(importance.pairs), 12)
+    pairs = [pair for pair in importance.pairs if pair.share >= 0.005]
+    assert len(names) == len(ax.patches) == min(len(importance.effects) + len(pairs), 12)
     shares = [bar.get_width() for bar in ax.patches]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] == importance.effects[0].share
-    assert ax.get_xlim() == (0, 1)
+    assert ax.texts[0].get_text() == f"{shares[0]:.0%}"
+
+
+def test_tiny_shares_fill_the_picture(known: Explanation) -> None:
+    """The axis ends behind the longest interval, and a share that rounds to nothing is below 1%."""
+    effects = [replace(effect, share=0.004, low=0.0, high=0.02) for effect in known.importances[0].effects]
+    pairs = [replace(pair, share=0.001) for pair in known.importances[0].pairs]
+    ax = drawn(importance_bars, replace(known.importances[0], effects=effects, pairs=pairs))
+    assert ax.get_xlim() == pytest.approx((0, 0.023))
+    assert {text.get_text() for text in ax.texts} == {"<1%"}
+    assert len(ax.patches) == len(effects)
 
 
 def test_the_objective_along_a_number_is_a_line_and_along_a_choice_points(known: Explanation) -> None:

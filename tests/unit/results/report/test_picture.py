@@ -8,7 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from pipeline.results import Results
-from pipeline.results.report.picture import beyond_in_words, panel, picture, without_results
+from pipeline.results.report.picture import beyond_in_words, columns, panel, picture, without_results
 
 
 def test_a_picture_is_drawn_for_a_wide_page_and_for_a_telephone(asha_results: Results) -> None:
@@ -65,7 +65,20 @@ def test_a_picture_whose_axis_is_cut_says_so_in_caption_and_alternative_text(ash
         return ax
 
     wide = picture(asha_results, "a", lambda _, ax: draw(ax), "It rises.", 420, 300, "Chart.", values=[0.2, 1])
-    small = panel("b", draw, "It rises.", 220, "Chart.", values=[0.2, 1])
+    small = panel("b", draw, "It rises.", 220, "Chart.", values=[0.2, 1], count=5)
     cut = "The axis starts at 0.5 (1 of 2 values is below)."
     assert {(one.caption, one.alt) for one in (wide, small)} == {(f"It rises. {cut}", f"Chart. {cut}")}
-    assert panel("c", draw, "It rises.", 220, "Chart.").caption == "It rises."
+    assert panel("c", draw, "It rises.", 220, "Chart.", count=5).caption == "It rises."
+
+
+def test_few_panels_are_larger() -> None:
+    """One, two and four panels leave no third of the page empty, and have a version for a telephone."""
+
+    def draw(ax: Axes) -> Axes:
+        return ax
+
+    assert [columns(count) for count in (1, 2, 3, 4, 5, 7)] == [1, 2, 3, 2, 3, 3]
+    found = {count: panel(f"p{count}", draw, "It.", 220, "Chart.", count=count) for count in (1, 2, 3)}
+    widths = {count: re.findall(r"max-width: (\d+)px", one.svg)[0] for count, one in found.items()}
+    assert widths == {1: "640", 2: "500", 3: "320"}
+    assert [one.narrow is None for one in found.values()] == [False, False, True]
