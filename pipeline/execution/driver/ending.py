@@ -9,7 +9,7 @@ from pipeline.execution.driver.provenance import tunepipe_command
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
-from pipeline.results.analysis.failures import own_frame
+from pipeline.results.analysis.failures import own_frame, without_libraries
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.contents import sweep
@@ -133,7 +133,8 @@ def failure_texts(session: Session, store: Store) -> Iterator[str]:
     for trial_id in list(causes.values())[:_CAUSES]:
         log = layout.log(trial_id)
         text = store.read_text(log) if store.exists(log) else ""
-        error, where, lines = str(session.loop.trials[trial_id].error), own_frame(text), text.splitlines()
+        error, where = str(session.loop.trials[trial_id].error), own_frame(text)
+        lines = without_libraries(text).splitlines()
         # The line of the user's code comes first: a traceback has it behind many frames of libraries.
         headline = f"Trial {trial_id} failed{f' at {where}' if where else ''}: {error.rstrip('.')}."
         if len(lines) > _LINES:

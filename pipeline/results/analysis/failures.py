@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.results.tables.load import Results
 from pipeline.study.named_functions import named_functions
+from pipeline.wording import counted
 
-__all__ = ["Cause", "causes", "first_line", "own_frame", "place"]
+__all__ = ["Cause", "causes", "first_line", "own_frame", "place", "without_libraries"]
 
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$', re.MULTILINE)
 _OF_KERAS = re.compile(r"Exception encountered when calling .*\.$")
@@ -85,6 +86,29 @@ def own_frame(error: str, own: Collection[str] = ()) -> str:
         if _ends_with_one_of(file, own) or not _foreign(file):
             return f"{PurePosixPath(file).name}:{frame['line']} in {frame['function']}"
     return ""
+
+
+def without_libraries(error: str) -> str:
+    """A text whose tracebacks have the frames of the user's code, and of those in libraries the last of each run.
+
+    Args:
+        error: A text with tracebacks.
+    """
+    kept: list[str] = []
+    libraries: list[list[str]] = []
+    for line in [*error.splitlines(), ""]:
+        frame = _FRAME.match(line)
+        if frame is None and libraries and line.startswith("    "):
+            libraries[-1].append(line)
+        elif frame is not None and _foreign(frame["file"]):
+            libraries.append([line])
+        else:
+            if len(libraries) > 1:
+                kept.append(f"  … {counted(len(libraries) - 1, 'frame')} in libraries …")
+            kept += [part for last in libraries[-1:] for part in last]
+            libraries = []
+            kept.append(line)
+    return "\n".join(kept[:-1])
 
 
 def _foreign(file: str) -> bool:

@@ -32,7 +32,7 @@ def _failure() -> str:
 
 
 def test_a_traceback_names_the_users_file(failing: Path) -> None:
-    """The line of the copy that ran is told as that of the user's own file, and so is a file that a text quotes."""
+    """The traceback names the line in the user's own file, and so does a text that quotes the copy."""
     copy = failing.parent.parent / "source" / "failing_job.py"
     assert f'File "{failing}", line 2, in fail' in _failure()
     assert str(copy) not in _failure()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.results import Results, load_results
-from pipeline.results.analysis.failures import causes, first_line, own_frame
+from pipeline.results.analysis.failures import causes, first_line, own_frame, without_libraries
 from pipeline.training import trainer
 from tests.unit.results.edges import EDGES
 from tests.unit.results.studies import START
@@ -97,3 +97,26 @@ def test_an_error_of_a_tensorflow_graph_is_reported_by_its_sentence():
     sentence = "Received a label value of 2 which is outside the valid range of [0, 2)."
     assert first_line(reported) == f"InvalidArgumentError: Graph execution error: {sentence}"
     assert first_line("ValueError:\n\nTraceback (most recent call last):\n  x") == "ValueError:"
+
+
+def test_frames_of_libraries_are_counted() -> None:
+    """Of each run of frames in libraries the last one stays, and the frames of the user's code all do."""
+    library = (
+        '  File "/lib/python3.12/site-packages/keras/a.py", line {}, in call\n    return inner()\n           ^^^^^^^'
+    )
+    own = '  File "/home/you/job.py", line 4, in build\n    layer(3)'
+    head, end = "printed\nTraceback (most recent call last):", "ValueError: no"
+    text = "\n".join([head, *map(library.format, (1, 2, 3)), own, *map(library.format, (4, 5)), end])
+    assert without_libraries(text) == "\n".join(
+        [
+            head,
+            "  … 2 frames in libraries …",
+            library.format(3),
+            own,
+            "  … 1 frame in libraries …",
+            library.format(5),
+            end,
+        ]
+    )
+    assert without_libraries("") == ""
+    assert without_libraries("no traceback\n    indented") == "no traceback\n    indented"

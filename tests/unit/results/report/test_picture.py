@@ -51,7 +51,7 @@ def test_a_finding_can_be_drawn(asha_results: Results) -> None:
         ),
     ],
 )
-def test_what_an_axis_leaves_out_is_said(limits: tuple[float, float], reported: str) -> None:
+def test_values_beyond_an_axis_are_counted(limits: tuple[float, float], reported: str) -> None:
     """The ends of the axis and the number of values beyond them; values that are not finite do not count."""
     assert beyond_in_words([1.0, 2.0, 3.0, 4.0, math.nan], limits) == reported
 

@@ -56,7 +56,7 @@ def test_an_invalid_query_is_refused(asha_results: Results, asked: dict[str, str
         select_trials(asha_results, **asked)  # type: ignore[arg-type]
 
 
-def test_sql_that_names_a_hyperparameter_alone_is_told_its_column(asha_results: Results) -> None:
+def test_sql_that_names_a_hyperparameter_alone_gets_its_column_suggested(asha_results: Results) -> None:
     """SQL over all tables, too, suggests the column of a hyperparameter that is named without its prefix."""
     with pytest.raises(UsageError, match=r"Did you mean config_lr\? There are the tables trials"):
         query({"a": asha_results}, "select t.lr from trials t")
