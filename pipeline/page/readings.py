@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.errors import JobNotFound, StorageError, UserError
+from pipeline.page.reading import Reading
 from pipeline.results.analysis.pace import seconds_left
 from pipeline.results.tables.load import Results, load_results, read_study
 from pipeline.results.tables.overview import StudyRow, study_row, trials_table
@@ -36,9 +37,6 @@ _LOOK_SECONDS = 1.0
 
 _SHARE = 0.25
 """At most this share of the time is spent on reading a study that changes all the time."""
-
-_DERIVED = 200
-"""Results of computations that are kept for one reading."""
 
 _LIVE = ("waiting", "running", "paused")
 _SPARKS = 60
@@ -68,10 +66,7 @@ class _CachedStudy:
     mark: str = ""
     looked: float = -1e9
     pause: float = _LOOK_SECONDS
-    results: Results | None = None
-    read_mark: str = ""
-    derived: dict[Any, Any] = field(default_factory=dict)
-    """What was computed from `results`, by what it is."""
+    reading: Reading | None = None
 
 
 class StudyCache:
@@ -84,7 +79,7 @@ class StudyCache:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._lock = threading.Lock()
-        self._readings: OrderedDict[str, _CachedStudy] = OrderedDict()
+        self._studies: OrderedDict[str, _CachedStudy] = OrderedDict()
         self._lines: dict[str, tuple[str, StudyLine]] = {}
 
     def folder(self, name: str) -> Store:
@@ -115,13 +110,13 @@ class StudyCache:
             JobNotFound: There is no such study.
             StorageError: The storage cannot be read.
         """
-        reading = self._reading(name)
-        with reading.lock:
-            self._look(name, reading)
-            return reading.mark
+        study = self._study(name)
+        with study.lock:
+            self._look(name, study)
+            return study.mark
 
-    def results(self, name: str) -> Results:
-        """The results of a study, read again when its files have changed.
+    def reading(self, name: str) -> Reading:
+        """A study as it is, read again when its files have changed.
 
         Args:
             name: The study's name.
@@ -130,9 +125,29 @@ class StudyCache:
             JobNotFound: There is no such study.
             UserError: It cannot be read.
         """
-        reading = self._reading(name)
-        with reading.lock:
-            return self._results(name, reading)
+        study = self._study(name)
+        with study.lock:
+            self._look(name, study)
+            if study.reading is None or study.reading.mark != study.mark:
+                before = time.monotonic()
+                results = load_results(self.folder(name).uri)
+                spent = time.monotonic() - before
+                study.pause = max(_LOOK_SECONDS, spent / _SHARE)
+                study.mark = f"{study.mark.partition('-')[0]}-{results.state}"
+                study.reading = Reading(results, study.mark)
+            return study.reading
+
+    def results(self, name: str) -> Results:
+        """The results of a study, as `reading` has them.
+
+        Args:
+            name: The study's name.
+
+        Raises:
+            JobNotFound: There is no such study.
+            UserError: It cannot be read.
+        """
+        return self.reading(name).results
 
     def derived(self, name: str, key: Any, compute: Callable[[Results], _T]) -> _T:
         """What follows from a study's results, computed once for each reading of it.
@@ -145,17 +160,7 @@ class StudyCache:
         Raises:
             UserError: The study cannot be read.
         """
-        reading = self._reading(name)
-        with reading.lock:
-            results, derived = self._results(name, reading), reading.derived
-        known: tuple[_T] | None = derived.get(key)
-        if known is None:
-            # Without the lock: what takes seconds must not keep others from reading.
-            known = (compute(results),)
-            if len(derived) >= _DERIVED:
-                derived.clear()
-            derived[key] = known
-        return known[0]
+        return self.reading(name).derived(key, compute)
 
     def lines(self) -> list[StudyLine]:
         """The studies of the storage, the newest first; those that never started come last."""
@@ -164,36 +169,23 @@ class StudyCache:
         order = {line.row.name: line.row.started or datetime.min.replace(tzinfo=UTC) for line in lines}
         return sorted(lines, key=lambda line: (order[line.row.name], line.row.name), reverse=True)
 
-    def _reading(self, name: str) -> _CachedStudy:
+    def _study(self, name: str) -> _CachedStudy:
         self.folder(name)
         with self._lock:
-            reading = self._readings.setdefault(name, _CachedStudy())
-            self._readings.move_to_end(name)
-            while len(self._readings) > _KEPT:
-                self._readings.popitem(last=False)
-            return reading
+            study = self._studies.setdefault(name, _CachedStudy())
+            self._studies.move_to_end(name)
+            while len(self._studies) > _KEPT:
+                self._studies.popitem(last=False)
+            return study
 
-    def _look(self, name: str, reading: _CachedStudy) -> None:
+    def _look(self, name: str, study: _CachedStudy) -> None:
         now = time.monotonic()
-        if now - reading.looked < reading.pause:
+        if now - study.looked < study.pause:
             return
         store = self.folder(name)
-        state = ""
-        if reading.results is not None:
-            state = _state(store, reading)
-        reading.mark = f"{stamp(store)}-{state}"
-        reading.looked = now
-
-    def _results(self, name: str, reading: _CachedStudy) -> Results:
-        self._look(name, reading)
-        if reading.results is None or reading.read_mark != reading.mark:
-            before = time.monotonic()
-            reading.results, reading.derived = load_results(self.folder(name).uri), {}
-            spent = time.monotonic() - before
-            reading.pause = max(_LOOK_SECONDS, spent / _SHARE)
-            reading.mark = f"{reading.mark.partition('-')[0]}-{reading.results.state}"
-            reading.read_mark = reading.mark
-        return reading.results
+        state = "" if study.reading is None else _state(store, study.reading)
+        study.mark = f"{stamp(store)}-{state}"
+        study.looked = now
 
     def _line(self, name: str, now: datetime) -> StudyLine:
         store = self.store.folder(name)
@@ -209,9 +201,8 @@ class StudyCache:
         return line
 
 
-def _state(store: Store, reading: _CachedStudy) -> str:
+def _state(store: Store, reading: Reading) -> str:
     """The study's state now: a driver may have died without a trace in the files."""
-    assert reading.results is not None
     now = datetime.now(UTC)
     state = state_of(reading.results.sessions, now)
     if state != reading.results.state:

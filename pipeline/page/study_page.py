@@ -7,8 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
 from pipeline.errors import UsageError
 from pipeline.page.picture_columns import shown_metrics
+from pipeline.page.reading import Reading
 from pipeline.page.readings import StudyCache
 from pipeline.results.analysis.domains import domain_in_words
 from pipeline.results.analysis.failures import causes
@@ -19,17 +24,18 @@ from pipeline.results.analysis.leaderboard import (
     SECONDS,
     STATE,
     TRIAL,
+    Leaderboard,
     LeaderboardColumn,
     LeaderboardRow,
     columns,
-    rows,
 )
 from pipeline.results.analysis.pace import seconds_left
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.analysis.stopped import stopped_early
+from pipeline.results.tables.database import TimeLimit
 from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.query import select_from
+from pipeline.results.tables.trials_database import TrialsDatabase
 from pipeline.results.views.leaderboard import cell_text
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.results.views.summary import paragraphs
@@ -38,10 +44,14 @@ from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import duration, format_number, rough_duration
 
-__all__ = ["Question", "content", "matching", "table"]
+__all__ = ["CONDITION_SECONDS", "Question", "content", "matching", "table"]
+
+CONDITION_SECONDS = 20.0
+"""A condition that takes longer is given up, so that none keeps a core busy for ever."""
 
 _ROWS = 50
 _LONGEST = 4000
+_NONE = np.array([], np.int64)
 _FIXED = {TRIAL: "trial_id", AT_EPOCH: "best_epoch", EPOCHS: "epochs", SECONDS: "seconds", STATE: "state"}
 _LIVE = ("waiting", "running", "paused")
 
@@ -89,21 +99,22 @@ def content(readings: StudyCache, name: str, question: Question) -> dict[str, An
         JobNotFound: There is no such study.
         UserError: It cannot be read.
     """
-    results = readings.results(name)
+    reading = readings.reading(name)
+    results = reading.results
     return {
-        "mark": readings.mark(name),
+        "mark": reading.mark,
         "state": results.state,
         "description": results.job["description"],
         "location": results.location,
-        "tiles": readings.derived(name, "tiles", _tiles),
-        "paragraphs": readings.derived(name, "paragraphs", paragraphs),
+        "tiles": reading.derived("tiles", _tiles),
+        "paragraphs": reading.derived("paragraphs", paragraphs),
         "metrics": shown_metrics(results),
         "objective": results.objective.metric,
-        "causes": readings.derived(name, "causes", causes),
+        "causes": reading.derived("causes", causes),
         "space": [(place.name, domain_in_words(place.domain)) for place in results.places],
         "provenance": provenance_in_words(results.sessions),
         "example": _example(results),
-        **table(readings, name, question),
+        **_table(reading, name, question),
     }
 
 
@@ -119,15 +130,19 @@ def table(readings: StudyCache, name: str, question: Question) -> dict[str, Any]
         JobNotFound: There is no such study.
         UserError: It cannot be read.
     """
-    results, fault = readings.results(name), ""
+    return _table(readings.reading(name), name, question)
+
+
+def _table(reading: Reading, name: str, question: Question) -> dict[str, Any]:
+    results, fault = reading.results, ""
     try:
-        trials = _matching(readings, name, question.where, question.sort)
+        trials = _matching(reading, question.where, question.sort)
     except UsageError as error:
-        trials, fault = [], str(error).replace("--where", "The condition").replace("--sort", "The order")
+        trials, fault = _NONE, str(error).replace("--where", "The condition").replace("--sort", "The order")
     pages = max(1, math.ceil(len(trials) / _ROWS))
     page = min(question.page, pages)
-    shown = [str(trial) for trial in trials[(page - 1) * _ROWS : page * _ROWS]]
-    heads = columns(results)
+    shown = [str(trial) for trial in results.trials["trial_id"].take(trials[(page - 1) * _ROWS : page * _ROWS])]
+    heads, leaderboard = columns(results), reading.derived("leaderboard", Leaderboard)
     return {
         "name": name,
         "question": question,
@@ -138,7 +153,7 @@ def table(readings: StudyCache, name: str, question: Question) -> dict[str, Any]
         "pages": pages,
         "at": lambda number: replace(question, page=number).address(),
         "heads": [_head(results, column, question) for column in heads],
-        "rows": [_row(row, heads) for row in rows(results, only=shown, in_order=True)] if shown else [],
+        "rows": [_row(row, heads) for row in leaderboard.rows(only=shown, in_order=True)],
     }
 
 
@@ -153,26 +168,33 @@ def matching(readings: StudyCache, name: str, where: str) -> list[int]:
     Raises:
         UsageError: The condition cannot be read.
     """
-    results = readings.results(name)
-    places = readings.derived(
-        name, "places", lambda study: {str(trial): place for place, trial in enumerate(study.trials["trial_id"])}
-    )
+    reading = readings.reading(name)
     if not where.strip():
-        return list(range(len(results.trials)))
-    return sorted(places[trial] for trial in _matching(readings, name, where, ""))
+        return list(range(len(reading.results.trials)))
+    places: list[int] = np.sort(_matching(reading, where, "")).tolist()
+    return places
 
 
-def _matching(readings: StudyCache, name: str, where: str, sort: str) -> Sequence[str]:
+def _matching(reading: Reading, where: str, sort: str) -> npt.NDArray[np.int64]:
+    """The places of the trials that match, in the order of the table."""
     if len(where) > _LONGEST:
         raise UsageError(f"--where must have at most {_LONGEST:,} characters; found {len(where):,}.")
 
-    def ask(results: Results) -> Sequence[str]:
-        order = [sort] if sort else []
-        selected = select_from({results.name: results}, where=where or None, sort=order, columns=["trial_id"])
-        ids: Sequence[str] = selected["trial_id"].to_pylist()
-        return ids
+    def ask(results: Results) -> npt.NDArray[np.int64]:
+        selected = reading.derived("database", _database).select(
+            where=where or None, sort=[sort] if sort else [], columns=["trial_id"], best_first=True,
+            limit=TimeLimit(CONDITION_SECONDS),
+        )  # fmt: skip
+        places: npt.NDArray[np.int64] = pd.Index(results.trials["trial_id"]).get_indexer(
+            selected["trial_id"].to_numpy()
+        )
+        return places
 
-    return readings.derived(name, ("matching", where, sort), ask)
+    return reading.derived(("matching", where, sort), ask)
+
+
+def _database(results: Results) -> TrialsDatabase:
+    return TrialsDatabase({results.name: results})
 
 
 def _example(results: Results) -> str:

@@ -50,7 +50,8 @@ def content(readings: StudyCache, name: str, trial: str) -> dict[str, Any]:
         JobNotFound: There is no such study or trial.
         UserError: The study cannot be read.
     """
-    results, store = readings.results(name), readings.folder(name)
+    reading, store = readings.reading(name), readings.folder(name)
+    results = reading.results
     row = trial_row(results, trial)
     mine = results.epochs[results.epochs["trial_id"] == trial]
     decisions = results.decisions[results.decisions["trial_id"] == trial].to_dict("records")
@@ -62,7 +63,7 @@ def content(readings: StudyCache, name: str, trial: str) -> dict[str, Any]:
     at = ids.index(trial)
     nodes = sorted({str(node) for node in mine["node"].dropna()})
     return {
-        "mark": readings.mark(name),
+        "mark": reading.mark,
         "name": name,
         "trial": trial,
         "before": ids[at - 1] if at else None,

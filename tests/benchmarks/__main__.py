@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import epoch, memory, reading, scale, search, startup, throughput
+from tests.benchmarks import epoch, memory, page, reading, scale, search, startup, throughput
 from tests.benchmarks.figures import Measured, Options, show, write
 
 _BENCHMARKS: dict[str, Callable[[Options, Callable[[str], None]], Measured]] = {
@@ -16,6 +16,7 @@ _BENCHMARKS: dict[str, Callable[[Options, Callable[[str], None]], Measured]] = {
     "throughput": throughput.measure,
     "search": search.measure,
     "reading": reading.measure,
+    "page": page.measure,
     "scale": scale.measure,
 }
 

@@ -1,13 +1,13 @@
 // News from the server: the parts of the page that it marks are replaced by their present form.
 
-export async function fetched(address) {
-  const answer = await fetch(address, { headers: { Accept: "text/html, */*" } });
+export async function fetched(address, options = {}) {
+  const answer = await fetch(address, { headers: { Accept: "text/html, */*" }, ...options });
   if (!answer.ok) throw new Error(await answer.text());
   return answer;
 }
 
-export async function swap(address = location.href) {
-  const text = await (await fetched(address)).text();
+export async function swap(address = location.href, options = {}) {
+  const text = await (await fetched(address, options)).text();
   const page = new DOMParser().parseFromString(text, "text/html");
   for (const fresh of page.querySelectorAll("[data-live]")) {
     const old = document.getElementById(fresh.id);

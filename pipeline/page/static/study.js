@@ -17,7 +17,7 @@ const query = () => new URLSearchParams(location.search);
 const data = await json(`${study}/columns`);
 let written = query().get("where") ?? ""; // the condition without what the brushes add to it
 const trials = new Trials(data);
-let timer = 0;
+let timer = 0, before = new AbortController();
 
 $("pictures").hidden = false;
 const curves = new Curves($("curves"), trials, open);
@@ -105,11 +105,14 @@ function brushed() {
   timer = setTimeout(() => address(table), 60);
 }
 
+// The table shows what matches before the pictures are painted, which takes longer.
 async function filtered() {
-  trials.choose();
   ranges();
-  // One after the other: the server looks for the trials once.
-  await address(async () => { await ask(); await table(); });
+  await address(async () => {
+    const condition = written, [places] = await Promise.all([matching(), table()]);
+    await new Promise(requestAnimationFrame);
+    if (condition === written) trials.ask(places);
+  });
 }
 
 async function address(then) {
@@ -122,14 +125,21 @@ async function address(then) {
 }
 
 async function ask() {
-  if (!written) { trials.ask(trials.trials.keys()); return; }
-  // The table says what is wrong with a condition that cannot be read.
-  const answer = await json(`${study}/matching?where=${encodeURIComponent(written)}`).catch(() => ({ places: [] }));
-  trials.ask(answer.places);
+  trials.ask(await matching());
 }
 
+async function matching() {
+  if (!written) return trials.trials.keys();
+  // The table says what is wrong with a condition that cannot be read.
+  return (await json(`${study}/matching?where=${encodeURIComponent(written)}`).catch(() => ({ places: [] }))).places;
+}
+
+// What was asked before is no longer of interest, whenever it is answered.
 async function table() {
-  await swap(`${study}/table${location.search}`);
+  before.abort();
+  before = new AbortController();
+  const { signal } = before;
+  await swap(`${study}/table${location.search}`, { signal }).catch(error => { if (!signal.aborted) throw error; });
 }
 
 // The brushes as fields, for those who have no pointer.

@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import configs_at_best, ranked
+from pipeline.results.tables.trials import best_rows, configs_at_best, ranked
+from pipeline.space import Config
 
 __all__ = [
     "AT_EPOCH",
@@ -16,6 +17,7 @@ __all__ = [
     "SECONDS",
     "STATE",
     "TRIAL",
+    "Leaderboard",
     "LeaderboardColumn",
     "LeaderboardRow",
     "columns",
@@ -69,6 +71,49 @@ def columns(results: Results) -> list[LeaderboardColumn]:
     return [TRIAL, first, AT_EPOCH, EPOCHS, SECONDS, STATE, *others, *([FRONT] if others else []), *drawn]
 
 
+class Leaderboard:
+    """A study's leaderboard: what all of its rows need is found once, and each row when it is asked for.
+
+    Args:
+        results: A study's results.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._best_rows, self._others = best_rows(results), _other_objectives(results)
+
+    def rows(
+        self, *, top: int | None = None, only: Sequence[str] | None = None, in_order: bool = False
+    ) -> list[LeaderboardRow]:
+        """Rows, the best trial first.
+
+        Args:
+            top: How many rows; None for all.
+            only: Ids of the trials to show; None for all.
+            in_order: Whether to keep the order of `only` rather than put the best first.
+        """
+        results = self._results
+        wanted = set(only) if only is not None else None
+        order = list(only) if only is not None and in_order else ranked(results)
+        shown = [trial for trial in order if wanted is None or trial in wanted][:top]
+        trials = results.trials[results.trials["trial_id"].isin(shown)].to_dict("records")
+        records = {str(record["trial_id"]): record for record in trials}
+        configs = configs_at_best(results, shown, self._best_rows)
+        return [self._row(trial, records[trial], configs[trial]) for trial in shown]
+
+    def _row(self, trial: str, record: Mapping[Any, Any], config: Config) -> LeaderboardRow:
+        results, state = self._results, str(record["state"])
+        values: dict[LeaderboardColumn, Any] = {TRIAL: trial, STATE: state}
+        values |= {EPOCHS: int(record["epochs"]), SECONDS: float(record["seconds"])}
+        if record["objective"] == record["objective"]:
+            metric = LeaderboardColumn("metric", results.objective.metric)
+            values |= {metric: float(record["objective"]), AT_EPOCH: int(record["best_epoch"])}
+        values |= self._others.get(trial, {})
+        values |= {LeaderboardColumn("config", name): value for name, value in config.items()}
+        best = results.best is not None and trial == results.best.trial_id
+        return LeaderboardRow(trial, state, best, values)
+
+
 def rows(
     results: Results, *, top: int | None = None, only: Sequence[str] | None = None, in_order: bool = False
 ) -> list[LeaderboardRow]:
@@ -80,25 +125,7 @@ def rows(
         only: Ids of the trials to show; None for all.
         in_order: Whether to keep the order of `only` rather than put the best first.
     """
-    wanted = set(only) if only is not None else None
-    order = list(only) if only is not None and in_order else ranked(results)
-    shown = [trial for trial in order if wanted is None or trial in wanted][:top]
-    trials = results.trials[results.trials["trial_id"].isin(shown)].to_dict("records")
-    records = {str(record["trial_id"]): record for record in trials}
-    configs, others = configs_at_best(results, shown), _other_objectives(results)
-    best = results.best.trial_id if results.best is not None else None
-    metric = LeaderboardColumn("metric", results.objective.metric)
-    found = []
-    for trial in shown:
-        record, state = records[trial], str(records[trial]["state"])
-        values: dict[LeaderboardColumn, Any] = {TRIAL: trial, STATE: state}
-        values |= {EPOCHS: int(record["epochs"]), SECONDS: float(record["seconds"])}
-        if record["objective"] == record["objective"]:
-            values |= {metric: float(record["objective"]), AT_EPOCH: int(record["best_epoch"])}
-        values |= others.get(trial, {})
-        values |= {LeaderboardColumn("config", name): value for name, value in configs[trial].items()}
-        found.append(LeaderboardRow(trial, state, trial == best, values))
-    return found
+    return Leaderboard(results).rows(top=top, only=only, in_order=in_order)
 
 
 def _other_objectives(results: Results) -> dict[str, dict[LeaderboardColumn, Any]]:

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "temp_directory": "",
     "memory_limit": "2GB",
+    # Else a word that is no table is looked for among the variables of this program.
+    "python_enable_replacements": "false",
 }
 
 
@@ -130,13 +132,9 @@ class Answer:
         return pa.Table.from_batches(batches, self.schema)
 
 
-@contextmanager
-def open_database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory that reaches nothing outside."""
-    with duckdb.connect(":memory:", config=_CLOSED) as database:
-        # Else a word that is no table is looked for among the variables of this program.
-        database.execute("set python_enable_replacements = false")
-        yield database
+def open_database() -> duckdb.DuckDBPyConnection:
+    """A database in memory that reaches nothing outside, which is also a context that closes it."""
+    return duckdb.connect(":memory:", config=_CLOSED)
 
 
 def fill_table(database: duckdb.DuckDBPyConnection, name: str, parts: Sequence[pa.Table]) -> None:
@@ -175,10 +173,10 @@ def run_select(
     columns: Collection[str] = (),
     limit: TimeLimit | None = None,
 ) -> Iterator[Answer]:
-    """The answer to one SELECT.
+    """The answer to one SELECT; several may run at once, in threads of their own.
 
     Args:
-        database: A locked database.
+        database: A locked database; nothing in it changes, whatever is asked.
         sql: One SELECT.
         what: What the user wrote, for messages: `The SQL` or an option.
         condition: The user's condition within `sql`, for messages; None where all of it is the user's.
@@ -206,7 +204,7 @@ def run_select(
         except BaseException:
             # An interrupt that comes before the query has begun is lost.
             while not future.done():
-                database.interrupt()
+                own.interrupt()
                 wait([future], timeout=_INTERRUPT_SECONDS)
             raise
 
@@ -217,13 +215,15 @@ def run_select(
             raise UsageError(
                 f"{what} must be one {one}; found {_short(condition or sql)}. Tables are only read, never changed."
             )
-        return database.sql(sql).to_arrow_reader(_BATCH)
+        # A SELECT may begin with an INSERT, as one of its common table expressions.
+        own.execute("begin transaction read only")
+        return own.sql(sql).to_arrow_reader(_BATCH)
 
     def batches() -> Iterator[pa.RecordBatch]:
         while (batch := asked(lambda: next(reader, None))) is not None:
             yield batch
 
-    with ThreadPoolExecutor(1) as pool:
+    with closing(database.cursor()) as own, ThreadPoolExecutor(1) as pool:
         reader = asked(read)
         yield Answer(reader.schema, batches())
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.pareto import non_dominated
 from pipeline.results.tables.load import Results, ranking_keys
+from pipeline.results.tables.trials import best_rows
 from pipeline.storage.schema import MEASURES, column_of
 from pipeline.study.ranking import total_violation
 
@@ -66,8 +67,8 @@ def objective_values(results: Results) -> pd.DataFrame:
         A row for each trial, its id as the index, in the order of `results.trials`; a column for each objective, called
         as its metric; NaN where there is no value.
     """
-    epochs = results.epochs.merge(results.trials[["trial_id", "best_epoch"]], on="trial_id")
-    rows = epochs[epochs["epoch"] == epochs["best_epoch"]].set_index("trial_id").reindex(results.trials["trial_id"])
+    places = best_rows(results)
+    rows = results.epochs.take(places[places >= 0]).set_index("trial_id").reindex(results.trials["trial_id"])
     metrics = [objective.metric for objective in results.objectives]
     columns = {metric: _values(results, rows, metric) for metric in metrics}
     return pd.DataFrame(columns, index=rows.index)

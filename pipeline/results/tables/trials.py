@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from pipeline.errors import JobNotFound
 from pipeline.results.tables.configs import configs_of
@@ -11,7 +13,7 @@ from pipeline.results.tables.load import Results, ranking_keys
 from pipeline.space import Config
 from pipeline.study.studies import called
 
-__all__ = ["configs_at_best", "ranked", "trial_row", "trials_in_words"]
+__all__ = ["best_rows", "configs_at_best", "ranked", "trial_row", "trials_in_words"]
 
 
 def ranked(results: Results) -> list[str]:
@@ -24,27 +26,48 @@ def ranked(results: Results) -> list[str]:
     return sorted(keys, key=keys.__getitem__)
 
 
-def configs_at_best(results: Results, only: Sequence[str] | None = None) -> dict[str, Config]:
+def best_rows(results: Results) -> npt.NDArray[np.int64]:
+    """Where in `results.epochs` the best epoch of each trial is.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        For each trial, in the order of `results.trials`, the place of a row; -1 for a trial without a best epoch.
+    """
+    trials, epochs = results.trials, results.epochs
+    best = trials["best_epoch"].to_numpy(np.float64, na_value=np.nan)
+    # Numbers are compared faster than ids, which are read only of the few rows that remain.
+    rows = np.flatnonzero(epochs["epoch"].isin(best[~np.isnan(best)]))
+    at = pd.Index(trials["trial_id"]).get_indexer(epochs["trial_id"].take(rows))
+    own = (at >= 0) & (best[at] == epochs["epoch"].to_numpy()[rows])
+    found = np.full(len(trials), -1, np.int64)
+    found[at[own]] = rows[own]
+    return found
+
+
+def configs_at_best(
+    results: Results, only: Sequence[str] | None = None, rows: npt.NDArray[np.int64] | None = None
+) -> dict[str, Config]:
     """Each trial's config in force at its best epoch; as it is now for a trial without one.
 
     Args:
         results: A study's results.
         only: Ids of the trials that are meant; None for all.
+        rows: What `best_rows` gives for the results, where it is known already.
     """
     trials, space, epochs = results.trials, results.space, results.epochs
-    trials = trials if only is None else trials[trials["trial_id"].isin(list(only))]
-    columns = [name for name in epochs.columns if name.startswith("config_")]
-    bests = trials[["trial_id", "best_epoch"]].dropna().astype({"best_epoch": "int64"})
-    # Numbers are compared faster than ids, and only for the few rows that remain other columns are read.
-    rows = np.flatnonzero(epochs["epoch"].isin(bests["best_epoch"].unique()))
+    rows = best_rows(results) if rows is None else rows
     if only is not None:
-        rows = rows[epochs["trial_id"].take(rows).isin(list(only))]
-    epochs = epochs[["trial_id", "epoch", *columns]].take(rows)
-    best_rows = bests.merge(epochs, left_on=["trial_id", "best_epoch"], right_on=["trial_id", "epoch"])
-    at_best = configs_of(best_rows, space)
-    now = configs_of(trials, space)
-    known = dict(zip(best_rows["trial_id"], at_best, strict=True))
-    return {str(trial): known.get(trial, config) for trial, config in zip(trials["trial_id"], now, strict=True)}
+        meant = trials["trial_id"].isin(list(only)).to_numpy()
+        trials, rows = trials[meant], rows[meant]
+    found = rows >= 0
+    columns = [name for name in epochs.columns if name.startswith("config_")]
+    known = configs_of(epochs[columns].take(rows[found]), space)
+    now = configs_of(trials[~found], space)
+    ids = trials["trial_id"].to_numpy()
+    configs = dict(zip([*ids[found], *ids[~found]], [*known, *now], strict=True))
+    return {str(trial): configs[trial] for trial in ids}
 
 
 _SHOWN = 12

@@ -103,6 +103,14 @@ def test_a_condition_cannot_reach_files(readings: StudyCache) -> None:
     assert "root:" not in str(caught.value)
 
 
+def test_a_condition_that_takes_too_long_is_given_up(readings: StudyCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table reports it, and the next condition is answered."""
+    monkeypatch.setattr("pipeline.page.study_page.CONDITION_SECONDS", 0.1)
+    slow = "0 < (select count(*) from range(100000000000) where hash(range) % 7 = 1)"
+    assert "was not answered within" in table(readings, STUDY, Question(slow))["fault"]
+    assert table(readings, STUDY, Question("epochs = 9"))["matching"] > 0
+
+
 def test_a_condition_has_a_maximum_length(readings: StudyCache) -> None:
     """A condition that is too long is refused without being evaluated."""
     with pytest.raises(UsageError, match=r"at most 4,000 characters; found 4,001"):

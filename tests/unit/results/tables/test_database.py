@@ -17,7 +17,8 @@ from pipeline.results.tables.query import query
         "select * from '{0}'", "select * from read_csv('{0}')", "select * from read_text('{0}')",
         "select * from glob('{0}')", "copy trials to '{0}'", "attach '{0}.db'", "install httpfs", "load httpfs",
         "set enable_external_access = true", "select 1; select 2", "drop table trials", "select * from results",
-        "export database '{0}'", "", "selec 1", "select '\ud800'",
+        "export database '{0}'", "", "selec 1", "select '\ud800'", "select * from enable_logging()",
+        "with added as (insert into trials by name select 'x' as trial_id returning 1) select * from added",
     ],
 )  # fmt: skip
 def test_nothing_but_the_tables_can_be_reached(pbt_results: Results, tmp_path: Path, sql: str) -> None:
@@ -43,6 +44,19 @@ def test_parts_are_united_by_the_names_of_their_columns() -> None:
     parts = [pa.table({"a": [1], "b": ["x"]}), pa.table({"b": ["y"], "c": [0.5]})]
     found = _answered("select * from t order by b", t=parts).to_pylist()
     assert found == [{"a": 1, "b": "x", "c": None}, {"a": None, "b": "y", "c": 0.5}]
+
+
+def test_every_query_has_the_safe_settings() -> None:
+    """A second query of the same database is as closed as the first one, and sees the same tables."""
+    safe = ["enable_external_access", "python_enable_replacements", "autoload_known_extensions"]
+    settings = ", ".join(f"current_setting('{name}') as {name}" for name in safe)
+    sql = f"select count(*) as rows, {settings} from t"
+    with open_database() as database:
+        fill_table(database, "t", [pa.table({"a": [1, 2]})])
+        locked(database)
+        for _ in range(2):
+            with run_select(database, sql, "The SQL") as answer:
+                assert answer.head(1).to_pylist() == [{"rows": 2, **dict.fromkeys(safe, False)}]
 
 
 def test_only_as_many_rows_as_wanted_are_found() -> None:

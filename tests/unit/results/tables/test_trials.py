@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results
-from pipeline.results.tables.trials import configs_at_best, ranked, trial_row
+from pipeline.results.tables.trials import best_rows, configs_at_best, ranked, trial_row
 from pipeline.space import Choice
 from tests.unit.results.studies import Recording, tune_job
 
@@ -49,6 +49,16 @@ def test_a_trial_without_a_value_has_the_config_that_it_has_now(asha_results: Re
     """Trial 0004 failed before its first epoch."""
     row = trial_row(asha_results, "0004")
     assert configs_at_best(asha_results)["0004"]["lr"] == row["config_lr"]
+
+
+def test_the_rows_of_the_best_epochs_are_those_of_their_trials(asha_results: Results) -> None:
+    """Each row has the trial's id, its best epoch and its best value; a trial without one has no row."""
+    places = best_rows(asha_results)
+    trials, epochs = asha_results.trials[places >= 0], asha_results.epochs.take(places[places >= 0])
+    assert epochs["trial_id"].tolist() == trials["trial_id"].tolist()
+    assert epochs["epoch"].tolist() == trials["best_epoch"].tolist()
+    assert epochs["val_accuracy"].tolist() == trials["objective"].tolist()
+    assert (places < 0).tolist() == asha_results.trials["best_epoch"].isna().tolist()
 
 
 @pytest.mark.parametrize(

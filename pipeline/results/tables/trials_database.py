@@ -1,0 +1,169 @@
+"""The table `trials` of one study or several in DuckDB, for any number of conditions and orders."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import UsageError
+from pipeline.results.tables.database import TimeLimit, fill_table, locked, open_database, run_select, suggested_column
+from pipeline.results.tables.front import objective_column, objective_values, pareto_front
+from pipeline.results.tables.load import Results
+from pipeline.storage.schema import TABLES, arrow_schema
+from pipeline.study import Objective
+from pipeline.study.ranking import ranking_sql
+
+__all__ = ["OF_OBJECTIVE", "TrialsDatabase", "arrow_table", "by_objective"]
+
+OF_OBJECTIVE = ("objective", "last_objective")
+"""Columns whose values cannot be compared across objectives."""
+
+
+class TrialsDatabase:
+    """The table `trials` in a database of its own, as long as the context is open or the object is in use.
+
+    Several threads may select from it at once, and nothing that is selected changes it. With several objectives it
+    has their values, too, and who is on the front.
+
+    Args:
+        studies: Results by what the column `study` is to say.
+        only: Ids of the trials that are meant, by study; all unless given.
+    """
+
+    def __init__(self, studies: Mapping[str, Results], *, only: Mapping[str, Collection[str]] | None = None) -> None:
+        parts = [_meant(results, label, None if only is None else only[label]) for label, results in studies.items()]
+        self._columns = list(dict.fromkeys(name for part in parts for name in part.column_names))
+        self._group = _case(
+            {label: str(number) for number, group in enumerate(by_objective(studies)) for label in group}, "0"
+        )
+        rising = {label: "-objective" for label, results in studies.items() if results.objective.mode == "max"}
+        self._ranking = [self._group, *ranking_sql(f"({_case(rising, 'objective')})")]
+        self._database = open_database()
+        # The order of the rows is part of the table: trials come by id.
+        fill_table(self._database, "trials", parts)
+        locked(self._database)
+
+    def __enter__(self) -> "TrialsDatabase":
+        """The database itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self._database.close()
+
+    def select(
+        self,
+        *,
+        where: str | None = None,
+        sort: Sequence[str] = (),
+        columns: Sequence[str] | None = None,
+        best_first: bool = False,
+        limit: TimeLimit | None = None,
+    ) -> pa.Table:
+        """Rows and columns; what ties is sorted by study and by trial.
+
+        Args:
+            where: Which rows, as a condition in SQL; all unless given.
+            sort: Columns to sort by, the first before the others; `-` before a name sorts it downwards. Rows without a
+                value come last. Where studies differ in their objective, its values are sorted study by study of the
+                same one, in the order in which those come.
+            columns: Which columns, in this order; all unless given.
+            best_first: Whether, without `sort`, the best come first and failed ones last.
+            limit: How long it may take; by default as long as it takes.
+
+        Raises:
+            UsageError: A column is not there, the condition cannot be read, or the time is up.
+        """
+        if where is not None and not where.strip():
+            raise UsageError("--where must be a condition, as in \"state = 'completed'\"; found nothing.")
+        for name in sort:
+            _there(name.removeprefix("-"), self._columns, "--sort")
+        for name in columns or ():
+            _there(name, self._columns, "--columns")
+        chosen = ", ".join(f'"{name}"' for name in columns) if columns else "*"
+        # On a separate line, a comment in the condition cannot swallow the bracket.
+        condition = f"where (\n{where}\n)" if where is not None else ""
+        sql = f"select {chosen} from trials {condition} order by {', '.join(self._order(sort, best_first=best_first))}"
+        with run_select(self._database, sql, "--where", condition=where, columns=self._columns, limit=limit) as answer:
+            return pa.Table.from_batches(answer.batches, answer.schema)
+
+    def _order(self, sort: Sequence[str], *, best_first: bool) -> list[str]:
+        if not sort:
+            return [*(self._ranking if best_first else ()), "rowid"]
+        order = []
+        for name in sort:
+            order += [self._group] if name.removeprefix("-") in OF_OBJECTIVE else []
+            order.append(f'"{name.removeprefix("-")}" {"desc" if name.startswith("-") else "asc"} nulls last')
+        return [*order, "rowid"]
+
+
+def by_objective(studies: Mapping[str, Results]) -> list[list[str]]:
+    """Studies whose values can be compared: those of one objective together, in the order in which they come.
+
+    Args:
+        studies: Results by what each study is called.
+    """
+    groups: dict[Objective, list[str]] = {}
+    for label, results in studies.items():
+        groups.setdefault(results.objective, []).append(label)
+    return list(groups.values())
+
+
+def arrow_table(results: Results, name: str, label: str) -> pa.Table:
+    """A table of a study as Arrow has it, whatever pandas made of its columns.
+
+    Args:
+        results: A study's results.
+        name: The table.
+        label: What the column `study` is to say.
+    """
+    frame: pd.DataFrame = getattr(results, name)
+    metrics = [str(column) for column in frame.columns if name == "epochs" and not _fixed(str(column))]
+    schema = arrow_schema(name, results.space, metrics)
+    schema = pa.schema([field for field in schema if field.name in frame.columns])
+    columns: dict[str, Any] = {field.name: frame[field.name] for field in schema}
+    arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
+    table = pa.Table.from_arrays(arrays, schema=schema.remove_metadata())
+    return table.set_column(table.column_names.index("study"), "study", pa.array([label] * len(frame), pa.string()))
+
+
+def _meant(results: Results, label: str, only: Collection[str] | None) -> pa.Table:
+    table = _with_objectives(results, arrow_table(results, "trials", label))
+    if only is None:
+        return table
+    return table.filter(pc.is_in(table["trial_id"], value_set=pa.array(list(only), pa.string())))
+
+
+def _case(by_study: Mapping[str, str], otherwise: str) -> str:
+    """SQL that says something else for each study."""
+    whens = " ".join(f"when '{label.replace(chr(39), chr(39) * 2)}' then {then}" for label, then in by_study.items())
+    return f"case study {whens} else {otherwise} end" if whens else otherwise
+
+
+def _there(name: str, known: Sequence[str], option: str) -> None:
+    if name in known:
+        return
+    near = suggested_column(name, known)
+    hint = f" Did you mean {near}?" if near else ""
+    raise UsageError(
+        f"{option} must name columns of the table trials; found {name!r:.100}.{hint} There are {', '.join(known)}."
+    )
+
+
+def _with_objectives(results: Results, trials: pa.Table) -> pa.Table:
+    """Trials with what the leaderboard shows beside the first objective, where there is more than one."""
+    if len(results.objectives) < 2:
+        return trials
+    values = objective_values(results)
+    for metric in list(values.columns)[1:]:
+        if (name := objective_column(metric, results)) not in trials.column_names:
+            trials = trials.append_column(name, pa.array(values[metric], pa.float64(), from_pandas=True))
+    front = {point.trial_id for point in pareto_front(results)}
+    return trials.append_column("front", pa.array([trial in front for trial in values.index], pa.bool_()))
+
+
+def _fixed(column: str) -> bool:
+    return bool(re.match("config_", column)) or column in {known.name for known in TABLES["epochs"]}

@@ -1,0 +1,57 @@
+"""What follows from one reading of a study is computed once."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pipeline.page.reading import Reading
+from pipeline.results import Results
+
+
+@pytest.fixture
+def reading(asha_results: Results) -> Reading:
+    """A reading of its own."""
+    return Reading(asha_results, "mark")
+
+
+def test_threads_that_ask_at_once_share_one_computation(reading: Reading) -> None:
+    """The second thread waits for the result of the first one instead of computing it, too."""
+    begun, may_end, computed = threading.Event(), threading.Event(), []
+
+    def compute(results: Results) -> int:
+        begun.set()
+        may_end.wait()
+        computed.append(results)
+        return len(results.trials)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(reading.derived, "count", compute)
+        begun.wait()
+        second = pool.submit(reading.derived, "count", compute)
+        may_end.set()
+        assert first.result() == second.result() == len(reading.results.trials)
+    assert len(computed) == 1
+
+
+def test_an_error_is_not_kept(reading: Reading) -> None:
+    """A computation that has failed is tried again."""
+    answers = iter([ZeroDivisionError, 1])
+
+    def compute(_results: Results) -> object:
+        if (answer := next(answers)) is ZeroDivisionError:
+            raise ZeroDivisionError
+        return answer
+
+    with pytest.raises(ZeroDivisionError):
+        reading.derived("answer", compute)
+    assert reading.derived("answer", compute) == 1
+
+
+def test_a_result_that_is_often_asked_for_is_kept(reading: Reading) -> None:
+    """Of too many results the least recently requested ones are forgotten."""
+    reading.derived("often", lambda _: "first")
+    for number in range(500):
+        reading.derived(number, lambda _: None)
+        assert reading.derived("often", lambda _: "again") == "first"
+    assert reading.derived(0, lambda _: "again") == "again"

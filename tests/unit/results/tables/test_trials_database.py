@@ -1,0 +1,71 @@
+"""The table of trials in a database that answers many questions."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.results import Results
+from pipeline.results.tables.database import TimeLimit
+from pipeline.results.tables.trials import ranked
+from pipeline.results.tables.trials_database import TrialsDatabase, arrow_table, by_objective
+
+
+def test_many_threads_may_ask_at_once(asha_results: Results) -> None:
+    """Each thread gets the answer to its own question."""
+    lengths = [1, 3, 9] * 8
+    with TrialsDatabase({"a": asha_results}) as trials, ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda length: trials.select(where=f"epochs = {length}"), lengths))
+    counts = asha_results.trials["epochs"].value_counts()
+    assert [answer.num_rows for answer in answers] == [counts.get(length, 0) for length in lengths]
+
+
+def test_an_order_may_put_the_best_first(asha_results: Results) -> None:
+    """Without an order trials come by id or the best first; an order of columns has the last word."""
+    with TrialsDatabase({"a": asha_results}) as trials:
+        by_id = trials.select(columns=["trial_id"])["trial_id"].to_pylist()
+        best_first = trials.select(columns=["trial_id"], best_first=True)["trial_id"].to_pylist()
+        sorted_ids = trials.select(sort=["-trial_id"], columns=["trial_id"], best_first=True)["trial_id"].to_pylist()
+    assert by_id == asha_results.trials["trial_id"].tolist()
+    assert best_first == ranked(asha_results)
+    assert sorted_ids == sorted(by_id, reverse=True)
+
+
+def test_a_condition_changes_nothing(asha_results: Results) -> None:
+    """A condition with an INSERT is refused, and the next one finds the table as it was."""
+    added = "with added as (insert into trials by name select 'x' as trial_id returning 1) select count(*) from added"
+    with TrialsDatabase({"a": asha_results}) as trials:
+        before = trials.select().num_rows
+        with pytest.raises(UsageError, match="cannot be answered"):
+            trials.select(where=f"0 < ({added})")
+        assert trials.select().num_rows == before
+
+
+def test_a_slow_condition_is_given_up_and_the_next_one_answered(asha_results: Results) -> None:
+    """A condition ends when its time is up; the database still answers."""
+    slow = "0 < (select count(*) from range(100000000000) where hash(range) % 7 = 1)"
+    with TrialsDatabase({"a": asha_results}) as trials:
+        with pytest.raises(UsageError, match="was not answered within"):
+            trials.select(where=slow, limit=TimeLimit(0.1))
+        assert trials.select(where="epochs = 9").num_rows > 0
+
+
+def test_only_the_trials_that_are_meant_are_there(asha_results: Results, pbt_results: Results) -> None:
+    """Of each study only the given ids are selected."""
+    studies, only = {"a": asha_results, "p": pbt_results}, {"a": ["0001"], "p": ["0000", "0002"]}
+    with TrialsDatabase(studies, only=only) as trials:
+        found = trials.select(columns=["study", "trial_id"]).to_pylist()
+    assert [(row["study"], row["trial_id"]) for row in found] == [("a", "0001"), ("p", "0000"), ("p", "0002")]
+
+
+def test_a_table_is_that_of_the_study_under_its_label(pbt_results: Results) -> None:
+    """Its rows are those of the frame, and the column `study` has the label."""
+    table = arrow_table(pbt_results, "decisions", "p")
+    assert table["reason"].to_pylist() == pbt_results.decisions["reason"].tolist()
+    assert set(table["study"].to_pylist()) == {"p"}
+
+
+def test_studies_of_one_objective_are_together(asha_results: Results, domains_results: Results) -> None:
+    """Groups come in the order in which their first studies do."""
+    studies = {"a": asha_results, "d": domains_results, "b": asha_results}
+    assert by_objective(studies) == [["a", "b"], ["d"]]
