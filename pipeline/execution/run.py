@@ -145,8 +145,8 @@ def _run(
     note: Callable[[str], None],
 ) -> Outcome:
     store = Store(storage).folder(job.name)
-    sources = sources_of(job)
-    provenance = Provenance(job, [source.file.resolve() for source in (*sources.files, *sources.data)])
+    given = sources_of(job)
+    provenance = Provenance(job, [source.file.resolve() for source in (*given.files, *given.data)])
     replaced = not resume and abandoned(store, note)
     job = with_starts(job, storage, note) if replaced else warm_started(job, storage, note)
     saved, last = (None, None) if replaced else last_session(store, job, resume=resume, note=note, take_over=take_over)
@@ -213,6 +213,8 @@ def _run(
             # Take the session's number before anything else is written: of two drivers one ends here.
             session.begin()
         sweep(store)
+        # Not the files as they were given: a study that resumes with its copies keeps them.
+        sources = sources_of(job)
         if sources.files and saved is None:
             note(f"source: {sources}")
             if sources.uncopied:
