@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.execution.commands import is_paused, outcomes, running_session, send
-from pipeline.execution.stop_request import request_stop
+from pipeline.execution.study_stop import request_stop
 from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
 from pipeline.page.readings import StudyCache
 from pipeline.results.tables.trials import trial_row

@@ -1,4 +1,4 @@
-"""Requests to a driver to end."""
+"""Stopping a study."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.execution import stop_request
-from pipeline.execution.stop_request import request_stop, wait_for_end
+from pipeline.execution import study_stop
+from pipeline.execution.study_stop import request_stop, wait_for_end
 from pipeline.storage import Store
 from pipeline.storage.processes import identity
 from pipeline.study import layout
@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Store:
 def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The signals that are sent to processes."""
     sent: list[tuple[int, int]] = []
-    monkeypatch.setattr(stop_request.os, "kill", lambda pid, number: sent.append((pid, number)))
+    monkeypatch.setattr(study_stop.os, "kill", lambda pid, number: sent.append((pid, number)))
     return sent
 
 
@@ -73,7 +73,7 @@ def test_the_end_of_a_session_is_awaited(store: Store, monkeypatch: pytest.Monke
     session = request_stop(store)
     assert session is not None
     rounds: list[Any] = [lambda: None, lambda: _write(store, state="interrupted")]
-    monkeypatch.setattr(stop_request.time, "sleep", lambda _: rounds.pop(0)())
+    monkeypatch.setattr(study_stop.time, "sleep", lambda _: rounds.pop(0)())
     assert wait_for_end(store, session) == "interrupted"
     assert rounds == []
     _write(store, 2)
@@ -85,5 +85,5 @@ def test_a_study_that_is_deleted_while_it_stops_has_ended(store: Store, monkeypa
     _write(store)
     session = request_stop(store)
     assert session is not None
-    monkeypatch.setattr(stop_request.time, "sleep", lambda _: store.delete(layout.session(1)))
+    monkeypatch.setattr(study_stop.time, "sleep", lambda _: store.delete(layout.session(1)))
     assert wait_for_end(store, session) == "waiting"
