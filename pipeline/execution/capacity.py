@@ -28,8 +28,7 @@ def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
     for kind, wanted, available in (("CPU", need.cpus, cpus), ("GPU", need.gpus, gpus)):
         if wanted > available:
             raise ResourcesUnmet(
-                f"A trial of {job.name!r} asks for {counted(wanted, kind)}, and there "
-                f"{'is' if available == 1 else 'are'} {available:g}. "
+                f"A trial of {job.name!r} asks for {counted(wanted, kind)}, and there {_is(available)} {available:g}. "
                 f"Ask for less with --set resources.{kind.lower()}s=…, or run it where there are more."
             )
     return max(1, need.fit(cpus, gpus))
@@ -51,9 +50,9 @@ def local_workers(job: TuneJob, cpus: float, gpus: float) -> int:
     workers = min(job.resources.workers or fits, trials_in_all(job))
     if workers > (most := math.floor(_PROCESSES_OF_A_CORE * cpus)):
         raise ResourcesUnmet(
-            f"{workers} workers are asked for, each in its own process, and this machine has {cpus:g} CPU cores: "
-            f"at most {_PROCESSES_OF_A_CORE} a core are started. Ask for at most {most} with --workers, or run on a "
-            "cluster with --address."
+            f"{workers} workers are asked for, each in its own process, and this machine has "
+            f"{counted(cpus, 'CPU core')}: at most {_PROCESSES_OF_A_CORE} a core are started. Ask for at most {most} "
+            "with --workers, or run on a cluster with --address."
         )
     return workers
 
@@ -74,8 +73,11 @@ def unused_gpus(job: TuneJob, gpus: float) -> str | None:
     """
     if not gpus or job.resources.gpus:
         return None
-    there = "There is 1 GPU" if gpus == 1 else f"There are {gpus:g} GPUs"
     return (
-        f"{there}, and a trial of {job.name!r} asks for none: it trains on CPUs. --gpus 1 gives each trial a GPU, "
-        "--gpus 0.5 half the memory of one."
+        f"There {_is(gpus)} {counted(gpus, 'GPU')}, and a trial of {job.name!r} asks for none: it trains on CPUs. "
+        "--gpus 1 gives each trial a GPU, --gpus 0.5 half the memory of one."
     )
+
+
+def _is(number: float) -> str:
+    return "is" if number == 1 else "are"

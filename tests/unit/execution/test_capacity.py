@@ -1,13 +1,63 @@
-"""Notes on GPUs that are not used."""
+"""How many trials train at once, and what is said of GPUs that are missing or unused."""
+
+from typing import Any
+
+import pytest
 
 from pipeline import Objective, TuneJob, Uniform
-from pipeline.execution.capacity import unused_gpus
+from pipeline.errors import InvalidJob, ResourcesUnmet
+from pipeline.execution.capacity import default_workers, local_workers, unused_gpus
 from tests.unit.execution.recorded_curves import steps
+
+
+def job(**fields: Any) -> TuneJob:
+    """A job of a function; keyword arguments are its fields."""
+    return TuneJob(
+        name="s", function=steps, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")], **fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("resources", "fits"),
+    [({"cpus": 1}, 8), ({"cpus": 3}, 2), ({"gpus": 1}, 2), ({"gpus": 0.25}, 8), ({"cpus": 0.5, "gpus": 0.5}, 4)],
+)
+def test_as_many_trials_run_as_fit(resources, fits):
+    """The scarcer of eight cores and two GPUs limits how many trials run in parallel."""
+    assert default_workers(job(resources=resources), 8, 2) == fits
+
+
+def test_so_many_workers_that_the_machine_would_stand_still_are_refused():
+    """Each is a process of its own; more than there are trials are not started."""
+    few = job()
+    assert local_workers(few.replaced({"resources.workers": 9000, "budget.trials": 5}), cpus=2, gpus=0) == 5
+    many = few.replaced({"resources.workers": 9000, "budget.trials": 10_000})
+    with pytest.raises(
+        ResourcesUnmet, match=r"9000 workers are asked for.* 2 CPU cores.*Ask for at most 32 with --workers"
+    ):
+        local_workers(many, cpus=2, gpus=0)
+    with pytest.raises(InvalidJob, match=r"resources\.workers: must be at most 10000"):
+        few.replaced({"resources.workers": 99999999999})
+
+
+@pytest.mark.parametrize(
+    ("resources", "cpus", "gpus", "reported"),
+    [
+        ({"gpus": 1}, 8, 0, "asks for 1 GPU, and there are 0"),
+        ({"gpus": 0.5}, 8, 0, "asks for 0.5 GPUs, and there are 0"),
+        ({"cpus": 2}, 1, 0, "asks for 2 CPUs, and there is 1"),
+        ({"cpus": 9}, 8, 0, "asks for 9 CPUs, and there are 8"),
+    ],
+)
+def test_more_than_there_is_is_refused(resources: dict[str, float], cpus: int, gpus: int, reported: str) -> None:
+    """The message names what was asked for and what there is, each in the singular or the plural."""
+    kind = next(iter(resources))
+    with pytest.raises(ResourcesUnmet, match=rf"{reported}\. Ask for less with --set resources\.{kind}="):
+        default_workers(job(resources=resources), cpus, gpus)
 
 
 def test_gpus_that_no_trial_uses_are_noted() -> None:
     """Unused GPUs are noted, except if the machine has none or a trial uses one."""
-    job = TuneJob(name="s", function=steps, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")])
-    assert unused_gpus(job, 0) is None
-    assert unused_gpus(job.replaced({"resources.gpus": 1}), 2) is None
-    assert str(unused_gpus(job, 2)).startswith("There are 2 GPUs, and a trial of 's' asks for none")
+    assert unused_gpus(job(), 0) is None
+    assert unused_gpus(job(resources={"gpus": 1}), 2) is None
+    assert str(unused_gpus(job(), 2)).startswith("There are 2 GPUs, and a trial of 's' asks for none")
+    assert str(unused_gpus(job(), 1)).startswith("There is 1 GPU, and a trial of 's' asks for none")

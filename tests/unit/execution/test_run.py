@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, Uniform, load_results, run
-from pipeline.errors import InvalidJob, ModelError, ResourcesUnmet, StorageError
-from pipeline.execution.capacity import default_workers, local_workers
+from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, load_results, run
+from pipeline.errors import ModelError, ResourcesUnmet, StorageError
 
 CURVES = {
     "tie late": [0.1, 0.2, 0.9, 0.3],
@@ -159,34 +158,6 @@ def test_functions_of_fit_are_called_before_the_study_begins(tmp_path):
     with pytest.raises(ModelError, match="returned 'many'"):
         run(wrong.replaced({"objectives": [Objective("loss", "min")]}), storage=tmp_path)
     assert not (tmp_path / "s").exists()
-
-
-@pytest.mark.parametrize(
-    ("resources", "fits"),
-    [({"cpus": 1}, 8), ({"cpus": 3}, 2), ({"gpus": 1}, 2), ({"gpus": 0.25}, 8), ({"cpus": 0.5, "gpus": 0.5}, 4)],
-)
-def test_as_many_trials_run_as_fit(resources, fits):
-    """The scarcer of eight cores and two GPUs limits how many trials run in parallel."""
-    assert default_workers(job(resources=resources), 8, 2) == fits
-
-
-def test_so_many_workers_that_the_machine_would_stand_still_are_refused():
-    """Each is a process of its own; more than there are trials are not started."""
-    few = job(space={"curve": Uniform(0, 1)}, searcher="random")
-    assert local_workers(few.replaced({"resources.workers": 9000, "budget.trials": 5}), cpus=2, gpus=0) == 5
-    many = few.replaced({"resources.workers": 9000, "budget.trials": 10_000})
-    with pytest.raises(
-        ResourcesUnmet, match=r"9000 workers are asked for.* 2 CPU cores.*Ask for at most 32 with --workers"
-    ):
-        local_workers(many, cpus=2, gpus=0)
-    with pytest.raises(InvalidJob, match=r"resources\.workers: must be at most 10000"):
-        few.replaced({"resources.workers": 99999999999})
-
-
-def test_more_gpus_than_there_are_are_refused():
-    """The message names what was asked for and what there is."""
-    with pytest.raises(ResourcesUnmet, match="asks for 1 GPU, and there are 0"):
-        default_workers(job(resources={"gpus": 1}), 8, 0)
 
 
 def test_the_session_is_on_record_before_anything_is_trained(tmp_path):
