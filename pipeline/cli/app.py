@@ -22,10 +22,11 @@ from pipeline.cli.run import resume, run
 from pipeline.cli.serve import serve
 from pipeline.cli.simulate import simulate
 from pipeline.cli.sql import sql
+from pipeline.cli.stop import stop
 from pipeline.cli.streams import forget_output, guard_streams
 from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
-from pipeline.cli.submit import status, stop, submit
+from pipeline.cli.submit import status, submit
 from pipeline.cli.usage import usage_error
 from pipeline.cluster.driver_environment import final_code
 from pipeline.errors import Interrupted, OutputLost, TunepipeError

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.cluster import Dashboard, api_of, follow_submission
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say, say_bytes, say_output, say_path
 from pipeline.cli.location import Study, study_store, trial_id
 from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.submit import Dashboard, api_of, follow_submission
 from pipeline.errors import UsageError
 
 __all__ = ["export", "logs"]

@@ -1,0 +1,99 @@
+"""A cluster on the command line: its options, and the output of a study that it runs."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.console import note, say_output
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.cluster.jobs_api import JobsApi
+
+__all__ = ["Context", "Dashboard", "api_of", "follow_submission", "given_on_command_line", "refuse_other_options"]
+
+Dashboard = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="Dashboard of a Ray cluster: http://HOST:8265.",
+        envvar="RAY_API_SERVER_ADDRESS",
+        show_default=False,
+        show_envvar=True,
+    ),
+]
+Context = Annotated[
+    str | None,
+    typer.Option(help="With --kubernetes: context of the kubeconfig. Default: the current one.", show_default=False),
+]
+_FOR_KUBERNETES = ("context", "namespace", "image", "overlay", "priority", "wait_pods", "to", "dry_run")
+
+
+def refuse_other_options(asked: typer.Context, *, kubernetes: bool, nothing: str) -> None:
+    """Refuse options for the other kind of cluster, which would have no effect.
+
+    Args:
+        asked: The command line.
+        kubernetes: Whether it has --kubernetes.
+        nothing: What the command has not done, as a sentence.
+
+    Raises:
+        UsageError: There is such an option.
+    """
+    wrong = ("address",) if kubernetes else _FOR_KUBERNETES
+    given = [name for name in wrong if given_on_command_line(asked, name)]
+    if given:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        kind = "without --kubernetes" if kubernetes else "with --kubernetes"
+        raise UsageError(f"{options} {'goes' if len(given) == 1 else 'go'} {kind} only. {nothing}")
+
+
+def given_on_command_line(asked: typer.Context, name: str) -> bool:
+    """Whether the command line has an option, and not only the environment.
+
+    Args:
+        asked: The command line.
+        name: The option's parameter.
+    """
+    return getattr(asked.get_parameter_source(name), "name", "") == "COMMANDLINE"
+
+
+def api_of(address: str | None) -> "JobsApi":
+    """The Jobs API of the cluster on the command line.
+
+    Args:
+        address: The address of its dashboard; None if the command line names none.
+
+    Raises:
+        UsageError: There is no address, or it is not one of a dashboard.
+    """
+    from pipeline.cluster.jobs_api import JobsApi
+
+    if address is None:
+        raise UsageError("Name the cluster's dashboard with --address http://HOST:8265, or in RAY_API_SERVER_ADDRESS.")
+    return JobsApi(address)
+
+
+def follow_submission(api: "JobsApi", name: str, *, to_stderr: bool = False) -> int:
+    """Print the output of a study's driver until it ends. Ctrl-C stops printing; the study continues.
+
+    Args:
+        api: The cluster.
+        name: The submission.
+        to_stderr: Whether to print to standard error.
+
+    Returns:
+        The study's exit code.
+    """
+    from pipeline.cluster.submission import exit_code
+
+    try:
+        for text in api.follow(name):
+            say_output(text, err=to_stderr)
+        return exit_code(api.submission(name))
+    except KeyboardInterrupt:
+        note(
+            f"\n{name} continues. `tunepipe logs {name} --follow --address {api.address}` follows it again, "
+            f"`tunepipe stop {name} --address {api.address}` stops it."
+        )
+        return 130

@@ -1,0 +1,115 @@
+"""`tunepipe stop`: a study on this machine or on a cluster, or one of its trials."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.cluster import Context, Dashboard, api_of, given_on_command_line, refuse_other_options
+from pipeline.cli.completion import studies_and_paths
+from pipeline.cli.console import note, say
+from pipeline.cli.control import Reason, stop_trial
+from pipeline.cli.location import study_store
+from pipeline.cli.options import STORAGE, Storage
+from pipeline.errors import JobNotFound, UsageError, UserError
+from pipeline.study.studies import called
+
+__all__ = ["stop"]
+
+
+def stop(
+    asked: typer.Context,
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY|SUBMISSION",
+            help="A study: its name in --storage, or the path or URI of its folder. With --address a submission, "
+            "as `tunepipe status` lists it, or its study; with --kubernetes a RayJob or its study.",
+            show_default=False,
+            autocompletion=studies_and_paths,
+        ),
+    ],
+    storage: Storage = STORAGE,
+    address: Dashboard = None,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="A RayJob of KubeRay.")] = False,
+    context: Context = None,
+    namespace: Annotated[str, typer.Option(help="With --kubernetes: namespace of the RayJobs.")] = "tunepipe",
+    trial: Annotated[
+        str | None, typer.Option(help="Stop only this trial of the study, by its id or number.", show_default=False)
+    ] = None,
+    reason: Reason = "",
+) -> None:
+    """Stop a study on this machine or on a cluster, or one of its trials. `resume` or `submit` continues a study."""
+    if trial is not None:
+        if kubernetes or given_on_command_line(asked, "address"):
+            raise UsageError("--trial stops a trial of a study in a storage: name the storage with --storage.")
+        stop_trial(study, storage, trial, reason)
+        return
+    if reason:
+        raise UsageError("--reason goes with --trial: it is written into the table of decisions about trials.")
+    refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was stopped.")
+    if kubernetes:
+        from pipeline.cli.kubernetes import stop_rayjob
+
+        name = stop_rayjob(study, context, namespace)
+        say(f"RayJob {name} is stopped and deleted. `tunepipe submit` continues its study.")
+    elif address is not None and (given_on_command_line(asked, "address") or not _is_running(study, storage)):
+        _stop_submission(address, study)
+    else:
+        _stop_here(study, storage)
+
+
+def _stop_submission(address: str, submission: str) -> None:
+    from pipeline.cluster.jobs_api import ENDED
+
+    api = api_of(address)
+    sought = api.submission(submission)
+    if sought.state in ENDED:
+        say(f"{sought.name} has already ended: {sought.state.lower()}.")
+        return
+    api.stop(sought.name)
+    for _ in api.follow(sought.name):
+        pass
+    say(f"{sought.name} is {api.submission(sought.name).state.lower()}. `tunepipe submit` continues its study.")
+
+
+def _is_running(study: str, storage: str) -> bool:
+    from pipeline.results.tables.sessions import read_sessions, state_of
+
+    try:
+        return state_of(read_sessions(study_store(study, storage)), datetime.now(UTC)) == "running"
+    except UserError:
+        return False
+
+
+def _stop_here(study: str, storage: str) -> None:
+    """Ask a study's driver to end, wherever it runs, and wait for it."""
+    from pipeline.execution.sessions import describe_driver
+    from pipeline.execution.study_stop import request_stop, wait_for_end
+    from pipeline.results.tables.sessions import read_sessions, state_of
+
+    try:
+        store = study_store(study, storage)
+    except JobNotFound as error:
+        raise JobNotFound(
+            f"{error} A study on a cluster is stopped with --address http://HOST:8265 or with --kubernetes."
+        ) from None
+    session = request_stop(store)
+    if session is None:
+        state = state_of(read_sessions(store), datetime.now(UTC))
+        say(f"The study {called(store.uri)!r} is not running: it is {state}.")
+        return
+    note(
+        f"Session {session['number']} was asked to end: {describe_driver(session)}. Waiting for the end of the "
+        f"current epochs. If it hangs, `tunepipe resume {called(store.uri)} --take-over` continues without it."
+    )
+    try:
+        state = wait_for_end(store, session)
+    except KeyboardInterrupt:
+        note("\nThe request remains: the study ends by itself.")
+        raise typer.Exit(130) from None
+    if state == "waiting":
+        say(f"The study {called(store.uri)!r} ended before its first epoch and was removed.")
+        return
+    further = f" `tunepipe resume {called(store.uri)}` continues it." if state == "interrupted" else ""
+    say(f"The study {called(store.uri)!r} is {state}.{further}")
