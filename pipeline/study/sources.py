@@ -4,13 +4,11 @@ import importlib
 import importlib.machinery
 import os
 import sys
-import sysconfig
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from pipeline.study.adjacent_files import named_files
@@ -18,18 +16,14 @@ from pipeline.study.copies import ReadOnce, Recorded
 from pipeline.study.function_source import from_study, home_of, is_saved, module_of, source_of
 from pipeline.study.imports import exported_names, imports_of
 from pipeline.study.job import TuneJob
+from pipeline.study.module_origin import OWN_PACKAGES, folder_and_path, is_imported_from, is_installed, loaded_from
 
-__all__ = ["SourceFile", "Sources", "import_folder", "imported_since", "originals_of", "sources_of"]
-
-_OWN = ("pipeline", "tune_jobs")
-"""Packages of tunepipe itself, which are not copied because a study records its version."""
+__all__ = ["SourceFile", "Sources", "imported_since", "originals_of", "sources_of"]
 
 _COMPILED = (*importlib.machinery.EXTENSION_SUFFIXES, *importlib.machinery.BYTECODE_SUFFIXES)
 _SHOWN = 8
 _MOST_BYTES = 10 * 10**6
 """A file beside a module is not copied if it makes all of them larger than that."""
-
-_INSTALLED = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +85,7 @@ def sources_of(job: TuneJob) -> Sources:
     """
     return _Search(
         function for function in job.functions.values() if is_saved(function) and not from_study(function)
-    ).found()
-
-
-def import_folder(function: Callable[..., Any]) -> Path | None:
-    """The folder from which the module of a function is imported; None if it has no file, or is installed.
-
-    Args:
-        function: The function.
-    """
-    file, module = home_of(function).get("__file__"), module_of(function)
-    if not file or module.partition(".")[0] in _OWN:
-        return None
-    folder, _ = _placed(Path(file).absolute(), module)
-    return None if _is_installed(folder) else folder
+    ).sources()
 
 
 class _Search:
@@ -112,7 +93,7 @@ class _Search:
 
     def __init__(self, functions: Iterator[Callable[..., Any]]) -> None:
         importlib.invalidate_caches()
-        self._found: dict[str, SourceFile] = {}
+        self._files: dict[str, SourceFile] = {}
         self._data: dict[str, SourceFile] = {}
         self._roots: dict[Path, None] = {}
         self._uncopied: dict[str, None] = {}
@@ -121,13 +102,13 @@ class _Search:
         self._hidden: dict[str, None] = {}
         for function in functions:
             file, module = Path(home_of(function)["__file__"]).absolute(), module_of(function)
-            root, path = _placed(file, module)
+            root, path = folder_and_path(file, module)
             content = source_of(function)
             if content is not None:
                 self._add(SourceFile(module, path, content, file), root)
 
-    def found(self) -> Sources:
-        """All files that were found."""
+    def sources(self) -> Sources:
+        """All files that the functions need, as far as the study can copy them."""
         while self._due:
             self._follow(*self._due.popleft())
         if self._hidden:
@@ -137,14 +118,14 @@ class _Search:
                 self._follow(*self._due.popleft())
         data = tuple(self._data.values())
         return Sources(
-            tuple(self._found.values()), data, tuple(self._roots), tuple(self._uncopied), tuple(self._hidden)
+            tuple(self._files.values()), data, tuple(self._roots), tuple(self._uncopied), tuple(self._hidden)
         )
 
     def _add(self, source: SourceFile, root: Path) -> None:
-        if source.module in self._found:
+        if source.module in self._files:
             return
-        self._found[source.module] = source
-        if not _is_installed(root) and source.module.partition(".")[0] not in _OWN:
+        self._files[source.module] = source
+        if not is_installed(root) and source.module.partition(".")[0] not in OWN_PACKAGES:
             self._roots[root] = None
             self._due.append((source, root))
             self._add_data(source, root)
@@ -180,7 +161,7 @@ class _Search:
             self._hidden[f"{source.path}, line {line}"] = None
         for name in imports.names:
             if name.endswith(".*"):
-                here = self._found.get(name[:-2])
+                here = self._files.get(name[:-2])
                 exported = exported_names(here.content) if here is not None else ()
                 for one in exported:
                     self._take(f"{name[:-2]}.{one}", root)
@@ -194,10 +175,10 @@ class _Search:
             return
         for count in range(1, len(parts) + 1):
             module, place = ".".join(parts[:count]), root.joinpath(*parts[:count])
-            if module in self._found:
+            if module in self._files:
                 continue
             files = [place / "__init__.py", place.with_name(f"{place.name}.py")]
-            if (loaded := _loaded_from(module, root)) is not None:
+            if (loaded := loaded_from(module, root)) is not None:
                 # The job may have added the module's folder to sys.path.
                 files, place = [loaded], loaded.parent
             file = next((one for one in files if one.is_file()), None)
@@ -209,7 +190,7 @@ class _Search:
                 return
 
     def _read(self, module: str, file: Path, root: Path) -> None:
-        if _is_installed(file):
+        if is_installed(file):
             return
         loader = getattr(getattr(sys.modules.get(module), "__spec__", None), "loader", None)
         read = isinstance(loader, ReadOnce) and not loader.of_study and loader.get_filename(module) == str(file)
@@ -223,12 +204,12 @@ class _Search:
     def _is_here(self, top: str, root: Path) -> bool:
         """Whether a module or package of that name is imported from the root, and not from elsewhere."""
         if (top, root) not in self._here:
-            self._here[top, root] = top not in (*sys.stdlib_module_names, *_OWN) and _lies_in(top, root)
+            self._here[top, root] = is_imported_from(top, root)
         return self._here[top, root]
 
     def _take_loaded(self, root: Path) -> None:
         for name in list(sys.modules):
-            if _loaded_from(name, root) is not None:
+            if loaded_from(name, root) is not None:
                 self._take(name, root)
 
 
@@ -242,16 +223,16 @@ def imported_since(before: Collection[str], recorded: Recorded) -> dict[str, tup
     Returns:
         Each module's path within source/, and its text.
     """
-    found = {}
+    sources = {}
     for folder in map(Path, recorded.folders):
         for name in list(sys.modules):
-            if name in before or name in recorded.modules or name.partition(".")[0] in _OWN:
+            if name in before or name in recorded.modules or name.partition(".")[0] in OWN_PACKAGES:
                 continue
-            if (file := _loaded_from(name, folder)) is None:
+            if (file := loaded_from(name, folder)) is None:
                 continue
             with suppress(OSError, UnicodeDecodeError):
-                found[name] = (file.relative_to(folder).as_posix(), file.read_text("utf-8"))
-    return found
+                sources[name] = (file.relative_to(folder).as_posix(), file.read_text("utf-8"))
+    return sources
 
 
 def originals_of(recorded: Recorded, folders: Collection[Path]) -> list[SourceFile]:
@@ -263,57 +244,10 @@ def originals_of(recorded: Recorded, folders: Collection[Path]) -> list[SourceFi
         recorded: The existing copies.
         folders: Folders from which the job's modules are imported now.
     """
-    found = []
+    originals = []
     for module, (path, _) in recorded.modules.items():
         file = next((file for folder in folders if (file := folder / path).is_file()), None)
         if file is not None:
             with suppress(OSError):
-                found.append(SourceFile(module, path, file.read_bytes(), file))
-    return found
-
-
-def _loaded_from(module: str, root: Path) -> Path | None:
-    """The source below a folder from which a module was imported; None if it was not imported from there."""
-    file = getattr(_loaded(module), "__file__", None)
-    if not isinstance(file, str) or not file.endswith(".py"):
-        return None
-    path = Path(file).absolute()
-    return path if path.is_relative_to(root) and not _is_installed(path) and module != "__main__" else None
-
-
-def _loaded(module: str) -> ModuleType | None:
-    """A loaded module, if this process has imported it from where it is, and not from a study's copy."""
-    loaded = sys.modules.get(module)
-    loader = getattr(getattr(loaded, "__spec__", None), "loader", None)
-    return None if isinstance(loader, ReadOnce) and loader.of_study else loaded
-
-
-def _lies_in(top: str, root: Path) -> bool:
-    if (loaded := _loaded(top)) is not None:
-        places = [loaded.__file__] if getattr(loaded, "__file__", None) else list(getattr(loaded, "__path__", ()))
-    else:
-        spec = importlib.machinery.PathFinder.find_spec(top, [str(root), *sys.path])
-        if spec is None:
-            return False
-        places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
-    return any(Path(place).absolute().is_relative_to(root) for place in places if place)
-
-
-def _placed(file: Path, module: str) -> tuple[Path, str]:
-    """The folder from which a module is imported, and its path within that folder."""
-    parts = module.split(".")
-    own = file.parent if file.name == "__init__.py" and parts[-1] != "__init__" else file.with_suffix("")
-    above = [own, *own.parents][: len(parts)]
-    if [folder.name for folder in above] == parts[::-1]:
-        root = above[-1].parent
-        return root, file.relative_to(root).as_posix()
-    # A job file is a top-level module; dots in its name do not separate packages.
-    return file.parent, f"{module}.py"
-
-
-def _is_installed(place: Path) -> bool:
-    """Whether a path belongs to installed packages, the standard library, or a virtual environment."""
-    if any(part in _INSTALLED for part in place.parts):
-        return True
-    homes = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return any(place.is_relative_to(home) for home in homes if home)
+                originals.append(SourceFile(module, path, file.read_bytes(), file))
+    return originals

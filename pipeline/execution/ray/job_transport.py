@@ -9,7 +9,7 @@ import sys
 from pipeline.errors import ModelError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
-from pipeline.study.sources import import_folder
+from pipeline.study.module_origin import import_folder
 from pipeline.training.registered import register, registered
 
 __all__ = ["pack", "unpack"]
@@ -28,8 +28,8 @@ def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
     Raises:
         ModelError: A function of a notebook uses an object that cannot be sent to another process.
     """
-    found = (import_folder(function) for function in job.functions.values())
-    folders = sorted({str(folder.resolve()) for folder in found if folder is not None})
+    origins = (import_folder(function) for function in job.functions.values())
+    folders = sorted({str(folder.resolve()) for folder in origins if folder is not None})
     if job.resumable:
         return None, folders
     from ray import cloudpickle

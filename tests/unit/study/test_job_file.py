@@ -11,7 +11,8 @@ from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.function_source import module_of
 from pipeline.study.job_file import JobFile, import_package, job_file
 from pipeline.study.load_module import load_module
-from pipeline.study.sources import import_folder, sources_of
+from pipeline.study.module_origin import import_folder
+from pipeline.study.sources import sources_of
 
 pytestmark = pytest.mark.usefixtures("own_modules")
 
