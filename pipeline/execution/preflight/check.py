@@ -9,15 +9,16 @@ from typing import Any
 from pipeline.errors import StorageError, UserError
 from pipeline.execution.capacity import local_capacity
 from pipeline.execution.driver.learning import learned_from, learning_in_words
-from pipeline.execution.preflight import rules
 from pipeline.execution.preflight.classes import classes_finding
 from pipeline.execution.preflight.collector import Collector, asked_about
 from pipeline.execution.preflight.estimate import Estimate, estimated, time_finding
+from pipeline.execution.preflight.failure import failed_finding
 from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, not_checked
 from pipeline.execution.preflight.pairs import objectives_finding, pair_finding
 from pipeline.execution.preflight.process import facts
 from pipeline.execution.preflight.rehearsal import PACKED
 from pipeline.execution.preflight.resources import memory_finding, resources_finding, this_node, workers_of
+from pipeline.execution.preflight.sources import source_finding
 from pipeline.execution.preflight.storage import (
     free_bytes,
     probed,
@@ -146,7 +147,7 @@ class Preflight:
         failed = next((fact for fact in published if isinstance(fact, Failed)), Failed("It published nothing."))
         if failed.late:
             failed = Failed(f"No answer from {self._address} within {_CLUSTER_SECONDS:g} s.")
-        return rules.failed_finding("cluster", failed, {}, "Look at --address, and at `ray status` there.")
+        return failed_finding("cluster", failed, {}, "Look at --address, and at `ray status` there.")
 
     def _rehearsed(self, store: Store) -> Iterator[Finding]:
         job = self.job
@@ -156,7 +157,7 @@ class Preflight:
         sources = sources_of(job)
         arguments = {"folder": store.uri, "folders": _packed(job, store, sources), "data_before": self._data_before()}
         training = Collector(self.job, _originals(sources, store), sources)
-        yield rules.source_finding(job, sources)
+        yield source_finding(job, sources)
         with closing(facts("pipeline.execution.preflight.rehearsal", arguments, seconds=self._seconds)) as published:
             for fact in published:
                 yield from training.collect(fact)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.datasets.configured import takes_config
-from pipeline.execution.preflight import rules
+from pipeline.execution.preflight.data import data_finding
+from pipeline.execution.preflight.exactness import exactness_finding
+from pipeline.execution.preflight.failure import failed_finding
 from pipeline.execution.preflight.finding import (
     Built,
     DataFacts,
@@ -14,6 +16,15 @@ from pipeline.execution.preflight.finding import (
     Trained,
     WorkerStarted,
     not_checked,
+)
+from pipeline.execution.preflight.training import (
+    epoch_finding,
+    finite,
+    labels_finding,
+    misses_objective,
+    models_finding,
+    objective_finding,
+    weights_finding,
 )
 from pipeline.execution.worker.weight_compatibility import exchanges_weights
 from pipeline.study import TuneJob
@@ -62,17 +73,17 @@ class Collector:
             self.start = fact.seconds
         elif isinstance(fact, DataFacts):
             self._unsteady = fact.unsteady
-            yield from self._once(rules.data_finding(fact, of_config=takes_config(self._job.data)))
+            yield from self._once(data_finding(fact, of_config=takes_config(self._job.data)))
         elif isinstance(fact, Trained):
             self.trained.append(fact)
             tried = len(self.trained)
-            if rules.finite(self._job, fact) or tried >= self._job.budget.max_failed_trials:
+            if finite(self._job, fact) or tried >= self._job.budget.max_failed_trials:
                 yield from self._epoch()
         elif isinstance(fact, Built):
             yield from self._epoch()
-            yield from self._once(rules.models_finding(fact, self._sources))
+            yield from self._once(models_finding(fact, self._sources))
         elif isinstance(fact, Exchanged):
-            yield from self._once(rules.weights_finding(self._job, fact))
+            yield from self._once(weights_finding(self._job, fact))
         elif isinstance(fact, Failed):
             yield from self._failed(fact)
 
@@ -91,14 +102,14 @@ class Collector:
         if not self.trained or "epoch" not in self._left:
             return
         last = self.trained[-1]
-        runs = last.message is None or rules.misses_objective(self._job, last)
-        yield from self._once(rules.epoch_finding(self._job, self.trained, self._sources))
+        runs = last.message is None or misses_objective(self._job, last)
+        yield from self._once(epoch_finding(self._job, self.trained, self._sources))
         if last.metrics:
-            yield from self._once(rules.objective_finding(self._job, last))
+            yield from self._once(objective_finding(self._job, last))
         if runs or last.mismatch is not None:
-            yield from self._once(rules.labels_finding(last))
+            yield from self._once(labels_finding(last))
         if runs:
-            yield from self._once(rules.exactness_finding(self._job, last, self._code, self._unsteady))
+            yield from self._once(exactness_finding(self._job, last, self._code, self._unsteady))
         if last.message is not None:
             self.why = "the training reports no such objective" if runs else "the first epoch failed"
 
@@ -110,7 +121,7 @@ class Collector:
             finding = Finding(name, "warning", f"{failed.message[:-1]}, and {self.why}", _LONGER)
         else:
             advice = "Fix it, and check again." if failed.trace else ""
-            finding = rules.failed_finding(name, failed, self._sources, advice)
+            finding = failed_finding(name, failed, self._sources, advice)
         yield from self._once(finding)
 
 

@@ -93,7 +93,7 @@ class DataFacts:
         targets: Shapes of one row's targets.
         classes: How many classes it names.
         bytes: Size of all arrays.
-        strange: Where numbers are not finite → how many.
+        non_finite: Where numbers are not finite → how many.
         unseen: Columns of one-hot targets that validation has and training does not.
         fingerprint: Shapes, dtypes and hashes of the arrays.
         changed: How they differ from the data that the study to be resumed began with, in words.
@@ -107,7 +107,7 @@ class DataFacts:
     targets: str
     classes: int
     bytes: int
-    strange: Mapping[str, int] = field(default_factory=dict)
+    non_finite: Mapping[str, int] = field(default_factory=dict)
     unseen: Sequence[int] = ()
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     changed: Sequence[str] = ()

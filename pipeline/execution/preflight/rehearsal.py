@@ -2,26 +2,26 @@
 
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
-import numpy as np
 import psutil
 
-from pipeline.datasets import Dataset, leaves
+from pipeline.datasets import Dataset
 from pipeline.datasets.configured import takes_config
-from pipeline.datasets.fingerprint import differences, fingerprint, pipeline_text, recorded_for
+from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
 from pipeline.errors import ResourcesUnmet, UserError
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
-from pipeline.execution.preflight.finding import Built, DataFacts, Exchanged, Failed, Trained, Unbuilt, WorkerStarted
+from pipeline.execution.preflight.data import data_facts
+from pipeline.execution.preflight.exactness import function_exactness, inexact_reason
+from pipeline.execution.preflight.finding import Built, Exchanged, Failed, Trained, Unbuilt, WorkerStarted
+from pipeline.execution.preflight.isolation import isolated
 from pipeline.execution.preflight.process import Publish
-from pipeline.execution.preflight.rules import finite
+from pipeline.execution.preflight.training import finite
 from pipeline.execution.ray.job_transport import unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.worker.representative_configs import representative
@@ -30,11 +30,10 @@ from pipeline.execution.worker.worker import Worker
 from pipeline.loop.messages import Assignment, EpochRow, ProgressReport
 from pipeline.storage import Store
 from pipeline.study import TuneJob
-from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.signature import takes_state
 from pipeline.training.data import example_config, load_data, without_validation
 
-__all__ = ["PACKED", "data_facts", "drawn", "inexact_reason", "main"]
+__all__ = ["PACKED", "drawn", "main"]
 
 PACKED = "job.pickle"
 """The file of a job whose sources cannot be copied."""
@@ -80,7 +79,7 @@ def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapp
     except ResourcesUnmet as error:
         publish(Failed(str(error)))
         return
-    publish(WorkerStarted(_age()))
+    publish(WorkerStarted(_process_seconds()))
     for trial in trials[: job.budget.max_failed_trials]:
         trained = _trained(worker, job, data, trial, store)
         publish(trained)
@@ -90,7 +89,7 @@ def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapp
     if job.model is not None:
         publish(_built(worker, job, trials, store))
     if exchanges_weights(job):
-        with _apart(job, trials[0], store):
+        with isolated(job, trials[0], store):
             publish(Exchanged(mismatches(worker.trainer_factory, trials[0])))
 
 
@@ -107,54 +106,8 @@ def drawn(job: TuneJob, store: Store, most: int) -> list[Assignment]:
     return [trial for trial in islice(iter(session.next, None), most) if trial is not None]
 
 
-def data_facts(data: Dataset, before: Mapping[str, Any] | None = None) -> DataFacts:
-    """The facts about a data set before a model sees it.
-
-    Args:
-        data: The data set.
-        before: The fingerprint of the data with which the study began; None to compare with none.
-    """
-    now = fingerprint(data)
-    strange = {
-        f"{part} of {name}": bad
-        for name, split in data.arrays.items()
-        for part, arrays in (("inputs", split.x), ("targets", split.y), ("weights", split.weight))
-        if (bad := sum(_not_finite(array) for array in leaves(arrays)))
-    }
-    train, validation = data.arrays.get("train"), data.arrays.get("validation")
-    return DataFacts(
-        name=data.name,
-        rows={name: split.rows for name, split in data.arrays.items()},
-        pipelines={name: pipeline_text(entry) for name, entry in now.items() if "pipeline" in entry},
-        inputs=_shapes(train.x) if train is not None else "",
-        targets=_shapes(train.y) if train is not None else "",
-        classes=len(data.classes),
-        bytes=data.bytes,
-        strange=strange,
-        unseen=_unseen(train.y, validation.y) if train is not None and validation is not None else [],
-        fingerprint=now,
-        changed=[] if before is None else differences(before, now),
-    )
-
-
-def _not_finite(array: np.ndarray) -> int:
-    return int(np.count_nonzero(~np.isfinite(array))) if array.dtype.kind == "f" else 0
-
-
-def _shapes(tree: Any) -> str:
-    if isinstance(tree, Mapping):
-        return ", ".join(f"{name} {_shapes(part)}" for name, part in tree.items())
-    return ", ".join(f"{'×'.join(map(str, array.shape[1:])) or '1'} {array.dtype}" for array in leaves(tree))
-
-
-def _unseen(train: Any, validation: Any) -> list[int]:
-    one_hot = all(isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1 for y in (train, validation))
-    if not one_hot or train.shape[1] != validation.shape[1]:
-        return []
-    return [int(column) for column in np.flatnonzero(validation.any(axis=0) & ~train.any(axis=0))]
-
-
-def _age() -> float:
+def _process_seconds() -> float:
+    """Seconds since this process started."""
     return time.time() - float(psutil.Process().create_time())
 
 
@@ -181,7 +134,7 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
     if job.model is not None and rows:
         inexact = inexact_reason(worker, job, trial, store, seen if quick else [])
     elif quick:
-        inexact, replays = _inexact_function(worker, job, trial, store, seen)
+        inexact, replays = function_exactness(worker, job, trial, store, seen)
     return Trained(
         trial_id=trial.trial_id,
         config=trial.config,
@@ -198,15 +151,6 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
     )
 
 
-@contextmanager
-def _apart(job: TuneJob, trial: Assignment, store: Store) -> Iterator[None]:
-    """Run the user's code for a trial outside of its training, in a temporary folder."""
-    with ExitStack() as opened:
-        folder = Path(opened.enter_context(TemporaryDirectory(dir=store.local)))
-        opened.enter_context(in_trial(TrialContext(trial.trial_id, trial.seed, job.budget.epochs, folder)))
-        yield
-
-
 def _ended(report: ProgressReport) -> bool:
     return report.last or bool(report.failure or report.unusable or report.stuck)
 
@@ -219,7 +163,7 @@ def _mismatch(worker: Worker, data: Dataset, trial: Assignment, store: Store) ->
     from pipeline.training.labels import mismatch
 
     try:
-        with _apart(worker.trainer_factory.job, trial, store):
+        with isolated(worker.trainer_factory.job, trial, store):
             factory = worker.trainer_factory
             model = factory.build(trial.config, seed=trial.seed)
             own = factory.dataset(trial.config) if takes_config(factory.job.data) else data
@@ -229,82 +173,6 @@ def _mismatch(worker: Worker, data: Dataset, trial: Assignment, store: Store) ->
         return None
 
 
-def inexact_reason(
-    worker: Worker, job: TuneJob, trial: Assignment, store: Store, seen: Sequence[EpochRow]
-) -> str | None:
-    """Why a resumed trial may differ, as far as that is known or shows.
-
-    Args:
-        worker: Has trained the trial.
-        job: The study's job.
-        trial: The trial.
-        store: The study's folder.
-        seen: Its first epochs, at most two: they are trained again, the second from a checkpoint.
-    """
-    hidden = (
-        "keeps state outside of Keras' variables" if job.model is not None else "keeps state that it does not yield"
-    )
-    with _apart(job, trial, store):
-        learner: Any = worker.trainer_factory.learner(trial.config, seed=trial.seed)
-        known: str | None = learner.inexact
-        if known is not None or not seen:
-            return known
-        try:
-            if other := _other(job, seen[0].metrics, learner.run_epoch().metrics):
-                return f"trained again from the same seed, {other}"
-            if len(seen) > 1:
-                state = learner.save()
-                learner.close()
-                learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)
-                learner.load(state)
-                if other := _other(job, seen[1].metrics, learner.run_epoch().metrics):
-                    return f"resumed from its checkpoint, {other}; it {hidden}"
-        except Exception as error:
-            return f"trained a second time it fails: {type(error).__name__}: {error}"
-        finally:
-            learner.close()
-        return None
-
-
-def _inexact_function(
-    worker: Worker, job: TuneJob, trial: Assignment, store: Store, seen: Sequence[EpochRow]
-) -> tuple[str | None, bool]:
-    """Why a resumed trial of a function may differ, and whether it is replayed from its first step.
-
-    Args:
-        worker: Has trained the trial.
-        job: The study's job.
-        trial: The trial.
-        store: The study's folder.
-        seen: As for `inexact_reason`.
-    """
-    with _apart(job, trial, store):
-        learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)
-        metric, value = job.objective.metric, learner.run_epoch().metrics.get(job.objective.metric)
-        replays = worker.trainer_factory.replays(learner.save())
-        learner.close()
-    if not replays:
-        return inexact_reason(worker, job, trial, store, seen), False
-    # Each run has its own folder: a trial that starts again finds no files of an earlier attempt.
-    with _apart(job, trial, store):
-        learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)
-        other = learner.run_epoch().metrics.get(metric)
-        learner.close()
-    if value == other:
-        return None, True
-    return f"the function gives another {metric} for the same config each time, {value} and {other}", True
-
-
-def _other(job: TuneJob, before: Mapping[str, float], now: Mapping[str, float]) -> str | None:
-    """Which metric differs, the objective before others, in words; None where all are equal."""
-    names = sorted({*before, *now}, key=lambda name: (name != job.objective.metric, name))
-    for name in names:
-        value, other = before.get(name), now.get(name)
-        if value != other and not (value is not None and other is not None and np.isnan(value) and np.isnan(other)):
-            return f"its {name} is {other}, not {value}"
-    return None
-
-
 def _built(worker: Worker, job: TuneJob, trials: list[Assignment], store: Store) -> Built:
     from pipeline.training.build import build_callbacks
     from pipeline.training.fit_arguments import fit_arguments
@@ -312,7 +180,7 @@ def _built(worker: Worker, job: TuneJob, trials: list[Assignment], store: Store)
     built, failures = [], []
     for trial in representative(trials):
         try:
-            with _apart(job, trial, store):
+            with isolated(job, trial, store):
                 worker.trainer_factory.build(trial.config, seed=trial.seed, phases=len(job.phases))
                 build_callbacks(job, trial.config, seed=trial.seed)
                 fit_arguments(job, trial.config)

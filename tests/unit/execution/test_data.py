@@ -14,8 +14,7 @@ from pipeline import Dataset, load_results, run
 from pipeline.datasets import Split
 from pipeline.datasets.fingerprint import unnoticed_changes
 from pipeline.errors import DataError
-from pipeline.execution.preflight.rehearsal import data_facts
-from pipeline.execution.preflight.rules import data_finding
+from pipeline.execution.preflight.data import data_facts, data_finding
 from pipeline.execution.rerun import rerun
 from pipeline.results.views.as_object import results_object
 from pipeline.storage import Store

@@ -1,11 +1,21 @@
 """Facts as processes tell them, for the tests of the room."""
 
+import sysconfig
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import Budget, Objective, TuneJob, Uniform
 from pipeline.execution.preflight.finding import Trained
 from pipeline.loop.messages import Assignment
+
+_TRACE = """Traceback (most recent call last):
+  File "/copies/source/mine.py", line 7, in build_model
+    return layers(config)
+  File "<string>", line 1, in nothing
+  File "{library}/keras/layer.py", line 99, in __init__
+    raise ValueError("no")
+ValueError: no
+"""
 
 
 def build_model(config: Mapping[str, Any]) -> None:
@@ -50,3 +60,8 @@ def trained(**fields: Any) -> Trained:
 def drawn(*configs: Mapping[str, Any]) -> list[Assignment]:
     """Trials with those configs."""
     return [Assignment(f"{index:04d}", dict(config), 0) for index, config in enumerate(configs)]
+
+
+def user_trace() -> str:
+    """A traceback with a line of the user's code, and below it a library's."""
+    return _TRACE.format(library=sysconfig.get_path("purelib"))

@@ -20,8 +20,8 @@ from pipeline import (
     run,
 )
 from pipeline.errors import InvalidJob, NotResumable
+from pipeline.execution.preflight.exactness import exactness_finding
 from pipeline.execution.preflight.finding import Trained
-from pipeline.execution.preflight.rules import exactness_finding
 from pipeline.storage import Store
 from pipeline.study import load_study
 

@@ -1,0 +1,106 @@
+"""The data before a model sees them: their facts, found by the process that loads them, and the finding from these."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets import Dataset, leaves
+from pipeline.datasets.fingerprint import differences, fingerprint, pipeline_text, unnoticed_changes
+from pipeline.execution.preflight.finding import DataFacts, Finding
+from pipeline.wording import size
+
+__all__ = ["SEEDED_DRAWS", "data_facts", "data_finding"]
+
+SEEDED_DRAWS = "Draw from random, numpy.random or keras.random, which are seeded."
+"""What to do where a data function returns other data each time."""
+
+
+def data_facts(data: Dataset, before: Mapping[str, Any] | None = None) -> DataFacts:
+    """The facts about a data set before a model sees it.
+
+    Args:
+        data: The data set.
+        before: The fingerprint of the data with which the study began; None to compare with none.
+    """
+    now = fingerprint(data)
+    non_finite = {
+        f"{part} of {name}": count
+        for name, split in data.arrays.items()
+        for part, arrays in (("inputs", split.x), ("targets", split.y), ("weights", split.weight))
+        if (count := sum(_not_finite(array) for array in leaves(arrays)))
+    }
+    train, validation = data.arrays.get("train"), data.arrays.get("validation")
+    return DataFacts(
+        name=data.name,
+        rows={name: split.rows for name, split in data.arrays.items()},
+        pipelines={name: pipeline_text(entry) for name, entry in now.items() if "pipeline" in entry},
+        inputs=_shapes(train.x) if train is not None else "",
+        targets=_shapes(train.y) if train is not None else "",
+        classes=len(data.classes),
+        bytes=data.bytes,
+        non_finite=non_finite,
+        unseen=_unseen(train.y, validation.y) if train is not None and validation is not None else [],
+        fingerprint=now,
+        changed=[] if before is None else differences(before, now),
+    )
+
+
+def data_finding(facts: DataFacts, *, of_config: bool = False) -> Finding:
+    """Whether a model can learn from the data: shapes, rows, numbers that are not finite.
+
+    Args:
+        facts: The data set.
+        of_config: Whether the data function takes the trial's config.
+    """
+    text = _description(facts)
+    if facts.non_finite:
+        listed = ", ".join(f"{count} in the {where}" for where, count in facts.non_finite.items())
+        return Finding(
+            "data", "fault", f"{text}. Not finite: {listed}", "Fill or drop these rows: the loss would be NaN."
+        )
+    if facts.changed:
+        text += f". They are not those that the study began with: {'; '.join(facts.changed)}"
+        return Finding("data", "fault", text, "Restore them, or accept these with --accept-changes.")
+    if facts.unsteady:
+        text += f". The data function returns others each time it is called: {'; '.join(facts.unsteady)}"
+        if of_config:
+            # A trial's data are compared with those of earlier trials that have the same values.
+            return Finding("data", "fault", f"{text}; trials would fail", SEEDED_DRAWS)
+        return Finding("data", "warning", text, SEEDED_DRAWS)
+    if unnoticed := unnoticed_changes(facts.fingerprint):
+        text += f". {unnoticed[0].upper()}{unnoticed[1:]}"
+    if facts.unseen:
+        columns = ", ".join(map(str, facts.unseen))
+        advice = "Mix the rows before they are split."
+        return Finding("data", "warning", f"{text}. The training split has no row of class {columns}", advice)
+    return Finding("data", "ok", text)
+
+
+def _description(facts: DataFacts) -> str:
+    """The data in a line: rows, shapes, classes and size; of pipelines, what is known of them."""
+    classes = f", {facts.classes} classes" if facts.classes else ""
+    if facts.pipelines:
+        parts = [f"{count:,} {name} rows" for name, count in facts.rows.items()]
+        parts += [f"{name} is {text}" for name, text in facts.pipelines.items()]
+        return f"{facts.name}: {'; '.join(parts)}{classes}"
+    rows = ", ".join(f"{count:,} {name}" for name, count in facts.rows.items())
+    shapes = f"inputs {facts.inputs}, targets {facts.targets or 'none'}"
+    return f"{facts.name}: {rows} rows; {shapes}{classes}; {size(facts.bytes)}"
+
+
+def _not_finite(array: np.ndarray) -> int:
+    return int(np.count_nonzero(~np.isfinite(array))) if array.dtype.kind == "f" else 0
+
+
+def _shapes(tree: Any) -> str:
+    if isinstance(tree, Mapping):
+        return ", ".join(f"{name} {_shapes(part)}" for name, part in tree.items())
+    return ", ".join(f"{'×'.join(map(str, array.shape[1:])) or '1'} {array.dtype}" for array in leaves(tree))
+
+
+def _unseen(train: Any, validation: Any) -> list[int]:
+    one_hot = all(isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1 for y in (train, validation))
+    if not one_hot or train.shape[1] != validation.shape[1]:
+        return []
+    return [int(column) for column in np.flatnonzero(validation.any(axis=0) & ~train.any(axis=0))]

@@ -1,0 +1,139 @@
+"""Whether a trial that was killed resumes exactly: its epochs trained again, and the finding from the result."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.execution.driver.resumability import unsaved_state
+from pipeline.execution.preflight.data import SEEDED_DRAWS
+from pipeline.execution.preflight.finding import Finding, Trained
+from pipeline.execution.preflight.isolation import isolated
+from pipeline.execution.preflight.sources import unsaved_functions
+from pipeline.execution.worker.worker import Worker
+from pipeline.loop.messages import Assignment, EpochRow
+from pipeline.storage import Store
+from pipeline.study import TuneJob
+from pipeline.study.sources import Sources
+from pipeline.wording import counted, rough_duration
+
+__all__ = ["exactness_finding", "function_exactness", "inexact_reason"]
+
+
+def inexact_reason(
+    worker: Worker, job: TuneJob, trial: Assignment, store: Store, seen: Sequence[EpochRow]
+) -> str | None:
+    """Why a resumed trial may differ, as far as that is known or shows.
+
+    Args:
+        worker: Has trained the trial.
+        job: The study's job.
+        trial: The trial.
+        store: The study's folder.
+        seen: Its first epochs, at most two: they are trained again, the second from a checkpoint.
+    """
+    hidden = (
+        "keeps state outside of Keras' variables" if job.model is not None else "keeps state that it does not yield"
+    )
+    with isolated(job, trial, store):
+        learner: Any = worker.trainer_factory.learner(trial.config, seed=trial.seed)
+        known: str | None = learner.inexact
+        if known is not None or not seen:
+            return known
+        try:
+            if other := _difference(job, seen[0].metrics, learner.run_epoch().metrics):
+                return f"trained again from the same seed, {other}"
+            if len(seen) > 1:
+                state = learner.save()
+                learner.close()
+                learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)
+                learner.load(state)
+                if other := _difference(job, seen[1].metrics, learner.run_epoch().metrics):
+                    return f"resumed from its checkpoint, {other}; it {hidden}"
+        except Exception as error:
+            return f"trained a second time it fails: {type(error).__name__}: {error}"
+        finally:
+            learner.close()
+        return None
+
+
+def function_exactness(
+    worker: Worker, job: TuneJob, trial: Assignment, store: Store, seen: Sequence[EpochRow]
+) -> tuple[str | None, bool]:
+    """Why a resumed trial of a function may differ, and whether it is replayed from its first step.
+
+    Args:
+        worker: Has trained the trial.
+        job: The study's job.
+        trial: The trial.
+        store: The study's folder.
+        seen: As for `inexact_reason`.
+    """
+    with isolated(job, trial, store):
+        learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)
+        metric, value = job.objective.metric, learner.run_epoch().metrics.get(job.objective.metric)
+        replays = worker.trainer_factory.replays(learner.save())
+        learner.close()
+    if not replays:
+        return inexact_reason(worker, job, trial, store, seen), False
+    # Each run has its own folder: a trial that starts again finds no files of an earlier attempt.
+    with isolated(job, trial, store):
+        learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)
+        other = learner.run_epoch().metrics.get(metric)
+        learner.close()
+    if value == other:
+        return None, True
+    return f"the function gives another {metric} for the same config each time, {value} and {other}", True
+
+
+def exactness_finding(
+    job: TuneJob, trained: Trained, sources: Sources | None = None, unsteady: Sequence[str] = ()
+) -> Finding:
+    """Whether a trial that was killed resumes exactly.
+
+    Args:
+        job: The study's job.
+        trained: Its first epochs.
+        sources: Its code; all of it is copied unless given.
+        unsteady: How the data function's second call differs from its first, in words.
+    """
+    if (why := unsaved_state(job)) is not None:
+        advice = (
+            "Interrupted or killed, it stays as it is then; with tunepipe's own schedulers and searchers it resumes."
+        )
+        return Finding("resume", "warning", f"The study cannot be resumed: {why}", advice)
+    if unsteady:
+        text = (
+            "A resume refuses other data than those that the study began with, and the data function returns others "
+            f"each time it is called: {'; '.join(unsteady)}"
+        )
+        return Finding("resume", "warning", text, f"{SEEDED_DRAWS} --accept-changes resumes with other data.")
+    if trained.inexact is not None:
+        advice = "The study can be resumed all the same; what was trained twice may differ."
+        return Finding(
+            "resume", "warning", f"A trial that is resumed after a kill may differ: {trained.inexact}", advice
+        )
+    how = "resumes exactly from its checkpoint"
+    if trained.replays:
+        steps, seconds = job.budget.epochs, job.budget.epochs * trained.seconds_epoch
+        how = f"is replayed from its first step, which takes up to {rough_duration(seconds)} ({counted(steps, 'step')})"
+    if not job.resumable:
+        text = f"after a kill a trial cannot be resumed: {unsaved_functions(job)}"
+        return Finding("resume", "warning", text, "Define them with def at the top of a file.")
+    if sources is not None and sources.uncopied:
+        text = f"after a kill a trial {how}, if what the study does not copy is still there: "
+        return Finding("resume", "warning", text + "; ".join(sources.uncopied))
+    if sources is not None and sources.hidden:
+        text = f"after a kill a trial {how}; what is imported by a name that only shows when it runs is copied then: "
+        return Finding("resume", "ok", text + "; ".join(sources.hidden))
+    return Finding("resume", "ok", f"after a kill a trial {how}")
+
+
+def _difference(job: TuneJob, before: Mapping[str, float], now: Mapping[str, float]) -> str | None:
+    """Which metric differs, the objective before others, in words; None where all are equal."""
+    names = sorted({*before, *now}, key=lambda name: (name != job.objective.metric, name))
+    for name in names:
+        value, other = before.get(name), now.get(name)
+        if value != other and not (value is not None and other is not None and np.isnan(value) and np.isnan(other)):
+            return f"its {name} is {other}, not {value}"
+    return None

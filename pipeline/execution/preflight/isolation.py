@@ -1,0 +1,28 @@
+"""The user's code beside the training of a trial: for models that are only built, and epochs trained a second time."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pipeline.loop.messages import Assignment
+from pipeline.storage import Store
+from pipeline.study import TuneJob
+from pipeline.study.context import TrialContext, in_trial
+
+__all__ = ["isolated"]
+
+
+@contextmanager
+def isolated(job: TuneJob, trial: Assignment, store: Store) -> Iterator[None]:
+    """Run the user's code for a trial in a temporary folder, so that it leaves nothing to the trial's training.
+
+    Args:
+        job: The study's job.
+        trial: The trial.
+        store: The study's folder, on this machine.
+    """
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(TemporaryDirectory(dir=store.local)))
+        opened.enter_context(in_trial(TrialContext(trial.trial_id, trial.seed, job.budget.epochs, folder)))
+        yield

@@ -1,0 +1,37 @@
+"""The code of a job: what of it the study would copy, and what a resume needs beside the copies."""
+
+from pipeline.execution.preflight.finding import Finding
+from pipeline.study import TuneJob
+from pipeline.study.function_source import is_saved
+from pipeline.study.sources import Sources
+
+__all__ = ["source_finding", "unsaved_functions"]
+
+
+def source_finding(job: TuneJob, sources: Sources) -> Finding:
+    """Which of the job's code the study would copy.
+
+    Args:
+        job: The study's job.
+        sources: Its code.
+    """
+    if not job.resumable:
+        advice = "Define them with def at the top of a file."
+        return Finding("source", "warning", f"{unsaved_functions(job)}: the study cannot be resumed", advice)
+    if not sources.files:
+        return Finding("source", "ok", "the study's own copies")
+    copied = f"copied into the study: {sources}"
+    if sources.uncopied:
+        advice = f"`resume` and `rerun` need it where it is now: {', '.join(map(str, sources.folders))}."
+        return Finding("source", "warning", f"{copied}. Not copied: {'; '.join(sources.uncopied)}", advice)
+    return Finding("source", "ok", copied)
+
+
+def unsaved_functions(job: TuneJob) -> str:
+    """Which functions of a job are in no file, as the beginning of a sentence.
+
+    Args:
+        job: A job that has such functions.
+    """
+    names = [name for name, function in job.functions.items() if not is_saved(function)]
+    return f"{' and '.join(names)} cannot be loaded back from a file"

@@ -1,0 +1,160 @@
+"""The findings about training: the first epoch of a trial, its objectives and targets, and the models of others."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from pipeline.execution.preflight.common_choice import common_choice
+from pipeline.execution.preflight.failure import error_text
+from pipeline.execution.preflight.finding import Built, Exchanged, Finding, Trained, Unbuilt
+from pipeline.execution.worker.missing_objective import choose_objective
+from pipeline.execution.worker.weight_compatibility import mismatch_advice, mismatch_text
+from pipeline.space import Config
+from pipeline.storage.schema import MEASURES
+from pipeline.study import TuneJob
+from pipeline.wording import rough_duration
+
+__all__ = [
+    "epoch_finding",
+    "finite",
+    "labels_finding",
+    "misses_objective",
+    "models_finding",
+    "objective_finding",
+    "weights_finding",
+]
+
+
+def finite(job: TuneJob, trained: Trained) -> bool:
+    """Whether the loss and the objectives of a trial's epoch are finite, as far as it reports them.
+
+    Args:
+        job: The study's job.
+        trained: The epoch.
+    """
+    judged = {"loss", *(objective.metric for objective in job.objectives)}
+    return all(math.isfinite(value) for name, value in trained.metrics.items() if name in judged)
+
+
+def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str, str]) -> Finding:
+    """Whether the first epoch of a trial runs.
+
+    Args:
+        job: The study's job.
+        trained: What was tried, in order: another config where the loss or the objective was not finite.
+        sources: As for `error_text`.
+    """
+    last = trained[-1]
+    if last.message is not None and finite(job, last) and not misses_objective(job, last):
+        advice = "Fix it, and check again."
+        return Finding("epoch", "fault", error_text(last.message, last.trace, sources), advice)
+    if not finite(job, last):
+        advice = "Look at the data, or make the learning rates of the space smaller."
+        tried = "; ".join(_config_text(each.config) for each in trained)
+        text = f"The loss or the objective is not finite with any config that was tried: {tried}"
+        return Finding("epoch", "fault", text, advice)
+    pace = f"trial {last.trial_id} trains: {rough_duration(last.seconds_epoch)}"
+    if job.model is None:
+        pace = f"{pace} a step"
+    else:
+        pace = f"{pace} an epoch, {rough_duration(last.seconds_build)} to build its model"
+    if len(trained) > 1:
+        bad = "; ".join(_config_text(each.config) for each in trained[:-1])
+        advice = "Smaller learning rates may do; trials of such configs fail, and the study continues."
+        return Finding("epoch", "warning", f"{pace}. The loss or the objective is not finite with {bad}", advice)
+    if last.notes:
+        return Finding("epoch", "warning", f"{pace}. {' '.join(f'{n[0].upper()}{n[1:]}' for n in last.notes)}")
+    return Finding("epoch", "ok", pace)
+
+
+def misses_objective(job: TuneJob, trained: Trained) -> bool:
+    """Whether the only failure is that the objective is not among the metrics, which is its own finding.
+
+    Args:
+        job: The study's job.
+        trained: The epoch.
+    """
+    return not trained.trace and bool(trained.metrics) and job.objective.metric not in trained.metrics
+
+
+def objective_finding(job: TuneJob, trained: Trained) -> Finding:
+    """Whether the training reports the job's objectives.
+
+    Args:
+        job: The study's job.
+        trained: The epoch.
+    """
+    metrics = ", ".join(trained.metrics)
+    known = {*trained.metrics, *(MEASURES if job.model is not None else ("seconds_train",))}
+    missing = [objective.metric for objective in job.objectives[1:] if objective.metric not in known]
+    if job.objective.metric not in trained.metrics:
+        return Finding(
+            "objective",
+            "fault",
+            f"There is no metric {job.objective.metric!r}; there are {metrics}",
+            choose_objective(job, list(trained.metrics)),
+        )
+    value = trained.metrics[job.objective.metric]
+    reported = (
+        f"{job.objective.metric} ({job.objective.mode}) is {value:.4g} after the first epochs; metrics: {metrics}"
+    )
+    if trained.without_validation is not None:
+        text = trained.without_validation
+        return Finding("objective", "warning", f"{reported}. {text[0].upper()}{text[1:]}")
+    if missing:
+        advice = "Trials are judged by the first objective alone, so the study runs."
+        return Finding("objective", "warning", f"{reported}. There is no {', '.join(missing)}", advice)
+    return Finding("objective", "ok", reported)
+
+
+def labels_finding(trained: Trained) -> Finding:
+    """Whether the targets fit the model's output and loss.
+
+    Args:
+        trained: The epoch.
+    """
+    if trained.mismatch is None:
+        return Finding("labels", "ok", "targets fit the model's output")
+    return Finding("labels", "fault", trained.mismatch, "Change the last layer, the loss or the targets.")
+
+
+def models_finding(built: Built, sources: Mapping[str, str]) -> Finding:
+    """Whether models of other configs can be built.
+
+    Args:
+        built: The configs.
+        sources: As for `error_text`.
+    """
+    count = len(built.configs) + len(built.failures)
+    if not built.failures:
+        return Finding("configs", "ok", f"models of {count} configs from all over the space can be built")
+    first: Unbuilt = built.failures[0]
+    incompatible = common_choice([each.config for each in built.failures], built.configs)
+    where = (
+        f"every config with {incompatible[0]}={incompatible[1]!r}"
+        if incompatible
+        else f"among them {_config_text(first.config)}"
+    )
+    text = error_text(first.message, first.trace, sources)
+    advice = f"Fix it, or remove it from the space; trial {first.trial_id} of the study would fail."
+    return Finding(
+        "configs", "fault", f"{len(built.failures)} of {count} configs give no model, {where}: {text}", advice
+    )
+
+
+def weights_finding(job: TuneJob, facts: Exchanged) -> Finding:
+    """Whether trials can take over each other's weights.
+
+    Args:
+        job: The study's job, its scheduler one that exploits.
+        facts: Which parameters change the model's variables.
+    """
+    if facts.mismatches:
+        return Finding("weights", "fault", mismatch_text(job, facts.mismatches), mismatch_advice(job, facts.mismatches))
+    text = f"no parameter changes the model's variables: under {job.scheduler.kind} any trial can take over another's"
+    return Finding("weights", "ok", text)
+
+
+def _config_text(config: Config) -> str:
+    return " ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in config.items()
+    )

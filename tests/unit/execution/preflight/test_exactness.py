@@ -1,0 +1,89 @@
+"""Whether trials resume exactly."""
+
+from collections.abc import Iterator, Mapping
+from itertools import count, repeat
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.execution.preflight.exactness import exactness_finding, function_exactness, inexact_reason
+from pipeline.loop.messages import Assignment
+from pipeline.storage import Store
+from pipeline.study import Budget, Objective
+from tests.unit.execution.preflight.facts import job, steps, trained
+
+
+@pytest.mark.parametrize(
+    ("drift", "reported"),
+    [
+        ("none", None),
+        ("each build", "trained again from the same seed, its val_loss is "),
+        ("each epoch", "resumed from its checkpoint, its val_loss is "),
+    ],
+)
+def test_epochs_that_are_not_repeatable_are_found(drift: str, reported: str | None, tmp_path: Path) -> None:
+    """A first epoch that differs for one seed, and a second that differs after a checkpoint, are reported."""
+    from pipeline.training.trainer_factory import TrainerFactory
+    from tests.unit.training.kinds import dense, rows_of_six
+
+    built = iter(range(100))
+
+    def build(config: Mapping[str, Any]) -> Any:
+        model = dense(config)
+        rate = 0.1 + (0.1 * next(built) if drift == "each build" else 0)
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        model.optimizer.learning_rate = rate
+        return model
+
+    def callbacks(config: Mapping[str, Any]) -> list[Any]:
+        import keras
+
+        class Slower(keras.callbacks.Callback):  # type: ignore[misc]
+            seen = 0
+
+            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+                self.seen += 1
+                self.model.optimizer.learning_rate = 0.1 / self.seen
+
+        return [Slower()] if drift == "each epoch" else []
+
+    tuned = job(model=build, callbacks=callbacks, objectives=[Objective("val_loss", "min")])
+    worker: Any = SimpleNamespace(trainer_factory=TrainerFactory(tuned, rows_of_six()))
+    learner = worker.trainer_factory.learner({}, seed=1)
+    seen: Any = [learner.run_epoch() for _ in range(2)]
+    reason = inexact_reason(worker, tuned, Assignment("0000", {}, 1), Store(tmp_path), seen)
+    assert reason is None if reported is None else str(reason).startswith(reported)
+
+
+def test_a_replay_tells_its_seconds() -> None:
+    """A function without a state is trained again from its first step, and one with a state is not."""
+    function = job(function=steps, objectives=[Objective("score", "max")], budget=Budget(epochs=30))
+    text = exactness_finding(function, trained(seconds_epoch=10.0, replays=True)).found
+    assert "is replayed from its first step, which takes up to 5.0 min (30 steps)" in text
+    assert "resumes exactly from its checkpoint" in exactness_finding(function, trained()).found
+
+
+def test_inexact_continuation_is_a_warning_with_its_reason() -> None:
+    """A trial that cannot continue exactly is a warning with the reason; else the finding says how it continues."""
+    assert exactness_finding(job(), trained(inexact="it runs eagerly")).level == "warning"
+    assert exactness_finding(job(), trained()).found.endswith("resumes exactly from its checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("scores", "reported"),
+    [(repeat(0.5), None), (count(), "the function gives another score for the same config each time, 0.0 and 1.0")],
+    ids=["the same each time", "another each time"],
+)
+def test_a_function_without_state_is_replayed(scores: Iterator[float], reported: str | None, tmp_path: Path) -> None:
+    """A function without a state is run twice from its first step, and another value each time is the reason."""
+    from pipeline.training.trainer_factory import TrainerFactory
+
+    def score(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+        yield {"score": float(next(scores))}
+
+    tuned = job(function=score, objectives=[Objective("score", "max")])
+    worker: Any = SimpleNamespace(trainer_factory=TrainerFactory(tuned, None))
+    trial = Assignment("0000", {}, 1)
+    assert function_exactness(worker, tuned, trial, Store(tmp_path), []) == (reported, True)

@@ -1,0 +1,42 @@
+"""What is said of a job's code."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.execution.preflight.sources import source_finding, unsaved_functions
+from pipeline.study.sources import SourceFile, Sources
+from tests.unit.execution.preflight.facts import build_model, job
+
+FILE = SourceFile("mine", "mine.py", b"", Path("/home/you/mine.py"))
+
+
+@pytest.mark.parametrize(
+    ("sources", "level", "text", "advice"),
+    [
+        (Sources(), "ok", "the study's own copies", ""),
+        (Sources((FILE,)), "ok", "copied into the study: mine.py", ""),
+        (
+            Sources((FILE,), folders=(Path("/home/you"),), uncopied=("fast, which is not Python source",)),
+            "warning",
+            "copied into the study: mine.py. Not copied: fast, which is not Python source",
+            "`resume` and `rerun` need it where it is now: /home/you.",
+        ),
+    ],
+    ids=["resumed", "all", "not all"],
+)
+def test_copied_code_is_listed(sources: Sources, level: str, text: str, advice: str) -> None:
+    """The finding lists what is copied; code that cannot be copied is a warning that says where it must stay."""
+    finding = source_finding(job(), sources)
+    assert (finding.level, finding.found, finding.advice) == (level, text, advice)
+
+
+def test_functions_without_a_file_are_a_warning() -> None:
+    """A function that no file defines is named, because the study could not be resumed."""
+    typed: dict[str, object] = {"__name__": "nowhere"}
+    exec("def callbacks(config):\n    return []\n", typed)
+    tuned = job(model=build_model, callbacks=typed["callbacks"])
+    assert unsaved_functions(tuned) == "callbacks cannot be loaded back from a file"
+    finding = source_finding(tuned, Sources((FILE,)))
+    assert finding.level == "warning"
+    assert finding.found == "callbacks cannot be loaded back from a file: the study cannot be resumed"

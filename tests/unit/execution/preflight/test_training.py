@@ -1,0 +1,90 @@
+"""Findings about the first epoch and about models."""
+
+import math
+
+from pipeline import Objective
+from pipeline.execution.preflight.finding import Built, Exchanged, Unbuilt
+from pipeline.execution.preflight.training import (
+    epoch_finding,
+    finite,
+    labels_finding,
+    models_finding,
+    objective_finding,
+    weights_finding,
+)
+from pipeline.execution.worker.weight_compatibility import WeightMismatch
+from tests.unit.execution.preflight.facts import job, steps, trained, user_trace
+
+
+def test_an_error_of_tensorflow_is_reported_by_its_cause() -> None:
+    """Of an error of TensorFlow, the line with the cause is reported, not the first lines about the graph."""
+    reported = (
+        "InvalidArgumentError: Graph execution error:\n\nDetected at node X, defined at:\n  File a\n\nsizes differ"
+    )
+    finding = epoch_finding(job(), [trained(message=reported, trace="Traceback", metrics={})], {})
+    assert finding.found == "InvalidArgumentError: Graph execution error: sizes differ"
+    assert finding.level == "fault"
+
+
+def test_an_epoch_that_runs_tells_its_seconds() -> None:
+    """A model is built and trained, a function takes a step."""
+    assert epoch_finding(job(), [trained()], {}).found == "trial 0000 trains: 10 s an epoch, 2.0 s to build its model"
+    function = job(function=steps, objectives=[Objective("score", "max")])
+    assert epoch_finding(function, [trained()], {}).found == "trial 0000 trains: 10 s a step"
+
+
+def test_a_loss_that_is_not_finite_is_a_warning_with_one_config_and_a_fault_with_all() -> None:
+    """A loss that is not finite is a warning for one config and a fault for all; the configs are named."""
+    bad = trained(metrics={"loss": math.nan, "val_accuracy": 0.1}, config={"x": 0.9})
+    some, all_of_them = ([bad, trained()], [bad, bad, bad])
+    assert epoch_finding(job(), some, {}).level == "warning"
+    assert "x=0.9" in epoch_finding(job(), some, {}).found
+    assert epoch_finding(job(), all_of_them, {}).level == "fault"
+
+
+def test_a_metric_that_is_no_objective_may_be_nan() -> None:
+    """NaN is accepted in a metric that is neither the loss nor an objective."""
+    assert finite(job(), trained(metrics={"loss": 1.0, "val_accuracy": 0.5, "other": math.nan}))
+
+
+def test_an_objective_that_is_not_there_lists_those_that_are() -> None:
+    """The epoch itself is no fault then."""
+    without = trained(metrics={"loss": 1.0, "acc": 0.5}, message="The objective …")
+    finding = objective_finding(job(), without)
+    assert finding.level == "fault"
+    assert finding.found == "There is no metric 'val_accuracy'; there are loss, acc"
+    assert epoch_finding(job(), [without], {}).level == "ok"
+
+
+def test_a_second_objective_that_is_not_there_is_a_warning() -> None:
+    """Trials are judged by the first one."""
+    two = job(objectives=[Objective("val_accuracy", "max"), Objective("val_auc", "max")])
+    finding = objective_finding(two, trained())
+    assert (finding.level, "There is no val_auc" in finding.found) == ("warning", True)
+
+
+def test_targets_that_do_not_fit_are_a_fault() -> None:
+    """Targets that do not fit the model are a fault with the same message as in training."""
+    assert labels_finding(trained(mismatch="8, not 10")).level == "fault"
+    assert labels_finding(trained()).level == "ok"
+
+
+def test_configs_without_a_model_are_reported_with_the_choice_at_fault() -> None:
+    """Configs without a model are reported with reason, line, the choice at fault and the first trial that fails."""
+    failed = [Unbuilt("0003", {"kind": "b", "x": 0.1}, "ValueError: no", user_trace())]
+    finding = models_finding(Built([{"kind": "a", "x": 0.2}], failed), {})
+    assert finding.level == "fault"
+    assert finding.found.startswith("1 of 2 configs give no model, every config with kind='b': ValueError: no (/copies")
+    assert "trial 0003" in finding.advice
+    assert models_finding(Built([{"x": 1}]), {}).level == "ok"
+
+
+def test_weights_that_would_not_fit_are_a_fault_with_a_way_out() -> None:
+    """Which parameter it is, and how it is fixed; else the scheduler is named for which it matters."""
+    finding = weights_finding(job(scheduler="pbt"), Exchanged([WeightMismatch("x", "x (2 with x=1, 3 with x=2)")]))
+    assert finding.level == "fault"
+    assert finding.found.startswith("Under pbt a trial continues with another's weights")
+    assert finding.found.endswith("x (2 with x=1, 3 with x=2)")
+    assert "--set space.x=VALUE" in finding.advice
+    fits = weights_finding(job(scheduler="pb2"), Exchanged([]))
+    assert (fits.level, "under pb2" in fits.found) == ("ok", True)
