@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 
 __all__ = [
+    "capitalized",
     "closest",
     "counted",
     "did_you_mean",
@@ -85,6 +86,15 @@ def counted(number: float, one: str, many: str | None = None) -> str:
     """
     shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
     return f"{shown} {one if number == 1 else many or one + 's'}"
+
+
+def capitalized(text: str) -> str:
+    """A part of a sentence as the beginning of one; nothing else is changed, unlike by `str.capitalize`.
+
+    Args:
+        text: The text, not empty.
+    """
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def listed(items: Iterable[str]) -> str:

@@ -23,6 +23,7 @@ from pipeline.study.studies import called
 if TYPE_CHECKING:
     from pipeline.results import Results
     from pipeline.storage import Store
+from pipeline.wording import capitalized
 
 __all__ = ["print_failures", "results", "show"]
 
@@ -157,7 +158,7 @@ def _show_one(results: "Results", top: int) -> None:
         if text:
             console.print(Text(sanitize(f"\n{text}")))
     if front := front_in_words(results):
-        console.print(Text(sanitize(f"\n{front[0].upper()}{front[1:]} --front shows the front alone.")))
+        console.print(Text(sanitize(f"\n{capitalized(front)} --front shows the front alone.")))
     print_failures(results, console)
     if results.test:
         console.print(f"\nOn the test set, which no trial has seen:  [bold]{escape(scores(results.test))}[/]")

@@ -40,6 +40,7 @@ from pipeline.study.sources import imported_since, sources_of
 from pipeline.study.studies import default_storage
 from pipeline.study.trial_configs import fewer
 from pipeline.training.data import check_functions, how_read, without_validation
+from pipeline.wording import capitalized
 
 __all__ = ["Display", "Outcome", "run"]
 
@@ -283,11 +284,11 @@ def _train(
 
 def _data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> list[str]:
     """What a user should know of the data before the study trains on them."""
-    notes = [] if (text := without_validation(job, data)) is None else [f"{text[0].upper()}{text[1:]}."]
+    notes = [] if (text := without_validation(job, data)) is None else [f"{capitalized(text)}."]
     if (how := how_read(data)) is not None:
-        notes.append(f"{how[0].upper()}{how[1:]}.")
+        notes.append(f"{capitalized(how)}.")
     if unnoticed := unnoticed_changes(fingerprint):
-        notes.append(f"{unnoticed[0].upper()}{unnoticed[1:]}.")
+        notes.append(f"{capitalized(unnoticed)}.")
     if data is not None and data.pipelines and callable(job.data):
         from pipeline.training.pipeline_state import inexact_because
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.training.phases import Phases
     from pipeline.training.prepared import PreparedData
     from pipeline.training.trainer import Trainer
+from pipeline.wording import capitalized
 
 __all__ = ["TrainerFactory"]
 
@@ -299,7 +300,7 @@ class TrainerFactory:
     def _say_once(self, what: str) -> None:
         if what not in self.notes:
             self.notes.append(what)
-            print(f"tunepipe: {what[0].upper()}{what[1:]}")
+            print(f"tunepipe: {capitalized(what)}")
 
 
 def _loaded(job: TuneJob, folder: Path) -> Dataset:

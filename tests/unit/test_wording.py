@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.wording import (
+    capitalized,
     closest,
     counted,
     did_you_mean,
@@ -77,6 +78,12 @@ def test_a_rough_duration_has_one_unit(seconds: float, words: str) -> None:
 def test_a_noun_agrees_with_its_number(number: float, words: str) -> None:
     """A noun is singular only for the number one."""
     assert counted(number, "trial") == words
+
+
+def test_a_sentence_begins_with_a_capital() -> None:
+    """Only the first character changes: names within the text keep their capitals."""
+    assert capitalized("keras' fit: the model has a Lambda") == "Keras' fit: the model has a Lambda"
+    assert capitalized("x") == "X"
 
 
 def test_an_irregular_plural_can_be_given() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.datasets import Dataset, leaves
 from pipeline.datasets.fingerprint import differences, fingerprint, pipeline_text, unnoticed_changes
 from pipeline.execution.preflight.finding import DataFacts, Finding
-from pipeline.wording import size
+from pipeline.wording import capitalized, size
 
 __all__ = ["SEEDED_DRAWS", "data_facts", "data_finding"]
 
@@ -69,7 +69,7 @@ def data_finding(facts: DataFacts, *, of_config: bool = False) -> Finding:
             return Finding("data", "fault", f"{text}; trials would fail", SEEDED_DRAWS)
         return Finding("data", "warning", text, SEEDED_DRAWS)
     if unnoticed := unnoticed_changes(facts.fingerprint):
-        text += f". {unnoticed[0].upper()}{unnoticed[1:]}"
+        text += f". {capitalized(unnoticed)}"
     if facts.unseen:
         columns = ", ".join(map(str, facts.unseen))
         advice = "Mix the rows before they are split."

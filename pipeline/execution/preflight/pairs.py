@@ -4,6 +4,7 @@ from pipeline.execution.preflight.finding import Finding
 from pipeline.schedulers import FIFO
 from pipeline.searchers import RaySearch
 from pipeline.study import TuneJob
+from pipeline.wording import capitalized
 
 __all__ = ["objectives_finding", "pair_finding"]
 
@@ -49,6 +50,6 @@ def objectives_finding(job: TuneJob) -> Finding | None:
     return Finding(
         "search",
         "warning",
-        f"{named[0].upper()}{named[1:]} {verb} {only}",
+        f"{capitalized(named)} {verb} {only}",
         "Use --scheduler promoting-moasha (moasha for a function) and --search motpe or nsga2, or leave both out.",
     )

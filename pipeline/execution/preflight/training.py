@@ -11,7 +11,7 @@ from pipeline.execution.worker.weight_compatibility import mismatch_advice, mism
 from pipeline.space import Config
 from pipeline.storage.schema import MEASURES
 from pipeline.study import TuneJob
-from pipeline.wording import rough_duration
+from pipeline.wording import capitalized, rough_duration
 
 __all__ = [
     "epoch_finding",
@@ -62,7 +62,7 @@ def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str
         advice = "Smaller learning rates may do; trials of such configs fail, and the study continues."
         return Finding("epoch", "warning", f"{pace}. The loss or the objective is not finite with {bad}", advice)
     if last.notes:
-        return Finding("epoch", "warning", f"{pace}. {' '.join(f'{n[0].upper()}{n[1:]}' for n in last.notes)}")
+        return Finding("epoch", "warning", f"{pace}. {' '.join(capitalized(note) for note in last.notes)}")
     return Finding("epoch", "ok", pace)
 
 
@@ -99,7 +99,7 @@ def objective_finding(job: TuneJob, trained: Trained) -> Finding:
     )
     if trained.without_validation is not None:
         text = trained.without_validation
-        return Finding("objective", "warning", f"{reported}. {text[0].upper()}{text[1:]}")
+        return Finding("objective", "warning", f"{reported}. {capitalized(text)}")
     if missing:
         advice = "Trials are judged by the first objective alone, so the study runs."
         return Finding("objective", "warning", f"{reported}. There is no {', '.join(missing)}", advice)

@@ -17,6 +17,7 @@ from pipeline.loop.messages import Assignment
 from pipeline.space import Config, ParameterPath, Switch, Value, compose, draw, walk
 from pipeline.study import TuneJob
 from pipeline.training.trainer_factory import TrainerFactory
+from pipeline.wording import capitalized
 
 __all__ = [
     "WeightMismatch",
@@ -146,7 +147,7 @@ def mismatch_advice(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
     ways = [f"fix what changes them with {' '.join(fixed)}"] if fixed else []
     ways += [f"leave one branch of {' and of '.join(of_one)} in the job's space"] if of_one else []
     both = " and ".join(ways)
-    return f"{both[0].upper()}{both[1:]}, or leave each trial its own weights, as with --scheduler asha."
+    return f"{capitalized(both)}, or leave each trial its own weights, as with --scheduler asha."
 
 
 def _others(job: TuneJob, first: Assignment) -> list[Config]:

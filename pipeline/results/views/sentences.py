@@ -9,7 +9,7 @@ from pipeline.results.analysis.effort import PHASES, effort
 from pipeline.results.analysis.importance import Effect, Importance
 from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.tables.load import Results
-from pipeline.wording import counted, duration, listed, percent, percent_interval, percentages
+from pipeline.wording import capitalized, counted, duration, listed, percent, percent_interval, percentages
 
 __all__ = [
     "of_agreements",
@@ -42,7 +42,7 @@ def of_importance(importance: Importance) -> str:
         importance: What mattered among some trials.
     """
     if importance.note:
-        return f"{importance.note[0].upper()}{importance.note[1:]}."
+        return f"{capitalized(importance.note)}."
     first = importance.effects[0] if importance.effects else None
     clipped = counted(importance.clipped, "extreme value was", "extreme values were")
     parts = [
