@@ -8,39 +8,34 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import datasets
-from pipeline.datasets import Dataset
-from pipeline.datasets.fingerprint import differences, unnoticed_changes
 from pipeline.errors import NotResumable, StorageError
-from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
-from pipeline.execution.data import Loaded, loading
+from pipeline.execution.data import loading
 from pipeline.execution.driver.ending import recorded
-from pipeline.execution.driver.learning import learned_from, learning_in_words
+from pipeline.execution.driver.learning import learned_from
 from pipeline.execution.driver.progress import notebook_progress
 from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.driver.recorder import Recorder
-from pipeline.execution.driver.resumability import unfiled_functions, unsaved_state
-from pipeline.execution.driver.resume_checks import abandoned, code_changes, last_session, reconciled, smaller_budget
+from pipeline.execution.driver.resumability import unsaved_state
+from pipeline.execution.driver.resume_checks import abandoned, code_changes, last_session, reconciled
 from pipeline.execution.driver.session import Session
+from pipeline.execution.driver.start_notes import start_notes
 from pipeline.execution.driver.warm_start import warm_started, with_starts
-from pipeline.execution.in_process import run_in_process
 from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.ray.joining import address_of, check_reachable
-from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
+from pipeline.execution.training import train
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.contents import remove, sweep
 from pipeline.study.copies import forget_copies
 from pipeline.study.earlier_trials import write_earlier
-from pipeline.study.files import read_document, recorded_data, recorded_sources, set_data
+from pipeline.study.files import read_document, recorded_data
 from pipeline.study.function_source import from_study
 from pipeline.study.load_module import end_loading
-from pipeline.study.sources import imported_since, sources_of
+from pipeline.study.sources import sources_of
 from pipeline.study.studies import default_storage
-from pipeline.study.trial_configs import fewer
-from pipeline.training.data import check_functions, how_read, without_validation
-from pipeline.wording import capitalized
+from pipeline.training.data import check_functions
 
 __all__ = ["Display", "Outcome", "run"]
 
@@ -165,15 +160,7 @@ def _run(
     if last is not None and saved is not None and last["state"] == "finished" and saved.budget == job.budget:
         return Outcome(store, already=True)
     number, seconds = (last["number"] + 1, last["seconds"]) if last else (1, 0.0)
-    left = last["resume"] if last and saved else None
-    if left and left.get("trials") and (why := unsaved_state(job)) is not None:
-        raise NotResumable(
-            f"The study {job.name!r} cannot be resumed: {why}. Start another with --name, from its best configs "
-            f"with --start-from {job.name}; or use a scheduler and a searcher of tunepipe."
-        )
-    decided = left.get("decided", 0) if left else 0
-    if last is not None and type(decided) is not int:
-        raise _unusable(last, job, f"it decided {decided!r:.100}")
+    state = _stored_state(job, last) if last and saved else {}
     # Before the session begins: a finished study stays finished where its data are missing.
     datasets.present(job.data)
     check_functions(job)
@@ -185,7 +172,12 @@ def _run(
         note(f"There is a study {job.name!r} without any epoch, and its driver is gone: the new one replaces it.")
         remove(store)
     recorder = Recorder(
-        store, job, session=number, seconds_before=seconds, decided_before=decided, provenance=provenance
+        store,
+        job,
+        session=number,
+        seconds_before=seconds,
+        decided_before=state.get("decided", 0),
+        provenance=provenance,
     )
     session = Session(job, store, recorder, build_scheduler=ray_scheduler(job), draw=ray_draw(job), earlier=earlier)
     session.file.code_changes, session.interrupts = changed, interrupts
@@ -197,18 +189,10 @@ def _run(
             note(text)
 
     session.note = note_while_training
-    if saved is not None and last is not None and left:
+    if saved is not None and last is not None and state:
         _restore(session, last, saved)
-    if saved is None and (unfiled := unfiled_functions(job)) is not None:
-        note(unfiled)
-    if saved is None and (recommendation := job.recommendation) is not None:
-        note(recommendation)
-    if saved is None and earlier:
-        note(learning_in_words(job, earlier))
-    if (less := fewer(job) if saved is None else smaller_budget(job, saved)) is not None:
-        note(less)
-    if (late := _late_phases(job)) is not None:
-        note(late)
+    for text in start_notes(job, saved, earlier):
+        note(text)
     with recorded(session, store, interrupts, new=saved is None, note=note):
         with interrupts.defer_signals():
             # Take the session's number before anything else is written: of two drivers one ends here.
@@ -224,89 +208,24 @@ def _run(
             # Before study.json, so that a study has what it learns from.
             write_earlier(store, earlier)
         save_study(store, job, sources=sources, before=before)
-        with _shown(display, session):
-            _train(session, store, load, interrupts, address, note)
+        with _displayed(display, session):
+            train(session, store, load, interrupts, address=address, note=note)
     evaluation = session.final_evaluation
     return Outcome(store, message=session.end_reason, winner=evaluation.metrics or {}, warning=evaluation.warning)
 
 
-def _train(
-    session: Session,
-    store: Store,
-    load: Callable[[], Loaded],
-    interrupts: Interrupts,
-    address: str | None,
-    note: Callable[[str], None],
-) -> None:
-    job, imports = session.job, frozenset(sys.modules)
-
-    def load_and_record() -> Dataset | None:
-        data, fingerprint = load()
-        recorded = recorded_data(read_document(store))
-        if fingerprint is not None and fingerprint != recorded:
-            session.file.check()
-            if recorded is not None:
-                # Written before study.json, so that no end of this process loses it.
-                session.file.data_changes = differences(recorded, fingerprint)
-                session.flush()
-            set_data(store, fingerprint)
-        for text in _data_notes(job, data, fingerprint or {}):
-            note(text)
-        if job.resumable and (sources := imported_since(imports, recorded_sources(store))):
-            session.recorder.add_sources(sources)
-        return data
-
-    if job.resources.workers != 0:
-        load_later = load_and_record
-        if callable(job.data):
-            # What is wrong with the data is then known before Ray starts.
-            data = load_and_record()
-            load_later = lambda: data  # noqa: E731
-        run_on_ray(session, store, load_later, interrupts, address=address, note=note)
-        return
-    cpus, gpus = local_capacity()
-    default_workers(job, cpus, gpus)
-    if (unused := unused_gpus(job, gpus)) is not None:
-        note(unused)
-    from pipeline.execution.worker.worker import Worker
-
-    session.file.workers = 1
-    worker = Worker(
-        job,
-        load_and_record(),
-        store,
-        session=session.file.number,
-        capture=False,
-        stop_requested=lambda: interrupts.requested,
-    )
-    run_in_process(session, worker, interrupts)
-
-
-def _data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> list[str]:
-    """What a user should know of the data before the study trains on them."""
-    notes = [] if (text := without_validation(job, data)) is None else [f"{capitalized(text)}."]
-    if (how := how_read(data)) is not None:
-        notes.append(f"{capitalized(how)}.")
-    if unnoticed := unnoticed_changes(fingerprint):
-        notes.append(f"{capitalized(unnoticed)}.")
-    if data is not None and data.pipelines and callable(job.data):
-        from pipeline.training.pipeline_state import inexact_because
-
-        if (reason := inexact_because(data)) is not None:
-            notes.append(
-                f"Resuming is inexact: a trial that is resumed may differ from one that never stopped: {reason}."
-            )
-    return notes
-
-
-def _late_phases(job: TuneJob) -> str | None:
-    """Which phases no trial reaches, as a note; None if trials may reach all."""
-    most = job.budget.epochs
-    late = [str(place) for place, phase in enumerate(job.phases, 1) if isinstance(phase.at, int) and phase.at >= most]
-    if not late:
-        return None
-    which = f"Phase {late[0]} begins" if len(late) == 1 else f"Phases {', '.join(late)} begin"
-    return f"{which} after a trial's last epoch, {most}: only a callback that stops the training before begins it."
+def _stored_state(job: TuneJob, last: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state of the trials that the last session has left; empty where it has left none."""
+    state: Mapping[str, Any] = last["resume"] or {}
+    if state.get("trials") and (why := unsaved_state(job)) is not None:
+        raise NotResumable(
+            f"The study {job.name!r} cannot be resumed: {why}. Start another with --name, from its best configs "
+            f"with --start-from {job.name}; or use a scheduler and a searcher of tunepipe."
+        )
+    decided = state.get("decided", 0)
+    if type(decided) is not int:
+        raise _unusable(last, job, f"it decided {decided!r:.100}")
+    return state
 
 
 def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:
@@ -324,7 +243,7 @@ def _unusable(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:
 
 
 @contextmanager
-def _shown(display: Display | None, session: Session) -> Iterator[None]:
+def _displayed(display: Display | None, session: Session) -> Iterator[None]:
     if display is None:
         yield
         return

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, load_results, run
-from pipeline.errors import ModelError, ResourcesUnmet, StorageError
+from pipeline.errors import ModelError, StorageError
 
 CURVES = {
     "tie late": [0.1, 0.2, 0.9, 0.3],
@@ -143,13 +143,6 @@ def test_a_function_that_exits_fails_its_trial_alone(tmp_path):
     with pytest.raises(Exception, match="ended without a value"):
         run(job(function=leaving, space={"x": 1}), storage=tmp_path)
     assert load_results(tmp_path / "s").trials["error"].iloc[0].startswith("SystemExit")
-
-
-def test_resources_that_are_not_there_are_refused_in_this_process_too(tmp_path):
-    """A thousand cores are refused before anything is written for good."""
-    with pytest.raises(ResourcesUnmet, match="asks for 1000 CPUs"):
-        run(job(resources={"workers": 0, "cpus": 1000}), storage=tmp_path)
-    assert not (tmp_path / "s").exists()
 
 
 def test_functions_of_fit_are_called_before_the_study_begins(tmp_path):

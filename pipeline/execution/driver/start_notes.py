@@ -1,0 +1,75 @@
+"""The notes for a user when a session starts: what trains differently from what the job's fields suggest, and why."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.datasets import Dataset
+from pipeline.datasets.fingerprint import unnoticed_changes
+from pipeline.execution.driver.learning import learning_in_words
+from pipeline.execution.driver.resumability import unfiled_functions
+from pipeline.execution.driver.resume_checks import smaller_budget
+from pipeline.study import TuneJob
+from pipeline.study.earlier_trials import EarlierTrials
+from pipeline.study.trial_configs import fewer
+from pipeline.training.data import how_read, without_validation
+from pipeline.wording import capitalized
+
+__all__ = ["data_notes", "start_notes"]
+
+
+def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTrials]) -> Iterator[str]:
+    """What a user should know of a job before its session begins.
+
+    Args:
+        job: The job.
+        saved: The job of the last session; None for a new study.
+        earlier: Trials of earlier studies from which the searcher learns.
+
+    Yields:
+        Sentences.
+    """
+    if saved is None:
+        if (unfiled := unfiled_functions(job)) is not None:
+            yield unfiled
+        if (recommendation := job.recommendation) is not None:
+            yield recommendation
+        if earlier:
+            yield learning_in_words(job, earlier)
+    if (less := fewer(job) if saved is None else smaller_budget(job, saved)) is not None:
+        yield less
+    if (late := _late_phases(job)) is not None:
+        yield late
+
+
+def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> Iterator[str]:
+    """What a user should know of the data before the study trains on them.
+
+    Args:
+        job: The study's job.
+        data: Its data; None for a function objective.
+        fingerprint: What the study records of them.
+
+    Yields:
+        Sentences.
+    """
+    if (unvalidated := without_validation(job, data)) is not None:
+        yield f"{capitalized(unvalidated)}."
+    if (how := how_read(data)) is not None:
+        yield f"{capitalized(how)}."
+    if unnoticed := unnoticed_changes(fingerprint):
+        yield f"{capitalized(unnoticed)}."
+    if data is not None and data.pipelines and callable(job.data):
+        from pipeline.training.pipeline_state import inexact_because
+
+        if (reason := inexact_because(data)) is not None:
+            yield f"Resuming is inexact: a trial that is resumed may differ from one that never stopped: {reason}."
+
+
+def _late_phases(job: TuneJob) -> str | None:
+    """Which phases no trial reaches; None if trials may reach all."""
+    most = job.budget.epochs
+    late = [str(place) for place, phase in enumerate(job.phases, 1) if isinstance(phase.at, int) and phase.at >= most]
+    if not late:
+        return None
+    which = f"Phase {late[0]} begins" if len(late) == 1 else f"Phases {', '.join(late)} begin"
+    return f"{which} after a trial's last epoch, {most}: only a callback that stops the training before begins it."

@@ -1,0 +1,94 @@
+"""The training of a session: the study's data are loaded and recorded, then trials train on Ray or in this process."""
+
+import sys
+from collections.abc import Callable, Collection
+from functools import cache, partial
+
+from pipeline.datasets import Dataset
+from pipeline.datasets.fingerprint import differences
+from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
+from pipeline.execution.data import Loaded
+from pipeline.execution.driver.session import Session
+from pipeline.execution.driver.start_notes import data_notes
+from pipeline.execution.in_process import run_in_process
+from pipeline.execution.interrupts import Interrupts
+from pipeline.execution.ray.on_ray import run_on_ray
+from pipeline.storage import Store
+from pipeline.study.files import read_document, recorded_data, recorded_sources, set_data
+from pipeline.study.sources import imported_since
+
+__all__ = ["train"]
+
+
+def train(
+    session: Session,
+    store: Store,
+    load: Callable[[], Loaded],
+    interrupts: Interrupts,
+    *,
+    address: str | None,
+    note: Callable[[str], None],
+) -> None:
+    """Train the trials of a session until the study has ended or is interrupted.
+
+    Args:
+        session: The session.
+        store: The study's folder.
+        load: Returns the study's data and their fingerprint.
+        interrupts: The signals so far.
+        address: Address of a running Ray cluster; None uses this machine.
+        note: Called with sentences for the user.
+
+    Raises:
+        UserError: The data, the model or the resources cannot be used.
+        Superseded: Another driver has taken the study over.
+    """
+    job = session.job
+    load_data = cache(partial(_recorded, session, store, load, frozenset(sys.modules), note))
+    if job.resources.workers != 0:
+        if callable(job.data):
+            # What is wrong with the data is then known before Ray starts.
+            load_data()
+        run_on_ray(session, store, load_data, interrupts, address=address, note=note)
+        return
+    cpus, gpus = local_capacity()
+    default_workers(job, cpus, gpus)
+    if (unused := unused_gpus(job, gpus)) is not None:
+        note(unused)
+    from pipeline.execution.worker.worker import Worker
+
+    session.file.workers = 1
+    worker = Worker(
+        job,
+        load_data(),
+        store,
+        session=session.file.number,
+        capture=False,
+        stop_requested=lambda: interrupts.requested,
+    )
+    run_in_process(session, worker, interrupts)
+
+
+def _recorded(
+    session: Session,
+    store: Store,
+    load: Callable[[], Loaded],
+    imports: Collection[str],
+    note: Callable[[str], None],
+) -> Dataset | None:
+    """Load the data, and record them and the sources that their function has imported since `imports`."""
+    job = session.job
+    data, fingerprint = load()
+    recorded = recorded_data(read_document(store))
+    if fingerprint is not None and fingerprint != recorded:
+        session.file.check()
+        if recorded is not None:
+            # Written before study.json, so that no end of this process loses it.
+            session.file.data_changes = differences(recorded, fingerprint)
+            session.flush()
+        set_data(store, fingerprint)
+    for text in data_notes(job, data, fingerprint or {}):
+        note(text)
+    if job.resumable and (sources := imported_since(imports, recorded_sources(store))):
+        session.recorder.add_sources(sources)
+    return data

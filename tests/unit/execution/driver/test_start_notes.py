@@ -1,0 +1,93 @@
+"""The notes when a session starts."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import Budget, Dataset, Objective, Phase, Split, TuneJob, Uniform
+from pipeline.execution.driver.start_notes import data_notes, start_notes
+from tests.unit.execution.recorded_curves import steps
+
+
+def build_model(config: Mapping[str, Any]) -> None:
+    """A model that is never built here."""
+
+
+def unfrozen(model: Any, config: Mapping[str, Any]) -> None:
+    """A phase that never begins here."""
+
+
+def job(**fields: Any) -> TuneJob:
+    """A job of a function; keyword arguments are its fields."""
+    defaults: dict[str, Any] = {
+        "name": "s",
+        "function": steps,
+        "space": {"x": Uniform(0, 1)},
+        "objectives": [Objective("score", "max")],
+        "scheduler": "fifo",
+        "searcher": "random",
+        "budget": Budget(trials=4, epochs=4),
+    }
+    return TuneJob(**{**defaults, **fields})
+
+
+def model_job(**fields: Any) -> TuneJob:
+    """A job of a model, whose objective is a metric of the training."""
+    return job(function=None, model=build_model, data="digits", objectives=[Objective("loss", "min")], **fields)
+
+
+def test_a_job_that_runs_as_it_says_has_no_notes() -> None:
+    """Nothing is said of a job whose functions are in files and whose budget can be used up."""
+    assert list(start_notes(job(), None, [])) == []
+
+
+def test_a_function_in_no_file_is_noted_when_the_study_starts() -> None:
+    """A new study says that `tunepipe resume` cannot load the function; a resumed one does not repeat it."""
+
+    def typed(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+        yield {"score": 1.0}
+
+    (note,) = start_notes(job(function=typed), None, [])
+    assert "typed is in no file that the study could copy" in note
+    assert list(start_notes(job(function=typed), job(function=typed), [])) == []
+
+
+def test_a_budget_that_cannot_be_used_up_is_noted() -> None:
+    """A new study has fewer configs than trials; a resumed one has a smaller budget than before."""
+    (new,) = start_notes(job(space={"x": 1}), None, [])
+    assert new.startswith("The space draws nothing, so all 4 trials would be alike")
+    (resumed,) = start_notes(job(budget=Budget(trials=4, epochs=2)), job(), [])
+    assert resumed.startswith("The study resumes with a smaller budget than before: epochs 2 instead of 4.")
+
+
+@pytest.mark.parametrize(
+    ("starts", "reported"),
+    [
+        ([1, 3], []),
+        ([1, 4], ["Phase 2 begins after a trial's last epoch, 4: "]),
+        ([4, 9], ["Phases 1, 2 begin after a trial's last epoch, 4: "]),
+    ],
+)
+def test_phases_that_no_trial_reaches_are_noted(starts: list[int], reported: list[str]) -> None:
+    """A phase that begins at the last epoch or later is named with the way in which it can begin earlier."""
+    phased = model_job(phases=[Phase(at=start, prepare=unfrozen) for start in starts])
+    cause = "only a callback that stops the training before begins it."
+    assert list(start_notes(phased, None, [])) == [f"{text}{cause}" for text in reported]
+
+
+def test_data_without_a_validation_split_are_noted() -> None:
+    """The note says by which metric trials are compared; with a validation split there is none."""
+    x = np.zeros((4, 2), "float32")
+    (note,) = data_notes(model_job(), Dataset("rows", Split(x, x)), {})
+    assert note.startswith("There is no validation split: trials are compared by loss")
+    assert list(data_notes(model_job(), Dataset("rows", Split(x, x), Split(x, x)), {})) == []
+    assert list(data_notes(job(), None, {})) == []
+
+
+def test_content_without_a_hash_is_noted() -> None:
+    """Of data whose content is not recorded, the note says that a resume does not notice a change."""
+    recorded = {"train": {"pipeline": "tf.data.Dataset", "batches": 2, "elements": "float32"}}
+    (note,) = data_notes(job(), None, recorded)
+    assert note == "A resume does not notice other content of the train pipeline, of which no hash is kept."
