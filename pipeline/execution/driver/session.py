@@ -16,10 +16,10 @@ from pipeline.execution.driver.extend_trials import extend_trials
 from pipeline.execution.driver.final_evaluation import FinalEvaluation
 from pipeline.execution.driver.hang_detection import HangDetection
 from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES, WorkerFailures
 from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.command_execution import execute
 from pipeline.loop.commands import Continue, Pause
-from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.draws import Draw
 from pipeline.loop.messages import FINISH, Assignment, ProgressReport
 from pipeline.loop.resume_state import ResumeState, restore
@@ -31,11 +31,7 @@ from pipeline.study.earlier_trials import EarlierTrials, earlier_studies
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried
 
-__all__ = ["MAX_WORKER_FAILURES", "Session"]
-
-MAX_WORKER_FAILURES = 4
-"""A trial fails after so many lost workers without a new epoch in between: it may be the trial that kills them. A trial
-that makes progress may lose any number of workers, because machines are taken away."""
+__all__ = ["Session"]
 
 
 class Session:
@@ -75,6 +71,7 @@ class Session:
         )
         self.hang_detection = HangDetection(job.resources, workers=lambda: self.file.workers or 1)
         self.final_evaluation = FinalEvaluation(wanted=job.model is not None, attempts=MAX_WORKER_FAILURES)
+        self.worker_failures = WorkerFailures(self.loop, self.final_evaluation)
         self.epochs_before = 0
         """Epochs that earlier sessions trained."""
         self.first_epoch_at: float | None = None
@@ -184,33 +181,6 @@ class Session:
                 self.note(f"{'Other trials' if self._trained_with else 'Trials'} train with {how}.")
                 self._trained_with.add(how)
 
-    def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
-        """Take note that a trial's worker is lost.
-
-        Args:
-            trial_id: The trial.
-            message: Why, as far as it is known; a sentence.
-
-        Returns:
-            The assignment for another worker, which resumes the trial from its newest checkpoint. None after too many
-            lost workers, and where the trial is not running any more.
-        """
-        if self.final_evaluation.assigned:
-            return self.final_evaluation.on_worker_lost(message)
-        trial = self.loop.trials[trial_id]
-        if trial.state != "running":
-            return None
-        trial.worker_failures += 1
-        if trial.worker_failures >= MAX_WORKER_FAILURES:
-            self.loop.fail(
-                trial, f"Its worker was lost {MAX_WORKER_FAILURES} times without a new epoch, last: {message}"
-            )
-            return None
-        trial.attempt += 1
-        reason = f"Its worker was lost: {message} Attempt {trial.attempt}."
-        self.loop.publish(DecisionRow(trial.trial_id, trial.epoch, "retry", reason))
-        return trial.assignment()
-
     def report_worker_replaced(self, trial_id: str, excess: str) -> None:
         """Report that a trial's worker ends after it, and that another process trains the next trial.
 
@@ -224,16 +194,6 @@ class Session:
         message = f"The worker of trial {trial_id} ends, and the next trial gets a new process: {excess}."
         print(message, file=sys.stderr)
         self._store.append(layout.log("driver"), f"{message}\n".encode())
-
-    def worker_failures_left(self, trial_id: str) -> int:
-        """How many more workers a trial, or the final evaluation, may lose in a row before it fails.
-
-        Args:
-            trial_id: The trial.
-        """
-        if self.final_evaluation.assigned:
-            return self.final_evaluation.attempts_left
-        return MAX_WORKER_FAILURES - 1 - self.loop.trials[trial_id].worker_failures
 
     def begin(self) -> None:
         """Take the session's number: from now on the study is this driver's.

@@ -12,7 +12,8 @@ from pipeline.datasets import Dataset
 from pipeline.errors import ClusterError
 from pipeline.execution.capacity import default_workers, local_capacity, local_workers, unused_gpus
 from pipeline.execution.data import made_by_workers
-from pipeline.execution.driver.session import MAX_WORKER_FAILURES, Session
+from pipeline.execution.driver.session import Session
+from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.environment import logger_level, ray_environment
 from pipeline.execution.ray.internals import experiment_saved_once, kept_registry, plain_actors, signals_left_alone

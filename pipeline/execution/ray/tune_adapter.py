@@ -161,7 +161,9 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
         # Tune reports a worker that dies before the trial has begun twice: the worker, and the task that it had.
         retry = self._retried.pop(trial.trial_id, None) if trial.status == TuneTrial.PENDING else None
         if retry is None:
-            retry = self._session.on_worker_lost(assignment.trial_id, self._hung.pop(key, "") or _cause(trial))
+            retry = self._session.worker_failures.on_worker_lost(
+                assignment.trial_id, self._hung.pop(key, "") or _cause(trial)
+            )
         if retry is None:
             self._assignments.busy.discard(key)
         elif trial.status == TuneTrial.PENDING:
@@ -200,7 +202,7 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
 
     def _set_max_failures(self, trial: TuneTrial) -> None:
         """Adapt Tune's count to the session's: Tune counts all lost workers, the session only those since an epoch."""
-        trial.max_failures = failures_of(trial) + self._session.worker_failures_left(_assignment(trial).trial_id)
+        trial.max_failures = failures_of(trial) + self._session.worker_failures.left(_assignment(trial).trial_id)
 
     def _replace_large_workers(self, tune_controller: Any) -> None:
         """Keep Tune from giving a worker over its memory limit to another trial."""

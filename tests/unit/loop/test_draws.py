@@ -1,10 +1,17 @@
 """The configs that a job's trials get."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
 from pipeline.loop.draws import own_draw
 from pipeline.loop.trial import Trial
-from pipeline.space import IntUniform
-from pipeline.study import Budget
+from pipeline.searchers import SEARCHERS
+from pipeline.space import Choice, IntUniform, Switch, Uniform
+from pipeline.study import Budget, Objective
 from pipeline.study.trial_configs import config_of_trial
+from tests.unit.execution.recorded_curves import new_study, saved_state
 from tests.unit.simulation.simulation_inputs import job
 
 
@@ -38,3 +45,56 @@ def test_the_searcher_learns_from_the_trials() -> None:
     trials = _drawn(tuned, 40, value=lambda config: -abs(config["n"] - 800))
     late = [abs(trial.config["n"] - 800) for trial in trials[20:]]
     assert sorted(late)[len(late) // 2] < 150
+
+
+def _climb(_trial: str, config: Mapping[str, Any], epoch: int) -> float:
+    return -((config["x"] - 0.3) ** 2) + 0.001 * epoch
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+def test_a_searcher_draws_the_same_after_a_resume(tmp_path, searcher):
+    """After a resume every searcher draws the configs that it would have drawn without the interruption."""
+    space = {"x": Uniform(0, 1), "s": Switch({"a": {}, "b": {"y": Uniform(0, 1)}}), "z": Uniform(0, 1)}
+    if searcher == "grid":
+        space = {"x": Choice([i / 18 for i in range(18)])}
+    fields = {"searcher": searcher, "space": space}
+    whole = new_study(tmp_path / "whole", **fields, budget=Budget(trials=18, epochs=2))
+    whole.play(_climb)
+    first = new_study(tmp_path / "cut", **fields, budget=Budget(trials=13, epochs=2))
+    first.play(_climb)
+    second = new_study(tmp_path / "second", **fields, budget=Budget(trials=18, epochs=2))
+    second.session.restore(saved_state(first.session.loop), budget_before=2)
+    second.play(_climb)
+    configs = lambda s: [trial.config for trial in s.session.loop.trials.values()]  # noqa: E731
+    assert len(configs(second)) == 18
+    assert configs(second) == configs(whole)
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_results_are_passed_to_the_searcher(tmp_path, mode):
+    """A learning searcher receives results and approaches the best value in both modes; random search does not."""
+    sign = 1 if mode == "max" else -1
+    fields = {"space": {"x": Uniform(0, 1), "z": Uniform(0, 1)}, "objectives": [Objective("score", mode)]}
+    distance = {}
+    for searcher in ("random", "tpe"):
+        s = new_study(tmp_path / searcher, **fields, searcher=searcher, budget=Budget(trials=40, epochs=1))
+        s.play(lambda t, c, e: sign * _climb(t, c, e))
+        distance[searcher] = sum(abs(trial.config["x"] - 0.3) for trial in list(s.session.loop.trials.values())[15:])
+    assert distance["tpe"] < 0.7 * distance["random"]
+
+
+def test_a_study_starts_with_the_configs_it_is_given(tmp_path):
+    """Given configs become trials 0000 and 0001, count against the budget, and have their origin in the table."""
+    s = new_study(tmp_path / "s", start_with=[{"x": 0.25}, {"x": 0.75}], budget=Budget(trials=3, epochs=1))
+    plain = new_study(tmp_path / "plain", budget=Budget(trials=1, epochs=1))
+    s.play(_climb)
+    plain.play(_climb)
+    configs = [trial.config["x"] for trial in s.session.loop.trials.values()]
+    assert configs == [0.25, 0.75, plain.session.loop.trials["0000"].config["x"]]
+    s.recorder.close("finished")
+    rows = s.store.read_table("decisions").to_pylist()
+    assert [r["reason"] for r in rows if r["kind"] == "start"] == [
+        "A config that the study starts with.",
+        "A config that the study starts with.",
+        "Drawn by the searcher.",
+    ]

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.loop.messages import Assignment
+from pipeline.loop.messages import Assignment, ProgressReport
 from pipeline.loop.trial import Trial, observation
 from pipeline.schedulers import Decision
+from tests.unit.execution.recorded_curves import new_study, row
 
 
 def test_a_trial_comes_back_from_its_json() -> None:
@@ -81,3 +82,16 @@ def test_an_exploit_begins_a_segment() -> None:
 def test_a_value_that_is_not_finite_is_not_written() -> None:
     """A value that is not finite is stored as null, because JSON has no NaN."""
     assert Trial("0003", {}, 0, value=math.nan).to_json()["value"] is None
+
+
+def test_each_trial_is_an_observation_of_its_state(tmp_path):
+    """A running trial is an open observation, a failed one has no value, a stopped one has its best epoch's value."""
+    s = new_study(tmp_path)
+    for _ in range(3):
+        s.session.next()
+    s.session.on_report("0000", ProgressReport((row(1, 0.9), row(2, 0.5), row(3, 0.4), row(4, 0.3)), 4, last=True))
+    s.session.on_report("0001", ProgressReport(failure="ValueError: x"))
+    s.session.on_report("0002", ProgressReport((row(1, 0.7),), 1))
+    reported = [observation(trial, "max") for trial in s.session.loop.trials.values()]
+    assert [(one.state, one.loss) for one in reported] == [("known", -0.9), ("failed", None), ("open", None)]
+    assert observation(s.session.loop.trials["0000"], "min").loss == 0.9

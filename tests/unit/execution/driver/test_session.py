@@ -2,19 +2,14 @@
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from pipeline.errors import ModelError, StorageError
 from pipeline.loop.messages import FINISH, ProgressReport
-from pipeline.loop.trial import observation
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.sessions import read_sessions
-from pipeline.searchers import SEARCHERS
-from pipeline.space import Choice, Switch, Uniform
 from pipeline.study import Budget, Objective
 from tests.unit.execution.recorded_curves import kinds, row, saved_state, steps
 
@@ -102,52 +97,6 @@ def test_the_target_ends_the_study(study):
     s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.6),), 1, last=True))
     assert s.session.next() is None
     assert "target" in s.session.loop.end_reason
-
-
-def test_a_lost_worker_is_replaced_three_times_and_then_fails_the_trial(study):
-    """A trial has four attempts in all, and each retry is a decision with its reason."""
-    s = study()
-    trial_id = s.session.next().trial_id
-    assert [s.session.on_worker_lost(trial_id, "killed.") is not None for _ in range(4)] == [True, True, True, False]
-    assert s.session.loop.trials[trial_id].state == "failed"
-    s.recorder.close("finished")
-    assert kinds(s, trial_id) == ["start", "retry", "retry", "retry", "fail"]
-
-
-def test_a_trial_that_gets_on_may_lose_any_number_of_workers(study):
-    """Machines are taken away for days: only losses without a new epoch in between count against a trial."""
-    s = study(budget=Budget(trials=1, epochs=12))
-    trial_id = s.session.next().trial_id
-    for epoch in range(1, 12):
-        assert s.session.on_worker_lost(trial_id, "taken away.") is not None
-        s.session.on_report(trial_id, ProgressReport((row(epoch, 0.1, attempt=epoch + 1),), epoch))
-    assert s.session.worker_failures_left(trial_id) == 3
-    assert s.session.loop.trials[trial_id].attempt == 12
-
-
-def test_an_epoch_trained_again_is_no_progress(study):
-    """A trial that kills its worker at the same epoch each time has failed after the fourth."""
-    s = study(budget=Budget(trials=1, epochs=4))
-    trial_id = s.session.next().trial_id
-    reported = []
-    for attempt in range(1, 5):
-        s.session.on_report(trial_id, ProgressReport((row(1, 0.1, attempt=attempt),), 1))
-        reported.append(s.session.on_worker_lost(trial_id, "out of memory.") is not None)
-    assert reported == [True, True, True, False]
-
-
-def test_epochs_trained_again_after_a_lost_worker_count_once(study):
-    """A second attempt repeats epochs 2 and 3: the table has each once, from the newer attempt."""
-    s = study(budget=Budget(trials=1, epochs=4))
-    trial_id = s.session.next().trial_id
-    s.session.on_report(trial_id, ProgressReport((row(1, 0.1), row(2, 0.2), row(3, 0.3)), 3))
-    s.session.on_worker_lost(trial_id, "killed.")
-    again = tuple(row(e, 0.1 * e, attempt=2) for e in (2, 3, 4))
-    s.session.on_report(trial_id, ProgressReport(again, 4, last=True))
-    assert s.session.loop.total_epochs == 4
-    s.recorder.close("finished")
-    rows = s.store.read_table("epochs").to_pylist()
-    assert [(r["epoch"], r["attempt"]) for r in rows] == [(1, 1), (2, 2), (3, 2), (4, 2)]
 
 
 def test_a_session_continues_from_the_state_of_the_last(study):
@@ -258,72 +207,6 @@ def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(s
         assert assignment.segment == trial.segment
 
 
-def _climb(_trial: str, config: Mapping[str, Any], epoch: int) -> float:
-    return -((config["x"] - 0.3) ** 2) + 0.001 * epoch
-
-
-@pytest.mark.parametrize("searcher", SEARCHERS)
-def test_a_searcher_draws_the_same_after_a_resume(study, searcher):
-    """After a resume every searcher draws the configs that it would have drawn without the interruption."""
-    space = {"x": Uniform(0, 1), "s": Switch({"a": {}, "b": {"y": Uniform(0, 1)}}), "z": Uniform(0, 1)}
-    if searcher == "grid":
-        space = {"x": Choice([i / 18 for i in range(18)])}
-    fields = {"searcher": searcher, "space": space}
-    whole = study("whole", **fields, budget=Budget(trials=18, epochs=2))
-    whole.play(_climb)
-    first = study("cut", **fields, budget=Budget(trials=13, epochs=2))
-    first.play(_climb)
-    second = study("second", **fields, budget=Budget(trials=18, epochs=2))
-    second.session.restore(saved_state(first.session.loop), budget_before=2)
-    second.play(_climb)
-    configs = lambda s: [trial.config for trial in s.session.loop.trials.values()]  # noqa: E731
-    assert len(configs(second)) == 18
-    assert configs(second) == configs(whole)
-
-
-@pytest.mark.parametrize("mode", ["max", "min"])
-def test_results_are_passed_to_the_searcher(study, mode):
-    """A learning searcher receives results and approaches the best value in both modes; random search does not."""
-    sign = 1 if mode == "max" else -1
-    fields = {"space": {"x": Uniform(0, 1), "z": Uniform(0, 1)}, "objectives": [Objective("score", mode)]}
-    distance = {}
-    for searcher in ("random", "tpe"):
-        s = study(searcher, **fields, searcher=searcher, budget=Budget(trials=40, epochs=1))
-        s.play(lambda t, c, e: sign * _climb(t, c, e))
-        distance[searcher] = sum(abs(trial.config["x"] - 0.3) for trial in list(s.session.loop.trials.values())[15:])
-    assert distance["tpe"] < 0.7 * distance["random"]
-
-
-def test_each_trial_is_an_observation_of_its_state(study):
-    """A running trial is an open observation, a failed one has no value, a stopped one has its best epoch's value."""
-    s = study()
-    for _ in range(3):
-        s.session.next()
-    s.session.on_report("0000", ProgressReport((row(1, 0.9), row(2, 0.5), row(3, 0.4), row(4, 0.3)), 4, last=True))
-    s.session.on_report("0001", ProgressReport(failure="ValueError: x"))
-    s.session.on_report("0002", ProgressReport((row(1, 0.7),), 1))
-    reported = [observation(trial, "max") for trial in s.session.loop.trials.values()]
-    assert [(one.state, one.loss) for one in reported] == [("known", -0.9), ("failed", None), ("open", None)]
-    assert observation(s.session.loop.trials["0000"], "min").loss == 0.9
-
-
-def test_a_study_starts_with_the_configs_it_is_given(study):
-    """Given configs become trials 0000 and 0001, count against the budget, and have their origin in the table."""
-    s = study(start_with=[{"x": 0.25}, {"x": 0.75}], budget=Budget(trials=3, epochs=1))
-    plain = study("plain", budget=Budget(trials=1, epochs=1))
-    s.play(_climb)
-    plain.play(_climb)
-    configs = [trial.config["x"] for trial in s.session.loop.trials.values()]
-    assert configs == [0.25, 0.75, plain.session.loop.trials["0000"].config["x"]]
-    s.recorder.close("finished")
-    rows = s.store.read_table("decisions").to_pylist()
-    assert [r["reason"] for r in rows if r["kind"] == "start"] == [
-        "A config that the study starts with.",
-        "A config that the study starts with.",
-        "Drawn by the searcher.",
-    ]
-
-
 def test_the_winners_reports_end_its_silence(study):
     """Fitted again over many epochs it is not taken for hung, as long as it tells of itself."""
     played = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
@@ -337,21 +220,6 @@ def test_the_winners_reports_end_its_silence(study):
         patch.setattr(time, "monotonic", lambda: now)
         assert played.session.on_report(winner.trial_id, ProgressReport(epoch=1)) == "continue"
         assert played.session.hang_detection.hung([winner.key]) == []
-
-
-@pytest.mark.parametrize("how", ["interrupted", "ended"])
-def test_a_worker_lost_after_its_trial_ended_changes_nothing(study, how):
-    """A lost worker whose trial has ended leaves the trial unchanged."""
-    played = study(budget=Budget(trials=2, epochs=2))
-    assignment = played.session.next()
-    played.session.on_report(assignment.trial_id, ProgressReport((row(1, 0.5),), 1))
-    if how == "interrupted":
-        played.session.loop.interrupt()
-    else:
-        played.session.on_report(assignment.trial_id, ProgressReport((row(2, 0.5),), 2, last=True))
-    before = saved_state(played.session.loop)
-    assert played.session.on_worker_lost(assignment.trial_id, "killed.") is None
-    assert saved_state(played.session.loop) == before
 
 
 def test_after_an_error_of_the_storage_no_trial_is_running(study):
@@ -406,7 +274,7 @@ def test_the_state_that_is_stored_is_the_whole_state(study):
             break
         trial = s.session.loop.trials[running.pop(0)]
         if step % 7 == 3:
-            s.session.on_worker_lost(trial.trial_id, "killed.")
+            s.session.worker_failures.on_worker_lost(trial.trial_id, "killed.")
         epoch = trial.epoch + 1
         report = ProgressReport((row(epoch, float(step % 5)),), epoch, last=epoch == 8, checkpoints=(epoch,))
         if s.session.on_report(trial.trial_id, report) == "continue":

@@ -41,7 +41,7 @@ def test_the_state_of_a_study_is_published(study: Any, published: Published) -> 
     s = study(budget=Budget(trials=4, epochs=4))
     first, second = s.session.next(), s.session.next()
     s.session.on_report(first.trial_id, ProgressReport((row(1, 0.5), row(2, 0.7)), 2))
-    s.session.on_worker_lost(second.trial_id, "killed.")
+    s.session.worker_failures.on_worker_lost(second.trial_id, "killed.")
     StudyGauges(s.session).publish()
     trials = {state: published["tunepipe_trials", "s", state] for state in STATES}
     assert trials == {**dict.fromkeys(STATES, 0), "running": 2}

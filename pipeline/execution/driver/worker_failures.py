@@ -1,0 +1,60 @@
+"""Lost workers: the trial that each of them trained is trained by another, until the trial may be what kills them."""
+
+from pipeline.execution.driver.final_evaluation import FinalEvaluation
+from pipeline.loop.decision_rows import DecisionRow
+from pipeline.loop.messages import Assignment
+from pipeline.loop.study_loop import StudyLoop
+
+__all__ = ["MAX_WORKER_FAILURES", "WorkerFailures"]
+
+MAX_WORKER_FAILURES = 4
+"""A trial fails after so many lost workers without a new epoch in between: it may be the trial that kills them. A trial
+that makes progress may lose any number of workers, because machines are taken away."""
+
+
+class WorkerFailures:
+    """Decides whether a trial gets another worker. The counts are part of the trials, so that a resume continues them.
+
+    Args:
+        loop: The study.
+        final_evaluation: The evaluation of the winner, whose worker may be lost, too.
+    """
+
+    def __init__(self, loop: StudyLoop, final_evaluation: FinalEvaluation) -> None:
+        self._loop, self._final_evaluation = loop, final_evaluation
+
+    def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
+        """Take note that a trial's worker is lost.
+
+        Args:
+            trial_id: The trial.
+            message: Why, as far as it is known; a sentence.
+
+        Returns:
+            The assignment for another worker, which resumes the trial from its newest checkpoint. None after too many
+            lost workers, and where the trial is not running any more.
+        """
+        if self._final_evaluation.assigned:
+            return self._final_evaluation.on_worker_lost(message)
+        trial = self._loop.trials[trial_id]
+        if trial.state != "running":
+            return None
+        trial.worker_failures += 1
+        if trial.worker_failures >= MAX_WORKER_FAILURES:
+            reason = f"Its worker was lost {MAX_WORKER_FAILURES} times without a new epoch, last: {message}"
+            self._loop.fail(trial, reason)
+            return None
+        trial.attempt += 1
+        reason = f"Its worker was lost: {message} Attempt {trial.attempt}."
+        self._loop.publish(DecisionRow(trial.trial_id, trial.epoch, "retry", reason))
+        return trial.assignment()
+
+    def left(self, trial_id: str) -> int:
+        """How many more workers a trial, or the final evaluation, may lose in a row before it fails.
+
+        Args:
+            trial_id: The trial.
+        """
+        if self._final_evaluation.assigned:
+            return self._final_evaluation.attempts_left
+        return MAX_WORKER_FAILURES - 1 - self._loop.trials[trial_id].worker_failures
