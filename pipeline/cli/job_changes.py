@@ -90,7 +90,7 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
         resources = {field.removeprefix(prefix): value for field, value in changes.items() if field.startswith(prefix)}
         job = from_file(name, library, {**given, "resources": resources} if resources else given, note)
     if resume:
-        from pipeline.execution.driver.resume_checks import with_study_settings
+        from pipeline.execution.driver.resumed_job import with_study_settings
         from pipeline.storage import Store
 
         study = job.replaced({"name": changes.get("name", job.name)})

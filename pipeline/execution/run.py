@@ -16,7 +16,8 @@ from pipeline.execution.driver.progress import notebook_progress
 from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.resumability import unsaved_state
-from pipeline.execution.driver.resume_checks import abandoned, code_changes, last_session, reconciled
+from pipeline.execution.driver.resume_checks import abandoned, last_session
+from pipeline.execution.driver.resumed_job import code_changes, reconciled
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.start_notes import start_notes
 from pipeline.execution.driver.warm_start import warm_started, with_starts

@@ -94,3 +94,12 @@ def test_output_whose_reader_is_gone_is_lost_in_silence() -> None:
     assert (pipe.exit_code, str(pipe)) == (141, "")
     assert disk.exit_code == 2
     assert str(disk) == "Standard output cannot be written: No space left on device. Send it somewhere else."
+
+
+def test_a_notebook_gets_advice_that_works_in_a_notebook() -> None:
+    """In a notebook, the message names the call that resumes, because no command can; pickling keeps this."""
+    for typed, advice in ((True, "run(JOB, resume=True, accept_changes=True)"), (False, "`tunepipe resume NAME`")):
+        error = StudyChanged("the study 's', to be resumed,", [Fault("seed", 1, "must stay 0")], typed=typed)
+        for each in (error, pickle.loads(pickle.dumps(error))):
+            assert advice in str(each)
+            assert ("--accept-changes" in str(each)) != typed

@@ -1,60 +1,21 @@
-"""Resuming a study that exists: whether a driver may do so, and with which job."""
+"""Whether a driver may begin a session in a folder: which study is there, and whether another driver has it."""
 
-import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pipeline.errors import Fault, StorageError, StudyChanged, StudyExists
+from pipeline.errors import StorageError, StudyExists
 from pipeline.execution.driver.ending import has_epochs
 from pipeline.execution.driver.takeover import take_over as prepare
 from pipeline.execution.sessions import describe_driver, driver_alive
 from pipeline.results.tables.sessions import read_sessions
-from pipeline.space import flat
 from pipeline.storage import Entry, Store, unfinished
-from pipeline.storage.schema import config_columns
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.contents import contents, listed, refuse_links
-from pipeline.study.files import read_job, recorded_sources, saved_texts
-from pipeline.study.function_source import module_of, same_code, same_text, source_of
-from pipeline.study.named_functions import FUNCTION_FIELDS
+from pipeline.study.files import read_job
 from pipeline.study.output_paths import check_output_folder
-from pipeline.study.sources import SourceFile, originals_of, sources_of
 from pipeline.study.studies import called
 
-__all__ = ["abandoned", "code_changes", "last_session", "reconciled", "smaller_budget", "with_study_settings"]
-
-_STUDY_SETTINGS = ("budget", "resources", "checkpoints", "description")
-"""What a study keeps from one session to the next, unless an option changes it."""
-
-_LIMITS = ("trials", "epochs", "total_epochs", "seconds")
-
-_FREE = (*_STUDY_SETTINGS, "name")
-"""What may change; the name changes where a study's folder was copied or renamed."""
-
-_SHOWN_LINES = 40
-
-
-def with_study_settings(
-    job: TuneJob, store: Store, note: Callable[[str], None], *, changed: Collection[str] = ()
-) -> TuneJob:
-    """A job with the budget, resources and checkpoints of its study, if there is one, as a resume uses them.
-
-    Args:
-        job: The job as its file defines it.
-        store: The study's folder.
-        note: Called with a sentence where the file differs.
-        changed: Fields that the caller sets, as `budget.epochs`: differences in them are not noted.
-    """
-    if not store.exists(layout.STUDY):
-        return job
-    saved = load_study(store, here=job.functions.values())
-    for name in _STUDY_SETTINGS[:-1]:
-        old, new = asdict(getattr(saved, name)), asdict(getattr(job, name))
-        differing = [field for field in old if old[field] != new[field] and f"{name}.{field}" not in changed]
-        if other := [f"{field} {old[field]}, not {new[field]}" for field in differing]:
-            note(f"The study keeps its own {name} where no option changes it: {', '.join(other)}.")
-    return job.replaced({name: getattr(saved, name) for name in _STUDY_SETTINGS})
+__all__ = ["abandoned", "last_session"]
 
 
 def abandoned(store: Store, note: Callable[[str], None]) -> bool:
@@ -123,183 +84,8 @@ def last_session(
     return load_study(store, here=job.functions.values()) if exists else None, last
 
 
-def reconciled(job: TuneJob, saved: TuneJob, *, store: Store | None = None, accept_changes: bool = False) -> TuneJob:
-    """The job that the next session runs.
-
-    Code that differs only in comments, layout or its file's name is the same code: the study's copy is used.
-
-    Args:
-        job: The job as it is now.
-        saved: The job as the study saved it.
-        store: The study's folder: what the job's functions import is compared with its copies; with none unless given.
-        accept_changes: Whether code, data and domains may have changed.
-
-    Raises:
-        StudyChanged: The job is not the same; shows the difference.
-    """
-    imported = [] if store is None else _changed_imports(job, saved, store)
-    unchanged: dict[str, Any] = {
-        path: before for path, before, now in _code_pairs(saved, job) if not imported and _same(before, now)
-    }
-    if _same_starts(job, saved):
-        unchanged |= {"start_from": saved.start_from, "start_with": saved.start_with}
-    if not job.learn_from:
-        unchanged["learn_from"] = saved.learn_from
-    # Another version of tunepipe, or another budget, may recommend others than those that the study began with.
-    unchanged |= {name: getattr(saved, name) for name in job.recommended}
-    job = job.replaced(unchanged)
-    old, new = _by_path(saved), _by_path(job)
-    faults = [] if accept_changes else [_import_fault(file) for file, _ in imported]
-    for path in dict.fromkeys([*new, *old]):
-        before: Any = old.get(path)
-        now: Any = new.get(path)
-        if path in _FREE or before == now:
-            continue
-        is_code = path in saved.functions or path in job.functions
-        if accept_changes and (is_code or path in FUNCTION_FIELDS or (path == "space" and _same_columns(saved, job))):
-            continue
-        if path == "space":
-            faults += _space_faults(before, now)
-        elif path in saved.functions and path in job.functions:
-            faults.append(Fault(path, now["function"], "must be the code that the study began with"))
-        else:
-            faults.append(Fault(path, now, f"must stay {before!r}"))
-    if faults:
-        changed = _difference(saved, job, imported)
-        raise StudyChanged(f"the study {job.name!r}, to be resumed,", faults, changed, typed=not job.resumable)
-    return job
-
-
-def code_changes(job: TuneJob, saved: TuneJob, store: Store) -> list[str]:
-    """How the code and the domains of a job differ from those of its study, in words; empty where they do not.
-
-    Args:
-        job: The job of the next session, as `reconciled` returns it.
-        saved: The job of the last session.
-        store: The study's folder, with the copies of the last session.
-    """
-    changed: dict[str, list[str]] = {}
-    for _, before, now in _code_pairs(saved, job):
-        if not _same(before, now):
-            file = "" if source_of(now) is None else f"{module_of(now)}.py"
-            changed.setdefault(file, []).append(now.__name__)
-    found = [
-        f"{f'{file}, which defines ' if file else ''}{' and '.join(dict.fromkeys(names))}"
-        f"{',' if file else ''} has other code"
-        for file, names in changed.items()
-    ]
-    found += [f"{file.path} has other content" for file, _ in _changed_imports(job, saved, store)]
-    old, new = _by_path(saved), _by_path(job)
-    for path in dict.fromkeys([*new, *old]):
-        both = path in saved.functions and path in job.functions
-        if (path in saved.functions or path in job.functions) and not both:
-            found.append(
-                f"{path} is {_function_or_value(new.get(path))} instead of {_function_or_value(old.get(path))}"
-            )
-    drawn = {name: (old["space"].get(name), new["space"].get(name)) for name in new["space"]}
-    found += [f"{name} is {now} instead of {before}" for name, (before, now) in drawn.items() if before != now]
-    return found
-
-
-def smaller_budget(job: TuneJob, saved: TuneJob) -> str | None:
-    """Which limits of the budget are lower than before, as a note; None where none is.
-
-    Args:
-        job: The job of the next session.
-        saved: The job of the last session.
-    """
-    pairs = [(name, getattr(job.budget, name), getattr(saved.budget, name)) for name in _LIMITS]
-    lower = [
-        f"{name} {now:g} instead of {'no limit' if before is None else f'{before:g}'}"
-        for name, now, before in pairs
-        if now is not None and (before is None or now < before)
-    ]
-    if not lower:
-        return None
-    return f"The study resumes with a smaller budget than before: {', '.join(lower)}. Its results beyond that stay."
-
-
 def _other_files(store: Store) -> Sequence[Entry]:
     """The files of a folder without a study.json, except those of a driver that was killed while it began."""
     entries = contents(store)
     late = [entry for entry in entries.own if not (layout.is_beginning(entry.path) or unfinished(entry.path))]
     return [*late, *entries.foreign]
-
-
-def _by_path(job: TuneJob) -> dict[str, Any]:
-    """A job as JSON values by field; the fields of parts that hold functions by their dotted path."""
-    fields = job.to_json()
-    fit = {f"fit.{name}": value for name, value in fields.pop("fit").items()}
-    phases = {
-        f"phases.{place}.{name}": value
-        for place, phase in enumerate(fields.pop("phases"))
-        for name, value in phase.items()
-    }
-    return {**fields, **fit, **phases}
-
-
-def _code_pairs(saved: TuneJob, job: TuneJob) -> list[tuple[str, Any, Any]]:
-    """The functions that both jobs have in the same field, with the field's dotted path."""
-    return [(path, before, job.functions[path]) for path, before in saved.functions.items() if path in job.functions]
-
-
-def _function_or_value(value: Any) -> str:
-    return str(value["function"]) if isinstance(value, Mapping) and "function" in value else str(value)
-
-
-def _same(saved: Any, now: Any) -> bool:
-    return same_code(saved, now) if callable(saved) and callable(now) else False
-
-
-def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> list[tuple[SourceFile, bytes]]:
-    """The files that the job's functions import or read and that have changed, each with the study's own text."""
-    sources, texts = sources_of(job), saved_texts(store)
-    functions = {module_of(function) for each in (job, saved) for function in each.functions.values()}
-    late = originals_of(recorded_sources(store), sources.folders)
-    # What the text names comes last: it is what this process has loaded, if it has.
-    modules = {file.module: file for file in (*late, *sources.files) if file.module not in functions}
-    changed = [file for file in modules.values() if not same_text(file.content, texts.get(file.module, file.content))]
-    changed += [file for file in sources.data if file.content != texts.get(file.path, file.content)]
-    return [(file, texts[file.module]) for file in changed]
-
-
-def _import_fault(file: SourceFile) -> Fault:
-    used = "imported" if file.path.endswith(".py") else "read"
-    return Fault(file.path, str(file.file), f"is {used} by the job, and must be as the study began with it")
-
-
-def _same_starts(job: TuneJob, saved: TuneJob) -> bool:
-    """Whether a job starts as its study did: configs of another study follow the job's own."""
-    same = job.start_from in (None, saved.start_from)
-    return saved.start_from is not None and same and saved.start_with[: len(job.start_with)] == job.start_with
-
-
-def _same_columns(saved: TuneJob, job: TuneJob) -> bool:
-    return config_columns(flat(saved.space)) == config_columns(flat(job.space))
-
-
-def _space_faults(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Fault]:
-    names = [*old, *(name for name in new if name not in old)]
-    return [
-        Fault(
-            f"space.{name}",
-            new.get(name, "nothing"),
-            f"must stay {old[name]!r}" if name in old else "must be left out: the study has no such parameter",
-        )
-        for name in names
-        if old.get(name) != new.get(name) or (name in old) != (name in new)
-    ]
-
-
-def _difference(saved: TuneJob, job: TuneJob, imported: Sequence[tuple[SourceFile, bytes]]) -> str:
-    """The changes in the sources of the functions that differ, as a unified diff; each file once."""
-    pairs = {(before, file.content): (file.module, file.module) for file, before in imported}
-    for _, before, after in _code_pairs(saved, job):
-        if not _same(before, after):
-            pairs[source_of(before) or b"", source_of(after) or b""] = (before.__module__, after.__module__)
-    lines: list[str] = []
-    for (old, new), (before, after) in pairs.items():
-        a, b = (text.decode(errors="replace").splitlines() for text in (old, new))
-        lines += difflib.unified_diff(a, b, f"the study's {before}.py", f"{after}.py", lineterm="", n=1)
-    rest = [f"… and {len(lines) - _SHOWN_LINES} more lines"] if len(lines) > _SHOWN_LINES else []
-    return "\n".join(lines[:_SHOWN_LINES] + rest)

@@ -7,7 +7,7 @@ from pipeline.datasets import Dataset
 from pipeline.datasets.fingerprint import unnoticed_changes
 from pipeline.execution.driver.learning import learning_in_words
 from pipeline.execution.driver.resumability import unfiled_functions
-from pipeline.execution.driver.resume_checks import smaller_budget
+from pipeline.execution.driver.resumed_job import smaller_budget
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials
 from pipeline.study.trial_configs import fewer

@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import StorageError, UserError
-from pipeline.execution.driver.resume_checks import abandoned, last_session, reconciled
+from pipeline.execution.driver.resume_checks import abandoned, last_session
+from pipeline.execution.driver.resumed_job import reconciled
 from pipeline.execution.preflight.finding import Finding
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout

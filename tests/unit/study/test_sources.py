@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import StudyChanged
-from pipeline.execution.driver.resume_checks import reconciled
+from pipeline.execution.driver.resumed_job import reconciled
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.contents import contents

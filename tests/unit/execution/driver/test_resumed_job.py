@@ -1,0 +1,147 @@
+"""Which changes of a job a resume accepts, and how it shows them."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import Budget, load_results, run
+from pipeline.errors import StudyChanged
+from pipeline.execution.driver.resumed_job import reconciled, with_study_settings
+from pipeline.storage import Store
+from pipeline.study import load_study
+from tests.unit.execution.driver.resumed_study import JOB, finished, job, resumed
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Store:
+    """A finished study."""
+    return finished(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        (JOB.replace("for step", "# uphill\n    for step"), "climbing.py"),
+        (JOB.replace("(config)", "( config )"), "climbing.py"),
+        (JOB, "renamed.py"),
+    ],
+)
+def test_a_comment_and_another_file_name_change_nothing(study, tmp_path, text, file):
+    """A source file that differs only in comments or in its name is unchanged: the study resumes with its copy."""
+    resumed(study, job(tmp_path, text, file))
+    assert load_results(study.uri).epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
+    assert (Path(study.uri) / "source/climbing.py").read_text() == JOB
+
+
+def test_changed_code_is_refused_with_the_difference(study, tmp_path):
+    """The lines that changed are shown, and what can be done."""
+    with pytest.raises(StudyChanged) as error:
+        resumed(study, job(tmp_path, JOB.replace("+ step", "- step")))
+    reported = str(error.value)
+    assert '-        yield {"score": config["x"] + step}' in reported
+    assert '+        yield {"score": config["x"] - step}' in reported
+    assert "tunepipe resume NAME" in reported
+    assert len(load_results(study.uri).epochs) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "within"),
+    [
+        ("lib/late_one.py", "/lib", "import late_one"),
+        ("late_pack/kinds/kind_b.py", "", "importlib.import_module(f'late_pack.kinds.kind_{chr(98)}')"),
+    ],
+)
+def test_changed_code_that_is_imported_only_while_it_runs_is_refused(tmp_path, monkeypatch, path, folder, within):
+    """A module that no text names, copied when a trial imported it, must stay as it is, unless changes are accepted."""
+    monkeypatch.setattr("sys.path", list(sys.path))
+    late = tmp_path / path
+    late.parent.mkdir(parents=True)
+    late.write_text("v = 1\n")
+    top = f"import importlib, os, sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + {folder!r})"
+    text = f"{top}\n{JOB}".replace("    for step", f"    {within}\n    for step")
+    run(job(tmp_path, text, "late_job.py"), storage=tmp_path / "studies")
+    study = Store(tmp_path / "studies").folder("s")
+    assert study.read(f"source/{path}") == b"v = 1\n"
+    late.write_text("v = 1  # one\n")
+    resumed(study, job(tmp_path, text, "late_job.py"))
+    late.write_text("v = 5\n")
+    changed = job(tmp_path, text, "late_job.py").replaced({"budget.trials": 3})
+    with pytest.raises(StudyChanged, match="is imported by the job, and must be as the study began with it") as error:
+        resumed(study, changed)
+    assert path in str(error.value)
+    assert "-v = 1\n+v = 5" in str(error.value)
+    resumed(study, changed, accept_changes=True)
+    assert len(load_results(study.uri).trials) == 3
+    assert study.read(f"source/{path}") == b"v = 5\n"
+    assert load_results(study.uri).sessions[-1]["code_changes"] == [f"{path} has other content"]
+
+
+def test_changed_code_continues_if_it_is_accepted(study, tmp_path):
+    """With changes accepted, the new code trains the remaining epochs and the study keeps a copy of it."""
+    changed = JOB.replace("range(4)", "range(9)")
+    resumed(study, job(tmp_path, changed), accept_changes=True)
+    assert (Path(study.uri) / "source/climbing.py").read_text() == changed
+    results = load_results(study.uri)
+    assert len(results.epochs) == 8
+    assert [session["code_changes"] for session in results.sessions] == [
+        [],
+        ["climbing.py, which defines climb, has other code"],
+    ]
+
+
+def test_a_changed_domain_is_named(study, tmp_path):
+    """The parameter, what it was and what it is; accepted, new trials are drawn from the new domain."""
+    changed = job(tmp_path, JOB.replace("Uniform(0, 1)", "Uniform(5, 6)"))
+    with pytest.raises(StudyChanged, match=r"space\.x: must stay .*'high': 1"):
+        resumed(study, changed)
+    resumed(study, changed.replaced({"budget.trials": 4}), accept_changes=True)
+    results = load_results(study.uri)
+    _, change = results.sessions[-1]["code_changes"]
+    assert re.fullmatch(r"x is .*'high': 6.* instead of .*'high': 1.*", change)
+    drawn = results.trials["config_x"]
+    assert (drawn[:2] < 1).all()
+    assert (drawn[2:] >= 5).all()
+
+
+def test_another_parameter_cannot_be_accepted(study, tmp_path):
+    """A further parameter is refused, since earlier trials have no value for it."""
+    changed = job(tmp_path, JOB.replace('{"x": Uniform(0, 1)}', '{"x": Uniform(0, 1), "y": 3}'))
+    with pytest.raises(StudyChanged, match=r"space\.y: must be left out"):
+        resumed(study, changed, accept_changes=True)
+
+
+def test_the_seed_cannot_change(study, tmp_path):
+    """A resume refuses another seed or scheduler even if code changes are accepted."""
+    with pytest.raises(StudyChanged, match="seed: must stay 0"):
+        resumed(study, job(tmp_path).replaced({"seed": 1}), accept_changes=True)
+
+
+def test_a_resume_keeps_and_reports_the_studys_own_budget(study, tmp_path):
+    """A resume keeps the study's own budget of two epochs and reports that the job file now asks for thirty."""
+    reported: list[str] = []
+    changed = job(tmp_path, JOB.replace("epochs=2", "epochs=30"))
+    assert with_study_settings(changed, study, reported.append).budget == Budget(trials=2, epochs=2)
+    assert reported == ["The study keeps its own budget where no option changes it: epochs 2, not 30."]
+    with_study_settings(changed, study, reported.append, changed=["budget.epochs"])
+    assert len(reported) == 1
+
+
+def test_a_smaller_budget_is_reported(study, tmp_path):
+    """A resume with a smaller budget keeps all trained epochs and reports the difference."""
+    reported: list[str] = []
+    run(job(tmp_path).replaced({"budget.epochs": 1}), storage=tmp_path / "studies", resume=True, note=reported.append)
+    assert reported == [
+        "The study resumes with a smaller budget than before: epochs 1 instead of 2. Its results beyond that stay."
+    ]
+    assert len(load_results(study.uri).epochs) == 4
+
+
+def test_a_study_continues_under_the_name_of_its_folder(study, tmp_path):
+    """A copied study is resumed in its present folder, under the name of that folder."""
+    Path(study.uri).rename(tmp_path / "studies/copy")
+    store = Store(tmp_path / "studies").folder("copy")
+    again = reconciled(load_study(store).replaced({"name": "copy", "budget.epochs": 3}), load_study(store))
+    run(again, storage=tmp_path / "studies", resume=True)
+    assert len(load_results(store.uri).epochs) == 6
