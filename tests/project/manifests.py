@@ -1,0 +1,71 @@
+"""Manifests as Kustomize renders them, and their parts."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import yaml
+
+from pipeline.cluster.rayjob import rendered
+
+__all__ = ["HOME", "RAY", "as_pod", "check_schema", "pods", "pods_of_groups", "ray_cluster", "with_components"]
+
+HOME = Path(__file__).parents[2] / "k8s"
+RAY = {"RayCluster", "RayJob"}
+
+
+def pods(node: Any) -> Iterator[dict[str, Any]]:
+    """Every pod's spec below a node."""
+    if isinstance(node, dict):
+        if "containers" in node:
+            yield node
+        for value in node.values():
+            yield from pods(value)
+    elif isinstance(node, list):
+        for each in node:
+            yield from pods(each)
+
+
+def ray_cluster(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """The one RayCluster among objects."""
+    (cluster,) = (each for each in objects if each["kind"] == "RayCluster")
+    return cluster
+
+
+def pods_of_groups(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The pod of each group of the one RayCluster."""
+    return {each["groupName"]: each["template"]["spec"] for each in ray_cluster(objects)["spec"]["workerGroupSpecs"]}
+
+
+def as_pod(spec: dict[str, Any]) -> dict[str, Any]:
+    """A pod with that spec."""
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": spec}
+
+
+def check_schema(document: dict[str, Any]) -> None:
+    """Fail where an object does not fit the schema of its kind; an unknown field does not."""
+    kubernetes_validate.validate(document, "1.34", strict=True)
+
+
+def with_components(
+    home: Path, below: str, *components: str, part: str = "cluster", without_cluster: bool = False, images: Any = None
+) -> list[dict[str, Any]]:
+    """An overlay of a user's own in a folder: an existing one, or a base, with more components."""
+    folder = home / part
+    folder.mkdir(exist_ok=True)
+    k8s = os.path.relpath(HOME, folder.resolve())
+    kustomization: dict[str, Any] = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"{k8s}/{below}"],
+        "components": [f"{k8s}/components/{name}" for name in components],
+        "images": [{"name": name, "newName": new} for name, new in (images or {}).items()],
+    }
+    if without_cluster:
+        for name in ("no-cluster.yaml", "no-disruption-budget.yaml"):
+            (folder / name).write_text((HOME / "overlays/dev/study" / name).read_text())
+            kustomization.setdefault("patches", []).append({"path": name})
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return rendered(str(home), part)

@@ -1,0 +1,141 @@
+"""Groups of nodes: their GPUs, their nodes, and what their pods may fill."""
+
+from typing import Any
+
+import pytest
+
+import tune_jobs
+from pipeline.cluster.plan import plan
+from pipeline.cluster.rayjob import overlays, rendered
+from tests.project.manifests import HOME, as_pod, check_schema, pods, pods_of_groups, ray_cluster
+
+GROUPS = sorted(
+    path.parent.relative_to(HOME / "components").as_posix() for path in HOME.glob("components/**/gpu-*/patch.yaml")
+)
+
+
+def scaled_up(group: dict[str, Any]) -> dict[str, Any]:
+    """The resources that Ray's autoscaler counts for a pod of a group, by its own code, which reads their names."""
+    from ray.autoscaler._private.kuberay.autoscaling_config import _node_type_from_group_spec
+
+    resources: dict[str, Any] = _node_type_from_group_spec(group, is_head=False)["resources"]
+    return resources
+
+
+@pytest.mark.parametrize("overlay", ["dev", "prod-gpu"])
+def test_gpu_groups_take_whole_gpus_and_leave_when_idle(overlay):
+    """Requests equal limits, the taint is tolerated, nodes are chosen by label, from none, with time to drain."""
+    cluster = ray_cluster(rendered(overlay, "cluster"))
+    groups = [each for each in cluster["spec"]["workerGroupSpecs"] if each["groupName"].startswith("gpu")]
+    assert groups
+    assert cluster["spec"]["autoscalerOptions"]["version"] == "v2"
+    for group in groups:
+        pod = group["template"]["spec"]
+        resources = pod["containers"][0]["resources"]
+        requests, limits = (
+            {name: amount for name, amount in resources[kind].items() if name != "ephemeral-storage"}
+            for kind in ("requests", "limits")
+        )
+        assert requests == limits
+        assert int(resources["limits"]["nvidia.com/gpu"]) >= 1
+        assert "nvidia.com/gpu" in [each["key"] for each in pod["tolerations"]]
+        assert pod["nodeSelector"]
+        assert (group["minReplicas"], group["replicas"]) == (0, 0)
+        assert group["idleTimeoutSeconds"] > 0
+        spot = group["groupName"].endswith("spot")
+        # Spot nodes leave pods 15 s; elsewhere Ray drains a node for 30 s.
+        assert pod["terminationGracePeriodSeconds"] == (15 if spot else 90)
+        assert ("sleep" in pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][2]) is not spot
+        assert ("TUNEPIPE_CHECKPOINT_SECONDS" in str(pod["containers"][0]["env"])) is spot
+        assert any(each.get("emptyDir", {}).get("medium") == "Memory" for each in pod["volumes"])
+
+
+@pytest.mark.parametrize("overlay", overlays())
+@pytest.mark.parametrize("part", ["cluster", "study"])
+def test_every_pod_asks_for_disk_and_has_room_for_its_volumes(overlay, part):
+    """A request, so that the scheduler counts the node's disk; a limit above what its volumes on it may hold."""
+    gibibytes = {"Gi": 1.0, "Mi": 1 / 1024}
+    for pod in (pod for each in rendered(overlay, part) for pod in pods(each)):
+        volumes = [each["emptyDir"] for each in pod["volumes"] if "emptyDir" in each]
+        held = sum(float(each["sizeLimit"][:-2]) for each in volumes if each.get("medium") != "Memory")
+        (container,) = pod["containers"]
+        request, limit = (
+            float(text[:-2]) * gibibytes[text[-2:]]
+            for text in (container["resources"][kind]["ephemeral-storage"] for kind in ("requests", "limits"))
+        )
+        assert 0 < request < limit
+        assert limit >= held
+
+
+@pytest.mark.parametrize("overlay", overlays())
+def test_the_maximum_of_all_groups_is_within_the_quota(overlay):
+    """The maximum of all groups of an overlay, all GPUs included, is within its quota."""
+    cluster = ray_cluster(rendered(overlay, "cluster"))
+    hard = next(each for each in rendered(overlay, "foundation") if each["kind"] == "ResourceQuota")["spec"]["hard"]
+    limits = [
+        (group["maxReplicas"], group["template"]["spec"]["containers"][0]["resources"]["limits"])
+        for group in cluster["spec"]["workerGroupSpecs"]
+    ]
+    assert sum(pods * int(each.get("nvidia.com/gpu", 0)) for pods, each in limits) <= int(
+        hard["requests.nvidia.com/gpu"]
+    )
+
+
+def test_a_runtime_class_is_only_for_gpu_groups(own):
+    """A runtime class is set for all GPU groups and for nothing else."""
+    made = own("overlays/prod-gpu/cluster", "runtime-class")
+    assert {each["kind"] for each in made} == {"RayCluster", "PodDisruptionBudget"}
+    classes = {name: pod.get("runtimeClassName") for name, pod in pods_of_groups(made).items()}
+    assert classes == {"cpu": None, "gpu-l4": "nvidia", "gpu-l4-spot": "nvidia", "gpu-a100": "nvidia"}
+
+
+def test_shared_gpus_are_chosen_by_their_label(own):
+    """Only the group that shares GPUs selects nodes by the label for shared GPUs."""
+    made = own("base/ray", "gpu-a100", "gpu-l4", "time-slicing")
+    assert {each["kind"] for each in made} == {"RayCluster", "PodDisruptionBudget"}
+    assert {name: pod.get("nodeSelector") for name, pod in pods_of_groups(made).items()} == {
+        "cpu": None,
+        "gpu-l4": {"nvidia.com/gpu.product": "NVIDIA-L4", "nvidia.com/gpu.sharing-strategy": "time-slicing"},
+        "gpu-a100": {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"},
+    }
+
+
+@pytest.mark.parametrize("component", GROUPS)
+def test_a_group_is_chosen_by_the_labels_of_one_cloud(own, component):
+    """Labels of two vendors would fit no node; each group is a whole one, which Ray counts GPUs for."""
+    cluster = ray_cluster(own("base/ray", component))
+    group = cluster["spec"]["workerGroupSpecs"][1]
+    pod = group["template"]["spec"]
+    vendor = {"gke": "cloud.google.com/", "eks": "karpenter."}.get(component.partition("/")[0], "nvidia.com/")
+    assert pod["nodeSelector"]
+    assert all(label.startswith(vendor) for label in pod["nodeSelector"])
+    assert group["groupName"] == component.rpartition("/")[2]
+    limits = pod["containers"][0]["resources"]["limits"]
+    assert limits.get("nvidia.com/gpu") == "1" or group["rayStartParams"] == {"num-gpus": "1"}
+    check_schema(as_pod(pod))
+
+
+def test_spot_nodes_of_azure_have_a_label_and_a_taint(own):
+    """The component for Azure's spot nodes, after a group for spot nodes, adds their label and taint."""
+    cluster = ray_cluster(own("base/ray", "gpu-a100", "spot", "aks/spot"))
+    pod = cluster["spec"]["workerGroupSpecs"][1]["template"]["spec"]
+    assert pod["nodeSelector"] == {
+        "kubernetes.azure.com/scalesetpriority": "spot",
+        "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB",
+    }
+    assert "kubernetes.azure.com/scalesetpriority" in [each["key"] for each in pod["tolerations"]]
+    assert pod["terminationGracePeriodSeconds"] == 15
+
+
+@pytest.mark.parametrize(
+    ("component", "resource"), [("gpu-a100-mig", "nvidia.com/mig-1g.10gb"), ("gke/gpu-a100-mig", "nvidia.com/gpu")]
+)
+def test_parts_of_a_gpu_are_planned_as_gpus(own, component, resource):
+    """A pod with a seventh of an A100 holds a trial that asks for a GPU, and Ray's autoscaler counts it as one."""
+    cluster = ray_cluster(own("overlays/local-cpu/cluster", component))
+    group = cluster["spec"]["workerGroupSpecs"][1]
+    assert group["template"]["spec"]["containers"][0]["resources"]["limits"][resource] == "1"
+    assert scaled_up(group)["GPU"] == 1
+    job = tune_jobs.find("beale").replaced({"resources.gpus": 1, "budget.trials": 9})
+    planned = plan(job, cluster["spec"]["workerGroupSpecs"])
+    assert [(group.name, group.pods) for group in planned.groups if group.gpus] == [("gpu-a100-mig", 9)]

@@ -1,0 +1,120 @@
+"""What pods may do, who reaches them, and where their credentials come from."""
+
+import pytest
+
+from pipeline.cluster.rayjob import overlays, rendered
+from tests.project.manifests import RAY, check_schema, pods, pods_of_groups, ray_cluster
+
+
+@pytest.mark.parametrize("overlay", overlays())
+@pytest.mark.parametrize("part", ["cluster", "study"])
+def test_every_pod_is_allowed_in_a_restricted_namespace(overlay, part):
+    """Every pod has no root, no path or namespace of the host, a seccomp profile, and rules for its node."""
+    specs = [pod for each in rendered(overlay, part) for pod in pods(each)]
+    assert len(specs) >= 2
+    for pod in specs:
+        context = pod["securityContext"]
+        assert context["runAsNonRoot"] is True
+        assert context["runAsUser"] > 0
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+        assert not [volume for volume in pod["volumes"] if "hostPath" in volume]
+
+
+@pytest.mark.parametrize("overlay", overlays())
+@pytest.mark.parametrize("part", ["cluster", "study"])
+def test_every_container_can_change_nothing_but_its_volumes(overlay, part):
+    """A read-only root, no capabilities, no way to more rights, requests and limits, a pinned image."""
+    document = next(each for each in rendered(overlay, part) if each["kind"] in RAY)
+    spec = document["spec"].get("rayClusterSpec", document["spec"])
+    containers = [each for pod in pods(document) for each in pod["containers"]]
+    for container in [*containers, spec["autoscalerOptions"]]:
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+        assert container["resources"]["requests"]["memory"] == container["resources"]["limits"]["memory"]
+        assert not container["image"].endswith(":latest")
+        assert ":" in container["image"]
+
+
+@pytest.mark.parametrize("overlay", overlays())
+def test_only_the_operator_reaches_a_dashboard(overlay):
+    """Only pods of the operator in its namespace reach port 8265, because its users can run code."""
+    policies = [each["spec"] for each in rendered(overlay, "foundation") if each["kind"] == "NetworkPolicy"]
+    opened = [
+        rule
+        for spec in policies
+        for rule in spec.get("ingress", [])
+        if {"protocol": "TCP", "port": 8265} in rule.get("ports", [])
+    ]
+    (peer,) = (peer for rule in opened for peer in rule["from"])
+    (namespaces,) = peer["namespaceSelector"]["matchExpressions"]
+    assert namespaces["key"] == "kubernetes.io/metadata.name"
+    assert "kuberay-operator" in namespaces["values"]
+    assert peer["podSelector"]["matchExpressions"]
+
+
+@pytest.mark.parametrize("overlay", overlays())
+def test_a_dashboard_requires_a_token(overlay):
+    """A dashboard requires a token, also on one machine."""
+    assert ray_cluster(rendered(overlay, "cluster"))["spec"]["authOptions"] == {"mode": "token"}
+
+
+def test_a_cloud_identity_is_that_of_driver_and_workers(own):
+    """One account for all pods that touch the storage, made with the foundation; workers get no token of Kubernetes."""
+    made = own("overlays/prod-gpu/foundation", "s3-identity/account", part="foundation")
+    (account,) = (each for each in made if each["metadata"]["name"] == "tunepipe-storage")
+    check_schema(account)
+    (policy,) = (each for each in made if each["metadata"]["name"] == "identity")
+    check_schema(policy)
+    made = own("overlays/prod-gpu/cluster", "s3-identity/pods")
+    groups = pods_of_groups(made).values()
+    assert {pod["serviceAccountName"] for pod in groups} == {account["metadata"]["name"]}
+    assert {pod["automountServiceAccountToken"] for pod in groups} == {False}
+    cluster = ray_cluster(made)
+    assert cluster["spec"]["headGroupSpec"]["template"]["spec"]["serviceAccountName"] == account["metadata"]["name"]
+
+
+def test_the_live_page_can_change_nothing_and_asks_for_its_token(own):
+    """Beside a cluster: non-root, a read-only root and volume, a token from a Secret, and probes that need none."""
+    (deployment,) = (each for each in own("overlays/dev/cluster", "page") if each["kind"] == "Deployment")
+    check_schema(deployment)
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}
+    }  # fmt: skip
+    assert {mount["name"]: mount.get("readOnly", False) for mount in container["volumeMounts"]} == {
+        "studies": True, "tmp": False
+    }  # fmt: skip
+    (token,) = (each for each in container["env"] if each["name"] == "TUNEPIPE_TOKEN")
+    assert token["valueFrom"] == {"secretKeyRef": {"name": "tunepipe-page", "key": "token"}}
+    assert "--control" not in container["args"]
+    assert "tcpSocket" in container["readinessProbe"]
+    labels = deployment["spec"]["selector"]["matchLabels"]
+    assert labels.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_an_object_store_of_ones_own(own):
+    """Keys from a Secret, if there is one, in every pod that writes; a way to its port."""
+    cluster = ray_cluster(own("overlays/prod-gpu/cluster"))["spec"]
+    for group in [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]:
+        (container,) = group["template"]["spec"]["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": "tunepipe-s3", "optional": True}}]
+    made = own("overlays/prod-gpu/foundation", "s3-keys", part="foundation")
+    (policy,) = (each for each in made if each["metadata"]["name"] == "s3")
+    check_schema(policy)
+
+
+def test_a_registry_with_a_password(own):
+    """Workers get the registry's secret from their account, and the head from its pod."""
+    made = own("overlays/prod-gpu/foundation", "pull-secret", part="foundation")
+    accounts = {each["metadata"]["name"]: each for each in made if each["kind"] == "ServiceAccount"}
+    assert accounts["tunepipe-worker"]["imagePullSecrets"] == [{"name": "tunepipe-registry"}]
+    head = ray_cluster(own("overlays/prod-gpu/cluster", "pull-secret/pods"))["spec"]["headGroupSpec"]["template"][
+        "spec"
+    ]
+    assert head["imagePullSecrets"] == [{"name": "tunepipe-registry"}]
