@@ -12,7 +12,8 @@ from pipeline.study import Objective
 from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.programs import autoencoder, reading, text_arrays, vae
+from tests.unit.training.programs.generative import autoencoder, vae
+from tests.unit.training.programs.texts import reading, text_arrays
 from tests.unit.training.training import job_of
 
 ROWS = np.random.default_rng(0).normal(size=(24, 6)).astype("float32")

@@ -19,7 +19,7 @@ from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import dense as three_classes
 from tests.unit.training.kinds import rows_of_six, two_targets, weighted
-from tests.unit.training.programs import dense, generated, shuffled
+from tests.unit.training.programs.rows import dense, generated, shuffled
 from tests.unit.training.training import job_of, weights_of
 
 SEED = 3

@@ -16,8 +16,9 @@ from pipeline.training.data import load_data
 from pipeline.training.device_data import as_batch
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.example_programs import EXAMPLES
-from tests.unit.training.programs import PROGRAMS, Program, mixed
+from tests.unit.training.programs.catalogue import EXAMPLES, PROGRAMS
+from tests.unit.training.programs.program import Program
+from tests.unit.training.programs.rows import mixed
 from tests.unit.training.training import job_of, weights_of
 
 EPOCHS, SEED = 4, 3

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split
 from pipeline.training.pipelines import Source, as_fit_takes_it, evaluated, example_of
-from tests.unit.training.programs import PROGRAMS
+from tests.unit.training.programs.catalogue import PROGRAMS
 
 X = np.arange(12, dtype="float32").reshape(6, 2)
 Y = np.arange(6, dtype="float32")

@@ -12,7 +12,7 @@ from pipeline.datasets import Dataset
 from pipeline.training.build import seeded
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.split_reader import SplitReader, steps_per_call
-from tests.unit.training.programs import PROGRAMS
+from tests.unit.training.programs.catalogue import PROGRAMS
 
 X = np.arange(44, dtype="float32").reshape(22, 2)
 Y = np.arange(22, dtype="float32")
