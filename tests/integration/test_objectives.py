@@ -56,5 +56,5 @@ def test_a_check_knows_what_every_study_records(job: TuneJob) -> None:
     """A check knows the recorded costs as objectives and warns of a metric that the job never reports."""
     trained = Trained("0000", {}, {"val_accuracy": 0.5})
     assert objective_finding(job, trained).level == "ok"
-    found = objective_finding(job.replaced({"objectives.1.metric": "speed"}), trained)
-    assert (found.level, "There is no speed" in found.found) == ("warning", True)
+    finding = objective_finding(job.replaced({"objectives.1.metric": "speed"}), trained)
+    assert (finding.level, "There is no speed" in finding.found) == ("warning", True)

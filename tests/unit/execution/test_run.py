@@ -66,9 +66,9 @@ def job(*curves: str, **fields: Any) -> TuneJob:
 def test_the_weights_of_the_best_epoch_are_kept(curves, best, tmp_path):
     """The best epoch's checkpoint is kept if two epochs tie and if a better trial failed later."""
     run(job(*curves, function=keeping), storage=tmp_path)
-    found = load_results(tmp_path / "s").best
-    assert (found.trial_id, found.epoch) == best
-    assert (tmp_path / f"s/checkpoints/{found.trial_id}/{found.epoch:06d}.ckpt").is_file()
+    winner = load_results(tmp_path / "s").best
+    assert (winner.trial_id, winner.epoch) == best
+    assert (tmp_path / f"s/checkpoints/{winner.trial_id}/{winner.epoch:06d}.ckpt").is_file()
 
 
 def test_the_budget_of_epochs_is_not_overrun(tmp_path):
@@ -124,8 +124,8 @@ def test_a_mistake_does_not_delete_foreign_files(tmp_path):
 
     with pytest.raises(ModelError, match="There are: score"):
         run(job(objectives=[Objective("nope", "max")]), storage=tmp_path, display=Neighbour())
-    found = [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))]
-    assert found == ["elsewhere", "s", "s/logs", "s/source", "s/source/my_notes.txt"]
+    left = [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))]
+    assert left == ["elsewhere", "s", "s/logs", "s/source", "s/source/my_notes.txt"]
 
 
 def test_metrics_of_nearly_the_same_name_keep_their_values(tmp_path):

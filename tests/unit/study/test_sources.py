@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def found(folder: Path, top: str = "", within: str = "pass", name: str = "the_job.py") -> Sources:
+def sources_in(folder: Path, top: str = "", within: str = "pass", name: str = "the_job.py") -> Sources:
     """The sources of a job that imports at its top, and within its function."""
     (folder / name).write_text(JOB.format(top=top, within=within))
     job: TuneJob = load_module(folder / name).JOB
@@ -91,13 +91,13 @@ def test_modules_that_a_job_imports_from_its_folder_are_found(
     """Modules and packages are found with their own imports; installed packages and data are not."""
     if "pack_a" in statement and where == "top":
         (folder / "pack_a/inner/deep.py").write_text("from .. import beside\nfrom ..beside import y")
-    assert paths(found(folder, **{where: statement})) == sorted(["the_job.py", *copied])
+    assert paths(sources_in(folder, **{where: statement})) == sorted(["the_job.py", *copied])
 
 
 def test_sources_are_found_without_running_them(folder: Path) -> None:
     """A module imported only within a function is read without being imported."""
     (folder / "mod_one.py").write_text("raise SystemExit('ran')")
-    assert paths(found(folder, within="import mod_one")) == ["mod_one.py", "the_job.py"]
+    assert paths(sources_in(folder, within="import mod_one")) == ["mod_one.py", "the_job.py"]
     assert "mod_one" not in sys.modules
 
 
@@ -105,7 +105,7 @@ def test_loaded_modules_are_found_where_they_were_loaded(folder: Path) -> None:
     """A module in a folder that the job adds to sys.path is found there, under the name of its import."""
     (folder / "lib").mkdir()
     (folder / "lib/mod_hacked.py").write_text("x = 1")
-    sources = found(folder, top=f"import sys; sys.path.insert(0, {str(folder / 'lib')!r}); import mod_hacked")
+    sources = sources_in(folder, top=f"import sys; sys.path.insert(0, {str(folder / 'lib')!r}); import mod_hacked")
     assert paths(sources) == ["lib/mod_hacked.py", "the_job.py"]
     assert {file.module for file in sources.files} == {"the_job", "mod_hacked"}
 
@@ -113,14 +113,14 @@ def test_loaded_modules_are_found_where_they_were_loaded(folder: Path) -> None:
 def test_modules_that_cannot_be_copied_are_reported(folder: Path) -> None:
     """Compiled modules, and lines whose imports are only known at run time, are reported."""
     (folder / f"fast{importlib.machinery.EXTENSION_SUFFIXES[-1]}").write_bytes(b"\x7fELF")
-    sources = found(folder, within="import fast, importlib; importlib.import_module('mod_' + 'two')")
+    sources = sources_in(folder, within="import fast, importlib; importlib.import_module('mod_' + 'two')")
     assert sources.uncopied == ("fast, which is not Python source",)
     assert sources.hidden == ("the_job.py, line 5",)
 
 
 def test_imports_at_run_time_are_found_afterwards(folder: Path) -> None:
     """A module imported under a name known at run time is found, with path and text, after the function ran."""
-    sources = found(folder, within="import importlib; importlib.import_module('mod_' + 'three')")
+    sources = sources_in(folder, within="import importlib; importlib.import_module('mod_' + 'three')")
     recorded = Recorded()
     recorded.folders = tuple(map(str, sources.folders))
     recorded.modules = {"the_job": ("the_job.py", "")}
@@ -135,7 +135,7 @@ def test_imports_at_run_time_are_found_afterwards(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["my job.py", "my.job.py", "job(1).py", "1st.py", "class.py", "größe.py"])
 def test_a_job_file_of_any_name_is_copied(folder: Path, name: str) -> None:
     """A job file's copy keeps the file's name, whether or not Python can import it by that name."""
-    assert paths(found(folder, top="import bare_b.leaf", name=name)) == sorted([name, "bare_b/leaf.py"])
+    assert paths(sources_in(folder, top="import bare_b.leaf", name=name)) == sorted([name, "bare_b/leaf.py"])
 
 
 def test_a_function_of_a_package_is_copied(folder: Path) -> None:
@@ -169,18 +169,18 @@ def test_files_that_a_module_names_are_copied(tmp_path: Path) -> None:
     for name in ("mine/words.txt", "mine/data/more.bin", "mine/.hidden", "mine/other.txt", "outside.txt"):
         (tmp_path / name).write_text(name)
     names = ["words.txt", "data/more.bin", ".hidden", "../outside.txt", "missing.txt", str(tmp_path / "outside.txt")]
-    found = _data_of(mine, f"[Path(__file__).parent / name for name in {names}]")
-    assert [(file.path, file.content) for file in found.data] == [
+    sources = _data_of(mine, f"[Path(__file__).parent / name for name in {names}]")
+    assert [(file.path, file.content) for file in sources.data] == [
         ("words.txt", b"mine/words.txt"),
         ("data/more.bin", b"mine/data/more.bin"),
     ]
-    assert str(found) == "beside_job.py, words.txt, data/more.bin"
-    assert found.uncopied == ()
+    assert str(sources) == "beside_job.py, words.txt, data/more.bin"
+    assert sources.uncopied == ()
 
 
 def test_a_changed_module_is_noticed_where_the_study_lies_below_the_jobs_folder(folder: Path) -> None:
     """The study's copies, which are loaded to compare with, are not taken for the modules of the job."""
-    found(folder, top="import mod_one")
+    sources_in(folder, top="import mod_one")
     store = Store(folder / "studies" / "a")
     save_study(store, sys.modules["the_job"].JOB)
     (folder / "mod_two.py").write_text("CHANGED = 1")
@@ -197,9 +197,9 @@ def test_large_files_are_not_copied_but_named(tmp_path: Path) -> None:
     """A study is no place for a data set."""
     with (tmp_path / "large.bin").open("wb") as file:
         file.truncate(10**7 + 1)
-    found = _data_of(tmp_path, "Path(__file__).with_name('large.bin')")
-    assert found.data == ()
-    assert found.uncopied == (
+    sources = _data_of(tmp_path, "Path(__file__).with_name('large.bin')")
+    assert sources.data == ()
+    assert sources.uncopied == (
         "large.bin, with which the copied data files exceed 10 MB (the copies find it only by an absolute path)",
     )
 

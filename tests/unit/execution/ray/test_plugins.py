@@ -132,8 +132,8 @@ def test_a_study_with_a_ray_searcher_is_not_resumed(tmp_path: Path) -> None:
         run(job(scheduler=ASHA, budget=Budget(trials=20, epochs=6)), storage=tmp_path, resume=True)
     assert len(load_results(tmp_path / "theirs").trials) == 12
     assert load_study(Store(tmp_path).folder("theirs")).scheduler == RayScheduler(ASHA)
-    found = exactness_finding(job(searcher=OPTUNA), Trained("0000", {}, {}))
-    assert (found.level, OPTUNA in found.found) == ("warning", True)
+    finding = exactness_finding(job(searcher=OPTUNA), Trained("0000", {}, {}))
+    assert (finding.level, OPTUNA in finding.found) == ("warning", True)
 
 
 @pytest.mark.parametrize(("metric", "mode"), [("score", "max"), ("cost", "min")])
