@@ -51,7 +51,7 @@ def job_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("late_rows", None)
 
 
-def test_what_the_data_function_imports_is_recorded_with_the_data(job_file: Path, tmp_path: Path) -> None:
+def test_modules_that_a_data_function_imports_are_recorded(job_file: Path, tmp_path: Path) -> None:
     """After a run, the study has the data's fingerprint, and a copy of the module that only their function imports."""
     run(find(str(job_file)), storage=tmp_path / "studies", note=lambda _: None)
     store = Store(tmp_path / "studies").folder("s")
