@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.cluster import Context, Dashboard, api_of, given_on_command_line, refuse_other_options
+from pipeline.cli.cluster_options import Context, Dashboard, api_of, given_on_command_line, refuse_other_options
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say
 from pipeline.cli.control import Reason, stop_trial

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.cluster import Dashboard, api_of, follow_submission
+from pipeline.cli.cluster_options import Dashboard, api_of, follow_submission
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say, say_bytes, say_output, say_path
 from pipeline.cli.location import Study, study_store, trial_id

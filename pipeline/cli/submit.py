@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.cluster import Context, Dashboard, api_of, follow_submission, refuse_other_options
+from pipeline.cli.cluster_options import Context, Dashboard, api_of, follow_submission, refuse_other_options
 from pipeline.cli.console import command_console, note, say, say_object
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import AcceptChanges, JobName, Json, Storage

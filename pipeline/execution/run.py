@@ -25,7 +25,7 @@ from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.ray.joining import address_of, check_reachable
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.execution.training import train
+from pipeline.execution.session_training import train
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.contents import remove, sweep

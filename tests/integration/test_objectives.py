@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import TuneJob, load_results, run
 from pipeline.execution.preflight.finding import Trained
-from pipeline.execution.preflight.training import objective_finding
+from pipeline.execution.preflight.training_findings import objective_finding
 from pipeline.results.views.as_object import results_object
 from tests.project.test_docs import blocks
 

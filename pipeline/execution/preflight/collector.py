@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.datasets.configured import takes_config
-from pipeline.execution.preflight.data import data_finding
+from pipeline.execution.preflight.data_findings import data_finding
 from pipeline.execution.preflight.exactness import exactness_finding
-from pipeline.execution.preflight.failure import failed_finding
+from pipeline.execution.preflight.failure_findings import failed_finding
 from pipeline.execution.preflight.finding import (
     Built,
     DataFacts,
@@ -17,7 +17,7 @@ from pipeline.execution.preflight.finding import (
     WorkerStarted,
     not_checked,
 )
-from pipeline.execution.preflight.training import (
+from pipeline.execution.preflight.training_findings import (
     epoch_finding,
     finite,
     labels_finding,

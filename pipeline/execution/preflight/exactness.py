@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.execution.driver.resumability import unsaved_state
-from pipeline.execution.preflight.data import SEEDED_DRAWS
+from pipeline.execution.preflight.data_findings import SEEDED_DRAWS
 from pipeline.execution.preflight.finding import Finding, Trained
 from pipeline.execution.preflight.isolation import isolated
-from pipeline.execution.preflight.sources import unsaved_functions
+from pipeline.execution.preflight.source_findings import unsaved_functions
 from pipeline.execution.worker.worker import Worker
 from pipeline.loop.messages import Assignment, EpochRow
 from pipeline.storage import Store

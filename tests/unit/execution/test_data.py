@@ -14,7 +14,7 @@ from pipeline import Dataset, load_results, run
 from pipeline.datasets import Split
 from pipeline.datasets.fingerprint import unnoticed_changes
 from pipeline.errors import DataError
-from pipeline.execution.preflight.data import data_facts, data_finding
+from pipeline.execution.preflight.data_findings import data_facts, data_finding
 from pipeline.execution.rerun import rerun
 from pipeline.results.views.as_object import results_object
 from pipeline.storage import Store
@@ -108,7 +108,7 @@ def test_a_session_is_readable_from_the_moment_that_it_accepts_other_data(
         sessions.append(folder.read_json(layout.session(2)))
         set_data(folder, fingerprint)
 
-    monkeypatch.setattr("pipeline.execution.run.set_data", recorded)
+    monkeypatch.setattr("pipeline.execution.session_training.set_data", recorded)
     _gone_on(store, 2, accept_changes=True)
     (session,) = sessions
     assert session["data_changes"][0] == "the train inputs have other values, in the same shape"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli.cluster import api_of, follow_submission
+from pipeline.cli.cluster_options import api_of, follow_submission
 from pipeline.errors import UsageError
 from tests.hostile.command import tunepipe
 

@@ -1,4 +1,4 @@
-"""A cluster on the command line: its options, and the output of a study that it runs."""
+"""The options that name a cluster, and the output of a study that runs there."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import Objective, TuneJob, Uniform, run
 from pipeline.errors import DataError, ResourcesUnmet
-from pipeline.execution import training
+from pipeline.execution import session_training
 from pipeline.storage import Store
 from pipeline.study.files import read_document
 from tests.unit.execution.recorded_curves import steps
@@ -63,7 +63,7 @@ def test_wrong_data_end_a_study_before_ray_starts(
     job_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error of the data function is reported without waiting for a cluster, and the study's name stays free."""
-    monkeypatch.setattr(training, "run_on_ray", lambda *_, **__: pytest.fail("Ray was started"))
+    monkeypatch.setattr(session_training, "run_on_ray", lambda *_, **__: pytest.fail("Ray was started"))
     (tmp_path / "late_rows.py").write_text("raise ValueError('no rows')\n")
     with pytest.raises(DataError, match="no rows"):
         run(find(str(job_file)).replaced({"resources.workers": 2}), storage=tmp_path / "studies", note=lambda _: None)

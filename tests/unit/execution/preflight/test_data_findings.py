@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline import Dataset, Split
-from pipeline.execution.preflight.data import data_facts, data_finding
+from pipeline.execution.preflight.data_findings import data_facts, data_finding
 from pipeline.execution.preflight.finding import DataFacts
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.execution.preflight.sources import source_finding, unsaved_functions
+from pipeline.execution.preflight.source_findings import source_finding, unsaved_functions
 from pipeline.study.sources import SourceFile, Sources
 from tests.unit.execution.preflight.facts import build_model, job
 

@@ -4,7 +4,7 @@ import math
 
 from pipeline import Objective
 from pipeline.execution.preflight.finding import Built, Exchanged, Unbuilt
-from pipeline.execution.preflight.training import (
+from pipeline.execution.preflight.training_findings import (
     epoch_finding,
     finite,
     labels_finding,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pipeline.execution.preflight.common_choice import common_choice
-from pipeline.execution.preflight.failure import error_text
+from pipeline.execution.preflight.failure_findings import error_text
 from pipeline.execution.preflight.finding import Built, Exchanged, Finding, Trained, Unbuilt
 from pipeline.execution.worker.missing_objective import choose_objective
 from pipeline.execution.worker.weight_compatibility import mismatch_advice, mismatch_text
