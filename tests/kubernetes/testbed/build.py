@@ -1,4 +1,7 @@
-"""What the test bed runs, built from Go modules and taken from Debian's packages; versions stand in go/*/go.mod."""
+"""What the test bed runs, built from Go modules and taken from Debian's packages; versions stand in go/*/go.mod.
+
+go/go.work gives the modules the same versions of what they share: half of the packages would be compiled twice or more.
+"""
 
 import json
 import os
