@@ -1,19 +1,18 @@
 """A study in the tools of others while it runs: each epoch is logged soon after it was recorded.
 
-What was recorded is read from the study's own files, in a thread of its own. So nothing that fails here harms the
-study, and what was missed is added later.
+What was recorded is read from the study's own files, in a thread of its own for each log. So nothing that fails here
+harms the study, and what was missed is added later.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import JobNotFound, UsageError
-from pipeline.results.export.mlflow import check_mlflow, write_mlflow
+from pipeline.results.export.mlflow import absolute_destination, check_mlflow, write_mlflow
 from pipeline.results.export.tensorboard import LiveTensorBoard
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.stamp import stamp
@@ -29,6 +28,12 @@ _SHARE = 0.05
 
 _END_SECONDS = 120.0
 """A command waits at most so long for the last values to be logged."""
+
+_FAILED_SECONDS = 10.0
+"""It waits at most so long for a log that has failed before."""
+
+
+_JOIN_SECONDS = 0.2
 
 
 class Log(Protocol):
@@ -57,7 +62,7 @@ class _MLflow:
 
 
 def logs_of(texts: Sequence[str]) -> dict[str, Log]:
-    """The logs that a user has asked for.
+    """The logs that a user has asked for; a relative path is one of the current folder, which a trial may change.
 
     Args:
         texts: `mlflow=URI`, `mlflow=FOLDER` or `tensorboard=FOLDER`.
@@ -74,10 +79,10 @@ def logs_of(texts: Sequence[str]) -> dict[str, Log]:
         kind, _, place = text.partition("=")
         if kind == "mlflow" and place:
             check_mlflow()
-            logs[text] = _MLflow(place)
+            logs[text] = _MLflow(absolute_destination(place))
         elif kind == "tensorboard" and place:
             check_output_folder(Path(place))
-            logs[text] = LiveTensorBoard(Path(place))
+            logs[text] = LiveTensorBoard(Path(place).absolute())
         else:
             raise UsageError(f"--log must be mlflow=URI, mlflow=FOLDER or tensorboard=FOLDER; found {text!r:.200}.")
     return logs
@@ -100,61 +105,70 @@ def logged(store: Store, texts: Sequence[str], note: Callable[[str], None]) -> I
         yield
         return
     ended = threading.Event()
-    thread = threading.Thread(target=_Follower(store, logs, note).follow, args=(ended,), name="log", daemon=True)
-    thread.start()
+    # A thread for each, so that a server which hangs keeps no other log waiting.
+    followers = [_Follower(store, text, log, note, ended) for text, log in logs.items()]
+    for follower in followers:
+        follower.start()
     try:
         yield
     finally:
         ended.set()
-        thread.join(_END_SECONDS)
-        if thread.is_alive():
-            note(f"Not everything is logged yet, after {_END_SECONDS:.0f} seconds; a resume with --log adds the rest.")
+        began = time.monotonic()
+        while (late := [one for one in followers if one.is_alive()]) and any(
+            time.monotonic() - began < one.patience for one in late
+        ):
+            late[0].join(_JOIN_SECONDS)
+        for follower in late:
+            note(
+                f"--log {follower.name}: not everything is logged yet, after {time.monotonic() - began:.0f} seconds; "
+                "a resume with --log adds the rest."
+            )
 
 
-class _Follower:
-    def __init__(self, store: Store, logs: dict[str, Log], note: Callable[[str], None]) -> None:
-        self._store, self._logs, self._note = store, logs, note
-        self._faults: set[str] = set()
+class _Follower(threading.Thread):
+    """Logs what is new, again and again, and once more at the end."""
+
+    def __init__(self, store: Store, text: str, log: Log, note: Callable[[str], None], ended: threading.Event) -> None:
+        super().__init__(name=text, daemon=True)
+        self._store, self._log, self._note, self._ended = store, log, note, ended
+        self._noted = self._failing = False
         self._mark = ""
 
-    def follow(self, ended: threading.Event) -> None:
-        """Log what is new, again and again, and once more at the end.
+    @property
+    def patience(self) -> float:
+        """How long a command waits for the rest, in seconds."""
+        return _FAILED_SECONDS if self._failing else _END_SECONDS
 
-        Args:
-            ended: Whether the study has ended.
-        """
+    def run(self) -> None:
+        """Log until the study has ended, and then what is left."""
         pause = _LOOK_SECONDS
-        while not ended.wait(pause):
+        while not self._ended.wait(pause):
             began = time.monotonic()
-            self._update()
+            self._guarded(self._update)
             pause = max(_LOOK_SECONDS, (time.monotonic() - began) / _SHARE)
-        self._update()
-        for log in self._logs.values():
-            self._guarded("", log.close)
+        self._guarded(self._update)
+        self._guarded(self._log.close)
 
     def _update(self) -> None:
-        def read() -> None:
-            mark = stamp(self._store)
-            if mark != self._mark:
-                results = load_results(self._store.uri)
-                fine = [self._guarded(text, partial(log.update, results)) for text, log in self._logs.items()]
-                # What could not be logged is tried again.
-                self._mark = mark if all(fine) else ""
+        mark = stamp(self._store)
+        if mark != self._mark:
+            self._log.update(load_results(self._store.uri))
+            # Not before: what could not be logged is tried again.
+            self._mark = mark
 
-        self._guarded("", read)
-
-    def _guarded(self, text: str, call: Callable[[], None]) -> bool:
-        """Call something whose failure must not harm the study; returns whether it has not failed."""
+    def _guarded(self, call: Callable[[], None]) -> None:
+        """Call something whose failure must not harm the study."""
         try:
             call()
+            self._failing = False
         except JobNotFound:
             # The study has not begun yet, or nothing is left of it.
-            return True
+            pass
         except Exception as error:
-            if text not in self._faults:
-                self._faults.add(text)
-                what = f"--log {text}" if text else "The study is not logged"
+            self._failing = True
+            if not self._noted:
+                self._noted = True
                 reason = sanitize_line(str(error) or type(error).__name__)
-                self._note(f"{what}: {reason} The study goes on without it, and what is missed is logged later.")
-            return False
-        return True
+                self._note(
+                    f"--log {self.name}: {reason} The study goes on without it, and what is missed is logged later."
+                )

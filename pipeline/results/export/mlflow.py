@@ -1,5 +1,7 @@
 """Writes a study to MLflow: a parent run for the study, and a child run for each trial."""
 
+import hashlib
+import json
 import logging
 import os
 import re
@@ -21,18 +23,23 @@ from pipeline.study.output_paths import check_output_folder
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-__all__ = ["Exported", "check_mlflow", "write_mlflow"]
+__all__ = ["Exported", "absolute_destination", "check_mlflow", "write_mlflow"]
 
 _METRICS, _PARAMS = 900, 100
 """The most entries that MLflow accepts at once; a thousand of all kinds together."""
 
 _MODEL_TAG = "tunepipe.model"
+_STUDY_TAG = "tunepipe.study"
+"""A digest of the params of a study's run, which tells studies apart that were in the same location."""
+
 _PARTS_OF_MODEL = ("architecture.json", "model.weights.h5")
 """Files of an export that model.keras contains too."""
 
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # data goes only to the tracking server that the user names
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout belongs to the command
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 takes minutes where no server answers
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; so do the default of 120 where a server hangs
 }
 """Environment variables during an export; those that the user has set keep their values."""
 
@@ -129,6 +136,19 @@ def _quiet_logger() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def absolute_destination(destination: str) -> str:
+    """A destination that means the same in any current folder.
+
+    Args:
+        destination: MLflow's tracking URI, or a folder.
+    """
+    if (database := re.match(r"sqlite:///(.+)", destination)) is not None:
+        return f"sqlite:///{Path(database[1]).absolute()}"
+    if "://" in destination or destination.partition(":")[0] == "databricks":
+        return destination
+    return str(Path(destination).expanduser().absolute())
+
+
 def _locations(destination: str) -> tuple[str, str | None]:
     """The tracking URI, and the URI for artifacts; None where the server chooses it."""
     if (database := re.match(r"sqlite:///(.+)", destination)) is not None:
@@ -146,10 +166,13 @@ def _write(client: "MlflowClient", experiment: str, results: Results) -> tuple[i
     """Write the study's run and its trials' runs; returns how many trials were written, and how many were kept."""
     study = study_run(results)
     parent = _parent(client, experiment, results, study)
-    existing = {
-        run.data.tags.get("tunepipe.trial"): run
-        for run in _runs(client, experiment, f"tags.mlflow.parentRunId = '{parent}'")
-    }
+    existing: dict[str, Any] = {}
+    runs = _runs(client, experiment, f"tags.mlflow.parentRunId = '{parent}'")
+    for run in sorted(runs, key=lambda run: "tunepipe.digest" not in run.data.tags):
+        trial_id = run.data.tags.get("tunepipe.trial", "")
+        if existing.setdefault(trial_id, run) is not run:
+            # The server created it although its answer came too late.
+            client.delete_run(run.info.run_id)
     written = kept = 0
     for trial_id, trial in trial_runs(results).items():
         old = existing.get(trial_id)
@@ -209,16 +232,27 @@ def _log_model(client: "MlflowClient", parent: str, results: Results) -> None:
 
 def _parent(client: "MlflowClient", experiment: str, results: Results, study: RunContent) -> str:
     """The id of the study's run, which exists or is created, with its newest metrics."""
-    for run in _runs(client, experiment, "tags.`tunepipe.trials` != ''"):
-        # Another study may have been in the same location before.
-        if run.data.tags.get("tunepipe.location") == results.location and run.data.params == study.params:
-            logged, parent = run.data.metrics, str(run.info.run_id)
-            break
+    digest = hashlib.sha256(json.dumps(study.params, sort_keys=True).encode()).hexdigest()
+    # Another study may have been in the same location before. Params are logged after the run was created, if ever.
+    own = [
+        run
+        for run in _runs(client, experiment, "tags.`tunepipe.trials` != ''")
+        if run.data.tags.get("tunepipe.location") == results.location
+        and (run.data.tags.get(_STUDY_TAG) == digest or run.data.params == study.params)
+    ]
+    own.sort(key=lambda run: "tunepipe.state" not in run.data.tags)
+    for run in own[1:]:
+        if "tunepipe.state" not in run.data.tags:
+            client.delete_run(run.info.run_id)
+    if own:
+        logged, parent = own[0].data, str(own[0].info.run_id)
+        params, values = logged.params, logged.metrics
     else:
-        tags = {"tunepipe.location": results.location, "tunepipe.trials": str(len(results.trials))}
-        logged, parent = {}, str(client.create_run(experiment, study.start, tags, results.name).info.run_id)
+        tags = {"tunepipe.location": results.location, "tunepipe.trials": str(len(results.trials)), _STUDY_TAG: digest}
+        parent, params, values = str(client.create_run(experiment, study.start, tags, results.name).info.run_id), {}, {}
+    if params != study.params:
         _log_params(client, parent, study.params)
-    _log_metrics(client, parent, [metric for metric in study.metrics if logged.get(metric.name) != metric.value])
+    _log_metrics(client, parent, [metric for metric in study.metrics if values.get(metric.name) != metric.value])
     return parent
 
 

@@ -110,12 +110,13 @@ class LiveTensorBoard:
         path = folder / _STUDY
         began = str(results.sessions[0]["started"]) if results.sessions else ""
         mine = {"location": results.location.partition("?")[0], "started": began}
-        if path.exists():
-            if json.loads(path.read_text("utf-8")) != mine:
-                raise StorageError(f"{folder} has the events of another study of that name. Choose another folder.")
+        claim = _claim_in(path)
+        if claim == mine:
             return
+        if claim is not None:
+            raise StorageError(f"{folder} has the events of another study of that name. Choose another folder.")
         check_output_folder(folder)
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and any(other != path for other in folder.iterdir()):
             raise StorageError(f"{folder} is not empty, and TensorBoard would add up what is in it. Choose another.")
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(mine), "utf-8")
@@ -145,6 +146,14 @@ class LiveTensorBoard:
             self._ended.add(trial)
             if trial in self._writers:
                 self._writers.pop(trial).close()
+
+
+def _claim_in(path: Path) -> object:
+    """Which study has claimed a folder; None if none has, or was killed while it did."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _writer(place: Path) -> "SummaryWriter":

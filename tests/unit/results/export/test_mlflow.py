@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results
-from pipeline.results.export.mlflow import Exported, write_mlflow
+from pipeline.results.export.mlflow import Exported, absolute_destination, write_mlflow
 
 
 def runs(folder: Path, name: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
@@ -152,3 +152,44 @@ def test_without_mlflow_the_command_prints_what_to_install(
     monkeypatch.setitem(sys.modules, "mlflow.tracking", None)
     with pytest.raises(UsageError, match="pip install mlflow-skinny"):
         write_mlflow(asha_results, str(tmp_path))
+
+
+def test_a_destination_is_independent_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders and databases become absolute; addresses of servers stay."""
+    monkeypatch.chdir(tmp_path)
+    assert absolute_destination("runs") == str(tmp_path / "runs")
+    assert absolute_destination("sqlite:///runs.db") == f"sqlite:///{tmp_path / 'runs.db'}"
+    assert absolute_destination(f"sqlite:///{tmp_path}/runs.db") == f"sqlite:///{tmp_path}/runs.db"
+    for server in ("http://127.0.0.1:5000", "databricks", "databricks:profile"):
+        assert absolute_destination(server) == server
+
+
+def test_an_interrupted_creation_of_the_studys_run_is_completed(
+    folder: Path, asha_results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study's run that was created without its params gets them, instead of a second run beside it."""
+
+    def breaks(*_arguments: object, **_named: object) -> None:
+        raise OSError("the line is cut")
+
+    monkeypatch.setattr(MlflowClient, "log_batch", breaks)
+    with pytest.raises(StorageError, match="the line is cut"):
+        write_mlflow(asha_results, str(folder))
+    monkeypatch.undo()
+    write_mlflow(asha_results, str(folder))
+    _, study, _ = runs(folder, "mnist-asha")
+    assert study.data.params["seed"] == str(asha_results.job["seed"])
+
+
+def test_runs_whose_creation_was_answered_too_late_are_deleted(folder: Path, asha_results: Results) -> None:
+    """A second run of a trial, and one of the study that has nothing, are deleted; what was logged stays."""
+    write_mlflow(asha_results, str(folder))
+    client, study, trials = runs(folder, "mnist-asha")
+    experiment = study.info.experiment_id
+    client.create_run(experiment, 0, {"mlflow.parentRunId": study.info.run_id, "tunepipe.trial": "0001"})
+    names = ("tunepipe.location", "tunepipe.trials", "tunepipe.study")
+    client.create_run(experiment, 0, {name: study.data.tags[name] for name in names})
+    write_mlflow(asha_results, str(folder))
+    _, same, after = runs(folder, "mnist-asha")
+    assert same.info.run_id == study.info.run_id
+    assert {run.info.run_id for run in after.values()} == {run.info.run_id for run in trials.values()}
