@@ -13,6 +13,9 @@ CONNECT_SECONDS = 5.0
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """The first bytes of a client of gRPC, which Ray uses: HTTP/2's preface, and an empty settings frame."""
 
+_FIRST_CALL = "/ray.rpc.NodeInfoGcsService/GetClusterId"
+"""The first call of Ray's own client, which no other server of gRPC knows."""
+
 _HEADER = 9
 _SETTINGS = 4
 """The header of a server's first frame has nine bytes; the fourth is its type."""
@@ -61,6 +64,28 @@ def check_reachable(address: str) -> None:
         raise _no_cluster(address, error.strerror or str(error)) from None
     if len(answer) < _HEADER or answer[3] != _SETTINGS:
         raise _no_cluster(address, "what answers there is not Ray")
+    if not resolved.startswith("ray://") and not _knows_first_call(resolved):
+        raise _no_cluster(
+            address, "what answers there is not a Ray head, whose port is 6379 unless `ray start --port` names another"
+        )
+
+
+def _knows_first_call(place: str) -> bool:
+    """Whether a server of gRPC is Ray's: Ray's port for clients, an inference server or a proxy does not know the call.
+
+    Any other answer is one of Ray, as where a token is missing.
+    """
+    try:
+        import grpc
+    except ImportError:
+        return True
+    with grpc.insecure_channel(place, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            channel.unary_unary(_FIRST_CALL)(b"", timeout=CONNECT_SECONDS)
+        except grpc.RpcError as error:
+            known: bool = error.code() != grpc.StatusCode.UNIMPLEMENTED
+            return known
+    return True
 
 
 def _first(connection: socket.socket) -> bytes:

@@ -3,8 +3,10 @@
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import grpc
 import pytest
 
 from pipeline.errors import ClusterError
@@ -47,6 +49,25 @@ def test_a_web_server_is_no_cluster():
         with pytest.raises(ClusterError, match="what answers there is not Ray"):
             check_reachable(f"127.0.0.1:{server.server_port}")
         server.shutdown()
+
+
+def test_another_server_of_grpc_is_no_cluster():
+    """A server of gRPC that is not a Ray head, such as Ray's port for clients, is no cluster."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with pytest.raises(ClusterError, match="what answers there is not a Ray head, whose port is 6379"):
+            check_reachable(f"127.0.0.1:{port}")
+        check_reachable(f"ray://127.0.0.1:{port}")
+    finally:
+        server.stop(None)
+
+
+def test_a_head_is_a_cluster(ray_cluster, monkeypatch):
+    """A running head is a cluster, also where the environment names a proxy for web pages."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    check_reachable(ray_cluster)
 
 
 @pytest.mark.parametrize("address", ["http://head:8265", "head", "head:", ":6379", "head:port", "ray://", "head:99999"])
