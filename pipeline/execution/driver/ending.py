@@ -48,6 +48,7 @@ def recorded(
     Raises:
         Interrupted: A signal has interrupted the study.
         NoTrialSucceeded: The study ended without a value.
+        Superseded: Another driver has taken the study over.
         TunepipeError: The error that has ended the study.
     """
     try:
@@ -61,6 +62,10 @@ def recorded(
     except Superseded:
         raise
     except BaseException as error:
+        if isinstance(error, StorageError) and session.file.taken:
+            # A driver that takes the study over removes what this one was writing.
+            with suppress(StorageError):
+                session.file.check()
         deleted = False
         if session.file.taken:
             with interrupts.defer_signals():

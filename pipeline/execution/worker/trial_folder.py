@@ -30,7 +30,7 @@ class TrialFolder:
         trial_id: The trial.
         most: Bytes that its files may fill.
         kept: Whether its files belong to the study; else the folder is temporary.
-        check: Raises Superseded if another driver has taken the study over: then nothing is written to the storage.
+        check: Raises Superseded if another driver has taken the study over: then nothing in the storage is changed.
 
     Raises:
         StorageError: The folder cannot be created.
@@ -51,16 +51,21 @@ class TrialFolder:
                 within.mkdir(parents=True, exist_ok=True)
                 self.folder = within
         except OSError as error:
-            raise StorageError(
-                f"Cannot create the working folder of trial {trial_id} in {store.uri}: {error.strerror}. Fix that, "
-                "then resume with `tunepipe resume`."
-            ) from error
+            raise self._uncreated(error) from error
         if self._copied:
             self._fetch()
 
     def clear(self) -> None:
-        """Empty the folder, because the trial starts from the beginning."""
-        for path in self.folder.iterdir():
+        """Empty the folder, because the trial starts from the beginning.
+
+        Raises:
+            StorageError: The storage cannot be written.
+            Superseded: A later driver session has begun.
+        """
+        paths = list(self.folder.iterdir())
+        if paths:
+            self._check()
+        for path in paths:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
@@ -102,13 +107,27 @@ class TrialFolder:
         """
         try:
             self.keep()
-        finally:
             if not self._copied:
                 self._prune()
-                for folder in (self.folder, self.folder.parent):
-                    with suppress(OSError):
-                        folder.rmdir()
+        finally:
             self._open.close()
+
+    def create_again(self) -> None:
+        """Create the folder again if it was deleted meanwhile, with the folders above it.
+
+        Raises:
+            StorageError: It cannot be created.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._uncreated(error) from error
+
+    def _uncreated(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"Cannot create the working folder of trial {self._trial_id} in {self._store.uri}: {error.strerror}. Fix "
+            "that, then resume with `tunepipe resume`."
+        )
 
     def _stored(self, name: str) -> str:
         return f"{layout.files(self._trial_id)}/{name}"
@@ -132,6 +151,7 @@ class TrialFolder:
         total = sum(size for *_, size in files)
         if total <= self._most:
             return
+        self._check()
         # A file that exceeds the limit by itself is deleted first: deleting others would not be enough.
         oldest_first = sorted(files, key=lambda file: (file[2] <= self._most, file[:2]))
         dropped = []
@@ -157,11 +177,13 @@ class TrialFolder:
         self._store.write(record, json.dumps([*before, *dropped], indent=2))
 
     def _prune(self) -> None:
-        """Delete empty folders within the folder."""
-        for folder, _, _ in os.walk(self.folder, topdown=False):
-            if Path(folder) != self.folder:
-                with suppress(OSError):
-                    Path(folder).rmdir()
+        """Delete empty folders within the folder, then the folder and the one above it, if they are empty."""
+        # The driver that has taken the study over may be training the trial in the empty folder.
+        self._check()
+        inner = [Path(path) for path, _, _ in os.walk(self.folder, topdown=False)]
+        for folder in (*inner, self.folder.parent):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -187,6 +187,8 @@ class Worker:
                 kept=self._checkpoints.enabled,
                 check=self._checkpoints.check,
             )
+        else:
+            trial.folder.create_again()
         context = TrialContext(assignment.trial_id, assignment.seed, self._job.budget.epochs, trial.folder.folder)
         with in_trial(context):
             yield

@@ -145,7 +145,7 @@ def read_session(store: Store, path: str) -> Mapping[str, Any]:
     try:
         content = from_json(text, "it")
     except StorageError as error:
-        raise _no_session(store, path, str(error).partition(". Put back")[0]) from None
+        raise _no_session(store, path, str(error).partition(". Restore")[0]) from None
     try:
         session = _Session.model_validate(content, context=damage).model_dump()
     except ValidationError as error:

@@ -4,6 +4,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from pipeline.errors import StorageError, Superseded
 from pipeline.execution.driver.ending import failure_texts, recorded
 from pipeline.execution.interrupts import Interrupts
 from pipeline.storage import Store
@@ -46,3 +49,18 @@ def test_a_finished_study_keeps_only_what_it_needs(study) -> None:
         s.store.write("checkpoints/0000/.writing-000003.ckpt-1a2b3c4d", b"x")
     assert [path for path in s.store.files() if path.startswith("checkpoints")] == left
     assert [entry.path for entry in s.store.entries() if entry.path.endswith("ckpt") or "writing" in entry.path] == left
+
+
+def test_a_write_that_fails_after_a_takeover_is_reported_as_the_takeover(study) -> None:
+    """The next driver removes what the last one was writing: the last one says that it was replaced."""
+    s = study(budget=Budget(trials=1, epochs=3))
+
+    def replaced() -> None:
+        with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+            s.session.begin()
+            s.store.write("sessions/0002.json", b"{}")
+            raise StorageError("Cannot write trials.parquet: No such file or directory.")
+
+    with pytest.raises(Superseded, match="session 2, has taken over"):
+        replaced()
+    assert s.store.read("sessions/0002.json") == b"{}"

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from pyarrow import fs
 
-from pipeline.errors import StorageError
+from pipeline.errors import StorageError, Superseded
 from pipeline.execution.worker.trial_folder import TrialFolder
 from pipeline.storage import Store
 
@@ -65,6 +65,33 @@ def test_with_an_object_store_the_folder_is_a_copy(bucket, tmp_path, monkeypatch
     assert (second.folder / "deep/log.csv").read_text() == "1\n2\n"
     second.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_deleted_for_a_study_that_is_anothers(tmp_path):
+    """After a takeover, the old worker deletes no folder, no file beyond the limit, and none at a new start."""
+
+    def taken_over():
+        raise Superseded("taken over")
+
+    folder = TrialFolder(Store(tmp_path), "0002", most=10, check=taken_over)
+    (folder.folder / "empty").mkdir()
+    with pytest.raises(Superseded):
+        folder.close()
+    assert (folder.folder / "empty").is_dir()
+    (folder.folder / "log.csv").write_bytes(bytes(40))
+    for change in (folder.keep, folder.clear):
+        with pytest.raises(Superseded):
+            change()
+    assert (folder.folder / "log.csv").stat().st_size == 40
+
+
+def test_a_folder_that_was_deleted_is_created_again(tmp_path):
+    """A working folder that is deleted while its trial is in training is there again for the next epoch."""
+    folder = TrialFolder(Store(tmp_path), "0002", most=MANY)
+    folder.folder.rmdir()
+    folder.folder.parent.rmdir()
+    folder.create_again()
+    assert folder.folder.is_dir()
 
 
 def test_nothing_is_uploaded_for_a_study_that_is_anothers(bucket):

@@ -1,6 +1,8 @@
 """A worker's side of a trial, in this process."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -193,4 +195,25 @@ def test_a_function_without_a_state_keeps_only_its_newest_epoch(tmp_path):
     working.begin(Assignment("0001", {"x": 1}, 0))
     assert store.files("checkpoints") == ["checkpoints/0000/000002.ckpt"]
     assert [working.step().left for _ in range(2)] == [(("0000", 2),), ()]
+    working.close()
+
+
+def test_a_working_folder_that_disappears_stops_no_trial(tmp_path):
+    """A trial trains on after its working folder was deleted, in a new one."""
+
+    def writes(config):
+        for step in range(3):
+            Path("log.csv").write_text(f"{step}")
+            yield {"score": -float(step)}
+
+    job = TuneJob(
+        name="s", function=writes, space={"x": 1}, objectives=[Objective("score", "max")],
+        budget=Budget(trials=1, epochs=3), scheduler="fifo",
+    )  # fmt: skip
+    working = Worker(job, None, Store(tmp_path), session=1, capture=False)
+    working.begin(Assignment("0000", {"x": 1}, 0))
+    working.step()
+    shutil.rmtree(tmp_path / "files")
+    assert working.step().stuck is None
+    assert (tmp_path / "files/0000/log.csv").is_file()
     working.close()

@@ -41,6 +41,14 @@ def test_an_invalid_value_is_reported(tmp_path: Path, field: str, value: object)
         read_sessions(_store(tmp_path, **{field: value}))
 
 
+def test_a_file_that_is_cut_off_is_reported_with_one_remedy(tmp_path: Path) -> None:
+    """A session's file that is not JSON is refused with the takeover as the remedy."""
+    store = _store(tmp_path)
+    store.write(layout.session(1), "{")
+    with pytest.raises(StorageError, match=r"it is not JSON: [^.]*\. Restore it from a copy; or, .* --take-over"):
+        read_sessions(store)
+
+
 NOW = datetime(2025, 3, 14, 9, 31, tzinfo=UTC)
 
 
