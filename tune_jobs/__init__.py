@@ -33,6 +33,8 @@ def find(name: str) -> TuneJob:
         return _exported(load_module(path), f"job file {path}")
     if (known := name.replace("_", "-")) in names():
         return _exported(_module(known), f"job {known!r}")
+    if is_file(Path(name)):
+        raise JobNotFound(f"{name} is not a Python file: the name of a job file ends in .py. Rename it.")
     raise JobNotFound(_not_found(name))
 
 

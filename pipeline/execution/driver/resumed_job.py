@@ -213,13 +213,14 @@ def _space_faults(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Fault]
 
 def _difference(saved: TuneJob, job: TuneJob, imported: Sequence[tuple[SourceFile, bytes]]) -> str:
     """The changes in the sources of the functions that differ, as a unified diff; each file once."""
-    pairs = {(before, file.content): (file.module, file.module) for file, before in imported}
+    pairs = {(before, file.content): (file.path, file.path) for file, before in imported}
     for _, before, after in _code_pairs(saved, job):
         if not _same(before, after):
-            pairs[source_of(before) or b"", source_of(after) or b""] = (before.__module__, after.__module__)
+            files = f"{before.__module__}.py", f"{after.__module__}.py"
+            pairs[source_of(before) or b"", source_of(after) or b""] = files
     lines: list[str] = []
     for (old, new), (before, after) in pairs.items():
         a, b = (text.decode(errors="replace").splitlines() for text in (old, new))
-        lines += difflib.unified_diff(a, b, f"the study's {before}.py", f"{after}.py", lineterm="", n=1)
+        lines += difflib.unified_diff(a, b, f"the study's {before}", after, lineterm="", n=1)
     rest = [f"… and {len(lines) - _SHOWN_LINES} more lines"] if len(lines) > _SHOWN_LINES else []
     return "\n".join(lines[:_SHOWN_LINES] + rest)

@@ -95,3 +95,11 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     """A missing path that ends in .py is reported as a missing file."""
     with pytest.raises(JobNotFound, match=r"no job file .*gone\.py"):
         tune_jobs.find(str(tmp_path / "gone.py"))
+
+
+@pytest.mark.parametrize("name", ["job.txt", "job.PY", "job"])
+def test_a_file_that_is_not_python_is_reported(name: str, tmp_path: Path) -> None:
+    """A file whose name does not end in .py is reported as a file, and not as an unknown job."""
+    (tmp_path / name).touch()
+    with pytest.raises(JobNotFound, match=rf"{name} is not a Python file: the name of a job file ends in \.py"):
+        tune_jobs.find(str(tmp_path / name))
