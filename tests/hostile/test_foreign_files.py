@@ -123,8 +123,8 @@ class Landscape:
     def __init__(self, storage: Path, outside: Path, rng: random.Random) -> None:
         self._study, self._outside, self._rng = storage / "small", outside, rng
         self._added: list[Path] = []
-        # A link alone is enough to be refused: files have to be so by themselves.
-        self._kinds = rng.choice([["file"], ["file"], ["folder"], ["link"], ["file", "folder", "link", "pipe"]])
+        # A link alone is enough to be refused: files have to be so by themselves. With no kind, the study is a link.
+        self._kinds = rng.choice([["file"], ["file"], ["folder"], ["link"], ["file", "folder", "link", "pipe"], []])
         outside.mkdir()
         (outside / "folder").mkdir()
         (outside / "folder" / "0001.json").write_text("somebody's")
@@ -134,13 +134,13 @@ class Landscape:
             trained = entry.path.partition("/")[0] in ("epochs", "decisions", "trials.parquet")
             if begun == "no study yet" or (begun == "nothing trained" and trained):
                 (self._study / entry.path).unlink()
-        for _ in range(rng.randint(1, 4)):
+        for _ in range(rng.randint(1, 4) if self._kinds else 0):
             self._add()
-        while not self._added:
+        while self._kinds and not self._added:
             self._add()
         links = "link" in self._kinds
         self.moved = [self._move(number) for number in range(rng.choice([0, 1, 2]) if links else 0)]
-        if links and rng.random() < 0.3:
+        if not self._kinds or (links and rng.random() < 0.3):
             self._study.rename(outside / "study")
             self._study.symlink_to(outside / "study")
         # What was moved away with a folder is compared at its new path.
@@ -251,9 +251,11 @@ def _tried(
         beside = _below(here, but=storage / "small")
         for words in (COMMANDS[command], COMMANDS["delete"]):
             words = [str(job_file) if word == "JOB" else word for word in words]
+            before = _below(here)
             printed = tunepipe(*words, "--storage", str(storage))
             reported = (command, number, place.moved, printed)
             assert printed.code in (0, 2, 3), reported
+            assert words != COMMANDS["delete"] or _below(here) == before, reported
             assert {path: _state(path) for path in place.foreign} == place.foreign, reported
             if not linked:
                 assert _below(here / "outside") == outside, reported
