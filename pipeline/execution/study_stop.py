@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store
-from pipeline.storage.processes import identity, lives
+from pipeline.storage.processes import handles, identity, lives
 from pipeline.study import layout
 
 __all__ = ["request_stop", "wait_for_end"]
@@ -44,7 +44,10 @@ def request_stop(store: Store) -> Mapping[str, Any] | None:
     first = store.create(layout.stop_request(session["number"]), request)
     # A second signal would end it in the middle of an epoch, and a process without a handler would be killed with
     # everything else that runs in it.
-    if first and session["takes_signals"] and lives(session):
+    # It may have none any more although its file says so: a notebook lives on where a full disk kept it from being
+    # written.
+    takes_signals = session["takes_signals"] and handles(session["pid"], signal.SIGTERM) is not False
+    if first and takes_signals and lives(session):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(session["pid"], signal.SIGTERM)
     return session

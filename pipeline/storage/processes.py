@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["identity", "lives"]
+__all__ = ["handles", "identity", "lives", "mark_ended"]
 
 _SAME_START = 1.0
 """Seconds by which two readings of when a process started may differ."""
+
+_ENDED: set[str] = set()
 
 
 def identity(pid: int | None = None) -> dict[str, Any]:
@@ -39,17 +41,45 @@ def identity(pid: int | None = None) -> dict[str, Any]:
     }
 
 
+def mark_ended(mark: str) -> None:
+    """Count a record as that of a dead process from now on, in this process: what it is about has ended here.
+
+    A notebook lives on after a study whose last record could not be written.
+
+    Args:
+        mark: The record's `mark`, which no other record has.
+    """
+    _ENDED.add(mark)
+
+
+def handles(pid: int, number: int) -> bool | None:
+    """Whether a process of this machine handles a signal; None if the system does not say.
+
+    Args:
+        pid: The process number.
+        number: The signal's number.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    except (OSError, StopIteration):
+        return None
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 def lives(record: Mapping[str, Any]) -> bool | None:
     """Whether the process of a record is alive.
 
     Args:
-        record: A mapping with the keys of `identity`; values may be missing or None.
+        record: A mapping with the keys of `identity`, and a `mark` if it has one; values may be missing or None.
 
     Returns:
         None if this process cannot know: the record is of another machine, boot or container, or incomplete.
     """
     import psutil
 
+    if record.get("mark") in _ENDED:
+        return False
     # Records of earlier versions have no boot id: only the host's name is compared, and machines may share it.
     without_boot = record.get("boot_id") is None
     if any(record.get(name) != value for name, value in _numbering().items() if name == "host" or not without_boot):

@@ -72,18 +72,30 @@ def recorded(
                 deleted = new and _withdraw(session, store, error, note)
                 if not deleted:
                     _close(session, error)
+                    deleted = new and isinstance(error, StorageError) and _withdraw_unstored(session, store)
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(_interrupted(session.job, store, deleted=deleted)) from None
         if isinstance(error, NoTrialSucceeded):
             then = "Nothing of it is kept: its name is free" if deleted else "`tunepipe results` shows each error"
             raise NoTrialSucceeded(f"{error} {then}.") from None
         raise
+    else:
+        _finish(session, store, interrupts)
+    finally:
+        session.file.leave()
+
+
+def _finish(session: Session, store: Store, interrupts: Interrupts) -> None:
     with interrupts.defer_signals():
-        session.flush()
-        session.clear()
-        # No worker is left: what a killed one had begun to write stays unfinished.
-        sweep(store)
-        session.recorder.close("finished", session.end_reason)
+        try:
+            session.flush()
+            session.clear()
+            # No worker is left: what a killed one had begun to write stays unfinished.
+            sweep(store)
+            session.recorder.close("finished", session.end_reason)
+        except StorageError as error:
+            _close(session, error)
+            raise
 
 
 def _close(session: Session, error: BaseException) -> None:
@@ -119,6 +131,16 @@ def _withdraw(session: Session, store: Store, error: BaseException, note: Callab
         # The error that has ended the study is the one to report; the storage may be its cause.
         return False
     return True
+
+
+def _withdraw_unstored(session: Session, store: Store) -> bool:
+    """Delete a study of whose epochs the storage has taken none; returns whether it was deleted."""
+    with suppress(TunepipeError):
+        session.file.check()
+        if not has_epochs(store):
+            session.recorder.delete_study()
+            return True
+    return False
 
 
 def failure_texts(session: Session, store: Store) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.interrupts import takes_signals
 from pipeline.execution.sessions import check_newest, superseded
 from pipeline.storage import Store
-from pipeline.storage.processes import identity
+from pipeline.storage.processes import identity, mark_ended
 from pipeline.study import layout
 from pipeline.study.studies import called
 
@@ -128,6 +128,10 @@ class SessionFile:
         check_newest(self._store, self.number)
         if not self._has_mark():
             raise superseded(self._store, self.number, self.number)
+
+    def leave(self) -> None:
+        """Let this process forget the session: its driver has ended, also where that could not be written."""
+        mark_ended(self._mark)
 
     def stop_requested(self) -> bool:
         """Whether a user has requested this session to end; the storage is read once a second at most."""

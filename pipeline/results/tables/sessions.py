@@ -89,6 +89,7 @@ class _Session(BaseModel):
 
     number: Annotated[_Whole, Field(ge=1)]
     state: Literal["running", "finished", "interrupted", "failed"]
+    mark: _Text = None
     started: _Moment = None
     heartbeat: _Moment = None
     ended: _Moment = None

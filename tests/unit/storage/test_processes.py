@@ -1,13 +1,15 @@
 """Whether a recorded process lives, and when that is unknown."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from pipeline.storage.processes import identity, lives
+from pipeline.storage.processes import handles, identity, lives, mark_ended
 
 
 @pytest.fixture
@@ -75,3 +77,24 @@ def test_a_record_of_an_earlier_version() -> None:
     assert lives(record) is True
     assert lives({**record, "process_started": 1.0}) is None
     assert lives({**record, "pid": 2**31 - 1}) is None
+
+
+def test_a_record_marked_as_ended_is_dead() -> None:
+    """A record that this process has marked as ended is dead, although its process lives on."""
+    assert lives({**identity(), "mark": "one of a study"}) is True
+    mark_ended("one of a study")
+    assert lives({**identity(), "mark": "one of a study"}) is False
+    assert lives({**identity(), "mark": "another"}) is True
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say")
+def test_whether_a_process_handles_a_signal() -> None:
+    """A signal with a handler differs from one by which the process would die; nothing is known of no process."""
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        assert handles(os.getpid(), signal.SIGUSR1) is True
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        assert handles(os.getpid(), signal.SIGUSR1) is False
+        assert handles(2**31 - 1, signal.SIGUSR1) is None
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -64,7 +64,7 @@ def test_a_driver_whose_file_was_replaced_reports_it(study, tmp_path, monkeypatc
 def test_a_process_id_alone_is_no_sign_of_life(study, tmp_path, started, alive):
     """The id of this process, but started at another time: some other process has it now, and nothing is waited for."""
     path = Path(study.uri) / "sessions/0001.json"
-    session = json.loads(path.read_text())
+    session = json.loads(path.read_text()) | {"mark": "another driver's"}
     path.write_text(json.dumps(session | {"state": "running", "heartbeat": datetime.now(UTC).isoformat()} | started))
     if alive:
         with pytest.raises(StudyExists, match="is running already"):
@@ -165,7 +165,12 @@ def test_a_driver_that_is_a_zombie_is_dead(study, tmp_path):
 
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     process = psutil.Process(child.pid)
-    session = {**study.read_json("sessions/0001.json"), "state": "running", **identity(child.pid)}
+    session = {
+        **study.read_json("sessions/0001.json"),
+        "state": "running",
+        "mark": "the child's",
+        **identity(child.pid),
+    }
     study.write("sessions/0001.json", json.dumps(session))
     with pytest.raises(StudyExists, match="running already"):
         resumed(study, job(tmp_path))

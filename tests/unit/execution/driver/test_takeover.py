@@ -39,10 +39,10 @@ def job(epochs: int = 2) -> TuneJob:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A study whose driver, this process, has not recorded its end."""
+    """A study whose driver, this process, has not ended: none of its own marks says so."""
     run(job(), storage=tmp_path)
     store = Store(tmp_path / "s")
-    _change(store, state="running", heartbeat=datetime.now(UTC).isoformat(), ended=None)
+    _change(store, state="running", heartbeat=datetime.now(UTC).isoformat(), ended=None, mark=None)
     return store
 
 
