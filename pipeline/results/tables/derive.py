@@ -1,6 +1,7 @@
 """The table `trials`, derived from the tables `epochs` and `decisions`."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,14 @@ from pipeline.results.tables.cleaning import (
     trial_positions,
     whole_numbers,
 )
+from pipeline.results.tables.objective_column import choose_objective_column
 from pipeline.results.tables.stored_space import parameters_of
 from pipeline.space.column_values import column_value
 from pipeline.storage.schema import MEASURES, SECONDS, arrow_schema, column_of, metric_column, metric_names
 from pipeline.study import Objective
 from pipeline.study.ranking import total_violation
 
-__all__ = ["derive_trials", "epoch_columns", "objective_column"]
+__all__ = ["derive_trials", "epoch_columns"]
 
 _STATE_AFTER = {
     "start": "running",
@@ -115,35 +117,24 @@ def epoch_columns(study: Mapping[str, Any]) -> list[str]:
     configs = [f"config_{name}" for name in parameters_of(study)]
     first, *others = [Objective(**fields) for fields in study["job"]["objectives"]]
     bounded = [one.metric for one in others if one.bounded]
-    found = dict.fromkeys([*map(metric_column, bounded), *(name for name in bounded if name in MEASURES)])
+    columns = dict.fromkeys([*map(metric_column, bounded), *(name for name in bounded if name in MEASURES)])
     fixed = ["trial_id", "session", "attempt", "epoch", metric_column(first.metric), *SECONDS.values()]
-    return [*fixed, *(name for name in found if name not in fixed), *configs]
-
-
-def objective_column(metric: str, epochs: pa.Table) -> str | None:
-    """The column of `epochs` that an objective is read from: the metric's, or the measured one that is called so.
-
-    Args:
-        metric: The objective's metric.
-        epochs: Rows of the table.
-
-    Returns:
-        None if there is none.
-    """
-    column = column_of(metric, metric_names(epochs.schema))
-    # Earlier versions wrote an empty column for a metric that no trial reports.
-    reported = column in epochs.column_names and (metric not in MEASURES or epochs[column].null_count < epochs.num_rows)
-    found = metric if metric in MEASURES and not reported else column
-    return found if found in epochs.column_names else None
+    return [*fixed, *(name for name in columns if name not in fixed), *configs]
 
 
 def _violations(epochs: pa.Table, objectives: Sequence[Objective]) -> npt.NDArray[np.float64]:
     """The total violation of bounds in each epoch."""
     bounded = [one for one in objectives if one.bounded]
-    columns = [_reals(epochs, objective_column(one.metric, epochs) or "").tolist() for one in bounded]
     if not bounded:
         return np.zeros(epochs.num_rows)
-    return np.array([total_violation(zip(bounded, row, strict=True)) for row in zip(*columns, strict=True)], np.float64)
+    names = metric_names(epochs.schema)
+    columns = [choose_objective_column(one.metric, names, partial(_has_values, epochs)) for one in bounded]
+    rows = zip(*(_reals(epochs, column).tolist() for column in columns), strict=True)
+    return np.array([total_violation(zip(bounded, row, strict=True)) for row in rows], np.float64)
+
+
+def _has_values(table: pa.Table, name: str) -> bool:
+    return name in table.column_names and table[name].null_count < table.num_rows
 
 
 def _reals(table: pa.Table, name: str) -> npt.NDArray[np.float64]:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from pipeline.pareto import non_dominated
 from pipeline.results.tables.load import Results, ranking_keys
+from pipeline.results.tables.objective_column import choose_objective_column
 from pipeline.results.tables.trials import best_rows
-from pipeline.storage.schema import MEASURES, column_of
 from pipeline.study.ranking import total_violation
 
 __all__ = ["FrontPoint", "epoch_violations", "objective_column", "objective_values", "on_front", "pareto_front"]
@@ -45,16 +45,16 @@ def on_front(values: npt.NDArray[np.float64], modes: Sequence[str]) -> npt.NDArr
 
 
 def objective_column(metric: str, results: Results) -> str:
-    """The column of `epochs` that an objective is read from: the metric's, or the measured one that is called so.
+    """The column of a study's `epochs` that an objective is read from.
 
     Args:
         metric: The objective's metric.
         results: The study.
     """
-    column = column_of(metric, results.metric_names)
-    # Earlier versions wrote an empty column for a metric that no trial reports.
-    reported = column in results.epochs and (metric not in MEASURES or results.epochs[column].notna().any())
-    return metric if metric in MEASURES and not reported else column
+    epochs = results.epochs
+    return choose_objective_column(
+        metric, results.metric_names, lambda column: column in epochs and bool(epochs[column].notna().any())
+    )
 
 
 def objective_values(results: Results) -> pd.DataFrame:
@@ -99,12 +99,12 @@ def pareto_front(results: Results) -> list[FrontPoint]:
     values = objective_values(results)
     matrix = values.to_numpy(np.float64).copy()
     matrix[((results.trials["state"] == "failed") | (results.trials["violation"] > 0)).to_numpy()] = np.nan
-    found = on_front(matrix, [objective.mode for objective in results.objectives])
+    undominated = on_front(matrix, [objective.mode for objective in results.objectives])
     keys = ranking_keys(results.trials, results.objective)
     best_epochs = dict(zip(results.trials["trial_id"], results.trials["best_epoch"], strict=True))
     points = [
         FrontPoint(str(trial), int(best_epochs[trial]), dict(zip(values.columns, row, strict=True)))
-        for trial, row in zip(values.index[found], matrix[found].tolist(), strict=True)
+        for trial, row in zip(values.index[undominated], matrix[undominated].tolist(), strict=True)
     ]
     return sorted(points, key=lambda point: keys[point.trial_id])
 
@@ -114,5 +114,5 @@ def _values(results: Results, rows: pd.DataFrame, metric: str) -> npt.NDArray[np
     column = objective_column(metric, results)
     if column not in rows:
         return np.full(len(rows), np.nan)
-    found: npt.NDArray[np.float64] = rows[column].to_numpy(np.float64, na_value=np.nan)
-    return found
+    values: npt.NDArray[np.float64] = rows[column].to_numpy(np.float64, na_value=np.nan)
+    return values

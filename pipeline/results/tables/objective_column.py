@@ -1,0 +1,23 @@
+"""From which column of `epochs` an objective is read."""
+
+from collections.abc import Callable, Mapping
+
+from pipeline.storage.schema import MEASURES, column_of
+
+__all__ = ["choose_objective_column"]
+
+
+def choose_objective_column(metric: str, names: Mapping[str, str], has_values: Callable[[str], bool]) -> str:
+    """The column of `epochs` that an objective is read from: the metric's, or the measured one that is called so.
+
+    Args:
+        metric: The objective's metric.
+        names: Columns of metrics → the metrics' names, as `metric_names` returns them.
+        has_values: Whether the table has a column of that name with a value in it.
+
+    Returns:
+        The column's name; the table may be without it.
+    """
+    column = column_of(metric, names)
+    # Earlier versions wrote an empty column for a metric that no trial reports.
+    return metric if metric in MEASURES and not has_values(column) else column
