@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.adapters import adapted
 from pipeline.adapters.keras_tuner.data import data_of, pair
 from pipeline.adapters.keras_tuner.explore import explored
-from pipeline.adapters.keras_tuner.fit import fit_once, fit_steps, has_own_fit
+from pipeline.adapters.keras_tuner.hypermodel_fit import fit_once, fit_steps, has_own_fit
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, objectives_of
 from pipeline.adapters.loops import reports_of

@@ -1,12 +1,12 @@
 """KerasTuner's `hp`, without KerasTuner: it gives a trial's values, and notes each hyperparameter that is asked for."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.adapters.domains import choice
-from pipeline.adapters.keras_tuner.ranges import real_numbers, whole_numbers
+from pipeline.adapters.keras_tuner.ranges import number_domain
 from pipeline.adapters.parameters import Found, parameter_name, typed
 from pipeline.adapters.user_code import refused, user_line, user_place
 from pipeline.space import Choice
@@ -63,9 +63,8 @@ class HyperParameters:
             parent_name: Another hyperparameter that decides whether this one is there.
             parent_values: Its values with which this one is there.
         """
-        low, high, by = int(min_value), int(max_value), None if step is None else int(step)
-        domain = self._number(name, whole_numbers, low, high, by, sampling)
-        return self._value(name, domain, low if default is None else default, parent_name, parent_values)
+        ends = (min_value, max_value)
+        return self._number(name, int, ends, step, sampling, default, parent_name, parent_values)
 
     def Float(  # noqa: N802
         self,
@@ -90,9 +89,8 @@ class HyperParameters:
             parent_name: Another hyperparameter that decides whether this one is there.
             parent_values: Its values with which this one is there.
         """
-        low, high, by = float(min_value), float(max_value), None if step is None else float(step)
-        domain = self._number(name, real_numbers, low, high, by, sampling)
-        return self._value(name, domain, low if default is None else default, parent_name, parent_values)
+        ends = (min_value, max_value)
+        return self._number(name, float, ends, step, sampling, default, parent_name, parent_values)
 
     def Choice(  # noqa: N802
         self,
@@ -227,11 +225,23 @@ class HyperParameters:
                 return typed(self._given[key], domain)
         return default
 
-    def _number(self, name: str, numbers: Callable[..., Any], *arguments: Any) -> Any:
+    def _number(
+        self,
+        name: str,
+        kind: type[int] | type[float],
+        ends: tuple[float, float],
+        step: float | None,
+        sampling: str | None,
+        default: float | None,
+        parent_name: str | None,
+        parent_values: Any,
+    ) -> Any:
+        low, high, by = kind(ends[0]), kind(ends[1]), None if step is None else kind(step)
         try:
-            return numbers(*arguments)
+            domain = number_domain(kind, low, high, by, sampling)
         except ValueError as error:
             raise refused(Path(user_line()[0]).name, name, str(error)) from None
+        return self._value(name, domain, low if default is None else default, parent_name, parent_values)
 
 
 class _Absent:

@@ -4,31 +4,16 @@ from typing import Any
 
 from pipeline.adapters.domains import choice, floats, integers
 
-__all__ = ["real_numbers", "whole_numbers"]
+__all__ = ["number_domain"]
 
 
-def whole_numbers(low: int, high: int, step: int | None, sampling: str | None) -> Any:
-    """The domain of `Int`.
-
-    Args:
-        low: The smallest value.
-        high: The largest value.
-        step: The difference between neighbouring values; with sampling `log` their ratio.
-        sampling: `linear`, which None is too, or `log`.
-
-    Raises:
-        ValueError: There is no such sampling; says what is allowed.
-    """
-    log = _is_log(sampling)
-    if log and step is not None and high > low:
-        return choice([int(value) for value in _geometric(low, high, step)])
-    return integers(low, high, step or 1, log=log)
-
-
-def real_numbers(low: float, high: float, step: float | None, sampling: str | None) -> Any:
-    """The domain of `Float`.
+def number_domain(
+    kind: type[int] | type[float], low: float, high: float, step: float | None, sampling: str | None
+) -> Any:
+    """The domain of `Int` or `Float`.
 
     Args:
+        kind: `int` for whole numbers, `float` for real ones.
         low: The smallest value.
         high: The largest value.
         step: The difference between neighbouring values; with sampling `log` their ratio.
@@ -39,7 +24,9 @@ def real_numbers(low: float, high: float, step: float | None, sampling: str | No
     """
     log = _is_log(sampling)
     if log and step is not None and high > low:
-        return choice(_geometric(low, high, step))
+        return choice([kind(value) for value in _geometric(low, high, step)])
+    if kind is int:
+        return integers(int(low), int(high), int(step or 1), log=log)
     return floats(low, high, step, log=log)
 
 
