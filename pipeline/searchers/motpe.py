@@ -1,14 +1,13 @@
 """The tree-structured Parzen estimator for several objectives (Ozaki et al. 2022), by Optuna."""
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from pipeline.searchers.base import Observation, SearcherSettings, chance
 from pipeline.searchers.history import History
-from pipeline.searchers.optuna_trials import as_trial, composed, tpe_sampler
-from pipeline.searchers.several_losses import bounded, has_rungs, losses_at_one_rung, ranked
+from pipeline.searchers.optuna_trials import as_trials_of_losses, sampled, tpe_sampler
+from pipeline.searchers.several_losses import has_rungs, losses_at_one_rung, ranked
 from pipeline.space import Config, draw
 from pipeline.space.values import Count
 
@@ -46,23 +45,9 @@ class MOTPESearch(SearcherSettings):
         known = [one for one in before if one.state == "known"]
         if len(known) < self.startup or (has_rungs(learned) and index % _RANDOM_EVERY == _RANDOM_EVERY - 1):
             return draw(space, rng, index)
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = tpe_sampler(int(rng.integers(2**31)), self.candidates)
-            study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(known[0].losses))
-            limited = bounded(before)
-            study.add_trials(
-                [
-                    as_trial(
-                        space,
-                        one,
-                        values=one.losses if one.state == "known" else (),
-                        violation=one.violation if limited and one.state == "known" else None,
-                    )
-                    for one in before
-                ]
-            )
-            return composed(space, study.ask())
+        return sampled(
+            space,
+            lambda: tpe_sampler(int(rng.integers(2**31)), self.candidates),
+            lambda: as_trials_of_losses(space, before),
+            losses=len(known[0].losses),
+        )

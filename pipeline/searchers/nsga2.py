@@ -1,6 +1,5 @@
 """NSGA-II (Deb et al. 2002), by Optuna."""
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -9,8 +8,8 @@ from pydantic import Field
 
 from pipeline.searchers.base import Observation, SearcherSettings, chance
 from pipeline.searchers.history import History
-from pipeline.searchers.optuna_trials import as_trial, composed
-from pipeline.searchers.several_losses import bounded, losses_at_one_rung
+from pipeline.searchers.optuna_trials import as_trials_of_losses, sampled
+from pipeline.searchers.several_losses import losses_at_one_rung
 from pipeline.space import Config, draw
 from pipeline.space.values import Real, Whole
 
@@ -49,18 +48,12 @@ class NSGA2Search(SearcherSettings):
         known = [one for one in before if one.state == "known"]
         if len(known) < self.population:
             return draw(space, rng, index)
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = _sampler(self, int(rng.integers(2**31)))
-            study = optuna.create_study(sampler=sampler, directions=["minimize"] * len(known[0].losses))
-            limited = bounded(known)
-            study.add_trials(
-                [as_trial(space, one, values=one.losses, violation=one.violation if limited else None) for one in known]
-            )
-            return composed(space, study.ask())
+        return sampled(
+            space,
+            lambda: _sampler(self, int(rng.integers(2**31))),
+            lambda: as_trials_of_losses(space, known),
+            losses=len(known[0].losses),
+        )
 
 
 def _sampler(settings: NSGA2Search, seed: int) -> "optuna.samplers.NSGAIISampler":

@@ -1,15 +1,42 @@
 """Configs as Optuna's trials: parameters from 0 to 1, or numbers of listed values."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.searchers.base import Observation
+from pipeline.searchers.several_losses import bounded
 from pipeline.space import Choice, Config, Grid, ParameterPath, Switch, Value, compose
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["as_trial", "composed", "tpe_sampler"]
+__all__ = ["as_trial", "as_trials_of_losses", "composed", "sampled", "tpe_sampler"]
+
+
+def sampled(
+    space: Mapping[str, Any],
+    sampler: "Callable[[], optuna.samplers.BaseSampler]",
+    trials: "Callable[[], Iterable[optuna.trial.FrozenTrial]]",
+    *,
+    losses: int = 1,
+) -> Config:
+    """The config that one of Optuna's samplers suggests after earlier trials; Optuna prints nothing.
+
+    Args:
+        space: The space.
+        sampler: Makes the sampler.
+        trials: Makes the earlier trials.
+        losses: How many losses each of them has.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study = optuna.create_study(sampler=sampler(), directions=["minimize"] * losses)
+        study.add_trials(trials())
+        return composed(space, study.ask())
 
 
 def composed(space: Mapping[str, Any], trial: "optuna.Trial") -> Config:
@@ -68,6 +95,24 @@ def as_trial(
         params=params,
         distributions=distributions,
     )
+
+
+def as_trials_of_losses(
+    space: Mapping[str, Any], observations: Sequence[Observation]
+) -> "list[optuna.trial.FrozenTrial]":
+    """Observations of several losses as trials of Optuna, with their violations where some are beyond a bound.
+
+    Args:
+        space: The space.
+        observations: The observations.
+    """
+    limited = bounded(observations)
+    return [
+        as_trial(space, one, values=one.losses, violation=one.violation if limited else None)
+        if one.state == "known"
+        else as_trial(space, one)
+        for one in observations
+    ]
 
 
 def tpe_sampler(seed: int, candidates: int) -> Any:

@@ -1,13 +1,12 @@
 """The tree-structured Parzen estimator (Bergstra et al. 2011, Watanabe 2023), by Optuna."""
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from pipeline.searchers.base import Observation, SearcherSettings, at_one_rung, chance
 from pipeline.searchers.history import History
-from pipeline.searchers.optuna_trials import as_trial, composed, tpe_sampler
+from pipeline.searchers.optuna_trials import as_trial, sampled, tpe_sampler
 from pipeline.space import Config, draw
 from pipeline.space.values import Count
 
@@ -41,12 +40,8 @@ class TPESearch(SearcherSettings):
         rng, before = chance(seed, index), at_one_rung(space, learned, startup=self.startup)
         if sum(one.state == "known" for one in before) < self.startup:
             return draw(space, rng, index)
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = tpe_sampler(int(rng.integers(2**31)), self.candidates)
-            study = optuna.create_study(sampler=sampler)
-            study.add_trials([as_trial(space, one) for one in before])
-            return composed(space, study.ask())
+        return sampled(
+            space,
+            lambda: tpe_sampler(int(rng.integers(2**31)), self.candidates),
+            lambda: [as_trial(space, one) for one in before],
+        )

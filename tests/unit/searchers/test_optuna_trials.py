@@ -5,8 +5,8 @@ import optuna
 import pytest
 
 from pipeline.searchers import Observation
-from pipeline.searchers.optuna_trials import as_trial, composed
-from pipeline.space import Choice, IntUniform, LogUniform, Switch, draw
+from pipeline.searchers.optuna_trials import as_trial, as_trials_of_losses, composed, sampled, tpe_sampler
+from pipeline.space import Choice, IntUniform, LogUniform, Switch, draw, fits
 
 _SPACE = {
     "lr": LogUniform(1e-4, 1),
@@ -23,9 +23,9 @@ def test_a_config_comes_back_from_its_trial(seed: int) -> None:
     trial = as_trial(_SPACE, Observation(config, "known", 0.5))
     study = optuna.create_study()
     study.enqueue_trial(trial.params)
-    found = composed(_SPACE, study.ask())
-    assert {**found, "lr": None} == {**config, "lr": None}
-    assert found["lr"] == pytest.approx(config["lr"])
+    suggested = composed(_SPACE, study.ask())
+    assert {**suggested, "lr": None} == {**config, "lr": None}
+    assert suggested["lr"] == pytest.approx(config["lr"])
 
 
 def test_a_trial_has_its_losses_and_its_violation() -> None:
@@ -36,3 +36,34 @@ def test_a_trial_has_its_losses_and_its_violation() -> None:
     assert as_trial(_SPACE, Observation(config, "known", 0.5)).values == [0.5]
     assert as_trial(_SPACE, Observation(config, "failed")).state == optuna.trial.TrialState.PRUNED
     assert as_trial(_SPACE, Observation(config, "open")).state == optuna.trial.TrialState.RUNNING
+
+
+def test_violations_count_where_one_observation_is_beyond_a_bound() -> None:
+    """Trials of several losses have violations only if some observation has one; the others have no losses."""
+    config = draw(_SPACE, np.random.default_rng(0), 0)
+    within, beyond = (Observation(config, "known", 0.5, losses=(0.5, 2.0), violation=most) for most in (0.0, 0.3))
+    failed = Observation(config, "failed")
+    assert [trial.constraints for trial in as_trials_of_losses(_SPACE, [within, failed])] == [{}, {}]
+    trials = as_trials_of_losses(_SPACE, [within, beyond, failed])
+    assert [trial.constraints for trial in trials] == [{"violation": 0.0}, {"violation": 0.3}, {}]
+    assert [trial.values for trial in trials] == [[0.5, 2.0], [0.5, 2.0], None]
+
+
+@pytest.mark.parametrize("losses", [(0.5,), (0.5, 2.0)])
+def test_a_sampler_suggests_a_config_of_the_space(losses: tuple[float, ...]) -> None:
+    """The suggestion after earlier trials, of any number of losses, is in the space and follows from the seed."""
+    observations = [
+        Observation(draw(_SPACE, np.random.default_rng(seed), 0), "known", losses[0], losses=losses)
+        for seed in range(9)
+    ]
+    first, again = (
+        sampled(
+            _SPACE,
+            lambda: tpe_sampler(7, 24),
+            lambda: as_trials_of_losses(_SPACE, observations),
+            losses=len(losses),
+        )
+        for _ in range(2)
+    )
+    assert fits(_SPACE, first)
+    assert first == again
