@@ -24,6 +24,7 @@ __all__ = [
     "SchedulerContext",
     "SchedulerSettings",
     "Standing",
+    "beyond_maximum",
     "earliest",
 ]
 
@@ -277,3 +278,15 @@ def earliest(trial_id: str) -> tuple[int, str]:
         trial_id: The trial.
     """
     return len(trial_id), trial_id
+
+
+def beyond_maximum(field: str, value: int, epochs: int) -> list[Fault]:
+    """The fault of a number of epochs that no trial reaches; empty if trials reach it.
+
+    Args:
+        field: The scheduler's field.
+        value: Its value, in epochs.
+        epochs: The maximum epochs of a trial.
+    """
+    allowed = f"must be at most budget.epochs, which is {epochs}"
+    return [Fault(f"scheduler.{field}", value, allowed)] if value > epochs else []

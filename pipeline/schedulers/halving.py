@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Scheduler, SchedulerContext, SchedulerSettings
+from pipeline.schedulers.base import Scheduler, SchedulerContext, SchedulerSettings, beyond_maximum
 from pipeline.schedulers.hyperband import Brackets
 from pipeline.schedulers.rungs import rungs
 from pipeline.space.values import Count, Real
@@ -40,10 +40,7 @@ class SuccessiveHalving(SchedulerSettings):
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """A first rung beyond a trial's maximum would never be reached."""
-        if self.grace_period is None or self.grace_period <= epochs:
-            return []
-        allowed = f"must be at most budget.epochs, which is {epochs}"
-        return [Fault("scheduler.grace_period", self.grace_period, allowed)]
+        return [] if self.grace_period is None else beyond_maximum("grace_period", self.grace_period, epochs)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
         """The next rung, or the end."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, SchedulerSettings
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, SchedulerSettings, beyond_maximum
 from pipeline.space.values import Count
 
 __all__ = ["MedianStopping"]
@@ -33,10 +33,7 @@ class MedianStopping(SchedulerSettings):
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """A grace period beyond a trial's maximum never ends."""
-        if self.grace_period <= epochs:
-            return []
-        allowed = f"must be at most budget.epochs, which is {epochs}"
-        return [Fault("scheduler.grace_period", self.grace_period, allowed)]
+        return beyond_maximum("grace_period", self.grace_period, epochs)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
         """The next epoch: a running mean needs them all."""

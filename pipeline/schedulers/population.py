@@ -11,7 +11,15 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerContext, SchedulerSettings, earliest
+from pipeline.schedulers.base import (
+    Chosen,
+    Decision,
+    Scheduler,
+    SchedulerContext,
+    SchedulerSettings,
+    beyond_maximum,
+    earliest,
+)
 from pipeline.schedulers.ordered import Ordered
 from pipeline.space import Config
 from pipeline.space.values import Count, Real, Value, key_of
@@ -38,10 +46,7 @@ class PopulationSettings(SchedulerSettings):
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """An interval beyond a trial's maximum is never reached; one trial is not a population."""
-        faults = []
-        if self.interval > epochs:
-            allowed = f"must be at most budget.epochs, which is {epochs}"
-            faults.append(Fault("scheduler.interval", self.interval, allowed))
+        faults = beyond_maximum("interval", self.interval, epochs)
         if trials < 2:
             faults.append(Fault("budget.trials", trials, "must be at least 2: a population"))
         return faults

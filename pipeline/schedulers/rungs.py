@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Mode, SchedulerSettings
+from pipeline.schedulers.base import Mode, SchedulerSettings, beyond_maximum
 from pipeline.schedulers.ordered import Ordered
 from pipeline.space.values import Count, Real
 
@@ -32,10 +32,7 @@ class RungSettings(SchedulerSettings):
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """A first rung beyond a trial's maximum is never reached."""
-        if self.grace_period <= epochs:
-            return []
-        allowed = f"must be at most budget.epochs, which is {epochs}"
-        return [Fault("scheduler.grace_period", self.grace_period, allowed)]
+        return beyond_maximum("grace_period", self.grace_period, epochs)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
         """The next rung, or the end."""

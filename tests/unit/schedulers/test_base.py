@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.schedulers.base import Chosen, Scheduler, SchedulerSettings, earliest
+from pipeline.schedulers.base import Chosen, Scheduler, SchedulerSettings, beyond_maximum, earliest
 
 
 @given(numbers=st.lists(st.integers(0, 10**6), unique=True))
@@ -40,3 +40,14 @@ def test_milestones_need_a_checkpoint_where_trials_pause_or_exploit(pauses: bool
 
     Settings.pauses, Settings.exploits = pauses, exploits
     assert Settings().leaves_checkpoint(2, 8) == (pauses or exploits)
+
+
+def test_epochs_beyond_a_trial_s_maximum_are_a_fault() -> None:
+    """A number of epochs that no trial reaches is a fault that names the field, the value and what is allowed."""
+    assert beyond_maximum("interval", 8, 8) == []
+    (fault,) = beyond_maximum("interval", 9, 8)
+    assert (fault.field, fault.found, fault.allowed) == (
+        "scheduler.interval",
+        9,
+        "must be at most budget.epochs, which is 8",
+    )
