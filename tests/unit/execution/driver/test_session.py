@@ -208,7 +208,7 @@ def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(s
 
 
 def test_the_winners_reports_end_its_silence(study):
-    """Fitted again over many epochs it is not taken for hung, as long as it tells of itself."""
+    """A winner that is fitted again over many epochs does not count as hung, as long as its worker reports."""
     played = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
     first = played.session.next()
     played.session.on_report(first.trial_id, ProgressReport((row(1, 0.5),), 1, last=True))

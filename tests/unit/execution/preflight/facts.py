@@ -1,4 +1,4 @@
-"""Facts as processes tell them, for the tests of the room."""
+"""Facts as processes publish them, for the tests of the folder."""
 
 import sysconfig
 from collections.abc import Iterator, Mapping

@@ -57,7 +57,7 @@ def test_epochs_that_are_not_repeatable_are_found(drift: str, reported: str | No
     assert reason is None if reported is None else str(reason).startswith(reported)
 
 
-def test_a_replay_tells_its_seconds() -> None:
+def test_a_replay_is_reported_with_its_seconds() -> None:
     """A function without a state is trained again from its first step, and one with a state is not."""
     function = job(function=steps, objectives=[Objective("score", "max")], budget=Budget(epochs=30))
     text = exactness_finding(function, trained(seconds_epoch=10.0, replays=True)).found

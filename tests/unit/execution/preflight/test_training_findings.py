@@ -26,8 +26,8 @@ def test_an_error_of_tensorflow_is_reported_by_its_cause() -> None:
     assert finding.level == "fault"
 
 
-def test_an_epoch_that_runs_tells_its_seconds() -> None:
-    """A model is built and trained, a function takes a step."""
+def test_an_epoch_that_runs_is_reported_with_its_seconds() -> None:
+    """A model has the seconds of an epoch and of its build, a function those of a step."""
     assert epoch_finding(job(), [trained()], {}).found == "trial 0000 trains: 10 s an epoch, 2.0 s to build its model"
     function = job(function=steps, objectives=[Objective("score", "max")])
     assert epoch_finding(function, [trained()], {}).found == "trial 0000 trains: 10 s a step"
