@@ -40,7 +40,7 @@ def test_a_driver_is_asked_by_a_file_and_a_signal(
     store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session that was asked is returned; a second request sends no second signal."""
-    monkeypatch.setattr(stop_request, "handles", lambda *_: True)
+    monkeypatch.setattr(study_stop, "handles", lambda *_: True)
     _write(store, 3, takes_signals=True)
     for _ in range(2):
         session = request_stop(store)
@@ -65,7 +65,7 @@ def test_a_process_that_handles_no_signal_gets_none(
     store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A notebook that outlived its study gets no signal, which would kill it, although the file says that it runs."""
-    monkeypatch.setattr(stop_request, "handles", lambda *_: False)
+    monkeypatch.setattr(study_stop, "handles", lambda *_: False)
     _write(store, takes_signals=True)
     assert request_stop(store) is not None
     assert signals == []
