@@ -9,15 +9,14 @@ from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import command_console, say_object
 from pipeline.cli.location import study_store
 from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.tables import save, writable
-from pipeline.errors import UsageError
+from pipeline.cli.tables import form_of, save, writable
 
 if TYPE_CHECKING:
     from pipeline.results.analysis.comparison import Comparison
 
 __all__ = ["compare"]
 
-_PICTURES = ("png", "svg", "pdf")
+_FORMS = ("html", "png", "svg", "pdf")
 
 
 def compare(
@@ -45,9 +44,7 @@ def compare(
     from pipeline.results.tables.query import labels
     from pipeline.results.views.comparison_object import comparison_object
 
-    form = "" if output is None else output.suffix.lower().removeprefix(".")
-    if output is not None and form not in ("html", *_PICTURES):
-        raise UsageError(f"--output must end in .html, .png, .svg or .pdf; found {output}.")
+    form = form_of("--output", output, _FORMS)
     studies_with_names = [(study, load_results(study_store(study, storage).uri)) for study in studies]
     comparison = compared(labels(studies_with_names))
     if as_json:

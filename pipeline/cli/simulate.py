@@ -21,7 +21,7 @@ from pipeline.cli.options import (
     TotalEpochs,
     Trials,
 )
-from pipeline.cli.tables import save, writable
+from pipeline.cli.tables import form_of, save, writable
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ def simulate(
     """Predict time, epochs, cost and best value of a study from learning curves, without training."""
     from pipeline.simulation.view import forecast_object, forecast_view
 
-    form = "" if plot is None else plot.suffix.lower().removeprefix(".")
-    if plot is not None and form not in _PICTURES:
-        raise UsageError(f"--plot must end in .png, .svg or .pdf; found {plot}.")
+    form = form_of("--plot", plot, _PICTURES)
     counts = _numbers(workers)
     given = {**limits(trials, epochs, total_epochs, seconds, None), "seed": seed}
     tuned = job_of(job, changes_of(given, set_), storage, resume=False)

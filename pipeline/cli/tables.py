@@ -1,7 +1,7 @@
 """Output of tables: options, the terminal, standard output, files."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -14,7 +14,7 @@ from pipeline.errors import StorageError, UsageError
 if TYPE_CHECKING:
     from pipeline.results.tables.database import Answer
 
-__all__ = ["MOST_ROWS", "Format", "Output", "format_of", "output_table", "save", "writable"]
+__all__ = ["MOST_ROWS", "Format", "Output", "form_of", "format_of", "output_table", "save", "writable"]
 
 MOST_ROWS = 1000
 """Most rows to print as a table without --limit, because its layout needs all rows in memory."""
@@ -52,6 +52,29 @@ Format = Annotated[
 Output = Annotated[
     Path | None, typer.Option(help="File to write instead of printing.", show_default=False, callback=writable)
 ]
+
+
+def form_of(option: str, file: Path | None, forms: Sequence[str]) -> str:
+    """The form of a page or a picture, by the suffix of its file.
+
+    Args:
+        option: The option that names the file.
+        file: The file; None if the option was not given.
+        forms: What the suffix may be, at least two.
+
+    Returns:
+        One of the forms; empty if there is no file.
+
+    Raises:
+        UsageError: The file has another suffix.
+    """
+    if file is None:
+        return ""
+    form = file.suffix.lower().removeprefix(".")
+    if form not in forms:
+        *first, last = (f".{each}" for each in forms)
+        raise UsageError(f"{option} must end in {', '.join(first)} or {last}; found {file}.")
+    return form
 
 
 def format_of(named: str | None, output: Path | None) -> str:

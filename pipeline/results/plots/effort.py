@@ -9,6 +9,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.text import Annotation
 
 from pipeline.results.analysis.effort import PHASES, effort
+from pipeline.results.plots.rungs import MOST_BARS, MOST_NAMED
 from pipeline.results.plots.style import ACCENT, GRID, INK, SECOND, THIRD, bare, plainly
 from pipeline.results.tables.load import Results
 
@@ -16,12 +17,6 @@ __all__ = ["where_time_went"]
 
 _COLOURS = dict(zip(PHASES, (THIRD, ACCENT, SECOND, INK), strict=True))
 """Each phase's colour."""
-
-_NAMED = 40
-
-
-_MANY = 1000
-"""The most trials with bars of their own; more are one shape, drawn as a bitmap within the picture."""
 
 
 def where_time_went(results: Results, ax: Axes) -> Axes:
@@ -42,7 +37,7 @@ def where_time_went(results: Results, ax: Axes) -> Axes:
     for phase, colour in _COLOURS.items():
         right = left + trials[phase].to_numpy()
         # One shape or collection, not a patch for each bar: those take seconds where trials are many.
-        if len(trials) > _MANY:
+        if len(trials) > MOST_BARS:
             ax.fill_betweenx(rows, left, right, step="mid", color=colour, linewidth=0, rasterized=True)
         else:
             ax.add_collection(PolyCollection(_bars(rows, left, right), facecolors=colour, linewidths=0))
@@ -55,7 +50,7 @@ def where_time_went(results: Results, ax: Axes) -> Axes:
         f"idle: {spent.idle:.1f} s" + (" →" if spent.idle > reach else ""), (0, below), (5, 0),
         textcoords="offset points", va="center", ha="left", color=INK,
     )  # fmt: skip
-    named = len(trials) <= _NAMED
+    named = len(trials) <= MOST_NAMED
     if named:
         ax.set_yticks(rows, list(trials.index), fontsize=min(9, 300 / max(len(rows), 1)))
     else:

@@ -11,13 +11,13 @@ from pipeline.results.plots.style import ACCENT, BAD, GRID, MUTED, SECOND, bare
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 
-__all__ = ["MOST_NAMED", "epochs_by_trial", "rows_of_rungs", "rungs"]
+__all__ = ["MOST_BARS", "MOST_NAMED", "epochs_by_trial", "rows_of_rungs", "rungs"]
 
 MOST_NAMED = 40
 """The most trials whose rows have names."""
 
 
-_MANY = 1000
+MOST_BARS = 1000
 """The most trials whose bars are drawn as vectors; more become a bitmap within the picture."""
 
 
@@ -36,7 +36,7 @@ def rungs(results: Results, ax: Axes) -> Axes:
     states = dict(zip(results.trials["trial_id"], results.trials["state"], strict=True))
     rows = rows_of_rungs(results)
     order = list(rows)
-    many = len(order) > _MANY
+    many = len(order) > MOST_BARS
     width = float(np.clip(110 / max(len(order), 1), 0.7, 5))
     last = max([1, *epochs.values()])
     at = rungs_of(results)

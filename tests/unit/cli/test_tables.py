@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
-from pipeline.cli.tables import format_of, output_table, save, writable
+from pipeline.cli.tables import form_of, format_of, output_table, save, writable
 from pipeline.errors import StorageError, UsageError
 from pipeline.results.tables.database import Answer
 
@@ -48,6 +48,16 @@ def test_an_unknown_format_is_refused(named: str | None, output: str | None, rep
     """An unknown format is refused with the list of formats."""
     with pytest.raises(UsageError, match=reported):
         format_of(named, output and Path(output))
+
+
+def test_the_form_of_a_picture_is_its_suffix() -> None:
+    """A page or a picture has the form of its file's suffix; another suffix is refused with those that there are."""
+    forms = ("html", "png", "svg")
+    assert form_of("--output", None, forms) == ""
+    assert form_of("--output", Path("a.b.SVG"), forms) == "svg"
+    for file in ("picture", "picture.gif"):
+        with pytest.raises(UsageError, match=rf"--output must end in .html, .png or .svg; found {file}\."):
+            form_of("--output", Path(file), forms)
 
 
 def test_a_terminal_gets_rows_up_to_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
