@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["TUNEPIPE", "heeding_signals", "started", "wait_for"]
+__all__ = ["TUNEPIPE", "heeding_signals", "printed_without_privileges", "started", "wait_for"]
 
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
 
@@ -49,3 +49,17 @@ def wait_for(condition: Callable[[], Any], process: "subprocess.Popen[Any]", rep
             process.wait(timeout=0.05)
         except subprocess.TimeoutExpired:
             continue
+
+
+def printed_without_privileges(code: str, folder: str) -> str:
+    """What Python code prints that an unprivileged user runs, for whom a file's permissions count.
+
+    Args:
+        code: The code; its imports come before the privileges are given up.
+        folder: Its argument, `sys.argv[1]`.
+    """
+    imports = [line for line in code.splitlines() if line.startswith(("import ", "from "))]
+    rest = [line for line in code.splitlines() if line not in imports]
+    given_up = "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)"
+    script = "\n".join(["import os, sys", *imports, given_up, *rest, ""])
+    return subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True, check=True).stdout

@@ -9,27 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.searchers import SEARCHERS, Observation, RandomSearch, SearcherSettings
-from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform, fits
+from pipeline.space import Config, Switch, fits
 from tests.unit.searchers.learning import SQUARE
+from tests.unit.searchers.spaces import BRANCHES, ENDLESS, LISTED
 
-_LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
-_LISTS = {"layers": Choice([None, [64, 32], {"units": [8]}, "auto"]), "shape": [3, {"deep": True}]}
-_BRANCHES = {
-    "plain": {},
-    "deep": {"g": Grid([1, 2]), "inner": Switch({"no": {}, "yes": {"h": Choice([1.5, 2.5]), "i": "fixed"}})},
-    "other": {"g": Grid([2, 3])},
-}
-_LISTED_DEEP = {**_LISTED, "s": Switch(_BRANCHES)}
-_ENDLESS = {
-    **_LISTED,
-    **_LISTS,
-    "lr": LogUniform(1e-4, 1),
-    "u": Uniform(-1, 1),
-    "n": IntUniform(1, 5),
-    "q": QUniform(0, 1, 0.1),
-    "z": Normal(0, 1),
-    "s": Switch({**_BRANCHES, "rates": {"warm": Uniform(0, 1), "decay": LogUniform(0.01, 1), "k": IntUniform(0, 9)}}),
-}
+_LISTED_DEEP = {**LISTED, "s": Switch(BRANCHES)}
 _LEARNING = ("cma", "curves", "gp", "motpe", "nsga2", "tpe")
 
 
@@ -41,7 +25,7 @@ def settings(request: pytest.FixtureRequest) -> SearcherSettings:
 
 def _space(settings: SearcherSettings) -> dict[str, Any]:
     """The richest space the searcher takes."""
-    return _ENDLESS if not settings.faults(_ENDLESS) else _LISTED_DEEP
+    return ENDLESS if not settings.faults(ENDLESS) else _LISTED_DEEP
 
 
 def _loss(config: Config) -> float:
@@ -155,7 +139,7 @@ def test_the_first_configs_of_those_that_model_are_random_search() -> None:
     """The first configs of model-based searchers are those of random search."""
     for kind in ("tpe", "gp"):
         drawn = [one.config for one in _tried(SEARCHERS[kind](), 8)]
-        assert drawn == [RandomSearch().draw(_ENDLESS, seed=0, index=index) for index in range(8)]
+        assert drawn == [RandomSearch().draw(ENDLESS, seed=0, index=index) for index in range(8)]
 
 
 def _halved(count: int) -> list[Observation]:

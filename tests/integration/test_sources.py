@@ -11,6 +11,30 @@ import pytest
 
 from pipeline import load_results
 
+
+def job(name: str) -> str:
+    """The end of a job file: a study of three trials of its function `descend`."""
+    return f"""
+
+JOB = TuneJob(
+    name="{name}",
+    function=descend,
+    space={{"rate": Uniform(0.1, 0.9)}},
+    objectives=[Objective("distance", "min")],
+    scheduler=FIFO(),
+    budget=Budget(trials=3, epochs=2),
+)
+"""
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    """Write files by their paths within a folder, which is created with those between."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
 FILES = {
     "the_job.py": """
 from pathlib import Path
@@ -28,17 +52,8 @@ def descend(config):
     assert Path(__file__).with_name("words.txt").read_text() == "word"
     for _ in range(top_level.EPOCHS):
         yield {"distance": abs(pace(config["rate"]) + sizes.SIZE + plugin.SHIFT)}
-
-
-JOB = TuneJob(
-    name="moved",
-    function=descend,
-    space={"rate": Uniform(0.1, 0.9)},
-    objectives=[Objective("distance", "min")],
-    scheduler=FIFO(),
-    budget=Budget(trials=3, epochs=2),
-)
-""",
+"""
+    + job("moved"),
     "top_level.py": "EPOCHS = 9",
     "inner.py": "def pace(rate):\n    from further import factor\n    return rate * factor()",
     "further.py": "def factor():\n    return 3.0",
@@ -69,10 +84,7 @@ def tunepipe(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def moved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A finished study of two workers, whose job's folder has been deleted since, and what `run` printed."""
     folder = tmp_path_factory.mktemp("moved")
-    for name, text in FILES.items():
-        path = folder / "mine" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    write(folder / "mine", FILES)
     printed = tunepipe("run", "mine/the_job.py", "--workers", "2", folder=folder)
     assert printed.returncode == 0, printed.stderr
     shutil.rmtree(folder / "mine")
@@ -114,17 +126,8 @@ def descend(config):
 
     for _ in range(sizes.SIZE):
         yield {"distance": abs(pace(config["rate"]) + shift())}
-
-
-JOB = TuneJob(
-    name="relative",
-    function=descend,
-    space={"rate": Uniform(0.1, 0.9)},
-    objectives=[Objective("distance", "min")],
-    scheduler=FIFO(),
-    budget=Budget(trials=3, epochs=2),
-)
-""",
+"""
+    + job("relative"),
     "mine/__init__.py": "",
     "mine/sizes.py": "SIZE = 9",
     "mine/inner.py": "from .sizes import SIZE\n\ndef pace(rate): return rate * SIZE",
@@ -136,10 +139,7 @@ JOB = TuneJob(
 @pytest.mark.long
 def test_a_job_of_a_package_continues_without_its_folder(tmp_path: Path) -> None:
     """A job file with relative imports is checked and trained by workers, and its study needs only the copies."""
-    for name, text in PACKAGE.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    write(tmp_path, PACKAGE)
     checked = tunepipe("check", "mine/the_job.py", folder=tmp_path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "copied into the study: mine/ (6 files)" in checked.stdout

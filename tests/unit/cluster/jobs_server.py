@@ -3,6 +3,8 @@
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.unit.cluster.json_handler import JsonHandler
+
 
 class JobsServer(ThreadingHTTPServer):
     """Keeps jobs and packages, as a dashboard does."""
@@ -21,24 +23,14 @@ class JobsServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler, BaseHTTPRequestHandler):
     server: JobsServer
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-    def _answer(self, status: int, body: object) -> None:
-        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
 
     def _allowed(self) -> bool:
         given = self.headers.get("Authorization")
         if self.server.token is None or given == f"Bearer {self.server.token}":
             return True
-        self._answer(403 if given else 401, "Forbidden: Invalid authentication token" if given else "Unauthorized")
+        self.answer(403 if given else 401, "Forbidden: Invalid authentication token" if given else "Unauthorized")
         return False
 
     def do_GET(self) -> None:
@@ -47,22 +39,22 @@ class _Handler(BaseHTTPRequestHandler):
             return
         name = self.path.rstrip("/").removesuffix("/logs").rpartition("/")[2]
         if self.path == "/api/jobs/":
-            self._answer(200, list(self.server.jobs.values()))
+            self.answer(200, list(self.server.jobs.values()))
         elif self.path.startswith("/api/packages/"):
-            self._answer(200 if name in self.server.packages else 404, "")
+            self.answer(200 if name in self.server.packages else 404, "")
         elif name not in self.server.jobs:
-            self._answer(404, f"Job {name} does not exist")
+            self.answer(404, f"Job {name} does not exist")
         elif self.path.endswith("/logs"):
-            self._answer(200, {"logs": "all of it\n"})
+            self.answer(200, {"logs": "all of it\n"})
         else:
-            self._answer(200, self.server.jobs[name])
+            self.answer(200, self.server.jobs[name])
 
     def do_PUT(self) -> None:
         """A package."""
         content = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.packages[self.path.rpartition("/")[2]] = content
         self.server.uploads += 1
-        self._answer(200, "")
+        self.answer(200, "")
 
     def do_POST(self) -> None:
         """A new job."""
@@ -71,10 +63,10 @@ class _Handler(BaseHTTPRequestHandler):
         if name in self.server.taken:
             self.server.taken.discard(name)
             self.server.jobs[name] = job(name, storage=body["metadata"]["tunepipe_storage"])
-            self._answer(500, f"Job with submission_id {name} already exists.")
+            self.answer(500, f"Job with submission_id {name} already exists.")
             return
         self.server.jobs[name] = {**body, "status": "RUNNING", "start_time": 1_700_000_000_000}
-        self._answer(200, {"submission_id": name})
+        self.answer(200, {"submission_id": name})
 
 
 def job(name: str, study: str = "s", storage: str = "s3://b/x", **fields: object) -> dict:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from pipeline.cluster import following, kubernetes_cluster
+from tests.unit.cluster.json_handler import JsonHandler
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
 
@@ -34,38 +35,27 @@ class ApiServer(ThreadingHTTPServer):
         self.refused: dict[str, tuple[int, str]] = {}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler, BaseHTTPRequestHandler):
     server: ApiServer
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-    def _answer(self, status: int, body: Any) -> None:
-        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if isinstance(body, str) else "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
 
     def do_GET(self) -> None:
         """The next response of a path: an empty list if none is configured, an error if it is failing or gone."""
         path = urlsplit(self.path).path
         if self.server.errors.get(path):
             self.server.errors[path] -= 1
-            self._answer(503, {"message": "etcd is away"})
+            self.answer(503, {"message": "etcd is away"})
             return
         if path in self.server.gone:
             kind, name = path.split("/")[-2:]
-            self._answer(404, {"message": f'{kind} "{name}" not found'})
+            self.answer(404, {"message": f'{kind} "{name}" not found'})
             return
         answers = self.server.answers.get(path, [{"items": []}])
-        self._answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
+        self.answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
 
     def do_DELETE(self) -> None:
         """Keep what is deleted."""
         self.server.deleted.append(urlsplit(self.path).path)
-        self._answer(200, {"kind": "Status", "status": "Success"})
+        self.answer(200, {"kind": "Status", "status": "Success"})
 
     def do_POST(self) -> None:
         """Keep what is created, or refuse it."""
@@ -73,10 +63,10 @@ class _Handler(BaseHTTPRequestHandler):
         refusal = self.server.refused.get(urlsplit(self.path).path, self.server.refusal)
         if refusal is not None:
             status, message = refusal
-            self._answer(status, message if status == 404 and "page" in message else {"message": message})
+            self.answer(status, message if status == 404 and "page" in message else {"message": message})
             return
         self.server.posted.append((self.path, body))
-        self._answer(201, {**body, "metadata": {**body["metadata"], "uid": "u-1"}})
+        self.answer(201, {**body, "metadata": {**body["metadata"], "uid": "u-1"}})
 
 
 def rayjob(state: str = "", name: str = "s-1", **status: Any) -> dict[str, Any]:

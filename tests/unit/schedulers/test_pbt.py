@@ -10,22 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.schedulers import PBT, AnyScheduler, Decision, Scheduler, SchedulerContext
-from pipeline.space import IntUniform, LogUniform, Switch, fits
-
-_SPACE = {"lr": LogUniform(1e-4, 1), "layers": 2}
-
-
-def _built(settings: PBT, trials: int, *, added: int | None = None, mode: Any = "max", epochs: int = 8) -> Scheduler:
-    scheduler = settings.build(SchedulerContext(_SPACE, mode, epochs, trials, 0))
-    for i in range(trials if added is None else added):
-        scheduler.add(f"{i:04d}", {"lr": 0.01 * (i + 1), "layers": 2})
-    return scheduler
-
-
-def _report(scheduler: Scheduler, trial: str, epoch: int, value: float) -> Decision:
-    scheduler.start(trial)
-    return scheduler.on_result(trial, epoch, value)
+from pipeline.schedulers import PBT, AnyScheduler, Decision, SchedulerContext
+from pipeline.space import IntUniform, Switch, fits
+from tests.unit.schedulers.population import SPACE, population, report
 
 
 def test_exploring_another_branch_brings_its_parameters() -> None:
@@ -36,8 +23,8 @@ def test_exploring_another_branch_brings_its_parameters() -> None:
         scheduler = PBT(resample_probability=1).build(SchedulerContext(space, "max", 8, 2, seed))
         scheduler.add("0000", {"schedule": "cyclic", "period": 3})
         scheduler.add("0001", {"schedule": "constant"})
-        _report(scheduler, "0001", 1, 0.9)
-        decision = _report(scheduler, "0000", 1, 0.1)
+        report(scheduler, "0001", 1, 0.9)
+        decision = report(scheduler, "0000", 1, 0.1)
         assert fits(space, decision.config)
         if decision.config["schedule"] == "cyclic":
             assert f"schedule constant → cyclic, period {decision.config['period']}, new" in decision.explored
@@ -100,7 +87,7 @@ def test_quantiles_and_exploits_equal_those_of_ray(
 
     epochs = interval * 6
     settings = PBT(interval=interval, quantile=quantile, resample_probability=0)
-    ours = _built(settings, trials, mode=mode, epochs=epochs)
+    ours = population(settings, trials, mode=mode, epochs=epochs)
     theirs = PopulationBasedTraining(
         time_attr="epoch",
         metric="m",
@@ -179,11 +166,11 @@ def test_explored_configs_depend_on_the_seed_alone() -> None:
     """The same seed explores the same, another one differs, and the global random state is left alone."""
 
     def explored(seed: int) -> Any:
-        scheduler = PBT(resample_probability=1).build(SchedulerContext(_SPACE, "max", 8, 2, seed))
+        scheduler = PBT(resample_probability=1).build(SchedulerContext(SPACE, "max", 8, 2, seed))
         for i in range(2):
             scheduler.add(f"{i:04d}", {"lr": 0.1, "layers": 2})
-        _report(scheduler, "0001", 1, 0.9)
-        return _report(scheduler, "0000", 1, 0.1).config
+        report(scheduler, "0001", 1, 0.9)
+        return report(scheduler, "0000", 1, 0.1).config
 
     before = (random.getstate(), np.random.get_state()[1].tolist())
     assert explored(1) == explored(1)

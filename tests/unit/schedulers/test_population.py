@@ -1,23 +1,7 @@
 """A population: who makes room for whom, who exploits whom, and which checkpoints are needed."""
 
-from typing import Any
-
-from pipeline.schedulers import PBT, Decision, Scheduler, SchedulerContext
-from pipeline.space import LogUniform
-
-_SPACE = {"lr": LogUniform(1e-4, 1), "layers": 2}
-
-
-def _built(settings: PBT, trials: int, *, added: int | None = None, mode: Any = "max", epochs: int = 8) -> Scheduler:
-    scheduler = settings.build(SchedulerContext(_SPACE, mode, epochs, trials, 0))
-    for i in range(trials if added is None else added):
-        scheduler.add(f"{i:04d}", {"lr": 0.01 * (i + 1), "layers": 2})
-    return scheduler
-
-
-def _report(scheduler: Scheduler, trial: str, epoch: int, value: float) -> Decision:
-    scheduler.start(trial)
-    return scheduler.on_result(trial, epoch, value)
+from pipeline.schedulers import PBT
+from tests.unit.schedulers.population import population, report
 
 
 def test_milestones_are_multiples_of_the_interval() -> None:
@@ -27,25 +11,25 @@ def test_milestones_are_multiples_of_the_interval() -> None:
 
 def test_the_population_advances_together() -> None:
     """On one worker a trial pauses for trials that are behind: not yet drawn, waiting, or lower in number."""
-    scheduler = _built(PBT(quantile=0), 3, added=1)
-    assert _report(scheduler, "0000", 1, 0.5).reason == (
+    scheduler = population(PBT(quantile=0), 3, added=1)
+    assert report(scheduler, "0000", 1, 0.5).reason == (
         "0.5 is number 1 of 1 trials at epoch 1; makes room for one not yet drawn"
     )
     scheduler.add("0001", {"lr": 0.1, "layers": 2})
     scheduler.add("0002", {"lr": 0.1, "layers": 2})
-    decision = _report(scheduler, "0001", 1, 0.6)
+    decision = report(scheduler, "0001", 1, 0.6)
     assert (decision.action, decision.reason) == (
         "pause",
         "0.6 is number 1 of 2 trials at epoch 1; makes room for trial 0002 at epoch 0",
     )
     assert scheduler.choose(["0000", "0001", "0002"]).trial_id == "0002"
-    assert _report(scheduler, "0002", 1, 0.4).action == "pause"
+    assert report(scheduler, "0002", 1, 0.4).action == "pause"
     assert scheduler.choose(["0000", "0001", "0002"]).trial_id == "0000"
 
 
 def test_no_trial_pauses_to_be_chosen_again() -> None:
     """If all other trials run, have ended or are ahead, a trial continues without a pause."""
-    scheduler = _built(PBT(quantile=0), 3)
+    scheduler = population(PBT(quantile=0), 3)
     for trial in ("0000", "0001", "0002"):
         scheduler.start(trial)
     assert scheduler.on_result("0002", 1, 0.1).action == "continue"
@@ -57,7 +41,7 @@ def test_no_trial_pauses_to_be_chosen_again() -> None:
 
 def test_a_lost_worker_s_trial_waits_again() -> None:
     """A lost worker's trial waits again, so that others pause for it, although the scheduler saw it start."""
-    scheduler = _built(PBT(quantile=0), 2)
+    scheduler = population(PBT(quantile=0), 2)
     scheduler.start("0000")
     scheduler.start("0001")
     assert scheduler.choose(["0000"]).trial_id == "0000"
@@ -66,11 +50,11 @@ def test_a_lost_worker_s_trial_waits_again() -> None:
 
 def test_the_lowest_take_over_the_uppermost() -> None:
     """Of four trials the worst takes the best one's newest milestone and a config near its config."""
-    scheduler = _built(PBT(resample_probability=0), 4)
+    scheduler = population(PBT(resample_probability=0), 4)
     for trial, value in (("0003", 0.9), ("0001", 0.5), ("0002", 0.6)):
         scheduler.start(trial)
         assert scheduler.on_result(trial, 1, value).action in ("pause", "exploit")
-    decision = _report(scheduler, "0000", 1, 0.4)
+    decision = report(scheduler, "0000", 1, 0.4)
     assert (decision.action, decision.parent_trial, decision.parent_epoch) == ("exploit", "0003", 1)
     assert decision.cutoff == 0.5
     assert decision.config["layers"] == 2
@@ -85,14 +69,14 @@ def test_the_lowest_take_over_the_uppermost() -> None:
 
 def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None:
     """A donor's checkpoint is kept until the receiver has its own, even if the donor continued or ended."""
-    scheduler = _built(PBT(), 2)
-    _report(scheduler, "0001", 1, 0.9)
-    assert _report(scheduler, "0000", 1, 0.1).parent_trial == "0001"
-    _report(scheduler, "0001", 2, 0.95)
+    scheduler = population(PBT(), 2)
+    report(scheduler, "0001", 1, 0.9)
+    assert report(scheduler, "0000", 1, 0.1).parent_trial == "0001"
+    report(scheduler, "0001", 2, 0.95)
     assert scheduler.needed() == {("0001", 1), ("0001", 2)}
     scheduler.end("0001")
     assert scheduler.needed() == {("0001", 1)}
-    _report(scheduler, "0000", 2, 0.97)
+    report(scheduler, "0000", 2, 0.97)
     assert scheduler.needed() == {("0000", 2)}
     scheduler.end("0000")
     assert scheduler.needed() == set()
@@ -100,34 +84,34 @@ def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None
 
 def test_an_exploited_trial_is_no_donor_until_it_reports() -> None:
     """An exploited trial is no donor until it reports, because its score is that of replaced weights."""
-    scheduler = _built(PBT(quantile=0.5), 4)
-    _report(scheduler, "0000", 1, 0.9)
-    assert _report(scheduler, "0001", 1, 0.5).action == "exploit"
+    scheduler = population(PBT(quantile=0.5), 4)
+    report(scheduler, "0000", 1, 0.9)
+    assert report(scheduler, "0001", 1, 0.5).action == "exploit"
     scheduler.end("0000")
-    assert _report(scheduler, "0002", 1, 0.4).action == "pause"
+    assert report(scheduler, "0002", 1, 0.4).action == "pause"
 
 
 def test_equals_do_not_exploit_each_other() -> None:
     """Equal trials do not exploit each other, because nothing would be gained."""
-    scheduler = _built(PBT(quantile=0.5), 3)
+    scheduler = population(PBT(quantile=0.5), 3)
     for epoch in (1, 2):
-        assert {_report(scheduler, f"{i:04d}", epoch, 0.1).action for i in range(3)} == {"pause"}
+        assert {report(scheduler, f"{i:04d}", epoch, 0.1).action for i in range(3)} == {"pause"}
 
 
 def test_ended_trials_are_excluded() -> None:
     """As in Ray, ended trials are neither donors nor part of the quantiles."""
-    scheduler = _built(PBT(), 3)
-    _report(scheduler, "0000", 1, 0.9)
+    scheduler = population(PBT(), 3)
+    report(scheduler, "0000", 1, 0.9)
     scheduler.end("0000")
-    assert _report(scheduler, "0001", 1, 0.2).action == "pause"
-    assert _report(scheduler, "0002", 1, 0.1).parent_trial == "0001"
+    assert report(scheduler, "0001", 1, 0.2).action == "pause"
+    assert report(scheduler, "0002", 1, 0.1).parent_trial == "0001"
 
 
 def test_the_last_epoch_is_no_time_to_explore() -> None:
     """The worst trial's last report is answered with continue: it is done."""
-    scheduler = _built(PBT(), 2, epochs=2)
-    _report(scheduler, "0001", 1, 0.9)
-    assert _report(scheduler, "0000", 2, 0.1).action == "continue"
+    scheduler = population(PBT(), 2, epochs=2)
+    report(scheduler, "0001", 1, 0.9)
+    assert report(scheduler, "0000", 2, 0.1).action == "continue"
 
 
 def test_settings_that_do_not_fit_the_budget_are_a_fault() -> None:

@@ -6,46 +6,19 @@ from pipeline.searchers import GridSearch
 from pipeline.space import (
     Choice,
     CountableDomain,
-    Grid,
     IntUniform,
-    LogUniform,
-    Normal,
     QUniform,
-    Switch,
     Uniform,
     fits,
 )
-
-_LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
-
-
-_LISTS = {"layers": Choice([None, [64, 32], {"units": [8]}, "auto"]), "shape": [3, {"deep": True}]}
-
-
-_BRANCHES = {
-    "plain": {},
-    "deep": {"g": Grid([1, 2]), "inner": Switch({"no": {}, "yes": {"h": Choice([1.5, 2.5]), "i": "fixed"}})},
-    "other": {"g": Grid([2, 3])},
-}
-
-
-_ENDLESS = {
-    **_LISTED,
-    **_LISTS,
-    "lr": LogUniform(1e-4, 1),
-    "u": Uniform(-1, 1),
-    "n": IntUniform(1, 5),
-    "q": QUniform(0, 1, 0.1),
-    "z": Normal(0, 1),
-    "s": Switch({**_BRANCHES, "rates": {"warm": Uniform(0, 1), "decay": LogUniform(0.01, 1), "k": IntUniform(0, 9)}}),
-}
+from tests.unit.searchers.spaces import ENDLESS, LISTED
 
 
 def test_the_grid_covers_every_combination_once() -> None:
     """The grid covers all combinations, listed choices too, the last parameter fastest, and repeats at its end."""
     grid = GridSearch()
-    assert grid.size(_LISTED) == 12
-    configs = [tuple(grid.draw(_LISTED, seed=0, index=i).values()) for i in range(24)]
+    assert grid.size(LISTED) == 12
+    configs = [tuple(grid.draw(LISTED, seed=0, index=i).values()) for i in range(24)]
     assert len(set(configs[:12])) == 12
     assert configs[:12] == configs[12:]
     assert configs[:3] == [(1, "x", 0.5, True), (1, "x", 0.5, False), (1, "y", 0.5, True)]
@@ -54,14 +27,14 @@ def test_the_grid_covers_every_combination_once() -> None:
 def test_the_grid_does_not_depend_on_the_seed() -> None:
     """The grid depends on the configs' numbers and not on the seed."""
     grid = GridSearch()
-    configs = [grid.draw(_LISTED, seed=0, index=i) for i in range(12)]
-    assert configs == [grid.draw(_LISTED, seed=9, index=i) for i in range(12)]
-    assert [grid.number_of(_LISTED, config) for config in configs] == list(range(12))
+    configs = [grid.draw(LISTED, seed=0, index=i) for i in range(12)]
+    assert configs == [grid.draw(LISTED, seed=9, index=i) for i in range(12)]
+    assert [grid.number_of(LISTED, config) for config in configs] == list(range(12))
 
 
 def test_the_grid_refuses_endless_domains_by_name() -> None:
     """Every parameter without a list of values is named."""
-    (fault,) = GridSearch().faults(_ENDLESS)
+    (fault,) = GridSearch().faults(ENDLESS)
     assert fault.allowed == (
         "grid search needs a finite number of values for every parameter, and lr, u, z, s.rates.warm, s.rates.decay "
         "have infinitely many: use Grid, Choice, IntUniform, QUniform, or a fixed value"

@@ -1,36 +1,19 @@
 """NSGA-II."""
 
-import json
-from dataclasses import asdict
-
-import numpy as np
-
-from pipeline.searchers import NSGA2Search, Observation, RandomSearch
-from tests.unit.searchers.two_losses import SPACE, tried
+from pipeline.searchers import NSGA2Search
+from tests.unit.searchers.two_losses import draws_the_same_after_a_resume, keeps_to_bounds, learns_the_front
 
 
 def test_it_learns_the_front_of_both_objectives() -> None:
     """Later configs are nearer to the front than random ones, and spread along it."""
-    later = tried(NSGA2Search(), 60)[30:]
-    random = tried(RandomSearch(), 60)[30:]
-
-    def away(found: list[Observation]) -> float:
-        return float(np.mean([abs(one.config["y"] - 0.2) for one in found]))
-
-    assert away(later) < 0.6 * away(random)
-    assert np.ptp([one.config["x"] for one in later]) > 0.4
+    assert learns_the_front(NSGA2Search())
 
 
 def test_it_keeps_to_the_bounds() -> None:
     """With a bound on the second objective, most later configs are within it; of random ones, few are."""
-    later, random = (tried(settings, 60, most=0.3)[30:] for settings in (NSGA2Search(), RandomSearch()))
-    assert sum(one.violation == 0 for one in later) > 2 * sum(one.violation == 0 for one in random)
+    assert keeps_to_bounds(NSGA2Search())
 
 
 def test_a_resumed_study_of_two_objectives_draws_the_same() -> None:
     """The draw depends on seed and observations alone, also after they went through JSON."""
-    before = tried(NSGA2Search(), 30, most=0.5)
-    again = [Observation(**fields) for fields in json.loads(json.dumps([asdict(one) for one in before]))]
-    drawn = [NSGA2Search().draw(SPACE, seed=0, index=30, observations=known) for known in (before, again)]
-    assert drawn[0] == drawn[1]
-    assert drawn[0] != NSGA2Search().draw(SPACE, seed=1, index=30, observations=before)
+    assert draws_the_same_after_a_resume(NSGA2Search())

@@ -1,43 +1,19 @@
 """Every check of a study, in order."""
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline import (
-    Budget,
-    Objective,
     TuneJob,
-    Uniform,
 )
 from pipeline.execution.preflight.check import Preflight
 from pipeline.execution.preflight.finding import Finding
-
-
-def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """The larger a, the better, from the first epoch on; beyond 0.95 it breaks."""
-    for step in range(1, 10):
-        if config["a"] > 0.95:
-            raise ValueError("too much")
-        yield {"score": config["a"] * step, "cost": -config["a"] * step}
-
-
-def job(**fields: Any) -> TuneJob:
-    """Twelve trials in this process."""
-    defaults: dict[str, Any] = {
-        "name": "theirs",
-        "function": rising,
-        "space": {"a": Uniform(0, 0.9)},
-        "objectives": Objective("score", "max"),
-        "budget": Budget(trials=12, epochs=6),
-        "resources": {"workers": 0},
-    }
-    return TuneJob(**{**defaults, **fields})
+from tests.unit.execution.rising_job import rising_job
 
 
 def test_a_check_trains_nothing_under_a_class_that_cannot_be_used(tmp_path: Path) -> None:
     """With an unusable class, which is the only fault, a check trains nothing."""
-    wrong, reported = job(scheduler="ray.tune.schedulers.Nope"), list[str]()
+    wrong, reported = rising_job(scheduler="ray.tune.schedulers.Nope"), list[str]()
     preflight = Preflight(
         wrong, tmp_path, resume=False, accept_changes=False, address=None, seconds=60, note=reported.append
     )
@@ -46,7 +22,7 @@ def test_a_check_trains_nothing_under_a_class_that_cannot_be_used(tmp_path: Path
     assert {name for name, finding in findings.items() if not finding.checked} >= {"epoch", "resume", "time"}
 
 
-def found(job: TuneJob, storage: Path, **options: Any) -> dict[str, Finding]:
+def findings_of(job: TuneJob, storage: Path, **options: Any) -> dict[str, Finding]:
     """All findings, by their names."""
     given = {"resume": False, "accept_changes": False, "address": None, "seconds": 60.0, "note": _silent, **options}
     return {finding.name: finding for finding in Preflight(job, storage, **given).findings()}
@@ -58,7 +34,7 @@ def _silent(reported: str) -> None:
 
 def test_nothing_is_trained_if_a_trial_cannot_get_its_gpus(tmp_path: Path) -> None:
     """If no node has the GPUs of a trial, nothing is trained and each check that needs an epoch reports why."""
-    findings = found(job(resources={"gpus": 64, "workers": 1}), tmp_path)
+    findings = findings_of(rising_job(resources={"gpus": 64, "workers": 1}), tmp_path)
     assert [name for name, finding in findings.items() if finding.level == "fault"] == ["resources"]
     not_checked = {name: finding.found for name, finding in findings.items() if not finding.checked}
     assert {"epoch", "objective", "resume", "memory", "disk", "time"} == set(not_checked)
@@ -69,7 +45,9 @@ def test_nothing_is_trained_if_a_trial_cannot_get_its_gpus(tmp_path: Path) -> No
 def test_a_storage_that_cannot_be_used_is_one_fault(tmp_path: Path) -> None:
     """An unusable storage is one fault: neither the study nor the cluster is inspected."""
     (tmp_path / "file").write_text("")
-    findings = found(job(resources={"gpus": 64, "workers": 1}), tmp_path / "file/studies", address="10.0.0.1:6379")
+    findings = findings_of(
+        rising_job(resources={"gpus": 64, "workers": 1}), tmp_path / "file/studies", address="10.0.0.1:6379"
+    )
     assert findings["storage"].level == "fault"
     assert findings["study"].found == findings["cluster"].found == "not checked: the storage cannot be used"
     assert findings["resources"].found == "not checked: the cluster was not asked"
@@ -78,7 +56,7 @@ def test_a_storage_that_cannot_be_used_is_one_fault(tmp_path: Path) -> None:
 def test_a_function_is_rehearsed(tmp_path: Path) -> None:
     """A function's first epoch is trained in another process, and its size gives the study's."""
     preflight = Preflight(
-        job(), tmp_path, resume=False, accept_changes=False, address=None, seconds=120.0, note=_silent
+        rising_job(), tmp_path, resume=False, accept_changes=False, address=None, seconds=120.0, note=_silent
     )
     findings = {finding.name: finding for finding in preflight.findings()}
     assert {name for name, finding in findings.items() if finding.level == "fault"} == set()

@@ -1,7 +1,5 @@
 """The storage, the study's name, the space."""
 
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from pipeline.execution.preflight.storage import (
 )
 from pipeline.storage import Store
 from pipeline.study import Objective, save_study
+from tests.processes import printed_without_privileges
 from tests.unit.execution.preflight.facts import job, steps
 
 
@@ -40,24 +39,22 @@ def test_the_check_of_a_storage_leaves_its_files_unchanged(tmp_path: Path) -> No
 def test_a_storage_that_cannot_be_written_is_a_fault() -> None:
     """A read-only storage is a fault with the system's reason, which an unprivileged user gets in this test."""
     code = (
-        "import os, sys\n"
         "from pipeline.execution.preflight.storage import probed, storage_finding\n"
         "from pipeline.storage import Store\n"
-        "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "with probed(Store(sys.argv[1])) as probe: found = storage_finding(probe, 'here')\n"
-        "print(found.level, found.found)\n"
+        "with probed(Store(sys.argv[1])) as probe: finding = storage_finding(probe, 'here')\n"
+        "print(finding.level, finding.found)"
     )
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o555)
-        done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True, cwd=".")
-    assert done.stdout.startswith("fault Cannot write")
-    assert "Permission denied" in done.stdout
+        printed = printed_without_privileges(code, folder)
+    assert printed.startswith("fault Cannot write")
+    assert "Permission denied" in printed
 
 
 def _study(name: str, tmp_path: Path, *, resume: bool = False, **fields: object) -> tuple[str, str]:
     function = job(name=name, function=steps, objectives=[Objective("score", "max")], **fields)
-    found = study_finding(function, Store(tmp_path), resume=resume, accept_changes=False, note=print)
-    return found.level, found.found
+    finding = study_finding(function, Store(tmp_path), resume=resume, accept_changes=False, note=print)
+    return finding.level, finding.found
 
 
 def test_a_name_that_is_taken_is_a_warning_unless_the_study_continues(tmp_path: Path) -> None:
@@ -65,10 +62,10 @@ def test_a_name_that_is_taken_is_a_warning_unless_the_study_continues(tmp_path: 
     assert _study("s", tmp_path) == ("ok", "'s' is new")
     done = job(function=steps, objectives=[Objective("score", "max")], resources={"workers": 0})
     run(done, storage=tmp_path)
-    found = study_finding(done, Store(tmp_path), resume=False, accept_changes=False, note=print)
-    assert (found.level, found.found) == ("warning", "'s' is there already")
-    assert "--resume" in found.advice
-    assert "--name" in found.advice
+    finding = study_finding(done, Store(tmp_path), resume=False, accept_changes=False, note=print)
+    assert (finding.level, finding.found) == ("warning", "'s' is there already")
+    assert "--resume" in finding.advice
+    assert "--name" in finding.advice
     assert _study("s", tmp_path, resume=True) == ("warning", "'s' is finished, and nothing would be trained")
     more = _study("s", tmp_path, resume=True, budget=Budget(trials=9, epochs=8))
     assert more == ("ok", "'s' exists (session 1, finished) and would continue")

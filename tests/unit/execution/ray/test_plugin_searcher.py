@@ -1,8 +1,5 @@
 """Searchers of Ray Tune as the source of configs; no Ray is started."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 import pytest
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
@@ -13,15 +10,14 @@ from pipeline import (
     Grid,
     IntUniform,
     LogUniform,
-    Objective,
     QUniform,
     RaySearch,
-    TuneJob,
     Uniform,
 )
 from pipeline.execution.ray.plugin_searcher import PluginSearcher
 from pipeline.loop.trial import Trial
 from pipeline.space import fits
+from tests.unit.execution.rising_job import rising_job
 
 OPTUNA = "ray.tune.search.optuna.OptunaSearch"
 
@@ -40,30 +36,9 @@ ALL_KINDS = {
 }
 
 
-def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """The larger a, the better, from the first epoch on; beyond 0.95 it breaks."""
-    for step in range(1, 10):
-        if config["a"] > 0.95:
-            raise ValueError("too much")
-        yield {"score": config["a"] * step, "cost": -config["a"] * step}
-
-
-def job(**fields: Any) -> TuneJob:
-    """Twelve trials in this process."""
-    defaults: dict[str, Any] = {
-        "name": "theirs",
-        "function": rising,
-        "space": {"a": Uniform(0, 0.9)},
-        "objectives": Objective("score", "max"),
-        "budget": Budget(trials=12, epochs=6),
-        "resources": {"workers": 0},
-    }
-    return TuneJob(**{**defaults, **fields})
-
-
 def test_a_searcher_draws_from_every_kind_of_domain() -> None:
     """Configs of a Ray searcher are in the space, have native types and constants, and depend on the seed."""
-    theirs = job(space=ALL_KINDS, searcher=OPTUNA)
+    theirs = rising_job(space=ALL_KINDS, searcher=OPTUNA)
     searcher = PluginSearcher(RaySearch(OPTUNA), theirs)
     configs = [searcher.draw(index, []) for index in range(40)]
     assert all(config is not None and fits(ALL_KINDS, config) for config in configs)
@@ -80,14 +55,16 @@ def test_a_searcher_that_has_no_more_ends_the_study_without_an_error(monkeypatch
     reported: list[str] = []
     monkeypatch.setattr(OptunaSearch, "suggest", lambda *_: Searcher.FINISHED)
     monkeypatch.setattr(OptunaSearch, "on_trial_complete", lambda *_, **__: reported.append("a live trial"))
-    searcher = PluginSearcher(RaySearch(OPTUNA), job(searcher=OPTUNA))
+    searcher = PluginSearcher(RaySearch(OPTUNA), rising_job(searcher=OPTUNA))
     assert searcher.draw(1, [Trial("0000", {"a": 0.5}, 0, state="running")]) is None
     assert reported == []
 
 
 def test_a_searcher_tries_each_config_of_a_small_space_once() -> None:
     """If the searcher repeats a config, it receives the known result and draws again until all are tried."""
-    theirs = job(searcher=OPTUNA, space={"a": Choice([1, 2, 3]), "b": Choice(["x", "y"])}, budget=Budget(trials=50))
+    theirs = rising_job(
+        searcher=OPTUNA, space={"a": Choice([1, 2, 3]), "b": Choice(["x", "y"])}, budget=Budget(trials=50)
+    )
     searcher, trials = PluginSearcher(RaySearch(OPTUNA), theirs), []
     for index in range(6):
         config = searcher.draw(index, trials)

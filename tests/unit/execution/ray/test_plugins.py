@@ -1,6 +1,6 @@
 """Schedulers and searchers of Ray Tune's by their class paths; no Ray is started."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,31 +24,11 @@ from pipeline.execution.preflight.exactness import exactness_finding
 from pipeline.execution.preflight.finding import Trained
 from pipeline.storage import Store
 from pipeline.study import load_study
+from tests.unit.execution.rising_job import rising_job
 
 MEDIAN = "ray.tune.schedulers.MedianStoppingRule"
 ASHA = "ray.tune.schedulers.ASHAScheduler"
 OPTUNA = "ray.tune.search.optuna.OptunaSearch"
-
-
-def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """The larger a, the better, from the first epoch on; beyond 0.95 it breaks."""
-    for step in range(1, 10):
-        if config["a"] > 0.95:
-            raise ValueError("too much")
-        yield {"score": config["a"] * step, "cost": -config["a"] * step}
-
-
-def job(**fields: Any) -> TuneJob:
-    """Twelve trials in this process."""
-    defaults: dict[str, Any] = {
-        "name": "theirs",
-        "function": rising,
-        "space": {"a": Uniform(0, 0.9)},
-        "objectives": Objective("score", "max"),
-        "budget": Budget(trials=12, epochs=6),
-        "resources": {"workers": 0},
-    }
-    return TuneJob(**{**defaults, **fields})
 
 
 @pytest.mark.parametrize(
@@ -62,7 +42,7 @@ def job(**fields: Any) -> TuneJob:
 )
 def test_a_study_ends_as_under_a_native_scheduler(tmp_path: Path, path: str, settings: dict[str, Any]) -> None:
     """Under a Ray scheduler every trial runs once within the budget, and each decision names its origin."""
-    theirs = job(space={"a": Uniform(0, 1)}, scheduler={"kind": path, **settings}, start_with=[{"a": 0.99}])
+    theirs = rising_job(space={"a": Uniform(0, 1)}, scheduler={"kind": path, **settings}, start_with=[{"a": 0.99}])
     run(theirs, storage=tmp_path)
     results = load_results(tmp_path / "theirs")
     assert results.state == "finished"
@@ -82,7 +62,7 @@ def test_a_study_ends_as_under_a_native_scheduler(tmp_path: Path, path: str, set
 def test_paused_trials_continue_when_no_other_is_left(tmp_path: Path) -> None:
     """Paused trials continue only after all configs are drawn, as in Ray, and then all are trained."""
     settings = {"grace_period": 1, "min_samples_required": 2, "hard_stop": False}
-    run(job(scheduler={"kind": MEDIAN, **settings}), storage=tmp_path)
+    run(rising_job(scheduler={"kind": MEDIAN, **settings}), storage=tmp_path)
     results = load_results(tmp_path / "theirs")
     assert results.trials["epochs"].to_list() == [6] * 12
     kinds = results.decisions["kind"].to_list()
@@ -92,7 +72,7 @@ def test_paused_trials_continue_when_no_other_is_left(tmp_path: Path) -> None:
 def test_a_mistake_is_reported_before_anything_starts(tmp_path: Path) -> None:
     """A mistake in a class's settings is reported before anything is written."""
     with pytest.raises(InvalidJob, match=r"scheduler: .*did you mean MedianStoppingRule"):
-        run(job(scheduler="ray.tune.schedulers.MedianStopping"), storage=tmp_path)
+        run(rising_job(scheduler="ray.tune.schedulers.MedianStopping"), storage=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -112,34 +92,36 @@ def test_a_mistake_is_reported_before_anything_starts(tmp_path: Path) -> None:
 def test_a_job_accepts_only_classes_of_ray_tune(fields: dict[str, Any], reported: str) -> None:
     """A study.json may name only classes of Ray Tune: nothing else is imported."""
     with pytest.raises(InvalidJob, match=reported):
-        job(**fields)
+        rising_job(**fields)
 
 
 def test_settings_are_written_beside_the_path() -> None:
     """Settings in Python, as JSON and by --set, one after the other, make the same job."""
-    one = job(scheduler=RayScheduler(ASHA, {"grace_period": 2}), searcher=RaySearch(OPTUNA, {"seed": 3}))
-    other = job(scheduler={"kind": ASHA, "grace_period": 2}, searcher={"kind": OPTUNA, "settings": {"seed": 3}})
-    third = job().replaced({"scheduler.grace_period": 2, "scheduler": ASHA, "searcher": OPTUNA, "searcher.seed": 3})
+    one = rising_job(scheduler=RayScheduler(ASHA, {"grace_period": 2}), searcher=RaySearch(OPTUNA, {"seed": 3}))
+    other = rising_job(scheduler={"kind": ASHA, "grace_period": 2}, searcher={"kind": OPTUNA, "settings": {"seed": 3}})
+    third = rising_job().replaced(
+        {"scheduler.grace_period": 2, "scheduler": ASHA, "searcher": OPTUNA, "searcher.seed": 3}
+    )
     assert one == other == third == TuneJob.from_json(one.to_json())
     assert one.replaced({"scheduler.max_t": 9}).scheduler == RayScheduler(ASHA, {"grace_period": 2, "max_t": 9})
 
 
 def test_a_study_with_a_ray_searcher_is_not_resumed(tmp_path: Path) -> None:
     """A study with a Ray searcher is not resumed: the error names a remedy, a check warns, finished ones stay."""
-    run(job(scheduler=ASHA), storage=tmp_path)
-    assert run(job(scheduler=ASHA), storage=tmp_path, resume=True).already
+    run(rising_job(scheduler=ASHA), storage=tmp_path)
+    assert run(rising_job(scheduler=ASHA), storage=tmp_path, resume=True).already
     with pytest.raises(NotResumable, match=f"the state of {ASHA} cannot be saved.*--start-from theirs"):
-        run(job(scheduler=ASHA, budget=Budget(trials=20, epochs=6)), storage=tmp_path, resume=True)
+        run(rising_job(scheduler=ASHA, budget=Budget(trials=20, epochs=6)), storage=tmp_path, resume=True)
     assert len(load_results(tmp_path / "theirs").trials) == 12
     assert load_study(Store(tmp_path).folder("theirs")).scheduler == RayScheduler(ASHA)
-    finding = exactness_finding(job(searcher=OPTUNA), Trained("0000", {}, {}))
+    finding = exactness_finding(rising_job(searcher=OPTUNA), Trained("0000", {}, {}))
     assert (finding.level, OPTUNA in finding.found) == ("warning", True)
 
 
 @pytest.mark.parametrize(("metric", "mode"), [("score", "max"), ("cost", "min")])
 def test_a_searcher_learns(tmp_path: Path, metric: str, mode: str) -> None:
     """A Ray searcher learns from its draws, from initial configs and from failures, and draws better configs."""
-    theirs = job(
+    theirs = rising_job(
         space={"a": Uniform(0, 1)},
         objectives=Objective(metric, mode),
         scheduler="fifo",

@@ -1,31 +1,15 @@
 """Unique rows in order."""
 
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.results.tables.cleaning import clean_decisions, clean_epochs, trial_ids, trial_positions
 from pipeline.results.tables.derive import derive_trials
 from pipeline.results.tables.gather import gather, newest_checkpoints
-from tests.unit.results.studies import Recording, tune_job
-
-CONFIG = {"lr": 0.1, "momentum": 0.5, "units": 32, "optimizer": "sgd", "dropout": 0.1, "epochs_warm": 2}
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Recording:
-    """A study without a row."""
-    return Recording(tmp_path, tune_job("small"))
-
-
-def assert_same(table: pa.Table, other: pa.Table) -> None:
-    """Equal, NaN with NaN too."""
-    pd.testing.assert_frame_equal(table.to_pandas(), other.to_pandas())
+from tests.unit.results.studies import Recording
+from tests.unit.results.tables.rows import CONFIG, assert_same
 
 
 def test_the_newest_attempt_is_used_in_any_order_of_rows(study: Recording) -> None:

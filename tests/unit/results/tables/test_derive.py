@@ -1,27 +1,12 @@
 """The table of trials, derived from epochs and decisions."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from pipeline.results import Results
-from pipeline.results.tables.gather import gather
-from tests.unit.results.studies import HOSTILE, Recording, tune_job
-
-CONFIG = {"lr": 0.1, "momentum": 0.5, "units": 32, "optimizer": "sgd", "dropout": 0.1, "epochs_warm": 2}
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Recording:
-    """A study without a row."""
-    return Recording(tmp_path, tune_job("small"))
-
-
-def trials_of(study: Recording) -> dict[str, dict[str, object]]:
-    """Rows of `trials` by id, after what was recorded so far."""
-    study.flush()
-    return {row["trial_id"]: row for row in gather(study.store, study.study).trials.to_pylist()}
+from tests.unit.results.studies import HOSTILE, Recording
+from tests.unit.results.tables.rows import CONFIG, trials_of
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -11,25 +10,7 @@ from pipeline.space import Choice, Uniform
 from pipeline.storage.schema import arrow_schema, metric_field
 from pipeline.study import Objective, layout
 from tests.unit.results.studies import Recording, columns_of, tune_job
-
-CONFIG = {"lr": 0.1, "momentum": 0.5, "units": 32, "optimizer": "sgd", "dropout": 0.1, "epochs_warm": 2}
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Recording:
-    """A study without a row."""
-    return Recording(tmp_path, tune_job("small"))
-
-
-def trials_of(study: Recording) -> dict[str, dict[str, object]]:
-    """Rows of `trials` by id, after what was recorded so far."""
-    study.flush()
-    return {row["trial_id"]: row for row in gather(study.store, study.study).trials.to_pylist()}
-
-
-def assert_same(table: pa.Table, other: pa.Table) -> None:
-    """Equal, NaN with NaN too."""
-    pd.testing.assert_frame_equal(table.to_pandas(), other.to_pandas())
+from tests.unit.results.tables.rows import CONFIG, trials_of
 
 
 def test_a_study_without_a_part_has_empty_tables_with_every_column(study: Recording) -> None:
@@ -105,10 +86,10 @@ def test_an_objective_of_an_earlier_version_keeps_its_values(tmp_path: Path) -> 
         arrow_schema("epochs", job.space, [metric_field("точность")]),
     )
     study.store.write_table(layout.part("epochs", 2, 1), part)
-    found = gather(study.store, study.study)
-    assert found.epochs["точность"].to_pylist() == [0.25, 0.75]
-    assert "metric_" not in found.epochs.column_names
-    assert found.trials["objective"].to_pylist() == [0.75]
+    tables = gather(study.store, study.study)
+    assert tables.epochs["точность"].to_pylist() == [0.25, 0.75]
+    assert "metric_" not in tables.epochs.column_names
+    assert tables.trials["objective"].to_pylist() == [0.75]
 
 
 RAW = {

@@ -17,14 +17,7 @@ from pipeline.space import Choice
 from pipeline.storage import Store
 from pipeline.study import Objective, layout
 from tests.unit.results.studies import START, Recording, columns_of, every_domain_study, tune_job
-
-CONFIG = {"lr": 0.1, "momentum": 0.5, "units": 32, "optimizer": "sgd", "dropout": 0.1, "epochs_warm": 2}
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Recording:
-    """A study without a row."""
-    return Recording(tmp_path, tune_job("small"))
+from tests.unit.results.tables.rows import CONFIG
 
 
 def test_the_frames_have_every_column_of_the_schema(asha_results: Results) -> None:
@@ -99,9 +92,9 @@ def test_values_of_a_choice_are_restored_as_they_were_drawn(tmp_path: Path) -> N
     drawn = {row["trial_id"]: json.loads(row["config_after"]) for row in started.to_dict("records")}
 
     for row in results.trials.to_dict("records"):
-        found = config_of(row, results.space)
-        assert found == drawn[row["trial_id"]]
-        assert {name: type(value) for name, value in found.items()} == {
+        config = config_of(row, results.space)
+        assert config == drawn[row["trial_id"]]
+        assert {name: type(value) for name, value in config.items()} == {
             name: type(value) for name, value in drawn[row["trial_id"]].items()
         }
 

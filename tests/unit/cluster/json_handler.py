@@ -1,0 +1,22 @@
+"""What the servers that stand for Ray and Kubernetes have in common: they answer in JSON and log nothing."""
+
+import json
+from http.server import BaseHTTPRequestHandler
+
+__all__ = ["JsonHandler"]
+
+
+class JsonHandler(BaseHTTPRequestHandler):
+    """Handles requests without a log."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def answer(self, status: int, body: object) -> None:
+        """Send text as it is, and other values as JSON."""
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain" if isinstance(body, str) else "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
