@@ -144,13 +144,13 @@ def test_the_first_configs_of_those_that_model_are_random_search() -> None:
 
 def _halved(count: int) -> list[Observation]:
     """A study with rungs whose early values mislead: who is ahead at epoch 1 is behind at epoch 9."""
-    found = []
+    observations = []
     for index in range(count):
         config = RandomSearch().draw(SQUARE, seed=0, index=index)
         early, late = 1.0 + float(config["x"]), 1.0 - float(config["x"])
         curve = ((1, early), (9, late)) if index % 2 else ((1, early),)
-        found.append(Observation(config, "open" if index == count - 1 else "known", curve[-1][1], curve))
-    return found
+        observations.append(Observation(config, "open" if index == count - 1 else "known", curve[-1][1], curve))
+    return observations
 
 
 @pytest.mark.parametrize("kind", ["cma", "gp", "tpe"])

@@ -137,14 +137,14 @@ class Adapted(adapted.Adapted):
             if self.has_fit:
                 fit_once(self.hypermodel, hp, model, *self._fit_arguments(1))
 
-        found = explored(run)
+        hyperparameters = explored(run)
         given = self.call.arguments["tuner"] if self.call is not None else {}
         if (own := given.get("hyperparameters")) is not None and isinstance(own, HyperParameters):
             theirs = {one.name: one for one in own.found}
-            found = [theirs.get(one.name, one) for one in found]
+            hyperparameters = [theirs.get(one.name, one) for one in hyperparameters]
             if given.get("tune_new_entries") is False:
-                found = [one for one in found if one.name in theirs]
-        return found
+                hyperparameters = [one for one in hyperparameters if one.name in theirs]
+        return hyperparameters
 
     def callbacks(self) -> list[Any]:
         """New copies of the search's callbacks."""
@@ -183,10 +183,10 @@ class Adapted(adapted.Adapted):
         return list(self.call.arguments["args"]), {"verbose": 0, **kwargs, "epochs": epochs}
 
 
-def _instance(found: Any) -> Any:
-    if inspect.isclass(found) and hasattr(found, "build"):
-        return found()
-    return found
+def _instance(hypermodel: Any) -> Any:
+    if inspect.isclass(hypermodel) and hasattr(hypermodel, "build"):
+        return hypermodel()
+    return hypermodel
 
 
 def _built(hypermodel: Any, hp: HyperParameters) -> Any:
