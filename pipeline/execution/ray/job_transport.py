@@ -4,7 +4,11 @@ A worker cannot import a job file, and a resumed study runs its copy of a module
 Modules that a job file imports from its own folder are imported from there by the workers, too.
 """
 
+import functools
+import io
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pipeline.errors import ModelError
 from pipeline.storage import Store
@@ -12,7 +16,9 @@ from pipeline.study import TuneJob, load_study
 from pipeline.study.module_origin import import_folder
 from pipeline.training.registered import register, registered
 
-__all__ = ["pack", "unpack"]
+__all__ = ["dumped", "pack", "unpack"]
+
+_CACHED: type[Any] = type(functools.lru_cache(lambda: None))
 
 
 def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
@@ -32,16 +38,58 @@ def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
     folders = sorted({str(folder.resolve()) for folder in origins if folder is not None})
     if job.resumable:
         return None, folders
-    from ray import cloudpickle
-
     try:
-        return cloudpickle.dumps((job, registered())), folders
+        return dumped((job, registered())), folders
     except Exception as error:
         raise ModelError(
             f"{_unsent(job)} cannot be sent to the workers: {type(error).__name__}: {error}. It uses something that "
             "cannot be copied, such as an open file or a lock: create that within the function, or train in this "
             "process with resources.workers 0."
         ) from error
+
+
+def dumped(value: Any) -> bytes:
+    """A value as bytes, with the functions and classes of a notebook in it.
+
+    Args:
+        value: Anything that cloudpickle takes; also functions behind `functools.lru_cache`, which it takes for
+            importable.
+    """
+    from ray.cloudpickle import CloudPickler
+
+    class Pickler(CloudPickler):  # type: ignore[misc]
+        def reducer_override(self, value: Any) -> Any:
+            if isinstance(value, _CACHED) and value.__module__ == "__main__":
+                # The function may call itself by the cache's name: so the cache comes first, and gets it afterwards.
+                return _empty_cache, (value.cache_parameters(),), value.__wrapped__, None, None, _fill_cache
+            if isinstance(value, functools.cached_property):
+                # Python 3.11 has a lock in it.
+                return _cached_property, (value.func, value.attrname)
+            return super().reducer_override(value)
+
+    file = io.BytesIO()
+    Pickler(file).dump(value)
+    return file.getvalue()
+
+
+def _cached_property(function: Callable[[Any], Any], name: str) -> Any:
+    made: functools.cached_property[Any] = functools.cached_property(function)
+    made.attrname = name
+    return made
+
+
+def _empty_cache(parameters: Mapping[str, Any]) -> Any:
+    """A function behind a cache, which is given by `_fill_cache`."""
+
+    def call(*values: Any, **named: Any) -> Any:
+        return call.function(*values, **named)  # type: ignore[attr-defined]
+
+    return functools.lru_cache(**parameters)(call)
+
+
+def _fill_cache(cache: Any, function: Callable[..., Any]) -> None:
+    cache.__wrapped__.function = function
+    functools.update_wrapper(cache, function)
 
 
 def unpack(content: bytes | None, folders: list[str], store: Store) -> TuneJob:
@@ -65,11 +113,9 @@ def unpack(content: bytes | None, folders: list[str], store: Store) -> TuneJob:
 
 def _unsent(job: TuneJob) -> str:
     """Which of the job's functions cannot be pickled, in words."""
-    from ray import cloudpickle
-
     for function in job.functions.values():
         try:
-            cloudpickle.dumps(function)
+            dumped(function)
         except Exception:
             return f"The function {function.__qualname__}"
     return "The job"

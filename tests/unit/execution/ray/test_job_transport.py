@@ -56,6 +56,31 @@ def test_a_typed_function_is_sent_itself(tmp_path: Path) -> None:
     assert job.functions["function"]({"x": 1}) == 2
 
 
+CACHED = """
+import functools
+
+@functools.lru_cache(maxsize=7)
+def steps_to(n):
+    return n if n < 2 else steps_to(n - 1) + steps_to(n - 2)
+
+class Settings:
+    @functools.cached_property
+    def units(self):
+        return 4
+
+def typed(config):
+    return steps_to(config["x"]) * Settings().units + steps_to.cache_info().maxsize
+"""
+
+
+def test_typed_functions_with_a_cache_are_sent(tmp_path: Path) -> None:
+    """A cache goes with its function, which may call itself through it; so does a cached property."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(CACHED, "<cell 1>", "exec"), space)
+    content, _ = pack(_job(space["typed"]))
+    assert unpack(content, [], Store(tmp_path / "nothing")).functions["function"]({"x": 10}) == 55 * 4 + 7
+
+
 def test_objects_that_cannot_be_sent_are_named() -> None:
     """The message names the object, the function that uses it and what to do."""
     lock = threading.Lock()
