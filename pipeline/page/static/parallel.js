@@ -4,6 +4,7 @@ import { cut, line, Picture, tell } from "./picture.js";
 
 const REACH = 18; // pixels beside an axis that still belong to it
 const CLICK = 4; // a shorter drag is a click
+const NARROW = 60; // pixels between axes, in which numbers of one reach the next
 
 export class Parallel extends Picture {
   constructor(place, trials, brushed) {
@@ -60,7 +61,7 @@ export class Parallel extends Picture {
       g.textBaseline = "middle";
       g.textAlign = at === columns.length - 1 && columns.length > 1 ? "right" : "left";
       const side = g.textAlign === "right" ? -5 : 5;
-      for (const { value, label } of column.axis.ticks(area.height / 50)) {
+      for (const { value, label } of column.axis.ticks(area.height / (room < NARROW ? 3 : 1) / 50)) {
         const y = this.y(area, column, value), text = cut(g, label, Math.max(room - 10, 30)), width = g.measureText(text).width;
         g.globalAlpha = 0.75;
         g.fillStyle = this.colours.paper;
