@@ -10,6 +10,7 @@ import uvicorn
 from pipeline.page.app import application
 from pipeline.page.guard import Guard
 from pipeline.page.readings import StudyCache
+from pipeline.page.server import GRACE_SECONDS
 from pipeline.storage import Store
 
 __all__ = ["serving"]
@@ -28,14 +29,22 @@ def serving(storage: Path | str, *, token: str | None = None, control: bool = Fa
     app = application(
         StudyCache(Store(storage)), control=control, closing=lambda: any(each.should_exit for each in servers)
     )
-    config = uvicorn.Config(Guard(app, token=token), port=0, log_level="error", ws="none", lifespan="off")
+    config = uvicorn.Config(
+        Guard(app, token=token),
+        port=0,
+        log_level="error",
+        ws="none",
+        lifespan="off",
+        # A client that has left an event stream open would keep the server, and with it the process, for ever.
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
     config.load()
     server = uvicorn.Server(config)
     servers.append(server)
     listening = config.bind_socket()
     # Who asks before the server is ready waits for it.
     listening.listen()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"

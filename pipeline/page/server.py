@@ -14,13 +14,15 @@ from pipeline.page.readings import StudyCache
 from pipeline.storage import Store
 from pipeline.study import layout
 
-__all__ = ["TOKEN_VARIABLE", "serve"]
+__all__ = ["GRACE_SECONDS", "TOKEN_VARIABLE", "serve"]
 
 TOKEN_VARIABLE = "TUNEPIPE_TOKEN"
 """The environment variable with the token, where a page of several restarts keeps its own."""
 
+GRACE_SECONDS = 3
+"""So long a server that ends waits for answers that are being sent."""
+
 _SHORTEST = 16
-_GRACE_SECONDS = 3
 
 
 def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[str], None]) -> None:
@@ -51,7 +53,7 @@ def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[s
         server_header=False,
         ws="none",
         lifespan="off",
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
     # A token that the caller has chosen is known there; it need not stand in a log.
     say(address if token is None or TOKEN_VARIABLE in os.environ else f"{address}?token={token}")

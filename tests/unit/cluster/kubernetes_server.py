@@ -92,7 +92,7 @@ def pod(name: str = "p", phase: str = "Pending", kind: str = "", **status: Any) 
 def answering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
     """A server, and a kubeconfig in a folder that names it."""
     with ApiServer() as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         (folder / "config").write_text(
             yaml.safe_dump(
