@@ -7,7 +7,7 @@ import typer
 from pipeline.errors import TunepipeError
 from pipeline.study.studies import default_storage, study_names
 
-__all__ = ["job_names", "studies_and_paths"]
+__all__ = ["format_names", "job_names", "scheduler_names", "searcher_names", "studies_and_paths"]
 
 
 def job_names(incomplete: str) -> list[str]:
@@ -40,6 +40,39 @@ def studies_and_paths(ctx: typer.Context, incomplete: str) -> list[str]:
         known = []
     taken = ctx.params.get("studies") or ()
     return [name for name in known if name.startswith(incomplete) and name not in taken] + _paths(incomplete, None)
+
+
+def scheduler_names(incomplete: str) -> list[str]:
+    """Schedulers whose names start with the typed text.
+
+    Args:
+        incomplete: What has been typed of the word.
+    """
+    from pipeline.schedulers import SCHEDULERS
+
+    return [name for name in SCHEDULERS if name.startswith(incomplete)]
+
+
+def searcher_names(incomplete: str) -> list[str]:
+    """Searchers whose names start with the typed text.
+
+    Args:
+        incomplete: What has been typed of the word.
+    """
+    from pipeline.searchers import SEARCHERS
+
+    return [name for name in SEARCHERS if name.startswith(incomplete)]
+
+
+def format_names(incomplete: str) -> list[str]:
+    """Formats of tables whose names start with the typed text.
+
+    Args:
+        incomplete: What has been typed of the word.
+    """
+    from pipeline.results.views.formats import FORMATS
+
+    return [name for name in ("table", *FORMATS) if name.startswith(incomplete)]
 
 
 def _paths(incomplete: str, files: str | None) -> list[str]:

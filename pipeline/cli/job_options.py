@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.completion import scheduler_names, searcher_names
 from pipeline.cli.job_changes import changes_of, job_of, limits
 from pipeline.cli.options import Epochs, Fields, Seconds, Seed, TotalEpochs, Trials, Workers
 from pipeline.errors import UsageError
@@ -27,6 +28,7 @@ Scheduler = Annotated[
         help="Stops trials early: asha, promoting-asha, pasha, moasha, promoting-moasha, halving, hyperband, median, "
         "pbt, pb2, fifo (stops none), or the path of a Ray Tune class.",
         show_default=False,
+        autocompletion=scheduler_names,
     ),
 ]
 Search = Annotated[
@@ -34,6 +36,7 @@ Search = Annotated[
     typer.Option(
         help="Draws configs: random, grid, sobol, tpe, cma, gp, curves, motpe, nsga2, or the path of a Ray Tune class.",
         show_default=False,
+        autocompletion=searcher_names,
     ),
 ]
 StudyName = Annotated[str | None, typer.Option("--name", help="Name of the study. Default: the job's name.")]

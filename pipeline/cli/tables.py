@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from pipeline.cli.completion import format_names
 from pipeline.cli.console import SanitizingFile, command_console, say_path
 from pipeline.errors import StorageError, UsageError
 
@@ -47,6 +48,7 @@ Format = Annotated[
         "--format",
         help="table, csv, json, markdown or parquet. Default: from the suffix of --output.",
         show_default=False,
+        autocompletion=format_names,
     ),
 ]
 Output = Annotated[

@@ -61,6 +61,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("run my_", ["my_job.py"]),
         ("check ./m", ["./my_job.py"]),
         ("run /nowhere/", []),
+        ("run beale --scheduler pro", ["promoting-asha", "promoting-moasha"]),
+        ("check beale --search c", ["cma", "curves"]),
+        ("results one --format ", ["table", "csv", "json", "markdown", "parquet"]),
     ],
 )
 def test_words_that_fit_are_offered(words: str, offered: list[str], folder: Path) -> None:
