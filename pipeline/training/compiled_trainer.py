@@ -79,7 +79,7 @@ class CompiledTrainer(Trainer):
         if self._trace.trace_key is None and (operations := random_ops(self._trace.train)):
             drawn = ", ".join(operations)
             return f"its layers draw with tf.random ({drawn}), whose generator cannot be saved; use keras.random"
-        return self.callbacks.unsaved_generator_reason
+        return super().inexact
 
     def close(self) -> None:
         """End training: call on_train_end of each callback once, and release the trace."""

@@ -104,13 +104,6 @@ class FitTrainer(Trainer):
         """Inputs, targets and weights of the training part as the data set has them, not copied."""
         return self._train
 
-    @property
-    def inexact(self) -> str | None:
-        """Why a resumed trial may differ from one that never stopped; None if it does not."""
-        if self.model.run_eagerly:
-            return "it runs eagerly: what its code keeps outside of Keras' variables is not saved"
-        return self.callbacks.unsaved_generator_reason
-
     def _recompiled(self) -> None:
         with self.model.distribute_strategy.scope():
             self.model.optimizer.build(self.model.trainable_variables)

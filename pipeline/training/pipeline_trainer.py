@@ -90,11 +90,9 @@ class PipelineTrainer(Trainer):
     @property
     def inexact(self) -> str | None:
         """Why a resumed trial may differ from one that never stopped; None if it does not."""
-        if self.model.run_eagerly:
-            return "it runs eagerly: what its code keeps outside of Keras' variables is not saved"
-        if self._own_fit:
+        if self._own_fit and not self.model.run_eagerly:
             return "the model has its own fit or evaluate, which is called for each epoch"
-        return self.callbacks.unsaved_generator_reason or self._inexact_data
+        return super().inexact or self._inexact_data
 
     def save(self) -> Checkpoint:
         """Everything needed to resume exactly, including other optimisers and the pipelines' state."""
@@ -201,8 +199,8 @@ class PipelineTrainer(Trainer):
         hooks_around = (
             (hooks.on_train_batch_begin, hooks.on_train_batch_end) if self.callbacks.per_train_batch else None
         )
-        found = self._train.run(model.train_function, hooks_around, lambda: bool(model.stop_training))
-        logs = dict(results_of(model, found))
+        step_logs = self._train.run(model.train_function, hooks_around, lambda: bool(model.stop_training))
+        logs = dict(results_of(model, step_logs))
         trained = time.perf_counter()
         if self._validation is not None and self.fit.validates(index + 1):
             validation = self._evaluated(self._validation)
@@ -225,8 +223,8 @@ class PipelineTrainer(Trainer):
         model.make_test_function()
         model.stop_evaluating = False
         model.reset_metrics()
-        found = feed.run(model.test_function, hooks_around, lambda: bool(model.stop_evaluating))
-        logs: dict[str, Any] = plain_logs(results_of(model, found))
+        step_logs = feed.run(model.test_function, hooks_around, lambda: bool(model.stop_evaluating))
+        logs: dict[str, Any] = plain_logs(results_of(model, step_logs))
         return logs
 
     def _validation_metrics(self) -> Mapping[str, Any]:

@@ -84,7 +84,9 @@ class Trainer:
     @property
     def inexact(self) -> str | None:
         """Why a resumed trial may differ from one that never stopped; None if it does not."""
-        return None
+        if self.model.run_eagerly:
+            return "it runs eagerly: what its code keeps outside of Keras' variables is not saved"
+        return self.callbacks.unsaved_generator_reason
 
     def run_epoch(self) -> EpochResult:
         """Train one epoch and evaluate on the validation split.
