@@ -9,7 +9,14 @@ import tensorflow as tf
 
 from pipeline.datasets import Dataset
 from pipeline.datasets.pipelines import GENERATOR, PY_DATASET, STREAM, kind_of
-from pipeline.training.internals import pipeline_functions, pipeline_inputs
+from pipeline.training.internals import (
+    is_nondeterministic,
+    is_parallel,
+    pipeline_functions,
+    pipeline_inputs,
+    reshuffles,
+    stage_kind,
+)
 from pipeline.training.state import random_ops
 
 __all__ = ["Reading", "inexact_because", "pipeline_variables", "reading_to_skip"]
@@ -44,18 +51,6 @@ class _Stage:
     def functions(self) -> list[Any]:
         """The traced functions that the stage calls."""
         return pipeline_functions(self.dataset)
-
-    @property
-    def parallel(self) -> bool:
-        """Whether it runs its function on several elements at once."""
-        return (
-            "Parallel" in type(self.dataset).__name__ or getattr(self.dataset, "_num_parallel_calls", None) is not None
-        )
-
-    @property
-    def shuffles(self) -> bool:
-        """Whether it gives another order in each epoch."""
-        return bool(getattr(self.dataset, "_reshuffle_each_iteration", False))
 
 
 def inexact_because(data: Dataset) -> str | None:
@@ -98,18 +93,14 @@ def reading_to_skip(split: Any) -> Reading:
 
 def _reading(dataset: Any, needed: Reading) -> Reading:
     """As `reading_to_skip`, where a shuffle here would need `needed` because of the stages after it."""
-    shuffles = bool(getattr(dataset, "_reshuffle_each_iteration", False))
+    shuffles = reshuffles(dataset)
     here: Reading = needed if shuffles else "nothing"
     below = needed
     if shuffles and needed == "nothing":
         below = "first"
-    elif not shuffles and _kind(dataset) not in _FIXED:
+    elif not shuffles and stage_kind(dataset) not in _FIXED:
         below = "all"
     return max([here, *(_reading(each, below) for each in pipeline_inputs(dataset))], key=_READINGS.index)
-
-
-def _kind(dataset: Any) -> str:
-    return type(dataset).__name__.strip("_").removesuffix("Dataset")
 
 
 def _inexact(split: Any) -> str | None:
@@ -133,16 +124,16 @@ def _inexact_stage(stage: _Stage) -> str | None:
     draws = any(random_ops(function) for function in stage.functions) or any(
         function.graph.variables for function in stage.functions
     )
-    if getattr(stage.dataset, "_deterministic", None) == "false":
-        return "a parallel map with deterministic=False, whose order is another each time"
+    if is_nondeterministic(stage.dataset):
+        return "a parallel map or interleave with deterministic=False, whose order is another each time"
     if operations & _PYTHON:
         return "Python code within tf.data (from_generator, py_function), and what it keeps is not saved"
-    if draws and stage.parallel:
+    if draws and is_parallel(stage.dataset):
         return (
             "a parallel map that draws random numbers, whose order is another each time; leave out "
             "num_parallel_calls there, or draw with tf.random.stateless_*"
         )
-    if stage.cached and (draws or stage.shuffles):
+    if stage.cached and (draws or reshuffles(stage.dataset)):
         return "a cache of what was shuffled or drawn in the first epoch; put .cache() before it"
     return None
 
@@ -155,7 +146,7 @@ def _operations(function: Any) -> set[str]:
 
 def _stages(dataset: Any, cached: bool = False) -> Iterator[_Stage]:
     yield _Stage(dataset, cached)
-    cached = cached or _kind(dataset) == "Cache"
+    cached = cached or stage_kind(dataset) == "Cache"
     for source in pipeline_inputs(dataset):
         yield from _stages(source, cached)
 

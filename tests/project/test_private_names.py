@@ -1,4 +1,4 @@
-"""Tests use no private name of the product: SLF001 of ruff finds attributes, this module imports and strings."""
+"""Private names are used where they belong: SLF001 of ruff finds attributes, this module imports and strings."""
 
 import ast
 import re
@@ -11,6 +11,8 @@ _PRIVATE = re.compile(r"_(?!_)")
 _DOTTED = re.compile(r"\b(?:pipeline|tune_jobs)(?:\.\w+)*\._[^\W_]\w*")
 _IMPORT = re.compile(r"\bfrom (?:pipeline|tune_jobs)[.\w]* import \(?([\w, ]+)")
 TESTS = Path(__file__).parents[1]
+PRODUCT = TESTS.parent / "pipeline"
+INTERNALS = (PRODUCT / "execution/ray/internals.py", PRODUCT / "training/internals")
 
 
 def private_names(source: str) -> Iterator[str]:
@@ -47,3 +49,25 @@ def test_no_test_uses_a_private_name() -> None:
 def test_a_private_name_is_found(source: str) -> None:
     """Each form of use of a private name is found."""
     assert len(list(private_names(source))) == 1
+
+
+def attributes_by_string(source: str) -> list[str]:
+    """Private attributes that a module reads or sets by a string."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    called = [
+        node.args[1].value
+        for node in calls
+        if isinstance(node.func, ast.Name)
+        and node.func.id in ("getattr", "hasattr", "setattr", "delattr")
+        and len(node.args) > 1
+        and isinstance(node.args[1], ast.Constant)
+    ]
+    return [name for name in called if isinstance(name, str) and _PRIVATE.match(name)]
+
+
+def test_only_the_internals_read_private_attributes_by_a_string() -> None:
+    """`getattr(x, "_name")` and its relatives, which ruff does not see, are in the modules for internals only."""
+    files = [path for path in PRODUCT.rglob("*.py") if not any(path.is_relative_to(home) for home in INTERNALS)]
+    used = {str(path.relative_to(PRODUCT)): attributes_by_string(path.read_text()) for path in files}
+    assert {path: names for path, names in used.items() if names} == {}
+    assert attributes_by_string("getattr(dataset, '_deterministic', None)") == ["_deterministic"]

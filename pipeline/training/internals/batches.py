@@ -4,14 +4,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
+
+from pipeline.training.internals.missing import ABSENT, say_once
 
 __all__ = [
     "batch_signature",
     "element_spec",
     "epoch_iterator",
+    "is_nondeterministic",
+    "is_parallel",
     "iterable_of",
     "pipeline_functions",
     "pipeline_inputs",
+    "reshuffles",
+    "stage_kind",
     "symbolic_build",
 ]
 
@@ -82,3 +89,71 @@ def pipeline_functions(dataset: Any) -> list[Any]:
         dataset: A tf.data.Dataset.
     """
     return [wrapper.function for wrapper in dataset._functions()]
+
+
+def stage_kind(dataset: Any) -> str:
+    """The kind of a stage of a tf.data pipeline, such as Map or ParallelMap.
+
+    Args:
+        dataset: A tf.data.Dataset.
+    """
+    return type(dataset).__name__.strip("_").removesuffix("Dataset")
+
+
+def is_parallel(dataset: Any) -> bool:
+    """Whether a stage of a tf.data pipeline runs its function on several elements at once.
+
+    Args:
+        dataset: A tf.data.Dataset.
+    """
+    return "Parallel" in stage_kind(dataset)
+
+
+def reshuffles(dataset: Any) -> bool:
+    """Whether a stage of a tf.data pipeline gives another order in each epoch.
+
+    Args:
+        dataset: A tf.data.Dataset.
+    """
+    each_epoch: Any = getattr(dataset, "_reshuffle_each_iteration", ABSENT)
+    if each_epoch is not ABSENT:
+        return bool(each_epoch)
+    if stage_kind(dataset) != "Shuffle":
+        return False
+    say_once(
+        "TensorFlow",
+        "ShuffleDataset._reshuffle_each_iteration",
+        "each shuffle counts as one of another order in each epoch",
+    )
+    return True
+
+
+def is_nondeterministic(dataset: Any) -> bool:
+    """Whether a stage of a tf.data pipeline may give its elements in another order each time (deterministic=False).
+
+    Args:
+        dataset: A tf.data.Dataset.
+    """
+    deterministic: Any = getattr(dataset, "_deterministic", ABSENT)
+    if deterministic is not ABSENT:
+        return bool(deterministic == "false")
+    if not is_parallel(dataset):
+        return False
+    # A parallel interleave keeps this nowhere but in its graph.
+    determined = _determined(dataset)
+    if determined is None:
+        say_once("TensorFlow", f"{stage_kind(dataset)}Dataset._deterministic", "such a stage counts as inexact")
+    return determined is not True
+
+
+def _determined(dataset: Any) -> bool | None:
+    """Whether the graph of a pipeline up to a stage has none of its kind with deterministic=False; None if unknown."""
+    serialize = getattr(dataset, "_as_serialized_graph", None)
+    if serialize is None:
+        return None
+    graph = tf.compat.v1.GraphDef.FromString(
+        serialize(external_state_policy=tf.data.experimental.ExternalStatePolicy.IGNORE).numpy()
+    )
+    stages = [node for node in graph.node if node.op.startswith(f"{stage_kind(dataset)}Dataset")]
+    known = [node.attr["deterministic"].s != b"false" for node in stages if "deterministic" in node.attr]
+    return all(known) if known else None

@@ -95,6 +95,11 @@ def _unordered() -> tf.data.Dataset:
         (ROWS.map(_drawn, num_parallel_calls=2), "a parallel map that draws random numbers"),
         (ROWS.map(lambda x: x + 1, num_parallel_calls=2), None),
         (ROWS.map(lambda x: x, num_parallel_calls=2, deterministic=False), "deterministic=False"),
+        (
+            ROWS.interleave(tf.data.Dataset.from_tensors, num_parallel_calls=2, deterministic=False),
+            "deterministic=False",
+        ),
+        (ROWS.interleave(tf.data.Dataset.from_tensors, num_parallel_calls=2), None),
         (_unordered(), "the option deterministic=False"),
         (ROWS.map(_python), "Python code within tf.data"),
         (ROWS.shuffle(8).cache(), "a cache of what was shuffled or drawn"),
