@@ -47,6 +47,7 @@ def send(store: Store, command: Command) -> str:
 
     Raises:
         StorageError: The storage cannot be written.
+        UsageError: The command holds what JSON has no form for.
     """
     try:
         text = json.dumps(command_object(command), allow_nan=False)

@@ -11,10 +11,10 @@ from pipeline.loop.decision_rows import DecisionRow, decision_row
 from pipeline.loop.draws import Draw
 from pipeline.loop.trial import Trial, TrialState
 from pipeline.schedulers import Chosen, Decision, Scheduler
-from pipeline.schedulers.base import earliest
 from pipeline.searchers import Suggestion
 from pipeline.study import TuneJob, layout
 from pipeline.study.trial_configs import seed_of_trial
+from pipeline.trial_ids import draw_order
 
 __all__ = ["TrialQueue"]
 
@@ -129,11 +129,11 @@ class TrialQueue:
 
     def _in_order(self) -> list[str]:
         """Waiting and paused trials, in the order of their draw."""
-        return sorted(self._waiting, key=earliest)
+        return sorted(self._waiting, key=draw_order)
 
     def _stop_chosen(self, candidates: Collection[str], *, exhausted: bool = False) -> None:
         stopped = self._scheduler.to_stop(candidates, exhausted=exhausted)
-        for trial_id in stopped if exhausted else sorted(stopped, key=earliest):
+        for trial_id in stopped if exhausted else sorted(stopped, key=draw_order):
             decision = stopped[trial_id]
             trial = self._trials[trial_id]
             # With a larger budget it may continue.

@@ -14,6 +14,7 @@ from pydantic import ConfigDict
 from pipeline.errors import Fault
 from pipeline.space import Config
 from pipeline.space.values import SETTINGS
+from pipeline.trial_ids import draw_order
 
 __all__ = [
     "Action",
@@ -25,7 +26,6 @@ __all__ = [
     "SchedulerSettings",
     "Standing",
     "beyond_maximum",
-    "earliest",
 ]
 
 Mode: TypeAlias = Literal["min", "max"]
@@ -175,7 +175,7 @@ class Scheduler:
         Returns:
             One of them, or None: draw a new trial, or leave the worker idle if there is none to draw.
         """
-        first = min(candidates, key=earliest, default=None)
+        first = min(candidates, key=draw_order, default=None)
         return None if first is None else Chosen(first, "the earliest of those that wait")
 
     def to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
@@ -269,15 +269,6 @@ class SchedulerSettings:
             context: The study.
         """
         raise NotImplementedError
-
-
-def earliest(trial_id: str) -> tuple[int, str]:
-    """A key that sorts trials by their number: ids are zero-padded, up to a length.
-
-    Args:
-        trial_id: The trial.
-    """
-    return len(trial_id), trial_id
 
 
 def beyond_maximum(field: str, value: int, epochs: int) -> list[Fault]:

@@ -7,10 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.schedulers.base import Chosen, Decision, Mode, Scheduler, SchedulerContext, earliest
+from pipeline.schedulers.base import Chosen, Decision, Mode, Scheduler, SchedulerContext
 from pipeline.schedulers.rungs import Rung, RungSettings, rungs
 from pipeline.space import Config
 from pipeline.space.values import Real
+from pipeline.trial_ids import draw_order
 
 __all__ = ["Brackets", "Hyperband"]
 
@@ -233,7 +234,7 @@ class Brackets(Scheduler):
     def _turn(self, trial_id: str) -> tuple[int, tuple[int, str]]:
         """The order of free trials: those at higher rungs first, whose checkpoints can then be deleted sooner."""
         rung = self._of[trial_id].newest(trial_id)
-        return -(rung.epoch if rung else 0), earliest(trial_id)
+        return -(rung.epoch if rung else 0), draw_order(trial_id)
 
     def _chosen(self, trial_id: str, bracket: _Bracket) -> Chosen:
         rung = bracket.newest(trial_id)

@@ -18,11 +18,11 @@ from pipeline.schedulers.base import (
     SchedulerContext,
     SchedulerSettings,
     beyond_maximum,
-    earliest,
 )
 from pipeline.schedulers.ordered import Ordered
 from pipeline.space import Config
 from pipeline.space.values import Count, Real, Value, key_of
+from pipeline.trial_ids import draw_order
 
 __all__ = ["Member", "Population", "PopulationSettings"]
 
@@ -221,7 +221,7 @@ class Population(Scheduler, ABC):
         return self._merit(score), self._numbers[trial_id], trial_id
 
     def _turn(self, trial_id: str) -> _Turn:
-        return self._members[trial_id].epoch, *earliest(trial_id)
+        return self._members[trial_id].epoch, *draw_order(trial_id)
 
     def _quantile_size(self, population: int) -> int:
         """Ray's rule: at least one where the quantile is above 0, and never more than half."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
-from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerContext, Standing, earliest
+from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerContext, Standing
 from pipeline.schedulers.rungs import Rung, RungSettings, rungs
 from pipeline.schedulers.standings import RungOfStandings
 from pipeline.space import Config
+from pipeline.trial_ids import draw_order
 
 __all__ = ["Promoting", "PromotingASHA"]
 
@@ -89,7 +90,7 @@ class Promoting(Scheduler):
     def choose(self, candidates: Collection[str]) -> Chosen | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
         if free := self._free_candidates(candidates):
-            return Chosen(min(free, key=earliest), "the earliest of those that no rung holds")
+            return Chosen(min(free, key=draw_order), "the earliest of those that no rung holds")
         for below, above in reversed(list(pairwise(self._open()))):
             cut = self._promotable_count(below)
             for trial_id in below.held(cut):

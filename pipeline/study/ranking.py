@@ -11,22 +11,11 @@ from collections.abc import Iterable
 
 from pipeline.schedulers import Mode
 from pipeline.study.parts import Objective
+from pipeline.trial_ids import DrawOrder, draw_order
 
-__all__ = ["RankingKey", "draw_order", "ranking_key", "ranking_sql", "total_violation"]
+__all__ = ["RankingKey", "ranking_key", "ranking_sql", "total_violation"]
 
-DrawOrder = tuple[int, str, str]
 RankingKey = tuple[bool, bool, float, float, int, DrawOrder]
-
-
-def draw_order(trial_id: str) -> DrawOrder:
-    """A sort key that puts trials in the order in which they were drawn: 9999 before 10000.
-
-    Args:
-        trial_id: The number of the draw, padded with zeros; any other text has a place too.
-    """
-    # Compared as text of equal length, numbers of any size keep their order.
-    number = trial_id.lstrip("0")
-    return len(number), number, trial_id
 
 
 def total_violation(values: Iterable[tuple[Objective, float | None]]) -> float:

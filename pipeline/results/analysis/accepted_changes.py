@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.results.tables.load import Results
+from pipeline.trial_ids import draw_order
 
 __all__ = ["AcceptedChange", "Kind", "accepted_changes"]
 
@@ -43,6 +44,6 @@ def accepted_changes(results: Results, kind: Kind | None = None) -> list[Accepte
         since = epochs["session"] >= session["number"]
         for each in ("data", "code") if kind is None else (kind,):
             if changes := session.get(f"{each}_changes"):
-                trials = [sorted(set(epochs.loc[rows, "trial_id"]), key=int) for rows in (~since, since)]
+                trials = [sorted(set(epochs.loc[rows, "trial_id"]), key=draw_order) for rows in (~since, since)]
                 accepted.append(AcceptedChange(int(session["number"]), each, tuple(changes), *map(tuple, trials)))
     return accepted

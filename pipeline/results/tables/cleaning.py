@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.study.ranking import draw_order
+from pipeline.trial_ids import draw_order
 
 __all__ = ["Indices", "clean_decisions", "clean_epochs", "trial_ids", "trial_positions", "whole_numbers"]
 

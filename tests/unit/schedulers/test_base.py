@@ -1,17 +1,8 @@
 """What a scheduler does unless it says otherwise."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipeline.schedulers.base import Chosen, Scheduler, SchedulerSettings, beyond_maximum, earliest
-
-
-@given(numbers=st.lists(st.integers(0, 10**6), unique=True))
-def test_trials_are_in_the_order_of_their_numbers(numbers: list[int]) -> None:
-    """Trial 10000 follows 9999, although ids are padded to four digits."""
-    ids = [f"{number:04d}" for number in numbers]
-    assert sorted(ids, key=earliest) == [f"{number:04d}" for number in sorted(numbers)]
+from pipeline.schedulers.base import Chosen, Scheduler, SchedulerSettings, beyond_maximum
 
 
 def test_the_earliest_trial_is_chosen() -> None:

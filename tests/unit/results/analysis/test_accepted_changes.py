@@ -99,3 +99,10 @@ def test_changed_code_is_named_like_changed_data(changed_code: Results, asha_res
     assert comparability_problems({"a": changed_code, "b": asha_results}) == [
         "a was continued with other code in session 2."
     ]
+
+
+def test_an_id_that_is_no_number_is_named_too(changed: Results) -> None:
+    """A study whose tables name a trial by other text than a number lists it after the others."""
+    epochs = changed.epochs.assign(trial_id=changed.epochs["trial_id"].replace({"0001": "abc"}))
+    (change,) = accepted_changes(replace(changed, epochs=epochs))
+    assert "abc" in (*change.before, *change.since)
