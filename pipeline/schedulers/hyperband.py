@@ -11,7 +11,7 @@ from pipeline.schedulers.base import Chosen, Decision, Mode, Scheduler, Schedule
 from pipeline.schedulers.rungs import Rung, RungSettings, rungs
 from pipeline.space import Config
 from pipeline.space.values import Real
-from pipeline.trial_ids import draw_order
+from pipeline.trial_ids import DrawOrder, draw_order
 
 __all__ = ["Brackets", "Hyperband"]
 
@@ -231,7 +231,7 @@ class Brackets(Scheduler):
         rung = self._of[trial_id].newest(trial_id)
         return rung is None or rung.epoch == self._at[-1] or trial_id in rung.promoted
 
-    def _turn(self, trial_id: str) -> tuple[int, tuple[int, str]]:
+    def _turn(self, trial_id: str) -> tuple[int, DrawOrder]:
         """The order of free trials: those at higher rungs first, whose checkpoints can then be deleted sooner."""
         rung = self._of[trial_id].newest(trial_id)
         return -(rung.epoch if rung else 0), draw_order(trial_id)

@@ -81,7 +81,7 @@ class Member:
 _Rank: TypeAlias = tuple[float, int, str]
 """A member's score, signed so that more is better; its number, from 0; and its id."""
 
-_Turn: TypeAlias = tuple[int, int, str]
+_Turn: TypeAlias = tuple[int, int, str, str]
 """A member's own epoch, and the length of its id and the id: the order in which members run."""
 
 
