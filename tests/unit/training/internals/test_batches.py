@@ -74,7 +74,7 @@ def test_an_epoch_iterator_gives_the_batches_of_fit() -> None:
         (ROWS.interleave(_ones, num_parallel_calls=2, deterministic=False), "ParallelInterleave", False, True, True),
     ],
 )
-def test_what_a_stage_does_to_the_order_is_known(
+def test_a_stage_says_what_it_does_to_the_order(
     stage: Any, kind: str, shuffled: bool, parallel: bool, nondeterministic: bool
 ) -> None:
     """A stage says its kind, and whether it reshuffles, is parallel, or gives its elements in any order."""
