@@ -201,7 +201,11 @@ def test_trials_that_fail_after_an_epoch_are_results(tmp_path):
 @pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize(
     ("function", "reported"),
-    [(raising, "in raising"), (dying, "The actor died unexpectedly"), (importing, "no_such_module")],
+    [
+        (raising, "in raising"),
+        pytest.param(dying, "The actor died unexpectedly", marks=pytest.mark.long),
+        (importing, "no_such_module"),
+    ],
 )
 def test_the_output_of_workers_is_reported_before_it_is_deleted(function, reported, tmp_path):
     """When two workers fail the study, the name becomes free and the message has the trial's log and traceback."""

@@ -25,6 +25,9 @@ _SMALL = {
 }
 """What is added to commands that train, by their job or study; others are small as they are."""
 
+_LONG = ("docs/commands.md", "docs/migrating.md")
+"""Pages whose commands take minutes; `make test-all` runs them."""
+
 _MISTAKE = 2
 
 
@@ -78,7 +81,10 @@ def _commands(*, here: bool) -> Iterator[object]:
     for page in _PAGES:
         for index, step in enumerate(steps((ROOT / page).read_text(encoding="utf-8"))):
             if isinstance(step, Command) and (place_of(step) is Place.HERE) == here:
-                yield pytest.param(page, index, step, id=f"{Path(page).name}: {step.text.splitlines()[0][:70]}")
+                marks = [pytest.mark.long] if here and page in _LONG else []
+                yield pytest.param(
+                    page, index, step, id=f"{Path(page).name}: {step.text.splitlines()[0][:70]}", marks=marks
+                )
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,7 @@ def tunepipe(*arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_a_study_on_s3_whose_driver_was_killed_equals_an_undisturbed_one(storage, tmp_path):
     """A study in a bucket survives kill -9 and resume; all commands read it there, and the local disk stays empty."""
     process = subprocess.Popen(

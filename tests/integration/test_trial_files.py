@@ -109,6 +109,7 @@ def test_workers_and_check_keep_to_the_trials_folders(start):
     assert "save_at_2.keras" in tunepipe("results", "saving", "--trial", "1", cwd=start)
 
 
+@pytest.mark.long
 def test_files_on_s3_are_uploaded_and_fetched(start, storage, tmp_path):
     """On two workers and after a resume, each trial's files are whole in the bucket and none is left locally."""
     tunepipe("run", "writing.py", "--storage", storage, cwd=start)

@@ -130,7 +130,13 @@ def test_seeds_of_models_differ() -> None:
 
 
 @pytest.mark.parametrize("data", [rows_of_six(), weighted()], ids=["plain", "weighted"])
-@pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "fit, one batch at a time"])
+@pytest.mark.parametrize(
+    "memory",
+    [
+        pytest.param(None, id="compiled"),
+        pytest.param(100.0, id="fit, one batch at a time", marks=pytest.mark.long),
+    ],
+)
 def test_a_fold_is_trained_as_if_it_were_all(data: Dataset, memory: float | None) -> None:
     """Each fold's metrics are those of Keras' fit on a data set of its rows; mean and deviation are over the folds."""
     job = job_of(network, folds=3)
