@@ -151,9 +151,11 @@ def _determined(dataset: Any) -> bool | None:
     serialize = getattr(dataset, "_as_serialized_graph", None)
     if serialize is None:
         return None
-    graph = tf.compat.v1.GraphDef.FromString(
-        serialize(external_state_policy=tf.data.experimental.ExternalStatePolicy.IGNORE).numpy()
-    )
+    try:
+        serialized = serialize(external_state_policy=tf.data.experimental.ExternalStatePolicy.IGNORE).numpy()
+    except tf.errors.OpError:
+        return None
+    graph = tf.compat.v1.GraphDef.FromString(serialized)
     stages = [node for node in graph.node if node.op.startswith(f"{stage_kind(dataset)}Dataset")]
     known = [node.attr["deterministic"].s != b"false" for node in stages if "deterministic" in node.attr]
     return all(known) if known else None

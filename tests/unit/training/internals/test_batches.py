@@ -92,3 +92,12 @@ def test_a_stage_without_its_attributes_counts_as_inexact(
     assert (reshuffles(shuffle), is_nondeterministic(parallel)) == (True, True)
     assert (reshuffles(parallel), is_nondeterministic(shuffle)) == (False, False)
     assert capsys.readouterr().out.count("This version of TensorFlow has no ") == 2
+
+
+def test_a_stage_whose_graph_cannot_be_written_counts_as_inexact() -> None:
+    """A parallel interleave that TensorFlow cannot write as a graph counts as inexact, and the trial does not fail."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise tf.errors.UnimplementedError(None, None, "no graph")
+
+    assert is_nondeterministic(type("_ParallelInterleaveDataset", (), {"_as_serialized_graph": refuse})())
