@@ -1,8 +1,8 @@
 """Install the newest version of each dependency, whatever its upper bound, and run the tests that use libraries.
 
 Without arguments it makes the environment .venv-newest, lists the versions that are newer than those that were tested,
-and runs the canaries, the tests of training and execution and the integration tests there; with --list it only prints
-what it would install.
+and runs the canaries, the tests of training, execution and the cluster, and the integration tests there; with --list it
+only prints what it would install.
 """
 
 import subprocess
@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".venv-newest"
-TESTS = ["tests/unit/training", "tests/unit/execution", "tests/contract", "tests/integration"]
+TESTS = ["tests/unit/training", "tests/unit/execution", "tests/unit/cluster", "tests/contract", "tests/integration"]
 
 
 def unbounded(text: str) -> Requirement:

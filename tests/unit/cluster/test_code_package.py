@@ -5,8 +5,9 @@ import zipfile
 
 import pytest
 
-from pipeline.cluster.code_package import package
+from pipeline.cluster.code_package import MOST_BYTES, package
 from pipeline.errors import ClusterError
+from tests.ray_sources import check_text
 
 
 def files(project, content: dict[str, str]) -> None:
@@ -73,3 +74,25 @@ def test_too_much_code_names_what_is_large(tmp_path):
     files(tmp_path, {"job.py": "", "recordings/a": "x" * 50_000_000})
     with pytest.raises(ClusterError, match=r"a cluster accepts 40 MiB.*recordings \(48 MiB\).*\.gitignore"):
         package(tmp_path, "beale", most=40 * 2**20)
+
+
+def test_a_package_is_named_as_ray_names_its_own(tmp_path):
+    """A package's name begins as the names that Ray gives do, by which a cluster knows uploaded code."""
+    prefix = package(tmp_path, "beale").name[:9]
+    check_text(
+        f'RAY_PKG_PREFIX = "{prefix}"',
+        "_private/runtime_env/packaging.py",
+        "pipeline/cluster/code_package.py names the uploaded code like that",
+        "a cluster may not recognise the code as a package",
+    )
+
+
+def test_a_package_is_smaller_than_what_ray_accepts():
+    """The largest package leaves room for the zip's directory below the limit of Ray's server."""
+    assert MOST_BYTES < 512 * 2**20
+    check_text(
+        "GRPC_CPP_MAX_MESSAGE_SIZE = 512 * 1024 * 1024",
+        "_private/ray_constants.py",
+        "pipeline/cluster/code_package.py refuses code that a cluster would refuse",
+        "its limit is another one",
+    )

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from pipeline.cluster.driver_environment import EXIT_LINE, RAYJOB_ENVIRONMENT, final_code
+from tests.ray_sources import check_text
 
 
 @pytest.mark.parametrize(("code", "ends_with"), [(0, 0), (1, 1), (2, 0), (3, 0), (130, 130)])
@@ -29,3 +30,13 @@ def test_a_mistake_in_a_rayjob_is_reported_once(tmp_path):
     assert done.returncode == 0
     assert done.stdout == "[tunepipe] exit code 2\n"
     assert "no-such-job" in done.stderr
+
+
+def test_ray_reads_how_long_a_stopped_driver_has():
+    """Ray's Jobs API has the variable for the seconds that a stopped driver has to end."""
+    check_text(
+        '"RAY_JOB_STOP_WAIT_TIME_S"',
+        "dashboard/modules/job/job_supervisor.py",
+        "pipeline/cluster/driver_environment.py gives a driver time to write its checkpoints",
+        "a stopped driver is killed after three seconds",
+    )

@@ -4,8 +4,9 @@ import socket
 
 import pytest
 
-from pipeline.cluster.jobs_api import JobsApi
+from pipeline.cluster.jobs_api import ENDED, JobsApi
 from pipeline.errors import ClusterError, JobNotFound, UsageError
+from tests.ray_sources import check_text
 from tests.unit.cluster.jobs_server import job
 
 
@@ -65,3 +66,57 @@ def test_the_log_of_an_ended_submission_is_complete(jobs_server):
     """The log of a submission that has ended is printed completely and once."""
     jobs_server.jobs = {"s-1": job("s-1", status="SUCCEEDED")}
     assert list(JobsApi(jobs_server.address).follow("s-1")) == ["all of it\n"]
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        *(
+            (route, "job/job_head.py")
+            for route in (
+                '@routes.get("/api/jobs/")',
+                '@routes.post("/api/jobs/")',
+                '@routes.get("/api/jobs/{job_or_submission_id}")',
+                '@routes.post("/api/jobs/{job_or_submission_id}/stop")',
+                '@routes.get("/api/jobs/{job_or_submission_id}/logs")',
+                '"/api/jobs/{job_or_submission_id}/logs/tail"',
+                '@routes.get("/api/packages/{protocol}/{package_name}")',
+                '@routes.put("/api/packages/{protocol}/{package_name}")',
+            )
+        ),
+        ("already exists", "job/job_manager.py"),
+        *((f'{state} = "{state}"', "job/common.py") for state in ("PENDING", "RUNNING", *ENDED)),
+        *(
+            (f"    {field}: ", "job/pydantic_models.py")
+            for field in ("submission_id", "status", "message", "metadata", "start_time", "driver_exit_code")
+        ),
+    ],
+)
+def test_the_jobs_api_is_as_ray_serves_it(text, file):
+    """Ray's dashboard serves each path, field, state and message of the Jobs API that tunepipe relies on."""
+    check_text(
+        text,
+        f"dashboard/modules/{file}",
+        "pipeline/cluster/jobs_api.py relies on it",
+        "`tunepipe submit` and the commands about submissions fail",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ("status=401", "_private/authentication/http_token_authentication.py"),
+        ("status=403", "_private/authentication/http_token_authentication.py"),
+        ("RAY_AUTH_TOKEN", "_raylet.so"),
+        ("RAY_AUTH_TOKEN_PATH", "_raylet.so"),
+        (".ray/auth_token", "scripts/scripts.py"),
+    ],
+)
+def test_tokens_are_as_ray_has_them(text, file):
+    """Ray reads a token from the same places, and refuses one with the same status."""
+    check_text(
+        text,
+        file,
+        "pipeline/cluster/jobs_api.py finds the token there, or says that it is missing or wrong",
+        "a cluster with tokens cannot be used, or the message misleads",
+    )

@@ -1,6 +1,7 @@
 """A pod's log, looked at again and again."""
 
 from pipeline.cluster.log_cursor import LogCursor
+from tests.ray_sources import check_text
 
 
 def test_each_line_is_printed_once_and_whole():
@@ -34,3 +35,9 @@ def test_rays_advice_on_submissions_is_left_out():
     assert "cli.py:341" not in reported
     assert "cli.py:67" not in reported
     assert reported == "".join(log.splitlines(keepends=True)[2:])
+    check_text(
+        '_level_str="SUCC"',
+        "autoscaler/_private/cli_logger.py",
+        "pipeline/cluster/log_cursor.py leaves lines of that level out",
+        "Ray's advice is printed among the study's output",
+    )

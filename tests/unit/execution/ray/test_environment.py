@@ -3,6 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
+from pipeline.execution.ray.environment import ENVIRONMENT
+from tests.ray_sources import check_text
+
 IMPORTED = """
 import logging
 import warnings
@@ -48,3 +53,19 @@ def test_an_import_of_ray_that_is_cut_off_raises_what_cut_it_off() -> None:
     """Ctrl-C while Ray is imported stays a KeyboardInterrupt."""
     done = subprocess.run([sys.executable, "-c", CUT_OFF], capture_output=True, text=True, check=False, timeout=200)
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
+@pytest.mark.parametrize("variable", [name for name in ENVIRONMENT if name.startswith(("RAY_", "TUNE_"))])
+def test_each_variable_is_one_that_ray_reads(variable: str) -> None:
+    """Ray has each environment variable that a study sets."""
+    file = {
+        "RAY_AIR_NEW_OUTPUT": "tune/experimental/output.py",
+        "RAY_DEDUP_LOGS": "_private/ray_constants.py",
+        "RAY_USAGE_STATS_ENABLED": "_common/usage/usage_constants.py",
+    }.get(variable, "tune/constants.py")
+    check_text(
+        f'"{variable}"',
+        file,
+        "pipeline/execution/ray/environment.py sets it",
+        "a study runs with Ray's default: more output, other limits, or files that nobody reads",
+    )

@@ -12,6 +12,7 @@ import pytest
 from pipeline.errors import ClusterError
 from pipeline.execution.ray import joining
 from pipeline.execution.ray.joining import address_of, check_reachable
+from tests.ray_sources import check_text
 
 
 @pytest.fixture
@@ -84,3 +85,15 @@ def test_the_address_that_is_given_goes_before_the_environments(monkeypatch):
     assert address_of(None) == "there:6379"
     monkeypatch.setenv("RAY_ADDRESS", "")
     assert address_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "purpose", "without"),
+    [
+        ("/ray.rpc.NodeInfoGcsService/GetClusterId", "_raylet.so", "know a head", "a running head is refused"),
+        ('"RAY_USE_TLS", "0"', "util/client/worker.py", "know where TLS is used", "a head with TLS is refused"),
+    ],
+)
+def test_a_head_answers_as_ray_does(text, file, purpose, without):
+    """Ray's own client begins with the same call, and reads the same variable."""
+    check_text(text, file, f"pipeline/execution/ray/joining.py uses it to {purpose}", without)

@@ -1,0 +1,23 @@
+"""Facts about Ray that tunepipe states without importing Ray, looked up in Ray's sources."""
+
+from importlib.metadata import distribution
+from pathlib import Path
+
+__all__ = ["check_text"]
+
+
+def check_text(text: str, file: str, use: str, without: str) -> None:
+    """Fail in words if a file of Ray's no longer has a text.
+
+    Args:
+        text: The text.
+        file: The file, from Ray's folder.
+        use: Which file of tunepipe uses the text, and what for.
+        without: What happens if Ray has changed it.
+    """
+    ray = distribution("ray")
+    path = Path(str(ray.locate_file(f"ray/{file}")))
+    content = path.read_bytes() if path.is_file() else b""
+    assert text.encode() in content, (
+        f"Ray {ray.version} no longer has {text!r} in {file}; {use}; without it, {without}."
+    )
