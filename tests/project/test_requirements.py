@@ -37,6 +37,14 @@ def test_pins_are_within_the_bounds(name: str) -> None:
         assert each.specifier.contains(version), f"{each.name} is pinned to {version}; allowed is {each.specifier}"
 
 
+def test_each_dependency_has_an_upper_bound() -> None:
+    """Every library that a user installs with tunepipe is bounded by the versions that were tested."""
+    unbounded = [
+        each for each in LOCKED["gpu"] if not any(part.operator in ("<", "<=") for part in Requirement(each).specifier)
+    ]
+    assert unbounded == []
+
+
 def test_libraries_with_internals_in_use_have_a_tested_upper_bound() -> None:
     """Ray, TensorFlow and Keras are bounded at the next minor version: their internals may change with it."""
     bounds = {Requirement(each).name: Requirement(each).specifier for each in PROJECT["project"]["dependencies"]}
