@@ -14,10 +14,11 @@ from pipeline.cli.console import note, say_object, say_output
 from pipeline.errors import ClusterError, Fault, InvalidJob, UserError
 
 if TYPE_CHECKING:
+    from pipeline.cluster.jobs_api import Submission
     from pipeline.cluster.rayjob import Manifests
     from pipeline.study import TuneJob
 
-__all__ = ["Target", "stop_rayjob", "submit_rayjob"]
+__all__ = ["Target", "stop_rayjob", "submissions_of", "submit_rayjob"]
 
 _CLASS = "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
 _NAMESPACE = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -168,3 +169,17 @@ def stop_rayjob(name: str, context: str | None, namespace: str) -> str:
     rayjob = server.find_job(name)
     server.stop(rayjob)
     return rayjob
+
+
+def submissions_of(name: str | None, context: str | None, namespace: str) -> "list[Submission]":
+    """The RayJobs of studies in a namespace.
+
+    Args:
+        name: Only the one of that name, or the newest of a study of that name; None for all.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJobs.
+    """
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.rayjob_submissions import rayjob_submissions
+
+    return rayjob_submissions(Kubernetes(context, namespace), name)

@@ -92,23 +92,34 @@ def submit(
 
 
 def status(
+    asked: typer.Context,
     submission: Annotated[
         str | None,
         typer.Argument(metavar="[SUBMISSION]", help="A submission or its study. Default: all.", show_default=False),
     ] = None,
     address: Dashboard = None,
+    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="RayJobs of KubeRay.")] = False,
+    context: Context = None,
+    namespace: Annotated[str, typer.Option(help="With --kubernetes: namespace of the RayJobs.")] = "tunepipe",
     as_json: Json = False,
 ) -> None:
-    """List the submissions of a cluster, newest last."""
+    """List the submissions of a cluster, newest last; of RayJobs that wait, with the reason."""
     from pipeline.results.views.fitted import Column, FittedTable
 
-    api = api_of(address)
-    submissions = [api.submission(submission)] if submission else api.submissions()
+    refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was asked.")
+    if kubernetes:
+        from pipeline.cli.kubernetes import submissions_of
+
+        place, submissions = f"in namespace {namespace!r}", submissions_of(submission, context, namespace)
+    else:
+        api = api_of(address)
+        place = f"on {api.address}"
+        submissions = [api.submission(submission)] if submission else api.submissions()
     if as_json:
         say_object([_as_object(each) for each in submissions])
         return
     if not submissions:
-        say(f"There is no submission on {api.address}. `tunepipe submit JOB` creates one.")
+        say(f"There is no submission {place}. `tunepipe submit JOB` creates one.")
         return
     table = FittedTable(
         [
@@ -122,6 +133,9 @@ def status(
         code = "–" if each.exit_code is None else str(each.exit_code)
         table.add_row(each.name, each.state.lower(), code, each.study, each.storage, started)
     command_console().print(table)
+    for each in submissions:
+        if kubernetes and each.exit_code is None and each.message:
+            say(each.message)
 
 
 def _as_object(submission: "Submission") -> dict[str, Any]:

@@ -33,13 +33,13 @@ _SILENT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job of the Jobs API that tunepipe has started.
+    """A job of the Jobs API, or a RayJob, that tunepipe has started.
 
     Args:
         name: Its id on the cluster.
         study: The study's name.
         storage: The study's storage, as the cluster sees it.
-        state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
+        state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; of a RayJob, KubeRay's state.
         message: The cluster's explanation of the state.
         exit_code: The exit code of `tunepipe run`; None while it runs, and if the cluster lost it.
         started: When it was submitted; None if the cluster does not say.

@@ -59,13 +59,13 @@ class Kubernetes:
         self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
         self.namespace = namespace
 
-    def jobs(self, study: str) -> list[dict[str, Any]]:
-        """RayJobs of a study, the oldest first.
+    def jobs(self, study: str | None = None) -> list[dict[str, Any]]:
+        """RayJobs of studies, the oldest first.
 
         Args:
-            study: The study, as `study_label` returns it.
+            study: Only those of a study, as `study_label` returns it; None for all.
         """
-        return self._list(f"{STUDY_LABEL}={study}")
+        return self._list(STUDY_LABEL if study is None else f"{STUDY_LABEL}={study}")
 
     def find_job(self, name: str) -> str:
         """The name of a RayJob that has not ended.

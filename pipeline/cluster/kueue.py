@@ -8,7 +8,7 @@ __all__ = ["PRIORITY_LABEL", "QUEUE_LABEL", "WORKLOADS", "queue_of", "queue_reas
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 
-WORKLOADS = {"group": "kueue.x-k8s.io", "version": "v1beta1", "plural": "workloads"}
+WORKLOADS = {"group": "kueue.x-k8s.io", "version": "v1beta2", "plural": "workloads"}
 """Kueue's Workloads of RayJobs, with the conditions that say why they wait."""
 
 

@@ -112,6 +112,24 @@ def test_a_rayjob_is_stopped_by_the_name_of_its_study(api_server: ApiServer) -> 
     assert api_server.deleted == [f"{RAYJOBS}/beale-2"]
 
 
+def test_status_lists_rayjobs_and_why_they_wait(api_server: ApiServer) -> None:
+    """`status --kubernetes` is a table of RayJobs, a line below it says why one waits, and --json has the same."""
+    job = rayjob("Initializing", "beale-2")
+    job["metadata"] |= {"labels": {"tunepipe/study": "beale"}, "annotations": {"tunepipe/storage": "/studies"}}
+    unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
+    api_server.answers[RAYJOBS] = [{"items": [job]}]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("beale-2-x", conditions=[unscheduled])]}]
+    printed = tunepipe("status", "--kubernetes")
+    assert printed.code == 0, printed.errors
+    assert "beale-2" in printed.output
+    assert "pod beale-2-x waits for a node: 0/2 nodes are available" in printed.output
+    (found,) = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)
+    assert (found["submission"], found["study"], found["state"]) == ("beale-2", "beale", "initializing")
+    assert found["message"] == "pod beale-2-x waits for a node: 0/2 nodes are available"
+    refused = tunepipe("status", "--kubernetes", "--address", "http://x")
+    assert (refused.code, "--address goes without --kubernetes only" in refused.errors) == (2, True)
+
+
 def test_a_mistake_that_only_the_cluster_finds_ends_with_its_exit_code(api_server: ApiServer) -> None:
     """The RayJob is complete, so that it is not retried; there is no study whose results could be copied."""
     api_server.answers[f"{RAYJOBS}/beale-1"] = [

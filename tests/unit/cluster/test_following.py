@@ -9,7 +9,7 @@ from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.errors import ClusterError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
-WORKLOADS = "/apis/kueue.x-k8s.io/v1beta1/namespaces/tunepipe/workloads"
+WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/tunepipe/workloads"
 
 
 def follow(wait_pods: float = 60) -> str:

@@ -1,0 +1,61 @@
+"""RayJobs as submissions: a server on loopback that answers as Kubernetes does."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.cluster.kubernetes_cluster import Kubernetes
+from pipeline.cluster.rayjob_submissions import rayjob_submissions
+from pipeline.errors import JobNotFound
+from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, pod, rayjob
+
+WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/tunepipe/workloads"
+
+
+def of_study(state: str, name: str, study: str, **status: Any) -> dict[str, Any]:
+    """A RayJob of a study, in a storage."""
+    job = rayjob(state, name, **status)
+    job["metadata"] |= {"labels": {"tunepipe/study": study}, "annotations": {"tunepipe/storage": "/studies"}}
+    return job
+
+
+def test_each_rayjob_has_its_state_and_its_exit_code(api_server: ApiServer) -> None:
+    """A RayJob has the study, the storage and the operator's state; one that ended has its command's exit code."""
+    failed = of_study("Failed", "a-1", "a", message="Job entrypoint command failed with exit code 3, last logs")
+    api_server.answers[RAYJOBS] = [{"items": [failed, of_study("", "b-1", "b"), of_study("Running", "a-2", "a")]}]
+    api_server.answers[f"{RAYJOBS}/a-1"] = [failed]
+    found = rayjob_submissions(Kubernetes(None, "tunepipe"))
+    assert [(each.name, each.study, each.state, each.exit_code) for each in found] == [
+        ("a-1", "a", "FAILED", 3),
+        ("b-1", "b", "PENDING", None),
+        ("a-2", "a", "RUNNING", None),
+    ]
+    assert {each.storage for each in found} == {"/studies"}
+
+
+def test_a_rayjob_that_waits_says_why(api_server: ApiServer) -> None:
+    """The message is Kueue's for a RayJob in a queue, and the scheduler's for one whose pod finds no node."""
+    queued = of_study("Suspended", "a-1", "a")
+    queued["metadata"] |= {"uid": "u-1"}
+    queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "gpus"
+    queued["spec"] = {"suspend": True}
+    reserved = {"type": "QuotaReserved", "status": "False", "message": "no quota"}
+    workload = {"metadata": {"ownerReferences": [{"uid": "u-1"}]}, "status": {"conditions": [reserved]}}
+    api_server.answers[RAYJOBS] = [{"items": [queued, of_study("Initializing", "b-1", "b")]}]
+    api_server.answers[WORKLOADS] = [{"items": [workload]}]
+    unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("b-1-x", conditions=[unscheduled])]}]
+    assert [each.message for each in rayjob_submissions(Kubernetes(None, "tunepipe"))] == [
+        "a-1 waits in the queue 'gpus': no quota",
+        "pod b-1-x waits for a node: 0/2 nodes are available",
+    ]
+
+
+def test_one_is_found_by_its_name_or_its_study(api_server: ApiServer) -> None:
+    """A name is a RayJob's, or else a study's, whose newest RayJob counts; an unknown one lists those that exist."""
+    api_server.answers[RAYJOBS] = [{"items": [of_study("Running", f"a-{number}", "a") for number in (1, 2)]}]
+    server = Kubernetes(None, "tunepipe")
+    assert [each.name for each in rayjob_submissions(server, "a-1")] == ["a-1"]
+    assert [each.name for each in rayjob_submissions(server, "a")] == ["a-2"]
+    with pytest.raises(JobNotFound, match="There are a-1, a-2"):
+        rayjob_submissions(server, "b")
