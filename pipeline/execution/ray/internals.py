@@ -21,6 +21,7 @@ __all__ = [
     "plain_actors",
     "refuse_cached_actors",
     "reporting_to",
+    "results_not_kept",
     "scheduler_facts",
     "set_trial_config",
     "signals_left_alone",
@@ -154,6 +155,25 @@ def experiment_saved_once() -> Iterator[None]:
             save(controller)
 
     with _replaced(TuneController, "save_to_dir", save_first):
+        yield
+
+
+@contextlib.contextmanager
+def results_not_kept() -> Iterator[None]:
+    """Within the context, Tune keeps no history of a trial's metrics, and reads no trial's results at its end.
+
+    The session has the rows. Otherwise the history takes more memory than the rest of a trial, and a large study ends
+    seconds later.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError):
+            from ray.tune.trainable.metadata import _TrainingRunMetadata
+
+            stack.enter_context(_replaced(_TrainingRunMetadata, "update_metric", lambda *_, **__: None))
+        with contextlib.suppress(ImportError):
+            from ray.tune.analysis.experiment_analysis import ExperimentAnalysis
+
+            stack.enter_context(_replaced(ExperimentAnalysis, "_fetch_trial_dataframes", lambda *_: {}))
         yield
 
 

@@ -16,7 +16,13 @@ from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.environment import logger_level, ray_environment
-from pipeline.execution.ray.internals import experiment_saved_once, kept_registry, plain_actors, signals_left_alone
+from pipeline.execution.ray.internals import (
+    experiment_saved_once,
+    kept_registry,
+    plain_actors,
+    results_not_kept,
+    signals_left_alone,
+)
 from pipeline.execution.ray.joining import address_of
 from pipeline.execution.ray.own_cluster import start
 from pipeline.storage import Store
@@ -176,6 +182,7 @@ def _tune(
         kept_registry(TrialTrainable.__name__),
         plain_actors(),
         experiment_saved_once(),
+        results_not_kept(),
         logger_level("ray.tune", logging.CRITICAL),
     ):
         tuner = tune.Tuner(

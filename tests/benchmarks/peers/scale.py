@@ -45,13 +45,21 @@ def main() -> None:
     )  # fmt: skip
     with TemporaryDirectory() as folder:
         if arguments.how == "run":
-            share = 2 / arguments.workers
-            run(job.replaced({"resources.workers": arguments.workers, "resources.cpus": share}), storage=folder)
+            if arguments.every_epoch:
+                _start_cluster(arguments.workers)
+            run(job.replaced({"resources.workers": arguments.workers}), storage=folder)
             reports = 0
         else:
             reports = _stand_in(job, Path(folder), arguments.workers)
     used = resource.getrusage(resource.RUSAGE_SELF)
     problem.tell(cpu=used.ru_utime + used.ru_stime, megabytes=used.ru_maxrss / 1e3, reports=reports)
+
+
+def _start_cluster(workers: int) -> None:
+    """Start Ray with a core for each worker: a study alone starts no more processes than its machine can feed."""
+    import ray
+
+    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
 
 
 def _stand_in(job: TuneJob, folder: Path, workers: int) -> int:

@@ -23,6 +23,8 @@ NAMES = [
     ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS", "reuse warm processes", "each actor imports TensorFlow"),
     ("ray.tune.execution.tune_controller", "TuneController._maybe_cache_trial_actor", "end large workers", "they stay"),
     ("ray.tune.execution.tune_controller", "TuneController.save_to_dir", "save it once", "a study's end takes longer"),
+    ("ray.tune.trainable.metadata", "_TrainingRunMetadata.update_metric", "keep no values", "trials take more memory"),
+    ("ray.tune", "ExperimentAnalysis._fetch_trial_dataframes", "read no results", "a study's end takes longer"),
     ("ray.tune.experiment", "Trial.set_config", "give a paused trial its next epochs", "the attribute is set"),
     ("ray._private.worker", "_post_init_hooks", "free a study's data", "they stay until the process ends"),
     ("ray.tune.registry", "_global_registry.unregister", "remove its trainable", "it stays in the user's cluster"),
@@ -155,6 +157,23 @@ def test_an_experiment_is_saved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert saved == ["first", "second"]
     first.save_to_dir()
     assert saved == ["first", "second", "first"]
+
+
+def test_tune_keeps_no_history_of_metrics() -> None:
+    """Within the context, Tune keeps no values of a trial's metrics, and reads no results; after it, both as before."""
+    from ray.tune import ExperimentAnalysis
+    from ray.tune.trainable.metadata import _TrainingRunMetadata
+
+    inside, after = _TrainingRunMetadata(), _TrainingRunMetadata()
+    analysis = dict(vars(ExperimentAnalysis))
+    with internals.results_not_kept():
+        inside.update_metric("value", 1.0)
+        replaced = [name for name, value in vars(ExperimentAnalysis).items() if value is not analysis[name]]
+    assert (inside.metric_analysis, inside.metric_n_steps) == ({}, {})
+    after.update_metric("value", 1.0)
+    assert after.metric_analysis["value"]["last"] == 1.0
+    assert len(replaced) == 1
+    assert dict(vars(ExperimentAnalysis)) == analysis
 
 
 def test_the_arguments_of_a_scheduler_are_read() -> None:
