@@ -22,6 +22,9 @@ def sanitize(text: str) -> str:
 
     Args:
         text: Any text; line feeds and tabs stay.
+
+    Returns:
+        The text without control sequences; plain text is unchanged.
     """
     return _INVISIBLE.sub(_escaped, text)
 
@@ -31,6 +34,9 @@ def sanitize_line(text: str) -> str:
 
     Args:
         text: Any text.
+
+    Returns:
+        The text as one line.
     """
     for character, spelled in _BREAKS.items():
         text = text.replace(character, spelled)
@@ -42,6 +48,9 @@ def sanitize_output(text: str) -> str:
 
     Args:
         text: Output of a program.
+
+    Returns:
+        The text with its harmless escape sequences.
     """
     return "".join(part if place % 2 else sanitize(part) for place, part in enumerate(_HARMLESS.split(text)))
 
@@ -51,6 +60,9 @@ def escaped_json(text: str) -> str:
 
     Args:
         text: A JSON document.
+
+    Returns:
+        The document, equal after parsing.
     """
     return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 

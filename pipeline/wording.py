@@ -98,10 +98,13 @@ def capitalized(text: str) -> str:
 
 
 def listed(items: Iterable[str]) -> str:
-    """Things in a row: a, b and c.
+    """Items in a row: a, b and c.
 
     Args:
         items: The items as text.
+
+    Returns:
+        The items, separated by commas, with "and" before the last; empty if there are none.
     """
     *first, last = list(items) or [""]
     return f"{', '.join(first)} and {last}" if first else last
@@ -152,7 +155,7 @@ def percent_interval(low: float, high: float) -> str:
 
 
 def percentages(shares: Sequence[float]) -> list[int]:
-    """Shares as whole percentages whose sum is that of the shares: the largest remainders are rounded up.
+    """The shares as whole percentages with the sum of the shares: the largest remainders are rounded up.
 
     Args:
         shares: Each from 0 to 1.

@@ -23,6 +23,9 @@ def choice(values: Sequence[Any]) -> Any:
 
     Args:
         values: The values.
+
+    Returns:
+        A `Choice`; the value itself where there is only one.
     """
     return Choice(tuple(values)) if len(values) > 1 else next(iter(values))
 
@@ -35,6 +38,9 @@ def integers(low: int, high: int, step: int = 1, *, log: bool = False) -> Any:
         high: The largest value.
         step: The difference between neighbouring values.
         log: Whether the logarithm is drawn uniformly.
+
+    Returns:
+        An `IntUniform` from `low` to `high`; `low` itself where no second value fits.
     """
     return IntUniform(low, high, log=log, step=step) if high - low >= step else low
 
@@ -47,6 +53,10 @@ def floats(low: float, high: float, step: float | None = None, *, log: bool = Fa
         high: The largest value.
         step: The difference between neighbouring values; None for all numbers of the range.
         log: Whether the logarithm is drawn uniformly; without a step.
+
+    Returns:
+        A `Uniform`, `LogUniform` or `QUniform`; a `Choice` where the smallest value is no multiple of the step; `low`
+        itself where the range has only one value.
 
     Raises:
         ValueError: There are too many steps; says what is allowed.
@@ -78,7 +88,7 @@ def listed(domain: Any) -> list[Any] | None:
 
 
 def probes(domain: Any) -> list[Any]:
-    """Values of a domain that may lead to other hyperparameters: all of a few, the ends of many.
+    """The values of a domain that may lead to other hyperparameters: all of a few, the ends of many.
 
     Args:
         domain: The domain, or its only value.

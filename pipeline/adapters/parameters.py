@@ -55,6 +55,9 @@ def typed(value: Any, domain: Any) -> Any:
     Args:
         value: The value in the config.
         domain: The domain of the hyperparameter without its branches.
+
+    Returns:
+        One of the values that the user listed; a number, a bool or None stays as it is.
     """
     if isinstance(value, str) and isinstance(domain, Domain) and not domain.contains(value):
         return next((one for one in listed(domain) or () if branch_text(one) == value), value)

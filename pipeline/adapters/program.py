@@ -130,6 +130,9 @@ def load(path: Path, patches: Patches) -> Program:
         path: The file.
         patches: The library's patches.
 
+    Returns:
+        The program's module, the patches, and the call that started its search, if it made one.
+
     Raises:
         JobNotFound: The file does not exist.
         InvalidJob: The file cannot be run; names the line.

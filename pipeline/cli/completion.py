@@ -11,7 +11,7 @@ __all__ = ["format_names", "job_names", "scheduler_names", "searcher_names", "st
 
 
 def job_names(incomplete: str) -> list[str]:
-    """Jobs whose names start with the typed text, and Python files.
+    """The jobs whose names start with the typed text, and Python files.
 
     Args:
         incomplete: What has been typed of the word.
@@ -26,7 +26,7 @@ def job_names(incomplete: str) -> list[str]:
 
 
 def studies_and_paths(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Studies in the storage whose names start with the typed text, and folders.
+    """The studies in the storage whose names start with the typed text, and folders.
 
     Args:
         ctx: What has been typed before; knows the storage.
@@ -43,7 +43,7 @@ def studies_and_paths(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def scheduler_names(incomplete: str) -> list[str]:
-    """Schedulers whose names start with the typed text.
+    """The schedulers whose names start with the typed text.
 
     Args:
         incomplete: What has been typed of the word.
@@ -54,7 +54,7 @@ def scheduler_names(incomplete: str) -> list[str]:
 
 
 def searcher_names(incomplete: str) -> list[str]:
-    """Searchers whose names start with the typed text.
+    """The searchers whose names start with the typed text.
 
     Args:
         incomplete: What has been typed of the word.
@@ -65,7 +65,7 @@ def searcher_names(incomplete: str) -> list[str]:
 
 
 def format_names(incomplete: str) -> list[str]:
-    """Formats of tables whose names start with the typed text.
+    """The formats of tables whose names start with the typed text.
 
     Args:
         incomplete: What has been typed of the word.

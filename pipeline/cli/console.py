@@ -112,6 +112,9 @@ class SanitizingFile:
 
         Args:
             content: A part of UTF-8 text.
+
+        Returns:
+            The number of bytes of `content`.
         """
         self._sink.write(sanitize(self._decoder.decode(bytes(content))).encode())
         return len(content)

@@ -54,6 +54,9 @@ def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
             Python files beside it are packed too.
         most: The maximum size of all files together, in bytes.
 
+    Returns:
+        The archive, its name on the server, and the job's name or path in it.
+
     Raises:
         ClusterError: The files are larger; the message names the largest folders.
     """

@@ -60,7 +60,7 @@ class Kubernetes:
         self.namespace = namespace
 
     def jobs(self, study: str | None = None) -> list[dict[str, Any]]:
-        """RayJobs of studies, the oldest first.
+        """The RayJobs of studies, the oldest first.
 
         Args:
             study: Only those of a study, as `study_label` returns it; None for all.

@@ -188,7 +188,7 @@ def check_head(group: Mapping[str, Any]) -> None:
 
 
 def memory_for_trials(group: Mapping[str, Any]) -> int:
-    """Bytes of memory that trials may have in one pod of a group: what Ray's own processes leave.
+    """The bytes of memory that trials may have in one pod of a group: what Ray's own processes leave.
 
     Args:
         group: One of `workerGroupSpecs`.

@@ -63,6 +63,9 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
         options: More options of `tunepipe run`.
         project: The folder whose code is uploaded.
 
+    Returns:
+        The submission's name, and whether it was there before.
+
     Raises:
         ClusterError: The cluster refuses, or the code is too large.
     """
@@ -92,6 +95,9 @@ def apply_rayjob(
         study: The study, as `study_label` returns it.
         storage: The storage, as the pods see it.
         manifests_of: Makes the study's manifests from the number of its RayJob.
+
+    Returns:
+        The RayJob's name, and whether it was there before.
 
     Raises:
         ClusterError: The server refuses.

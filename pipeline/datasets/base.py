@@ -136,6 +136,9 @@ def leaves(tree: Any) -> list[np.ndarray]:
 
     Args:
         tree: An array, a dict or tuple of trees, or None.
+
+    Returns:
+        One array for each leaf, in the order of a dict's keys; None has no leaf.
     """
     if tree is None:
         return []

@@ -134,7 +134,7 @@ def recorded_for(recorded: Mapping[str, Any] | None, config: Mapping[str, Any]) 
 
 
 def recorded_buffer(recorded: Mapping[str, Any] | None) -> int | None:
-    """Rows of the buffer with which a study streams Parquet files, 0 if it loads its data; None if nothing is known.
+    """The rows of the buffer with which a study streams Parquet files; 0 if it loads its data, None if unknown.
 
     Args:
         recorded: What the study has recorded; None if nothing.

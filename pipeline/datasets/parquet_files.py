@@ -95,6 +95,9 @@ class ParquetFiles:
             data: The path or URI of a file; of a folder, with a slash at its end: its files that end in .parquet, also
                 in folders within; or a pattern in which * stands for any part of a name.
 
+        Returns:
+            The files, sorted by path, with the schema that they share.
+
         Raises:
             DataError: There are none, or they cannot be looked for.
         """
@@ -224,6 +227,9 @@ class ParquetFiles:
         Args:
             group: The row group.
             columns: Names of the columns to read.
+
+        Returns:
+            The columns in the order of `columns`, of the types that all files share.
 
         Raises:
             DataError: They cannot be read.

@@ -55,7 +55,7 @@ def kind_of(split: Any) -> Kind | None:
 
 
 def batches_of(split: Any) -> int | None:
-    """Number of batches in an epoch of a pipeline; None if only reading it would tell.
+    """The number of batches in an epoch of a pipeline; None if only reading the pipeline would show it.
 
     Args:
         split: A pipeline.

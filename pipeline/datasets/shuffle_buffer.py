@@ -47,11 +47,14 @@ def shuffled(blocks: Iterable[Rows], capacity: int, generator: np.random.Generat
 
 
 def batched(blocks: Iterable[Rows], size: int) -> Iterator[Rows]:
-    """Rows in batches; the last one has what is left.
+    """The rows in batches; the last batch has the rows that are left.
 
     Args:
         blocks: The rows, in blocks of any size.
         size: Rows in a batch.
+
+    Yields:
+        One array for each column, each with `size` rows; the last ones may have fewer.
     """
     rest: Rows = []
     for block in blocks:

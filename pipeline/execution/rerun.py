@@ -89,6 +89,9 @@ def rerun(store: Store, trial_id: str, *, on_epoch: Callable[[RerunEpoch], None]
         trial_id: The trial.
         on_epoch: Called with each epoch as it ends.
 
+    Returns:
+        The epochs with their recorded and new values, and the errors that ended the trial then and now.
+
     Raises:
         JobNotFound: There is no such study, or no such trial in it.
         UserError: The job's data or model cannot be used.

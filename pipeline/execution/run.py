@@ -49,6 +49,9 @@ class Display(Protocol):
 
         Args:
             session: The session.
+
+        Returns:
+            A context manager; the display ends with its context.
         """
 
 

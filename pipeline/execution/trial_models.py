@@ -100,6 +100,9 @@ class TrialModels:
             assignment: The assignment of a trial's best epoch.
             folder: Called for a folder for the state's files, if it has any.
 
+        Returns:
+            The state as the function yielded it, with its arrays, models and files.
+
         Raises:
             JobNotFound: The checkpoint is gone.
             ModelError: The function has yielded no state.
@@ -130,6 +133,9 @@ class TrialModels:
 
         Args:
             assignment: The assignment of a trial's best epoch.
+
+        Returns:
+            A compiled Keras model.
 
         Raises:
             JobNotFound: The checkpoint is gone.
@@ -194,6 +200,9 @@ class TrialModels:
 
         Args:
             config: The config of a trial.
+
+        Returns:
+            The data set and an empty text, or None and a sentence that says why.
 
         Raises:
             StorageError: The study cannot be read.

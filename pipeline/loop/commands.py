@@ -106,6 +106,9 @@ def command_from(values: Any) -> Command:
     Args:
         values: What `command_object` returned.
 
+    Returns:
+        The command, equal to the one that `command_object` converted.
+
     Raises:
         ValueError: It is not a command.
     """

@@ -59,6 +59,9 @@ def exploit_rows(trial: Trial, decision: Decision) -> tuple[DecisionRow, Decisio
     Args:
         trial: The trial, before the decision is carried out.
         decision: The scheduler's decision.
+
+    Returns:
+        The row of kind `exploit`, then the row of kind `explore`.
     """
     copied, explored = decision.parent_config, decision.config
     exploit = decision_row(trial, "exploit", decision)

@@ -18,6 +18,9 @@ def rank(trial: Trial, objective: Objective) -> RankingKey:
     Args:
         trial: The trial.
         objective: The study's first objective.
+
+    Returns:
+        A key that sorts before the keys of worse trials.
     """
     failed = trial.state == "failed"
     return ranking_key(

@@ -60,6 +60,9 @@ class Assignment:
 
         Args:
             text: The JSON text.
+
+        Returns:
+            The assignment, equal to the one that was converted.
         """
         return cls(**json.loads(text))
 
@@ -95,6 +98,9 @@ class EpochRow:
 
         Args:
             values: The row's JSON values.
+
+        Returns:
+            The row; a field that an older tunepipe did not write has its default.
         """
         return cls(**{name: values[name] for name in (column.name for column in fields(cls)) if name in values})
 
@@ -144,6 +150,9 @@ class ProgressReport:
 
         Args:
             content: The bytes.
+
+        Returns:
+            The report, equal to the one that was converted.
         """
         fields: dict[str, Any] = json.loads(content)
         rows = tuple(EpochRow(**row) for row in fields.pop("rows"))

@@ -22,6 +22,9 @@ def values_in(row: EpochRow, objectives: Sequence[Objective]) -> Values:
     Args:
         row: The epoch.
         objectives: The study's objectives.
+
+    Returns:
+        One value for each objective, in their order; None for one that is not finite or not reported.
     """
     values = []
     for objective in objectives:

@@ -135,6 +135,9 @@ class Trial:
         Args:
             values: Its JSON values; in earlier versions, `worker_failures` is `losses`.
 
+        Returns:
+            The trial, equal to the one that was converted.
+
         Raises:
             ValueError: The values are not a trial's.
         """

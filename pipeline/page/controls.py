@@ -51,6 +51,9 @@ def command_lines(store: Store) -> list[tuple[str, str, str]]:
 
     Args:
         store: The study's folder.
+
+    Returns:
+        The newest command first: local time as YYYY-MM-DD HH:MM:SS, the command, and its outcome.
     """
     known = outcomes(store)
     lines = []

@@ -77,6 +77,9 @@ def shown_metrics(results: Results) -> list[tuple[str, str]]:
 
     Args:
         results: A study's results.
+
+    Returns:
+        Pairs of column and label, the objective's first, the learning rate's last.
     """
     first = metric_column(results.objective.metric)
     names = [name for name in metric_columns(results.epochs.columns) if results.epochs[name].notna().any()]
@@ -155,6 +158,9 @@ def thinned(lengths: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
     Args:
         lengths: The number of rows of each trial.
         most: The largest number of rows of a trial.
+
+    Returns:
+        Row numbers, ascending, int64; at most `most` for each trial.
     """
     kept = np.minimum(lengths, most)
     starts = np.cumsum(lengths) - lengths
@@ -217,9 +223,12 @@ def _number(value: float) -> float | int | None:
 
 
 def as_json(values: Mapping[str, Any]) -> str:
-    """JSON values as text, as short as it can be.
+    """JSON values as compact text.
 
     Args:
         values: The values.
+
+    Returns:
+        JSON without spaces between its tokens.
     """
     return json.dumps(values, separators=(",", ":"), allow_nan=False)

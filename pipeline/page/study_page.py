@@ -72,10 +72,13 @@ class Question:
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "Question":
-        """Read it from an address.
+        """Read the question from an address.
 
         Args:
             query: The address's query.
+
+        Returns:
+            The question; a page that is no number from 1 is the first page.
         """
         page = query.get("page", "1")
         number = int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1

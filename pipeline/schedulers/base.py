@@ -267,6 +267,9 @@ class SchedulerSettings:
 
         Args:
             context: The study.
+
+        Returns:
+            A scheduler without trials.
         """
         raise NotImplementedError
 

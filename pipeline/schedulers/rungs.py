@@ -47,6 +47,9 @@ def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int,
         grace_period: Epochs of the first rung.
         reduction_factor: The factor from rung to rung.
         epochs: The maximum epochs of a trial.
+
+    Returns:
+        Epochs, ascending, each below `epochs`; empty if the grace period is not below it.
     """
     epochs_of_rungs: list[int] = []
     milestone, power = float(grace_period), 0

@@ -97,7 +97,7 @@ class SearcherSettings:
         return []
 
     def size(self, space: Mapping[str, Any]) -> int | None:
-        """Number of configs that can be drawn; None if it is infinite.
+        """The number of configs that can be drawn; None if it is infinite.
 
         Args:
             space: The space.

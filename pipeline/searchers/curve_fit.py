@@ -53,6 +53,9 @@ def curve_fit(cube: Cube, history: History, earlier: Sequence[EarlierStudy], epo
         history: What was tried. Only the trials of the last fit count: it is repeated when their number has grown.
         earlier: The earlier studies; each has a loss.
         epochs: A trial's maximum.
+
+    Returns:
+        The fitted parameters, and which earlier studies count, and how much.
     """
     trials = _at_last_fit(history)
     if not earlier:

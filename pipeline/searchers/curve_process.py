@@ -59,7 +59,7 @@ class Points:
     study: npt.NDArray[np.int64] | None = None
 
     def chosen(self, which: npt.NDArray[np.int64]) -> "Points":
-        """Some of the points.
+        """The chosen points.
 
         Args:
             which: Their numbers, or a mask.
@@ -97,6 +97,9 @@ class CurveProcess:
 
         Args:
             theta: As for `covariance`.
+
+        Returns:
+            One factor for each earlier study, of shape (studies,).
         """
         factors: Reals = 1 / (1 + np.exp(-theta[self._alike]))
         return factors
@@ -117,6 +120,9 @@ class CurveProcess:
                 those of ρ / (1 − ρ), and those of the additional variances of their trials.
             one: Points, the rows.
             other: Points, the columns.
+
+        Returns:
+            Covariances of shape (points in `one`, points in `other`).
         """
         f, g, m, a, h, b, _ = np.exp(theta[self._own])
         matern = self._matern(theta, one.x, other.x)[0]
@@ -143,6 +149,9 @@ class CurveProcess:
         Args:
             theta: As for `covariance`.
             at: The points.
+
+        Returns:
+            One variance for each point, of shape (points,).
         """
         f, g, m, _, _, b, _ = np.exp(theta[self._own])
         variance: Reals = f + (g + m) * b / (2 * at.t + b)
@@ -155,6 +164,9 @@ class CurveProcess:
             theta: As for `covariance`.
             at: Points with known values.
             y: The values, of mean 0 and standard deviation 1.
+
+        Returns:
+            The value, and its gradient of the shape of `theta`.
         """
         from scipy.linalg import cho_solve, cholesky
 
@@ -227,6 +239,9 @@ class CurveProcess:
             at: Points with known values.
             y: The values, of mean 0 and standard deviation 1.
             steps: Largest number of steps.
+
+        Returns:
+            The fitted theta, of the shape of the prior.
         """
         from scipy.optimize import minimize
 
@@ -279,6 +294,9 @@ class Posterior:
 
         Args:
             at: The points.
+
+        Returns:
+            The means and the standard deviations, each of shape (points,), on the scale of the fitted values.
         """
         from scipy.linalg import solve_triangular
 

@@ -58,6 +58,9 @@ class LossScale:
 
         Args:
             losses: Losses as they were reported.
+
+        Returns:
+            Scaled losses of the same shape, about mean 0 and standard deviation 1.
         """
         apart = np.clip((losses - self.best) / self.width, 0.0, _FAR)
         scaled: Reals = (np.log(apart + _OFFSET) - self.mean) / self.std
@@ -168,6 +171,9 @@ def thinned(curve: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
 
     Args:
         curve: Pairs of epoch and loss, the earliest first.
+
+    Returns:
+        Pairs of epoch and loss, the latest first.
     """
     kept: list[tuple[int, float]] = []
     for epoch, loss in reversed(curve):

@@ -100,7 +100,7 @@ def as_trial(
 def as_trials_of_losses(
     space: Mapping[str, Any], observations: Sequence[Observation]
 ) -> "list[optuna.trial.FrozenTrial]":
-    """Observations of several losses as trials of Optuna, with their violations where some are beyond a bound.
+    """The observations of several losses as trials of Optuna, with violations where some exceed a bound.
 
     Args:
         space: The space.
@@ -121,6 +121,9 @@ def tpe_sampler(seed: int, candidates: int) -> Any:
     Args:
         seed: The seed of the draw.
         candidates: How many configs it compares by expected improvement.
+
+    Returns:
+        An `optuna.samplers.TPESampler`.
     """
     import optuna
 

@@ -47,7 +47,7 @@ def losses_at_one_rung(
 
 
 def ranked(observations: Iterable[Observation]) -> list[Observation]:
-    """Observations whose losses are ranks from 0 to 1 in each objective, so that they depend on no unit.
+    """The observations with losses as ranks from 0 to 1 in each objective, which do not depend on units.
 
     Args:
         observations: What was tried; those that are not known stay as they are.

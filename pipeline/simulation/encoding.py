@@ -31,6 +31,9 @@ class Encoding:
 
         Args:
             config: The config.
+
+        Returns:
+            One number for each drawn parameter, of shape (parameters,), float64.
         """
         units = [p.domain.to_unit(config[p.name]) if p.there(config) else np.nan for p in self.parameters]
         return np.array(units, np.float64)
@@ -41,6 +44,9 @@ class Encoding:
         Args:
             row: The config as a row.
             rows: The others, one row each.
+
+        Returns:
+            One distance for each row, of shape (rows,), 0 or more.
         """
         distances = (rows - row) ** 2
         distances[:, self.listed] = rows[:, self.listed] != row[self.listed]

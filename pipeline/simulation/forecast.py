@@ -124,6 +124,9 @@ def forecast(
         curves: Returns the curves of a job.
         repeats: Number of simulations of each: with the job's seed, the next one, and so on.
         earlier: Trials of earlier studies from which the searchers learn.
+
+    Yields:
+        One forecast for each job and number of workers, in that order.
     """
     for job in jobs:
         seeded: list[tuple[TuneJob, CurveSource]] = []

@@ -24,7 +24,7 @@ _LEFT_OUT = "The time excludes the start of Ray and of workers, lost workers, an
 
 
 def forecast_view(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None) -> RenderableType:
-    """Forecasts for a terminal: a row for each, and notes on their meaning.
+    """The forecasts for a terminal: a row for each, and notes on their meaning.
 
     Args:
         forecasts: The forecasts; at least one.
@@ -61,7 +61,7 @@ def forecast_view(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, pr
 
 
 def forecast_object(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None) -> dict[str, Any]:
-    """Forecasts as JSON values.
+    """The forecasts as JSON values.
 
     Args:
         forecasts: The forecasts; at least one.

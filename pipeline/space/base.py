@@ -26,6 +26,9 @@ class Domain(ABC):
 
         Args:
             rng: The source of randomness.
+
+        Returns:
+            A value of the domain: bool, int, float, str or None.
         """
 
     @abstractmethod
@@ -36,6 +39,9 @@ class Domain(ABC):
             value: A value of the domain.
             factor: What a number is multiplied by; above 1 for a larger number or the next listed value.
             rng: The source of randomness.
+
+        Returns:
+            A value of the domain, of the type of `value`.
         """
 
     @abstractmethod
@@ -52,6 +58,9 @@ class Domain(ABC):
 
         Args:
             unit: The quantile, from 0 to 1.
+
+        Returns:
+            A value of the domain: bool, int, float, str or None.
         """
 
     @abstractmethod
@@ -83,6 +92,9 @@ class CountableDomain(Domain):
 
         Args:
             number: Its number, from 0.
+
+        Returns:
+            A value of the domain: bool, int, float, str or None.
         """
 
     @abstractmethod

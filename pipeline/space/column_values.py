@@ -17,6 +17,9 @@ def listed_values(domain: Any) -> tuple[Any, ...] | None:
 
     Args:
         domain: A domain or a plain value.
+
+    Returns:
+        The values in the order of the domain; None for a domain of numbers.
     """
     # A plain value may be a dict, whose attribute `values` is a method.
     return getattr(domain, "values", None) if isinstance(domain, Domain) else (domain,)
@@ -63,6 +66,9 @@ def column_value(value: Any, type_: pa.DataType) -> Any:
     Args:
         value: The parameter's value; None is a value, and `null` in a column of text.
         type_: The column's type.
+
+    Returns:
+        The value itself, or its text in a column of text.
     """
     return column_text(value) if pa.types.is_string(type_) else value
 

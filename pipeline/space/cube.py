@@ -48,6 +48,9 @@ class Cube:
 
         Args:
             configs: The configs.
+
+        Returns:
+            Numbers from 0 to 1, of shape (configs, parameters).
         """
         units = np.full((len(configs), len(self._places)), np.nan)
         for side, place in enumerate(self._places):
@@ -65,6 +68,9 @@ class Cube:
 
         Args:
             units: A row each; values of absent parameters are ignored.
+
+        Returns:
+            Numbers from 0 to 1, of shape (rows, axes): one axis for a number, one for each value of a listed parameter.
         """
         chosen = [
             np.minimum(np.nan_to_num(units[:, side]) * size, size - 1).astype(int)

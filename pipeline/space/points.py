@@ -30,7 +30,7 @@ def vector(space: Mapping[str, Any], config: Config) -> list[float]:
 
 
 def vectors(space: Mapping[str, Any], configs: Iterable[Config]) -> list[list[float]]:
-    """Configs as points, each like the result of `vector`.
+    """The configs as points, each like the result of `vector`.
 
     Args:
         space: The space.
@@ -76,6 +76,9 @@ def fitted_process(points: npt.NDArray[np.float64], values: npt.NDArray[np.float
     Args:
         points: One row each, about 0 to 1 on each axis.
         values: One value each, with mean 0 and standard deviation 1.
+
+    Returns:
+        A fitted `GaussianProcessRegressor`.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor

@@ -66,7 +66,7 @@ def draw(space: Mapping[str, Any], rng: np.random.Generator, index: int = 0) -> 
 
 
 def combinations(space: Mapping[str, Any]) -> int | None:
-    """Number of configs of a space; None if it is infinite because a real number is drawn.
+    """The number of configs of a space; None if it is infinite because a real number is drawn.
 
     Args:
         space: The space.

@@ -148,7 +148,7 @@ def fitting(space: Mapping[str, Any]) -> Callable[[Mapping[str, Value]], bool]:
 
 
 def conflicts(space: Mapping[str, Any]) -> list[Fault]:
-    """Parameters that cannot be in one space together: names that may occur twice in a config, or with different kinds.
+    """The parameters that cannot be in one space together: they share a name at the same time, or differ in kind.
 
     Args:
         space: The space.

@@ -100,6 +100,9 @@ class LocalFiles:
 
         Args:
             folder: The folder's path within the folder.
+
+        Returns:
+            Pairs of path and bytes, in no particular order.
         """
         return [
             (path.relative_to(self.root).as_posix(), size)
@@ -126,6 +129,9 @@ class LocalFiles:
         Args:
             path: The path within the folder.
             most: Number of bytes to read from the start; None for all.
+
+        Returns:
+            The bytes of the file, at most `most`.
         """
         with self.open(path) as file:
             return file.read(-1 if most is None else most)
@@ -135,6 +141,9 @@ class LocalFiles:
 
         Args:
             path: The path within the folder.
+
+        Returns:
+            The open file, which the caller closes.
         """
         return self.path(path).open("rb")
 

@@ -24,6 +24,9 @@ def file_system(uri: str) -> tuple[fs.FileSystem, str]:
     Args:
         uri: A URI that pyarrow knows.
 
+    Returns:
+        The file system, and the path as it takes it.
+
     Raises:
         Exception: An error of pyarrow's or the system's: the URI cannot be used.
     """
@@ -83,6 +86,9 @@ class ObjectFiles:
 
         Args:
             folder: The folder's path within the root.
+
+        Returns:
+            Pairs of path and bytes, in no particular order.
         """
         infos = self._listed(self.path(folder), recursive=True)
         return [(self._relative(info), int(info.size)) for info in infos if info.type == fs.FileType.File]
@@ -107,6 +113,9 @@ class ObjectFiles:
         Args:
             path: The path within the root.
             most: Number of bytes to read from the start; None for all.
+
+        Returns:
+            The bytes of the file, at most `most`.
         """
         # A stream would be read in many small requests.
         with self._fs.open_input_file(self.path(path)) as file:
@@ -117,6 +126,9 @@ class ObjectFiles:
 
         Args:
             path: The path within the root.
+
+        Returns:
+            The open file, which the caller closes.
         """
         file: BinaryIO = self._fs.open_input_file(self.path(path))
         return file

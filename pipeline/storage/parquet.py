@@ -26,6 +26,9 @@ def to_parquet(table: pa.Table) -> memoryview:
 
     Args:
         table: The table.
+
+    Returns:
+        The bytes of the file.
     """
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)

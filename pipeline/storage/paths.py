@@ -178,6 +178,9 @@ def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
     Args:
         folder: The folder; one that does not exist has no files.
 
+    Yields:
+        Pairs of path and bytes, folder by folder.
+
     Raises:
         OSError: The folder cannot be listed.
     """

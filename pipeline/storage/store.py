@@ -84,7 +84,7 @@ class Store:
             return self._files.exists(path)
 
     def files(self, folder: str = "") -> list[str]:
-        """Paths of all complete files in a folder and its folders, sorted; empty if the folder does not exist.
+        """The paths of all complete files in a folder and its folders, sorted; empty if the folder does not exist.
 
         Args:
             folder: The folder's path within the store; empty for the whole store.
@@ -96,6 +96,9 @@ class Store:
 
         Args:
             folder: The folder's path within the store; empty for the whole store.
+
+        Returns:
+            Pairs of path and bytes, sorted by path; empty if the folder does not exist.
         """
         with self._translated("list", folder):
             return sorted(self._files.sizes(folder))
@@ -138,6 +141,9 @@ class Store:
             path: The path within the store.
             size: Number of bytes; a shorter file is read whole.
 
+        Returns:
+            At most `size` bytes.
+
         Raises:
             FileNotFoundError: The file does not exist.
             StorageError: It is not a file.
@@ -170,6 +176,9 @@ class Store:
         Args:
             path: The path within the store.
 
+        Yields:
+            The bytes of the file, in order, in pieces of at most 1 MiB.
+
         Raises:
             FileNotFoundError: The file does not exist; also while the pieces are read.
             StorageError: It is not a file; also while the pieces are read.
@@ -199,6 +208,9 @@ class Store:
 
         Args:
             path: The path within the store.
+
+        Returns:
+            The text.
         """
         return self.read(path).decode(errors="replace")
 

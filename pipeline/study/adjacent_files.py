@@ -13,6 +13,9 @@ def named_files(source: bytes) -> tuple[str, ...]:
 
     Args:
         source: The text of a module.
+
+    Returns:
+        Paths with slashes, each once, in the order of the source; empty if the source cannot be parsed.
     """
     if b"__file__" not in source:
         return ()

@@ -32,6 +32,9 @@ def value_or_code(read: Callable[[Any], Any]) -> tuple[PlainValidator, PlainSeri
 
     Args:
         read: Reads a value; raises ValueError if it is not allowed.
+
+    Returns:
+        A validator and a serializer for pydantic's `Annotated`.
     """
 
     def validate(value: Any, info: ValidationInfo) -> Any:

@@ -37,6 +37,9 @@ def contents(store: Store) -> Contents:
 
     Args:
         store: The study's folder.
+
+    Returns:
+        The study's own entries, and all others.
     """
     entries, copies = store.entries(), _recorded_copies(store)
     # A driver writes its session's file first: before that, a file that only looks like a study's is somebody else's.

@@ -237,6 +237,9 @@ class Copies(importlib.abc.MetaPathFinder):
             fullname: The module's name.
             path: The search path of its package; None for a top-level module.
             target: Unused.
+
+        Returns:
+            The specification of the original file or of its copy; None for a module without a copy.
         """
         if fullname in self._packages:
             return self._namespace(fullname, path)

@@ -90,6 +90,9 @@ def read_earlier(store: Store) -> tuple[EarlierTrials, ...]:
     Args:
         store: The study's folder.
 
+    Returns:
+        One entry for each earlier study, in the order of the file.
+
     Raises:
         StorageError: They are not there, or not what tunepipe wrote.
     """

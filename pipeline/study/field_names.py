@@ -12,7 +12,7 @@ __all__ = ["fields_of", "misnamed_field", "unknown"]
 
 
 def fields_of(owner: object) -> list[str]:
-    """Names of the fields of a dataclass that a user may set; none for anything else.
+    """The names of the fields of a dataclass that a user may set; empty for any other object.
 
     Args:
         owner: A dataclass, an instance of one, or any other object.

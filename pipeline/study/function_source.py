@@ -148,6 +148,9 @@ def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
     Args:
         home: The globals.
         qualified_name: Such as `Class.method`.
+
+    Returns:
+        The function, class or value; None if the module has no such name.
     """
     first, *rest = qualified_name.split(".")
     found = home.get(first)

@@ -120,6 +120,9 @@ def exported_names(source: bytes) -> tuple[str, ...]:
 
     Args:
         source: The text of a module.
+
+    Returns:
+        The names in the order of the source; empty if it has no `__all__` or cannot be parsed.
     """
     try:
         tree = ast.parse(source)

@@ -156,6 +156,9 @@ class TuneJob(JobFields):
             load: Whether functions are loaded; else they are only named, and none of their code is run.
             here: Functions without a file that replace those of the same name that do the same.
 
+        Returns:
+            The job, validated.
+
         Raises:
             InvalidJob: Lists every fault.
         """

@@ -157,6 +157,9 @@ def checkpoint_of(path: str) -> tuple[str, int] | None:
 
     Args:
         path: A path, relative to the study's folder.
+
+    Returns:
+        The trial id and the epoch.
     """
     if not (names(path) and path.startswith("checkpoints/")):
         return None
@@ -178,6 +181,9 @@ def file_of(path: str) -> tuple[str, str] | None:
 
     Args:
         path: A path, relative to the study's folder.
+
+    Returns:
+        The trial id and the path, relative to the working folder.
     """
     if not names(path) or path.count("/") < 2 or not path.startswith("files/"):
         return None

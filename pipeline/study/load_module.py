@@ -49,6 +49,9 @@ def parted(job: str) -> tuple[str, str]:
 
     Args:
         job: A job's name, a file, or a file and a name; the first two have no other part.
+
+    Returns:
+        The file or job, and `:name`; the latter is empty if `job` has no name.
     """
     file, colon, name = job.rpartition(":")
     return (file, f":{name}") if colon and file.endswith(".py") else (job, "")

@@ -38,6 +38,9 @@ def folder_and_path(file: Path, module: str) -> tuple[Path, str]:
     Args:
         file: The module's file.
         module: The module's name.
+
+    Returns:
+        The folder, absolute if `file` is, and the path with slashes.
     """
     parts = module.split(".")
     own = file.parent if file.name == "__init__.py" and parts[-1] != "__init__" else file.with_suffix("")

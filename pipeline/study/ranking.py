@@ -39,6 +39,9 @@ def ranking_key(
         failed: Whether the trial failed.
         mode: Whether more or less of the objective is better.
         violation: The total violation of the objectives' bounds at that epoch.
+
+    Returns:
+        A key that sorts before the keys of worse trials; keys of different trials are never equal.
     """
     if value is None or best_epoch is None or not math.isfinite(value):
         return failed, True, 0.0, 0.0, 0, draw_order(trial_id)

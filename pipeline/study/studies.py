@@ -35,7 +35,7 @@ def called(location: str) -> str:
 
 
 def study_names(store: Store) -> list[str]:
-    """Names of the studies in a storage, sorted; those whose study.json cannot be read are among them.
+    """The names of the studies in a storage, sorted; they include studies whose study.json cannot be read.
 
     Args:
         store: The storage.

@@ -91,7 +91,7 @@ class Learner(Protocol):
 
 
 def batch_size_of(job: TuneJob, config: Config) -> int:
-    """Rows in a step: the config's parameter `batch_size`, a whole number, or else the job's `batch_size`.
+    """The rows in a step: the config's parameter `batch_size`, a whole number, or else the job's `batch_size`.
 
     Args:
         job: The study's job.

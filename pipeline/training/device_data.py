@@ -20,6 +20,9 @@ def as_batch(split: Split) -> Any:
 
     Args:
         split: Rows; one weight per row serves every output.
+
+    Returns:
+        A tensor, or a tuple of up to three trees of tensors.
     """
     x = _as_fit_takes_it(split.x)
     if split.y is None:
@@ -37,6 +40,9 @@ def example_of(split: Split, *, rows: int = 1) -> Any:
     Args:
         split: The rows.
         rows: How many; one is enough for a model to learn its shapes from.
+
+    Returns:
+        Tensors in the structure of the inputs, each with `rows` rows.
     """
     return keras.tree.map_structure(lambda array: tf.constant(array[:rows]), _as_fit_takes_it(split.x))
 

@@ -22,7 +22,7 @@ def order_of(rows: int, seed: int, model_epoch: int) -> np.ndarray:
 
 
 def steps_of(rows: int, batch_size: int) -> int:
-    """Number of steps in an epoch; the last one may be smaller.
+    """The number of steps in an epoch; the last one may be smaller.
 
     Args:
         rows: Number of rows.

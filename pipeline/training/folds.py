@@ -68,7 +68,7 @@ def folds_of(split: Split, folds: int, *, seed: int) -> list[Fold]:
 
 
 def labels_of(folds: int, repeats: int) -> list[str]:
-    """Names of a trial's models, as suffixes of their metrics; the folds of the first repeat come first.
+    """The names of a trial's models, as suffixes of their metrics; the folds of the first repeat come first.
 
     Args:
         folds: Number of folds; 1 for none.

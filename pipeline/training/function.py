@@ -273,6 +273,9 @@ def state_of(checkpoint: Checkpoint, *, folder: Callable[[], Path], function: An
         folder: Makes an empty folder for the files of the state.
         function: The function.
 
+    Returns:
+        The state as the function yielded it.
+
     Raises:
         DamagedFile: The checkpoint's values are not those of a state.
         ModelError: A model cannot be rebuilt.

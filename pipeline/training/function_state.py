@@ -48,6 +48,9 @@ def decoded(
         folder: Makes an empty folder for the files of the state; called only where it has any.
         function: The function whose state it is: a model may use classes and functions of its module.
 
+    Returns:
+        Nested dicts, lists and tuples of arrays, Keras models and plain values.
+
     Raises:
         DamagedFile: The values are not those of a state.
         ModelError: A model cannot be rebuilt.

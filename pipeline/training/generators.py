@@ -121,6 +121,9 @@ class GeneratorStates:
 
         Args:
             tree: The tree.
+
+        Returns:
+            The states, equal to those that were converted.
         """
         version, numbers, gauss = tree["python"]
         numpy = None if tree["numpy"] is None else (_NUMPY, *tree["numpy"])

@@ -23,7 +23,7 @@ def results_of(model: keras.Model, logs: Any) -> Any:
 
 
 def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Logs as callbacks get them: flat, sorted by name, with numbers as Python numbers.
+    """The logs as callbacks get them: flat, sorted by name, with numbers as Python numbers.
 
     Args:
         logs: Metric name → value; nested mappings are flattened.

@@ -66,7 +66,7 @@ def inexact_because(data: Dataset) -> str | None:
 
 
 def pipeline_variables(data: Dataset) -> list[Any]:
-    """Variables that the functions of tf.data pipelines change, such as the seed generators of Keras' layers.
+    """The variables that functions of tf.data pipelines change, such as the seed generators of Keras' layers.
 
     Args:
         data: The data set.

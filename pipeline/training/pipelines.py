@@ -70,6 +70,9 @@ def as_fit_takes_it(pipeline: Any) -> Any:
 
     Args:
         pipeline: A pipeline of a job.
+
+    Returns:
+        A `tf.data.Dataset` or a `keras.utils.PyDataset`.
     """
     return _from_generator(pipeline) if kind_of(pipeline) == GENERATOR else pipeline
 
@@ -94,6 +97,9 @@ def example_of(split: Any, *, rows: int = 1) -> Any:
     Args:
         split: Arrays, or a pipeline.
         rows: Number of rows.
+
+    Returns:
+        Tensors in the structure of the inputs, each with at most `rows` rows.
     """
     if isinstance(split, Split):
         return device_data.example_of(split, rows=rows)

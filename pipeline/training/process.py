@@ -66,7 +66,7 @@ def _start(resources: Resources) -> None:
 
 
 def memory_for_data(resources: Resources, workers: int | None = None) -> float:
-    """Bytes that one trial's process may fill with data: half of its share of the free memory.
+    """The bytes that one trial's process may fill with data: half of its share of the free memory.
 
     Args:
         resources: What one trial gets.

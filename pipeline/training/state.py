@@ -25,13 +25,16 @@ def save_variables(variables: Sequence[Any]) -> list[np.ndarray]:
 
     Args:
         variables: Variables of Keras or TensorFlow.
+
+    Returns:
+        One array for each variable, of its shape and type, that shares no memory with it.
     """
     values = (variable.value if isinstance(variable, keras.Variable) else variable for variable in variables)
     return [np.array(value.numpy()) for value in values]
 
 
 def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
-    """Path, shape and type of each variable; those of a saved state must be equal.
+    """The path, shape and type of each variable; those of a saved state must be equal.
 
     Args:
         variables: Variables of Keras or TensorFlow.
@@ -87,7 +90,7 @@ def load_variables(
 
 
 def random_ops(function: Any) -> list[str]:
-    """Names of the operations in a graph that draw from a generator of TensorFlow's, whose state cannot be saved.
+    """The names of a graph's operations that draw from a generator of TensorFlow, whose state cannot be saved.
 
     Args:
         function: A concrete function.

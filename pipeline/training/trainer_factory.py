@@ -156,6 +156,9 @@ class TrainerFactory:
             seed: The seed of its initial weights.
             phases: Number of phases that have begun; at most those that the config has are prepared.
 
+        Returns:
+            A compiled Keras model.
+
         Raises:
             ModelError: The model cannot be used.
             Exception: Errors of the user's code.

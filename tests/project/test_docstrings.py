@@ -1,4 +1,4 @@
-"""Public functions document their arguments and the errors that they raise; read from the sources."""
+"""Public functions document their parameters, their value and the errors that they raise; read from the sources."""
 
 import ast
 import re
@@ -16,6 +16,27 @@ PACKAGE = Path(errors.__file__).parent
 
 _NOT_CALLED = {"property", "cached_property", "setter", "getter", "deleter", "overload", "override"}
 _COMMANDS = {"command", "callback"}
+_NO_VALUE = {"None", "NoReturn", "Never", "Iterator[None]", "AsyncIterator[None]"}
+_STRUCTURES = {"tuple", "ndarray", "NDArray", "DataFrame", "Table"}
+_VALUE_FIRST = {
+    "The",
+    "A",
+    "An",
+    "Whether",
+    "What",
+    "How",
+    "Why",
+    "Which",
+    "Where",
+    "When",
+    "Each",
+    "Every",
+    "All",
+    "Both",
+    "Those",
+    "One",
+}
+"""First words of a summary that names the value itself, so that it needs no Returns."""
 _SECTION = re.compile(r"^\s*(Args|Returns|Raises|Yields):\s*$")
 
 
@@ -205,6 +226,49 @@ def parameters(owner: ast.ClassDef | None, function: ast.FunctionDef) -> list[st
     return [each.arg for each in (*positional, *given.kwonlyargs, *starred) if public(each.arg)]
 
 
+def _names(expression: ast.expr) -> set[str]:
+    """The last parts of all names in a type, which may be a string."""
+    if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
+        expression = ast.parse(expression.value, mode="eval").body
+    return {
+        dotted(node).rpartition(".")[2] for node in ast.walk(expression) if isinstance(node, ast.Name | ast.Attribute)
+    }
+
+
+def aliases(tree: ast.Module) -> set[str]:
+    """Names that a module gives to types with parts, shapes or columns: `Reals = npt.NDArray[np.float64]`."""
+    pairs = [
+        (target, node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    ]
+    return {
+        target.id
+        for target, value in pairs
+        if isinstance(target, ast.Name) and isinstance(value, ast.Subscript | ast.BinOp) and _names(value) & _STRUCTURES
+    }
+
+
+ALIASES = set().union(*(aliases(module.tree) for module in MODULES))
+
+
+def lacks_returns(function: ast.FunctionDef) -> str:
+    """Why a function with parameters needs a Returns or Yields that its docstring does not have; empty if it does not.
+
+    Args:
+        function: The function.
+    """
+    text = ast.get_docstring(function) or ""
+    value = ast.unparse(function.returns) if function.returns else "None"
+    if value in _NO_VALUE or {"Returns", "Yields"} & set(sections(text)):
+        return ""
+    if value == "Any" or (function.returns and _names(function.returns) & (_STRUCTURES | ALIASES)):
+        return f"returns {value}, whose parts, shape or columns are for Returns to say"
+    first = re.split(r"[\s,;:.]", text, maxsplit=1)[0]
+    return "" if first in _VALUE_FIRST else f"has no Returns, and its summary does not name the value: {first} …"
+
+
 @cache
 def findings() -> list[tuple[str, str]]:
     """What docstrings lack: (package, sentence)."""
@@ -216,6 +280,8 @@ def findings() -> list[tuple[str, str]]:
         missing = [name for name in parameters(owner, function) if name not in explained]
         if missing:
             found.append((_room(module), f"{where} has no Args for {', '.join(missing)}"))
+        if parameters(owner, function) and (why := lacks_returns(function)):
+            found.append((_room(module), f"{where} {why}"))
         named = entries(parts.get("Raises", ""))
         for name in sorted(raised(module, function)):
             if not named & {each.__name__ for each in _ancestors(name)}:
@@ -228,8 +294,8 @@ def _room(module: Module) -> str:
 
 
 @pytest.mark.parametrize("package", sorted({_room(module) for module in MODULES}))
-def test_public_functions_document_args_and_raises(package: str) -> None:
-    """Each public function explains each parameter, and names each error of tunepipe that its body raises."""
+def test_public_functions_document_args_returns_and_raises(package: str) -> None:
+    """Each public function explains each parameter and its value, and names each error that its body raises."""
     assert [sentence for room, sentence in findings() if room == package] == []
 
 
@@ -274,3 +340,28 @@ def load(path):
     parts = sections(ast.get_docstring(load) or "")
     assert entries(parts["Args"]) == {"path", "other"}
     assert entries(parts["Raises"]) == {"UserError"}
+
+
+@pytest.mark.parametrize(
+    ("source", "lacking"),
+    [
+        ('def f(x) -> str:\n    """The path of x."""', False),
+        ('def f(x) -> bool:\n    """Whether x is there."""', False),
+        ('def f(x) -> str:\n    """Read x."""', True),
+        ('def f(x) -> list[str]:\n    """Paths of x."""', True),
+        ('def f(x) -> str:\n    """Read x.\n\n    Returns:\n        Its text.\n    """', False),
+        ('def f(x) -> Iterator[str]:\n    """Read x.\n\n    Yields:\n        Lines.\n    """', False),
+        ('def f(x) -> None:\n    """Write x."""', False),
+        ('def f(x) -> Iterator[None]:\n    """Hold x."""', False),
+        ('def f(x) -> tuple[int, int] | None:\n    """The ends of x."""', True),
+        ('def f(x) -> "pd.DataFrame":\n    """The rows of x."""', True),
+        ('def f(x) -> list[Reals]:\n    """The columns of x."""', True),
+        ('def f(x) -> Any:\n    """The value of x."""', True),
+        ('def f(x) -> dict[str, Any]:\n    """The fields of x."""', False),
+    ],
+)
+def test_a_value_needs_returns_unless_the_summary_names_it(source: str, lacking: bool) -> None:
+    """Returns may be left out only where the first word names the value, and the value has no parts to explain."""
+    function = ast.parse(source).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert bool(lacks_returns(function)) is lacking

@@ -30,6 +30,9 @@ def pair(split: Any) -> Any:
 
     Args:
         split: The split.
+
+    Returns:
+        A tuple: (inputs, targets) of a split in arrays; (pipeline,) otherwise.
     """
     return (split.x, split.y) if isinstance(split, Split) else (split,)
 

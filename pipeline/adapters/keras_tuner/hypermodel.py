@@ -108,6 +108,9 @@ class Adapted(adapted.Adapted):
 
         Args:
             config: The trial's config.
+
+        Returns:
+            The model as the hypermodel returns it, compiled or not.
         """
         return _built(self.hypermodel, HyperParameters(config))
 

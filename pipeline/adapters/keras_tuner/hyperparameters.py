@@ -62,6 +62,10 @@ class HyperParameters:
             default: The value where none is given.
             parent_name: Another hyperparameter that decides whether this one is there.
             parent_values: Its values with which this one is there.
+
+        Returns:
+            The value, an int; the default where the config has none; None where the conditions of the hyperparameter do
+            not hold.
         """
         ends = (min_value, max_value)
         return self._number(name, int, ends, step, sampling, default, parent_name, parent_values)
@@ -88,6 +92,10 @@ class HyperParameters:
             default: The value where none is given.
             parent_name: Another hyperparameter that decides whether this one is there.
             parent_values: Its values with which this one is there.
+
+        Returns:
+            The value, a float; the default where the config has none; None where the conditions of the hyperparameter
+            do not hold.
         """
         ends = (min_value, max_value)
         return self._number(name, float, ends, step, sampling, default, parent_name, parent_values)
@@ -110,6 +118,10 @@ class HyperParameters:
             default: The value where none is given.
             parent_name: Another hyperparameter that decides whether this one is there.
             parent_values: Its values with which this one is there.
+
+        Returns:
+            The value, one of `values`; the default where the config has none; None where the conditions of the
+            hyperparameter do not hold.
         """
         listed = [value.item() if hasattr(value, "item") else value for value in values]
         first = None if None in listed else listed[0]
@@ -127,6 +139,10 @@ class HyperParameters:
             default: The value where none is given.
             parent_name: Another hyperparameter that decides whether this one is there.
             parent_values: Its values with which this one is there.
+
+        Returns:
+            The value, a bool; the default where the config has none; None where the conditions of the hyperparameter do
+            not hold.
         """
         return self._value(name, Choice((False, True)), bool(default), parent_name, parent_values)
 
@@ -140,6 +156,9 @@ class HyperParameters:
             value: The value.
             parent_name: Another hyperparameter that decides whether this one is there.
             parent_values: Its values with which this one is there.
+
+        Returns:
+            `value`; None where the conditions of the hyperparameter do not hold.
         """
         return self._value(name, value, value, parent_name, parent_values)
 
@@ -172,10 +191,13 @@ class HyperParameters:
             self._scopes.pop()
 
     def get(self, name: str) -> Any:
-        """The value of a hyperparameter that is there.
+        """The value of a hyperparameter that is active.
 
         Args:
             name: The user's name for it.
+
+        Returns:
+            The value as the method that defined the hyperparameter returned it: int, float, bool, str or None.
         """
         scoped = self._scoped(name)
         if scoped in self.values:

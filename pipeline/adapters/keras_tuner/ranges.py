@@ -19,6 +19,10 @@ def number_domain(
         step: The difference between neighbouring values; with sampling `log` their ratio.
         sampling: `linear`, which None is too, or `log`.
 
+    Returns:
+        An `IntUniform`, `Uniform`, `LogUniform` or `QUniform`; a `Choice` where the steps are a ratio; `low` itself
+        where the range has only one value.
+
     Raises:
         ValueError: There is no such sampling, or there are too many steps; says what is allowed.
     """

@@ -33,6 +33,9 @@ class HyperModel:
 
         Args:
             hp: The hyperparameters.
+
+        Returns:
+            A Keras model, compiled.
         """
         raise NotImplementedError
 
@@ -44,6 +47,9 @@ class HyperModel:
             model: The model.
             args: Positional arguments.
             kwargs: Keyword arguments.
+
+        Returns:
+            Keras' `History`; or, from a subclass, the objective's value or a dict of metrics.
         """
         return model.fit(*args, **kwargs)
 

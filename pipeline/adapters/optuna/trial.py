@@ -79,11 +79,14 @@ class Trial:
         Args:
             name: The objective's name for it.
             choices: The values.
+
+        Returns:
+            The config's value, one of `choices`.
         """
         return self._suggested(name, choice(list(dict.fromkeys(choices))))
 
     def suggest_uniform(self, name: str, low: float, high: float) -> float:
-        """As suggest_float.
+        """A real number, as suggest_float draws it.
 
         Args:
             name: The objective's name for it.
@@ -93,7 +96,7 @@ class Trial:
         return self.suggest_float(name, low, high)
 
     def suggest_loguniform(self, name: str, low: float, high: float) -> float:
-        """As suggest_float with log.
+        """A real number whose logarithm is drawn uniformly, as suggest_float draws it.
 
         Args:
             name: The objective's name for it.
@@ -103,7 +106,7 @@ class Trial:
         return self.suggest_float(name, low, high, log=True)
 
     def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
-        """As suggest_float with a step.
+        """A multiple of a step above the smallest value, as suggest_float draws it.
 
         Args:
             name: The objective's name for it.

@@ -204,6 +204,10 @@ def unwrapped(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
 
     Args:
         trainable: The trainable, also from tune.with_resources.
+
+    Returns:
+        The trainable as the user wrote it, and a mapping of resource → amount, such as {"gpu": 1}; empty where it asks
+        for none.
     """
     resources: Mapping[str, Any] = {}
     while isinstance(trainable, _WithResources):
@@ -217,6 +221,9 @@ def plain(function: Any) -> Any:
 
     Args:
         function: The function or class.
+
+    Returns:
+        The function or class as the user defined it.
     """
     while isinstance(function, functools.partial) or (inspect.isclass(function) and "__wrapped__" in vars(function)):
         function = function.func if isinstance(function, functools.partial) else vars(function)["__wrapped__"]

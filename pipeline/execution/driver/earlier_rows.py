@@ -33,6 +33,9 @@ class EarlierRows:
 
         Args:
             trial_id: The trial.
+
+        Returns:
+            One tuple (epoch, attempt, time) for each row; empty for a trial without earlier rows.
         """
         if trial_id not in self._position:
             return frozenset()

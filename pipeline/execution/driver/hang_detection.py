@@ -69,7 +69,7 @@ class HangDetection:
         return [key for key, moment in self._reported_at.items() if now - moment > limits.get(key, limit)]
 
     def silence(self, key: str) -> float:
-        """Seconds since a worker's last report.
+        """The seconds since a worker's last report.
 
         Args:
             key: The key of its assignment.

@@ -66,7 +66,7 @@ class Provenance:
         return {**vars(self), "_asking": None}
 
     def content(self, *, wait: bool = False) -> dict[str, Any]:
-        """JSON values; `git` is None until git has answered.
+        """The record as JSON values; `git` is None until git has answered.
 
         Args:
             wait: Whether to wait for git's answer, for a few seconds at most.

@@ -68,6 +68,9 @@ def function_exactness(
         trial: The trial.
         store: The study's folder.
         seen: As for `inexact_reason`.
+
+    Returns:
+        The reason as a sentence, None where a resumed trial gets the same values; and whether the trial is replayed.
     """
     with isolated(job, trial, store):
         learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)

@@ -254,6 +254,9 @@ def as_fact(event: Mapping[str, Any]) -> Fact:
 
     Args:
         event: Its JSON values.
+
+    Returns:
+        The fact, equal to the one that `as_event` converted.
     """
     fields = {
         name: [_PARTS[name](**part) for part in value] if name in _PARTS else value

@@ -95,7 +95,7 @@ def study_finding(
 
 
 def kept_bytes(job: TuneJob, *, trials: int, workers: int, checkpoint: int) -> int:
-    """Bytes of a study's checkpoints at most: each trial keeps its newest and its best, a live trial one more.
+    """The maximum bytes of a study's checkpoints: each trial keeps its newest and its best, a live trial one more.
 
     Args:
         job: The study's job.
@@ -113,7 +113,7 @@ def kept_bytes(job: TuneJob, *, trials: int, workers: int, checkpoint: int) -> i
 
 
 def free_bytes(storage: Store) -> int | None:
-    """Free bytes of the storage; None for an object store.
+    """The free bytes of the storage; None for an object store.
 
     Args:
         storage: The folder of studies.

@@ -40,7 +40,7 @@ _NO_SERVER = "127.0.0.1:9"
 
 
 def system_settings(module: str, idle_milliseconds: int) -> dict[str, Any]:
-    """Arguments of ray.init that Ray does not document.
+    """The arguments of ray.init that Ray does not document.
 
     Args:
         module: A module that each worker process imports at its start.
@@ -222,6 +222,9 @@ def actor_of(trial: Any) -> Any:
 
     Args:
         trial: The trial.
+
+    Returns:
+        Ray's actor handle; None where the trial has no actor.
     """
     return getattr(getattr(trial, "temporary_state", None), "ray_actor", None)
 

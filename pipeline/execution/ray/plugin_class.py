@@ -36,6 +36,9 @@ def build_plugin(
         reserved: Arguments that only the study sets, as far as the class takes them.
         defaults: Arguments that the study sets where the user does not, as far as the class takes them.
 
+    Returns:
+        The scheduler or searcher of Ray Tune, built with the user's settings, the defaults and what the study reserves.
+
     Raises:
         InvalidJob: There is no such class, its library is not installed, or it does not take the settings.
     """

@@ -195,6 +195,9 @@ class ActiveTrial:
 
         Args:
             checkpoint_bytes: Bytes of all checkpoints that were written since then.
+
+        Returns:
+            The rows, the earliest first; empty if no epoch has ended since.
         """
         if self.rows[self.delivered :]:
             self.rows[-1] = replace(self.rows[-1], seconds_checkpoint=self.waited, bytes_checkpoint=checkpoint_bytes)

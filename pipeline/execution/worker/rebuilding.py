@@ -24,6 +24,9 @@ def rebuilt_model(job: TuneJob, store: Store, assignment: Assignment, example: C
         assignment: The trial, and its epoch.
         example: Returns inputs of one row; called only for a model that learns its shapes from them.
 
+    Returns:
+        A compiled Keras model; of several repeats, that of the first.
+
     Raises:
         DamagedFile: The checkpoint is damaged.
         FileNotFoundError: There is no such checkpoint.

@@ -101,6 +101,9 @@ class Winner:
         Args:
             trial: The trial.
 
+        Returns:
+            A compiled Keras model.
+
         Raises:
             DamagedFile: The checkpoint is damaged.
             FileNotFoundError: There is no such checkpoint.

@@ -163,6 +163,9 @@ class Worker:
         Args:
             assignment: The trial, and its epoch.
 
+        Returns:
+            A compiled Keras model.
+
         Raises:
             DamagedFile: The checkpoint is damaged.
             FileNotFoundError: There is no such checkpoint.

@@ -153,6 +153,9 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
     Args:
         studies: Results by what tells them apart.
 
+    Returns:
+        The studies one by one, their differences pair by pair, and why their values may not be comparable.
+
     Raises:
         UsageError: There are fewer than two, or they judge by different objectives.
     """

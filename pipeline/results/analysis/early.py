@@ -96,7 +96,7 @@ class Stopping:
 
 
 def agreements(results: Results) -> list[Agreement]:
-    """Rank correlations of early values with final ones; empty where too few trials trained to their end.
+    """The rank correlations of early values with final ones; empty where too few trials trained to their end.
 
     Only trials that trained to their end have a final value, and those are the ones that were good early on: among all
     trials the correlation would be higher.

@@ -40,6 +40,9 @@ def effort(results: Results) -> Effort:
 
     Args:
         results: A study's results.
+
+    Returns:
+        The seconds of each trial by phase, the idle seconds, and the number of workers.
     """
     epochs = results.epochs
     columns = [SECONDS[phase] for phase in PHASES]

@@ -47,6 +47,9 @@ def explained(results: Results) -> Explanation:
 
     Args:
         results: The study's results.
+
+    Returns:
+        One result for each analysis; an analysis without enough trials says so.
     """
     return Explanation(
         results,

@@ -40,7 +40,7 @@ class Cause:
 
 
 def causes(results: Results) -> list[Cause]:
-    """Failures grouped by their cause, the most frequent first.
+    """The failures grouped by their cause, the most frequent first.
 
     Alike are errors of one first line, numbers within it aside, from one place in the user's code.
 
@@ -62,7 +62,7 @@ def causes(results: Results) -> list[Cause]:
 
 
 def place(results: Results, error: str) -> str:
-    """As `own_frame`, with the modules of the study's job counted as the user's.
+    """The user's own line in an error's traceback, as `own_frame` finds it; modules of the job count as the user's.
 
     Args:
         results: A study's results.

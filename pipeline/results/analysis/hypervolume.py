@@ -102,6 +102,9 @@ def hypervolume_of(results: Results) -> tuple[HypervolumeBox, float] | None:
 
     Args:
         results: A study's results.
+
+    Returns:
+        The box and a share from 0 to 1; None where no box can be computed.
     """
     box = box_of([results])
     return None if box is None else (box, float(hypervolumes(results, box)["share"].iloc[-1]))

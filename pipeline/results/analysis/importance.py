@@ -199,7 +199,7 @@ def _importance(results: Results, rows: pd.DataFrame, places: Sequence[Parameter
 
 
 def r_squared(values: _Reals, unseen: _Reals) -> float:
-    """Share of the variance of values that predictions of them account for (R²); 0 where all values are the same.
+    """The share of the variance of values that predictions explain (R²); 0 where all values are the same.
 
     Args:
         values: The values.

@@ -85,7 +85,7 @@ class Leaderboard:
     def rows(
         self, *, top: int | None = None, only: Sequence[str] | None = None, in_order: bool = False
     ) -> list[LeaderboardRow]:
-        """Rows, the best trial first.
+        """The rows, the best trial first.
 
         Args:
             top: How many rows; None for all.

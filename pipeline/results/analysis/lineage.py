@@ -57,6 +57,9 @@ def exploits(results: Results) -> pd.DataFrame:
 
     Args:
         results: A study's results.
+
+    Returns:
+        Rows of `decisions` of kind `exploit`, unique by trial and epoch, sorted by epoch.
     """
     decisions = results.decisions
     exploiting = decisions[(decisions["kind"] == "exploit") & decisions["parent_epoch"].notna()]

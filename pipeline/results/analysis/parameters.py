@@ -109,6 +109,9 @@ def domain_places(domain: Any, values: pd.Series, *, spread: bool = False) -> np
         domain: The domain they come from.
         values: Values as drawn; NaN where a trial has none.
         spread: Set trials with the same listed value side by side.
+
+    Returns:
+        One position for each value, float64.
     """
     if not is_listed(domain):
         return values.to_numpy(np.float64)
@@ -129,6 +132,9 @@ def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.N
         results: A study's results.
         rows: Rows of `trials` or `epochs`.
         parameter: A tuned parameter's name.
+
+    Returns:
+        One position for each row, float64.
     """
     column = f"config_{parameter}"
     values = configs_of(rows[[column]], {parameter: results.space[parameter]})
@@ -154,6 +160,9 @@ def best_quarter(results: Results, rows: pd.DataFrame) -> pd.DataFrame:
     Args:
         results: A study's results.
         rows: Some rows of `scored`.
+
+    Returns:
+        Rows of `rows`, the best first.
     """
     order = {trial: place for place, trial in enumerate(ranked(results))}
     best_first = np.argsort(rows["trial_id"].map(order).to_numpy(), kind="stable")

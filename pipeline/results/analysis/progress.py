@@ -62,6 +62,9 @@ def tracks(rows: pd.DataFrame, columns: Sequence[str], *, by: Sequence[str]) -> 
         rows: Rows of `epochs`, in order of trial and epoch as results have them.
         columns: Which columns.
         by: What makes a track.
+
+    Returns:
+        One array for each track, float64, of shape (rows of the track, number of columns).
     """
     if not len(rows):
         return []
@@ -76,6 +79,9 @@ def alive_seconds(results: Results, rows: pd.DataFrame) -> np.ndarray:
     Args:
         results: A study's results.
         rows: Rows of its epochs or decisions.
+
+    Returns:
+        One number for each row, of shape (len(rows),); 0 at the start of the first session.
     """
     times, numbers = rows["time"], rows["session"].to_numpy()
     seconds = np.zeros(len(rows))

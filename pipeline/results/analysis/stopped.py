@@ -12,6 +12,9 @@ def stopped_early(results: Results) -> pd.DataFrame:
 
     Args:
         results: A study's results.
+
+    Returns:
+        Rows of `trials`, in their order.
     """
     stops = results.decisions[results.decisions["kind"] == "stop"].drop_duplicates("trial_id", keep="last")
     compared = stops.loc[stops["cutoff"].notna() | stops["rung"].notna(), "trial_id"]
@@ -24,6 +27,9 @@ def saved_epochs(results: Results) -> tuple[int, int]:
 
     Args:
         results: A study's results.
+
+    Returns:
+        The saved epochs, and the epochs that those trials would have trained without early stopping.
     """
     stopped, maximum = stopped_early(results), int(results.job["budget"]["epochs"])
     saved = int((maximum - stopped["epochs"]).clip(lower=0).sum())

@@ -42,6 +42,9 @@ class Surface:
         Args:
             axis: The axis, from 0.
             cells: Number of equal parts.
+
+        Returns:
+            Means in the unit of the objective, of shape (cells,).
         """
         whole = self.value * np.prod(self.high - self.low, axis=1) / (self.high - self.low)[:, axis]
         means: _Reals = whole @ self._covered(axis, cells)
@@ -53,6 +56,9 @@ class Surface:
         Args:
             axes: Two axes, each from 0.
             cells: Number of equal parts of each.
+
+        Returns:
+            Means in the unit of the objective, of shape (cells of the first axis, cells of the second).
         """
         widths = self.high - self.low
         whole = self.value * np.prod(widths, axis=1) / (widths[:, axes[0]] * widths[:, axes[1]])
@@ -77,6 +83,9 @@ def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool
         trees: How many trees.
         seed: Where the forest's draws come from.
         whole: Whether predictions out of bag are wanted.
+
+    Returns:
+        The forest as boxes with a value each, and, if wanted, its predictions out of bag.
     """
     from sklearn.ensemble import RandomForestRegressor
 

@@ -84,6 +84,10 @@ def within(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, li
     Args:
         space: The space.
         config: A config of another space.
+
+    Returns:
+        The values inside their domains, the values outside, and the names of the parameters that `config` does not
+        have.
     """
     found: Config = {}
     beyond: Config = {}

@@ -24,6 +24,9 @@ def bounds(domain: Any) -> tuple[float, float]:
 
     Args:
         domain: A domain of numbers.
+
+    Returns:
+        The lower and the upper end, in the unit of the domain.
     """
     if hasattr(domain, "low"):
         return domain.low, domain.high
@@ -65,7 +68,7 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, ax
 
 
 def spaced(ax: Axes, places: Sequence[float], *, ends: Sequence[float] = ()) -> list[float]:
-    """Places on the horizontal axis whose numbers do not touch: as many as there is room for, the lower ones first.
+    """The places on the horizontal axis whose numbers do not touch: as many as there is room for, lower ones first.
 
     Args:
         ax: The axes, with their scale and limits.

@@ -20,6 +20,9 @@ def against_cost(results: Results, ax: Axes, cost: str) -> Axes:
         results: A study's results.
         ax: Where to draw.
         cost: `updates` or `seconds`.
+
+    Returns:
+        `ax`, with the picture.
     """
     rows = costs(results)
     best = results.best.trial_id if results.best else None

@@ -25,6 +25,9 @@ def where_time_went(results: Results, ax: Axes) -> Axes:
     Args:
         results: A study's results.
         ax: Where to draw.
+
+    Returns:
+        `ax`, with the picture.
     """
     bare(ax, keep=("bottom",))
     ax.grid(True, axis="x")

@@ -39,6 +39,9 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
     Args:
         results: A study's results.
         ax: Where to draw.
+
+    Returns:
+        `ax`, with the picture.
     """
     column = metric_column(results.objective.metric)
     _lines(results, ax, column)
@@ -89,6 +92,9 @@ def learning_rates(results: Results, ax: Axes) -> Axes:
     Args:
         results: A study's results.
         ax: Where to draw.
+
+    Returns:
+        `ax`, with the picture.
     """
     rates = results.epochs["learning_rate"]
     positive = rates[rates > 0]
@@ -118,6 +124,9 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     Args:
         results: A study's results.
         ax: Where to draw.
+
+    Returns:
+        `ax`, with the picture.
     """
     column, mode = metric_column(results.objective.metric), results.objective.mode
     failed = set(results.trials.loc[results.trials["state"] == "failed", "trial_id"])

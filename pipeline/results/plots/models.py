@@ -17,6 +17,9 @@ def deviations(results: Results, ax: Axes) -> Axes:
     Args:
         results: A study's results.
         ax: Where to draw.
+
+    Returns:
+        `ax`, with the picture.
     """
     bare(ax, keep=("bottom",))
     ax.grid(True, axis="x")

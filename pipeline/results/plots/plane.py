@@ -26,6 +26,9 @@ def landscape(results: Results, ax: Axes) -> Axes:
     Args:
         results: A study's results.
         ax: Where to draw.
+
+    Returns:
+        `ax`, with the picture.
     """
     names, rows = tuned(results), scored(results)
     places = [rows[name].to_numpy(np.float64) for name in names]
@@ -54,6 +57,9 @@ def trajectories(results: Results, ax: Axes) -> Axes:
     Args:
         results: A study's results.
         ax: Where to draw.
+
+    Returns:
+        `ax`, with the picture.
     """
     best = results.best.trial_id if results.best else None
     tracks = {

@@ -91,7 +91,7 @@ def rungs(results: Results, ax: Axes) -> Axes:
 
 
 def rows_of_rungs(results: Results) -> dict[str, int]:
-    """At which height `rungs` draws each trial, the best first; among many, those without an epoch are left out.
+    """The height at which `rungs` draws each trial, the best first; if many, those without an epoch are left out.
 
     Args:
         results: A study's results.
@@ -102,7 +102,7 @@ def rows_of_rungs(results: Results) -> dict[str, int]:
 
 
 def epochs_by_trial(results: Results) -> dict[str, int]:
-    """Trial id → epochs trained, in the order of `results.trials`.
+    """The epochs that each trial trained, by trial id, in the order of `results.trials`.
 
     Args:
         results: A study's results.

@@ -146,6 +146,9 @@ def some_lines(count: int) -> npt.NDArray[np.int64]:
 
     Args:
         count: How many lines there are.
+
+    Returns:
+        Positions of lines, ascending, int64; at most `MOST_LINES`.
     """
     return np.linspace(0, count - 1, min(count, MOST_LINES)).round().astype(np.int64)
 

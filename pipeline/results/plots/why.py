@@ -64,6 +64,10 @@ def bars(importance: "Importance") -> list[tuple[str, float, float, float, str]]
 
     Args:
         importance: As `importances` has it.
+
+    Returns:
+        One tuple for each bar: name, share from 0 to 1, the interval's lower and upper end, and the colour as
+        matplotlib takes it.
     """
     found = [(effect.place.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
     pairs = [pair for pair in importance.pairs if pair.share >= _VISIBLE]
@@ -78,6 +82,9 @@ def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
         results: A study's results.
         effect: As `importances` has it.
         ax: Where to draw.
+
+    Returns:
+        `ax`, with the picture.
     """
     domain = effect.place.domain
     values = [domain.from_unit(float(unit)) for unit in effect.units]
@@ -103,6 +110,9 @@ def early_values(agreements: "Sequence[Agreement]", ax: Axes) -> Axes:
     Args:
         agreements: As `explained` has them; at least one.
         ax: Where to draw.
+
+    Returns:
+        `ax`, with the picture.
     """
     epochs = [one.epoch for one in agreements]
     rho = np.array([one.correlation for one in agreements])

@@ -27,6 +27,9 @@ def of_learning_curves(results: Results) -> Sequence[Spot]:
 
     Args:
         results: A study's results.
+
+    Returns:
+        Tuples (trial id, epoch, value of the objective).
     """
     column = metric_column(results.objective.metric)
     rows = results.epochs[np.isfinite(results.epochs[column])]
@@ -41,6 +44,9 @@ def of_objective_against(results: Results, parameter: str) -> Sequence[Spot]:
     Args:
         results: A study's results.
         parameter: A tuned parameter's name.
+
+    Returns:
+        Tuples (trial id, position on the hyperparameter's axis, value of the objective).
     """
     rows = scored(results)
     rows = rows[given(rows[parameter])]
@@ -53,6 +59,9 @@ def of_rungs(results: Results) -> Sequence[Spot]:
 
     Args:
         results: A study's results.
+
+    Returns:
+        Tuples (trial id, epoch, height of the bar as `rungs` draws it).
     """
     epochs = dict(zip(results.trials["trial_id"], results.trials["epochs"], strict=True))
     ends = [(trial, epochs[trial], row) for trial, row in rows_of_rungs(results).items()]
@@ -65,6 +74,9 @@ def of_trade_off(results: Results, metric: str) -> Sequence[Spot]:
     Args:
         results: A study's results.
         metric: The metric of an objective after the first.
+
+    Returns:
+        Tuples (trial id, value of `metric`, value of the first objective).
     """
     rows = objective_values(results)[[metric, results.objective.metric]].dropna()
     return _few(rows.itertuples(name=None))
@@ -75,6 +87,9 @@ def of_best_so_far(results: Results) -> Sequence[Spot]:
 
     Args:
         results: A study's results.
+
+    Returns:
+        Tuples (trial id, seconds that a driver was alive, value of the objective).
     """
     grown = progress(results).dropna(subset="best")
     rises = grown[grown["best"].diff().ne(0)]

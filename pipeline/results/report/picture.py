@@ -94,6 +94,9 @@ def picture(
         alt: The alternative text of the picture.
         where: Trials and where they are in it.
         values: What its upright axis shows: caption and alternative text say how many of them are beyond it.
+
+    Returns:
+        Both drawings as SVG, with the caption and the alt text.
     """
     seen = _Limits(lambda ax: draw(results, ax))
     wide = inline_svg(seen, name=name, size=(_WIDE, height), hover_points=where)
@@ -133,6 +136,9 @@ def panel(
         where: Trials and where they are in it.
         values: What its upright axis shows.
         count: How many there are: few are larger.
+
+    Returns:
+        The drawing as SVG, with the caption and the alt text; no narrow version.
     """
     seen, few = _Limits(draw), columns(count) < max(_PANELS)
     width, factor = _PANELS[columns(count)]

@@ -20,6 +20,9 @@ def checked(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
         name: `epochs` or `decisions`.
         schema: What its columns must be.
 
+    Returns:
+        The columns of `table`, cast to the schema's types where they differ.
+
     Raises:
         StorageError: A column holds something else, or a row lacks what every row has.
     """

@@ -17,6 +17,9 @@ def clean_epochs(table: pa.Table) -> pa.Table:
 
     Args:
         table: Rows of `epochs` as stored.
+
+    Returns:
+        The columns of `table`, sorted by trial and epoch.
     """
     trial = trial_positions(table["trial_id"], trial_ids(table["trial_id"]))
     return _unique(
@@ -34,6 +37,9 @@ def clean_decisions(table: pa.Table) -> pa.Table:
 
     Args:
         table: Rows of `decisions` as stored.
+
+    Returns:
+        The columns of `table`, sorted by session and number.
     """
     table = _unique(table, (whole_numbers(table["session"]), whole_numbers(table["number"])), ())
     session, number = whole_numbers(table["session"]), whole_numbers(table["number"])
@@ -61,6 +67,9 @@ def trial_positions(column: pa.ChunkedArray, ids: pa.Array) -> Indices:
     Args:
         column: A trial id for each row.
         ids: All trial ids.
+
+    Returns:
+        One position for each row, int64, from 0.
     """
     return np.asarray(pc.index_in(column, value_set=ids), np.int64)
 
@@ -70,6 +79,9 @@ def whole_numbers(column: pa.ChunkedArray) -> Indices:
 
     Args:
         column: Integers without nulls.
+
+    Returns:
+        One integer for each row, int64.
     """
     return np.asarray(column, np.int64)
 

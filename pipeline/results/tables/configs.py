@@ -31,7 +31,7 @@ def config_of(row: Mapping[str, Any] | pd.Series, space: Space) -> Config:
 
 
 def configs_of(rows: pd.DataFrame, space: Space) -> list[Config]:
-    """As `config_of`, for many rows at once.
+    """The config of each row, as `config_of` returns it.
 
     Args:
         rows: Rows of `trials` or `epochs`.
@@ -58,9 +58,12 @@ def configs_of(rows: pd.DataFrame, space: Space) -> list[Config]:
 
 
 def given(values: pd.Series) -> npt.NDArray[np.bool_]:
-    """Which of a parameter's values, as drawn, are there: NaN stands for none, and None is a value like any other.
+    """A mask of the values that are present: NaN stands for none, and None is a value like any other.
 
     Args:
         values: Values as drawn; NaN where a trial has none.
+
+    Returns:
+        One bool for each value.
     """
     return np.array([value == value for value in values], np.bool_)

@@ -123,6 +123,9 @@ class Answer:
 
         Args:
             rows: How many rows.
+
+        Returns:
+            At most `rows` rows, with all columns of the answer.
         """
         batches: list[pa.RecordBatch] = []
         missing = rows

@@ -79,6 +79,9 @@ def epoch_violations(results: Results) -> npt.NDArray[np.float64]:
 
     Args:
         results: A study's results.
+
+    Returns:
+        One number for each row, in the units of the objectives, 0 or more.
     """
     bounded = [one for one in results.objectives if one.bounded]
     if not bounded:

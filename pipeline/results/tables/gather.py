@@ -44,6 +44,9 @@ def gather(store: Store, study: Mapping[str, Any]) -> Tables:
         store: The study's folder.
         study: The content of study.json.
 
+    Returns:
+        The tables `trials`, `epochs` and `decisions`, each row once.
+
     Raises:
         StorageError: The storage cannot be read, or a part is of an unknown schema version.
     """

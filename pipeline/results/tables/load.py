@@ -148,7 +148,7 @@ def from_tables(
     location: str,
     now: datetime | None = None,
 ) -> Results:
-    """Results from tables that are already in memory.
+    """The results of tables that are already in memory.
 
     Args:
         tables: Clean tables.
@@ -217,6 +217,9 @@ def ranking_keys(trials: pd.DataFrame, objective: Objective) -> dict[str, Rankin
     Args:
         trials: Rows of the table `trials`.
         objective: The study's first objective.
+
+    Returns:
+        A key for each trial id; the best trial has the smallest key.
     """
     columns = (trials[name] for name in ("trial_id", "objective", "best_epoch", "state", "violation"))
     return {

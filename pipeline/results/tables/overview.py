@@ -98,6 +98,9 @@ def trials_table(store: Store, study: Mapping[str, Any]) -> pa.Table:
     Args:
         store: The study's folder.
         study: The content of study.json.
+
+    Returns:
+        One row for each trial; docs/tables.md has the columns.
     """
     try:
         return store.read_table(layout.TRIALS)

@@ -22,6 +22,9 @@ def query(studies: Mapping[str, Results], sql: str) -> pa.Table:
             only some have are null elsewhere.
         sql: One SELECT, as DuckDB reads it.
 
+    Returns:
+        The columns and rows of the SELECT.
+
     Raises:
         UsageError: It is no SELECT, names what is not there, or needs more memory than there is for it.
     """
@@ -31,7 +34,7 @@ def query(studies: Mapping[str, Results], sql: str) -> pa.Table:
 
 @contextmanager
 def answered(studies: Mapping[str, Results], sql: str, limit: TimeLimit | None = None) -> Iterator[Answer]:
-    """As `query`, batch by batch: an answer of any size takes no more memory than a batch.
+    """The answer of `query`, batch by batch: an answer of any size takes no more memory than a batch.
 
     Args:
         studies: As `query` takes them.
@@ -69,6 +72,9 @@ def select_trials(
         columns: Which columns, in this order; all unless given.
         only: Ids of the trials that are meant; all unless given.
 
+    Returns:
+        One row for each trial that meets the condition; docs/tables.md has the columns.
+
     Raises:
         UsageError: A column is not there, or the condition cannot be read.
     """
@@ -85,7 +91,7 @@ def select_from(
     columns: Sequence[str] = (),
     only: Mapping[str, Collection[str]] | None = None,
 ) -> pa.Table:
-    """As `select_trials`, of several studies at once.
+    """The rows and columns of the table `trials` of several studies, as `select_trials` returns those of one.
 
     Args:
         studies: Results by what the column `study`, always the first, is to say.
@@ -94,6 +100,9 @@ def select_from(
             objective, its values are sorted study by study of the same one, in the order in which those come.
         columns: Which columns, in this order; all unless given.
         only: Ids of the trials that are meant, by study; all unless given.
+
+    Returns:
+        The column `study`, then the chosen columns; columns that a study does not have are null in its rows.
 
     Raises:
         UsageError: A column is not there, or the condition cannot be read.
@@ -104,7 +113,7 @@ def select_from(
 
 
 def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:
-    """Studies by a unique label: the name, or the caller's name for the study where two have the same name.
+    """The studies by a unique label: the name, or the caller's name for the study where two have the same name.
 
     Args:
         named: How the caller names each study, and its results.

@@ -17,7 +17,7 @@ __all__ = ["best_rows", "configs_at_best", "ranked", "trial_row", "trials_in_wor
 
 
 def ranked(results: Results) -> list[str]:
-    """Trial ids, the best first, in the order of `pipeline.study.ranking`.
+    """The trial ids, the best first, in the order of `pipeline.study.ranking`.
 
     Args:
         results: A study's results.

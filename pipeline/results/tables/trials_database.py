@@ -74,6 +74,9 @@ class TrialsDatabase:
             best_first: Whether, without `sort`, the best come first and failed ones last.
             limit: How long it may take; by default as long as it takes.
 
+        Returns:
+            One row for each trial that meets the condition, with the chosen columns.
+
         Raises:
             UsageError: A column is not there, the condition cannot be read, or the time is up.
         """
@@ -101,7 +104,7 @@ class TrialsDatabase:
 
 
 def by_objective(studies: Mapping[str, Results]) -> list[list[str]]:
-    """Studies whose values can be compared: those of one objective together, in the order in which they come.
+    """The studies whose values can be compared, in the order given: one list for each objective.
 
     Args:
         studies: Results by what each study is called.
@@ -119,6 +122,9 @@ def arrow_table(results: Results, name: str, label: str) -> pa.Table:
         results: A study's results.
         name: The table.
         label: What the column `study` is to say.
+
+    Returns:
+        The rows of the table, with the types of the schema and `label` in the column `study`.
     """
     frame: pd.DataFrame = getattr(results, name)
     metrics = [str(column) for column in frame.columns if name == "epochs" and not _fixed(str(column))]

@@ -67,6 +67,9 @@ def comparison_tables(comparison: Comparison) -> list[TitledTable]:
 
     Args:
         comparison: A comparison.
+
+    Returns:
+        For each table its title, its note, the names of its columns, and its rows as text.
     """
     tables = [_members(comparison)]
     if comparison.differences:

@@ -30,6 +30,9 @@ class Sink(Protocol):
 
         Args:
             content: The bytes.
+
+        Returns:
+            The number of bytes that were written.
         """
 
 

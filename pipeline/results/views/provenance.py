@@ -43,6 +43,9 @@ def provenance_in_words(sessions: Sequence[Mapping[str, Any]]) -> list[tuple[str
 
     Args:
         sessions: As `read_sessions` returns them; those of an older tunepipe tell nothing.
+
+    Returns:
+        For each session its title and its lines, each a pair of label and text.
     """
     return [(_title(session), _lines(session)) for session in sessions if session.get("provenance")]
 

@@ -163,7 +163,7 @@ def of_lineage(results: Results) -> str:
 
 
 def of_time(results: Results) -> str:
-    """Shares of the workers' time.
+    """A sentence about the shares of the workers' time.
 
     Args:
         results: A study's results.

@@ -46,6 +46,9 @@ def best_of_each(studies: Mapping[str, Results], table: pa.Table, top: int | Non
         studies: Results by what each study is called.
         table: Rows with a column `study`.
         top: How many rows; None for all.
+
+    Returns:
+        At most `top` rows of each objective, in their order.
     """
     if top is None:
         return table

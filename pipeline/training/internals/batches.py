@@ -28,6 +28,9 @@ def epoch_iterator(**arguments: Any) -> Any:
 
     Args:
         arguments: As fit gives them: x, y, sample_weight, batch_size, shuffle, its strategy and steps_per_execution.
+
+    Returns:
+        Keras' `TFEpochIterator`.
     """
     from keras.src.backend.tensorflow.trainer import TFEpochIterator
 
@@ -39,6 +42,9 @@ def iterable_of(batches: Any) -> Any:
 
     Args:
         batches: As `epoch_iterator` returns it.
+
+    Returns:
+        A `tf.data.Dataset`.
     """
     return batches._distributed_dataset
 
@@ -48,6 +54,9 @@ def element_spec(batches: Any) -> Any:
 
     Args:
         batches: As `epoch_iterator` returns it.
+
+    Returns:
+        `tf.TypeSpec`s in the structure of a batch.
     """
     return batches._distributed_dataset.element_spec
 
@@ -57,6 +66,9 @@ def batch_signature(batches: Sequence[Any]) -> Any:
 
     Args:
         batches: Batches of the same structure.
+
+    Returns:
+        `tf.TensorSpec`s in the structure of a batch, with None for each size in which batches may differ.
     """
     from keras.src.trainers.data_adapters.data_adapter_utils import get_tensor_spec
 
