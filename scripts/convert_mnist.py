@@ -1,4 +1,4 @@
-"""Convert MNIST from its four gzipped IDX files into the two Parquet files that travel with the package.
+"""Convert MNIST from its four gzipped IDX files into the two Parquet files that are part of the package.
 
     python scripts/convert_mnist.py FOLDER [--to pipeline/datasets/mnist]
 

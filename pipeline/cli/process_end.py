@@ -25,7 +25,7 @@ class ProcessEnd:
 
     def _end(self) -> None:
         for stream in (sys.stdout, sys.stderr):
-            # Either one may be closed or lost by now, which main() has told.
+            # Either one may be closed or lost by now, which main() has reported.
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         os._exit(self.code)

@@ -64,9 +64,9 @@ def study_line(label: str, results: "Results") -> Text:
         label: The study's label.
         results: Its results.
     """
-    from pipeline.results.views.leaderboard import outline
+    from pipeline.results.views.leaderboard import summary_line
 
-    return Text.assemble((sanitize(label), "bold"), sanitize(outline(results).removeprefix(results.name)))
+    return Text.assemble((sanitize(label), "bold"), sanitize(summary_line(results).removeprefix(results.name)))
 
 
 def scores(test: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from pipeline.errors import UserError
-from pipeline.results.analysis.pace import steady_seconds
+from pipeline.results.analysis.epoch_timing import steady_seconds
 from pipeline.results.tables.load import load_results
 from pipeline.storage import Store
 

@@ -65,7 +65,7 @@ def loading(job: TuneJob, before: Mapping[str, Any] | None, *, accept_changes: b
 
 
 def made_by_workers(job: TuneJob, data: Dataset) -> bool:
-    """Whether workers call the data function: pipelines do not travel, and other configs may have other data.
+    """Whether workers call the data function: pipelines cannot be sent to them, and other configs may have other data.
 
     Args:
         job: The study's job.

@@ -69,11 +69,11 @@ def check_deletable(store: Store, note: Callable[[str], None]) -> Deletable:
     except FileNotFoundError:
         raise no_study(store) from None
     entries = contents(store)
-    if entries.foreign:
-        what = "entry that is" if len(entries.foreign) == 1 else "entries that are"
+    if entries.untracked:
+        what = "entry that is" if len(entries.untracked) == 1 else "entries that are"
         raise StorageError(
-            f"{store.uri} has {len(entries.foreign):,} {what} not the study's: {listed(entries.foreign)}. Nothing was "
-            "deleted. Move them out of the folder, then delete the study."
+            f"{store.uri} has {len(entries.untracked):,} {what} not the study's: {listed(entries.untracked)}. Nothing "
+            "was deleted. Move them out of the folder, then delete the study."
         )
     try:
         sessions = read_sessions(store)

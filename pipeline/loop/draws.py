@@ -35,7 +35,7 @@ def own_draw(job: TuneJob, earlier: Sequence[EarlierStudy] = ()) -> Draw:
     """
     unique, learns = draws_each_config_once(job), job.searcher.learns
     keys: set[str] = set()
-    tried, seen = _Tried(job, earlier), 0
+    observations, seen = _Observations(job, earlier), 0
 
     def draw(index: int, trials: Trials) -> Suggestion:
         nonlocal seen
@@ -43,9 +43,9 @@ def own_draw(job: TuneJob, earlier: Sequence[EarlierStudy] = ()) -> Draw:
             if unique:
                 keys.add(key_of(trial.config))
             if learns:
-                tried.add(trial)
+                observations.add(trial)
         seen = len(trials)
-        return suggestion_of_trial(job, index, tried.history(), keys=keys)
+        return suggestion_of_trial(job, index, observations.history(), keys=keys)
 
     return draw
 
@@ -60,7 +60,7 @@ def since(trials: Trials, count: int) -> list[Trial]:
     return list(islice(reversed(trials), len(trials) - count))[::-1]
 
 
-class _Tried:
+class _Observations:
     """Observations of trials; those of trials that have ended are made once.
 
     Args:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from pipeline.loop.messages import EpochRow
-from pipeline.loop.standing import values_in, violation_in
+from pipeline.loop.objective_values import values_in, violation_in
 from pipeline.loop.trial import Trial
 from pipeline.study import Objective
 from pipeline.study.ranking import RankingKey, ranking_key

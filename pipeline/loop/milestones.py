@@ -3,7 +3,7 @@
 import math
 
 from pipeline.loop.messages import ProgressReport
-from pipeline.loop.standing import standing_of, values_in
+from pipeline.loop.objective_values import objective_values_of, values_in
 from pipeline.loop.trial import Trial
 from pipeline.schedulers import Decision, Scheduler
 from pipeline.study import TuneJob
@@ -48,9 +48,9 @@ def decision_at_milestones(job: TuneJob, scheduler: Scheduler, trial: Trial, rep
     decision = Decision("continue", "Between two milestones.")
     for row in report.rows:
         if _is_milestone(job, row.epoch):
-            standing = standing_of(values_in(row, job.objectives), job.objectives)
+            values = objective_values_of(values_in(row, job.objectives), job.objectives)
             value = row.metrics[job.objective.metric]
-            decision = scheduler.on_standing(trial.trial_id, row.epoch, value, standing)
+            decision = scheduler.on_objective_values(trial.trial_id, row.epoch, value, values)
         if decision.action != "continue":
             break
     return decision

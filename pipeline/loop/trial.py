@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.loop.messages import Assignment
-from pipeline.loop.standing import standing_of
-from pipeline.schedulers import Decision, Mode, Standing
+from pipeline.loop.objective_values import objective_values_of
+from pipeline.schedulers import Decision, Mode, ObjectiveValues
 from pipeline.searchers import Observation
 from pipeline.space import Config
 from pipeline.study import Objective
@@ -162,16 +162,26 @@ def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) 
     """
     sign = -1 if mode == "max" else 1
     curve = tuple((epoch, sign * trial.milestones[epoch]) for epoch in sorted(trial.milestones))
-    of_all = {epoch: standing_of(trial.measures[epoch], objectives) for epoch in sorted(trial.measures) if objectives}
-    standings = tuple((epoch, one.losses, one.violation) for epoch, one in of_all.items())
+    of_all = {
+        epoch: objective_values_of(trial.measures[epoch], objectives) for epoch in sorted(trial.measures) if objectives
+    }
+    milestone_values = tuple((epoch, one.losses, one.violation) for epoch, one in of_all.items())
     if trial.state == "failed":
-        return Observation(trial.config, "failed", curve=curve, trial_id=trial.trial_id, standings=standings)
+        return Observation(
+            trial.config, "failed", curve=curve, trial_id=trial.trial_id, milestone_values=milestone_values
+        )
     if trial.best is None or trial.state == "running":
-        return Observation(trial.config, "open", curve=curve, trial_id=trial.trial_id, standings=standings)
+        return Observation(
+            trial.config, "open", curve=curve, trial_id=trial.trial_id, milestone_values=milestone_values
+        )
     if not curve and trial.segment == 1:
         # Studies of earlier versions did not keep milestones.
         curve = ((trial.best_epoch, sign * trial.best),)
-    best = standing_of(trial.best_values, objectives) if objectives and trial.best_values else Standing((), 0.0)
+    best = (
+        objective_values_of(trial.best_values, objectives)
+        if objectives and trial.best_values
+        else ObjectiveValues((), 0.0)
+    )
     return Observation(
         trial.best_config,
         "known",
@@ -181,5 +191,5 @@ def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) 
         trial.state == "completed",
         losses=best.losses,
         violation=best.violation,
-        standings=standings,
+        milestone_values=milestone_values,
     )

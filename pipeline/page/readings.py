@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.page.reading import Reading
-from pipeline.results.analysis.pace import seconds_left
+from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.tables.load import Results, load_results, read_study
 from pipeline.results.tables.overview import StudyRow, study_row, trials_table
 from pipeline.results.tables.sessions import read_sessions, state_of

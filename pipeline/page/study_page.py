@@ -16,6 +16,7 @@ from pipeline.page.picture_columns import shown_metrics
 from pipeline.page.reading import Reading
 from pipeline.page.readings import StudyCache
 from pipeline.results.analysis.domains import domain_in_words
+from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.analysis.failures import causes
 from pipeline.results.analysis.leaderboard import (
     AT_EPOCH,
@@ -29,7 +30,6 @@ from pipeline.results.analysis.leaderboard import (
     LeaderboardRow,
     columns,
 )
-from pipeline.results.analysis.pace import seconds_left
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.analysis.stopped import stopped_early
 from pipeline.results.tables.database import TimeLimit

@@ -18,7 +18,7 @@ from pipeline.results.tables import load
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.results.tables.stamp import stamp
-from pipeline.results.views.leaderboard import as_html, outline
+from pipeline.results.views.leaderboard import as_html, summary_line
 from pipeline.storage import Store
 from pipeline.study import layout
 
@@ -151,7 +151,7 @@ def _page(results: Results, sections: "Sequence[Section]", key: str) -> str:
 
     return template("notebook.html.jinja").render(
         key=key,
-        outline=outline(results),
+        summary_line=summary_line(results),
         paragraphs=paragraphs(results),
         sections=sections,
         day=DAY,

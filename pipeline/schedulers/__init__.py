@@ -10,10 +10,10 @@ from pipeline.schedulers.base import (
     Chosen,
     Decision,
     Mode,
+    ObjectiveValues,
     Scheduler,
     SchedulerContext,
     SchedulerSettings,
-    Standing,
 )
 from pipeline.schedulers.fifo import FIFO
 from pipeline.schedulers.halving import SuccessiveHalving
@@ -42,13 +42,13 @@ __all__ = [
     "Hyperband",
     "MedianStopping",
     "Mode",
+    "ObjectiveValues",
     "PromotingASHA",
     "PromotingMOASHA",
     "RayScheduler",
     "Scheduler",
     "SchedulerContext",
     "SchedulerSettings",
-    "Standing",
     "SuccessiveHalving",
 ]
 

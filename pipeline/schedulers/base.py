@@ -21,10 +21,10 @@ __all__ = [
     "Chosen",
     "Decision",
     "Mode",
+    "ObjectiveValues",
     "Scheduler",
     "SchedulerContext",
     "SchedulerSettings",
-    "Standing",
     "beyond_maximum",
 ]
 
@@ -61,7 +61,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ObjectiveValues:
     """What an epoch reached in all objectives.
 
     Args:
@@ -144,14 +144,14 @@ class Scheduler:
         """
         raise NotImplementedError
 
-    def on_standing(self, trial_id: str, epoch: int, value: float, standing: Standing) -> Decision:
+    def on_objective_values(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues) -> Decision:
         """As `on_result`, with all objectives; a scheduler that compares trials by the first one leaves it as it is.
 
         Args:
             trial_id: The trial.
             epoch: Its own epoch, one of the settings' milestones.
             value: The first objective at that epoch; finite.
-            standing: All objectives at that epoch.
+            values: All objectives at that epoch.
 
         Returns:
             The decision about the trial.

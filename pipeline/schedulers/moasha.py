@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, Standing
+from pipeline.schedulers.base import Decision, ObjectiveValues, Scheduler, SchedulerContext
+from pipeline.schedulers.multi_objective_rung import MultiObjectiveRung
 from pipeline.schedulers.promoting import Promoting
 from pipeline.schedulers.rungs import RungSettings, rungs
-from pipeline.schedulers.standings import RungOfStandings
 
 __all__ = ["MOASHA", "PromotingMOASHA"]
 
@@ -56,31 +56,33 @@ class PromotingMOASHA(RungSettings):
     def build(self, context: SchedulerContext) -> Scheduler:
         """The state machine for a study."""
         at = (*rungs(self.grace_period, self.reduction_factor, context.epochs), context.epochs)
-        of_standings = [RungOfStandings.of(epoch, self.reduction_factor, context) for epoch in at]
-        return _PromotingMOASHA(at, self.reduction_factor, context, of_standings)
+        multi_objective = [MultiObjectiveRung.of(epoch, self.reduction_factor, context) for epoch in at]
+        return _PromotingMOASHA(at, self.reduction_factor, context, multi_objective)
 
 
 class _PromotingMOASHA(Promoting):
-    def on_standing(self, trial_id: str, epoch: int, value: float, standing: Standing) -> Decision:
-        return self._reported(trial_id, epoch, value, standing)
+    def on_objective_values(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues) -> Decision:
+        return self._reported(trial_id, epoch, value, values)
 
 
 class _MOASHA(Scheduler):
     def __init__(self, settings: MOASHA, context: SchedulerContext) -> None:
         at = rungs(settings.grace_period, settings.reduction_factor, context.epochs)
         self._factor, self._mode = settings.reduction_factor, context.mode
-        self._rungs = {epoch: RungOfStandings.of(epoch, self._factor, context) for epoch in at}
+        self._rungs = {epoch: MultiObjectiveRung.of(epoch, self._factor, context) for epoch in at}
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
-        return self.on_standing(trial_id, epoch, value, Standing((-value if self._mode == "max" else value,)))
+        return self.on_objective_values(
+            trial_id, epoch, value, ObjectiveValues((-value if self._mode == "max" else value,))
+        )
 
-    def on_standing(self, trial_id: str, epoch: int, value: float, standing: Standing) -> Decision:
+    def on_objective_values(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues) -> Decision:
         rung = self._rungs.get(epoch)
         if rung is None:
             return Decision("continue", f"{value:.6g} at epoch {epoch}, where nothing is compared")
         if trial_id in rung.values:
             return Decision("continue", f"rung {epoch} was decided before", rung=epoch)
-        rung.values[trial_id] = standing
+        rung.values[trial_id] = values
         if rung.rank(trial_id) < math.ceil(len(rung.values) / self._factor):
             return Decision("continue", f"{rung.place(trial_id)}: among the first 1/{self._factor:g}", rung=epoch)
         return Decision("stop", f"{rung.place(trial_id)}: not among the first 1/{self._factor:g}", rung=epoch)

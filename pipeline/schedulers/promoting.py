@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
-from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerContext, Standing
+from pipeline.schedulers.base import Chosen, Decision, ObjectiveValues, Scheduler, SchedulerContext
+from pipeline.schedulers.multi_objective_rung import MultiObjectiveRung
 from pipeline.schedulers.rungs import Rung, RungSettings, rungs
-from pipeline.schedulers.standings import RungOfStandings
 from pipeline.space import Config
 from pipeline.trial_ids import draw_order
 
@@ -46,7 +46,7 @@ class Promoting(Scheduler):
         at: The rungs in epochs, and a trial's end.
         factor: One trial in this many continues.
         context: The study.
-        of_standings: The rungs, if trials are compared by all objectives.
+        multi_objective: The rungs, if trials are compared by all objectives.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Promoting(Scheduler):
         at: Sequence[int],
         factor: float,
         context: SchedulerContext,
-        of_standings: Sequence[RungOfStandings] = (),
+        multi_objective: Sequence[MultiObjectiveRung] = (),
     ) -> None:
         self._mode = context.mode
-        own: Sequence[Rung | RungOfStandings] = of_standings or [Rung(epoch, context.mode) for epoch in at]
+        own: Sequence[Rung | MultiObjectiveRung] = multi_objective or [Rung(epoch, context.mode) for epoch in at]
         self._rungs = {rung.epoch: rung for rung in own}
         self._end = at[-1]
         self._factor, self._trials = factor, context.trials
@@ -80,7 +80,7 @@ class Promoting(Scheduler):
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Pause at a rung; continue between two."""
-        return self._reported(trial_id, epoch, value, Standing((-value if self._mode == "max" else value,)))
+        return self._reported(trial_id, epoch, value, ObjectiveValues((-value if self._mode == "max" else value,)))
 
     def end(self, trial_id: str) -> None:
         """A trial runs no more."""
@@ -122,7 +122,7 @@ class Promoting(Scheduler):
         self._held = {trial_id for trial_id in reported if self._holds(trial_id)}
         self._free, self._free_is_known = set(), False
 
-    def _reported(self, trial_id: str, epoch: int, value: float, standing: Standing) -> Decision:
+    def _reported(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues) -> Decision:
         rung = self._rungs.get(epoch)
         if rung is None:
             return Decision("continue", f"{value:.6g} at epoch {epoch}, where nothing is compared")
@@ -131,7 +131,7 @@ class Promoting(Scheduler):
         if isinstance(rung, Rung):
             rung.values[trial_id] = value
         else:
-            rung.values[trial_id] = standing
+            rung.values[trial_id] = values
         if epoch == self._end:
             self._held.discard(trial_id)
             return Decision("continue", f"{rung.place(trial_id)}, the last")
@@ -149,11 +149,11 @@ class Promoting(Scheduler):
         self._free |= back - self._held
         return {trial_id for trial_id in self._free if trial_id in candidates}
 
-    def _open(self) -> Sequence[Rung | RungOfStandings]:
+    def _open(self) -> Sequence[Rung | MultiObjectiveRung]:
         """The rungs that trials may be promoted to, and the first, from below."""
         return list(self._rungs.values())
 
-    def _promotable_count(self, rung: Rung | RungOfStandings) -> int:
+    def _promotable_count(self, rung: Rung | MultiObjectiveRung) -> int:
         """The number of a rung's trials that continue."""
         return math.floor(len(rung.values) / self._factor)
 
@@ -162,11 +162,11 @@ class Promoting(Scheduler):
         rung = self._newest(trial_id)
         return rung is not None and rung.epoch != self._end and trial_id not in rung.promoted
 
-    def _newest(self, trial_id: str) -> Rung | RungOfStandings | None:
+    def _newest(self, trial_id: str) -> Rung | MultiObjectiveRung | None:
         """The highest rung at which a trial reported."""
         return next((rung for rung in reversed(self._rungs.values()) if trial_id in rung.values), None)
 
-    def _promoted(self, trial_id: str, rung: Rung | RungOfStandings, reason: str, cutoff: float | None) -> Chosen:
+    def _promoted(self, trial_id: str, rung: Rung | MultiObjectiveRung, reason: str, cutoff: float | None) -> Chosen:
         rung.promote(trial_id)
         self._held.discard(trial_id)
         self._free.add(trial_id)

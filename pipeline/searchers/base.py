@@ -35,7 +35,7 @@ class Observation:
         losses: For `known`: its loss in each objective, at the best epoch of the first; empty if the study has one
             objective without bounds.
         violation: How far that epoch is beyond the objectives' bounds, in all; 0 within all of them.
-        standings: Its epoch, losses and violation at each milestone so far, as the curve has them.
+        milestone_values: Its epoch, losses and violation at each milestone so far, as the curve has them.
     """
 
     config: Config
@@ -46,7 +46,7 @@ class Observation:
     ended: bool = False
     losses: Sequence[float] = ()
     violation: float = 0.0
-    standings: Sequence[tuple[int, Sequence[float], float]] = ()
+    milestone_values: Sequence[tuple[int, Sequence[float], float]] = ()
 
     def reached(self, epoch: int) -> bool:
         """Whether its loss is known at an epoch or later, or is final.

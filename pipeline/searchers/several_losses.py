@@ -38,7 +38,7 @@ def losses_at_one_rung(
     for one in known:
         if one.state != "failed" and _reached(one, rung):
             _, losses, violation = max(
-                (at for at in one.standings if at[0] <= rung), key=lambda at: at[0], default=(0, one.losses, 0.0)
+                (at for at in one.milestone_values if at[0] <= rung), key=lambda at: at[0], default=(0, one.losses, 0.0)
             )
             found.append(replace(one, state="known", losses=losses, violation=violation))
         elif one.state != "known":
@@ -83,7 +83,7 @@ def bounded(observations: Iterable[Observation]) -> bool:
 
 
 def _rungs(observations: Iterable[Observation]) -> list[int]:
-    return sorted({epoch for one in observations if one.state != "failed" for epoch, *_ in one.standings})
+    return sorted({epoch for one in observations if one.state != "failed" for epoch, *_ in one.milestone_values})
 
 
 def _whole(one: Observation) -> Observation:
@@ -93,4 +93,4 @@ def _whole(one: Observation) -> Observation:
 def _reached(one: Observation, epoch: int) -> bool:
     if one.ended and one.losses:
         return True
-    return any(at >= epoch for at, *_ in one.standings)
+    return any(at >= epoch for at, *_ in one.milestone_values)

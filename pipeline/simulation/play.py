@@ -7,8 +7,8 @@ from itertools import count
 
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import EpochRow, ProgressReport
+from pipeline.loop.objective_values import violation_in
 from pipeline.loop.reporting import ReportInterval
-from pipeline.loop.standing import violation_in
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.loop.trial import Trial
 from pipeline.searchers.earlier import EarlierStudy

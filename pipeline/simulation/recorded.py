@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import DataError, UsageError
-from pipeline.results.analysis.pace import epoch_seconds
+from pipeline.results.analysis.epoch_timing import epoch_seconds
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results
@@ -33,7 +33,7 @@ class _Record:
     values: list[float]
     seconds: list[float]
     start: float
-    pace: float
+    steady_seconds: float
     failure: str | None
     ended: bool = False
     others: Mapping[str, list[float]] = field(default_factory=dict)
@@ -133,8 +133,10 @@ class Recorded(CurveSource):
                 # No value beyond the best recorded one is extrapolated.
                 values.append(gained if self._better(gained, self._best) == self._best else self._best)
             # Without a steady epoch in the study, the durations of the recorded ones are the best estimate.
-            pace = record.pace if np.isfinite(record.pace) else float(np.mean(record.seconds))
-            seconds += [pace] * (len(values) - known)
+            steady_seconds = (
+                record.steady_seconds if np.isfinite(record.steady_seconds) else float(np.mean(record.seconds))
+            )
+            seconds += [steady_seconds] * (len(values) - known)
         if self._seconds_per_epoch is not None:
             seconds = [self._seconds_per_epoch] * len(values)
         start = record.start if self._seconds_per_start is None else self._seconds_per_start
@@ -163,11 +165,11 @@ def _records(results: Results, column: str, columns: Mapping[str, str]) -> list[
     configs = configs_of(first.iloc[first_rows], results.space)
     records = []
     trials: Any = results.trials.to_dict("records")
-    paces = epoch_seconds(results.epochs, results.trials["trial_id"]).tolist()
-    for trial, drawn, pace in zip(trials, configs_of(results.trials, results.space), paces, strict=True):
+    steady = epoch_seconds(results.epochs, results.trials["trial_id"]).tolist()
+    for trial, drawn, steady_seconds in zip(trials, configs_of(results.trials, results.space), steady, strict=True):
         number, group = int(trial["trial_id"]), groups.get(trial["trial_id"])
         if group is None:
-            records.append(_Record(number, drawn, [], [], 0.0, pace, _failure(trial)))
+            records.append(_Record(number, drawn, [], [], 0.0, steady_seconds, _failure(trial)))
             continue
         invalid = np.flatnonzero(~np.isfinite(values[group]))
         count = int(invalid[0]) if len(invalid) else len(values[group])
@@ -180,7 +182,7 @@ def _records(results: Results, column: str, columns: Mapping[str, str]) -> list[
                 values[group][:count].tolist(),
                 seconds[group][:count].tolist(),
                 float(starts[group]),
-                pace,
+                steady_seconds,
                 _failure(trial) if complete else None,
                 complete and _ended_by_itself(trial, results),
                 {metric: series[group][:count].tolist() for metric, series in others.items()},

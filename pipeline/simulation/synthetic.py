@@ -67,7 +67,7 @@ class Synthetic(CurveSource):
         count = self._epochs if segment == 1 else 2 * self._epochs
         final = _BEST + _SPREAD * self._distance_from(self._best, config) + _CHANCE * rng.standard_normal()
         half, power = self._epochs / 10 * rng.lognormal(0, 1.0), rng.uniform(0.8, 1.8)
-        pace = rng.lognormal(-0.03, 0.25)
+        slowness = rng.lognormal(-0.03, 0.25)
         waits, noise = 0.0, _NOISE * rng.standard_normal(count)
         if rng.random() < _LATE:
             waits, final = rng.uniform(0.1, 0.4) * self._epochs, 0.6 * final
@@ -77,7 +77,7 @@ class Synthetic(CurveSource):
         loss = final + (_BEFORE - final) * (1 + learned / tau) ** -power
         seen = np.maximum(loss + noise, 0.0)
         values, levels = (1 - seen, 1 - loss) if self._mode == "max" else (seen, loss)
-        seconds = [float(self._seconds * pace)] * count
+        seconds = [float(self._seconds * slowness)] * count
         others = {metric: [self._cost(config, mode, best)] * count for metric, (mode, best) in self._others.items()}
         return Curve(values.tolist(), seconds, self._start, levels.tolist(), count, others=others)
 

@@ -25,11 +25,11 @@ class Contents:
     Args:
         own: Files that the layout names, and unfinished versions of them; in source/ only the copies that study.json
             records, if it records copies. None in a folder that has neither study.json nor a session's file.
-        foreign: Everything else: other files, empty folders, and every link.
+        untracked: Everything else: other files, empty folders, and every link.
     """
 
     own: Sequence[Entry]
-    foreign: Sequence[Entry]
+    untracked: Sequence[Entry]
 
 
 def contents(store: Store) -> Contents:
@@ -45,7 +45,7 @@ def contents(store: Store) -> Contents:
     # A driver writes its session's file first: before that, a file that only looks like a study's is somebody else's.
     is_study = any(entry.kind == "file" and _marks_a_study(entry.path) for entry in entries)
     above = {entry.path[:place] for entry in entries for place, letter in enumerate(entry.path) if letter == "/"}
-    own, foreign = [], []
+    own, untracked = [], []
     for entry in entries:
         path = unfinished(entry.path) or entry.path
         is_source = path.startswith(f"{layout.SOURCE}/")
@@ -53,8 +53,8 @@ def contents(store: Store) -> Contents:
         if entry.kind == "file" and named and (is_study or _marks_a_study(path)):
             own.append(entry)
         elif entry.kind != "folder" or (entry.path not in above and not layout.names_folder(entry.path)):
-            foreign.append(entry)
-    return Contents(own, foreign)
+            untracked.append(entry)
+    return Contents(own, untracked)
 
 
 def _marks_a_study(path: str) -> bool:
@@ -132,4 +132,4 @@ def remove(store: Store) -> Sequence[Entry]:
     for entry in sorted(contents(store).own, key=lambda entry: order.get(entry.path.partition("/")[0], 0)):
         store.delete(entry.path)
     store.delete_empty_folders()
-    return contents(store).foreign
+    return contents(store).untracked

@@ -37,8 +37,8 @@ __all__ = [
     "configs_in_all",
     "fewer",
     "seed_of_trial",
+    "start_configs",
     "start_faults",
-    "starts_of",
     "suggestion_of_trial",
     "trials_in_all",
 ]
@@ -79,7 +79,7 @@ def suggestion_of_trial(
             before, without values. All of a `History` must fit the space.
         keys: Keys of the configs that were tried; None to compute them.
     """
-    starts, seed = starts_of(job), _seed_of_draws(job)
+    starts, seed = start_configs(job), _seed_of_draws(job)
     if index < len(starts):
         return Suggestion(starts[index], _reason_of_start(job))
     number = index - len(starts)
@@ -129,7 +129,7 @@ def _seed_of_draws(job: JobFields) -> int:
     return int(np.random.default_rng([job.seed, *(zlib.crc32(name.encode()) for name in names)]).integers(2**31))
 
 
-def starts_of(job: JobFields) -> list[Config]:
+def start_configs(job: JobFields) -> list[Config]:
     """The start configs of the study, completed: its first trials.
 
     Random values make a completed config different from earlier ones. A config that is given twice, without random
@@ -204,7 +204,7 @@ def trials_in_all(job: JobFields) -> int:
     """
     if (size := configs_in_all(job)) is None:
         return job.budget.trials
-    starts = starts_of(job)
+    starts = start_configs(job)
     drawn = any(place.drawn for place in walk(job.space))
     # If two trials of one config differ, a start config that is given twice is trained twice.
     twice = len(starts) - len({key_of(start) for start in starts if fits(job.space, start)}) if drawn else 0

@@ -28,7 +28,7 @@ class CompiledTrainer(Trainer):
         job: The study's job.
         config: The trial's config.
         trace: The model and its compiled epoch.
-        data: The data, resident in this process.
+        data: The data, as tensors in this process.
         retrace: Compiles the epoch of a model that a phase has prepared.
         phases: The phases of the training.
         fit: Arguments of fit; its class weights are part of the data already.

@@ -19,7 +19,7 @@ from pipeline.machine import this_machine
 from pipeline.space import Config, draw, flat
 from pipeline.study import TuneJob
 from pipeline.study.context import for_all_trials
-from pipeline.study.trial_configs import starts_of
+from pipeline.study.trial_configs import start_configs
 from pipeline.training.fit_arguments import check_fit, fit_arguments
 from pipeline.training.generators import seeded_globally
 from pipeline.training.process import workers_on
@@ -35,8 +35,8 @@ def example_config(job: TuneJob, known: Config | None = None) -> Config:
         job: The job.
         known: Values that it shall have.
     """
-    starts = starts_of(job)
-    config = starts[0] if starts else draw(job.space, np.random.default_rng(job.seed), 0)
+    configs = start_configs(job)
+    config = configs[0] if configs else draw(job.space, np.random.default_rng(job.seed), 0)
     return {**config, **(known or {})}
 
 

@@ -30,11 +30,11 @@ class PreparedData:
         data: The data set, its pipelines not read yet; None to call `load` for pipelines when they are needed.
         load: Loads the data set again.
         memory: Bytes that arrays may fill in this process.
-        resident: Whether arrays that fit are kept as tensors.
+        on_device: Whether arrays that fit are kept as tensors.
     """
 
     def __init__(
-        self, job: TuneJob, data: Dataset | None, load: Callable[[], Dataset], *, memory: float, resident: bool
+        self, job: TuneJob, data: Dataset | None, load: Callable[[], Dataset], *, memory: float, on_device: bool
     ) -> None:
         self.source: Source | None = None
         self.traces: Any = None
@@ -47,7 +47,7 @@ class PreparedData:
         self._example = example_of(data.train)
         self.fits = data.bytes <= memory
         self.folds = folds_of(data.train, job.folds, seed=job.seed)
-        if self.fits and resident:
+        if self.fits and on_device:
             tensors = DeviceData(data)
             self._parts = {fold.number: tensors.part(fold) for fold in (WHOLE, *self.folds)}
             self._weighted: OrderedDict[Any, DeviceData] = OrderedDict()
@@ -80,7 +80,7 @@ class PreparedData:
         return self.arrays
 
     def part(self, fold: Fold, fit: FitArguments) -> DeviceData:
-        """The resident rows of a fold, with class weights; the newest few weightings are kept.
+        """The rows of a fold on the device, with class weights; the newest few weightings are kept.
 
         Args:
             fold: The fold.
@@ -105,14 +105,14 @@ class Combinations:
     Args:
         job: The study's job.
         memory: Bytes that arrays may fill in this process.
-        resident: Whether arrays that fit are kept as tensors.
+        on_device: Whether arrays that fit are kept as tensors.
         loaded: Called with each data set that was loaded, and what the function has read.
     """
 
     def __init__(
-        self, job: TuneJob, *, memory: float, resident: bool, loaded: Callable[[Reads, Dataset], None]
+        self, job: TuneJob, *, memory: float, on_device: bool, loaded: Callable[[Reads, Dataset], None]
     ) -> None:
-        self._job, self._memory, self._resident, self._loaded = job, memory, resident, loaded
+        self._job, self._memory, self._on_device, self._loaded = job, memory, on_device, loaded
         # Data functions are called where the study was started, not in a trial's folder.
         self._folder = Path.cwd()
         self._kept: list[tuple[Reads, PreparedData]] = []
@@ -141,7 +141,7 @@ class Combinations:
             data,
             lambda: self._load(RecordedConfig(config)),
             memory=self._memory,
-            resident=self._resident,
+            on_device=self._on_device,
         )
         self._kept.append((reads, prepared))
         return prepared

@@ -73,10 +73,10 @@ class TrainerFactory:
         self._fresh = True
         self._strategy = tf.distribute.MirroredStrategy() if job.resources.strategy == "mirrored" else None
         free = memory_for_data(job.resources, workers_here) if memory is None else memory
-        resident = self._strategy is None
+        on_device = self._strategy is None
         self._shared: PreparedData | None = None
         if takes_config(job.data):
-            self._combinations = Combinations(job, memory=free, resident=resident, loaded=loaded)
+            self._combinations = Combinations(job, memory=free, on_device=on_device, loaded=loaded)
             return
         folder = Path.cwd()
 
@@ -84,7 +84,7 @@ class TrainerFactory:
             # What a function returns is read away; files are read again from their beginning.
             return _loaded(job, folder) if data is None or callable(job.data) else data
 
-        self._shared = PreparedData(job, data, load, memory=free, resident=resident)
+        self._shared = PreparedData(job, data, load, memory=free, on_device=on_device)
 
     @property
     def traces(self) -> Any:

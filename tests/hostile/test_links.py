@@ -138,7 +138,7 @@ def test_nothing_is_written_or_deleted_through_a_link(to: str, storage: Path, ou
     assert (study / "file").is_symlink()
 
 
-def test_retention_deletes_within_the_study(storage: Path, outside: Path) -> None:
+def test_the_pruner_deletes_within_the_study(storage: Path, outside: Path) -> None:
     """A trial's folder that is a link holds no checkpoints of the study, and none there are deleted."""
     study, before = storage / "small", _content(outside)
     (study / "checkpoints" / "0000").rename(storage / "aside")

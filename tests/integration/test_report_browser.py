@@ -34,8 +34,9 @@ window.addEventListener("load", () => {
   button.click(); const up = column(); orders.push(order());
   button.click(); const down = column(); orders.push(order());
   document.querySelectorAll("#trials thead button")[0].click(); orders.push(order());
-  const svg = [...document.querySelectorAll("svg[data-spots]")].find(one => one.getBoundingClientRect().width > 100);
-  const [trial, x, y] = JSON.parse(svg.dataset.spots)[0];
+  const pictures = [...document.querySelectorAll("svg[data-hover-points]")];
+  const svg = pictures.find(one => one.getBoundingClientRect().width > 100);
+  const [trial, x, y] = JSON.parse(svg.dataset.hoverPoints)[0];
   const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
   const at = {clientX: box.left + x * scale, clientY: box.top + y * scale};
   svg.dispatchEvent(new PointerEvent("pointermove", at));

@@ -16,12 +16,12 @@ from rich.text import Text
 from pipeline.errors import OutputLost
 from pipeline.execution.driver.session import Session
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.pace import seconds_left
+from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize, sanitize_line
 from pipeline.wording import counted, format_number
 
-__all__ = ["Progress", "notebook_progress", "pace"]
+__all__ = ["Progress", "notebook_progress", "rate_and_time_left"]
 
 _LINE_SECONDS = 10.0
 
@@ -83,7 +83,7 @@ class Progress:
         """
         printed = None
         while not ended.wait(_LINE_SECONDS):
-            # The clock, the pace and the remaining time change by themselves: they are no reason for a new line.
+            # The clock, the rate and the remaining time change by themselves: they are no reason for a new line.
             progress = (_counts(session), session.loop.total_epochs, _best(session).plain, _end_or_pause(session))
             if progress != printed:
                 self._print(session)
@@ -145,8 +145,8 @@ def _line(session: Session, *, over: bool) -> str:
 
 
 def _outlook(session: Session) -> tuple[float | None, str, str]:
-    """The pace, and the last row of the display with its label: the time left, or what a study that ends waits for."""
-    rate, left = pace(session)
+    """The rate, and the last row of the display with its label: the time left, or what a study that ends waits for."""
+    rate, left = rate_and_time_left(session)
     return (rate, "left", left) if (found := _end_or_pause(session)) is None else (rate, *found)
 
 
@@ -189,7 +189,7 @@ def _best(session: Session) -> Text:
     return Text.assemble((value, "bold"), (where, "bright_black"), config)
 
 
-def pace(session: Session) -> tuple[float | None, str]:
+def rate_and_time_left(session: Session) -> tuple[float | None, str]:
     """How fast a study trains, and how much longer it will take.
 
     Args:

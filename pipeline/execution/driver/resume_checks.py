@@ -25,7 +25,7 @@ def abandoned(store: Store, note: Callable[[str], None]) -> bool:
         store: The study's folder.
         note: Called with a sentence if there is something to wait for.
     """
-    if not store.exists(layout.STUDY) or has_epochs(store) or store.link() is not None or contents(store).foreign:
+    if not store.exists(layout.STUDY) or has_epochs(store) or store.link() is not None or contents(store).untracked:
         return False
     try:
         read_job(store)
@@ -88,4 +88,4 @@ def _other_files(store: Store) -> Sequence[Entry]:
     """The files of a folder without a study.json, except those of a driver that was killed while it began."""
     entries = contents(store)
     late = [entry for entry in entries.own if not (layout.is_beginning(entry.path) or unfinished(entry.path))]
-    return [*late, *entries.foreign]
+    return [*late, *entries.untracked]

@@ -10,7 +10,7 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 
 if TYPE_CHECKING:
-    from pipeline.results.analysis.warm_start import Starts
+    from pipeline.results.analysis.warm_start import WarmStart
     from pipeline.results.tables.load import Results
 
 __all__ = ["warm_started", "with_starts"]
@@ -48,17 +48,17 @@ def with_starts(job: TuneJob, storage: str | Path, note: Callable[[str], None]) 
     source = job.start_from
     if source is None:
         return job
-    from pipeline.results.analysis.warm_start import best_starts
+    from pipeline.results.analysis.warm_start import warm_start_configs
     from pipeline.results.tables.load import load_results
 
     named = "/" not in source.study
     results = load_results((Store(storage).folder(source.study) if named else Store(source.study)).uri)
     room = job.budget.trials - len(job.start_with)
-    starts = best_starts(results, job.space, min(source.top, room), job.start_with)
-    if not starts.configs and room > 0:
+    warm_start = warm_start_configs(results, job.space, min(source.top, room), job.start_with)
+    if not warm_start.configs and room > 0:
         raise InvalidJob(f"job {job.name!r}", [_no_config(job, results)])
-    note(" ".join([_summary(job, results, starts), *starts.notes]))
-    return job.replaced({"start_with": [*job.start_with, *starts.configs]})
+    note(" ".join([_summary(job, results, warm_start), *warm_start.notes]))
+    return job.replaced({"start_with": [*job.start_with, *warm_start.configs]})
 
 
 def _no_config(job: TuneJob, results: "Results") -> Fault:
@@ -72,10 +72,10 @@ def _no_config(job: TuneJob, results: "Results") -> Fault:
     return Fault("start_from.study", results.name, allowed)
 
 
-def _summary(job: TuneJob, results: "Results", starts: "Starts") -> str:
-    asked, count = job.start_from.top if job.start_from else 0, len(starts.trials)
+def _summary(job: TuneJob, results: "Results", warm_start: "WarmStart") -> str:
+    asked, count = job.start_from.top if job.start_from else 0, len(warm_start.trials)
     which = f"the {count} best configs" if count > 1 else "the best config" if count else "no config"
-    trials = f" (trial{'s' if count > 1 else ''} {', '.join(starts.trials)})" if count else ""
+    trials = f" (trial{'s' if count > 1 else ''} {', '.join(warm_start.trials)})" if count else ""
     fewer = f"; {asked} were asked for, and there are no more, or no room in the budget" if count < asked else ""
     own, theirs = job.objective, results.objective
     other = "" if own == theirs else f" Best by its own objective, {theirs.metric} ({theirs.mode})."

@@ -26,7 +26,7 @@ from pipeline.execution.preflight.training_findings import (
     objective_finding,
     weights_finding,
 )
-from pipeline.execution.worker.weight_compatibility import exchanges_weights
+from pipeline.execution.worker.weight_compatibility import copies_weights
 from pipeline.study import TuneJob
 from pipeline.study.sources import Sources
 
@@ -36,7 +36,7 @@ _CHECKS = ("data", "epoch", "objective", "labels", "resume", "configs", "weights
 """The checks of a rehearsal, in order; a function has neither data nor labels nor models."""
 
 _ABOUT_MODELS = ("data", "labels", "configs")
-_ABOUT_EXCHANGE = ("weights",)
+_ABOUT_COPIED_WEIGHTS = ("weights",)
 _WHY = {"data": "the data were not loaded", "epoch": "no epoch was trained"}
 _LONGER = "Give it more time with --wait SECONDS, or fewer rows."
 
@@ -133,5 +133,5 @@ def asked_about(job: TuneJob) -> list[str]:
     """
     without = () if job.model is not None else _ABOUT_MODELS
     return [
-        name for name in _CHECKS if name not in (without if exchanges_weights(job) else (*without, *_ABOUT_EXCHANGE))
+        name for name in _CHECKS if name not in (without if copies_weights(job) else (*without, *_ABOUT_COPIED_WEIGHTS))
     ]

@@ -89,8 +89,8 @@ def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
     if budget.seconds < estimate.seconds_start:
         start = rough_duration(estimate.seconds_start)
         return Finding("time", "fault", f"{limit}, and its workers take {start} to start", "Give it more --seconds.")
-    pace = estimate.seconds_epoch + estimate.seconds_build * estimate.trials / estimate.epochs
-    enough = max(1, int((budget.seconds - estimate.seconds_start) * estimate.workers / pace))
+    seconds_per_epoch = estimate.seconds_epoch + estimate.seconds_build * estimate.trials / estimate.epochs
+    enough = max(1, int((budget.seconds - estimate.seconds_start) * estimate.workers / seconds_per_epoch))
     advice = "Trials that are cut off keep their best epoch; a larger budget continues them."
     return Finding("time", "warning", f"{sentence}. {limit}: enough for about {enough} epochs", advice)
 

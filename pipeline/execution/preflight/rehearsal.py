@@ -25,7 +25,7 @@ from pipeline.execution.preflight.training_findings import finite
 from pipeline.execution.ray.job_transport import unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.worker.representative_configs import representative
-from pipeline.execution.worker.weight_compatibility import exchanges_weights, mismatches
+from pipeline.execution.worker.weight_compatibility import copies_weights, mismatches
 from pipeline.execution.worker.worker import Worker
 from pipeline.loop.messages import Assignment, EpochRow, ProgressReport
 from pipeline.storage import Store
@@ -88,7 +88,7 @@ def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapp
             break
     if job.model is not None:
         publish(_built(worker, job, trials, store))
-    if exchanges_weights(job):
+    if copies_weights(job):
         with isolated(job, trials[0], store):
             publish(Exchanged(mismatches(worker.trainer_factory, trials[0])))
 

@@ -52,18 +52,18 @@ def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str
         tried = "; ".join(_config_text(each.config) for each in trained)
         text = f"The loss or the objective is not finite with any config that was tried: {tried}"
         return Finding("epoch", "fault", text, advice)
-    pace = f"trial {last.trial_id} trains: {rough_duration(last.seconds_epoch)}"
+    timing = f"trial {last.trial_id} trains: {rough_duration(last.seconds_epoch)}"
     if job.model is None:
-        pace = f"{pace} a step"
+        timing = f"{timing} a step"
     else:
-        pace = f"{pace} an epoch, {rough_duration(last.seconds_build)} to build its model"
+        timing = f"{timing} an epoch, {rough_duration(last.seconds_build)} to build its model"
     if len(trained) > 1:
         bad = "; ".join(_config_text(each.config) for each in trained[:-1])
         advice = "Smaller learning rates may do; trials of such configs fail, and the study continues."
-        return Finding("epoch", "warning", f"{pace}. The loss or the objective is not finite with {bad}", advice)
+        return Finding("epoch", "warning", f"{timing}. The loss or the objective is not finite with {bad}", advice)
     if last.notes:
-        return Finding("epoch", "warning", f"{pace}. {' '.join(capitalized(note) for note in last.notes)}")
-    return Finding("epoch", "ok", pace)
+        return Finding("epoch", "warning", f"{timing}. {' '.join(capitalized(note) for note in last.notes)}")
+    return Finding("epoch", "ok", timing)
 
 
 def misses_objective(job: TuneJob, trained: Trained) -> bool:

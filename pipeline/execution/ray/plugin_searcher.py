@@ -32,7 +32,7 @@ from pipeline.space.column_values import column_text, config_value
 from pipeline.space.values import plain
 from pipeline.study import TuneJob, layout
 from pipeline.study.distinct import draws_each_config_once, untried_config
-from pipeline.study.trial_configs import starts_of
+from pipeline.study.trial_configs import start_configs
 
 __all__ = ["PluginSearcher"]
 
@@ -60,7 +60,7 @@ class PluginSearcher:
     def __init__(self, settings: RaySearch, job: TuneJob) -> None:
         self._path, self._job = settings.kind, job
         self._drawn = {name: domain for name, domain in job.space.items() if isinstance(domain, Domain)}
-        self._starts = len(starts_of(job))
+        self._starts = len(start_configs(job))
         space = {name: _ray_domain(domain) for name, domain in self._drawn.items()}
         self._plugin: Searcher = build_plugin(
             "searcher",

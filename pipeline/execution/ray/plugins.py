@@ -7,7 +7,7 @@ from pipeline.loop.draws import Draw, Trials, own_draw
 from pipeline.schedulers import RayScheduler, Scheduler, SchedulerContext
 from pipeline.searchers import RaySearch, Suggestion
 from pipeline.study import TuneJob
-from pipeline.study.trial_configs import starts_of
+from pipeline.study.trial_configs import start_configs
 
 __all__ = ["ray_draw", "ray_scheduler"]
 
@@ -41,7 +41,7 @@ def ray_draw(job: TuneJob) -> Draw | None:
         return None
     from pipeline.execution.ray.plugin_searcher import PluginSearcher
 
-    own, plugin, starts = own_draw(job), PluginSearcher(job.searcher, job), len(starts_of(job))
+    own, plugin, starts = own_draw(job), PluginSearcher(job.searcher, job), len(start_configs(job))
 
     def draw(index: int, trials: Trials) -> Suggestion | None:
         if index < starts:

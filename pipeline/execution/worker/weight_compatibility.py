@@ -23,7 +23,7 @@ __all__ = [
     "WeightMismatch",
     "check_compatible",
     "compare",
-    "exchanges_weights",
+    "copies_weights",
     "mismatch_advice",
     "mismatch_text",
     "mismatches",
@@ -51,7 +51,7 @@ class WeightMismatch:
     difference: str
 
 
-def exchanges_weights(job: TuneJob) -> bool:
+def copies_weights(job: TuneJob) -> bool:
     """Whether trials of a job take over each other's weights.
 
     Args:

@@ -27,12 +27,12 @@ from pipeline.execution.worker.memory_limit import MemoryLimit
 from pipeline.execution.worker.missing_objective import missing_objective
 from pipeline.execution.worker.output import captured
 from pipeline.execution.worker.trial_folder import TrialFolder
-from pipeline.execution.worker.weight_compatibility import check_compatible, exchanges_weights
+from pipeline.execution.worker.weight_compatibility import check_compatible, copies_weights
 from pipeline.execution.worker.winner import Winner
 from pipeline.loop.incumbent import better_epoch
 from pipeline.loop.messages import Assignment, ProgressReport
+from pipeline.loop.objective_values import violation_in
 from pipeline.loop.reporting import EpochOutcome, ReportInterval, is_over
-from pipeline.loop.standing import violation_in
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
@@ -98,7 +98,7 @@ class Worker:
         self._workers, self._reports = workers, 0
         self._new_data: list[Mapping[str, Any]] = []
         self._left: list[tuple[str, int]] = []
-        self._compare = compare and exchanges_weights(job)
+        self._compare = compare and copies_weights(job)
         self._trial: ActiveTrial | None = None
 
     def begin(self, assignment: Assignment) -> None:

@@ -36,27 +36,27 @@ export class Scatter extends Picture {
     const { accent, paper } = this.colours, { chosen, order, count } = this.trials;
     const area = this.frame(g, across.axis, up.axis, [across.label, this.small ? "" : up.label]);
     this.under(g, area, across, up);
-    this.spots = new Float32Array(2 * count).fill(NaN);
+    this.points = new Float32Array(2 * count).fill(NaN);
     const dense = count > 2000, radius = this.small || dense ? 2 : 3;
-    const colours = this.looks(), looks = [0.12, 1].flatMap(alpha => colours.map(colour => ({ alpha, colour, spots: [] })));
+    const colours = this.looks(), looks = [0.12, 1].flatMap(alpha => colours.map(colour => ({ alpha, colour, points: [] })));
     for (const place of order) {
       const x = area.left + across.axis.place(jitter(across, place)) * area.width;
       const y = area.top + (1 - up.axis.place(jitter(up, place))) * area.height;
       if (Number.isNaN(x) || Number.isNaN(y)) continue;
-      looks[this.kind(place) + (chosen[place] ? colours.length : 0)].spots.push(x, y);
-      if (chosen[place]) [this.spots[2 * place], this.spots[2 * place + 1]] = [x, y];
+      looks[this.kind(place) + (chosen[place] ? colours.length : 0)].points.push(x, y);
+      if (chosen[place]) [this.points[2 * place], this.points[2 * place + 1]] = [x, y];
     }
-    for (const { alpha, colour, spots } of looks) {
+    for (const { alpha, colour, points } of looks) {
       g.globalAlpha = alpha * (dense ? 0.6 : 0.85);
       g.fillStyle = colour;
-      for (let at = 0; at < spots.length; at += 2)
-        if (dense) g.fillRect(spots[at] - 1, spots[at + 1] - 1, 2, 2); else disc(g, spots[at], spots[at + 1], radius);
+      for (let at = 0; at < points.length; at += 2)
+        if (dense) g.fillRect(points[at] - 1, points[at + 1] - 1, 2, 2); else disc(g, points[at], points[at + 1], radius);
     }
     g.globalAlpha = 1;
     const best = this.trials.ordered.at(-1);
-    if (best === undefined || Number.isNaN(this.spots[2 * best])) return;
+    if (best === undefined || Number.isNaN(this.points[2 * best])) return;
     g.fillStyle = accent;
-    disc(g, this.spots[2 * best], this.spots[2 * best + 1], radius + 2);
+    disc(g, this.points[2 * best], this.points[2 * best + 1], radius + 2);
     [g.strokeStyle, g.lineWidth] = [paper, 1.5];
     g.stroke();
   }
@@ -70,9 +70,9 @@ export class Scatter extends Picture {
 
   over(g) {
     const place = this.trials.pointer;
-    if (this.spots && place >= 0 && !Number.isNaN(this.spots[2 * place])) {
+    if (this.points && place >= 0 && !Number.isNaN(this.points[2 * place])) {
       g.fillStyle = this.colours.second;
-      disc(g, this.spots[2 * place], this.spots[2 * place + 1], 5);
+      disc(g, this.points[2 * place], this.points[2 * place + 1], 5);
     }
     if (!this.drag) return;
     const [[x0, y0], [x1, y1]] = [this.drag.from, this.drag.to];
@@ -89,11 +89,11 @@ export class Scatter extends Picture {
       this.point();
       return;
     }
-    if (!this.spots) return;
+    if (!this.points) return;
     const [x, y] = this.at(event);
     let found = -1, nearest = 20 ** 2;
     for (let place = 0; place < this.trials.count; place++) {
-      const apart = (this.spots[2 * place] - x) ** 2 + (this.spots[2 * place + 1] - y) ** 2;
+      const apart = (this.points[2 * place] - x) ** 2 + (this.points[2 * place + 1] - y) ** 2;
       if (apart < nearest) [found, nearest] = [place, apart];
     }
     this.trials.point(found);

@@ -193,9 +193,9 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
 
 
 def _member(
-    name: str, results: Results, grown: pd.DataFrame, level: int, again: tuple[float, _Reals] | None, sign: float
+    name: str, results: Results, best_curve: pd.DataFrame, level: int, again: tuple[float, _Reals] | None, sign: float
 ) -> Member:
-    known = grown["best"].iloc[level - 1] if 0 < level <= len(grown) else np.nan
+    known = best_curve["best"].iloc[level - 1] if 0 < level <= len(best_curve) else np.nan
     best = results.best.value if results.best is not None else None
     at = float(known) if np.isfinite(known) else None
     if again is None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.results.analysis.pace import epoch_seconds
+from pipeline.results.analysis.epoch_timing import epoch_seconds
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.stopped import saved_epochs, stopped_early
 from pipeline.results.tables.load import Results
@@ -147,8 +147,8 @@ def stopping(results: Results) -> Stopping:
     saved, whole = saved_epochs(results)
     stopped = stopped_early(results)
     maximum = int(results.job["budget"]["epochs"])
-    pace = epoch_seconds(results.epochs, stopped["trial_id"])
-    seconds = float(((maximum - stopped["epochs"]).clip(lower=0) * pace).sum(skipna=False))
+    per_epoch = epoch_seconds(results.epochs, stopped["trial_id"])
+    seconds = float(((maximum - stopped["epochs"]).clip(lower=0) * per_epoch).sum(skipna=False))
     reached = _curves(results)
     full = [] if reached is None else _full(results, reached)
 

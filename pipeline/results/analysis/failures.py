@@ -83,7 +83,7 @@ def own_frame(error: str, own: Collection[str] = ()) -> str:
     """
     for frame in reversed(list(_FRAME.finditer(error))):
         file = frame["file"]
-        if _ends_with_one_of(file, own) or not _foreign(file):
+        if _ends_with_one_of(file, own) or not _is_library_file(file):
             return f"{PurePosixPath(file).name}:{frame['line']} in {frame['function']}"
     return ""
 
@@ -100,7 +100,7 @@ def without_libraries(error: str) -> str:
         frame = _FRAME.match(line)
         if frame is None and libraries and line.startswith("    "):
             libraries[-1].append(line)
-        elif frame is not None and _foreign(frame["file"]):
+        elif frame is not None and _is_library_file(frame["file"]):
             libraries.append([line])
         else:
             if len(libraries) > 1:
@@ -111,7 +111,7 @@ def without_libraries(error: str) -> str:
     return "\n".join(kept[:-1])
 
 
-def _foreign(file: str) -> bool:
+def _is_library_file(file: str) -> bool:
     parts = PurePosixPath(file).parts
     if any(library in parts for library in _LIBRARIES) or _PYTHON.search(file):
         return True

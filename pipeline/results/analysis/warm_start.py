@@ -10,11 +10,11 @@ from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.space import Choice, Config, Grid, IntUniform, Switch, Value, key_of, walk
 from pipeline.wording import listed
 
-__all__ = ["Starts", "best_starts", "within"]
+__all__ = ["WarmStart", "warm_start_configs", "within"]
 
 
 @dataclass(frozen=True, slots=True)
-class Starts:
+class WarmStart:
     """The configs of another study that a study starts with.
 
     Args:
@@ -28,7 +28,9 @@ class Starts:
     notes: Sequence[str]
 
 
-def best_starts(results: Results, space: Mapping[str, Any], top: int, known: Sequence[Mapping[str, Value]]) -> Starts:
+def warm_start_configs(
+    results: Results, space: Mapping[str, Any], top: int, known: Sequence[Mapping[str, Value]]
+) -> WarmStart:
     """The best configs of a study, in another one's space.
 
     A trial stands for the config in force at its best epoch. A value outside its domain, or in a branch that is not
@@ -71,7 +73,7 @@ def best_starts(results: Results, space: Mapping[str, Any], top: int, known: Seq
     names = {place.name for place in walk(space)}
     if left_out := {name: None for trial in trials for name in theirs[trial] if name not in names}:
         notes.append(f"Not in this space, and left out: {listed(left_out)}.")
-    return Starts(trials, configs, notes)
+    return WarmStart(trials, configs, notes)
 
 
 def _counts(row: Any) -> bool:

@@ -49,14 +49,14 @@ def best_against(studies: Mapping[str, Results], ax: Axes, by: Measure) -> Axes:
     objective = next(iter(studies.values())).objective
     shown: list[float] = []
     for place, (name, results) in enumerate(studies.items()):
-        grown = progress(results).dropna(subset="best")
-        if grown.empty:
+        best_curve = progress(results).dropna(subset="best")
+        if best_curve.empty:
             continue
         look = look_of(place)
         label = name if len(name) <= 32 else "…" + name[-31:]
-        ax.step(grown[by], grown["best"], where="post", lw=2, label=label.lstrip("_"), **look)
-        ax.plot(grown[by].iloc[-1], grown["best"].iloc[-1], "o", color=look["color"], ms=5)
-        shown += grown["best"].tolist()
+        ax.step(best_curve[by], best_curve["best"], where="post", lw=2, label=label.lstrip("_"), **look)
+        ax.plot(best_curve[by].iloc[-1], best_curve["best"].iloc[-1], "o", color=look["color"], ms=5)
+        shown += best_curve["best"].tolist()
     limits = window(np.array(shown), objective.mode)
     if limits is not None:
         ax.set_ylim(limits)

@@ -29,12 +29,12 @@ def hypervolume_over_epochs(studies: Mapping[str, Results], ax: Axes) -> Axes:
     if box is None:
         return ax
     for place, (name, results) in enumerate(studies.items()):
-        grown, look = hypervolumes(results, box), look_of(place)
-        if grown.empty:
+        curve, look = hypervolumes(results, box), look_of(place)
+        if curve.empty:
             continue
         label = name if len(name) <= 32 else "…" + name[-31:]
-        ax.step(grown["epochs"], grown["share"], where="post", lw=2, label=label.lstrip("_"), **look)
-        ax.plot(grown["epochs"].iloc[-1], grown["share"].iloc[-1], "o", color=look["color"], ms=5)
+        ax.step(curve["epochs"], curve["share"], where="post", lw=2, label=label.lstrip("_"), **look)
+        ax.plot(curve["epochs"].iloc[-1], curve["share"].iloc[-1], "o", color=look["color"], ms=5)
     ax.set_ylim(bottom=0)
     ax.set_xlim(left=0)
     plainly(ax.yaxis)

@@ -90,7 +90,7 @@ def _embedded(document: str, name: str, width: int, places: str) -> str:
     svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
     box = re.search(r'viewBox="([^"]+)"', svg)
     assert box is not None
-    attribute = f' data-spots="{escape(places)}"' if places else ""
+    attribute = f' data-hover-points="{escape(places)}"' if places else ""
     head = f'<svg{attribute} viewBox="{box[1]}" style="max-width: {width}px" aria-hidden="true" focusable="false">'
     body = svg[svg.index(">") + 1 :]
     return head + re.sub(r">\s+<", "><", body).strip()

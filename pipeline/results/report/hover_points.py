@@ -13,16 +13,16 @@ from pipeline.results.tables.front import objective_values
 from pipeline.results.tables.load import Results
 from pipeline.storage.schema import metric_column
 
-__all__ = ["Spot", "of_best_so_far", "of_learning_curves", "of_objective_against", "of_rungs", "of_trade_off"]
+__all__ = ["HoverPoint", "of_best_so_far", "of_learning_curves", "of_objective_against", "of_rungs", "of_trade_off"]
 
-Spot = tuple[str, float, float]
+HoverPoint = tuple[str, float, float]
 """A trial, and a place of it in data coordinates of the picture."""
 
 _MOST = 3000
-"""More spots than these make a page heavy, and lie on top of each other."""
+"""More points than these make a page heavy, and lie on top of each other."""
 
 
-def of_learning_curves(results: Results) -> Sequence[Spot]:
+def of_learning_curves(results: Results) -> Sequence[HoverPoint]:
     """Each epoch of each trial; only the last ones where that is too many.
 
     Args:
@@ -38,7 +38,7 @@ def of_learning_curves(results: Results) -> Sequence[Spot]:
     return _few(zip(rows["trial_id"], rows["epoch"], rows[column], strict=True))
 
 
-def of_objective_against(results: Results, parameter: str) -> Sequence[Spot]:
+def of_objective_against(results: Results, parameter: str) -> Sequence[HoverPoint]:
     """Each trial's best value at its value of a hyperparameter.
 
     Args:
@@ -54,7 +54,7 @@ def of_objective_against(results: Results, parameter: str) -> Sequence[Spot]:
     return _few(zip(rows["trial_id"], places, rows["objective"], strict=True))
 
 
-def of_rungs(results: Results) -> Sequence[Spot]:
+def of_rungs(results: Results) -> Sequence[HoverPoint]:
     """Each trial's last epoch, and its bar's middle.
 
     Args:
@@ -68,7 +68,7 @@ def of_rungs(results: Results) -> Sequence[Spot]:
     return _few([*ends, *((trial, epoch / 2, row) for trial, epoch, row in ends if epoch > 1)])
 
 
-def of_trade_off(results: Results, metric: str) -> Sequence[Spot]:
+def of_trade_off(results: Results, metric: str) -> Sequence[HoverPoint]:
     """Each trial at its values of two objectives.
 
     Args:
@@ -82,7 +82,7 @@ def of_trade_off(results: Results, metric: str) -> Sequence[Spot]:
     return _few(rows.itertuples(name=None))
 
 
-def of_best_so_far(results: Results) -> Sequence[Spot]:
+def of_best_so_far(results: Results) -> Sequence[HoverPoint]:
     """Each epoch that was the best so far.
 
     Args:
@@ -91,11 +91,11 @@ def of_best_so_far(results: Results) -> Sequence[Spot]:
     Returns:
         Tuples (trial id, seconds that a driver was alive, value of the objective).
     """
-    grown = progress(results).dropna(subset="best")
-    rises = grown[grown["best"].diff().ne(0)]
+    best_curve = progress(results).dropna(subset="best")
+    rises = best_curve[best_curve["best"].diff().ne(0)]
     return _few(zip(rises["trial_id"], rises["seconds"], rises["best"], strict=True))
 
 
-def _few(hover_points: Iterable[tuple[Any, Any, Any]]) -> Sequence[Spot]:
+def _few(hover_points: Iterable[tuple[Any, Any, Any]]) -> Sequence[HoverPoint]:
     points = [(str(trial), float(x), float(y)) for trial, x, y in hover_points]
     return points if len(points) <= _MOST else []

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.results.plots.svg import Axes, inline_svg
-from pipeline.results.report.hover_points import Spot
+from pipeline.results.report.hover_points import HoverPoint
 from pipeline.results.tables.load import Results
 from pipeline.wording import counted, format_number
 
@@ -79,7 +79,7 @@ def picture(
     height: int,
     narrow_height: int,
     alt: str,
-    where: Sequence[Spot] = (),
+    where: Sequence[HoverPoint] = (),
     values: npt.ArrayLike = (),
 ) -> Picture:
     """Draw a picture twice, for a wide page and for a telephone.
@@ -120,7 +120,7 @@ def panel(
     caption: str,
     height: int,
     alt: str,
-    where: Sequence[Spot] = (),
+    where: Sequence[HoverPoint] = (),
     values: npt.ArrayLike = (),
     *,
     count: int,

@@ -31,11 +31,11 @@ def checked(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
         column = table[field.name]
         wanted = schema.field(field.name).type if field.name in schema.names else pa.float64()
         if field.type != wanted and not _becomes(field.type, wanted):
-            raise _foreign(name, f"a part of it holds {field.type} in the column {field.name!r:.100}, not {wanted}")
+            raise _malformed(name, f"a part of it holds {field.type} in the column {field.name!r:.100}, not {wanted}")
         columns.append(column if field.type == wanted else column.cast(wanted, safe=False))
     for key in KEYS[name]:
         if missing := table[key].null_count:
-            raise _foreign(name, f"{missing} of its rows have no {key}")
+            raise _malformed(name, f"{missing} of its rows have no {key}")
     fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
 
@@ -54,7 +54,7 @@ def config_from(text: str | None) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
-        raise _foreign("decisions", f"config_after of one of its rows is not a config: {text!r:.100}")
+        raise _malformed("decisions", f"config_after of one of its rows is not a config: {text!r:.100}")
     return config
 
 
@@ -72,7 +72,7 @@ def config_column(name: str, values: Sequence[Any], type_: pa.DataType) -> pa.Ar
     try:
         return pa.array(values, type_)
     except (pa.ArrowException, ArithmeticError, TypeError, ValueError) as error:
-        raise _foreign("decisions", f"a value of {name} in config_after is not {type_}: {error}") from None
+        raise _malformed("decisions", f"a value of {name} in config_after is not {type_}: {error}") from None
 
 
 def _becomes(found: pa.DataType, wanted: pa.DataType) -> bool:
@@ -81,7 +81,7 @@ def _becomes(found: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(pa.types.is_null(found) or (number and pa.types.is_floating(wanted)))
 
 
-def _foreign(name: str, what: str) -> StorageError:
+def _malformed(name: str, what: str) -> StorageError:
     return StorageError(
         f"The table {name} is not as tunepipe writes it: {what}. Move what is not tunepipe's out of the study's "
         f"{name}/, or restore what was there."

@@ -24,7 +24,7 @@ from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize_line
 from pipeline.wording import format_number
 
-__all__ = ["MORE", "as_html", "cell_text", "fitted_column", "leaderboard", "outline", "terminal_cells"]
+__all__ = ["MORE", "as_html", "cell_text", "fitted_column", "leaderboard", "summary_line", "terminal_cells"]
 
 MORE = "a wider terminal or --format csv shows all, --columns those of your choice"
 """How to see the columns that a leaderboard leaves out."""
@@ -110,10 +110,10 @@ def as_html(results: Results, *, top: int = 10) -> str:
     more = len(results.trials) - top
     rest = f"<p>… and {more} more in <code>.trials</code>.</p>" if more > 0 else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
-    return f"<p>{escape(outline(results))}</p>{table}{rest}"
+    return f"<p>{escape(summary_line(results))}</p>{table}{rest}"
 
 
-def outline(results: Results) -> str:
+def summary_line(results: Results) -> str:
     """A study in one line: its name, its state, how its trials stand, and how many epochs they trained.
 
     Args:

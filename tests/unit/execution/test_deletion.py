@@ -66,7 +66,7 @@ def test_folders_that_are_no_study_are_not_deleted(tmp_path: Path) -> None:
 
 
 def test_only_the_recorded_copies_of_sources_are_deleted(study: Recording) -> None:
-    """A foreign Python file in source/ prevents the deletion; without it the copies are deleted."""
+    """A untracked Python file in source/ prevents the deletion; without it the copies are deleted."""
     document = json.loads(study.store.read(layout.STUDY))
     document["sources"] = {"folders": [], "modules": {"job": {"path": "job.py", "sha256": "0" * 64}}}
     study.store.write(layout.STUDY, json.dumps(document))

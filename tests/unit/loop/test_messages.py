@@ -1,4 +1,4 @@
-"""Assignments and reports travel as text and bytes."""
+"""Assignments and reports are sent as text and bytes."""
 
 import math
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.schedulers import MOASHA, PromotingMOASHA, SchedulerContext, Standing
+from pipeline.schedulers import MOASHA, ObjectiveValues, PromotingMOASHA, SchedulerContext
 
 _TWO = (("score", "max"), ("parameters", "min"))
 
@@ -13,16 +13,16 @@ def _context(trials: int = 8) -> SchedulerContext:
     return SchedulerContext({}, "max", 4, trials, 0, _TWO)
 
 
-def _standing(score: float, parameters: float, violation: float = 0.0) -> Standing:
-    return Standing((-score, parameters), violation)
+def _values(score: float, parameters: float, violation: float = 0.0) -> ObjectiveValues:
+    return ObjectiveValues((-score, parameters), violation)
 
 
 def test_a_trial_that_none_dominates_continues() -> None:
     """A trial that is worse in the first objective continues if it is on the front; a dominated one stops."""
     scheduler = MOASHA(grace_period=1, reduction_factor=2).build(_context())
-    assert scheduler.on_standing("0000", 1, 0.9, _standing(0.9, 1000)).action == "continue"
-    assert scheduler.on_standing("0001", 1, 0.8, _standing(0.8, 2000)).action == "stop"
-    small = scheduler.on_standing("0002", 1, 0.5, _standing(0.5, 10))
+    assert scheduler.on_objective_values("0000", 1, 0.9, _values(0.9, 1000)).action == "continue"
+    assert scheduler.on_objective_values("0001", 1, 0.8, _values(0.8, 2000)).action == "stop"
+    small = scheduler.on_objective_values("0002", 1, 0.5, _values(0.5, 10))
     assert small.action == "continue"
     assert "score 0.5, parameters 10 is number 2 of 3, on front 1, at rung 1" in small.reason
 
@@ -30,8 +30,8 @@ def test_a_trial_that_none_dominates_continues() -> None:
 def test_a_trial_beyond_its_bounds_comes_last() -> None:
     """A trial beyond a bound stops, however good it is, and says so."""
     scheduler = MOASHA(grace_period=1, reduction_factor=2).build(_context())
-    scheduler.on_standing("0000", 1, 0.5, _standing(0.5, 100))
-    beyond = scheduler.on_standing("0001", 1, 0.99, _standing(0.99, 10, 0.5))
+    scheduler.on_objective_values("0000", 1, 0.5, _values(0.5, 100))
+    beyond = scheduler.on_objective_values("0001", 1, 0.99, _values(0.99, 10, 0.5))
     assert (beyond.action, beyond.cutoff) == ("stop", None)
     assert "beyond its bounds by 0.5" in beyond.reason
 
@@ -42,7 +42,7 @@ def test_the_front_is_promoted_and_spread() -> None:
     for number, (score, size) in enumerate([(0.5, 10), (0.7, 100), (0.69, 120), (0.9, 1000)]):
         scheduler.add(f"{number:04d}", {})
         scheduler.start(f"{number:04d}")
-        assert scheduler.on_standing(f"{number:04d}", 1, score, _standing(score, size)).action == "pause"
+        assert scheduler.on_objective_values(f"{number:04d}", 1, score, _values(score, size)).action == "pause"
     waiting = [f"{number:04d}" for number in range(4)]
     chosen = scheduler.choose(waiting)
     assert chosen is not None
@@ -53,17 +53,17 @@ def test_the_front_is_promoted_and_spread() -> None:
 
 
 @pytest.mark.parametrize("settings", [MOASHA(), PromotingMOASHA()])
-def test_standings_go_through_json(settings: MOASHA | PromotingMOASHA) -> None:
-    """A scheduler that is restored from JSON decides about further standings as if it had not been interrupted."""
+def test_objective_values_go_through_json(settings: MOASHA | PromotingMOASHA) -> None:
+    """A scheduler that is restored from JSON decides about further objective values as without an interruption."""
     first, second = settings.build(_context()), settings.build(_context())
     for number in range(4):
         first.add(f"{number:04d}", {})
         first.start(f"{number:04d}")
-        first.on_standing(f"{number:04d}", 1, number / 4, _standing(number / 4, 2.0**number, number % 2))
+        first.on_objective_values(f"{number:04d}", 1, number / 4, _values(number / 4, 2.0**number, number % 2))
     second.restore(json.loads(json.dumps(first.state(), allow_nan=False)))
     assert second.state() == first.state()
-    last = ("0004", 1, 0.6, _standing(0.6, 5))
+    last = ("0004", 1, 0.6, _values(0.6, 5))
     for scheduler in (first, second):
         scheduler.add("0004", {})
         scheduler.start("0004")
-    assert first.on_standing(*last) == second.on_standing(*last)
+    assert first.on_objective_values(*last) == second.on_objective_values(*last)

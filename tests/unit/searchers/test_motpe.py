@@ -23,7 +23,7 @@ def test_every_second_draw_is_random_under_rungs() -> None:
     """Where trials have values at several rungs, every second config is that of random search."""
     curve = ((1, (0.5, 0.5), 0.0), (4, (0.4, 0.4), 0.0))
     before = [
-        Observation(config, "known", 0.4, losses=(0.4, 0.4), standings=curve)
+        Observation(config, "known", 0.4, losses=(0.4, 0.4), milestone_values=curve)
         for config in (RandomSearch().draw(SPACE, seed=0, index=index) for index in range(20))
     ]
     same = [

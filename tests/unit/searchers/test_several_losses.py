@@ -7,16 +7,16 @@ from pipeline.space import Uniform
 _SPACE = {"x": Uniform(0, 1)}
 
 
-def _tried(x: float, *standings: tuple[int, tuple[float, float], float], state: str = "known") -> Observation:
-    curve = tuple((epoch, losses[0]) for epoch, losses, _ in standings)
-    last = standings[-1]
+def _tried(x: float, *milestone_values: tuple[int, tuple[float, float], float], state: str = "known") -> Observation:
+    curve = tuple((epoch, losses[0]) for epoch, losses, _ in milestone_values)
+    last = milestone_values[-1]
     return Observation(
         {"x": x},
         state,
         last[1][0] if state == "known" else None,
         curve,
         losses=last[1],
-        standings=standings,  # type: ignore[arg-type]
+        milestone_values=milestone_values,  # type: ignore[arg-type]
     )
 
 

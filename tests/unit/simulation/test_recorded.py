@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError, UsageError
-from pipeline.results.analysis.pace import epoch_seconds
+from pipeline.results.analysis.epoch_timing import epoch_seconds
 from pipeline.results.tables.load import load_results
 from pipeline.simulation.play import play
 from pipeline.simulation.recorded import Recorded

@@ -23,7 +23,7 @@ OWN = [
     "source/job.py",
     "checkpoints/0001/.writing-000003.ckpt-0a1b2c3d",
 ]
-FOREIGN = [
+UNTRACKED = [
     "thesis/chapter.tex",
     "notes.txt",
     "export/my_notes.txt",
@@ -58,11 +58,11 @@ def store(tmp_path: Path) -> Store:
 
 def test_the_layout_separates_a_study_from_other_files(store: Store) -> None:
     """Files that the layout names, unfinished ones too, belong to the study, and no other file does."""
-    for path in FOREIGN:
+    for path in UNTRACKED:
         store.write(path, "words")
     found = contents(store)
     assert sorted(entry.path for entry in found.own) == sorted(OWN)
-    assert sorted(entry.path for entry in found.foreign) == sorted(FOREIGN)
+    assert sorted(entry.path for entry in found.untracked) == sorted(UNTRACKED)
 
 
 def test_only_recorded_copies_belong_to_the_study(store: Store) -> None:
@@ -71,7 +71,7 @@ def test_only_recorded_copies_belong_to_the_study(store: Store) -> None:
     document = {"schema_version": 1, "job": {}, "sources": {"folders": [], "modules": modules}}
     store.write("study.json", json.dumps(document))
     store.write("source/analysis.py", "mine")
-    assert [entry.path for entry in contents(store).foreign] == ["source/analysis.py"]
+    assert [entry.path for entry in contents(store).untracked] == ["source/analysis.py"]
 
 
 @pytest.mark.parametrize("begun", [".writing-study.json-0a1b2c3d", "sessions/.writing-0001.json-0a1b2c3d"])
@@ -82,14 +82,14 @@ def test_without_a_session_or_a_specification_nothing_belongs_to_a_study(tmp_pat
     for path in [*named, begun]:
         store.write(path, "mine")
     found = contents(store)
-    assert sorted(entry.path for entry in found.foreign) == sorted(named)
+    assert sorted(entry.path for entry in found.untracked) == sorted(named)
     assert [entry.path for entry in found.own] == [begun]
     store.write("sessions/0001.json", "{}")
-    assert contents(store).foreign == []
+    assert contents(store).untracked == []
 
 
 def test_links_pipes_and_empty_folders_are_not_the_studys(store: Store, tmp_path: Path) -> None:
-    """A link is foreign wherever it is, and nothing behind it is listed; the layout's own folders may be empty."""
+    """A link is untracked wherever it is, and nothing behind it is listed; the layout's own folders may be empty."""
     folder = tmp_path / "s"
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "kept.txt").write_text("kept")
@@ -97,7 +97,7 @@ def test_links_pipes_and_empty_folders_are_not_the_studys(store: Store, tmp_path
     (folder / "export").mkdir()
     os.mkfifo(folder / "b-pipe")
     (folder / "checkpoints/0002").symlink_to(tmp_path / "elsewhere")
-    assert sorted(map(str, contents(store).foreign)) == [
+    assert sorted(map(str, contents(store).untracked)) == [
         "a-folder/",
         "b-pipe",
         f"checkpoints/0002 (a link to {tmp_path}/elsewhere)",
@@ -158,4 +158,4 @@ def test_the_specification_is_removed_last(store: Store, monkeypatch: pytest.Mon
 def test_a_name_in_a_list_stays_on_its_line(store: Store) -> None:
     """Line feeds and escapes in the names of files are written as escapes where a message lists them."""
     store.write("logs/a\nDeleted everything.\x1b[2J", "mine")
-    assert listed(contents(store).foreign) == r"logs/a\nDeleted everything.\x1b[2J"
+    assert listed(contents(store).untracked) == r"logs/a\nDeleted everything.\x1b[2J"

@@ -205,7 +205,7 @@ def test_large_files_are_not_copied_but_named(tmp_path: Path) -> None:
 
 
 def test_copied_files_belong_to_the_study(tmp_path: Path) -> None:
-    """Copied files are deleted with the study and checked for changes, and other files in source/ are foreign."""
+    """Copied files are deleted with the study and checked for changes, and other files in source/ are untracked."""
     (tmp_path / "words.txt").write_text("word")
     within = "Path(__file__).with_name('words.txt')"
     _data_of(tmp_path, within)
@@ -214,8 +214,8 @@ def test_copied_files_belong_to_the_study(tmp_path: Path) -> None:
     save_study(store, job)
     assert store.read("source/words.txt") == b"word"
     assert recorded_sources(store).files.keys() == {"words.txt"}
-    store.write("source/foreign.txt", "")
-    assert [entry.path for entry in contents(store).foreign] == ["source/foreign.txt"]
+    store.write("source/untracked.txt", "")
+    assert [entry.path for entry in contents(store).untracked] == ["source/untracked.txt"]
     saved = load_study(store)
     reconciled(job, saved, store=store)
     (tmp_path / "words.txt").write_text("another")

@@ -14,7 +14,7 @@ from pipeline.study.trial_configs import (
     all_tried,
     config_of_trial,
     fewer,
-    starts_of,
+    start_configs,
     suggestion_of_trial,
     trials_in_all,
 )
@@ -239,7 +239,7 @@ def test_a_start_that_is_written_twice_is_tried_once(space: dict[str, Any], star
     """In a small space and in one without end, unless two trials of one config differ; the searcher draws on."""
     job = _job(space=space, start_with=[start, start, start], budget=Budget(trials=6))
     configs = [config_of_trial(job, index) for index in range(6)]
-    assert starts_of(job) == [start]
+    assert start_configs(job) == [start]
     assert configs[0] == start
     assert configs[1:] == [config_of_trial(job.replaced({"start_with": [start]}), index) for index in range(1, 6)]
     assert start not in configs[1:]

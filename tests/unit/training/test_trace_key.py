@@ -66,7 +66,7 @@ def _named_alike() -> None:
     ids=["dropout", "Adam", "initial weights", "L2"],
 )
 def test_numbers_and_initial_weights_are_left_out(first: Any, second: Any) -> None:
-    """Models that differ in numbers, learning rate and initial weights have one outline."""
+    """Models that differ in numbers, learning rate and initial weights have one trace key."""
     texts = []
     for build in (first, second):
         _named_alike()
@@ -158,7 +158,7 @@ def test_function_of_keras_that_was_replaced_is_noticed() -> None:
 
 
 def test_kinds_of_keras_own_parts_have_one() -> None:
-    """Models made of Keras' own parts all have an outline, but for those that bring code."""
+    """Models made of Keras' own parts all have a trace key, except for those that bring code."""
     without = {name for name, kind in KINDS.items() if _text(kind.build({})) is None}
     assert without == {
         "Sequential whose first layer joins two inputs",

@@ -72,8 +72,8 @@ def test_a_trial_without_a_worker_is_forgotten():
     assert seen.hung(["0000"]) == []
 
 
-def test_the_winners_turn_has_the_limit_of_none_that_is_given():
-    """Exporting and testing it is no epoch."""
+def test_the_final_evaluation_has_the_default_limit():
+    """The export and the test of the best model may take as long as an epoch of unknown length."""
     seen, clock = watch(epoch_seconds=10)
     seen.hung([FINISH, "0000"])
     clock.now = 100

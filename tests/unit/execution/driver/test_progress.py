@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.execution.driver.progress import Progress, pace
+from pipeline.execution.driver.progress import Progress, rate_and_time_left
 from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.messages import ProgressReport
 from pipeline.results.views.states import STATES
@@ -113,11 +113,11 @@ def test_the_time_that_is_left_is_bounded_before_a_trial_has_ended(study):
     """Before a trial has ended the remaining time is estimated from all epochs, and then from ended trials."""
     s = study()
     s.session.next()
-    assert pace(s.session) == (None, "unknown yet")
+    assert rate_and_time_left(s.session) == (None, "unknown yet")
     s.session.on_report("0000", ProgressReport((row(1, 0.1), row(2, 0.2)), 2))
-    assert pace(s.session)[1].startswith("at most 0:")
+    assert rate_and_time_left(s.session)[1].startswith("at most 0:")
     s.session.on_report("0000", ProgressReport((row(3, 0.3), row(4, 0.4)), 4, last=True))
-    assert pace(s.session)[1].startswith("about 0:")
+    assert rate_and_time_left(s.session)[1].startswith("about 0:")
 
 
 def _last_row(session) -> str:

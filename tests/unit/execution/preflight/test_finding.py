@@ -1,4 +1,4 @@
-"""Facts travel as JSON."""
+"""Facts are sent as JSON."""
 
 import json
 

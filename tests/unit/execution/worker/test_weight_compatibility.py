@@ -9,7 +9,7 @@ from pipeline import datasets
 from pipeline.execution.worker.weight_compatibility import (
     WeightMismatch,
     compare,
-    exchanges_weights,
+    copies_weights,
     mismatch_advice,
     mismatch_text,
 )
@@ -134,10 +134,10 @@ def test_the_remedy_is_named_for_numbers_and_for_switches() -> None:
 
 def test_only_trials_that_exploit_exchange_weights() -> None:
     """Weights are exchanged only under a scheduler that exploits a positive quantile of its population."""
-    assert exchanges_weights(job())
-    assert exchanges_weights(job(scheduler="pb2"))
-    assert not exchanges_weights(job(scheduler="asha"))
-    assert not exchanges_weights(job(scheduler=PBT(quantile=0)))
+    assert copies_weights(job())
+    assert copies_weights(job(scheduler="pb2"))
+    assert not copies_weights(job(scheduler="asha"))
+    assert not copies_weights(job(scheduler=PBT(quantile=0)))
 
 
 def test_a_study_whose_weights_would_not_fit_ends_before_it_trains(first_report: Any) -> None:

@@ -29,12 +29,12 @@ def test_the_share_grows_with_the_front(tmp_path: Path) -> None:
     found = hypervolume_of(results)
     assert found is not None
     box, share = found
-    grown = hypervolumes(results, box)
+    curve = hypervolumes(results, box)
     whole = (0.9 - 0.46) * (1090 - 100)
     first, both = (0.9 - 0.46) * 90 / whole, ((0.9 - 0.46) * 90 + (0.5 - 0.46) * 900) / whole
-    assert grown["share"].tolist() == pytest.approx([first, first, both, both, both, both])
-    assert grown["epochs"].tolist() == [1, 2, 3, 4, 5, 6]
-    assert grown["trials"].tolist() == [1, 1, 2, 2, 3, 3]
+    assert curve["share"].tolist() == pytest.approx([first, first, both, both, both, both])
+    assert curve["epochs"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert curve["trials"].tolist() == [1, 1, 2, 2, 3, 3]
     assert share == pytest.approx(both)
 
 

@@ -11,23 +11,23 @@ from tests.unit.results.studies import Recording, tune_job
 
 def test_the_best_grows_with_time_trials_and_epochs(tmp_path: Path) -> None:
     """Each epoch is a row; the best so far never falls."""
-    grown = progress(one_epoch_study(tmp_path, "a", [0.2, 0.1, 0.5]))
-    assert grown["best"].to_list() == [0.2, 0.2, 0.5]
-    assert grown["seconds"].to_list() == [1.0, 2.0, 3.0]
-    assert grown["trials"].to_list() == grown["epochs"].to_list() == [1, 2, 3]
+    best_curve = progress(one_epoch_study(tmp_path, "a", [0.2, 0.1, 0.5]))
+    assert best_curve["best"].to_list() == [0.2, 0.2, 0.5]
+    assert best_curve["seconds"].to_list() == [1.0, 2.0, 3.0]
+    assert best_curve["trials"].to_list() == best_curve["epochs"].to_list() == [1, 2, 3]
 
 
 def test_values_of_failed_trials_do_not_count(asha_results: Results) -> None:
     """Failed trials count with their epochs but not with their values."""
-    grown = progress(asha_results)
+    best_curve = progress(asha_results)
     best = asha_results.best
     assert best is not None
-    assert grown["best"].iloc[-1] == best.value
+    assert best_curve["best"].iloc[-1] == best.value
     trials = asha_results.trials
     failed = trials.assign(state=trials["state"].where(trials["trial_id"] != best.trial_id, "failed"))
     without = progress(replace(asha_results, trials=failed))
     assert without["best"].iloc[-1] < best.value
-    assert len(without) == len(grown) == len(asha_results.epochs)
+    assert len(without) == len(best_curve) == len(asha_results.epochs)
 
 
 def test_time_between_sessions_does_not_count(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.results import Results
-from pipeline.results.analysis.warm_start import best_starts
+from pipeline.results.analysis.warm_start import warm_start_configs
 from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
 from tests.unit.results.studies import SPACE
@@ -17,18 +17,18 @@ def best(results: Results, top: int) -> list[dict[str, Any]]:
 
 def test_in_the_same_space_the_best_configs_are_complete(asha_results: Results) -> None:
     """In the same space the best configs are taken over whole, without fixed values, and nothing is reported."""
-    starts = best_starts(asha_results, SPACE, 3, [])
-    assert list(starts.trials) == ranked(asha_results)[:3]
-    assert list(starts.configs) == best(asha_results, 3)
-    assert list(starts.notes) == []
+    warm_start = warm_start_configs(asha_results, SPACE, 3, [])
+    assert list(warm_start.trials) == ranked(asha_results)[:3]
+    assert list(warm_start.configs) == best(asha_results, 3)
+    assert list(warm_start.notes) == []
 
 
 def test_failed_trials_and_those_without_a_value_are_never_used(asha_results: Results) -> None:
     """Failed trials and trials without a value are never used for a warm start."""
-    starts = best_starts(asha_results, SPACE, 10_000, [])
+    warm_start = warm_start_configs(asha_results, SPACE, 10_000, [])
     rows = asha_results.trials
     usable = rows[(rows["state"] != "failed") & rows["objective"].notna()]
-    assert set(starts.trials) == set(usable["trial_id"])
+    assert set(warm_start.trials) == set(usable["trial_id"])
     assert len(usable) < len(rows)
 
 
@@ -36,16 +36,16 @@ def test_values_outside_of_the_space_are_left_out_and_reported(asha_results: Res
     """Values outside of their domain, and parameters of only one space, are left out and reported by name."""
     first = best(asha_results, 1)[0]
     space = {"lr": LogUniform(first["lr"] * 2, 10.0), "optimizer": SPACE["optimizer"], "decay": Uniform(0, 1)}
-    starts = best_starts(asha_results, space, 1, [])
-    assert list(starts.configs) == [{"optimizer": first["optimizer"]}]
-    assert [note.split(":")[0] for note in starts.notes] == [
+    warm_start = warm_start_configs(asha_results, space, 1, [])
+    assert list(warm_start.configs) == [{"optimizer": first["optimizer"]}]
+    assert [note.split(":")[0] for note in warm_start.notes] == [
         "Outside this space, and drawn instead",
         "Not in these configs, and drawn",
         "Not in this space, and left out",
     ]
-    assert f"of trial {starts.trials[0]}" in starts.notes[0]
-    assert starts.notes[1].endswith(": decay.")
-    assert "momentum" in starts.notes[2]
+    assert f"of trial {warm_start.trials[0]}" in warm_start.notes[0]
+    assert warm_start.notes[1].endswith(": decay.")
+    assert "momentum" in warm_start.notes[2]
 
 
 def test_a_config_without_usable_values_is_skipped(asha_results: Results) -> None:
@@ -53,18 +53,18 @@ def test_a_config_without_usable_values_is_skipped(asha_results: Results) -> Non
     first, second = best(asha_results, 2)
     low, high = sorted([first["lr"], second["lr"]])
     space = {"lr": LogUniform(1e-9, high) if first["lr"] == high else LogUniform(low * 1.0001, 10.0)}
-    starts = best_starts(asha_results, space, 1, [])
-    assert list(starts.configs) == [{"lr": second["lr"]}]
-    assert any("skipped" in note and ranked(asha_results)[0] in note for note in starts.notes)
+    warm_start = warm_start_configs(asha_results, space, 1, [])
+    assert list(warm_start.configs) == [{"lr": second["lr"]}]
+    assert any("skipped" in note and ranked(asha_results)[0] in note for note in warm_start.notes)
 
 
 def test_each_config_is_used_once(asha_results: Results) -> None:
     """A config is used once, also if it is given explicitly, and the next best follow."""
     space = {"optimizer": SPACE["optimizer"]}
-    starts = best_starts(asha_results, space, 3, [])
-    assert len({config["optimizer"] for config in starts.configs}) == len(starts.configs) <= 3
-    given = [starts.configs[0]]
-    assert starts.configs[0] not in best_starts(asha_results, space, 3, given).configs
+    warm_start = warm_start_configs(asha_results, space, 3, [])
+    assert len({config["optimizer"] for config in warm_start.configs}) == len(warm_start.configs) <= 3
+    given = [warm_start.configs[0]]
+    assert warm_start.configs[0] not in warm_start_configs(asha_results, space, 3, given).configs
 
 
 def test_values_become_what_the_new_domain_draws(asha_results: Results) -> None:
@@ -74,9 +74,9 @@ def test_values_become_what_the_new_domain_draws(asha_results: Results) -> None:
         "units": Choice([float(first["units"]), 7.5]),
         "optimizer": Switch({first["optimizer"]: {"momentum": Uniform(0.0, 1.0)}, "other": {"lr": Uniform(0, 1)}}),
     }
-    (config,) = best_starts(asha_results, space, 1, []).configs
+    (config,) = warm_start_configs(asha_results, space, 1, []).configs
     assert config == {"units": float(first["units"]), "optimizer": first["optimizer"], "momentum": first["momentum"]}
     assert type(config["units"]) is float
-    whole = best_starts(asha_results, {"units": IntUniform(1, 10_000)}, 1, []).configs[0]
+    whole = warm_start_configs(asha_results, {"units": IntUniform(1, 10_000)}, 1, []).configs[0]
     assert type(whole["units"]) is int
     assert fits({"units": IntUniform(1, 10_000)}, whole)

@@ -29,7 +29,7 @@ def test_hover_points_are_where_the_trials_are_drawn() -> None:
 
     hover_points = [("a", 1.0, 0.5), ("<b>", 10.0, 0.25), ("c", 1000.0, 0.75)]
     svg = inline_svg(draw, name="x", size=(400, 300), hover_points=hover_points)
-    found = re.search(r'data-spots="([^"]*)"', svg)
+    found = re.search(r'data-hover-points="([^"]*)"', svg)
     assert found
     placed = json.loads(unescape(found[1]))
     drawn = [(float(x), float(y)) for x, y in re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"[^>]*/>', svg)]

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from pipeline.results.analysis.pace import epoch_seconds, steady_seconds
+from pipeline.results.analysis.epoch_timing import epoch_seconds, steady_seconds
 
 
 def rows(*reported: tuple[str, int, int, float, float]) -> pd.DataFrame:

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 
 from pipeline.loop.messages import EpochRow
-from pipeline.schedulers import Standing
+from pipeline.schedulers import ObjectiveValues
 from pipeline.storage.schema import MEASURES
 from pipeline.study import Objective
 from pipeline.study.parts import UNKNOWN
 from pipeline.study.ranking import total_violation
 
-__all__ = ["Values", "standing_of", "values_in", "violation_in"]
+__all__ = ["Values", "objective_values_of", "values_in", "violation_in"]
 
 Values = tuple[float | None, ...]
 """An epoch's value in each objective; None for one that is not finite or not reported."""
@@ -47,7 +47,7 @@ def violation_in(row: EpochRow, objectives: Sequence[Objective]) -> float:
     return total_violation(zip(objectives, values_in(row, objectives), strict=True))
 
 
-def standing_of(values: Values, objectives: Sequence[Objective]) -> Standing:
+def objective_values_of(values: Values, objectives: Sequence[Objective]) -> ObjectiveValues:
     """How an epoch is compared: its values as losses, and its violation of the bounds.
 
     Args:
@@ -56,4 +56,4 @@ def standing_of(values: Values, objectives: Sequence[Objective]) -> Standing:
     """
     pairs = list(zip(objectives, values, strict=True))
     losses = [UNKNOWN if value is None else min(max(one.loss(value), -UNKNOWN), UNKNOWN) for one, value in pairs]
-    return Standing(tuple(losses), min(total_violation(pairs), UNKNOWN))
+    return ObjectiveValues(tuple(losses), min(total_violation(pairs), UNKNOWN))

@@ -3,8 +3,8 @@
 import math
 from dataclasses import replace
 
-from pipeline.loop.standing import standing_of, values_in, violation_in
-from pipeline.schedulers import Standing
+from pipeline.loop.objective_values import objective_values_of, values_in, violation_in
+from pipeline.schedulers import ObjectiveValues
 from pipeline.study import Objective
 from pipeline.study.parts import UNKNOWN
 from tests.unit.execution.recorded_curves import row
@@ -28,8 +28,8 @@ def test_violations_are_shares_of_the_bounds() -> None:
     assert violation_in(measured, [Objective("score", "max")]) == 0.0
 
 
-def test_a_standing_is_finite() -> None:
+def test_objective_values_are_finite() -> None:
     """Losses are signed so that less is better, and a missing value is a finite loss that JSON can hold."""
-    assert standing_of((0.6, 50.0), _OBJECTIVES) == Standing((-0.6, 50.0), 0.0)
-    missing = standing_of((0.6, None), _OBJECTIVES)
+    assert objective_values_of((0.6, 50.0), _OBJECTIVES) == ObjectiveValues((-0.6, 50.0), 0.0)
+    missing = objective_values_of((0.6, None), _OBJECTIVES)
     assert (missing.losses[1], missing.violation) == (UNKNOWN, UNKNOWN)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.pareto import by_fronts
-from pipeline.schedulers.base import Mode, SchedulerContext, Standing
+from pipeline.schedulers.base import Mode, ObjectiveValues, SchedulerContext
 
-__all__ = ["RungOfStandings"]
+__all__ = ["MultiObjectiveRung"]
 
 
 @dataclass(slots=True)
-class RungOfStandings:
-    """The standings that were reported at one epoch, in the order of `by_fronts`, and the trials that continue.
+class MultiObjectiveRung:
+    """The objective values that were reported at one epoch, in the order of `by_fronts`, and the trials that continue.
 
     Args:
         epoch: The epoch.
@@ -29,14 +29,14 @@ class RungOfStandings:
     factor: float
     mode: Mode
     objectives: Sequence[tuple[str, Mode]] = ()
-    values: dict[str, Standing] = field(default_factory=dict)
+    values: dict[str, ObjectiveValues] = field(default_factory=dict)
     promoted: dict[str, None] = field(default_factory=dict)
     _order: list[str] = field(default_factory=list)
     _places: dict[str, int] = field(default_factory=dict)
     _fronts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, epoch: int, factor: float, context: SchedulerContext) -> "RungOfStandings":
+    def of(cls, epoch: int, factor: float, context: SchedulerContext) -> "MultiObjectiveRung":
         """A rung of a study.
 
         Args:
@@ -91,13 +91,13 @@ class RungOfStandings:
         Args:
             trial_id: A trial that has reported here.
         """
-        place, standing = self.rank(trial_id) + 1, self.values[trial_id]
-        beyond = f", beyond its bounds by {standing.violation:.3g}," if standing.violation else ""
+        place, values = self.rank(trial_id) + 1, self.values[trial_id]
+        beyond = f", beyond its bounds by {values.violation:.3g}," if values.violation else ""
         front = f"on front {self._fronts[trial_id] + 1}"
         named = self.objectives or [("", self.mode)]
-        losses = zip(named, standing.losses, strict=True)
-        values = ", ".join(f"{metric} {_value(loss, mode):.6g}".lstrip() for (metric, mode), loss in losses)
-        return f"{values}{beyond} is number {place} of {len(self.values)}, {front}, at rung {self.epoch}"
+        losses = zip(named, values.losses, strict=True)
+        shown = ", ".join(f"{metric} {_value(loss, mode):.6g}".lstrip() for (metric, mode), loss in losses)
+        return f"{shown}{beyond} is number {place} of {len(self.values)}, {front}, at rung {self.epoch}"
 
     def state(self) -> dict[str, Any]:
         """Its state as JSON values."""
@@ -111,7 +111,7 @@ class RungOfStandings:
             state: The JSON values.
         """
         found = state["values"].items()
-        self.values = {trial_id: Standing(tuple(losses), violation) for trial_id, (*losses, violation) in found}
+        self.values = {trial_id: ObjectiveValues(tuple(losses), violation) for trial_id, (*losses, violation) in found}
         self.promoted = dict.fromkeys(state["promoted"])
         self._order = []
 

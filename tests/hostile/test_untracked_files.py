@@ -145,7 +145,7 @@ class Landscape:
             self._study.symlink_to(outside / "study")
         # What was moved away with a folder is compared at its new path.
         found = [self._study / path for path in (*self._added, *self.moved)]
-        self.foreign = {path: _state(path) for path in found if os.path.lexists(path) and self._reached(path)}
+        self.untracked = {path: _state(path) for path in found if os.path.lexists(path) and self._reached(path)}
 
     def _reached(self, path: Path) -> bool:
         between = [self._study / step for step in path.relative_to(self._study).parents if step.parts]
@@ -192,7 +192,7 @@ def test_foreign_files_are_neither_lost_nor_changed(
     monkeypatch: pytest.MonkeyPatch,
     fuzz_size: int,
 ) -> None:
-    """No command changes a foreign file in a study, and deletion refuses while there is one."""
+    """No command changes a untracked file in a study, and deletion refuses while there is one."""
     _tried(
         command,
         finished,
@@ -214,15 +214,15 @@ def _make(kind: str, path: Path, target: Path) -> None:
         path.symlink_to(target)
 
 
-def test_one_foreign_entry_is_enough_to_refuse(storage: Path, tmp_path: Path, fuzz_size: int) -> None:
-    """A file of any foreign name at any place, alone, is no entry of the study's own; nor is a link, folder or pipe."""
+def test_one_untracked_entry_is_enough_to_refuse(storage: Path, tmp_path: Path, fuzz_size: int) -> None:
+    """An untracked file of any name at any place is no entry of the study's own; nor is a link, folder or pipe."""
     study, rng = Store(storage / "small"), random.Random(0)
-    assert contents(study).foreign == []
+    assert contents(study).untracked == []
     pairs = [(place, name) for place in PLACES for name in (*NAMES, "0002.json", "000009.ckpt")]
-    foreign = [(place, name, "file") for place, name in pairs if name in NAMES]
-    kinds = {"link": pairs, "pipe": foreign, "folder": [pair for pair in pairs if not pair[0].startswith("source")]}
+    untracked = [(place, name, "file") for place, name in pairs if name in NAMES]
+    kinds = {"link": pairs, "pipe": untracked, "folder": [pair for pair in pairs if not pair[0].startswith("source")]}
     drawn = [(*rng.choice(kinds[kind])[:2], kind) for kind in kinds for _ in range(40 * fuzz_size)]
-    for place, name, kind in [*foreign, *drawn]:
+    for place, name, kind in [*untracked, *drawn]:
         folder = storage / "small" / place
         new = [above for above in (folder, *folder.parents) if not above.exists()]
         folder.mkdir(parents=True, exist_ok=True)
@@ -233,7 +233,7 @@ def test_one_foreign_entry_is_enough_to_refuse(storage: Path, tmp_path: Path, fu
             path.rmdir() if kind == "folder" else path.unlink()
         for above in new:
             above.rmdir()
-    assert contents(study).foreign == []
+    assert contents(study).untracked == []
 
 
 def _tried(
@@ -256,7 +256,7 @@ def _tried(
             reported = (command, number, place.moved, printed)
             assert printed.code in (0, 2, 3), reported
             assert words != COMMANDS["delete"] or _below(here) == before, reported
-            assert {path: _state(path) for path in place.foreign} == place.foreign, reported
+            assert {path: _state(path) for path in place.untracked} == place.untracked, reported
             if not linked:
                 assert _below(here / "outside") == outside, reported
                 assert _below(here, but=storage / "small") == beside, reported
@@ -268,7 +268,7 @@ def _tried(
 def test_a_study_without_foreign_files_is_deleted_completely(
     finished: Path, job_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A study without foreign files is deleted whole after any command: the layout names all its files."""
+    """A study without untracked files is deleted whole after any command: the layout names all its files."""
     (tmp_path / "current").mkdir()
     monkeypatch.chdir(tmp_path / "current")
     storage = Path(shutil.copytree(finished, tmp_path / "storage"))
@@ -276,7 +276,7 @@ def test_a_study_without_foreign_files_is_deleted_completely(
     for command, words in COMMANDS.items():
         if command != "delete":
             tunepipe(*(str(job_file) if word == "JOB" else word for word in words), "--storage", str(storage))
-    assert contents(Store(storage / "small")).foreign == []
+    assert contents(Store(storage / "small")).untracked == []
     printed = tunepipe(*COMMANDS["delete"], "--storage", str(storage))
     assert printed.code == 0, printed
     assert [path.name for path in storage.iterdir()] == ["beside.txt"]
