@@ -74,7 +74,7 @@ class UsageError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a value a person wrote.
+    """One mistake in a value that a user wrote.
 
     Args:
         field: Dotted path of the field, as `--set` takes it.

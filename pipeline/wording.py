@@ -47,7 +47,7 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A span of time as people say it: 70 ms, 3.2 s, 4 min 5 s, 2 h 3 min.
+    """A span of time in at most two units: 70 ms, 3.2 s, 4 min 5 s, 2 h 3 min.
 
     Args:
         seconds: Seconds, 0 or more.

@@ -84,7 +84,7 @@ def _printed(browser: Browser, address: str, shot: Shot) -> bytes:
     # What is out of sight is not painted.
     size = {"width": shot.width, "height": _TALL, "deviceScaleFactor": 1, "mobile": False}
     browser.call("Emulation.setDeviceMetricsOverride", **size)
-    # Paths and machines are nobody's business; what is above the first element is left out.
+    # Paths and machines do not belong into the documentation; what is above the first element is left out.
     browser.js(f"""
         for (const one of document.querySelectorAll('footer, #provenance, .skip, .hidden')) one.remove();
         document.styleSheets[0].insertRule('.filter {{ position: static !important; }}');

@@ -120,7 +120,7 @@ def chart() -> dict[str, str]:
 
 
 def write() -> None:
-    """Write the chart anew."""
+    """Write the chart again."""
     shutil.rmtree(CHART, ignore_errors=True)
     for path, text in chart().items():
         (CHART / path).parent.mkdir(parents=True, exist_ok=True)

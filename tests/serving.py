@@ -35,7 +35,7 @@ def serving(storage: Path | str, *, token: str | None = None, control: bool = Fa
         log_level="error",
         ws="none",
         lifespan="off",
-        # A client that has left an event stream open would keep the server, and with it the process, for ever.
+        # A client that has left an event stream open would keep the server and its process alive forever.
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     config.load()

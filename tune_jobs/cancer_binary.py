@@ -1,4 +1,4 @@
-"""Two classes told apart by one output: binary cross-entropy on scikit-learn's breast cancer data.
+"""Two classes with one output: binary cross-entropy on scikit-learn's breast cancer data.
 
 The objective is the loss itself: nearly all configs classify nearly all rows, and only the loss tells how surely. What
 a single network comes to depends on its initial weights, so that a config is judged by three that differ in them.
@@ -35,7 +35,7 @@ def build_model(config: Mapping[str, Any]) -> "keras.Model":
 
 JOB = TuneJob(
     name="cancer-binary",
-    description="Two classes told apart by one output, each config the mean of 3 initial weights",
+    description="Two classes with one output, each config the mean of 3 initial weights",
     model=build_model,
     data="breast-cancer",
     space={"lr": LogUniform(1e-4, 1e-1), "width": Choice((4, 16, 64)), "dropout": Uniform(0.0, 0.5)},

@@ -34,7 +34,7 @@ def from_file(
         place: The file, and the name of a function, a class or an object in it.
         library: A key of `LIBRARIES`.
         given: Fields of the job that are given, which count more than what the file says.
-        note: Called with a sentence for each thing that the file asks for and the job does not have.
+        note: Called with a sentence for each setting of the file that the job does not have.
 
     Raises:
         UsageError: There is no such library.

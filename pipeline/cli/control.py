@@ -1,4 +1,4 @@
-"""Commands to a study that runs, here or elsewhere: they lie in its folder until its driver has carried them out."""
+"""Commands to a running study, here or on another machine: files in its folder that its driver executes."""
 
 from typing import TYPE_CHECKING, Annotated
 

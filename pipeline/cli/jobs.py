@@ -30,7 +30,7 @@ def list_jobs(as_json: Json = False) -> None:
     table = FittedTable(
         [
             Column("job", keep="whole"), Column("scheduler", keep="extra"), Column("trials × epochs", keep="extra"),
-            Column("what it tunes", keep="folded"),
+            Column("what it tunes", keep="wrapped"),
         ]
     )  # fmt: skip
     for name, job in jobs.items():

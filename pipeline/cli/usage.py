@@ -59,7 +59,7 @@ def _trials(message: str) -> str:
 
 def _meant(option: str, options: Collection[str]) -> str:
     """The option that an unknown one, or else its value (`--format savedmodel`), may mean, as a sentence."""
-    # The dashes are no part of the word: with them, any two short options are alike.
+    # The dashes are not compared: with them, any two short options would be similar.
     names = {name.lstrip("-"): name for name in options}
     for word in (option, _value_of(option)):
         if word and (near := closest(word.lstrip("-"), names)) is not None:

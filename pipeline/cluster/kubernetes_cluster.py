@@ -115,7 +115,7 @@ class Kubernetes:
                 with api_request(self.namespace, "create the ConfigMap of the job file"):
                     self._core.create_namespaced_config_map(self.namespace, {**manifests.file, "metadata": metadata})
             except BaseException:
-                # The RayJob would wait for the file for ever, and the next submission would attach to it.
+                # The RayJob would wait forever for the file, and the next submission would attach to it.
                 with suppress(ClusterError):
                     self.stop(created["metadata"]["name"])
                 raise

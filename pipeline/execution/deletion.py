@@ -25,7 +25,7 @@ class Deletable:
     Args:
         files: How many there are.
         bytes: Their size.
-        of_trials: Those in the working folders of trials, which anybody may have put there.
+        of_trials: Those in the working folders of trials, which may be the user's own.
     """
 
     files: int

@@ -209,7 +209,7 @@ class TrialModels:
         """
         key = key_of(config) if takes_config(self.job.data) else ""
         if key not in self._loaded:
-            # Data for other configs are let go: together they might not fit into memory.
+            # Data for other configs are released: together they might not fit into memory.
             self._loaded.clear()
             try:
                 before = recorded_for(recorded_data(read_document(self.store)), config)

@@ -1,4 +1,4 @@
-"""When a study ends before all its trials are drawn: its budget, its target, or trials that all fail alike."""
+"""What ends a study before all its trials are drawn: its budget, its target, or the same error in all trials."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -45,7 +45,7 @@ def common_failure(job: TuneJob, trials: Iterable[Trial]) -> str | None:
         return None
     if any(trial.epoch and not _failed(trial, error) for trial in rest):
         return None
-    return f"The first {len(first)} trials failed alike: {error}"
+    return f"The first {len(first)} trials failed with the same error: {error}"
 
 
 def _failed(trial: Trial, error: str | None) -> bool:

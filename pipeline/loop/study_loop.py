@@ -289,7 +289,7 @@ class StudyLoop:
                 self._stop(trial, trial.stop_reason)
 
     def _all_fail(self) -> bool:
-        """Whether the first trials failed alike and a running one decides about the study; if none runs, end it."""
+        """Whether the first trials have the same error and a running trial decides; ends the study if none runs."""
         if self.end_reason is not None or (failure := common_failure(self._job, self.trials.values())) is None:
             return False
         if not self.running:

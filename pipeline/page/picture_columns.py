@@ -98,7 +98,7 @@ def curves(results: Results, metric: str) -> bytes:
 
     Returns:
         The number of trials (32-bit unsigned, little endian), the number of points of each trial in the order of
-        `results.trials` (likewise), and then the epochs and the values of all points (32-bit floats).
+        `results.trials` (the same type), and then the epochs and the values of all points (32-bit floats).
     """
     epochs, count = results.epochs, len(results.trials)
     places = pd.Index(results.trials["trial_id"]).get_indexer(epochs["trial_id"])

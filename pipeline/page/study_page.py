@@ -47,7 +47,7 @@ from pipeline.wording import duration, format_number, rough_duration
 __all__ = ["CONDITION_SECONDS", "Question", "content", "matching", "table"]
 
 CONDITION_SECONDS = 20.0
-"""A condition that takes longer is given up, so that none keeps a core busy for ever."""
+"""A condition that takes longer is given up, so that none occupies a core forever."""
 
 _ROWS = 50
 _LONGEST = 4000

@@ -41,7 +41,7 @@ class PASHA(RungSettings):
     kind: Literal["pasha"] = field(default="pasha", repr=False)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The next epoch where noise is to be seen, else the next rung or the end."""
+        """The next epoch if noise is measured, else the next rung or the end."""
         return epoch + 1 if self.epsilon is None else RungSettings.next_milestone(self, epoch, epochs)
 
     def leaves_checkpoint(self, epoch: int, epochs: int) -> bool:
@@ -97,7 +97,7 @@ class _PASHA(Promoting):
         return Decision("stop", reason, rung=rung.epoch)
 
     def _compared(self) -> str:
-        """Whether the two topmost rungs rank alike, in words; opens the next one where they do not."""
+        """Whether the two topmost rungs rank trials the same, in words; opens the next rung if they do not."""
         below, top = self._open()[-2:]
         epsilon = self._noise(below.epoch) if self._epsilon is None else self._epsilon
         order = [trial_id for trial_id in below.ranking if trial_id in top.values]
@@ -108,7 +108,7 @@ class _PASHA(Promoting):
                     f"trial {trial_id} has another place than at rung {below.epoch}, by more than {epsilon:.3g}: rung "
                     f"{self._top} is opened"
                 )
-        return f"rung {below.epoch} ranks them alike, within {epsilon:.3g}"
+        return f"rung {below.epoch} ranks them the same, within {epsilon:.3g}"
 
     def _noise(self, below: int) -> float:
         """The distance of trials that changed places and changed back; 0 if none did.

@@ -50,7 +50,7 @@ def curve_fit(cube: Cube, history: History, earlier: Sequence[EarlierStudy], epo
 
     Args:
         cube: The space.
-        history: What was tried. Only the trials of the last fit count: it is repeated when their number has grown.
+        history: What was tried. Only the trials of the last fit count: it is repeated after enough new trials.
         earlier: The earlier studies; each has a loss.
         epochs: A trial's maximum.
 

@@ -50,7 +50,7 @@ class Synthetic(CurveSource):
         self._weights = rng.gamma(0.5, size=len(parameters)) + 1e-3
         self._best = rng.uniform(0.15, 0.85, len(parameters))
         self._others = {
-            one.metric: (one.mode, _elsewhere(self._best, np.random.default_rng([self._seed, _STREAM, place])))
+            one.metric: (one.mode, _distant(self._best, np.random.default_rng([self._seed, _STREAM, place])))
             for place, one in enumerate(job.objectives[1:])
         }
         # The order of listed values has no meaning: each gets a random distance.
@@ -112,7 +112,7 @@ class Synthetic(CurveSource):
         return float(np.sum(self._weights[present] * distances[present]) / np.sum(self._weights[present]))
 
 
-def _elsewhere(best: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _distant(best: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Another config that is best: at least a quarter of each range away."""
     moved = best + rng.uniform(0.25, 0.5, len(best)) * np.where(best > 0.5, -1, 1)
     return np.clip(moved, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Forecasts for people and for programs."""
+"""Forecasts as text and as JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

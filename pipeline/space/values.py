@@ -118,4 +118,4 @@ Whole: TypeAlias = Annotated[int, BeforeValidator(plain), Field(strict=True)]
 """A whole number; pydantic refuses text, fractions, true and false."""
 
 Count: TypeAlias = Annotated[Whole, Field(ge=1, lt=2**31)]
-"""A number of things; at least 1."""
+"""A count; at least 1."""

@@ -90,7 +90,7 @@ def refuse_links_out(root: Path, target: Path, *, itself: bool) -> None:
         itself: Whether a link at the path itself is followed: true for reading, false for replacing and deleting.
 
     Raises:
-        StorageError: The path leads elsewhere.
+        StorageError: The path leads out of the folder.
     """
     if target == root:
         return

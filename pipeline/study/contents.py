@@ -42,7 +42,7 @@ def contents(store: Store) -> Contents:
         The study's own entries, and all others.
     """
     entries, copies = store.entries(), _recorded_copies(store)
-    # A driver writes its session's file first: before that, a file that only looks like a study's is somebody else's.
+    # A driver writes its session's file first: before that, a file that only looks like a study's is untracked.
     is_study = any(entry.kind == "file" and _marks_a_study(entry.path) for entry in entries)
     above = {entry.path[:place] for entry in entries for place, letter in enumerate(entry.path) if letter == "/"}
     own, untracked = [], []

@@ -1,4 +1,4 @@
-"""Names of fields and of other things: those that exist, and a message for one that does not."""
+"""Names that exist, such as those of fields, and a message for a name that does not."""
 
 import dataclasses
 import re

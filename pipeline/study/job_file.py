@@ -1,4 +1,4 @@
-"""The module that a job file is: a top-level one, as a script, or one of the package in which it lies."""
+"""The module that a job file is: a top-level one, as a script, or one of the package that contains it."""
 
 import importlib
 import importlib.machinery
@@ -90,7 +90,7 @@ def import_package(file: JobFile) -> None:
 
 
 def _packages(path: Path) -> list[Path]:
-    """The folders of the packages in which a file lies, the outermost first."""
+    """The folders of the packages that contain a file, the outermost first."""
     found: list[Path] = []
     for folder in path.parents:
         if not (folder / _PACKAGE).is_file():

@@ -3,7 +3,7 @@
 study.json      what is tuned                       sessions/    one file for each driver session
 source/         copies of the job's sources         logs/        each trial's output
 epochs/         parts, or one file once compacted   checkpoints/ <trial>/<epoch>.ckpt
-decisions/      likewise                            export/      the winner: model.keras, JSON and weights
+decisions/      as epochs/                          export/      the winner: model.keras, JSON and weights
 trials.parquet  derived, replaced as a whole        commands/    <id>.json: commands of users
 report.html     a page with pictures                files/       <trial>/: files of the trial's code,
 earlier.json    trials of the studies of                         <trial>.dropped.json: those that were deleted

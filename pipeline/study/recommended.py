@@ -11,8 +11,8 @@ from pipeline.study.parts import Budget
 __all__ = ["recommended_scheduler", "recommended_searcher"]
 
 _GRACE, _FACTOR = 0.06, 3.5
-"""The first rung as a share of a trial's epochs, and the growth from rung to rung: the best of those that were played
-over the recorded learning curves of `make bench-answers`."""
+"""The first rung as a share of a trial's epochs, and the growth from rung to rung: the best ones in simulations over
+the recorded learning curves of `make bench-answers`."""
 
 
 def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOASHA | PromotingMOASHA:

@@ -29,7 +29,7 @@ def broken_rules(job: JobFields, invalid: Collection[str] = ()) -> list[Fault]:
     return [fault for rule, fields in _RULES.items() if not fields & set(invalid) for fault in rule(job)]
 
 
-def _one_thing_to_train(job: JobFields) -> Iterator[Fault]:
+def _one_kind_of_training(job: JobFields) -> Iterator[Fault]:
     if job.model is None and job.function is None:
         yield Fault("model", None, "must be given, or else function")
     if job.model is not None and job.function is not None:
@@ -168,7 +168,7 @@ def _is_whole(domain: Any) -> bool:
 
 
 _RULES: dict[_Rule, set[str]] = {
-    _one_thing_to_train: {"model", "function"},
+    _one_kind_of_training: {"model", "function"},
     _data_for_a_model: {"model", "function", "data"},
     _callbacks_for_a_model: {"model", "function", "callbacks"},
     _fit_for_a_model: {"model", "function", "fit"},

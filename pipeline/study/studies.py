@@ -48,7 +48,7 @@ def _is_study(store: Store) -> bool:
     try:
         return store.exists(layout.STUDY)
     except StorageError:
-        # One entry must not hide the others: whoever reads it gets the reason.
+        # One entry must not hide the others: a reader of the entry gets the reason.
         return True
 
 

@@ -47,7 +47,7 @@ _STREAM = 5
 """Separates the random numbers that complete start configs from those of the searcher's draws, (seed, index)."""
 
 _STREAM_OF_USERS = 6
-"""Likewise for configs that users give to a running study."""
+"""Separates those that complete configs that users give to a running study."""
 
 _ATTEMPTS = 20
 
@@ -85,8 +85,8 @@ def suggestion_of_trial(
     number = index - len(starts)
     for taken in _drawn_by_starts(job, starts):
         number += number >= taken
-    alike = draws_each_config_once(job)
-    if keys is None and alike:
+    unique = draws_each_config_once(job)
+    if keys is None and unique:
         observations = None if observations is None else list(observations)
         before = _configs_before(job, index) if observations is None else [one.config for one in observations]
         keys = {key_of(config) for config in before}
@@ -104,7 +104,7 @@ def suggestion_of_trial(
         )
 
     first = drawn(seed)
-    return untried_config(job.space, first, keys or (), drawn, seed=seed, number=number) if alike else first
+    return untried_config(job.space, first, keys or (), drawn, seed=seed, number=number) if unique else first
 
 
 def _reason_of_start(job: JobFields) -> str:
@@ -139,15 +139,15 @@ def start_configs(job: JobFields) -> list[Config]:
         job: The study's job.
     """
     found: dict[str, Config] = {}
-    alike = equal_configs_train_equally(job)
+    unique = equal_configs_train_equally(job)
     for index, given in enumerate(job.start_with):
         for attempt in range(_ATTEMPTS):
             # The first attempt is what earlier versions drew.
             rng = np.random.default_rng([job.seed, index, _STREAM, *([attempt] if attempt else [])])
             config = _completed(job, given, rng)
-            if not alike or key_of(config) not in found:
+            if not unique or key_of(config) not in found:
                 break
-        found.setdefault(key_of(config) if alike else str(index), config)
+        found.setdefault(key_of(config) if unique else str(index), config)
     return list(found.values())
 
 
@@ -247,7 +247,7 @@ def fewer(job: JobFields) -> str | None:
         return None
     if not any(place.drawn for place in walk(job.space)):
         return (
-            f"The space draws nothing, so all {wanted} trials would be alike: 1 is run. trial_seeds=True gives each "
+            f"The space draws nothing, so all {wanted} trials would be equal: 1 is run. trial_seeds=True gives each "
             "initial weights of its own."
         )
     return f"There are {count} configs to draw: {count} trials are run, not {wanted}."

@@ -19,7 +19,7 @@ _SIGNATURE_BATCHES = 2
 
 
 class Source:
-    """A job's pipelines, created again for each model: a pipeline that was read continues elsewhere.
+    """A job's pipelines, created again for each model: a pipeline that was read continues where the reader stopped.
 
     Args:
         load: Makes the data again.

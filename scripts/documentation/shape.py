@@ -65,5 +65,5 @@ def _masked(text: str) -> str:
     text = re.sub(r"\s+", " ", text)
     # What is counted comes with the most frequent first.
     text = re.sub(r"0 \w+(, 0 \w+)+", lambda found: ", ".join(sorted(set(found[0].split(", ")))), text)
-    # A list of alike items is one of them: how many there are is a number, too.
+    # A list of equal items becomes one of them: their count is a number, too.
     return re.sub(r"(?<!\w)(\w[^,.:;]*)(, \1)+(?!\w)", r"\1", text).strip()

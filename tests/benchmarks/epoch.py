@@ -9,8 +9,10 @@ __all__ = ["measure"]
 
 
 def measure(options: Options, say: Callable[[str], None]) -> Measured:
-    told = peer("floor", "--epochs", "3" if options.quick else str(10 * options.rounds)).told
-    say(f"{told['ours']:.3f} s, floor {told['floor']:.3f} s")
+    result = peer("floor", "--epochs", "3" if options.quick else str(10 * options.rounds)).result
+    say(f"{result['ours']:.3f} s, floor {result['floor']:.3f} s")
     what = "seconds for one epoch in steady state; its matrix products alone"
-    figure = Figure("epoch", what, told["ours"], told["floor"], "s", told["ours"] / told["floor"], Bar("at most", 2))
-    return Measured([figure], told["samples"])
+    figure = Figure(
+        "epoch", what, result["ours"], result["floor"], "s", result["ours"] / result["floor"], Bar("at most", 2)
+    )
+    return Measured([figure], result["samples"])

@@ -19,7 +19,7 @@ _EPOCH_SECONDS = 0.3
 
 
 def generate(root: Path, *, trials: int, epochs: int, name: str = "large") -> Store:
-    """Write a finished study in which every trial trained every epoch, but for a tenth that were stopped early.
+    """Write a finished study in which every trial trained every epoch, except for a tenth that were stopped early.
 
     Args:
         root: The storage's folder.

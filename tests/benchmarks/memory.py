@@ -10,8 +10,8 @@ __all__ = ["measure"]
 
 def measure(options: Options, say: Callable[[str], None]) -> Measured:
     early, late = (4, 8) if options.quick else (20, 200)
-    told = peer("long_worker", "--trials", str(late)).told
-    megabytes = {int(count): value for count, value in told["megabytes"].items()}
+    result = peer("long_worker", "--trials", str(late)).result
+    megabytes = {int(count): value for count, value in result["megabytes"].items()}
     say(f"{megabytes[early]:.0f} MB after {early} trials, {megabytes[late]:.0f} MB after {late}")
     what = f"a worker's memory after {late} trials; after {early}"
     figure = Figure("memory", what, megabytes[late], megabytes[early], "MB", megabytes[late] / megabytes[early])

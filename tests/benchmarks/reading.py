@@ -23,7 +23,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
         for command, limit in _SECONDS.items():
             ran = [peer("reading", command, "large", "--storage", folder) for _ in range(options.rounds)]
             seconds = median(one.seconds for one in ran)
-            megabytes = max(one.told["megabytes"] for one in ran)
+            megabytes = max(one.result["megabytes"] for one in ran)
             say(f"{command}: {seconds:.1f} s, {megabytes:.0f} MB at the most")
             raw[command] = {"seconds": [one.seconds for one in ran], "megabytes": megabytes}
             what = f"tunepipe {command}, {trials:,} trials × 50 epochs; what it may take"

@@ -49,16 +49,17 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
 
 def _trials(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
     """Milliseconds of CPU per trial between one size and the next, on Ray with two workers; the memory of the last."""
-    told = {size: peer("scale", "run", "--trials", str(size)).told for size in (_FEW, *sizes)}
+    result = {size: peer("scale", "run", "--trials", str(size)).result for size in (_FEW, *sizes)}
     costs = [
-        1000 * (told[larger]["cpu"] - told[smaller]["cpu"]) / (larger - smaller) for smaller, larger in pairwise(told)
+        1000 * (result[larger]["cpu"] - result[smaller]["cpu"]) / (larger - smaller)
+        for smaller, larger in pairwise(result)
     ]
-    megabytes = told[sizes[-1]]["megabytes"]
+    megabytes = result[sizes[-1]]["megabytes"]
     what = f"driver, CPU per trial up to {sizes[-1]:,} trials; up to {sizes[0]:,}"
     return [
-        _grown(what, costs),
+        _growth(what, costs),
         Figure("scale", "driver, memory; what it may take", megabytes, 600, "MB", megabytes / 600, Bar("at most", 1)),
-    ], {"told": told, "costs": costs}
+    ], {"result": result, "costs": costs}
 
 
 def _reports(workers: Sequence[int], epochs: int) -> tuple[list[Figure], Any]:
@@ -66,22 +67,24 @@ def _reports(workers: Sequence[int], epochs: int) -> tuple[list[Figure], Any]:
     costs = []
     for number in workers:
         arguments = ("scale", "run", "--every-epoch", "--workers", str(number), "--trials", str(number))
-        few, many = (peer(*arguments, "--epochs", str(n)).told["cpu"] for n in (2, 2 + epochs))
+        few, many = (peer(*arguments, "--epochs", str(n)).result["cpu"] for n in (2, 2 + epochs))
         costs.append(1000 * (many - few) / (number * epochs))
     what = f"driver, CPU per report of {workers[-1]} workers; of {workers[0]}"
-    return [_grown(what, costs)], {"costs": dict(zip(workers, costs, strict=True))}
+    return [_growth(what, costs)], {"costs": dict(zip(workers, costs, strict=True))}
 
 
 def _stand_in(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
     """Milliseconds of CPU per report of the session itself, with 1,000 workers that only report."""
     arguments = ("scale", "stand-in", "--workers", "1000", "--epochs", "20", "--trials")
-    told = {size: peer(*arguments, str(size)).told for size in (_FEW, *sizes)}
+    result = {size: peer(*arguments, str(size)).result for size in (_FEW, *sizes)}
     costs = [
-        1000 * (told[larger]["cpu"] - told[smaller]["cpu"]) / (told[larger]["reports"] - told[smaller]["reports"])
-        for smaller, larger in pairwise(told)
+        1000
+        * (result[larger]["cpu"] - result[smaller]["cpu"])
+        / (result[larger]["reports"] - result[smaller]["reports"])
+        for smaller, larger in pairwise(result)
     ]
     what = f"session, CPU per report with 1,000 workers up to {sizes[-1]:,} trials; up to {sizes[0]:,}"
-    return [_grown(what, costs)], {"told": told, "costs": costs}
+    return [_growth(what, costs)], {"result": result, "costs": costs}
 
 
 def _requests(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
@@ -124,10 +127,10 @@ def _draws(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
             for index in range(5):
                 searcher.suggest(space, seed=0, index=size + 4 * index, observations=history, epochs=1)
             costs.append(1000 * (time.process_time() - started) / 5)
-        figures.append(_grown(f"{name}, CPU per draw after {sizes[-1]:,} trials; after {sizes[0]:,}", costs))
+        figures.append(_growth(f"{name}, CPU per draw after {sizes[-1]:,} trials; after {sizes[0]:,}", costs))
         samples[name] = dict(zip(sizes, costs, strict=True))
     return figures, samples
 
 
-def _grown(what: str, costs: Sequence[float]) -> Figure:
+def _growth(what: str, costs: Sequence[float]) -> Figure:
     return Figure("scale", what, costs[-1], costs[0], "ms", costs[-1] / costs[0], _GROWTH)

@@ -24,8 +24,8 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     for round_ in range(1 if options.quick else options.rounds):
         for name, (side, _) in sides.items():
             ran = side()
-            samples[name].append({"seconds": ran.seconds, "epochs": ran.told["epochs"], "best": _best(ran)})
-            say(f"round {round_ + 1}: {name}: {ran.told['epochs']} epochs in {ran.seconds:.0f} s")
+            samples[name].append({"seconds": ran.seconds, "epochs": ran.result["epochs"], "best": _best(ran)})
+            say(f"round {round_ + 1}: {name}: {ran.result['epochs']} epochs in {ran.seconds:.0f} s")
     pace = {name: median(each["seconds"] / each["epochs"] for each in rounds) for name, rounds in samples.items()}
     ours = pace.pop("tunepipe")
     return Measured(
@@ -38,5 +38,5 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
 
 
 def _best(ran: Ran) -> float:
-    best = ran.told["best"]
+    best = ran.result["best"]
     return float(best["value"] if isinstance(best, dict) else best)

@@ -31,12 +31,12 @@ class Ran:
     Args:
         started: When it was started, in seconds since 1970.
         seconds: How long it ran, from start to end.
-        told: The JSON object in its last line.
+        result: The JSON object in its last line.
     """
 
     started: float
     seconds: float
-    told: dict[str, Any]
+    result: dict[str, Any]
 
 
 def run(command: Sequence[str], look: Callable[[Path], dict[str, Any]] | None = None) -> Ran:
@@ -44,7 +44,7 @@ def run(command: Sequence[str], look: Callable[[Path], dict[str, Any]] | None = 
 
     Args:
         command: What to run.
-        look: Looks at what the command left in the folder; what it finds is added to what was told.
+        look: Looks at what the command left in the folder; what it finds is added to the result.
 
     Raises:
         RuntimeError: It failed, or printed no JSON object; with what it printed last.
@@ -61,8 +61,8 @@ def run(command: Sequence[str], look: Callable[[Path], dict[str, Any]] | None = 
         if done.returncode or not lines:
             tail = "\n".join((output.read_text() + errors.read_text()).splitlines()[-30:])
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{tail}")
-        told = json.loads(lines[-1]) | (look(Path(folder)) if look else {})
-    return Ran(started, seconds, told)
+        result = json.loads(lines[-1]) | (look(Path(folder)) if look else {})
+    return Ran(started, seconds, result)
 
 
 def environment() -> dict[str, str]:

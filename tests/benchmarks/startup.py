@@ -22,7 +22,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     samples: dict[str, list[float]] = {"tunepipe": [], "bare": []}
     for round_ in range(1 if options.quick else options.rounds):
         bare = peer("bare_start")
-        samples["bare"].append(bare.told["ready"] - bare.started)
+        samples["bare"].append(bare.result["ready"] - bare.started)
         samples["tunepipe"].append(_first_part())
         say(f"round {round_ + 1}: {samples['tunepipe'][-1]:.1f} s, bare {samples['bare'][-1]:.1f} s")
     ours, bare = median(samples["tunepipe"]), median(samples["bare"])

@@ -22,7 +22,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     for round_ in range(1 if options.quick else options.rounds):
         for name, side in sides.items():
             ran = side()
-            epochs, busy = ran.told["epochs"], ran.told["last"] - ran.told["first"]
+            epochs, busy = ran.result["epochs"], ran.result["last"] - ran.result["first"]
             samples[name].append({"epochs": epochs, "busy": busy, "seconds": ran.seconds})
             say(f"round {round_ + 1}: {name}: {epochs / busy:.0f} epochs/s; with start and end {ran.seconds:.0f} s")
     figures = []

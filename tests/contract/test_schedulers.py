@@ -38,7 +38,7 @@ class SimulationResult:
 
 @dataclass(frozen=True)
 class Play:
-    """A study to be played: trials learn at the speed of their learning rates, workers report in a random order."""
+    """A study to simulate: trials learn at the speed of their learning rates, workers report in a random order."""
 
     settings: SchedulerSettings
     trials: int = 8
@@ -61,7 +61,7 @@ class Play:
 
     def __call__(self) -> SimulationResult:
         """Play it to the end."""
-        played = SimulationResult()
+        result = SimulationResult()
         scheduler: Scheduler = self.settings.build(self.context())
         order = np.random.default_rng(self.seed)
         configs: dict[str, Config] = {}
@@ -77,12 +77,12 @@ class Play:
             while len(running) < self.workers:
                 chosen = scheduler.choose(tuple(waiting))
                 rest = [trial for trial in waiting if chosen is None or trial != chosen.trial_id]
-                self._dismiss(scheduler, scheduler.to_stop(rest, exhausted=False), waiting, epochs, played)
+                self._dismiss(scheduler, scheduler.to_stop(rest, exhausted=False), waiting, epochs, result)
                 if chosen is not None:
                     trial = chosen.trial_id
                     assert trial in waiting
                     waiting.remove(trial)
-                    played.chosen.append((chosen, epochs[trial]))
+                    result.chosen.append((chosen, epochs[trial]))
                 elif len(configs) < self.trials:
                     trial = f"{len(configs):04d}"
                     configs[trial] = draw(_SPACE, np.random.default_rng([self.seed, len(configs)]))
@@ -93,11 +93,11 @@ class Play:
                     break
                 running.append(trial)
                 scheduler.start(trial)
-                played.starts.append(trial)
+                result.starts.append(trial)
             if not running:
                 left = scheduler.to_stop(tuple(waiting), exhausted=True)
                 assert left.keys() == set(waiting)
-                self._dismiss(scheduler, left, waiting, epochs, played)
+                self._dismiss(scheduler, left, waiting, epochs, result)
                 break
             trial = running[int(order.integers(len(running)))]
             epoch = self.settings.next_milestone(epochs[trial], self.epochs)
@@ -108,12 +108,12 @@ class Play:
             if diverged:
                 # A worker fails a trial without a decision: the scheduler gets only the end.
                 scheduler.end(trial)
-                played.ends.setdefault(trial, []).append("failed")
+                result.ends.setdefault(trial, []).append("failed")
                 running.remove(trial)
                 continue
             decision = scheduler.on_result(trial, epoch, value)
-            played.decisions.append((trial, epoch, value, decision))
-            played.needed.append(scheduler.needed())
+            result.decisions.append((trial, epoch, value, decision))
+            result.needed.append(scheduler.needed())
             if step in self.lost and decision.action == "continue" and epoch < self.epochs:
                 epochs[trial] = saved[trial]
                 running.remove(trial)
@@ -122,7 +122,7 @@ class Play:
             saved[trial] = epoch
             ended = (
                 "failed"
-                if trial in self.failing and sum(t == trial for t, *_ in played.decisions) > 1
+                if trial in self.failing and sum(t == trial for t, *_ in result.decisions) > 1
                 else "stopped"
                 if decision.action == "stop"
                 else "completed"
@@ -133,13 +133,13 @@ class Play:
                 configs[trial] = decision.config
             if ended:
                 scheduler.end(trial)
-                played.ends.setdefault(trial, []).append(ended)
+                result.ends.setdefault(trial, []).append(ended)
             if ended or decision.action != "continue":
                 running.remove(trial)
             if not ended and decision.action != "continue":
                 waiting.append(trial)
-        played.epochs = epochs
-        return played
+        result.epochs = epochs
+        return result
 
     def _dismiss(
         self,
@@ -147,13 +147,13 @@ class Play:
         to_stop: dict[str, Decision],
         waiting: list[str],
         epochs: dict[str, int],
-        played: SimulationResult,
+        result: SimulationResult,
     ) -> None:
         for trial, decision in to_stop.items():
             waiting.remove(trial)
             scheduler.end(trial)
-            played.ends.setdefault(trial, []).append("stopped")
-            played.to_stop.append((trial, epochs[trial], decision))
+            result.ends.setdefault(trial, []).append("stopped")
+            result.to_stop.append((trial, epochs[trial], decision))
 
     def value(self, config: Config, epoch: int, trial: int) -> float:
         """The trial's curve; no two are the same."""
@@ -185,27 +185,27 @@ def test_every_trial_ends_once(play: Play) -> None:
     ends = play().ends
     assert set(ends) == {f"{i:04d}" for i in range(play.trials)}
     assert all(len(states) == 1 for states in ends.values())
-    # PASHA alone may know who is best before anybody is at the end.
+    # Only PASHA may know the best trial before any trial is at its end.
     assert play.settings.kind == "pasha" or any(states == ["completed"] for states in ends.values())
 
 
 @given(play=_plays)
 def test_the_budget_is_kept(play: Play) -> None:
     """No trial exceeds its maximum, none is drawn beyond the study's budget, and completed trials are at their end."""
-    played = play()
-    assert set(played.epochs) == {f"{i:04d}" for i in range(play.trials)}
-    assert max(epoch for _, epoch, *_ in played.decisions) <= play.epochs
-    assert all(played.epochs[t] == play.epochs for t, states in played.ends.items() if states == ["completed"])
+    result = play()
+    assert set(result.epochs) == {f"{i:04d}" for i in range(play.trials)}
+    assert max(epoch for _, epoch, *_ in result.decisions) <= play.epochs
+    assert all(result.epochs[t] == play.epochs for t, states in result.ends.items() if states == ["completed"])
 
 
 @given(play=_plays)
 def test_promotions_have_their_rung(play: Play) -> None:
     """Only trials at a rung are promoted from it, once and at or above its cutoff, and each choice has a reason."""
-    played = play()
-    promoted = [(chosen.trial_id, chosen.rung) for chosen, _ in played.chosen if chosen.promoted]
+    result = play()
+    promoted = [(chosen.trial_id, chosen.rung) for chosen, _ in result.chosen if chosen.promoted]
     assert len(promoted) == len(set(promoted))
-    values = {(trial, epoch): value for trial, epoch, value, _ in reversed(played.decisions)}
-    for chosen, epoch in played.chosen:
+    values = {(trial, epoch): value for trial, epoch, value, _ in reversed(result.decisions)}
+    for chosen, epoch in result.chosen:
         assert chosen.reason.strip()
         if not chosen.promoted:
             assert (chosen.rung, chosen.cutoff) == (None, None)
@@ -322,9 +322,9 @@ def test_the_earlier_trial_is_chosen(settings: SchedulerSettings, ids: list[str]
 @given(play=_plays)
 def test_needed_checkpoints_exist(play: Play) -> None:
     """Needed checkpoints are those of reported milestones, and none after the end or without exploits."""
-    played = play()
+    result = play()
     reported: set[tuple[str, int]] = set()
-    for (trial, epoch, _, decision), needed in zip(played.decisions, played.needed, strict=True):
+    for (trial, epoch, _, decision), needed in zip(result.decisions, result.needed, strict=True):
         reported.add((trial, epoch))
         assert needed <= reported
         assert not needed or play.settings.exploits

@@ -24,7 +24,7 @@ def _job(kind: str, **fields: Any) -> dict[str, Any]:
 
 
 def _curve(trial: str, config: Mapping[str, Any], epoch: int) -> float:
-    """Rises at the config's speed; no two trials are alike, and some cross."""
+    """Rises at the config's speed; no two trials are equal, and some cross."""
     return float(config["x"] * (1 - 0.5 ** (epoch * (1.2 - config["x"]))) + 1e-6 * int(trial))
 
 

@@ -1,1 +1,1 @@
-"""Things that go wrong, for real: processes killed by signals, disks that are full, files that are damaged."""
+"""Real failures: processes killed by signals, disks that are full, files that are damaged."""

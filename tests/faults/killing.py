@@ -159,7 +159,7 @@ class _Study:
         """Kill one of the workers that are training; another one, if it ends by itself just then."""
         until = time.monotonic() + _PATIENCE
         while True:
-            assert time.monotonic() < until, f"Nobody trains any more.\n{self.reported()}"
+            assert time.monotonic() < until, f"No worker trains any more.\n{self.reported()}"
             victims = sorted(self.at_work(), key=lambda each: each.pid)
             for victim in rng.sample(victims, len(victims)):
                 try:

@@ -53,7 +53,7 @@ def tunepipe(*words: str, traceback: bool = False) -> CommandResult:
 
 
 def continued(study: Path, trials: int = 5) -> TunepipeError | None:
-    """Continue a study as `tunepipe resume --workers 0` does, but for the leaderboard and the page.
+    """Continue a study as `tunepipe resume --workers 0` does, without the leaderboard and the page.
 
     Args:
         study: Its folder.

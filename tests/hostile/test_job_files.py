@@ -56,7 +56,7 @@ def _drawn(count: int) -> list[str]:
 
 
 def _gone_through(path: str, folder: Path, storage: Path) -> bool:
-    """Run a job file as the command does, but for the leaderboard and the page; whether it was not refused.
+    """Run a job file as the command does, without the leaderboard and the page; whether it was not refused.
 
     Where it is refused, nothing is written. Else its study can be read, and gone on with when the file is gone.
     """

@@ -108,7 +108,7 @@ def test_a_ring_of_links_has_an_end(storage: Path) -> None:
 
 
 def test_a_pipe_is_not_waited_for(storage: Path) -> None:
-    """A pipe in the place of a file is refused rather than read for ever."""
+    """A pipe in the place of a file is refused rather than read forever."""
     (storage / "small" / "study.json").unlink()
     os.mkfifo(storage / "small" / "study.json")
     os.mkfifo(storage / "small" / "epochs" / "part.parquet")

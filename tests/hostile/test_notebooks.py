@@ -36,7 +36,7 @@ class Scale(keras.layers.Layer):
     def call(self, x):
         return x * self.factor
 
-class Told(keras.callbacks.Callback):
+class Printing(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         print("epoch", epoch + 1, "of", HIDDEN)
 """,
@@ -55,7 +55,7 @@ def build_model(config):
     return model
 
 def callbacks(config):
-    return [Told()]
+    return [Printing()]
 
 JOB = TuneJob(name="typed", model=build_model, callbacks=callbacks, data=data, space={"lr": LogUniform(0.01, 1)},
               objectives=[Objective("val_loss", "min")], budget=Budget(trials=3, epochs=2), resources={"workers": 2})
@@ -114,7 +114,7 @@ PIECES = {
     ),
     "counter": ("import collections\nZ = collections.Counter('aab')", "x + Z['a']"),
 }
-"""What people type into cells, and an expression that uses it."""
+"""What users type into cells, and an expression that uses it."""
 
 SLOW = """
 import time

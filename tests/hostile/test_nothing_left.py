@@ -147,7 +147,7 @@ def test_a_failure_before_the_first_epoch_leaves_no_study(failure, tmp_path):
     assert load_results(tmp_path / "s").state == "finished"
 
 
-def test_a_failure_keeps_foreign_files(tmp_path):
+def test_a_failure_keeps_untracked_files(tmp_path):
     """A failing start keeps a untracked file that appeared in the study's folder."""
 
     def meddled(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:

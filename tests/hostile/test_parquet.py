@@ -147,7 +147,7 @@ def test_a_data_file_may_be_a_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", ["epochs", "decisions"])
 @pytest.mark.parametrize("kind", [kind for kind in COLUMNS if kind != "huge text"])
-def test_a_foreign_part_is_reported_or_ignored(kind: str, table: str, storage: Path) -> None:
+def test_an_unknown_part_is_reported_or_ignored(kind: str, table: str, storage: Path) -> None:
     """A Parquet file of another origin among the parts is reported with its table, or changes no result."""
     before = tunepipe("results", "small", "--storage", str(storage))
     _write(storage / "small" / table / "x.parquet", [("odd", COLUMNS[kind])])

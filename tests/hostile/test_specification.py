@@ -1,4 +1,4 @@
-"""A study.json of anybody's making: the job that was saved, or a message that names the field."""
+"""A study.json of unknown origin: the job that was saved, or a message that names the field."""
 
 import copy
 import json

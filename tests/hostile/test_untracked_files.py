@@ -1,4 +1,4 @@
-"""Foreign files, folders and links in a study, under every command that deletes or writes.
+"""Untracked files, folders and links in a study, under every command that deletes or writes.
 
 However they got there: no byte of them is lost or changed, no link is followed or replaced, and nothing is written
 beside the study.
@@ -175,7 +175,7 @@ class Landscape:
         self._added.append(path.relative_to(self._study))
 
     def _move(self, number: int) -> str:
-        """Something of the study's own goes elsewhere, and a link stands in its place."""
+        """A file of the study's own is moved away, and a link replaces it."""
         own = [path for path in sorted(self._study.rglob("*")) if not path.is_symlink() and os.path.lexists(path)]
         path = self._rng.choice(own)
         path.rename(self._outside / f"moved-{number}")
@@ -184,7 +184,7 @@ class Landscape:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_foreign_files_are_neither_lost_nor_changed(
+def test_untracked_files_are_neither_lost_nor_changed(
     command: str,
     finished: Path,
     job_file: Path,
@@ -265,7 +265,7 @@ def _tried(
         shutil.rmtree(here)
 
 
-def test_a_study_without_foreign_files_is_deleted_completely(
+def test_a_study_without_untracked_files_is_deleted_completely(
     finished: Path, job_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A study without untracked files is deleted whole after any command: the layout names all its files."""

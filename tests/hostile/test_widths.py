@@ -143,7 +143,7 @@ def test_other_tables_fit_their_terminal(
 
 
 def test_a_pipe_gets_every_column_and_every_character(tmp_path: Path) -> None:
-    """In a pipe nothing is cut, folded or left out."""
+    """In a pipe nothing is cut, wrapped or left out."""
     study = _study(tmp_path, "first", random.Random(3))
     printed = tunepipe("results", "first", "--storage", str(tmp_path))
     header = printed.output.splitlines()[2].split()

@@ -55,7 +55,7 @@ def here(tmp_path_factory) -> Iterator[Callable[[str, str], str]]:
 @pytest.mark.long
 @pytest.mark.parametrize("page", _PAGES)
 def test_the_commands_of_a_page_work_on_a_cluster(page, here, tmp_path):
-    """One after another, as printed but for the names of host and bucket, each ends well."""
+    """One after another, as printed except for the names of host and bucket, each succeeds."""
     folder = Folder(tmp_path)
     taken = 0
     for step in steps((ROOT / page).read_text(encoding="utf-8")):

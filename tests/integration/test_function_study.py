@@ -89,7 +89,7 @@ def test_output_of_a_trial_is_in_its_log(tmp_path):
 
 
 def test_a_study_without_a_value_reports_the_error(tmp_path):
-    """After three trials that fail alike the study ends with a message that contains the error."""
+    """After three trials that fail with the same error, the study ends with a message that contains the error."""
     with pytest.raises(NoTrialSucceeded, match=r"ended without a value.*ValueError: no step 2"):
         run(job(space={"x": 0.5, "trouble": "raise"}), storage=tmp_path)
     results = load_results(tmp_path / "slopes")

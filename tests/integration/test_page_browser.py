@@ -77,7 +77,7 @@ def test_pages_draw_their_pictures_and_load_nothing_from_elsewhere(
 
 
 def test_a_brush_filters_the_table_by_a_condition_in_sql(browser: Browser, address: str) -> None:
-    """A drag along an axis writes the condition, which the address keeps; a click on the axis lets go."""
+    """A drag along an axis writes the condition, which the address keeps; a click on the axis removes it."""
     browser.open(f"{address}/studies/mnist-asha")
     browser.until(READY)
     browser.js("document.getElementById('parallel').scrollIntoView({block: 'center'})")

@@ -24,7 +24,7 @@ from pipeline.study import layout
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.long]
 
 HERE = Resources(workers=0)
-"""Models are trained in this process, which imports TensorFlow once: that workers do the same is shown elsewhere."""
+"""Models are trained in this process, which imports TensorFlow once: other tests show that workers do the same."""
 
 ENDS = {"stop": "stopped", "finish": "completed", "fail": "failed"}
 

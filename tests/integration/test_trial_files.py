@@ -92,7 +92,7 @@ def tunepipe(*arguments, cwd):
 
 
 def left(folder):
-    """Files in a folder but for the jobs and Python's caches."""
+    """Files in a folder except for the jobs and Python's caches."""
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".py" and path.name != "__pycache__")
 
 

@@ -38,7 +38,7 @@ def build_model(config):
 
 
 def callbacks(config):
-    """What people use to write files, all by relative paths."""
+    """What programs use to write files, all by relative paths."""
     import keras
 
     return [

@@ -70,7 +70,7 @@ def test_a_worker_that_gets_sigterm_is_replaced(tmp_path):
     assert len(results.epochs) == 16
 
 
-def test_a_worker_that_has_grown_too_large_is_replaced_and_reported(tmp_path, capfd):
+def test_a_worker_that_is_too_large_is_replaced_and_reported(tmp_path, capfd):
     """Every worker holds more than a megabyte, so each trial gets a new process: no attempt is counted."""
     run(job(resources={"worker_gigabytes": 0.001, "workers": 1}), storage=tmp_path)
     results = load_results(tmp_path / "s")

@@ -19,7 +19,7 @@ PARTS = ("foundation", "cluster", "study")
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("overlay", [*(K8S / name for name in overlays()), OVERLAY], ids=lambda path: path.name)
 def test_every_overlay_is_taken_as_it_stands(foundation, overlay, part):
-    """Every overlay fits the server's schemas, strictly; but for Prometheus and tokens, which the test bed lacks."""
+    """Every overlay fits the server's schemas, strictly, except Prometheus and tokens, which the test bed lacks."""
     made = [each for each in rendered(str(overlay), part) if not each["apiVersion"].startswith("monitoring.")]
     for each in made:
         # Where nothing is of that name yet: a claim, once made, may not be changed.

@@ -63,7 +63,7 @@ def test_a_server_takes_the_chart(bed, helm, tmp_path):
     kubectl("create", "namespace", "by-helm")
     try:
         (tmp_path / "chart.yaml").write_text(yaml.safe_dump_all(objects))
-        told = kubectl("apply", "--server-side", "--dry-run=server", "-f", str(tmp_path / "chart.yaml"))
-        assert len(told.splitlines()) == len(objects)
+        result = kubectl("apply", "--server-side", "--dry-run=server", "-f", str(tmp_path / "chart.yaml"))
+        assert len(result.splitlines()) == len(objects)
     finally:
         kubectl("delete", "namespace", "by-helm")

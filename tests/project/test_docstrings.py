@@ -199,7 +199,7 @@ def _ancestors(error: str) -> tuple[type, ...]:
 
 
 def functions() -> Iterator[tuple[Module, ast.ClassDef | None, ast.FunctionDef]]:
-    """Every public function, and every public method of a public class, but for those that the rules except."""
+    """Every public function, and every public method of a public class, except those that the rules exempt."""
     for module in MODULES:
         owners = [None, *(node for node in module.tree.body if isinstance(node, ast.ClassDef) and public(node.name))]
         for owner in owners:

@@ -32,7 +32,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def test_images_have_the_versions_of_an_installation():
-    """Head and workers must not differ: lock files pin alike; the CPU image has TensorFlow without CUDA's kernels."""
+    """Lock files pin the same versions for head and workers; the CPU image has TensorFlow without CUDA's kernels."""
     run, cpu, gpu = pins("run"), pins("cpu"), pins("gpu")
     assert cpu.pop("tensorflow-cpu") == run["tensorflow"]
     assert cpu == {name: version for name, version in run.items() if name != "tensorflow"}

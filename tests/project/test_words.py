@@ -1,7 +1,9 @@
-"""Docstrings, and the names of tests, use the standard words of technical English."""
+"""Docstrings, comments, messages, names and documentation use the standard words of technical English."""
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,22 +12,64 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 PROPOSALS = {
-    "told": "reported, printed or passed to",
-    "whoever": "the noun: the trial, the worker or the user that",
-    "somebody": "another user or process",
+    "alike": "equal, or the same",
+    "all but": "all except",
     "anew": "again",
+    "anybody": "any user or process",
+    "are to be": "will be",
+    "but for": "except",
+    "everybody": "all users",
+    "for ever": "forever",
+    "foreign": "untracked, or another program's",
+    "foretell": "predict",
+    "foretells": "predicts",
+    "grown": "larger, or the curve of best values",
+    "guilty": "incompatible",
+    "hear": "get, or be called with",
+    "heard": "received",
+    "hears": "gets, or is called with",
+    "hindrances": "diagnostics",
+    "hopeless": "fatal",
+    "in hand": "active",
     "in peace": "undisturbed",
+    "innocent": "unchecked",
+    "is to be": "will be",
+    "keeper": "writer",
+    "legible": "sanitized",
+    "let go": "released",
+    "lets go": "releases",
+    "likewise": "the same, written out",
+    "misfit": "mismatch",
+    "nobody": "no user or process",
     "of its own accord": "by itself",
+    "paces": "durations of epochs",
+    "played": "simulated",
+    "resident": "on the device, or in memory",
+    "somebody": "another user or process",
+    "spots": "points",
+    "standing": "objective values",
+    "standings": "objective values",
+    "thereof": "of it",
+    "told": "reported, printed or passed to",
+    "travels": "is sent",
+    "whoever": "the noun: the trial, the worker or the user that",
+    "winners turn": "final evaluation",
+    "workplace": "trainer factory",
+    "worn": "over its memory limit",
 }
 """Words that do not occur → what to write instead."""
 
 _WORDS = re.compile(rf"\b(?:{'|'.join(PROPOSALS)})\b", re.IGNORECASE)
 _QUESTION = re.compile(r"test_(?:how|what|when|where|which|who|whose|why)_")
-_NOT_READ = ("tests/benchmarks/", "tests/kubernetes/testbed/")
+_OF_CLASSES = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_QUOTED = re.compile(r"`[^`\n]*`")
+_SQL_KEYWORDS = re.compile(r"(?:[a-z]+ ){8}")
+"""A line of a list of words, which is no sentence."""
 
 
 def findings(source: str) -> Iterator[tuple[int, str]]:
-    """Words with a proposal in a module's docstrings and in the names of its tests.
+    """Words with a proposal in a module's docstrings, comments, strings with a space, and names.
 
     Args:
         source: The module's text.
@@ -34,28 +78,57 @@ def findings(source: str) -> Iterator[tuple[int, str]]:
         A line and the word there.
     """
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            for word in _WORDS.findall(node.name.replace("_", " ")):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for word in _WORDS.findall(_OF_CLASSES.sub(" ", node.name).replace("_", " ")):
                 yield node.lineno, word.lower()
             if question := _QUESTION.match(node.name):
                 yield node.lineno, question[0]
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            for number, line in enumerate(node.value.value.splitlines(), node.lineno):
-                for word in _WORDS.findall(line):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            for number, line in enumerate(node.value.splitlines(), node.lineno):
+                for word in _WORDS.findall(line) if not _SQL_KEYWORDS.search(line.strip()) else ():
                     yield number, word.lower()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        for word in _WORDS.findall(token.string) if token.type == tokenize.COMMENT else ():
+            yield token.start[0], word.lower()
 
 
-@pytest.mark.parametrize("folder", ["pipeline", "tests"])
-def test_docstrings_and_names_of_tests_use_standard_words(folder: str) -> None:
-    """No docstring and no name of a test contains a word for which there is a proposal."""
+def prose_findings(page: str) -> Iterator[tuple[int, str]]:
+    """Words with a proposal in a page of the documentation, but not in its code.
+
+    Args:
+        page: The page, in Markdown.
+
+    Yields:
+        A line and the word there.
+    """
+    prose = _CODE.sub(lambda block: "\n" * block[0].count("\n"), page)
+    for number, line in enumerate(prose.splitlines(), 1):
+        for word in _WORDS.findall(_QUOTED.sub("", line)):
+            yield number, word.lower()
+
+
+def _reported(path: Path, found: Iterator[tuple[int, str]]) -> list[str]:
+    name = path.relative_to(ROOT).as_posix()
+    return [
+        f"{name}:{line}: {word!r}; write: {PROPOSALS.get(word, 'a name that states the behaviour')}"
+        for line, word in found
+    ]
+
+
+@pytest.mark.parametrize("folder", ["pipeline", "scripts", "tests", "tune_jobs"])
+def test_code_uses_standard_words(folder: str) -> None:
+    """No docstring, comment, message or name of a function or class contains a word for which there is a proposal."""
     found = []
     for path in sorted((ROOT / folder).rglob("*.py")):
-        name = path.relative_to(ROOT).as_posix()
-        if not name.startswith(_NOT_READ):
-            found += [
-                f"{name}:{line}: {word!r}; write: {PROPOSALS.get(word, 'a name that states the behaviour')}"
-                for line, word in findings(path.read_text("utf-8"))
-            ]
+        if path != Path(__file__):
+            found += _reported(path, findings(path.read_text("utf-8")))
+    assert not found, "\n".join(found)
+
+
+def test_documentation_uses_standard_words() -> None:
+    """No page of the documentation contains a word for which there is a proposal."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = [line for page in pages for line in _reported(page, prose_findings(page.read_text("utf-8")))]
     assert not found, "\n".join(found)
 
 
@@ -64,12 +137,21 @@ def test_docstrings_and_names_of_tests_use_standard_words(folder: str) -> None:
     [
         ("def test_a_mistake_is_told():\n    pass\n", [(1, "told")]),
         ("def test_what_a_worker_does():\n    pass\n", [(1, "test_what_")]),
+        ("class MainKeeper:\n    pass\n", [(1, "keeper")]),
         ('"""First.\n\nIn Peace.\n"""\n', [(3, "in peace")]),
         ('class A:\n    x: int\n    """Whoever asks."""\n', [(3, "whoever")]),
+        ("x = 1  # Somebody reads it.\n", [(1, "somebody")]),
+        ('raise ValueError(f"{x} was told")\n', [(1, "told")]),
         ("def test_a_toldo():\n    told = 'told'\n    return told\n", []),
     ],
-    ids=["name", "question", "module", "attribute", "code"],
+    ids=["name", "question", "class", "module", "attribute", "comment", "message", "code"],
 )
-def test_words_are_found_in_docstrings_and_names(source: str, expected: list[tuple[int, str]]) -> None:
-    """Words are found with their lines in docstrings and names of tests, but not in other code."""
+def test_words_are_found_where_a_reader_sees_them(source: str, expected: list[tuple[int, str]]) -> None:
+    """Words are found with their lines in docstrings, names, comments and messages, but not in other code."""
     assert list(findings(source)) == expected
+
+
+def test_words_are_found_in_prose() -> None:
+    """Words of a page are found with their lines, but not those in code."""
+    page = "A user is told.\n\n```json\ntold\n```\n\n`told`, and anew.\n"
+    assert list(prose_findings(page)) == [(1, "told"), (7, "anew")]

@@ -1,4 +1,4 @@
-"""The progress of a running study: a live display on a terminal, plain lines elsewhere."""
+"""The progress of a running study: a live display on a terminal, plain lines in other output."""
 
 import sys
 import threading

@@ -48,7 +48,7 @@ class Preflight:
     Args:
         job: The study's job.
         storage: The folder or URI of studies.
-        resume: Whether the study is to be resumed.
+        resume: Whether the study will be resumed.
         accept_changes: Whether its code, data or domains may have changed.
         address: Address of a running Ray cluster; None for this machine.
         seconds: How long loading the data and training the first epochs may take.

@@ -69,7 +69,7 @@ def study_finding(
     Args:
         job: The study's job.
         storage: The folder of studies.
-        resume: Whether it is to be resumed.
+        resume: Whether it will be resumed.
         accept_changes: Whether its code, data or domains may have changed.
         note: Called with a sentence if there is something to wait for.
     """

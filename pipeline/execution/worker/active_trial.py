@@ -36,7 +36,7 @@ class ActiveTrial:
         saved_epoch: The epoch of its newest checkpoint; -1 without one.
         saved_at: When that was written, by the monotonic clock.
         waited: Seconds in which training waited for checkpoints, since the last report.
-        is_over: Whether no more checkpoints are to be written.
+        is_over: Whether no more checkpoints will be written.
         folder: The folder where its callbacks and functions write; None before the first step.
     """
 

@@ -1,4 +1,4 @@
-"""Sessions that continued a study with other data or code: values before and after were not measured alike."""
+"""Sessions that continued a study with other data or code: values before and after are not comparable."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -146,7 +146,7 @@ class Comparison:
 def compared(studies: Mapping[str, Results]) -> Comparison:
     """Compare studies of one objective.
 
-    What is to be expected of k trials is the mean of the best of k drawn with replacement (J. Dodge et al.: Show Your
+    The expected best value of k trials is the mean of the best of k drawn with replacement (J. Dodge et al.: Show Your
     Work, EMNLP 2019); k is half of what the smallest study has, since the best of all trials cannot be resampled.
     Trials of a searcher that learns are not independent: intervals are then too narrow.
 

@@ -17,7 +17,7 @@ _NAMED = 12
 
 
 def has_costs(results: Results) -> bool:
-    """Whether batch sizes differ, so that epochs of different trials are not alike, and updates were counted.
+    """Whether batch sizes differ, so that epochs of different trials cost different amounts, and updates were counted.
 
     Args:
         results: A study's results.

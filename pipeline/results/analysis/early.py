@@ -26,7 +26,7 @@ _MOST_EPOCHS = 12
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How well values at an epoch foretell final ones, among trials that trained to their end.
+    """How well values at an epoch predict final ones, among trials that trained to their end.
 
     Args:
         epoch: The epoch.

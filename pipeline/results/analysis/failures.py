@@ -24,7 +24,7 @@ _PYTHON = re.compile(r"/lib(64)?/python\d[\d.]*/|^<")
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Trials that failed alike.
+    """Trials that failed for the same cause.
 
     Args:
         what: The error in one line.
@@ -42,7 +42,8 @@ class Cause:
 def causes(results: Results) -> list[Cause]:
     """The failures grouped by their cause, the most frequent first.
 
-    Alike are errors of one first line, numbers within it aside, from one place in the user's code.
+    Errors have the same cause if their first lines are equal except for numbers, and they come from the same line of
+    the user's code.
 
     Args:
         results: A study's results.
@@ -52,8 +53,8 @@ def causes(results: Results) -> list[Cause]:
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for trial, error in zip(failed["trial_id"], failed["error"], strict=True):
         text = error if isinstance(error, str) and error.strip() else "no error was recorded"
-        alike = re.sub(r"\d+", "0", first_line(text)), own_frame(text, own)
-        groups.setdefault(alike, []).append((str(trial), text))
+        cause = re.sub(r"\d+", "0", first_line(text)), own_frame(text, own)
+        groups.setdefault(cause, []).append((str(trial), text))
     found = [
         Cause(first_line(group[0][1]), where, [trial for trial, _ in group], group[0][1])
         for (_, where), group in groups.items()

@@ -202,7 +202,7 @@ def written_scalars(place: Path) -> Iterator[tuple[str, int]]:
 
 
 def _folder_name(trial: str) -> str:
-    """A trial's id as the name of a folder; ids come from the study's files, which may be anybody's."""
+    """A trial's id as the name of a folder; ids come from the study's files, which are not trusted."""
     if trial.isascii() and trial.isalnum():
         return trial
     raise ValueError(f"{trial!r:.100} is not a trial's id")

@@ -79,7 +79,7 @@ def style() -> Iterator[None]:
 
 
 def bare(ax: Axes, *, keep: Sequence[str] = ()) -> None:
-    """Take away frame and grid, but for the spines to keep.
+    """Remove frame and grid, except for the spines to keep.
 
     Args:
         ax: The axes.

@@ -86,7 +86,7 @@ def _embedded(document: str, name: str, width: int, places: str) -> str:
     svg = svg.replace('xlink:href="#', f'href="#{name}-').replace("xlink:href=", "href=")
     for colour, variable in VARIABLES.items():
         svg = re.sub(rf"(fill|stroke): {colour}", rf"\1: var({variable})", svg)
-    # Two decimals of a pixel are enough for anybody.
+    # Two decimals of a pixel are more than a screen shows.
     svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
     box = re.search(r'viewBox="([^"]+)"', svg)
     assert box is not None

@@ -1,4 +1,4 @@
-"""Where in a picture each trial is to be found: what a page needs to tell the trial under the pointer."""
+"""The points of a picture that belong to trials, with which a page names the trial under the pointer."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -76,7 +76,7 @@ def config_column(name: str, values: Sequence[Any], type_: pa.DataType) -> pa.Ar
 
 
 def _becomes(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether a column is what it should be but for its width: a metric may be whole, or null throughout."""
+    """Whether a column can be cast to its type: a metric may have whole numbers, or only nulls."""
     number = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_boolean(found)
     return bool(pa.types.is_null(found) or (number and pa.types.is_floating(wanted)))
 

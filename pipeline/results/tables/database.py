@@ -196,14 +196,14 @@ def run_select(
     time_limit = TimeLimit() if limit is None else limit
 
     def asked(work: Callable[[], Any]) -> Any:
-        """Let DuckDB work in a thread: in the main one it hears of Ctrl-C late, and in some plans never."""
+        """Let DuckDB work in a thread: in the main one it notices Ctrl-C late, and in some plans never."""
         future = pool.submit(work)
         try:
             while not wait([future], timeout=time_limit.left).done:
                 time_limit.passed()
             return future.result()
         except duckdb.Error as error:
-            raise UsageError(_told(error, what, columns, all_tables=condition is None)) from None
+            raise UsageError(_unanswered(error, what, columns, all_tables=condition is None)) from None
         except BaseException:
             # An interrupt that comes before the query has begun is lost.
             while not future.done():
@@ -243,7 +243,7 @@ def suggested_column(name: str, columns: Collection[str]) -> str | None:
     return None if near is None else names[near]
 
 
-def _told(error: duckdb.Error, what: str, columns: Collection[str], *, all_tables: bool) -> str:
+def _unanswered(error: duckdb.Error, what: str, columns: Collection[str], *, all_tables: bool) -> str:
     first, _, rest = str(error).partition("\n")
     unknown = _UNKNOWN_COLUMN.search(first)
     if unknown is not None and (meant := suggested_column(unknown[1], columns)) is not None:

@@ -19,7 +19,7 @@ class TrialFile:
     """A file in a trial's working folder.
 
     Args:
-        path: Where it lies within the folder.
+        path: Its path within the folder.
         bytes: Its size.
     """
 

@@ -1,7 +1,7 @@
 """A table that fits its terminal: important columns are never cut, the others give way in a fixed order.
 
 Where a terminal is too narrow, columns that may be left out go first, and a line says how many; then names of columns
-are folded; at last each row becomes a record, one field a line. What is no terminal gets everything.
+are wrapped; at last each row becomes a record with one field on a line. Output that is not a terminal is not shortened.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ _HEADS = (16, 8)
 
 Words of up to the first stay whole."""
 _NAMED = 5
-_FOLDED = 20
+_WRAPPED = 20
 """At least so many characters are left to a column of prose."""
 
 
@@ -37,13 +37,13 @@ class Column:
     Args:
         name: Its name.
         right: Whether its cells stand at its right, as numbers do.
-        keep: `whole`: its cells are never cut; `cut`: a long cell is; `folded`: prose, over as many lines as it takes;
+        keep: `whole`: its cells are never cut; `cut`: a long cell is; `wrapped`: prose, on as many lines as it takes;
             `extra`: it may be left out.
     """
 
     name: str
     right: bool = False
-    keep: Literal["whole", "cut", "folded", "extra"] = "cut"
+    keep: Literal["whole", "cut", "wrapped", "extra"] = "cut"
 
 
 class FittedTable:
@@ -116,8 +116,8 @@ class FittedTable:
     def _least(self, place: int, head: int | None) -> int:
         """The least width of a column."""
         content, name = self._content(place), cell_len(self._names[place])
-        if self._columns[place].keep == "folded":
-            return min(max(content, name), _FOLDED)
+        if self._columns[place].keep == "wrapped":
+            return min(max(content, name), _WRAPPED)
         if head is None:
             return max(content, name)
         word = max(map(cell_len, self._names[place].split()), default=0)
@@ -125,14 +125,14 @@ class FittedTable:
 
     def _content(self, place: int) -> int:
         longest = max((cell.cell_len for cells, _ in self._rows for cell in [cells[place]]), default=0)
-        return longest if self._columns[place].keep in ("whole", "folded") else min(longest, _LONGEST)
+        return longest if self._columns[place].keep in ("whole", "wrapped") else min(longest, _LONGEST)
 
     def _heads(self, shown: Sequence[int], head: int) -> dict[int, int]:
-        """Widths of the columns whose names are folded."""
+        """Widths of the columns whose names are wrapped."""
         return {
             place: self._least(place, head)
             for place in shown
-            if self._columns[place].keep != "folded" and cell_len(self._names[place]) > self._least(place, head)
+            if self._columns[place].keep != "wrapped" and cell_len(self._names[place]) > self._least(place, head)
         }
 
     def _table(self, shown: Sequence[int], widths: dict[int, int], *, cut: bool = True) -> Table:
@@ -143,7 +143,7 @@ class FittedTable:
                 Text(self._names[place], overflow="fold"),
                 justify="right" if column.right else "left",
                 overflow="fold",
-                no_wrap=width is None and not (cut and column.keep == "folded"),
+                no_wrap=width is None and not (cut and column.keep == "wrapped"),
                 width=width,
             )
         for cells, style in self._rows:
@@ -151,7 +151,7 @@ class FittedTable:
         return table
 
     def _cell(self, place: int, cell: Text, *, cut: bool) -> Text:
-        if not cut or self._columns[place].keep in ("whole", "folded") or cell.cell_len <= _LONGEST:
+        if not cut or self._columns[place].keep in ("whole", "wrapped") or cell.cell_len <= _LONGEST:
             return cell
         return Text(set_cell_size(cell.plain, _LONGEST - 1).rstrip() + "…", style=cell.style)
 

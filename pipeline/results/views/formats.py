@@ -1,4 +1,4 @@
-"""A table as a person or another program reads it: text, CSV, JSON, Markdown, Parquet; all but text batch by batch."""
+"""A table for a terminal or another program: text, CSV, JSON, Markdown, Parquet; all except text batch by batch."""
 
 import json
 import math

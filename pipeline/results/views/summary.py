@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _MANY = 8
-"""More things than these are not all named in a sentence; the tables have them all."""
+"""A sentence names at most this many items; the tables have all."""
 
 
 def paragraphs(results: Results) -> list[str]:
@@ -148,7 +148,7 @@ def _time(results: Results) -> str:
 
 
 def _some(items: Sequence[str]) -> str:
-    """The first of many things, and how many more there are."""
+    """The first of many items, and how many more there are."""
     return listed(items) if len(items) <= _MANY else listed([*items[:_MANY], f"{len(items) - _MANY} more"])
 
 

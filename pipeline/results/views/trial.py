@@ -143,7 +143,7 @@ def _number(value: float) -> str:
 
 
 def _decisions(decisions: pd.DataFrame) -> FittedTable:
-    table = FittedTable([Column("epoch", right=True), Column("what"), Column("why", keep="folded")])
+    table = FittedTable([Column("epoch", right=True), Column("what"), Column("why", keep="wrapped")])
     for row in decisions.to_dict("records"):
         # A failure's reason is the whole error: the command prints it below.
         why = first_line(str(row["reason"]))
@@ -152,7 +152,7 @@ def _decisions(decisions: pd.DataFrame) -> FittedTable:
 
 
 def _files(files: TrialFiles) -> FittedTable:
-    table = FittedTable([Column("size", right=True), Column("file", keep="folded")])
+    table = FittedTable([Column("size", right=True), Column("file", keep="wrapped")])
     for file in files.kept[:_FILES]:
         table.add_row(size(file.bytes), file.path)
     if len(files.kept) > _FILES:

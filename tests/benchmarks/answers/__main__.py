@@ -16,13 +16,13 @@ import numpy as np
 
 from tests.benchmarks.answers.earlier import KINDS, earlier_study
 from tests.benchmarks.answers.peer import optuna_regrets
-from tests.benchmarks.answers.played import BUDGET, PAIRS, PLAYED, REFERENCE
+from tests.benchmarks.answers.simulated import BUDGET, PAIRS, REFERENCE, SIMULATED
 from tests.benchmarks.answers.studies import STUDIES
 from tests.benchmarks.answers.tables import Live, Table
 
 OPTUNA = "optuna tpe+hyperband"
-BEYOND = PLAYED / BUDGET
-"""Stands for a ratio that was not reached in what was played."""
+BEYOND = SIMULATED / BUDGET
+"""Stands for a ratio that was not reached in the simulated epochs."""
 
 
 def main() -> None:
@@ -47,12 +47,12 @@ def main() -> None:
     for workers in map(int, arguments.workers.split(",")):
         for name in names:
             table = (Live if arguments.live else Table)(name)
-            played = {
-                pair: _played(table, pair, workers, arguments.seeds)
+            simulated = {
+                pair: _regrets(table, pair, workers, arguments.seeds)
                 for pair in dict.fromkeys([arguments.against, *pairs])
             }
-            for pair in played:
-                figures = _figures(played[arguments.against], played[pair])
+            for pair in simulated:
+                figures = _figures(simulated[arguments.against], simulated[pair])
                 found.append({"table": name, "workers": workers, "pair": pair, "seeds": arguments.seeds, **figures})
                 print(_line(found[-1]), file=sys.stderr, flush=True)
             # After each, so that an hour's work is not lost with the last one.
@@ -64,14 +64,14 @@ def _of(split: str) -> list[str]:
     return [name for name, study in STUDIES.items() if study.split == split]
 
 
-def _played(table: Table, pair: str, workers: int, seeds: int) -> np.ndarray:
+def _regrets(table: Table, pair: str, workers: int, seeds: int) -> np.ndarray:
     """Regrets, a row for each seed."""
     pair, _, kind = pair.partition("<")
     if kind:
         regrets = PAIRS[pair].regrets
         return np.array([regrets(table, seed, workers, earlier_study(table.name, kind, seed)) for seed in range(seeds)])
     if pair == OPTUNA:
-        return np.array([optuna_regrets(table, seed, workers, PLAYED) for seed in range(seeds)])
+        return np.array([optuna_regrets(table, seed, workers, SIMULATED) for seed in range(seeds)])
     return np.array([PAIRS[pair].regrets(table, seed, workers) for seed in range(seeds)])
 
 

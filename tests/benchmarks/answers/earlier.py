@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.loop.trial import observation
 from pipeline.searchers.earlier import EarlierStudy
 from pipeline.simulation.play import play
-from tests.benchmarks.answers.played import BUDGET, PAIRS, job_of
+from tests.benchmarks.answers.simulated import BUDGET, PAIRS, job_of
 from tests.benchmarks.answers.studies import Learner, boosting, descent, network
 from tests.benchmarks.answers.tables import Live, Table
 

@@ -1,4 +1,4 @@
-"""Optuna's TPE with its Hyperband pruner, as its documentation writes it, played over the same tables."""
+"""Optuna's TPE with its Hyperband pruner, as its documentation writes it, simulated over the same tables."""
 
 import heapq
 import logging
@@ -14,14 +14,14 @@ from tests.benchmarks.answers.tables import Table
 __all__ = ["optuna_regrets"]
 
 
-def optuna_regrets(table: Table, seed: int, workers: int, played: int) -> np.ndarray:
-    """The regret after each epoch of compute, from 1 to `played`.
+def optuna_regrets(table: Table, seed: int, workers: int, epochs: int) -> np.ndarray:
+    """The regret after each epoch of compute, from 1 to `epochs`.
 
     Args:
         table: The curves.
         seed: The sampler's.
         workers: How many trials train at once, an epoch each in turn.
-        played: How many epochs.
+        epochs: How many epochs.
     """
     import optuna
 
@@ -32,9 +32,9 @@ def optuna_regrets(table: Table, seed: int, workers: int, played: int) -> np.nda
             sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=workers > 1),
             pruner=optuna.pruners.HyperbandPruner(min_resource=1, max_resource=EPOCHS, reduction_factor=3),
         )
-        found, best = np.full(played, np.nan), np.inf
+        found, best = np.full(epochs, np.nan), np.inf
         running: list[tuple[int, int, Any, Any]] = []
-        for spent in range(played):
+        for spent in range(epochs):
             if len(running) < workers:
                 trial = study.ask()
                 config = compose(table.study.space, lambda place, trial=trial: _suggested(trial, place))

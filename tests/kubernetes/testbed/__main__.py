@@ -19,9 +19,9 @@ from tests.kubernetes.testbed.volume import make_volume
 
 def make() -> list[Path]:
     """Build what is missing; archives of the images."""
-    with _told("programs"):
+    with _timed("programs"):
         build()
-    with _told("images"):
+    with _timed("images"):
         return archives()
 
 
@@ -29,25 +29,25 @@ def up() -> None:
     """Build what is missing, and start all of it."""
     must_be_free()
     images = make()
-    # Outside of what ends it: somebody else's may have come up meanwhile.
-    with _told("room"):
+    # Outside of the code that ends it: another process may have started a room meanwhile.
+    with _timed("room"):
         enter()
     try:
-        with _told("bridge"):
+        with _timed("bridge"):
             lay_bridge()
-        with _told("control plane"):
+        with _timed("control plane"):
             start_control_plane()
-        with _told("containers, and their images"):
+        with _timed("containers, and their images"):
             for node in NODES:
                 start_containers(node)
             load(images)
-        with _told("nodes"):
+        with _timed("nodes"):
             for node in NODES:
                 start_kubelet(node)
-        with _told("services, names, and policies"):
+        with _timed("services, names, and policies"):
             start_services()
             enforce_policies()
-        with _told("KubeRay, the volume"):
+        with _timed("KubeRay, the volume"):
             make_volume()
             start_operator()
     except BaseException:
@@ -71,7 +71,7 @@ def down() -> None:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _timed(what: str) -> Iterator[None]:
     began = time.monotonic()
     print(what, flush=True)
     yield

@@ -87,8 +87,8 @@ def module_folder(of: str, module: str) -> Path:
         of: The folder in go/ whose go.mod names it.
         module: Its path.
     """
-    told = call("go", "-C", str(HERE / "go" / of), "mod", "download", "-json", module)
-    return Path(json.loads(told)["Dir"])
+    result = call("go", "-C", str(HERE / "go" / of), "mod", "download", "-json", module)
+    return Path(json.loads(result)["Dir"])
 
 
 def _there(name: str) -> bool:

@@ -47,7 +47,7 @@ def kubeconfig(name: str, user: str, group: str | None = None, server: str | Non
     Args:
         name: Of the file.
         user: As the API server sees it.
-        group: Likewise.
+        group: Its group, as the API server sees it.
         server: Another address than the one inside the room.
     """
     certificate(name, user, group)

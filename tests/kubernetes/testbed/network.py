@@ -8,10 +8,10 @@ from tests.kubernetes.testbed.control_plane import answers
 from tests.kubernetes.testbed.place import BED, BIN, Addresses
 from tests.kubernetes.testbed.room import call, inside, start
 
-__all__ = ["enforce_policies", "lay_bridge", "start_services"]
+__all__ = ["enforce_policies", "make_bridge", "start_services"]
 
 
-def lay_bridge() -> None:
+def make_bridge() -> None:
     """Make the bridge, with the nodes' address, and tell containerd's plugins of it."""
     call(*inside("ip", "link", "add", "pods", "type", "bridge"))
     call(*inside("ip", "address", "add", f"{Addresses.BRIDGE}/24", "dev", "pods"))

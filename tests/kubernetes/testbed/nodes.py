@@ -176,7 +176,7 @@ def _identity(node: Node) -> str:
 
 
 def is_ready(node: Node) -> bool:
-    """Whether the server has lately heard of a node."""
+    """Whether a node has lately reported to the server."""
     conditions = "{.items[*].status.conditions[?(@.type=='Ready')].status}"
     found = kubectl("get", "nodes", f"--field-selector=metadata.name={node.name}", "-o", f"jsonpath={conditions}")
     return found == "True"

@@ -1,4 +1,4 @@
-"""Where the test bed lies, and which addresses it has."""
+"""The folders and the addresses of the test bed."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ KUBECONFIG = BED / "admin.kubeconfig"
 
 
 class Addresses:
-    """All but HOST lie in the test bed's own network; HOST is this machine's end of the only cable to it."""
+    """All except HOST are in the test bed's own network; HOST is this machine's end of the only cable to it."""
 
     HOST = "10.244.255.1"
     OUTSIDE = "10.244.255.2"

@@ -101,7 +101,7 @@ def _make() -> None:
 
 def leave() -> None:
     """End every process of the room, and with it all that it holds; remove what it has written."""
-    # Without the room its server's address is somebody else's: nobody may be led there.
+    # Without the room, its server's address may belong to another program, which must get no requests.
     KUBECONFIG.unlink(missing_ok=True)
     if (first := _first()) is not None:
         os.kill(first, signal.SIGKILL)

@@ -20,16 +20,16 @@ FAULT = Finding("data", "fault", "There are none.", "Make some.")
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What is found instead of looking; an exception is raised in its place."""
+    """The findings of a check that is not made; an exception among them is raised."""
     findings: list[Any] = []
 
-    def played(_self: Preflight) -> Iterator[Finding]:
+    def yielded(_self: Preflight) -> Iterator[Finding]:
         for finding in findings:
             if isinstance(finding, BaseException):
                 raise finding
             yield finding
 
-    monkeypatch.setattr(Preflight, "findings", played)
+    monkeypatch.setattr(Preflight, "findings", yielded)
     return findings
 
 

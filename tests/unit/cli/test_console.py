@@ -35,7 +35,7 @@ def test_a_console_spells_out_what_its_callers_forgot(
 def test_a_pipe_gets_lines_without_padding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Tables, indented or not, have no spaces at the ends of lines; spaces that a caller prints stay."""
     monkeypatch.setenv("TTY_COMPATIBLE", "0")
-    table = FittedTable([Column("a"), Column("b", keep="folded")])
+    table = FittedTable([Column("a"), Column("b", keep="wrapped")])
     table.add_row("1", "long " * 30 + "end")
     table.add_row("2", "")
     console = command_console()
@@ -51,7 +51,7 @@ def test_a_pipe_gets_lines_without_padding(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_a_message_breaks_between_words() -> None:
-    """A message is folded between words at the terminal's width, and a command that fits a line is never broken."""
+    """A message is wrapped between words at the terminal's width, and a command that fits a line is never broken."""
     text = "The study in /a/b is interrupted. Go on with `tunepipe resume NAME --take-over`. It waits."
     for width in range(36, 100):
         lines = wrapped(text, width, used=10).split("\n")

@@ -1,4 +1,4 @@
-"""`tunepipe explain`: JSON for scripts, sentences for people."""
+"""`tunepipe explain`: JSON for scripts, sentences for users."""
 
 import json
 import subprocess

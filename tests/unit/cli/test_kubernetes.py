@@ -158,7 +158,7 @@ def test_a_rayjob_that_can_never_start_is_deleted(api_server: ApiServer) -> None
 
 
 def test_a_rayjob_of_another_owner_is_kept(api_server: ApiServer) -> None:
-    """A foreign RayJob is not deleted; attached to it, the command prints why it does not start."""
+    """A RayJob of another program is not deleted; attached to it, the command prints why it does not start."""
     found = rayjob("Initializing", "beale-1", rayClusterName="c")
     found["metadata"]["annotations"] = {"tunepipe/storage": "/studies"}
     api_server.answers[RAYJOBS] = [{"items": [found]}]

@@ -79,7 +79,7 @@ def test_if_no_trial_succeeds_the_failures_are_printed(tmp_path: Path) -> None:
     assert printed.code == 3
     assert "RuntimeError: no luck" in printed.output
     assert "bad.py:6 in f" in printed.output
-    assert "The first 3 trials failed alike: RuntimeError: no luck" in printed.errors
+    assert "The first 3 trials failed with the same error: RuntimeError: no luck" in printed.errors
 
 
 def test_a_failed_study_points_to_the_check_of_the_same_job(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_files_of_an_earlier_download_are_replaced(tmp_path):
 
 
 def test_a_download_follows_no_link(tmp_path):
-    """A download neither writes through a local link nor copies links or foreign files from the volume."""
+    """A download neither writes through a local link nor copies links or untracked files from the volume."""
     brought(tmp_path / "here", "monday")
     newer = brought(tmp_path / "newer", "monday")
     (newer / "trials.parquet").symlink_to("sessions/0001.json")

@@ -79,7 +79,7 @@ def test_only_the_recorded_copies_of_sources_are_deleted(study: Recording) -> No
     assert not study.store.exists("source/job.py")
 
 
-def test_a_foreign_file_prevents_the_deletion(study: Recording) -> None:
+def test_an_untracked_file_prevents_the_deletion(study: Recording) -> None:
     """A file that the layout does not name prevents the deletion before it begins."""
     study.store.write("checkpoints/0000/notes.txt", "words")
     before = study.store.entries()
@@ -90,8 +90,8 @@ def test_a_foreign_file_prevents_the_deletion(study: Recording) -> None:
     assert study.store.entries() == before
 
 
-def test_foreign_files_are_counted_and_the_first_named(study: Recording, tmp_path: Path) -> None:
-    """Foreign files, empty folders, pipes and links are counted, the first are named, and links are not followed."""
+def test_untracked_files_are_counted_and_the_first_named(study: Recording, tmp_path: Path) -> None:
+    """Untracked files, empty folders, pipes and links are counted, the first are named, and links are not followed."""
     folder = tmp_path / "studies" / study.job.name
     (folder / "a-folder").mkdir()
     os.mkfifo(folder / "b-pipe")

@@ -24,7 +24,7 @@ _HAPPENS: dict[str, Any] = {}
 
 
 @pytest.fixture
-def played(study: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run_study(study: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Plays a study of two trials of four epochs, and returns it; something may happen in the middle."""
 
     def play(happens: Any = None) -> Study:
@@ -42,29 +42,29 @@ def _states(s: Study) -> list[tuple[str, int]]:
     return [(trial.state, trial.epoch) for trial in s.session.loop.trials.values()]
 
 
-def test_one_trial_is_trained_after_the_other(played: Any) -> None:
+def test_one_trial_is_trained_after_the_other(run_study: Any) -> None:
     """In one process, trials are trained one after the other to the end of the study."""
-    assert _states(played()) == [("completed", 4), ("completed", 4)]
+    assert _states(run_study()) == [("completed", 4), ("completed", 4)]
 
 
-def test_a_signal_ends_the_study_after_the_epochs_in_training(played: Any) -> None:
+def test_a_signal_ends_the_study_after_the_epochs_in_training(run_study: Any) -> None:
     """After a signal, the epochs in training are reported and no further trial starts."""
 
     def signalled(interrupts: Interrupts) -> None:
         interrupts.requested = True
 
-    s = played(signalled)
+    s = run_study(signalled)
     assert _states(s) == [("completed", 4)]
     assert s.session.loop.interrupted
 
 
-def test_ctrl_c_in_the_users_code_pauses_the_trial(played: Any) -> None:
+def test_ctrl_c_in_the_users_code_pauses_the_trial(run_study: Any) -> None:
     """Ctrl-C within the user's code loses the epoch in training, pauses the trial and leaves the study resumable."""
 
     def interrupted(_: Interrupts) -> None:
         raise KeyboardInterrupt
 
-    s = played(interrupted)
+    s = run_study(interrupted)
     ((state, epoch),) = _states(s)
     assert (state, s.session.loop.interrupted) == ("paused", True)
     assert epoch < 3

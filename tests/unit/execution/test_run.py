@@ -112,7 +112,7 @@ def test_a_mistake_leaves_the_name_free(tmp_path):
     assert not (tmp_path / "s").exists()
 
 
-def test_a_mistake_does_not_delete_foreign_files(tmp_path):
+def test_a_mistake_does_not_delete_untracked_files(tmp_path):
     """A study that fails on a mistake removes its own folder but keeps files that a user put into it."""
     (tmp_path / "elsewhere").mkdir()
 

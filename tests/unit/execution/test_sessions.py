@@ -73,7 +73,7 @@ def test_a_driver_of_this_machine_lives_as_long_as_its_process(store: Store) -> 
 
 
 def test_a_driver_that_has_been_silent_for_long_is_dead(store: Store) -> None:
-    """Elsewhere only its heartbeat can be seen."""
+    """On another machine only its heartbeat can be seen."""
     assert not driver_alive(store, _write(store, 1, age=SILENT_SECONDS + 10), _no_note)
 
 

@@ -54,7 +54,7 @@ def test_a_driver_is_asked_by_a_file_and_a_signal(
 def test_a_driver_that_no_signal_reaches_finds_the_file(
     store: Store, signals: list[tuple[int, int]], fields: dict[str, Any]
 ) -> None:
-    """One without handlers would be killed, with everything else in its process; one elsewhere has another number."""
+    """A process without handlers would be killed as a whole; a process of another machine has another number."""
     _write(store, **fields)
     assert request_stop(store) is not None
     assert signals == []

@@ -62,13 +62,13 @@ def _trials(*ends: str) -> list[Trial]:
         ("+aaa", False),
     ],
 )
-def test_the_first_trials_that_fail_alike_end_a_study(ends: str, fails: bool) -> None:
+def test_the_first_trials_with_the_same_error_end_a_study(ends: str, fails: bool) -> None:
     """Three equal errors of the first three drawn trials end a study, unless a later trial has trained."""
-    words = "The first 3 trials failed alike: ValueError: a" if fails else None
+    words = "The first 3 trials failed with the same error: ValueError: a" if fails else None
     assert common_failure(job(), _trials(*ends)) == words
 
 
 def test_their_number_is_a_field_of_the_budget() -> None:
     """With max_failed_trials of one, the first failure is enough."""
     found = common_failure(job(budget=Budget(max_failed_trials=1)), _trials("a"))
-    assert found == "The first 1 trials failed alike: ValueError: a"
+    assert found == "The first 1 trials failed with the same error: ValueError: a"

@@ -52,7 +52,7 @@ def test_a_study_of_several_objectives_resumes_exactly(scheduler, searcher):
     objectives = [Objective("score", "max"), Objective("size", "min", at_most=0.9)]
     tuned = job(scheduler=scheduler, searcher=searcher, objectives=objectives, budget=Budget(trials=30, epochs=4))
 
-    def played(interrupted: bool) -> tuple[list[dict[str, Any]], list[Any]]:
+    def simulated(interrupted: bool) -> tuple[list[dict[str, Any]], list[Any]]:
         rows = list[DecisionRow]()
         loop = StudyLoop(tuned, rows.append, lambda: 0.0)
         while (trial := loop.next()) is not None:
@@ -71,7 +71,7 @@ def test_a_study_of_several_objectives_resumes_exactly(scheduler, searcher):
                 loop.requeue()
         return [trial.to_json() for trial in loop.trials.values()], [(one.trial_id, one.kind) for one in rows]
 
-    trials, decisions = played(interrupted=False)
-    assert played(interrupted=True) == (trials, decisions)
+    trials, decisions = simulated(interrupted=False)
+    assert simulated(interrupted=True) == (trials, decisions)
     assert len(trials) == 30
     assert any(kind == "stop" for _, kind in decisions)

@@ -26,7 +26,7 @@ def test_the_budget_uses_the_seconds_of_the_caller():
 
 
 def test_failures_that_end_first_do_not_end_a_study_in_which_another_trial_trains():
-    """Three trials that fail alike do not end a study in which an earlier trial still trains."""
+    """Three trials that fail with the same error do not end a study in which an earlier trial still trains."""
     loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=9, epochs=4)), lambda _: None, lambda: 0.0)
     trains, *fail = [loop.next() for _ in range(4)]
     for trial in fail:
@@ -52,7 +52,7 @@ def test_the_first_failures_wait_for_the_trials_that_run():
         loop.judge(last, report)
         assert (loop.end_reason is None) == trains
         assert (loop.next() is not None) == trains
-    assert loop.end_reason == "The first 3 trials failed alike: ValueError: no"
+    assert loop.end_reason == "The first 3 trials failed with the same error: ValueError: no"
 
 
 def test_trials_that_all_fail_after_an_epoch_end_the_study():

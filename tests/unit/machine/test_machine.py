@@ -52,7 +52,7 @@ def test_a_container_is_described_and_not_its_node(container):
     ],
 )
 def test_gpus_are_those_that_the_process_may_use(two_gpus, monkeypatch, visible, models):
-    """The driver's cards by model, but for those that CUDA_VISIBLE_DEVICES hides."""
+    """The driver's cards by model, except for those that CUDA_VISIBLE_DEVICES hides."""
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert machine.gpu_models() == models

@@ -63,7 +63,7 @@ def one_trial_of_ten(root: Path) -> Recording:
 
 
 def all_failed(root: Path) -> Recording:
-    """Three trials that failed, two alike, before and after an epoch."""
+    """Three trials that failed, two with the same error, before and after an epoch."""
     return _study(root, "failed", [[], [0.4], []], kinds=("fail",), reason=f"ValueError: {HOSTILE}", state="failed")
 
 

@@ -1,4 +1,4 @@
-"""Learning curves to play schedulers on: rising, crossing and noisy, no two values alike."""
+"""Learning curves for simulated schedulers: rising, crossing and noisy, no two values equal."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -46,11 +46,11 @@ class _Given(CurveSource):
         return LearningCurve(values, [0.0] * self._epochs, 0.0, values, self._epochs)
 
     def described(self) -> Mapping[str, Any]:
-        """Nobody asks."""
+        """Not used here."""
         return {}
 
 
-def played(
+def simulated(
     settings: SchedulerSettings, learning_curves: Sequence[Curve], epochs: int, mode: str = "max"
 ) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
     """Train one trial at a time until nothing is left to do.
@@ -59,7 +59,7 @@ def played(
         How far each trial came; and who was given the worker, from which epoch and whether promoted.
     """
     job = TuneJob(
-        name="played",
+        name="simulated",
         function=steps,
         space={"x": Uniform(0, 1)},
         objectives=[Objective("score", mode)],

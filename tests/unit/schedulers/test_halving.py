@@ -1,4 +1,4 @@
-"""Successive halving in brackets that are all alike."""
+"""Successive halving in equal brackets."""
 
 import json
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.schedulers import SchedulerContext, SuccessiveHalving
-from tests.unit.schedulers.simulated import curves, negative, played
+from tests.unit.schedulers.simulated import curves, negative, simulated
 
 
 @given(
@@ -21,7 +21,7 @@ def test_each_bracket_is_halved_separately(trials, seed, size, factor, mode):
     """Each rung of each bracket promotes its share, also in a last bracket with too few trials."""
     found, epochs = curves(trials, seed), 27
     settings = SuccessiveHalving(bracket_size=size, reduction_factor=factor, grace_period=2)
-    reached, _ = played(settings, found if mode == "max" else negative(found), epochs, mode)
+    reached, _ = simulated(settings, found if mode == "max" else negative(found), epochs, mode)
     at, milestone = [], 0
     while milestone < epochs:
         milestone = settings.next_milestone(milestone, epochs)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.schedulers import Hyperband, Scheduler, SchedulerContext
-from tests.unit.schedulers.simulated import Curve, curves, negative, played
+from tests.unit.schedulers.simulated import Curve, curves, negative, simulated
 
 
 def _built(settings: Hyperband, trials: int, *, epochs: int, added: int | None = None, mode: str = "max") -> Scheduler:
@@ -53,7 +53,7 @@ def _reference(found: Sequence[Curve], eta: int, highest: int) -> dict[str, int]
 def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, highest: int, mode: str) -> None:
     """Each trial trains as many epochs as in the paper's algorithm, also in an incomplete last bracket."""
     found = curves(trials, seed)
-    reached, _ = played(
+    reached, _ = simulated(
         Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), eta**highest, mode
     )
     assert reached == _reference(found, eta, highest)
@@ -72,7 +72,7 @@ def test_a_bracket_halves_as_in_ray(seed: int, eta: int, highest: int, mode: str
     epochs, trials = eta**highest, eta**highest
     sign = 1 if mode == "max" else -1
     found = curves(trials, seed)
-    reached, _ = played(Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), epochs, mode)
+    reached, _ = simulated(Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), epochs, mode)
     theirs = _Bracket("epoch", trials, 1, epochs, eta, highest)
     alive = [f"{i:04d}" for i in range(trials)]
     for trial in alive:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.schedulers import PASHA, AnyScheduler, PromotingASHA, Scheduler, SchedulerContext
-from tests.unit.schedulers.simulated import Curve, curves, negative, played
+from tests.unit.schedulers.simulated import Curve, curves, negative, simulated
 
 
 def _built(settings: PASHA, trials: int, *, epochs: int = 8) -> Scheduler:
@@ -84,15 +84,15 @@ def test_grows_as_the_paper_does(
     """On one worker each trial trains as many epochs as in the paper's algorithm, for given and estimated epsilon."""
     found = curves(trials, seed, noise=noise)
     settings = PASHA(reduction_factor=eta, epsilon=epsilon)
-    reached, _ = played(settings, found if mode == "max" else negative(found), eta**top, mode)
+    reached, _ = simulated(settings, found if mode == "max" else negative(found), eta**top, mode)
     assert reached == _reference(found, [eta**k for k in range(top + 1)], eta, epsilon)
 
 
 def test_a_stable_order_needs_no_higher_rung() -> None:
     """Curves that keep their order are trained to the second rung alone; ASHA would train one of them to its end."""
     found: list[Curve] = [lambda e, i=i: 0.1 * i + 0.01 * e for i in range(16)]
-    assert max(played(PASHA(), found, 16)[0].values()) == 2
-    assert max(played(PromotingASHA(), found, 16)[0].values()) == 16
+    assert max(simulated(PASHA(), found, 16)[0].values()) == 2
+    assert max(simulated(PromotingASHA(), found, 16)[0].values()) == 16
 
 
 def test_the_reason_names_what_opened_a_rung() -> None:
@@ -109,8 +109,8 @@ def test_the_reason_names_what_opened_a_rung() -> None:
         scheduler.start(trial)
         reported.append(scheduler.on_result(trial, 2, value).reason)
     assert reported == [
-        "0.6 is number 1 of 1 at rung 2, the topmost now; rung 1 ranks them alike, within 0.1",
-        "0.7 is number 1 of 2 at rung 2, the topmost now; rung 1 ranks them alike, within 0.1",
+        "0.6 is number 1 of 1 at rung 2, the topmost now; rung 1 ranks them the same, within 0.1",
+        "0.7 is number 1 of 2 at rung 2, the topmost now; rung 1 ranks them the same, within 0.1",
         "0.8 is number 1 of 3 at rung 2, the topmost now; trial 2 has another place than at rung 1, by more than 0.1: "
         "rung 4 is opened",
     ]

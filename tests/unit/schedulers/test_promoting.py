@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.schedulers import ASHA, PromotingASHA, Scheduler, SchedulerContext
-from tests.unit.schedulers.simulated import Curve, curves, negative, played
+from tests.unit.schedulers.simulated import Curve, curves, negative, simulated
 
 
 def _built(settings: PromotingASHA, trials: int, *, epochs: int = 8, mode: str = "max") -> Scheduler:
@@ -63,17 +63,17 @@ def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int
     epochs = grace * eta**top
     found = curves(trials, seed)
     settings = PromotingASHA(grace_period=grace, reduction_factor=eta)
-    _, turns = played(settings, found if mode == "max" else negative(found), epochs, mode)
+    _, turns = simulated(settings, found if mode == "max" else negative(found), epochs, mode)
     assert turns == _reference(found, [grace * eta**k for k in range(top + 1)], eta)
 
 
 def test_a_late_bloomer_is_not_lost() -> None:
     """A trial that waits at the first rung continues when worse ones arrive, and wins; ASHA would have stopped it."""
     found = [lambda e: 0.5 + 0.01 * e, lambda e: 0.4 + 0.1 * e, *[lambda e, i=i: 0.1 + 0.001 * i * e for i in range(6)]]
-    reached, turns = played(PromotingASHA(), found, 8)
+    reached, turns = simulated(PromotingASHA(), found, 8)
     assert reached["0001"] == 8
     assert turns.index(("0001", 1, "promoted")) > turns.index(("0003", 0, "new"))
-    assert played(ASHA(), found, 8)[0]["0001"] == 1
+    assert simulated(ASHA(), found, 8)[0]["0001"] == 1
 
 
 def test_a_promotion_has_what_was_compared() -> None:
@@ -124,7 +124,7 @@ def test_remaining_trials_have_a_reason() -> None:
 @pytest.mark.parametrize("trials", [1, 2, 3])
 def test_one_trial_reaches_its_end(trials: int) -> None:
     """Fewer trials than the factor: no share of them is one, and yet the best is trained to its end."""
-    reached, _ = played(PromotingASHA(reduction_factor=4), curves(trials, 3), 16)
+    reached, _ = simulated(PromotingASHA(reduction_factor=4), curves(trials, 3), 16)
     assert max(reached.values()) == 16
 
 

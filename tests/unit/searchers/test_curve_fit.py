@@ -42,8 +42,8 @@ def test_before_the_first_value_the_parameters_are_the_prior() -> None:
         assert (list(fit.counted), fit.factors) == ([], [])
 
 
-def test_the_parameters_stay_until_the_number_of_trials_has_grown() -> None:
-    """Parameters are fitted again when the number of trials has grown by a fifth, not after each trial."""
+def test_the_parameters_stay_until_there_are_enough_new_trials() -> None:
+    """Parameters are fitted again after a fifth more trials, not after each trial."""
     trials = _tried(15, _wave)
     thetas = [curve_fit(CUBE, History(trials[:count]), [], EPOCHS).theta for count in (12, 13, 14, 15)]
     np.testing.assert_array_equal(thetas[0], thetas[1])

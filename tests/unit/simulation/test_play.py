@@ -1,4 +1,4 @@
-"""Studies played with a clock of their own."""
+"""Studies simulated with a clock of their own."""
 
 from collections import Counter
 
@@ -132,12 +132,12 @@ def test_the_target_ends_the_study():
 
 
 def test_curves_that_fail_are_failures():
-    """A trial fails after its last value; the first three that fail alike end the study, as they would on workers."""
+    """A trial fails after its last value; the same error in the first three ends the study, as on workers."""
     some = Written(lambda *_: [0.1, 0.2], failure="ValueError: no")
     tuned = job(scheduler="fifo")
     done = play(tuned, some, 1)
     assert [(trial.state, trial.epoch, trial.error) for trial in done.trials] == [("failed", 2, "ValueError: no")] * 3
-    assert "failed alike" in done.end_reason
+    assert "failed with the same error" in done.end_reason
 
 
 def test_curves_that_end_are_completed():
@@ -159,7 +159,7 @@ def test_copied_weights_keep_their_value():
     assert exploited[0].parent_trial == "0000"
     first = done.trials[int(exploited[0].trial_id)]
     assert first.epoch == 8
-    # As if it had trained with the better config from the beginning, but for the epochs at which donors were taken.
+    # As if it had trained with the better config from the beginning, except for the epochs at which donors were taken.
     assert first.best == pytest.approx(0.8)
 
 

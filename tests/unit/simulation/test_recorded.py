@@ -86,7 +86,7 @@ def test_seconds_may_be_given_instead(study: Recording):
     assert curve.start == 3.0
 
 
-def test_a_study_is_played_over_its_curves(study: Recording):
+def test_a_study_is_simulated_over_its_curves(study: Recording):
     """Any scheduler completes a simulation over a study's curves, and its best is not above the recorded one."""
     for kind in ("fifo", "promoting-asha", "median"):
         job = study.job.replaced({"scheduler": kind})

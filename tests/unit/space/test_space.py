@@ -87,7 +87,7 @@ def test_a_config_has_the_parameters_of_its_branch_alone() -> None:
     ],
 )
 def test_values_outside_of_the_space_do_not_fit(config: dict[str, Any]) -> None:
-    """A config with an unknown, missing or foreign parameter, or an invalid value, does not fit the space."""
+    """A config with an unknown or missing parameter, one of another branch, or an invalid value does not fit."""
     assert not fits(_NESTED, config)
 
 

@@ -42,7 +42,7 @@ def test_folders_of_a_dead_process_are_removed(temporary, dead):
 
 
 def test_other_folders_are_kept(temporary, dead):
-    """Folders of live processes, other purposes, other machines, foreign names, and links are kept."""
+    """Folders of live processes, other purposes, other machines, other names, and links are kept."""
     with scratch("ray") as one:
         start = one.name.partition(f"-{os.getpid()}-")[0]
         others = [

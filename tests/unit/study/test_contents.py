@@ -138,7 +138,7 @@ def test_unfinished_files_are_swept(store: Store) -> None:
     assert left == {*OWN[:-1], ".writing-my-novel-0a1b2c3d"}
 
 
-def test_removing_keeps_foreign_files(store: Store, tmp_path: Path) -> None:
+def test_removing_keeps_untracked_files(store: Store, tmp_path: Path) -> None:
     """Removal deletes the study's files and its empty folders, and returns the rest."""
     store.write("logs/mine.log", "mine")
     assert [entry.path for entry in remove(store)] == ["logs/mine.log"]

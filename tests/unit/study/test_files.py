@@ -61,7 +61,7 @@ def _of_files(folder: Path) -> TuneJob:
 
 
 def test_a_study_is_loaded_as_it_was_saved(store: Store) -> None:
-    """Equal, with the version of its format, as JSON that people can read."""
+    """Equal, with the version of its format, as indented JSON."""
     job = _job(description="größer")
     save_study(store, job)
     assert load_study(store) == job

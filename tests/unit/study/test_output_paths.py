@@ -76,7 +76,7 @@ def test_a_folder_in_a_study_is_refused(study: Path, path: str) -> None:
 
 
 def test_other_folders_are_accepted(study: Path, tmp_path: Path) -> None:
-    """A new folder below export/, one elsewhere, and export/ for the study's own winner are accepted."""
+    """A new folder below export/, one in another folder, and export/ for the study's own winner are accepted."""
     check_output_folder(study / "export/second")
     check_output_folder(tmp_path / "models")
     check_output_folder(study / "export", winner_of=study)

@@ -18,7 +18,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path) -> None:
-    """In the storage that is meant anyway by its name, elsewhere by its folder; both lead back to it."""
+    """A study in the default storage is named by its name, another one by its folder; both are found again."""
     assert called(str(here / "studies/one")) == "one"
     for location in (str(here / "other/two"), "s3://bucket/two?region=x"):
         assert called(location) == location

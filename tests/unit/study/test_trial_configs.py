@@ -137,7 +137,7 @@ def test_a_study_has_as_many_trials_as_there_are_configs(fields: dict[str, Any],
     ("fields", "reported"),
     [
         ({}, None),
-        ({"space": {"a": 1}}, "all 16 trials would be alike: 1 is run"),
+        ({"space": {"a": 1}}, "all 16 trials would be equal: 1 is run"),
         ({"space": {"a": 1}, "trial_seeds": True}, None),
         ({"space": {"a": 1}, "budget": Budget(trials=1)}, None),
         (

@@ -30,52 +30,52 @@ def network(config: Config) -> keras.Model:
     return model
 
 
-class Heard(callbacks.Callback):
+class RecordedHooks(callbacks.Callback):
     """Records every hook with its arguments in a class attribute, because the job creates the callback."""
 
-    heard: list[Any] = []  # noqa: RUF012
+    calls: list[Any] = []  # noqa: RUF012
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Begin a new list."""
-        type(self).heard = [("train_begin", dict(self.params))]
+        type(self).calls = [("train_begin", dict(self.params))]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Note it."""
-        self.heard.append(("epoch_begin", epoch))
+        self.calls.append(("epoch_begin", epoch))
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Note it."""
-        self.heard.append(("test_begin",))
+        self.calls.append(("test_begin",))
 
     def on_test_end(self, logs: Any = None) -> None:
         """Note it."""
-        self.heard.append(("test_end", dict(logs)))
+        self.calls.append(("test_end", dict(logs)))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Note it."""
-        self.heard.append(("epoch_end", epoch, dict(logs)))
+        self.calls.append(("epoch_end", epoch, dict(logs)))
 
     def on_train_end(self, logs: Any = None) -> None:
         """Note it."""
-        self.heard.append(("train_end", dict(logs)))
+        self.calls.append(("train_end", dict(logs)))
 
 
-class HeardBatches(Heard):
-    """Hears of every batch as well, and ends training in the middle of an epoch."""
+class RecordedBatchHooks(RecordedHooks):
+    """Records every batch as well, and ends training in the middle of an epoch."""
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Note it."""
-        self.heard.append(("batch_begin", batch))
+        self.calls.append(("batch_begin", batch))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Note it, and stop in the second epoch."""
-        self.heard.append(("batch_end", batch, dict(logs)))
+        self.calls.append(("batch_end", batch, dict(logs)))
         if self.model.optimizer.iterations == 9:
             self.model.stop_training = True
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """Note it."""
-        self.heard.append(("test_batch_end", batch, dict(logs)))
+        self.calls.append(("test_batch_end", batch, dict(logs)))
 
 
 def _stopping(config: Config) -> list[Any]:
@@ -98,7 +98,7 @@ def _csv(config: Config) -> list[Any]:
     return [callbacks.CSVLogger(f"{config['folder']}/log.csv")]
 
 
-class Failing(Heard):
+class Failing(RecordedHooks):
     """Fails in its first epoch."""
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -117,16 +117,16 @@ CASES = {
     "TerminateOnNaN at a NaN": (network, lambda _: [callbacks.TerminateOnNaN()]),
     "SwapEMAWeights": (averaged, lambda _: [callbacks.SwapEMAWeights()]),
     "SwapEMAWeights on epochs": (averaged, lambda _: [callbacks.SwapEMAWeights(swap_on_epoch=True)]),
-    "epoch hooks": (network, lambda _: [Heard()]),
-    "batch hooks": (network, lambda _: [HeardBatches()]),
-    "failing": (network, lambda _: [Failing(), Heard()]),
+    "epoch hooks": (network, lambda _: [RecordedHooks()]),
+    "batch hooks": (network, lambda _: [RecordedBatchHooks()]),
+    "failing": (network, lambda _: [Failing(), RecordedHooks()]),
 }
 ENDS = {"EarlyStopping": 2, "batch hooks": 2, "TerminateOnNaN at a NaN": 1}
 
 
 @pytest.fixture(scope="module")
-def workplaces() -> dict[Any, TrainerFactory]:
-    """A workplace for each model; which callbacks a trial has stands in its config."""
+def trainer_factories() -> dict[Any, TrainerFactory]:
+    """A trainer factory for each model; the config names the callbacks of a trial."""
 
     def made(config: Config) -> list[Any]:
         return CASES[config["case"]][1](config)
@@ -139,9 +139,9 @@ def workplaces() -> dict[Any, TrainerFactory]:
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "failing"])
-def test_equals_fit(name: str, workplaces: dict[Any, TrainerFactory], tmp_path: Path) -> None:
-    """Callbacks do and hear under compiled epochs what they do and hear under Keras' fit."""
-    trainer_factory = workplaces[CASES[name][0]]
+def test_equals_fit(name: str, trainer_factories: dict[Any, TrainerFactory], tmp_path: Path) -> None:
+    """Callbacks get the same calls and have the same effects in compiled epochs as in Keras' fit."""
+    trainer_factory = trainer_factories[CASES[name][0]]
     config = {"case": name, "lr": 1e30 if "at a NaN" in name else 0.3}
     fit, compiled = tmp_path / "fit", tmp_path / "compiled"
     fit.mkdir()
@@ -149,7 +149,7 @@ def test_equals_fit(name: str, workplaces: dict[Any, TrainerFactory], tmp_path: 
     model, history = fitted(
         trainer_factory.job, rows_of_six(), seed=SEED, epochs=EPOCHS, config={**config, "folder": str(fit)}
     )
-    heard = Heard.heard + HeardBatches.heard
+    calls = RecordedHooks.calls + RecordedBatchHooks.calls
 
     learner: Any = trainer_factory.learner({**config, "folder": str(compiled)}, seed=SEED)
     found = [learner.run_epoch()]
@@ -163,30 +163,30 @@ def test_equals_fit(name: str, workplaces: dict[Any, TrainerFactory], tmp_path: 
     np.testing.assert_equal(weights_of(learner.model), weights_of(model))
     assert learner.model.optimizer.learning_rate == model.optimizer.learning_rate
     assert len(found) == len(history["loss"]) == ENDS.get(name, EPOCHS)
-    assert Heard.heard + HeardBatches.heard == heard
+    assert RecordedHooks.calls + RecordedBatchHooks.calls == calls
     assert _files(compiled) == _files(fit)
 
 
-def test_the_end_is_called_after_any_error(workplaces: dict[Any, TrainerFactory]) -> None:
+def test_the_end_is_called_after_any_error(trainer_factories: dict[Any, TrainerFactory]) -> None:
     """After an error of the user's code on_train_end is called once, and without on_train_begin it is not."""
-    Failing.heard = Heard.heard = []
-    learner: Any = workplaces[network].learner({"case": "failing"}, seed=SEED)
+    Failing.calls = RecordedHooks.calls = []
+    learner: Any = trainer_factories[network].learner({"case": "failing"}, seed=SEED)
     learner.close()
-    assert Failing.heard == Heard.heard == []
+    assert Failing.calls == RecordedHooks.calls == []
 
-    learner = workplaces[network].learner({"case": "failing"}, seed=SEED)
+    learner = trainer_factories[network].learner({"case": "failing"}, seed=SEED)
     with pytest.raises(RuntimeError, match="mine"):
         learner.run_epoch()
     learner.close()
     learner.close()
-    assert [[event[0] for event in kind.heard].count("train_end") for kind in (Failing, Heard)] == [1, 1]
+    assert [[event[0] for event in kind.calls].count("train_end") for kind in (Failing, RecordedHooks)] == [1, 1]
 
 
 def test_a_loss_of_nan_ends_the_trial(
-    workplaces: dict[Any, TrainerFactory], capsys: pytest.CaptureFixture[str]
+    trainer_factories: dict[Any, TrainerFactory], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A loss of NaN ends the trial, with a line in its log, even without TerminateOnNaN."""
-    learner: Any = workplaces[network].learner({"case": "epoch hooks", "lr": 1e30}, seed=SEED)
+    learner: Any = trainer_factories[network].learner({"case": "epoch hooks", "lr": 1e30}, seed=SEED)
     assert learner.run_epoch().last
     learner.close()
     assert "The loss is nan in epoch 1" in capsys.readouterr().out

@@ -31,7 +31,7 @@ def test_a_tree_is_json_with_arrays_beside_it(tmp_path: Path) -> None:
     assert arrays["raw"].tobytes() == b"12"
 
 
-def test_names_that_would_be_alike_differ(tmp_path: Path) -> None:
+def test_names_that_would_be_equal_differ(tmp_path: Path) -> None:
     """Characters that no file takes are replaced."""
     write_state({"a b": np.zeros(1), "a/b": np.ones(1)}, tmp_path)
     found = json.loads((tmp_path / "state.json").read_text())

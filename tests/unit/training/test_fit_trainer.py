@@ -120,7 +120,7 @@ def test_continues_exactly(fields: dict[str, Any]) -> None:
     assert second.model_epoch == third.model_epoch == 2
 
 
-def test_callbacks_hear_of_one_training() -> None:
+def test_callbacks_see_one_training() -> None:
     """One on_train_begin and one on_train_end for all epochs, though fit is called for each; stopping ends it."""
     reported: list[str] = []
 

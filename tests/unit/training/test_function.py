@@ -162,7 +162,7 @@ def job() -> TuneJob:
     return TuneJob(name="f", function=counting, space={"start": 1}, objectives=[Objective("at", "max")])
 
 
-def test_workplace_makes_function_learners() -> None:
+def test_a_trainer_factory_makes_function_learners() -> None:
     """A job with a function needs no data."""
     assert isinstance(TrainerFactory(job(), None).learner({"start": 0}, seed=1), FunctionLearner)
 

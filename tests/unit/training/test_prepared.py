@@ -77,7 +77,7 @@ def test_trials_share_the_data_of_their_combination(tmp_path: Path) -> None:
 
 
 def test_memory_bounds_what_is_kept() -> None:
-    """The combination that was used longest ago is let go where another one needs its memory; the newest stays."""
+    """The combination that was used longest ago is released when another one needs its memory; the newest stays."""
     factory = TrainerFactory(_job(), None, memory=900.0)
     for width in (3, 4, 3, 4, 3):
         _losses(factory, {"width": width, "lr": 0.1})

@@ -69,7 +69,7 @@ def test_a_skipped_epoch_leaves_what_one_that_was_read_leaves(split: Any, steps:
     assert _epoch(resumed, training=training) == expected
 
 
-def test_hooks_hear_of_each_call_and_may_end_the_epoch() -> None:
+def test_hooks_get_each_call_and_may_end_the_epoch() -> None:
     """Hooks get the numbers of a call's first and last batch; the epoch ends once a callback has stopped it."""
     heard: list[tuple[Any, ...]] = []
     reader = SplitReader(_shuffled(), _model(), 4, shuffle=False)

@@ -1,4 +1,4 @@
-"""Going on exactly: in another workplace, in another process, under another trial's config."""
+"""Exact continuation: in another trainer factory, in another process, under another trial's config."""
 
 import json
 import subprocess
@@ -153,7 +153,7 @@ def test_reasons_against_exact_continuation_are_reported_once(capsys: pytest.Cap
     assert capsys.readouterr().out.count("tf.random") == 1
 
 
-def test_exploit_takes_all_but_the_own_numbers(trainer_factory: TrainerFactory) -> None:
+def test_exploit_keeps_only_the_own_numbers(trainer_factory: TrainerFactory) -> None:
     """An exploit copies weights and slots, and keeps the learning rate and dropout of its own config."""
     donor = trainer_factory.learner({"lr": 0.01, "dropout": 0.1}, seed=SEED)
     donor.run_epoch()

@@ -139,8 +139,8 @@ def test_the_sign_of_a_number_is_what_graphs_branch_on(value: float, sign: tuple
     assert place.sign == tuple(map(bool, sign))
 
 
-def test_masked_numbers_are_all_alike() -> None:
-    """Within the context all masked numbers are alike, and after it, or an error, they are restored."""
+def test_masked_numbers_are_equal() -> None:
+    """Within the context all masked numbers are equal, and after it, or an error, they are restored."""
     model = _model()
     places = places_of(model)
     before = [place.value for place in places]

@@ -40,7 +40,7 @@ def _text(model: keras.Model, more: Any = 8) -> str | None:
     return trace_key(model, places_of(model), more)
 
 
-def _named_alike() -> None:
+def _reset_names() -> None:
     from keras.src.utils import naming
 
     naming.reset_uids()
@@ -69,7 +69,7 @@ def test_numbers_and_initial_weights_are_left_out(first: Any, second: Any) -> No
     """Models that differ in numbers, learning rate and initial weights have one trace key."""
     texts = []
     for build in (first, second):
-        _named_alike()
+        _reset_names()
         texts.append(_text(build()))
     assert texts[0] is not None
     assert texts[0] == texts[1]
@@ -107,9 +107,9 @@ def test_anything_that_changes_the_graph_changes_the_key() -> None:
     """Models and batch sizes that would be traced differently have different trace keys."""
     texts = {}
     for name, build in DIFFERENT.items():
-        _named_alike()
+        _reset_names()
         texts[name] = _text(build())
-    _named_alike()
+    _reset_names()
     texts["batch size"] = _text(_model(), more=9)
     assert None not in texts.values()
     twins = {(a, b) for a in texts for b in texts if a < b and texts[a] == texts[b]}

@@ -93,7 +93,7 @@ def test_nothing_to_learn_from_is_a_mistake(
 
 
 def test_studies_are_named_with_what_is_used_of_them(storage: Any) -> None:
-    """The message counts the trials used of each study, and says what lies outside of the space."""
+    """The message counts the trials used of each study, and names the parameters outside of the space."""
     narrow = job(space={"a": Uniform(0.3, 1)}, learn_from=["first", str(storage / "first")])
     found = learned_from(narrow, storage)
     inside = len(found[0].trials)

@@ -22,7 +22,7 @@ class Ticks:
         self._happens = list(happens)
 
     def wait(self, seconds: float) -> bool:
-        """Let the next thing happen; true once there is none."""
+        """Do the next step; true once there is none."""
         if not self._happens:
             return True
         self._happens.pop(0)()
@@ -76,7 +76,7 @@ def test_a_line_before_the_first_trial_says_what_happens(study, workers, of_mode
 
 @pytest.mark.parametrize("width", [*range(20, 60), 80, 200])
 def test_the_live_display_fits_a_terminal_and_cuts_nothing(study, width):
-    """Below 50 columns the bar of the live display shrinks, then disappears, and long words are folded."""
+    """Below 50 columns the bar of the live display shrinks, then disappears, and long words are wrapped."""
     s = study(
         name="a-study-with-quite-a-long-name",
         space={"quite_a_long_parameter": Uniform(0, 1)},

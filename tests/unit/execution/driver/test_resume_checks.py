@@ -73,7 +73,7 @@ def test_a_process_id_alone_is_no_sign_of_life(study, tmp_path, started, alive):
         assert not resumed(study, job(tmp_path), note=_silent).already
 
 
-def test_a_foreign_folder_is_refused(tmp_path):
+def test_a_folder_without_a_study_is_refused(tmp_path):
     """Files that are no study are left alone."""
     (tmp_path / "studies/s").mkdir(parents=True)
     (tmp_path / "studies/s/diary.txt").write_text("mine")

@@ -51,14 +51,14 @@ def test_a_value_that_is_not_finite_fails_the_trial_and_is_never_best(study):
     assert s.session.loop.best.trial_id == "0001"
 
 
-def test_three_trials_failing_alike_end_the_study(study):
+def test_three_trials_with_the_same_error_end_the_study(study):
     """The same error three times in a row and nothing achieved: no fourth trial is drawn."""
     s = study(budget=Budget(trials=10, epochs=4))
     for _ in range(3):
         assignment = s.session.next()
         s.session.on_report(assignment.trial_id, ProgressReport(failure="ValueError: no such layer\n\ntraceback"))
     assert s.session.next() is None
-    assert "The first 3 trials failed alike: ValueError: no such layer" in s.session.loop.end_reason
+    assert "The first 3 trials failed with the same error: ValueError: no such layer" in s.session.loop.end_reason
 
 
 def test_trials_failing_differently_do_not_end_the_study(study):
@@ -164,7 +164,7 @@ def test_a_failed_trial_is_not_the_best_after_a_resume(study):
 
 
 def test_errors_before_a_resume_still_count(study):
-    """Errors before a resume count afterwards: two different ones and another one are not three alike."""
+    """Errors before a resume count afterwards: two different ones and another one are not three equal ones."""
     first = study(budget=Budget(trials=8, epochs=2))
     for error in ("ValueError: a", "ValueError: b"):
         first.session.on_report(first.session.next().trial_id, ProgressReport(failure=error))
@@ -209,29 +209,29 @@ def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(s
 
 def test_the_winners_reports_end_its_silence(study):
     """A winner that is fitted again over many epochs does not count as hung, as long as its worker reports."""
-    played = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
-    first = played.session.next()
-    played.session.on_report(first.trial_id, ProgressReport((row(1, 0.5),), 1, last=True))
-    winner = played.session.next()
+    running = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
+    first = running.session.next()
+    running.session.on_report(first.trial_id, ProgressReport((row(1, 0.5),), 1, last=True))
+    winner = running.session.next()
     assert winner.key == FINISH
-    assert played.session.hang_detection.hung([winner.key]) == []
+    assert running.session.hang_detection.hung([winner.key]) == []
     now = time.monotonic() + 1e6
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "monotonic", lambda: now)
-        assert played.session.on_report(winner.trial_id, ProgressReport(epoch=1)) == "continue"
-        assert played.session.hang_detection.hung([winner.key]) == []
+        assert running.session.on_report(winner.trial_id, ProgressReport(epoch=1)) == "continue"
+        assert running.session.hang_detection.hung([winner.key]) == []
 
 
 def test_after_an_error_of_the_storage_no_trial_is_running(study):
     """After a storage error, trials that were running are recorded as paused, with the error as the reason."""
-    played = study()
-    assignment = played.session.next()
-    played.session.end_by(StorageError("The disk is full."))
-    assert played.session.loop.trials[assignment.trial_id].state == "paused"
-    assert played.session.ended
-    assert isinstance(played.session.fatal, StorageError)
-    played.session.flush()
-    assert kinds(played, assignment.trial_id) == ["start", "pause"]
+    running = study()
+    assignment = running.session.next()
+    running.session.end_by(StorageError("The disk is full."))
+    assert running.session.loop.trials[assignment.trial_id].state == "paused"
+    assert running.session.ended
+    assert isinstance(running.session.fatal, StorageError)
+    running.session.flush()
+    assert kinds(running, assignment.trial_id) == ["start", "pause"]
 
 
 def test_the_way_of_training_is_noted_once_and_recorded(study):

@@ -57,7 +57,7 @@ def test_a_function_in_no_file_is_noted_when_the_study_starts() -> None:
 def test_a_budget_that_cannot_be_used_up_is_noted() -> None:
     """A new study has fewer configs than trials; a resumed one has a smaller budget than before."""
     (new,) = start_notes(job(space={"x": 1}), None, [])
-    assert new.startswith("The space draws nothing, so all 4 trials would be alike")
+    assert new.startswith("The space draws nothing, so all 4 trials would be equal")
     (resumed,) = start_notes(job(budget=Budget(trials=4, epochs=2)), job(), [])
     assert resumed.startswith("The study resumes with a smaller budget than before: epochs 2 instead of 4.")
 

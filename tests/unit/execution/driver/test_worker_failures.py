@@ -57,16 +57,16 @@ def test_epochs_trained_again_after_a_lost_worker_count_once(study):
 @pytest.mark.parametrize("how", ["interrupted", "ended"])
 def test_a_worker_lost_after_its_trial_ended_changes_nothing(study, how):
     """A lost worker whose trial has ended leaves the trial unchanged."""
-    played = study(budget=Budget(trials=2, epochs=2))
-    assignment = played.session.next()
-    played.session.on_report(assignment.trial_id, ProgressReport((row(1, 0.5),), 1))
+    running = study(budget=Budget(trials=2, epochs=2))
+    assignment = running.session.next()
+    running.session.on_report(assignment.trial_id, ProgressReport((row(1, 0.5),), 1))
     if how == "interrupted":
-        played.session.loop.interrupt()
+        running.session.loop.interrupt()
     else:
-        played.session.on_report(assignment.trial_id, ProgressReport((row(2, 0.5),), 2, last=True))
-    before = saved_state(played.session.loop)
-    assert played.session.worker_failures.on_worker_lost(assignment.trial_id, "killed.") is None
-    assert saved_state(played.session.loop) == before
+        running.session.on_report(assignment.trial_id, ProgressReport((row(2, 0.5),), 2, last=True))
+    before = saved_state(running.session.loop)
+    assert running.session.worker_failures.on_worker_lost(assignment.trial_id, "killed.") is None
+    assert saved_state(running.session.loop) == before
 
 
 def test_the_winners_worker_is_replaced_too(study):

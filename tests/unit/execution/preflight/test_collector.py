@@ -1,4 +1,4 @@
-"""What is heard of a rehearsal, and what is not."""
+"""Findings from the facts of a rehearsal, and checks that were not made."""
 
 import math
 from dataclasses import replace
@@ -11,7 +11,7 @@ from tests.unit.execution.preflight.facts import job, steps, trained
 DATA = DataFacts("d", {"train": 10}, "4", "2", 2, 100)
 
 
-def heard(*facts: object, **fields: object) -> list[Finding]:
+def collected(*facts: object, **fields: object) -> list[Finding]:
     """All findings of a rehearsal that reported those facts."""
     collector = Collector(job(**fields), {})
     return [finding for fact in facts for finding in collector.collect(fact)] + list(collector.rest())
@@ -24,7 +24,7 @@ def levels(findings: list[Finding]) -> dict[str, str]:
 
 def test_a_check_without_faults() -> None:
     """A check without faults has each finding once, in order."""
-    found = heard(DATA, WorkerStarted(1.0), trained(), Built([{"x": 1}]))
+    found = collected(DATA, WorkerStarted(1.0), trained(), Built([{"x": 1}]))
     assert [each.name for each in found] == ["data", "epoch", "objective", "labels", "resume", "configs"]
     assert set(levels(found).values()) == {"ok"}
 
@@ -32,7 +32,7 @@ def test_a_check_without_faults() -> None:
 def test_data_that_differ_at_each_call_do_not_resume_exactly() -> None:
     """If the data function returns other data each time, resuming is a warning that says which data differ."""
     changed = "the train inputs have other values, in the same shape"
-    found = heard(replace(DATA, unsteady=[changed]), WorkerStarted(1.0), trained(), Built([{"x": 1}]))
+    found = collected(replace(DATA, unsteady=[changed]), WorkerStarted(1.0), trained(), Built([{"x": 1}]))
     (resume,) = [each for each in found if each.name == "resume"]
     assert (levels(found)["data"], resume.level) == ("warning", "warning")
     assert resume.found.endswith(f"the data function returns others each time it is called: {changed}")
@@ -41,7 +41,7 @@ def test_data_that_differ_at_each_call_do_not_resume_exactly() -> None:
 
 def test_data_that_cannot_be_loaded_skip_the_later_checks() -> None:
     """If the data cannot be loaded, that is the only fault, and each later check reports why it was skipped."""
-    found = heard(Failed("no file"))
+    found = collected(Failed("no file"))
     assert levels(found) == {"data": "fault"} | dict.fromkeys(
         ("epoch", "objective", "labels", "resume", "configs"), "not_checked"
     )
@@ -50,7 +50,7 @@ def test_data_that_cannot_be_loaded_skip_the_later_checks() -> None:
 
 def test_a_process_that_is_late_is_a_warning() -> None:
     """How far it came, and how to give it more time."""
-    found = heard(DATA, WorkerStarted(1.0), Failed("It had not ended after 5 s.", late=True))
+    found = collected(DATA, WorkerStarted(1.0), Failed("It had not ended after 5 s.", late=True))
     assert levels(found)["epoch"] == "warning"
     assert found[1].found == "It had not ended after 5 s, and no epoch was trained"
     assert "--wait" in found[1].advice
@@ -58,13 +58,13 @@ def test_a_process_that_is_late_is_a_warning() -> None:
 
 def test_a_process_that_dies_is_a_fault() -> None:
     """A process that dies after the epoch is a fault of building configs."""
-    assert levels(heard(DATA, WorkerStarted(1.0), trained(), Failed("killed")))["configs"] == "fault"
+    assert levels(collected(DATA, WorkerStarted(1.0), trained(), Failed("killed")))["configs"] == "fault"
 
 
 def test_another_config_is_waited_for_where_one_is_not_finite() -> None:
     """The epoch is judged once, with all that were tried."""
     bad = trained(metrics={"loss": math.nan, "val_accuracy": 0.1})
-    found = heard(DATA, WorkerStarted(1.0), bad, trained(), Built([{"x": 1}]))
+    found = collected(DATA, WorkerStarted(1.0), bad, trained(), Built([{"x": 1}]))
     assert [each.name for each in found].count("epoch") == 1
     assert levels(found)["epoch"] == "warning"
 
@@ -72,7 +72,7 @@ def test_another_config_is_waited_for_where_one_is_not_finite() -> None:
 def test_targets_that_do_not_fit_are_reported_with_the_failed_epoch() -> None:
     """Targets that do not fit the model are reported as the cause of the failed epoch."""
     found = levels(
-        heard(DATA, WorkerStarted(1.0), trained(message="ValueError", trace="x", metrics={}, mismatch="8, not 10"))
+        collected(DATA, WorkerStarted(1.0), trained(message="ValueError", trace="x", metrics={}, mismatch="8, not 10"))
     )
     assert (found["epoch"], found["labels"], found["objective"]) == ("fault", "fault", "not_checked")
 
@@ -80,7 +80,9 @@ def test_targets_that_do_not_fit_are_reported_with_the_failed_epoch() -> None:
 def test_a_missing_objective_is_the_only_fault() -> None:
     """A missing objective is the only fault, and the findings of the trained epoch are still reported."""
     found = levels(
-        heard(DATA, WorkerStarted(1.0), trained(metrics={"loss": 1.0}, message="The objective …"), Built([{"x": 1}]))
+        collected(
+            DATA, WorkerStarted(1.0), trained(metrics={"loss": 1.0}, message="The objective …"), Built([{"x": 1}])
+        )
     )
     assert found == {
         "data": "ok", "epoch": "ok", "objective": "fault", "labels": "ok", "resume": "ok", "configs": "ok"
@@ -89,7 +91,7 @@ def test_a_missing_objective_is_the_only_fault() -> None:
 
 def test_a_function_is_checked_for_less() -> None:
     """A check of a function has no findings on data, labels or models."""
-    found = heard(
+    found = collected(
         WorkerStarted(1.0), trained(metrics={"score": 1.0}), function=steps, objectives=[Objective("score", "max")]
     )
     assert [each.name for each in found] == ["epoch", "objective", "resume"]
@@ -98,6 +100,6 @@ def test_a_function_is_checked_for_less() -> None:
 def test_a_population_is_checked_for_compatible_weights() -> None:
     """A population's weights are checked after its models, and a skipped comparison is reported."""
     facts = (DATA, WorkerStarted(1.0), trained(), Built([{"x": 1}]))
-    assert levels(heard(*facts, Exchanged([]), scheduler="pbt"))["weights"] == "ok"
-    assert levels(heard(*facts, scheduler="pbt"))["weights"] == "not_checked"
-    assert "weights" not in levels(heard(*facts))
+    assert levels(collected(*facts, Exchanged([]), scheduler="pbt"))["weights"] == "ok"
+    assert levels(collected(*facts, scheduler="pbt"))["weights"] == "not_checked"
+    assert "weights" not in levels(collected(*facts))

@@ -32,7 +32,7 @@ def _job(function: Any) -> TuneJob:
 def test_a_job_of_files_is_loaded_from_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For a job of files, only the folders of its imports are sent, which come first on the worker's path."""
     above = Path(__file__).parents[steps.__module__.count(".")]
-    # As in a worker, which starts elsewhere.
+    # As in a worker, which starts in another folder.
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(above)])
     job, store = _job(steps), Store(tmp_path / "s")
     save_study(store, job)

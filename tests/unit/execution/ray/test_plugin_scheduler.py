@@ -18,8 +18,8 @@ MEDIAN = "ray.tune.schedulers.MedianStoppingRule"
 ASHA = "ray.tune.schedulers.ASHAScheduler"
 
 
-def played(scheduler: Scheduler, curves: np.ndarray, next_milestone: Any) -> list[tuple[int, str]]:
-    """Each curve played to its end, one after the other: the epoch at which it ended, and why."""
+def simulated(scheduler: Scheduler, curves: np.ndarray, next_milestone: Any) -> list[tuple[int, str]]:
+    """Each curve simulated to its end, one after the other: the epoch at which it ended, and why."""
     ends = []
     for index, curve in enumerate(curves):
         trial = f"{index:04d}"
@@ -42,8 +42,8 @@ def test_rays_median_rule_decides_like_the_native_rule(mode: str) -> None:
     context = SchedulerContext({}, mode, 9, 40, 0)
     theirs = RayScheduler(MEDIAN, {"grace_period": 2, "min_samples_required": 3})
     ours = MedianStopping(grace_period=2, min_samples_required=3)
-    found = played(PluginScheduler(theirs, context), curves, theirs.next_milestone)
-    assert found == played(ours.build(context), curves, ours.next_milestone)
+    found = simulated(PluginScheduler(theirs, context), curves, theirs.next_milestone)
+    assert found == simulated(ours.build(context), curves, ours.next_milestone)
     assert {action for _, action in found} == {"stop", "continue"}
 
 

@@ -1,4 +1,4 @@
-"""A session as Ray Tune sees it, without Ray: Tune's controller and trials are played."""
+"""A session as Ray Tune sees it, without Ray: Tune's controller and trials are fakes."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -23,7 +23,7 @@ def test_a_pod_smaller_than_its_node_keeps_its_workers():
     )
 
 
-def test_a_process_that_has_not_grown_stays():
+def test_a_process_of_constant_size_stays():
     """Twenty workers in 6 GiB: each holds more than its share from the start, and so would the next one."""
     limit = MemoryLimit(Resources(), 20, POD)
     assert limit.excess(int(0.7 * GIB)) == limit.excess(GIB) == ""

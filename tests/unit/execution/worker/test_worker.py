@@ -154,7 +154,7 @@ def test_a_preemptible_node_has_its_own_checkpoint_interval(tmp_path, monkeypatc
         space={"lr": 0.0},
         objectives=[Objective("val_accuracy", "max")],
         budget=Budget(trials=1, epochs=20),
-        # It hears of every epoch, and never pauses a trial: no checkpoint is due but the one of the best epoch.
+        # It gets every epoch, and never pauses a trial: no checkpoint is due but the one of the best epoch.
         scheduler="median",
         checkpoints=Checkpoints(seconds=3600),
     )

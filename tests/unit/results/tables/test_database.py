@@ -96,8 +96,8 @@ def test_an_error_while_rows_are_read_is_the_users_too() -> None:
 
 def test_a_query_is_reported_as_slow_once_and_ended_when_its_time_is_up() -> None:
     """A query that takes too long is interrupted with a message; before that, it is reported once as slow."""
-    told: list[float] = []
-    limit = TimeLimit(0.2, told.append, slow_seconds=0.0)
+    reported: list[float] = []
+    limit = TimeLimit(0.2, reported.append, slow_seconds=0.0)
     sql = "select count(*) from range(100000000000) where hash(range) % 7 = 1"
     with (
         open_database() as database,
@@ -105,4 +105,4 @@ def test_a_query_is_reported_as_slow_once_and_ended_when_its_time_is_up() -> Non
         run_select(locked(database), sql, "The SQL", limit=limit),
     ):
         pass
-    assert len(told) == 1
+    assert len(reported) == 1

@@ -182,7 +182,7 @@ def test_a_damaged_session_file_is_reported(study: Recording) -> None:
 
 
 def test_a_copied_study_reads_the_same_without_its_functions(asha: Recording, tmp_path: Path) -> None:
-    """A study is its directory: elsewhere, and where the job's module is gone, it reads the same."""
+    """A study is its directory: it reads the same on another machine, and without the job's module."""
     for path in asha.store.files():
         Store(tmp_path / "copy").write(path, asha.store.read(path))
     content = json.loads((tmp_path / "copy" / layout.STUDY).read_text())

@@ -67,7 +67,7 @@ NOW = datetime(2025, 3, 14, 9, 31, tzinfo=UTC)
     ids=str,
 )
 def test_the_state_of_a_study_whose_session_has_not_ended(fields: dict[str, object], state: str) -> None:
-    """A session without an end is judged by its process on this machine and by its heartbeat elsewhere."""
+    """A session without an end is judged by its process on this machine and by its heartbeat on another machine."""
     session = {"state": "running", "started": _SESSION["started"], "heartbeat": "2025-03-14T09:29:00+00:00"}
     assert state_of([{**session, **identity(), **fields}], NOW) == state
 

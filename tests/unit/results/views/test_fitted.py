@@ -14,7 +14,7 @@ def board(parameters: int = 6) -> FittedTable:
     fixed = [
         Column("trial", keep="whole"),
         Column("val_accuracy", right=True, keep="whole"),
-        Column("why", keep="folded"),
+        Column("why", keep="wrapped"),
     ]
     table = FittedTable([*fixed, *(Column(f"p{place}", keep="extra") for place in range(parameters))], more="ask")
     table.add_row("0000", "0.9712", "because of many things " * 3, *map(str, range(parameters)))
@@ -74,7 +74,7 @@ def test_rows_of_a_terminal_that_is_too_narrow_become_records() -> None:
 
 
 def test_a_pipe_gets_everything() -> None:
-    """In a pipe nothing is cut, folded or left out."""
+    """In a pipe nothing is cut, wrapped or left out."""
     lines = shown(board(), 100_000, terminal=False)
     assert len(lines) == 3
     assert lines[2].split()[3:] == ["x" * 90] * 6
@@ -87,8 +87,8 @@ def test_control_characters_take_one_line() -> None:
     assert shown(table, 80) == [r"a\nb", r"c\n\x1b[2Jd\te"]
 
 
-def test_words_of_a_folded_name_stay_whole() -> None:
-    """A name is folded between its words, unless one of them is longer than 16 characters."""
+def test_words_of_a_wrapped_name_stay_whole() -> None:
+    """A name is wrapped between its words, unless one of them is longer than 16 characters."""
     names = ["best val_accuracy", "of resamples", "rank of the others", "m" * 40]
     table = FittedTable([Column(name, keep="whole") for name in names])
     table.add_row("1", "2", "3", "4")

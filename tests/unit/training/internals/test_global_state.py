@@ -21,7 +21,9 @@ def test_the_global_generators_are_saved_and_restored() -> None:
     expected = draws()
     draws()
     internals.restore_library_generators(states)
-    assert draws() == expected, "Keras or TensorFlow keep their global generators elsewhere; see library_generators."
+    assert draws() == expected, (
+        "Keras or TensorFlow keep their global generators in another place; see library_generators."
+    )
 
 
 def test_seeds_and_names_restart_without_internals(monkeypatch: pytest.MonkeyPatch) -> None:

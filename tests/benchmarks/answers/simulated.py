@@ -1,4 +1,4 @@
-"""Studies played over the tables: what they have found after so much compute."""
+"""Studies simulated over the tables: what they have found after so much compute."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from pipeline.study import Budget, Objective, TuneJob
 from tests.benchmarks.answers.studies import EPOCHS
 from tests.benchmarks.answers.tables import Table
 
-__all__ = ["BUDGET", "PAIRS", "PLAYED", "REFERENCE", "Pair", "job_of"]
+__all__ = ["BUDGET", "PAIRS", "REFERENCE", "SIMULATED", "Pair", "job_of"]
 
 BUDGET = 10 * EPOCHS
 """Ten full trainings' worth of epochs: what the reference has."""
 
-PLAYED = int(1.25 * BUDGET)
-"""What is played: whoever needs more than the reference is seen to."""
+SIMULATED = int(1.25 * BUDGET)
+"""The epochs that are simulated: enough to see a study that needs more than the reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Pair:
     searcher: str
 
     def regrets(self, table: Table, seed: int, workers: int, earlier: Sequence[EarlierStudy] = ()) -> np.ndarray:
-        """The regret after each epoch of compute, from 1 to PLAYED."""
-        found = np.full(PLAYED, np.nan)
-        job = job_of(table, self, seed, epochs=PLAYED)
+        """The regret after each epoch of compute, from 1 to SIMULATED."""
+        found = np.full(SIMULATED, np.nan)
+        job = job_of(table, self, seed, epochs=SIMULATED)
         for seconds, value in play(job, table, workers, earlier=earlier).best_curve:
             # All workers are busy all the time, and an epoch takes one second.
-            found[min(max(int(seconds * workers) - 1, 0), PLAYED - 1) :] = table.regret(value)
+            found[min(max(int(seconds * workers) - 1, 0), SIMULATED - 1) :] = table.regret(value)
         return found
 
 
@@ -86,4 +86,4 @@ PAIRS: dict[str, Pair] = {
     "halving+gp": Pair(SuccessiveHalving(), "gp"),
     "halving+cma": Pair(SuccessiveHalving(), "cma"),
 }
-"""What is played, by name."""
+"""What is simulated, by name."""
