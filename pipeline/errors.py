@@ -1,21 +1,21 @@
 """Every error tunepipe raises on purpose.
 
 TunepipeError
-├── UserError            exit 2: a mistake a person can mend; printed as one paragraph, never with a traceback
+├── UserError            exit 2: a mistake that a user can fix; printed as one paragraph, never with a traceback
 │   ├── UsageError       the command line cannot be read
 │   ├── InvalidJob       a TuneJob, a setting or a command-line value is not allowed
-│   │   └── StudyChanged the study to be resumed is of another job; shows the difference
+│   │   └── StudyChanged the study to resume has another job; shows the difference
 │   ├── JobNotFound      no job, study or trial of that name
 │   ├── StudyExists      the study's name is taken
-│   ├── NotResumable     the study cannot be gone on with: what decides in it cannot be saved
+│   ├── NotResumable     the study cannot be resumed: its scheduler's or searcher's state cannot be saved
 │   ├── Superseded       another driver has taken the study over
 │   ├── StorageError     the storage cannot be read or written
 │   ├── ClusterError     a cluster cannot be reached, refuses, or has lost a submission
 │   ├── DataError        a data set cannot be loaded
 │   ├── ModelError       the job's model, callbacks or metrics cannot be used
-│   ├── ResourcesUnmet   a trial asks for more than there is
+│   ├── ResourcesUnmet   a trial requests more resources than there are
 │   └── OutputLost       standard output cannot be written; exit 141 where its reader is gone
-├── Interrupted          exit 130: Ctrl-C or SIGTERM; the tables are whole
+├── Interrupted          exit 130: Ctrl-C or SIGTERM; the tables are complete
 ├── NoTrialSucceeded     exit 3: the study ended without a value
 └── DamagedFile          a file's content does not match its checksum or its format
 """
@@ -53,7 +53,7 @@ __all__ = [
 _SIGPIPE = 13
 _LONGEST = 120
 _MOST_FAULTS = 50
-"""More mistakes than these have one cause: the file is of another kind."""
+"""A message lists at most this many mistakes: more of them usually have one cause, a file of another kind."""
 
 
 class TunepipeError(Exception):
@@ -63,13 +63,13 @@ class TunepipeError(Exception):
 
 
 class UserError(TunepipeError):
-    """A mistake a person can mend."""
+    """A mistake that a user can fix."""
 
     exit_code = 2
 
 
 class UsageError(UserError):
-    """The command line cannot be read: an option or a command there is not, a value of the wrong kind."""
+    """The command line cannot be read: an unknown option or command, or an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ _RESUME_TYPED = (
 
 
 class StudyChanged(InvalidJob):
-    """The study to be resumed is of another job.
+    """The study to resume has another job.
 
     Args:
         subject: The study.
@@ -153,7 +153,7 @@ class StudyExists(UserError):
 
 
 class NotResumable(UserError):
-    """The study cannot be gone on with: what decides in it cannot be saved."""
+    """The study cannot be resumed: the state of its scheduler or searcher cannot be saved."""
 
 
 class Superseded(UserError):
@@ -165,7 +165,7 @@ class StorageError(UserError):
 
 
 class ClusterError(UserError):
-    """A cluster cannot be reached, refuses what it is asked for, or has lost a submission."""
+    """A cluster cannot be reached, refuses a request, or has lost a submission."""
 
 
 class DataError(UserError):
@@ -177,7 +177,7 @@ class ModelError(UserError):
 
 
 class ResourcesUnmet(UserError):
-    """A trial asks for more than there is."""
+    """A trial requests more resources than there are."""
 
 
 class OutputLost(UserError):
@@ -190,15 +190,15 @@ class OutputLost(UserError):
 
     def __init__(self, number: int | None, reason: str) -> None:
         if number == errno.EPIPE:
-            # As after `| head -1`: a process that SIGPIPE ends says nothing, and a shell has this code for it.
+            # As after `| head -1`: a process that SIGPIPE ends prints nothing, and a shell reports this code for it.
             self.exit_code = 128 + _SIGPIPE
             super().__init__("")
         else:
-            super().__init__(f"Standard output cannot be written: {reason}. Send it somewhere else.")
+            super().__init__(f"Standard output cannot be written: {reason}. Redirect it to another file.")
 
 
 class Interrupted(TunepipeError):
-    """The study was interrupted by Ctrl-C or SIGTERM; its tables are whole, and it can be resumed."""
+    """The study was interrupted by Ctrl-C or SIGTERM; its tables are complete, and it can be resumed."""
 
     exit_code = 130
 

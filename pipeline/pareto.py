@@ -1,4 +1,4 @@
-"""Points that are judged by several values: which ones no other beats, in which order they continue, what they cover.
+"""Points with several values: their Pareto front, their order, and the hypervolume that they dominate.
 
 Values are losses: less is better. A violation says how far a point is beyond its bounds; 0 is within all of them.
 """

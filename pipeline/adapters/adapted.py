@@ -1,4 +1,4 @@
-"""What a program of another library tunes, as functions of a job: where it comes from, and the call that tunes it."""
+"""The object that a program of another library tunes, as functions of a job, with the call that tunes it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ __all__ = ["Adapted"]
 
 
 class Adapted(ABC):
-    """What a program tunes, as the functions of a job.
+    """The object that a program tunes, as the functions of a job.
 
     Args:
         program: Returns its program; None for an object without one.
@@ -29,12 +29,12 @@ class Adapted(ABC):
 
     @cached_property
     def named(self) -> Any:
-        """The object with the name in the program; None where there is none."""
+        """The object of that name in the program; None if there is none."""
         return None if self.program is None or not self._name else getattr(self.program.module, self._name, None)
 
     @cached_property
     def call(self) -> Call | None:
-        """The call that starts the tuning; None where there is none, or it tunes something else."""
+        """The call that starts the tuning; None if there is none, or if it tunes another object."""
         call = None if self.program is None else self.program.ended_by()
         return call if call is None or not self._name or self.is_tuned_by(call) else None
 
@@ -70,11 +70,11 @@ class Adapted(ABC):
 
     @property
     def left_out(self) -> list[str]:
-        """What the program asks for and the job does not have, a sentence each."""
+        """The settings of the program that the job does not have, a sentence each."""
         return []
 
     def is_complete(self, fields: Mapping[str, Any]) -> bool:
-        """Whether a worker that imports the file has all that it needs.
+        """Whether a worker that imports the file has everything it needs.
 
         Args:
             fields: Fields of the job that the call in Python gives.

@@ -1,4 +1,4 @@
-"""What tunepipe knows of a library whose programs it runs."""
+"""The description of a library whose programs tunepipe runs."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager

@@ -1,4 +1,4 @@
-"""How often code reports, read from its text: the length of the loop around the call."""
+"""How often code reports, from its source: the length of the loop around the call."""
 
 import ast
 import copy
@@ -28,11 +28,11 @@ _REPEATED = (
     ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
     ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef,
 )  # fmt: skip
-"""What is in these parts of a text runs an unknown number of times."""
+"""The code in these statements runs an unknown number of times."""
 
 
 class _Unknown(Exception):
-    """The text does not say how often a call is made."""
+    """The source does not say how often a call is made."""
 
 
 def reports_of(function: Callable[..., Any], method: str, values: Mapping[str, Any]) -> int | None:
@@ -41,7 +41,7 @@ def reports_of(function: Callable[..., Any], method: str, values: Mapping[str, A
     Args:
         function: The function; functions of its module that it calls are read, too.
         method: What it calls: the last part of its name.
-        values: The values that are known, by the text of their expression, such as `config["epochs"]`.
+        values: The known values, by their expressions, such as `config["epochs"]`.
 
     Returns:
         The number, or more where only one of several branches is taken; None if the text does not say it, or there is
@@ -114,7 +114,7 @@ def mentions(target: Any, pattern: str) -> bool:
 
 
 def line_of_text(source: str, text: str) -> int:
-    """The first line at which a dict has a text as its key; else where the text stands; 1 where it stands nowhere.
+    """The first line at which a dict has a text as its key; else the line of the text; 1 if there is none.
 
     Args:
         source: A source.
@@ -156,7 +156,7 @@ def _calls(node: ast.AST, method: str) -> bool:
 
 
 def _locals(tree: ast.AST) -> dict[str, ast.expr]:
-    """What the names of a function are set to: by their only assignment, or at first to a constant."""
+    """The values of the names of a function: of their only assignment, or a constant of the first one."""
     found: dict[str, list[ast.expr]] = {}
     changed = {node.target.id for node in ast.walk(tree)
                if isinstance(node, ast.AugAssign | ast.For) and isinstance(node.target, ast.Name)}  # fmt: skip
@@ -177,7 +177,7 @@ def _length(
     class Known(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> Any:
             if isinstance(node, ast.Name) and node.id in left:
-                # Each name once: one that is set by its own value would never end.
+                # Each name once: a name that is set by its own value would never end.
                 return self.visit(copy.deepcopy(left.pop(node.id)))
             if isinstance(node, ast.expr) and (text := ast.unparse(node).replace("'", '"')) in values:
                 return ast.copy_location(ast.Constant(values[text]), node)

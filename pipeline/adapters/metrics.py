@@ -1,4 +1,4 @@
-"""Metrics from what programs report: a table's columns are numbers, and programs report anything."""
+"""Metrics from what programs report: a table's columns are numbers, and programs report values of any type."""
 
 from collections.abc import Mapping
 from contextlib import suppress

@@ -81,7 +81,7 @@ def space_of(found: Iterable[Found], subject: str) -> dict[str, Any]:
         name = parameter_name(one.name)
         other = names.setdefault(name, one)
         if other.name != one.name:
-            faults.append(Fault(one.line, one.name, f"must be called otherwise: {other.name!r} ({other.line}) has that "
+            faults.append(Fault(one.line, one.name, f"must have another name: {other.name!r} ({other.line}) has that "
                                 f"name in tables, {name}, too"))  # fmt: skip
             continue
         try:
@@ -100,7 +100,7 @@ def _place(space: dict[str, Any], name: str, one: Found, conditions: dict[str, t
     parent, values = one.conditions[-1]
     outer = {parameter_name(other): allowed for other, allowed in conditions.items() if other != parent}
     if not _add(space, parameter_name(parent), values, name, one.domain, outer):
-        raise ValueError(f"must not depend on {parent!r}, which is found nowhere before it")
+        raise ValueError(f"must not depend on {parent!r}, which is not found before it")
 
 
 def _add(

@@ -52,7 +52,7 @@ class Program:
     Args:
         module: The module.
         patches: The library's patches.
-        call: The call that ended it; None where it came to its end.
+        call: The call that ended it; None if it ran to its end.
     """
 
     module: ModuleType
@@ -61,7 +61,7 @@ class Program:
     _guarded: bool = field(default=False, repr=False)
 
     def ended_by(self) -> Call | None:
-        """The call that starts the tuning. What stands under `if __name__ == "__main__":` runs now if it is needed."""
+        """The call that starts the tuning. Code under `if __name__ == "__main__":` runs now if it is needed."""
         if self.call is None and not self._guarded:
             self._guarded = True
             if (body := _guarded_body(self.module)) is not None:
@@ -95,7 +95,7 @@ _RECORDING: list[list[Call]] = []
 
 
 def end_here(target: Any, arguments: Mapping[str, Any]) -> None:
-    """Keep the arguments of a call that starts the tuning, and end the program; nothing outside of a program.
+    """Keep the arguments of a call that starts the tuning, and end the program; no effect outside of a program.
 
     Args:
         target: What would be tuned.
@@ -110,7 +110,7 @@ def end_here(target: Any, arguments: Mapping[str, Any]) -> None:
 
 
 def register(module: ModuleType, patches: Patches, target: Any, arguments: Mapping[str, Any]) -> None:
-    """Make a module that is imported already a program, with what a call in it tunes.
+    """Make an imported module a program, with the object that a call in it tunes.
 
     Args:
         module: The module.
@@ -192,7 +192,7 @@ def _recording(patches: Patches) -> Iterator[list[Call]]:
 
 @contextmanager
 def _arguments(path: Path) -> Iterator[None]:
-    """The program sees no arguments of the command line of tunepipe, and prints to standard error."""
+    """Hide the command line of tunepipe from the program, and let it print to standard error."""
     before = sys.argv
     sys.argv = [str(path)]
     try:
@@ -203,7 +203,7 @@ def _arguments(path: Path) -> Iterator[None]:
 
 
 def _guarded_body(module: ModuleType) -> Any:
-    """What stands under `if __name__ == "__main__":`, compiled; None where there is none."""
+    """The code under `if __name__ == "__main__":`, compiled; None if there is none."""
     source = content_of(vars(module))
     if source is None:
         return None
@@ -221,7 +221,7 @@ def _is_guard(test: ast.expr) -> bool:
 
 
 class _Ending(MetaPathFinder):
-    """Finds a module as others do; a call that ends the program ends its import and not the import's module."""
+    """Finds a module as other finders do; a call that ends the program ends the module's import, not its importer."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -250,7 +250,7 @@ class _EndingLoader(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        """As the module's own loader, which the module then has again."""
+        """As the module's own loader, which the module gets back."""
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         module.__loader__ = self._loader

@@ -12,7 +12,7 @@ _END_SECONDS = 60.0
 
 
 class Stopped(BaseException):
-    """Ends the code at its next report: its trial is over, or continues elsewhere. No `except Exception` stops it."""
+    """Ends the code at its next report: its trial is over, or moves on. No `except Exception` catches it."""
 
 
 class Steps(Iterator[Any]):
@@ -34,7 +34,7 @@ class Steps(Iterator[Any]):
 
     @property
     def stopped(self) -> bool:
-        """Whether the code is to end."""
+        """Whether the code must end."""
         return self._stopped
 
     def report(self, step: Any) -> None:

@@ -13,7 +13,7 @@ _PACKAGE = str(Path(__file__).parents[1])
 
 
 def user_line() -> tuple[str, int]:
-    """The file and the line of the user's code that is running: the innermost frame that is no library's."""
+    """The file and the line of the user's code that is running: the innermost frame outside of libraries."""
     frame: Any = inspect.currentframe()
     assert frame is not None
     found = (frame.f_code.co_filename, frame.f_lineno)
@@ -33,11 +33,11 @@ def user_place() -> str:
 
 
 def refused(subject: str, found: Any, allowed: str) -> InvalidJob:
-    """The error for something that the running line of the user's code asks for.
+    """The error for an unsupported call in the running line of the user's code.
 
     Args:
         subject: What is translated, for the message.
-        found: What the line asks for.
+        found: What was found in that line.
         allowed: What is allowed instead.
     """
     return InvalidJob(subject, [Fault(user_place(), found, allowed)])

@@ -87,7 +87,7 @@ def main() -> None:
     """Run the command line: a user's mistake prints a paragraph, a bug prints a traceback."""
     try:
         code = _run_app()
-        # What is still in the buffer may not find a place on the disk either.
+        # The disk may be full for the rest of the buffer, too.
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -122,7 +122,7 @@ def _run_app() -> int | None:
 
 def start() -> None:
     """The entry point of the command `tunepipe`."""
-    # Imports make many objects and little garbage: looking for it each 700 takes an eighth of a command's start.
+    # Imports make many objects and little garbage: a collection for each 700 takes an eighth of a command's start.
     gc.set_threshold(*_THRESHOLDS)
     guard_streams()
     end = ProcessEnd()

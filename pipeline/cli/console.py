@@ -147,7 +147,7 @@ def note(message: str) -> None:
 
 
 def wrapped(text: str, width: int, *, used: int = 0) -> str:
-    """Text whose lines break between words, and within a command in backticks only where it fits on no line.
+    """Text whose lines break between words, and within a command in backticks only if it is longer than a line.
 
     Args:
         text: Sanitized text; lines that begin with a space, as those of a traceback, stay as they are.

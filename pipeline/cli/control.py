@@ -124,12 +124,12 @@ def continue_if_paused(store: "Store") -> bool:
 
 
 def _carry_out(store: "Store", command: "Command") -> None:
-    """Leave a command for the study's driver, and say what became of it."""
+    """Send a command to the study's driver, and print its outcome."""
     from pipeline.execution.commands import running_session, send, wait_for_outcome
 
     if running_session(store) is None:
         send(store, command)
-        say(f"The study in {store.uri} is not running: `tunepipe resume {called(store.uri)}` carries the command out.")
+        say(f"The study in {store.uri} is not running: `tunepipe resume {called(store.uri)}` executes the command.")
         return
     name = send(store, command)
     try:
@@ -137,4 +137,4 @@ def _carry_out(store: "Store", command: "Command") -> None:
     except KeyboardInterrupt:
         note("\nThe command is recorded. The study's driver executes it at its next report.")
         raise typer.Exit(130) from None
-    say(outcome or f"The study ended before. `tunepipe resume {called(store.uri)}` carries the command out.")
+    say(outcome or f"The study ended before. `tunepipe resume {called(store.uri)}` executes the command.")

@@ -28,7 +28,7 @@ def delete(
         try:
             agreed = typer.confirm("Delete all of it?", default=False)
         except typer.Abort:
-            raise UsageError("There was no answer, so nothing was deleted. --yes deletes without asking.") from None
+            raise UsageError("No answer was given, so nothing was deleted. --yes deletes without asking.") from None
         if not agreed:
             say("Nothing was deleted.")
             return

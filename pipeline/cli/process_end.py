@@ -11,7 +11,7 @@ __all__ = ["ProcessEnd"]
 class ProcessEnd:
     """Ends the process after the exit functions that were registered after this object was made.
 
-    While the interpreter ends, a thread of PyArrow's that releases a Python object aborts the process: one command in
+    While the interpreter ends, a thread of PyArrow that releases a Python object aborts the process: one command in
     a hundred on an object store ended with SIGABRT after its work was done. A process that ends before the interpreter
     does has no such moment, and saves a last garbage collection.
 

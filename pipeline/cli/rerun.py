@@ -57,7 +57,7 @@ def _named_trial(results: "Results", study: str, argument: str | None, option: s
 
 def _print_epoch(console: Console, epoch: "RerunEpoch", metric: str) -> None:
     if epoch.epoch == 1:
-        # Not before: what is wrong with the call stands alone.
+        # Not before: an error of the call is printed without the header.
         console.print(Text(f"epoch  {'recorded':>16}  {'now':>16}   {sanitize(metric)}", style="bold"))
     then = f"{epoch.recorded[metric]:.10g}" if metric in epoch.recorded else "–"
     now = f"{epoch.metrics[metric]:.10g}" if metric in epoch.metrics else "–"
@@ -79,7 +79,7 @@ def _print_verdict(console: Console, result: "RerunResult") -> None:
         first = next(epoch.epoch for epoch in compared if not epoch.equal)
         console.print(
             f"\nNot equal from epoch {first} on. Another machine, other versions, more threads or code that draws "
-            "without a seed make such differences.",
+            "without a seed cause such differences.",
             soft_wrap=True,
         )
     if result.taken_over is not None:

@@ -124,7 +124,7 @@ def _run_and_print(
     from pipeline.execution.driver.progress import Progress
     from pipeline.execution.run import run as run_study
 
-    # Created before Ray starts: while Ray runs, stdout goes to a log.
+    # Before Ray starts: while Ray runs, stdout is redirected to a log.
     console = command_console(err=as_json)
     # With --workers 0, trials print in this process; with --json, stdout must hold one object and nothing else.
     with (

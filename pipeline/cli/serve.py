@@ -38,6 +38,6 @@ def serve(
         say(f"The studies of {store.uri} are shown on {address} until Ctrl-C.")
 
     store = Store(storage)
-    # Ctrl-C is how a server is meant to end.
+    # Ctrl-C is the normal end of a server.
     with suppress(KeyboardInterrupt):
         serve_page(store, host=host, port=port, control=control, say=tell)

@@ -11,7 +11,7 @@ __all__ = ["forget_output", "guard_streams"]
 
 
 class _Output(io.FileIO):
-    """A file descriptor whose errors are distinguishable from those of other files."""
+    """A file descriptor that raises its own error class."""
 
     def write(self, content: Any) -> int:
         try:
@@ -33,9 +33,9 @@ class _Messages(io.FileIO):
 def guard_streams() -> None:
     """Replace `sys.stdout` by a stream that raises OutputLost, and `sys.stderr` by one that drops what it cannot write.
 
-    Python's own streams raise the same errors as any file does, and once more while the interpreter ends.
+    Python's own streams raise the errors of any file, and raise them again while the interpreter ends.
     """
-    # A caller may have closed either one: Python has None there.
+    # A caller may have closed either stream: it is then None in Python.
     for name, kind in (("stdout", _Output), ("stderr", _Messages)):
         stream = getattr(sys, name)
         if stream is None:
@@ -47,7 +47,7 @@ def guard_streams() -> None:
 
 
 def forget_output() -> None:
-    """Redirect standard output to nowhere, so that flushing its buffer raises no error."""
+    """Redirect standard output to /dev/null, so that flushing its buffer raises no error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

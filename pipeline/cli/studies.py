@@ -22,8 +22,8 @@ def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     console = command_console()
     if not rows:
         console.print(
-            f"There is no study in {store.uri}. `tunepipe run JOB` makes one, `tunepipe list` lists the jobs; "
-            "--storage names another place.",
+            f"There is no study in {store.uri}. `tunepipe run JOB` creates one, `tunepipe list` lists the jobs; "
+            "--storage names another storage.",
             markup=False,
         )
         return

@@ -87,7 +87,7 @@ def format_of(named: str | None, output: Path | None) -> str:
         output: The file to write; None to print.
 
     Raises:
-        UsageError: There is no such format, or the file's suffix does not determine one.
+        UsageError: The format is unknown, or the file's suffix is.
     """
     from pipeline.results.views.formats import FORMATS, SUFFIXES
 
@@ -97,7 +97,7 @@ def format_of(named: str | None, output: Path | None) -> str:
     if named is None and output is not None:
         if output.suffix.lower() not in SUFFIXES:
             raise UsageError(
-                f"The suffix of {output} names no format. Use --format with one of "
+                f"{output} has no suffix of a known format. Use --format with one of "
                 f"{', '.join(FORMATS)}, or a name that ends in {', '.join(SUFFIXES)}."
             )
         return SUFFIXES[output.suffix.lower()]
@@ -128,7 +128,7 @@ def output_table(
         console = command_console()
         console.print(text_table(table.slice(0, most)))
         if not table.num_rows:
-            # A terminal that is too narrow for the columns shows records, here none.
+            # A narrow terminal shows records instead of columns, and here there are none.
             console.print("No rows.", style="dim")
         elif of is not None and of > table.num_rows:
             console.print(f"… and {of - table.num_rows:,} more; --top shows them.", style="dim")

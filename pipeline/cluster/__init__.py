@@ -1,1 +1,1 @@
-"""Submitting studies: the laptop's `tunepipe run`, started on a Ray cluster or in Kubernetes."""
+"""Submitting studies: the local `tunepipe run`, started on a Ray cluster or in Kubernetes."""

@@ -44,7 +44,7 @@ class Package:
 
 
 def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
-    """Pack the project, tunepipe as it is here, and the job file if it is outside the project.
+    """Pack the project, the installed tunepipe, and the job file if it is outside the project.
 
     What git ignores is left out, and so are .git and .venv.
 
@@ -71,7 +71,7 @@ def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
         else:
             packed_job = f"{_OUTSIDE}/{file.name}"
             found |= {f"{_OUTSIDE}/{each.name}": each for each in sorted(file.parent.glob("*.py"))}
-    # The cluster runs this version, whichever its image has.
+    # The cluster runs this version, whatever version its image has.
     for folder in _own_packages():
         found |= {f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in _files(folder, [])}
     _refuse_large(found, project, most)

@@ -1,4 +1,4 @@
-"""How a driver on a cluster is started, and how it says what it ended with."""
+"""The environment of a driver on a cluster, and how it reports its exit code."""
 
 import os
 import re

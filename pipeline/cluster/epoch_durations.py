@@ -1,4 +1,4 @@
-"""How long an epoch of a study took on each node, from its tables."""
+"""The duration of a study's epochs on each node, from its tables."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""A RayJob followed to its end: the driver's output, and why pods wait or cannot start."""
+"""Follows a RayJob to its end: the driver's output, and why pods wait or cannot start."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ __all__ = ["NeverStarts", "follow"]
 
 
 class NeverStarts(ClusterError):
-    """A RayJob cannot start, however long one waits: no image, or a namespace that forbids its pods."""
+    """A RayJob can never start: there is no image, or the namespace forbids its pods."""
 
 
 @dataclass(slots=True)
 class _Progress:
-    """What was seen of a RayJob so far; times are of the monotonic clock."""
+    """The observed state of a RayJob; times are of the monotonic clock."""
 
     started: float
     ended: bool = False
@@ -79,7 +79,7 @@ def _poll(server: Kubernetes, name: str, seen: _Progress, wait_pods: float) -> I
     has_workers = any(map(is_running_worker, pods))
     seen.had_workers |= has_workers
     messages = [message for pod in pods if (message := unscheduled_reason(pod))]
-    # While trials train on other nodes, further pods may come at any time.
+    # While trials train on other nodes, further pods may start at any time.
     seen.waiting_since = (seen.waiting_since or time.monotonic()) if messages and not has_workers else None
     if seen.waiting_since is not None and time.monotonic() - seen.waiting_since > wait_pods:
         raise ClusterError(

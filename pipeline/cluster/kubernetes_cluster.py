@@ -1,4 +1,4 @@
-"""RayJobs in a Kubernetes namespace: created, looked at, deleted.
+"""RayJobs in a Kubernetes namespace: create, read and delete them.
 
 Written against the API of Kubernetes and KubeRay; docs/cluster.md says what was tested on a server.
 """
@@ -82,7 +82,7 @@ class Kubernetes:
             others = f"Active are {', '.join(active)}." if active else "None is active."
             raise ClusterError(
                 f"No active RayJob in namespace {self.namespace!r} has the name {name!r} or a study of that name. "
-                f"{others} --namespace and --context choose another place."
+                f"{others} --namespace and --context choose another namespace or cluster."
             )
         return job
 
@@ -254,7 +254,7 @@ class Kubernetes:
         if queue_of(job) is None:
             return None
         workloads: list[dict[str, Any]] = []
-        # Without the right to list them, the RayJob's own state is all there is to say.
+        # Without the right to list them, only the RayJob's own state is known.
         with suppress(ClusterError), api_request(self.namespace, "list Kueue's workloads"):
             workloads = self._objects.list_namespaced_custom_object(**WORKLOADS, namespace=self.namespace)["items"]
         return queue_reason(job, workloads)

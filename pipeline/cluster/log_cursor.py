@@ -1,4 +1,4 @@
-"""How far the log of a pod has been read, from one look at it to the next."""
+"""The position up to which a pod's log has been read."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class LogCursor:
         """Read what is new in a log: whole lines, without those that Ray prints about its own submission.
 
         Args:
-            log: The whole log as it is now. A kubelet starts a new file when a log has grown large, and returns only
+            log: The whole log as it is now. A kubelet starts a new file when a log becomes large, and returns only
                 that one.
             ended: Whether nothing more will come, so that the last line is whole.
 

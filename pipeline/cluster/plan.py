@@ -18,17 +18,17 @@ from pipeline.wording import counted, size
 __all__ = ["TRIAL_GIGABYTES", "GroupPlan", "Plan", "check_head", "memory_for_trials", "plan"]
 
 _GPUS = re.compile(r"nvidia\.com/(gpu|mig-\d+g\.\d+gb)")
-"""What KubeRay passes to Ray as a GPU: a whole one, or a MIG part with its own memory."""
+"""The resources that KubeRay passes to Ray as a GPU: a whole GPU, or a MIG part with its own memory."""
 
 
 TRIAL_GIGABYTES = 0.75
-"""The most that a worker with a small model holds (measured: 0.7 GiB), where a job does not say what a trial needs."""
+"""The memory of a worker with a small model (measured: 0.7 GiB), if a job does not say what a trial needs."""
 
 _RAY_BYTES = 0.5e9
-"""What Ray's own processes hold in a worker's pod."""
+"""The memory of Ray's own processes in a worker's pod."""
 
 _HEAD_BYTES = 1e9
-"""What Ray and a driver hold in the head's pod (measured: 0.9 GiB)."""
+"""The memory of Ray and a driver in the head's pod (measured: 0.9 GiB)."""
 
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
@@ -70,7 +70,7 @@ class Plan:
         wanted: Trials that could be trained at once.
         epochs: The maximum number of epochs that one worker trains one after the other.
         seconds: The study's budget of seconds; None if it has none.
-        autoscales: Whether pods come and go with the trials; else all are there from the start to the end.
+        autoscales: Whether pods start and end with the trials; else all run from start to end.
     """
 
     groups: tuple[GroupPlan, ...]

@@ -163,7 +163,7 @@ def study_manifests(
     if planned.by_memory or job.resources.memory_gigabytes is not None:
         words += [] if job.resources.memory_gigabytes else ["--set", f"resources.memory_gigabytes={TRIAL_GIGABYTES}"]
         for group, size in zip(groups, planned.groups, strict=True):
-            # Else Ray takes the whole limit for trials, and its own processes come on top.
+            # Otherwise Ray reserves the whole limit for trials, and its own processes exceed it.
             if size.trials:
                 group["rayStartParams"] = {**group.get("rayStartParams", {}), "memory": str(memory_for_trials(group))}
     spec["entrypoint"] = shlex.join(["python", "-m", "pipeline.cli.app", *words])

@@ -1,4 +1,4 @@
-"""Ask every driver in this pod to end and wait for it: what the head's pod does before it is taken away.
+"""Ask every driver in this pod to end, and wait for them: the preStop hook of the head's pod.
 
 A driver that gets the signal ends its session as `interrupted`, with complete tables. One that is killed leaves a
 session that looks alive until its heartbeat is old.
@@ -42,7 +42,7 @@ def stop_drivers(processes: Iterable[psutil.Process], seconds: float) -> list[in
     """
     drivers = []
     for process in processes:
-        # Processes of others may end, or may not be looked at.
+        # Processes of other users may end, or may not be read.
         with suppress(psutil.Error):
             if is_driver(process.cmdline()):
                 process.terminate()

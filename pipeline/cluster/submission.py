@@ -1,4 +1,4 @@
-"""Submitting a study to a running Ray cluster or to Kubernetes: the laptop's command, started there."""
+"""Submitting a study to a running Ray cluster or to Kubernetes: the local command, started there."""
 
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -53,7 +53,7 @@ def shared_storage(storage: str) -> str:
 
 
 def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[str], *, project: Path) -> Submitted:
-    """Start a study on a Ray cluster, or find it there.
+    """Start a study on a Ray cluster, or attach to it.
 
     Args:
         api: The cluster's Jobs API.
@@ -88,7 +88,7 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
 def apply_rayjob(
     server: "Kubernetes", study: str, storage: str, manifests_of: "Callable[[int], Manifests]"
 ) -> Submitted:
-    """Create a study's RayJob, or find it there.
+    """Create a study's RayJob, or attach to it.
 
     Args:
         server: The namespace.
@@ -144,7 +144,9 @@ def exit_code(ended: Submission) -> int:
 
 
 def _contention(study: str, where: str) -> ClusterError:
-    return ClusterError(f"Others repeatedly submit the study {study!r} to {where} at the same time. Try again later.")
+    return ClusterError(
+        f"Other users repeatedly submit the study {study!r} to {where} at the same time. Try again later."
+    )
 
 
 def _next(names: Iterable[str]) -> int:

@@ -1,4 +1,4 @@
-"""What every data set is: splits of arrays, or pipelines."""
+"""The base of all data sets: splits of arrays, or pipelines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,7 +95,7 @@ class Dataset:
 
     @property
     def splits(self) -> dict[str, Any]:
-        """The splits that there are, by name."""
+        """The existing splits, by name."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in splits.items() if split is not None}
 
@@ -118,7 +118,7 @@ class Dataset:
 
 
 def _bytes(array: np.ndarray) -> int:
-    # An array of objects counts its pointers alone.
+    # An array of objects counts only its pointers.
     return array.nbytes + (sum(map(len, array.flat)) if array.dtype.hasobject else 0)
 
 

@@ -40,11 +40,11 @@ def takes_config(data: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What a data function has read of a config: any config that gives it the same gives the same data.
+    """The parameters that a data function has read: configs with the same values of them have the same data.
 
     Args:
         values: The values of the parameters that it has read.
-        absent: The parameters that it looked for, and that the config lacks.
+        absent: The parameters that it tried to read, and that the config lacks.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -91,12 +91,12 @@ class RecordedConfig(dict[str, Any]):
         return super().__contains__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """As of a dict."""
+        """As `dict.get`; the name is recorded as read."""
         self._read[name] = None
         return super().get(name, default)
 
     def pop(self, name: str, *default: Any) -> Any:
-        """As of a dict."""
+        """As `dict.pop`; the name is recorded as read."""
         self._read[name] = None
         return super().pop(name, *default)
 
@@ -105,22 +105,22 @@ class RecordedConfig(dict[str, Any]):
         return super().__iter__()
 
     def keys(self) -> KeysView[str]:  # type: ignore[override]
-        """As of a dict."""
+        """As `dict.keys`; all names are recorded as read."""
         self._read_all()
         return super().keys()
 
     def values(self) -> ValuesView[Any]:  # type: ignore[override]
-        """As of a dict."""
+        """As `dict.values`; all names are recorded as read."""
         self._read_all()
         return super().values()
 
     def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
-        """As of a dict."""
+        """As `dict.items`; all names are recorded as read."""
         self._read_all()
         return super().items()
 
     def copy(self) -> dict[str, Any]:
-        """As of a dict."""
+        """As `dict.copy`; all names are recorded as read."""
         self._read_all()
         return dict(super().items())
 

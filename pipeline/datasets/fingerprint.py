@@ -89,7 +89,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def unnoticed_changes(found: Mapping[str, Any]) -> str | None:
-    """Which content is not compared at a resume, as a clause: that of pipelines, and of objects that are no text.
+    """The content that is not compared at a resume, as a clause: that of pipelines, and of objects that are not text.
 
     Args:
         found: The fingerprint of the data, or what a study records of them.
@@ -203,7 +203,7 @@ def _text_hash(array: np.ndarray) -> str | None:
             kind, content = b"b", value
         else:
             return None
-        # With its length, so that no other texts have the same bytes one after another.
+        # With its length: otherwise other texts could have the same bytes in sequence.
         found.update(b"%b%d:%b" % (kind, len(content), content))
     return found.hexdigest()
 

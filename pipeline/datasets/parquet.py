@@ -24,10 +24,10 @@ _RULES = (
 )
 _LEAST = 5
 _BUFFER_BYTES = 2**28
-"""Most bytes of the rows among which a stream draws the next row."""
+"""The maximum bytes of the shuffle buffer."""
 
 _OBJECT_BYTES = 58
-"""What Python needs for a text or for bytes, beside their content: the object and the reference to it."""
+"""Bytes that Python needs for a text in addition to its content: the object and the reference to it."""
 
 
 def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> Dataset:
@@ -130,7 +130,7 @@ def _looked_through(files: ParquetFiles, target: str, *, named: bool) -> tuple[t
 
 
 def _sizes(files: ParquetFiles, columns: list[str]) -> list[float]:
-    """Bytes of the arrays of each row group's inputs, by what the files' footers say."""
+    """Bytes of the arrays of each row group's inputs, according to the files' footers."""
     schema, sizes = files.dataset.schema, []
     with files.read():
         for group in files.groups:
@@ -188,7 +188,7 @@ def _classes(column: pa.ChunkedArray, where: str) -> np.ndarray:
     if not (is_text(type_) or pa.types.is_integer(type_) or pa.types.is_boolean(type_)):
         raise DataError(
             f"Column 'label' of {where} holds {type_}; classes are text, truth values or whole numbers. "
-            "Call the column 'target' if it is a number to be predicted."
+            "Call the column 'target' if it is a number to predict."
         )
     return np.unique(column.unique().to_numpy(zero_copy_only=False))
 
@@ -201,7 +201,7 @@ def _few(classes: np.ndarray, rows: int, where: str) -> None:
     if classes.dtype.kind in "iu" and len(classes) > max(1000, rows // 2):
         raise DataError(
             f"Column 'label' of {where} holds {len(classes)} different whole numbers in {rows} rows. "
-            "Call it 'target' if it is a number to be predicted, rather than a class."
+            "Call it 'target' if it is a number to predict, not a class."
         )
 
 

@@ -134,7 +134,7 @@ class ParquetFiles:
                 file = (store.local / name).resolve()
                 there, paths = file.exists(), (str(file),)
             except (OSError, ValueError) as error:
-                # A name that no file can have, such as one with a NUL.
+                # No file can have this name, such as one with a NUL.
                 raise DataError(
                     f"There is no data file {data!r}: {getattr(error, 'strerror', None) or error}."
                 ) from None
@@ -212,7 +212,7 @@ class ParquetFiles:
 
     @property
     def hash(self) -> str:
-        """A hash of the files' footers, which hold the places, sizes and least and greatest values of all columns."""
+        """A hash of the files' footers, which hold the positions, sizes, minima and maxima of all columns."""
         found = hashlib.sha256()
         with self.read():
             for path, fragment in zip(self.paths, self.fragments, strict=True):

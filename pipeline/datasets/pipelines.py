@@ -1,6 +1,6 @@
 """Splits that are pipelines: a tf.data.Dataset, a keras.utils.PyDataset, a generator function, or a stream of files.
 
-TensorFlow and Keras are not imported here: who has such an object has imported them.
+TensorFlow and Keras are not imported here: code that has such an object has imported them.
 """
 
 import inspect
@@ -163,7 +163,7 @@ def _found(split: Any) -> str:
 
 def _hint(split: Any) -> str:
     if inspect.isgenerator(split) or isinstance(split, Iterator):
-        return "It can be read only once: give the generator function itself, without calling it."
+        return "It can be read only once: pass the generator function itself, without calling it."
     if isinstance(split, list | tuple):
         return "Put arrays into a Split: Split(x, y)."
     return (

@@ -1,1 +1,1 @@
-"""Where a study runs: what is done with it, its driver and workers, the edge to Ray, the checks before it starts."""
+"""Running a study: operations on it, its driver and workers, the edge to Ray, the checks before it starts."""

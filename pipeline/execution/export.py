@@ -169,7 +169,7 @@ class _Export:
         if missing:
             ids = ", ".join(assignment.trial_id for assignment in missing)
             self._note(
-                f"Missing: the models of {ids}, whose best epochs' checkpoints are gone. "
+                f"Missing: the models of {ids}; the checkpoints of their best epochs were deleted. "
                 f"`tunepipe export {called(models.store.uri)} --trial {missing[0].trial_id}` says why."
             )
         if len(best) < top:
@@ -189,13 +189,13 @@ def _refuse_other_files(folder: Path) -> None:
         f"{name} (a link to {(folder / name).readlink()})" for name in existing if (folder / name).is_symlink()
     ]:
         raise StorageError(
-            f"{folder} holds {', '.join(links)}, and no link is written through. Nothing was written. Choose another "
-            "folder with --to, or remove the links."
+            f"{folder} has {', '.join(links)}, and tunepipe does not write through links. Nothing was written. Choose "
+            "another folder with --to, or remove the links."
         )
     if existing and not any((folder / name).exists() for name in documents):
         raise StorageError(
-            f"{folder} holds {', '.join(existing)}, which no export of tunepipe wrote. Nothing was written. Choose "
-            "another folder with --to, or move that away."
+            f"{folder} has {', '.join(existing)}, which tunepipe did not write. Nothing was written. Choose another "
+            "folder with --to, or move these files."
         )
 
 

@@ -12,7 +12,7 @@ __all__ = ["Interrupts", "interruptible", "takes_signals"]
 
 _STDERR = 2
 _PATIENT = 2
-"""After more signals than that, the user does not want to wait for anything."""
+"""After more signals than this, nothing is awaited."""
 
 _MESSAGE = "The study ends when the epochs in training are over. {again} ends it at once, and these epochs are lost."
 

@@ -1,4 +1,4 @@
-"""What a study records of a node: the machine, and the versions there."""
+"""The machine and the versions of a node, as a study records them."""
 
 from typing import Any
 

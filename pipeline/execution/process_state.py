@@ -1,4 +1,4 @@
-"""What a call from Python leaves behind in its process: nothing but the study."""
+"""Restores the process after a call from Python, which leaves nothing but the study."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -65,7 +65,7 @@ def describe_driver(session: Mapping[str, Any]) -> str:
 def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str], None]) -> bool:
     """Whether the driver of a session that has not ended may still be alive.
 
-    On this machine its process decides. Elsewhere its heartbeat is watched, by this machine's own clock, until it moves
+    On this machine its process decides. On others its heartbeat is watched, by this machine's own clock, until it moves
     or has stood still long enough, because the clocks of two machines may differ.
 
     Args:

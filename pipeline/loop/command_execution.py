@@ -1,4 +1,4 @@
-"""What each command of a user does to a running study, and the outcome that is reported."""
+"""Execution of users' commands on a running study, with the outcome that is reported."""
 
 from pipeline.errors import InvalidJob
 from pipeline.loop.commands import ChangeBudget, Command, Continue, Enqueue, Pause, StopTrial
@@ -10,7 +10,7 @@ __all__ = ["execute"]
 
 
 def execute(loop: StudyLoop, name: str, command: Command) -> str:
-    """Carry out a command of a user, once: what was done already is not done again.
+    """Execute a command of a user; a command that was executed before has no effect.
 
     Args:
         loop: The study.
@@ -18,7 +18,7 @@ def execute(loop: StudyLoop, name: str, command: Command) -> str:
         command: The command.
 
     Returns:
-        What was done, or why nothing was, as a sentence.
+        The outcome as a sentence.
     """
     outcomes = loop.commands.outcomes
     if name not in outcomes:

@@ -1,4 +1,4 @@
-"""What the commands of users have left in a study: their outcomes, a pause, and configs to try next."""
+"""The effects of users' commands on a study: outcomes, a pause, and configs to try next."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ __all__ = ["CommandState"]
 
 @dataclass(slots=True)
 class CommandState:
-    """What the commands of users have left in a study.
+    """The effects of users' commands on a study.
 
     Args:
         outcomes: The outcome of each command, in words, by the command's id.

@@ -16,7 +16,7 @@ Kind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """A decision about a trial; the columns of the table `decisions` say what each field means."""
+    """A decision about a trial; the columns of the table `decisions` define its fields."""
 
     trial_id: str
     epoch: int

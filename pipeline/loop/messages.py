@@ -69,7 +69,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:
-    """A worker's record of one epoch; the columns of the table `epochs` say what each field means.
+    """A worker's record of one epoch; the columns of the table `epochs` define its fields.
 
     Checkpoints contain rows: a new field needs a default, so that older checkpoints stay readable.
     """
@@ -120,10 +120,10 @@ class ProgressReport:
         left: Checkpoints of earlier trials that the worker left when they were taken from it: trial and epoch.
         over_memory_limit: How the worker's process exceeds its memory limit, so that it must be replaced; else empty.
         winner: For the task `finish`: the test metrics of the best trial's model.
-        sources: Modules that the job's code has imported and the study has no copy of: module → path and text.
+        sources: Imported modules of the job's code without a copy in the study: module → path and text.
         node: The worker's machine, in its first report; None in all others.
-        data: What was loaded for other configs since the last report, by a data function that takes the config: each
-            with what it read, `config` and `absent`, and the fingerprint, `arrays`.
+        data: The data that a function of the config has loaded since the last report: for each, the parameters that
+            it read, `config` and `absent`, and the fingerprint, `arrays`.
     """
 
     rows: tuple[EpochRow, ...] = ()

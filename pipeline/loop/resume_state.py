@@ -1,4 +1,4 @@
-"""What a resumed study needs beside the tables: as JSON text, and back."""
+"""The state that a resumed study needs in addition to the tables, as JSON text and back."""
 
 import json
 from collections.abc import Collection, Mapping

@@ -83,7 +83,7 @@ class StudyLoop:
 
     @property
     def job(self) -> TuneJob:
-        """The study's job, with the budget of now."""
+        """The study's job, with its current budget."""
         return self._job
 
     @property
@@ -220,7 +220,7 @@ class StudyLoop:
         return verdict
 
     def interrupt(self) -> None:
-        """Stop here: running trials are paused, and continue when the study is resumed."""
+        """Interrupt the study: running trials are paused, and continue when it is resumed."""
         self.interrupted = True
         self.end_reason = self.end_reason or "The study was interrupted."
         for trial in list(self.live):
@@ -254,7 +254,7 @@ class StudyLoop:
         return trial_id_of(self.drawn - 1)
 
     def adopt(self, job: TuneJob) -> None:
-        """Go on with another budget of trials, epochs of the study, or seconds.
+        """Continue with another budget of trials, epochs of the study, or seconds.
 
         Args:
             job: The job with that budget.

@@ -81,7 +81,7 @@ class TrialQueue:
         self._waiting = {trial_id: None for trial_id, trial in self._live.items() if trial.state != "running"}
 
     def adopt(self, job: TuneJob, limit: int) -> None:
-        """Go on with another budget.
+        """Continue with another budget.
 
         Args:
             job: The job with that budget.
@@ -164,7 +164,7 @@ class TrialQueue:
         if index >= self._limit:
             return None
         enqueued = bool(self._enqueued)
-        # The searcher's draws follow each other, whatever users put between them: a grid loses no point.
+        # Enqueued configs do not count as draws of the searcher: a grid loses no point.
         drawn = self._enqueued.popleft() if enqueued else self._draw(index - self._from_users, self._trials.values())
         if drawn is None:
             return None

@@ -1,4 +1,4 @@
-"""What this machine is, and what of it this process may use: a container's limits, not those of the node below it."""
+"""This machine, and the part of it that this process may use: the limits of a container, not of its node."""
 
 from pipeline.machine.limits import Limits, limits
 from pipeline.machine.machine import Machine, gpu_models, this_machine

@@ -1,4 +1,4 @@
-"""What the machine of this process is: host, processor, CPUs, memory, GPUs; read without Ray or TensorFlow."""
+"""The machine of this process: host, processor, CPUs, memory, GPUs; read without Ray or TensorFlow."""
 
 import math
 import os

@@ -37,9 +37,9 @@ _FOLDER = "page/templates"
 
 _LOOK_SECONDS = 1.0
 _MOST_BYTES = 100_000
-"""Of a form."""
+"""The maximum size of a form."""
 _SILENT = 15
-"""After so many looks without news a comment tells the browser, and what is in between, that the server is there."""
+"""After this many checks without a change, a comment keeps the connection to the browser open."""
 
 
 def application(readings: StudyCache, *, control: bool = False, closing: Callable[[], bool] = bool) -> Starlette:
@@ -191,7 +191,7 @@ class _Pages:
         return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     def error(self, request: Request, error: Exception) -> Response:
-        """The page of an error that a person can mend."""
+        """The page of an error that a user can fix."""
         status = 404 if isinstance(error, JobNotFound) else 400 if isinstance(error, UsageError) else 500
         if isinstance(error, StorageError) and "leads out of the storage" in str(error):
             status = 404
@@ -203,10 +203,12 @@ class _Pages:
         return self._failure(request, f"There is no page {request.url.path!r:.200}.", 404)
 
     def refused(self, request: Request, error: Exception) -> Response:
-        """The page of a form that is not carried out."""
+        """The page of a form that is refused."""
         refused = isinstance(error, HTTPException) and error.status_code == 403
-        text = "This page only shows: `tunepipe serve --control` lets it change studies."
-        return self._failure(request, text if refused else "This is no form of the page.", 403 if refused else 400)
+        text = "This page is read-only: `tunepipe serve --control` lets it change studies."
+        return self._failure(
+            request, text if refused else "This form does not belong to the page.", 403 if refused else 400
+        )
 
     def _failure(self, request: Request, text: str, status: int) -> Response:
         if "text/html" not in request.headers.get("accept", ""):
@@ -231,7 +233,7 @@ class _Pages:
         return HTMLResponse(page.render(**{**given, **content}), status)
 
     def _file(self, file: trial_page.Download) -> Response:
-        # Never shown by the browser: what a trial has written may be anything.
+        # Downloaded, never displayed: a trial may write any content.
         name = re.sub(r"[^\w.-]", "_", file.name, flags=re.ASCII)
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Security-Policy": "sandbox"}
         return StreamingResponse(file.pieces, media_type="application/octet-stream", headers=headers)

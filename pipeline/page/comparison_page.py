@@ -1,4 +1,4 @@
-"""Several studies side by side."""
+"""The comparison of several studies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _MOST = 8
 
 
 def comparison_content(readings: StudyCache, names: Sequence[str]) -> dict[str, Any]:
-    """What the page shows.
+    """The content of the page.
 
     Args:
         readings: The studies.

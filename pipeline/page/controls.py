@@ -34,7 +34,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def control_state(store: Store) -> dict[str, Any]:
-    """What can be done with a study now.
+    """Which commands a study accepts now.
 
     Args:
         store: The study's folder.
@@ -47,7 +47,7 @@ def control_state(store: Store) -> dict[str, Any]:
 
 
 def command_lines(store: Store) -> list[tuple[str, str, str]]:
-    """The newest commands of a study: when each was given, what it asks for, and what became of it.
+    """The newest commands of a study, each with its time and its outcome.
 
     Args:
         store: The study's folder.
@@ -60,12 +60,12 @@ def command_lines(store: Store) -> list[tuple[str, str, str]]:
     for name in list(known)[::-1][:_SHOWN]:
         given = datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
         lines.append(
-            (f"{given.astimezone():%Y-%m-%d %H:%M:%S}", _asked(store, name), known[name] or "waits for a driver")
+            (f"{given.astimezone():%Y-%m-%d %H:%M:%S}", _in_words(store, name), known[name] or "waits for a driver")
         )
     return lines
 
 
-def _asked(store: Store, name: str) -> str:
+def _in_words(store: Store, name: str) -> str:
     try:
         values = store.read_json(f"commands/{name}.json", most=1_000_000)
         words, reason = _WORDS[values["kind"]](values), values.get("reason")
@@ -126,7 +126,7 @@ ACTIONS: Mapping[str, Callable[[StudyCache, str, Form], None]] = {
     "enqueue": _enqueue,
     "budget": _budget,
 }
-"""What a form may ask for, each by its name."""
+"""The commands of forms, by name."""
 
 
 def _session(store: Store) -> int:

@@ -1,4 +1,4 @@
-"""Why a study went as it did."""
+"""The explanation of a study."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ __all__ = ["explanation_content"]
 
 
 def explanation_content(readings: StudyCache, name: str) -> dict[str, Any]:
-    """What the page shows. Takes seconds the first time: forests are fitted.
+    """The content of the page. Takes seconds the first time: forests are fitted.
 
     Args:
         readings: The studies.

@@ -1,7 +1,7 @@
-"""Who may ask the server, and what its answers allow a browser to do.
+"""Access to the server, and what its responses allow a browser to do.
 
-On a loopback address only this machine can ask; a page of another site, which the same browser shows, is kept out by
-the names of host and origin. On any other address each request needs the token.
+On a loopback address only this machine can send requests; the names of host and origin exclude pages of other sites
+in the same browser. On any other address each request needs the token.
 """
 
 import hmac
@@ -57,11 +57,11 @@ def new_token() -> str:
 
 
 class Guard:
-    """Lets requests through that may ask, and adds the headers of safety to every answer.
+    """Passes permitted requests on, and adds security headers to every response.
 
     Args:
         app: The application behind it.
-        token: What each request must bring, as a cookie, as `Authorization: Bearer` or once as `?token=`; None where
+        token: The token of each request, as a cookie, as `Authorization: Bearer` or once as `?token=`; None where
             only this machine can ask.
     """
 
@@ -69,7 +69,7 @@ class Guard:
         self._app, self._token = app, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

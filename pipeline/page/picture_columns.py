@@ -1,4 +1,4 @@
-"""What the pictures of the page are drawn from: columns of trials, curves, and the best value so far.
+"""The data of the page's pictures: columns of trials, curves, and the best value so far.
 
 Columns, not rows: ten thousand trials are a few arrays.
 """

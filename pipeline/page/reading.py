@@ -21,7 +21,7 @@ class Reading:
 
     Args:
         results: The results.
-        mark: The text that stands for the files and the state of which they are.
+        mark: A text that identifies the state of the files.
     """
 
     def __init__(self, results: Results, mark: str) -> None:
@@ -33,7 +33,7 @@ class Reading:
         """What follows from the results, computed once; other threads that ask meanwhile wait for it.
 
         Args:
-            key: What is computed; hashable. Of many, the one that was asked for least recently is forgotten.
+            key: What is computed; hashable. The least recently used results are dropped.
             compute: Computes it; an error is not kept.
         """
         with self._lock:
@@ -44,7 +44,7 @@ class Reading:
             if len(self._derived) > _DERIVED:
                 self._derived.popitem(last=False)
         if known is None:
-            # Without the lock: what takes seconds must not keep others from what is there.
+            # Without the lock: a computation of seconds must not delay access to finished results.
             try:
                 future.set_result(compute(self.results))
             except BaseException as error:

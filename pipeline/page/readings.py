@@ -1,4 +1,4 @@
-"""The studies of a storage as the page reads them: each one again only when its files have changed.
+"""The studies of a storage, each read again only when its files have changed.
 
 It keeps no state: everything here can be read again from the storage.
 """
@@ -206,7 +206,7 @@ def _state(store: Store, reading: Reading) -> str:
     now = datetime.now(UTC)
     state = state_of(reading.results.sessions, now)
     if state != reading.results.state:
-        # A heartbeat that was written since need not change the size of its file.
+        # A new heartbeat may not change the size of its file.
         sessions = read_sessions(store)
         state = state_of(sessions, now)
         if state == reading.results.state:

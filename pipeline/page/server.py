@@ -20,7 +20,7 @@ TOKEN_VARIABLE = "TUNEPIPE_TOKEN"
 """The environment variable with the token, where a page of several restarts keeps its own."""
 
 GRACE_SECONDS = 3
-"""So long a server that ends waits for answers that are being sent."""
+"""Seconds that an ending server waits for responses that are being sent."""
 
 _SHORTEST = 16
 
@@ -55,7 +55,7 @@ def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[s
         lifespan="off",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    # A token that the caller has chosen is known there; it need not stand in a log.
+    # The caller knows a token of its own; it must not appear in a log.
     say(address if token is None or TOKEN_VARIABLE in os.environ else f"{address}?token={token}")
     server = uvicorn.Server(config)
     ends.append(server)
@@ -79,7 +79,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        # Who opens the address as soon as it is printed waits for the server, and is not refused.
+        # A client that opens the address as soon as it is printed waits for the server instead of being refused.
         listening.listen()
     except (OSError, UnicodeError, OverflowError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE

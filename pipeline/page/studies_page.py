@@ -15,7 +15,7 @@ _WIDTH, _HEIGHT, _MARGIN = 96, 24, 2
 
 
 def studies_content(readings: StudyCache) -> dict[str, Any]:
-    """What the list shows.
+    """The content of the list.
 
     Args:
         readings: The studies.
@@ -30,7 +30,7 @@ def mark_of(lines: Sequence[StudyLine]) -> str:
     Args:
         lines: The studies.
     """
-    # What is estimated changes with the clock: it is no news.
+    # Estimates change with the clock, which is not a change of the study.
     shown = [(line.row, line.sparks) for line in lines]
     return hashlib.sha256(repr(shown).encode(errors="replace")).hexdigest()[:16]
 

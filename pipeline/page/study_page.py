@@ -1,4 +1,4 @@
-"""The page of one study: how it stands, which trials match, and what its pictures are drawn from."""
+"""The page of one study: its state, the trials that match, and the data of its pictures."""
 
 import json
 import math
@@ -47,7 +47,7 @@ from pipeline.wording import duration, format_number, rough_duration
 __all__ = ["CONDITION_SECONDS", "Question", "content", "matching", "table"]
 
 CONDITION_SECONDS = 20.0
-"""A condition that takes longer is given up, so that none occupies a core forever."""
+"""A condition that takes longer is cancelled, so that none occupies a core forever."""
 
 _ROWS = 50
 _LONGEST = 4000
@@ -58,7 +58,7 @@ _LIVE = ("waiting", "running", "paused")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which trials are asked for, and in which order.
+    """Which trials are shown, and in which order.
 
     Args:
         where: A condition in SQL; empty for all trials.
@@ -91,7 +91,7 @@ class Question:
 
 
 def content(readings: StudyCache, name: str, question: Question) -> dict[str, Any]:
-    """What the page shows.
+    """The content of the page.
 
     Args:
         readings: The studies.
@@ -122,7 +122,7 @@ def content(readings: StudyCache, name: str, question: Question) -> dict[str, An
 
 
 def table(readings: StudyCache, name: str, question: Question) -> dict[str, Any]:
-    """What the table of trials shows; the error of an invalid condition is shown above an empty table.
+    """The content of the table of trials; the error of an invalid condition is shown above an empty table.
 
     Args:
         readings: The studies.
@@ -212,7 +212,7 @@ def _entered(value: Any) -> str:
 
 
 def _tiles(results: Results) -> list[tuple[str, str, str]]:
-    """The few numbers that are looked for first: label, value, what goes with it."""
+    """The most important numbers: label, value, and a note."""
     tiles, trials = [], results.trials
     if results.best is not None:
         beside = f"trial {results.best.trial_id}, epoch {results.best.epoch}"

@@ -27,7 +27,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that the page hands out.
+    """A file that can be downloaded.
 
     Args:
         name: What it is called.
@@ -39,7 +39,7 @@ class Download:
 
 
 def content(readings: StudyCache, name: str, trial: str) -> dict[str, Any]:
-    """What the page shows.
+    """The content of the page.
 
     Args:
         readings: The studies.

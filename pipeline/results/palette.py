@@ -16,25 +16,25 @@ __all__ = [
 
 # Okabe and Ito's palette (2008), darkened where text is set in it. A page replaces each by a variable.
 INK = "#1d2730"
-"""Text and what carries it."""
+"""Text and axes."""
 
 MUTED = "#8d99a6"
-"""The background: the other trials."""
+"""Trials in the background."""
 
 GRID = "#dfe4ea"
-"""Lines that only guide the eye."""
+"""Grid lines."""
 
 PAPER = "#fdfdfe"
-"""The ground."""
+"""The background."""
 
 ACCENT = "#0067a8"
-"""The best trial and what belongs to it."""
+"""The best trial and its values."""
 
 SECOND = "#c95a00"
-"""The contrast: the training metric, exploits, evaluation."""
+"""Contrast: the training metric, exploits, evaluation."""
 
 THIRD = "#00825f"
-"""A third kind."""
+"""A third category."""
 
 BAD = "#a8316f"
 """Failures."""

@@ -1,4 +1,4 @@
-"""What every scheduler is: settings that a user writes, and the pure state machine that they build.
+"""The base of all schedulers: settings that a user writes, and the pure state machine that they build.
 
 A state machine gets events (a trial was added, started, reported, ended) and returns decisions, each with its reason
 in words. It has no Ray, no clock and no files, uses its own random generator, and its state converts to JSON and back:
@@ -145,7 +145,7 @@ class Scheduler:
         raise NotImplementedError
 
     def on_objective_values(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues) -> Decision:
-        """As `on_result`, with all objectives; a scheduler that compares trials by the first one leaves it as it is.
+        """As `on_result`, with all objectives; by default only the first one counts.
 
         Args:
             trial_id: The trial.

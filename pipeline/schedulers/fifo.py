@@ -1,4 +1,4 @@
-"""The plain scheduler: every trial trains to its end."""
+"""FIFO: every trial trains to its end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class FIFO(SchedulerSettings):
     kind: Literal["fifo"] = field(default="fifo", repr=False)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The end."""
+        """The last epoch."""
         return epochs
 
     def build(self, context: SchedulerContext) -> Scheduler:
@@ -26,7 +26,7 @@ class FIFO(SchedulerSettings):
 
 class _FIFO(Scheduler):
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
-        return Decision("continue", "the plain scheduler stops no trial early")
+        return Decision("continue", "FIFO stops no trial early")
 
     def state(self) -> dict[str, Any]:
         return {}

@@ -1,4 +1,4 @@
-"""What every searcher is: settings that a user writes, and the draw.
+"""The base of all searchers: settings that a user writes, and the draw.
 
 A draw is a function of the seed, the config's number and earlier observations. Grid, random and Sobol search use only
 the first two, so that config i does not depend on the number of workers, on earlier trials, or on a resume. The others

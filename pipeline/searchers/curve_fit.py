@@ -45,8 +45,8 @@ class CurveFit:
 def curve_fit(cube: Cube, history: History, earlier: Sequence[EarlierStudy], epochs: int) -> CurveFit:
     """Fit the process, and decide which earlier studies count.
 
-    A study counts as long as the values of this one are at least as likely beside its values as alone. Its factor alone
-    does not protect from one that misleads, because they share length scales and variances.
+    An earlier study counts while the values of this study are at least as likely together with it as alone. Its factor
+    alone does not exclude a misleading study, because all studies share length scales and variances.
 
     Args:
         cube: The space.
@@ -81,7 +81,7 @@ def _alone(cube: Cube, trials: Sequence[Observation], epochs: int) -> CurveFit:
 
 
 def _supports(cube: Cube, own: KnownPoints, other: KnownPoints, trials: int) -> bool:
-    """Whether this study's values are at least as likely beside those of an earlier study as alone."""
+    """Whether this study's values are at least as likely together with an earlier study as alone."""
     alone, both = _Data.of(cube, own, [], trials), _Data.of(cube, own, [other], trials)
     without_own = _Data.of(cube, None, [other], trials)
     beside = _negative_log_likelihood(both, both) - _negative_log_likelihood(without_own, both)

@@ -1,4 +1,4 @@
-"""What earlier studies have found, as a curve process takes it beside the trials of this one."""
+"""The trials of earlier studies as points of a curve process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The losses of earlier trials as points of a curve process: which of them it sees, and on which scale."""
+"""The losses of earlier trials as points of a curve process: their selection and their scale."""
 
 import math
 from collections.abc import Sequence

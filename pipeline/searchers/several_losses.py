@@ -1,4 +1,4 @@
-"""What searchers of several objectives learn from: comparable losses of earlier trials."""
+"""Comparable losses of earlier trials, from which searchers of several objectives learn."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

@@ -1,1 +1,1 @@
-"""A study simulated over learning curves, with its own clock; without Ray and TensorFlow."""
+"""Simulation of a study over learning curves, with its own clock; without Ray and TensorFlow."""

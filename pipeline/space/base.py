@@ -1,4 +1,4 @@
-"""What every domain is: the set of values that a parameter may have, and how a value is drawn from it."""
+"""The base of all domains: the set of values that a parameter may have, and how a value is drawn from it."""
 
 from abc import ABC, abstractmethod
 from typing import Any

@@ -160,9 +160,9 @@ def conflicts(space: Mapping[str, Any]) -> list[Fault]:
             return [Fault(f"space.{parameter.path}", parameter.domain, f"must lie within at most {_DEEPEST} switches")]
         for other in seen.setdefault(parameter.name, []):
             if not _apart(parameter.when, other.when):
-                allowed = f"must be called otherwise: space.{other.path} may be there at the same time"
+                allowed = f"must have another name: space.{other.path} may be present at the same time"
             elif _joined(other.domain, parameter.domain) is None:
-                allowed = f"must be of one kind wherever it is called so, as space.{other.path}: {other.domain!r}"
+                allowed = f"must have one kind in all branches, as space.{other.path}: {other.domain!r}"
             else:
                 continue
             faults.append(Fault(f"space.{parameter.path}", parameter.domain, allowed))

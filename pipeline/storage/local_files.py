@@ -29,7 +29,7 @@ _UNFINISHED = re.compile(rf"((?:.*/)?){re.escape(_TEMPORARY)}(.+)-[0-9a-f]{{1,8}
 
 
 def unfinished(path: str) -> str | None:
-    """The file that a killed writer's temporary name was for; None for any other name.
+    """The final name for a temporary name that a killed writer has left; None for any other name.
 
     Args:
         path: A path within the store.
@@ -42,7 +42,7 @@ class LocalFiles:
     """Files below a folder. Errors are those of the operating system.
 
     Args:
-        root: The folder, which may be a link, and need not exist.
+        root: The folder, which may be a link and need not exist.
     """
 
     def __init__(self, root: Path) -> None:
@@ -84,13 +84,13 @@ class LocalFiles:
         return self.path(path).exists()
 
     def size(self, path: str) -> int | None:
-        """The size of a file in bytes; None where there is something else, as a pipe, from which reading would not end.
+        """The size of a file in bytes; None for anything else, such as a pipe, whose reading would not end.
 
         Args:
             path: The path within the folder.
 
         Raises:
-            FileNotFoundError: There is nothing.
+            FileNotFoundError: The path does not exist.
         """
         target = self.path(path)
         return target.stat().st_size if target.is_file() or not target.exists() else None

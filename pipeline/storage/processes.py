@@ -42,9 +42,9 @@ def identity(pid: int | None = None) -> dict[str, Any]:
 
 
 def mark_ended(mark: str) -> None:
-    """Count a record as that of a dead process from now on, in this process: what it is about has ended here.
+    """Treat a record as that of a dead process from now on, in this process: the session that it is about has ended.
 
-    A notebook lives on after a study whose last record could not be written.
+    The process of a notebook remains after a study whose last record could not be written.
 
     Args:
         mark: The record's `mark`, which no other record has.
@@ -68,7 +68,7 @@ def handles(pid: int, number: int) -> bool | None:
 
 
 def lives(record: Mapping[str, Any]) -> bool | None:
-    """Whether the process of a record is alive.
+    """Whether the recorded process is alive.
 
     Args:
         record: A mapping with the keys of `identity`, and a `mark` if it has one; values may be missing or None.

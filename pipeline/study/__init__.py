@@ -1,4 +1,4 @@
-"""What is tuned: the study as data."""
+"""The specification of a study."""
 
 from pipeline.study.files import load_study, save_study
 from pipeline.study.fit import Fit, Phase

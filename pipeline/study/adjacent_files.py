@@ -6,7 +6,7 @@ __all__ = ["named_files"]
 
 
 def named_files(source: bytes) -> tuple[str, ...]:
-    """Relative paths that a module may read beside itself; whether there are such files is for the caller to see.
+    """Relative paths that a module may read beside itself; the caller checks whether the files exist.
 
     They are the literals of a text that uses `__file__`, joined where it joins them: by `/`, or as the arguments of one
     call, as of `joinpath` and `os.path.join`.

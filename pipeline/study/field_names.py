@@ -44,7 +44,7 @@ def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
 
 
 def unknown(what: str, known: Iterable[str], found: str) -> str:
-    """A message that a name does not exist, with the names that do, and the one that may have been meant.
+    """A message that a name does not exist, with the existing names and a suggestion.
 
     Args:
         what: What has such names: `field`, `parameter`, ….

@@ -143,7 +143,7 @@ def home_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
-    """What has a qualified name among the globals of a module; None if nothing has.
+    """The object with a qualified name among the globals of a module; None if there is none.
 
     Args:
         home: The globals.

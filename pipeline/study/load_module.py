@@ -23,7 +23,7 @@ class _StudyStarts(BaseException):
 
 
 def end_loading() -> None:
-    """Leave out the rest of a job's file that is being loaded; without effect where none is.
+    """Skip the rest of a job's file that is being loaded; no effect if none is.
 
     A script that defines a job and runs it, without `if __name__ == "__main__":`, would start the study again in each
     worker. All that the job needs is defined before the line that runs it.

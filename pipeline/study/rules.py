@@ -56,7 +56,9 @@ def _fit_for_a_model(job: JobFields) -> Iterator[Fault]:
 
 def _phases_for_a_model(job: JobFields) -> Iterator[Fault]:
     if job.model is None and job.function is not None and job.phases:
-        yield Fault("phases", len(job.phases), "must not be given for a function: it changes what it likes by itself")
+        yield Fault(
+            "phases", len(job.phases), "must not be given for a function: a function can change its model itself"
+        )
 
 
 def _phases_follow_each_other(job: JobFields) -> Iterator[Fault]:
@@ -122,20 +124,20 @@ def _scheduler_fits_budget(job: JobFields) -> Iterator[Fault]:
     yield from job.scheduler.faults(epochs=job.budget.epochs, trials=job.budget.trials)
 
 
-def _weights_can_be_handed_over(job: JobFields) -> Iterator[Fault]:
-    # A function of a stored study that is not loaded says nothing of what it takes.
+def _weights_can_be_copied(job: JobFields) -> Iterator[Fault]:
+    # The parameters of a stored function that is not loaded are unknown.
     if job.scheduler.exploits and inspect.isfunction(job.function) and not takes_state(job.function):
         allowed = (
-            "must be one that hands over no weights for a function without a state: another trial continues only from "
+            "must be one that copies no weights for a function without a state: another trial continues only from "
             f"what {job.function.__name__}(config, state) yields as (metrics, state)"
         )
         yield Fault("scheduler", job.scheduler.kind, allowed)
 
 
-def _models_in_step(job: JobFields) -> Iterator[Fault]:
+def _models_of_a_trial(job: JobFields) -> Iterator[Fault]:
     for name in ("folds", "repeats"):
         if (count := getattr(job, name)) > 1 and job.function is not None:
-            yield Fault(name, count, "must be 1 for a function: it trains what it likes")
+            yield Fault(name, count, "must be 1 for a function, which defines its own models")
     if job.folds > 1 and job.scheduler.exploits:
         allowed = "must be 1 where the scheduler changes configs: the winner is fitted again under one config"
         yield Fault("folds", job.folds, allowed)
@@ -181,8 +183,8 @@ _RULES: dict[_Rule, set[str]] = {
     _searcher_fits_space: {"searcher", "space"},
     _searcher_learns_from_studies: {"learn_from", "searcher", "objectives"},
     _scheduler_fits_budget: {"scheduler", "budget"},
-    _weights_can_be_handed_over: {"scheduler", "function"},
-    _models_in_step: {"folds", "repeats", "function", "scheduler"},
+    _weights_can_be_copied: {"scheduler", "function"},
+    _models_of_a_trial: {"folds", "repeats", "function", "scheduler"},
     _every_gpu_is_used: {"resources", "model"},
     _batch_size_is_whole: {"space", "model"},
 }

@@ -1,4 +1,4 @@
-"""What a function of the user's takes, as its definition says."""
+"""The parameters of a user's function, from its definition."""
 
 import inspect
 from collections.abc import Callable

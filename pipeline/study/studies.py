@@ -59,7 +59,7 @@ def no_study(store: Store) -> JobNotFound:
         store: The folder.
 
     Returns:
-        The error: names the existing studies, the one that may be meant, and the command that lists them.
+        The error: names the existing studies, a suggestion, and the command that lists them.
     """
     inside = study_names(store)
     if inside:

@@ -29,10 +29,10 @@ _STATE: dict[type, tuple[str, ...]] = {
     keras.callbacks.SwapEMAWeights: ("_ema_weights_in_model",),
     keras.callbacks.History: ("history", "epoch"),
 }
-"""What each stateful callback of Keras has to get back. Not min_delta or monitor_op: their sign would flip again."""
+"""Attributes of Keras' stateful callbacks that a resume restores; not min_delta, whose sign would flip again."""
 
 _MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau, keras.callbacks.ModelCheckpoint)
-"""Callbacks of Keras that look at one metric. Of a class that is made from one of them nothing is known."""
+"""Keras' callbacks that monitor one metric; nothing is known of their subclasses."""
 
 _TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")

@@ -54,7 +54,7 @@ def compiled(
             logs = one_step(batch(order, index))
             return index + 1, finite(logs), logs
 
-        # The loop carries the logs, so it has to know what they are like before the first step.
+        # The loop carries the logs, so their structure must be known before the first step.
         like = one_step.get_concrete_function(batch(order, first)).structured_outputs
         shapes = tf.nest.map_structure(lambda spec: spec.shape, like)
         return tf.while_loop(

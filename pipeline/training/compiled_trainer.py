@@ -75,7 +75,7 @@ class CompiledTrainer(Trainer):
 
     @property
     def inexact(self) -> str | None:
-        """Why a resumed trial may differ from one that never stopped; None if it does not."""
+        """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
         if self._trace.trace_key is None and (operations := random_ops(self._trace.train)):
             drawn = ", ".join(operations)
             return f"its layers draw with tf.random ({drawn}), whose generator cannot be saved; use keras.random"

@@ -46,7 +46,7 @@ class FitTrainer(Trainer):
         config: The trial's config.
         model: Compiled and built.
         data: The data set.
-        fold: Which of its rows to learn from, and which to be compared by.
+        fold: The rows to train on, and those to validate on.
         fit: Arguments of fit.
         seed: The seed of shuffling.
         started: When building the model began.

@@ -24,8 +24,8 @@ class Fold:
 
     Args:
         number: From 1; 0 for the whole.
-        train: Rows to learn from, int32; None for all.
-        validation: Rows to be compared by, int32; None for the validation split.
+        train: Rows to train on, int32; None for all.
+        validation: Rows to validate on, int32; None for the validation split.
     """
 
     number: int = 0
@@ -43,7 +43,7 @@ def folds_of(split: Split, folds: int, *, seed: int) -> list[Fold]:
     Args:
         split: The training split. Where its targets are classes, each fold has about the same part of every class.
         folds: How many; 1 for none.
-        seed: Where the division comes from: the study's, so that all trials have the same folds.
+        seed: The seed of the division: the study's, so that all trials have the same folds.
 
     Returns:
         The folds; the whole alone for 1.
@@ -109,7 +109,7 @@ class Ensemble:
     of its last epoch; training is over when all have stopped.
 
     Args:
-        labels: What the models are called in the names of their metrics.
+        labels: The models' labels in the names of their metrics.
         members: The models in training.
     """
 
@@ -125,7 +125,7 @@ class Ensemble:
 
     @property
     def inexact(self) -> str | None:
-        """Why a resumed trial may differ from one that never stopped; None if it does not."""
+        """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
         return next((member.inexact for member in self.members if member.inexact is not None), None)
 
     @property
@@ -167,7 +167,7 @@ class Ensemble:
         )
 
     def validate(self) -> Mapping[str, float]:
-        """Metrics of each model's validation rows now, put together as `run_epoch` does."""
+        """Metrics of each model's validation rows now, combined as by `run_epoch`."""
         metrics = []
         for label, member in zip(self._labels, self.members, strict=True):
             with in_part(label):
@@ -236,7 +236,7 @@ def _together(labels: Sequence[str], metrics: Sequence[Mapping[str, float]]) -> 
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    # Exact where all are the same, as they are but where callbacks go their own ways.
+    # Exact if all are equal, as they are unless callbacks change them one by one.
     return statistics.mean(values) if values else None
 
 

@@ -101,7 +101,7 @@ class FunctionLearner:
         return EpochResult(metrics, None, 0.0, time.perf_counter() - started, 0.0, last=self._single)
 
     def validate(self) -> Mapping[str, float]:
-        """Nothing: the function itself validates."""
+        """No metrics: the function itself validates."""
         return {}
 
     def save(self) -> Checkpoint:
@@ -144,7 +144,7 @@ class FunctionLearner:
             self.run_epoch()
 
     def close(self) -> None:
-        """End the function where it is, and delete the files of a state that it was given."""
+        """End the function, and delete the files of the state that it received."""
         self._new = []
         with self._files:
             close = getattr(self._steps, "close", None)
@@ -163,7 +163,7 @@ class FunctionLearner:
         state = None
         if self._saved is not None:
             state = decoded(self._saved.tree["state"], self._saved.arrays, folder=self._folder, function=self._function)
-        # After the state is there: what rebuilding a model draws must not count.
+        # After the state is restored: rebuilding a model draws random numbers, which must not count.
         if self._saved is None or exploit:
             seed_globally(self._number)
         else:
@@ -175,7 +175,7 @@ class FunctionLearner:
             generators = encoded(self._generators.to_tree(), arrays)
             self._saved = replace(self._saved, tree={**self._saved.tree, "generators": generators}, arrays=arrays)
         with seeding_imports(self._number):
-            # A function that is no generator runs here.
+            # A function that is not a generator runs here.
             arguments = (deepcopy(self._config), state) if self._takes_state else (deepcopy(self._config),)
             self._steps = self._iterated(self._function(*arguments))
 
@@ -201,7 +201,7 @@ class FunctionLearner:
         return self._files.enter_context(scratch("state"))
 
     def _parted(self, yielded: Any) -> tuple[Any, list[Any]]:
-        """What a step yields, as its metrics and its state, a list of one or none."""
+        """The metrics of a step, and its state as a list of at most one item."""
         if not isinstance(yielded, tuple) or len(yielded) != 2 or not isinstance(yielded[0], Mapping):
             return yielded, []
         if not self._takes_state:
@@ -224,28 +224,28 @@ class FunctionLearner:
     def _numbers(self, yielded: Any) -> dict[str, float]:
         if not isinstance(yielded, Mapping) or not yielded:
             raise self._refused(
-                f"gave {type(yielded).__name__} {shown(yielded)}",
+                f"yielded {type(yielded).__name__} {shown(yielded)}",
                 "a dict of metric names and numbers is allowed",
             )
         metrics: dict[str, float] = {}
         for key, value in yielded.items():
             name = str(key)
             if not name.strip() or name in metrics or not _is_writable(name):
-                allowed = "each metric needs a name of its own: text that can be written as UTF-8"
-                raise self._refused(f"gave a metric the name {shown(key)}", allowed)
+                allowed = "each metric needs its own name, a text that can be written as UTF-8"
+                raise self._refused(f"yielded a metric with the name {shown(key)}", allowed)
             try:
                 metrics[name] = as_number(value)
             except NotNumeric as error:
-                raise self._refused(f"gave {name} as {error}, {shown(value)},", ALLOWED) from None
+                raise self._refused(f"yielded {name} as {error}, {shown(value)},", ALLOWED) from None
             huge = isinstance(value, int | Decimal | Fraction) and math.isinf(metrics[name])
             if huge and name not in self._beyond:
                 self._beyond.add(name)
-                print(f"tunepipe: {name} is beyond what a float holds, and counts as {metrics[name]}.")
+                print(f"tunepipe: {name} exceeds the range of a float, and counts as {metrics[name]}.")
         return metrics
 
-    def _refused(self, gave: str, allowed: str) -> ModelError:
+    def _refused(self, yielded: str, allowed: str) -> ModelError:
         place = f"at step {self.model_epoch + 1}"
-        return ModelError(f"The function {self._function.__name__} {gave} {place}; {allowed}.")
+        return ModelError(f"The function {self._function.__name__} {yielded} {place};  {allowed}.")
 
 
 def _is_writable(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""A job's models without their training: what a checkpoint's weights are put into."""
+"""A job's models without training, for the weights of checkpoints."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -51,7 +51,7 @@ class Phases:
         return self.follows(begun) and (ended or epochs >= self._phases[begun][0])
 
     def prepare_first(self, model: keras.Model, phases: int) -> None:
-        """Change a model that has not trained as the first phases ask, one after the other.
+        """Apply the first phases to an untrained model, one after the other.
 
         Args:
             model: The model, in place; within the scope of its distribution strategy.
@@ -65,7 +65,7 @@ class Phases:
             self.prepare(model, number)
 
     def prepare(self, model: keras.Model, number: int) -> None:
-        """Change the model as a phase asks.
+        """Apply a phase to the model.
 
         Args:
             model: The model, in place; within the scope of its distribution strategy.

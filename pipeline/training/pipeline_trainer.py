@@ -89,7 +89,7 @@ class PipelineTrainer(Trainer):
 
     @property
     def inexact(self) -> str | None:
-        """Why a resumed trial may differ from one that never stopped; None if it does not."""
+        """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
         if self._own_fit and not self.model.run_eagerly:
             return "the model has its own fit or evaluate, which is called for each epoch"
         return super().inexact or self._inexact_data

@@ -1,4 +1,4 @@
-"""Classes and functions of a notebook that are registered with Keras: workers register them too."""
+"""Classes and functions of a notebook that are registered with Keras: workers register them, too."""
 
 import sys
 from collections.abc import Mapping

@@ -83,7 +83,7 @@ class Trainer:
 
     @property
     def inexact(self) -> str | None:
-        """Why a resumed trial may differ from one that never stopped; None if it does not."""
+        """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
         if self.model.run_eagerly:
             return "it runs eagerly: what its code keeps outside of Keras' variables is not saved"
         return self.callbacks.unsaved_generator_reason
@@ -193,7 +193,7 @@ class Trainer:
         self.callbacks.end()
 
     def _begin_phase(self) -> None:
-        """As at the beginning of a further call of fit, on the model that the next phase prepares."""
+        """Begin the next phase as a further call of fit would, on the model that it prepares."""
         self._begun.append(self._model_epoch)
         with self.model.distribute_strategy.scope():
             self._phases.prepare(self.model, len(self._begun))
@@ -210,7 +210,7 @@ class Trainer:
             self._begin_phase()
 
     def _recompiled(self) -> None:
-        """Make ready for epochs of a model that was compiled again."""
+        """Prepare for epochs of a model that was compiled again."""
         raise NotImplementedError
 
     def _refuse_compilation(self, cause: Exception | None = None) -> None:

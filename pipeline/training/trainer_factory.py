@@ -81,7 +81,7 @@ class TrainerFactory:
         folder = Path.cwd()
 
         def load() -> Dataset:
-            # What a function returns is read away; files are read again from their beginning.
+            # The pipelines of a function are consumed; files are read again from the start.
             return _loaded(job, folder) if data is None or callable(job.data) else data
 
         self._shared = PreparedData(job, data, load, memory=free, on_device=on_device)
@@ -132,7 +132,7 @@ class TrainerFactory:
         trainer = members[0] if len(members) == 1 else Ensemble(labels, members)
         self._look_for_shared(members, config)
         if trainer.inexact is not None:
-            self._say_once(f"a trial that is resumed may differ from one that never stopped: {trainer.inexact}.")
+            self._say_once(f"a resumed trial may differ from an uninterrupted one: {trainer.inexact}.")
         return trainer
 
     def whole(self, config: Config, *, seed: int) -> Learner:

@@ -90,7 +90,7 @@ def test_a_server_that_does_not_answer_delays_a_study_by_seconds(tmp_path: Path,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(f"--log {address}: MLflow at") == 1
-    assert "The study goes on without it" in done.stderr
+    assert "The study continues without this log" in done.stderr
     results = load_results(tmp_path / "studies/pausable")
     assert set(results.trials["state"]) == {"completed"}
     for trial, own in results.epochs.groupby("trial_id"):

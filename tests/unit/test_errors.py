@@ -93,7 +93,7 @@ def test_output_whose_reader_is_gone_is_lost_in_silence() -> None:
     pipe, disk = OutputLost(errno.EPIPE, "Broken pipe"), OutputLost(errno.ENOSPC, "No space left on device")
     assert (pipe.exit_code, str(pipe)) == (141, "")
     assert disk.exit_code == 2
-    assert str(disk) == "Standard output cannot be written: No space left on device. Send it somewhere else."
+    assert str(disk) == "Standard output cannot be written: No space left on device. Redirect it to another file."
 
 
 def test_a_notebook_gets_advice_that_works_in_a_notebook() -> None:

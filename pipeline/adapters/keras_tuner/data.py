@@ -1,4 +1,4 @@
-"""The arguments of a search that are data, as a data set of tunepipe."""
+"""The data among the arguments of a search, as a data set of tunepipe."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def data_of(call: Call) -> Dataset:
     x, y, weight = given.get("x"), given.get("y"), given.get("sample_weight")
     validation = given.get("validation_data")
     if share := given.get("validation_split"):
-        (x, y, weight), validation = _parted(x, y, weight, share)
+        (x, y, weight), validation = _divided(x, y, weight, share)
     return Dataset("data", _split(x, y, weight), None if validation is None else _split(*_triple(validation)))
 
 
@@ -49,8 +49,8 @@ def _triple(validation: Any) -> tuple[Any, ...]:
     return tuple(validation) if isinstance(validation, tuple | list) else (validation,)
 
 
-def _parted(x: Any, y: Any, weight: Any, share: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The first and the last rows, as Keras parts them."""
+def _divided(x: Any, y: Any, weight: Any, share: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The training and the validation rows, as Keras' validation_split divides them."""
 
     def part(value: Any, rows: slice) -> Any:
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Run code with several values of its hyperparameters, so that those of all branches are found."""
+"""Find the hyperparameters of all branches of some code by running it with several values."""
 
 import json
 import time
@@ -60,7 +60,7 @@ def _key(values: Mapping[str, Any]) -> str:
 
 
 def _unasked(found: Iterable[Found], asked: Sequence[Mapping[str, Any]], seen: Collection[str]) -> list[dict[str, Any]]:
-    """What to run for values that no run has asked for, because other values led to another branch."""
+    """The next values to run for hyperparameters that no run has used, because other values led to other branches."""
     due = []
     for one in found:
         base = next((values for values in asked if one.name in values), None)
@@ -84,7 +84,7 @@ def _next(values: Mapping[str, Any], new: list[Found]) -> list[dict[str, Any]]:
         {**values, **{name: each[number % len(each)] for name, each in others.items() if each}}
         for number in range(rounds)
     ]
-    # A condition that no value of these rounds fulfils, because it needs several.
+    # A condition on several values, which no run of one changed value fulfils.
     for one in inactive:
         found.append({**values, **{parent: allowed[0] for parent, allowed in one.conditions if allowed}})
     return found

@@ -44,7 +44,7 @@ class Adapted(adapted.Adapted):
         program: Returns its program; None for a hypermodel without one.
         name: Its name there: a function, a HyperModel or a class of one; empty for the one that the program searches.
         given: The hypermodel itself, without a program.
-        data: Its data, where they are not those of the program's search.
+        data: Its data, if they are not those of the program's search.
     """
 
     def __init__(self, program: Any, name: str, given: Any = None, data: Any = None) -> None:
@@ -100,7 +100,7 @@ class Adapted(adapted.Adapted):
         return fields
 
     def is_complete(self, fields: Mapping[str, Any]) -> bool:
-        """Whether a worker that imports the file has all that it needs: `fit` needs data that only a call has."""
+        """Whether a worker that imports the file has everything it needs: `fit` needs data, which only a call has."""
         return not self.has_fit or "data" not in fields
 
     def build(self, config: Mapping[str, Any]) -> Any:

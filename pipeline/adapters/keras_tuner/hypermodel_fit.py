@@ -34,18 +34,18 @@ def fit_once(hypermodel: Any, hp: HyperParameters, model: Any, args: list[Any], 
     """
     import keras
 
-    class Enough(Exception):
-        pass
+    class FirstEpoch(Exception):
+        """The first epoch begins or has ended."""
 
-    def enough(*_: Any, **__: Any) -> None:
-        raise Enough
+    def end(*_: Any, **__: Any) -> None:
+        raise FirstEpoch
 
     class Ending(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            raise Enough
+            raise FirstEpoch
 
-    model.fit = enough
-    with suppress(Enough):
+    model.fit = end
+    with suppress(FirstEpoch):
         hypermodel.fit(hp, model, *args, **{**kwargs, "callbacks": [Ending()]})
 
 
@@ -82,7 +82,7 @@ def fit_steps(
                 variable.assign(value)
             kwargs["initial_epoch"] = state["epoch"]
 
-        fitted = _noting_fit(model)
+        fitted = _recorded_fit(model)
         continues = _takes_any(hypermodel.fit)
 
         class Reporting(keras.callbacks.Callback):  # type: ignore[misc]
@@ -99,7 +99,7 @@ def fit_steps(
 
 
 def _returned(value: Any, metric: str) -> dict[str, float]:
-    """A step from what HyperModel.fit returns, if it has called no callback at the end of an epoch."""
+    """The metrics of a HyperModel.fit that has called no callback at the end of an epoch, from its return value."""
     if isinstance(value, Mapping):
         return _numbers(value)
     if hasattr(value, "history"):
@@ -112,16 +112,16 @@ def _variables(model: Any) -> list[Any]:
     return [*model.variables, *(optimizer.variables if optimizer is not None else ())]
 
 
-def _noting_fit(model: Any) -> list[bool]:
-    """A list that has an entry once the model's own fit is called: only then can an epoch be the first one."""
+def _recorded_fit(model: Any) -> list[bool]:
+    """Record calls of the model's fit in a list, which is empty before the first one: epochs begin with it."""
     called: list[bool] = []
     fit = model.fit
 
-    def noted(*args: Any, **kwargs: Any) -> Any:
+    def recorded(*args: Any, **kwargs: Any) -> Any:
         called.append(True)
         return fit(*args, **kwargs)
 
-    model.fit = noted
+    model.fit = recorded
     return called
 
 

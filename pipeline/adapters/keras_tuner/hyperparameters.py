@@ -1,4 +1,4 @@
-"""KerasTuner's `hp`, without KerasTuner: it gives a trial's values, and notes each hyperparameter that is asked for."""
+"""KerasTuner's `hp`, without KerasTuner: it returns a trial's values and records each hyperparameter that is used."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ class HyperParameters:
 
     @property
     def found(self) -> list[Found]:
-        """The hyperparameters that were asked for, in order."""
+        """The hyperparameters that were used, in order."""
         return list(self._known.values())
 
     @property
@@ -59,9 +59,9 @@ class HyperParameters:
             max_value: The largest value.
             step: The difference between neighbouring values; with sampling `log` their ratio.
             sampling: `linear` or `log`.
-            default: The value where none is given.
-            parent_name: Another hyperparameter that decides whether this one is there.
-            parent_values: Its values with which this one is there.
+            default: The value if the config has none.
+            parent_name: Another hyperparameter that decides whether this one is active.
+            parent_values: Its values with which this one is active.
 
         Returns:
             The value, an int; the default where the config has none; None where the conditions of the hyperparameter do
@@ -89,9 +89,9 @@ class HyperParameters:
             max_value: The largest value.
             step: The difference between neighbouring values; with sampling `log` their ratio.
             sampling: `linear` or `log`.
-            default: The value where none is given.
-            parent_name: Another hyperparameter that decides whether this one is there.
-            parent_values: Its values with which this one is there.
+            default: The value if the config has none.
+            parent_name: Another hyperparameter that decides whether this one is active.
+            parent_values: Its values with which this one is active.
 
         Returns:
             The value, a float; the default where the config has none; None where the conditions of the hyperparameter
@@ -115,9 +115,9 @@ class HyperParameters:
             name: The user's name for it.
             values: The values.
             ordered: Has no effect.
-            default: The value where none is given.
-            parent_name: Another hyperparameter that decides whether this one is there.
-            parent_values: Its values with which this one is there.
+            default: The value if the config has none.
+            parent_name: Another hyperparameter that decides whether this one is active.
+            parent_values: Its values with which this one is active.
 
         Returns:
             The value, one of `values`; the default where the config has none; None where the conditions of the
@@ -136,9 +136,9 @@ class HyperParameters:
 
         Args:
             name: The user's name for it.
-            default: The value where none is given.
-            parent_name: Another hyperparameter that decides whether this one is there.
-            parent_values: Its values with which this one is there.
+            default: The value if the config has none.
+            parent_name: Another hyperparameter that decides whether this one is active.
+            parent_values: Its values with which this one is active.
 
         Returns:
             The value, a bool; the default where the config has none; None where the conditions of the hyperparameter do
@@ -154,8 +154,8 @@ class HyperParameters:
         Args:
             name: The user's name for it.
             value: The value.
-            parent_name: Another hyperparameter that decides whether this one is there.
-            parent_values: Its values with which this one is there.
+            parent_name: Another hyperparameter that decides whether this one is active.
+            parent_values: Its values with which this one is active.
 
         Returns:
             `value`; None where the conditions of the hyperparameter do not hold.
@@ -164,11 +164,11 @@ class HyperParameters:
 
     @contextmanager
     def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
-        """Hyperparameters that are there only if another has one of these values; else they are None.
+        """Hyperparameters that are active only if another has one of these values; else they are None.
 
         Args:
             parent_name: The other hyperparameter.
-            parent_values: Its values with which they are there.
+            parent_values: Its values with which they are active.
         """
         values = tuple(parent_values) if isinstance(parent_values, list | tuple | set | range) else (parent_values,)
         self._conditions.append((self._scoped(parent_name), values))
@@ -213,7 +213,7 @@ class HyperParameters:
         return self._scoped(name) in self.values
 
     def is_active(self, hyperparameter: Any) -> bool:
-        """Whether a hyperparameter is there.
+        """Whether a hyperparameter is active.
 
         Args:
             hyperparameter: The hyperparameter, or its name.
@@ -222,7 +222,7 @@ class HyperParameters:
         return name in self.values
 
     def copy(self) -> "HyperParameters":
-        """The same values; what is asked of the copy is not found."""
+        """The same values; the copy does not record which hyperparameters are used."""
         return HyperParameters({**self._given, **self.values})
 
     def _scoped(self, name: str) -> str:
@@ -267,4 +267,4 @@ class HyperParameters:
 
 
 class _Absent:
-    """Stands for the value of a hyperparameter that is not there."""
+    """Stands for the value of an inactive hyperparameter."""

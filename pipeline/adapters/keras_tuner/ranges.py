@@ -36,7 +36,7 @@ def number_domain(
 
 def _is_log(sampling: str | None) -> bool:
     if sampling not in (None, "linear", "log"):
-        raise ValueError(f"must be sampled linearly or logarithmically, and not by {sampling!r}")
+        raise ValueError(f"must be sampled linearly or logarithmically, not by {sampling!r}")
     return sampling == "log"
 
 

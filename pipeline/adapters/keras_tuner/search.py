@@ -1,4 +1,4 @@
-"""What the call of `tuner.search(…)` says of a job: objectives, budget, scheduler and arguments of `fit`."""
+"""The fields of a job in a call of `tuner.search(…)`: objectives, budget, scheduler and arguments of `fit`."""
 
 from typing import Any
 
@@ -71,10 +71,12 @@ def fields_of_search(call: Call, subject: str) -> dict[str, Any]:
     """
     tuner, search = call.arguments["tuner"], search_arguments(call)
     faults = [
-        Fault(call.line, name, "must be left out: tunepipe compiles no model again; do it in build(hp)")
+        Fault(call.line, name, "must be left out: tunepipe does not compile models again; compile them in build(hp)")
         for name in set(tuner) - _TUNER
     ]
-    faults += [Fault(call.line, name, "is no argument that tunepipe knows of search") for name in set(search) - _FIT]
+    faults += [
+        Fault(call.line, name, "is not an argument of search that tunepipe knows") for name in set(search) - _FIT
+    ]
     if faults:
         raise InvalidJob(subject, sorted(faults, key=lambda fault: str(fault.found)))
     budget: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The names of KerasTuner that a program uses, for one that is run only up to its search; KerasTuner need not be there.
+"""The names of KerasTuner that a program needs up to its search, so that KerasTuner need not be installed.
 
 Where KerasTuner is installed, its own names are used, and only its tuners are replaced.
 """

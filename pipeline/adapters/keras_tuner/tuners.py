@@ -1,4 +1,4 @@
-"""KerasTuner's tuners, which end the program where they would search, and what a program hands to them."""
+"""KerasTuner's tuners, which end the program where they would search, and the classes that they take."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ class Objective:
 
 
 class Tuner:
-    """A tuner that notes its arguments, and ends the program where it would search."""
+    """A tuner that records its arguments, and ends the program where it would search."""
 
     names: tuple[str, ...] = ("hypermodel", "objective", "max_trials")
     """The positional arguments."""
@@ -102,7 +102,7 @@ class Tuner:
         )
 
     def search_space_summary(self, extended: bool = False) -> None:
-        """Print nothing: `tunepipe check` tells the space.
+        """Print nothing: `tunepipe check` prints the space.
 
         Args:
             extended: Has no effect.

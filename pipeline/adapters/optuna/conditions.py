@@ -1,4 +1,4 @@
-"""On which suggestion it depends whether another one is made, from runs of an objective."""
+"""The conditions of an objective's suggestions, from several runs: which suggestion decides whether another is made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ def conditional(runs: Sequence[Run], subject: str) -> list[Found]:
                 faults[one.name] = Fault(
                     one.line,
                     f"{one.name} in {known.domain!r} and in {one.domain!r}",
-                    "must have a range that depends on no other suggestion: suggest a share, such as "
+                    "must have a range that does not depend on other suggestions: suggest a share, such as "
                     "suggest_float(name, 0, 1), and multiply",
                 )
     joined = []
@@ -86,7 +86,7 @@ def values_of(domain: Any) -> list[Any]:
 def _condition(
     one: Found, runs: Sequence[Run], present: Sequence[bool], found: Mapping[str, Found]
 ) -> tuple[str, tuple[Any, ...]] | None:
-    """The suggestion on whose value it depends whether another is made, and the values that lead to it."""
+    """The suggestion whose value decides whether another is made, and the values that lead to it."""
     for parent, known in found.items():
         if parent == one.name or not isinstance(known.domain, Choice | IntUniform):
             continue

@@ -27,7 +27,7 @@ class Adapted(adapted.Adapted):
         program: Returns its program; None for an objective without one.
         name: Its name there; empty for the one that the program optimises.
         given: The objective itself, without a program.
-        names: The names of its values, where no study of the program says them.
+        names: The names of its values, if no study of the program has them.
     """
 
     def __init__(self, program: Any, name: str, given: Any = None, names: Sequence[str] = (METRIC,)) -> None:
@@ -80,7 +80,7 @@ class Adapted(adapted.Adapted):
 
     @property
     def left_out(self) -> list[str]:
-        """What the study has and the job does not, a sentence each."""
+        """The settings of the study that the job does not have, a sentence each."""
         return [] if self.call is None else left_out_of_study(self.call.arguments)
 
     def steps(self, config: Mapping[str, Any]) -> Iterator[Any]:

@@ -16,10 +16,10 @@ METRIC = "value"
 """The metric of an objective with one value; with several they are value_0, value_1, …."""
 
 _EPOCHS = 100
-"""The epochs of a trial where nothing says how often the objective reports."""
+"""The epochs of a trial if nothing says how often the objective reports."""
 
 _REPORTS = r"\.report\(|should_prune|Prun\w*Callback|TrialPruned"
-"""What the text of a module with an objective that reports has."""
+"""What the source of a module has if its objective reports."""
 
 _SAMPLERS = {
     "RandomSampler": "random",
@@ -73,7 +73,7 @@ def patches() -> Iterator[None]:
         )
 
     def ask(study: Any, *_: Any, **__: Any) -> None:
-        # Where the loop asks for trials, the target is unknown.
+        # If the program asks for trials itself, the objective is unknown.
         optimize(study, None)
 
     with ExitStack() as opened:
@@ -139,7 +139,7 @@ def _searcher(arguments: Mapping[str, Any], objectives: int) -> str | None:
 
 
 def left_out_of_study(arguments: Mapping[str, Any]) -> list[str]:
-    """What a study has and a job does not, a sentence each.
+    """The settings of a study that a job does not have, a sentence each.
 
     Args:
         arguments: The arguments of the call of `optimize`.

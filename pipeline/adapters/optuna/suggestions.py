@@ -1,4 +1,4 @@
-"""The suggestions of an objective, found by running it, and by reading where its text makes them."""
+"""The suggestions of an objective, found by running it and by reading its source."""
 
 import ast
 import inspect
@@ -23,7 +23,7 @@ class _Enough(BaseException):
 
 
 def suggestions_of(objective: Callable[[Any], Any], subject: str) -> list[Found]:
-    """The suggestions; those that only some values of another lead to have it as their condition.
+    """The suggestions; those that are made only for some values of another one have it as their condition.
 
     Args:
         objective: The objective.
@@ -36,7 +36,7 @@ def suggestions_of(objective: Callable[[Any], Any], subject: str) -> list[Found]
     first = _run(objective, {}, sites)
     runs = [first]
     if sites is not None and first.names >= sites:
-        # Nothing else can be suggested; another run shows whether the ranges stay.
+        # There are no other suggestions; another run shows whether the ranges are constant.
         runs.append(_run(objective, _others(first), sites))
     else:
         due = _each_other(first)

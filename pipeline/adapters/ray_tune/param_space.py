@@ -1,4 +1,4 @@
-"""Ray Tune's param_space as a space, and the config that a function expects made of a trial's config."""
+"""Ray Tune's param_space as a space, and a trial's config in the form that the function expects."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -30,7 +30,9 @@ def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source
         name = parameter_name("_".join(path))
         line = f"{file}, line {line_of_text(source, path[-1])}".removeprefix(", ")
         if name in space:
-            faults.append(Fault(line, ".".join(path), f"must be called otherwise: another is {name} in tables, too"))
+            faults.append(
+                Fault(line, ".".join(path), f"must have another name: another parameter is {name} in tables, too")
+            )
             continue
         try:
             domain = _domain(value)
@@ -109,7 +111,7 @@ def _domain(value: Any) -> Any:
 
 
 def _labels(values: Sequence[Any]) -> list[Any]:
-    """The values; those that are no JSON value by their names."""
+    """The values; those that are not JSON values by their names."""
     listed = [value.item() if hasattr(value, "item") else value for value in values]
     return [value if _is_json(value) else _label(value) for value in listed]
 

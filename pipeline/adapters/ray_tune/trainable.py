@@ -22,7 +22,7 @@ from pipeline.study.copies import content_of
 __all__ = ["Adapted"]
 
 _SPACES = ("param_space", "search_space", "space", "config")
-"""Names under which a program has its space, unless it calls Tuner.fit or tune.run."""
+"""Names of variables that hold a program's space, unless it calls Tuner.fit or tune.run."""
 
 
 class Adapted(adapted.Adapted):
@@ -89,7 +89,7 @@ class Adapted(adapted.Adapted):
 
     @property
     def left_out(self) -> list[str]:
-        """What the call asks for and the job does not have, a sentence each."""
+        """The settings of the call that the job does not have, a sentence each."""
         return [] if self.call is None else left_out_of_tuner(self.call.arguments)
 
     def steps(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from pipeline.study import Objective
 __all__ = ["fields_of_tuner", "left_out_of_tuner", "patches", "plain", "unwrapped"]
 
 _EPOCHS = 100
-"""The epochs of a trial where nothing says how often the function reports."""
+"""The epochs of a trial if nothing says how often the function reports."""
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def fields_of_tuner(
 
 
 def _epochs(trainable: Any, param_space: Mapping[str, Any], arguments: Mapping[str, Any], longest: Any) -> int:
-    """The reports of a trial: what the program says, else what the text of the function says."""
+    """The number of reports of a trial, from the program, else from the source of the function."""
     stop = arguments.get("stop")
     if isinstance(stop, Mapping) and (limit := stop.get("training_iteration")):
         return int(limit)
@@ -156,7 +156,7 @@ def _scheduler(facts: Mapping[str, Any], epochs: int) -> dict[str, Any] | None:
 
 
 def left_out_of_tuner(arguments: Mapping[str, Any]) -> list[str]:
-    """What a call of Tuner.fit or tune.run asks for and a job does not have, a sentence each.
+    """The settings of a call of Tuner.fit or tune.run that a job does not have, a sentence each.
 
     Args:
         arguments: The arguments of the call, as `patches` keeps them.

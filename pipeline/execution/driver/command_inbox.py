@@ -43,7 +43,7 @@ class CommandInbox:
         try:
             paths = self._store.files("commands")
         except StorageError:
-            # The next look may go well; commands are no reason to end a study.
+            # The next read may succeed; an unreadable command must not end the study.
             return
         for path in paths:
             name = layout.command_of(path)

@@ -1,4 +1,4 @@
-"""The table `trials` of a running study, kept up to date: of its rows, only those of trials with news are derived."""
+"""The table `trials` of a running study, kept up to date: only rows of changed trials are derived again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -45,7 +45,7 @@ class DerivedTrials:
         self._decisions = _joined(self._decisions, decisions)
         news = trial_ids(epochs["trial_id"], decisions["trial_id"])
         if not self._decided and decisions.num_rows:
-            # The first decision of a session says which ones of the session before no longer hold.
+            # The first decision of a session shows which ones of the session before are obsolete.
             self._decided, self._decisions = True, clean_decisions(self._decisions)
             news = trial_ids(self._epochs["trial_id"], self._decisions["trial_id"])
         self._checkpoints |= checkpoints

@@ -1,4 +1,4 @@
-"""How a driver session ends: with complete tables, or with nothing left of a study that never trained an epoch."""
+"""The end of a driver session: complete tables, or the deletion of a study that trained no epoch."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -134,7 +134,7 @@ def _withdraw(session: Session, store: Store, error: BaseException, note: Callab
 
 
 def _withdraw_unstored(session: Session, store: Store) -> bool:
-    """Delete a study of whose epochs the storage has taken none; returns whether it was deleted."""
+    """Delete a study if none of its epochs could be stored; returns whether it was deleted."""
     with suppress(TunepipeError):
         session.file.check()
         if not has_epochs(store):

@@ -110,7 +110,7 @@ class _Picture:
         )
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="bright_black", justify="right", min_width=_LABELS)
-        # A narrow terminal folds what is too long for a line: nothing is cut.
+        # A narrow terminal wraps long lines: nothing is cut.
         grid.add_column(overflow="fold")
         ended = counts["completed"] + counts["stopped"] + counts["failed"]
         count = f"{ended} of {loop.limit}"
@@ -151,7 +151,7 @@ def _outlook(session: Session) -> tuple[float | None, str, str]:
 
 
 def _end_or_pause(session: Session) -> tuple[str, str] | None:
-    """For a study that is ending or paused: which of both, and what is still going on in it; None for any other."""
+    """The state of a study that is ending or paused, and its remaining work; None for any other."""
     loop, exporting = session.loop, session.final_evaluation.assigned
     if session.interrupt_requested:
         work = "the export of the best model" if exporting else "the epochs in training"

@@ -1,4 +1,4 @@
-"""The one writer of a study: its tables and its session file, written in the order that a crash leaves whole."""
+"""The one writer of a study: its tables and its session file, in an order that is consistent after a crash."""
 
 import json
 import time
@@ -150,5 +150,5 @@ class Recorder:
         return "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in pairs) + "}"
 
     def delete_study(self) -> None:
-        """Delete the study's files, because it was never more than a mistake; other files in its folder stay."""
+        """Delete the study's files after a mistake of the user; other files in its folder stay."""
         remove(self._store)

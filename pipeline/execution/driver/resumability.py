@@ -1,4 +1,4 @@
-"""What keeps a study from being resumed: functions that are in no file, and classes whose state cannot be saved."""
+"""Why a study cannot be resumed: functions that are in no file, and classes whose state cannot be saved."""
 
 from pipeline.study import TuneJob
 from pipeline.study.function_source import is_saved

@@ -1,4 +1,4 @@
-"""The job with which a study is resumed: what may differ from the job that the study saved, and how it does."""
+"""The job with which a study is resumed, and its differences from the job that the study saved."""
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence

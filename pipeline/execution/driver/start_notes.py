@@ -1,4 +1,4 @@
-"""The notes for a user when a session starts: what trains differently from what the job's fields suggest, and why."""
+"""The notes for a user when a session starts: unexpected effects of the job's fields, with reasons."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = ["data_notes", "start_notes"]
 
 
 def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTrials]) -> Iterator[str]:
-    """What a user should know of a job before its session begins.
+    """Notes about a job for the user, before its session begins.
 
     Args:
         job: The job.
@@ -42,7 +42,7 @@ def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTr
 
 
 def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> Iterator[str]:
-    """What a user should know of the data before the study trains on them.
+    """Notes about the data for the user, before the study trains on them.
 
     Args:
         job: The study's job.
@@ -62,7 +62,7 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
         from pipeline.training.pipeline_state import inexact_because
 
         if (reason := inexact_because(data)) is not None:
-            yield f"Resuming is inexact: a trial that is resumed may differ from one that never stopped: {reason}."
+            yield f"Resuming is inexact: a resumed trial may differ from an uninterrupted one: {reason}."
 
 
 def _late_phases(job: TuneJob) -> str | None:
@@ -72,4 +72,4 @@ def _late_phases(job: TuneJob) -> str | None:
     if not late:
         return None
     which = f"Phase {late[0]} begins" if len(late) == 1 else f"Phases {', '.join(late)} begin"
-    return f"{which} after a trial's last epoch, {most}: only a callback that stops the training before begins it."
+    return f"{which} after a trial's last epoch, {most}, unless a callback stops the previous phase earlier."

@@ -1,4 +1,4 @@
-"""The facts of a rehearsal as findings, one by one; and at the end what could not be checked, and why."""
+"""Turns the facts of a rehearsal into findings; at the end it adds the checks that could not be made, and why."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -13,7 +13,7 @@ from pipeline.wording import capitalized, size
 __all__ = ["SEEDED_DRAWS", "data_facts", "data_finding"]
 
 SEEDED_DRAWS = "Draw from random, numpy.random or keras.random, which are seeded."
-"""What to do where a data function returns other data each time."""
+"""Advice for a data function that returns different data at each call."""
 
 
 def data_facts(data: Dataset, before: Mapping[str, Any] | None = None) -> DataFacts:
@@ -63,7 +63,7 @@ def data_finding(facts: DataFacts, *, of_config: bool = False) -> Finding:
         text += f". They are not those that the study began with: {'; '.join(facts.changed)}"
         return Finding("data", "fault", text, "Restore them, or accept these with --accept-changes.")
     if facts.unsteady:
-        text += f". The data function returns others each time it is called: {'; '.join(facts.unsteady)}"
+        text += f". The data function returns different data at each call: {'; '.join(facts.unsteady)}"
         if of_config:
             # A trial's data are compared with those of earlier trials that have the same values.
             return Finding("data", "fault", f"{text}; trials would fail", SEEDED_DRAWS)

@@ -1,4 +1,4 @@
-"""Whether a trial that was killed resumes exactly: its epochs trained again, and the finding from the result."""
+"""Whether a killed trial resumes exactly: trains its first epochs again and compares them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,7 +51,7 @@ def inexact_reason(
                 if other := _difference(job, seen[1].metrics, learner.run_epoch().metrics):
                     return f"resumed from its checkpoint, {other}; it {hidden}"
         except Exception as error:
-            return f"trained a second time it fails: {type(error).__name__}: {error}"
+            return f"it fails when it is trained a second time: {type(error).__name__}: {error}"
         finally:
             learner.close()
         return None
@@ -86,7 +86,7 @@ def function_exactness(
         learner.close()
     if value == other:
         return None, True
-    return f"the function gives another {metric} for the same config each time, {value} and {other}", True
+    return f"the function returns a different {metric} for the same config at each call, {value} and {other}", True
 
 
 def exactness_finding(
@@ -101,35 +101,31 @@ def exactness_finding(
         unsteady: How the data function's second call differs from its first, in words.
     """
     if (why := unsaved_state(job)) is not None:
-        advice = (
-            "Interrupted or killed, it stays as it is then; with tunepipe's own schedulers and searchers it resumes."
-        )
+        advice = "An interruption ends the study for good. Studies with tunepipe's own schedulers and searchers resume."
         return Finding("resume", "warning", f"The study cannot be resumed: {why}", advice)
     if unsteady:
         text = (
-            "A resume refuses other data than those that the study began with, and the data function returns others "
-            f"each time it is called: {'; '.join(unsteady)}"
+            "A resume requires the data that the study began with, and the data function returns different data at "
+            f"each call: {'; '.join(unsteady)}"
         )
         return Finding("resume", "warning", text, f"{SEEDED_DRAWS} --accept-changes resumes with other data.")
     if trained.inexact is not None:
-        advice = "The study can be resumed all the same; what was trained twice may differ."
-        return Finding(
-            "resume", "warning", f"A trial that is resumed after a kill may differ: {trained.inexact}", advice
-        )
+        advice = "The study can still be resumed; epochs that are trained twice may differ."
+        return Finding("resume", "warning", f"A killed trial may differ after it is resumed: {trained.inexact}", advice)
     how = "resumes exactly from its checkpoint"
     if trained.replays:
         steps, seconds = job.budget.epochs, job.budget.epochs * trained.seconds_epoch
         how = f"is replayed from its first step, which takes up to {rough_duration(seconds)} ({counted(steps, 'step')})"
     if not job.resumable:
-        text = f"after a kill a trial cannot be resumed: {unsaved_functions(job)}"
+        text = f"a killed trial cannot be resumed: {unsaved_functions(job)}"
         return Finding("resume", "warning", text, "Define them with def at the top of a file.")
     if sources is not None and sources.uncopied:
-        text = f"after a kill a trial {how}, if what the study does not copy is still there: "
+        text = f"a killed trial {how}, if these files, which the study does not copy, are still there: "
         return Finding("resume", "warning", text + "; ".join(sources.uncopied))
     if sources is not None and sources.hidden:
-        text = f"after a kill a trial {how}; what is imported by a name that only shows when it runs is copied then: "
+        text = f"a killed trial {how}; imports whose names are known only at run time are copied during the study: "
         return Finding("resume", "ok", text + "; ".join(sources.hidden))
-    return Finding("resume", "ok", f"after a kill a trial {how}")
+    return Finding("resume", "ok", f"a killed trial {how}")
 
 
 def _difference(job: TuneJob, before: Mapping[str, float], now: Mapping[str, float]) -> str | None:

@@ -1,4 +1,4 @@
-"""The code of a job: what of it the study would copy, and what a resume needs beside the copies."""
+"""The code of a job: the files that the study would copy, and those that a resume needs in addition."""
 
 from pipeline.execution.preflight.finding import Finding
 from pipeline.study import TuneJob

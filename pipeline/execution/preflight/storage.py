@@ -54,7 +54,9 @@ def storage_finding(probe: Store, storage: str) -> Finding:
         probe.write("probe", b"first")
         probe.write("probe", b"second")
         if probe.read("probe") != b"second":
-            raise StorageError(f"{probe.uri}/probe does not hold what was written last. Choose another --storage.")
+            raise StorageError(
+                f"{probe.uri}/probe does not have the content that was written last. Choose another --storage."
+            )
         probe.delete("probe")
     except (StorageError, FileNotFoundError) as error:
         return Finding("storage", "fault", str(error))
@@ -80,7 +82,7 @@ def study_finding(
         if not resume and store.exists(layout.STUDY):
             refuse_links(store)
             advice = "--resume continues it; --name starts another."
-            return Finding("study", "warning", f"{job.name!r} is there already", advice)
+            return Finding("study", "warning", f"{job.name!r} exists already", advice)
         saved, last = last_session(store, job, resume=resume, note=note)
         if saved is None:
             return Finding("study", "ok", f"{job.name!r} is new")
@@ -89,7 +91,7 @@ def study_finding(
         return Finding("study", "fault", str(error))
     if last is not None and last["state"] == "finished" and saved.budget == job.budget:
         advice = "A larger budget continues it; --name starts another."
-        return Finding("study", "warning", f"{job.name!r} is finished, and nothing would be trained", advice)
+        return Finding("study", "warning", f"{job.name!r} is finished: no trial would train", advice)
     state = "no session yet" if last is None else f"session {last['number']}, {last['state']}"
     return Finding("study", "ok", f"{job.name!r} exists ({state}) and would continue")
 
@@ -103,7 +105,7 @@ def kept_bytes(job: TuneJob, *, trials: int, workers: int, checkpoint: int) -> i
         workers: How many train at once.
         checkpoint: Bytes of one.
     """
-    # Where the scheduler pauses trials all of them stay live, and checkpoints of live trials are kept.
+    # If the scheduler pauses trials, all of them stay live, and checkpoints of live trials are kept.
     alive = trials if job.scheduler.pauses else min(trials, max(workers, 1))
     top, gigabytes = job.checkpoints.top, job.checkpoints.gigabytes
     most = checkpoint * (2 * (trials if top is None else min(trials, top + alive)) + alive)
@@ -133,7 +135,7 @@ def space_finding(needed: int, checkpoint: int, free: int | None) -> Finding:
         checkpoint: Bytes of one.
         free: Free bytes of the storage; None where that is unknown.
     """
-    sentence = f"a checkpoint has {size(checkpoint)}, all that may be kept {size(needed)} at most"
+    sentence = f"a checkpoint has {size(checkpoint)}, all kept checkpoints have at most {size(needed)}"
     if free is None:
         return Finding("disk", "ok", f"{sentence}; an object store does not report its free space")
     sentence = f"{sentence}; {size(free)} are free"

@@ -59,7 +59,7 @@ def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str
         timing = f"{timing} an epoch, {rough_duration(last.seconds_build)} to build its model"
     if len(trained) > 1:
         bad = "; ".join(_config_text(each.config) for each in trained[:-1])
-        advice = "Smaller learning rates may do; trials of such configs fail, and the study continues."
+        advice = "Smaller learning rates may help; trials of such configs fail, and the study continues."
         return Finding("epoch", "warning", f"{timing}. The loss or the objective is not finite with {bad}", advice)
     if last.notes:
         return Finding("epoch", "warning", f"{timing}. {' '.join(capitalized(note) for note in last.notes)}")

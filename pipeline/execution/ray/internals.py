@@ -1,6 +1,6 @@
-"""Every name that Ray keeps to itself and that tunepipe uses; no other module touches one.
+"""The private names of Ray that tunepipe uses; no other module uses them.
 
-Where Ray no longer has a name, the study goes without what it was for: slower, with more processes or with less said,
+If a version of Ray lacks a name, the study runs without its purpose: slower, with more processes or fewer messages,
 but with the same results. tests/unit/execution/ray/test_internals.py has one test for each name.
 """
 
@@ -136,7 +136,7 @@ def kept_registry(trainable: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def experiment_saved_once() -> Iterator[None]:
-    """Within the context, Tune saves its experiment when that begins, and not once more with all trials at its end.
+    """Within the context, Tune saves its experiment at the start only, and not again with all trials at the end.
 
     The study's state is in the study's folder. Without this, a quarter of the driver's time goes into a file that is
     deleted.

@@ -96,14 +96,14 @@ def _cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Itera
                 _join(address)
         resources = ray.cluster_resources()
         if joined and job.resources.workers:
-            # Resources that are missing may come: a cluster with autoscaling starts nodes for trials that wait.
+            # Missing resources may become available: a cluster with autoscaling starts nodes for waiting trials.
             yield job.resources.workers, joined
             return
         fits = default_workers(job, resources.get("CPU", 0), resources.get("GPU", 0))
         yield min(job.resources.workers or fits, fits), joined
     finally:
         if not initialized:
-            # A cluster that is not the study's own keeps running: this process leaves it.
+            # A cluster that the study did not start keeps running: this process disconnects.
             with interrupts.defer_signals():
                 ray.shutdown()
 
@@ -115,7 +115,7 @@ def _join(address: str | None) -> None:
         with signals_left_alone():
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
     except Exception as error:
-        # Ray raises no class of its own, for example where the cluster has another version of Ray or Python.
+        # Ray has no specific error, for example for a cluster with another version of Ray or Python.
         ray.shutdown()
         raise ClusterError(f"The Ray cluster at {address} cannot be joined: {' '.join(str(error).split())}") from error
 
@@ -136,7 +136,7 @@ def _ray_output(store: Store) -> Iterator[None]:
 
 
 def _asked_for(job: TuneJob, *, joined: bool) -> dict[str, float]:
-    """What Ray reserves for a trial; memory on a cluster only, since a machine of one's own starts as many as fit."""
+    """The resources that Ray reserves for a trial; memory only on a cluster, because a local study checks it itself."""
     need = job.resources
     asked = {"cpu": need.cpus, "gpu": need.gpus}
     if joined and need.memory_gigabytes is not None:
@@ -172,7 +172,7 @@ def _tune(
             """Do nothing."""
 
         def should_report(self, trials: list[Any], done: bool = False) -> bool:
-            """Report never."""
+            """Never report."""
             return False
 
         def on_report(self, trials: list[Any], done: bool, *_: Any) -> None:

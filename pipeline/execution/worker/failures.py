@@ -1,4 +1,4 @@
-"""An error of the user's code as the text that its trial keeps, and what to do about it."""
+"""The text of an error of the user's code that its trial keeps, with advice."""
 
 import os
 import traceback
@@ -11,7 +11,7 @@ __all__ = ["advice", "failure_text"]
 
 
 def failure_text(error: BaseException, what_to_do: str) -> str:
-    """The error as its trial's row keeps it: what happened, what to do where that is known, and the traceback.
+    """The error as its trial's row keeps it: the message, advice if there is any, and the traceback.
 
     Args:
         error: The error.

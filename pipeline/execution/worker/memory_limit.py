@@ -1,4 +1,4 @@
-"""How much memory a worker's process may hold before another one takes its place between two trials."""
+"""The memory that a worker's process may hold before another process replaces it between two trials."""
 
 from pipeline.machine import Machine, this_machine
 from pipeline.study import Resources
@@ -9,8 +9,8 @@ __all__ = ["MemoryLimit"]
 _SHARED = 0.9
 """The part of a machine's memory that its workers may hold together."""
 
-_GROWN = 1.5
-"""How many times its first size a worker must hold: else a new process would soon hold as much, and nothing is won."""
+_GROWTH = 1.5
+"""A worker is replaced only at this multiple of its first size: a new process would otherwise soon be as large."""
 
 
 class MemoryLimit:
@@ -44,6 +44,6 @@ class MemoryLimit:
             held = int(psutil.Process().memory_info().rss)
         if self._first is None:
             self._first = held
-        if held <= self._bytes or (not self._given and held < _GROWN * self._first):
+        if held <= self._bytes or (not self._given and held < _GROWTH * self._first):
             return ""
         return f"it holds {size(held)}, more than {size(self._bytes)}, {self._why}"

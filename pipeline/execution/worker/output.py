@@ -1,4 +1,4 @@
-"""What a trial prints, kept in its own log; C++ libraries included, which Python's redirection misses."""
+"""The output of a trial in its own log, including that of C++ libraries, which Python's redirection misses."""
 
 import os
 import sys

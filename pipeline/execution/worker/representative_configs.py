@@ -1,4 +1,4 @@
-"""A few of a study's configs that show as much of its space as so few can: every choice, both ends of every range."""
+"""A few of a study's configs that cover its space as well as possible: every choice, both ends of every range."""
 
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -12,7 +12,7 @@ _ABSENT = "absent"
 
 
 def representative(trials: Sequence[Assignment], most: int = _FEW) -> list[Assignment]:
-    """A few trials whose configs show as much of the space as so few can.
+    """A few trials whose configs cover the space as well as possible.
 
     Args:
         trials: The study's first trials.

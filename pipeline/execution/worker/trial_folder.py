@@ -99,7 +99,7 @@ class TrialFolder:
         self._seen = current
 
     def close(self) -> None:
-        """Close the folder: the trial is over, or resumes elsewhere. An empty folder is deleted.
+        """Close the folder: the trial is over, or moves to another worker. An empty folder is deleted.
 
         Raises:
             StorageError: The storage cannot be written.

@@ -151,7 +151,7 @@ def mismatch_advice(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
 
 
 def _others(job: TuneJob, first: Assignment) -> list[Config]:
-    """A few configs that show as much of the space as so few can."""
+    """A few configs that cover the space as well as possible."""
     rng = np.random.default_rng([job.seed, _STREAM])
     configs = [first.config, *(draw(job.space, rng, index) for index in range(_DRAWN))]
     return [each.config for each in representative([Assignment("", config, first.seed) for config in configs])[1:]]

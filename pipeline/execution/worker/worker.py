@@ -140,7 +140,7 @@ class Worker:
                 return self._report(trial, failure=failure_text(error, what_to_do))
 
     def close(self) -> None:
-        """Leave a checkpoint of the current trial, which is over or resumes elsewhere."""
+        """Leave a checkpoint of the current trial, which is over or moves to another worker."""
         trial, self._trial = self._trial, None
         if trial is None or trial.folder is None:
             return

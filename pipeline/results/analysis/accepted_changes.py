@@ -18,7 +18,7 @@ class AcceptedChange:
 
     Args:
         session: Its number.
-        kind: Whether the data are others, or the code and the domains.
+        kind: What changed: the data, or the code and the domains.
         changes: What differs, each in words.
         before: Ids of the trials that have epochs of earlier sessions.
         since: Ids of the trials that have epochs of this session or a later one.

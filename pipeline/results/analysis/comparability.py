@@ -12,7 +12,7 @@ __all__ = ["comparability_problems"]
 
 
 def comparability_problems(studies: Mapping[str, Results]) -> list[str]:
-    """What keeps studies from being compared, in sentences; empty where nothing is known to.
+    """Why studies cannot be compared, in sentences; empty if no reason is known.
 
     Args:
         studies: Results by what tells them apart.
@@ -31,7 +31,7 @@ def _data(studies: Mapping[str, Results]) -> str:
             # Data functions of the config, which share no combination that differs.
             return ""
         return f"They were trained on different data: {_listed(groups, studies)}. Of the second, {'; '.join(changes)}."
-    # An older tunepipe has kept no fingerprint: what the jobs call their data is all there is to go by.
+    # An older tunepipe kept no fingerprint: only the names of the data in the jobs can be compared.
     groups = _grouped({name: results.job["data"] for name, results in studies.items()})
     if len(groups) < 2:
         return ""

@@ -1,4 +1,4 @@
-"""Several studies side by side: who was better, how sure that is, and what they agree on."""
+"""A comparison of several studies: which is better, with what confidence, and where they agree."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class Member:
         results: Its results.
         best: Its best value; None where it has none.
         level: Its best value after as many epochs as the study that trained fewest.
-        expected: The best value to be expected of so many of its trials, drawn at random, as `Comparison.draws` says;
+        expected: The expected best value of `Comparison.draws` of its trials, drawn at random;
             None where too few have a value.
         low: Lower end of a 90 % interval of that, by resampled trials.
         high: Upper end.
@@ -125,7 +125,7 @@ class Comparison:
     Args:
         members: The studies.
         level: The epochs at which `Member.level` is taken.
-        draws: How many trials `Member.expected` is of.
+        draws: The number of trials for `Member.expected`.
         differences: By pair of studies.
         seeds: Groups of studies that differ in their seed alone.
         shared: By pair of studies with configs in common.

@@ -1,4 +1,4 @@
-"""The objective against what it cost: updates of the weights, and seconds of training."""
+"""The objective against its cost: updates of the weights, and seconds of training."""
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ def has_costs(results: Results) -> bool:
 
 
 def costs(results: Results) -> pd.DataFrame:
-    """The objective of every epoch with what it had cost until then.
+    """The objective of every epoch with its cost until then.
 
     Args:
         results: A study's results.

@@ -1,4 +1,4 @@
-"""What a study gives to a later one that learns from it, and how much earlier studies counted in one."""
+"""The trials of a study that a later one learns from, and how much earlier studies counted in a study."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -56,9 +56,9 @@ class PossiblyWrongStop:
         trial_id: The trial.
         epoch: Where it was stopped.
         value: Its best value until then.
-        missing: What it lacked to the study's best.
-        gained: How many trials that trained on gained as much from that epoch on.
-        trained: How many trained on and could be compared.
+        missing: The difference between its value and the study's best.
+        gained: How many of the trials that continued gained as much after that epoch.
+        trained: How many trials continued and could be compared.
     """
 
     trial_id: str
@@ -76,7 +76,7 @@ class Stopping:
     Args:
         stopped: How many trials were stopped by comparison with others.
         saved_epochs: Epochs that were not trained.
-        whole_epochs: Epochs that there would have been.
+        whole_epochs: Epochs without early stopping.
         saved_seconds: The seconds those would have taken, by the median of each trial's steady epochs, or, for a trial
             without any, of the other trials; NaN where no trial has one.
         trained: How many trials trained to their end and could be compared with.

@@ -1,4 +1,4 @@
-"""What the workers' time was spent on."""
+"""How the workers spent their time."""
 
 from dataclasses import dataclass
 
@@ -21,8 +21,8 @@ class Effort:
 
     Args:
         trials: Seconds by trial (rows) and phase (columns), in the order of `results.trials`.
-        workers: As the sessions say, else the most trials that were seen to work at the same time.
-        idle: Seconds in which workers did nothing of this; their start is in it.
+        workers: The number in the sessions, else the maximum number of trials that trained at the same time.
+        idle: Seconds in which workers did none of this, their start included.
     """
 
     trials: pd.DataFrame
@@ -50,7 +50,7 @@ def effort(results: Results) -> Effort:
     seconds = seconds.reindex(results.trials["trial_id"], fill_value=0.0).set_axis(list(PHASES), axis=1)
     ends = alive_seconds(results, epochs)
     starts = ends - epochs[["seconds_build", "seconds_train", "seconds_evaluate"]].fillna(0.0).sum(axis=1).to_numpy()
-    # Ends before starts where both fall together: one epoch after another on one worker is one at a time. The
+    # At equal times ends come before starts: successive epochs of one worker do not overlap. The
     # worker's and the driver's clocks, and rounding, may disagree by a little.
     moments = np.concatenate([starts + 0.01, ends])
     steps = np.concatenate([np.ones(len(starts), int), -np.ones(len(ends), int)])

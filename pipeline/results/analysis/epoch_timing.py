@@ -9,7 +9,7 @@ from pipeline.study import Budget
 __all__ = ["epoch_seconds", "seconds_left", "steady_seconds"]
 
 _STRETCH = ["trial_id", "session", "attempt", "segment"]
-"""Columns whose values stay as they are while a trial trains on."""
+"""Columns whose values do not change while a trial continues."""
 
 
 def steady_seconds(epochs: pd.DataFrame) -> pd.Series:

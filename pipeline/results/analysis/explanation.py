@@ -1,4 +1,4 @@
-"""Why a study went as it did: all analyses in one object."""
+"""All analyses of a study in one object."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Explanation", "explained", "grace_period"]
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a study went as it did.
+    """All analyses of a study.
 
     Args:
         results: The study's results.
@@ -25,7 +25,7 @@ class Explanation:
         stopping: What early stopping did.
         effort: Seconds by trial and phase.
         causes: Failures by cause.
-        earlier: How much each of the studies counted from which it learned.
+        earlier: How much each of the earlier studies counted.
     """
 
     results: Results

@@ -15,7 +15,7 @@ __all__ = ["Cause", "causes", "first_line", "own_frame", "place", "without_libra
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$', re.MULTILINE)
 _OF_KERAS = re.compile(r"Exception encountered when calling .*\.$")
 _NOISE = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
-"""Beginnings of lines in which TensorFlow says where in its graph an error is, and not which."""
+"""Beginnings of lines that say where in TensorFlow's graph an error is, and not what it is."""
 _BOLD = re.compile(r"\x1b\[\d*m")
 _PACKAGE = Path(__file__).parents[2]
 _LIBRARIES = ("site-packages", "dist-packages")
@@ -77,7 +77,7 @@ def own_frame(error: str, own: Collection[str] = ()) -> str:
 
     Args:
         error: An error's text, with its traceback.
-        own: Ends of paths that are the user's wherever they lie, as `jobs/mine.py`: the job's own modules.
+        own: Ends of paths of the job's own modules, as `jobs/mine.py`, which are the user's in any folder.
 
     Returns:
         As `file.py:12 in function`; empty where there is none.

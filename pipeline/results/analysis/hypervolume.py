@@ -1,4 +1,4 @@
-"""How much of the space of several objectives a study's trials dominate, and how that grew."""
+"""The share of the space of several objectives that a study's trials dominate, over its epochs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _MARGIN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class HypervolumeBox:
-    """The part of the objectives' space of which the dominated share is measured.
+    """The box in the objectives' space whose dominated share is measured.
 
     Args:
         best: The best value on the front in each objective, by metric.

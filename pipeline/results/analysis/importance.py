@@ -30,7 +30,7 @@ _LEAST = 0.005
 """A smaller share is written as 0 %: it may be nothing."""
 _MOST_VALUES = 8
 _MOST_TRIALS = 600
-"""More would take longer and say no more: the forest sees so many, evenly spread over the study."""
+"""The maximum number of trials for the forest, evenly spread over the study: more take longer and change little."""
 _FEWEST_TRIALS = 12
 _MOST_AXES = 20
 _CELLS, _PAIR_CELLS = 24, 12

@@ -72,7 +72,7 @@ def columns(results: Results) -> list[LeaderboardColumn]:
 
 
 class Leaderboard:
-    """A study's leaderboard: what all of its rows need is found once, and each row when it is asked for.
+    """A study's leaderboard. Data that all rows need are computed once, each row on demand.
 
     Args:
         results: A study's results.

@@ -83,7 +83,7 @@ def scored(results: Results) -> pd.DataFrame:
 
     Returns:
         Columns trial_id, objective, state, and one for each tuned parameter; in the order of `results.trials`. It is
-        the same frame each time, and not to be changed.
+        the same frame each time, and must not be changed.
     """
     if results not in _SCORED:
         _SCORED[results] = _scored(results)

@@ -1,4 +1,4 @@
-"""A random forest over the unit cube, and what it says of one axis or two when all others are averaged out.
+"""A random forest over the unit cube, and its averages along one axis or two.
 
 A tree cuts the cube into boxes and gives each a value; averages over the other axes are exact sums over those boxes
 (F. Hutter, H. Hoos, K. Leyton-Brown: An Efficient Approach for Assessing Hyperparameter Importance, ICML 2014). Here
@@ -25,9 +25,9 @@ class Surface:
     Args:
         low: The boxes' lower ends, by box and axis.
         high: Their upper ends.
-        value: What the forest says within each, divided by the number of its trees.
-        variance: Of what the forest says, over the cube.
-        unseen: What the trees that have not seen a trial say of it, by trial; empty where that was not asked.
+        value: The forest's prediction in each box, divided by the number of its trees.
+        variance: The variance of the forest's prediction over the cube.
+        unseen: Out-of-bag predictions by trial, of the trees that were not trained on it; empty if not requested.
     """
 
     low: _Reals
@@ -81,7 +81,7 @@ def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool
         places: Places from 0 to 1, by trial and axis.
         values: The objective of each trial.
         trees: How many trees.
-        seed: Where the forest's draws come from.
+        seed: The seed of the forest.
         whole: Whether predictions out of bag are wanted.
 
     Returns:

@@ -34,7 +34,7 @@ def warm_start_configs(
     """The best configs of a study, in another one's space.
 
     A trial stands for the config in force at its best epoch. A value outside its domain, or in a branch that is not
-    there, is left out; a config of which nothing is left is passed over, and so is one that came before.
+    there, is left out; a config without remaining values is skipped, and so is a repeated one.
 
     Args:
         results: The other study; its own first objective says which trials are best.

@@ -1,7 +1,7 @@
-"""A study in the tools of others while it runs: each epoch is logged soon after it was recorded.
+"""Logs a running study to other tools: each epoch soon after it was recorded.
 
-What was recorded is read from the study's own files, in a thread of its own for each log. So nothing that fails here
-harms the study, and what was missed is added later.
+Each log reads the study's own files in its own thread. Errors here do not affect the study, and missing epochs are
+added later.
 """
 
 import threading
@@ -157,12 +157,12 @@ class _Follower(threading.Thread):
             self._mark = mark
 
     def _guarded(self, call: Callable[[], None]) -> None:
-        """Call something whose failure must not harm the study."""
+        """Call a function whose errors must not affect the study."""
         try:
             call()
             self._failing = False
         except JobNotFound:
-            # The study has not begun yet, or nothing is left of it.
+            # The study has not begun yet, or was deleted.
             pass
         except Exception as error:
             self._failing = True
@@ -170,5 +170,6 @@ class _Follower(threading.Thread):
                 self._noted = True
                 reason = sanitize_line(str(error) or type(error).__name__)
                 self._note(
-                    f"--log {self.name}: {reason} The study goes on without it, and what is missed is logged later."
+                    f"--log {self.name}: {reason} The study continues without this log, and missing epochs are logged "
+                    "later."
                 )

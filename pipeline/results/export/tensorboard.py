@@ -31,7 +31,7 @@ def write_tensorboard(results: Results, folder: Path) -> list[Path]:
 
     Args:
         results: A study's results.
-        folder: Where to write; must be empty or not be there, since TensorBoard adds up what it finds.
+        folder: The target folder; it must be empty or missing, because TensorBoard adds up all event files.
 
     Returns:
         The trials' folders.
@@ -42,7 +42,9 @@ def write_tensorboard(results: Results, folder: Path) -> list[Path]:
     check_output_folder(folder)
     try:
         if folder.exists() and any(folder.iterdir()):
-            raise StorageError(f"{folder} is not empty, and TensorBoard would add up what is in it. Choose another.")
+            raise StorageError(
+                f"{folder} is not empty, and TensorBoard would add up its content. Choose another folder."
+            )
         configs, written = configs_at_best(results), []
         values = dict(zip(results.trials["trial_id"], results.trials["objective"], strict=True))
         for trial, rows in results.epochs.groupby("trial_id", sort=False):
@@ -114,10 +116,12 @@ class LiveTensorBoard:
         if claim == mine:
             return
         if claim is not None:
-            raise StorageError(f"{folder} has the events of another study of that name. Choose another folder.")
+            raise StorageError(f"{folder} has the events of another study with the same name. Choose another folder.")
         check_output_folder(folder)
         if folder.exists() and any(other != path for other in folder.iterdir()):
-            raise StorageError(f"{folder} is not empty, and TensorBoard would add up what is in it. Choose another.")
+            raise StorageError(
+                f"{folder} is not empty, and TensorBoard would add up its content. Choose another folder."
+            )
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(mine), "utf-8")
 
@@ -149,7 +153,7 @@ class LiveTensorBoard:
 
 
 def _claim_in(path: Path) -> object:
-    """Which study has claimed a folder; None if none has, or was killed while it did."""
+    """The study that uses a folder; None if there is none, or if it was killed while it wrote the file."""
     try:
         return json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):
@@ -159,7 +163,7 @@ def _claim_in(path: Path) -> object:
 def _writer(place: Path) -> "SummaryWriter":
     from tensorboardX import SummaryWriter
 
-    # A file is named by the second: one of the same second would replace an earlier session's.
+    # File names contain the second: a file of the same second would replace an earlier session's.
     earlier = len(list(place.glob("events.out.*")))
     return SummaryWriter(str(place), write_to_disk=True, filename_suffix=f".{earlier}" if earlier else "")
 
@@ -182,7 +186,7 @@ def _scalars(rows: pd.DataFrame) -> Iterator[tuple[str, int, float, float]]:
 
 
 def written_scalars(place: Path) -> Iterator[tuple[str, int]]:
-    """The scalars that are in a trial's folder; an event that was cut off counts for nothing.
+    """The scalars in a trial's folder; a truncated event is ignored.
 
     Args:
         place: The trial's folder; it need not exist.

@@ -1,4 +1,4 @@
-"""What trials did epoch by epoch, and how the study's best grew."""
+"""The trials' learning curves, and the study's best value over time."""
 
 from collections.abc import Sequence
 

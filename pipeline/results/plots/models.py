@@ -45,7 +45,7 @@ def deviations(results: Results, ax: Axes) -> Axes:
 
 
 def _limits(shown: list[Spread], mode: str) -> tuple[float, float] | None:
-    """Limits that show how the better three quarters differ, though others lie far off: their numbers stand aside."""
+    """Axis limits for the better three quarters; trials outside of them are shown as numbers at the side."""
     better = shown[: -(-3 * len(shown) // 4)]
     whole, front = (window([value for one in some for value in one.each], mode) for some in (shown, better))
     if whole is None or front is None:

@@ -1,4 +1,4 @@
-"""Studies of two numbers as pictures of a plane: what was found where, and the ways that led there."""
+"""Pictures of a plane, for studies of two numbers: the objective over it, and the trials' paths."""
 
 from typing import Any
 

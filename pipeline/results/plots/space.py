@@ -113,7 +113,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
 
 
 def _bridges(line: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
-    """Stretches of a line over axes on which it has no place."""
+    """Parts of a line over axes on which it has no value."""
     there = np.flatnonzero(np.isfinite(line[:, 1]))
     return [line[[start, end]] for start, end in itertools.pairwise(there) if end > start + 1]
 

@@ -115,7 +115,7 @@ def plainly(axis: Axis) -> None:
 
 
 def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
-    """Set the upright axis to a logarithm where values are to become small and do so by more than three decades.
+    """Set the vertical axis to a logarithm where values are to become small and do so by more than three decades.
 
     Args:
         ax: The axes.

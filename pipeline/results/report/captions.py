@@ -107,7 +107,7 @@ def of_best_so_far(results: Results) -> str:
 
 
 def of_objective_against(results: Results, parameter: str) -> str:
-    """How the objective goes with a parameter: medians by value, or a rank correlation.
+    """How the objective depends on a parameter: medians by value, or a rank correlation.
 
     Args:
         results: A study's results.
@@ -187,7 +187,7 @@ def of_rungs(results: Results) -> str:
 
 
 def of_schedule(results: Results, parameter: str) -> str:
-    """What the best model went through.
+    """The changes of the best model's hyperparameters.
 
     Args:
         results: A study's results.
@@ -275,7 +275,7 @@ def of_best_place(results: Results) -> str:
 
 
 def of_trajectories(results: Results) -> str:
-    """Where the best trial's way led.
+    """The path of the best trial.
 
     Args:
         results: A study's results.

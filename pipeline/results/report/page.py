@@ -81,7 +81,7 @@ def write_report(store: Store) -> str:
         store: The study's folder.
 
     Returns:
-        Where the page lies.
+        The path of the page.
 
     Raises:
         JobNotFound: There is no study there.
@@ -93,7 +93,7 @@ def write_report(store: Store) -> str:
 
 
 def _tiles(results: Results) -> list[tuple[str, str, str]]:
-    """The few numbers that are looked for first: label, value, what goes with it."""
+    """The most important numbers: label, value, and a note."""
     tiles = []
     if results.best is not None:
         beside = f"trial {results.best.trial_id}, epoch {results.best.epoch}"

@@ -62,7 +62,7 @@ class Section:
 
 
 def without_results(draw: Callable[[Any, Axes], Axes], shown: Any) -> Callable[[Results, Axes], Axes]:
-    """A function that draws what was found out already, as `picture` takes it.
+    """A drawing function for `picture` from one that needs only axes.
 
     Args:
         draw: Draws `shown` into axes.
@@ -93,7 +93,7 @@ def picture(
         narrow_height: The same on a telephone.
         alt: The alternative text of the picture.
         where: Trials and where they are in it.
-        values: What its upright axis shows: caption and alternative text say how many of them are beyond it.
+        values: The values on its vertical axis: caption and alternative text say how many of them are beyond it.
 
     Returns:
         Both drawings as SVG, with the caption and the alt text.
@@ -149,7 +149,7 @@ def panel(
 
 
 class _Limits:
-    """Draws, and keeps the ends of the upright axis: what is beyond them is known only then."""
+    """Draws, and keeps the limits of the vertical axis, which are known only after that."""
 
     def __init__(self, draw: Callable[[Axes], Axes]) -> None:
         self._draw = draw

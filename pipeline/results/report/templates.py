@@ -1,4 +1,4 @@
-"""Templates of pages: text in them is text, whatever it holds."""
+"""Templates of pages, in which all text is escaped."""
 
 from typing import Any
 
@@ -31,5 +31,5 @@ def template(name: str, folder: str = _REPORT) -> Template:
 
 
 def _shown(value: Any) -> Any:
-    """What stands on the page for a value: its characters only, whatever they are."""
+    """The escaped text of a value on a page."""
     return sanitize(value) if isinstance(value, str) and not isinstance(value, Markup) else value

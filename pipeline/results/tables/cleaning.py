@@ -33,7 +33,7 @@ def clean_decisions(table: pa.Table) -> pa.Table:
     """Rows of `decisions`, unique by number, in that order.
 
     A killed driver may have written decisions that its last saved state does not contain. The next session resumes
-    from that state, counts on from there, and so says which of the earlier rows no longer hold.
+    from that state, counts on from there, and so shows which of the earlier rows are obsolete.
 
     Args:
         table: Rows of `decisions` as stored.

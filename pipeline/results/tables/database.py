@@ -25,20 +25,20 @@ __all__ = [
     "suggested_column",
 ]
 
-# What is asked may come from anywhere, and so may the tables: nothing but the tables is there to be read.
+# Queries and tables may be of unknown origin: a query can read the tables and nothing else.
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "temp_directory": "",
     "memory_limit": "2GB",
-    # Else a word that is no table is looked for among the variables of this program.
+    # Otherwise DuckDB looks for an unknown table among the variables of this program.
     "python_enable_replacements": "false",
 }
 
 
 _BATCH = 10_000
-"""Rows of an answer that are at hand at once."""
+"""Rows of an answer in memory at once."""
 
 
 SLOW_SECONDS = 5.0
@@ -51,7 +51,7 @@ _UNKNOWN_COLUMN = re.compile(r'(?:Referenced column|does not have a column named
 """What DuckDB says of a column that does not exist."""
 
 _INTERRUPT_SECONDS = 0.05
-"""How often a query that is to end is interrupted."""
+"""How often a query that must end is interrupted."""
 
 
 class TimeLimit:
@@ -99,7 +99,7 @@ class TimeLimit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a query while it is found: as long as the context is open that gave it.
+    """The answer to a query, which is computed while its context is open.
 
     Args:
         schema: Its columns.
@@ -111,7 +111,7 @@ class Answer:
 
     @classmethod
     def of(cls, table: pa.Table) -> "Answer":
-        """A table that is at hand, as an answer.
+        """A table in memory as an answer.
 
         Args:
             table: The table.
@@ -119,7 +119,7 @@ class Answer:
         return cls(table.schema, iter(table.to_batches()))
 
     def head(self, rows: int) -> pa.Table:
-        """The first rows; no more than a batch beyond them is looked for.
+        """The first rows; at most one further batch is computed.
 
         Args:
             rows: How many rows.
@@ -136,7 +136,7 @@ class Answer:
 
 
 def open_database() -> duckdb.DuckDBPyConnection:
-    """A database in memory that reaches nothing outside, which is also a context that closes it."""
+    """A database in memory without access to anything outside; also a context that closes it."""
     return duckdb.connect(":memory:", config=_CLOSED)
 
 
@@ -157,7 +157,7 @@ def fill_table(database: duckdb.DuckDBPyConnection, name: str, parts: Sequence[p
 
 
 def locked(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """The database, once its tables are there: what is asked cannot open it again.
+    """The database with its tables, locked: a query cannot unlock it.
 
     Args:
         database: An open database.
@@ -232,7 +232,7 @@ def run_select(
 
 
 def suggested_column(name: str, columns: Collection[str]) -> str | None:
-    """The column that a name which is none may mean; a hyperparameter may be named without its prefix.
+    """The column that an unknown name may mean; a hyperparameter may be named without its prefix.
 
     Args:
         name: The name that was found.

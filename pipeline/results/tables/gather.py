@@ -1,7 +1,7 @@
 """Raw parts → clean tables: pure and repeatable, whether a study is running, finished or was cut off.
 
 Parts may hold a row twice: an attempt whose worker was lost had recorded epochs that the next attempt trains again, and
-a compaction writes the new file before the old ones go. The newest row counts.
+a compaction writes the new file before it deletes the old ones. The newest row counts.
 """
 
 from collections.abc import Mapping, Sequence

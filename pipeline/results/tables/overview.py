@@ -21,7 +21,7 @@ __all__ = ["StudyRow", "overview", "study_row", "trials_table"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRow:
-    """A study at a glance.
+    """A summary of a study.
 
     Args:
         name: Its folder's name.
@@ -59,7 +59,7 @@ def overview(store: Store, *, now: datetime | None = None) -> list[StudyRow]:
 
 
 def study_row(store: Store, name: str, now: datetime) -> StudyRow:
-    """A study at a glance.
+    """A summary of a study.
 
     Args:
         store: The study's folder.

@@ -18,7 +18,7 @@ def query(studies: Mapping[str, Results], sql: str) -> pa.Table:
     """Run a SELECT over the tables `trials`, `epochs` and `decisions`.
 
     Args:
-        studies: Results by what the column `study` is to say; the tables hold the rows of all of them, columns that
+        studies: Results by the label in the column `study`; the tables hold the rows of all of them, columns that
             only some have are null elsewhere.
         sql: One SELECT, as DuckDB reads it.
 
@@ -94,7 +94,7 @@ def select_from(
     """The rows and columns of the table `trials` of several studies, as `select_trials` returns those of one.
 
     Args:
-        studies: Results by what the column `study`, always the first, is to say.
+        studies: Results by the label in the column `study`, which is always the first.
         where: Which rows; all unless given.
         sort: Columns to sort by; unless given, the best come first and failed ones last. Where studies differ in their
             objective, its values are sorted study by study of the same one, in the order in which those come.

@@ -29,7 +29,7 @@ class TrialsDatabase:
     has their values, too, and who is on the front.
 
     Args:
-        studies: Results by what the column `study` is to say.
+        studies: Results by the label in the column `study`.
         only: Ids of the trials that are meant, by study; all unless given.
     """
 
@@ -63,7 +63,7 @@ class TrialsDatabase:
         best_first: bool = False,
         limit: TimeLimit | None = None,
     ) -> pa.Table:
-        """Rows and columns; what ties is sorted by study and by trial.
+        """Rows and columns; rows that tie are sorted by study and by trial.
 
         Args:
             where: Which rows, as a condition in SQL; all unless given.
@@ -116,12 +116,12 @@ def by_objective(studies: Mapping[str, Results]) -> list[list[str]]:
 
 
 def arrow_table(results: Results, name: str, label: str) -> pa.Table:
-    """A table of a study as Arrow has it, whatever pandas made of its columns.
+    """A table of a study with Arrow's types, which pandas may have changed.
 
     Args:
         results: A study's results.
         name: The table.
-        label: What the column `study` is to say.
+        label: The value of the column `study`.
 
     Returns:
         The rows of the table, with the types of the schema and `label` in the column `study`.
@@ -144,7 +144,7 @@ def _meant(results: Results, label: str, only: Collection[str] | None) -> pa.Tab
 
 
 def _case(by_study: Mapping[str, str], otherwise: str) -> str:
-    """SQL that says something else for each study."""
+    """An SQL expression with its own value for each study."""
     whens = " ".join(f"when '{label.replace(chr(39), chr(39) * 2)}' then {then}" for label, then in by_study.items())
     return f"case study {whens} else {otherwise} end" if whens else otherwise
 

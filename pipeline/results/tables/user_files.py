@@ -1,4 +1,4 @@
-"""What a trial's callbacks and functions have written, and what of it was deleted."""
+"""The files that a trial's callbacks and functions have written, and those that were deleted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class TrialFiles:
     """A trial's files.
 
     Args:
-        folder: Where they lie within the study.
+        folder: Their path within the study.
         kept: Those there are.
         dropped: Those that were deleted because they exceeded `resources.files_gigabytes`.
     """

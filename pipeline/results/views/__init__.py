@@ -1,1 +1,1 @@
-"""What commands print: sentences, tables for a terminal, JSON."""
+"""The output of commands: sentences, tables for a terminal, JSON."""

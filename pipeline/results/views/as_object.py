@@ -35,7 +35,7 @@ def results_object(results: Results) -> dict[str, Any]:
         results: A study's results.
 
     Returns:
-        JSON values only: what is not finite, and what is not there, is null.
+        JSON values only: values that are missing or not finite are null.
     """
     best, objective, space = results.best, results.objective, results.space
     return {

@@ -1,4 +1,4 @@
-"""Why a study went as it did, as a person reads it on a terminal."""
+"""The explanation of a study for a terminal."""
 
 from rich.console import Group, RenderableType
 from rich.constrain import Constrain

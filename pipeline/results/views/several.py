@@ -1,4 +1,4 @@
-"""Several studies at once: their trials on one leaderboard, and what can be compared in it."""
+"""Several studies at once: their trials on one leaderboard, and the columns that can be compared."""
 
 from collections.abc import Mapping, Sequence
 
@@ -40,7 +40,7 @@ def several_leaderboard(studies: Mapping[str, Results], shown: Sequence[tuple[st
 
 
 def best_of_each(studies: Mapping[str, Results], table: pa.Table, top: int | None) -> pa.Table:
-    """The first rows of each objective, where studies differ in theirs; of all of them else.
+    """The first rows of each objective if studies have different ones; otherwise the first rows of all.
 
     Args:
         studies: Results by what each study is called.

@@ -13,7 +13,7 @@ class State:
     Args:
         verb: What a trial in it did, in a sentence.
         colour: On a terminal, as rich names it.
-        lasting: Whether a trial stays in it for a while only: what follows is not known yet.
+        lasting: Whether a trial leaves it again.
         page: In the report, the variable of its page for the text of a row.
         many: What several trials in it did; empty where the words are the same.
     """

@@ -1,4 +1,4 @@
-"""One trial of a study: its row, and what a person reads about it."""
+"""One trial of a study for a terminal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ _MORE = "a wider terminal or --json shows them"
 
 
 def trial_view(results: Results, trial_id: str, files: TrialFiles | None = None) -> RenderableType:
-    """A trial as a person reads it: how it stands, its config, its epochs, what was decided and why, its files.
+    """A trial for a terminal: its state, config, epochs, decisions with their reasons, and files.
 
     Args:
         results: The study's results.

@@ -1,7 +1,7 @@
-"""Every name that Keras and TensorFlow keep to themselves and that training uses; no other package touches one.
+"""The private names of Keras and TensorFlow that training uses; no other package uses them.
 
-Where a library no longer has a name, training falls back to something slower that gives the same result, and says so
-once. tests/unit/training/internals/ has one test for each name.
+If a version of a library lacks a name, training uses a slower way with the same result, and prints that once.
+ tests/unit/training/internals/ has one test for each name.
 """
 
 from pipeline.training.internals.batches import (

@@ -42,13 +42,13 @@ def test_a_condition_on_one_value_is_none() -> None:
     [
         (
             [Found("A", 1, "f.py, line 1"), Found("a", 2, "f.py, line 2")],
-            r"f.py, line 2: must be called otherwise: 'A'",
+            r"f.py, line 2: must have another name: 'A'",
         ),
         (
             [Found("a", Uniform(0, 1), ""), Found("b", 2, "f.py, line 2", (("a", (0.5,)),))],
             "f.py, line 2: must depend on a parameter with few values",
         ),
-        ([Found("b", 2, "f.py, line 2", (("a", (0.5,)),))], "must not depend on 'a', which is found nowhere before it"),
+        ([Found("b", 2, "f.py, line 2", (("a", (0.5,)),))], "must not depend on 'a', which is not found before it"),
         (
             [Found("a", Choice((0.5, "0_5")), ""), Found("b", 2, "f.py, line 2", (("a", (0.5,)),))],
             "must depend on a parameter whose values differ",

@@ -1,4 +1,4 @@
-"""How a driver says what it ended with."""
+"""The exit code that a driver reports."""
 
 import os
 import subprocess

@@ -56,7 +56,7 @@ def test_each_kind_of_pipeline_is_known() -> None:
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        (batches(), "give the generator function itself"),
+        (batches(), "pass the generator function itself"),
         ((np.zeros(2), np.zeros(2)), r"Put arrays into a Split"),
         (None, "is None"),
         (lambda config: config, "needs arguments"),

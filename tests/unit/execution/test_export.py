@@ -113,7 +113,7 @@ def test_files_that_no_export_wrote_are_not_replaced(tuned_store, tmp_path):
     """An export refuses to replace files that it did not write and replaces an earlier export."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/model.keras").write_text("mine")
-    with pytest.raises(StorageError, match=r"holds model\.keras, which no export of tunepipe wrote"):
+    with pytest.raises(StorageError, match=r"has model\.keras, which tunepipe did not write"):
         export(tuned_store, tmp_path / "mine")
     assert (tmp_path / "mine/model.keras").read_text() == "mine"
     for _ in range(2):
@@ -127,7 +127,7 @@ def test_files_in_numbered_folders_are_not_replaced(tuned_store, tmp_path):
     place = tmp_path / f"2-{second}"
     place.mkdir()
     (place / "model.keras").write_text("mine")
-    with pytest.raises(StorageError, match=r"holds model\.keras, which no export of tunepipe wrote"):
+    with pytest.raises(StorageError, match=r"has model\.keras, which tunepipe did not write"):
         export(tuned_store, tmp_path, top=2)
     assert (place / "model.keras").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == [place.name]
@@ -139,6 +139,6 @@ def test_an_export_writes_through_no_link(tuned_store, tmp_path):
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "ours/model.keras").unlink()
     (tmp_path / "ours/model.keras").symlink_to(tmp_path / "mine")
-    with pytest.raises(StorageError, match=r"holds model\.keras \(a link to .*no link is written through"):
+    with pytest.raises(StorageError, match=r"has model\.keras \(a link to .*tunepipe does not write through links"):
         export(tuned_store, tmp_path / "ours")
     assert (tmp_path / "mine").read_text() == "mine"

@@ -43,7 +43,7 @@ JOB = TuneJob(name="s", model=build, data=rows, space={"lr": 0.01}, objectives=[
 
 @pytest.fixture
 def job_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A job whose data function imports a module by a name that only shows when it runs."""
+    """A job whose data function imports a module by a name that is known only at run time."""
     (tmp_path / "training_job.py").write_text(JOB)
     (tmp_path / "late_rows.py").write_text("NUMBER = 2.0\n")
     monkeypatch.syspath_prepend(tmp_path)

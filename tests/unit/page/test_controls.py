@@ -82,9 +82,9 @@ def test_a_study_is_stopped(driven: Study, post: Post) -> None:
         ({"action": "budget", "trials": "1.5"}, "trials must be a whole number"),
         ({"action": "budget", "seconds": "nan"}, "seconds must be a number"),
         ({"action": "pause", "reason": "x" * 3000}, "at most 2,000 characters"),
-        ({"action": "other"}, "no form of the page"),
-        ({}, "no form of the page"),
-        ({"action": "pause", "reason": "x" * 200_000}, "no form of the page"),
+        ({"action": "other"}, "does not belong to the page"),
+        ({}, "does not belong to the page"),
+        ({"action": "pause", "reason": "x" * 200_000}, "does not belong to the page"),
     ],
 )
 def test_a_form_that_cannot_be_executed_is_reported(

@@ -1,4 +1,4 @@
-"""The plain scheduler."""
+"""FIFO."""
 
 from pipeline.schedulers import FIFO, SchedulerContext
 

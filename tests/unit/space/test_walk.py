@@ -65,7 +65,7 @@ def test_a_name_cannot_be_there_twice(space: dict[str, Any], field: str, other: 
     """A config has one value for each name."""
     (fault,) = conflicts(space)
     assert fault.field == field
-    assert fault.allowed == f"must be called otherwise: {other} may be there at the same time"
+    assert fault.allowed == f"must have another name: {other} may be present at the same time"
 
 
 def test_switches_are_at_most_eight_deep() -> None:

@@ -101,7 +101,7 @@ def _faults(**fields: Any) -> list[str]:
         ),
         (
             {"space": {"LR": 1}},
-            "space.LR: must be called by lower-case letters, digits and '_', with a letter at the beginning, "
+            "space.LR: must have a name of lower-case letters, digits and '_', with a letter at the beginning, "
             "at most 63; found 'LR'",
         ),
         ({"space": {"s": Switch({})}}, "space.s: branches must not be empty; found Switch(branches={})"),
@@ -109,7 +109,7 @@ def _faults(**fields: Any) -> list[str]:
         ({"space": {"s": Switch({"a": {"p": LogUniform("x", 1)}})}}, "space.s.a.p.low: must be a number; found 'x'"),  # type: ignore[arg-type]
         (
             {"space": {"s": Switch({"a": {"t": Switch({"b": {"P": 1}})}})}},
-            "space.s.a.t.b.P: must be called by lower-case letters, digits and '_', with a letter at the beginning, ",
+            "space.s.a.t.b.P: must have a name of lower-case letters, digits and '_', with a letter at the beginning, ",
         ),
         (
             {"space": {"s": {"kind": "switch", "branches": {"a": 3}}}},

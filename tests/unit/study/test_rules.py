@@ -48,7 +48,7 @@ def _job(**fields: Any) -> TuneJob:
         ),
         (
             {**_MODEL, "space": {"p": 1, "s": Switch({"a": {"p": 1}})}},
-            "space.s.a.p: must be called otherwise: space.p may be there at the same time; found 1",
+            "space.s.a.p: must have another name: space.p may be present at the same time; found 1",
         ),
         (
             {**_MODEL, "space": {"s": Switch({"a": {"batch_size": 0}, "b": {}})}},
@@ -63,9 +63,9 @@ def _job(**fields: Any) -> TuneJob:
             {**_MODEL, "scheduler": PBT(interval=9)},
             "scheduler.interval: must be at most budget.epochs, which is 8; found 9",
         ),
-        ({**_FUNCTION, "scheduler": "pbt"}, "scheduler: must be one that hands over no weights for a function"),
-        ({**_FUNCTION, "folds": 3}, "folds: must be 1 for a function: it trains what it likes; found 3"),
-        ({**_FUNCTION, "repeats": 2}, "repeats: must be 1 for a function: it trains what it likes; found 2"),
+        ({**_FUNCTION, "scheduler": "pbt"}, "scheduler: must be one that copies no weights for a function"),
+        ({**_FUNCTION, "folds": 3}, "folds: must be 1 for a function, which defines its own models; found 3"),
+        ({**_FUNCTION, "repeats": 2}, "repeats: must be 1 for a function, which defines its own models; found 2"),
         ({**_MODEL, "scheduler": "pbt", "folds": 3}, "folds: must be 1 where the scheduler changes configs"),
         ({**_MODEL, "resources": Resources(gpus=1.5)}, "resources.gpus: must be whole above 1; found 1.5"),
         ({**_MODEL, "resources": Resources(gpus=2)}, "resources.strategy: must be 'mirrored' where a trial has more"),

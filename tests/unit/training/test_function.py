@@ -82,18 +82,21 @@ def test_steps_of_another_trial_are_refused() -> None:
         (lambda _: 3.0, "returned float; it must yield a dict"),
         (lambda _: iter([3.0]), "gave float 3.0 at step 1; a dict"),
         (lambda _: iter([{}]), "a dict of metric names and numbers"),
-        (lambda _: iter([{"y": "high"}]), "gave y as text, 'high', at step 1; a metric must be a number"),
-        (lambda _: iter([{"y": "0.5"}]), "gave y as text, '0.5', at step 1"),
-        (lambda _: iter([{"y": None}]), "gave y as None, None, at step 1"),
-        (lambda _: iter([{"y": 1j}]), "gave y as a complex number, 1j, at step 1"),
-        (lambda _: iter([{"y": np.complex64(1)}]), "gave y as a complex number"),
-        (lambda _: iter([{"y": [0.5]}]), r"gave y as an object of type list, \[0.5\], at step 1"),
-        (lambda _: iter([{"y": np.zeros((2, 3))}]), r"gave y as an array of shape \(2, 3\)"),
-        (lambda _: iter([{"y": np.zeros(0)}]), r"gave y as an array of shape \(0,\)"),
-        (lambda _: iter([{"y": np.datetime64("2026-01-01")}]), "gave y as an object of type"),
+        (lambda _: iter([{"y": "high"}]), "yielded y as text, 'high', at step 1; a metric must be a number"),
+        (lambda _: iter([{"y": "0.5"}]), "yielded y as text, '0.5', at step 1"),
+        (lambda _: iter([{"y": None}]), "yielded y as None, None, at step 1"),
+        (lambda _: iter([{"y": 1j}]), "yielded y as a complex number, 1j, at step 1"),
+        (lambda _: iter([{"y": np.complex64(1)}]), "yielded y as a complex number"),
+        (lambda _: iter([{"y": [0.5]}]), r"yielded y as an object of type list, \[0.5\], at step 1"),
+        (lambda _: iter([{"y": np.zeros((2, 3))}]), r"yielded y as an array of shape \(2, 3\)"),
+        (lambda _: iter([{"y": np.zeros(0)}]), r"yielded y as an array of shape \(0,\)"),
+        (lambda _: iter([{"y": np.datetime64("2026-01-01")}]), "yielded y as an object of type"),
         (lambda _: iter([{"y": Unprintable()}]), "an object of type Unprintable, at step 1"),
-        (lambda _: iter([{1: 0.5, "1": 0.5}]), "gave a metric the name '1' at step 1; each metric needs a name"),
-        (lambda _: iter([{"": 0.5}]), "gave a metric the name '' at step 1"),
+        (
+            lambda _: iter([{1: 0.5, "1": 0.5}]),
+            "yielded a metric with the name '1' at step 1; each metric needs its own name",
+        ),
+        (lambda _: iter([{"": 0.5}]), "yielded a metric with the name '' at step 1"),
         (lambda _: iter([{"\ud800": 0.5}]), "text that can be written as UTF-8"),
         (lambda _: iter([]), "ended before its first step"),
     ],
@@ -119,7 +122,7 @@ def test_a_number_beyond_a_float_is_reported_once(capsys: pytest.CaptureFixture[
     learner = FunctionLearner(lambda _: iter([{"y": 10**400}] * 3), {})
     for _ in range(3):
         learner.run_epoch()
-    assert capsys.readouterr().out == "tunepipe: y is beyond what a float holds, and counts as inf.\n"
+    assert capsys.readouterr().out == "tunepipe: y exceeds the range of a float, and counts as inf.\n"
 
 
 def test_error_of_the_function_is_its_own() -> None:

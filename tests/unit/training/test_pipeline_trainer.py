@@ -115,7 +115,7 @@ def test_pipelines_that_cannot_resume_exactly_are_reported_once(name: str, capsy
     learner = factory.learner(job.space, seed=SEED)
     assert _ALL[name].inexact in (learner.inexact or "")
     factory.learner(job.space, seed=SEED)
-    assert capsys.readouterr().out.count("may differ from one that never stopped") == 1
+    assert capsys.readouterr().out.count("may differ from an uninterrupted one") == 1
 
 
 def test_two_trials_of_a_process_are_equal() -> None:

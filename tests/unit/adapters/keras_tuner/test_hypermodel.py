@@ -75,8 +75,8 @@ def test_a_function_without_a_search_needs_data(program: Callable[[str], str]) -
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("build", "kt_bad.py, line 6: must be sampled linearly or logarithmically, and not by 'reverse_log'"),
-        ("build2", "kt_bad.py, line 13: must be called otherwise: 'Units'"),
+        ("build", "kt_bad.py, line 6: must be sampled linearly or logarithmically, not by 'reverse_log'"),
+        ("build2", "kt_bad.py, line 13: must have another name: 'Units'"),
         ("missing", "name: is not in the file"),
     ],
 )

@@ -28,5 +28,5 @@ def test_a_range_has_steps_or_ratios(domain: Any, expected: Any) -> None:
 @pytest.mark.parametrize("kind", [int, float])
 def test_another_sampling_is_refused(kind: type[int] | type[float]) -> None:
     """A sampling that is neither linear nor logarithmic is refused with what is allowed."""
-    with pytest.raises(ValueError, match="must be sampled linearly or logarithmically, and not by 'reverse_log'"):
+    with pytest.raises(ValueError, match="must be sampled linearly or logarithmically, not by 'reverse_log'"):
         number_domain(kind, 1, 2, None, "reverse_log")

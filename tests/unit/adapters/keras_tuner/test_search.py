@@ -51,5 +51,5 @@ def test_arguments_that_cannot_be_translated_are_named_with_the_line() -> None:
     """All arguments of the tuner and of its search that have no translation are named with the line of the search."""
     with pytest.raises(InvalidJob) as raised:
         fields_of_search(search(tuner={"loss": "mse"}, rows=3), "x")
-    assert "kt.py, line 3: must be left out: tunepipe compiles no model again" in str(raised.value)
-    assert "kt.py, line 3: is no argument that tunepipe knows of search" in str(raised.value)
+    assert "kt.py, line 3: must be left out: tunepipe does not compile models again" in str(raised.value)
+    assert "kt.py, line 3: is not an argument of search that tunepipe knows" in str(raised.value)

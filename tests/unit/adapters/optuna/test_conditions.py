@@ -11,7 +11,7 @@ from pipeline.errors import InvalidJob
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("op_dep.py:objective", r"op_dep.py, line \d+: must have a range that depends on no other suggestion"),
+        ("op_dep.py:objective", r"op_dep.py, line \d+: must have a range that does not depend on other suggestions"),
         (
             "op_branches.py:objective",
             r"op_branches.py, line 8: must be suggested in each trial, or depend on the value",

@@ -66,14 +66,14 @@ def test_a_budget_that_cannot_be_used_up_is_noted() -> None:
     ("starts", "reported"),
     [
         ([1, 3], []),
-        ([1, 4], ["Phase 2 begins after a trial's last epoch, 4: "]),
-        ([4, 9], ["Phases 1, 2 begin after a trial's last epoch, 4: "]),
+        ([1, 4], ["Phase 2 begins after a trial's last epoch, 4, "]),
+        ([4, 9], ["Phases 1, 2 begin after a trial's last epoch, 4, "]),
     ],
 )
 def test_phases_that_no_trial_reaches_are_noted(starts: list[int], reported: list[str]) -> None:
     """A phase that begins at the last epoch or later is named with the way in which it can begin earlier."""
     phased = model_job(phases=[Phase(at=start, prepare=unfrozen) for start in starts])
-    cause = "only a callback that stops the training before begins it."
+    cause = "unless a callback stops the previous phase earlier."
     assert list(start_notes(phased, None, [])) == [f"{text}{cause}" for text in reported]
 
 

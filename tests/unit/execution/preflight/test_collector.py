@@ -35,7 +35,7 @@ def test_data_that_differ_at_each_call_do_not_resume_exactly() -> None:
     found = collected(replace(DATA, unsteady=[changed]), WorkerStarted(1.0), trained(), Built([{"x": 1}]))
     (resume,) = [each for each in found if each.name == "resume"]
     assert (levels(found)["data"], resume.level) == ("warning", "warning")
-    assert resume.found.endswith(f"the data function returns others each time it is called: {changed}")
+    assert resume.found.endswith(f"the data function returns different data at each call: {changed}")
     assert "--accept-changes" in resume.advice
 
 

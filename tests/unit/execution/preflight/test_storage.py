@@ -63,10 +63,10 @@ def test_a_name_that_is_taken_is_a_warning_unless_the_study_continues(tmp_path: 
     done = job(function=steps, objectives=[Objective("score", "max")], resources={"workers": 0})
     run(done, storage=tmp_path)
     finding = study_finding(done, Store(tmp_path), resume=False, accept_changes=False, note=print)
-    assert (finding.level, finding.found) == ("warning", "'s' is there already")
+    assert (finding.level, finding.found) == ("warning", "'s' exists already")
     assert "--resume" in finding.advice
     assert "--name" in finding.advice
-    assert _study("s", tmp_path, resume=True) == ("warning", "'s' is finished, and nothing would be trained")
+    assert _study("s", tmp_path, resume=True) == ("warning", "'s' is finished: no trial would train")
     more = _study("s", tmp_path, resume=True, budget=Budget(trials=9, epochs=8))
     assert more == ("ok", "'s' exists (session 1, finished) and would continue")
     level, reported = _study("s", tmp_path, resume=True, seed=7)
