@@ -8,12 +8,15 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 
 __all__ = [
+    "by_count",
     "capitalized",
+    "clock",
     "closest",
     "counted",
     "did_you_mean",
     "duration",
     "format_number",
+    "is_or_are",
     "listed",
     "percent",
     "percent_interval",
@@ -76,6 +79,17 @@ def rough_duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
+def clock(seconds: float) -> str:
+    """A span of time as a display that ticks shows it: 0:05, 4:05, 2:03:00.
+
+    Args:
+        seconds: Seconds, 0 or more.
+    """
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
 def counted(number: float, one: str, many: str | None = None) -> str:
     """A number with its noun: 1 trial, 2 trials.
 
@@ -85,7 +99,27 @@ def counted(number: float, one: str, many: str | None = None) -> str:
         many: Its plural; the singular with an s unless given.
     """
     shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
-    return f"{shown} {one if number == 1 else many or one + 's'}"
+    return f"{shown} {by_count(number, one, many or one + 's')}"
+
+
+def by_count(number: float, one: str, many: str) -> str:
+    """The form of a word, or of some words, that agrees with a number: has or have.
+
+    Args:
+        number: How many.
+        one: The form for one.
+        many: The form for any other number.
+    """
+    return one if number == 1 else many
+
+
+def is_or_are(number: float) -> str:
+    """The verb that agrees with a number.
+
+    Args:
+        number: How many.
+    """
+    return by_count(number, "is", "are")
 
 
 def capitalized(text: str) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from pipeline.cli.console import note, say_output
 from pipeline.errors import UsageError
+from pipeline.wording import by_count
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import JobsApi
@@ -45,7 +46,7 @@ def refuse_other_options(asked: typer.Context, *, kubernetes: bool, nothing: str
     if given:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         kind = "without --kubernetes" if kubernetes else "with --kubernetes"
-        raise UsageError(f"{options} {'goes' if len(given) == 1 else 'go'} {kind} only. {nothing}")
+        raise UsageError(f"{options} {by_count(len(given), 'goes', 'go')} {kind} only. {nothing}")
 
 
 def given_on_command_line(asked: typer.Context, name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from typer.exceptions import TyperException
 
 from pipeline.errors import UsageError
-from pipeline.wording import closest, did_you_mean
+from pipeline.wording import closest, did_you_mean, is_or_are
 
 __all__ = ["usage_error"]
 
@@ -84,4 +84,4 @@ def _file(option: str) -> str:
 
 
 def _there(names: Collection[str]) -> str:
-    return f"There {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
+    return f"There {is_or_are(len(names))} {', '.join(names)}"

@@ -6,7 +6,7 @@ from pipeline.errors import ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
-from pipeline.wording import counted
+from pipeline.wording import counted, is_or_are
 
 __all__ = ["default_workers", "local_capacity", "local_workers", "unused_gpus"]
 
@@ -28,8 +28,8 @@ def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
     for kind, wanted, available in (("CPU", need.cpus, cpus), ("GPU", need.gpus, gpus)):
         if wanted > available:
             raise ResourcesUnmet(
-                f"A trial of {job.name!r} asks for {counted(wanted, kind)}, and there {_is(available)} {available:g}. "
-                f"Ask for less with --set resources.{kind.lower()}s=…, or run it where there are more."
+                f"A trial of {job.name!r} asks for {counted(wanted, kind)}, and there {is_or_are(available)} "
+                f"{available:g}. Ask for less with --set resources.{kind.lower()}s=…, or run it where there are more."
             )
     return max(1, need.fit(cpus, gpus))
 
@@ -74,10 +74,6 @@ def unused_gpus(job: TuneJob, gpus: float) -> str | None:
     if not gpus or job.resources.gpus:
         return None
     return (
-        f"There {_is(gpus)} {counted(gpus, 'GPU')}, and a trial of {job.name!r} asks for none: it trains on CPUs. "
-        "--gpus 1 gives each trial a GPU, --gpus 0.5 half the memory of one."
+        f"There {is_or_are(gpus)} {counted(gpus, 'GPU')}, and a trial of {job.name!r} asks for none: it trains on "
+        "CPUs. --gpus 1 gives each trial a GPU, --gpus 0.5 half the memory of one."
     )
-
-
-def _is(number: float) -> str:
-    return "is" if number == 1 else "are"

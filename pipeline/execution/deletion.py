@@ -11,6 +11,7 @@ from pipeline.study import layout
 from pipeline.study.contents import contents, listed, remove
 from pipeline.study.files import read_job
 from pipeline.study.studies import called, no_study
+from pipeline.wording import by_count, size
 
 __all__ = ["Deletable", "check_deletable", "delete"]
 
@@ -34,7 +35,7 @@ class Deletable:
 
     def __str__(self) -> str:
         """Their number and size, and the names of the first files in working folders."""
-        text = f"{self.files:,} files, {self.bytes / 1e6:,.1f} MB"
+        text = f"{self.files:,} files, {size(self.bytes)}"
         if not self.of_trials:
             return f"{text}."
         return (
@@ -70,7 +71,7 @@ def check_deletable(store: Store, note: Callable[[str], None]) -> Deletable:
         raise no_study(store) from None
     entries = contents(store)
     if entries.untracked:
-        what = "entry that is" if len(entries.untracked) == 1 else "entries that are"
+        what = by_count(len(entries.untracked), "entry that is", "entries that are")
         raise StorageError(
             f"{store.uri} has {len(entries.untracked):,} {what} not the study's: {listed(entries.untracked)}. Nothing "
             "was deleted. Move them out of the folder, then delete the study."

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pipeline.errors import Fault
 from pipeline.searchers.base import Observation, SearcherSettings
 from pipeline.space import Config, CountableDomain, combination, combinations, drawn_parameters, number_of
+from pipeline.wording import by_count
 
 __all__ = ["GridSearch"]
 
@@ -26,7 +27,7 @@ class GridSearch(SearcherSettings):
         endless = [p.path for p in drawn_parameters(space) if not isinstance(p.domain, CountableDomain)]
         if not endless:
             return []
-        names, has = ", ".join(endless), "has" if len(endless) == 1 else "have"
+        names, has = ", ".join(endless), by_count(len(endless), "has", "have")
         allowed = (
             f"grid search needs a finite number of values for every parameter, and {names} {has} infinitely many: use "
             "Grid, Choice, IntUniform, QUniform, or a fixed value"

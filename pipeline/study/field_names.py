@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 
 from pipeline.errors import Fault
-from pipeline.wording import closest
+from pipeline.wording import closest, is_or_are
 
 __all__ = ["fields_of", "misnamed_field", "unknown"]
 
@@ -56,4 +56,4 @@ def unknown(what: str, known: Iterable[str], found: str) -> str:
         return f"no such {what}; there are none"
     near = closest(found, names, cutoff=0.5)
     meant = f"; did you mean {near}?" if near else ""
-    return f"no such {what}; there {'is' if len(names) == 1 else 'are'} {', '.join(names)}{meant}"
+    return f"no such {what}; there {is_or_are(len(names))} {', '.join(names)}{meant}"

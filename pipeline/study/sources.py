@@ -17,6 +17,7 @@ from pipeline.study.function_source import from_study, home_of, is_saved, module
 from pipeline.study.imports import exported_names, imports_of
 from pipeline.study.job import TuneJob
 from pipeline.study.module_origin import OWN_PACKAGES, folder_and_path, is_imported_from, is_installed, loaded_from
+from pipeline.wording import size
 
 __all__ = ["SourceFile", "Sources", "imported_since", "originals_of", "sources_of"]
 
@@ -146,9 +147,9 @@ class _Search:
             return False
         path = file.relative_to(root).as_posix()
         if path not in self._data and not any(part.startswith(".") for part in file.relative_to(root).parts):
-            size = sum(len(other.content) for other in self._data.values()) + file.stat().st_size
-            if size > _MOST_BYTES:
-                why = f"with which the copied data files exceed {_MOST_BYTES / 1e6:.0f} MB"
+            total = sum(len(other.content) for other in self._data.values()) + file.stat().st_size
+            if total > _MOST_BYTES:
+                why = f"with which the copied data files exceed {size(_MOST_BYTES)}"
                 self._uncopied[f"{path}, {why} (the copies find it only by an absolute path)"] = None
             else:
                 self._data[path] = SourceFile(path, path, file.read_bytes(), file)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.training.phases import Phases
     from pipeline.training.prepared import PreparedData
     from pipeline.training.trainer import Trainer
-from pipeline.wording import capitalized
+from pipeline.wording import capitalized, size
 
 __all__ = ["TrainerFactory"]
 
@@ -229,7 +229,7 @@ class TrainerFactory:
         if self._strategy is not None:
             reason = "resources.strategy is mirrored"
         elif not prepared.fits:
-            reason = f"the data ({data.bytes / 2**20:.0f} MiB) are too large to be kept in each worker"
+            reason = f"the data ({size(data.bytes)}) are too large to be kept in each worker"
         if reason is None:
             part, batch_size = prepared.part(fold, fit), batch_size_of(self.job, config)
 

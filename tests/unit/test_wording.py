@@ -3,12 +3,15 @@
 import pytest
 
 from pipeline.wording import (
+    by_count,
     capitalized,
+    clock,
     closest,
     counted,
     did_you_mean,
     duration,
     format_number,
+    is_or_are,
     listed,
     percent,
     percentages,
@@ -116,3 +119,16 @@ def test_percentages_of_a_whole_sum_to_100(shares: list[float]) -> None:
     found = percentages(shares)
     assert sum(found) == 100
     assert all(abs(one - 100 * share) < 1 for one, share in zip(found, shares, strict=True))
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (5.4, "0:05"), (245, "4:05"), (7384, "2:03:04")])
+def test_a_clock_has_hours_only_if_there_are_any(seconds: float, text: str) -> None:
+    """A ticking display has minutes and seconds, and hours before them where there are any."""
+    assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(("number", "verb"), [(0, "are"), (1, "is"), (1.0, "is"), (1.5, "are"), (2, "are")])
+def test_verbs_agree_with_their_number(number: float, verb: str) -> None:
+    """Only the number one takes the singular."""
+    assert is_or_are(number) == verb
+    assert by_count(number, "has", "have") == {"is": "has", "are": "have"}[verb]

@@ -19,7 +19,7 @@ from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize, sanitize_line
-from pipeline.wording import counted, format_number
+from pipeline.wording import clock, counted, format_number
 
 __all__ = ["Progress", "notebook_progress", "rate_and_time_left"]
 
@@ -104,7 +104,7 @@ class _Picture:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         session, job, loop = self._session, self._session.job, self._session.loop
         counts = _counts(session)
-        head = Text.assemble((job.name, "bold"), "  ", (_clock(session.file.seconds), "bright_black"), overflow="fold")
+        head = Text.assemble((job.name, "bold"), "  ", (clock(session.file.seconds), "bright_black"), overflow="fold")
         states = Text("  ").join(
             Text(f"{count} {state}", style=STATES[state].colour) for state, count in counts.items() if count
         )
@@ -135,7 +135,7 @@ def _line(session: Session, *, over: bool) -> str:
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or _starting(session)
     rate, label, text = _outlook(session)
     parts = [
-        _clock(session.file.seconds),
+        clock(session.file.seconds),
         states,
         f"{session.loop.total_epochs} epochs" + (f" ({rate:.1f} a second)" if rate else ""),
         f"best: {_best(session).plain}",
@@ -154,8 +154,8 @@ def _end_or_pause(session: Session) -> tuple[str, str] | None:
     """The state of a study that is ending or paused, and its remaining work; None for any other."""
     loop, exporting = session.loop, session.final_evaluation.assigned
     if session.interrupt_requested:
-        work = "the export of the best model" if exporting else "the epochs in training"
-        return "ending", f"as soon as {work} {'is' if exporting else 'are'} over and checkpoints are written"
+        work = "the export of the best model is" if exporting else "the epochs in training are"
+        return "ending", f"as soon as {work} over and checkpoints are written"
     if exporting:
         return "ending", "the best model is exported and evaluated"
     if loop.end_reason is not None:
@@ -215,10 +215,4 @@ def rate_and_time_left(session: Session) -> tuple[float | None, str]:
         limit=loop.limit,
         seconds=session.file.seconds,
     )
-    return rate, "unknown yet" if left is None else f"{'about' if ended else 'at most'} {_clock(left)}"
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+    return rate, "unknown yet" if left is None else f"{'about' if ended else 'at most'} {clock(left)}"

@@ -8,6 +8,7 @@ from pipeline.errors import Fault, InvalidJob
 from pipeline.space import walk
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
+from pipeline.wording import by_count
 
 if TYPE_CHECKING:
     from pipeline.results.analysis.warm_start import WarmStart
@@ -75,7 +76,7 @@ def _no_config(job: TuneJob, results: "Results") -> Fault:
 def _summary(job: TuneJob, results: "Results", warm_start: "WarmStart") -> str:
     asked, count = job.start_from.top if job.start_from else 0, len(warm_start.trials)
     which = f"the {count} best configs" if count > 1 else "the best config" if count else "no config"
-    trials = f" (trial{'s' if count > 1 else ''} {', '.join(warm_start.trials)})" if count else ""
+    trials = f" ({by_count(count, 'trial', 'trials')} {', '.join(warm_start.trials)})" if count else ""
     fewer = f"; {asked} were asked for, and there are no more, or no room in the budget" if count < asked else ""
     own, theirs = job.objective, results.objective
     other = "" if own == theirs else f" Best by its own objective, {theirs.metric} ({theirs.mode})."

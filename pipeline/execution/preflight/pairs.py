@@ -4,7 +4,7 @@ from pipeline.execution.preflight.finding import Finding
 from pipeline.schedulers import FIFO
 from pipeline.searchers import RaySearch
 from pipeline.study import TuneJob
-from pipeline.wording import capitalized
+from pipeline.wording import by_count, capitalized
 
 __all__ = ["objectives_finding", "pair_finding"]
 
@@ -45,7 +45,7 @@ def objectives_finding(job: TuneJob) -> Finding | None:
     if not compared:
         return None
     named = " and ".join(f"the {name} {getattr(job, name).kind}" for name in compared)
-    verb = "looks" if len(compared) == 1 else "look"
+    verb = by_count(len(compared), "looks", "look")
     only = f"at the first objective, {job.objective.metric}, alone" if len(job.objectives) > 1 else "at no bound"
     return Finding(
         "search",

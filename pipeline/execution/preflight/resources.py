@@ -81,7 +81,7 @@ def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int
     """
     ceiling = job.resources.worker_gigabytes
     if ceiling is not None and held > ceiling * 1e9:
-        sentence = f"a worker holds {size(held)}, more than resources.worker_gigabytes allows ({ceiling:g} GB)"
+        sentence = f"a worker holds {size(held)}, more than resources.worker_gigabytes allows ({size(ceiling * 1e9)})"
         return Finding("memory", "warning", sentence, "Each trial would get a new process; allow more.")
     if len(nodes) == 1:
         short = nodes[0] if nodes[0].memory < held * workers else None

@@ -7,6 +7,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from pipeline.execution.preflight.finding import Finding, NodeFacts
+from pipeline.wording import by_count
 
 __all__ = ["Required", "nodes_finding", "required", "versions_finding"]
 
@@ -72,7 +73,7 @@ def nodes_finding(nodes: Sequence[NodeFacts], here: Mapping[str, str]) -> Findin
         for name, wanted in here.items()
         if node.versions.get(name) != wanted
     ]
-    what = "one node" if len(nodes) == 1 else f"{len(nodes)} nodes"
+    what = by_count(len(nodes), "one node", f"{len(nodes)} nodes")
     if other:
         advice = "Give every node the same versions: results may differ, or workers may not start."
         return Finding("cluster", "warning", f"{what}, and {'; '.join(other)}", advice)

@@ -16,6 +16,7 @@ from pipeline.storage import Store
 from pipeline.storage.paths import files_below
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
+from pipeline.wording import size
 
 __all__ = ["TrialFolder"]
 
@@ -84,9 +85,9 @@ class TrialFolder:
         if not self._copied:
             return
         current: dict[str, tuple[int, int]] = {}
-        for path, size in files_below(self.folder):
+        for path, count in files_below(self.folder):
             with suppress(FileNotFoundError):
-                current[path.relative_to(self.folder).as_posix()] = (size, path.stat().st_mtime_ns)
+                current[path.relative_to(self.folder).as_posix()] = (count, path.stat().st_mtime_ns)
         changed = [name for name, state in current.items() if self._seen.get(name) != state]
         deleted = self._seen.keys() - current.keys()
         if changed or deleted:
@@ -145,28 +146,28 @@ class TrialFolder:
 
     def _limit(self) -> None:
         files = []
-        for path, size in files_below(self.folder):
+        for path, count in files_below(self.folder):
             with suppress(FileNotFoundError):
-                files.append((path.stat().st_mtime_ns, path, size))
-        total = sum(size for *_, size in files)
+                files.append((path.stat().st_mtime_ns, path, count))
+        total = sum(count for *_, count in files)
         if total <= self._most:
             return
         self._check()
         # A file that exceeds the limit by itself is deleted first: deleting others would not be enough.
         oldest_first = sorted(files, key=lambda file: (file[2] <= self._most, file[:2]))
         dropped = []
-        for _, path, size in oldest_first:
+        for _, path, count in oldest_first:
             if total <= self._most:
                 break
             path.unlink(missing_ok=True)
-            total -= size
-            dropped.append({"path": path.relative_to(self.folder).as_posix(), "bytes": size})
+            total -= count
+            dropped.append({"path": path.relative_to(self.folder).as_posix(), "bytes": count})
         self._record(dropped)
 
     def _record(self, dropped: list[dict[str, object]]) -> None:
         listed = ", ".join(f"{file['path']} ({file['bytes']:,} bytes)" for file in dropped)
         print(
-            f"tunepipe: The trial's files exceed resources.files_gigabytes ({self._most / 1e9:g} GB). Deleted: "
+            f"tunepipe: The trial's files exceed resources.files_gigabytes ({size(self._most)}). Deleted: "
             f"{listed}. Raise the limit with --set resources.files_gigabytes=X, or write fewer."
         )
         record = layout.dropped_files_list(self._trial_id)

@@ -17,7 +17,7 @@ from pipeline.loop.messages import Assignment
 from pipeline.space import Config, ParameterPath, Switch, Value, compose, draw, walk
 from pipeline.study import TuneJob
 from pipeline.training.trainer_factory import TrainerFactory
-from pipeline.wording import capitalized
+from pipeline.wording import by_count, capitalized
 
 __all__ = [
     "WeightMismatch",
@@ -126,7 +126,7 @@ def mismatch_text(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
         job: The study's job.
         mismatched: The parameters; at least one.
     """
-    which = "this parameter changes" if len(mismatched) == 1 else "these parameters change"
+    which = by_count(len(mismatched), "this parameter changes", "these parameters change")
     differences = "; ".join(mismatch.difference for mismatch in mismatched)
     return (
         f"Under {job.scheduler.kind} a trial continues with another's weights and a config that is changed in every "

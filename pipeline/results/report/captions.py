@@ -18,7 +18,7 @@ from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.views.summary import hypervolume_in_words
 from pipeline.storage.schema import metric_column
-from pipeline.wording import counted, duration, format_number, listed
+from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
 __all__ = [
     "of_best_place",
@@ -221,7 +221,7 @@ def of_trade_off(results: Results, metric: str) -> str:
     text = " to ".join(
         f"{first} {format_number(end.values[first])} with {metric} {format_number(end.values[metric])}" for end in ends
     )
-    many = f"{len(points)} of {counted(len(results.trials), 'trial')} {'is' if len(points) == 1 else 'are'}"
+    many = f"{len(points)} of {counted(len(results.trials), 'trial')} {is_or_are(len(points))}"
     return f"{many} on the front: {'from ' if len(points) > 1 else ''}{text}."
 
 

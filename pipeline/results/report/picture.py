@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.results.plots.svg import Axes, inline_svg
 from pipeline.results.report.hover_points import HoverPoint
 from pipeline.results.tables.load import Results
-from pipeline.wording import counted, format_number
+from pipeline.wording import counted, format_number, is_or_are
 
 __all__ = ["MOST_PANELS", "Picture", "Section", "beyond_in_words", "columns", "panel", "picture", "without_results"]
 
@@ -174,7 +174,6 @@ def beyond_in_words(values: npt.ArrayLike, limits: tuple[float, float]) -> str:
     parts = []
     for end, which, verb, side in ((low, known < low, "starts", "below"), (high, known > high, "ends", "above")):
         if beyond := int(which.sum()):
-            are = "is" if beyond == 1 else "are"
-            many = f"{beyond:,} of {counted(len(known), 'value')} {are} {side}"
+            many = f"{beyond:,} of {counted(len(known), 'value')} {is_or_are(beyond)} {side}"
             parts.append(f"{verb} at {format_number(end)} ({many})")
     return f" The axis {' and '.join(parts)}." if parts else ""

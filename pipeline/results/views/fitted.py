@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.sanitize import sanitize_line
+from pipeline.wording import counted
 
 __all__ = ["Column", "FittedTable"]
 
@@ -168,6 +169,6 @@ class FittedTable:
             yield grid
 
     def _left_out(self, names: Sequence[str]) -> Text:
-        count = f"+{len(names)} column{'s' if len(names) > 1 else ''}"
+        count = f"+{counted(len(names), 'column')}"
         named = ", ".join([*names[:_NAMED], *["…"] * (len(names) > _NAMED)])
         return Text(f"{count} ({named}): {self._more}.", style="dim", overflow="fold")

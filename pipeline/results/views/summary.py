@@ -13,7 +13,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.views.fit_text import fit_text, phases_text
 from pipeline.results.views.states import STATES
 from pipeline.space import Domain, drawn_names
-from pipeline.wording import counted, duration, format_number, listed
+from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
 __all__ = [
     "accepted_changes_in_words",
@@ -163,7 +163,7 @@ def front_in_words(results: Results) -> str:
         return ""
     *first, last = names
     many = len(pareto_front(results))
-    which = f"{many} of {len(results.trials)} trials {'is' if many == 1 else 'are'}"
+    which = f"{many} of {len(results.trials)} trials {is_or_are(many)}"
     winner = f"the winner is the best in the first, {results.objective.metric}"
     return f"{which} on the front of {', '.join(first)} and {last}; {winner}. {bounds_in_words(results)}".strip()
 
@@ -183,8 +183,7 @@ def bounds_in_words(results: Results) -> str:
     if not bounds:
         return ""
     kept = int((results.trials["violation"] == 0).sum())
-    is_within = "is" if kept == 1 else "are"
-    return f"{kept} of {len(results.trials)} trials {is_within} within the bounds: {listed(bounds)}."
+    return f"{kept} of {len(results.trials)} trials {is_or_are(kept)} within the bounds: {listed(bounds)}."
 
 
 def hypervolume_in_words(results: Results) -> str:
