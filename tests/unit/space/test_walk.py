@@ -50,7 +50,7 @@ def test_a_name_must_mean_one_kind_of_thing(one: Any, other: Any) -> None:
     """A name used twice in a space must have one kind of domain, because it is one column and one axis."""
     (fault,) = conflicts(_either(one, other))
     assert fault.field == "space.s.b.p"
-    assert fault.allowed.startswith("must be of one kind wherever it is called so, as space.s.a.p: ")
+    assert fault.allowed.startswith("must have one kind in all branches, as space.s.a.p: ")
 
 
 @pytest.mark.parametrize(
