@@ -67,5 +67,5 @@ def test_each_variable_is_one_that_ray_reads(variable: str) -> None:
         f'"{variable}"',
         file,
         "pipeline/execution/ray/environment.py sets it",
-        "a study runs with Ray's default: more output, other limits, or files that nobody reads",
+        "a study runs with Ray's default: more output, other limits, or unused files",
     )
