@@ -9,6 +9,7 @@ import pyarrow as pa
 from pipeline.datasets.base import Dataset, Split
 from pipeline.datasets.column_arrays import features, inputs, is_image, is_text, one_hot, plain
 from pipeline.datasets.held_out import held_out
+from pipeline.datasets.missing_values import check_complete
 from pipeline.datasets.parquet_files import ParquetFiles
 from pipeline.datasets.streamed import Stream
 from pipeline.errors import DataError
@@ -59,6 +60,7 @@ def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> D
         raise DataError(f"The columns of {data} are {', '.join(schema.names) or 'none'}. {_RULES}")
     if files.rows < _LEAST:
         raise DataError(f"{data} has {files.rows} rows; at least {_LEAST} are needed.")
+    check_complete(files, columns)
     sizes = _sizes(files, columns)
     if buffer is None:
         streams = sum(sizes) > memory or any(is_image(schema.field(name).type) for name in columns)
