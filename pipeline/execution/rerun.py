@@ -4,9 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.configured import RecordedConfig
 from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
@@ -29,6 +27,9 @@ from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.base import TrainingEnded
 from pipeline.training.data import load_data
 from pipeline.training.trainer_factory import TrainerFactory
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["RerunEpoch", "RerunResult", "rerun"]
 
@@ -139,7 +140,7 @@ def rerun(store: Store, trial_id: str, *, on_epoch: Callable[[RerunEpoch], None]
     return RerunResult(config, tuple(epochs), failure, failed, None if len(own) == len(rows) else len(own) + 1, other)
 
 
-def _first_config(results: Results, trial_id: str, own: pd.DataFrame) -> Config:
+def _first_config(results: Results, trial_id: str, own: "pd.DataFrame") -> Config:
     """A trial's first config, from the decision to start it, or from its first epoch."""
     decided = results.decisions[results.decisions["trial_id"].eq(trial_id) & results.decisions["kind"].eq("start")]
     if len(decided) and (config := config_from(decided["config_after"].iloc[0])):

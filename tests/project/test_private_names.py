@@ -1,7 +1,8 @@
-"""Private names are used where they belong: SLF001 of ruff finds attributes, this module imports and strings."""
+"""Private names are used where they belong: ruff finds attributes and modules, this module imports and strings."""
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,3 +72,26 @@ def test_only_the_internals_read_private_attributes_by_a_string() -> None:
     used = {str(path.relative_to(PRODUCT)): attributes_by_string(path.read_text()) for path in files}
     assert {path: names for path, names in used.items() if names} == {}
     assert attributes_by_string("getattr(dataset, '_deterministic', None)") == ["_deterministic"]
+
+
+def private_modules(source: str) -> set[str]:
+    """The modules within Ray, Keras and TensorFlow that a module imports; what is public is in their top module."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "import_module":
+            found.update(ast.literal_eval(each) for each in node.args[:1])
+    return {name for name in found if re.match(r"(ray|keras|tensorflow)\.", name)}
+
+
+def test_ruff_bans_what_the_internals_import_everywhere_else() -> None:
+    """Each private module of a library that the modules for internals import is one that ruff bans elsewhere."""
+    project = tomllib.loads((PRODUCT.parent / "pyproject.toml").read_text())
+    banned = tuple(project["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"])
+    files = [path for home in INTERNALS for path in ([home] if home.is_file() else home.glob("*.py"))]
+    used = {name for path in files for name in private_modules(path.read_text())}
+    assert {"ray._raylet", "ray.train._internal", "keras.src.utils", "tensorflow.python.eager"} <= used
+    assert [name for name in sorted(used) if not f"{name}.".startswith(tuple(f"{each}." for each in banned))] == []
