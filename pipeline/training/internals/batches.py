@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.training.internals.missing import ABSENT, say_once
+from pipeline.missing_names import ABSENT, say_once
 
 __all__ = [
     "batch_signature",

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from pipeline.training.internals.missing import say_once
+from pipeline.missing_names import ABSENT, say_once
 
 __all__ = ["profiles", "saved_attributes", "wait_for_futures", "without_threads"]
 
@@ -19,7 +19,7 @@ def wait_for_futures(callbacks: keras.callbacks.CallbackList) -> None:
     flush = getattr(callbacks, "_flush_futures", None)
     if flush is not None:
         flush()
-    elif getattr(callbacks, "_executor", None) is not None:
+    elif getattr(callbacks, "_executor", ABSENT) is not None:
         say_once("Keras", "CallbackList._flush_futures", "hooks of batches may run after the end of their epoch")
 
 
@@ -29,7 +29,11 @@ def without_threads(callbacks: keras.callbacks.CallbackList) -> None:
     Args:
         callbacks: The list.
     """
-    callbacks._async_train = callbacks._async_test = False
+    for name in ("_async_train", "_async_test"):
+        if hasattr(callbacks, name):
+            setattr(callbacks, name, False)
+        else:
+            say_once("Keras", f"CallbackList.{name}", "hooks of callbacks may run late, in threads of Keras' fit")
 
 
 def profiles(callback: keras.callbacks.TensorBoard) -> bool:
@@ -41,7 +45,11 @@ def profiles(callback: keras.callbacks.TensorBoard) -> bool:
     Returns:
         True also where it no longer says so: batches then run one by one.
     """
-    return bool(getattr(callback, "_profiler_started", True) or getattr(callback, "_start_batch", True))
+    for name in ("_profiler_started", "_start_batch"):
+        if not hasattr(callback, name):
+            say_once("Keras", f"TensorBoard.{name}", "each batch runs by itself, which is slower")
+            return True
+    return bool(callback._profiler_started or callback._start_batch)
 
 
 def saved_attributes(callback: Any, names: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.training.internals.missing import say_once
+from pipeline.missing_names import say_once
 
 __all__ = [
     "library_generators",

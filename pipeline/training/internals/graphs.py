@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.training.internals.missing import say_once
+from pipeline.missing_names import say_once
 
 __all__ = ["captured_variables", "graph_options", "keep_additions", "replaced_add_n", "restore_graph_options"]
 

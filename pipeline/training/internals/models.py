@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from pipeline.training.internals.missing import ABSENT, say_once
+from pipeline.missing_names import ABSENT, say_once
 
 __all__ = ["built_metrics", "compilation_of", "compile_arguments", "is_functional", "layers_of"]
 
@@ -65,7 +65,10 @@ def compilation_of(model: keras.Model) -> Any:
     Returns:
         The object; the optimiser where Keras has none, which a model may keep when it is compiled again.
     """
-    return getattr(model, "_compile_config", model.optimizer)
+    compilation: Any = getattr(model, "_compile_config", ABSENT)
+    if compilation is ABSENT and getattr(model, "compiled", False):
+        say_once("Keras", "Trainer._compile_config", "a model that is compiled again with its optimiser is not noticed")
+    return model.optimizer if compilation is ABSENT else compilation
 
 
 def built_metrics(model: keras.Model, target: Any, output: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.training.internals.missing import ABSENT, say_once
+from pipeline.missing_names import ABSENT, say_once
 
 __all__ = ["excludes_from_weight_decay", "keep_averages_apart", "learning_rate_of", "skip_reduction"]
 
@@ -68,6 +68,13 @@ def keep_averages_apart(optimizer: Any) -> Iterator[None]:
     Args:
         optimizer: The optimiser.
     """
+    if not hasattr(optimizer, "finalize_variable_values"):
+        if getattr(optimizer, "use_ema", True):
+            say_once(
+                "Keras", "Optimizer.finalize_variable_values", "averaged weights replace the model's own in each epoch"
+            )
+        yield
+        return
     optimizer.finalize_variable_values = lambda _variables: None
     try:
         yield

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.training.internals import missing
+from pipeline import missing_names
 from pipeline.training.internals.batches import (
     batch_signature,
     element_spec,
@@ -86,12 +86,12 @@ def test_a_stage_without_its_attributes_counts_as_inexact(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where TensorFlow lacks what tells the order of a stage, the stage counts as inexact, and that is said."""
-    monkeypatch.setattr(missing, "warned", set())
+    monkeypatch.setattr(missing_names, "warned", set())
     shuffle = type("_ShuffleDataset", (), {})()
     parallel = type("_ParallelMapDataset", (), {})()
     assert (reshuffles(shuffle), is_nondeterministic(parallel)) == (True, True)
     assert (reshuffles(parallel), is_nondeterministic(shuffle)) == (False, False)
-    assert capsys.readouterr().out.count("This version of TensorFlow has no ") == 2
+    assert capsys.readouterr().err.count("This version of TensorFlow has no ") == 2
 
 
 def test_a_stage_whose_graph_cannot_be_written_counts_as_inexact() -> None:

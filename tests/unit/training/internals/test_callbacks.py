@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
 import pytest
 
+from pipeline import missing_names
 from pipeline.training import internals
 from pipeline.training.callbacks import Callbacks
-from pipeline.training.internals import missing
 
 
 def model_of(optimizer: Any = "adam") -> keras.Model:
@@ -48,7 +49,7 @@ def test_attributes_that_a_checkpoint_holds_are_there(
     callbacks.begin()
     callbacks.epoch_end(0, {"loss": 1.0})
     callbacks.state()
-    assert "has no" not in capsys.readouterr().out, (
+    assert "has no" not in capsys.readouterr().err, (
         "Keras has renamed an attribute of a callback; pipeline/training/callbacks.py saves it; without it, the "
         "callback begins again when a trial is resumed."
     )
@@ -58,8 +59,32 @@ def test_a_missing_attribute_of_a_callback_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A callback whose state is no longer where it was is named, once."""
-    monkeypatch.setattr(missing, "warned", set())
+    monkeypatch.setattr(missing_names, "warned", set())
     callback = keras.callbacks.EarlyStopping("loss")
     for _ in range(2):
         assert internals.saved_attributes(callback, ("wait", "patience_left")) == {"wait": 0}
-    assert capsys.readouterr().out.count("no EarlyStopping.patience_left") == 1
+    assert capsys.readouterr().err.count("no EarlyStopping.patience_left") == 1
+
+
+def test_without_the_names_of_threads_hooks_may_run_late_and_that_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list of callbacks without Keras' names for its threads is left as it is, which is said once for each name."""
+    monkeypatch.setattr(missing_names, "warned", set())
+    callbacks: Any = SimpleNamespace(_async_train=True)
+    for _ in range(2):
+        internals.without_threads(callbacks)
+        internals.wait_for_futures(callbacks)
+    assert vars(callbacks) == {"_async_train": False}
+    lines = capsys.readouterr().err.splitlines()
+    assert ["CallbackList._async_test: hooks of callbacks may run late" in line for line in lines] == [True, False]
+    assert "CallbackList._flush_futures: hooks of batches may run after" in lines[1]
+
+
+def test_a_callback_that_does_not_say_whether_it_profiles_runs_batch_by_batch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Keras' names for it, TensorBoard's callback counts as one that profiles batches, which is said."""
+    monkeypatch.setattr(missing_names, "warned", set())
+    assert internals.profiles(SimpleNamespace(_start_batch=0))  # type: ignore[arg-type]
+    assert "TensorBoard._profiler_started: each batch runs by itself" in capsys.readouterr().err

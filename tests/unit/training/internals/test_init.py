@@ -7,6 +7,7 @@ import keras
 import pytest
 import tensorflow as tf
 
+from pipeline import missing_names
 from pipeline.training import internals
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.symbolic_floats import places_of
@@ -126,6 +127,7 @@ def test_fallbacks_share_no_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     """Without Keras' list of layers or compile arguments, a model shares its trace with no other trial."""
     from pipeline.training import trace_key
 
+    monkeypatch.setattr(missing_names, "warned", set())
     model = model_of()
     assert trace_key.trace_key(model, places_of(model), 8) is not None
     for function in ("layers_of", "compile_arguments"):
@@ -136,4 +138,4 @@ def test_fallbacks_share_no_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert internals.layers_of(object()) is None  # type: ignore[arg-type]
     assert internals.compile_arguments(object()) is None  # type: ignore[arg-type]
     assert internals.captured_variables(object()) is None
-    assert "traced again" in capsys.readouterr().out
+    assert "traced again" in capsys.readouterr().err

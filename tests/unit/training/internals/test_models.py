@@ -3,7 +3,9 @@
 from typing import Any
 
 import keras
+import pytest
 
+from pipeline import missing_names
 from pipeline.training import internals
 
 
@@ -34,3 +36,15 @@ def test_functional_models_are_known() -> None:
     assert internals.is_functional(keras.Model(inputs, outputs))
     assert not internals.is_functional(Own(inputs, outputs))
     assert not internals.is_functional(model_of())
+
+
+def test_without_its_name_the_optimiser_stands_for_the_compilation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A compiled model that does not keep its compilation has its optimiser for it, which is said once."""
+    monkeypatch.setattr(missing_names, "warned", set())
+    model = model_of()
+    del model._compile_config  # noqa: SLF001 - as in a Keras that keeps it elsewhere
+    assert internals.compilation_of(model) is model.optimizer
+    assert internals.compilation_of(model) is model.optimizer
+    assert capsys.readouterr().err.count("Trainer._compile_config: a model that is compiled again") == 1

@@ -1,0 +1,49 @@
+"""The private names of Ray that tunepipe uses; no other package uses them.
+
+If a version of Ray lacks a name, the study runs without its purpose: slower, with more processes or fewer messages, but
+with the same results, and prints that once. tests/unit/execution/ray/internals/ has one test for each name.
+"""
+
+from pipeline.execution.ray.internals.experiment import (
+    experiment_saved_once,
+    kept_registry,
+    plain_actors,
+    reporting_to,
+    results_not_kept,
+    scheduler_facts,
+)
+from pipeline.execution.ray.internals.start import (
+    SLOW_START,
+    local_address,
+    signals_left_alone,
+    spared_processes,
+    system_settings,
+)
+from pipeline.execution.ray.internals.trial_actors import (
+    FATAL_ACTOR_ERROR,
+    actor_of,
+    failures_of,
+    is_termination,
+    refuse_cached_actors,
+    set_trial_config,
+)
+
+__all__ = [
+    "FATAL_ACTOR_ERROR",
+    "SLOW_START",
+    "actor_of",
+    "experiment_saved_once",
+    "failures_of",
+    "is_termination",
+    "kept_registry",
+    "local_address",
+    "plain_actors",
+    "refuse_cached_actors",
+    "reporting_to",
+    "results_not_kept",
+    "scheduler_facts",
+    "set_trial_config",
+    "signals_left_alone",
+    "spared_processes",
+    "system_settings",
+]

@@ -1,0 +1,161 @@
+"""A study as an experiment of Ray Tune: what Tune registers, saves, and knows of sessions and schedulers."""
+
+import contextlib
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.execution.ray.internals.names import named, replaced
+from pipeline.missing_names import ABSENT, say_once
+
+__all__ = [
+    "experiment_saved_once",
+    "kept_registry",
+    "plain_actors",
+    "reporting_to",
+    "results_not_kept",
+    "scheduler_facts",
+]
+
+
+@contextlib.contextmanager
+def plain_actors() -> Iterator[None]:
+    """Within the context, Tune gives its actors no environment of their own.
+
+    Tune has one for Lightning, and an actor with an environment of its own is a new process: without it, Tune takes the
+    worker processes that have imported TensorFlow already.
+    """
+    variables = named(
+        "ray.tune.execution.class_cache", "DEFAULT_ENV_VARS", "each worker imports its libraries when its trial begins"
+    )
+    if variables is ABSENT:
+        yield
+        return
+    kept = dict(variables)
+    variables.clear()
+    try:
+        yield
+    finally:
+        variables.update(kept)
+
+
+@contextlib.contextmanager
+def kept_registry(trainable: str) -> Iterator[None]:
+    """Remove, after the context, what Ray Tune has registered for a study.
+
+    That is the trainable, in the cluster, and a hook of each later ray.init, which holds the study's data.
+
+    Args:
+        trainable: The trainable's name.
+    """
+    hooks = named("ray._private.worker", "_post_init_hooks", "the study's data stay in memory until the process ends")
+    consequence = "the study stays registered in the cluster"
+    registry = named("ray.tune.registry", "_global_registry", consequence)
+    kind = named("ray.tune.registry", "TRAINABLE_CLASS", consequence)
+    with contextlib.ExitStack() as stack:
+        if hooks is not ABSENT:
+            stack.callback(hooks.__setitem__, slice(None), list(hooks))
+        if ABSENT not in (registry, kind):
+            stack.callback(registry.unregister, kind, trainable)
+        yield
+
+
+@contextlib.contextmanager
+def experiment_saved_once() -> Iterator[None]:
+    """Within the context, Tune saves its experiment at the start only, and not again with all trials at the end.
+
+    The study's state is in the study's folder. Without this, a quarter of the driver's time goes into a file that is
+    deleted.
+    """
+    module, name, consequence = (
+        "ray.tune.execution.tune_controller",
+        "TuneController.save_to_dir",
+        "Tune saves its own state again and again, which slows the study down",
+    )
+    save, saved = named(module, name, consequence), set[int]()
+
+    def save_first(controller: Any) -> None:
+        if id(controller) not in saved:
+            saved.add(id(controller))
+            save(controller)
+
+    with replaced(module, name, save_first, consequence):
+        yield
+
+
+@contextlib.contextmanager
+def results_not_kept() -> Iterator[None]:
+    """Within the context, Tune keeps no history of a trial's metrics, and reads no trial's results at its end.
+
+    The session has the rows. Otherwise the history takes more memory than the rest of a trial, and a large study ends
+    seconds later.
+    """
+    with contextlib.ExitStack() as stack:
+        for module, name, replacement, consequence in (
+            (
+                "ray.tune.trainable.metadata",
+                "_TrainingRunMetadata.update_metric",
+                lambda *_, **__: None,
+                "Tune keeps all metrics, and a large study takes more memory",
+            ),
+            (
+                "ray.tune.analysis.experiment_analysis",
+                "ExperimentAnalysis._fetch_trial_dataframes",
+                lambda *_: {},
+                "Tune reads all results at the end, which takes longer",
+            ),
+        ):
+            stack.enter_context(replaced(module, name, replacement, consequence))
+        yield
+
+
+@contextlib.contextmanager
+def reporting_to(session: Any) -> Iterator[None]:
+    """Within the context, ray.tune.report, get_checkpoint and get_context reach an object of tunepipe.
+
+    Args:
+        session: Has `report(metrics, checkpoint=None)`, `loaded_checkpoint` and what else Ray's functions ask for.
+    """
+    from ray.train._internal import session as sessions
+
+    before = sessions._session
+    sessions._session = session
+    try:
+        yield
+    finally:
+        sessions._session = before
+
+
+_FACTS = {
+    "metric": ("metric", "_metric"),
+    "mode": ("mode", "_mode"),
+    "longest": ("max_t", "_max_t"),
+    "grace": ("grace_period", "_grace_period"),
+    "factor": ("reduction_factor", "_reduction_factor"),
+    "interval": ("perturbation_interval", "_perturbation_interval"),
+}
+"""Fact → the argument of a scheduler of Ray Tune, and the attribute that keeps it."""
+
+
+def scheduler_facts(scheduler: Any) -> dict[str, Any]:
+    """The arguments with which a scheduler of Ray Tune was made, as far as it keeps them.
+
+    Args:
+        scheduler: The scheduler; None has no facts.
+
+    Returns:
+        The name of its class as `kind`, and `metric`, `mode`, `longest` (max_t), `grace`, `factor` and `interval`; None
+        for what the scheduler does not have. An argument that it no longer keeps is named once.
+    """
+    if scheduler is None:
+        return {}
+    kind = type(scheduler).__name__
+    facts = {fact: getattr(scheduler, attribute, ABSENT) for fact, (_, attribute) in _FACTS.items()}
+    if facts["grace"] is ABSENT:
+        with contextlib.suppress(AttributeError, LookupError, TypeError, ValueError):
+            facts["grace"] = min(milestone for milestone, _ in scheduler._brackets[0]._rungs)
+    arguments = inspect.signature(type(scheduler)).parameters
+    for fact, (argument, attribute) in _FACTS.items():
+        if facts[fact] is ABSENT and argument in arguments:
+            say_once("Ray", f"{kind}.{attribute}", f"the job has its own default instead of {argument}")
+    return {"kind": kind, **{fact: None if value is ABSENT else value for fact, value in facts.items()}}

@@ -1,0 +1,94 @@
+"""How Ray is started: its settings, its signal handlers, the processes beside the workers, a cluster that runs."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.execution.ray.internals.names import named, replaced
+from pipeline.missing_names import ABSENT
+
+__all__ = ["SLOW_START", "local_address", "signals_left_alone", "spared_processes", "system_settings"]
+
+SLOW_START = "timed out during startup"
+"""Part of Ray's message where a node does not start in time; Ray raises nothing more specific."""
+
+_NO_SERVER = "127.0.0.1:9"
+"""An address where nothing listens."""
+
+
+def system_settings(module: str, idle_milliseconds: int) -> dict[str, Any]:
+    """The arguments of ray.init that Ray does not document.
+
+    Args:
+        module: A module that each worker process imports at its start.
+        idle_milliseconds: How long an idle worker process stays.
+    """
+    return {
+        "_system_config": {
+            "preload_python_modules": [module],
+            "idle_worker_killing_time_threshold_ms": idle_milliseconds,
+        }
+    }
+
+
+@contextlib.contextmanager
+def signals_left_alone() -> Iterator[None]:
+    """Within the context, Ray does not take SIGTERM for itself: its handler would end the process."""
+    with replaced(
+        "ray._private.utils",
+        "set_sigterm_handler",
+        lambda _: None,
+        "SIGTERM while Ray starts may end the study without a message",
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def spared_processes() -> Iterator[None]:
+    """Within the context, Ray starts no process that a study on one machine does not use.
+
+    That is the process behind the dashboard (it comes with include_dashboard=False too), the one that asks a cloud for
+    nodes, the one that reads logs out to the driver, and an agent's HTTP with its port for metrics: it runs as in a Ray
+    that was installed without a dashboard. This saves seconds, and Ray has no settings for it.
+    """
+    consequence = "Ray runs processes that the study does not use, and starts later"
+    with contextlib.ExitStack() as stack:
+        for module, name, replacement in (
+            ("ray._private.utils", "get_dashboard_dependency_error", ImportError),
+            ("ray._private.node", "Node.start_api_server", _no_dashboard),
+            ("ray._private.node", "Node.start_monitor", lambda *_, **__: None),
+            ("ray._private.node", "Node.start_log_monitor", lambda *_, **__: None),
+        ):
+            stack.enter_context(replaced(module, name, replacement, consequence))
+        yield
+
+
+def _no_dashboard(node: Any, *_: Any, **__: Any) -> None:
+    node._webui_url = ""
+    # Ray's agent looks for the dashboard each second until it finds an address, and each time complains in its log.
+    constants, consequence = "ray._private.ray_constants", "Ray's agent looks for a dashboard each second"
+    key = named(constants, "DASHBOARD_ADDRESS", consequence)
+    namespace = named(constants, "KV_NAMESPACE_DASHBOARD", consequence)
+    if ABSENT not in (key, namespace):
+        with contextlib.suppress(AttributeError):
+            node.get_gcs_client().internal_kv_put(key.encode(), _NO_SERVER.encode(), True, namespace=namespace)
+
+
+def local_address() -> str | None:
+    """The address of the Ray cluster that runs on this machine; None where there is none.
+
+    Returns:
+        The address; "auto", which Ray itself resolves, where this Ray has no function for it.
+    """
+    resolve = named(
+        "ray._private.services",
+        "canonicalize_bootstrap_address",
+        "Ray itself looks for the cluster, which takes longer",
+    )
+    if resolve is ABSENT:
+        return "auto"
+    try:
+        address: str | None = resolve("auto")
+    except ConnectionError:
+        return None
+    return address

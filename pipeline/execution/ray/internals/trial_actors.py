@@ -1,0 +1,105 @@
+"""Tune's trials and their actors: which process trains a trial, why it ended, whether it is used again."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from pipeline.missing_names import ABSENT, say_once
+
+__all__ = [
+    "FATAL_ACTOR_ERROR",
+    "actor_of",
+    "failures_of",
+    "is_termination",
+    "refuse_cached_actors",
+    "set_trial_config",
+]
+
+FATAL_ACTOR_ERROR = "The actor died unexpectedly"
+"""Start of Ray's message where a worker's process has ended."""
+
+
+def is_termination(error: BaseException) -> bool:
+    """Whether an error is Ray's answer to SIGTERM, as when a machine is about to be taken away.
+
+    Args:
+        error: An error that was raised in a worker. Without Ray's mark, an exit with the code 0 counts: a preemption
+            must not count as the trial's own failure.
+    """
+    if hasattr(error, "ray_terminate_msg"):
+        return True
+    if not isinstance(error, SystemExit) or error.code not in (0, None) or _marks_terminations():
+        return False
+    say_once("Ray", "mark of its own exits", "an exit with the code 0 counts as the loss of a worker")
+    return True
+
+
+def _marks_terminations() -> bool:
+    try:
+        core: Any = import_module("ray._raylet")
+        core.raise_sys_exit_with_custom_error_message("tunepipe asks how this Ray marks an exit")
+    except SystemExit as error:
+        return hasattr(error, "ray_terminate_msg")
+    except Exception:  # whatever a Ray of another version does
+        return False
+    return False
+
+
+def actor_of(trial: Any) -> Any:
+    """The actor that trains a trial of Tune's; None where it has none.
+
+    Args:
+        trial: The trial.
+
+    Returns:
+        Ray's actor handle; None where the trial has no actor, and where Ray no longer has the name: a hung worker stays.
+    """
+    actor = getattr(getattr(trial, "temporary_state", None), "ray_actor", ABSENT)
+    if actor is ABSENT:
+        say_once("Ray", "Trial.temporary_state.ray_actor", "a worker that hangs is not replaced")
+        return None
+    return actor
+
+
+def failures_of(trial: Any) -> int:
+    """How many failures Tune has counted for a trial.
+
+    Args:
+        trial: The trial. Without Tune's count, a trial fails after as many lost workers as a trial without an epoch.
+    """
+    failures = getattr(getattr(trial, "run_metadata", trial), "num_failures", ABSENT)
+    if failures is ABSENT:
+        say_once("Ray", "Trial.run_metadata.num_failures", "workers lost before a trial's newest epoch count, too")
+        return 0
+    return int(failures)
+
+
+def set_trial_config(trial: Any, config: dict[str, Any]) -> None:
+    """Give a trial of Tune's another config.
+
+    Args:
+        trial: The trial. Without Tune's method, the attribute is set, which is as good.
+        config: The config.
+    """
+    if hasattr(trial, "set_config"):
+        trial.set_config(config)
+    else:
+        trial.config = config
+
+
+def refuse_cached_actors(controller: Any, refuses: Callable[[Any], bool]) -> None:
+    """Let Tune end the actors of some trials instead of keeping them for the next trial.
+
+    Tune reuses every actor or none; the only place to take one out is its own method that puts an actor aside. Without
+    it every actor is reused, and a worker over its memory limit stays.
+
+    Args:
+        controller: Tune's controller, or its restricted form that schedulers get.
+        refuses: Gets a trial, and says whether its actor ends.
+    """
+    controller = getattr(controller, "_tune_controller", controller)
+    keep = getattr(controller, "_maybe_cache_trial_actor", None)
+    if keep is None:
+        say_once("Ray", "TuneController._maybe_cache_trial_actor", "a worker over its memory limit is not replaced")
+        return
+    controller._maybe_cache_trial_actor = lambda trial: not refuses(trial) and bool(keep(trial))

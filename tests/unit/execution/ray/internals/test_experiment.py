@@ -1,0 +1,154 @@
+"""What tunepipe changes for an experiment of Ray Tune, and what it reads of one."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline import missing_names
+from pipeline.execution.ray import internals
+
+
+@pytest.fixture(autouse=True)
+def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name has been reported as missing yet."""
+    monkeypatch.setattr(missing_names, "warned", set())
+
+
+def test_tunes_environment_of_actors_comes_back() -> None:
+    """Tune's environment of actors is empty within the context only."""
+    from ray.tune.execution import class_cache
+
+    before = dict(class_cache.DEFAULT_ENV_VARS)
+    assert before
+    with internals.plain_actors():
+        assert not class_cache.DEFAULT_ENV_VARS
+    assert before == class_cache.DEFAULT_ENV_VARS
+
+
+def test_an_experiment_is_saved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each controller saves its experiment once within the context, and as often as it wants after it."""
+    from ray.tune.execution.tune_controller import TuneController
+
+    saved: list[str] = []
+    monkeypatch.setattr(TuneController, "save_to_dir", lambda self: saved.append(self.name))
+
+    class Named(TuneController):
+        """A controller without an experiment."""
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+    first, second = Named("first"), Named("second")
+    with internals.experiment_saved_once():
+        for controller in (first, first, second, first):
+            controller.save_to_dir()
+    assert saved == ["first", "second"]
+    first.save_to_dir()
+    assert saved == ["first", "second", "first"]
+
+
+def test_tune_keeps_no_history_of_metrics() -> None:
+    """Within the context, Tune keeps no values of a trial's metrics, and reads no results; after it, both as before."""
+    from ray.tune import ExperimentAnalysis
+    from ray.tune.trainable.metadata import _TrainingRunMetadata
+
+    inside, after = _TrainingRunMetadata(), _TrainingRunMetadata()
+    analysis = dict(vars(ExperimentAnalysis))
+    with internals.results_not_kept():
+        inside.update_metric("value", 1.0)
+        replaced = [name for name, value in vars(ExperimentAnalysis).items() if value is not analysis[name]]
+    assert (inside.metric_analysis, inside.metric_n_steps) == ({}, {})
+    after.update_metric("value", 1.0)
+    assert after.metric_analysis["value"]["last"] == 1.0
+    assert len(replaced) == 1
+    assert dict(vars(ExperimentAnalysis)) == analysis
+
+
+def test_the_arguments_of_a_scheduler_are_read() -> None:
+    """Ray keeps them under names of its own; pipeline/execution/ray/internals/ reads them."""
+    from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule
+
+    asha = ASHAScheduler(metric="loss", mode="min", max_t=27, grace_period=3, reduction_factor=3)
+    known = ("kind", "metric", "mode", "longest", "grace", "factor")
+    assert [internals.scheduler_facts(asha)[name] for name in known] == [
+        "AsyncHyperBandScheduler",
+        "loss",
+        "min",
+        27,
+        3,
+        3,
+    ], "Ray no longer keeps a scheduler's arguments under these names, which scheduler_facts reads."
+    assert internals.scheduler_facts(MedianStoppingRule(grace_period=4))["grace"] == 4
+    assert internals.scheduler_facts(None) == {}
+
+
+def test_reports_reach_an_object_of_tunepipe() -> None:
+    """The functions ray.tune.report and get_checkpoint use Ray's session, which tunepipe replaces."""
+    from ray import tune
+    from ray.train._internal import session as sessions
+
+    assert "_session" in vars(sessions), "Ray no longer has train._internal.session._session, which reporting_to sets."
+    reported: list[Any] = []
+    session = SimpleNamespace(
+        world_rank=None, loaded_checkpoint="kept", trial_id="0003", report=lambda metrics, **_: reported.append(metrics)
+    )
+    with internals.reporting_to(session):
+        tune.report({"loss": 1.0})
+        assert (tune.get_checkpoint(), tune.get_context().get_trial_id()) == ("kept", "0003")
+    assert reported == [{"loss": 1.0}]
+    assert vars(sessions)["_session"] is None
+
+
+def test_an_argument_that_a_scheduler_no_longer_keeps_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """An argument that a scheduler takes and does not keep under its old name is named once; others are not."""
+
+    class Renamed:
+        """A scheduler that keeps its arguments elsewhere."""
+
+        def __init__(self, metric: str = "loss", max_t: int = 9) -> None:
+            self._metric, self.longest = metric, max_t
+
+    for _ in range(2):
+        assert internals.scheduler_facts(Renamed())["longest"] is None
+    expected = "tunepipe: This version of Ray has no Renamed._max_t: the job has its own default instead of max_t."
+    assert capsys.readouterr().err.splitlines() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "context", "consequence"),
+    [
+        ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS", internals.plain_actors, "when its trial begins"),
+        ("ray._private.worker", "_post_init_hooks", lambda: internals.kept_registry("x"), "data stay in memory"),
+        ("ray.tune.registry", "TRAINABLE_CLASS", lambda: internals.kept_registry("x"), "stays registered"),
+        (
+            "ray.tune.trainable.metadata",
+            "_TrainingRunMetadata.update_metric",
+            internals.results_not_kept,
+            "Tune keeps all metrics",
+        ),
+        (
+            "ray.tune.execution.tune_controller",
+            "TuneController.save_to_dir",
+            internals.experiment_saved_once,
+            "Tune saves its own state",
+        ),
+    ],
+)
+def test_without_a_name_the_study_goes_on_and_says_so(
+    module: str,
+    name: str,
+    context: Any,
+    consequence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What a missing name was for is left out, and said once."""
+    monkeypatch.delattr(f"{module}.{name}")
+    for _ in range(2):
+        with context():
+            pass
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert f"This version of Ray has no {module}.{name}: " in lines[0]
+    assert consequence in lines[0]

@@ -1,0 +1,63 @@
+"""What tunepipe changes in the start of Ray."""
+
+import signal
+import sys
+from typing import Any
+
+import pytest
+
+from pipeline import missing_names
+from pipeline.execution.ray import internals
+
+
+@pytest.fixture(autouse=True)
+def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name has been reported as missing yet."""
+    monkeypatch.setattr(missing_names, "warned", set())
+
+
+def test_ray_does_not_take_sigterm_for_itself() -> None:
+    """Within the context, Ray's handler of SIGTERM is not set; after it, Ray's function is as before."""
+    from ray._private import utils
+
+    before, handler = utils.set_sigterm_handler, signal.getsignal(signal.SIGTERM)
+    with internals.signals_left_alone():
+        utils.set_sigterm_handler(lambda *_: None)
+        assert signal.getsignal(signal.SIGTERM) is handler
+    assert utils.set_sigterm_handler is before
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "context", "consequence"),
+    [
+        ("ray._private.utils", "set_sigterm_handler", internals.signals_left_alone, "end the study without a message"),
+        ("ray._private.node", "Node.start_monitor", internals.spared_processes, "runs processes"),
+        ("ray._private.utils", "get_dashboard_dependency_error", internals.spared_processes, "runs processes"),
+    ],
+)
+def test_without_a_name_ray_starts_as_it_does_and_the_study_says_so(
+    module: str,
+    name: str,
+    context: Any,
+    consequence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What a missing name was for is left out, and said once."""
+    monkeypatch.delattr(f"{module}.{name}")
+    for _ in range(2):
+        with context():
+            pass
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert f"This version of Ray has no {module}.{name}: " in lines[0]
+    assert consequence in lines[0]
+
+
+def test_without_rays_function_ray_itself_looks_for_a_cluster(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the module that finds a cluster on this machine, the address stays `auto`, and that is said."""
+    monkeypatch.setitem(sys.modules, "ray._private.services", None)
+    assert internals.local_address() == "auto"
+    assert "canonicalize_bootstrap_address: Ray itself looks for the cluster" in capsys.readouterr().err

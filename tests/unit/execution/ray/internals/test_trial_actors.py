@@ -1,0 +1,74 @@
+"""What tunepipe reads of Tune's trials and their actors."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline import missing_names
+from pipeline.execution.ray import internals
+
+
+@pytest.fixture(autouse=True)
+def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name has been reported as missing yet."""
+    monkeypatch.setattr(missing_names, "warned", set())
+
+
+def test_an_exit_by_ray_is_a_termination() -> None:
+    """The exit by which Ray answers SIGTERM is known; an exit of the user's code is not one."""
+    from ray._raylet import raise_sys_exit_with_custom_error_message
+
+    with pytest.raises(SystemExit) as caught:
+        raise_sys_exit_with_custom_error_message("the node is drained")
+    assert internals.is_termination(caught.value), (
+        "Ray no longer marks its exits with ray_terminate_msg; pipeline/execution/ray/internals/ uses it to know "
+        "preemptions; without it, an exit with the code 0 counts as one."
+    )
+    assert not internals.is_termination(SystemExit(0))
+    assert not internals.is_termination(ValueError("no"))
+
+
+def test_without_the_mark_an_exit_with_code_0_is_a_termination(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A Ray that marks no exits does not turn a preemption into a failure of the trial, and that is said once."""
+    monkeypatch.delattr("ray._raylet.raise_sys_exit_with_custom_error_message")
+    assert internals.is_termination(SystemExit(0))
+    assert internals.is_termination(SystemExit(0))
+    assert not internals.is_termination(SystemExit(1))
+    assert capsys.readouterr().err.count("has no mark of its own exits: an exit with the code 0 counts") == 1
+
+
+def test_an_actor_that_is_refused_is_not_kept() -> None:
+    """The controller keeps the actors of all trials but those that are refused, also behind its restricted form."""
+    controller = SimpleNamespace(_maybe_cache_trial_actor=lambda _: True)
+    internals.refuse_cached_actors(SimpleNamespace(_tune_controller=controller), lambda trial: trial == "large")
+    assert controller._maybe_cache_trial_actor("small")  # noqa: SLF001
+    assert not controller._maybe_cache_trial_actor("large")  # noqa: SLF001
+
+
+def test_without_their_names_trials_are_driven_on_and_each_name_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without Tune's names for actors, failures and kept actors, a study goes on, and says so once."""
+    trial = SimpleNamespace()
+    for _ in range(2):
+        assert internals.actor_of(trial) is None
+        assert internals.failures_of(trial) == 0
+        internals.set_trial_config(trial, {"a": 1})
+        internals.refuse_cached_actors(SimpleNamespace(), lambda _: True)
+    assert trial.config == {"a": 1}
+    names = ("ray_actor: a worker that hangs", "num_failures: workers lost", "_maybe_cache_trial_actor: a worker over")
+    lines = capsys.readouterr().err.splitlines()
+    assert [any(name in line for line in lines) for name in names] == [True] * 3
+    assert len(lines) == 3
+
+
+def test_a_trial_that_has_not_begun_has_no_actor(capsys: pytest.CaptureFixture[str]) -> None:
+    """A trial of Tune's without an actor is no sign of a missing name."""
+    trial = SimpleNamespace(
+        temporary_state=SimpleNamespace(ray_actor=None), run_metadata=SimpleNamespace(num_failures=2)
+    )
+    assert internals.actor_of(trial) is None
+    assert internals.failures_of(trial) == 2
+    assert capsys.readouterr().err == ""
