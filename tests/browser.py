@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 
 import requests
 import websocket
+
+from tests.processes import wait_for
 
 __all__ = ["BROWSER", "Browser", "browsing"]
 
@@ -59,11 +60,11 @@ class Browser:
 
     def until(self, code: str) -> Any:
         """Wait until an expression holds, and return its value."""
-        end = time.monotonic() + _SECONDS
-        while not (value := self.js(code)):
-            assert time.monotonic() < end, (code, self.faults(), self.js("document.body.innerText"))
-            time.sleep(0.05)
-        return value
+        return wait_for(
+            lambda: self.js(code),
+            reported=lambda: f"{code}\n{self.faults()}\n{self.js('document.body.innerText')}",
+            seconds=_SECONDS,
+        )
 
     def open(self, address: str, *, width: int = 1280, dark: bool = False, script: bool = True) -> None:
         """Open a page, and wait until it is loaded.

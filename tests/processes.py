@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 __all__ = ["TUNEPIPE", "heeding_signals", "printed_without_privileges", "started", "wait_for"]
 
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
+_LOOK_SECONDS = 0.05
+_PATIENCE = 300.0
+"""Seconds after which pytest-timeout ends a test, too."""
 
 
 @contextmanager
@@ -35,20 +39,31 @@ def started(command: Sequence[Any], **options: Any) -> "subprocess.Popen[Any]":
         return subprocess.Popen(command, **options)
 
 
-def wait_for(condition: Callable[[], Any], process: "subprocess.Popen[Any]", reported: Callable[[], str] = str) -> None:
-    """Poll until a condition holds; fail at once if the process has ended.
+def wait_for(
+    condition: Callable[[], Any],
+    process: "subprocess.Popen[Any] | None" = None,
+    reported: Callable[[], str] = str,
+    *,
+    seconds: float = _PATIENCE,
+) -> Any:
+    """Poll until a condition holds; fail at once if the process has ended, and otherwise after a time.
 
     Args:
         condition: What is waited for.
-        process: Whose doing it is.
-        reported: What the process has printed.
+        process: Whose doing it is; None where no process of the test's is waited for.
+        reported: What is known of it so far, for the message.
+        seconds: How long to wait.
+
+    Returns:
+        What the condition returned in the end.
     """
-    while not condition():
-        assert process.poll() is None, reported() or (process.stderr and process.stderr.read())
-        try:
-            process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            continue
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if process is not None:
+            assert process.poll() is None, reported() or (process.stderr and process.stderr.read())
+        assert time.monotonic() < end, f"It did not happen within {seconds:g} s. {reported()}"
+        time.sleep(_LOOK_SECONDS)
+    return value
 
 
 def printed_without_privileges(code: str, folder: str) -> str:

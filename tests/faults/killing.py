@@ -20,6 +20,7 @@ from pipeline.schedulers import SCHEDULERS
 from pipeline.study import layout
 from tests.faults.comparing import comparable, contradictions, differences, where_both_trained
 from tests.faults.resumable_study import JOURNAL
+from tests.processes import wait_for
 
 __all__ = ["Figures", "undisturbed_and_killed"]
 
@@ -135,12 +136,12 @@ class _Study:
 
     def wait_for(self, epochs: int) -> None:
         """Wait until so many different epochs are trained."""
-        until = time.monotonic() + _PATIENCE
-        while len({(line.trial, line.epoch) for line in self.lines()}) < epochs:
-            assert self.process is not None
-            assert self.process.poll() is None, self.reported()
-            assert time.monotonic() < until, f"Nothing is trained any more.\n{self.reported()}"
-            self.rest(0.05)
+        wait_for(
+            lambda: len({(line.trial, line.epoch) for line in self.lines()}) >= epochs,
+            self.process,
+            lambda: f"Nothing is trained any more.\n{self.reported()}",
+            seconds=_PATIENCE,
+        )
 
     def rest(self, seconds: float) -> None:
         """Let time pass, unless the driver ends."""
@@ -157,9 +158,8 @@ class _Study:
 
     def kill_worker(self, rng: random.Random) -> _Kill:
         """Kill one of the workers that are training; another one, if it ends by itself just then."""
-        until = time.monotonic() + _PATIENCE
-        while True:
-            assert time.monotonic() < until, f"No worker trains any more.\n{self.reported()}"
+
+        def killed() -> _Kill | None:
             victims = sorted(self.at_work(), key=lambda each: each.pid)
             for victim in rng.sample(victims, len(victims)):
                 try:
@@ -169,7 +169,12 @@ class _Study:
                 except psutil.NoSuchProcess:
                     continue
                 return kill
-            self.rest(0.05)
+            return None
+
+        kill: _Kill = wait_for(
+            killed, reported=lambda: f"No worker trains any more.\n{self.reported()}", seconds=_PATIENCE
+        )
+        return kill
 
     def kill_driver(self) -> _Kill:
         """Kill the driver; what it had started has to end by itself."""

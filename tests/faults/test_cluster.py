@@ -12,7 +12,7 @@ from pipeline.results import Results
 from tests.faults.comparing import comparable, differences
 from tests.faults.slow_study import JOB
 from tests.integration.nodes import Nodes, nodes
-from tests.processes import TUNEPIPE, started
+from tests.processes import TUNEPIPE, started, wait_for
 
 FILE = Path(__file__).with_name("slow_study.py")
 
@@ -43,12 +43,7 @@ class Submitted:
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Poll until a condition holds; fail at once if the process has ended."""
-        while not condition():
-            assert self.process.poll() is None, self.reported
-            try:
-                self.process.wait(timeout=0.25)
-            except subprocess.TimeoutExpired:
-                continue
+        wait_for(condition, self.process, lambda: self.reported)
 
 
 # The core of tests/kubernetes, which CI runs, deletes a worker and the head of a real cluster.

@@ -1,7 +1,6 @@
 """Studies in a notebook's kernel: what was typed into its cells reaches the workers, and can be interrupted there."""
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
 from pipeline import load_results
-from tests.processes import heeding_signals
+from tests.processes import heeding_signals, wait_for
 
 _SECONDS = 200.0
 
@@ -176,14 +175,6 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
         manager.shutdown_kernel(now=True)
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    """Poll until a condition holds."""
-    until = time.monotonic() + _SECONDS
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 def test_code_in_cells_is_tuned_on_two_workers(kernel):
     """Functions, a layer, a callback, globals and a module beside the notebook reach workers, twice in one kernel."""
     reported = kernel.run("run(JOB)")
@@ -232,7 +223,7 @@ def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
 
     def during() -> None:
         study = kernel.folder / "studies/slow"
-        wait_for(lambda: list(study.glob("epochs/*.parquet")))
+        wait_for(lambda: list(study.glob("epochs/*.parquet")), seconds=_SECONDS)
         kernel.interrupt()
 
     reported = kernel.run("run(SLOW)", during=during)

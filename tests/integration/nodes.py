@@ -19,6 +19,8 @@ from pathlib import Path
 import psutil
 import requests
 
+from tests.processes import wait_for
+
 __all__ = ["Nodes", "nodes"]
 
 _RAY = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
@@ -124,15 +126,17 @@ class Nodes:
         return [node["raylet"]["nodeId"] for node in summary if node["raylet"].get("state") == "ALIVE"]
 
     def _wait_for(self, condition: Callable[[], bool]) -> None:
-        for _ in range(_PATIENCE * 4):
-            if condition():
-                return
+        def reported() -> str:
+            logs = "\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log"))
+            return f"The cluster does not come up.\n{logs}"
+
+        def holds() -> bool:
             for name, process in self._running.items():
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=0.25 / len(self._running))
-                    raise AssertionError(f"node {name} ended: {(self._folder / f'{name}.log').read_text()[-3000:]}")
-        reported = "\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log"))
-        raise AssertionError(f"The cluster does not come up.\n{reported}")
+                ended = f"node {name} ended: {(self._folder / f'{name}.log').read_text()[-3000:]}"
+                assert process.poll() is None, ended
+            return condition()
+
+        wait_for(holds, reported=reported, seconds=_PATIENCE)
 
 
 @contextmanager

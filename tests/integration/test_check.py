@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
-from tests.processes import TUNEPIPE, started
+from tests.processes import TUNEPIPE, started, wait_for
 
 _JOB = """
 import numpy as np
@@ -138,10 +137,7 @@ def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
     process = started(
         [*TUNEPIPE, "check", "hangs.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    while not (tmp_path / "hanging").exists():
-        assert process.poll() is None, process.stderr.read()
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.1)
+    wait_for((tmp_path / "hanging").exists, process)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=180)

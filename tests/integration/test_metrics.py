@@ -2,8 +2,6 @@
 
 import json
 import re
-import threading
-import time
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
@@ -12,6 +10,7 @@ import ray
 
 from pipeline import Budget, Objective, TuneJob, Uniform, run
 from pipeline.execution.ray.gauges import GAUGES
+from tests.processes import wait_for
 
 PATIENCE = 120.0
 DASHBOARD = Path(__file__).parents[2] / "k8s/components/monitoring/dashboard.json"
@@ -49,12 +48,14 @@ def test_prometheus_gets_the_state_of_a_study(tmp_path):
         budget=Budget(trials=3, epochs=4),
     )
     run(job, storage=tmp_path)
-    until, found = time.monotonic() + PATIENCE, {}
+    found = {}
+
+    def complete() -> bool:
+        found.update({series: value for series, value in collected().items() if 'study="reported"' in series})
+        return found.get('ray_tunepipe_epochs{study="reported"}') == 12
+
     # Ray hands its metrics over every ten seconds.
-    while found.get('ray_tunepipe_epochs{study="reported"}') != 12:
-        assert time.monotonic() < until, found
-        threading.Event().wait(0.5)
-        found = {series: value for series, value in collected().items() if 'study="reported"' in series}
+    wait_for(complete, reported=lambda: str(found), seconds=PATIENCE)
     assert found['ray_tunepipe_trials{state="completed",study="reported"}'] == 3
     assert found['ray_tunepipe_trials{state="running",study="reported"}'] == 0
     assert found['ray_tunepipe_trials_limit{study="reported"}'] == 3

@@ -10,7 +10,6 @@ _STARTED = """
 import contextlib
 import json
 import os
-import time
 from pathlib import Path
 
 import psutil
@@ -22,6 +21,7 @@ import ray
 from pipeline.execution.ray import own_cluster
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+from tests.processes import wait_for
 from tune_jobs.beale import JOB
 
 
@@ -35,11 +35,16 @@ class Actor:
 
 own_cluster.start(JOB, 2)
 me = psutil.Process()
-end = time.monotonic() + 60
-idle = []
-while len(idle) < 2 and time.monotonic() < end:
+
+
+
+def idle_processes():
     with contextlib.suppress(psutil.NoSuchProcess):
         idle = [each for each in me.children(recursive=True) if each.name().startswith("ray::IDLE")]
+        return idle if len(idle) >= 2 else None
+
+
+idle = wait_for(idle_processes, seconds=60)
 reserved = placement_group([{"CPU": 1}] * 2)
 ray.get(reserved.ready())
 # Ray's own patience is a second.

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,6 +20,7 @@ from pipeline.study import Resources
 from pipeline.study.contents import remove
 from tests.faults.comparing import differences
 from tests.faults.slow_study import JOB
+from tests.processes import wait_for
 from tests.s3 import CREDENTIALS, ObjectStore, object_store
 from tests.serving import serving
 from tests.unit.results.studies import asha_study
@@ -59,7 +60,8 @@ def test_a_study_on_s3_whose_driver_was_killed_equals_an_undisturbed_one(storage
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(),
     )  # fmt: skip
     store = Store(storage).folder("slow-study")
-    _wait_for(lambda: any(path.startswith("epochs/") for path in store.files()), process)
+    assert process.stdout is not None
+    wait_for(lambda: any(path.startswith("epochs/") for path in store.files()), process, process.stdout.read)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert load_results(store.uri).state != "finished"
@@ -190,13 +192,3 @@ def _count(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path.cwd())}
-
-
-def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Poll until a condition holds; fail at once if the process has ended."""
-    while not condition():
-        assert process.poll() is None, process.stdout.read() if process.stdout else ""
-        try:
-            process.wait(timeout=0.2)
-        except subprocess.TimeoutExpired:
-            continue

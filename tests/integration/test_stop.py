@@ -17,6 +17,7 @@ from pipeline.execution.study_stop import request_stop, wait_for_end
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.faults.pausable_study import JOB, PLACE, STUDY
+from tests.processes import wait_for
 
 TUNEPIPE = [sys.executable, "-m", "pipeline"]
 FILE = Path(sys.modules[JOB.function.__module__].__file__ or "")
@@ -36,7 +37,7 @@ def held(tmp_path: Path) -> Iterator[Start]:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         )  # fmt: skip
         started.append(driver)
-        _wait_for((tmp_path / "held").exists, driver)
+        wait_for((tmp_path / "held").exists, driver)
         return driver
 
     yield start
@@ -44,16 +45,6 @@ def held(tmp_path: Path) -> Iterator[Start]:
         if driver.poll() is None:
             driver.kill()
         driver.communicate()
-
-
-def _wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    """Poll until a condition holds; fail at once if the process has ended."""
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        try:
-            process.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            continue
 
 
 def _called(folder: Path, *words: str) -> "subprocess.Popen[str]":
@@ -79,7 +70,7 @@ def test_a_study_in_the_background_is_stopped_from_another_terminal(
     """`stop` ends the driver as Ctrl-C does, prints how to continue, and the resumed study completes."""
     driver = held(*workers)
     stopping = _called(tmp_path, "stop", "pausable")
-    _wait_for((tmp_path / "studies/pausable" / layout.stop_request(1)).exists, stopping)
+    wait_for((tmp_path / "studies/pausable" / layout.stop_request(1)).exists, stopping)
     again = _called(tmp_path, "stop", "pausable")
     (tmp_path / "go").touch()
     for stop in (stopping, again):

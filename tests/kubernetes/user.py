@@ -17,6 +17,7 @@ from tests.kubernetes.testbed.control_plane import KUBECTL, kubectl
 from tests.kubernetes.testbed.images import IMAGE
 from tests.kubernetes.testbed.place import BED, KUBECONFIG
 from tests.kubernetes.testbed.room import call
+from tests.processes import wait_for
 
 __all__ = [
     "HEAD",
@@ -146,7 +147,4 @@ def forwarded(service: str, port: int) -> Iterator[str]:
 
 def until(what: str, condition: Callable[[], bool], seconds: float = 180) -> None:
     """Look until something holds; fail after so long, saying what was waited for."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"it never came to this: {what}"
-        time.sleep(0.5)
+    wait_for(condition, reported=lambda: f"it never came to this: {what}", seconds=seconds)

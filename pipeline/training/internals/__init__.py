@@ -1,7 +1,7 @@
 """The private names of Keras and TensorFlow that training uses; no other package uses them.
 
 If a version of a library lacks a name, training uses a slower way with the same result, and prints that once.
- tests/unit/training/internals/ has one test for each name.
+tests/unit/training/internals/ has one test for each name.
 """
 
 from pipeline.training.internals.batches import (
