@@ -113,6 +113,10 @@ def __getattr__(name: str) -> Any:
         from pipeline.execution import load_model as loading
 
         return getattr(loading, name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tunepipe")
     if name in ("load_results", "show"):
         from pipeline.results import notebook
 

@@ -68,9 +68,9 @@ app.command("delete")(delete)
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from pipeline import __version__
 
-        typer.echo(f"tunepipe {version('tunepipe')}")
+        typer.echo(f"tunepipe {__version__}")
         raise typer.Exit
 
 

@@ -9,6 +9,8 @@ from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any
 
+from pipeline.study.single_dispatch import implementations
+
 __all__ = ["bytecode_digest"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
@@ -49,6 +51,9 @@ def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
         yield value.co_code.hex()
         yield repr((value.co_names, value.co_varnames, value.co_freevars, value.co_argcount, value.co_flags))
         yield from _each(value.co_consts, module, seen)
+    elif (functions := implementations(value)) is not None:
+        # Not its own code and state, which has a cache of the classes that it was called with.
+        yield from _items({str(each): functions[each] for each in sorted(functions, key=str)}, module, seen)
     elif isinstance(value, types.FunctionType):
         yield from _of_function(value, module, seen)
     elif isinstance(value, type) and value.__module__ == module:
@@ -59,6 +64,8 @@ def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
         yield str(getattr(value, "__name__", ""))
     elif isinstance(value, classmethod | staticmethod):
         yield from _parts(value.__func__, module, seen)
+    elif isinstance(value, functools.singledispatchmethod):
+        yield from _parts(value.dispatcher, module, seen)
     elif isinstance(value, property):
         yield from _each((value.fget, value.fset), module, seen)
     elif isinstance(value, functools.partial):

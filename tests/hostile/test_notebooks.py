@@ -76,6 +76,11 @@ PIECES = {
         "e(x)",
     ),
     "cache": ("@functools.lru_cache\ndef f(x):\n    return x - 2", "f(x)"),
+    "single dispatch": (
+        "@functools.singledispatch\ndef aa(x):\n    return 0\n@aa.register\ndef _(x: float):\n    return x / 8\n"
+        "@aa.register\ndef _(x: list):\n    return sum(map(aa, x))",
+        "aa([x, x])",
+    ),
     "dataclass": (
         "import dataclasses\n@dataclasses.dataclass\nclass G:\n    k: int = 2\n    all: list = dataclasses.field("
         "default_factory=list)\nGS = G(5)",

@@ -78,6 +78,7 @@ def _bare(text: str) -> str:
 
 
 def _commands(*, here: bool) -> Iterator[object]:
+    """The documented commands as parameters: those that this machine can run, or the others."""
     for page in _PAGES:
         for index, step in enumerate(steps((ROOT / page).read_text(encoding="utf-8"))):
             if isinstance(step, Command) and (place_of(step) is Place.HERE) == here:
@@ -93,7 +94,7 @@ def pages(tmp_path_factory):
     return {page: Page(page, tmp_path_factory.mktemp("page")) for page in _PAGES}
 
 
-@pytest.mark.parametrize(("page", "index", "command"), _commands(here=True))
+@pytest.mark.parametrize(("page", "index", "command"), list(_commands(here=True)))
 def test_a_command_prints_what_its_page_shows(page, index, command, pages):
     """In the page's order, in one folder: the same words, headings and columns; only numbers may differ."""
     done = pages[page].take(index)
@@ -102,7 +103,7 @@ def test_a_command_prints_what_its_page_shows(page, index, command, pages):
         assert shape(done.output) == shape(command.output), done.output
 
 
-@pytest.mark.parametrize(("page", "index", "command"), _commands(here=False))
+@pytest.mark.parametrize(("page", "index", "command"), list(_commands(here=False)))
 def test_a_command_that_needs_more_than_this_machine_can_be_read(page, index, command, pages):
     """A documented command that this machine cannot run has valid options, values and Makefile targets."""
     needs = place_of(command)

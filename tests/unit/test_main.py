@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ def test_the_package_shows_its_public_names() -> None:
     """`dir` of the package lists exactly the public names."""
     assert dir(pipeline) == sorted(pipeline.__all__)
     assert all(hasattr(pipeline, name) for name in dir(pipeline))
+
+
+def test_the_package_has_its_version() -> None:
+    """The version of the package is that of its distribution."""
+    assert pipeline.__version__ == version("tunepipe")
 
 
 def _called(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":

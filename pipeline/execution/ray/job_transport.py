@@ -14,6 +14,7 @@ from pipeline.errors import ModelError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
 from pipeline.study.module_origin import import_folder
+from pipeline.study.single_dispatch import implementations
 from pipeline.training.registered import register, registered
 
 __all__ = ["dumped", "pack", "unpack"]
@@ -53,7 +54,7 @@ def dumped(value: Any) -> bytes:
 
     Args:
         value: Anything that cloudpickle takes; also functions behind `functools.lru_cache`, which it takes for
-            importable.
+            importable, and behind `functools.singledispatch`, whose cache it cannot send.
     """
     from ray.cloudpickle import CloudPickler
 
@@ -62,6 +63,11 @@ def dumped(value: Any) -> bytes:
             if isinstance(value, _CACHED) and value.__module__ == "__main__":
                 # The function may call itself by the cache's name: so the cache comes first, and gets it afterwards.
                 return _empty_cache, (value.cache_parameters(),), value.__wrapped__, None, None, _fill_cache
+            if (functions := implementations(value)) is not None and value.__module__ == "__main__":
+                # Its functions may call it by its name: so it comes first, and gets them afterwards.
+                return _empty_dispatcher, (), (value.__wrapped__, dict(functions)), None, None, _fill_dispatcher
+            if isinstance(value, functools.singledispatchmethod):
+                return functools.singledispatchmethod, (value.func,), {"dispatcher": value.dispatcher}
             if isinstance(value, functools.cached_property):
                 # Python 3.11 has a lock in it.
                 return _cached_property, (value.func, value.attrname)
@@ -90,6 +96,18 @@ def _empty_cache(parameters: Mapping[str, Any]) -> Any:
 def _fill_cache(cache: Any, function: Callable[..., Any]) -> None:
     cache.__wrapped__.function = function
     functools.update_wrapper(cache, function)
+
+
+def _empty_dispatcher() -> Any:
+    """A function of singledispatch, which is given its functions by `_fill_dispatcher`."""
+    return functools.singledispatch(lambda *_: None)
+
+
+def _fill_dispatcher(dispatcher: Any, functions: tuple[Callable[..., Any], Mapping[type, Callable[..., Any]]]) -> None:
+    decorated, by_class = functions
+    functools.update_wrapper(dispatcher, decorated)
+    for each, function in by_class.items():
+        dispatcher.register(each, function)
 
 
 def unpack(content: bytes | None, folders: list[str], store: Store) -> TuneJob:

@@ -95,3 +95,38 @@ def test_names_that_a_function_binds_itself_are_no_globals():
     assert bytecode_digest(typed(text)) == bytecode_digest(typed(text + later))
     read = text.replace("import keras", "pass")
     assert bytecode_digest(typed(read)) != bytecode_digest(typed(read + later))
+
+
+DISPATCHED = """
+import functools
+
+@functools.singledispatch
+def size(value):
+    return 1
+
+@size.register
+def _(value: str):
+    return 2
+
+class Layer:
+    @functools.singledispatchmethod
+    def units(self, value):
+        return 3
+
+    @units.register
+    def _(self, value: str):
+        return 4
+
+def model(config):
+    return size(config["lr"]) + Layer().units("a")
+"""
+
+
+def test_functions_that_dispatch_by_class_count_with_all_their_functions():
+    """A change in any function behind a singledispatch function or method is another digest; a call of it is none."""
+    function = typed(DISPATCHED)
+    before = bytecode_digest(function)
+    function({"lr": 1})
+    assert bytecode_digest(function) == before == bytecode_digest(typed(DISPATCHED))
+    for number in ("1", "2", "3", "4"):
+        assert bytecode_digest(typed(DISPATCHED.replace(f"return {number}", "return 5"))) != before

@@ -54,7 +54,7 @@ def actor_of(trial: Any) -> Any:
     Returns:
         Ray's actor handle; None where the trial has no actor, and where Ray no longer has the name: a hung worker stays.
     """
-    actor = getattr(getattr(trial, "temporary_state", None), "ray_actor", ABSENT)
+    actor: Any = getattr(getattr(trial, "temporary_state", None), "ray_actor", ABSENT)
     if actor is ABSENT:
         say_once("Ray", "Trial.temporary_state.ray_actor", "a worker that hangs is not replaced")
         return None
@@ -67,7 +67,7 @@ def failures_of(trial: Any) -> int:
     Args:
         trial: The trial. Without Tune's count, a trial fails after as many lost workers as a trial without an epoch.
     """
-    failures = getattr(getattr(trial, "run_metadata", trial), "num_failures", ABSENT)
+    failures: Any = getattr(getattr(trial, "run_metadata", trial), "num_failures", ABSENT)
     if failures is ABSENT:
         say_once("Ray", "Trial.run_metadata.num_failures", "workers lost before a trial's newest epoch count, too")
         return 0

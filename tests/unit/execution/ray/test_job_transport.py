@@ -81,6 +81,48 @@ def test_typed_functions_with_a_cache_are_sent(tmp_path: Path) -> None:
     assert unpack(content, [], Store(tmp_path / "nothing")).functions["function"]({"x": 10}) == 55 * 4 + 7
 
 
+DISPATCHED = """
+import functools
+
+@functools.singledispatch
+def units_of(value):
+    "How many units a value means."
+    return 0
+
+@units_of.register
+def _(value: int):
+    return value
+
+@units_of.register(list)
+def _(values):
+    return sum(units_of(each) for each in values)
+
+class Layer:
+    @functools.singledispatchmethod
+    def size(self, value):
+        return 1
+
+    @size.register
+    def _(self, value: str):
+        return len(value)
+
+def typed(config):
+    found = (units_of([config["x"], 2.0]), Layer().size("four"), Layer().size(2), units_of.__doc__)
+    return (*found, units_of.dispatch(bool)(True))
+
+typed({"x": 1})
+"""
+
+
+def test_typed_functions_that_dispatch_by_class_are_sent(tmp_path: Path) -> None:
+    """A function and a method of singledispatch go with all their functions, which may call each other."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(DISPATCHED, "<cell 1>", "exec"), space)
+    content, _ = pack(_job(space["typed"]))
+    typed = unpack(content, [], Store(tmp_path / "nothing")).functions["function"]
+    assert typed({"x": 10}) == (10, 4, 1, "How many units a value means.", True)
+
+
 def test_objects_that_cannot_be_sent_are_named() -> None:
     """The message names the object, the function that uses it and what to do."""
     lock = threading.Lock()
