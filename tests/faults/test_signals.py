@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -25,7 +26,7 @@ def held(tmp_path):
         environment = {**os.environ, PLACE: str(tmp_path), STUDY: str(tmp_path / "studies/pausable")}
         process = started(
             [*TUNEPIPE, "run", str(JOB), *options], cwd=tmp_path, env={**environment, "PYTHONPATH": str(Path.cwd())},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         running.append(process)
         wait_for((tmp_path / "held").exists, process, lambda: process.communicate()[1])
@@ -51,15 +52,25 @@ def whole(folder: Path) -> None:
     assert not results.epochs.duplicated(["trial_id", "epoch"]).any()
 
 
-def test_sigterm_ends_a_driver_cleanly(held, tmp_path):
-    """SIGTERM, as at a shutdown, ends the driver with exit code 130 and whole tables, and the study is resumable."""
+@pytest.mark.parametrize("whom", ["driver", pytest.param("group", marks=pytest.mark.long), "everything"])
+def test_sigterm_ends_a_driver_cleanly(whom, held, tmp_path):
+    """SIGTERM to the driver, to its group or to all that it has started ends it with 130, whole tables, resumable."""
     driver = held()
     children = psutil.Process(driver.pid).children(recursive=True)
-    driver.send_signal(signal.SIGTERM)
+    if whom == "group":
+        # As a terminal and a container's init do.
+        os.killpg(driver.pid, signal.SIGTERM)
+    else:
+        # As systemd and Slurm do.
+        for process in (driver, *(children if whom == "everything" else ())):
+            process.send_signal(signal.SIGTERM)
     (tmp_path / "go").touch()
     _, reported = driver.communicate(timeout=100)
     assert driver.returncode == 130, reported
-    assert "resume" in reported
+    # Two sentences: that it ends, and that it has ended; nothing of Ray's.
+    sentences = [line for line in reported.splitlines() if not re.match(r"\d+:\d\d  \||source: ", line)]
+    assert [sentence[:27] for sentence in sentences] == ["The study ends when the epo", "tunepipe: The study 'pausab"]
+    assert "resume" in sentences[1]
     assert psutil.wait_procs(children, timeout=60)[1] == []
     assert load_results(tmp_path / "studies/pausable").state == "interrupted"
     done = resumed(tmp_path)

@@ -5,7 +5,13 @@ import math
 from typing import Any
 
 from pipeline.errors import ClusterError
-from pipeline.execution.ray.internals import SLOW_START, signals_left_alone, spared_processes, system_settings
+from pipeline.execution.ray.internals import (
+    SLOW_START,
+    signals_kept_from_ray,
+    signals_left_alone,
+    spared_processes,
+    system_settings,
+)
 from pipeline.study import TuneJob
 
 __all__ = ["start"]
@@ -40,7 +46,7 @@ def start(job: TuneJob, workers: int) -> None:
     }
     for left in reversed(range(_STARTS)):
         try:
-            with spared_processes(), signals_left_alone():
+            with spared_processes(), signals_left_alone(), signals_kept_from_ray():
                 # Without "local", Ray would join any cluster that runs on this machine.
                 ray.init("local", **arguments)
         except Exception as error:

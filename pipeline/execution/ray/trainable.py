@@ -1,5 +1,6 @@
 """The thin tune.Trainable around a Worker: one process, many trials."""
 
+import signal
 from typing import Any
 
 import ray
@@ -50,6 +51,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             workers: Number of workers of the study.
             started_in: The folder in which the study was started.
         """
+        _heed_sigterm()
         store = Store(uri)
         study = unpack(job, folders, store)
         self._worker = Worker(
@@ -76,6 +78,14 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
     def cleanup(self) -> None:
         """Leave a checkpoint of the current trial."""
         self._worker.close()
+
+
+def _heed_sigterm() -> None:
+    """Unblock SIGTERM, which the study's own cluster blocks: processes that a trial starts would block it, too.
+
+    SIGTERM then ends this worker as a preemption does.
+    """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _workers_here(resources: Resources) -> int:

@@ -15,6 +15,7 @@ from pipeline.execution.ray.internals.experiment import (
 from pipeline.execution.ray.internals.start import (
     SLOW_START,
     local_address,
+    signals_kept_from_ray,
     signals_left_alone,
     spared_processes,
     system_settings,
@@ -43,6 +44,7 @@ __all__ = [
     "results_not_kept",
     "scheduler_facts",
     "set_trial_config",
+    "signals_kept_from_ray",
     "signals_left_alone",
     "spared_processes",
     "system_settings",

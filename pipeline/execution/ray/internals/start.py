@@ -1,13 +1,22 @@
 """How Ray is started: its settings, its signal handlers, the processes beside the workers, a cluster that runs."""
 
 import contextlib
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipeline.execution.ray.internals.names import named, replaced
 from pipeline.missing_names import ABSENT
 
-__all__ = ["SLOW_START", "local_address", "signals_left_alone", "spared_processes", "system_settings"]
+__all__ = [
+    "SLOW_START",
+    "local_address",
+    "signals_kept_from_ray",
+    "signals_left_alone",
+    "spared_processes",
+    "system_settings",
+]
 
 SLOW_START = "timed out during startup"
 """Part of Ray's message where a node does not start in time; Ray raises nothing more specific."""
@@ -40,6 +49,50 @@ def signals_left_alone() -> Iterator[None]:
         lambda _: None,
         "SIGTERM while Ray starts may end the study without a message",
     ):
+        yield
+
+
+@contextlib.contextmanager
+def signals_kept_from_ray() -> Iterator[None]:
+    """Within the context, Ray starts processes that stay alive when SIGTERM reaches all processes of the study.
+
+    A terminal sends a signal to the driver's process group, systemd and Slurm to every process that it has started.
+    Without Ray's own processes, Ray ends the driver at once, and the study has no end that is recorded.
+    """
+    module, name, consequence = (
+        "ray._private.services",
+        "ConsolePopen",
+        "SIGTERM to all processes of the study ends it without tables of what was trained last",
+    )
+    # Elsewhere than on Linux, Ray ends its processes by their group where the driver is killed.
+    process = named(module, name, consequence) if sys.platform.startswith("linux") else ABSENT
+    if process is ABSENT:
+        yield
+        return
+
+    class Kept(process):  # type: ignore[misc, valid-type]
+        """A process of Ray's that does not heed SIGTERM: so Ray's way to end it is SIGKILL."""
+
+        def __init__(self, *arguments: Any, preexec_fn: Callable[[], Any] | None = None, **options: Any) -> None:
+            def prepare() -> None:
+                if preexec_fn is not None:
+                    preexec_fn()
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+            super().__init__(*arguments, preexec_fn=prepare, process_group=0, **options)
+
+        def terminate(self) -> None:
+            """End the process, and at once what it has started: its agents look for it only now and then."""
+            import psutil
+
+            with contextlib.suppress(psutil.NoSuchProcess):
+                started = psutil.Process(self.pid).children()
+                self.kill()
+                for each in started:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        each.kill()
+
+    with replaced(module, name, Kept, consequence):
         yield
 
 

@@ -52,7 +52,7 @@ def actor_of(trial: Any) -> Any:
         trial: The trial.
 
     Returns:
-        Ray's actor handle; None where the trial has no actor, and where Ray no longer has the name: a hung worker stays.
+        Ray's actor handle; None where the trial has no actor, or Ray no longer has the name: a hung worker stays.
     """
     actor: Any = getattr(getattr(trial, "temporary_state", None), "ray_actor", ABSENT)
     if actor is ABSENT:

@@ -1,5 +1,8 @@
 """The trainable around a worker."""
 
+import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +52,22 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialTrainable:
         workers=1,
     )
     return made
+
+
+@pytest.fixture
+def sigterm_blocked() -> Iterator[None]:
+    """SIGTERM is blocked, as in the processes of a study's own cluster."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.mark.usefixtures("sigterm_blocked", "made")
+def test_processes_that_a_trial_starts_heed_sigterm() -> None:
+    """A process that a trial starts can be ended by SIGTERM, although Ray's own processes block it."""
+    with subprocess.Popen(["sleep", "600"]) as started:
+        started.terminate()
+        assert started.wait(timeout=60) == -signal.SIGTERM
 
 
 def _config(trial_id: str) -> dict[str, str]:

@@ -46,7 +46,8 @@ def test_averages_are_kept_apart_within_the_context_only() -> None:
     optimizer = keras.optimizers.SGD(use_ema=True)
     variable = keras.Variable([1.0, 2.0])
     optimizer.build([variable])
-    optimizer.apply_gradients([(keras.ops.ones(2), variable)])
+    for _ in range(2):
+        optimizer.apply_gradients([(keras.ops.ones(2), variable)])
     before = variable.numpy()
     with internals.keep_averages_apart(optimizer):
         optimizer.finalize_variable_values([variable])

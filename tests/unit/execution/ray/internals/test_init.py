@@ -18,6 +18,7 @@ NAMES = [
     ("ray._private.utils", "set_sigterm_handler", "keep SIGTERM to the study", "SIGTERM may end the driver at once"),
     ("ray._private.ray_constants", "DASHBOARD_ADDRESS", "answer the agent", "the agent fills its log"),
     ("ray._private.ray_constants", "KV_NAMESPACE_DASHBOARD", "answer the agent", "the agent fills its log"),
+    ("ray._private.services", "ConsolePopen", "keep SIGTERM from Ray", "SIGTERM to all processes ends it at once"),
     ("ray._private.services", "canonicalize_bootstrap_address", "find a local cluster", "Ray looks for it itself"),
     ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS", "reuse warm processes", "each actor imports TensorFlow"),
     ("ray.tune.execution.tune_controller", "TuneController._maybe_cache_trial_actor", "end large workers", "they stay"),
@@ -67,6 +68,13 @@ def test_a_missing_module_is_reported_in_words() -> None:
         ("ray._private.node", internals.SLOW_START, "try a slow start again", "a slow start is an error of its own"),
         ("ray.exceptions", internals.FATAL_ACTOR_ERROR, "say why a worker is gone", "the reason is the last line"),
         ("ray._private.node", "_webui_url", "say that no dashboard runs", "Ray waits for one"),
+        (
+            "ray._private.services",
+            "preexec_fn=preexec_fn",
+            "keep SIGTERM from Ray",
+            "the signal ends the study at once",
+        ),
+        ("ray._private.node", "process.terminate()", "end Ray's processes", "the end of a study takes seconds longer"),
         ("ray._private.worker", "_system_config", "import TensorFlow in idle workers", "ray.init refuses it"),
         (
             "ray.tune.execution.tune_controller",

@@ -1,9 +1,12 @@
 """What tunepipe changes in the start of Ray."""
 
+import os
 import signal
+import subprocess
 import sys
 from typing import Any
 
+import psutil
 import pytest
 
 from pipeline import missing_names
@@ -27,9 +30,35 @@ def test_ray_does_not_take_sigterm_for_itself() -> None:
     assert utils.set_sigterm_handler is before
 
 
+def test_rays_processes_heed_no_sigterm_and_end_with_what_they_started() -> None:
+    """Within the context, Ray's processes are in groups of their own and survive SIGTERM; Ray still ends them."""
+    from ray._private import services
+
+    before = services.ConsolePopen
+    with internals.signals_kept_from_ray():
+        shell = ["sh", "-c", "sleep 600 & echo; wait"]
+        process = services.ConsolePopen(shell, preexec_fn=lambda: os.nice(1), stdout=subprocess.PIPE)
+    assert services.ConsolePopen is before
+    assert process.stdout is not None
+    process.stdout.readline()
+    (child,) = psutil.Process(process.pid).children()
+    assert os.getpgid(process.pid) == process.pid
+    for each in (process, child):
+        each.send_signal(signal.SIGTERM)
+    assert psutil.Process(process.pid).nice() == psutil.Process().nice() + 1
+    assert child.is_running()
+    process.terminate()
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    psutil.wait_procs([child], timeout=60)
+    assert not child.is_running()
+    # Ray ends what has ended already, too.
+    process.terminate()
+
+
 @pytest.mark.parametrize(
     ("module", "name", "context", "consequence"),
     [
+        ("ray._private.services", "ConsolePopen", internals.signals_kept_from_ray, "ends it without tables"),
         ("ray._private.utils", "set_sigterm_handler", internals.signals_left_alone, "end the study without a message"),
         ("ray._private.node", "Node.start_monitor", internals.spared_processes, "runs processes"),
         ("ray._private.utils", "get_dashboard_dependency_error", internals.spared_processes, "runs processes"),
