@@ -78,7 +78,7 @@ class Fault:
 
     Args:
         field: Dotted path of the field, as `--set` takes it.
-        found: The value, as written; None where there is none.
+        found: The value, as written; None if there is none.
         allowed: What would be allowed, in words.
     """
 
@@ -128,7 +128,7 @@ class StudyChanged(InvalidJob):
     Args:
         subject: The study.
         faults: What differs, field by field.
-        difference: The change of the sources as a unified diff; empty where they are the same.
+        difference: The change of the sources as a unified diff; empty if they are the same.
         typed: Whether the job's functions were typed into a notebook or a prompt, where no command can resume it.
     """
 

@@ -23,16 +23,16 @@ def non_dominated(losses: Reals) -> npt.NDArray[np.bool_]:
     Returns:
         Shape (points,). Of points that are equal, all are on the front or none.
     """
-    found = np.zeros(len(losses), np.bool_)
+    on_front = np.zeros(len(losses), np.bool_)
     front, size = np.empty_like(losses), 0
     # In this order no row is dominated by a later one, so each row is compared with the front so far only.
     for place in np.lexsort(losses.T[::-1]):
         point, known = losses[place], front[:size]
         if np.isfinite(point).all() and not ((known <= point).all(axis=1) & (known < point).any(axis=1)).any():
-            found[place] = True
+            on_front[place] = True
             front[size] = point
             size += 1
-    return found
+    return on_front
 
 
 def front_numbers(losses: Reals, violations: Reals) -> npt.NDArray[np.int64]:

@@ -134,7 +134,7 @@ def _from_object(
 
 
 def _located(target: Any) -> tuple[ModuleType, str] | None:
-    """The module that calls this function and the name that the object has there; None where a worker cannot find it.
+    """The module that calls this function and the name that the object has there; None if a worker cannot find it.
 
     The worker imports that module as a program, and comes to the same call.
     """

@@ -130,7 +130,7 @@ def line_of_text(source: str, text: str) -> int:
 
 
 def keywords_of(source: str, keyword: str) -> str | None:
-    """The text that a source gives for a keyword of its calls; None where it gives none, or several.
+    """The text that a source gives for a keyword of its calls; None if it gives none, or several.
 
     Args:
         source: The source.
@@ -140,12 +140,12 @@ def keywords_of(source: str, keyword: str) -> str | None:
         tree = ast.parse(source)
     except SyntaxError:
         return None
-    found = {
+    texts = {
         node.value.value
         for node in ast.walk(tree)
         if isinstance(node, ast.keyword) and node.arg == keyword and isinstance(node.value, ast.Constant)
     }
-    return str(found.pop()) if len(found) == 1 else None
+    return str(texts.pop()) if len(texts) == 1 else None
 
 
 def _calls(node: ast.AST, method: str) -> bool:
@@ -157,16 +157,20 @@ def _calls(node: ast.AST, method: str) -> bool:
 
 def _locals(tree: ast.AST) -> dict[str, ast.expr]:
     """The values of the names of a function: of their only assignment, or a constant of the first one."""
-    found: dict[str, list[ast.expr]] = {}
+    assignments: dict[str, list[ast.expr]] = {}
     changed = {node.target.id for node in ast.walk(tree)
                if isinstance(node, ast.AugAssign | ast.For) and isinstance(node.target, ast.Name)}  # fmt: skip
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name):
-                    found.setdefault(target.id, []).append(node.value)
-    firsts = {name: min(each, key=lambda value: value.lineno) for name, each in found.items() if name not in changed}
-    return {name: value for name, value in firsts.items() if len(found[name]) == 1 or isinstance(value, ast.Constant)}
+                    assignments.setdefault(target.id, []).append(node.value)
+    firsts = {
+        name: min(each, key=lambda value: value.lineno) for name, each in assignments.items() if name not in changed
+    }
+    return {
+        name: value for name, value in firsts.items() if len(assignments[name]) == 1 or isinstance(value, ast.Constant)
+    }
 
 
 def _length(

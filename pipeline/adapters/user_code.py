@@ -16,14 +16,14 @@ def user_line() -> tuple[str, int]:
     """The file and the line of the user's code that is running: the innermost frame outside of libraries."""
     frame: Any = inspect.currentframe()
     assert frame is not None
-    found = (frame.f_code.co_filename, frame.f_lineno)
+    innermost = (frame.f_code.co_filename, frame.f_lineno)
     while frame is not None:
         file = frame.f_code.co_filename
         inside = file.startswith((_PACKAGE, "<")) or "site-packages" in file or "dist-packages" in file
         if not inside and not file.startswith(str(Path(contextlib.__file__).parent)):
             return file, frame.f_lineno
         frame = frame.f_back
-    return found
+    return innermost
 
 
 def user_place() -> str:

@@ -95,11 +95,11 @@ def _show(console: "Console", finding: "Finding") -> None:
     console.print(line)
 
 
-def _verdict(found: "Sequence[Finding]", job: str) -> str:
+def _verdict(findings: "Sequence[Finding]", job: str) -> str:
     """The last sentence."""
-    faults = sum(finding.level == "fault" for finding in found)
-    warnings = sum(finding.level == "warning" and finding.checked for finding in found)
-    not_checked = sum(not finding.checked for finding in found)
+    faults = sum(finding.level == "fault" for finding in findings)
+    warnings = sum(finding.level == "warning" and finding.checked for finding in findings)
+    not_checked = sum(not finding.checked for finding in findings)
     kinds = {"fault": faults, "warning": warnings}
     parts = [counted(number, kind) for kind, number in kinds.items() if number]
     parts += [f"{not_checked} not checked"] if not_checked else []

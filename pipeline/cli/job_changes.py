@@ -40,7 +40,7 @@ def assignments(pairs: list[str], option: str = "--set") -> dict[str, Any]:
 def limits(
     trials: int | None, epochs: int | None, total_epochs: int | None, seconds: float | None, workers: int | None
 ) -> dict[str, Any]:
-    """The options that may change between the sessions of a study, as fields of a job; None where one is not given.
+    """The options that may change between the sessions of a study, as fields of a job; None if one is not given.
 
     Args:
         trials: The maximum number of trials.

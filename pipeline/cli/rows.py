@@ -56,20 +56,20 @@ def names(text: str | None, option: str, example: str) -> list[str]:
     """The columns of an option.
 
     Args:
-        text: What is given, with commas; None where the option is not given.
+        text: What is given, with commas; None if the option is not given.
         option: As it is written.
         example: What might be given.
 
     Raises:
         UsageError: It is given, and names none.
     """
-    found = [name.strip() for name in (text or "").split(",") if name.strip()]
-    if text is not None and not found:
+    columns = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not columns:
         raise UsageError(
             f"{option} must name columns of the table trials, for example {example}; found {text!r:.100}. "
             f"docs/tables.md lists them; without {option} the leaderboard is shown."
         )
-    return found
+    return columns
 
 
 def show_rows(studies: Mapping[str, "Results"], rows: Rows) -> None:
@@ -89,22 +89,22 @@ def show_rows(studies: Mapping[str, "Results"], rows: Rows) -> None:
         _rows_of_several(studies, rows)
 
 
-def _rows_of_one(found: "Results", rows: Rows) -> None:
+def _rows_of_one(results: "Results", rows: Rows) -> None:
     from pipeline.results.tables.database import Answer
     from pipeline.results.tables.front import pareto_front
     from pipeline.results.tables.query import select_trials
     from pipeline.results.views.leaderboard import leaderboard
 
-    only = [point.trial_id for point in pareto_front(found)] if rows.front else None
+    only = [point.trial_id for point in pareto_front(results)] if rows.front else None
     if rows.shape == "table" and not rows.columns:
-        table = select_trials(found, where=rows.where, sort=rows.sort, columns=["trial_id"], only=only)
+        table = select_trials(results, where=rows.where, sort=rows.sort, columns=["trial_id"], only=only)
         shown = table["trial_id"].to_pylist()
-        board = leaderboard(found, top=rows.limit, only=shown, in_order=bool(rows.sort))
-        _print_board(board, len(shown), len(found.trials))
+        board = leaderboard(results, top=rows.limit, only=shown, in_order=bool(rows.sort))
+        _print_board(board, len(shown), len(results.trials))
         return
     # The best first, as on the leaderboard.
-    sort = rows.sort or ["violation", "-objective" if found.objective.mode == "max" else "objective"]
-    table = select_trials(found, where=rows.where, sort=sort, columns=rows.columns or None, only=only)
+    sort = rows.sort or ["violation", "-objective" if results.objective.mode == "max" else "objective"]
+    table = select_trials(results, where=rows.where, sort=sort, columns=rows.columns or None, only=only)
     output_table(Answer.of(table.slice(0, rows.limit)), rows.shape, rows.output, of=table.num_rows)
 
 

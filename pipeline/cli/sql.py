@@ -61,8 +61,8 @@ def sql(
     if not studies:
         raise _one_word(query)
     shape = format_of(format, output)
-    found = [(study, load_results(study_store(study, storage).uri)) for study in studies]
-    with answered(labels(found), query, TimeLimit(seconds, _tell_slow)) as answer:
+    named = [(study, load_results(study_store(study, storage).uri)) for study in studies]
+    with answered(labels(named), query, TimeLimit(seconds, _tell_slow)) as answer:
         output_table(answer, shape, output, limit=limit)
 
 

@@ -17,7 +17,7 @@ def usage_error(error: TyperException) -> UsageError:
     """A UserError for a command line that typer refuses.
 
     Args:
-        error: What typer raised; its text is empty where it has printed its help instead.
+        error: What typer raised; its text is empty if it has printed its help instead.
     """
     message = str(getattr(error, "format_message", error.__str__)()).strip().rstrip(".")
     context: Any = getattr(error, "ctx", None)

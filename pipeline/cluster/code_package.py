@@ -60,22 +60,22 @@ def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
     Raises:
         ClusterError: The files are larger; the message names the largest folders.
     """
-    found = {path.relative_to(project).as_posix(): path for path in _files(project, [])}
+    files = {path.relative_to(project).as_posix(): path for path in _files(project, [])}
     packed_job = job
     job_file, name = parted(job)
     if job_file.endswith(".py"):
         file = Path(job_file).expanduser().resolve()
         if file.is_relative_to(project.resolve()):
             packed_job = file.relative_to(project.resolve()).as_posix()
-            found[packed_job] = file
+            files[packed_job] = file
         else:
             packed_job = f"{_OUTSIDE}/{file.name}"
-            found |= {f"{_OUTSIDE}/{each.name}": each for each in sorted(file.parent.glob("*.py"))}
+            files |= {f"{_OUTSIDE}/{each.name}": each for each in sorted(file.parent.glob("*.py"))}
     # The cluster runs this version, whatever version its image has.
     for folder in _own_packages():
-        found |= {f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in _files(folder, [])}
-    _refuse_large(found, project, most)
-    content = _zipped(found)
+        files |= {f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in _files(folder, [])}
+    _refuse_large(files, project, most)
+    content = _zipped(files)
     return Package(content, f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip", f"{packed_job}{name}")
 
 
@@ -109,9 +109,9 @@ def _ignored(path: Path, is_folder: bool, rules: list[tuple[Path, GitIgnoreSpec]
     return False
 
 
-def _refuse_large(found: dict[str, Path], project: Path, most: int) -> None:
+def _refuse_large(files: dict[str, Path], project: Path, most: int) -> None:
     sizes: Counter[str] = Counter()
-    for name, path in found.items():
+    for name, path in files.items():
         sizes[PurePosixPath(name).parts[0]] += path.stat().st_size
     if (total := sizes.total()) > most:
         largest = ", ".join(f"{name} ({size / 2**20:,.0f} MiB)" for name, size in sizes.most_common(_SHOWN))
@@ -122,10 +122,10 @@ def _refuse_large(found: dict[str, Path], project: Path, most: int) -> None:
         )
 
 
-def _zipped(found: dict[str, Path]) -> bytes:
+def _zipped(files: dict[str, Path]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, path in sorted(found.items()):
+        for name, path in sorted(files.items()):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16

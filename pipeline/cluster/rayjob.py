@@ -118,10 +118,10 @@ def study_manifests(
         ClusterError: The overlay cannot be used, or the job file is too large.
         ResourcesUnmet: A trial fits into no pod of the overlay, or the driver not into the head's.
     """
-    found = [each for each in rendered(overlay) if each["kind"] == "RayJob"]
-    if len(found) != 1:
-        raise ClusterError(f"The overlay {overlay!r} must have one RayJob; it has {len(found)}.")
-    template = deepcopy(found[0])
+    rayjobs = [each for each in rendered(overlay) if each["kind"] == "RayJob"]
+    if len(rayjobs) != 1:
+        raise ClusterError(f"The overlay {overlay!r} must have one RayJob; it has {len(rayjobs)}.")
+    template = deepcopy(rayjobs[0])
     spec = template["spec"]
     cluster = spec["rayClusterSpec"]
     groups = cluster["workerGroupSpecs"]

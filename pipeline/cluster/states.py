@@ -45,7 +45,7 @@ def active_job(jobs: Sequence[Mapping[str, Any]], storage: str | None = None) ->
 
 
 def ended_before(job: Mapping[str, Any], moment: datetime) -> bool:
-    """Whether a RayJob ended before a moment; False where the operator does not say when.
+    """Whether a RayJob ended before a moment; False if the operator does not say when.
 
     Args:
         job: The RayJob.

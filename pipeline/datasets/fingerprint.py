@@ -129,8 +129,8 @@ def recorded_for(recorded: Mapping[str, Any] | None, config: Mapping[str, Any]) 
     """
     if recorded is None or _COMBINATIONS not in recorded:
         return recorded
-    found = (entry for entry in recorded[_COMBINATIONS] if _reads(entry).fits(config))
-    return next((entry["arrays"] for entry in found), None)
+    entries = (entry for entry in recorded[_COMBINATIONS] if _reads(entry).fits(config))
+    return next((entry["arrays"] for entry in entries), None)
 
 
 def recorded_buffer(recorded: Mapping[str, Any] | None) -> int | None:
@@ -195,7 +195,7 @@ def _hash(array: np.ndarray, threads: ThreadPoolExecutor) -> str:
 
 def _text_hash(array: np.ndarray) -> str | None:
     """The hash of an array of `str` or `bytes` objects; None if it has others, which may have no stable bytes."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for value in array.flat:
         if isinstance(value, str):
             kind, content = b"s", value.encode(errors="surrogatepass")
@@ -204,8 +204,8 @@ def _text_hash(array: np.ndarray) -> str | None:
         else:
             return None
         # With its length: otherwise other texts could have the same bytes in sequence.
-        found.update(b"%b%d:%b" % (kind, len(content), content))
-    return found.hexdigest()
+        digest.update(b"%b%d:%b" % (kind, len(content), content))
+    return digest.hexdigest()
 
 
 def _digest(piece: np.ndarray) -> bytes:

@@ -108,20 +108,20 @@ class ParquetFiles:
             fixed = path if path.endswith("/") else path[: path.index("*")].rpartition("/")[0] + "/"
             folder = "." if fixed == "/" and not path.startswith("/") else fixed
             store = Store(folder.rstrip("/") + mark + query if folder != "/" else folder)
-            found = sorted(filter(_is_data, _listed(store)))
+            paths = sorted(filter(_is_data, _listed(store)))
         except StorageError as error:
             raise _unreadable(data, error) from None
         if not path.endswith("/"):
             pattern = _pattern(path[len(fixed) if folder != "." else 0 :])
-            found = [name for name in found if pattern.fullmatch(name)]
-        if not found:
+            paths = [name for name in paths if pattern.fullmatch(name)]
+        if not paths:
             raise DataError(
                 f"There are no Parquet files {data} in {store.uri}. The files of a folder are those whose names end in "
                 ".parquet. A relative path starts in the current folder: run the command there, or give an absolute "
                 "path."
             )
         root, uri = _root(store)
-        return cls(data, root, uri, tuple(f"{root.rstrip('/')}/{name}" for name in found))
+        return cls(data, root, uri, tuple(f"{root.rstrip('/')}/{name}" for name in paths))
 
     @classmethod
     def _one(cls, data: str) -> "ParquetFiles":
@@ -195,15 +195,15 @@ class ParquetFiles:
     @cached_property
     def groups(self) -> Sequence[RowGroup]:
         """The row groups of all files, in order, without empty ones."""
-        found, first = list[RowGroup](), 0
+        row_groups, first = list[RowGroup](), 0
         with self.read():
             for file, fragment in enumerate(self.fragments):
                 for group in range(fragment.num_row_groups):
                     rows = fragment.metadata.row_group(group).num_rows
                     if rows:
-                        found.append(RowGroup(file, group, rows, first))
+                        row_groups.append(RowGroup(file, group, rows, first))
                     first += rows
-        return found
+        return row_groups
 
     @property
     def rows(self) -> int:
@@ -213,13 +213,13 @@ class ParquetFiles:
     @property
     def hash(self) -> str:
         """A hash of the files' footers, which hold the positions, sizes, minima and maxima of all columns."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         with self.read():
             for path, fragment in zip(self.paths, self.fragments, strict=True):
                 metadata = fragment.metadata
                 shown = [metadata.row_group(group).to_dict() for group in range(metadata.num_row_groups)]
-                found.update(repr((path.removeprefix(self.root), shown)).encode())
-        return found.hexdigest()
+                digest.update(repr((path.removeprefix(self.root), shown)).encode())
+        return digest.hexdigest()
 
     def table(self, group: RowGroup, columns: Sequence[str]) -> pa.Table:
         """The rows of a row group.
@@ -259,8 +259,8 @@ class ParquetFiles:
 
     def _fragments_of(self, opened: "ds.Dataset") -> "list[ds.ParquetFileFragment]":
         """The files of an opened data set, in the order of `paths`."""
-        found = {fragment.path: fragment for fragment in opened.get_fragments()}
-        return [found[path] for path in self.paths]
+        fragments = {fragment.path: fragment for fragment in opened.get_fragments()}
+        return [fragments[path] for path in self.paths]
 
     def __getstate__(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -65,7 +65,7 @@ def local_capacity() -> tuple[float, float]:
 
 
 def unused_gpus(job: TuneJob, gpus: float) -> str | None:
-    """A note that trials train without the available GPUs, and how to use them; None where there is nothing to say.
+    """A note that trials train without the available GPUs, and how to use them; None if there is nothing to say.
 
     Args:
         job: The study's job.

@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.5
 
 
 def running_session(store: Store) -> Mapping[str, Any] | None:
-    """The session whose driver is alive; None where there is none.
+    """The session whose driver is alive; None if there is none.
 
     Args:
         store: The study's folder.
@@ -60,7 +60,7 @@ def send(store: Store, command: Command) -> str:
 
 
 def outcomes(store: Store) -> Mapping[str, str | None]:
-    """Every command of a study, the oldest first, and what became of it; None where it was not carried out yet.
+    """Every command of a study, the oldest first, and what became of it; None if it was not carried out yet.
 
     Args:
         store: The study's folder.
@@ -82,7 +82,7 @@ def wait_for_outcome(store: Store, name: str) -> str | None:
         name: The command's id.
 
     Returns:
-        What became of it, as a sentence; None where the study ended before.
+        What became of it, as a sentence; None if the study ended before.
     """
     while True:
         # In this order: what the last driver did is read after it has ended.

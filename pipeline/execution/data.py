@@ -26,7 +26,7 @@ def loading(job: TuneJob, before: Mapping[str, Any] | None, *, accept_changes: b
 
     Args:
         job: The study's job.
-        before: The fingerprint of the data that the study began with; None where there is none.
+        before: The fingerprint of the data that the study began with; None if there is none.
         accept_changes: Whether the data may differ.
 
     Returns:

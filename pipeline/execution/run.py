@@ -63,7 +63,7 @@ class Outcome:
         store: The study's folder.
         already: Whether the study had been finished before.
         message: Why it ended early; empty if it did not.
-        winner: The winner's metrics on the test split; empty where there is none.
+        winner: The winner's metrics on the test split; empty if there is none.
         warning: Why the winner could not be exported or tested; None if it was.
     """
 
@@ -219,7 +219,7 @@ def _run(
 
 
 def _stored_state(job: TuneJob, last: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state of the trials that the last session has left; empty where it has left none."""
+    """The state of the trials that the last session has left; empty if it has left none."""
     state: Mapping[str, Any] = last["resume"] or {}
     if state.get("trials") and (why := unsaved_state(job)) is not None:
         raise NotResumable(

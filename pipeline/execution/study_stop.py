@@ -31,7 +31,7 @@ def request_stop(store: Store) -> Mapping[str, Any] | None:
         store: The study's folder.
 
     Returns:
-        The session that was asked; None where no driver is alive.
+        The session that was asked; None if no driver is alive.
 
     Raises:
         StorageError: The study cannot be read or written.

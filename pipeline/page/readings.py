@@ -49,7 +49,7 @@ class StudyLine:
 
     Args:
         row: The study at a glance.
-        left: An estimate of the seconds until it ends; None where it does not run, or nothing is known.
+        left: An estimate of the seconds until it ends; None if it does not run, or nothing is known.
         sparks: The best value after some of the trials, in the order of the draw.
         mode: Whether larger (`max`) or smaller (`min`) values of its objective are better.
     """

@@ -110,8 +110,8 @@ class MultiObjectiveRung:
         Args:
             state: The JSON values.
         """
-        found = state["values"].items()
-        self.values = {trial_id: ObjectiveValues(tuple(losses), violation) for trial_id, (*losses, violation) in found}
+        stored = state["values"].items()
+        self.values = {trial_id: ObjectiveValues(tuple(losses), violation) for trial_id, (*losses, violation) in stored}
         self.promoted = dict.fromkeys(state["promoted"])
         self._order = []
 

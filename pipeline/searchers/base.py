@@ -181,18 +181,18 @@ def at_one_rung(
         return known
     valued = [one for one in known if one.state != "failed"]
     rung = next((at for at in reversed(rungs) if sum(one.reached(at) for one in valued) >= wanted), rungs[0])
-    found = []
+    comparable = []
     for one in known:
         if one.state == "failed" or not one.reached(rung):
             if one.state != "known":
-                found.append(one)
+                comparable.append(one)
             continue
         curve = [loss for epoch, loss in one.curve if epoch <= rung]
         # The best epoch may lie between two milestones.
         whole = not one.curve or (one.state == "known" and one.curve[-1][0] <= rung)
         loss = one.loss if whole else min(curve, default=one.curve[0][1])
-        found.append(replace(one, state="known", loss=loss))
-    return found
+        comparable.append(replace(one, state="known", loss=loss))
+    return comparable
 
 
 def losses(observations: Iterable[Observation], *, open_too: bool = False) -> list[tuple[Config, float]]:

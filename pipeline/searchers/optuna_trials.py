@@ -65,7 +65,7 @@ def as_trial(
         space: The space.
         observation: The observation.
         values: Its losses, for a known one; its one loss unless given.
-        violation: How far it is beyond its bounds; None where there are none.
+        violation: How far it is beyond its bounds; None if there are none.
     """
     import optuna
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution

@@ -34,16 +34,16 @@ def losses_at_one_rung(
         return [_whole(one) for one in known]
     wanted = max(startup, 3 + len(drawn_parameters(space)))
     rung = next((at for at in reversed(rungs) if sum(_reached(one, at) for one in valued) >= wanted), rungs[0])
-    found = []
+    comparable = []
     for one in known:
         if one.state != "failed" and _reached(one, rung):
             _, losses, violation = max(
                 (at for at in one.milestone_values if at[0] <= rung), key=lambda at: at[0], default=(0, one.losses, 0.0)
             )
-            found.append(replace(one, state="known", losses=losses, violation=violation))
+            comparable.append(replace(one, state="known", losses=losses, violation=violation))
         elif one.state != "known":
-            found.append(one)
-    return found
+            comparable.append(one)
+    return comparable
 
 
 def ranked(observations: Iterable[Observation]) -> list[Observation]:

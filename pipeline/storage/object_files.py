@@ -68,7 +68,7 @@ class ObjectFiles:
         return bool(self._fs.get_file_info(self.path(path)).type != fs.FileType.NotFound)
 
     def size(self, path: str) -> int | None:
-        """The size of a file in bytes; None where there is a folder.
+        """The size of a file in bytes; None if there is a folder.
 
         Args:
             path: The path within the root.

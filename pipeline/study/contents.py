@@ -63,7 +63,7 @@ def _marks_a_study(path: str) -> bool:
 
 
 def _recorded_copies(store: Store) -> set[str] | None:
-    """Paths of the copies that study.json records; None where it records none, or cannot be read."""
+    """Paths of the copies that study.json records; None if it records none, or cannot be read."""
     try:
         document = read_document(store)
         recorded = Recorded(document.get("sources"))

@@ -22,7 +22,7 @@ class TrialContext:
     """What the user's code may know about its trial.
 
     Args:
-        id: The trial's id within its study, such as `0003`; empty where data are loaded for all trials.
+        id: The trial's id within its study, such as `0003`; empty if data are loaded for all trials.
         seed: The seed of its initial weights and its shuffling.
         epochs: The largest number of epochs that the trial may train.
         folder: Its working folder, an absolute path: the current directory while the trial trains. With folds or

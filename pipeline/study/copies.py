@@ -172,13 +172,13 @@ class Copies(importlib.abc.MetaPathFinder):
 
     def unchanged_originals(self) -> dict[str, str]:
         """The path of each copy → the user's file from which it was copied, if that still has the same content."""
-        found: dict[str, str] = {}
+        originals: dict[str, str] = {}
         for relative, digest in self._copies.values():
             original = self._original(relative, digest)
             if original is not None:
                 copy = self._folder / relative
-                found |= {str(copy): str(original), str(copy.resolve()): str(original)}
-        return found
+                originals |= {str(copy): str(original), str(copy.resolve()): str(original)}
+        return originals
 
     def loaded_modules_match(self) -> bool:
         """Whether every one of these modules that is loaded has the content that the study recorded."""

@@ -119,7 +119,7 @@ def earlier_studies(job: JobFields, earlier: Sequence[EarlierTrials]) -> list[Ea
         job: The job of the study that learns.
         earlier: The trials; those that are not in its space, and studies without a value, are left out.
     """
-    found = []
+    studies = []
     for study in earlier:
         tried = [
             Observation(
@@ -135,5 +135,5 @@ def earlier_studies(job: JobFields, earlier: Sequence[EarlierTrials]) -> list[Ea
         ]
         tried = [one for one in tried if fits(job.space, one.config)]
         if any(curve_of(one, job.budget.epochs) for one in tried):
-            found.append(EarlierStudy(study.study, tried))
-    return found
+            studies.append(EarlierStudy(study.study, tried))
+    return studies

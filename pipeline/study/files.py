@@ -128,14 +128,14 @@ def recorded_data(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     Raises:
         StorageError: It is not what tunepipe wrote.
     """
-    found = document.get("data")
-    if found is None:
+    data = document.get("data")
+    if data is None:
         return None
-    if not (_is_combinations(found) or _is_fingerprint(found)):
+    if not (_is_combinations(data) or _is_fingerprint(data)):
         raise StorageError(
             f"What {layout.STUDY} says about the study's data (`data`) is not what tunepipe wrote. Restore the file."
         )
-    return cast("Mapping[str, Any]", found)
+    return cast("Mapping[str, Any]", data)
 
 
 def _is_combinations(found: Any) -> bool:
@@ -172,12 +172,12 @@ def saved_texts(store: Store) -> dict[str, bytes]:
     Args:
         store: The study's own folder.
     """
-    found, recorded = {}, recorded_sources(store)
+    texts, recorded = {}, recorded_sources(store)
     paths = {module: path for module, (path, _) in recorded.modules.items()}
     for module, path in {**paths, **{path: path for path in recorded.files}}.items():
         if store.exists(layout.source(path)):
-            found[module] = store.read(layout.source(path))
-    return found
+            texts[module] = store.read(layout.source(path))
+    return texts
 
 
 def load_study(store: Store, *, here: Collection[Callable[..., Any]] = ()) -> TuneJob:

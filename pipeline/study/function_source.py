@@ -118,8 +118,10 @@ def same_text(one: bytes, other: bytes) -> bool:
 
 def typed_here() -> list[Callable[..., Any]]:
     """The functions that are typed into the running notebook or prompt."""
-    found = vars(sys.modules["__main__"]).values()
-    return [each for each in found if inspect.isfunction(each) and each.__module__ == "__main__" and not is_saved(each)]
+    values = vars(sys.modules["__main__"]).values()
+    return [
+        each for each in values if inspect.isfunction(each) and each.__module__ == "__main__" and not is_saved(each)
+    ]
 
 
 def is_saved(function: Callable[..., Any]) -> bool:
@@ -129,8 +131,8 @@ def is_saved(function: Callable[..., Any]) -> bool:
         function: The function.
     """
     typed_in = inspect.unwrap(function).__code__.co_filename.startswith("<")
-    found = named_in(home_of(function), function.__qualname__)
-    return found is function and source_of(function) is not None and not typed_in
+    defined = named_in(home_of(function), function.__qualname__)
+    return defined is function and source_of(function) is not None and not typed_in
 
 
 def home_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -153,7 +155,7 @@ def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
         The function, class or value; None if the module has no such name.
     """
     first, *rest = qualified_name.split(".")
-    found = home.get(first)
+    value = home.get(first)
     for part in rest:
-        found = getattr(found, part, None)
-    return found
+        value = getattr(value, part, None)
+    return value

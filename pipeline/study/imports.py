@@ -32,7 +32,7 @@ class RelativeImport:
         line: Its line.
         level: The number of dots: 1 for the module's own package.
         text: The statement.
-        absolute: The statement that imports the same from the module's own folder; None where that is not possible.
+        absolute: The statement that imports the same from the module's own folder; None if that is not possible.
     """
 
     line: int
@@ -99,12 +99,12 @@ def relative_imports(source: bytes) -> tuple[RelativeImport, ...]:
         for statement in node.body
         for each in ast.walk(statement)
     }
-    found = [
+    imports = [
         RelativeImport(node.lineno, node.level, ast.unparse(node), _absolute(node))
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.level and id(node) not in tried
     ]
-    return tuple(sorted(found, key=lambda each: each.line))
+    return tuple(sorted(imports, key=lambda each: each.line))
 
 
 def _absolute(node: ast.ImportFrom) -> str | None:

@@ -91,12 +91,12 @@ def import_package(file: JobFile) -> None:
 
 def _packages(path: Path) -> list[Path]:
     """The folders of the packages that contain a file, the outermost first."""
-    found: list[Path] = []
+    folders: list[Path] = []
     for folder in path.parents:
         if not (folder / _PACKAGE).is_file():
             break
-        found.insert(0, folder)
-    return found
+        folders.insert(0, folder)
+    return folders
 
 
 def _without_package(found: RelativeImport, *, script: bool) -> Fault:

@@ -138,17 +138,17 @@ def start_configs(job: JobFields) -> list[Config]:
     Args:
         job: The study's job.
     """
-    found: dict[str, Config] = {}
+    configs: dict[str, Config] = {}
     unique = equal_configs_train_equally(job)
     for index, given in enumerate(job.start_with):
         for attempt in range(_ATTEMPTS):
             # The first attempt is what earlier versions drew.
             rng = np.random.default_rng([job.seed, index, _STREAM, *([attempt] if attempt else [])])
             config = _completed(job, given, rng)
-            if not unique or key_of(config) not in found:
+            if not unique or key_of(config) not in configs:
                 break
-        found.setdefault(key_of(config) if unique else str(index), config)
-    return list(found.values())
+        configs.setdefault(key_of(config) if unique else str(index), config)
+    return list(configs.values())
 
 
 def completed(job: JobFields, given: Mapping[str, Value], name: str) -> Config:

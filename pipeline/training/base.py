@@ -53,7 +53,7 @@ class Learner(Protocol):
 
     @property
     def inexact(self) -> str | None:
-        """Why a resumed trial may differ from an uninterrupted one; None where it does not."""
+        """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
 
     @property
     def trained_with(self) -> str | None:

@@ -112,7 +112,7 @@ def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[kera
         seed: The trial's seed.
 
     Returns:
-        The callbacks; none where the job has no such function.
+        The callbacks; none if the job has no such function.
 
     Raises:
         ModelError: What it returned is not a list of Keras callbacks.

@@ -68,7 +68,7 @@ def winner(
         folder: The target folder, which exists.
 
     Returns:
-        `test_<metric>` for each metric; empty where the data have no test split, or the job has no model.
+        `test_<metric>` for each metric; empty if the data have no test split, or the job has no model.
 
     Raises:
         ModelError: The model cannot be rebuilt, or an exported form does not load back equal.
@@ -84,7 +84,7 @@ def exported(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str
 
     Args:
         model: The model.
-        data: The job's data; None where they cannot be had: then nothing is scored, and the exported forms are compared
+        data: The job's data; None if they cannot be had: then nothing is scored, and the exported forms are compared
             with the model by their weights alone.
         folder: The target folder, which exists.
 
@@ -131,10 +131,10 @@ def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
     """
     if isinstance(split, Split):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(as_batch(split))
-        found = model.evaluate(x, y, batch_size=_BATCH, sample_weight=weight, verbose=0, return_dict=True)
+        metrics = model.evaluate(x, y, batch_size=_BATCH, sample_weight=weight, verbose=0, return_dict=True)
     else:
-        found = evaluated(model, split)
-    return {name: float(value) for name, value in found.items() if np.ndim(value) == 0}
+        metrics = evaluated(model, split)
+    return {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
 
 
 def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:

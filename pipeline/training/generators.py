@@ -76,8 +76,8 @@ class GeneratorStates:
 
     Args:
         python: Of the module `random`.
-        numpy: Of the functions of `numpy.random`; None where they use another generator than NumPy's default one.
-        libraries: Of TensorFlow and Keras, as JSON values; empty where they are not imported, or were not asked for.
+        numpy: Of the functions of `numpy.random`; None if they use another generator than NumPy's default one.
+        libraries: Of TensorFlow and Keras, as JSON values; empty if they are not imported, or were not asked for.
     """
 
     python: tuple[Any, ...]

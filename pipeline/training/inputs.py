@@ -49,7 +49,7 @@ def mismatch(model: keras.Model, example: Any) -> str | None:
 
 
 def _pairs(model: keras.Model, example: Any) -> list[tuple[str, tuple[Any, ...], tuple[int, ...]]]:
-    """Each input's name, empty where there is one alone, its shape as declared, and that of the data."""
+    """Each input's name, empty if there is one alone, its shape as declared, and that of the data."""
     declared = list(getattr(model, "inputs", None) or [])
     if isinstance(example, Mapping):
         known = {tensor.name: tensor for tensor in declared}

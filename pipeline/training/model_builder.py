@@ -62,7 +62,7 @@ def recorded_inputs(fingerprint: Mapping[str, Any] | None) -> Any:
         fingerprint: The fingerprint of the data; None in a study of an older tunepipe.
 
     Returns:
-        The inputs, as tensors; None where no arrays are recorded, as for a pipeline.
+        The inputs, as tensors; None if no arrays are recorded, as for a pipeline.
     """
     arrays: dict[tuple[str, ...], np.ndarray] = {
         tuple(name.split(".")[2:]): np.zeros((1, *entry["shape"][1:]), np.dtype(entry["dtype"]))

@@ -71,12 +71,12 @@ def pipeline_variables(data: Dataset) -> list[Any]:
     Args:
         data: The data set.
     """
-    found: dict[int, Any] = {}
+    variables: dict[int, Any] = {}
     for name, split in data.pipelines.items():
         for stage in _stages(split) if name != "test" and isinstance(split, tf.data.Dataset) else ():
             for function in stage.functions:
-                found.update({id(variable.handle): variable for variable in function.graph.variables})
-    return list(found.values())
+                variables.update({id(variable.handle): variable for variable in function.graph.variables})
+    return list(variables.values())
 
 
 def reading_to_skip(split: Any) -> Reading:

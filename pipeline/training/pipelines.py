@@ -87,8 +87,8 @@ def evaluated(model: keras.Model, split: Any) -> dict[str, Any]:
     Returns:
         Metric name → value, as Keras returns them.
     """
-    found: dict[str, Any] = model.evaluate(as_fit_takes_it(split), verbose=0, return_dict=True)
-    return found
+    metrics: dict[str, Any] = model.evaluate(as_fit_takes_it(split), verbose=0, return_dict=True)
+    return metrics
 
 
 def example_of(split: Any, *, rows: int = 1) -> Any:

@@ -88,7 +88,7 @@ class TrainerFactory:
 
     @property
     def traces(self) -> Any:
-        """The compiled epochs for data that all trials share; None where there are none."""
+        """The compiled epochs for data that all trials share; None if there are none."""
         return None if self._shared is None else self._shared.traces
 
     def prepared(self, config: Config) -> "PreparedData":
@@ -106,7 +106,7 @@ class TrainerFactory:
         """Whether a trial that resumes is trained again from its first epoch: a function that has yielded no state.
 
         Args:
-            checkpoint: What its learner saved; None where it saved nothing.
+            checkpoint: What its learner saved; None if it saved nothing.
         """
         return self.job.function is not None and (checkpoint is None or not has_state(checkpoint))
 

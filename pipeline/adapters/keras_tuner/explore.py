@@ -27,14 +27,14 @@ def explored(run: Callable[[HyperParameters], None]) -> list[Found]:
     Raises:
         Exception: What the code raises with its defaults; errors of other values are left to the trials.
     """
-    found: dict[Any, Found] = {}
+    hyperparameters: dict[Any, Found] = {}
     due: list[dict[str, Any]] = [{}]
     seen: set[str] = set()
     asked: list[Mapping[str, Any]] = []
     started = time.monotonic()
     first = True
     while len(seen) < _MOST_RUNS and (first or time.monotonic() - started < _SECONDS):
-        due = due or _unasked(found.values(), asked, seen)
+        due = due or _unasked(hyperparameters.values(), asked, seen)
         if not due:
             break
         values = due.pop(0)
@@ -49,10 +49,10 @@ def explored(run: Callable[[HyperParameters], None]) -> list[Found]:
                 raise
         first = False
         asked.append(dict(hp.values))
-        new = [one for one in hp.found if (one.name, one.conditions) not in found]
-        found.update({(one.name, one.conditions): one for one in new})
+        new = [one for one in hp.found if (one.name, one.conditions) not in hyperparameters]
+        hyperparameters.update({(one.name, one.conditions): one for one in new})
         due += _next(hp.values, new)
-    return list(found.values())
+    return list(hyperparameters.values())
 
 
 def _key(values: Mapping[str, Any]) -> str:

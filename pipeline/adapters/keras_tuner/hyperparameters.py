@@ -64,7 +64,7 @@ class HyperParameters:
             parent_values: Its values with which this one is active.
 
         Returns:
-            The value, an int; the default where the config has none; None where the conditions of the hyperparameter do
+            The value, an int; the default where the config has none; None if the conditions of the hyperparameter do
             not hold.
         """
         ends = (min_value, max_value)
@@ -94,7 +94,7 @@ class HyperParameters:
             parent_values: Its values with which this one is active.
 
         Returns:
-            The value, a float; the default where the config has none; None where the conditions of the hyperparameter
+            The value, a float; the default where the config has none; None if the conditions of the hyperparameter
             do not hold.
         """
         ends = (min_value, max_value)
@@ -120,7 +120,7 @@ class HyperParameters:
             parent_values: Its values with which this one is active.
 
         Returns:
-            The value, one of `values`; the default where the config has none; None where the conditions of the
+            The value, one of `values`; the default where the config has none; None if the conditions of the
             hyperparameter do not hold.
         """
         listed = [value.item() if hasattr(value, "item") else value for value in values]
@@ -141,7 +141,7 @@ class HyperParameters:
             parent_values: Its values with which this one is active.
 
         Returns:
-            The value, a bool; the default where the config has none; None where the conditions of the hyperparameter do
+            The value, a bool; the default where the config has none; None if the conditions of the hyperparameter do
             not hold.
         """
         return self._value(name, Choice((False, True)), bool(default), parent_name, parent_values)
@@ -158,7 +158,7 @@ class HyperParameters:
             parent_values: Its values with which this one is active.
 
         Returns:
-            `value`; None where the conditions of the hyperparameter do not hold.
+            `value`; None if the conditions of the hyperparameter do not hold.
         """
         return self._value(name, value, value, parent_name, parent_values)
 

@@ -25,7 +25,7 @@ def objectives_of(call: Call | None) -> list[Objective]:
     """The objectives of a search; val_loss where it names none.
 
     Args:
-        call: The call of `search`; None where there is none.
+        call: The call of `search`; None if there is none.
     """
     given = None if call is None else call.arguments["tuner"].get("objective")
     listed = given if isinstance(given, list | tuple) else [given or "val_loss"]
@@ -38,10 +38,10 @@ def objectives_of(call: Call | None) -> list[Objective]:
 
 
 def epochs_of(call: Call | None) -> int | None:
-    """The epochs of a trial that a search gives; None where it gives none.
+    """The epochs of a trial that a search gives; None if it gives none.
 
     Args:
-        call: The call of `search`; None where there is none.
+        call: The call of `search`; None if there is none.
     """
     if call is None:
         return None

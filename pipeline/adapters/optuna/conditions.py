@@ -40,11 +40,11 @@ def conditional(runs: Sequence[Run], subject: str) -> list[Found]:
     Raises:
         InvalidJob: A range changes, or no single suggestion decides whether another is made; names the line.
     """
-    found: dict[str, Found] = {}
+    suggestions: dict[str, Found] = {}
     faults: dict[str, Fault] = {}
     for run in runs:
         for one in run.found:
-            known = found.setdefault(one.name, one)
+            known = suggestions.setdefault(one.name, one)
             if repr(known.domain) != repr(one.domain):
                 faults[one.name] = Fault(
                     one.line,
@@ -53,12 +53,12 @@ def conditional(runs: Sequence[Run], subject: str) -> list[Found]:
                     "suggest_float(name, 0, 1), and multiply",
                 )
     joined = []
-    for one in found.values():
+    for one in suggestions.values():
         present = [one.name in run.names for run in runs]
         if all(present):
             joined.append(one)
             continue
-        condition = _condition(one, runs, present, found)
+        condition = _condition(one, runs, present, suggestions)
         if condition is None:
             allowed = (
                 "must be suggested in each trial, or depend on the value of one categorical or whole-number suggestion "

@@ -104,7 +104,7 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
     """The fields of a job that a study and its objective say, without the space.
 
     Args:
-        arguments: The arguments of the call of `optimize`; empty where there is none.
+        arguments: The arguments of the call of `optimize`; empty if there is none.
         metrics: The names of the objective's values.
         objective: The objective.
     """
@@ -133,7 +133,7 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
 
 
 def _searcher(arguments: Mapping[str, Any], objectives: int) -> str | None:
-    """The searcher of a study's sampler; None where the study names none, and the job takes its default."""
+    """The searcher of a study's sampler; None if the study names none, and the job takes its default."""
     searcher = _SAMPLERS.get(type(arguments.get("sampler")).__name__)
     return "motpe" if searcher == "tpe" and objectives > 1 else searcher
 

@@ -51,11 +51,11 @@ def suggestions_of(objective: Callable[[Any], Any], subject: str) -> list[Found]
 
 
 def _run(objective: Callable[[Any], Any], values: Mapping[str, Any], sites: set[str] | None) -> Run:
-    found: dict[str, Found] = {}
+    suggestions: dict[str, Found] = {}
 
     def seen(one: Found) -> None:
-        found.setdefault(one.name, one)
-        if sites is not None and found.keys() >= sites:
+        suggestions.setdefault(one.name, one)
+        if sites is not None and suggestions.keys() >= sites:
             raise _Enough
 
     def report(*_: Any) -> None:
@@ -69,7 +69,7 @@ def _run(objective: Callable[[Any], Any], values: Mapping[str, Any], sites: set[
     except Exception as error:
         if type(error).__name__ != "TrialPruned" and not values:
             raise
-    return Run(dict(trial.params), list(found.values()))
+    return Run(dict(trial.params), list(suggestions.values()))
 
 
 def _sites(objective: Any) -> set[str] | None:

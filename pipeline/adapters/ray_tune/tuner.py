@@ -75,7 +75,7 @@ def fields_of_tuner(
     """The fields of a job that a call of Tuner.fit or tune.run says, without the space.
 
     Args:
-        arguments: The arguments of the call, as `patches` keeps them; empty where there is none.
+        arguments: The arguments of the call, as `patches` keeps them; empty if there is none.
         trainable: The function or the class.
         param_space: The param_space.
         space: The space that it becomes.
@@ -206,7 +206,7 @@ def unwrapped(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
         trainable: The trainable, also from tune.with_resources.
 
     Returns:
-        The trainable as the user wrote it, and a mapping of resource → amount, such as {"gpu": 1}; empty where it asks
+        The trainable as the user wrote it, and a mapping of resource → amount, such as {"gpu": 1}; empty if it asks
         for none.
     """
     resources: Mapping[str, Any] = {}

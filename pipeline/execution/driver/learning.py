@@ -32,11 +32,11 @@ def learned_from(job: TuneJob, storage: str | Path, *, resume: bool = False) -> 
     from pipeline.results.analysis.earlier import trials_to_learn_from
     from pipeline.results.tables.load import load_results
 
-    found = []
+    learned = []
     for study in job.learn_from:
         store = Store(study) if "/" in study else Store(storage).folder(study)
-        found.append(trials_to_learn_from(load_results(store.uri), job, study))
-    return found
+        learned.append(trials_to_learn_from(load_results(store.uri), job, study))
+    return learned
 
 
 def learning_in_words(job: TuneJob, earlier: Sequence[EarlierTrials]) -> str:

@@ -142,7 +142,7 @@ def commit_of(file: Path, files: Sequence[Path] = ()) -> dict[str, Any] | None:
 
 
 def _git(file: Path, *words: str) -> str | None:
-    """What git prints; None where it fails, is late or is not installed."""
+    """What git prints; None if it fails, is late or is not installed."""
     try:
         done = subprocess.run(
             ["git", "-C", str(file.parent), *words],

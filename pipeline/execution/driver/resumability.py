@@ -7,7 +7,7 @@ __all__ = ["unfiled_functions", "unsaved_state"]
 
 
 def unfiled_functions(job: TuneJob) -> str | None:
-    """Which functions of a job are in no file, and how its study is resumed then; None where all are copied.
+    """Which functions of a job are in no file, and how its study is resumed then; None if all are copied.
 
     Args:
         job: The study's job.
@@ -22,7 +22,7 @@ def unfiled_functions(job: TuneJob) -> str | None:
 
 
 def unsaved_state(job: TuneJob) -> str | None:
-    """Why a study cannot be resumed, as a part of a sentence; None where it can.
+    """Why a study cannot be resumed, as a part of a sentence; None if it can.
 
     Args:
         job: The study's job.

@@ -98,7 +98,7 @@ def reconciled(job: TuneJob, saved: TuneJob, *, store: Store | None = None, acce
 
 
 def code_changes(job: TuneJob, saved: TuneJob, store: Store) -> list[str]:
-    """How the code and the domains of a job differ from those of its study, in words; empty where they do not.
+    """How the code and the domains of a job differ from those of its study, in words; empty if they do not.
 
     Args:
         job: The job of the next session, as `reconciled` returns it.
@@ -129,7 +129,7 @@ def code_changes(job: TuneJob, saved: TuneJob, store: Store) -> list[str]:
 
 
 def smaller_budget(job: TuneJob, saved: TuneJob) -> str | None:
-    """Which limits of the budget are lower than before, as a note; None where none is.
+    """Which limits of the budget are lower than before, as a note; None if none is.
 
     Args:
         job: The job of the next session.

@@ -77,12 +77,12 @@ class Session:
         self.first_epoch_at: float | None = None
         """When this session's first epoch was reported, by the monotonic clock; None before."""
         self.interrupts: Interrupts | None = None
-        """The signals so far, for displays; None where none are handled."""
+        """The signals so far, for displays; None if none are handled."""
         self.note: Callable[[str], None] = _nowhere
         """Called with sentences for the user while trials train."""
         self._trained_with: set[str] = set()
         self.fatal: TunepipeError | None = None
-        """The error that ended the study; None where there is none."""
+        """The error that ended the study; None if there is none."""
         self._pruner = CheckpointPruner(store, job, self.loop.scheduler, self.loop.trials, self.file.check)
         self._resume_state = ResumeState(self.loop)
         self._inbox = CommandInbox(store)
@@ -93,7 +93,7 @@ class Session:
 
     @property
     def end_reason(self) -> str:
-        """Why the study ended before its budget of trials was spent; empty where it did not."""
+        """Why the study ended before its budget of trials was spent; empty if it did not."""
         return self.loop.end_reason or all_tried(self.job, len(self.loop.trials)) or ""
 
     @property

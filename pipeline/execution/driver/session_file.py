@@ -47,9 +47,9 @@ class SessionFile:
         self.workers: int | None = None
         """How many trials this session trains at once at most; None until that is known."""
         self.data_changes: Sequence[str] = ()
-        """How the data differ from those of the session before, in words; empty where they do not."""
+        """How the data differ from those of the session before, in words; empty if they do not."""
         self.code_changes: Sequence[str] = ()
-        """How the code and the domains differ from those of the session before, in words; empty where they do not."""
+        """How the code and the domains differ from those of the session before, in words; empty if they do not."""
         self.taken = False
         """Whether the number is taken: before that, the study is not this driver's."""
         self._store = store

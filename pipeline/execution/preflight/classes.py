@@ -10,7 +10,7 @@ __all__ = ["classes_finding"]
 
 
 def classes_finding(job: TuneJob) -> Finding | None:
-    """The finding about the classes of Ray Tune, which it builds; None where the job names none.
+    """The finding about the classes of Ray Tune, which it builds; None if the job names none.
 
     Args:
         job: The study's job.

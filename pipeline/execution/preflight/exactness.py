@@ -70,7 +70,7 @@ def function_exactness(
         seen: As for `inexact_reason`.
 
     Returns:
-        The reason as a sentence, None where a resumed trial gets the same values; and whether the trial is replayed.
+        The reason as a sentence, None if a resumed trial gets the same values; and whether the trial is replayed.
     """
     with isolated(job, trial, store):
         learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)
@@ -129,7 +129,7 @@ def exactness_finding(
 
 
 def _difference(job: TuneJob, before: Mapping[str, float], now: Mapping[str, float]) -> str | None:
-    """Which metric differs, the objective before others, in words; None where all are equal."""
+    """Which metric differs, the objective before others, in words; None if all are equal."""
     names = sorted({*before, *now}, key=lambda name: (name != job.objective.metric, name))
     for name in names:
         value, other = before.get(name), now.get(name)

@@ -42,7 +42,7 @@ def error_text(text: str, trace: str, sources: Mapping[str, str]) -> str:
 
 
 def user_frame(trace: str, sources: Mapping[str, str]) -> str:
-    """The line of the user's code at which an error occurred; empty where there is none.
+    """The line of the user's code at which an error occurred; empty if there is none.
 
     Args:
         trace: A traceback.

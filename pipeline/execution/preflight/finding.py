@@ -36,7 +36,7 @@ class Finding:
         name: What was checked, in a word.
         level: `ok`; `warning`: the study runs, and the user may want to know; `fault`: the study would fail.
         found: What was found, a sentence or two.
-        advice: What to do; empty where there is nothing.
+        advice: What to do; empty if there is nothing.
         checked: Whether it could be checked; where an earlier check failed, it is a warning instead.
     """
 
@@ -138,10 +138,10 @@ class Trained:
         seconds_epoch: Of the last epoch, evaluation included.
         bytes_checkpoint: Size of a checkpoint.
         bytes_memory: What the process held then.
-        message: Why it cannot continue, in a sentence; None where it can.
+        message: Why it cannot continue, in a sentence; None if it can.
         trace: The traceback of that; empty for an error that tunepipe raises on purpose.
-        mismatch: How targets and outputs do not fit; None where they do, as far as is known.
-        inexact: Why a resumed trial may differ; None where it does not.
+        mismatch: How targets and outputs do not fit; None if they do, as far as is known.
+        inexact: Why a resumed trial may differ; None if it does not.
         replays: Whether a resumed trial is trained again from its first epoch: a function that has yielded no state.
         notes: Other notes on the job's training.
         without_validation: What the user should know of a job without a validation split; None if it has one.
@@ -198,7 +198,7 @@ class Exchanged:
     """Whether trials can take over each other's weights.
 
     Args:
-        mismatches: The parameters that change a model's variables; none where they can.
+        mismatches: The parameters that change a model's variables; none if they can.
     """
 
     mismatches: Sequence[WeightMismatch]
@@ -214,7 +214,7 @@ class NodeFacts:
         gpus: GPUs.
         memory: Bytes of memory that trials may fill.
         versions: Of Python and the packages that matter; empty for this machine itself.
-        trouble: Why it cannot train trials: tunepipe is missing, or it does not see the storage; None where it can.
+        trouble: Why it cannot train trials: tunepipe is missing, or it does not see the storage; None if it can.
     """
 
     name: str

@@ -133,7 +133,7 @@ def space_finding(needed: int, checkpoint: int, free: int | None) -> Finding:
     Args:
         needed: Bytes of all that may be kept.
         checkpoint: Bytes of one.
-        free: Free bytes of the storage; None where that is unknown.
+        free: Free bytes of the storage; None if that is unknown.
     """
     sentence = f"a checkpoint has {size(checkpoint)}, all kept checkpoints have at most {size(needed)}"
     if free is None:

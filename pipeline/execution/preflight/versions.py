@@ -18,7 +18,7 @@ Required = Mapping[str, SpecifierSet]
 
 
 def required() -> Required:
-    """What the installed tunepipe requires; empty where it is not installed."""
+    """What the installed tunepipe requires; empty if it is not installed."""
     try:
         requirements = [Requirement(line) for line in requires("tunepipe") or ()]
         python = SpecifierSet(metadata("tunepipe")["Requires-Python"])

@@ -22,7 +22,7 @@ _SETTINGS = 4
 
 
 def address_of(address: str | None) -> str | None:
-    """The cluster to join: the given address, else RAY_ADDRESS; None where the study starts its own.
+    """The cluster to join: the given address, else RAY_ADDRESS; None if the study starts its own.
 
     Args:
         address: Address of a Ray cluster; None unless the user names one.

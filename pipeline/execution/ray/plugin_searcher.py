@@ -90,7 +90,7 @@ class PluginSearcher:
             trials: The trials before it, in order; those that have ended since the last call are reported.
 
         Returns:
-            The config; None where the searcher has none now, or none left.
+            The config; None if the searcher has none now, or none left.
         """
         for trial in since(trials, self._seen):
             self._unreported[trial.trial_id] = trial

@@ -41,7 +41,7 @@ class CheckpointWriter:
 
     Args:
         store: The study's folder.
-        session: The driver session that it writes for; None where there is none, and nothing is written.
+        session: The driver session that it writes for; None if there is none, and nothing is written.
     """
 
     def __init__(self, store: Store, session: int | None) -> None:

@@ -29,7 +29,7 @@ def advice(error: BaseException, *, started_in: Path, shared: str | None) -> str
     Args:
         error: The error.
         started_in: The folder in which the study was started.
-        shared: A note on a callback that writes to the same place in all trials; None where there is none.
+        shared: A note on a callback that writes to the same place in all trials; None if there is none.
     """
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, str | bytes):
         name = os.fsdecode(error.filename)

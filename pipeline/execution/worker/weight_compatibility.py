@@ -103,7 +103,7 @@ def compare(
     Args:
         space: The space.
         configs: Configs of that space.
-        variables_of: Returns the variables of a config's model; None where there is no model.
+        variables_of: Returns the variables of a config's model; None if there is no model.
     """
     first, *others = configs
     own = variables_of(first)

@@ -27,7 +27,7 @@ def winner_document(assignment: Assignment, objective: Objective, metrics: Mappi
     Args:
         assignment: The winner, as it was exported.
         objective: The objective by which it was chosen.
-        metrics: Its metrics on the test split; empty where there is none.
+        metrics: Its metrics on the test split; empty if there is none.
     """
     content = {
         "trial_id": assignment.trial_id,

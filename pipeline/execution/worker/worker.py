@@ -56,7 +56,7 @@ class Worker:
         job: The study's job.
         data: Its data; None for a function objective, and for pipelines that the data function makes in the worker.
         store: The study's folder.
-        session: The driver session that it works for; None where it writes no checkpoints.
+        session: The driver session that it works for; None if it writes no checkpoints.
         workers: Number of workers of the study.
         capture: Whether what a trial prints goes to its log, rather than to this process's own output.
         ends_process: Whether a SystemExit ends this process, and was not raised by the user's code.
@@ -198,11 +198,11 @@ class Worker:
 
     def _check_data(self, reads: Reads, data: Dataset) -> None:
         """Compare the data for some configs with those that the study has recorded for them, or report them."""
-        found = fingerprint(data)
+        current = fingerprint(data)
         before = recorded_for(recorded_data(read_document(self._store)), reads.values)
-        refuse_other_data(self._job.name, before, found, "start another study with --name")
+        refuse_other_data(self._job.name, before, current, "start another study with --name")
         if before is None:
-            self._new_data.append({"config": dict(reads.values), "absent": list(reads.absent), "arrays": found})
+            self._new_data.append({"config": dict(reads.values), "absent": list(reads.absent), "arrays": current})
 
     def _captured(self, trial: ActiveTrial) -> contextlib.AbstractContextManager[None]:
         if not self._capture:
@@ -228,11 +228,11 @@ class Worker:
             except TrainingEnded:
                 outcome = EpochOutcome(last=True, due=True, checkpoint=True)
                 break
-            found = trial.rows[-1].metrics
-            value = found.get(objective.metric)
+            reported = trial.rows[-1].metrics
+            value = reported.get(objective.metric)
             if value is None and metrics is not None:
                 return self._report(trial, unusable=missing_objective(job, metrics))
-            for name, number in ((objective.metric, value or 0.0), ("loss", found.get("loss", 0.0))):
+            for name, number in ((objective.metric, value or 0.0), ("loss", reported.get("loss", 0.0))):
                 if not math.isfinite(number):
                     trial.is_over = True
                     return self._report(trial, failure=f"{name} is {number}.\n\nAt epoch {trial.epoch}.")

@@ -45,13 +45,13 @@ class Member:
     Args:
         name: What tells it apart.
         results: Its results.
-        best: Its best value; None where it has none.
+        best: Its best value; None if it has none.
         level: Its best value after as many epochs as the study that trained fewest.
         expected: The expected best value of `Comparison.draws` of its trials, drawn at random;
-            None where too few have a value.
+            None if too few have a value.
         low: Lower end of a 90 % interval of that, by resampled trials.
         high: Upper end.
-        hypervolume: The share of the common box that its trials dominate; None where the studies have not the same
+        hypervolume: The share of the common box that its trials dominate; None if the studies have not the same
             several objectives.
     """
 
@@ -91,7 +91,7 @@ class Seeds:
     Args:
         names: Which.
         mean: The mean of their best values.
-        low: Lower end of a 90 % interval of it, by resampled studies; None where they are too few.
+        low: Lower end of a 90 % interval of it, by resampled studies; None if they are too few.
         high: Upper end.
     """
 
@@ -108,7 +108,7 @@ class Shared:
     Args:
         names: Both studies.
         count: How many configs.
-        correlation: Rank correlation of their values; None where they are too few.
+        correlation: Rank correlation of their values; None if they are too few.
         good: Configs that are in the best quarter of both, as trials of the first and of the second.
     """
 
@@ -267,12 +267,12 @@ def _shared(one: Member, other: Member, sign: float) -> Shared:
 
 def _by_config(results: Results) -> dict[str, tuple[str, float]]:
     """Trial and value by config; of equal configs the first trial."""
-    found: dict[str, tuple[str, float]] = {}
+    trials: dict[str, tuple[str, float]] = {}
     names = tuned(results)
     for row in scored(results).to_dict("records"):
         config = json.dumps({name: row[name] for name in names if row[name] == row[name]}, sort_keys=True)
-        found.setdefault(config, (str(row["trial_id"]), float(row["objective"])))
-    return found
+        trials.setdefault(config, (str(row["trial_id"]), float(row["objective"])))
+    return trials
 
 
 def _ranges(studies: Mapping[str, Results]) -> dict[str, list[str]]:

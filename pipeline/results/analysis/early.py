@@ -82,7 +82,7 @@ class Stopping:
         trained: How many trials trained to their end and could be compared with.
         doubts: Trials that might have become the best, the likeliest first.
         bound: Upper end (95 %) of the chance that a trial gains as much as none of `trained` did.
-        note: Why nothing can be said of wrong stops; empty where something can.
+        note: Why nothing can be said of wrong stops; empty if something can.
     """
 
     stopped: int
@@ -96,7 +96,7 @@ class Stopping:
 
 
 def agreements(results: Results) -> list[Agreement]:
-    """The rank correlations of early values with final ones; empty where too few trials trained to their end.
+    """The rank correlations of early values with final ones; empty if too few trials trained to their end.
 
     Only trials that trained to their end have a final value, and those are the ones that were good early on: among all
     trials the correlation would be higher.
@@ -119,7 +119,7 @@ def agreements(results: Results) -> list[Agreement]:
         curves, finals = curves[chosen], finals[chosen]
     everyone = sign * reached.to_numpy(np.float64)
     best = list(reached.index).index(results.best.trial_id) if results.best is not None else -1
-    found = []
+    measured = []
     for epoch in _epochs(results, last):
         known = np.isfinite(curves[:, epoch - 1])
         if known.sum() < _FEWEST:
@@ -128,10 +128,10 @@ def agreements(results: Results) -> list[Agreement]:
         column = everyone[:, epoch - 1]
         mine = column[best] if best >= 0 else np.nan
         place = int((column > mine).sum()) + 1 if np.isfinite(mine) else None
-        found.append(
+        measured.append(
             Agreement(epoch, int(known.sum()), *_correlation(early, late), place, int(np.isfinite(column).sum()))
         )
-    return found
+    return measured
 
 
 def stopping(results: Results) -> Stopping:

@@ -22,7 +22,7 @@ def steady_seconds(epochs: pd.DataFrame) -> pd.Series:
         epochs: The table `epochs`, by trial and epoch.
 
     Returns:
-        Seconds, indexed as those rows of the table are that count; empty where there are none.
+        Seconds, indexed as those rows of the table are that count; empty if there are none.
     """
     first = epochs.groupby(_STRETCH, dropna=False).cumcount().eq(0)
     built = epochs["seconds_build"].fillna(0.0).gt(0.0)
@@ -54,7 +54,7 @@ def seconds_left(
 
     Args:
         budget: The study's budget.
-        rate: Epochs that all workers train in a second; None where that is unknown yet.
+        rate: Epochs that all workers train in a second; None if that is unknown yet.
         ended: Epochs of each trial that has ended: further trials are expected to train as many on average. As long as
             none has ended, each may train all its epochs.
         live: Epochs of each trial that has not.
@@ -62,7 +62,7 @@ def seconds_left(
         seconds: Seconds during which a driver was alive.
 
     Returns:
-        Seconds, 0 or more; None where nothing is known.
+        Seconds, 0 or more; None if nothing is known.
     """
     bounds: list[float] = []
     if rate:

@@ -63,7 +63,7 @@ def explained(results: Results) -> Explanation:
 
 
 def grace_period(results: Results) -> int | None:
-    """The scheduler's grace period; None where it has none.
+    """The scheduler's grace period; None if it has none.
 
     Args:
         results: A study's results.

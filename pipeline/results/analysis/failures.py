@@ -80,7 +80,7 @@ def own_frame(error: str, own: Collection[str] = ()) -> str:
         own: Ends of paths of the job's own modules, as `jobs/mine.py`, which are the user's in any folder.
 
     Returns:
-        As `file.py:12 in function`; empty where there is none.
+        As `file.py:12 in function`; empty if there is none.
     """
     for frame in reversed(list(_FRAME.finditer(error))):
         file = frame["file"]

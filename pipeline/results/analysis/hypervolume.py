@@ -98,13 +98,13 @@ def hypervolumes(results: Results, box: HypervolumeBox) -> pd.DataFrame:
 
 
 def hypervolume_of(results: Results) -> tuple[HypervolumeBox, float] | None:
-    """A study's own box, and the share of it that its trials dominate; None where there is no box.
+    """A study's own box, and the share of it that its trials dominate; None if there is no box.
 
     Args:
         results: A study's results.
 
     Returns:
-        The box and a share from 0 to 1; None where no box can be computed.
+        The box and a share from 0 to 1; None if no box can be computed.
     """
     box = box_of([results])
     return None if box is None else (box, float(hypervolumes(results, box)["share"].iloc[-1]))

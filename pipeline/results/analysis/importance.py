@@ -47,7 +47,7 @@ class Effect:
         low: Lower end of a 90 % interval of it.
         high: Upper end.
         of_forest: Its share of the forest's variance.
-        best: Where the objective is best, in words: the value, or the span of the best quarter; None where the share
+        best: Where the objective is best, in words: the value, or the span of the best quarter; None if the share
             may be nothing, so that the best value is chance.
         units: Places from 0 to 1 at which `means` are: the middles of equal parts of its domain.
         means: The objective there, the others averaged out.
@@ -104,9 +104,9 @@ class Importance:
         r_squared_low: Lower end of its 90 % interval.
         r_squared_high: Upper end.
         clipped: How many extreme values were clipped, so that they do not hide all others.
-        effects: By hyperparameter, the largest share first; empty where nothing can be said.
+        effects: By hyperparameter, the largest share first; empty if nothing can be said.
         pairs: By pair, the largest first.
-        note: Why nothing can be said; empty where something can.
+        note: Why nothing can be said; empty if something can.
     """
 
     when: When

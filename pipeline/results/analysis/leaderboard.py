@@ -129,7 +129,7 @@ def rows(
 
 
 def _other_objectives(results: Results) -> dict[str, dict[LeaderboardColumn, Any]]:
-    """The columns of the objectives after the first, by trial; empty where there is one objective."""
+    """The columns of the objectives after the first, by trial; empty if there is one objective."""
     if len(results.objectives) < 2:
         return {}
     table, front = objective_values(results), {point.trial_id for point in pareto_front(results)}

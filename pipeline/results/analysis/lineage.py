@@ -27,7 +27,7 @@ class LineageSegment:
 
 
 def ancestry(results: Results) -> list[LineageSegment]:
-    """Where the best model's weights came from, the oldest segment first; empty where there is no best.
+    """Where the best model's weights came from, the oldest segment first; empty if there is no best.
 
     Args:
         results: A study's results.

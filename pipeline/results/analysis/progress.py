@@ -45,7 +45,7 @@ def progress(results: Results) -> pd.DataFrame:
 
 
 def train_column(results: Results) -> str | None:
-    """The column with the objective's counterpart on the training split; None where there is none.
+    """The column with the objective's counterpart on the training split; None if there is none.
 
     Args:
         results: A study's results.

@@ -37,7 +37,7 @@ class Spread:
 
 
 def spreads(results: Results) -> list[Spread]:
-    """The trials with several models and a value, the best first, at most 32; none where a trial is one model.
+    """The trials with several models and a value, the best first, at most 32; none if a trial is one model.
 
     Args:
         results: A study's results.

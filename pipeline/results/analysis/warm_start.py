@@ -91,18 +91,18 @@ def within(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, li
         The values inside their domains, the values outside, and the names of the parameters that `config` does not
         have.
     """
-    found: Config = {}
+    inside: Config = {}
     beyond: Config = {}
     absent: list[str] = []
     for place in walk(space):
-        if not place.drawn or not place.there(found):
+        if not place.drawn or not place.there(inside):
             continue
         if place.name not in config:
             absent.append(place.name)
             continue
         value = _as_drawn(place.domain, config[place.name])
-        (found if place.domain.contains(value) else beyond)[place.name] = value
-    return found, beyond, absent
+        (inside if place.domain.contains(value) else beyond)[place.name] = value
+    return inside, beyond, absent
 
 
 def _as_drawn(domain: Any, value: Value) -> Value:

@@ -150,7 +150,7 @@ def absolute_destination(destination: str) -> str:
 
 
 def _locations(destination: str) -> tuple[str, str | None]:
-    """The tracking URI, and the URI for artifacts; None where the server chooses it."""
+    """The tracking URI, and the URI for artifacts; None if the server chooses it."""
     if (database := re.match(r"sqlite:///(.+)", destination)) is not None:
         check_output_folder(Path(database[1]))
     if "://" in destination or destination.partition(":")[0] == "databricks":

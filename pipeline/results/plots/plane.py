@@ -85,7 +85,7 @@ def trajectories(results: Results, ax: Axes) -> Axes:
 
 
 def _triangles(results: Results, names: list[str], places: list[npt.NDArray[np.float64]]) -> Triangulation | None:
-    """Triangles between places, formed as the axes show them; None where all lie on one line."""
+    """Triangles between places, formed as the axes show them; None if all lie on one line."""
     scaled = [
         np.log(place) if is_log(results.space[name]) else place for name, place in zip(names, places, strict=True)
     ]

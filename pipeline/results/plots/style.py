@@ -161,7 +161,7 @@ def window(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:
         mode: `max` or `min`: which end is the good one.
 
     Returns:
-        Lower and upper limit, or None where all finite values are the same, or there is none.
+        Lower and upper limit, or None if all finite values are the same, or there is none.
     """
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]

@@ -45,7 +45,7 @@ class Section:
 
     Args:
         title: The question's name.
-        note: How to read them; empty where that is plain.
+        note: How to read them; empty if that is plain.
         pictures: The pictures.
         small: Whether they stand side by side as small multiples.
     """
@@ -162,7 +162,7 @@ class _Limits:
 
 
 def beyond_in_words(values: npt.ArrayLike, limits: tuple[float, float]) -> str:
-    """How many values an axis leaves out, as a sentence after a space; empty where it shows all.
+    """How many values an axis leaves out, as a sentence after a space; empty if it shows all.
 
     Args:
         values: The values; those that are not finite do not count.

@@ -182,7 +182,7 @@ def run_select(
         database: A locked database; nothing in it changes, whatever is asked.
         sql: One SELECT.
         what: What the user wrote, for messages: `The SQL` or an option.
-        condition: The user's condition within `sql`, for messages; None where all of it is the user's.
+        condition: The user's condition within `sql`, for messages; None if all of it is the user's.
         columns: Columns that exist, for messages.
         limit: How long it may take; by default as long as it takes.
 

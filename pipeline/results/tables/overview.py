@@ -31,8 +31,8 @@ class StudyRow:
         epochs: How many epochs they trained.
         metric: The metric of its objective; None if it is unreadable.
         best: The best value of trials that did not fail; None as long as there is none.
-        started: When its first session started; None where there was none.
-        fault: What cannot be read; None where all can.
+        started: When its first session started; None if there was none.
+        fault: What cannot be read; None if all can.
     """
 
     name: str

@@ -41,9 +41,9 @@ def best_rows(results: Results) -> npt.NDArray[np.int64]:
     rows = np.flatnonzero(epochs["epoch"].isin(best[~np.isnan(best)]))
     at = pd.Index(trials["trial_id"]).get_indexer(epochs["trial_id"].take(rows))
     own = (at >= 0) & (best[at] == epochs["epoch"].to_numpy()[rows])
-    found = np.full(len(trials), -1, np.int64)
-    found[at[own]] = rows[own]
-    return found
+    places = np.full(len(trials), -1, np.int64)
+    places[at[own]] = rows[own]
+    return places
 
 
 def configs_at_best(
@@ -61,12 +61,12 @@ def configs_at_best(
     if only is not None:
         meant = trials["trial_id"].isin(list(only)).to_numpy()
         trials, rows = trials[meant], rows[meant]
-    found = rows >= 0
+    has_best = rows >= 0
     columns = [name for name in epochs.columns if name.startswith("config_")]
-    known = configs_of(epochs[columns].take(rows[found]), space)
-    now = configs_of(trials[~found], space)
+    known = configs_of(epochs[columns].take(rows[has_best]), space)
+    now = configs_of(trials[~has_best], space)
     ids = trials["trial_id"].to_numpy()
-    configs = dict(zip([*ids[found], *ids[~found]], [*known, *now], strict=True))
+    configs = dict(zip([*ids[has_best], *ids[~has_best]], [*known, *now], strict=True))
     return {str(trial): configs[trial] for trial in ids}
 
 

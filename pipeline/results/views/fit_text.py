@@ -18,8 +18,8 @@ def fit_arguments(job: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         Name → JSON value; a function of the config is text, such as `weights(config)`.
     """
-    found = job.get("fit")
-    given = found.items() if isinstance(found, Mapping) else ()
+    arguments = job.get("fit")
+    given = arguments.items() if isinstance(arguments, Mapping) else ()
     defaults = {"validation_freq": 1}
     return {name: _value(value) for name, value in given if value is not None and value != defaults.get(name)}
 

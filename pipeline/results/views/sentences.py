@@ -76,7 +76,7 @@ def of_agreements(agreements: Sequence[Agreement], grace: int | None) -> str:
 
     Args:
         agreements: As `explained` has them.
-        grace: The scheduler's grace period; None where it has none.
+        grace: The scheduler's grace period; None if it has none.
     """
     if not agreements:
         return "Too few trials trained to their end to measure how well early values predict final ones: 5 are needed."

@@ -27,15 +27,15 @@ def several_leaderboard(studies: Mapping[str, Results], shown: Sequence[tuple[st
         A table whose first column is the study; the first objective of each has a column, and each parameter that any
         of them draws. The best trial of each study is bold.
     """
-    found = _columns(studies)
-    table = FittedTable([Column("study"), *map(fitted_column, found)], more=MORE)
+    columns = _columns(studies)
+    table = FittedTable([Column("study"), *map(fitted_column, columns)], more=MORE)
     by_study = {
         label: {row.trial_id: row for row in rows(results, only=[trial for name, trial in shown if name == label])}
         for label, results in studies.items()
     }
     for label, trial in shown:
         row = by_study[label][trial]
-        table.add_row(label, *terminal_cells(row, found), style="bold" if row.best else "")
+        table.add_row(label, *terminal_cells(row, columns), style="bold" if row.best else "")
     return table
 
 
@@ -62,7 +62,7 @@ def best_of_each(studies: Mapping[str, Results], table: pa.Table, top: int | Non
 
 
 def objectives_in_words(studies: Mapping[str, Results], sort: Sequence[str]) -> str:
-    """How trials are sorted where the studies differ in their objective; empty where that makes no difference.
+    """How trials are sorted where the studies differ in their objective; empty if that makes no difference.
 
     Args:
         studies: Results by what each study is called.

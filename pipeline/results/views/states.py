@@ -15,7 +15,7 @@ class State:
         colour: On a terminal, as rich names it.
         lasting: Whether a trial leaves it again.
         page: In the report, the variable of its page for the text of a row.
-        many: What several trials in it did; empty where the words are the same.
+        many: What several trials in it did; empty if the words are the same.
     """
 
     verb: str

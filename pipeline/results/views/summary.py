@@ -153,7 +153,7 @@ def _some(items: Sequence[str]) -> str:
 
 
 def front_in_words(results: Results) -> str:
-    """How many trials are on the front, and what the winner is; empty where there is one objective alone.
+    """How many trials are on the front, and what the winner is; empty if there is one objective alone.
 
     Args:
         results: A study's results.
@@ -169,7 +169,7 @@ def front_in_words(results: Results) -> str:
 
 
 def bounds_in_words(results: Results) -> str:
-    """The bounds of the objectives, and how many trials keep them; empty where there are none.
+    """The bounds of the objectives, and how many trials keep them; empty if there are none.
 
     Args:
         results: A study's results.
@@ -187,7 +187,7 @@ def bounds_in_words(results: Results) -> str:
 
 
 def hypervolume_in_words(results: Results) -> str:
-    """What the study's trials dominate, and up to which reference point; empty where that cannot be said.
+    """What the study's trials dominate, and up to which reference point; empty if that cannot be said.
 
     Args:
         results: A study's results.

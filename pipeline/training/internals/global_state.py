@@ -107,7 +107,7 @@ def reset_names() -> None:
 
 
 def name_counters() -> Any:
-    """The counters by which Keras names layers and variables; None where none is named yet."""
+    """The counters by which Keras names layers and variables; None if none is named yet."""
     try:
         from keras.src.backend.common import global_state
 

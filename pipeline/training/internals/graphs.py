@@ -18,7 +18,7 @@ def captured_variables(graph: Any) -> list[Any] | None:
         graph: The graph of a concrete function.
 
     Returns:
-        The variables; None where TensorFlow no longer tells which they are.
+        The variables; None if TensorFlow no longer tells which they are.
     """
     try:
         handles = {id(variable.handle): variable for variable in graph.variables}
@@ -37,7 +37,7 @@ def keep_additions() -> None:
 
 
 def graph_options() -> dict[str, Any] | None:
-    """The options for graphs that were set in this process; None where TensorFlow no longer keeps them."""
+    """The options for graphs that were set in this process; None if TensorFlow no longer keeps them."""
     try:
         from tensorflow.python.eager import context
 

@@ -30,7 +30,7 @@ def layers_of(model: keras.Model) -> list[Any] | None:
         model: The model.
 
     Returns:
-        The layers without the model itself; None where Keras no longer lists them.
+        The layers without the model itself; None if Keras no longer lists them.
     """
     flatten = getattr(model, "_flatten_layers", None)
     if flatten is None:
@@ -47,7 +47,7 @@ def compile_arguments(model: keras.Model) -> dict[str, Any] | None:
         model: A compiled model.
 
     Returns:
-        Name → value; None where Keras no longer keeps them.
+        Name → value; None if Keras no longer keeps them.
     """
     config = getattr(getattr(model, "_compile_config", None), "config", None)
     if config is None:
