@@ -245,7 +245,7 @@ class FunctionLearner:
 
     def _refused(self, yielded: str, allowed: str) -> ModelError:
         place = f"at step {self.model_epoch + 1}"
-        return ModelError(f"The function {self._function.__name__} {yielded} {place};  {allowed}.")
+        return ModelError(f"The function {self._function.__name__} {yielded} {place}; {allowed}.")
 
 
 def _is_writable(name: str) -> bool:

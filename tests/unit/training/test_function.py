@@ -80,7 +80,7 @@ def test_steps_of_another_trial_are_refused() -> None:
     [
         (lambda _: None, "returned NoneType; it must yield a dict"),
         (lambda _: 3.0, "returned float; it must yield a dict"),
-        (lambda _: iter([3.0]), "gave float 3.0 at step 1; a dict"),
+        (lambda _: iter([3.0]), "yielded float 3.0 at step 1; a dict"),
         (lambda _: iter([{}]), "a dict of metric names and numbers"),
         (lambda _: iter([{"y": "high"}]), "yielded y as text, 'high', at step 1; a metric must be a number"),
         (lambda _: iter([{"y": "0.5"}]), "yielded y as text, '0.5', at step 1"),
