@@ -13,7 +13,7 @@ from pipeline.cli.console import command_console, wrapped
 from pipeline.cli.control import budget, enqueue, pause
 from pipeline.cli.delete import delete
 from pipeline.cli.explain import explain
-from pipeline.cli.jobs import list_jobs
+from pipeline.cli.list import list_jobs
 from pipeline.cli.process_end import ProcessEnd
 from pipeline.cli.report import report
 from pipeline.cli.rerun import rerun
@@ -22,8 +22,8 @@ from pipeline.cli.run import resume, run
 from pipeline.cli.serve import serve
 from pipeline.cli.simulate import simulate
 from pipeline.cli.sql import sql
+from pipeline.cli.standard_streams import forget_output, guard_streams
 from pipeline.cli.stop import stop
-from pipeline.cli.streams import forget_output, guard_streams
 from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
 from pipeline.cli.submit import status, submit

@@ -7,9 +7,9 @@ import typer
 
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import command_console, say_object
-from pipeline.cli.location import study_store
 from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.tables import form_of, save, writable
+from pipeline.cli.study_argument import study_store
+from pipeline.cli.table_output import form_of, save, writable
 
 if TYPE_CHECKING:
     from pipeline.results.analysis.comparison import Comparison

@@ -6,8 +6,8 @@ import typer
 
 from pipeline.cli.console import note, say
 from pipeline.cli.job_changes import assignments
-from pipeline.cli.location import Study, study_store, trial_id
 from pipeline.cli.options import STORAGE, Seconds, Storage, TotalEpochs, Trials
+from pipeline.cli.study_argument import Study, study_store, trial_id
 from pipeline.errors import InvalidJob, UsageError
 from pipeline.study.studies import called
 
@@ -22,7 +22,7 @@ Reason = Annotated[str, typer.Option(help="Why, for the table of decisions.", sh
 
 def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None:
     """Pause a study: running trials pause at their next report, and none starts until `resume`."""
-    from pipeline.execution.commands import running_session
+    from pipeline.execution.command_files import running_session
     from pipeline.loop.commands import Pause
 
     store = study_store(study, storage)
@@ -69,7 +69,7 @@ def budget(
     reason: Reason = "",
 ) -> None:
     """Change the budget of a study that runs; `resume` has the same options for one that has ended."""
-    from pipeline.execution.commands import running_session
+    from pipeline.execution.command_files import running_session
     from pipeline.loop.commands import ChangeBudget
 
     if trials is None and total_epochs is None and seconds is None:
@@ -113,7 +113,7 @@ def continue_if_paused(store: "Store") -> bool:
     Returns:
         Whether there is such a driver.
     """
-    from pipeline.execution.commands import is_paused, running_session
+    from pipeline.execution.command_files import is_paused, running_session
     from pipeline.loop.commands import Continue
 
     session = running_session(store)
@@ -125,7 +125,7 @@ def continue_if_paused(store: "Store") -> bool:
 
 def _carry_out(store: "Store", command: "Command") -> None:
     """Send a command to the study's driver, and print its outcome."""
-    from pipeline.execution.commands import running_session, send, wait_for_outcome
+    from pipeline.execution.command_files import running_session, send, wait_for_outcome
 
     if running_session(store) is None:
         send(store, command)

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import note, say
-from pipeline.cli.location import Study, study_store
 from pipeline.cli.options import STORAGE, Storage
+from pipeline.cli.study_argument import Study, study_store
 from pipeline.errors import UsageError
 
 __all__ = ["delete"]

@@ -1,8 +1,8 @@
 """`tunepipe explain`: what a study's results say about its hyperparameters and its early stopping."""
 
 from pipeline.cli.console import command_console, say_object
-from pipeline.cli.location import Study, study_store
 from pipeline.cli.options import STORAGE, Json, Storage
+from pipeline.cli.study_argument import Study, study_store
 
 __all__ = ["explain"]
 

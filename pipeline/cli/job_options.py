@@ -171,7 +171,7 @@ class JobOptions:
 
 def _study(study: str, storage: str) -> str:
     """A study as a job names it: by its name if it is in the storage, else by its folder."""
-    from pipeline.cli.location import located
+    from pipeline.cli.study_argument import located
     from pipeline.storage import Store
 
     studies, name = located(study, storage)

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import say_path
-from pipeline.cli.location import Study, study_store
 from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.tables import save, writable
+from pipeline.cli.study_argument import Study, study_store
+from pipeline.cli.table_output import save, writable
 
 __all__ = ["report"]
 

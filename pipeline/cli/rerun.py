@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.cli.console import command_console
-from pipeline.cli.location import Study, study_store, trial_id
 from pipeline.cli.options import STORAGE, Storage
+from pipeline.cli.study_argument import Study, study_store, trial_id
 from pipeline.errors import UsageError
 from pipeline.sanitize import sanitize
 
@@ -67,7 +67,7 @@ def _print_epoch(console: Console, epoch: "RerunEpoch", metric: str) -> None:
 
 
 def _print_verdict(console: Console, result: "RerunResult") -> None:
-    from pipeline.results.analysis.failures import first_line
+    from pipeline.results.analysis.failure_causes import first_line
 
     if result.other_data:
         text = f"\nThe data are not those that the study began with: {'; '.join(result.other_data)}."

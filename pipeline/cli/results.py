@@ -11,11 +11,11 @@ from rich.text import Text
 
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import command_console, say_object
-from pipeline.cli.location import study_store, trial_id
 from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.rows import TOP, Rows, names, show_rows
 from pipeline.cli.several import scores, several_board, show_several, study_line
-from pipeline.cli.tables import Format, Output, format_of
+from pipeline.cli.study_argument import study_store, trial_id
+from pipeline.cli.table_output import Format, Output, format_of
 from pipeline.errors import UsageError
 from pipeline.sanitize import sanitize
 from pipeline.study.studies import called
@@ -207,7 +207,7 @@ def print_failures(results: "Results", console: Console | None = None) -> None:
         results: The study.
         console: Where to print; None for standard output.
     """
-    from pipeline.results.analysis.failures import causes
+    from pipeline.results.analysis.failure_causes import causes
     from pipeline.wording import counted
 
     groups = causes(results)
@@ -230,7 +230,7 @@ def print_failures(results: "Results", console: Console | None = None) -> None:
 
 
 def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
-    from pipeline.results.analysis.failures import place
+    from pipeline.results.analysis.failure_causes import place
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.trials import trial_row
     from pipeline.results.tables.user_files import files_of

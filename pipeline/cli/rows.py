@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cli.console import command_console, say
-from pipeline.cli.tables import output_table
+from pipeline.cli.table_output import output_table
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from pipeline.cli.console import command_console, note, say
 from pipeline.cli.control import continue_if_paused
 from pipeline.cli.job_changes import changes_of, limits
 from pipeline.cli.job_options import JobOptions, with_job_options
-from pipeline.cli.location import Study, located, study_store
 from pipeline.cli.options import (
     STORAGE,
     AcceptChanges,
@@ -28,6 +27,7 @@ from pipeline.cli.options import (
     Trials,
     Workers,
 )
+from pipeline.cli.study_argument import Study, located, study_store
 from pipeline.errors import DataError, NoTrialSucceeded
 
 if TYPE_CHECKING:

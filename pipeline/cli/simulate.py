@@ -8,7 +8,6 @@ import typer
 
 from pipeline.cli.console import command_console, note, say_object
 from pipeline.cli.job_changes import changes_of, job_of, limits
-from pipeline.cli.location import study_store
 from pipeline.cli.options import (
     STORAGE,
     Epochs,
@@ -21,7 +20,8 @@ from pipeline.cli.options import (
     TotalEpochs,
     Trials,
 )
-from pipeline.cli.tables import form_of, save, writable
+from pipeline.cli.study_argument import study_store
+from pipeline.cli.table_output import form_of, save, writable
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import typer
 
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note
-from pipeline.cli.location import study_store
 from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.tables import MOST_ROWS, Format, Output, format_of, output_table
+from pipeline.cli.study_argument import study_store
+from pipeline.cli.table_output import MOST_ROWS, Format, Output, format_of, output_table
 from pipeline.errors import UsageError
 
 __all__ = ["sql"]

@@ -9,8 +9,8 @@ from pipeline.cli.cluster_options import Context, Dashboard, api_of, given_on_co
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say
 from pipeline.cli.control import Reason, stop_trial
-from pipeline.cli.location import study_store
 from pipeline.cli.options import STORAGE, Storage
+from pipeline.cli.study_argument import study_store
 from pipeline.errors import JobNotFound, UsageError, UserError
 from pipeline.study.studies import called
 

@@ -8,8 +8,8 @@ import typer
 from pipeline.cli.cluster_options import Dashboard, api_of, follow_submission
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say, say_bytes, say_output, say_path
-from pipeline.cli.location import Study, study_store, trial_id
 from pipeline.cli.options import STORAGE, Storage
+from pipeline.cli.study_argument import Study, study_store, trial_id
 from pipeline.errors import UsageError
 
 __all__ = ["export", "logs"]

@@ -9,7 +9,7 @@ from pipeline.cluster.api_errors import ServerUnavailable
 from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Kubernetes
 from pipeline.cluster.log_cursor import LogCursor
 from pipeline.cluster.pod_diagnostics import fatal_reason, is_running_worker, is_worker, unscheduled_reason
-from pipeline.cluster.states import has_ended, state
+from pipeline.cluster.rayjob_states import has_ended, state
 from pipeline.errors import ClusterError
 
 __all__ = ["NeverStarts", "follow"]

@@ -22,7 +22,7 @@ from pipeline.cluster.download_results import download_results
 from pipeline.cluster.driver_environment import EXIT_LINE
 from pipeline.cluster.kueue import WORKLOADS, queue_of, queue_reason
 from pipeline.cluster.rayjob import STUDY_LABEL, Manifests, study_label
-from pipeline.cluster.states import active_job, ended_before, has_ended, storage_of
+from pipeline.cluster.rayjob_states import active_job, ended_before, has_ended, storage_of
 from pipeline.errors import ClusterError
 
 __all__ = ["POLL_SECONDS", "SILENT_SECONDS", "Kubernetes"]

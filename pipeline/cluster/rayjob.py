@@ -19,7 +19,7 @@ from pipeline.cluster.driver_environment import RAYJOB_ENVIRONMENT
 from pipeline.cluster.epoch_durations import epoch_seconds_by_node
 from pipeline.cluster.kueue import PRIORITY_LABEL, QUEUE_LABEL
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, memory_for_trials, plan
-from pipeline.cluster.states import STORAGE_ANNOTATION
+from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 from pipeline.study.load_module import parted

@@ -9,7 +9,7 @@ from pipeline.cluster.jobs_api import Submission
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.cluster.pod_diagnostics import unscheduled_reason
 from pipeline.cluster.rayjob import STUDY_LABEL, study_label
-from pipeline.cluster.states import has_ended, state, storage_of
+from pipeline.cluster.rayjob_states import has_ended, state, storage_of
 from pipeline.errors import ClusterError, JobNotFound
 
 __all__ = ["rayjob_submissions"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.cluster.code_package import package
 from pipeline.cluster.driver_environment import DRIVER_ENVIRONMENT
 from pipeline.cluster.jobs_api import ENDED, JobsApi, Submission
-from pipeline.cluster.states import active_job
+from pipeline.cluster.rayjob_states import active_job
 from pipeline.errors import ClusterError, Fault, InvalidJob
 
 if TYPE_CHECKING:

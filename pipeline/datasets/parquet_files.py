@@ -15,7 +15,7 @@ from pyarrow import fs
 from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
 from pipeline.storage.object_files import file_system
-from pipeline.storage.parquet import BROKEN
+from pipeline.storage.parquet_tables import BROKEN
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds

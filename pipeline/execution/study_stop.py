@@ -1,7 +1,7 @@
 """Stopping a whole study: asks its driver to end, by a signal on its machine and by a file from anywhere.
 
 The driver looks for the file in the study's folder at its heartbeat. The file is named by the session, so it does not
-stop a later one. A single trial is stopped by a command (`commands.py`), or by the study's own decisions
+stop a later one. A single trial is stopped by a command (`command_files.py`), or by the study's own decisions
 (`pipeline/loop/study_loop.py`).
 """
 

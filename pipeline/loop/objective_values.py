@@ -7,8 +7,8 @@ from pipeline.loop.messages import EpochRow
 from pipeline.schedulers import ObjectiveValues
 from pipeline.storage.schema import MEASURES
 from pipeline.study import Objective
-from pipeline.study.parts import UNKNOWN
 from pipeline.study.ranking import total_violation
+from pipeline.study.specification import UNKNOWN
 
 __all__ = ["Values", "objective_values_of", "values_in", "violation_in"]
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.machine.limits import limits
+from pipeline.machine.container_limits import limits
 
 __all__ = ["Machine", "gpu_models", "this_machine"]
 

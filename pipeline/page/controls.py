@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.errors import StorageError, UsageError
-from pipeline.execution.commands import is_paused, outcomes, running_session, send
+from pipeline.execution.command_files import is_paused, outcomes, running_session, send
 from pipeline.execution.study_stop import request_stop
 from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
 from pipeline.page.readings import StudyCache

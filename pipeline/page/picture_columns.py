@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.parameters import is_listed, tuned
-from pipeline.results.analysis.progress import progress
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.front import objective_column, objective_values
 from pipeline.results.tables.load import Results

@@ -17,7 +17,7 @@ from pipeline.page.reading import Reading
 from pipeline.page.readings import StudyCache
 from pipeline.results.analysis.domains import domain_in_words
 from pipeline.results.analysis.epoch_timing import seconds_left
-from pipeline.results.analysis.failures import causes
+from pipeline.results.analysis.failure_causes import causes
 from pipeline.results.analysis.leaderboard import (
     AT_EPOCH,
     EPOCHS,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 from pipeline.errors import StorageError
-from pipeline.storage.parquet import from_parquet, invalid_part, mismatched_part, part_of
+from pipeline.storage.parquet_tables import from_parquet, invalid_part, mismatched_part, part_of
 
 __all__ = ["read_parts"]
 

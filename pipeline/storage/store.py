@@ -18,7 +18,7 @@ from pipeline.storage.documents import from_json
 from pipeline.storage.local_files import LocalFiles
 from pipeline.storage.location import Location
 from pipeline.storage.os_errors import Action, translated_errors
-from pipeline.storage.parquet import to_parquet
+from pipeline.storage.parquet_tables import to_parquet
 from pipeline.storage.parts import read_parts
 from pipeline.storage.paths import Entry
 

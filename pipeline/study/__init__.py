@@ -3,7 +3,7 @@
 from pipeline.study.files import load_study, save_study
 from pipeline.study.fit import Fit, Phase
 from pipeline.study.job import TuneJob
-from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
+from pipeline.study.specification import Budget, Checkpoints, Objective, Resources, StartFrom
 
 __all__ = [
     "Budget",

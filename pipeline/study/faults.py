@@ -11,7 +11,7 @@ from pipeline.searchers import SEARCHERS
 from pipeline.space import DOMAINS
 from pipeline.study.field_names import fields_of, unknown
 from pipeline.study.fit import Fit, Phase
-from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
+from pipeline.study.specification import Budget, Checkpoints, Objective, Resources, StartFrom
 
 __all__ = ["NAME", "read_faults"]
 

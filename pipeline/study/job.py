@@ -18,8 +18,8 @@ from pipeline.study.changes import changed
 from pipeline.study.copies import Copies, Recorded
 from pipeline.study.faults import NAME, read_faults
 from pipeline.study.job_fields import JobFields
-from pipeline.study.parts import Objective
 from pipeline.study.rules import broken_rules
+from pipeline.study.specification import Objective
 from pipeline.wording import counted
 
 __all__ = ["TuneJob"]

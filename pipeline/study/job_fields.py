@@ -15,8 +15,8 @@ from pipeline.study.faults import NAME
 from pipeline.study.fit import Fit, Phase
 from pipeline.study.function_source import is_saved
 from pipeline.study.named_functions import FUNCTION_FIELDS
-from pipeline.study.parts import Budget, Checkpoints, Objective, Resources, StartFrom
 from pipeline.study.recommended import recommended_scheduler, recommended_searcher
+from pipeline.study.specification import Budget, Checkpoints, Objective, Resources, StartFrom
 
 __all__ = ["JobFields"]
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 
 from pipeline.schedulers import Mode
-from pipeline.study.parts import Objective
+from pipeline.study.specification import Objective
 from pipeline.trial_ids import DrawOrder, draw_order
 
 __all__ = ["RankingKey", "ranking_key", "ranking_sql", "total_violation"]

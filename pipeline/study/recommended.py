@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.schedulers import ASHA, MOASHA, PromotingASHA, PromotingMOASHA
 from pipeline.searchers import CurveSearch, MOTPESearch, RandomSearch
 from pipeline.space import Grid, drawn_parameters
-from pipeline.study.parts import Budget
+from pipeline.study.specification import Budget
 
 __all__ = ["recommended_scheduler", "recommended_searcher"]
 

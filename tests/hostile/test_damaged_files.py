@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import DamagedFile, StorageError
 from pipeline.storage import unpack
-from pipeline.storage.parquet import from_parquet
+from pipeline.storage.parquet_tables import from_parquet
 from tests.hostile.command import CommandResult, continued, tunepipe
 
 FILES = (

@@ -9,7 +9,7 @@ from pipeline.execution.driver.provenance import tunepipe_command
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
-from pipeline.results.analysis.failures import own_frame, without_libraries
+from pipeline.results.analysis.failure_causes import own_frame, without_libraries
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.contents import sweep

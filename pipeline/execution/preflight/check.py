@@ -12,21 +12,21 @@ from pipeline.execution.driver.learning import learned_from, learning_in_words
 from pipeline.execution.preflight.classes import classes_finding
 from pipeline.execution.preflight.collector import Collector, asked_about
 from pipeline.execution.preflight.estimate import Estimate, estimated, time_finding
+from pipeline.execution.preflight.fact_process import facts
 from pipeline.execution.preflight.failure_findings import failed_finding
 from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, not_checked
 from pipeline.execution.preflight.pairs import objectives_finding, pair_finding
-from pipeline.execution.preflight.process import facts
 from pipeline.execution.preflight.rehearsal import PACKED
 from pipeline.execution.preflight.resources import memory_finding, resources_finding, this_node, workers_of
 from pipeline.execution.preflight.source_findings import source_finding
-from pipeline.execution.preflight.storage import (
+from pipeline.execution.preflight.storage_findings import (
     free_bytes,
     probed,
     space_finding,
     storage_finding,
     study_finding,
 )
-from pipeline.execution.preflight.versions import nodes_finding, required, versions_finding
+from pipeline.execution.preflight.version_findings import nodes_finding, required, versions_finding
 from pipeline.execution.ray.job_transport import pack
 from pipeline.execution.versions import installed
 from pipeline.storage import Store

@@ -9,8 +9,8 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.errors import TunepipeError
+from pipeline.execution.preflight.fact_process import Publish
 from pipeline.execution.preflight.finding import ClusterFacts, Failed, NodeFacts
-from pipeline.execution.preflight.process import Publish
 from pipeline.execution.versions import installed
 from pipeline.storage import Store
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.execution.preflight.finding import Finding, Trained
-from pipeline.execution.preflight.storage import kept_bytes
+from pipeline.execution.preflight.storage_findings import kept_bytes
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import rough_duration

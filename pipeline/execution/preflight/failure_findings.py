@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline import errors
 from pipeline.execution.preflight.finding import Failed, Finding
-from pipeline.results.analysis.failures import first_line
+from pipeline.results.analysis.failure_causes import first_line
 
 __all__ = ["error_text", "failed_finding", "user_frame"]
 

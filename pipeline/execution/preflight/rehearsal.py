@@ -18,9 +18,9 @@ from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.execution.preflight.data_findings import data_facts
 from pipeline.execution.preflight.exactness import function_exactness, inexact_reason
+from pipeline.execution.preflight.fact_process import Publish
 from pipeline.execution.preflight.finding import Built, Exchanged, Failed, Trained, Unbuilt, WorkerStarted
 from pipeline.execution.preflight.isolation import isolated
-from pipeline.execution.preflight.process import Publish
 from pipeline.execution.preflight.training_findings import finite
 from pipeline.execution.ray.job_transport import unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler

@@ -4,7 +4,7 @@ import os
 import traceback
 from pathlib import Path
 
-from pipeline.results.analysis.failures import first_line
+from pipeline.results.analysis.failure_causes import first_line
 from pipeline.study.tracebacks import error_text
 
 __all__ = ["advice", "failure_text"]

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.errors import UsageError
+from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.analysis.comparability import comparability_problems
 from pipeline.results.analysis.domains import span_in_words
 from pipeline.results.analysis.hypervolume import box_of, hypervolumes
 from pipeline.results.analysis.parameters import best_quarter, scored, tuned
-from pipeline.results.analysis.progress import progress
 from pipeline.results.tables.load import Results
 
 __all__ = ["Comparison", "Difference", "Member", "Seeds", "Shared", "compared"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline.results.analysis.progress import alive_seconds
+from pipeline.results.analysis.best_so_far import alive_seconds
 from pipeline.results.tables.load import Results
 from pipeline.storage.schema import SECONDS
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.results.analysis.earlier import EarlierCount, earlier_counts
 from pipeline.results.analysis.early import Agreement, Stopping, agreements, stopping
 from pipeline.results.analysis.effort import Effort, effort
-from pipeline.results.analysis.failures import Cause, causes
+from pipeline.results.analysis.failure_causes import Cause, causes
 from pipeline.results.analysis.importance import Importance, importances
 from pipeline.results.analysis.lineage import exploits
 from pipeline.results.tables.load import Results

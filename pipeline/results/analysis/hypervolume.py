@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.pareto import hypervolume, non_dominated
-from pipeline.results.analysis.progress import alive_seconds
+from pipeline.results.analysis.best_so_far import alive_seconds
 from pipeline.results.tables.front import epoch_violations, objective_column
 from pipeline.results.tables.load import Results
 

@@ -3,10 +3,10 @@
 from pipeline.results.plots.comparison_picture import MEASURES, best_against, comparison_picture
 from pipeline.results.plots.cost import against_cost
 from pipeline.results.plots.effort import where_time_went
+from pipeline.results.plots.folds_and_repeats import deviations
 from pipeline.results.plots.hypervolume import hypervolume_over_epochs
 from pipeline.results.plots.learning_curves import best_so_far, learning_curves, learning_rates
 from pipeline.results.plots.lineage import lineage, schedule
-from pipeline.results.plots.models import deviations
 from pipeline.results.plots.plane import landscape, trajectories
 from pipeline.results.plots.rungs import rungs
 from pipeline.results.plots.space import objective_against, parallel_coordinates

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.progress import progress
+from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, plainly, style, window
 from pipeline.results.tables.load import Results
 

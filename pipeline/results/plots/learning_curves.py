@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.progress import alive_seconds, tracks, train_column
+from pipeline.results.analysis.best_so_far import alive_seconds, tracks, train_column
 from pipeline.results.plots.style import (
     ACCENT,
     BAD,

@@ -8,9 +8,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.results.analysis.best_so_far import tracks
 from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.analysis.parameters import config_places
-from pipeline.results.analysis.progress import tracks
 from pipeline.results.plots.axes import parameter_axis
 from pipeline.results.plots.rungs import MOST_NAMED, epochs_by_trial
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, SECOND, bare

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.results.analysis.best_so_far import alive_seconds, train_column
 from pipeline.results.analysis.cost import COSTS, costs
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.lineage import ancestry
 from pipeline.results.analysis.parameters import best_quarter, config_places, is_listed, scored, tuned
-from pipeline.results.analysis.progress import alive_seconds, train_column
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
 from pipeline.results.plots.style import MOST_LINES

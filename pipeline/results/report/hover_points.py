@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.analysis.parameters import domain_places, scored
-from pipeline.results.analysis.progress import progress
 from pipeline.results.plots.rungs import rows_of_rungs
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.front import objective_values

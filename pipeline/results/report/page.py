@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from pipeline.results.analysis.domains import domain_in_words, format_value, span_in_words
 from pipeline.results.analysis.earlier import earlier_counts
-from pipeline.results.analysis.failures import causes
+from pipeline.results.analysis.failure_causes import causes
 from pipeline.results.analysis.leaderboard import (
     FRONT,
     SECONDS,

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.results.analysis.accepted_changes import Kind, accepted_changes
-from pipeline.results.analysis.failures import causes
+from pipeline.results.analysis.failure_causes import causes
 from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.front import pareto_front

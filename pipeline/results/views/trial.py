@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.failures import first_line
+from pipeline.results.analysis.failure_causes import first_line
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, trial_row

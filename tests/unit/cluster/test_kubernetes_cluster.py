@@ -8,7 +8,7 @@ import tune_jobs
 from pipeline.cluster import kubernetes_cluster
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.cluster.rayjob import study_manifests
-from pipeline.cluster.states import STORAGE_ANNOTATION
+from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION
 from pipeline.errors import ClusterError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, rayjob
 

@@ -6,7 +6,7 @@ import tune_jobs
 from pipeline.cluster.jobs_api import JobsApi, Submission
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.cluster.rayjob import Manifests, study_manifests
-from pipeline.cluster.states import STORAGE_ANNOTATION
+from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION
 from pipeline.cluster.submission import Submitted, apply_rayjob, exit_code, shared_storage, submit
 from pipeline.errors import ClusterError, InvalidJob
 from tests.unit.cluster.jobs_server import job

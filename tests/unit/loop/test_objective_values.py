@@ -6,7 +6,7 @@ from dataclasses import replace
 from pipeline.loop.objective_values import objective_values_of, values_in, violation_in
 from pipeline.schedulers import ObjectiveValues
 from pipeline.study import Objective
-from pipeline.study.parts import UNKNOWN
+from pipeline.study.specification import UNKNOWN
 from tests.unit.execution.recorded_curves import row
 
 _OBJECTIVES = [Objective("score", "max", at_least=0.5), Objective("parameters", "min", at_most=100)]

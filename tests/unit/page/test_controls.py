@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from pipeline.execution.commands import outcomes
+from pipeline.execution.command_files import outcomes
 from pipeline.execution.driver import command_inbox, session_file
 from pipeline.loop.messages import ProgressReport
 from pipeline.study import layout

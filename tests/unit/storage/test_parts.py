@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.storage.parquet import to_parquet
+from pipeline.storage.parquet_tables import to_parquet
 from pipeline.storage.parts import read_parts
 
 

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import StorageError
-from pipeline.storage.parquet import from_parquet, invalid_part, mismatched_part, part_of, to_parquet, write_parquet
+from pipeline.storage.parquet_tables import (
+    from_parquet,
+    invalid_part,
+    mismatched_part,
+    part_of,
+    to_parquet,
+    write_parquet,
+)
 from pipeline.storage.schema import KEYS, arrow_schema
 
 TABLE = pa.table({"number": list(range(1000)), "text": ["x"] * 1000})

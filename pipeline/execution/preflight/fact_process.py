@@ -29,7 +29,7 @@ Publish = Callable[[Fact], None]
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from pipeline.execution.preflight.process import serve; serve(sys.argv[2:])"
+    "from pipeline.execution.preflight.fact_process import serve; serve(sys.argv[2:])"
 )
 _POLL_SECONDS = 0.2
 _LAST_LINES = 4

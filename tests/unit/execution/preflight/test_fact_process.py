@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.execution.preflight.fact_process import facts
 from pipeline.execution.preflight.finding import Failed, WorkerStarted
-from pipeline.execution.preflight.process import facts
 
 _MODULE = """
 import os, signal, subprocess, sys, threading

@@ -8,7 +8,7 @@ from typing import TextIO
 
 import pytest
 
-from pipeline.cli.streams import forget_output, guard_streams
+from pipeline.cli.standard_streams import forget_output, guard_streams
 from pipeline.errors import OutputLost
 
 Streams = Callable[[], None]

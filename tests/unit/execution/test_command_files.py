@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.execution.commands import is_paused, outcomes, running_session, send, wait_for_outcome
+from pipeline.execution.command_files import is_paused, outcomes, running_session, send, wait_for_outcome
 from pipeline.execution.driver import command_inbox
 from pipeline.loop.command_execution import execute
 from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial

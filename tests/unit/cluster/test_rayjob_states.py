@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.cluster.states import STORAGE_ANNOTATION, active_job, has_ended
+from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, active_job, has_ended
 
 
 def rayjob(name: str, state: str = "", storage: str = "/studies") -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.results import Results, load_results
-from pipeline.results.analysis.failures import causes, first_line, own_frame, without_libraries
+from pipeline.results.analysis.failure_causes import causes, first_line, own_frame, without_libraries
 from pipeline.training import trainer
 from tests.unit.results.edges import EDGES
 from tests.unit.results.studies import START

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import Budget, Checkpoints, run
-from pipeline.execution.preflight.storage import (
+from pipeline.execution.preflight.storage_findings import (
     free_bytes,
     kept_bytes,
     probed,
@@ -39,7 +39,7 @@ def test_the_check_of_a_storage_leaves_its_files_unchanged(tmp_path: Path) -> No
 def test_a_storage_that_cannot_be_written_is_a_fault() -> None:
     """A read-only storage is a fault with the system's reason, which an unprivileged user gets in this test."""
     code = (
-        "from pipeline.execution.preflight.storage import probed, storage_finding\n"
+        "from pipeline.execution.preflight.storage_findings import probed, storage_finding\n"
         "from pipeline.storage import Store\n"
         "with probed(Store(sys.argv[1])) as probe: finding = storage_finding(probe, 'here')\n"
         "print(finding.level, finding.found)"

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.results import Results, load_results
-from pipeline.results.analysis.progress import alive_seconds, progress, tracks, train_column
+from pipeline.results.analysis.best_so_far import alive_seconds, progress, tracks, train_column
 from tests.unit.results.small import one_epoch_study
 from tests.unit.results.studies import Recording, tune_job
 

@@ -3,7 +3,7 @@
 from packaging.specifiers import SpecifierSet
 
 from pipeline.execution.preflight.finding import NodeFacts
-from pipeline.execution.preflight.versions import nodes_finding, required, versions_finding
+from pipeline.execution.preflight.version_findings import nodes_finding, required, versions_finding
 from pipeline.execution.versions import installed
 
 WANTED = {"python": SpecifierSet(">=3.11,<3.14"), "ray": SpecifierSet(">=2.60,<3"), "keras": SpecifierSet(">=3.15")}
