@@ -131,7 +131,7 @@ def study_manifests(
     for group, size in zip(groups, planned.groups, strict=True):
         group["maxReplicas"] = size.pods
         if not autoscales:
-            group["replicas"] = size.pods if size.trials else 0
+            group["replicas"] = size.pods
     name = f"{study_label(job.name)}-{number}"
     metadata = template["metadata"]
     metadata["name"] = name
@@ -166,6 +166,10 @@ def study_manifests(
             # Otherwise Ray reserves the whole limit for trials, and its own processes exceed it.
             if size.trials:
                 group["rayStartParams"] = {**group.get("rayStartParams", {}), "memory": str(memory_for_trials(group))}
+    if not autoscales:
+        # Kueue counts groups without pods, too: their GPUs would have to be in its queue.
+        used = [group for group, size in zip(groups, planned.groups, strict=True) if size.trials and size.pods]
+        cluster["workerGroupSpecs"] = used
     spec["entrypoint"] = shlex.join(["python", "-m", "pipeline.cli.app", *words])
     spec["runtimeEnvYAML"] = yaml.safe_dump({"env_vars": RAYJOB_ENVIRONMENT})
     if image is not None:

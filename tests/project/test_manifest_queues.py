@@ -8,13 +8,13 @@ from pipeline.errors import ClusterError
 
 
 def test_kueue_queues_a_study(own, tmp_path):
-    """The RayJob names its queue; Kueue takes none whose cluster autoscales, so that all of the plan is asked for."""
+    """The RayJob names its queue and asks for all of the plan, and for no more, since Kueue admits no autoscaling."""
     (job,) = own("overlays/dev/study", "kueue", part="study")
     assert job["spec"]["rayClusterSpec"]["enableInTreeAutoscaling"] is False
     tuned = tune_jobs.find("beale").replaced({"resources.gpus": 1, "budget.trials": 3})
     made = study_manifests(tuned, "beale", str(tmp_path), "/studies", [])
     replicas = {each["groupName"]: each["replicas"] for each in made.job["spec"]["rayClusterSpec"]["workerGroupSpecs"]}
-    assert replicas == {"cpu": 0, "gpu-l4": 3}
+    assert replicas == {"gpu-l4": 3}
     labels = {name: value for name, value in made.job["metadata"]["labels"].items() if name.startswith("kueue")}
     assert labels == {"kueue.x-k8s.io/queue-name": "tunepipe", "kueue.x-k8s.io/priority-class": "tunepipe"}
     assert "the cluster has 3 GPUs from start to end:" in str(made.plan)
