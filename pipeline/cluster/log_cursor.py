@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from textwrap import shorten
 
 from pipeline.cluster.driver_environment import EXIT_LINE
 
@@ -9,6 +10,16 @@ __all__ = ["LogCursor"]
 
 _RAY_LINES = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+\t(INFO|SUCC) (cli|sdk|job_manager)\.py:\d+ -- .*\n?", re.MULTILINE)
 """Lines of `ray job submit`, with which KubeRay starts a study: they advise commands that are not tunepipe's."""
+
+_FIRST = "Traceback (most recent call last):\n"
+_JOINTS = (
+    "The above exception was the direct cause of the following exception:\n",
+    "During handling of the above exception, another exception occurred:\n",
+)
+_ONE = rf"{re.escape(_FIRST)}(?:[ \t].*\n)+\S.*(?:\n|\Z)"
+_TRACEBACK = re.compile(rf"^{_ONE}(?:\n(?:{'|'.join(map(re.escape, _JOINTS))})\n{_ONE})*", re.MULTILINE)
+_RAY_COMMAND = re.compile(r'^  File ".*/bin/ray", line \d+, in <module>$', re.MULTILINE)
+_MOST_CHARACTERS = 160
 
 
 @dataclass(slots=True)
@@ -24,6 +35,8 @@ class LogCursor:
     def advance(self, log: str, *, ended: bool) -> str:
         """Read what is new in a log: whole lines, without those that Ray prints about its own submission.
 
+        Where a head is lost, the command that followed its job ends with a traceback, of which the last line is read.
+
         Args:
             log: The whole log as it is now. A kubelet starts a new file when a log becomes large, and returns only
                 that one.
@@ -35,5 +48,28 @@ class LogCursor:
         if len(log) < self.position:
             self.position = 0
         end = len(log) if ended else log.rfind("\n") + 1
+        if not ended:
+            end -= _unfinished(log[self.position : end])
         new, self.position = log[self.position : end], end
-        return EXIT_LINE.sub("", _RAY_LINES.sub("", new))
+        return EXIT_LINE.sub("", _RAY_LINES.sub("", _TRACEBACK.sub(_without_frames, new)))
+
+
+def _unfinished(text: str) -> int:
+    """Characters at the end of a text that may be the beginning of a traceback."""
+    length, in_frames = 0, False
+    for line in text.splitlines(keepends=True):
+        if line == _FIRST:
+            in_frames = True
+        elif in_frames:
+            in_frames = line[0] in " \t"
+        elif length and not (line == "\n" or line in _JOINTS):
+            length = 0
+        length += len(line) if length or line == _FIRST else 0
+    return length
+
+
+def _without_frames(found: re.Match[str]) -> str:
+    """The last line of a traceback of Ray's command; any other traceback as it is."""
+    if not _RAY_COMMAND.search(found[0]):
+        return found[0]
+    return f"ray: {shorten(found[0].splitlines()[-1], _MOST_CHARACTERS, placeholder=' …')}\n"

@@ -1,7 +1,33 @@
 """A pod's log, looked at again and again."""
 
+import pytest
+
 from pipeline.cluster.log_cursor import LogCursor
 from tests.ray_sources import check_text
+
+LOST_HEAD = """\
+Traceback (most recent call last):
+  File "/opt/tunepipe/lib/python3.11/site-packages/urllib3/connection.py", line 239, in _new_conn
+    sock = connection.create_connection(
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+socket.gaierror: [Errno -2] Name or service not known
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/opt/tunepipe/bin/ray", line 8, in <module>
+    sys.exit(main())
+             ^^^^^^
+requests.exceptions.ConnectionError: HTTPConnectionPool(host='s-1-head-svc', port=8265): Max retries exceeded
+"""
+"""How `ray job logs` ends when the head's pod is deleted, with fewer frames."""
+
+MISTAKE = """\
+Traceback (most recent call last):
+  File "/job/mine.py", line 8, in <module>
+    raise ValueError(1)
+ValueError: 1
+"""
 
 
 def test_each_line_is_printed_once_and_whole():
@@ -41,3 +67,20 @@ def test_rays_advice_on_submissions_is_left_out():
         "pipeline/cluster/log_cursor.py leaves lines of that level out",
         "Ray's advice is printed among the study's output",
     )
+
+
+def test_of_a_lost_head_one_line_is_printed():
+    """Of the traceback with which Ray's command ends when the head is lost, the last line is printed, in one piece."""
+    log, printed, reported = f"0:27  |  2 paused\n{LOST_HEAD}", LogCursor(), ""
+    for end in range(0, len(log) + 1, 40):
+        reported += printed.advance(log[:end], ended=False)
+    reported += printed.advance(log, ended=True)
+    assert reported == f"0:27  |  2 paused\nray: {LOST_HEAD.splitlines()[-1]}\n"
+
+
+@pytest.mark.parametrize("last", ["0:28  |  1 failed\n", "\n0:28  |  1 failed\n", ""])
+def test_other_tracebacks_are_printed_whole(last):
+    """A traceback of the study's own is printed whole, as soon as a line follows it or the log ends."""
+    printed = LogCursor()
+    assert printed.advance(f"one\n{MISTAKE}", ended=False) == "one\n"
+    assert printed.advance(f"one\n{MISTAKE}{last}", ended=not last) == MISTAKE + last
