@@ -12,7 +12,7 @@ from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Swi
 __all__ = ["MOST_LISTED", "choice", "floats", "integers", "listed", "probes"]
 
 MOST_LISTED = 64
-"""A range of whole numbers with at most so many values is a list of values, too."""
+"""A range of at most this many whole numbers is also listed as values."""
 
 _MOST_VALUES = 1000
 _MOST_PROBES = 8

@@ -111,7 +111,7 @@ def _add(
     domain: Any,
     outer: Mapping[str, tuple[Any, ...]],
 ) -> bool:
-    """Add a parameter to the branches of its parent, wherever in the space that is; False if it is nowhere."""
+    """Add a parameter to the branches of its parent, at any depth of the space; False if the parent does not exist."""
     added = False
     if parent in space:
         values_of_parent = listed(space[parent])

@@ -80,7 +80,7 @@ def show_rows(studies: Mapping[str, "Results"], rows: Rows) -> None:
         rows: What is asked for.
 
     Raises:
-        UsageError: A column is not there, or the condition cannot be read.
+        UsageError: A column does not exist, or the condition cannot be read.
         StorageError: The file cannot be written.
     """
     if len(studies) == 1:

@@ -48,7 +48,7 @@ def sql(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.0, help="End the query after so many seconds. Default: no limit.", show_default=False),
+        typer.Option(min=0.0, help="End the query after this many seconds. Default: no limit.", show_default=False),
     ] = None,
     format: Format = None,
     output: Output = None,

@@ -53,7 +53,7 @@ def _bad_value(error: TyperException) -> str | None:
 
 
 def _trials(message: str) -> str:
-    """How to name a trial, where its name is what is missing."""
+    """How to name a trial, for a command line without one."""
     return " It is a trial's id or number; `tunepipe results STUDY` shows the best." if "'--trial'" in message else ""
 
 

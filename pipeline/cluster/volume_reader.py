@@ -117,7 +117,7 @@ def read_study(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, stu
         archive: The file that gets the archive.
 
     Raises:
-        ClusterError: The study is not there, or the connection was lost.
+        ClusterError: The study does not exist, or the connection was lost.
     """
     command = ["tar", "--create", "--directory", storage, "--exclude", f"{study}/checkpoints", "--", study]
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]

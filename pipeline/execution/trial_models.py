@@ -196,7 +196,7 @@ class TrialModels:
         return example_of(data.train)
 
     def data(self, config: Config) -> tuple[Dataset | None, str]:
-        """The data on which a config was trained; where they cannot be had, None and why, as a sentence.
+        """The data on which a config was trained; if they are not available, None and the reason as a sentence.
 
         Args:
             config: The config of a trial.

@@ -8,7 +8,7 @@ __all__ = ["EpochOutcome", "ReportInterval", "is_over", "report_seconds"]
 
 _SHORTEST_SECONDS = 2.0
 _REPORTS_PER_SECOND = 100
-"""A report takes 1 ms of the driver's time on a fast core; at 5 ms, so many keep it below half a core."""
+"""Reports a second: each takes the driver 1 ms on a fast core; at 5 ms, this many keep it below half a core."""
 
 
 def report_seconds(workers: int) -> float:

@@ -33,7 +33,7 @@ _KEPT = 8
 """Studies whose tables are in memory at once."""
 
 _LOOK_SECONDS = 1.0
-"""The folders of a study are listed at most once in so many seconds."""
+"""Seconds between two listings of a study's folders, at least."""
 
 _SHARE = 0.25
 """At most this share of the time is spent on reading a study that changes all the time."""

@@ -14,7 +14,7 @@ from pipeline.space.values import Count
 __all__ = ["MOTPESearch"]
 
 _RANDOM_EVERY = 2
-"""One draw in so many is random where there are rungs: values at early ones mislead."""
+"""The interval of random draws under a scheduler with rungs, whose early values mislead."""
 
 
 @dataclass(frozen=True)

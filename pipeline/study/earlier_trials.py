@@ -94,7 +94,7 @@ def read_earlier(store: Store) -> tuple[EarlierTrials, ...]:
         One entry for each earlier study, in the order of the file.
 
     Raises:
-        StorageError: They are not there, or not what tunepipe wrote.
+        StorageError: They are missing, or not what tunepipe wrote.
     """
     try:
         return _READ.validate_python(store.read_json(layout.EARLIER))

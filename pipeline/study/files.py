@@ -139,7 +139,7 @@ def recorded_data(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _is_combinations(found: Any) -> bool:
-    """Whether this is what a study records of a data function that takes the config."""
+    """Whether this is the record of a data function that takes the config."""
     entries = found.get("combinations") if isinstance(found, dict) and len(found) == 1 else None
     return isinstance(entries, list) and all(
         isinstance(entry, dict)

@@ -51,7 +51,7 @@ def _refuse_within_study(path: Path, what: str) -> None:
             if os.path.lexists(study / layout.STUDY) and not _is_free(study, place.relative_to(study).as_posix()):
                 raise StorageError(
                     f"{path} is within the study {study}, whose files only tunepipe writes. Nothing was written. Name "
-                    f"a {what} elsewhere; in a study, only report.html and new files in export/ may be written."
+                    f"a {what} outside of it; in a study, only report.html and new files in export/ may be written."
                 )
 
 

@@ -203,7 +203,7 @@ class _Search:
         self._add(SourceFile(module, file.relative_to(root).as_posix(), content, file), root)
 
     def _is_here(self, top: str, root: Path) -> bool:
-        """Whether a module or package of that name is imported from the root, and not from elsewhere."""
+        """Whether a module or package of that name is imported from the root."""
         if (top, root) not in self._here:
             self._here[top, root] = is_imported_from(top, root)
         return self._here[top, root]

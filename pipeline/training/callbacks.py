@@ -127,7 +127,7 @@ class Callbacks:
             The logs with what callbacks added, as ReduceLROnPlateau adds the learning rate.
 
         Raises:
-            ModelError: A callback monitors a metric that is not there.
+            ModelError: A callback monitors an unknown metric.
         """
         self._logs = plain_logs(logs)
         wait_for_futures(self.list)

@@ -84,7 +84,7 @@ def exported(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str
 
     Args:
         model: The model.
-        data: The job's data; None if they cannot be had: then nothing is scored, and the exported forms are compared
+        data: The job's data; None if they are missing: then nothing is scored, and the exported forms are compared
             with the model by their weights alone.
         folder: The target folder, which exists.
 
@@ -189,7 +189,7 @@ def loaded(content: bytes) -> keras.Model | None:
         content: The file's content.
 
     Returns:
-        The model, compiled; None if Keras cannot load it, as where classes or functions of its own are not registered.
+        The model, compiled; None if Keras cannot load it, for example without registered classes and functions.
     """
     with scratch("model") as folder:
         file = folder / "model.keras"

@@ -50,7 +50,7 @@ class FitTrainer(Trainer):
         fit: Arguments of fit.
         seed: The seed of shuffling.
         started: When building the model began.
-        stream: Leave the arrays where they are, and hand out one batch at a time.
+        stream: Whether to read the arrays in place, one batch at a time.
         reason: Why it is not trained with compiled epochs.
         phases: The phases of the training.
     """

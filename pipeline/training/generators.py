@@ -144,7 +144,7 @@ def _start_again(name: str, seed: int, *, gpus: bool) -> None:
 
 
 class _Seeding(MetaPathFinder):
-    """Seeds TensorFlow and Keras where they are imported meanwhile: importing them for that alone takes seconds.
+    """Seeds TensorFlow and Keras when they are imported: an import only for the seed takes seconds.
 
     Args:
         seed: The seed.

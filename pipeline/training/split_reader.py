@@ -113,7 +113,7 @@ class SplitReader:
         return logs
 
     def skip(self) -> None:
-        """Leave the split as reading an epoch would have left it, and read no more than that takes."""
+        """Advance the split by an epoch, and read no more than necessary."""
         if self._limited:
             self._read_through()
             return

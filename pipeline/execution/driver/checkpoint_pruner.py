@@ -1,7 +1,7 @@
 """Which checkpoints are kept: those that are still needed, and as many others as the job's limits allow.
 
 Needed are: of each live trial the newest, from which it resumes, the one before in case the newest is damaged, and the
-best; those whose weights the scheduler may hand over; the best of the study. A trial that has ended keeps its newest
+best; those whose weights the scheduler may copy; the best of the study. A trial that has ended keeps its newest
 checkpoint, because it may get more epochs, and its best one: a better trial may fail later, and two may tie.
 
 Reports say which checkpoints there are, so the storage is listed only when a session starts and ends. Checkpoints are
@@ -53,7 +53,7 @@ class CheckpointPruner:
 
     @property
     def overdue(self) -> bool:
-        """Whether so many bytes were written since the last deletion that the next one must not wait."""
+        """Whether the bytes that were written since the last deletion require the next one now."""
         return self._new_bytes >= _MOST_BYTES
 
     def on_report(self, trial_id: str, report: ProgressReport) -> None:
@@ -85,7 +85,7 @@ class CheckpointPruner:
             trial.checkpoints = checkpoints.get(trial.trial_id, set())
 
     def prune(self, changed: Collection[str], best: Trial | None) -> set[str]:
-        """Delete what is not needed any more.
+        """Delete checkpoints that are no longer needed.
 
         Args:
             changed: The trials that have changed since the last call.

@@ -17,7 +17,7 @@ def learned_from(job: TuneJob, storage: str | Path, *, resume: bool = False) -> 
     Args:
         job: The job.
         storage: The folder or URI of its study, and of the others, unless the job names them by their folder.
-        resume: Whether its study goes on if it exists: then the copies in its own folder are read.
+        resume: Whether an existing study is resumed: then the copies in its own folder are read.
 
     Raises:
         JobNotFound: There is no such study.

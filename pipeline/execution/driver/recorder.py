@@ -30,7 +30,7 @@ class Recorder:
         job: The study's job.
         session: This driver session's number, from 1.
         seconds_before: Seconds that drivers of earlier sessions ran.
-        decided_before: How many decisions the state of the previous session includes.
+        decided_before: The number of decisions in the state of the previous session.
         provenance: The origin of the session's numbers; None to record none.
 
     Raises:

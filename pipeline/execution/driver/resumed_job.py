@@ -176,7 +176,7 @@ def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> list[tuple[S
     sources, texts = sources_of(job), saved_texts(store)
     functions = {module_of(function) for each in (job, saved) for function in each.functions.values()}
     late = originals_of(recorded_sources(store), sources.folders)
-    # What the text names comes last: it is what this process has loaded, if it has.
+    # Files that the text names come last: they are what this process has loaded.
     modules = {file.module: file for file in (*late, *sources.files) if file.module not in functions}
     changed = [file for file in modules.values() if not same_text(file.content, texts.get(file.module, file.content))]
     changed += [file for file in sources.data if file.content != texts.get(file.path, file.content)]

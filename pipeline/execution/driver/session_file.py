@@ -27,7 +27,7 @@ SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"
 
 _LOOK_SECONDS = 1.0
 _MARK_WITHIN = 200
-"""The mark is within so many bytes."""
+"""The mark is within the first bytes of the file."""
 
 
 class SessionFile:

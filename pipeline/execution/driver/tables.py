@@ -40,7 +40,7 @@ class Tables:
         store: The study's folder.
         job: The study's job.
         file: This driver session's file: its number, and the check that no other driver has taken over.
-        decided_before: How many decisions the state of the previous session includes.
+        decided_before: The number of decisions in the state of the previous session.
 
     Raises:
         StorageError: The tables have rows of a later session, whose file is missing.

@@ -8,7 +8,7 @@ from pipeline.loop.study_loop import StudyLoop
 __all__ = ["MAX_WORKER_FAILURES", "WorkerFailures"]
 
 MAX_WORKER_FAILURES = 4
-"""A trial fails after so many lost workers without a new epoch in between: it may be the trial that kills them. A trial
+"""A trial fails after this many lost workers without a new epoch in between: it may be what kills them. A trial
 that makes progress may lose any number of workers, because machines are taken away."""
 
 

@@ -212,7 +212,7 @@ def _originals(sources: Sources, store: Store) -> dict[str, str]:
 
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM end the check as Ctrl-C does: its processes end, and its folders are deleted."""
+    """Let SIGTERM end the check like Ctrl-C: its processes end, and its folders are deleted."""
     before = None
     with suppress(ValueError):  # not in the main thread
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -73,7 +73,7 @@ def check_reachable(address: str) -> None:
 def _knows_first_call(place: str) -> bool:
     """Whether a server of gRPC is Ray's: Ray's port for clients, an inference server or a proxy does not know the call.
 
-    Any other answer is one of Ray, as where a token is missing.
+    Any other response comes from Ray, for example that a token is missing.
     """
     try:
         import grpc

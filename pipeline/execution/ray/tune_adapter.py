@@ -1,7 +1,7 @@
 """A session as Ray Tune sees it: what runs next (Searcher), what continues (TrialScheduler), is it over (Stopper).
 
 Tune starts every PENDING trial by itself as soon as there is room, so a trial becomes PENDING only when the session
-assigns it. `suggest` hands over a new trial, `choose_trial_to_run` a paused one.
+assigns it. `suggest` returns a new trial, `choose_trial_to_run` a paused one.
 """
 
 from collections import deque
@@ -69,7 +69,7 @@ class _Assignments:
 
 
 class SessionSearcher(Searcher):  # type: ignore[misc]
-    """Hands new trials to Tune.
+    """Passes new trials to Tune.
 
     Args:
         session: The study's session.

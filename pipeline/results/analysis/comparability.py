@@ -15,7 +15,7 @@ def comparability_problems(studies: Mapping[str, Results]) -> list[str]:
     """Why studies cannot be compared, in sentences; empty if no reason is known.
 
     Args:
-        studies: Results by what tells them apart.
+        studies: Results by a unique label.
     """
     return [text for text in (_data(studies), _continued(studies), _folds(studies)) if text]
 

@@ -151,7 +151,7 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
     Trials of a searcher that learns are not independent: intervals are then too narrow.
 
     Args:
-        studies: Results by what tells them apart.
+        studies: Results by a unique label.
 
     Returns:
         The studies one by one, their differences pair by pair, and why their values may not be comparable.
@@ -206,7 +206,7 @@ def _member(
 
 
 def _expected(values: _Reals, draws: int) -> tuple[float, _Reals]:
-    """The expected best of so many draws, and the same of resampled trials; more is better."""
+    """The expected best of `draws` draws, and the same of resampled trials; more is better."""
     places = np.arange(1, len(values) + 1) / len(values)
     weights = places**draws - (places - 1 / len(values)) ** draws
     sample = np.random.default_rng(_SEED).integers(0, len(values), (_AGAIN, min(len(values), 2000)))

@@ -42,7 +42,7 @@ class Effect:
     """What one hyperparameter does.
 
     Args:
-        place: The hyperparameter, where it stands in the space.
+        place: The hyperparameter and its path in the space.
         share: Its share of the objective's variance, from 0 to 1: what it does by itself, the others averaged out.
         low: Lower end of a 90 % interval of it.
         high: Upper end.
@@ -219,7 +219,7 @@ def _unit(axis: ParameterPath, value: object) -> float:
 
 
 def _drawn_in(values: _Reals, mode: str) -> tuple[_Reals, int]:
-    """Values with those far out at the bad end set to the edge of what is not (three quartile distances)."""
+    """Values, clipped at the bad end (at three interquartile ranges)."""
     sign = 1.0 if mode == "max" else -1.0
     first, third = np.quantile(sign * values, [0.25, 0.75])
     edge = first - 3 * (third - first)

@@ -50,7 +50,7 @@ class LeaderboardRow:
         trial_id: The trial.
         state: Its state.
         best: Whether it is the study's best trial.
-        values: Its value in each column; a column in which it has none is not there. Objectives and parameters are
+        values: Its value in each column, without columns in which it has none. Objectives and parameters are
             those of its best epoch; `front` is True for a trial on the front.
     """
 

@@ -15,7 +15,7 @@ from pipeline.space import Choice, Grid, Switch, drawn_names, key_of
 __all__ = ["best_quarter", "by_influence", "config_places", "domain_places", "is_listed", "scored", "tuned"]
 
 _SCORED: "WeakKeyDictionary[Results, pd.DataFrame]" = WeakKeyDictionary()
-"""Every picture asks for it, and of ten thousand trials it takes a while."""
+"""Every picture needs it, and for ten thousand trials it takes long."""
 
 _FEWEST_TRIALS, _MOST_TRIALS = 12, 1000
 _PARTS = 4

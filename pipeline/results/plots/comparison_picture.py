@@ -39,7 +39,7 @@ def best_against(studies: Mapping[str, Results], ax: Axes, by: Measure) -> Axes:
     """Draw the best value so far of several studies of one objective.
 
     Args:
-        studies: Results by what tells them apart; at least one.
+        studies: Results by a unique label; at least one.
         ax: Where to draw.
         by: What they are set against.
 
@@ -74,7 +74,7 @@ def comparison_picture(studies: Mapping[str, Results], form: Literal["png", "svg
     """Draw the best value so far against seconds, trials and epochs, side by side, as one file.
 
     Args:
-        studies: Results by what tells them apart; at least one.
+        studies: Results by a unique label; at least one.
         form: The format of the file.
 
     Returns:

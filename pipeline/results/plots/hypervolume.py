@@ -17,7 +17,7 @@ def hypervolume_over_epochs(studies: Mapping[str, Results], ax: Axes) -> Axes:
     """Draw the share of the hypervolume that the trials of studies dominate against the epochs of all trials.
 
     Args:
-        studies: Results of the same objectives by what tells them apart; at least one.
+        studies: Results of the same objectives by a unique label; at least one.
         ax: Where to draw.
 
     Returns:

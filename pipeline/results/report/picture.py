@@ -19,7 +19,7 @@ _WIDE, _NARROW = 1040, 350
 _PANELS = {1: (640, 1.25), 2: (500, 1.2), 3: (320, 1.0)}
 """Width of a picture in CSS pixels, and how much higher it is, by how many stand side by side."""
 MOST_PANELS = 16
-"""More pictures than these do not stand side by side."""
+"""The maximum number of pictures in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Section:
         title: The question's name.
         note: How to read them; empty if that is plain.
         pictures: The pictures.
-        small: Whether they stand side by side as small multiples.
+        small: Whether they are shown side by side as small multiples.
     """
 
     title: str
@@ -57,7 +57,7 @@ class Section:
 
     @property
     def columns(self) -> int:
-        """How many pictures stand side by side."""
+        """The number of pictures in a row."""
         return columns(len(self.pictures)) if self.small else 1
 
 
@@ -106,7 +106,7 @@ def picture(
 
 
 def columns(count: int) -> int:
-    """How many of so many panels stand side by side: no row is left nearly empty.
+    """The number of panels in a row: no row is nearly empty.
 
     Args:
         count: How many panels there are.

@@ -58,7 +58,7 @@ class Results:
         state: waiting, running, finished, interrupted or failed.
         best: The best trial, failed ones aside; None as long as no epoch has a finite value.
         location: The study's folder.
-        test: The winner's metrics on the test split; None as long as they are not there.
+        test: The winner's metrics on the test split; None until they exist.
         metric_names: Names of metrics, by column of `epochs`, where the two differ.
     """
 

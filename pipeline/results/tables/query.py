@@ -26,7 +26,7 @@ def query(studies: Mapping[str, Results], sql: str) -> pa.Table:
         The columns and rows of the SELECT.
 
     Raises:
-        UsageError: It is no SELECT, names what is not there, or needs more memory than there is for it.
+        UsageError: It is not a SELECT, uses an unknown name, or exceeds the memory limit.
     """
     with answered(studies, sql) as answer:
         return pa.Table.from_batches(answer.batches, answer.schema)
@@ -76,7 +76,7 @@ def select_trials(
         One row for each trial that meets the condition; docs/tables.md has the columns.
 
     Raises:
-        UsageError: A column is not there, or the condition cannot be read.
+        UsageError: A column does not exist, or the condition cannot be read.
     """
     meant = None if only is None else {results.name: only}
     with TrialsDatabase({results.name: results}, only=meant) as trials:
@@ -105,7 +105,7 @@ def select_from(
         The column `study`, then the chosen columns; columns that a study does not have are null in its rows.
 
     Raises:
-        UsageError: A column is not there, or the condition cannot be read.
+        UsageError: A column does not exist, or the condition cannot be read.
     """
     shown = ["study", *(name for name in columns if name != "study")] if columns else None
     with TrialsDatabase(studies, only=only) as trials:

@@ -173,7 +173,7 @@ def _no_session(store: Store, path: str, fault: str) -> StorageError:
 def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
     """A study's state: that of its last session, or interrupted if its driver is dead.
 
-    The driver's process decides where it can be looked up; elsewhere the heartbeat does.
+    The driver's process decides if it runs on this machine; otherwise the heartbeat does.
 
     Args:
         sessions: The content of each driver session's file, by number.

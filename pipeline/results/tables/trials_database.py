@@ -78,7 +78,7 @@ class TrialsDatabase:
             One row for each trial that meets the condition, with the chosen columns.
 
         Raises:
-            UsageError: A column is not there, the condition cannot be read, or the time is up.
+            UsageError: A column does not exist, the condition cannot be read, or the time is up.
         """
         if where is not None and not where.strip():
             raise UsageError("--where must be a condition, as in \"state = 'completed'\"; found nothing.")

@@ -1,4 +1,4 @@
-"""A table that fits its terminal: important columns are never cut, the others give way in a fixed order.
+"""A table that fits its terminal: important columns are never cut, the others are left out in a fixed order.
 
 Where a terminal is too narrow, columns that may be left out go first, and a line says how many; then names of columns
 are wrapped; at last each row becomes a record with one field on a line. Output that is not a terminal is not shortened.
@@ -28,7 +28,7 @@ _HEADS = (16, 8)
 Words of up to the first stay whole."""
 _NAMED = 5
 _WRAPPED = 20
-"""At least so many characters are left to a column of prose."""
+"""The minimum width of a column of prose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Column:
 
     Args:
         name: Its name.
-        right: Whether its cells stand at its right, as numbers do.
+        right: Whether its cells are aligned to the right, as numbers are.
         keep: `whole`: its cells are never cut; `cut`: a long cell is; `wrapped`: prose, on as many lines as it takes;
             `extra`: it may be left out.
     """

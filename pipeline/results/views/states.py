@@ -25,7 +25,7 @@ class State:
     many: str = ""
 
     def verb_for(self, trials: int) -> str:
-        """What so many trials in it did, in a sentence.
+        """What a number of trials in it did, in a sentence.
 
         Args:
             trials: How many trials.

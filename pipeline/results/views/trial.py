@@ -114,7 +114,7 @@ def _segments(results: Results, epochs: pd.DataFrame, decisions: pd.DataFrame) -
 def _epochs(results: Results, epochs: pd.DataFrame) -> FittedTable:
     metrics = metric_columns(epochs.columns)
     first = metric_column(results.objective.metric)
-    # The objective stands first: it is what the trial is judged by.
+    # The objective comes first: trials are compared by it.
     metrics = [name for name in [first, *(name for name in metrics if name != first)] if name in epochs]
     shown = [name for name in metrics if epochs[name].notna().any()]
     segments = ["segment"] if epochs["segment"].nunique() > 1 else []
@@ -138,7 +138,7 @@ def _epochs(results: Results, epochs: pd.DataFrame) -> FittedTable:
 
 
 def _number(value: float) -> str:
-    """A metric; one that the epoch does not have, as where it was not validated, is a dash."""
+    """A metric; a dash if the epoch does not have it, for example without validation."""
     return format_number(value) if value == value else "–"
 
 

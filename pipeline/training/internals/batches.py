@@ -151,7 +151,7 @@ def is_nondeterministic(dataset: Any) -> bool:
         return bool(deterministic == "false")
     if not is_parallel(dataset):
         return False
-    # A parallel interleave keeps this nowhere but in its graph.
+    # A parallel interleave keeps this only in its graph.
     determined = _determined(dataset)
     if determined is None:
         say_once("TensorFlow", f"{stage_kind(dataset)}Dataset._deterministic", "such a stage counts as inexact")

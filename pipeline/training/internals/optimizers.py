@@ -45,7 +45,7 @@ def excludes_from_weight_decay(optimizer: Any) -> bool:
 
 
 def skip_reduction(optimizer: Any) -> None:
-    """Leave out the sum of gradients over replicas where there is one replica: each trace of it leaves 7 MB for good.
+    """Leave out the sum of gradients over replicas if there is only one: each trace of it occupies 7 MB permanently.
 
     Args:
         optimizer: The optimiser; an inner optimiser is included.

@@ -128,7 +128,7 @@ def _no_dashboard(node: Any, *_: Any, **__: Any) -> None:
 
 
 def local_address() -> str | None:
-    """The address of the Ray cluster that runs on this machine; None where there is none.
+    """The address of the Ray cluster that runs on this machine; None if there is none.
 
     Returns:
         The address; "auto", which Ray itself resolves, where this Ray has no function for it.

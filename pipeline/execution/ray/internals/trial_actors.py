@@ -46,13 +46,13 @@ def _marks_terminations() -> bool:
 
 
 def actor_of(trial: Any) -> Any:
-    """The actor that trains a trial of Tune's; None where it has none.
+    """The actor that trains a trial of Tune's; None if it has none.
 
     Args:
         trial: The trial.
 
     Returns:
-        Ray's actor handle; None where the trial has no actor, or Ray no longer has the name: a hung worker stays.
+        Ray's actor handle; None if the trial has no actor, or Ray no longer has the name: a hung worker stays.
     """
     actor: Any = getattr(getattr(trial, "temporary_state", None), "ray_actor", ABSENT)
     if actor is ABSENT:
