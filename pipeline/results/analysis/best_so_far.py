@@ -61,7 +61,7 @@ def tracks(rows: pd.DataFrame, columns: Sequence[str], *, by: Sequence[str]) -> 
     Args:
         rows: Rows of `epochs`, in order of trial and epoch as results have them.
         columns: Which columns.
-        by: What makes a track.
+        by: Columns that differ between tracks.
 
     Returns:
         One array for each track, float64, of shape (rows of the track, number of columns).

@@ -134,7 +134,7 @@ def panel(
         height: Its height if there are many.
         alt: The alternative text.
         where: Trials and where they are in it.
-        values: What its upright axis shows.
+        values: The values on its vertical axis.
         count: How many there are: few are larger.
 
     Returns:
