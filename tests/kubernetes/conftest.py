@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from pipeline import load_results, run
+from pipeline.results import Results
+from tests.faults.slow_study import JOB
 from tests.kubernetes.testbed.__main__ import up
 from tests.kubernetes.testbed.build import missing
 from tests.kubernetes.testbed.control_plane import kubectl
@@ -14,7 +17,7 @@ from tests.kubernetes.testbed.images import archives
 from tests.kubernetes.testbed.nodes import load
 from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.testbed.room import is_up, leave, remains
-from tests.kubernetes.user import NAMESPACE, OVERLAY, Following, become_submitter, objects, until
+from tests.kubernetes.user import NAMESPACE, OVERLAY, SLOW_EPOCHS, Following, become_submitter, objects, until
 
 _TRIED: list[tuple[str, float, str]] = []
 
@@ -42,6 +45,14 @@ def foundation(bed) -> None:
     """The overlay's namespace, with all that its foundation makes; who submits has the rights that it gives."""
     kubectl("apply", "--server-side", "-k", str(OVERLAY / "foundation"))
     become_submitter()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory) -> Results:
+    """What SLOW_STUDY comes to here, where nothing happens to it."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    run(JOB.replaced({"budget.epochs": SLOW_EPOCHS, "resources.gpus": 0, "resources.cpus": 0.25}), storage=str(place))
+    return load_results(place / JOB.name)
 
 
 @contextmanager

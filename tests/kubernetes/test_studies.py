@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import load_results, run
-from pipeline.results import Results
+from pipeline import load_results
 from tests.faults.comparing import differences
-from tests.faults.slow_study import JOB
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.nodes import NODES, is_ready, start_kubelet
 from tests.kubernetes.testbed.room import stop
@@ -17,6 +15,7 @@ from tests.kubernetes.user import (
     HEAD,
     NAMESPACE,
     OVERLAY,
+    SLOW_STUDY,
     WORKERS,
     Following,
     forwarded,
@@ -31,25 +30,6 @@ pytestmark = pytest.mark.usefixtures("gone")
 
 STEADY = str(Path(__file__).with_name("steady.py"))
 COUNTED = str(Path(__file__).with_name("counted.py"))
-EPOCHS = 50
-SLOW_STUDY = (
-    str(Path(__file__).parents[1] / "faults/slow_study.py"),
-    "--epochs",
-    str(EPOCHS),
-    "--workers",
-    "2",
-    "--gpus-per-trial",
-    "1",
-)
-"""A study of a minute, if nothing happens to it."""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Results:
-    """What SLOW_STUDY comes to here, where nothing happens to it."""
-    place = tmp_path_factory.mktemp("undisturbed")
-    run(JOB.replaced({"budget.epochs": EPOCHS, "resources.gpus": 0, "resources.cpus": 0.25}), storage=str(place))
-    return load_results(place / JOB.name)
 
 
 @pytest.mark.core

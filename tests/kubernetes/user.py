@@ -23,6 +23,8 @@ __all__ = [
     "HEAD",
     "NAMESPACE",
     "OVERLAY",
+    "SLOW_EPOCHS",
+    "SLOW_STUDY",
     "SUBMITTER",
     "WORKERS",
     "Following",
@@ -42,6 +44,17 @@ SUBMITTER = BED / "submitter.kubeconfig"
 _LONGEST_SECONDS = 900.0
 WORKERS = "ray.io/group=gpu-l4"
 HEAD = "ray.io/node-type=head"
+SLOW_EPOCHS = 50
+SLOW_STUDY = (
+    str(Path(__file__).parents[1] / "faults/slow_study.py"),
+    "--epochs",
+    str(SLOW_EPOCHS),
+    "--workers",
+    "2",
+    "--gpus-per-trial",
+    "1",
+)
+"""A study of a minute, if nothing happens to it."""
 
 
 class Following:

@@ -1,6 +1,7 @@
 """What the test bed runs, built from Go modules and taken from Debian's packages; versions stand in go/*/go.mod.
 
 go/go.work gives the modules the same versions of what they share: half of the packages would be compiled twice or more.
+Kueue stays out of it: it needs newer libraries of Kubernetes than the Kubernetes that is built here.
 """
 
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 from tests.kubernetes.testbed.place import BIN, HERE
 from tests.kubernetes.testbed.room import Failed, call
 
-__all__ = ["build", "build_helm", "missing", "module_folder"]
+__all__ = ["build", "build_helm", "build_kueue", "missing", "module_folder"]
 
 _KUBERNETES = ("kube-scheduler", "kube-proxy", "kubelet", "kube-controller-manager", "kube-apiserver")
 _PACKAGES = {
@@ -30,6 +31,10 @@ _PACKAGES = {
     "wget": "wget",
     "openssl": "openssl",
 }
+
+
+_APART = {"kueue": {"GOWORK": "off"}}
+"""Modules outside of the workspace, with what tells Go so."""
 
 
 def missing() -> str | None:
@@ -80,6 +85,16 @@ def build_helm() -> Path:
     return BIN / "helm"
 
 
+def build_kueue() -> Path:
+    """Build Kueue, which only the tests of queues start, and return its path.
+
+    Raises:
+        Failed: It does not build.
+    """
+    _go("kueue", "kueue", "sigs.k8s.io/kueue/cmd/kueue", "-s -w")
+    return BIN / "kueue"
+
+
 def module_folder(of: str, module: str) -> Path:
     """Where Go keeps the source of a module.
 
@@ -87,7 +102,8 @@ def module_folder(of: str, module: str) -> Path:
         of: The folder in go/ whose go.mod names it.
         module: Its path.
     """
-    result = call("go", "-C", str(HERE / "go" / of), "mod", "download", "-json", module)
+    command = ["go", "-C", str(HERE / "go" / of), "mod", "download", "-json", module]
+    result = call(*command, environment=_APART.get(of))
     return Path(json.loads(result)["Dir"])
 
 
@@ -104,8 +120,7 @@ def _kubernetes_version() -> tuple[str, str, str]:
 def _go(folder: str, name: str, package: str, linked: str) -> None:
     print(f"  {name}", flush=True)
     command = ["go", "build", "-trimpath", "-ldflags", linked, "-o", str(BIN / name), package]
-    done = subprocess.run(
-        command, cwd=HERE / "go" / folder, env={**os.environ, "CGO_ENABLED": "0"}, capture_output=True, text=True
-    )
+    environment = {**os.environ, "CGO_ENABLED": "0", **_APART.get(folder, {})}
+    done = subprocess.run(command, cwd=HERE / "go" / folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise Failed(f"{' '.join(command)}:\n{done.stderr[-3000:]}")

@@ -16,6 +16,8 @@ def make_bridge() -> None:
     call(*inside("ip", "link", "add", "pods", "type", "bridge"))
     call(*inside("ip", "address", "add", f"{Addresses.BRIDGE}/24", "dev", "pods"))
     call(*inside("ip", "link", "set", "pods", "up"))
+    # Nodes have a route to everywhere: the API server calls the services of webhooks, which kube-proxy then leads on.
+    call(*inside("ip", "route", "add", Addresses.SERVICES, "dev", "pods"))
     ranges = [[{"subnet": Addresses.PODS, "rangeStart": "10.244.0.10", "rangeEnd": "10.244.0.240"}]]
     plugin = {
         "type": "bridge", "bridge": "pods", "isGateway": True, "hairpinMode": True,

@@ -8,14 +8,14 @@ from tests.kubernetes.testbed.control_plane import answers, kubectl
 from tests.kubernetes.testbed.place import BIN
 from tests.kubernetes.testbed.room import start, wait_for
 
-__all__ = ["start_operator"]
+__all__ = ["definitions_established", "start_operator"]
 
 
 def start_operator() -> None:
     """Apply the definitions, and start the operator."""
     folder = module_folder("operator", "github.com/ray-project/kuberay/ray-operator")
     kubectl("apply", "--server-side", "-f", str(folder / "config/crd/bases"))
-    wait_for("KubeRay's definitions", _established, 30)
+    wait_for("KubeRay's definitions", definitions_established, 30)
     identity = kubeconfig("operator", "kuberay-operator", "system:masters")
     start(
         "operator",
@@ -28,7 +28,8 @@ def start_operator() -> None:
     )
 
 
-def _established() -> bool:
+def definitions_established() -> bool:
+    """Whether the server serves every kind that was defined."""
     # `kubectl wait` and its templates fail where a definition has no conditions yet.
     definitions = json.loads(kubectl("get", "crd", "-o", "json"))["items"]
     conditions = [each["status"].get("conditions") or [] for each in definitions]

@@ -1,0 +1,130 @@
+"""Studies in a queue of Kueue that two teams share: admitted, waiting, preempted, and back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import load_results
+from tests.faults.comparing import differences
+from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.testbed.kueue import start_kueue, stop_kueue
+from tests.kubernetes.user import SLOW_STUDY, Following, objects, tunepipe, until
+
+QUEUE = Path(__file__).with_name("queue")
+COUNTED = (str(Path(__file__).with_name("counted.py")), "--gpus-per-trial", "1", "--workers", "2")
+GPUS = 2
+"""The quota of both teams together, and what every workload here asks for."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kueue(foundation) -> Iterator[None]:
+    """Kueue, and a queue for each team; no other test has it."""
+    start_kueue()
+    try:
+        kubectl("apply", "--server-side", "-k", str(QUEUE / "foundation"))
+        yield
+    finally:
+        kubectl("delete", "namespace", "other-team", "--ignore-not-found")
+        stop_kueue()
+
+
+@pytest.fixture(autouse=True)
+def left(kueue, gone) -> Iterator[None]:
+    """The other team's Jobs are deleted after a test."""
+    yield
+    kubectl("delete", "jobs", "--all", "-n", "other-team")
+
+
+def submit_other(priority: str | None = None) -> None:
+    """Submit a Job of the other team that holds every GPU until it is deleted.
+
+    Args:
+        priority: Its WorkloadPriorityClass; None for none.
+    """
+    labels = {"kueue.x-k8s.io/queue-name": "other-team"}
+    labels |= {"kueue.x-k8s.io/priority-class": priority} if priority else {}
+    wanted = {"cpu": "10m", "memory": "16Mi", "nvidia.com/gpu": str(GPUS)}
+    pod = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 0,
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+        "containers": [{"name": "c", "image": "localhost/pause:1", "resources": {"limits": wanted}}],
+    }
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "other", "namespace": "other-team", "labels": labels},
+        "spec": {"template": {"spec": pod}},
+    }
+    kubectl("create", "-f", "-", said=json.dumps(job))
+
+
+def other_runs() -> bool:
+    """Whether the other team's Job has a pod that runs."""
+    pods = json.loads(kubectl("get", "pods", "-n", "other-team", "-o", "json"))["items"]
+    return [each["status"]["phase"] for each in pods] == ["Running"]
+
+
+def other_was_evicted() -> bool:
+    """Whether Kueue has taken the quota of the other team's Job back."""
+    (workload,) = json.loads(kubectl("get", "workloads", "-n", "other-team", "-o", "json"))["items"]
+    return any(each["type"] == "Evicted" for each in workload["status"]["conditions"])
+
+
+def gpus_in_use() -> int:
+    """GPUs of the quota that are held."""
+    status = json.loads(kubectl("get", "clusterqueue", "pool", "-o", "json"))["status"]
+    (flavour,) = status["flavorsUsage"]
+    return int({each["name"]: each["total"] for each in flavour["resources"]}["nvidia.com/gpu"])
+
+
+def test_a_study_waits_for_quota_and_runs(tmp_path):
+    """A study waits for GPUs of another team and says so, preempts nothing, runs once they are free, and frees them."""
+    submit_other()
+    until("the other team to run", other_runs)
+    study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE))
+    study.until("the reason to wait", lambda: "counted-1 waits in the queue 'tunepipe': " in study.reported)
+    assert "pod set gpu-l4: insufficient unused quota for nvidia.com/gpu" in study.reported
+    listed = tunepipe("status", "--kubernetes")
+    assert "counted-1 waits in the queue 'tunepipe': " in listed
+    assert "gpu-a100" not in study.reported + listed
+    assert f"the cluster has {GPUS} GPUs from start to end:" in study.reported
+    assert "autoscaling" not in study.reported
+    assert objects("pods") == []
+    assert other_runs()
+    assert not other_was_evicted()
+    kubectl("delete", "job", "other", "-n", "other-team")
+    assert study.ended() == 0, study.reported
+    assert len(load_results(tmp_path / "studies/counted").trials) == 4
+    until("free GPUs", lambda: gpus_in_use() == 0)
+    until("the end of the cluster", lambda: not objects("pods", "ray.io/is-ray-node=yes"))
+
+
+def test_a_study_of_a_higher_class_goes_first(tmp_path):
+    """With --priority, a study takes the GPUs of a workload of a lower class, which gets them back after its end."""
+    submit_other()
+    until("the other team to run", other_runs)
+    study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE), "--priority", "tunepipe-high")
+    study.until("the other team to be preempted", other_was_evicted)
+    assert study.ended() == 0, study.reported
+    assert "was put out" not in study.reported
+    until("the other team to run again", other_runs)
+
+
+def test_a_preempted_study_comes_back(tmp_path, undisturbed):
+    """A study that a higher class preempts ends its session, says why it waits, and ends as if undisturbed."""
+    study = Following(tmp_path, *SLOW_STUDY, "--overlay", str(QUEUE), "--priority", "tunepipe-low")
+    study.until("a trial to train", lambda: "0001" in study.reported)
+    submit_other("tunepipe-high")
+    study.until("the reason", lambda: "was put out of the queue 'tunepipe'" in study.reported)
+    assert "Preempted to accommodate a workload" in study.reported
+    study.until("the other team to run", other_runs)
+    kubectl("delete", "job", "other", "-n", "other-team")
+    assert study.ended() == 0, study.reported
+    assert "Traceback" not in study.reported
+    found = load_results(tmp_path / "studies/slow-study")
+    assert [each["state"] for each in found.sessions] == ["interrupted", "finished"]
+    assert differences(undisturbed, found) == []
+    until("free GPUs", lambda: gpus_in_use() == 0)
