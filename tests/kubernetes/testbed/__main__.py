@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.kubernetes.testbed.build import build
 from tests.kubernetes.testbed.control_plane import start_control_plane
 from tests.kubernetes.testbed.images import IMAGE, archives
-from tests.kubernetes.testbed.network import enforce_policies, lay_bridge, start_services
+from tests.kubernetes.testbed.network import enforce_policies, make_bridge, start_services
 from tests.kubernetes.testbed.nodes import NODES, load, start_containers, start_kubelet
 from tests.kubernetes.testbed.operator import start_operator
 from tests.kubernetes.testbed.place import KUBECONFIG
@@ -34,7 +34,7 @@ def up() -> None:
         enter()
     try:
         with _timed("bridge"):
-            lay_bridge()
+            make_bridge()
         with _timed("control plane"):
             start_control_plane()
         with _timed("containers, and their images"):
