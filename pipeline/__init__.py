@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pipeline.execution.load_model import load_model, load_state
     from pipeline.execution.run import run
     from pipeline.results.notebook import load_results, show
+    from pipeline.training.shared_cache import shared_cache
 
 __all__ = [
     "ASHA",
@@ -94,6 +95,7 @@ __all__ = [
     "load_results",
     "load_state",
     "run",
+    "shared_cache",
     "show",
     "trial",
 ]
@@ -121,6 +123,10 @@ def __getattr__(name: str) -> Any:
         from pipeline.results import notebook
 
         return getattr(notebook, name)
+    if name == "shared_cache":
+        from pipeline.training.shared_cache import shared_cache
+
+        return shared_cache
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pipeline.datasets.pipelines import check_pipeline
+from pipeline.datasets.shared import SharedPart
 from pipeline.errors import DataError
 
 __all__ = ["Arrays", "Dataset", "Split"]
@@ -81,6 +82,8 @@ class Dataset:
     test: Any = None
     classes: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    shared: tuple[SharedPart, ...] = field(default=(), init=False, compare=False, repr=False)
+    """The parts of its pipelines that the trials of a node share; known once the data function has returned."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):

@@ -10,6 +10,7 @@ from pipeline.datasets.configured import RecordedConfig
 from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
 from pipeline.errors import TunepipeError
 from pipeline.execution.process_state import kept_process_state
+from pipeline.execution.shared_caches import shared_caches
 from pipeline.results.tables.checked import config_from
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.load import Results, load_results
@@ -117,7 +118,9 @@ def rerun(store: Store, trial_id: str, *, on_epoch: Callable[[RerunEpoch], None]
         data = load_data(job, config=RecordedConfig(config), recorded=before)
         if data is not None and before is not None:
             other = differences(before, fingerprint(data))
-        place = TrainerFactory(job, data)
+        caches = shared_caches(store, None)
+        opened.callback(caches.close)
+        place = TrainerFactory(job, data, caches=caches)
         opened.enter_context(in_trial(TrialContext(trial_id, seed, job.budget.epochs, folder)))
         learner = place.learner(config, seed=seed)
         for epoch in range(1, min(wanted or 1, job.budget.epochs) + 1):

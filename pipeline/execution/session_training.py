@@ -14,6 +14,7 @@ from pipeline.execution.in_process import run_in_process
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.storage import Store
+from pipeline.storage.shared_folder import close_shared_folders
 from pipeline.study.files import read_document, recorded_data, recorded_sources, set_data
 from pipeline.study.sources import imported_since
 
@@ -45,28 +46,32 @@ def train(
     """
     job = session.job
     load_data = cache(partial(_recorded, session, store, load, frozenset(sys.modules), note))
-    if job.resources.workers != 0:
-        if callable(job.data):
-            # What is wrong with the data is then known before Ray starts.
-            load_data()
-        run_on_ray(session, store, load_data, interrupts, address=address, note=note)
-        return
-    cpus, gpus = local_capacity()
-    default_workers(job, cpus, gpus)
-    if (unused := unused_gpus(job, gpus)) is not None:
-        note(unused)
-    from pipeline.execution.worker.worker import Worker
+    try:
+        if job.resources.workers != 0:
+            if callable(job.data):
+                # What is wrong with the data is then known before Ray starts.
+                load_data()
+            run_on_ray(session, store, load_data, interrupts, address=address, note=note)
+            return
+        cpus, gpus = local_capacity()
+        default_workers(job, cpus, gpus)
+        if (unused := unused_gpus(job, gpus)) is not None:
+            note(unused)
+        from pipeline.execution.worker.worker import Worker
 
-    session.file.workers = 1
-    worker = Worker(
-        job,
-        load_data(),
-        store,
-        session=session.file.number,
-        capture=False,
-        stop_requested=lambda: interrupts.requested,
-    )
-    run_in_process(session, worker, interrupts)
+        session.file.workers = 1
+        worker = Worker(
+            job,
+            load_data(),
+            store,
+            session=session.file.number,
+            capture=False,
+            stop_requested=lambda: interrupts.requested,
+        )
+        run_in_process(session, worker, interrupts)
+    finally:
+        # Those of workers that Ray has ended here, too.
+        close_shared_folders()
 
 
 def _recorded(

@@ -17,12 +17,14 @@ from pipeline.datasets.streamed import Stream
 from pipeline.errors import DataError, ModelError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.space import Config, draw, flat
+from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
 from pipeline.study.context import for_all_trials
 from pipeline.study.trial_configs import start_configs
 from pipeline.training.fit_arguments import check_fit, fit_arguments
 from pipeline.training.generators import seeded_globally
 from pipeline.training.process import workers_on
+from pipeline.training.sharing import in_data_call
 from pipeline.wording import counted
 
 __all__ = ["check_functions", "example_config", "how_read", "load_data", "without_validation"]
@@ -47,6 +49,7 @@ def load_data(
     config: RecordedConfig | None = None,
     folder: Path | None = None,
     recorded: Mapping[str, Any] | None = None,
+    caches: SharedFolder | None = None,
 ) -> Dataset | None:
     """Load the data of a job.
 
@@ -61,6 +64,7 @@ def load_data(
         folder: The folder in which a data function is called; the current one by default.
         recorded: What the study has recorded of its data, so that files are loaded or streamed as before; None if
             nothing.
+        caches: Where parts of pipelines are cached that the trials of this machine share; None shares nothing.
 
     Returns:
         Its data; None for a function objective.
@@ -85,9 +89,12 @@ def load_data(
         with (
             nullcontext() if folder is None else chdir(folder),
             for_all_trials(seed=job.seed, epochs=job.budget.epochs),
+            in_data_call(config, caches) as call,
             seeded_globally(zlib.crc32(f"{job.seed} data".encode()), gpus=trains),
         ):
             data = datasets.load(job.data, config if takes_config(job.data) else None)
+            # No argument of the user's: it is known only now.
+            object.__setattr__(data, "shared", tuple(call.parts.values()))
     _check(job, data, Reads() if config is None else config.reads)
     return data
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+from weakref import WeakSet
 
 import keras
 import tensorflow as tf
@@ -19,7 +20,7 @@ from pipeline.training.internals import (
 )
 from pipeline.training.state import random_ops
 
-__all__ = ["Reading", "inexact_because", "pipeline_variables", "reading_to_skip"]
+__all__ = ["Reading", "changes_because", "inexact_because", "kept", "pipeline_variables", "reading_to_skip"]
 
 Reading: TypeAlias = Literal["nothing", "first", "all"]
 """How much of an epoch must be read to leave a pipeline as the epoch would leave it."""
@@ -31,6 +32,12 @@ _FIXED = {
     *("Map", "ParallelMap", "Filter", "Take", "Skip", "Zip", "FlatMap", "Interleave", "ParallelInterleave"),
 }
 """Stages that begin their input once for each iterator. Others, such as repeat, begin it again in the middle."""
+
+_ASSIGNING = ("Assign", "RngReadAndSkip", "Stateful")
+"""How the names of operations begin that change a variable."""
+
+_kept: "WeakSet[Any]" = WeakSet()
+"""Pipelines whose elements are made once, whatever makes them."""
 
 _PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
@@ -79,6 +86,19 @@ def pipeline_variables(data: Dataset) -> list[Any]:
     return list(variables.values())
 
 
+def kept(dataset: Any) -> Any:
+    """Take note that the elements of a pipeline are made once for all epochs, so that what makes them does not matter.
+
+    Args:
+        dataset: A tf.data pipeline.
+
+    Returns:
+        The pipeline.
+    """
+    _kept.add(dataset)
+    return dataset
+
+
 def reading_to_skip(split: Any) -> Reading:
     """How much of an epoch must be read to skip it.
 
@@ -89,6 +109,26 @@ def reading_to_skip(split: Any) -> Reading:
         split: A tf.data pipeline.
     """
     return _reading(split, "nothing")
+
+
+def changes_because(dataset: Any) -> str | None:
+    """Which part of a tf.data pipeline gives other elements, or another order, each time; None if none is known.
+
+    What Python code within the pipeline does is not known.
+
+    Args:
+        dataset: A tf.data pipeline.
+    """
+    if dataset.options().deterministic is False:
+        return "the option deterministic=False"
+    for stage in _stages(dataset):
+        if is_nondeterministic(stage.dataset):
+            return "a parallel map or interleave with deterministic=False"
+        if reshuffles(stage.dataset):
+            return "a shuffle"
+        if stage_kind(stage.dataset) == "Random" or any(map(_changes, stage.functions)):
+            return "a function that draws random numbers, or keeps a state"
+    return None
 
 
 def _reading(dataset: Any, needed: Reading) -> Reading:
@@ -138,6 +178,11 @@ def _inexact_stage(stage: _Stage) -> str | None:
     return None
 
 
+def _changes(function: Any) -> bool:
+    """Whether a function draws from a generator, or assigns to a variable, such as a layer's seed generator."""
+    return bool(random_ops(function)) or any(name.startswith(_ASSIGNING) for name in _operations(function))
+
+
 def _operations(function: Any) -> set[str]:
     library = function.graph.as_graph_def().library.function
     inner = {node.op for part in library for node in part.node_def}
@@ -145,6 +190,8 @@ def _operations(function: Any) -> set[str]:
 
 
 def _stages(dataset: Any, cached: bool = False) -> Iterator[_Stage]:
+    if dataset in _kept:
+        return
     yield _Stage(dataset, cached)
     cached = cached or stage_kind(dataset) == "Cache"
     for source in pipeline_inputs(dataset):

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.datasets import Dataset
 from pipeline.datasets.configured import Reads, RecordedConfig
 from pipeline.space import Config
+from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
 from pipeline.training.data import load_data
 from pipeline.training.device_data import DeviceData, example_of
@@ -107,12 +108,20 @@ class Combinations:
         memory: Bytes that arrays may fill in this process.
         on_device: Whether arrays that fit are kept as tensors.
         loaded: Called with each data set that was loaded, and what the function has read.
+        caches: Where parts of pipelines are cached that the trials of this machine share; None shares nothing.
     """
 
     def __init__(
-        self, job: TuneJob, *, memory: float, on_device: bool, loaded: Callable[[Reads, Dataset], None]
+        self,
+        job: TuneJob,
+        *,
+        memory: float,
+        on_device: bool,
+        loaded: Callable[[Reads, Dataset], None],
+        caches: SharedFolder | None = None,
     ) -> None:
         self._job, self._memory, self._on_device, self._loaded = job, memory, on_device, loaded
+        self._caches = caches
         # Data functions are called where the study was started, not in a trial's folder.
         self._folder = Path.cwd()
         self._kept: list[tuple[Reads, PreparedData]] = []
@@ -147,6 +156,6 @@ class Combinations:
         return prepared
 
     def _load(self, config: RecordedConfig) -> Dataset:
-        data = load_data(self._job, config=config, folder=self._folder)
+        data = load_data(self._job, config=config, folder=self._folder, caches=self._caches)
         assert data is not None
         return data

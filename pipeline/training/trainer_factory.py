@@ -10,6 +10,7 @@ from pipeline.datasets.configured import Reads, takes_config
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
+from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
 from pipeline.study.context import current, in_part
 from pipeline.training.base import Learner, batch_size_of
@@ -40,6 +41,7 @@ class TrainerFactory:
         memory: Bytes that the data may fill in this process; half of a trial's share of what is free unless given.
         workers_here: How many trials train on this machine at once; by default what `workers_on` finds.
         loaded: Called with the data of a function that takes the config, and what it has read, when they are loaded.
+        caches: Where parts of pipelines are cached that the trials of this machine share; None shares nothing.
 
     Raises:
         DataError: The job has a model, and there are no data.
@@ -54,6 +56,7 @@ class TrainerFactory:
         memory: float | None = None,
         workers_here: int | None = None,
         loaded: Callable[[Reads, Dataset], None] = lambda _reads, _data: None,
+        caches: SharedFolder | None = None,
     ) -> None:
         self.job = job
         self.notes: list[str] = []
@@ -76,13 +79,16 @@ class TrainerFactory:
         on_device = self._strategy is None
         self._shared: PreparedData | None = None
         if takes_config(job.data):
-            self._combinations = Combinations(job, memory=free, on_device=on_device, loaded=loaded)
+            self._combinations = Combinations(job, memory=free, on_device=on_device, loaded=loaded, caches=caches)
             return
         folder = Path.cwd()
+        if data is not None and data.shared and caches is not None:
+            # They were made where nothing is shared, to find mistakes.
+            data = None
 
         def load() -> Dataset:
             # The pipelines of a function are consumed; files are read again from the start.
-            return _loaded(job, folder) if data is None or callable(job.data) else data
+            return _loaded(job, folder, caches) if data is None or callable(job.data) else data
 
         self._shared = PreparedData(job, data, load, memory=free, on_device=on_device)
 
@@ -306,9 +312,9 @@ class TrainerFactory:
             print(f"tunepipe: {capitalized(what)}")
 
 
-def _loaded(job: TuneJob, folder: Path) -> Dataset:
+def _loaded(job: TuneJob, folder: Path, caches: SharedFolder | None) -> Dataset:
     from pipeline.training.data import load_data
 
-    data = load_data(job, folder=folder)
+    data = load_data(job, folder=folder, caches=caches)
     assert data is not None
     return data

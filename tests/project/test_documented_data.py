@@ -56,14 +56,19 @@ def _epochs(job: TuneJob, config: dict[str, Any], *, stop: int) -> list[dict[str
 
 
 @pytest.mark.parametrize(
-    ("name", "config"), [("PHOTOS", {"size": 16, "rotation": 0.1}), ("RECORDS", {"lr": 0.05, "weight": 1.0})]
+    ("name", "config"),
+    [
+        ("PHOTOS", {"size": 16, "rotation": 0.1}),
+        ("SHARED_PHOTOS", {"size": 16, "rotation": 0.1}),
+        ("RECORDS", {"lr": 0.05, "weight": 1.0}),
+    ],
 )
 def test_documented_files_train_and_resume_exactly(
     page: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, config: dict[str, Any]
 ) -> None:
     """The documented functions read folders of images and TFRecords, and a resumed trial has the same digits."""
     monkeypatch.chdir(tmp_path)
-    {"PHOTOS": _photos, "RECORDS": _records}[name]()
+    (_records if name == "RECORDS" else _photos)()
     undisturbed = _epochs(page[name], config, stop=2)
     assert _epochs(page[name], config, stop=1) == undisturbed
     assert set(undisturbed[0]) >= {"loss", "val_loss"}

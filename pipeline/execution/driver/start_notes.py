@@ -8,6 +8,7 @@ from pipeline.datasets.fingerprint import unnoticed_changes
 from pipeline.execution.driver.learning import learning_in_words
 from pipeline.execution.driver.resumability import unfiled_functions
 from pipeline.execution.driver.resumed_job import smaller_budget
+from pipeline.execution.shared_caches import sharing_in_words
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials
 from pipeline.study.trial_configs import fewer
@@ -56,6 +57,8 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
         yield f"{capitalized(unvalidated)}."
     if (how := how_read(data)) is not None:
         yield f"{capitalized(how)}."
+    if data is not None and (sharing := sharing_in_words(data.shared)) is not None:
+        yield f"{capitalized(sharing)}."
     if unnoticed := unnoticed_changes(fingerprint):
         yield f"{capitalized(unnoticed)}."
     if data is not None and data.pipelines and callable(job.data):

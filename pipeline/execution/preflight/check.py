@@ -31,6 +31,7 @@ from pipeline.execution.ray.job_transport import pack
 from pipeline.execution.versions import installed
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
+from pipeline.storage.shared_folder import remove_unused
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.files import read_document, recorded_data
 from pipeline.study.sources import Sources, sources_of
@@ -158,9 +159,15 @@ class Preflight:
         arguments = {"folder": store.uri, "folders": _packed(job, store, sources), "data_before": self._data_before()}
         training = Collector(self.job, _originals(sources, store), sources)
         yield source_finding(job, sources)
-        with closing(facts("pipeline.execution.preflight.rehearsal", arguments, seconds=self._seconds)) as published:
-            for fact in published:
-                yield from training.collect(fact)
+        try:
+            with closing(
+                facts("pipeline.execution.preflight.rehearsal", arguments, seconds=self._seconds)
+            ) as published:
+                for fact in published:
+                    yield from training.collect(fact)
+        finally:
+            # The process ends without leaving its shared caches.
+            remove_unused()
         yield from training.rest()
         if why := self._unreached or ("" if training.usable else training.why):
             for name in _SIZES:

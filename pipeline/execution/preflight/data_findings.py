@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.datasets import Dataset, leaves
 from pipeline.datasets.fingerprint import differences, fingerprint, pipeline_text, unnoticed_changes
 from pipeline.execution.preflight.finding import DataFacts, Finding
+from pipeline.execution.shared_caches import no_room, sharing_in_words
 from pipeline.wording import capitalized, size
 
 __all__ = ["SEEDED_DRAWS", "data_facts", "data_finding"]
@@ -43,6 +44,8 @@ def data_facts(data: Dataset, before: Mapping[str, Any] | None = None) -> DataFa
         unseen=_unseen(train.y, validation.y) if train is not None and validation is not None else [],
         fingerprint=now,
         changed=[] if before is None else differences(before, now),
+        shared=sharing_in_words(data.shared),
+        no_room=no_room(data.shared),
     )
 
 
@@ -68,6 +71,10 @@ def data_finding(facts: DataFacts, *, of_config: bool = False) -> Finding:
             # A trial's data are compared with those of earlier trials that have the same values.
             return Finding("data", "fault", f"{text}; trials would fail", SEEDED_DRAWS)
         return Finding("data", "warning", text, SEEDED_DRAWS)
+    if facts.shared is not None:
+        text += f". {capitalized(facts.shared)}"
+    if facts.no_room is not None:
+        return Finding("data", "warning", f"{text}. {facts.no_room}", "Set TMPDIR to a folder on a larger disk.")
     if unnoticed := unnoticed_changes(facts.fingerprint):
         text += f". {capitalized(unnoticed)}"
     if facts.unseen:

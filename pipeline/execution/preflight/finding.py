@@ -99,6 +99,8 @@ class DataFacts:
         changed: How they differ from the data that the study to be resumed began with, in words.
         pipelines: Splits that are pipelines, in words.
         unsteady: How the data function's second call differs from its first, in words.
+        shared: What the trials of a node share, and where, as a clause; None if they share nothing.
+        no_room: Why it cannot be shared on this machine, as a sentence; None where it can.
     """
 
     name: str
@@ -113,6 +115,8 @@ class DataFacts:
     changed: Sequence[str] = ()
     unsteady: Sequence[str] = ()
     pipelines: Mapping[str, str] = field(default_factory=dict)
+    shared: str | None = None
+    no_room: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

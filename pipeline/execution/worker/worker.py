@@ -19,6 +19,7 @@ from pipeline.datasets.fingerprint import fingerprint, recorded_for
 from pipeline.errors import DamagedFile, DataError, ModelError, ResourcesUnmet, StorageError, Superseded, TunepipeError
 from pipeline.execution.data import refuse_other_data
 from pipeline.execution.node_facts import node_facts
+from pipeline.execution.shared_caches import shared_caches
 from pipeline.execution.worker.active_trial import ActiveTrial
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
 from pipeline.execution.worker.failures import advice, failure_text
@@ -88,7 +89,9 @@ class Worker:
         self._job, self._store = job, store
         self._capture, self._ends_process, self._stop_requested = capture, ends_process, stop_requested
         self._started_in = Path.cwd() if started_in is None else Path(started_in)
-        self.trainer_factory = TrainerFactory(job, data, workers_here=workers_here, loaded=self._check_data)
+        self.trainer_factory = TrainerFactory(
+            job, data, workers_here=workers_here, loaded=self._check_data, caches=shared_caches(store, session)
+        )
         self._memory_limit = MemoryLimit(job.resources, workers_here or workers_on(job.resources))
         self._checkpoints = CheckpointWriter(store, session)
         self._winner = Winner(job, store, self.trainer_factory, self._checkpoints)

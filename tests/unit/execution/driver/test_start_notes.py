@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline import Budget, Dataset, Objective, Phase, Split, TuneJob, Uniform
+from pipeline.datasets.shared import SharedPart
 from pipeline.execution.driver.start_notes import data_notes, start_notes
 from tests.unit.execution.recorded_curves import steps
 
@@ -91,3 +92,12 @@ def test_content_without_a_hash_is_noted() -> None:
     recorded = {"train": {"pipeline": "tf.data.Dataset", "batches": 2, "elements": "float32"}}
     (note,) = data_notes(job(), None, recorded)
     assert note == "A resume does not notice other content of the train pipeline, of which no hash is kept."
+
+
+def test_parts_that_trials_share_are_noted() -> None:
+    """Parts of pipelines that the trials of a node share are noted by name."""
+    x = np.zeros((4, 2), "float32")
+    data = Dataset("rows", Split(x, x), Split(x, x))
+    object.__setattr__(data, "shared", (SharedPart("train", "float32", 4, 32),))
+    (note,) = data_notes(model_job(), data, {})
+    assert note.startswith("The trials of a node share 'train' (4 elements, 32 bytes): one of them writes it")

@@ -70,3 +70,17 @@ def test_data_of_a_config_must_be_the_same_at_each_call():
     unsteady = _facts(unsteady=["train has other values"])
     assert data_finding(unsteady).level == "warning"
     assert data_finding(unsteady, of_config=True).level == "fault"
+
+
+def test_parts_that_trials_share_are_described() -> None:
+    """The finding says what the trials of a node share and where, and warns where there is no room for it."""
+    shared = "the trials of a node share 'train' (8 elements)"
+    finding = data_finding(_facts(shared=shared))
+    assert (finding.level, finding.found.partition("MB. ")[2]) == (
+        "ok",
+        "The trials of a node share 'train' (8 elements)",
+    )
+    finding = data_finding(_facts(shared=shared, no_room="They need 9 TB"))
+    assert finding.level == "warning"
+    assert finding.found.endswith("share 'train' (8 elements). They need 9 TB")
+    assert "TMPDIR" in finding.advice

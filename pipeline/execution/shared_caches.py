@@ -1,0 +1,72 @@
+"""Where the workers of a session keep the caches that the trials of a node share."""
+
+import shutil
+import uuid
+from collections.abc import Sequence
+
+from pipeline.datasets.shared import KEPT_FREE, SharedPart
+from pipeline.errors import StorageError
+from pipeline.storage import Store
+from pipeline.storage.shared_folder import SharedFolder, shared_root
+from pipeline.study import layout
+from pipeline.wording import counted, listed, size
+
+__all__ = ["no_room", "shared_caches", "sharing_in_words"]
+
+
+def shared_caches(store: Store, session: int | None) -> SharedFolder:
+    """The folder of the caches of this machine, the same for all workers of a session.
+
+    A session has the same code, data and versions from start to end, which caches of another session may not have.
+
+    Args:
+        store: The study's folder.
+        session: The number of the driver session; None outside of one.
+    """
+
+    def key() -> str:
+        if session is not None:
+            try:
+                # A study that was deleted may have had the same name and number.
+                return str(store.read_json(layout.session(session))["mark"])
+            except (FileNotFoundError, StorageError, KeyError, TypeError):
+                pass
+        return uuid.uuid4().hex
+
+    return SharedFolder(key)
+
+
+def sharing_in_words(parts: Sequence[SharedPart]) -> str | None:
+    """What the trials of a node share, and where, as a clause; None if they share nothing.
+
+    Args:
+        parts: The parts of a data function's pipelines that trials share.
+    """
+    if not parts:
+        return None
+    named = listed([f"{part.name!r} ({_extent(part)})" for part in parts])
+    return (
+        f"the trials of a node share {named}: one of them writes it to the node's temporary folder (here "
+        f"{shared_root()}, {size(_free())} free), the others read it there"
+    )
+
+
+def no_room(parts: Sequence[SharedPart]) -> str | None:
+    """Why parts cannot be shared on this machine, as a sentence; None where they can, as far as is known.
+
+    Args:
+        parts: The parts of a data function's pipelines that trials share.
+    """
+    need = sum(part.bytes or 0 for part in parts)
+    if not parts or need + KEPT_FREE <= _free():
+        return None
+    return f"They need {size(need)}, for which {shared_root()} has no room here: each trial makes them in each epoch"
+
+
+def _extent(part: SharedPart) -> str:
+    count = "an unknown number of elements" if part.count is None else counted(part.count, "element")
+    return count if part.bytes is None else f"{count}, {size(part.bytes)}"
+
+
+def _free() -> int:
+    return shutil.disk_usage(shared_root()).free

@@ -1,0 +1,126 @@
+"""A temporary folder that several processes of a machine share, and that does not outlive them."""
+
+import atexit
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["SharedFolder", "close_shared_folders", "remove_unused", "shared_root"]
+
+_LOCK = "lock"
+"""A file within the folder that every process that uses the folder has locked: the kernel unlocks it whatever ends the
+process."""
+
+_open: "set[SharedFolder]" = set()
+
+
+class SharedFolder:
+    """A folder below the temporary folder of this machine, the same for all processes with the same key.
+
+    It is created when it is first used. The last process that closes it removes it, and every process that creates one
+    removes those that no process uses any more.
+
+    Args:
+        key: Returns a text that no other set of processes has.
+    """
+
+    def __init__(self, key: Callable[[], str]) -> None:
+        self._key = key
+        self._lock: int | None = None
+        self._path: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The folder, which exists until it is closed.
+
+        Raises:
+            OSError: It cannot be created, or belongs to another user.
+        """
+        if self._path is None:
+            remove_unused()
+            folder = shared_root() / f"{_prefix()}{hashlib.sha256(self._key().encode()).hexdigest()[:16]}"
+            self._lock, self._path = _locked(folder), folder
+            if not _open:
+                atexit.register(close_shared_folders)
+            _open.add(self)
+        return self._path
+
+    def close(self) -> None:
+        """Leave the folder, and remove it if no other process uses it."""
+        if self._lock is None or self._path is None:
+            return
+        os.close(self._lock)
+        _remove_if_unused(self._path)
+        self._lock = self._path = None
+        _open.discard(self)
+
+
+def shared_root() -> Path:
+    """The folder of this machine within which shared folders are."""
+    return Path(tempfile.gettempdir())
+
+
+def close_shared_folders() -> None:
+    """Close those of this process, and remove those that no process uses."""
+    for folder in list(_open):
+        folder.close()
+    remove_unused()
+
+
+def remove_unused() -> None:
+    """Remove the folders of this user on this machine that no process uses, such as those of killed processes."""
+    for found in shared_root().glob(f"{_prefix()}*"):
+        _remove_if_unused(found)
+
+
+def _prefix() -> str:
+    host = re.sub(r"[^\w.-]", "_", platform.node())
+    return f"tunepipe-shared-{host}-{os.geteuid()}-"
+
+
+def _locked(folder: Path) -> int:
+    """Create a folder, and lock it for use."""
+    while True:
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+            raise PermissionError(f"{folder} belongs to another user")
+        with suppress(FileNotFoundError):
+            lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            if _is_there(lock, folder):
+                return lock
+            # Another process has removed the folder meanwhile.
+            os.close(lock)
+
+
+def _is_there(lock: int, folder: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock), (folder / _LOCK).stat())
+    except FileNotFoundError:
+        return False
+
+
+def _remove_if_unused(folder: Path) -> None:
+    try:
+        if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+            return
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_there(lock, folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        # In use.
+        return
+    finally:
+        os.close(lock)

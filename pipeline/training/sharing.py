@@ -1,0 +1,84 @@
+"""What `shared_cache` knows of the call of a data function in which it is used: the config, and where caches lie."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from pipeline.datasets.configured import Reads, RecordedConfig
+from pipeline.datasets.shared import SharedPart
+from pipeline.errors import DataError
+from pipeline.space import key_of
+from pipeline.storage.shared_folder import SharedFolder
+
+__all__ = ["DataCall", "current_call", "in_data_call"]
+
+
+@dataclass(slots=True)
+class DataCall:
+    """A call of a data function.
+
+    Args:
+        config: What the function gets; None if it takes no config.
+        caches: Where the caches of this machine lie; None where nothing is shared, as in the driver.
+        parts: The parts that the function shares so far, by name.
+    """
+
+    config: RecordedConfig | None
+    caches: SharedFolder | None
+    parts: dict[str, SharedPart] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> Reads:
+        """What the function has read of the config so far."""
+        return Reads() if self.config is None else self.config.reads
+
+    def add(self, part: SharedPart) -> str:
+        """Take note of a part.
+
+        Args:
+            part: The part.
+
+        Returns:
+            A text that other parts, and the same part for other values of what the function has read, do not have.
+
+        Raises:
+            DataError: The function has shared another part by that name.
+        """
+        if part.name in self.parts:
+            raise DataError(
+                f"The data function uses shared_cache({part.name!r}) twice. Each part that is shared needs a name of "
+                "its own."
+            )
+        self.parts[part.name] = part
+        values = sorted((name, key_of(value)) for name, value in self.reads.values.items())
+        content = repr((part, values, sorted(self.reads.absent)))
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+_CALL: ContextVar[DataCall | None] = ContextVar("tunepipe_data_call", default=None)
+
+
+def current_call() -> DataCall | None:
+    """The call of a data function in which this code runs; None outside of one."""
+    return _CALL.get()
+
+
+@contextmanager
+def in_data_call(config: RecordedConfig | None, caches: SharedFolder | None) -> Iterator[DataCall]:
+    """Call a data function within the context.
+
+    Args:
+        config: What the function gets; None if it takes no config.
+        caches: Where the caches of this machine lie; None where nothing is shared.
+
+    Yields:
+        The call, with the parts that the function shares.
+    """
+    call = DataCall(config, caches)
+    token = _CALL.set(call)
+    try:
+        yield call
+    finally:
+        _CALL.reset(token)

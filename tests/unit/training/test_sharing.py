@@ -1,0 +1,54 @@
+"""The call of a data function, and the keys of the parts that it shares."""
+
+import pytest
+
+from pipeline.datasets.configured import RecordedConfig
+from pipeline.datasets.shared import SharedPart
+from pipeline.errors import DataError
+from pipeline.training.sharing import current_call, in_data_call
+
+_PART = SharedPart("train", "int64", 8, 64)
+
+
+def _key(part: SharedPart = _PART, *reads: str, **config: object) -> str:
+    with in_data_call(RecordedConfig(config), None) as call:
+        for name in reads:
+            call.config.get(name)
+        return call.add(part)
+
+
+def test_a_call_is_current_while_it_runs() -> None:
+    """Within a call of a data function it is the current one; before and after there is none."""
+    assert current_call() is None
+    with in_data_call(None, None) as call:
+        assert current_call() is call
+        call.add(_PART)
+        assert call.parts == {"train": _PART}
+    assert current_call() is None
+
+
+def test_a_key_depends_on_what_was_read_of_the_config() -> None:
+    """Configs that differ only in parameters that were not read before share a part; others do not."""
+    assert _key(_PART, "size", size=8, lr=0.1) == _key(_PART, "size", size=8, lr=0.2)
+    assert _key(_PART, "size", size=8) != _key(_PART, "size", size=9)
+    assert _key(_PART, "size", "crop", size=8) != _key(_PART, "size", "crop", size=8, crop=2)
+    assert _key(_PART, "size", size=1) != _key(_PART, "size", size=True)
+
+
+def test_a_key_depends_on_the_part() -> None:
+    """Parts of other names, elements or lengths have keys of their own."""
+    parts = [
+        _PART,
+        SharedPart("test", "int64", 8, 64),
+        SharedPart("train", "int32", 8, 64),
+        SharedPart("train", "int64", 9, 72),
+    ]
+    assert len({_key(part) for part in parts}) == 4
+
+
+def test_a_name_is_used_once() -> None:
+    """A second part by the same name in one call is refused."""
+    with in_data_call(None, None) as call:
+        call.add(_PART)
+        with pytest.raises(DataError, match=r"uses shared_cache\('train'\) twice"):
+            call.add(SharedPart("train", "int32", 8, 32))
