@@ -9,22 +9,22 @@ from pipeline.study import TuneJob
 __all__ = ["common_failure", "exhausted_budget"]
 
 
-def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: float | None) -> str | None:
+def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: Trial | None) -> str | None:
     """The limit that is reached, in words; None if none is.
 
     Args:
         job: The study's job.
         seconds: Seconds during which a driver was alive.
         epochs: Epochs trained, summed over all trials.
-        best: The best value so far.
+        best: The study's best trial; None if there is none yet.
     """
     budget = job.budget
     if budget.seconds is not None and seconds >= budget.seconds:
         return f"The study's budget of {budget.seconds:g} seconds is spent."
     if budget.total_epochs is not None and epochs >= budget.total_epochs:
         return f"The study's budget of {budget.total_epochs} epochs is spent."
-    if budget.target is not None and best is not None and job.objective.reaches(best, budget.target):
-        return f"The target of {budget.target:g} is reached: {best:g}."
+    if best is not None and budget.target_reached(job.objective, best.best, best.violation):
+        return f"The target of {budget.target:g} is reached: {best.best:g}."
     return None
 
 

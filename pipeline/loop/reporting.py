@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from pipeline.study import TuneJob
+from pipeline.loop.messages import EpochRow
+from pipeline.loop.objective_values import violation_in
+from pipeline.study import Budget, TuneJob
 
-__all__ = ["EpochOutcome", "ReportInterval", "is_over", "report_seconds"]
+__all__ = ["TRAINING_ENDED", "EpochOutcome", "ReportInterval", "is_over", "report_seconds"]
 
 _SHORTEST_SECONDS = 2.0
 _REPORTS_PER_SECOND = 100
@@ -20,17 +22,15 @@ def report_seconds(workers: int) -> float:
     return max(_SHORTEST_SECONDS, workers / _REPORTS_PER_SECOND)
 
 
-def is_over(job: TuneJob, epoch: int, value: float | None = None, *, ended: bool = False) -> bool:
+def is_over(budget: Budget, epoch: int, *, reached: bool = False, ended: bool = False) -> bool:
     """Whether a trial is over after an epoch.
 
     Args:
-        job: The study's job.
+        budget: The study's budget.
         epoch: The trial's own epoch.
-        value: The objective at that epoch; None leaves the budget's target out.
+        reached: Whether it reaches the budget's target, as `Budget.target_reached` says.
         ended: Whether the training itself ended: a callback stopped it, or the function returned.
     """
-    budget = job.budget
-    reached = budget.target is not None and value is not None and job.objective.reaches(value, budget.target)
     return ended or epoch >= budget.epochs or reached
 
 
@@ -48,6 +48,10 @@ class EpochOutcome:
     last: bool
     due: bool
     checkpoint: bool
+
+
+TRAINING_ENDED = EpochOutcome(last=True, due=True, checkpoint=True)
+"""What follows where the training ends before an epoch begins."""
 
 
 class ReportInterval:
@@ -72,20 +76,21 @@ class ReportInterval:
             epoch: The trial's own epoch, from 1.
             ended: Whether the training itself ended with this epoch.
         """
-        return epoch >= self._milestone or is_over(self._job, epoch, ended=ended)
+        return epoch >= self._milestone or is_over(self._job.budget, epoch, ended=ended)
 
-    def after(self, epoch: int, value: float | None, *, seconds: float, ended: bool = False) -> EpochOutcome:
+    def after(self, row: EpochRow, *, seconds: float, ended: bool = False) -> EpochOutcome:
         """What follows from an epoch.
 
         Args:
-            epoch: The trial's own epoch, from 1.
-            value: The objective at that epoch; None if it was not validated.
+            row: The epoch; without the objective if it was not validated.
             seconds: Seconds since the interval began.
             ended: Whether the training itself ended with this epoch.
         """
-        budget, at_milestone = self._job.budget, epoch >= self._milestone
-        last = is_over(self._job, epoch, value, ended=ended)
+        job, budget, epoch = self._job, self._job.budget, row.epoch
+        value, violation = row.metrics.get(job.objective.metric), violation_in(row, job.objectives)
+        at_milestone = epoch >= self._milestone
+        last = is_over(budget, epoch, reached=budget.target_reached(job.objective, value, violation), ended=ended)
         # A budget of epochs over all trials is exact only if each epoch is reported.
         late = self._first or seconds >= self._seconds or budget.total_epochs is not None
-        decides = at_milestone and self._job.scheduler.leaves_checkpoint(epoch, budget.epochs)
+        decides = at_milestone and job.scheduler.leaves_checkpoint(epoch, budget.epochs)
         return EpochOutcome(last=last, due=last or at_milestone or late, checkpoint=last or decides)

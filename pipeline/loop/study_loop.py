@@ -184,7 +184,7 @@ class StudyLoop:
             return self.fail(trial, failure)
         decision = decision_at_milestones(self._job, self.scheduler, trial, report)
         if report.last:
-            complete = is_over(self._job, trial.epoch)
+            complete = is_over(self._job.budget, trial.epoch)
             early = "It ended early: a callback, its function, or the target."
             reason = "All its epochs are trained." if complete else early
             return self._end(trial, "completed", decision_row(trial, "finish", decision, reason))
@@ -265,10 +265,8 @@ class StudyLoop:
 
     def check_budget(self) -> None:
         """End the study if one of its limits is reached."""
-        # A trial beyond the bounds reaches no target.
-        best = self.best.best if self.best and not self.best.violation else None
         self.end_reason = self.end_reason or exhausted_budget(
-            self._job, seconds=self._seconds(), epochs=self.total_epochs, best=best
+            self._job, seconds=self._seconds(), epochs=self.total_epochs, best=self.best
         )
 
     def add(self, trial: Trial) -> None:

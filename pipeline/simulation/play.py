@@ -7,7 +7,6 @@ from itertools import count
 
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import EpochRow, ProgressReport
-from pipeline.loop.objective_values import violation_in
 from pipeline.loop.reporting import ReportInterval
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.loop.trial import Trial
@@ -173,7 +172,7 @@ class _Simulation:
             others = {metric: values[index] for metric, values in curve.others.items()}
             rows.append(self._row(trial, epoch, index + 1, value, others, curve.seconds[index]))
             ended = curve.ended and index + 1 == len(curve.values)
-            outcome = interval.after(epoch, self._reached(rows[-1], value), seconds=seconds, ended=ended)
+            outcome = interval.after(rows[-1], seconds=seconds, ended=ended)
             if outcome.due:
                 last = outcome.last
                 break
@@ -200,10 +199,6 @@ class _Simulation:
             time=self._now,
             node="",
         )
-
-    def _reached(self, row: EpochRow, value: float) -> float | None:
-        """The value with which an epoch may reach the target: none beyond the bounds."""
-        return None if violation_in(row, self._job.objectives) else value
 
     def _progress_of(self, trial: Trial) -> _Progress:
         """A trial's position; after an exploit, the epoch at which the new config reaches the parent's level."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pipeline.errors import DataError, UsageError
 from pipeline.results.analysis.epoch_timing import epoch_seconds
+from pipeline.results.analysis.stopped import ended_by_itself
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results
@@ -184,7 +185,7 @@ def _records(results: Results, column: str, columns: Mapping[str, str]) -> list[
                 float(starts[group]),
                 steady_seconds,
                 _failure(trial) if complete else None,
-                complete and _ended_by_itself(trial, results),
+                complete and ended_by_itself(trial, results),
                 {metric: series[group][:count].tolist() for metric, series in others.items()},
             )
         )
@@ -196,13 +197,6 @@ def _failure(trial: Mapping[str, Any]) -> str | None:
         return None
     lines = str(trial["error"] or "").splitlines()
     return lines[0] if lines and lines[0] else "It failed when it was recorded."
-
-
-def _ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
-    """Whether a trial was ended by a callback or its function, and not by its maximum or the study's target."""
-    budget = results.job["budget"]
-    reached = budget["target"] is not None and results.objective.reaches(trial["objective"], budget["target"])
-    return bool(trial["state"] == "completed" and trial["epochs"] < budget["epochs"] and not reached)
 
 
 def _gains(curves: list[list[float]], epochs: int) -> npt.NDArray[np.float64]:

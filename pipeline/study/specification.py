@@ -123,6 +123,18 @@ class Budget:
     target: Real | None = None
     max_failed_trials: Count = 3
 
+    def target_reached(self, objective: Objective, value: float | None, violation: float) -> bool:
+        """Whether an epoch reaches the target: with its value, and within the bounds of all objectives.
+
+        Args:
+            objective: The first objective.
+            value: The epoch's value of it; None if there is none.
+            violation: How far the epoch is beyond the bounds of all objectives, in all.
+        """
+        if self.target is None or value is None or violation:
+            return False
+        return objective.reaches(value, self.target)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:

@@ -33,7 +33,7 @@ from pipeline.execution.worker.winner import Winner
 from pipeline.loop.incumbent import better_epoch
 from pipeline.loop.messages import Assignment, ProgressReport
 from pipeline.loop.objective_values import violation_in
-from pipeline.loop.reporting import EpochOutcome, ReportInterval, is_over
+from pipeline.loop.reporting import TRAINING_ENDED, ReportInterval, is_over
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
@@ -220,7 +220,7 @@ class Worker:
                 self._compare = False
                 check_compatible(self.trainer_factory, trial.assignment)
             trial.start(self.trainer_factory, self._checkpoints, objective)
-            last = trial.ended or (bool(trial.rows) and is_over(job, trial.epoch))
+            last = trial.ended or (bool(trial.rows) and is_over(job.budget, trial.epoch))
             # The driver may decide about epochs that it does not know yet before any more is trained.
             if last or (trial.rows and trial.epoch > trial.assignment.reported_epoch):
                 return self._report(trial, last=last)
@@ -229,17 +229,17 @@ class Worker:
             try:
                 metrics = trial.train_epoch(self._node, interval.compares)
             except TrainingEnded:
-                outcome = EpochOutcome(last=True, due=True, checkpoint=True)
+                outcome = TRAINING_ENDED
                 break
-            reported = trial.rows[-1].metrics
-            value = reported.get(objective.metric)
+            row = trial.rows[-1]
+            value = row.metrics.get(objective.metric)
             if value is None and metrics is not None:
                 return self._report(trial, unusable=missing_objective(job, metrics))
-            for name, number in ((objective.metric, value or 0.0), ("loss", reported.get("loss", 0.0))):
+            for name, number in ((objective.metric, value or 0.0), ("loss", row.metrics.get("loss", 0.0))):
                 if not math.isfinite(number):
                     trial.is_over = True
                     return self._report(trial, failure=f"{name} is {number}.\n\nAt epoch {trial.epoch}.")
-            violation = violation_in(trial.rows[-1], job.objectives)
+            violation = violation_in(row, job.objectives)
             before = (trial.violation, trial.best)
             if value is not None and better_epoch(objective, violation, value, than=before):
                 trial.best, trial.violation = value, violation
@@ -247,9 +247,7 @@ class Worker:
                 # A function without a state keeps only the value of its best epoch.
                 if not self.trainer_factory.replays(learner_part(best)):
                     trial.best_checkpoint = (trial.epoch, best)
-            # An epoch beyond the bounds reaches no target.
-            reached = None if violation else value
-            outcome = interval.after(trial.epoch, reached, seconds=time.monotonic() - started, ended=trial.ended)
+            outcome = interval.after(row, seconds=time.monotonic() - started, ended=trial.ended)
             if outcome.due or self._stop_requested():
                 break
         trial.leave_checkpoints(self._checkpoints, due=outcome.checkpoint, seconds=self._checkpoint_seconds)

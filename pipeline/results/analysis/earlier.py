@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import Fault, InvalidJob
+from pipeline.results.analysis.stopped import ended_by_itself
 from pipeline.results.analysis.warm_start import within
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
@@ -136,7 +137,7 @@ def _tried(results: Results, objective: Objective, epochs: int) -> Iterator[Obse
         if failed:
             yield Observation(config, "failed", trial_id=trial_id)
         elif curve:
-            ended = _ended_by_itself(trial, results) and len(values) == trial["epochs"] and bool(usable.all())
+            ended = ended_by_itself(trial, results) and len(values) == trial["epochs"] and bool(usable.all())
             yield Observation(config, "known", min(loss for _, loss in curve), curve, trial_id, ended)
 
 
@@ -152,10 +153,3 @@ def _curves(results: Results, column: str) -> Mapping[str, tuple[Config, np.ndar
     at = np.split(first["epoch"].to_numpy(np.int64), starts[1:])
     values = np.split(first[column].to_numpy(np.float64), starts[1:])
     return {str(ids[start]): parts for start, *parts in zip(starts, configs, at, values, strict=True)}  # type: ignore[misc]
-
-
-def _ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
-    """Whether a trial was ended by a callback or its function, and not by its maximum or the study's target."""
-    budget = results.job["budget"]
-    reached = budget["target"] is not None and results.objective.reaches(trial["objective"], budget["target"])
-    return bool(trial["state"] == "completed" and trial["epochs"] < budget["epochs"] and not reached)

@@ -1,10 +1,15 @@
-"""The trials that were stopped early, and the epochs that this saved."""
+"""The trials that were stopped early or ended by themselves, and the epochs that stops saved."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
+from pipeline.loop.reporting import is_over
 from pipeline.results.tables.load import Results
+from pipeline.study import Budget
 
-__all__ = ["saved_epochs", "stopped_early"]
+__all__ = ["ended_by_itself", "saved_epochs", "stopped_early"]
 
 
 def stopped_early(results: Results) -> pd.DataFrame:
@@ -20,6 +25,18 @@ def stopped_early(results: Results) -> pd.DataFrame:
     compared = stops.loc[stops["cutoff"].notna() | stops["rung"].notna(), "trial_id"]
     # A study that was resumed with a larger budget may have continued a trial that it had stopped.
     return results.trials[results.trials["trial_id"].isin(compared) & results.trials["state"].eq("stopped")]
+
+
+def ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
+    """Whether a trial was ended by a callback or its function, and not by its maximum or the study's target.
+
+    Args:
+        trial: Its row of the table `trials`.
+        results: The study's results.
+    """
+    budget = Budget(**results.job["budget"])
+    reached = budget.target_reached(results.objective, trial["objective"], trial["violation"])
+    return bool(trial["state"] == "completed" and not is_over(budget, trial["epochs"], reached=reached))
 
 
 def saved_epochs(results: Results) -> tuple[int, int]:

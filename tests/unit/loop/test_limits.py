@@ -30,7 +30,16 @@ def test_a_limit_is_named_when_it_is_reached(
 ) -> None:
     """Seconds, epochs of all trials, or a value as good as the target; only limits that the job has."""
     tuned = job(budget=Budget(**budget), objectives=[Objective("score", mode)])
-    assert exhausted_budget(tuned, **{"seconds": 0.0, "epochs": 0, "best": None, **reached}) == words
+    value = reached.get("best")
+    best = None if value is None else Trial("0000", {"x": 0.5}, 0, best=value, best_epoch=1)
+    assert exhausted_budget(tuned, **{"seconds": 0.0, "epochs": 0, **reached, "best": best}) == words
+
+
+def test_a_trial_beyond_the_bounds_reaches_no_target() -> None:
+    """The study goes on while its best trial violates a bound, whatever its value."""
+    tuned = job(budget=Budget(target=0.5))
+    best = Trial("0000", {"x": 0.5}, 0, best=0.9, best_epoch=1, violation=0.1)
+    assert exhausted_budget(tuned, seconds=0.0, epochs=1, best=best) is None
 
 
 def _trials(*ends: str) -> list[Trial]:

@@ -16,6 +16,7 @@ from pipeline.simulation.play import play
 from pipeline.space import Grid
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob
+from tests.unit.execution.recorded_curves import row
 from tests.unit.simulation.simulation_inputs import Written
 
 _EPOCHS = 9
@@ -93,23 +94,23 @@ def test_a_simulated_worker_reports_when_a_real_one_does(
 def test_the_first_report_of_a_worker_follows_one_epoch() -> None:
     """A worker's first interval ends after one epoch with an early report, and the trial continues."""
     first = ReportInterval(_job(), 0, first=True)
-    assert first.after(1, 0.1, seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=False)
-    assert not ReportInterval(_job(), 0, first=False).after(1, 0.1, seconds=0.0).due
+    assert first.after(row(1, 0.1), seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=False)
+    assert not ReportInterval(_job(), 0, first=False).after(row(1, 0.1), seconds=0.0).due
 
 
 def test_a_report_is_due_after_some_seconds() -> None:
     """An interval ends with the epoch that passes the limit."""
     interval = ReportInterval(_job(), 0, first=False)
-    assert not interval.after(1, 0.1, seconds=report_seconds(1) - 0.1).due
-    assert interval.after(2, 0.1, seconds=report_seconds(1)).due
+    assert not interval.after(row(1, 0.1), seconds=report_seconds(1) - 0.1).due
+    assert interval.after(row(2, 0.1), seconds=report_seconds(1)).due
 
 
 def test_a_milestone_is_due_and_leaves_a_checkpoint_where_the_scheduler_needs_it() -> None:
     """PBT hands weights over at its milestones; ASHA stops trials there and needs none."""
     pbt = ReportInterval(_job(scheduler=PBT(interval=3), function=None, model=_learn, data="digits"), 0, first=False)
-    assert pbt.after(3, 0.1, seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=True)
+    assert pbt.after(row(3, 0.1), seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=True)
     asha = ReportInterval(_job(scheduler=ASHA(grace_period=3)), 0, first=False)
-    assert asha.after(3, 0.1, seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=False)
+    assert asha.after(row(3, 0.1), seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=False)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +127,17 @@ def test_a_trial_is_over_at_its_maximum_its_target_or_its_own_end(
     epoch: int, value: float | None, ended: bool, over: bool
 ) -> None:
     """A trial ends at its maximum, at its target or when it ends itself, whichever is first."""
-    job = _job(budget=Budget(trials=3, epochs=9, target=0.9))
-    assert is_over(job, epoch, value, ended=ended) is over
+    budget = Budget(trials=3, epochs=9, target=0.9)
+    reached = budget.target_reached(Objective("score", "max"), value, 0.0)
+    assert is_over(budget, epoch, reached=reached, ended=ended) is over
+
+
+def test_an_epoch_beyond_the_bounds_reaches_no_target() -> None:
+    """An epoch with the target's value is the last of its trial only within the bounds of all objectives."""
+    objectives = [Objective("score", "max"), Objective("cost", "min", at_most=2.0)]
+    interval = ReportInterval(_job(objectives=objectives, budget=Budget(epochs=9, target=0.9)), 0, first=False)
+    assert interval.after(row(1, 0.9, cost=2.0), seconds=0.0).last
+    assert not interval.after(row(1, 0.9, cost=2.1), seconds=0.0).last
 
 
 def test_many_workers_report_less_often() -> None:
@@ -135,5 +145,5 @@ def test_many_workers_report_less_often() -> None:
     assert report_seconds(1) == report_seconds(200) == 2.0
     assert report_seconds(1000) == 10.0
     many = ReportInterval(_job(), 0, first=False, workers=1000)
-    assert not many.after(1, 0.1, seconds=9.9).due
-    assert many.after(2, 0.1, seconds=10.0).due
+    assert not many.after(row(1, 0.1), seconds=9.9).due
+    assert many.after(row(2, 0.1), seconds=10.0).due

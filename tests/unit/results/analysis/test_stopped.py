@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from pipeline.results import Results
-from pipeline.results.analysis.stopped import saved_epochs, stopped_early
+from pipeline.results.analysis.stopped import ended_by_itself, saved_epochs, stopped_early
 from tests.unit.results.small import cut_off_study
 
 
@@ -31,3 +34,24 @@ def test_a_trial_that_was_continued_was_not_stopped(asha_results: Results) -> No
     went_on = asha_results.trials["trial_id"] == first
     trials = asha_results.trials.assign(state=asha_results.trials["state"].where(~went_on, "completed"))
     assert first not in set(stopped_early(replace(asha_results, trials=trials))["trial_id"])
+
+
+@pytest.mark.parametrize(
+    ("trial", "by_itself"),
+    [
+        ({}, True),
+        ({"state": "stopped"}, False),
+        ({"epochs": 9}, False),
+        ({"objective": 0.9}, False),
+        ({"objective": 0.9, "violation": 0.1}, True),
+    ],
+    ids=["callback", "scheduler", "maximum", "target", "beyond-bounds"],
+)
+def test_a_trial_ends_by_itself_before_its_maximum_and_its_target(
+    asha_results: Results, trial: dict[str, Any], by_itself: bool
+) -> None:
+    """A completed trial ended by itself if neither its maximum nor, within the bounds, the target ended it."""
+    budget = {**asha_results.job["budget"], "epochs": 9, "target": 0.9}
+    results = replace(asha_results, study={**asha_results.study, "job": {**asha_results.job, "budget": budget}})
+    row = {"state": "completed", "epochs": 4, "objective": 0.5, "violation": 0.0, **trial}
+    assert ended_by_itself(row, results) is by_itself
