@@ -14,13 +14,14 @@ import pandas as pd
 
 from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.parameters import is_listed, tuned
+from pipeline.results.analysis.parameters import tuned
 from pipeline.results.analysis.scale import is_log
+from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.front import objective_column, objective_values
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 from pipeline.sanitize import sanitize_line
-from pipeline.space.column_values import column_text
+from pipeline.space import ListedDomain, Value, key_of
 from pipeline.storage.schema import metric_column, metric_columns
 
 __all__ = ["as_json", "best_so_far", "curves", "epochs_of", "shown_metrics", "thinned", "trial_columns"]
@@ -56,8 +57,11 @@ def trial_columns(results: Results) -> dict[str, Any]:
         column = f"config_{name}"
         if column in trials:
             domain = space[name]
-            listed = domain.values if is_listed(domain) else ()
-            columns.append({**_column(column, name, trials[column], listed), "log": is_log(domain)})
+            if isinstance(domain, ListedDomain):
+                found = _levels(results, name, domain.values)
+            else:
+                found = _numbers(column, name, trials[column])
+            columns.append({**found, "log": is_log(domain)})
     columns += [
         _numbers("best_epoch", "best epoch", trials["best_epoch"]),
         _numbers("epochs", "epochs", trials["epochs"]),
@@ -170,36 +174,33 @@ def thinned(lengths: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
     return rows
 
 
-def _column(name: str, label: str, values: pd.Series, listed: Sequence[Any]) -> dict[str, Any]:
-    """A parameter's column: numbers, unless its values are texts or truths."""
-    known = values.dropna()
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
-        return _numbers(name, label, values)
-    levels = {_key(value): value for value in known}
-    order = [_key(value if isinstance(value, bool | str) else column_text(value)) for value in listed]
-    there = [key for key in dict.fromkeys(order) if key in levels]
-    there += sorted(key for key in levels if key not in there)
-    places = {key: place for place, key in enumerate(there)}
+def _levels(results: Results, name: str, listed: Sequence[Value]) -> dict[str, Any]:
+    """The column of a parameter that lists its values, numbers included: nothing lies between two of them."""
+    column = results.trials[f"config_{name}"]
+    configs = configs_of(results.trials[[column.name]], {name: results.space[name]})
+    drawn = [
+        (key_of(config[name]), config[name], cell) if config else None
+        for config, cell in zip(configs, column.tolist(), strict=True)
+    ]
+    levels: dict[str, tuple[Value, Any]] = {one[0]: one[1:] for one in drawn if one is not None}
+    order = [key for key in map(key_of, listed) if key in levels]
+    # The domain was another one when these were drawn.
+    order += sorted(levels.keys() - set(order))
+    places = {key: place for place, key in enumerate(order)}
     return {
-        "name": name,
-        "label": sanitize_line(label),
-        "values": [None if _missing(value) else places[_key(value)] for value in values],
-        "levels": [format_value(levels[key]) for key in there],
-        "sql": [_sql(levels[key]) for key in there],
+        "name": column.name,
+        "label": sanitize_line(name),
+        "values": [None if one is None else places[one[0]] for one in drawn],
+        "levels": [format_value(levels[key][0]) for key in order],
+        "sql": [_sql(levels[key][1]) for key in order],
     }
-
-
-def _key(value: Any) -> str:
-    return repr(bool(value)) if isinstance(value, bool | np.bool_) else str(value)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or value != value
 
 
 def _sql(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
+    if isinstance(value, int | float):
+        return repr(value)
     return "'" + str(value).replace("'", "''") + "'"
 
 

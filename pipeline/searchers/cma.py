@@ -12,7 +12,7 @@ from pydantic import Field
 from pipeline.errors import Fault
 from pipeline.searchers.base import Observation, SearcherSettings, at_one_rung, chance, losses
 from pipeline.searchers.history import MOST, History
-from pipeline.space import Choice, Config, Grid, Switch, compose, draw, drawn_parameters
+from pipeline.space import Config, ListedDomain, compose, draw, drawn_parameters
 from pipeline.space.values import Real, Whole
 
 __all__ = ["CMASearch"]
@@ -83,7 +83,7 @@ class CMASearch(SearcherSettings):
 
 def _numbers(space: Mapping[str, Any]) -> list[str]:
     drawn = [parameter for parameter in drawn_parameters(space) if not parameter.when]
-    return [parameter.name for parameter in drawn if not isinstance(parameter.domain, Choice | Grid | Switch)]
+    return [parameter.name for parameter in drawn if not isinstance(parameter.domain, ListedDomain)]
 
 
 def _units(space: Mapping[str, Any], names: list[str], config: Config) -> np.ndarray:

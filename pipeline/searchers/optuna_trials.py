@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.searchers.base import Observation
 from pipeline.searchers.several_losses import bounded
-from pipeline.space import Choice, Config, Grid, ParameterPath, Switch, Value, compose
+from pipeline.space import Config, ListedDomain, ParameterPath, Value, compose
 
 if TYPE_CHECKING:
     import optuna
@@ -49,8 +49,9 @@ def composed(space: Mapping[str, Any], trial: "optuna.Trial") -> Config:
 
     def suggested(parameter: ParameterPath) -> Value:
         domain = parameter.domain
-        if isinstance(domain, Choice | Grid | Switch):
-            return domain.nth(int(trial.suggest_categorical(parameter.path, range(len(domain.values)))))
+        if isinstance(domain, ListedDomain):
+            number = int(trial.suggest_categorical(parameter.path, range(len(domain.values))))
+            return domain.nth(number)  # type: ignore[no-any-return]
         return domain.from_unit(trial.suggest_float(parameter.path, 0.0, 1.0))  # type: ignore[no-any-return]
 
     return compose(space, suggested)
@@ -75,7 +76,7 @@ def as_trial(
 
     def note(parameter: ParameterPath) -> Value:
         domain, value = parameter.domain, observation.config[parameter.name]
-        if isinstance(domain, Choice | Grid | Switch):
+        if isinstance(domain, ListedDomain):
             params[parameter.path] = domain.number(value)
             distributions[parameter.path] = CategoricalDistribution(range(len(domain.values)))
         else:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.space import Choice, Config, Grid, Switch, drawn_parameters
+from pipeline.space import Config, ListedDomain, drawn_parameters
 
 __all__ = ["Encoding"]
 
@@ -22,9 +22,7 @@ class Encoding:
 
     def __init__(self, space: Mapping[str, Any]) -> None:
         self.parameters = drawn_parameters(space)
-        self.listed = np.array(
-            [isinstance(parameter.domain, Choice | Grid | Switch) for parameter in self.parameters], bool
-        )
+        self.listed = np.array([isinstance(parameter.domain, ListedDomain) for parameter in self.parameters], bool)
 
     def row(self, config: Config) -> _Reals:
         """A config as numbers from 0 to 1, one for each drawn parameter; NaN for parameters that it does not have.

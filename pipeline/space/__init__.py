@@ -1,6 +1,6 @@
 """The search space: parameters with their domains, and configs drawn from them."""
 
-from pipeline.space.base import CountableDomain, Domain
+from pipeline.space.base import CountableDomain, Domain, ListedDomain
 from pipeline.space.choices import Choice, Grid
 from pipeline.space.continuous import LogUniform, Normal, Uniform
 from pipeline.space.domains import DOMAINS, AnyDomain, Space, Switch
@@ -28,6 +28,7 @@ __all__ = [
     "Domain",
     "Grid",
     "IntUniform",
+    "ListedDomain",
     "LogUniform",
     "Normal",
     "ParameterPath",

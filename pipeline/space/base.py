@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.errors import Fault
 
-__all__ = ["CountableDomain", "Domain"]
+__all__ = ["CountableDomain", "Domain", "ListedDomain"]
 
 
 class Domain(ABC):
@@ -19,6 +19,26 @@ class Domain(ABC):
     __slots__ = ()
 
     kind: str
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The ends of its numbers; None if they have no ends, or if it lists its values."""
+        return None
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The ends of an interval that has nearly all of its numbers: its bounds, if any; None if it lists values."""
+        return self.bounds
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether the logarithm of its numbers is uniformly distributed."""
+        return False
+
+    @property
+    def whole(self) -> bool:
+        """Whether it draws whole numbers; listed values have types of their own."""
+        return False
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Any:
@@ -50,6 +70,18 @@ class Domain(ABC):
 
         Args:
             value: Any object.
+        """
+
+    @abstractmethod
+    def as_drawn(self, value: Any) -> Any:
+        """A value as the domain would draw it: 32 for 32.0 among whole numbers, the listed value among listed ones.
+
+        Args:
+            value: Any value.
+
+        Returns:
+            The value with the type that is drawn; one that the domain does not contain is unchanged, or a number of
+            that type.
         """
 
     @abstractmethod
@@ -104,3 +136,18 @@ class CountableDomain(Domain):
         Args:
             value: One of the values.
         """
+
+
+class ListedDomain(CountableDomain):
+    """A domain that lists its values, in an order that may mean nothing."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def values(self) -> tuple[Any, ...]:
+        """The values, in their order."""
+
+    def as_drawn(self, value: Any) -> Any:
+        """The listed value: 1 for 1.0, and a dict in the order of its keys."""
+        return self.nth(self.number(value)) if self.contains(value) else value

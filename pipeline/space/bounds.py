@@ -1,12 +1,12 @@
 """Intervals of numbers: their ends, and values within them."""
 
 import math
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from pipeline.errors import Fault
 from pipeline.space.values import LARGEST
 
-__all__ = ["clipped", "faults_of_bounds", "is_real", "within"]
+__all__ = ["as_real", "clipped", "faults_of_bounds", "is_real", "within"]
 
 
 def is_real(value: object) -> TypeGuard[float]:
@@ -16,6 +16,18 @@ def is_real(value: object) -> TypeGuard[float]:
         value: Any value.
     """
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def as_real(value: Any) -> Any:
+    """A whole number as a real one.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        A float for an int; anything else unchanged.
+    """
+    return float(value) if is_real(value) else value
 
 
 def within(value: float, low: float, high: float) -> float:

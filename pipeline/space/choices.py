@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BeforeValidator
 
 from pipeline.errors import Fault
-from pipeline.space.base import CountableDomain
+from pipeline.space.base import ListedDomain
 from pipeline.space.column_values import column_text
 from pipeline.space.values import SETTINGS, ReadValue, Value, key_of
 
@@ -25,12 +25,12 @@ _Values = Annotated[tuple[ReadValue, ...], BeforeValidator(_as_tuple)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed(CountableDomain):
+class _Listed(ListedDomain):
     """Listed values, in an order. Methods return copies, because a value may be a list that the user's code changes."""
 
     __pydantic_config__ = SETTINGS
 
-    values: _Values
+    values: _Values = field()
 
     def draw(self, rng: np.random.Generator) -> Value:
         """Draw a value."""

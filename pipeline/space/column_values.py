@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.space.base import Domain
+from pipeline.space.base import Domain, ListedDomain
 
 __all__ = ["column_text", "column_type", "column_value", "config_value", "listed_values", "scalar"]
 
@@ -21,8 +21,9 @@ def listed_values(domain: Any) -> tuple[Any, ...] | None:
     Returns:
         The values in the order of the domain; None for a domain of numbers.
     """
-    # A plain value may be a dict, whose attribute `values` is a method.
-    return getattr(domain, "values", None) if isinstance(domain, Domain) else (domain,)
+    if isinstance(domain, ListedDomain):
+        return domain.values
+    return None if isinstance(domain, Domain) else (domain,)
 
 
 def column_type(domain: Any) -> pa.DataType:
@@ -33,7 +34,7 @@ def column_type(domain: Any) -> pa.DataType:
     """
     values = listed_values(domain)
     if values is None:
-        return pa.int64() if domain.kind == "intuniform" else pa.float64()
+        return pa.int64() if domain.whole else pa.float64()
     types = {type(value) for value in values}
     if types == {bool}:
         return pa.bool_()

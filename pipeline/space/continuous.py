@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.errors import Fault
 from pipeline.space.base import Domain
-from pipeline.space.bounds import clipped, faults_of_bounds, is_real, within
+from pipeline.space.bounds import as_real, clipped, faults_of_bounds, is_real, within
 from pipeline.space.values import LARGEST, SETTINGS, Real
 
 __all__ = ["LogUniform", "Normal", "Uniform"]
@@ -32,6 +32,11 @@ class Uniform(Domain):
     high: Real
     kind: Literal["uniform"] = field(default="uniform", repr=False)
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
+
     def draw(self, rng: np.random.Generator) -> float:
         """Draw a value."""
         return within(float(rng.uniform(self.low, self.high)), self.low, self.high)
@@ -43,6 +48,10 @@ class Uniform(Domain):
     def contains(self, value: object) -> bool:
         """Whether a value could have been drawn."""
         return is_real(value) and self.low <= value < self.high
+
+    def as_drawn(self, value: Any) -> Any:
+        """A whole number as a real one."""
+        return as_real(value)
 
     def from_unit(self, unit: float) -> float:
         """The value at a quantile."""
@@ -72,6 +81,16 @@ class LogUniform(Domain):
     high: Real
     kind: Literal["loguniform"] = field(default="loguniform", repr=False)
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
+
+    @property
+    def logarithmic(self) -> bool:
+        """It is."""
+        return True
+
     def draw(self, rng: np.random.Generator) -> float:
         """Draw a value."""
         return within(math.exp(rng.uniform(math.log(self.low), math.log(self.high))), self.low, self.high)
@@ -83,6 +102,10 @@ class LogUniform(Domain):
     def contains(self, value: object) -> bool:
         """Whether a value could have been drawn."""
         return is_real(value) and self.low <= value < self.high
+
+    def as_drawn(self, value: Any) -> Any:
+        """A whole number as a real one."""
+        return as_real(value)
 
     def from_unit(self, unit: float) -> float:
         """The value at a quantile."""
@@ -116,6 +139,11 @@ class Normal(Domain):
     std: Real
     kind: Literal["normal"] = field(default="normal", repr=False)
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Three standard deviations around the mean."""
+        return self.mean - 3 * self.std, self.mean + 3 * self.std
+
     def draw(self, rng: np.random.Generator) -> float:
         """Draw a value."""
         return float(rng.normal(self.mean, self.std))
@@ -127,6 +155,10 @@ class Normal(Domain):
     def contains(self, value: object) -> bool:
         """Whether a value could have been drawn."""
         return is_real(value) and math.isfinite(value)
+
+    def as_drawn(self, value: Any) -> Any:
+        """A whole number as a real one."""
+        return as_real(value)
 
     def from_unit(self, unit: float) -> float:
         """The value at a quantile."""

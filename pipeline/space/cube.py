@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.space.choices import Choice, Grid
-from pipeline.space.domains import Switch
+from pipeline.space.base import ListedDomain
 from pipeline.space.space import compose
 from pipeline.space.values import Config
 from pipeline.space.walk import walk
@@ -28,7 +27,7 @@ class Cube:
         self._space = space
         self._places = places = [place for place in walk(space) if place.drawn]
         self._where = {place.path: number for number, place in enumerate(places)}
-        listed = [isinstance(place.domain, Choice | Grid | Switch) for place in places]
+        listed = [isinstance(place.domain, ListedDomain) for place in places]
         self._listed = np.array(listed, bool)
         self._sizes = [len(place.domain.values) if one else 1 for place, one in zip(places, listed, strict=True)]
         self.sides = len(places)

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictStr, Tag
 
 from pipeline.errors import Fault
-from pipeline.space.base import CountableDomain, Domain
+from pipeline.space.base import Domain, ListedDomain
 from pipeline.space.choices import Choice, Grid
 from pipeline.space.continuous import LogUniform, Normal, Uniform
 from pipeline.space.stepped import IntUniform, QUniform
@@ -21,7 +21,7 @@ _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
-class Switch(CountableDomain):
+class Switch(ListedDomain):
     """One of several named branches, all equally likely, each with its own parameters.
 
     A config has the branch's name and the parameters of that branch, but not those of other branches.

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.space.choices import Choice, Grid
-from pipeline.space.domains import Switch
+from pipeline.space.base import ListedDomain
 from pipeline.space.space import compose
 from pipeline.space.values import Config, Value
 from pipeline.space.walk import ParameterPath, drawn_parameters
@@ -42,7 +41,7 @@ def vectors(space: Mapping[str, Any], configs: Iterable[Config]) -> list[list[fl
 
 def _axes(parameter: ParameterPath, config: Config) -> list[float]:
     present = parameter.there(config)
-    if isinstance(parameter.domain, Choice | Grid | Switch):
+    if isinstance(parameter.domain, ListedDomain):
         chosen = parameter.domain.number(config[parameter.name]) if present else None
         return [float(number == chosen) for number in range(len(parameter.domain.values))]
     return [parameter.domain.to_unit(config[parameter.name]) if present else 0.5]
@@ -62,7 +61,7 @@ def near(space: Mapping[str, Any], config: Config, step: float, rng: np.random.G
         if not parameter.there(config):
             return parameter.domain.draw(rng)  # type: ignore[no-any-return]
         value = config[parameter.name]
-        if isinstance(parameter.domain, Choice | Grid | Switch):
+        if isinstance(parameter.domain, ListedDomain):
             return parameter.domain.draw(rng) if rng.random() < 0.1 else value
         unit = parameter.domain.to_unit(value) + step * rng.normal()
         return parameter.domain.from_unit(min(max(unit, 0.0), 1.0))  # type: ignore[no-any-return]

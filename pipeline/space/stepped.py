@@ -10,7 +10,7 @@ from pydantic import StrictBool
 
 from pipeline.errors import Fault
 from pipeline.space.base import CountableDomain
-from pipeline.space.bounds import clipped, faults_of_bounds, is_real
+from pipeline.space.bounds import as_real, clipped, faults_of_bounds, is_real
 from pipeline.space.values import INT64, SETTINGS, Real, Whole
 
 __all__ = ["IntUniform", "QUniform"]
@@ -34,6 +34,21 @@ class IntUniform(CountableDomain):
     log: StrictBool = False
     step: Whole = 1
     kind: Literal["intuniform"] = field(default="intuniform", repr=False)
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Both ends."""
+        return self.low, self.high
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether `log` is set."""
+        return self.log
+
+    @property
+    def whole(self) -> bool:
+        """They are."""
+        return True
 
     @property
     def count(self) -> int:
@@ -77,6 +92,10 @@ class IntUniform(CountableDomain):
         """Whether a value could have been drawn."""
         whole = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
         return whole and self.nth(self.number(value)) == value  # type: ignore[arg-type]
+
+    def as_drawn(self, value: Any) -> Any:
+        """A real number without a fraction as a whole one."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
     def from_unit(self, unit: float) -> int:
         """The value at a quantile."""
@@ -131,6 +150,11 @@ class QUniform(CountableDomain):
     kind: Literal["quniform"] = field(default="quniform", repr=False)
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
+
+    @property
     def count(self) -> int:
         """Number of values."""
         first, last = self._steps()
@@ -167,6 +191,10 @@ class QUniform(CountableDomain):
         first, last = self._steps()
         step = round(_exact(value) / _exact(self.q))
         return first <= step <= last and self._value(step) == value
+
+    def as_drawn(self, value: Any) -> Any:
+        """A whole number as a real one."""
+        return as_real(value)
 
     def from_unit(self, unit: float) -> float:
         """The value at a quantile."""

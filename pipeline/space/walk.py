@@ -199,10 +199,9 @@ def kinds_of(parameter: Any) -> set[str]:
     Returns:
         The kinds of its values; empty if they are unknown.
     """
-    if isinstance(parameter, Uniform | LogUniform | IntUniform | QUniform | Normal):
+    if (values := listed_values(parameter)) is None:
         return {"a number"}
-    values = listed_values(parameter)
-    kinds = [kind_of_value(value) for value in values or ()]
+    kinds = [kind_of_value(value) for value in values]
     return {kind for kind in kinds if kind is not None} if None not in kinds else set()
 
 
@@ -229,7 +228,6 @@ def _joined(one: Any, other: Any) -> Any:
         case QUniform(), QUniform():
             return QUniform(min(one.low, other.low), max(one.high, other.high), min(one.q, other.q))
         case Normal(), Normal():
-            low = min(one.mean - 3 * one.std, other.mean - 3 * other.std)
-            high = max(one.mean + 3 * one.std, other.mean + 3 * other.std)
+            low, high = min(one.span[0], other.span[0]), max(one.span[1], other.span[1])
             return Normal((low + high) / 2, (high - low) / 6)
     return None

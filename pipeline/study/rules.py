@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from pipeline.errors import Fault
 from pipeline.searchers import SEARCHERS
-from pipeline.space import Choice, Domain, Grid, IntUniform, conflicts, flat
+from pipeline.space import conflicts, flat
+from pipeline.space.column_values import listed_values
 from pipeline.study.field_names import unknown
 from pipeline.study.job_fields import JobFields
 from pipeline.study.signature import takes_state
@@ -164,9 +165,9 @@ def _batch_size_is_whole(job: JobFields) -> Iterator[Fault]:
 
 def _is_whole(domain: Any) -> bool:
     """Whether all values of a parameter are whole numbers of at least 1."""
-    values = domain.values if isinstance(domain, Choice | Grid) else [getattr(domain, "low", domain)]
-    listed = not isinstance(domain, Domain) or isinstance(domain, Choice | Grid | IntUniform)
-    return listed and all(type(value) is int and value >= 1 for value in values)
+    if (values := listed_values(domain)) is None:
+        return bool(domain.whole and domain.bounds[0] >= 1)
+    return all(type(value) is int and value >= 1 for value in values)
 
 
 _RULES: dict[_Rule, set[str]] = {

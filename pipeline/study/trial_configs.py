@@ -10,14 +10,8 @@ from pipeline.errors import Fault
 from pipeline.searchers import Observation, Suggestion
 from pipeline.searchers.history import History
 from pipeline.space import (
-    Choice,
     Config,
-    Grid,
-    LogUniform,
-    Normal,
     ParameterPath,
-    QUniform,
-    Uniform,
     Value,
     combinations,
     compose,
@@ -167,13 +161,7 @@ def _completed(job: JobFields, given: Mapping[str, Value], rng: np.random.Genera
     def pick(place: ParameterPath) -> Value:
         if place.name not in given:
             return place.domain.draw(rng)  # type: ignore[no-any-return]
-        value = given[place.name]
-        if isinstance(place.domain, Choice | Grid):
-            # The listed value: 1 for 1.0, and a dict in the order of its keys.
-            return place.domain.nth(place.domain.number(value))
-        # A domain of real numbers has no whole numbers.
-        real = isinstance(place.domain, Uniform | LogUniform | QUniform | Normal)
-        return float(value) if real and isinstance(value, int) else value
+        return place.domain.as_drawn(given[place.name])  # type: ignore[no-any-return]
 
     return compose(job.space, pick)
 

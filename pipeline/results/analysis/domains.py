@@ -6,7 +6,7 @@ import pandas as pd
 
 from pipeline.results.tables.configs import given
 from pipeline.sanitize import sanitize_line
-from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
+from pipeline.space import Choice, Domain, Grid, IntUniform, ListedDomain, LogUniform, Normal, QUniform, Switch, Uniform
 from pipeline.space.column_values import column_text
 from pipeline.wording import format_number
 
@@ -61,7 +61,7 @@ def span_in_words(domain: Domain | Any, values: pd.Series) -> str:
     known = values[given(values)]
     if known.empty:
         return "–"
-    if isinstance(domain, Choice | Grid | Switch):
+    if isinstance(domain, ListedDomain):
         there = {format_value(value) for value in known}
         return ", ".join(value for value in map(format_value, domain.values) if value in there)
     return " to ".join(dict.fromkeys(format_value(float(end)) for end in (known.min(), known.max())))

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.parameters import is_listed, scored
+from pipeline.results.analysis.parameters import scored
 from pipeline.results.analysis.surface import Surface, fitted
 from pipeline.results.tables.load import Results
-from pipeline.space import ParameterPath
+from pipeline.space import ListedDomain, ParameterPath
 from pipeline.space.walk import When
 from pipeline.wording import percent, percent_interval
 
@@ -146,7 +146,7 @@ def importances(results: Results) -> list[Importance]:
 
 
 def _several(place: ParameterPath) -> bool:
-    return not is_listed(place.domain) or len(place.domain.values) > 1
+    return not isinstance(place.domain, ListedDomain) or len(place.domain.values) > 1
 
 
 def _importance(results: Results, rows: pd.DataFrame, places: Sequence[ParameterPath], when: When) -> Importance:
@@ -228,11 +228,11 @@ def _drawn_in(values: _Reals, mode: str) -> tuple[_Reals, int]:
 
 
 def _cells(axis: ParameterPath) -> int:
-    return len(axis.domain.values) if is_listed(axis.domain) else _CELLS
+    return len(axis.domain.values) if isinstance(axis.domain, ListedDomain) else _CELLS
 
 
 def _pair_cells(axis: ParameterPath) -> int:
-    return len(axis.domain.values) if is_listed(axis.domain) else _PAIR_CELLS
+    return len(axis.domain.values) if isinstance(axis.domain, ListedDomain) else _PAIR_CELLS
 
 
 def _effects(
@@ -277,7 +277,7 @@ def best_range(domain: Any, units: _Reals, means: _Reals, mode: str) -> str:
     """
     order = means if mode == "max" else -means
     values = [domain.from_unit(float(unit)) for unit in units]
-    if len(values) <= _MOST_VALUES and not hasattr(domain, "low"):
+    if len(values) <= _MOST_VALUES and isinstance(domain, ListedDomain):
         return format_value(values[int(order.argmax())])
     edge = order.min() + 0.75 * (order.max() - order.min())
     good = [value for value, height in zip(values, order, strict=True) if height >= edge]

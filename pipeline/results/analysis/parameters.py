@@ -1,6 +1,6 @@
 """The tuned hyperparameters of a study: their values by trial, and their positions on an axis."""
 
-from typing import Any, TypeGuard
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -10,9 +10,9 @@ import pandas as pd
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
-from pipeline.space import Choice, Grid, Switch, drawn_names, key_of
+from pipeline.space import ListedDomain, drawn_names, key_of
 
-__all__ = ["best_quarter", "by_influence", "config_places", "domain_places", "is_listed", "scored", "tuned"]
+__all__ = ["best_quarter", "by_influence", "config_places", "domain_places", "scored", "tuned"]
 
 _SCORED: "WeakKeyDictionary[Results, pd.DataFrame]" = WeakKeyDictionary()
 """Every picture needs it, and for ten thousand trials it takes long."""
@@ -57,7 +57,7 @@ def by_influence(results: Results) -> list[str]:
 
 def _parts(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """For each place, the number of its value or of its quarter; NaN where there is none."""
-    if is_listed(domain) or not (known := np.isfinite(places)).any():
+    if isinstance(domain, ListedDomain) or not (known := np.isfinite(places)).any():
         return places
     edges = np.quantile(places[known], np.linspace(0, 1, _PARTS + 1)[1:-1])
     return np.where(known, np.searchsorted(edges, places), np.nan)
@@ -113,7 +113,7 @@ def domain_places(domain: Any, values: pd.Series, *, spread: bool = False) -> np
     Returns:
         One position for each value, float64.
     """
-    if not is_listed(domain):
+    if not isinstance(domain, ListedDomain):
         return values.to_numpy(np.float64)
     known = {key_of(value): float(place) for place, value in enumerate(domain.values)}
     places = np.array([known.get(key_of(value), np.nan) for value in values], np.float64)
@@ -143,15 +143,6 @@ def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.N
     given = pd.Series([value[parameter] for value in values if value], dtype=object)
     places[known] = domain_places(results.space[parameter], given)
     return places
-
-
-def is_listed(domain: object) -> TypeGuard[Choice | Grid | Switch]:
-    """Whether a domain lists its values.
-
-    Args:
-        domain: A domain, or the value of a fixed parameter.
-    """
-    return isinstance(domain, Choice | Grid | Switch)
 
 
 def best_quarter(results: Results, rows: pd.DataFrame) -> pd.DataFrame:

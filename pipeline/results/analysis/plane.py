@@ -1,7 +1,8 @@
 """Whether a study can be shown as a plane: two numbers that are drawn, or metrics called x and y."""
 
-from pipeline.results.analysis.parameters import is_listed, scored, tuned
+from pipeline.results.analysis.parameters import scored, tuned
 from pipeline.results.tables.load import Results
+from pipeline.space import ListedDomain
 
 __all__ = ["has_plane", "has_trajectories"]
 
@@ -16,7 +17,11 @@ def has_plane(results: Results) -> bool:
     """
     names = tuned(results)
     domains = [results.space[name] for name in names]
-    return len(names) == 2 and not any(map(is_listed, domains)) and len(scored(results)) >= _LEAST_TRIALS
+    return (
+        len(names) == 2
+        and not any(isinstance(domain, ListedDomain) for domain in domains)
+        and len(scored(results)) >= _LEAST_TRIALS
+    )
 
 
 def has_trajectories(results: Results) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.space import IntUniform, LogUniform
+from pipeline.space import Domain
 
 __all__ = ["DECADES", "is_log", "spans_decades"]
 
@@ -28,6 +28,6 @@ def is_log(domain: Any) -> bool:
     Args:
         domain: A domain, or the value of a fixed parameter.
     """
-    if isinstance(domain, LogUniform) or (isinstance(domain, IntUniform) and domain.log):
-        return True
-    return hasattr(domain, "low") and hasattr(domain, "high") and spans_decades(domain.low, domain.high)
+    if not isinstance(domain, Domain):
+        return False
+    return domain.logarithmic or (domain.bounds is not None and spans_decades(*domain.bounds))

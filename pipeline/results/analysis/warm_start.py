@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, ranked
-from pipeline.space import Choice, Config, Grid, IntUniform, Switch, Value, key_of, walk
+from pipeline.space import Config, Value, key_of, walk
 from pipeline.wording import listed
 
 __all__ = ["WarmStart", "warm_start_configs", "within"]
@@ -100,15 +100,6 @@ def within(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, li
         if place.name not in config:
             absent.append(place.name)
             continue
-        value = _as_drawn(place.domain, config[place.name])
+        value = place.domain.as_drawn(config[place.name])
         (inside if place.domain.contains(value) else beyond)[place.name] = value
     return inside, beyond, absent
-
-
-def _as_drawn(domain: Any, value: Value) -> Value:
-    """The value as its new domain would draw it: 32 for 32.0 where it draws whole numbers."""
-    if isinstance(domain, Choice | Grid | Switch):
-        return domain.nth(domain.number(value)) if domain.contains(value) else value
-    if isinstance(domain, IntUniform) and isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value

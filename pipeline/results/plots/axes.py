@@ -9,28 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.parameters import is_listed
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.style import by_decade
+from pipeline.space import ListedDomain
 
-__all__ = ["bounds", "parameter_axis", "short_text", "spaced", "width_in_points"]
+__all__ = ["parameter_axis", "short_text", "spaced", "width_in_points"]
 
 _LETTER = 5.2
 """Points that a letter of a tick's label takes."""
-
-
-def bounds(domain: Any) -> tuple[float, float]:
-    """The ends of a domain's axis; of a normal distribution, three standard deviations around its mean.
-
-    Args:
-        domain: A domain of numbers.
-
-    Returns:
-        The lower and the upper end, in the unit of the domain.
-    """
-    if hasattr(domain, "low"):
-        return domain.low, domain.high
-    return domain.mean - 3 * domain.std, domain.mean + 3 * domain.std
 
 
 def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, axis: Literal["x", "y"] = "x") -> None:
@@ -43,7 +29,7 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, ax
         axis: Which axis.
     """
     line, limits = (ax.xaxis, ax.set_xlim) if axis == "x" else (ax.yaxis, ax.set_ylim)
-    if is_listed(domain):
+    if isinstance(domain, ListedDomain):
         count = len(domain.values)
         shown = range(0, count, -(-count // 8))
         limits(-0.5, count - 0.5)
@@ -54,14 +40,14 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, ax
         line.set_ticks(list(shown), labels=names, **turned)
         ax.grid(False, axis=axis)
         return
-    low, high = bounds(domain)
+    low, high = domain.span
     if is_log(domain):
         (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
         edge = (high / low) ** 0.04
         limits(low / edge, high * edge)
         by_decade(line, low, high)
         return
-    if len(places) and not hasattr(domain, "low"):
+    if len(places) and domain.bounds is None:
         low, high = min(low, float(places.min())), max(high, float(places.max()))
     limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
     line.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))

@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.parameters import best_quarter, domain_places, is_listed, scored, tuned
+from pipeline.results.analysis.parameters import best_quarter, domain_places, scored, tuned
 from pipeline.results.analysis.scale import is_log
-from pipeline.results.plots.axes import bounds, parameter_axis, short_text, width_in_points
+from pipeline.results.plots.axes import parameter_axis, short_text, width_in_points
 from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, bare, plainly, some_lines, window
 from pipeline.results.tables.configs import configs_of, given
 from pipeline.results.tables.load import Results
+from pipeline.space import ListedDomain
 
 __all__ = ["objective_against", "parallel_coordinates"]
 
@@ -151,21 +152,22 @@ def _upright(ax: Axes, place: int, name: str, marks: list[tuple[float, str]], *,
 
 
 def _marks(domain: Any) -> list[tuple[float, str]]:
-    if is_listed(domain):
+    if isinstance(domain, ListedDomain):
         count = len(domain.values)
         heights = [0.5] if count == 1 else [place / (count - 1) for place in range(count)]
         return [
             (height, short_text(value)) for height, value in zip(heights, domain.values, strict=True) if count <= 8
         ] or [(0.0, short_text(domain.values[0])), (1.0, short_text(domain.values[-1]))]
-    low, high = bounds(domain)
+    low, high = domain.span
     return [(0.0, short_text(low)), (1.0, short_text(high))]
 
 
 def _unit(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    if is_listed(domain):
+    if isinstance(domain, ListedDomain):
         last = len(domain.values) - 1
         return places / last if last else places + 0.5
-    low, high = bounds(domain)
+    low, high = domain.span
     if is_log(domain):
         places, low, high = np.log(places), float(np.log(low)), float(np.log(high))
-    return np.clip((places - low) / (high - low), 0, 1)
+    units: npt.NDArray[np.float64] = np.clip((places - low) / (high - low), 0, 1)
+    return units

@@ -8,10 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pipeline.results.analysis.parameters import domain_places, is_listed
+from pipeline.results.analysis.parameters import domain_places
 from pipeline.results.plots.axes import parameter_axis, spaced
 from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, plainly
 from pipeline.results.tables.load import Results
+from pipeline.space import ListedDomain
 from pipeline.wording import percent
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
     values = [domain.from_unit(float(unit)) for unit in effect.units]
     places = domain_places(domain, pd.Series(values, dtype=object))
     parameter_axis(ax, domain, places)
-    if is_listed(domain):
+    if isinstance(domain, ListedDomain):
         spans = [effect.means - effect.means_low, effect.means_high - effect.means]
         ax.errorbar(places, effect.means, yerr=spans, fmt="o", color=ACCENT, ms=6, elinewidth=1.4, capsize=4)
     else:

@@ -9,7 +9,7 @@ from pipeline.results.analysis.best_so_far import alive_seconds, train_column
 from pipeline.results.analysis.cost import COSTS, costs
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.lineage import ancestry
-from pipeline.results.analysis.parameters import best_quarter, config_places, is_listed, scored, tuned
+from pipeline.results.analysis.parameters import best_quarter, config_places, scored, tuned
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
 from pipeline.results.plots.style import MOST_LINES
@@ -17,6 +17,7 @@ from pipeline.results.tables.configs import given
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.views.summary import hypervolume_in_words
+from pipeline.space import ListedDomain
 from pipeline.storage.schema import metric_column
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
@@ -117,7 +118,7 @@ def of_objective_against(results: Results, parameter: str) -> str:
     rows = rows[given(rows[parameter])]
     if rows.empty:
         return "No trial has a value."
-    if is_listed(results.space[parameter]):
+    if isinstance(results.space[parameter], ListedDomain):
         medians = rows.groupby([format_value(value) for value in rows[parameter]])["objective"].agg(["median", "size"])
         medians = medians.sort_values("median", ascending=results.objective.mode == "min")
         parts = [f"{format_number(m)} at {value} ({n})" for value, m, n in medians.head(4).itertuples()]
@@ -149,7 +150,7 @@ def of_parallel_coordinates(results: Results) -> str:
         values = front[name][given(front[name])]
         if values.empty:
             continue
-        if is_listed(results.space[name]):
+        if isinstance(results.space[name], ListedDomain):
             found = dict.fromkeys(format_value(value) for value in values)
             domain: Any = results.space[name]
             order = [format_value(value) for value in domain.values]
@@ -199,7 +200,11 @@ def of_schedule(results: Results, parameter: str) -> str:
         inside = results.epochs["epoch"].between(segment.after + 1, segment.until)
         life += places[inside & (results.epochs["trial_id"] == segment.trial_id)].tolist()
     domain = results.space[parameter]
-    values = [format_value(domain.values[int(v)]) if is_listed(domain) else format_number(v) for v in life if v == v]
+    values = [
+        format_value(domain.values[int(v)]) if isinstance(domain, ListedDomain) else format_number(v)
+        for v in life
+        if v == v
+    ]
     changes = [value for place, value in enumerate(values) if not place or value != values[place - 1]]
     if len(changes) == 1:
         return f"{changes[0]} throughout."

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from pipeline.page.picture_columns import as_json, best_so_far, curves, shown_me
 from pipeline.results import Results
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.query import select_trials
+from pipeline.space import Choice
+from tests.unit.results.small import of_function
 
 
 def test_the_best_so_far_is_kept_where_it_changes(asha_results: Results) -> None:
@@ -41,6 +44,22 @@ def test_listed_values_come_with_their_sql(domains_results: Results) -> None:
                 if value == place
             ]  # fmt: skip
             assert chosen["trial_id"].to_pylist() == expected
+
+
+def test_listed_numbers_have_an_axis_of_their_own_values(tmp_path: Path) -> None:
+    """Listed numbers are levels in the order of their domain, as texts are: there is no value between two of them."""
+    space = {"units": Choice((64, 16, 32)), "rate": Choice((1, 0.1, 0.30000000000000004))}
+    results = of_function(tmp_path, lambda config: float(config["units"]), trials=30, space=space)
+    data = trial_columns(results)
+    columns = {column["name"]: column for column in data["columns"]}
+    assert columns["config_units"]["levels"] == ["64", "16", "32"]
+    assert columns["config_rate"]["levels"] == ["1", "0.1", "0.3"]
+    assert set(columns["config_units"]["values"]) == {0, 1, 2}
+    for name, column in ((name, columns[name]) for name in ("config_units", "config_rate")):
+        for place, sql in enumerate(column["sql"]):
+            chosen = select_trials(results, where=f"{name} in ({sql})", columns=["trial_id"])
+            there = [trial for trial, value in zip(data["trials"], column["values"], strict=True) if value == place]
+            assert chosen["trial_id"].to_pylist() == there
 
 
 def test_a_long_curve_keeps_its_ends(asha_results: Results) -> None:

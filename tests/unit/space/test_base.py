@@ -101,6 +101,50 @@ def test_unit_numbers_follow_the_draws(domain: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("domain", "bounds", "span", "logarithmic", "whole"),
+    [
+        (Uniform(-2, 3), (-2, 3), (-2, 3), False, False),
+        (LogUniform(1e-4, 10), (1e-4, 10), (1e-4, 10), True, False),
+        (IntUniform(1, 9), (1, 9), (1, 9), False, True),
+        (IntUniform(1, 1000, log=True), (1, 1000), (1, 1000), True, True),
+        (QUniform(0, 1, 0.1), (0, 1), (0, 1), False, False),
+        (Normal(5, 2), None, (-1, 11), False, False),
+        (Choice([1, 2]), None, None, False, False),
+        (Grid([3, 1]), None, None, False, False),
+        (Switch({"a": {}, "b": {}}), None, None, False, False),
+    ],
+)
+def test_a_domain_says_where_its_numbers_are(
+    domain: Any, bounds: Any, span: Any, logarithmic: bool, whole: bool
+) -> None:
+    """Bounds are exact, a span has nearly all numbers, and listed values have neither."""
+    assert (domain.bounds, domain.span, domain.logarithmic, domain.whole) == (bounds, span, logarithmic, whole)
+
+
+@pytest.mark.parametrize(
+    ("domain", "value", "drawn"),
+    [
+        (Uniform(0, 3), 1, 1.0),
+        (LogUniform(1, 3), 1, 1.0),
+        (QUniform(0, 3, 1), 2, 2.0),
+        (Normal(0, 1), 1, 1.0),
+        (IntUniform(1, 64), 32.0, 32),
+        (IntUniform(1, 64), 0.5, 0.5),
+        (Choice([1, "a"]), 1.0, 1),
+        (Choice([1, "a"]), "b", "b"),
+        (Grid([{"a": 1, "b": 2}]), {"b": 2, "a": 1}, {"a": 1, "b": 2}),
+        (Switch({"a": {}}), "a", "a"),
+        (Uniform(0, 3), True, True),
+    ],
+)
+def test_a_value_is_as_the_domain_would_draw_it(domain: Any, value: Any, drawn: Any) -> None:
+    """A value gets the type that the domain draws; one that the domain does not have stays as it is."""
+    found = domain.as_drawn(value)
+    assert (found, type(found)) == (drawn, type(drawn))
+    assert not isinstance(drawn, dict) or list(found) == list(drawn)
+
+
+@pytest.mark.parametrize(
     ("domain", "fault"),
     [
         (Uniform(1, 1), "low must be below high"),
