@@ -1,7 +1,9 @@
 """One order of trials, wherever trials are ordered."""
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.loop.incumbent import Incumbent, rank
+from pipeline.loop.study_loop import StudyLoop
 from pipeline.loop.trial import Trial
+from pipeline.page.picture_columns import trial_columns
 from pipeline.results import Results
 from pipeline.results.analysis.leaderboard import rows as leaderboard_rows
 from pipeline.results.analysis.parameters import best_quarter, scored
+from pipeline.results.notebook import NotebookResults
 from pipeline.results.tables.derive import derive_trials
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.gather import Tables
@@ -23,12 +29,15 @@ from pipeline.results.tables.query import select_from
 from pipeline.results.tables.trials import ranked
 from pipeline.space import Choice
 from pipeline.storage.schema import arrow_schema
-from pipeline.study import Objective
+from pipeline.study import Checkpoints, Objective, layout
 from tests.unit.execution.recorded_curves import row
 from tests.unit.results.studies import START, tune_job
 
 Curves = Sequence[tuple[bool, Sequence[float]]]
 """Of each trial: whether it failed, and its values by epoch."""
+
+SIZE = 1000
+"""Bytes of each checkpoint."""
 
 VALUES = st.sampled_from([0.0, -0.0, 0.25, 0.5, 1e300, -1e300, math.nan, math.inf, -math.inf])
 CURVES = st.lists(st.tuples(st.booleans(), st.lists(VALUES, max_size=3)), max_size=12)
@@ -71,6 +80,31 @@ def expected(curves: Curves, first: int, mode: str, at_most: float | None) -> li
     return [(trial, value) for _, trial, value in sorted(found, key=lambda each: each[0])]
 
 
+class Checkpointed:
+    """A storage with a checkpoint of each trial."""
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        self.paths = [layout.checkpoint(trial.trial_id, 1) for trial in trials]
+
+    def sizes(self, _folder: str) -> Iterator[tuple[str, int]]:
+        """Each path with its size."""
+        return ((path, SIZE) for path in self.paths)
+
+    def delete(self, path: str) -> None:
+        """Nothing: the pruner takes note itself."""
+
+
+def with_checkpoints(trials: Sequence[Trial], objective: Objective, **limits: Any) -> set[str]:
+    """Which ended trials keep their checkpoint within limits."""
+    job = tune_job("ranks", space={"a": Choice((1, 2))}, objectives=(objective,), checkpoints=Checkpoints(**limits))
+    by_id = {trial.trial_id: trial for trial in trials}
+    scheduler = StudyLoop(job, lambda _: None, lambda: 0.0).scheduler
+    pruner = CheckpointPruner(Checkpointed(trials), job, scheduler, by_id, lambda: None)  # type: ignore[arg-type]
+    pruner.list_storage()
+    pruner.prune(by_id, None)
+    return {trial.trial_id for trial in trials if trial.checkpoints}
+
+
 def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -> None:
     """Compare every order that tunepipe has with the rule."""
     order, results = expected(curves, first, mode, at_most), results_of(curves, first, mode, at_most)
@@ -89,11 +123,21 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
         if trial in usable and value == dict(order)[usable[0]] and (at_most is None or value <= at_most)
     ]
 
+    columns = trial_columns(results)
+    places = dict(zip(columns["trials"], columns["ranks"], strict=True))
+    assert sorted(places, key=places.__getitem__) == ids
+    assert sorted(places.values()) == list(range(1, len(ids) + 1))
+    shown = NotebookResults(**{each.name: getattr(results, each.name) for each in fields(results)})._repr_html_()
+    assert re.findall(r"<t[dh]>(\d{4,})</t[dh]>", shown) == ids[:10]
+
     objective, trials = Objective("score", mode, at_most=at_most), []
     for index, (fails, values) in enumerate(curves, start=first):
         trials.append(Trial(f"{index:04d}", {}, 0, state="failed" if fails else "completed"))
         Incumbent([objective]).record(trials[-1], [row(epoch, value) for epoch, value in enumerate(values, start=1)])
     assert [trial.trial_id for trial in sorted(trials, key=lambda trial: rank(trial, objective))] == ids
+    for most in {1, len(ids) // 2} - {0}:
+        for limits in ({"top": most}, {"gigabytes": (most + 0.5) * SIZE / 1e9}):
+            assert with_checkpoints(trials, objective, **limits) == set(ids[:most])
     incumbent = Incumbent([objective])
     incumbent.reconsider(reversed(trials))
     assert (incumbent.best.trial_id if incumbent.best else None) == (usable[0] if usable else None)
@@ -107,7 +151,7 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
     at_most=st.sampled_from([None, 0.25]),
 )
 def test_every_order_of_trials_is_the_same(curves: Curves, first: int, mode: str, at_most: float | None) -> None:
-    """Driver, tables, SQL and leaderboard agree: bounds, value, earlier epoch, earlier draw; failed ones last."""
+    """All orders agree, and so does what the pruner keeps: bounds, value, earlier epoch, earlier draw; failed last."""
     check(curves, first, mode, at_most)
 
 
