@@ -1,15 +1,13 @@
 """Which line of the user's code is running, for messages."""
 
-import contextlib
 import inspect
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import Fault, InvalidJob
+from pipeline.study.user_frames import is_users
 
 __all__ = ["refused", "user_line", "user_place"]
-
-_PACKAGE = str(Path(__file__).parents[1])
 
 
 def user_line() -> tuple[str, int]:
@@ -18,10 +16,8 @@ def user_line() -> tuple[str, int]:
     assert frame is not None
     innermost = (frame.f_code.co_filename, frame.f_lineno)
     while frame is not None:
-        file = frame.f_code.co_filename
-        inside = file.startswith((_PACKAGE, "<")) or "site-packages" in file or "dist-packages" in file
-        if not inside and not file.startswith(str(Path(contextlib.__file__).parent)):
-            return file, frame.f_lineno
+        if is_users(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
     return innermost
 

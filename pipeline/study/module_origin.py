@@ -11,12 +11,21 @@ from typing import Any
 from pipeline.study.copies import ReadOnce
 from pipeline.study.function_source import home_of, module_of
 
-__all__ = ["OWN_PACKAGES", "folder_and_path", "import_folder", "is_imported_from", "is_installed", "loaded_from"]
+__all__ = [
+    "INSTALLED",
+    "OWN_PACKAGES",
+    "folder_and_path",
+    "import_folder",
+    "is_imported_from",
+    "is_installed",
+    "loaded_from",
+]
 
 OWN_PACKAGES = ("pipeline", "tune_jobs")
 """Packages of tunepipe itself, which are not copied because a study records its version."""
 
-_INSTALLED = ("site-packages", "dist-packages")
+INSTALLED = ("site-packages", "dist-packages")
+"""Folders of installed packages, on any machine."""
 
 
 def import_folder(function: Callable[..., Any]) -> Path | None:
@@ -58,7 +67,7 @@ def is_installed(place: Path) -> bool:
     Args:
         place: The path.
     """
-    if any(part in _INSTALLED for part in place.parts):
+    if any(part in INSTALLED for part in place.parts):
         return True
     homes = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     return any(place.is_relative_to(home) for home in homes if home)

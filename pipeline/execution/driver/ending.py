@@ -9,11 +9,11 @@ from pipeline.execution.driver.provenance import tunepipe_command
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
-from pipeline.results.analysis.failure_causes import own_frame, without_libraries
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.contents import sweep
 from pipeline.study.studies import called
+from pipeline.study.user_frames import user_frame, without_libraries
 
 __all__ = ["failure_texts", "has_epochs", "recorded"]
 
@@ -160,10 +160,10 @@ def failure_texts(session: Session, store: Store) -> Iterator[str]:
     for trial_id in list(causes.values())[:_CAUSES]:
         log = layout.log(trial_id)
         text = store.read_text(log) if store.exists(log) else ""
-        error, where = str(session.loop.trials[trial_id].error), own_frame(text)
+        error, frame = str(session.loop.trials[trial_id].error), user_frame(text)
         lines = without_libraries(text).splitlines()
         # The line of the user's code comes first: a traceback has it behind many frames of libraries.
-        headline = f"Trial {trial_id} failed{f' at {where}' if where else ''}: {error.rstrip('.')}."
+        headline = f"Trial {trial_id} failed{f' at {frame.place}' if frame else ''}: {error.rstrip('.')}."
         if len(lines) > _LINES:
             lines = [f"… {len(lines) - _LINES} lines before …", *lines[-_LINES:]]
         # With --workers 0 the trial has printed all of that already.

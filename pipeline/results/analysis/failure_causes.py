@@ -4,22 +4,17 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path, PurePosixPath
 
 from pipeline.results.tables.load import Results
 from pipeline.study.named_functions import named_functions
-from pipeline.wording import counted
+from pipeline.study.user_frames import user_frame
 
-__all__ = ["Cause", "causes", "first_line", "own_frame", "place", "without_libraries"]
+__all__ = ["Cause", "causes", "first_line", "place"]
 
-_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$', re.MULTILINE)
 _OF_KERAS = re.compile(r"Exception encountered when calling .*\.$")
 _NOISE = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
 """Beginnings of lines that say where in TensorFlow's graph an error is, and not what it is."""
 _BOLD = re.compile(r"\x1b\[\d*m")
-_PACKAGE = Path(__file__).parents[2]
-_LIBRARIES = ("site-packages", "dist-packages")
-_PYTHON = re.compile(r"/lib(64)?/python\d[\d.]*/|^<")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ def causes(results: Results) -> list[Cause]:
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for trial, error in zip(failed["trial_id"], failed["error"], strict=True):
         text = error if isinstance(error, str) and error.strip() else "no error was recorded"
-        cause = re.sub(r"\d+", "0", first_line(text)), own_frame(text, own)
+        cause = re.sub(r"\d+", "0", first_line(text)), _place(text, own)
         groups.setdefault(cause, []).append((str(trial), text))
     found = [
         Cause(first_line(group[0][1]), where, [trial for trial, _ in group], group[0][1])
@@ -63,71 +58,26 @@ def causes(results: Results) -> list[Cause]:
 
 
 def place(results: Results, error: str) -> str:
-    """The user's own line in an error's traceback, as `own_frame` finds it; modules of the job count as the user's.
+    """The innermost place of an error in the user's code; modules of the job count as the user's.
 
     Args:
         results: A study's results.
         error: An error's text, with its traceback.
-    """
-    return own_frame(error, _job_files(results))
-
-
-def own_frame(error: str, own: Collection[str] = ()) -> str:
-    """The innermost place of an error that is in the user's code, rather than in tunepipe, Python or a library.
-
-    Args:
-        error: An error's text, with its traceback.
-        own: Ends of paths of the job's own modules, as `jobs/mine.py`, which are the user's in any folder.
 
     Returns:
         As `file.py:12 in function`; empty if there is none.
     """
-    for frame in reversed(list(_FRAME.finditer(error))):
-        file = frame["file"]
-        if _ends_with_one_of(file, own) or not _is_library_file(file):
-            return f"{PurePosixPath(file).name}:{frame['line']} in {frame['function']}"
-    return ""
+    return _place(error, _job_files(results))
 
 
-def without_libraries(error: str) -> str:
-    """A text whose tracebacks have the frames of the user's code, and of those in libraries the last of each run.
-
-    Args:
-        error: A text with tracebacks.
-    """
-    kept: list[str] = []
-    libraries: list[list[str]] = []
-    for line in [*error.splitlines(), ""]:
-        frame = _FRAME.match(line)
-        if frame is None and libraries and line.startswith("    "):
-            libraries[-1].append(line)
-        elif frame is not None and _is_library_file(frame["file"]):
-            libraries.append([line])
-        else:
-            if len(libraries) > 1:
-                kept.append(f"  … {counted(len(libraries) - 1, 'frame')} in libraries …")
-            kept += [part for last in libraries[-1:] for part in last]
-            libraries = []
-            kept.append(line)
-    return "\n".join(kept[:-1])
-
-
-def _is_library_file(file: str) -> bool:
-    parts = PurePosixPath(file).parts
-    if any(library in parts for library in _LIBRARIES) or _PYTHON.search(file):
-        return True
-    # A study may come from another machine: what counts is the place within the package.
-    _, within, rest = file.rpartition(f"/{_PACKAGE.name}/")
-    return bool(within) and (_PACKAGE / rest).is_file()
+def _place(error: str, own: Collection[str]) -> str:
+    frame = user_frame(error, own)
+    return "" if frame is None else frame.place
 
 
 def _job_files(results: Results) -> list[str]:
     modules = [value["function"].partition(":")[0] for value in named_functions(results.job).values()]
     return [f"{module.replace('.', '/')}.py" for module in modules]
-
-
-def _ends_with_one_of(file: str, ends: Collection[str]) -> bool:
-    return any(file == end or file.endswith(f"/{end}") for end in ends)
 
 
 def first_line(text: str) -> str:

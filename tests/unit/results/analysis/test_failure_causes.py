@@ -6,12 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.results import Results, load_results
-from pipeline.results.analysis.failure_causes import causes, first_line, own_frame, without_libraries
-from pipeline.training import trainer
+from pipeline.results.analysis.failure_causes import causes, first_line
 from tests.unit.results.edges import EDGES
 from tests.unit.results.studies import START
-
-KERAS = "/usr/lib/python3.11/site-packages/keras/src/utils/traceback_utils.py"
 
 
 def raised(error: str, *frames: tuple[str, int, str]) -> str:
@@ -52,32 +49,6 @@ def test_one_error_from_two_places_is_two_causes(failed: Results) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("frames", "reported"),
-    [
-        ([(trainer.__file__, 40, "build"), ("/home/me/net.py", 7, "build"), (KERAS, 122, "wrap")], "net.py:7 in build"),
-        ([("/home/me/net.py", 7, "build"), ("/home/me/parts.py", 3, "layer")], "parts.py:3 in layer"),
-        ([("/studies/x/source/tune_jobs.net.py", 7, "build")], "tune_jobs.net.py:7 in build"),
-        ([("/somewhere/else/pipeline/training/trainer.py", 40, "build")], ""),
-        ([("/home/me/pipeline/training/mine.py", 40, "build")], "mine.py:40 in build"),
-        ([("/usr/lib/python3.11/json/decoder.py", 355, "raw_decode"), ("<frozen importlib>", 3, "load")], ""),
-        ([(KERAS, 122, "wrap")], ""),
-    ],
-    ids=["keras", "innermost", "copy", "other-install", "a-users-pipeline", "python", "none"],
-)
-def test_the_place_is_the_innermost_of_the_users_own(frames: list[tuple[str, int, str]], reported: str) -> None:
-    """Frames of tunepipe, of Python and of libraries are passed over."""
-    assert own_frame(raised("ValueError: no", *frames)) == reported
-
-
-def test_a_jobs_own_module_counts_wherever_it_is_installed() -> None:
-    """A job that came as a package is the user's all the same."""
-    error = raised("ValueError: no", ("/venv/lib/python3.11/site-packages/jobs/net.py", 7, "build"))
-
-    assert own_frame(error) == ""
-    assert own_frame(error, ["jobs/net.py"]) == "net.py:7 in build"
-
-
 def test_the_line_after_keras_layer_is_reported() -> None:
     """If Keras' first line names only the layer, the next line is included, without markup for bold text."""
     reported = (
@@ -97,26 +68,3 @@ def test_an_error_of_a_tensorflow_graph_is_reported_by_its_sentence():
     sentence = "Received a label value of 2 which is outside the valid range of [0, 2)."
     assert first_line(reported) == f"InvalidArgumentError: Graph execution error: {sentence}"
     assert first_line("ValueError:\n\nTraceback (most recent call last):\n  x") == "ValueError:"
-
-
-def test_frames_of_libraries_are_counted() -> None:
-    """Of each run of frames in libraries the last one stays, and the frames of the user's code all do."""
-    library = (
-        '  File "/lib/python3.12/site-packages/keras/a.py", line {}, in call\n    return inner()\n           ^^^^^^^'
-    )
-    own = '  File "/home/you/job.py", line 4, in build\n    layer(3)'
-    head, end = "printed\nTraceback (most recent call last):", "ValueError: no"
-    text = "\n".join([head, *map(library.format, (1, 2, 3)), own, *map(library.format, (4, 5)), end])
-    assert without_libraries(text) == "\n".join(
-        [
-            head,
-            "  … 2 frames in libraries …",
-            library.format(3),
-            own,
-            "  … 1 frame in libraries …",
-            library.format(5),
-            end,
-        ]
-    )
-    assert without_libraries("") == ""
-    assert without_libraries("no traceback\n    indented") == "no traceback\n    indented"

@@ -1,0 +1,93 @@
+"""Which frames of a traceback are the user's code, and not that of tunepipe, Python or a library."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.study.module_origin import INSTALLED
+from pipeline.wording import counted
+
+__all__ = ["Frame", "is_users", "user_frame", "without_libraries"]
+
+_FRAME = re.compile(
+    r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$(?:\n {4,}(?P<code>\S.*))?',
+    re.MULTILINE,
+)
+_PACKAGE = Path(__file__).parents[1]
+_PYTHON = re.compile(r"/lib(64)?/python\d[\d.]*/|^<")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame of a traceback.
+
+    Args:
+        file: The file.
+        line: The number of the line.
+        function: The function.
+        code: The line itself; empty where the traceback does not have it.
+    """
+
+    file: str
+    line: int
+    function: str
+    code: str
+
+    @property
+    def place(self) -> str:
+        """The frame as `file.py:12 in function`."""
+        return f"{PurePosixPath(self.file).name}:{self.line} in {self.function}"
+
+
+def is_users(file: str) -> bool:
+    """Whether a file is the user's, by its path alone: the study may come from another machine.
+
+    Args:
+        file: The path that a traceback has.
+    """
+    if any(part in INSTALLED for part in PurePosixPath(file).parts) or _PYTHON.search(file):
+        return False
+    _, within, rest = file.rpartition(f"/{_PACKAGE.name}/")
+    return not within or not (_PACKAGE / rest).is_file()
+
+
+def user_frame(text: str, own: Collection[str] = ()) -> Frame | None:
+    """The innermost frame of the user's code; None where there is none.
+
+    Args:
+        text: A text with a traceback.
+        own: Ends of paths of the job's own modules, as `jobs/mine.py`, which are the user's in any folder.
+    """
+    for frame in reversed(list(_FRAME.finditer(text))):
+        file = frame["file"]
+        if _ends_with_one_of(file, own) or is_users(file):
+            return Frame(file, int(frame["line"]), frame["function"], (frame["code"] or "").strip())
+    return None
+
+
+def without_libraries(text: str) -> str:
+    """A text whose tracebacks have the frames of the user's code, and of those in libraries the last of each run.
+
+    Args:
+        text: A text with tracebacks.
+    """
+    kept: list[str] = []
+    libraries: list[list[str]] = []
+    for line in [*text.splitlines(), ""]:
+        frame = _FRAME.match(line)
+        if frame is None and libraries and line.startswith("    "):
+            libraries[-1].append(line)
+        elif frame is not None and not is_users(frame["file"]):
+            libraries.append([line])
+        else:
+            if len(libraries) > 1:
+                kept.append(f"  … {counted(len(libraries) - 1, 'frame')} in libraries …")
+            kept += [part for last in libraries[-1:] for part in last]
+            libraries = []
+            kept.append(line)
+    return "\n".join(kept[:-1])
+
+
+def _ends_with_one_of(file: str, ends: Collection[str]) -> bool:
+    return any(file == end or file.endswith(f"/{end}") for end in ends)
