@@ -25,7 +25,7 @@ def run_in_process(session: Session, worker: Worker, interrupts: Interrupts) -> 
         while not _ends(session, interrupts):
             with interrupts.defer_signals():
                 assignment = session.next()
-            if assignment is None and session.paused:
+            if assignment is None and session.loop.paused is not None:
                 time.sleep(_LOOK_SECONDS)
                 with interrupts.defer_signals():
                     session.beat()

@@ -183,8 +183,7 @@ def _run(
         decided_before=state.get("decided", 0),
         provenance=provenance,
     )
-    session = Session(job, store, recorder, build_scheduler=ray_scheduler(job), draw=ray_draw(job), earlier=earlier)
-    session.file.code_changes, session.interrupts = changed, interrupts
+    recorder.file.code_changes = changed
     stdout = sys.stdout
 
     def note_while_training(text: str) -> None:
@@ -192,7 +191,16 @@ def _run(
         with redirect_stdout(stdout):
             note(text)
 
-    session.note = note_while_training
+    session = Session(
+        job,
+        store,
+        recorder,
+        build_scheduler=ray_scheduler(job),
+        draw=ray_draw(job),
+        earlier=earlier,
+        interrupts=interrupts,
+        note=note_while_training,
+    )
     if saved is not None and last is not None and state:
         _restore(session, last, saved)
     for text in start_notes(job, saved, earlier):

@@ -1,12 +1,35 @@
 """Execution of users' commands on a running study, with the outcome that is reported."""
 
+from collections.abc import Iterable
+
 from pipeline.errors import InvalidJob
 from pipeline.loop.commands import ChangeBudget, Command, Continue, Enqueue, Pause, StopTrial
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.searchers import Suggestion
 from pipeline.study.trial_configs import completed, start_faults
 
-__all__ = ["execute"]
+__all__ = ["execute", "execute_new"]
+
+
+def execute_new(loop: StudyLoop, commands: Iterable[tuple[str, Command | str]], *, session: int) -> dict[str, str]:
+    """Carry out commands that users have given since the last call.
+
+    Args:
+        loop: The study.
+        commands: The id of each and the command, or a sentence why it cannot be read.
+        session: The driver session's number: a pause is meant for one session.
+
+    Returns:
+        The outcome of each command, by its id.
+    """
+    found: dict[str, str] = {}
+    for name, command in commands:
+        if isinstance(command, Pause | Continue) and command.session != session:
+            command = f"It was for session {command.session}, which has ended."
+        if isinstance(command, str):
+            loop.commands.outcomes[name] = command
+        found[name] = command if isinstance(command, str) else execute(loop, name, command)
+    return found
 
 
 def execute(loop: StudyLoop, name: str, command: Command) -> str:
@@ -64,8 +87,10 @@ def _enqueue(loop: StudyLoop, name: str, command: Enqueue, reason: str) -> str:
         return "A searcher of Ray Tune takes no configs of others: nothing is enqueued."
     if faults := list(start_faults(loop.job.space, command.config, "config")):
         return f"The config cannot be tried: {'; '.join(map(str, faults))}."
-    if loop.drawn >= loop.limit:
-        return f"All {loop.limit} trials of the budget are drawn: nothing is enqueued. Raise the budget of trials."
+    if loop.drawn >= loop.queue.limit:
+        return (
+            f"All {loop.queue.limit} trials of the budget are drawn: nothing is enqueued. Raise the budget of trials."
+        )
     trial_id = loop.enqueue(Suggestion(completed(loop.job, command.config, name), reason))
     return f"The config is tried next, as trial {trial_id}."
 

@@ -3,7 +3,7 @@
 It has no clock: the caller provides the seconds, of a real or a simulated clock.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
 from pipeline.loop.command_state import CommandState
@@ -14,7 +14,7 @@ from pipeline.loop.limits import common_failure, exhausted_budget
 from pipeline.loop.messages import ProgressReport
 from pipeline.loop.milestones import decision_at_milestones, record_milestones
 from pipeline.loop.reporting import is_over
-from pipeline.loop.trial import Trial, TrialState
+from pipeline.loop.trial import Trial
 from pipeline.loop.trial_queue import TrialQueue
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
 from pipeline.searchers import Suggestion
@@ -50,61 +50,36 @@ class StudyLoop:
         draw: Draw | None = None,
         earlier: Sequence[EarlierStudy] = (),
     ) -> None:
-        self._job, self._on_decision, self._seconds = job, on_decision, seconds
-        self.limit = trials_in_all(job)
+        self._on_decision, self._seconds = on_decision, seconds
+        self.job = job
+        """The study's job, with its current budget."""
+        self.trials: dict[str, Trial] = {}
+        self.commands = CommandState()
         context = SchedulerContext(
             space=job.space,
             mode=job.objective.mode,
             epochs=job.budget.epochs,
-            trials=self.limit,
+            trials=trials_in_all(job),
             seed=job.seed,
             objectives=[(one.metric, one.mode) for one in job.objectives] if len(job.objectives) > 1 else (),
         )
         self.scheduler = (build or job.scheduler.build)(context)
         self.incumbent = Incumbent(job.objectives)
-        self.trials: dict[str, Trial] = {}
-        self.changed: set[str] = set()
-        """Trials with a report or a decision since their state was last written; the writer clears it."""
-        self.commands = CommandState()
-        self._queue = TrialQueue(
+        self.queue = TrialQueue(
             job,
             self.scheduler,
-            self.publish,
             self.trials,
-            limit=self.limit,
             draw=draw or own_draw(job, earlier),
             enqueued=self.commands.enqueued,
         )
+        self.takes_configs = draw is None
+        """Whether configs can be enqueued: a searcher of Ray Tune accepts only its own."""
+        self.changed: set[str] = set()
+        """Trials with a report, a decision or another state since `written` took note of theirs."""
         self.total_epochs = 0
         self.end_reason: str | None = None
         self.interrupted = False
         self.exhausted = False
-        self._own_draw = draw is None
-
-    @property
-    def job(self) -> TuneJob:
-        """The study's job, with its current budget."""
-        return self._job
-
-    @property
-    def best(self) -> Trial | None:
-        """The study's best trial; None if there is none yet."""
-        return self.incumbent.best
-
-    @property
-    def running(self) -> bool:
-        """Whether a worker has a trial."""
-        return self._queue.running
-
-    @property
-    def counts(self) -> Mapping[TrialState, int]:
-        """How many trials are in each state; those without a trial may be missing."""
-        return self._queue.counts
-
-    @property
-    def live(self) -> Collection[Trial]:
-        """The trials that may still train."""
-        return self._queue.live
 
     @property
     def paused(self) -> str | None:
@@ -112,23 +87,9 @@ class StudyLoop:
         return self.commands.paused if self.end_reason is None else None
 
     @property
-    def takes_configs(self) -> bool:
-        """Whether configs can be enqueued: a searcher of Ray Tune accepts only its own."""
-        return self._own_draw
-
-    @property
     def drawn(self) -> int:
         """Number of trials that are drawn, those of enqueued configs included."""
         return len(self.trials) + len(self.commands.enqueued)
-
-    def publish(self, row: DecisionRow) -> None:
-        """Pass a decision to the receiver, and mark its trial as changed.
-
-        Args:
-            row: The decision.
-        """
-        self.changed.add(row.trial_id)
-        self._on_decision(row)
 
     def next(self) -> Trial | None:
         """The trial that a free worker starts or continues; None if there is none now.
@@ -142,13 +103,15 @@ class StudyLoop:
         if self.paused is not None:
             return None
         if self.end_reason is None:
-            if (trial := self._queue.take()) is not None:
+            trial, rows = self.queue.take()
+            self._publish(*rows)
+            if trial is not None:
                 return trial
-            if not self.running:
+            if not self.queue.running:
                 self.exhausted = True
-                self._queue.exhaust()
+                self._publish(*self.queue.exhaust())
         if self.end_reason is not None and not self.interrupted:
-            self._queue.cut_off(self.end_reason)
+            self._publish(*self.queue.cut_off(self.end_reason))
         return None
 
     def on_report(self, trial: Trial, report: ProgressReport) -> None:
@@ -163,7 +126,7 @@ class StudyLoop:
         if report.epoch > trial.epoch:
             trial.worker_failures = 0
         self.incumbent.record(trial, report.rows)
-        record_milestones(self._job, trial, report)
+        record_milestones(self.job, trial, report)
         trial.epoch = max(trial.epoch, report.epoch)
         trial.checkpoints.update(report.checkpoints)
         for trial_id, epoch in report.left:
@@ -182,9 +145,9 @@ class StudyLoop:
         """
         if (failure := report.failure or report.unusable) is not None:
             return self.fail(trial, failure)
-        decision = decision_at_milestones(self._job, self.scheduler, trial, report)
+        decision = decision_at_milestones(self.job, self.scheduler, trial, report)
         if report.last:
-            complete = is_over(self._job.budget, trial.epoch)
+            complete = is_over(self.job.budget, trial.epoch)
             early = "It ended early: a callback, its function, or the target."
             reason = "All its epochs are trained." if complete else early
             return self._end(trial, "completed", decision_row(trial, "finish", decision, reason))
@@ -196,8 +159,8 @@ class StudyLoop:
             return self._stop(trial, trial.stop_reason)
         verdict = self._follow(trial, decision)
         if verdict == "continue" and self.paused is not None:
-            self.publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.paused))
-            self._queue.pause(trial)
+            self._publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.paused))
+            self.queue.pause(trial)
             return "pause"
         return verdict
 
@@ -214,19 +177,38 @@ class StudyLoop:
         row = DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value)
         verdict = self._end(trial, "failed", row)
         trial.error = failure.splitlines()[0]
-        if trial is self.best:
+        if trial is self.incumbent.best:
             self.incumbent.reconsider(self.trials.values())
         self._all_fail()
         return verdict
+
+    def retry(self, trial: Trial, reason: str) -> None:
+        """Let another worker resume a trial whose worker is lost.
+
+        Args:
+            trial: The trial.
+            reason: Why, as a sentence.
+        """
+        trial.attempt += 1
+        row = DecisionRow(trial.trial_id, trial.epoch, "retry", f"{reason} Attempt {trial.attempt}.")
+        self._publish(row)
+
+    def end(self, reason: str) -> None:
+        """End the study: no trial starts any more, and running ones end at their next reports.
+
+        Args:
+            reason: Why, as a sentence; it replaces any other.
+        """
+        self.end_reason = reason
 
     def interrupt(self) -> None:
         """Interrupt the study: running trials are paused, and continue when it is resumed."""
         self.interrupted = True
         self.end_reason = self.end_reason or "The study was interrupted."
-        for trial in list(self.live):
+        for trial in list(self.queue.live):
             if trial.state == "running":
-                self._queue.pause(trial)
-                self.publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
+                self.queue.pause(trial)
+                self._publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
 
     def stop(self, trial: Trial, reason: str) -> None:
         """Stop a live trial for good: at its next report if it runs, otherwise now.
@@ -259,14 +241,14 @@ class StudyLoop:
         Args:
             job: The job with that budget.
         """
-        self._job, self.limit = job, trials_in_all(job)
-        self._queue.adopt(job, self.limit)
+        self.job = job
+        self.queue.adopt(job)
         self.check_budget()
 
     def check_budget(self) -> None:
         """End the study if one of its limits is reached."""
         self.end_reason = self.end_reason or exhausted_budget(
-            self._job, seconds=self._seconds(), epochs=self.total_epochs, best=self.best
+            self.job, seconds=self._seconds(), epochs=self.total_epochs, best=self.incumbent.best
         )
 
     def add(self, trial: Trial) -> None:
@@ -276,21 +258,37 @@ class StudyLoop:
             trial: The trial.
         """
         self.trials[trial.trial_id] = trial
+        self.changed.add(trial.trial_id)
         self.total_epochs += trial.epoch
         self.incumbent.compare(trial)
 
     def requeue(self) -> None:
         """Queue the paused trials of a restored study."""
-        self._queue.rebuild()
-        for trial in list(self.live):
+        self.queue.rebuild()
+        for trial in list(self.queue.live):
             if trial.stop_reason is not None:
                 self._stop(trial, trial.stop_reason)
 
+    def written(self, trials: Collection[str], *, pruned: Collection[str] = ()) -> None:
+        """Take note that the state of trials is written, so that they count as changed no more.
+
+        Args:
+            trials: Their ids.
+            pruned: Trials whose state has changed meanwhile, because they have lost checkpoints.
+        """
+        self.changed = (self.changed - set(trials)) | set(pruned)
+
+    def _publish(self, *rows: DecisionRow) -> None:
+        """Pass decisions to the receiver, and mark their trials as changed."""
+        for row in rows:
+            self.changed.add(row.trial_id)
+            self._on_decision(row)
+
     def _all_fail(self) -> bool:
         """Whether the first trials have the same error and a running trial decides; ends the study if none runs."""
-        if self.end_reason is not None or (failure := common_failure(self._job, self.trials.values())) is None:
+        if self.end_reason is not None or (failure := common_failure(self.job, self.trials.values())) is None:
             return False
-        if not self.running:
+        if not self.queue.running:
             self.end_reason = failure
         return self.end_reason is None
 
@@ -306,11 +304,11 @@ class StudyLoop:
         if decision.action == "exploit":
             rows = exploit_rows(trial, decision)
             trial.exploit(decision)
-        for row in rows:
-            self.publish(row)
-        self._queue.pause(trial)
+        self._publish(*rows)
+        self.queue.pause(trial)
         return "pause"
 
     def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:
-        self._queue.end(trial, state, row)
+        self._publish(row)
+        self.queue.end(trial, state)
         return "stop"

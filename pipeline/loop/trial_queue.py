@@ -1,10 +1,10 @@
 """The trials that a free worker can start or continue, and those that have ended.
 
-Every trial ends here, in exactly one state and with a decision that says why.
+Every trial ends here, in exactly one state. What the queue decides itself, it returns as rows, in order.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Literal
 
 from pipeline.loop.decision_rows import DecisionRow, decision_row
@@ -13,7 +13,7 @@ from pipeline.loop.trial import Trial, TrialState
 from pipeline.schedulers import Chosen, Decision, Scheduler
 from pipeline.searchers import Suggestion
 from pipeline.study import TuneJob, layout
-from pipeline.study.trial_configs import seed_of_trial
+from pipeline.study.trial_configs import seed_of_trial, trials_in_all
 from pipeline.trial_ids import draw_order
 
 __all__ = ["TrialQueue"]
@@ -25,9 +25,7 @@ class TrialQueue:
     Args:
         job: The study's job.
         scheduler: The scheduler.
-        on_decision: Receives every decision.
         trials: All trials by id, in the order of their draw; new ones are added.
-        limit: The largest number of trials in the study.
         draw: Returns the config of a new trial, with its reason, from its number and the trials before; None if there
             is none now.
         enqueued: Configs that users gave to the running study, tried before those of `draw`.
@@ -37,31 +35,37 @@ class TrialQueue:
         self,
         job: TuneJob,
         scheduler: Scheduler,
-        on_decision: Callable[[DecisionRow], None],
         trials: dict[str, Trial],
         *,
-        limit: int,
         draw: Draw,
         enqueued: deque[Suggestion],
     ) -> None:
-        self._job, self._scheduler, self._on_decision = job, scheduler, on_decision
-        self._trials, self._limit, self._draw, self._enqueued = trials, limit, draw, enqueued
+        self._job, self._scheduler, self._trials = job, scheduler, trials
+        self._draw, self._enqueued = draw, enqueued
+        self.limit = trials_in_all(job)
+        """The largest number of trials in the study."""
         self._live: dict[str, Trial] = {}
         self.counts: Counter[TrialState] = Counter()
-        """How many trials are in each state."""
+        """How many trials are in each state; those without a trial may be missing."""
         # Updated with each change: a scan of all trials at each call is slow in a study with thousands of paused ones.
         self._waiting: dict[str, None] = {}
         self._from_users = 0
 
-    def take(self) -> Trial | None:
-        """Start the trial that runs next, and return it; None if there is none now."""
+    def take(self) -> tuple[Trial | None, list[DecisionRow]]:
+        """Start the trial that runs next.
+
+        Returns:
+            The trial, or None if there is none now; and the decisions: which trials are stopped, and why it starts.
+        """
         chosen = self._scheduler.choose(self._waiting.keys()) if self._waiting else None
         if chosen is not None:
             del self._waiting[chosen.trial_id]
-        self._stop_chosen(self._waiting.keys())
-        if chosen is not None:
-            return self._continue(self._trials[chosen.trial_id], chosen)
-        return self._draw_trial()
+        rows = self._stop_chosen(self._waiting.keys())
+        started = self._draw_trial() if chosen is None else self._continue(self._trials[chosen.trial_id], chosen)
+        if started is None:
+            return None, rows
+        trial, row = started
+        return trial, [*rows, row]
 
     @property
     def running(self) -> bool:
@@ -80,14 +84,13 @@ class TrialQueue:
         self._live = {trial_id: trial for trial_id, trial in self._trials.items() if trial.live}
         self._waiting = {trial_id: None for trial_id, trial in self._live.items() if trial.state != "running"}
 
-    def adopt(self, job: TuneJob, limit: int) -> None:
+    def adopt(self, job: TuneJob) -> None:
         """Continue with another budget.
 
         Args:
             job: The job with that budget.
-            limit: The largest number of trials in the study.
         """
-        self._job, self._limit = job, limit
+        self._job, self.limit = job, trials_in_all(job)
 
     def pause(self, trial: Trial) -> None:
         """Pause a trial until it is chosen again.
@@ -98,30 +101,38 @@ class TrialQueue:
         self._move(trial, "paused")
         self._waiting[trial.trial_id] = None
 
-    def exhaust(self) -> None:
-        """End the trials that are left when all are drawn, none runs and none was chosen, each with its reason."""
-        self._stop_chosen(self._in_order(), exhausted=True)
+    def exhaust(self) -> list[DecisionRow]:
+        """End the trials that are left when all are drawn, none runs and none was chosen.
 
-    def cut_off(self, limit: str) -> None:
+        Returns:
+            The decisions, each with its reason.
+        """
+        return self._stop_chosen(self._in_order(), exhausted=True)
+
+    def cut_off(self, limit: str) -> list[DecisionRow]:
         """End all waiting and paused trials, because the study is over.
 
         Args:
             limit: The limit that was reached, in words.
+
+        Returns:
+            The decisions.
         """
+        rows = []
         for trial_id in self._in_order():
             trial = self._trials[trial_id]
             trial.cut_off = True
-            self.end(trial, "stopped", decision_row(trial, "stop", Decision("stop", limit)))
+            rows.append(decision_row(trial, "stop", Decision("stop", limit)))
+            self.end(trial, "stopped")
+        return rows
 
-    def end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> None:
+    def end(self, trial: Trial, state: Literal["stopped", "completed", "failed"]) -> None:
         """End a trial.
 
         Args:
             trial: The trial.
             state: Its final state.
-            row: The decision.
         """
-        self._on_decision(row)
         self._move(trial, state)
         self._live.pop(trial.trial_id, None)
         self._waiting.pop(trial.trial_id, None)
@@ -131,16 +142,19 @@ class TrialQueue:
         """Waiting and paused trials, in the order of their draw."""
         return sorted(self._waiting, key=draw_order)
 
-    def _stop_chosen(self, candidates: Collection[str], *, exhausted: bool = False) -> None:
+    def _stop_chosen(self, candidates: Collection[str], *, exhausted: bool = False) -> list[DecisionRow]:
+        rows = []
         stopped = self._scheduler.to_stop(candidates, exhausted=exhausted)
         for trial_id in stopped if exhausted else sorted(stopped, key=draw_order):
             decision = stopped[trial_id]
             trial = self._trials[trial_id]
             # With a larger budget it may continue.
             trial.cut_off = exhausted
-            self.end(trial, "stopped", decision_row(trial, "stop", decision))
+            rows.append(decision_row(trial, "stop", decision))
+            self.end(trial, "stopped")
+        return rows
 
-    def _continue(self, trial: Trial, chosen: Chosen) -> Trial:
+    def _continue(self, trial: Trial, chosen: Chosen) -> tuple[Trial, DecisionRow]:
         if chosen.promoted:
             row = DecisionRow(
                 trial.trial_id,
@@ -156,12 +170,12 @@ class TrialQueue:
             row = DecisionRow(trial.trial_id, trial.epoch, "resume", reason)
         else:
             return self._begin(trial)
-        self._on_decision(row)
-        return self._start(trial)
+        self._start(trial)
+        return trial, row
 
-    def _draw_trial(self) -> Trial | None:
+    def _draw_trial(self) -> tuple[Trial, DecisionRow] | None:
         index = len(self._trials)
-        if index >= self._limit:
+        if index >= self.limit:
             return None
         enqueued = bool(self._enqueued)
         # Enqueued configs do not count as draws of the searcher: a grid loses no point.
@@ -176,15 +190,14 @@ class TrialQueue:
         self._scheduler.add(trial.trial_id, drawn.config)
         return self._begin(trial)
 
-    def _begin(self, trial: Trial) -> Trial:
-        self._on_decision(DecisionRow(trial.trial_id, 0, "start", trial.reason, config_after=trial.config))
-        return self._start(trial)
+    def _begin(self, trial: Trial) -> tuple[Trial, DecisionRow]:
+        self._start(trial)
+        return trial, DecisionRow(trial.trial_id, 0, "start", trial.reason, config_after=trial.config)
 
-    def _start(self, trial: Trial) -> Trial:
+    def _start(self, trial: Trial) -> None:
         self._move(trial, "running")
         trial.started = True
         self._scheduler.start(trial.trial_id)
-        return trial
 
     def _move(self, trial: Trial, state: TrialState) -> None:
         self.counts[trial.state] -= 1

@@ -218,7 +218,7 @@ class _Simulation:
         return progress
 
     def _record_best(self) -> None:
-        best = self._loop.best
+        best = self._loop.incumbent.best
         if best is None or best.best is None:
             return
         if not self._best_curve or self._best_curve[-1][1] != best.best:

@@ -11,7 +11,7 @@ from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
-from pipeline.study.contents import sweep
+from pipeline.study.contents import remove, sweep
 from pipeline.study.studies import called
 from pipeline.study.user_frames import user_frame, without_libraries
 
@@ -57,7 +57,7 @@ def recorded(
             raise session.fatal
         if session.loop.interrupted:
             raise KeyboardInterrupt
-        if session.loop.best is None:
+        if session.loop.incumbent.best is None:
             raise NoTrialSucceeded(_no_value(session))
     except Superseded:
         raise
@@ -115,7 +115,9 @@ def _close(session: Session, error: BaseException) -> None:
 def _withdraw(session: Session, store: Store, error: BaseException, note: Callable[[str], None]) -> bool:
     """Delete a study without results; returns whether it was deleted."""
     # A mistake in the job may show only after an epoch: that its objective is no metric of the model, say.
-    mistake = isinstance(error, UserError) and not isinstance(error, StorageError) and session.loop.best is None
+    mistake = (
+        isinstance(error, UserError) and not isinstance(error, StorageError) and session.loop.incumbent.best is None
+    )
     if session.loop.total_epochs and not mistake:
         return False
     try:
@@ -126,7 +128,7 @@ def _withdraw(session: Session, store: Store, error: BaseException, note: Callab
         if isinstance(error, NoTrialSucceeded):
             for text in failure_texts(session, store):
                 note(text)
-        session.recorder.delete_study()
+        remove(store)
     except TunepipeError:
         # The error that has ended the study is the one to report; the storage may be its cause.
         return False
@@ -138,7 +140,7 @@ def _withdraw_unstored(session: Session, store: Store) -> bool:
     with suppress(TunepipeError):
         session.file.check()
         if not has_epochs(store):
-            session.recorder.delete_study()
+            remove(store)
             return True
     return False
 

@@ -113,13 +113,13 @@ class _Picture:
         # A narrow terminal wraps long lines: nothing is cut.
         grid.add_column(overflow="fold")
         ended = counts["completed"] + counts["stopped"] + counts["failed"]
-        count = f"{ended} of {loop.limit}"
+        count = f"{ended} of {loop.queue.limit}"
         width = min(options.max_width - _LABELS - 2 - len(count) - 1, _WIDEST_BAR)
         bar = Table.grid(padding=(0, 1))
         if width < _NARROWEST_BAR:
             bar.add_row(count)
         else:
-            bar.add_row(ProgressBar(total=loop.limit, completed=ended, width=width), count)
+            bar.add_row(ProgressBar(total=loop.queue.limit, completed=ended, width=width), count)
         grid.add_row("trials", bar)
         grid.add_row("", states or Text(f"{_starting(session)} …", style="bright_black"))
         grid.add_row("best", _best(session))
@@ -159,7 +159,7 @@ def _end_or_pause(session: Session) -> tuple[str, str] | None:
     if exporting:
         return "ending", "the best model is exported and evaluated"
     if loop.end_reason is not None:
-        running = loop.counts.get("running", 0)
+        running = loop.queue.counts.get("running", 0)
         work = f"{counted(running, 'trial')} to report" if running else "the results"
         return "ending", sanitize_line(f"waits for {work}. {loop.end_reason}")
     if loop.paused is not None:
@@ -175,12 +175,12 @@ def _starting(session: Session) -> str:
 
 
 def _counts(session: Session) -> Counter[str]:
-    counts = {str(state): count for state, count in session.loop.counts.items()}
+    counts = {str(state): count for state, count in session.loop.queue.counts.items()}
     return Counter({state: counts.get(state, 0) for state in _ORDER})
 
 
 def _best(session: Session) -> Text:
-    best = session.loop.best
+    best = session.loop.incumbent.best
     if best is None or best.best is None:
         return Text("none yet", style="bright_black")
     config = "  ".join(f"{name}={format_value(value)}" for name, value in best.best_config.items())
@@ -212,7 +212,7 @@ def rate_and_time_left(session: Session) -> tuple[float | None, str]:
         rate=rate,
         ended=ended,
         live=[trial.epoch for trial in trials if trial.live],
-        limit=loop.limit,
+        limit=loop.queue.limit,
         seconds=session.file.seconds,
     )
     return rate, "unknown yet" if left is None else f"{'about' if ended else 'at most'} {clock(left)}"

@@ -13,7 +13,6 @@ from pipeline.execution.driver.session_file import SessionFile, SessionState
 from pipeline.execution.driver.tables import Tables
 from pipeline.storage import Store
 from pipeline.study import TuneJob
-from pipeline.study.contents import remove
 from pipeline.study.files import add_sources, read_document, recorded_data, set_data
 
 __all__ = ["Recorder"]
@@ -148,7 +147,3 @@ class Recorder:
     def _resume_text(self, state: Mapping[str, str]) -> str:
         pairs = {**state, "decided": str(self.tables.decision_count)}.items()
         return "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in pairs) + "}"
-
-    def delete_study(self) -> None:
-        """Delete the study's files after a mistake of the user; other files in its folder stay."""
-        remove(self._store)

@@ -18,8 +18,7 @@ from pipeline.execution.driver.hang_detection import HangDetection
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES, WorkerFailures
 from pipeline.execution.interrupts import Interrupts
-from pipeline.loop.command_execution import execute
-from pipeline.loop.commands import Continue, Pause
+from pipeline.loop.command_execution import execute_new
 from pipeline.loop.draws import Draw
 from pipeline.loop.messages import FINISH, Assignment, ProgressReport
 from pipeline.loop.resume_state import ResumeState, restore
@@ -34,6 +33,10 @@ from pipeline.study.trial_configs import all_tried
 __all__ = ["Session"]
 
 
+def _nowhere(_text: str) -> None:
+    """Ignore a note."""
+
+
 class Session:
     """A study as its driver knows it.
 
@@ -44,6 +47,8 @@ class Session:
         build_scheduler: Builds the scheduler where the job's own settings cannot; None for a scheduler of tunepipe.
         draw: Draws the configs where the job's own searcher cannot; None for a searcher of tunepipe.
         earlier: Trials of earlier studies from which the searcher learns.
+        interrupts: The signals so far, for displays; None if none are handled.
+        note: Called with sentences for the user while trials train.
 
     Raises:
         InvalidJob: The scheduler cannot be built.
@@ -58,12 +63,13 @@ class Session:
         build_scheduler: Callable[[SchedulerContext], Scheduler] | None = None,
         draw: Draw | None = None,
         earlier: Sequence[EarlierTrials] = (),
+        interrupts: Interrupts | None = None,
+        note: Callable[[str], None] = _nowhere,
     ) -> None:
-        self.job, self.recorder, self._store = job, recorder, store
-        self.tables, self.file = recorder.tables, recorder.file
+        self.job, self.recorder, self.file, self._store = job, recorder, recorder.file, store
         self.loop = StudyLoop(
             job,
-            self.tables.add_decision,
+            recorder.tables.add_decision,
             lambda: self.file.seconds,
             build=build_scheduler,
             draw=draw,
@@ -76,10 +82,7 @@ class Session:
         """Epochs that earlier sessions trained."""
         self.first_epoch_at: float | None = None
         """When this session's first epoch was reported, by the monotonic clock; None before."""
-        self.interrupts: Interrupts | None = None
-        """The signals so far, for displays; None if none are handled."""
-        self.note: Callable[[str], None] = _nowhere
-        """Called with sentences for the user while trials train."""
+        self.interrupts, self.note = interrupts, note
         self._trained_with: set[str] = set()
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
@@ -100,19 +103,14 @@ class Session:
     def ended(self) -> bool:
         """Whether nothing will run any more, even if Ray Tune still has paused trials."""
         loop = self.loop
-        pending = not self.final_evaluation.done and loop.best is not None and self.fatal is None
+        pending = not self.final_evaluation.done and loop.incumbent.best is not None and self.fatal is None
         over = loop.end_reason is not None or loop.exhausted
-        return loop.interrupted or (over and not loop.running and not pending)
+        return loop.interrupted or (over and not loop.queue.running and not pending)
 
     @property
     def interrupt_requested(self) -> bool:
         """Whether a signal or a user has asked the study to end before its budget is spent."""
         return self.loop.interrupted or (self.interrupts is not None and self.interrupts.requested)
-
-    @property
-    def paused(self) -> bool:
-        """Whether a user has paused the study: then nothing is assigned, and it has not ended."""
-        return self.loop.paused is not None
 
     def next(self) -> Assignment | None:
         """The next assignment for a free worker.
@@ -124,9 +122,10 @@ class Session:
         loop = self.loop
         if (trial := loop.next()) is not None:
             return trial.assignment()
-        if loop.running or loop.best is None or loop.interrupted or self.fatal is not None or self.paused:
+        if loop.queue.running or loop.interrupted or loop.paused is not None or self.fatal is not None:
             return None
-        return self.final_evaluation.take(loop.best)
+        best = loop.incumbent.best
+        return None if best is None else self.final_evaluation.take(best)
 
     def on_report(self, trial_id: str, report: ProgressReport) -> Verdict:
         """Take a worker's report.
@@ -151,7 +150,7 @@ class Session:
             return "stop" if self.final_evaluation.on_report(report) else "continue"
         self.hang_detection.on_report(trial_id, report.rows)
         loop, trial = self.loop, self.loop.trials[trial_id]
-        self.tables.add_epochs(trial_id, trial.config, report.rows)
+        self.recorder.tables.add_epochs(trial_id, trial.config, report.rows)
         if report.node is not None:
             self.file.add_node(report.node)
         self._note_training(report)
@@ -165,7 +164,7 @@ class Session:
             raise StorageError(report.stuck)
         if report.unusable is not None and loop.total_epochs <= len(report.rows):
             self.fatal = ModelError(f"Trial {trial_id}: {report.unusable}")
-            loop.end_reason = report.unusable
+            loop.end(report.unusable)
         segment = trial.segment
         verdict = loop.judge(trial, report)
         if trial.segment != segment:
@@ -217,8 +216,8 @@ class Session:
             if (epochs := self.loop.trials[trial_id].checkpoints)
         }
         self.recorder.flush(self._resume_state.texts(changed), checkpoints=checkpoints)
-        pruned = self._pruner.prune(changed, self.loop.best)
-        self.loop.changed = (self.loop.changed - changed) | pruned
+        pruned = self._pruner.prune(changed, self.loop.incumbent.best)
+        self.loop.written(changed, pruned=pruned)
 
     def clear(self) -> None:
         """Delete the checkpoints that nothing needs, also those that workers have left without a report.
@@ -228,7 +227,7 @@ class Session:
             Superseded: Another driver has taken the study over.
         """
         self._pruner.list_storage()
-        self._pruner.prune(self.loop.trials, self.loop.best)
+        self._pruner.prune(self.loop.trials, self.loop.incumbent.best)
 
     def beat(self) -> None:
         """Write new rows and the heartbeat if that is due, and end the session if a user has requested it.
@@ -253,7 +252,7 @@ class Session:
             error: The error.
         """
         self.fatal = self.fatal or error
-        self.loop.end_reason = str(error)
+        self.loop.end(str(error))
         self.loop.interrupt()
 
     def restore(self, state: Mapping[str, Any], *, budget_before: int) -> None:
@@ -268,8 +267,9 @@ class Session:
         loop = self.loop
         restore(loop, state)
         self._pruner.list_storage()
-        loop.changed.update(loop.trials)
-        extend_trials(loop.trials.values(), self._pruner, self.tables, raised=raised, over=loop.end_reason is not None)
+        extend_trials(
+            loop.trials.values(), self._pruner, self.recorder.tables, raised=raised, over=loop.end_reason is not None
+        )
         loop.requeue()
         self.epochs_before = loop.total_epochs
 
@@ -278,24 +278,16 @@ class Session:
         loop = self.loop
         if loop.interrupted or not self.file.taken:
             return
-        outcomes = loop.commands.outcomes
-        before = len(outcomes)
-        for name, command in self._inbox.new(outcomes):
-            if isinstance(command, str):
-                outcomes[name] = command
-            elif isinstance(command, Pause | Continue) and command.session != self.file.number:
-                outcomes[name] = f"It was for session {command.session}, which has ended."
-            else:
-                execute(loop, name, command)
-            self.note(f"Command {name}: {outcomes[name]}")
-        if len(outcomes) == before:
-            return
-        if loop.job is not self.job:
-            self.job = loop.job
+        outcomes = execute_new(loop, self._inbox.new(loop.commands.outcomes), session=self.file.number)
+        for name, outcome in outcomes.items():
+            self.note(f"Command {name}: {outcome}")
+        if outcomes:
+            self._save_budget()
+            self.flush()
+
+    def _save_budget(self) -> None:
+        """Write the job again if a command has changed its budget."""
+        if self.loop.job is not self.job:
+            self.job = self.loop.job
             self.file.check()
             save_job(self._store, self.job)
-        self.flush()
-
-
-def _nowhere(_text: str) -> None:
-    """Ignore a note."""

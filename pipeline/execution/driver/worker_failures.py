@@ -1,7 +1,6 @@
 """Lost workers: the trial that each of them trained is trained by another, until the trial may be what kills them."""
 
 from pipeline.execution.driver.final_evaluation import FinalEvaluation
-from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import Assignment
 from pipeline.loop.study_loop import StudyLoop
 
@@ -44,9 +43,7 @@ class WorkerFailures:
             reason = f"Its worker was lost {MAX_WORKER_FAILURES} times without a new epoch, last: {message}"
             self._loop.fail(trial, reason)
             return None
-        trial.attempt += 1
-        reason = f"Its worker was lost: {message} Attempt {trial.attempt}."
-        self._loop.publish(DecisionRow(trial.trial_id, trial.epoch, "retry", reason))
+        self._loop.retry(trial, f"Its worker was lost: {message}")
         return trial.assignment()
 
     def left(self, trial_id: str) -> int:

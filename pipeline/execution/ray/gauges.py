@@ -50,12 +50,12 @@ class StudyGauges:
     def publish(self) -> None:
         """Publish the current state."""
         loop, gauges = self._session.loop, self._gauges
-        counts = {str(state): count for state, count in loop.counts.items()}
+        counts = {str(state): count for state, count in loop.queue.counts.items()}
         for state in STATES:
             gauges["tunepipe_trials"].set(counts.get(state, 0), {"state": state})
-        gauges["tunepipe_trials_limit"].set(loop.limit)
+        gauges["tunepipe_trials_limit"].set(loop.queue.limit)
         gauges["tunepipe_epochs"].set(loop.total_epochs)
         gauges["tunepipe_seconds"].set(self._session.file.seconds)
         gauges["tunepipe_lost_workers"].set(sum(trial.attempt - 1 for trial in loop.trials.values()))
-        if loop.best is not None and loop.best.best is not None:
-            gauges["tunepipe_best"].set(loop.best.best, {"metric": self._session.job.objective.metric})
+        if (best := loop.incumbent.best) is not None and best.best is not None:
+            gauges["tunepipe_best"].set(best.best, {"metric": self._session.job.objective.metric})

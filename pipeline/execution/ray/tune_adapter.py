@@ -88,8 +88,8 @@ class SessionSearcher(Searcher):  # type: ignore[misc]
             return {ASSIGNMENT: assignments.restarted.popleft().to_json()}
         assignment = assignments.take()
         if assignment is None:
-            idle = not assignments.busy and assignments.paused is None and not assignments.session.paused
-            return Searcher.FINISHED if idle else None
+            idle = not assignments.busy and assignments.paused is None
+            return Searcher.FINISHED if idle and assignments.session.loop.paused is None else None
         if assignment.key in assignments.tune_trials:
             assignments.paused = assignment
             return None

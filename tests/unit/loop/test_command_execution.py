@@ -1,6 +1,6 @@
 """What commands of users do to a study, driven without a recorder, a store or a clock."""
 
-from pipeline.loop.command_execution import execute
+from pipeline.loop.command_execution import execute, execute_new
 from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import ProgressReport
@@ -113,7 +113,7 @@ def test_a_paused_study_starts_nothing_and_has_not_ended():
     assert _reports(loop, trial, 1) == "pause"
     assert (rows[-1].kind, rows[-1].reason) == ("pause", "A user paused the study: lunch (command c1).")
     assert loop.next() is None
-    assert (loop.exhausted, loop.end_reason, loop.running) == (False, None, False)
+    assert (loop.exhausted, loop.end_reason, loop.queue.running) == (False, None, False)
     execute(loop, "c2", Continue(session=1))
     assert loop.next() is trial
     assert (rows[-1].kind, trial.state) == ("resume", "running")
@@ -128,8 +128,19 @@ def test_a_user_changes_the_budget():
     assert loop.next() is None
     assert execute(loop, "c1", ChangeBudget(trials=5)) == "The budget is changed: trials 5 instead of 4."
     assert loop.next().trial_id == "0004"
-    assert (loop.limit, loop.job.budget.trials) == (5, 5)
+    assert (loop.queue.limit, loop.job.budget.trials) == (5, 5)
     printed = execute(loop, "c2", ChangeBudget(total_epochs=1))
     assert printed == "The budget is changed: total_epochs 1 instead of no limit."
     assert _reports(loop, loop.trials["0000"], 1) == "stop"
     assert loop.end_reason == "The study's budget of 1 epochs is spent."
+
+
+def test_new_commands_are_executed_in_their_order():
+    """Each has an outcome: one that cannot be read its reason, a pause of another session that it is over."""
+    loop = _loop()
+    commands = [("c1", "It is not a command."), ("c2", Pause(session=1)), ("c3", Pause(session=2))]
+    outcomes = execute_new(loop, iter(commands), session=2)
+    assert outcomes == loop.commands.outcomes
+    assert list(outcomes.values())[:2] == ["It is not a command.", "It was for session 1, which has ended."]
+    assert outcomes["c3"].startswith("The study is paused")
+    assert loop.paused is not None

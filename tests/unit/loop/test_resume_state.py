@@ -42,7 +42,7 @@ def test_running_trials_are_assigned_again_after_a_restore():
     second.requeue()
     assert [second.next().trial_id for _ in range(3)] == [*started, "0002"]
     assert second.next() is None
-    assert second.running
+    assert second.queue.running
 
 
 @pytest.mark.parametrize("searcher", ["motpe", "nsga2"])

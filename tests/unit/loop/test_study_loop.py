@@ -65,7 +65,7 @@ def test_trials_that_all_fail_after_an_epoch_end_the_study():
         assert loop.end_reason is None
         loop.judge(trial, ProgressReport(failure="ValueError: no"))
     assert loop.end_reason is not None
-    assert loop.best is None
+    assert loop.incumbent.best is None
 
 
 def test_the_table_has_the_reason_for_each_config():
@@ -86,3 +86,38 @@ def test_the_table_has_the_reason_for_each_config():
         *["Expected improvement"] * 2,
         "Random",
     ]
+
+
+def test_trials_count_as_changed_until_they_are_written() -> None:
+    """A decision, a report and lost checkpoints change a trial; what is written counts no more."""
+    loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=3, epochs=4)), lambda _: None, lambda: 0.0)
+    first_report(loop, [0.1])
+    loop.next()
+    assert loop.changed == {"0000", "0001"}
+    loop.written({"0000", "0001"}, pruned={"0000"})
+    assert loop.changed == {"0000"}
+
+
+def test_a_lost_worker_is_a_decision() -> None:
+    """The trial goes on with another attempt, and the decision says why."""
+    rows: list[DecisionRow] = []
+    loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=3, epochs=4)), rows.append, lambda: 0.0)
+    trial = loop.next()
+    assert trial is not None
+    loop.retry(trial, "Its worker was lost: gone.")
+    assert (trial.attempt, trial.state) == (2, "running")
+    assert (rows[-1].kind, rows[-1].reason) == ("retry", "Its worker was lost: gone. Attempt 2.")
+
+
+def test_a_study_that_is_ended_starts_no_trial() -> None:
+    """Its reason replaces any other, and running trials end with it at their next reports."""
+    rows: list[DecisionRow] = []
+    loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=3, epochs=4)), rows.append, lambda: 0.0)
+    trial = loop.next()
+    assert trial is not None
+    loop.end("No model can be built.")
+    assert loop.next() is None
+    report = ProgressReport((row(1, 0.1),), 1)
+    loop.on_report(trial, report)
+    assert loop.judge(trial, report) == "stop"
+    assert rows[-1].reason == loop.end_reason == "No model can be built."

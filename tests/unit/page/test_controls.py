@@ -60,7 +60,7 @@ def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Stu
     assert "Try x=0.25: &lt;b&gt;a guess&lt;/b&gt;" in page
     assert "is tried next, as trial 0001." in page
     driven.session.beat()
-    assert not driven.session.paused
+    assert driven.session.loop.paused is None
 
 
 def test_a_study_is_stopped(driven: Study, post: Post) -> None:

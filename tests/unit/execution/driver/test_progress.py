@@ -136,7 +136,7 @@ def test_a_study_that_is_ending_says_what_is_still_going_on(study):
     assert _last_row(s.session).startswith("left  at most 0:")
     s.session.loop.commands.paused = "A user paused the study."
     assert _last_row(s.session) == "paused  A user paused the study. Nothing trains until it is resumed."
-    s.session.loop.end_reason = "The time is up."
+    s.session.loop.end("The time is up.")
     assert _last_row(s.session) == "ending  waits for 1 trial to report. The time is up."
     s.session.interrupts = Interrupts()
     s.session.interrupts.requested = True

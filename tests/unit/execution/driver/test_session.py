@@ -28,15 +28,15 @@ def test_the_best_is_the_earlier_epoch_then_the_lower_trial(study):
     """Of equal values the one at the earlier epoch is the best, whichever trial reported first."""
     s = study()
     s.play(lambda t, _c, e: 1.0 if e >= {"0000": 3, "0001": 2, "0002": 2, "0003": 4}[t] else 0.0)
-    assert (s.session.loop.best.trial_id, s.session.loop.best.best_epoch) == ("0001", 2)
+    assert (s.session.loop.incumbent.best.trial_id, s.session.loop.incumbent.best.best_epoch) == ("0001", 2)
 
 
 def test_minimising_keeps_the_smallest(study):
     """With mode min the best is the smallest value."""
     s = study(objectives=[Objective("score", "min")])
     s.play(lambda t, _c, e: float(int(t)) + e)
-    assert s.session.loop.best.trial_id == "0000"
-    assert s.session.loop.best.best == 1.0
+    assert s.session.loop.incumbent.best.trial_id == "0000"
+    assert s.session.loop.incumbent.best.best == 1.0
 
 
 def test_a_value_that_is_not_finite_fails_the_trial_and_is_never_best(study):
@@ -48,7 +48,7 @@ def test_a_value_that_is_not_finite_fails_the_trial_and_is_never_best(study):
     )
     assert s.session.loop.trials["0000"].state == "failed"
     s.play(lambda _t, _c, e: 0.1 * e)
-    assert s.session.loop.best.trial_id == "0001"
+    assert s.session.loop.incumbent.best.trial_id == "0001"
 
 
 def test_three_trials_with_the_same_error_end_the_study(study):
@@ -159,7 +159,7 @@ def test_a_failed_trial_is_not_the_best_after_a_resume(study):
     )
     second = study("second", budget=Budget(trials=2, epochs=2))
     second.session.restore(saved_state(first.session.loop), budget_before=2)
-    assert first.session.loop.best.trial_id == second.session.loop.best.trial_id == "0001"
+    assert first.session.loop.incumbent.best.trial_id == second.session.loop.incumbent.best.trial_id == "0001"
     assert second.session.loop.total_epochs == first.session.loop.total_epochs == 3
 
 
@@ -283,5 +283,5 @@ def test_the_state_that_is_stored_is_the_whole_state(study):
         # The second one contains what the first one has deleted.
         s.session.flush()
         stored = read_sessions(s.store)[-1]["resume"]
-        assert stored == {**saved_state(s.session.loop), "decided": s.session.tables.decision_count}
+        assert stored == {**saved_state(s.session.loop), "decided": s.recorder.tables.decision_count}
     assert step > 10
