@@ -1,5 +1,6 @@
 """The global state of Python, NumPy, Keras and TensorFlow that training changes in its process."""
 
+import logging
 import random
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,8 +18,8 @@ def kept_global_state() -> Iterator[None]:
     """Restore, after the context, the global state that training changes.
 
     These are the random generators of Python, NumPy, TensorFlow and Keras, Keras' float precision, dtype policy and
-    counters of names, and TensorFlow's options for graphs. If Keras is imported within the context, its state is
-    afterwards that of a fresh import.
+    counters of names, TensorFlow's options for graphs, and the loggers through which both report. If Keras is imported
+    within the context, its state is afterwards that of a fresh import.
 
     Threads and visible GPUs stay, because TensorFlow takes them once for a process: unless TensorFlow was started
     before, it keeps the threads of the first job that was trained here, and sees no GPU if that job uses none.
@@ -28,12 +29,27 @@ def kept_global_state() -> Iterator[None]:
     python, numpy = random.getstate(), np.random.get_state()
     keras = _KerasState.current() if "keras" in sys.modules else _KerasState()
     try:
-        yield
+        with _kept_loggers():
+            yield
     finally:
         if "keras" in sys.modules:
             keras.restore()
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def _kept_loggers() -> Iterator[None]:
+    """Restore the root logger and that of absl: absl's first message gives the root logger a handler."""
+    # Absl's logger has a class of its own: it is not to be created here.
+    loggers = [logging.root, *(logging.getLogger(name) for name in ["absl"] if name in logging.root.manager.loggerDict)]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, level, handlers in before:
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline import Budget, Choice, Dataset, Objective, Resources, Split, TuneJob, load_model, run
+from pipeline.execution.export import export
 from pipeline.execution.ray.environment import ENVIRONMENT
 from pipeline.execution.rerun import rerun
 from pipeline.storage import Store
@@ -141,7 +143,10 @@ def main(where: str, storage: str) -> None:
     keras.layers.Dense(1)
     tf.random.uniform(())
     found["run"] = changes(study("s"))
-    found["rerun"] = changes(lambda: rerun(Store(f"{storage}/s"), "0000"))
+    store, folder = Store(f"{storage}/s"), Path(f"{storage}/exported")
+    found["export"] = changes(lambda: export(store, folder / "winner"))
+    found["export of a trial"] = changes(lambda: export(store, folder / "trial", trial="0000", saved_model=True))
+    found["rerun"] = changes(lambda: rerun(store, "0000"))
     found["load_model"] = changes(lambda: load_model(f"{storage}/s", trial=0))
     print(json.dumps(found))
 

@@ -1,10 +1,12 @@
 """Training restores the global state of Python, NumPy, Keras and TensorFlow."""
 
+import logging
 import random
 
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging as absl_logging
 
 from pipeline.training.global_state import kept_global_state
 from pipeline.training.internals import keep_additions
@@ -48,3 +50,18 @@ def test_settings_and_names_are_restored() -> None:
     assert (keras.config.dtype_policy().name, keras.config.floatx()) == (policy, "float32")
     assert keras.layers.Dense(1).name == f"{first}_1"
     assert tf.config.optimizer.get_experimental_options() == options
+
+
+def test_loggers_are_restored() -> None:
+    """Absl's first message gives the root logger a handler, and its verbosity is a level: neither stays."""
+    handlers, levels = list(logging.root.handlers), (logging.root.level, logging.getLogger("absl").level)
+    logging.root.handlers.clear()
+    try:
+        with kept_global_state():
+            absl_logging.set_verbosity(absl_logging.ERROR)
+            absl_logging.info("not printed")
+            assert logging.root.handlers
+        assert not logging.root.handlers
+        assert (logging.root.level, logging.getLogger("absl").level) == levels
+    finally:
+        logging.root.handlers[:] = handlers
