@@ -1,0 +1,93 @@
+"""Groups that no overlay has: shared and divided GPUs from zero workers, and spot nodes that leave."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline import load_results
+from tests.kubernetes.groups import overlay_with
+from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.testbed.place import SHARE
+from tests.kubernetes.user import Following, objects, running, submit
+
+pytestmark = pytest.mark.usefixtures("gone")
+
+COUNTED = str(Path(__file__).with_name("counted.py"))
+SLOW_EPOCHS = str(Path(__file__).with_name("slow_epochs.py"))
+
+
+@contextmanager
+def labelled(**labels: str) -> Iterator[None]:
+    """The GPU node with NVIDIA's labels, as GPU feature discovery sets them."""
+    names = {f"nvidia.com/gpu.{name}": value for name, value in labels.items()}
+    kubectl("label", "node", "gpu", *(f"{name}={value}" for name, value in names.items()))
+    try:
+        yield
+    finally:
+        kubectl("label", "node", "gpu", *(f"{name}-" for name in names))
+
+
+def test_gpus_that_pods_take_turns_on(tmp_path):
+    """Pods of a group for time-slicing start from none, in the cluster's runtime class, with trials below a GPU."""
+    runtime = {
+        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}, "handler": "runc",
+    }  # fmt: skip
+    kubectl("apply", "-f", "-", said=json.dumps(runtime))
+    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "time-slicing", "runtime-class")
+    options = ("--gpus-per-trial", "0.5", "--workers", "2")
+    try:
+        with labelled(product="NVIDIA-L4", **{"sharing-strategy": "time-slicing"}):
+            study = Following(tmp_path, COUNTED, *options, "--overlay", str(overlay))
+            study.until("a worker", lambda: bool(objects("pods", "ray.io/group=gpu-l4")))
+            classes = {each["spec"]["runtimeClassName"] for each in objects("pods", "ray.io/group=gpu-l4")}
+            assert study.ended() == 0, study.reported
+    finally:
+        kubectl("delete", "runtimeclass", "nvidia")
+    assert classes == {"nvidia"}
+    results = load_results(tmp_path / "studies/counted")
+    assert all("gpu-l4" in str(node) for node in results.epochs["node"])
+
+
+def test_parts_of_a_gpu(tmp_path):
+    """Pods of a group for MIG start from none, each with a part of a GPU, and a trial that asks for a GPU gets one."""
+    part = "nvidia.com/mig-1g.10gb"
+    path = f"/status/capacity/{part.replace('/', '~1')}"
+    status = ("patch", "node", "gpu", "--subresource=status", "--type=json", "-p")
+    kubectl(*status, json.dumps([{"op": "add", "path": path, "value": "2"}]))
+    overlay = overlay_with(tmp_path / "overlay", "gpu-a100-mig", resource=part)
+    try:
+        with labelled(product="NVIDIA-A100-SXM4-80GB"):
+            code, reported = submit(
+                tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "2", "--overlay", str(overlay)
+            )
+    finally:
+        kubectl(*status, json.dumps([{"op": "remove", "path": path}]))
+    assert code == 0, reported
+    results = load_results(tmp_path / "studies/counted")
+    assert all("gpu-a100-mig" in str(node) for node in results.epochs["node"])
+
+
+def test_a_spot_node_leaves(tmp_path):
+    """A Keras trial whose epochs take 20 s loses at most the epoch in training, and the pod ends within its notice."""
+    # Not a GPU that is only counted: Keras would look for it.
+    overlay = overlay_with(tmp_path / "overlay", "gpu-l4-spot", resource=None, alone=True)
+    study = Following(tmp_path, SLOW_EPOCHS, "--workers", "1", "--overlay", str(overlay))
+    study.until("two epochs", lambda: len(_trained()) >= 2)
+    (worker,) = running("ray.io/group=gpu-l4-spot")
+    before = _trained()
+    kubectl("delete", "pod", worker, "-n", "tunepipe", "--timeout=20s")
+    assert study.ended() == 0, study.reported
+    epochs = load_results(tmp_path / "studies/slow-epochs").epochs.sort_values("epoch")
+    assert list(epochs["epoch"]) == [1, 2, 3, 4]
+    # What was recorded before the notice has not been trained again.
+    assert set(epochs.loc[epochs["epoch"].isin(before), "attempt"]) == {1}
+    assert set(epochs["attempt"]) == {1, 2}
+
+
+def _trained() -> list[int]:
+    """Epochs that the study has recorded so far, on the volume."""
+    folder = SHARE / "slow-epochs"
+    return list(load_results(folder).epochs["epoch"]) if (folder / "study.json").is_file() else []
