@@ -68,7 +68,17 @@ class _Assignments:
         return assignment
 
 
-class SessionSearcher(Searcher):  # type: ignore[misc]
+class _Unsaved:
+    """Without a state that Tune would save: it pickles the searcher, the scheduler and the stopper when a study begins.
+
+    Nobody reads what it saves, and the job in it may hold functions that cannot be pickled.
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
     """Passes new trials to Tune.
 
     Args:
@@ -105,7 +115,7 @@ class SessionSearcher(Searcher):  # type: ignore[misc]
         """Do nothing."""
 
 
-class SessionScheduler(TrialScheduler):  # type: ignore[misc]
+class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
     """Carries out the session's verdicts.
 
     Args:
@@ -226,7 +236,7 @@ class SessionScheduler(TrialScheduler):  # type: ignore[misc]
             ray.kill(actor_of(running[key]))
 
 
-class SessionStopper(tune.Stopper):  # type: ignore[misc]
+class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]
     """Ends Tune's loop when a signal has come or the session has ended: Tune would wait for paused trials.
 
     Tune asks in every round, so the heartbeat and the gauges are updated here.

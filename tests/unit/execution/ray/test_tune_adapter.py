@@ -1,5 +1,7 @@
 """A session as Ray Tune sees it, without Ray: Tune's controller and trials are fakes."""
 
+import pickle
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -158,3 +160,12 @@ def test_tune_s_loop_ends_with_the_study_or_a_signal(study: Any) -> None:
     assert stopper.stop_all()
     assert s.session.loop.interrupted
     assert published == [True, True]
+
+
+def test_tune_saves_nothing_of_a_session(study: Any) -> None:
+    """Tune can save searcher, scheduler and stopper, although a job's functions may hold what cannot be pickled."""
+    s = study()
+    s.session.unpicklable = threading.Lock()
+    tune = _Tune(s, 1)
+    for each in (tune.searcher, tune.scheduler, SessionStopper(s.session, Interrupts(), SimpleNamespace())):
+        assert vars(pickle.loads(pickle.dumps(each))) == {}
