@@ -61,11 +61,14 @@ class TrialQueue:
         if chosen is not None:
             del self._waiting[chosen.trial_id]
         rows = self._stop_chosen(self._waiting.keys())
-        started = self._draw_trial() if chosen is None else self._continue(self._trials[chosen.trial_id], chosen)
-        if started is None:
+        trial = self._draw_trial() if chosen is None else self._trials[chosen.trial_id]
+        if trial is None:
             return None, rows
-        trial, row = started
-        return trial, [*rows, row]
+        rows.append(_row_of_start(trial, chosen))
+        self._move(trial, "running")
+        trial.started = True
+        self._scheduler.start(trial.trial_id)
+        return trial, rows
 
     @property
     def running(self) -> bool:
@@ -154,26 +157,7 @@ class TrialQueue:
             self.end(trial, "stopped")
         return rows
 
-    def _continue(self, trial: Trial, chosen: Chosen) -> tuple[Trial, DecisionRow]:
-        if chosen.promoted:
-            row = DecisionRow(
-                trial.trial_id,
-                trial.epoch,
-                "promote",
-                chosen.reason,
-                rung=chosen.rung,
-                cutoff=chosen.cutoff,
-                value=trial.value,
-            )
-        elif trial.started:
-            reason = f"Continues after epoch {trial.epoch}: {chosen.reason}."
-            row = DecisionRow(trial.trial_id, trial.epoch, "resume", reason)
-        else:
-            return self._begin(trial)
-        self._start(trial)
-        return trial, row
-
-    def _draw_trial(self) -> tuple[Trial, DecisionRow] | None:
+    def _draw_trial(self) -> Trial | None:
         index = len(self._trials)
         if index >= self.limit:
             return None
@@ -188,18 +172,27 @@ class TrialQueue:
         self._trials[trial.trial_id] = self._live[trial.trial_id] = trial
         self.counts[trial.state] += 1
         self._scheduler.add(trial.trial_id, drawn.config)
-        return self._begin(trial)
-
-    def _begin(self, trial: Trial) -> tuple[Trial, DecisionRow]:
-        self._start(trial)
-        return trial, DecisionRow(trial.trial_id, 0, "start", trial.reason, config_after=trial.config)
-
-    def _start(self, trial: Trial) -> None:
-        self._move(trial, "running")
-        trial.started = True
-        self._scheduler.start(trial.trial_id)
+        return trial
 
     def _move(self, trial: Trial, state: TrialState) -> None:
         self.counts[trial.state] -= 1
         trial.state = state
         self.counts[state] += 1
+
+
+def _row_of_start(trial: Trial, chosen: Chosen | None) -> DecisionRow:
+    """The decision that a trial runs: a new one is started, a paused one is promoted or resumed."""
+    if chosen is None or not (chosen.promoted or trial.started):
+        return DecisionRow(trial.trial_id, 0, "start", trial.reason, config_after=trial.config)
+    if not chosen.promoted:
+        reason = f"Continues after epoch {trial.epoch}: {chosen.reason}."
+        return DecisionRow(trial.trial_id, trial.epoch, "resume", reason)
+    return DecisionRow(
+        trial.trial_id,
+        trial.epoch,
+        "promote",
+        chosen.reason,
+        rung=chosen.rung,
+        cutoff=chosen.cutoff,
+        value=trial.value,
+    )
