@@ -116,7 +116,7 @@ def test_a_study_of_a_higher_class_goes_first(tmp_path):
 def test_a_preempted_study_comes_back(tmp_path, undisturbed):
     """A study that a higher class preempts ends its session, says why it waits, and ends as if undisturbed."""
     study = Following(tmp_path, *SLOW_STUDY, "--overlay", str(QUEUE), "--priority", "tunepipe-low")
-    study.until("a trial to train", lambda: "0001" in study.reported)
+    study.until("a trial to train", lambda: study.has_trained)
     submit_other("tunepipe-high")
     study.until("the reason", lambda: "was put out of the queue 'tunepipe'" in study.reported)
     assert "Preempted to accommodate a workload" in study.reported

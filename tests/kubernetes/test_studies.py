@@ -18,6 +18,7 @@ from tests.kubernetes.user import (
     SLOW_STUDY,
     WORKERS,
     Following,
+    epochs_on_volume,
     forwarded,
     objects,
     running,
@@ -60,7 +61,7 @@ def test_a_pod_smaller_than_its_node_keeps_its_worker(tmp_path):
 def test_a_worker_and_the_head_are_lost(tmp_path, undisturbed):
     """A study whose worker pod and head are deleted ends with the tables of an undisturbed one."""
     study = Following(tmp_path, *SLOW_STUDY)
-    study.until("two workers to train", lambda: "0001" in study.reported and len(running(WORKERS)) == 2)
+    study.until("two workers to train", lambda: len(epochs_on_volume("slow-study")) == len(running(WORKERS)) == 2)
     kubectl("delete", "pod", "-n", NAMESPACE, running(WORKERS)[0])
     study.until("two workers again", lambda: len(running(WORKERS)) == 2)
     kubectl("delete", "pod", "-n", NAMESPACE, "--force", "--grace-period=0", running(HEAD)[0])
@@ -74,7 +75,7 @@ def test_a_worker_and_the_head_are_lost(tmp_path, undisturbed):
 def test_a_head_is_drained(tmp_path, undisturbed):
     """A driver whose head is drained ends in time, and another cluster continues the study."""
     study = Following(tmp_path, *SLOW_STUDY)
-    study.until("a trial to train", lambda: "0001" in study.reported)
+    study.until("a trial to train", lambda: study.has_trained)
     head = running(HEAD)[0]
     # It returns once the pod is gone; without an end of its own it would take the whole grace period, and then some.
     kubectl("delete", "pod", "-n", NAMESPACE, head, "--wait=true", "--timeout=30s")
@@ -134,7 +135,7 @@ def test_a_study_submitted_twice(tmp_path, undisturbed):
 def test_a_study_is_suspended_and_resumed(tmp_path, undisturbed):
     """A study that is suspended as by Kueue loses its pods and continues later with its recorded epochs."""
     study = Following(tmp_path, *SLOW_STUDY)
-    study.until("a trial to train", lambda: "0001" in study.reported)
+    study.until("a trial to train", lambda: study.has_trained)
     suspend("slow-study-1", True)
     study.until("the end of all pods", lambda: not objects("pods"))
     suspend("slow-study-1", False)
@@ -147,7 +148,7 @@ def test_a_study_is_suspended_and_resumed(tmp_path, undisturbed):
 def test_a_node_is_out_of_sight_for_a_while(tmp_path, undisturbed):
     """The GPU node's kubelet stops until the node is taken for away, and starts: the study ends with all its rows."""
     study = Following(tmp_path, *SLOW_STUDY)
-    study.until("a trial to train", lambda: "0001" in study.reported)
+    study.until("a trial to train", lambda: study.has_trained)
     node = next(each for each in NODES if each.gpus)
     stop(f"kubelet-{node.name}")
     try:
@@ -161,7 +162,7 @@ def test_a_node_is_out_of_sight_for_a_while(tmp_path, undisturbed):
 def test_a_study_is_stopped_and_continues(tmp_path, undisturbed):
     """A stopped driver has time to end; submitted again, the study ends with the tables of an undisturbed one."""
     study = Following(tmp_path, *SLOW_STUDY)
-    study.until("a trial to train", lambda: "0001" in study.reported)
+    study.until("a trial to train", lambda: study.has_trained)
     assert "RayJob slow-study-1 is stopped" in tunepipe("stop", "slow-study", "--kubernetes")
     until("the end of all pods", lambda: not objects("pods"))
     assert study.ended() == 2, study.reported

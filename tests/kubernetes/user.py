@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 
 import yaml
 
+from pipeline import load_results
 from tests.kubernetes.testbed.control_plane import KUBECTL, kubectl
 from tests.kubernetes.testbed.images import IMAGE
-from tests.kubernetes.testbed.place import BED, KUBECONFIG
+from tests.kubernetes.testbed.place import BED, KUBECONFIG, SHARE
 from tests.kubernetes.testbed.room import call
 from tests.processes import wait_for
 
@@ -29,6 +30,7 @@ __all__ = [
     "WORKERS",
     "Following",
     "become_submitter",
+    "epochs_on_volume",
     "forwarded",
     "objects",
     "running",
@@ -85,6 +87,11 @@ class Following:
         """What it has printed."""
         return self._reported.read_text()
 
+    @property
+    def has_trained(self) -> bool:
+        """Whether it has reported an epoch of any trial."""
+        return re.search(r"\b[1-9]\d* epochs", self.reported) is not None
+
     def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Look until something holds; fail at once where the command has ended."""
 
@@ -137,6 +144,14 @@ def objects(kind: str, labels: str = "") -> list[dict[str, Any]]:
     """What there is of a kind in the namespace."""
     found: list[dict[str, Any]] = json.loads(kubectl("get", kind, "-n", NAMESPACE, "-l", labels, "-o", "json"))["items"]
     return found
+
+
+def epochs_on_volume(study: str) -> dict[str, int]:
+    """How many epochs each trial of a study has recorded so far, on the volume."""
+    folder = SHARE / study
+    if not (folder / "study.json").is_file():
+        return {}
+    return {str(trial): len(rows) for trial, rows in load_results(folder).epochs.groupby("trial_id")}
 
 
 def running(labels: str) -> list[str]:
