@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import Budget, Checkpoints, Dataset, LogUniform, Objective, Phase, Resources, TuneJob
 
-__all__ = ["PHASED", "PIPELINE"]
+__all__ = ["PHASED", "PIPELINE", "SHARED", "parquet_tables", "streamed"]
 
 _MARKER = "KILLED_ONCE"
 """The environment variable with the path of the file that exists once a worker was killed."""
@@ -28,6 +28,27 @@ def images() -> Dataset:
 
     train = tf.data.Dataset.from_tensor_slices((x[:160], y[:160])).shuffle(160).map(flipped).batch(16)
     return Dataset("images", train=train, validation=tf.data.Dataset.from_tensor_slices((x[160:], y[160:])).batch(40))
+
+
+def shared_images() -> Dataset:
+    """The images of `images`, whose first part is made once for both workers: each element leaves a line in a file."""
+    import tensorflow as tf
+
+    from pipeline import shared_cache
+
+    plain = images()
+
+    def noted(image: Any, target: Any) -> Any:
+        def note() -> int:
+            with Path(f"{os.environ[_MARKER]}.made").open("a") as file:
+                file.write("made\n")
+            return 0
+
+        with tf.control_dependencies([tf.numpy_function(note, [], tf.int64)]):
+            return tf.identity(image), target
+
+    rows = plain.validation.unbatch().map(noted).apply(shared_cache("rows"))
+    return Dataset("images", train=rows.shuffle(40).batch(16), validation=rows.batch(40))
 
 
 def model(config: dict[str, Any]) -> Any:
@@ -77,3 +98,43 @@ PIPELINE = TuneJob(
     resources=Resources(workers=2),
 )
 PHASED = PIPELINE.replaced({"name": "phased", "phases": [Phase(at=2, prepare=unfrozen)]})
+SHARED = PIPELINE.replaced({"name": "shared", "data": shared_images})
+
+
+def streamed(folder: str) -> TuneJob:
+    """The job of `PIPELINE` on Parquet files that are streamed: images as PNG files.
+
+    Args:
+        folder: Where the files are, with a slash at its end; a path or a URI.
+    """
+    return PIPELINE.replaced({"name": "streamed", "data": folder, "model": streamed_model, "batch_size": 16})
+
+
+def streamed_model(config: dict[str, Any]) -> Any:
+    """As `model`, for decoded images."""
+    import keras
+
+    parts = [
+        keras.Input((6, 6, 1)),
+        keras.layers.Flatten(),
+        keras.layers.Dropout(0.2),
+        keras.layers.Dense(2, "softmax"),
+    ]
+    built = keras.Sequential(parts)
+    built.compile(keras.optimizers.Adam(config["lr"]), loss="categorical_crossentropy")
+    return built
+
+
+def parquet_tables() -> dict[str, Any]:
+    """Tables of PNG files with labels, by the names of their files."""
+    import numpy as np
+    import pyarrow as pa
+    import tensorflow as tf
+
+    rng, tables = np.random.default_rng(0), {}
+    for part in range(3):
+        pixels = rng.integers(0, 255, (60, 6, 6, 1), "uint8")
+        images = [tf.io.encode_png(image).numpy() for image in pixels]
+        label = np.where(pixels.mean(axis=(1, 2, 3)) > 127, "light", "dark")
+        tables[f"part-{part}.parquet"] = pa.table({"image": pa.array(images, pa.binary()), "label": label})
+    return tables
