@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import Fault, InvalidJob
+from pipeline.errors import Fault, InvalidJob, StorageError
 from pipeline.results.analysis.stopped import ended_by_itself
 from pipeline.results.analysis.warm_start import within
 from pipeline.results.tables.configs import configs_of
@@ -20,7 +20,7 @@ from pipeline.storage.schema import metric_column
 from pipeline.study import Objective, TuneJob
 from pipeline.study.earlier_trials import MOST_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
 
-__all__ = ["EarlierCount", "earlier_counts", "trials_to_learn_from"]
+__all__ = ["EarlierCount", "EarlierCounts", "earlier_counts", "trials_to_learn_from"]
 
 
 def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierTrials:
@@ -92,28 +92,42 @@ class EarlierCount:
     factor: float
 
 
-def earlier_counts(results: Results) -> Sequence[EarlierCount]:
-    """How much each earlier study counts, by all trials of a study; none if it learned from no other.
+@dataclass(frozen=True, slots=True)
+class EarlierCounts:
+    """How much the studies counted from which one learned.
+
+    Args:
+        studies: The studies; empty if it learned from none.
+        note: Why that is not known; empty if it is.
+    """
+
+    studies: Sequence[EarlierCount] = ()
+    note: str = ""
+
+
+def earlier_counts(results: Results) -> EarlierCounts:
+    """How much each earlier study counts, by all trials of a study.
 
     Args:
         results: A study's results.
-
-    Raises:
-        StorageError: The copies of the earlier trials cannot be read.
     """
     if not results.job.get("learn_from"):
-        return ()
+        return EarlierCounts()
     job = TuneJob.from_json(results.job, load=False)
-    copies = {study.study: study for study in read_earlier(Store(results.location))}
+    try:
+        copies = {study.study: study for study in read_earlier(Store(results.location))}
+    except StorageError as error:
+        return EarlierCounts(note=f"How much earlier studies counted is not known. {error}")
     earlier = earlier_studies(job, list(copies.values()))
     if not isinstance(job.searcher, CurveSearch) or not earlier:
-        return ()
+        return EarlierCounts()
     epochs = job.budget.epochs
     factors = job.searcher.factors(job.space, list(_tried(results, job.objective, epochs)), earlier, epochs)
-    return [
+    counts = [
         EarlierCount(study.name, len(study.observations), factor)
         for study, factor in zip(earlier, factors, strict=True)
     ]
+    return EarlierCounts(counts)
 
 
 def _common_objective(results: Results, job: TuneJob) -> Objective:

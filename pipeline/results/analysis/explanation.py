@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.results.analysis.earlier import EarlierCount, earlier_counts
+from pipeline.results.analysis.earlier import EarlierCounts, earlier_counts
 from pipeline.results.analysis.early import Agreement, Stopping, agreements, stopping
 from pipeline.results.analysis.effort import Effort, effort
 from pipeline.results.analysis.failure_causes import Cause, causes
@@ -34,7 +34,7 @@ class Explanation:
     stopping: Stopping
     effort: Effort
     causes: Sequence[Cause]
-    earlier: Sequence[EarlierCount]
+    earlier: EarlierCounts
 
     @property
     def exploits(self) -> int:

@@ -58,8 +58,10 @@ def explanation_object(explanation: Explanation) -> dict[str, Any]:
         ],
         "exploits": explanation.exploits,
         "earlier": [
-            {"study": one.study, "trials": one.trials, "factor": one.factor} for one in explanation.earlier
+            {"study": one.study, "trials": one.trials, "factor": one.factor}
+            for one in explanation.earlier.studies
         ],
+        "earlier_note": explanation.earlier.note or None,
         "data_changes": accepted_changes_objects(results, "data"),
         "code_changes": accepted_changes_objects(results, "code"),
     }  # fmt: skip

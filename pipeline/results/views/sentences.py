@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from pipeline.results.analysis.earlier import EarlierCount
+from pipeline.results.analysis.earlier import EarlierCounts
 from pipeline.results.analysis.early import Agreement, Stopping
 from pipeline.results.analysis.effort import PHASES, effort
 from pipeline.results.analysis.importance import Effect, Importance
@@ -131,17 +131,17 @@ def _sign(number: float) -> str:
     return f"{number:+.2f}".replace("-", "−")
 
 
-def of_earlier(earlier: Sequence[EarlierCount]) -> str:
+def of_earlier(earlier: EarlierCounts) -> str:
     """How much the studies counted from which one learned, in sentences.
 
     Args:
-        earlier: The studies; empty if it learned from none.
+        earlier: The studies, or why that is not known; empty if it learned from none.
     """
-    if not earlier:
-        return ""
+    if not earlier.studies:
+        return earlier.note
     parts = [
         f"{one.study} {f'counted {one.factor:.2f}' if one.factor else 'did not count'} ({counted(one.trials, 'trial')})"
-        for one in earlier
+        for one in earlier.studies
     ]
     scale = "0 is nothing, 1 as much as the study's own trials; fitted to all trials after they ended."
     return f"Of the studies from which this one learned, {listed(parts)}. {scale}"

@@ -12,9 +12,11 @@ import pytest
 from pipeline import Objective, TuneJob
 from pipeline.errors import InvalidJob
 from pipeline.results import Results
-from pipeline.results.analysis.earlier import earlier_counts, trials_to_learn_from
+from pipeline.results.analysis.earlier import EarlierCounts, earlier_counts, trials_to_learn_from
+from pipeline.results.views.sentences import of_earlier
 from pipeline.space import IntUniform, LogUniform
 from pipeline.storage import Store
+from pipeline.study import layout
 from pipeline.study.earlier_trials import write_earlier
 from tests.unit.results.studies import SPACE
 
@@ -81,7 +83,22 @@ def test_a_study_of_the_same_trials_counts(asha_results: Results, tmp_path: Path
     write_earlier(Store(tmp_path), [trials_to_learn_from(asha_results, later, "a")])
     fields = json.loads(json.dumps({**later.to_json(), "name": "mnist-asha"}))
     results = replace(asha_results, study={**asha_results.study, "job": fields}, location=str(tmp_path))
-    (count,) = earlier_counts(results)
+    (count,) = earlier_counts(results).studies
     assert (count.study, count.factor > 0.5) == ("a", True)
     assert np.isfinite(count.factor)
-    assert earlier_counts(asha_results) == ()
+    assert earlier_counts(asha_results) == EarlierCounts()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "is missing"), ("[", "is not JSON"), ("{}", "not what tunepipe wrote")]
+)
+def test_damaged_copies_are_said(asha_results: Results, tmp_path: Path, content: str | None, why: str) -> None:
+    """Where the copies of earlier trials cannot be read, a sentence says that, and nothing is counted."""
+    if content is not None:
+        (tmp_path / layout.EARLIER).write_text(content)
+    fields = {**job(asha_results).to_json(), "name": "mnist-asha"}
+    results = replace(asha_results, study={**asha_results.study, "job": fields}, location=str(tmp_path))
+    counts = earlier_counts(results)
+    assert counts.studies == ()
+    assert why in counts.note
+    assert of_earlier(counts) == counts.note
