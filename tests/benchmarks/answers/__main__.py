@@ -18,6 +18,7 @@ from tests.benchmarks.answers.earlier import KINDS, earlier_study
 from tests.benchmarks.answers.peer import optuna_regrets
 from tests.benchmarks.answers.simulated import BUDGET, PAIRS, REFERENCE, SIMULATED
 from tests.benchmarks.answers.studies import STUDIES
+from tests.benchmarks.answers.surrogate import Surrogate
 from tests.benchmarks.answers.tables import Live, Table
 
 OPTUNA = "optuna tpe+hyperband"
@@ -38,15 +39,18 @@ def main() -> None:
     )
     parser.add_argument("--against", default=REFERENCE, help="the pair with which all are compared")
     parser.add_argument("--tables", default="", help="these alone")
-    parser.add_argument("--live", action="store_true", help="train every config for real, and look nothing up")
+    curves = parser.add_mutually_exclusive_group()
+    curves.add_argument("--live", action="store_true", help="train every config for real, and look nothing up")
+    curves.add_argument("--surrogate", action="store_true", help="curves of a smooth model of the recorded ones")
     parser.add_argument("--to", type=Path, default=Path("answers.json"), help="where the figures are written")
     arguments = parser.parse_args()
     pairs = [*PAIRS, OPTUNA] if arguments.pairs == "all" else arguments.pairs.split(",")
     names = arguments.tables.split(",") if arguments.tables else _of(arguments.split)
+    source = Live if arguments.live else Surrogate if arguments.surrogate else Table
     found: list[dict[str, object]] = []
     for workers in map(int, arguments.workers.split(",")):
         for name in names:
-            table = (Live if arguments.live else Table)(name)
+            table = source(name)
             simulated = {
                 pair: _regrets(table, pair, workers, arguments.seeds)
                 for pair in dict.fromkeys([arguments.against, *pairs])
