@@ -20,8 +20,9 @@ __all__ = ["CurveFit", "curve_fit"]
 _MOST, _EARLIER = 220, 100
 """Most points that the parameters are fitted to, and most of these that are of earlier studies: the cost is cubic."""
 
-_JUDGED = 4
-"""The number of trials with values from which on an earlier study may be found not to count."""
+_JUDGED, _LEAST = 4, 0.5
+"""The number of trials with values from which on an earlier study may be found not to count, and the smallest factor of
+one that counts: that of the prior, from which values without any relation do not move it upwards."""
 
 _STEPS, _GROWTH = 12, 1.2
 """The optimiser's steps, and the growth of the number of trials after which the parameters are fitted again."""
@@ -45,8 +46,9 @@ class CurveFit:
 def curve_fit(cube: Cube, history: History, earlier: Sequence[EarlierStudy], epochs: int) -> CurveFit:
     """Fit the process, and decide which earlier studies count.
 
-    An earlier study counts while the values of this study are at least as likely together with it as alone. Its factor
-    alone does not exclude a misleading study, because all studies share length scales and variances.
+    An earlier study counts while the values of this study are at least as likely together with it as alone, and its
+    factor is at least one half. The factor alone does not exclude a misleading study, because all studies share length
+    scales and variances.
 
     Args:
         cube: The space.
@@ -63,14 +65,19 @@ def curve_fit(cube: Cube, history: History, earlier: Sequence[EarlierStudy], epo
     own, count = own_points(cube, trials, epochs, _MOST - _EARLIER), len(trials)
     others = points_of(cube, earlier, epochs, _EARLIER)
     counted = list(range(len(earlier)))
-    if own is not None and sum(bool(curve_of(trial, epochs)) for trial in trials) >= _JUDGED:
+    judged = own is not None and sum(bool(curve_of(trial, epochs)) for trial in trials) >= _JUDGED
+    if own is not None and judged:
         counted = [number for number, other in enumerate(others) if _supports(cube, own, other, count)]
-    if not counted:
-        return replace(_alone(cube, trials, epochs), factors=[0.0] * len(earlier))
-    theta = _theta(_Data.of(cube, own, [others[number] for number in counted], count))
-    factors = np.zeros(len(earlier))
-    factors[counted] = CurveProcess(cube.groups, len(counted)).study_factors(theta)
-    return CurveFit(theta, counted, factors.tolist())
+    while counted:
+        theta = _theta(_Data.of(cube, own, [others[number] for number in counted], count))
+        found = CurveProcess(cube.groups, len(counted)).study_factors(theta)
+        if judged and found.min() < _LEAST:
+            counted.pop(int(found.argmin()))
+            continue
+        factors = np.zeros(len(earlier))
+        factors[counted] = found
+        return CurveFit(theta, counted, factors.tolist())
+    return replace(_alone(cube, trials, epochs), factors=[0.0] * len(earlier))
 
 
 def _alone(cube: Cube, trials: Sequence[Observation], epochs: int) -> CurveFit:

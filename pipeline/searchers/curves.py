@@ -68,7 +68,8 @@ class CurveSearch(SearcherSettings):
         before = history.chosen(best=MOST // 4, newest=MOST // 4)
         if index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
             return Suggestion(draw(space, rng, index), "Random, as every fourth config is.")
-        few = sum(bool(curve_of(one, epochs)) for one in before) < self.startup
+        valued = (one for one in before if curve_of(one, epochs))
+        few = len(list(islice(valued, self.startup))) < self.startup
         if (few and not history.earlier) or not drawn_parameters(space):
             return Suggestion(draw(space, rng, index), f"Random, as the first {self.startup} configs are.")
         if few and index % 2:

@@ -1,8 +1,9 @@
-"""The losses of earlier trials as points of a curve process: their selection and their scale."""
+"""The best losses of trials up to their epochs as points of a curve process: their selection and their scale."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeAlias
 
 import numpy as np
@@ -149,7 +150,7 @@ _Row: TypeAlias = tuple[int, float, float]
 
 
 def curve_of(one: Observation, epochs: int) -> Sequence[tuple[int, float]]:
-    """An observation's losses by epoch.
+    """An observation's best loss up to each epoch, because a trial counts by its best epoch.
 
     Args:
         one: The observation.
@@ -162,8 +163,13 @@ def curve_of(one: Observation, epochs: int) -> Sequence[tuple[int, float]]:
         return ()
     if not one.curve:
         return () if one.loss is None else ((epochs, one.loss),)
-    last, loss = one.curve[-1]
-    return (*one.curve, (epochs, loss)) if one.ended and last < epochs else one.curve
+    bests = list(accumulate((loss for _, loss in one.curve), min))
+    if one.state == "known" and one.loss is not None:
+        # The best epoch may lie between two milestones.
+        bests[-1] = min(bests[-1], one.loss)
+    last = one.curve[-1][0]
+    curve = tuple((epoch, best) for (epoch, _), best in zip(one.curve, bests, strict=True))
+    return (*curve, (epochs, bests[-1])) if one.ended and last < epochs else curve
 
 
 def thinned(curve: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -42,6 +42,13 @@ def test_a_trial_that_ended_by_itself_keeps_its_loss_to_the_last_epoch() -> None
     assert curve_of(Observation({}, "failed", 1.0, ((2, 1.0),)), EPOCHS) == ()
 
 
+def test_a_trial_counts_by_its_best_epoch_so_far() -> None:
+    """A curve that rises again keeps its best loss, that of an epoch between two milestones included."""
+    curve = ((2, 1.0), (4, 0.5), (EPOCHS, 0.8))
+    assert curve_of(Observation({}, "open", curve=curve), EPOCHS) == ((2, 1.0), (4, 0.5), (EPOCHS, 0.5))
+    assert curve_of(Observation({}, "known", 0.4, curve), EPOCHS) == ((2, 1.0), (4, 0.5), (EPOCHS, 0.4))
+
+
 def test_a_study_without_a_loss_has_no_points() -> None:
     """Running and failed trials alone have no points, because they have no loss whose scale would be known."""
     space = {"x": Uniform(0, 1)}
