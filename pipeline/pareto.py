@@ -15,7 +15,7 @@ Reals: TypeAlias = npt.NDArray[np.float64]
 
 
 def non_dominated(losses: Reals) -> npt.NDArray[np.bool_]:
-    """Which points no other one beats: as good in every value, and better in one (Pareto).
+    """Which points are on the Pareto front: no other is at least as good in every value and better in one.
 
     Args:
         losses: Shape (points, values). A point with a value that is not finite is on no front.
@@ -59,7 +59,7 @@ def front_numbers(losses: Reals, violations: Reals) -> npt.NDArray[np.int64]:
 
 
 def by_fronts(losses: Reals, violations: Reals, most: int | None = None) -> tuple[list[int], npt.NDArray[np.int64]]:
-    """All points, the first to continue first: front by front, and within each one spread evenly.
+    """Points in the order in which they are promoted: front by front, and evenly spread within each.
 
     A front is ordered by an epsilon-net, as in Salinas et al. 2021 and MO-ASHA (Schmucker et al. 2021): its best point
     in the first value, then always the point that is farthest from those before. Distances are those of ranks within

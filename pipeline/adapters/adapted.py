@@ -51,7 +51,7 @@ class Adapted(ABC):
         """The fields of a job, as far as the object and the call say them.
 
         Args:
-            given: Fields that are given, which count more.
+            given: Fields that the caller gives; they take precedence.
             subject: The object in words, for a message.
 
         Raises:

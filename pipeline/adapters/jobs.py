@@ -33,7 +33,7 @@ def from_file(
     Args:
         place: The file, and the name of a function, a class or an object in it.
         library: A key of `LIBRARIES`.
-        given: Fields of the job that are given, which count more than what the file says.
+        given: Fields of the job that the caller gives; they take precedence over the file.
         note: Called with a sentence for each setting of the file that the job does not have.
 
     Raises:

@@ -57,8 +57,8 @@ LearnFrom = Annotated[
     typer.Option(
         "--learn-from",
         metavar="STUDY",
-        help="Learn from the trials of an earlier study, as far as they say something of this one: its name in "
-        "--storage, or its folder. More than one: repeat the option.",
+        help="Learn from the trials of an earlier study, as far as they resemble those of this one: its name in "
+        "--storage, or its folder. Repeat the option for further studies.",
         show_default=False,
     ),
 ]
@@ -103,7 +103,7 @@ class JobOptions:
             resume: Whether to keep the budget and resources of the existing study, if there is one.
 
         Raises:
-            UsageError: --top stands alone.
+            UsageError: --top is given without --start-from.
             InvalidJob: An option is not allowed, or --set has no `=`.
         """
         return job_of(name, self.changes(storage), storage, library=self.from_, resume=resume)
@@ -115,7 +115,7 @@ class JobOptions:
             storage: The storage of the studies; --start-from and --learn-from may name one of them.
 
         Raises:
-            UsageError: --top stands alone.
+            UsageError: --top is given without --start-from.
             InvalidJob: --set has no `=`.
         """
         given = {

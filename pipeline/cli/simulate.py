@@ -38,7 +38,7 @@ _SYNTHETIC = "synthetic"
 _PICTURES = ("png", "svg", "pdf")
 _MOST = 1e9
 _DIGITS = 9
-"""Most digits of a number of workers."""
+"""The maximum number of digits of a number of workers."""
 
 
 def simulate(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Study", "located", "study_store", "trial_id"]
 
 _DIGITS = 10
-"""Most digits of a trial's number."""
+"""A number of a trial has fewer digits; anything longer is a name."""
 
 Study = Annotated[
     str,

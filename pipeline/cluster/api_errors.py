@@ -34,7 +34,7 @@ def api_request(namespace: str, action: str) -> Iterator[None]:
     except ApiException as error:
         busy = error.status == HTTPStatus.TOO_MANY_REQUESTS or (error.status or 0) >= 500
         kind = ServerUnavailable if busy else ClusterError
-        raise kind(f"Kubernetes does not let me {action}: {_reason(error, namespace)}") from None
+        raise kind(f"Kubernetes did not {action}: {_reason(error, namespace)}") from None
     except (HTTPError, OSError) as error:
         raise ServerUnavailable(
             f"Kubernetes cannot be reached: {error}. Is the cluster up, and is --context the right one?"

@@ -87,7 +87,7 @@ def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     """A column of inputs as a matrix.
 
     Args:
-        column: Numbers or truth values (one feature), lists of numbers that are all of the same length, or binary of a
+        column: Numbers or booleans (one feature), lists of numbers that are all of the same length, or binary of a
             fixed size, of which each byte is a feature: 0..255 becomes 0..1.
         name: The column's name, for errors.
         where: The column's source, for errors.
@@ -107,8 +107,8 @@ def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     if _is_number(type_) or pa.types.is_boolean(type_):
         return _finite(column.to_numpy().reshape(-1, 1), name, where)
     raise DataError(
-        f"Column {name!r} of {where} cannot be an input: it holds {_in_words(type_)}. Allowed are numbers, truth "
-        "values, text, lists of numbers of one length, and binary of a fixed size (each byte a feature from 0 "
+        f"Column {name!r} of {where} cannot be an input: it holds {_in_words(type_)}. Allowed are numbers, "
+        "booleans, text, lists of numbers of one length, and binary of a fixed size (each byte a feature from 0 "
         "to 1)."
     )
 

@@ -15,7 +15,7 @@ def held_out(rows: int) -> np.ndarray:
         rows: Number of all rows.
 
     Returns:
-        Truth values, shape (rows,).
+        Booleans, shape (rows,): true for a row that is held out.
     """
     held = np.zeros(rows, bool)
     for block, start in enumerate(range(0, rows, _BLOCK)):

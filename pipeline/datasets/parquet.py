@@ -19,7 +19,7 @@ __all__ = ["read"]
 
 _SPLITS = ("train", "validation", "test")
 _RULES = (
-    "Allowed: one target column, `label` (text, truth values or whole numbers: classes) or `target` "
+    "Allowed: one target column, `label` (text, booleans or whole numbers: classes) or `target` "
     "(numbers); an optional column `split` that says train, validation or test for each row; every other "
     "column is an input."
 )
@@ -34,7 +34,7 @@ _OBJECT_BYTES = 58
 def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> Dataset:
     """Read Parquet files as a data set.
 
-    The target is the column `label`, whose values are classes (text, truth values or whole numbers; one-hot, in sorted
+    The target is the column `label`, whose values are classes (text, booleans or whole numbers; one-hot, in sorted
     order), or the column `target`, whose values are numbers. Every other column is an input: numbers, lists of numbers
     of one length, or binary of a fixed size, each byte a feature from 0 to 1; several columns are joined in their
     order. Text, and images as binary of any length, are inputs of their own: then inputs are a dict by column, if there
@@ -189,7 +189,7 @@ def _classes(column: pa.ChunkedArray, where: str) -> np.ndarray:
     type_ = column.type
     if not (is_text(type_) or pa.types.is_integer(type_) or pa.types.is_boolean(type_)):
         raise DataError(
-            f"Column 'label' of {where} holds {type_}; classes are text, truth values or whole numbers. "
+            f"Column 'label' of {where} holds {type_}; classes are text, booleans or whole numbers. "
             "Call the column 'target' if it is a number to predict."
         )
     return np.unique(column.unique().to_numpy(zero_copy_only=False))

@@ -17,7 +17,7 @@ Values = tuple[float | None, ...]
 
 
 def values_in(row: EpochRow, objectives: Sequence[Objective]) -> Values:
-    """An epoch's values: of a metric, or of the measured cost that is called so.
+    """An epoch's values: of a metric, or of the measured cost of that name.
 
     Args:
         row: The epoch.

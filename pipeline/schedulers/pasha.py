@@ -93,7 +93,7 @@ class _PASHA(Promoting):
         rung = self._newest(trial_id)
         if rung is None or rung.epoch != self._top:
             return super()._final_stop_decision(trial_id)
-        reason = f"{rung.place(trial_id)}, the topmost; more epochs would not change who is best"
+        reason = f"{rung.place(trial_id)}, the topmost; more epochs would not change which trial is best"
         return Decision("stop", reason, rung=rung.epoch)
 
     def _compared(self) -> str:

@@ -10,7 +10,7 @@ __all__ = ["as_real", "clipped", "faults_of_bounds", "is_real", "within"]
 
 
 def is_real(value: object) -> TypeGuard[float]:
-    """Whether a value is a number, and not a truth value.
+    """Whether a value is a number, and not a boolean.
 
     Args:
         value: Any value.

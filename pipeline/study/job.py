@@ -43,8 +43,8 @@ class TuneJob(JobFields):
         objectives: One or several metrics to optimise, with bounds. The first one decides which trial is best.
         start_with: Configs to try first. The searcher draws the parameters that a config leaves out.
         start_from: Another study, StartFrom(study, top): its best configs are added to start_with at the start.
-        learn_from: Other studies, by name or folder, at most eight: CurveSearch(…) learns from their trials, too. How
-            much each of them says is learned.
+        learn_from: Other studies, by name or folder, at most eight: CurveSearch(…) learns from their trials, too. The
+            weight of each study is learned.
         budget: When the study ends.
         scheduler: Stops trials early: ASHA(…), PBT(…), FIFO(), another scheduler, its name, or the path of a Ray Tune
             class. By default PromotingASHA(…) for the budget; ASHA() for a function; with several objectives or bounds

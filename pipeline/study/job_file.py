@@ -128,5 +128,5 @@ def _refuse_hiding(path: Path, top: str, folder: Path) -> None:
     )
     if hides:
         what, name = ("file", path.name) if top == path.stem and folder == path.parent else ("package", top)
-        must = f"must not be called as the module {top} that others import: rename it"
+        must = f"must not have the name of the module {top}, which others import: rename it"
         raise InvalidJob(f"job file {path}", [Fault(what, name, must)])

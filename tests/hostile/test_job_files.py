@@ -122,7 +122,7 @@ def test_a_file_that_hides_a_module_is_refused(name: str, tmp_path: Path) -> Non
     path = _written(tmp_path / "mine", name)
     printed = tunepipe("run", str(path), "--workers", "0", "--storage", str(tmp_path / "studies"))
     assert printed.code == 2
-    assert f"must not be called as the module {name} that others import: rename it" in printed.errors
+    assert f"must not have the name of the module {name}, which others import: rename it" in printed.errors
 
 
 def test_a_name_that_reads_as_an_option_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,7 +192,7 @@ def test_untracked_files_are_neither_lost_nor_changed(
     monkeypatch: pytest.MonkeyPatch,
     fuzz_size: int,
 ) -> None:
-    """No command changes a untracked file in a study, and deletion refuses while there is one."""
+    """No command changes an untracked file in a study, and deletion refuses while there is one."""
     _tried(
         command,
         finished,

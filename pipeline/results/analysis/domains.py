@@ -14,7 +14,7 @@ __all__ = ["domain_in_words", "format_value", "span_in_words"]
 
 
 def format_value(value: Any) -> str:
-    """A parameter's value: a number, a text or a truth as Python writes it, anything else as JSON.
+    """A parameter's value: a number, a text or a boolean as Python writes it, anything else as JSON.
 
     Args:
         value: A value as drawn.

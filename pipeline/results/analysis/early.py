@@ -81,7 +81,7 @@ class Stopping:
             without any, of the other trials; NaN where no trial has one.
         trained: How many trials trained to their end and could be compared with.
         doubts: Trials that might have become the best, the likeliest first.
-        bound: Upper end (95 %) of the chance that a trial gains as much as none of `trained` did.
+        bound: Upper end (95 %) of the probability that a trial gains more than each of the `trained` trials did.
         note: Why nothing can be said of wrong stops; empty if something can.
     """
 

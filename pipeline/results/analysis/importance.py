@@ -1,4 +1,4 @@
-"""Which hyperparameters matter, alone and in pairs, and how the objective goes with each."""
+"""Which hyperparameters matter, alone and in pairs, and how the objective depends on each."""
 
 import math
 from collections.abc import Sequence

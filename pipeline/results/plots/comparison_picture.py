@@ -21,7 +21,7 @@ _DASHES: Sequence[object] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.
 Measure = Literal["seconds", "trials", "epochs"]
 
 MEASURES: Sequence[Measure] = ("seconds", "trials", "epochs")
-"""What the best value so far is drawn against."""
+"""The horizontal axes of the best value so far."""
 
 _LABELS = {"seconds": "seconds since the start", "trials": "trials begun", "epochs": "epochs of all trials"}
 
@@ -41,7 +41,7 @@ def best_against(studies: Mapping[str, Results], ax: Axes, by: Measure) -> Axes:
     Args:
         studies: Results by a unique label; at least one.
         ax: Where to draw.
-        by: What they are set against.
+        by: The horizontal axis.
 
     Returns:
         The axes: a line for each study, distinguished by colour and, beyond six, by dashes.

@@ -1,4 +1,4 @@
-"""Trials that are several models: their mean, and how far folds and repeats lie apart."""
+"""Trials of several models: their mean, and the spread of folds and repeats."""
 
 import numpy as np
 from matplotlib.axes import Axes

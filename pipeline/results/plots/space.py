@@ -77,7 +77,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
 
     Returns:
         The axes: the best quarter of the trials in colour, the best trial thick; better values of the objective are at
-        the top. Dotted is a line where it passes parameters that the trial does not have.
+        the top. A line is dotted where it passes parameters that the trial does not have.
     """
     bare(ax)
     names, rows = tuned(results), scored(results)

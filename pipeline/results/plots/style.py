@@ -73,7 +73,7 @@ _RC: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in this look: make the figure and its axes inside."""
+    """A context in which pictures have this style: create the figure and its axes within it."""
     with rc_context(_RC):
         yield
 
@@ -142,7 +142,7 @@ def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
 
 
 def some_lines(count: int) -> npt.NDArray[np.int64]:
-    """Places of the lines to be drawn among so many: all, or as many as can be distinguished, evenly spread.
+    """Which lines to draw: all, or as many as can be distinguished, evenly spread.
 
     Args:
         count: How many lines there are.

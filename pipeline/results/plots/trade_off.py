@@ -19,7 +19,7 @@ def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
     Args:
         results: A study's results.
         ax: Where to draw.
-        metric: Of an objective behind the first.
+        metric: The metric of an objective after the first.
 
     Returns:
         The axes: filled points trained to their end, hollow ones were stopped early, crosses failed; those in colour

@@ -156,7 +156,7 @@ def _of_objectives(results: Results) -> Iterator[Section]:
         return picture(
             results, f"objectives-{place}", lambda results, ax: plots.trade_off(results, ax, metric),
             captions.of_trade_off(results, metric), 380, 300,
-            f"Scatter chart of {first.metric} against {metric}, with the front of the trials that no other beats.",
+            f"Scatter chart of {first.metric} against {metric}, with the Pareto front.",
             hover_points.of_trade_off(results, metric),
         )  # fmt: skip
 

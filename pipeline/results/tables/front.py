@@ -1,4 +1,4 @@
-"""Several objectives: what each trial reached in all of them, and which trials none other beats."""
+"""Several objectives: what each trial reached in all of them, and their Pareto front."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class FrontPoint:
 
 
 def on_front(values: npt.NDArray[np.float64], modes: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which points no other one beats: as good in every objective, and better in one (Pareto).
+    """Which points are on the Pareto front: no other is at least as good in every objective and better in one.
 
     Args:
         values: Shape (points, objectives). A point with a value that is not finite is on no front.
@@ -113,7 +113,7 @@ def pareto_front(results: Results) -> list[FrontPoint]:
 
 
 def _values(results: Results, rows: pd.DataFrame, metric: str) -> npt.NDArray[np.float64]:
-    """An objective's values: those of the metric, or of the column that is called so."""
+    """An objective's values: those of the metric, or of the measured column of that name."""
     column = objective_column(metric, results)
     if column not in rows:
         return np.full(len(rows), np.nan)

@@ -8,7 +8,7 @@ __all__ = ["choose_objective_column"]
 
 
 def choose_objective_column(metric: str, names: Mapping[str, str], has_values: Callable[[str], bool]) -> str:
-    """The column of `epochs` that an objective is read from: the metric's, or the measured one that is called so.
+    """The column of `epochs` that an objective is read from: the metric's, or the measured one of that name.
 
     Args:
         metric: The objective's metric.

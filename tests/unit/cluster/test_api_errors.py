@@ -40,7 +40,7 @@ def _refusal(status: int, body: str) -> ApiException:
 def test_a_refusal_names_a_remedy(status: int, message: str, reported: str) -> None:
     """A refusal names the request and a remedy, and keeps the server's message if that says more."""
     error = _reported(_refusal(status, json.dumps({"message": message})))
-    assert str(error).startswith("Kubernetes does not let me create the RayJob s-1: ")
+    assert str(error).startswith("Kubernetes did not create the RayJob s-1: ")
     assert reported in str(error)
     assert not isinstance(error, ServerUnavailable)
 

@@ -124,7 +124,7 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(api_server, monkeypat
     assert "Complete" in follow()
     monkeypatch.setattr(following, "SILENT_SECONDS", 0.0)
     api_server.errors[path] = 99
-    with pytest.raises(ClusterError, match="does not let me read the RayJob s-1"):
+    with pytest.raises(ClusterError, match="did not read the RayJob s-1"):
         follow()
 
 

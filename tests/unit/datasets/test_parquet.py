@@ -25,7 +25,7 @@ def _refused(folder: Path, table: pa.Table | dict) -> str:
 
 
 def test_numbers_become_inputs_side_by_side(tmp_path: Path) -> None:
-    """Integers, floats and truth values are float32 columns in the file's order; text labels are sorted classes."""
+    """Integers, floats and booleans are float32 columns in the file's order; text labels are sorted classes."""
     rows = 20
     dataset = load(
         _file(

@@ -96,7 +96,7 @@ def test_a_job_file_must_not_hide_another_module(tmp_path: Path, name: str) -> N
     before = sys.modules.get(name)
     path = tmp_path / f"{name}.py"
     path.write_text("")
-    with pytest.raises(InvalidJob, match=f"must not be called as the module {name} that others import: rename it"):
+    with pytest.raises(InvalidJob, match=f"must not have the name of the module {name}, which others import: rename"):
         load_module(path)
     assert sys.modules.get(name) is before
 
