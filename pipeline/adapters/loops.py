@@ -9,7 +9,10 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["keywords_of", "line_of_text", "mentions", "reports_of"]
+__all__ = ["UNKNOWN_EPOCHS", "keywords_of", "line_of_text", "mentions", "reports_of"]
+
+UNKNOWN_EPOCHS = 100
+"""The epochs of a trial if nothing says how often its code reports; docs/migrating.md names the number."""
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"range": range, "len": len, "min": min, "max": max, "int": int}
 _ARITHMETIC: dict[type, Callable[..., Any]] = {

@@ -3,6 +3,8 @@
 import os
 import re
 
+from pipeline.errors import NoTrialSucceeded, UserError
+
 __all__ = ["DRIVER_ENVIRONMENT", "EXIT_LINE", "RAYJOB_ENVIRONMENT", "STOP_SECONDS", "final_code"]
 
 STOP_SECONDS = 30
@@ -19,8 +21,8 @@ RAYJOB_ENVIRONMENT = {**DRIVER_ENVIRONMENT, _IN_RAYJOB: "1"}
 EXIT_LINE = re.compile(r"^\[tunepipe\] exit code (\d+)\n?", re.MULTILINE)
 """The last line of a driver in a RayJob whose study would end in the same way on another cluster."""
 
-_FINAL_CODES = (2, 3)
-"""A user's mistake, and a study without a successful trial."""
+_FINAL_CODES = (UserError.exit_code, NoTrialSucceeded.exit_code)
+"""Codes of commands that would fail in the same way again."""
 
 
 def final_code(code: int) -> int:

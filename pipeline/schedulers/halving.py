@@ -8,13 +8,10 @@ from pydantic import Field
 from pipeline.errors import Fault
 from pipeline.schedulers.base import Scheduler, SchedulerContext, SchedulerSettings, beyond_maximum
 from pipeline.schedulers.hyperband import Brackets
-from pipeline.schedulers.rungs import rungs
+from pipeline.schedulers.rungs import MEASURED_FACTOR, measured_grace_period, rungs
 from pipeline.space.values import Count, Real
 
 __all__ = ["SuccessiveHalving"]
-
-_FIRST = 0.06
-"""The first rung, as a share of a trial's epochs."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class SuccessiveHalving(SchedulerSettings):
     pauses: ClassVar[bool] = True
     bracket_size: Count = 12
     grace_period: Count | None = None
-    reduction_factor: Annotated[Real, Field(ge=1.01)] = 3.5
+    reduction_factor: Annotated[Real, Field(ge=1.01)] = MEASURED_FACTOR
     kind: Literal["halving"] = field(default="halving", repr=False)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
@@ -52,4 +49,4 @@ class SuccessiveHalving(SchedulerSettings):
         return Brackets(at, self.reduction_factor, context, self.bracket_size)
 
     def _rungs(self, epochs: int) -> tuple[int, ...]:
-        return rungs(self.grace_period or max(1, round(_FIRST * epochs)), self.reduction_factor, epochs)
+        return rungs(self.grace_period or measured_grace_period(epochs), self.reduction_factor, epochs)

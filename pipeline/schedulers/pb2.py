@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.population import Member, Population, PopulationSettings
 from pipeline.space import Config, draw
-from pipeline.space.points import fitted_process, near, vectors
+from pipeline.space.points import NEIGHBOUR_STEPS, best_nearby, fitted_process, near, vectors
 from pipeline.space.values import Count
 
 __all__ = ["PB2"]
@@ -21,9 +21,6 @@ _MOST = 200
 
 _FEWEST = 4
 """Smallest number of gains to which the process is fitted."""
-
-_STEPS = (0.1, 0.02)
-"""Distances of the neighbours of good configs, as shares of a parameter's range."""
 
 
 @dataclass(frozen=True)
@@ -94,19 +91,18 @@ class _PB2(Population):
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
         space, known = self._context.space, len(self._gains)
         if known < _FEWEST:
-            return near(space, donor.config, _STEPS[0], rng), f"near the donor's, with {known} gains to learn from"
+            config = near(space, donor.config, NEIGHBOUR_STEPS[0], rng)
+            return config, f"near the donor's, with {known} gains to learn from"
         from threadpoolctl import threadpool_limits
 
         candidates = [draw(space, rng, number) for number in range(self._candidates)]
-        best = [dict(donor.config)]
         # Threads do not speed up such small matrices, and the trials need the cores.
         with threadpool_limits(1):
             bound = self._bound(donor)
-            for step in _STEPS:
-                candidates += [near(space, best[n % len(best)], step, rng) for n in range(self._candidates // 4)]
-                order = np.argsort(-bound(candidates), kind="stable")
-                best = candidates = [candidates[index] for index in order[:4]]
-        return best[0], f"highest bound on the gain of an epoch, after {known} gains"
+            best = best_nearby(
+                space, candidates, [dict(donor.config)], bound, neighbours=self._candidates // 4, rng=rng
+            )
+        return best, f"highest bound on the gain of an epoch, after {known} gains"
 
     def _bound(self, donor: Member) -> Any:
         """The upper confidence bound on a donor's gain as a function of configs."""

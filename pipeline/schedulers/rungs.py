@@ -14,7 +14,20 @@ from pipeline.schedulers.base import Mode, SchedulerSettings, beyond_maximum
 from pipeline.schedulers.ordered import Ordered
 from pipeline.space.values import Count, Real
 
-__all__ = ["Rung", "RungSettings", "rungs"]
+__all__ = ["MEASURED_FACTOR", "Rung", "RungSettings", "measured_grace_period", "rungs"]
+
+MEASURED_FACTOR, _MEASURED_SHARE = 3.5, 0.06
+"""The growth from rung to rung, and the first rung as a share of a trial's epochs: the best ones in simulations over
+the recorded learning curves of `make bench-answers`."""
+
+
+def measured_grace_period(epochs: int) -> int:
+    """The grace period for a maximum of epochs that belongs to `MEASURED_FACTOR`.
+
+    Args:
+        epochs: The maximum epochs of a trial.
+    """
+    return max(1, round(_MEASURED_SHARE * epochs))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,10 @@ from pipeline.errors import Fault
 from pipeline.space import Config, drawn_parameters
 from pipeline.space.values import SETTINGS
 
-__all__ = ["Observation", "SearcherSettings", "Suggestion", "at_one_rung", "chance", "losses"]
+__all__ = ["LARGEST_LOSS", "Observation", "SearcherSettings", "Suggestion", "at_one_rung", "chance", "losses"]
+
+LARGEST_LOSS = 1e100
+"""Larger losses count as this one in a Gaussian process: their squares would overflow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.searchers.base import Observation, SearcherSettings, at_one_rung, chance, losses
+from pipeline.searchers.base import LARGEST_LOSS, Observation, SearcherSettings, at_one_rung, chance, losses
 from pipeline.searchers.history import MOST, History
 from pipeline.space import Config, draw, drawn_parameters
-from pipeline.space.points import fitted_process, near, vector
+from pipeline.space.points import best_nearby, fitted_process, vector
 from pipeline.space.values import Count
 
 __all__ = ["GPSearch"]
 
 _MOST = 200
 """Number of trials that the process is fitted to, the best and the newest: the cost is cubic."""
-
-_LARGEST = 1e100
-"""Larger losses count as this one, because their squares would overflow."""
-
-_STEPS = (0.1, 0.02)
-"""Distances of the neighbours of good configs, as shares of a parameter's range."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +52,7 @@ class GPSearch(SearcherSettings):
         # Threads do not speed up such small matrices, and the trials need the cores.
         with threadpool_limits(1):
             improvement = _fitted(space, known)
-            for step in _STEPS:
-                configs += [near(space, best[number % len(best)], step, rng) for number in range(self.candidates // 4)]
-                order = np.argsort(-improvement(configs), kind="stable")
-                best = configs = [configs[number] for number in order[:4]]
-        return best[0]
+            return best_nearby(space, configs, best, improvement, neighbours=self.candidates // 4, rng=rng)
 
 
 def _fewer(known: list[tuple[Config, float]]) -> list[tuple[Config, float]]:
@@ -77,7 +67,7 @@ def _fitted(space: Mapping[str, Any], known: Sequence[tuple[Config, float]]) -> 
     from scipy.stats import norm
 
     points = np.array([vector(space, config) for config, _ in known])
-    losses = np.clip([loss for _, loss in known], -_LARGEST, _LARGEST)
+    losses = np.clip([loss for _, loss in known], -LARGEST_LOSS, LARGEST_LOSS)
     # Without a limit, one diverged trial would dominate the fit.
     middle = np.median(losses)
     losses = np.minimum(losses, middle + 3 * (middle - losses.min()) + 1e-12)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pipeline.searchers.base import Observation
+from pipeline.searchers.base import LARGEST_LOSS, Observation
 from pipeline.searchers.curve_process import Points, Reals
 from pipeline.space.cube import Cube
 
@@ -16,9 +16,6 @@ __all__ = ["KnownPoints", "LossScale", "curve_of", "own_points", "thinned"]
 
 _EPOCHS_OF_TRIAL, _APART = 4, 1.9
 """Most epochs of a trial in the model, from the newest back, each earlier by this factor; the first is added."""
-
-_LARGEST = 1e100
-"""Larger losses count as this one: their squares would overflow."""
 
 _FAR, _OFFSET = 2.0, 0.1
 """A loss is its distance from the best in units of the median's distance, clipped, then the logarithm of that plus an
@@ -112,7 +109,7 @@ class KnownPoints:
             most: The largest number of points.
         """
         rows = [
-            (number, min(epoch, epochs) / epochs, min(max(loss, -_LARGEST), _LARGEST))
+            (number, min(epoch, epochs) / epochs, min(max(loss, -LARGEST_LOSS), LARGEST_LOSS))
             for number, one in enumerate(before)
             for epoch, loss in thinned(curve_of(one, epochs))
         ]

@@ -1,7 +1,7 @@
 """Configs as points, and a Gaussian process over them, shared by the searchers and schedulers that learn."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,13 @@ from pipeline.space.space import compose
 from pipeline.space.values import Config, Value
 from pipeline.space.walk import ParameterPath, drawn_parameters
 
-__all__ = ["fitted_process", "near", "vector", "vectors"]
+__all__ = ["NEIGHBOUR_STEPS", "best_nearby", "fitted_process", "near", "vector", "vectors"]
+
+NEIGHBOUR_STEPS = (0.1, 0.02)
+"""Distances at which neighbours of good configs are drawn, as shares of a parameter's range."""
+
+_BEST = 4
+"""Number of configs whose neighbours are drawn."""
 
 _ITERATIONS = 30
 """Limit of iterations when length scales are fitted, so that a draw takes a short time."""
@@ -67,6 +73,33 @@ def near(space: Mapping[str, Any], config: Config, step: float, rng: np.random.G
         return parameter.domain.from_unit(min(max(unit, 0.0), 1.0))  # type: ignore[no-any-return]
 
     return compose(space, pick)
+
+
+def best_nearby(
+    space: Mapping[str, Any],
+    candidates: Sequence[Config],
+    best: Sequence[Config],
+    score: Callable[[Sequence[Config]], npt.NDArray[np.float64]],
+    *,
+    neighbours: int,
+    rng: np.random.Generator,
+) -> Config:
+    """The config with the highest score among candidates and neighbours of the best ones.
+
+    Args:
+        space: The space.
+        candidates: Configs to compare.
+        best: The configs whose neighbours are drawn first.
+        score: Returns one score for each config, more is better; of equal ones the earlier config counts.
+        neighbours: How many are drawn at each distance.
+        rng: The source of randomness.
+    """
+    for step in NEIGHBOUR_STEPS:
+        drawn = [near(space, best[number % len(best)], step, rng) for number in range(neighbours)]
+        compared = [*candidates, *drawn]
+        order = np.argsort(-score(compared), kind="stable")
+        best = candidates = [compared[number] for number in order[:_BEST]]
+    return best[0]
 
 
 def fitted_process(points: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> Any:

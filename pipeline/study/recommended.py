@@ -4,15 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.schedulers import ASHA, MOASHA, PromotingASHA, PromotingMOASHA
+from pipeline.schedulers.rungs import MEASURED_FACTOR, measured_grace_period
 from pipeline.searchers import CurveSearch, MOTPESearch, RandomSearch
 from pipeline.space import Grid, drawn_parameters
 from pipeline.study.specification import Budget
 
 __all__ = ["recommended_scheduler", "recommended_searcher"]
-
-_GRACE, _FACTOR = 0.06, 3.5
-"""The first rung as a share of a trial's epochs, and the growth from rung to rung: the best ones in simulations over
-the recorded learning curves of `make bench-answers`."""
 
 
 def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOASHA | PromotingMOASHA:
@@ -28,7 +25,8 @@ def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOAS
     if job.get("function") is not None:
         return MOASHA() if _of_all(job) else ASHA()
     kind = PromotingMOASHA if _of_all(job) else PromotingASHA
-    return kind(grace_period=max(1, round(_GRACE * job.get("budget", Budget()).epochs)), reduction_factor=_FACTOR)
+    epochs = job.get("budget", Budget()).epochs
+    return kind(grace_period=measured_grace_period(epochs), reduction_factor=MEASURED_FACTOR)
 
 
 def recommended_searcher(job: Mapping[str, Any]) -> CurveSearch | MOTPESearch | RandomSearch:

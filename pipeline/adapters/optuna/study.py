@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from pipeline.adapters.loops import mentions, reports_of
+from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions, reports_of
 from pipeline.adapters.program import end_here
 from pipeline.study import Objective
 
@@ -14,9 +14,6 @@ __all__ = ["METRIC", "fields_of_study", "left_out_of_study", "metrics_of", "patc
 
 METRIC = "value"
 """The metric of an objective with one value; with several they are value_0, value_1, …."""
-
-_EPOCHS = 100
-"""The epochs of a trial if nothing says how often the objective reports."""
 
 _REPORTS = r"\.report\(|should_prune|Prun\w*Callback|TrialPruned"
 """What the source of a module has if its objective reports."""
@@ -162,4 +159,4 @@ def _epochs(objective: Any) -> int:
     if count := reports_of(function, "report", {}):
         return count
     # A callback or a helper may report.
-    return _EPOCHS if mentions(function, _REPORTS) else 1
+    return UNKNOWN_EPOCHS if mentions(function, _REPORTS) else 1

@@ -6,16 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from pipeline.adapters.loops import keywords_of, mentions, reports_of
+from pipeline.adapters.loops import UNKNOWN_EPOCHS, keywords_of, mentions, reports_of
 from pipeline.adapters.program import end_here
 from pipeline.execution.ray.internals import scheduler_facts
 from pipeline.space import Grid
 from pipeline.study import Objective
 
 __all__ = ["fields_of_tuner", "left_out_of_tuner", "patches", "plain", "unwrapped"]
-
-_EPOCHS = 100
-"""The epochs of a trial if nothing says how often the function reports."""
 
 
 @contextmanager
@@ -114,7 +111,7 @@ def _epochs(trainable: Any, param_space: Mapping[str, Any], arguments: Mapping[s
     if isinstance(stop, Mapping) and (limit := stop.get("training_iteration")):
         return int(limit)
     if inspect.isclass(trainable):
-        return int(longest or _EPOCHS)
+        return int(longest or UNKNOWN_EPOCHS)
     function = plain(trainable)
     constants = dict(_constants(param_space, _first_parameter(function)))
     if (count := reports_of(function, "report", constants)) is not None:
@@ -122,7 +119,7 @@ def _epochs(trainable: Any, param_space: Mapping[str, Any], arguments: Mapping[s
     if longest:
         return int(longest)
     # A callback or a helper may report.
-    return _EPOCHS if mentions(function, "(?i)report") else 1
+    return UNKNOWN_EPOCHS if mentions(function, "(?i)report") else 1
 
 
 def _first_parameter(function: Any) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.schedulers import ASHA
 from pipeline.schedulers.base import Mode
-from pipeline.schedulers.rungs import Rung, rungs
+from pipeline.schedulers.rungs import Rung, measured_grace_period, rungs
 
 
 def _milestones(settings: ASHA, epochs: int) -> list[int]:
@@ -89,3 +89,9 @@ def test_a_rank_is_described() -> None:
     """A rank is described by the value, the rank and the number of trials at the rung."""
     rung = Rung(4, "min", {"a": 0.5, "b": 0.25})
     assert rung.place("a") == "0.5 is number 2 of 2 at rung 4"
+
+
+@pytest.mark.parametrize(("epochs", "grace"), [(1, 1), (8, 1), (50, 3), (200, 12)])
+def test_the_measured_grace_period_is_a_share_of_the_epochs(epochs: int, grace: int) -> None:
+    """The measured grace period is 6 % of a trial's maximum of epochs, and at least one epoch."""
+    assert measured_grace_period(epochs) == grace

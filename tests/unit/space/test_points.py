@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.space import Choice, LogUniform, Normal, Switch, Uniform, draw, fits
-from pipeline.space.points import fitted_process, near, vector, vectors
+from pipeline.space.points import best_nearby, fitted_process, near, vector, vectors
 
 SPACE = {
     "lr": LogUniform(1e-4, 1),
@@ -49,6 +49,20 @@ def test_a_neighbour_is_near() -> None:
     # Two of the three values that may be drawn again are another one.
     assert np.mean([each["kind"] != "b" for each in found]) == pytest.approx(0.1 * 2 / 3, abs=0.02)
     assert {each["fixed"] for each in found} == {7}
+
+
+def test_the_best_config_nearby_is_better_than_all_candidates() -> None:
+    """Neighbours of the best candidates come closer to the optimum than any candidate; equal scores keep the first."""
+    space, rng = {"x": Uniform(0, 1)}, np.random.default_rng(0)
+    candidates = [{"x": 0.1 * number} for number in range(11)]
+
+    def score(configs):
+        return -np.abs(np.array([config["x"] for config in configs]) - 0.537)
+
+    found = best_nearby(space, candidates, candidates[5:6], score, neighbours=50, rng=rng)
+    assert abs(found["x"] - 0.537) < 0.005
+    same = best_nearby(space, candidates, candidates, lambda configs: np.zeros(len(configs)), neighbours=5, rng=rng)
+    assert same == candidates[0]
 
 
 def test_a_process_follows_its_values() -> None:
