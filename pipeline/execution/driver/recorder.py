@@ -11,14 +11,12 @@ from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.driver.session_file import SessionFile, SessionState
 from pipeline.execution.driver.tables import Tables
+from pipeline.results.tables.sessions import BEAT_SECONDS
 from pipeline.storage import Store
 from pipeline.study import TuneJob
 from pipeline.study.files import add_sources, read_document, recorded_data, set_data
 
 __all__ = ["Recorder"]
-
-_BEAT_SECONDS = 30.0
-"""A session counts as dead after twice this time without a heartbeat."""
 
 
 class Recorder:
@@ -94,7 +92,7 @@ class Recorder:
             Superseded: Another driver has taken the study over.
             StorageError: The storage cannot be written.
         """
-        if time.monotonic() - self._beat_at >= _BEAT_SECONDS:
+        if time.monotonic() - self._beat_at >= BEAT_SECONDS:
             self._publish("running")
 
     def close(self, state: SessionState, message: str = "") -> None:

@@ -13,11 +13,11 @@ from pipeline.results.analysis.stopped import saved_epochs, stopped_early
 from pipeline.results.tables.load import Results
 from pipeline.storage.schema import metric_column
 
-__all__ = ["Agreement", "PossiblyWrongStop", "Stopping", "agreements", "stopping"]
+__all__ = ["FEWEST_TRIALS", "Agreement", "PossiblyWrongStop", "Stopping", "agreements", "stopping"]
 
 _Reals = npt.NDArray[np.float64]
 
-_FEWEST = 5
+FEWEST_TRIALS = 5
 """The fewest trials for a meaningful rank correlation."""
 _AGAIN = 300
 _MOST_TRIALS = 2000
@@ -109,7 +109,7 @@ def agreements(results: Results) -> list[Agreement]:
         return []
     full = _full(results, reached)
     last = reached.shape[1]
-    if len(full) < _FEWEST or last < 2:
+    if len(full) < FEWEST_TRIALS or last < 2:
         return []
     sign = 1.0 if results.objective.mode == "max" else -1.0
     curves = sign * reached.loc[full].to_numpy(np.float64)
@@ -122,7 +122,7 @@ def agreements(results: Results) -> list[Agreement]:
     measured = []
     for epoch in _epochs(results, last):
         known = np.isfinite(curves[:, epoch - 1])
-        if known.sum() < _FEWEST:
+        if known.sum() < FEWEST_TRIALS:
             continue
         early, late = curves[known, epoch - 1], finals[known]
         column = everyone[:, epoch - 1]
@@ -158,9 +158,9 @@ def stopping(results: Results) -> Stopping:
 
     if not len(stopped):
         return outcome([], "no trial was stopped by comparison with others")
-    if reached is None or results.best is None or len(full) < _FEWEST:
+    if reached is None or results.best is None or len(full) < FEWEST_TRIALS:
         there = "none did" if not full else f"{len(full)} did"
-        return outcome([], f"a comparison needs {_FEWEST} trials that trained to their end, and {there}")
+        return outcome([], f"a comparison needs {FEWEST_TRIALS} trials that trained to their end, and {there}")
     sign = 1.0 if results.objective.mode == "max" else -1.0
     curves = np.fmax.accumulate(sign * reached.loc[full].to_numpy(np.float64), axis=1)
     doubts = []

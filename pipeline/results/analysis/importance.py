@@ -18,7 +18,7 @@ from pipeline.space import ListedDomain, ParameterPath
 from pipeline.space.walk import When
 from pipeline.wording import percent, percent_interval
 
-__all__ = ["Effect", "Importance", "Pair", "best_range", "importances", "r_squared"]
+__all__ = ["LEAST_SHARE", "Effect", "Importance", "Pair", "best_range", "importances", "r_squared"]
 
 _Reals = npt.NDArray[np.float64]
 
@@ -26,7 +26,7 @@ _TREES, _AGAIN, _TREES_AGAIN = 100, 20, 20
 _RESAMPLES_OF_R_SQUARED = 200
 _LEAST_R_SQUARED = 0.1
 """A forest that predicts less is not analysed, nor is one whose interval includes 0."""
-_LEAST = 0.005
+LEAST_SHARE = 0.005
 """A smaller share is written as 0 %: it may be nothing."""
 _MOST_VALUES = 8
 _MOST_TRIALS = 600
@@ -88,7 +88,7 @@ class Pair:
     @property
     def clear(self) -> bool:
         """Whether the share is more than nothing."""
-        return self.share >= _LEAST
+        return self.share >= LEAST_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,7 @@ def _effects(
         low, high = _interval(shares * scales[1:], share)
         lows, highs = np.quantile(others, [0.05, 0.95], axis=0)
         units = (np.arange(cells) + 0.5) / cells
-        best = best_range(axis.domain, units, means, mode) if low >= _LEAST else None
+        best = best_range(axis.domain, units, means, mode) if low >= LEAST_SHARE else None
         effects.append(
             Effect(
                 axis, share, low, high, of_forest, best, units, means,

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from pipeline.results.analysis.importance import LEAST_SHARE
 from pipeline.results.analysis.parameters import domain_places
 from pipeline.results.plots.axes import parameter_axis, spaced
 from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, plainly
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["bars", "early_values", "importance_bars", "partial_dependence"]
 
 _MOST_BARS = 12
-_VISIBLE = 0.005
-"""A smaller share is 0%: a pair that has no more has no bar."""
 
 
 def importance_bars(importance: "Importance", ax: Axes) -> Axes:
@@ -44,13 +43,13 @@ def importance_bars(importance: "Importance", ax: Axes) -> Axes:
     # A thin line, drawn over its bar: caps at 0 would look like bars of their own.
     ax.hlines(rows, low, high, colors=INK, linewidths=1.1)
     for row, share, end in zip(rows, shares, np.maximum(shares, high), strict=True):
-        text = "<1%" if 0 < share < _VISIBLE else percent(share)
+        text = "<1%" if 0 < share < LEAST_SHARE else percent(share)
         ax.annotate(text, (end, row), (6, 0), textcoords="offset points", va="center", fontsize=9)
     names = [name if len(name) <= 24 else name[:23] + "…" for name, *_ in shown]
     ax.set_yticks(rows, names)
     ax.tick_params(axis="y", length=0)
     # Room for the number behind the longest line.
-    ax.set_xlim(0, max(float(high.max()), float(shares.max()), _VISIBLE) * 1.15)
+    ax.set_xlim(0, max(float(high.max()), float(shares.max()), LEAST_SHARE) * 1.15)
     ax.set_ylim(0.4, len(shown) + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
@@ -71,7 +70,7 @@ def bars(importance: "Importance") -> list[tuple[str, float, float, float, str]]
         matplotlib takes it.
     """
     found = [(effect.place.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
-    pairs = [pair for pair in importance.pairs if pair.share >= _VISIBLE]
+    pairs = [pair for pair in importance.pairs if pair.share >= LEAST_SHARE]
     found += [(" × ".join(pair.names), pair.share, pair.low, pair.high, SECOND) for pair in pairs]
     return sorted(found, key=lambda bar: -bar[1])[:_MOST_BARS]
 

@@ -8,6 +8,7 @@ import pandas as pd
 from pipeline.results.analysis.best_so_far import alive_seconds, train_column
 from pipeline.results.analysis.cost import COSTS, costs
 from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.early import FEWEST_TRIALS
 from pipeline.results.analysis.lineage import ancestry
 from pipeline.results.analysis.parameters import best_quarter, config_places, scored, tuned
 from pipeline.results.analysis.rungs import rungs_of
@@ -35,9 +36,6 @@ __all__ = [
     "of_trade_off",
     "of_trajectories",
 ]
-
-_FEW = 5
-"""The fewest trials for a meaningful correlation."""
 
 
 def of_learning_curves(results: Results) -> str:
@@ -130,7 +128,7 @@ def of_objective_against(results: Results, parameter: str) -> str:
     if best.nunique() > 1:
         span = f"the best {len(best)} between {format_number(best.min())} and {format_number(best.max())}"
     values = rows[parameter].astype(float)
-    if len(rows) < _FEW or values.nunique() == 1 or rows["objective"].nunique() == 1:
+    if len(rows) < FEWEST_TRIALS or values.nunique() == 1 or rows["objective"].nunique() == 1:
         return f"{counted(len(rows), 'trial')}, {span}."
     rho = float(np.corrcoef(values.rank(), rows["objective"].rank())[0, 1])
     shown = f"{rho:+.2f}".replace("-", "−")

@@ -5,6 +5,7 @@ from functools import partial
 
 from pipeline.results import plots
 from pipeline.results.analysis import Explanation
+from pipeline.results.analysis.importance import LEAST_SHARE
 from pipeline.results.plots.why import bars
 from pipeline.results.report.picture import MOST_PANELS, Section, panel, picture, without_results
 from pipeline.results.views.answers import importance_title
@@ -29,7 +30,7 @@ def importances(explanation: Explanation) -> Iterator[Section]:
         height = 90 + 26 * len(bars(importance))
         note = "Shares of the objective's variance, by a random forest fitted to the trials; lines are 90% intervals. "
         note += (
-            "Pairs, written with ×, count for what they add to their two; below 0.5% they have no bar."
+            f"Pairs, written with ×, count for what they add to their two; below {LEAST_SHARE:.1%} they have no bar."
             if importance.pairs
             else ""
         )

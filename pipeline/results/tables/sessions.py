@@ -18,10 +18,13 @@ from pipeline.storage.documents import from_json
 from pipeline.storage.processes import lives
 from pipeline.study.studies import called
 
-__all__ = ["SILENT_SECONDS", "read_session", "read_sessions", "state_of"]
+__all__ = ["BEAT_SECONDS", "SILENT_SECONDS", "read_session", "read_sessions", "state_of"]
 
-SILENT_SECONDS = 60
-"""A driver on Ray writes a heartbeat at least every 30 s; after this many seconds without one, it counts as dead."""
+BEAT_SECONDS = 30
+"""A driver writes a heartbeat at least this often, in seconds."""
+
+SILENT_SECONDS = 2 * BEAT_SECONDS
+"""After this many seconds without a heartbeat a driver counts as dead."""
 
 
 def _a_moment(text: str) -> str:

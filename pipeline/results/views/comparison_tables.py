@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipeline.results.analysis.comparison import Comparison
+from pipeline.results.analysis.comparison import FEWEST_SEEDS, Comparison
+from pipeline.results.analysis.early import FEWEST_TRIALS
 from pipeline.results.analysis.hypervolume import box_of
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fitted import Column, FittedTable
@@ -76,7 +77,9 @@ def comparison_tables(comparison: Comparison) -> list[TitledTable]:
         tables.append(_differences(comparison))
     if comparison.seeds:
         rows = [[", ".join(one.names), format_number(one.mean), _span(one.low, one.high)] for one in comparison.seeds]
-        note = "" if all(one.low is not None for one in comparison.seeds) else "An interval needs three seeds."
+        note = (
+            "" if all(one.low is not None for one in comparison.seeds) else f"An interval needs {FEWEST_SEEDS} seeds."
+        )
         tables.append(("Studies that differ in their seed alone", note, ["studies", "mean best", "90% interval"], rows))
     names = [member.name for member in comparison.members]
     ranges = [[name, *spans] for name, spans in comparison.ranges.items()]
@@ -101,7 +104,7 @@ def _members(comparison: Comparison) -> TitledTable:
         row += [_number(member.expected), _span(member.low, member.high)] if comparison.draws else []
         share = "–" if member.hypervolume is None else f"{member.hypervolume:.1%}"
         rows.append(row + ([share] if box is not None else []))
-    notes = [] if comparison.draws else ["Too few trials for intervals: 5 a study are needed."]
+    notes = [] if comparison.draws else [f"Too few trials for intervals: {FEWEST_TRIALS} a study are needed."]
     if box is not None:
         corner = listed(f"{metric} {format_number(value)}" for metric, value in box.reference.items())
         notes.append(

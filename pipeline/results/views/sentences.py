@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from pipeline.results.analysis.earlier import EarlierCounts
-from pipeline.results.analysis.early import Agreement, Stopping
+from pipeline.results.analysis.early import FEWEST_TRIALS, Agreement, Stopping
 from pipeline.results.analysis.effort import PHASES, effort
 from pipeline.results.analysis.importance import Effect, Importance
 from pipeline.results.analysis.lineage import ancestry, exploits
@@ -79,7 +79,8 @@ def of_agreements(agreements: Sequence[Agreement], grace: int | None) -> str:
         grace: The scheduler's grace period; None if it has none.
     """
     if not agreements:
-        return "Too few trials trained to their end to measure how well early values predict final ones: 5 are needed."
+        why = "Too few trials trained to their end to measure how well early values predict final ones"
+        return f"{why}: {FEWEST_TRIALS} are needed."
     sure = next((one for one in agreements if one.low >= 0.5), None)
     text = (
         "At no epoch before the last is the rank correlation surely 0.5 or more"

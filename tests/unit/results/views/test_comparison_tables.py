@@ -43,7 +43,7 @@ def test_each_question_is_a_table(comparison: Comparison) -> None:
     assert note.startswith(
         "The difference of the expected best of 10 trials, from resampled trials: above 0 the first is"
     )
-    assert tables["Studies that differ in their seed alone"][0] == "An interval needs three seeds."
+    assert tables["Studies that differ in their seed alone"][0] == "An interval needs 3 seeds."
     assert tables["Configs that both have tried"][2][0][:3] == ["a and b", "20", "+1.00"]
 
 
@@ -85,7 +85,7 @@ def test_a_terminal_shows_every_table_with_its_note(comparison: Comparison) -> N
     for title, _, _, rows in comparison_tables(comparison):
         assert title in wide
         assert rows[0][0] in wide
-    assert "An interval needs three seeds." in wide
+    assert "An interval needs 3 seeds." in wide
     optional = {"trials", "epochs", "time"}
     assert optional <= set(wide.splitlines()[1].split())
     assert optional.isdisjoint(narrow.splitlines()[1].split())
