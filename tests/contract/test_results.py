@@ -1,4 +1,4 @@
-"""What holds for the results of any study: almost empty, all failed, all the same, very many trials."""
+"""What holds for the results of any study: almost empty, all failed, equal values, very many trials."""
 
 import json
 import re

@@ -79,7 +79,7 @@ def values(folder: Path) -> list[Any]:
 
 
 def test_a_killed_study_continues_exactly_without_a_replay(tmp_path: Path) -> None:
-    """After a kill at step 3 the next process starts from step 2 without a replay and has all the same values."""
+    """After a kill at step 3 the next process starts from step 2 without a replay and has equal values."""
     milestones = {"scheduler": {"kind": "asha", "grace_period": 2}}
     (tmp_path / "whole").mkdir()
     run(job(tmp_path / "whole", **milestones), storage=tmp_path / "whole")

@@ -1,4 +1,4 @@
-"""Studies at the edges of what there is: almost empty, all failed, all the same, very many."""
+"""Extreme studies: almost empty, all failed, equal values, very many trials."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,7 +72,7 @@ def all_nan(root: Path) -> Recording:
     return _study(root, "nan", [[float("nan")] * 2] * 3, kinds=("",), state="interrupted")
 
 
-def all_the_same(root: Path) -> Recording:
+def all_equal(root: Path) -> Recording:
     """Every epoch of every trial has the same value."""
     return _study(root, "constant", [[0.1] * 4] * 5)
 
@@ -138,7 +138,7 @@ def branches(root: Path) -> Recording:
 EDGES: Mapping[str, Callable[[Path], Recording]] = {
     edge.__name__: edge
     for edge in (
-        not_yet_a_trial, not_yet_an_epoch, one_trial_one_epoch, one_trial_of_ten, all_failed, all_nan, all_the_same,
+        not_yet_a_trial, not_yet_an_epoch, one_trial_one_epoch, one_trial_of_ten, all_failed, all_nan, all_equal,
         nothing_tuned, only_categories, whole_numbers_among_floats, huge_losses, many_trials, many_parameters,
         branches,
     )

@@ -60,7 +60,7 @@ def test_values_that_are_not_numbers_are_a_fault_of_the_data() -> None:
 
 
 def test_a_class_that_training_never_shows_is_a_warning() -> None:
-    """Validation asks for it all the same."""
+    """A class that occurs in the validation rows and not in the training rows is a warning."""
     assert data_finding(_facts(unseen=[2, 9])).found.endswith("no row of class 2, 9")
     assert data_finding(_facts(unseen=[2, 9])).level == "warning"
 

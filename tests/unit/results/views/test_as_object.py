@@ -151,7 +151,7 @@ def test_values_without_a_finite_number_are_null(asha_results: Results) -> None:
 
 
 def test_a_config_has_its_values_as_drawn(domains_results: Results) -> None:
-    """Truth values, numbers, text and constants keep their types in the object."""
+    """Booleans, numbers, text and constants keep their types in the object."""
     config = results_object(domains_results)["trials"][0]["config"]
 
     assert config["fixed"] == "relu"
