@@ -88,7 +88,7 @@ def _trained(kind: str, **resources: float) -> dict[str, Any]:
     ],
 )
 def test_metrics_equal_those_of_the_cpu(kind: str) -> None:
-    """On a whole GPU, with XLA and growing memory, training gives the CPU's metrics up to rounding."""
+    """On a whole GPU, with XLA and memory growth, training gives the CPU's metrics up to rounding."""
     on_card, on_cpu = _trained(kind, gpus=1), _trained(kind)
     for ours, theirs in zip(on_card["metrics"], on_cpu["metrics"], strict=True):
         assert ours == pytest.approx(theirs, rel=2e-2, abs=1e-3)
@@ -101,14 +101,14 @@ def test_metrics_equal_those_of_the_cpu(kind: str) -> None:
 
 
 def test_trial_without_gpus_sees_none() -> None:
-    """A CPU trial on a GPU node takes nothing of the card."""
+    """A trial without GPUs on a GPU node uses no memory of the GPU."""
     reported = _trained("Sequential without Input, momentum")
     assert reported["visible"] == 0
     assert "CPU:0" in reported["device"]
 
 
 def test_fraction_of_a_card_is_a_limit_on_its_memory() -> None:
-    """A quarter of a card gets a quarter of its memory, and no more."""
+    """A trial with a quarter of a GPU gets at most a quarter of its memory."""
     driver = ctypes.CDLL("libcuda.so.1")
     size = ctypes.c_size_t()
     assert driver.cuInit(0) == driver.cuDeviceTotalMem_v2(ctypes.byref(size), 0) == 0

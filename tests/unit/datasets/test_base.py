@@ -15,7 +15,7 @@ def test_a_split_counts_its_rows() -> None:
 
 
 def test_arrays_of_a_split_have_one_length() -> None:
-    """Inputs, targets or weights of differing lengths are refused with their lengths."""
+    """A split whose inputs, targets or weights differ in length is refused with these lengths."""
     with pytest.raises(DataError, match=r"same number of rows; found \[3, 4\]"):
         Split(np.zeros((4, 2)), np.zeros(3))
     with pytest.raises(DataError, match=r"found \[4, 5\]"):
@@ -23,7 +23,7 @@ def test_arrays_of_a_split_have_one_length() -> None:
 
 
 def test_a_list_of_arrays_is_several_inputs_or_targets() -> None:
-    """As in Keras, a list of arrays is kept as a tuple, also within a dict; any other list is unchanged."""
+    """A list of arrays is kept as a tuple, as in Keras, also within a dict; any other list is unchanged."""
     a, b = np.zeros((5, 2)), np.zeros((5, 3))
     split = Split([a, b], {"one": [a, b]}, np.ones(5))
     assert split.rows == 5
@@ -39,7 +39,7 @@ def test_a_list_of_rows_is_distinct_from_several_inputs() -> None:
 
 
 def test_leaves_come_in_order() -> None:
-    """Nested dicts and tuples are walked in their order; nothing is left out, None is no array."""
+    """The leaves of nested dicts and tuples are returned in order and completely, and None is no array."""
     a, b, c = np.zeros(1), np.zeros(2), np.zeros(3)
     assert [len(leaf) for leaf in leaves(({"x": a, "y": (b, c)}, None, a))] == [1, 2, 3, 1]
 
@@ -62,7 +62,7 @@ def test_a_forgotten_name_is_reported() -> None:
 
 
 def test_a_data_set_needs_a_train_split_but_no_name() -> None:
-    """A data set without a name is called `data`, and one without a train split is refused."""
+    """A data set without a name is named `data`, and one without a train split is refused."""
     assert Dataset(train=Split(np.zeros((4, 2)), np.zeros(4))).name == "data"
     with pytest.raises(DataError, match="train split of the data set 'data'"):
         Dataset()

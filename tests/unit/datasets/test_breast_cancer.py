@@ -17,7 +17,7 @@ def test_it_equals_scikit_learns_data_set() -> None:
 
 
 def test_inputs_are_the_published_ones_scaled() -> None:
-    """The distances of rows within a column equal the published ones up to a factor, over all splits."""
+    """The differences between rows in a column equal the published ones up to a factor, over all splits."""
     data, published = load("breast-cancer"), load_breast_cancer()
     assert data.test is not None
     x = np.sort(np.concatenate([data.train.x, data.validation.x, data.test.x]), axis=0)

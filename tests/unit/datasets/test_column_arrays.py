@@ -38,7 +38,7 @@ def test_numbers_are_one_feature(values: list[float], chunks: int) -> None:
     ],
 )
 def test_a_column_is_a_matrix(values: list[Any], type_: pa.DataType, expected: list[list[float]]) -> None:
-    """Truth values are 0 and 1; a list has a feature for each number, binary one for each byte, from 0 to 1."""
+    """Booleans are 0 and 1; a list has a feature for each number, binary one for each byte, from 0 to 1."""
     for chunks in (1, 2):
         matrix = features(_column(values, type_, chunks), "x", "the file")
         np.testing.assert_array_equal(matrix, np.array(expected, np.float32))
@@ -64,7 +64,7 @@ def test_a_slice_of_a_column_has_its_own_rows() -> None:
     ],
 )
 def test_columns_that_no_network_can_use_are_refused(values: list[Any], type_: pa.DataType, words: str) -> None:
-    """The message names the column, the file, what was found and what is allowed."""
+    """A column that no network can use is refused with its name, the file, the value found and the allowed ones."""
     with pytest.raises(DataError) as refused:
         features(_column(values, type_), "x", "the file")
     assert words in str(refused.value)
@@ -72,21 +72,21 @@ def test_columns_that_no_network_can_use_are_refused(values: list[Any], type_: p
 
 
 def test_classes_are_one_hot() -> None:
-    """A column for each class, also for one that has no row."""
+    """One-hot targets have a column for each class, also for a class without rows."""
     rows = one_hot(np.array([2, 0, 2]), 4)
     assert rows.dtype == np.float32
     assert rows.tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0]]
 
 
 def test_columns_are_scaled_by_the_training_rows() -> None:
-    """These are from 0 to 1; other rows may be outside."""
+    """Training rows are scaled to the range from 0 to 1, and other rows may be outside of it."""
     columns = np.array([[1.0, 10.0], [3.0, 30.0], [5.0, 0.0]])
     assert scaled(columns, np.array([0, 1])).tolist() == [[0, 0], [1, 1], [2, -0.5]]
 
 
 @given(rows=st.integers(20, 200), classes=st.booleans())
 def test_every_row_is_in_one_part(rows: int, classes: bool) -> None:
-    """A fifth for validation and one for testing, in ascending order, the same each time; classes have equal shares."""
+    """A fifth of each class validates and a fifth tests, in ascending order, the same rows each time."""
     codes = np.arange(rows) % 2 if classes else None
     parts = split_rows(rows, codes)
     assert sorted(np.concatenate(parts)) == list(range(rows))

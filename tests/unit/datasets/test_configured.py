@@ -16,7 +16,7 @@ CONFIG = {"size": 3, "rate": 0.1, "layers": [4, 5]}
 
 
 def sized(config: Mapping[str, Any]) -> Dataset:
-    """As many rows as the config says, and columns, if it says so."""
+    """A data set with as many rows, and columns if given, as the config says."""
     rows = np.zeros((config["size"], config.get("columns", 2)))
     return Dataset("sized", Split(rows, np.zeros(len(rows))))
 
@@ -29,7 +29,7 @@ def test_functions_with_a_parameter_get_the_config() -> None:
     assert not takes_config("mnist")
 
     def two(config: Any, more: Any) -> None:
-        """Needs too much."""
+        """A data function with two required parameters."""
 
     with pytest.raises(DataError, match="parameters config, more; it may have none, or one"):
         takes_config(two)
@@ -60,7 +60,7 @@ def test_parameters_that_a_data_function_reads_are_recorded(read: Callable[[Any]
 
 
 def test_a_parameter_that_is_missing_is_recorded_too() -> None:
-    """A config that has the parameter may have other data; one with other values of unread parameters has the same."""
+    """A config that has a parameter recorded as missing may have other data; unread parameters do not matter."""
     config = RecordedConfig(CONFIG)
     load(sized, config)
     reads = config.reads
@@ -72,7 +72,7 @@ def test_a_parameter_that_is_missing_is_recorded_too() -> None:
 
 
 def test_a_study_records_the_data_of_each_combination() -> None:
-    """The fingerprint of a config is that of its combination; one that is recorded again is replaced."""
+    """A config's fingerprint is recorded for its combination, and a second record of it replaces the first."""
     prints = {size: fingerprint(sized({"size": size})) for size in (2, 3)}
     recorded: Any = None
     for size in (2, 3, 2):

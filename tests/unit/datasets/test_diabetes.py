@@ -7,7 +7,7 @@ from pipeline.datasets import load
 
 
 def test_it_is_scikit_learns() -> None:
-    """Taken back to their units, the targets of all splits are the published ones, in as many rows."""
+    """The targets of all splits, converted back to their units, are the published ones, in as many rows."""
     data = load("diabetes")
     assert data.test is not None
     splits = (data.train, data.validation, data.test)
@@ -17,7 +17,7 @@ def test_it_is_scikit_learns() -> None:
 
 
 def test_inputs_are_scaled_by_the_training_rows_alone() -> None:
-    """Inputs range from 0 to 1 in the training rows, and some rows of other splits are outside of that."""
+    """Inputs of training rows range from 0 to 1, and some rows of other splits are outside of that range."""
     data = load("diabetes")
     assert (data.train.x.min(axis=0) == 0).all()
     assert (data.train.x.max(axis=0) == 1).all()

@@ -7,7 +7,7 @@ from pipeline.datasets import load
 
 
 def test_it_is_scikit_learns_in_its_order() -> None:
-    """1,200, 297 and 300 rows one after the other are scikit-learn's, each pixel divided by 16."""
+    """The splits have 1,200, 297 and 300 rows in scikit-learn's order, each pixel divided by 16."""
     digits = load("digits")
     assert digits.test is not None
     splits = (digits.train, digits.validation, digits.test)

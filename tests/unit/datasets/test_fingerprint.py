@@ -1,4 +1,4 @@
-"""What tells the data of two sessions apart."""
+"""Fingerprints by which a study recognises its data."""
 
 import json
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def test_added_and_missing_parts_are_reported() -> None:
 
 
 def test_large_and_empty_arrays() -> None:
-    """A change in any piece of a large array is seen; one without elements has a hash as well."""
+    """A change in any piece of a large array changes its hash, and an array without elements has a hash as well."""
     large = np.zeros((3, 2**23), np.float32)
     changed = large.copy()
     changed[2, -1] = 1
@@ -84,7 +84,7 @@ def test_objects_of_text_are_compared_by_their_text(other: list[str | bytes]) ->
 
 
 def test_a_study_without_a_hash_of_its_text_can_be_resumed() -> None:
-    """Earlier versions recorded no hash of text objects: only shape and type are compared with these."""
+    """Text objects that an earlier version recorded without a hash are compared by shape and type only."""
     now = fingerprint(_data(validation=Split(np.array(["a", "b"], object), np.zeros(2))))
     before = {**now, "validation.x": {**now["validation.x"], "sha256": None}}
     assert differences(before, now) == differences(now, before) == []

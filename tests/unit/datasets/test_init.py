@@ -1,4 +1,4 @@
-"""The data sets by their names, and loading what a job's `data` says."""
+"""The data sets by their names, and loading the data that a job names."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def _split(rows: int = 4) -> Split:
 
 
 def test_a_function_gives_its_own() -> None:
-    """A function's data set is taken as it is, with dicts and weights, and its arrays become read-only."""
+    """The data set of a function is used unchanged, with dicts and weights, and its arrays become read-only."""
     split = Split({"a": np.zeros((4, 2))}, np.zeros(4), np.ones(4))
     dataset = load(lambda: Dataset("mine", split, _split()))
     assert dataset.name == "mine"
@@ -53,7 +53,7 @@ def test_a_function_that_raises_is_named() -> None:
 
 
 def test_a_users_mistake_within_the_function_stays_what_it_is() -> None:
-    """An error that tells what to do is passed on unchanged."""
+    """An error of tunepipe's own that a data function raises is passed on unchanged."""
 
     def unreadable() -> Dataset:
         raise StorageError("Cannot read it.")
@@ -63,7 +63,7 @@ def test_a_users_mistake_within_the_function_stays_what_it_is() -> None:
 
 
 def test_a_function_must_return_a_data_set() -> None:
-    """Anything but a Dataset is refused by its type."""
+    """A data function that returns anything but a Dataset is refused with the returned type."""
     with pytest.raises(DataError, match=r"returned tuple; it must return a pipeline.Dataset"):
         load(lambda: (np.zeros(3), np.zeros(3)))
 
@@ -80,7 +80,7 @@ def test_a_function_must_return_a_data_set() -> None:
     ],
 )
 def test_arrays_hold_numbers(split: Split, found: str) -> None:
-    """Texts as targets, objects and lists are refused, naming the split and, in plain words, what it holds."""
+    """Text targets, objects and lists are refused with the split and a plain description of its content."""
     with pytest.raises(DataError, match=f"validation split of the data function .* holds {found} as .*; NumPy arrays"):
         load(lambda: Dataset("mine", _split(), split))
 
@@ -92,7 +92,7 @@ def test_an_empty_split_is_refused() -> None:
 
 
 def test_knowing_the_names_imports_no_library() -> None:
-    """Commands that load no data pay for no scikit-learn, pandas or TensorFlow."""
+    """Listing the data sets' names imports neither scikit-learn, pandas nor TensorFlow."""
     code = "import sys, pipeline.datasets; print({'sklearn', 'pandas', 'tensorflow', 'ray'} & set(sys.modules))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "set()"

@@ -37,7 +37,7 @@ def _with_nulls(values: Any, *places: int) -> list[Any]:
     ],
 )
 def test_each_column_with_nulls_is_named(tmp_path: Path, nulls: dict, reported: str, *, statistics: bool) -> None:
-    """Streams and loaded files with nulls are refused when they are opened, by the names of all such columns."""
+    """Files with nulls, streamed or loaded, are refused when opened, with the names of all columns with nulls."""
     columns = {name: _with_nulls(values, *nulls.get(name, ())) for name, values in _WHOLE.items()}
     data = _folder(tmp_path, columns, write_statistics=statistics)
     for buffer in (0, 50):
@@ -48,7 +48,7 @@ def test_each_column_with_nulls_is_named(tmp_path: Path, nulls: dict, reported: 
 def test_columns_are_read_only_where_footers_do_not_say_that_they_are_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A column with statistics is not read; one without statistics is."""
+    """A column is searched for nulls only if the file's footer has no statistics for it."""
     files = ParquetFiles.of(_folder(tmp_path, _WHOLE, write_statistics=["x", "v.list.element"]))
     read: list[str] = []
     table = ParquetFiles.table
@@ -60,7 +60,7 @@ def test_columns_are_read_only_where_footers_do_not_say_that_they_are_complete(
 
 
 def test_names_of_folders_count_as_complete(tmp_path: Path) -> None:
-    """An input that is a folder's name, `day=1`, has no nulls and is not looked for in the files."""
+    """An input from the name of a folder, such as `day=1`, has no nulls and is not searched for in the files."""
     for day in (1, 2):
         place = tmp_path / f"day={day}"
         place.mkdir()

@@ -13,7 +13,7 @@ def mnist() -> Dataset:
 
 
 def test_the_splits_are_the_customary_ones(mnist: Dataset) -> None:
-    """50,000 to train on, 10,000 to validate on, and the published 10,000 to test on."""
+    """MNIST has 50,000 rows for training, 10,000 for validation, and the published 10,000 for testing."""
     assert mnist.test is not None
     assert [split.x.shape for split in (mnist.train, mnist.validation, mnist.test)] == [
         (50_000, 784),
@@ -23,7 +23,7 @@ def test_the_splits_are_the_customary_ones(mnist: Dataset) -> None:
 
 
 def test_the_labels_are_mnists(mnist: Dataset) -> None:
-    """The first labels of the published training and test sets, and how often each digit occurs in both."""
+    """The first labels of training and test set, and the counts of each digit in both, are the published ones."""
     assert mnist.test is not None
     assert mnist.train.y[:10].argmax(axis=1).tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert mnist.test.y[:10].argmax(axis=1).tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
@@ -33,7 +33,7 @@ def test_the_labels_are_mnists(mnist: Dataset) -> None:
 
 
 def test_a_pixel_is_its_byte_divided_by_255(mnist: Dataset) -> None:
-    """Every value is one of 256, exactly as NumPy divides, and turned back it is a whole byte."""
+    """Every pixel is a byte divided by 255 as NumPy divides, and converts back to that byte."""
     allowed = np.arange(256, dtype=np.float32) / np.float32(255)
     assert np.isin(mnist.train.x[:2000], allowed).all()
     # Mean and standard deviation of the training pixels, as they are widely quoted.
@@ -42,6 +42,6 @@ def test_a_pixel_is_its_byte_divided_by_255(mnist: Dataset) -> None:
 
 
 def test_an_image_stands_upright(mnist: Dataset) -> None:
-    """Rows run from the top: the first one of the training set is a slim upright stroke."""
+    """Images of the digit 1 are upright: on average, the digit covers more than twice as many rows as columns."""
     one = mnist.train.x[mnist.train.y.argmax(axis=1) == 1].mean(axis=0).reshape(28, 28)
     assert np.count_nonzero(one.max(axis=1) > 0.3) > 2 * np.count_nonzero(one.max(axis=0) > 0.3)

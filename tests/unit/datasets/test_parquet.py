@@ -1,4 +1,4 @@
-"""A Parquet file of the user's as a data set."""
+"""A Parquet file of the user as a data set."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ def _refused(folder: Path, table: pa.Table | dict) -> str:
 
 
 def test_numbers_become_inputs_side_by_side(tmp_path: Path) -> None:
-    """Integers, floats and booleans are float32 columns in the file's order; text labels are sorted classes."""
+    """Integers, floats and booleans become float32 columns in the file's order, and text labels sorted classes."""
     rows = 20
     dataset = load(
         _file(
@@ -69,7 +69,7 @@ def test_a_split_column_assigns_rows(tmp_path: Path) -> None:
 
 
 def test_target_is_a_number(tmp_path: Path) -> None:
-    """The column `target` stays numbers, in a column of their own, without classes."""
+    """A numeric column `target` becomes one column of numbers, without classes."""
     dataset = load(_file(tmp_path, {"x": range(10), "target": pa.array([0.1 * i for i in range(10)])}))
     assert dataset.train.y.shape == (8, 1)
     assert dataset.train.y.dtype == np.float32
@@ -87,7 +87,7 @@ def test_classes_are_named_by_their_values(tmp_path: Path, labels: object) -> No
 
 
 def test_binary_of_a_fixed_size_is_scaled(tmp_path: Path) -> None:
-    """Each byte is a feature from 0 to 1, in several row groups too."""
+    """Each byte of a binary column of fixed size is a feature from 0 to 1, also over several row groups."""
     images = pa.array([bytes([i, 255 - i, 51]) for i in range(10)], pa.binary(3))
     dataset = load(_file(tmp_path, {"image": images, "target": range(10)}, row_group_size=3))
     x = np.concatenate([dataset.train.x, dataset.validation.x])
@@ -130,7 +130,7 @@ def test_lists_of_one_length_are_inputs(tmp_path: Path, type_: pa.DataType) -> N
     ],
 )
 def test_a_broken_rule_is_reported_with_what_was_found(tmp_path: Path, columns: dict, reported: str) -> None:
-    """Each broken rule is one message with column, file, the value found and the allowed values."""
+    """Each broken rule is reported with the column, the file, the value found and the allowed values."""
     message = _refused(tmp_path, columns)
     assert "data.parquet" in message
     with pytest.raises(DataError, match=reported):

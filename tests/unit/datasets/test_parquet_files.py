@@ -1,4 +1,4 @@
-"""The Parquet files that a job's data name."""
+"""The Parquet files that the data of a job refer to."""
 
 import pickle
 from pathlib import Path
@@ -28,14 +28,14 @@ def _names(data: str) -> list[str]:
 
 
 def test_a_folder_names_its_files_in_order(folder: Path) -> None:
-    """A folder means its Parquet files and those of folders within, by path, without hidden and temporary ones."""
+    """A folder stands for its Parquet files at any depth, sorted by path, without hidden and temporary ones."""
     (folder / "rows/z.parquet").symlink_to(folder / "rows/a.parquet")
     assert _names(f"{folder}/rows/") == ["a.parquet", "b.parquet", "more/c.parquet", "z.parquet"]
     assert _names(f"file://{folder}/rows/") == ["a.parquet", "b.parquet", "more/c.parquet", "z.parquet"]
 
 
 def test_a_pattern_names_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A star stands for any part of a name, in folders too, and not for a slash."""
+    """A star in a pattern matches any part of a file's or folder's name, but no slash."""
     monkeypatch.chdir(folder)
     assert _names("rows/*.parquet") == ["a.parquet", "b.parquet"]
     assert _names("*/*/c*") == ["more/c.parquet"]
@@ -44,7 +44,7 @@ def test_a_pattern_names_files(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_row_groups_are_numbered_over_all_files(folder: Path) -> None:
-    """Row groups know their rows, and how many rows of all files come before; so does a pickled copy."""
+    """Row groups have their rows and the number of rows before them in all files, also in a pickled copy."""
     files = pickle.loads(pickle.dumps(ParquetFiles.of(f"{folder}/rows/*.parquet")))
     assert [(group.file, group.group, group.rows, group.first) for group in files.groups] == [
         *((0, 0, 4, 0), (0, 1, 4, 4), (0, 2, 2, 8)),
@@ -55,7 +55,7 @@ def test_row_groups_are_numbered_over_all_files(folder: Path) -> None:
 
 
 def test_the_hash_is_that_of_the_content(folder: Path) -> None:
-    """Other rows give another hash, also where their number is the same; the place of the folder does not."""
+    """The hash depends on the rows, also if their number is the same, and not on the folder's path."""
     before = ParquetFiles.of(f"{folder}/rows/").hash
     (folder / "rows").rename(folder / "moved")
     assert ParquetFiles.of(f"{folder}/moved/").hash == before
@@ -64,7 +64,7 @@ def test_the_hash_is_that_of_the_content(folder: Path) -> None:
 
 
 def test_files_need_the_same_columns(folder: Path) -> None:
-    """A file with other columns is refused by its path."""
+    """A file whose columns differ from those of the other files is refused with its path."""
     pq.write_table(pa.table({"x": range(10), "label": range(10)}), folder / "rows/more/c.parquet")
     with pytest.raises(DataError, match=r"c\.parquet has other columns than .*a\.parquet: .*label \(int64\) instead"):
         load(f"{folder}/rows/")
@@ -72,7 +72,7 @@ def test_files_need_the_same_columns(folder: Path) -> None:
 
 @pytest.mark.parametrize("data", ["empty/", "rows/*.csv", "gone/"])
 def test_no_files_are_reported(folder: Path, monkeypatch: pytest.MonkeyPatch, data: str) -> None:
-    """A folder or a pattern without any file is reported with the place that was looked at."""
+    """A folder or a pattern without any file is reported with the location that was searched."""
     (folder / "empty").mkdir()
     monkeypatch.chdir(folder)
     with pytest.raises(DataError, match=rf"no Parquet files {data.replace('*', '.')} in {folder}"):
@@ -80,14 +80,14 @@ def test_no_files_are_reported(folder: Path, monkeypatch: pytest.MonkeyPatch, da
 
 
 def test_a_damaged_file_is_reported(folder: Path) -> None:
-    """A file that is not Parquet is reported as such."""
+    """A file with content other than Parquet is reported as no Parquet file."""
     (folder / "rows/b.parquet").write_text("no")
     with pytest.raises(DataError, match=r"A file of .*rows/ is not a whole Parquet file"):
         load(f"{folder}/rows/")
 
 
 def test_folders_named_by_a_value_are_a_column(tmp_path: Path) -> None:
-    """Folders split=train and split=validation give their rows the column `split`."""
+    """Rows in folders named split=train and split=validation have a column `split` with that value."""
     for name, rows in (("train", 8), ("validation", 4)):
         (tmp_path / f"split={name}").mkdir()
         pq.write_table(pa.table({"x": range(rows), "target": range(rows)}), tmp_path / f"split={name}/part.parquet")

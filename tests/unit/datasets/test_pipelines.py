@@ -1,4 +1,4 @@
-"""What is known of a pipeline, and refused, without reading it."""
+"""What is known of a pipeline without reading it, and the pipelines that are refused."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ def _rows() -> Any:
 
 
 def test_each_kind_of_pipeline_is_known() -> None:
-    """A tf.data.Dataset, a PyDataset and a generator function are pipelines; arrays and generators are none."""
+    """A tf.data.Dataset, a PyDataset and a generator function are pipelines; arrays and generators are not."""
     assert kind_of(_rows()) == TF_DATA
     assert kind_of(Zeros(3)) == PY_DATASET
     assert kind_of(batches) == GENERATOR
@@ -72,7 +72,7 @@ def test_a_split_that_cannot_train_is_refused_by_name(split: Any, message: str) 
 
 
 def test_weights_need_targets() -> None:
-    """Weights without targets are refused: Keras would ignore them."""
+    """A pipeline with weights and without targets is refused, because Keras would ignore the weights."""
     with pytest.raises(DataError, match="weights and no targets"):
         Split(np.zeros(3), None, np.ones(3))
 
@@ -88,7 +88,7 @@ def test_a_study_records_the_kind_of_each_split() -> None:
 
 
 def test_other_pipelines_are_noticed() -> None:
-    """A pipeline with other batches, and arrays in its place, are differences."""
+    """A pipeline with other batches, or arrays instead of a pipeline, are reported as differences."""
     before = fingerprint(Dataset("mine", _rows().batch(4)))
     assert differences(before, fingerprint(Dataset("mine", _rows().batch(4)))) == []
     (changed,) = differences(before, fingerprint(Dataset("mine", _rows().batch(3, drop_remainder=True))))

@@ -53,7 +53,7 @@ def _both(data: str) -> tuple[Dataset, Dataset]:
     ],
 )
 def test_a_stream_has_the_rows_of_arrays(tmp_path: Path, columns: dict[str, Any]) -> None:
-    """In the order of the files, a stream gives the inputs and targets that loading gives, in the same splits."""
+    """In the files' order, a stream has the same inputs, targets and splits as loaded files."""
     arrays, streams = _both(_folder(tmp_path, columns))
     assert list(streams.splits) == list(arrays.splits)
     assert all(isinstance(split, Stream) for split in streams.splits.values())
@@ -70,7 +70,7 @@ def test_a_stream_has_the_rows_of_arrays(tmp_path: Path, columns: dict[str, Any]
 
 
 def test_a_seed_gives_an_order(tmp_path: Path) -> None:
-    """Each seed gives all rows in an order of its own, which is the same in every process."""
+    """Each seed gives a distinct order of all rows, which is the same in every process."""
     train = load(_folder(tmp_path, {"x": range(_ROWS), "target": range(_ROWS)}), buffer=50).train
     (first, y), (again, _), (other, _) = (_read(train, seed) for seed in (5, 5, 6))
     assert np.array_equal(first, again)
@@ -80,7 +80,7 @@ def test_a_seed_gives_an_order(tmp_path: Path) -> None:
 
 
 def test_size_decides(tmp_path: Path) -> None:
-    """Files are loaded if their arrays fit into the memory, and streamed otherwise, unless it was decided before."""
+    """Files are loaded if their arrays fit into memory and streamed otherwise, unless a choice is recorded."""
     data = _folder(tmp_path, {"x": range(_ROWS), "v": [[i, -i] for i in range(_ROWS)], "target": range(_ROWS)})
     assert not load(data, memory=_ROWS * 12).pipelines
     streams = load(data, memory=_ROWS * 12 - 1)
@@ -94,7 +94,7 @@ def test_size_decides(tmp_path: Path) -> None:
 
 
 def test_other_content_is_noticed(tmp_path: Path) -> None:
-    """Files with other values in as many rows have another fingerprint, and the difference is named."""
+    """Files with the same number of rows but other values have another fingerprint, and the difference is reported."""
     data = _folder(tmp_path, {"x": range(_ROWS), "target": range(_ROWS)})
     before = fingerprint(load(data, buffer=50))
     _folder(tmp_path, {"x": range(1, _ROWS + 1), "target": range(_ROWS)})
@@ -113,20 +113,20 @@ def test_other_content_is_noticed(tmp_path: Path) -> None:
     ],
 )
 def test_targets_and_splits_are_checked_before_training(tmp_path: Path, columns: dict, reported: str) -> None:
-    """What is wrong with labels and splits is reported when the data are opened, as when they are loaded."""
+    """Faults in labels and splits of a stream are reported when it is opened, as for loaded data."""
     with pytest.raises(DataError, match=reported):
         load(_folder(tmp_path, columns), buffer=50)
 
 
 def test_wrong_inputs_are_reported_where_they_are_read(tmp_path: Path) -> None:
-    """Lists of other lengths are reported when the row group that has them is read."""
+    """Lists of differing lengths are reported when the row group that contains them is read."""
     data = _folder(tmp_path, {"x": [[1]] * 150 + [[1, 2]] * 150, "target": range(_ROWS)}, files=2)
     with pytest.raises(DataError, match="have other lengths in some row groups"):
         _read(load(data, buffer=50).train)
 
 
 def test_large_row_groups_are_refused(tmp_path: Path) -> None:
-    """A row group that takes more than half of the memory is named, with what to do."""
+    """A row group that needs more than half of the memory is refused with its place and a remedy."""
     pq.write_table(pa.table({"x": range(_ROWS), "target": range(_ROWS)}), tmp_path / "one.parquet")
     with pytest.raises(DataError, match=r"a row group of .*one\.parquet.*300 rows.*smaller row groups"):
         load(f"{tmp_path}/one.parquet", memory=1000)

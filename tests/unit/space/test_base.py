@@ -1,4 +1,4 @@
-"""What every domain does: it draws, contains, moves and places its values, and lists its faults."""
+"""The common behaviour of all domains: drawing, containing, moving and placing values, and listing faults."""
 
 import math
 from typing import Any
@@ -68,7 +68,7 @@ def test_perturbed_values_are_within_the_domain(domain: Any, seed: int, factor: 
 @example(QUniform(0.1, 0.3, 0.1), 1.0, 0)
 @example(Normal(0, 1), 0.0, 0)
 def test_every_unit_number_has_a_value_and_every_value_a_unit_number(domain: Any, unit: float, seed: int) -> None:
-    """A number from 0 to 1 converts to a value that can be drawn, and a drawn value converts to such a number."""
+    """A number from 0 to 1 converts to a value that can be drawn, and a drawn value to such a number."""
     value = domain.from_unit(unit)
     assert domain.contains(value)
     assert type(value) in (bool, int, float, str, list, dict, type(None))
@@ -117,7 +117,7 @@ def test_unit_numbers_follow_the_draws(domain: Any) -> None:
 def test_a_domain_says_where_its_numbers_are(
     domain: Any, bounds: Any, span: Any, logarithmic: bool, whole: bool
 ) -> None:
-    """Bounds are exact, a span has nearly all numbers, and listed values have neither."""
+    """The bounds of a domain are exact, its span has nearly all numbers, and listed values have neither."""
     assert (domain.bounds, domain.span, domain.logarithmic, domain.whole) == (bounds, span, logarithmic, whole)
 
 
@@ -138,7 +138,7 @@ def test_a_domain_says_where_its_numbers_are(
     ],
 )
 def test_a_value_is_as_the_domain_would_draw_it(domain: Any, value: Any, drawn: Any) -> None:
-    """A value gets the type that the domain draws; one that the domain does not have stays as it is."""
+    """A value gets the type that the domain draws; a value outside of the domain is unchanged."""
     found = domain.as_drawn(value)
     assert (found, type(found)) == (drawn, type(drawn))
     assert not isinstance(drawn, dict) or list(found) == list(drawn)

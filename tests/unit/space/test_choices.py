@@ -17,7 +17,7 @@ _SPACE: TypeAdapter[Any] = TypeAdapter(Space)
 
 
 def test_lists_keep_their_types_apart() -> None:
-    """1, 1.0, True and "1" are four values within lists and dicts, too; the order of keys does not count."""
+    """1, 1.0, True and "1" are four values, also in lists and dicts; the order of keys does not matter."""
     domain = Choice([[1], [1.0], [True], ["1"], {"a": 1, "b": [None]}])
     assert not domain.faults()
     assert [domain.number(value) for value in ([1], [1.0], [True], ["1"])] == [0, 1, 2, 3]
@@ -30,7 +30,7 @@ def test_lists_keep_their_types_apart() -> None:
 
 
 def test_changing_a_drawn_list_changes_no_other_config() -> None:
-    """Each config has its own list, whether the list was drawn, moved to or fixed."""
+    """A list that is drawn, moved to or fixed belongs to one config, so that changing it changes no other."""
     space = _SPACE.validate_python({"layers": Choice([[64]]), "fixed": [1, {"a": 2}]})
     for make in (lambda: draw(space, np.random.default_rng(0)), lambda: combination(space, 0)):
         config = make()
@@ -44,7 +44,7 @@ def test_changing_a_drawn_list_changes_no_other_config() -> None:
 
 
 def test_neighbours_are_taken_in_the_order_of_the_list() -> None:
-    """Population based training moves to the next or the previous value, and stays at the ends."""
+    """A perturbed choice moves to the next or the previous listed value, and stays at the ends."""
     domain, rng = Choice([None, [32], [64, 32]]), np.random.default_rng(0)
     assert domain.perturb(None, 1.2, rng) == [32]
     assert domain.perturb([32], 1.2, rng) == [64, 32]

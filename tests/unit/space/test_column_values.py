@@ -1,4 +1,4 @@
-"""A config's value in its column, and back."""
+"""Conversion of a config's value to its column, and back."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def test_every_value_is_restored_from_its_column(domain: Any) -> None:
 
 @given(value=_values.filter(lambda value: not isinstance(value, dict)))
 def test_a_fixed_value_comes_back_from_its_column(value: Any) -> None:
-    """The same for a constant, which may be None or a list."""
+    """A constant, which may be None or a list, is restored with its type from its Parquet column."""
     (fixed,) = flat(TypeAdapter(Space).validate_python({"p": value})).values()
     type_ = column_type(fixed)
     found = pa.array([column_value(fixed, type_)], type_)[0].as_py()
@@ -61,12 +61,12 @@ def test_a_fixed_value_comes_back_from_its_column(value: Any) -> None:
     ],
 )
 def test_values_of_one_type_keep_it(domain: Any, type_: pa.DataType) -> None:
-    """Numbers and truths have columns of their type; lists, dicts, None and mixed values are text."""
+    """Numbers and booleans have columns of their type; lists, dicts, None and mixed values are text."""
     assert column_type(domain) == type_
 
 
 def test_a_value_of_an_earlier_domain_is_read_as_what_it_is() -> None:
-    """A list that is no longer a choice is read as a list, and a text among texts is always read as text."""
+    """A list that is no longer a choice is read as a list, and text in a column of text is read as text."""
     assert config_value("[64, 32]", [[8], None]) == [64, 32]
     assert config_value("[64, 32]", ["a", "b"]) == "[64, 32]"
     assert config_value("[64, 3", [[8]]) == "[64, 3"
@@ -75,6 +75,6 @@ def test_a_value_of_an_earlier_domain_is_read_as_what_it_is() -> None:
 
 
 def test_tools_that_know_scalars_get_json() -> None:
-    """Numbers, truths and texts stay; the rest is JSON, with letters of any script as they are."""
+    """Numbers, booleans and text are unchanged; other values become JSON with letters of any script unescaped."""
     assert [scalar(value) for value in (1, 0.5, True, "a")] == [1, 0.5, True, "a"]
     assert [scalar(value) for value in (None, ["ä", 1.0], {"a": False})] == ["null", '["ä", 1.0]', '{"a": false}']

@@ -14,7 +14,7 @@ def test_log_uniform_favours_no_magnitude() -> None:
 
 
 def test_a_fraction_and_a_value_convert_to_each_other() -> None:
-    """The ends of [0, 1] are those of an interval; the high end itself is never drawn."""
+    """The ends of [0, 1] convert to those of an interval; the high end itself is never drawn."""
     for domain in (Uniform(2, 4), LogUniform(0.1, 10)):
         assert domain.from_unit(0.0) == pytest.approx(domain.low)
         assert domain.contains(domain.from_unit(1.0))

@@ -1,4 +1,4 @@
-"""A space as a cube."""
+"""A space as a unit cube."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ SPACE = {
 
 @given(seed=st.integers(0, 2**31 - 1))
 def test_a_config_is_restored_from_its_point(seed):
-    """A config's point in the unit cube converts back to the config, whatever its branches, in another instance too."""
+    """A config's point in the unit cube converts back to the config, for any branch and in another instance."""
     cube, config = Cube(SPACE), draw(SPACE, np.random.default_rng(seed))
     units = cube.units([config])
     again = cube.config(np.nan_to_num(units[0], nan=0.5))
@@ -43,7 +43,7 @@ def test_a_config_is_restored_from_its_point(seed):
 
 @given(seed=st.integers(0, 2**31 - 1))
 def test_any_place_is_a_config_of_the_space(seed):
-    """Sides of parameters that are absent do not matter to a point."""
+    """Any point of the cube converts to a config, and the axes of absent parameters have no effect."""
     cube, rng = Cube(SPACE), np.random.default_rng(seed)
     for unit in rng.random((5, cube.sides)):
         config = cube.config(unit)

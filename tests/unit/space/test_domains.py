@@ -1,4 +1,4 @@
-"""Where hyperparameters are drawn from."""
+"""The domains that hyperparameters are drawn from."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def test_a_faulty_domain_is_refused_with_its_fault(domain: Any) -> None:
 
 @pytest.mark.parametrize("name", ["lr", "a", "x_1", "a" * 63])
 def test_names_of_parameters(name: str) -> None:
-    """Lower-case names that need no quotes are taken."""
+    """A parameter name is accepted if it is lower-case and needs no quotes."""
     assert _SPACE.validate_python({name: 1}) == {name: 1}
 
 
@@ -50,6 +50,6 @@ def test_names_that_would_need_quotes_are_refused(name: str) -> None:
 
 
 def test_every_domain_is_known_by_its_kind() -> None:
-    """The kind that JSON names is the class's own."""
+    """The kind by which JSON identifies a domain is the one of its class."""
     for kind, domain in DOMAINS.items():
         assert domain.__dataclass_fields__["kind"].default == kind

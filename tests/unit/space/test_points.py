@@ -17,7 +17,7 @@ SPACE = {
 
 
 def test_a_config_is_a_point() -> None:
-    """A number is its quantile, a listed value has an axis for each value, an absent number 0.5."""
+    """In a point, a number is its quantile, a listed value has an axis for each value, an absent number is 0.5."""
     config = {"lr": 0.01, "kind": "b", "decay": "none", "fixed": 7}
     assert vector(SPACE, config) == pytest.approx([0.5, 0, 1, 0, 1, 0, 0.5, 0.5])
     config = {"lr": 1e-4, "kind": "c", "decay": "steps", "factor": 0.25, "z": 0.0, "fixed": 7}
@@ -39,7 +39,7 @@ def test_a_neighbour_is_a_config_of_the_space(seed: int, step: float) -> None:
 
 
 def test_a_neighbour_is_near() -> None:
-    """A number moves by the step on its scale; one listed value in ten is drawn again, and constants stay."""
+    """A number moves by the step on its scale, one listed value in ten is redrawn, and constants are unchanged."""
     rng = np.random.default_rng(0)
     config = {"lr": 0.01, "kind": "b", "decay": "none", "fixed": 7}
     found = [near(SPACE, config, 0.05, rng) for _ in range(2000)]

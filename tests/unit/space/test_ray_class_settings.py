@@ -21,12 +21,12 @@ from pipeline.space.ray_class_settings import kind_of, normalize
     ],
 )
 def test_any_class_of_ray_is_of_one_kind(settings: object, kind: str | None) -> None:
-    """Every path that begins with `ray.` is of the kind `ray`; a value without a kind in text has none."""
+    """Every class path that begins with `ray.` is of the kind `ray`; a value without a text `kind` has none."""
     assert kind_of(settings) == kind
 
 
 def test_settings_beside_the_path_are_gathered() -> None:
-    """Settings may be beside `kind` or in `settings`; those beside it count."""
+    """Settings of a class may be beside `kind` or in `settings`; those beside `kind` override the others."""
     path = "ray.tune.schedulers.ASHAScheduler"
     gathered = {"kind": path, "settings": {"max_t": 9, "grace_period": 2}}
     assert normalize({"kind": path, "max_t": 9, "grace_period": 2}) == gathered

@@ -36,14 +36,14 @@ _NESTED = {
 
 
 def test_a_config_has_a_value_for_each_parameter() -> None:
-    """The values are in the order of the space, and constants are kept."""
+    """A config has its values in the order of the space, constants included."""
     config = draw(_SPACE, np.random.default_rng(0))
     assert list(config) == list(_SPACE)
     assert config["fixed"] == 7
 
 
 def test_grid_parameters_run_through_their_values() -> None:
-    """The last parameter changes fastest, and after the last combination the grid begins again."""
+    """In a grid, the last parameter changes fastest, and the grid restarts after its last combination."""
     space = {"a": Grid([1, 2]), "b": Grid(["x", "y", "z"]), "c": 0}
     assert combinations(space) == 6
     configs = [draw(space, np.random.default_rng(0), index) for index in range(12)]
@@ -52,7 +52,7 @@ def test_grid_parameters_run_through_their_values() -> None:
 
 
 def test_a_large_grid_is_not_walked_through() -> None:
-    """The combination of any number is found at once, though there are more than could be listed."""
+    """The combination of any number is computed at once, although a grid may have too many to list."""
     space = {f"p{i}": Grid(list(range(100))) for i in range(30)}
     config = draw(space, np.random.default_rng(0), 100**29 + 7)
     assert (config["p0"], config["p1"], config["p29"]) == (1, 0, 7)
@@ -65,7 +65,7 @@ def test_a_space_of_constants_has_one_combination() -> None:
 
 
 def test_a_config_has_the_parameters_of_its_branch_alone() -> None:
-    """A branch's parameters come right after the switch, nested ones too; those of other branches are not there."""
+    """The parameters of a config's branch, nested ones too, follow its switch, and those of others are absent."""
     configs = [draw(_NESTED, np.random.default_rng(seed)) for seed in range(60)]
     assert {tuple(config) for config in configs} == {
         ("lr", "schedule", "end"),
@@ -147,7 +147,7 @@ def test_a_shared_name_is_drawn_again_in_another_branch() -> None:
 
 
 def test_exploring_multiplies_by_either_factor() -> None:
-    """Without resampling every number is multiplied by 0.8 or 1.2, and constants are unchanged."""
+    """Exploring without resampling multiplies every number by 0.8 or 1.2 and leaves constants unchanged."""
     rng = np.random.default_rng(0)
     config = {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
     seen = [perturb(_SPACE, config, rng, resample_probability=0) for _ in range(50)]
@@ -159,7 +159,7 @@ def test_exploring_multiplies_by_either_factor() -> None:
 
 
 def test_exploring_draws_from_the_domain() -> None:
-    """With a probability of 1 exploring draws every parameter from its domain."""
+    """Exploring with a resampling probability of 1 draws every parameter from its domain."""
     seen = [
         perturb(
             _SPACE, {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}, np.random.default_rng(i), resample_probability=1

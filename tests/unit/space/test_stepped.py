@@ -1,4 +1,4 @@
-"""Domains of whole and quantised numbers."""
+"""Domains of integers and of quantised numbers."""
 
 import numpy as np
 from hypothesis import assume, given
@@ -13,7 +13,7 @@ from tests.unit.space.strategies import seeds, wholes
 
 @given(low=st.integers(-50, 50), steps=st.integers(1, 40), q=st.sampled_from([0.1, 0.25, 0.3, 1e-7, 3.0]), seed=seeds)
 def test_multiples_are_written_as_a_person_would(low: int, steps: int, q: float, seed: int) -> None:
-    """A multiple of 0.1 is 0.3, not 0.30000000000000004, and both ends are reached."""
+    """A multiple of 0.1 is 0.3 instead of 0.30000000000000004, and both ends are drawn."""
     shown = repr(q)
     first, last = (float(f"{k * q:.12g}") for k in (low, low + steps))
     domain = QUniform(first, last, q)
@@ -56,7 +56,7 @@ def test_a_perturbed_step_is_another_step() -> None:
 
 
 def test_whole_numbers_move() -> None:
-    """A small whole number moves by one where multiplying would not change it, but not beyond the bounds."""
+    """A small integer moves by one if multiplying would not change it, but not beyond the bounds."""
     rng = np.random.default_rng(0)
     assert IntUniform(0, 10).perturb(1, 1.2, rng) == 2
     assert IntUniform(0, 10).perturb(1, 0.8, rng) == 0

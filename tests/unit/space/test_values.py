@@ -25,7 +25,7 @@ _SPACE: TypeAdapter[Any] = TypeAdapter(Space)
 
 @given(value=values.filter(lambda value: not isinstance(value, dict) or "kind" not in value))
 def test_constants_survive_json(value: Any) -> None:
-    """A fixed value stays what it is: 1 is not 1.0, and neither is True."""
+    """A fixed value keeps its type through JSON: 1, 1.0 and True stay distinct."""
     space = _SPACE.validate_python({"p": value})
     read = _SPACE.validate_json(_SPACE.dump_json(space))
     assert repr(read) == repr({"p": value})
@@ -90,14 +90,14 @@ def test_other_values_are_refused(value: object) -> None:
     ],
 )
 def test_numpy_values_are_read_as_plain_ones(value: object, read: object) -> None:
-    """NumPy's scalars and arrays are taken for the Python values they stand for."""
+    """NumPy's scalars and arrays are read as the equivalent Python values."""
     space = _SPACE.validate_python({"p": value})
     assert repr(space) == repr({"p": read})
 
 
 @given(value=values)
 def test_equal_keys_mean_equal_values(value: Any) -> None:
-    """A key holds the whole value with its types: read as JSON it is the value again."""
+    """A key contains the whole value with its types, and reading it as JSON gives the value."""
     assert json.loads(key_of(value)) == value
     assert key_of(json.loads(key_of(value))) == key_of(value)
 
@@ -117,6 +117,6 @@ def test_a_numpy_scalar_becomes_a_plain_value() -> None:
 
 
 def test_leaves_are_the_values_at_any_depth() -> None:
-    """Lists and dicts are entered in their order; another value is its own only leaf."""
+    """The leaves of lists and dicts are their values in order at any depth; any other value is its only leaf."""
     assert list(leaves([1, {"a": [None, "x"], "b": []}, 2.5])) == [1, None, "x", 2.5]
     assert list(leaves("text")) == ["text"]

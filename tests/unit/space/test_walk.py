@@ -1,4 +1,4 @@
-"""Every parameter a space may come to have."""
+"""All parameters that a space may contain."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def _either(one: Any, other: Any) -> dict[str, Any]:
 
 
 def test_walking_comes_to_every_parameter_with_its_condition() -> None:
-    """In the order of the space; a place knows its path, and whether a config has it."""
+    """The walk yields every parameter in the space's order, with its path and the condition of its presence."""
     space = {"x": 1, "s": Switch({"a": {"y": Uniform(0, 1), "t": Switch({"c": {"z": 2}})}, "b": {}})}
     places = {place.path: place for place in walk(space)}
     assert list(places) == ["x", "s", "s.a.y", "s.a.t", "s.a.t.c.z"]
@@ -37,7 +37,7 @@ def test_walking_comes_to_every_parameter_with_its_condition() -> None:
     ],
 )
 def test_a_name_of_several_branches_is_one_parameter(one: Any, other: Any, both: Any) -> None:
-    """Its domain covers those of the branches, and the name is no conflict."""
+    """A name in several branches is one parameter without a conflict, whose domain covers those of the branches."""
     assert conflicts(_either(one, other)) == []
     assert flat(_either(one, other)) == {"s": _either(one, other)["s"], "p": both}
 
@@ -62,7 +62,7 @@ def test_a_name_must_mean_one_kind_of_thing(one: Any, other: Any) -> None:
     ],
 )
 def test_a_name_cannot_be_there_twice(space: dict[str, Any], field: str, other: str) -> None:
-    """A config has one value for each name."""
+    """A parameter name that may be present twice in one config is a fault that names the other place."""
     (fault,) = conflicts(space)
     assert fault.field == field
     assert fault.allowed == f"must have another name: {other} may be present at the same time"

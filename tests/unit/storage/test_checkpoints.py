@@ -23,7 +23,7 @@ def _file(*arrays: np.ndarray, header: dict | None = None) -> bytes:
 
 
 def _signed(header: bytes, body: bytes = b"") -> bytes:
-    """A file with a valid checksum over any content, as only a forger would write it."""
+    """A file of any content with a valid checksum."""
     length = len(header).to_bytes(8, "little")
     return b"tunepipe" + length + hashlib.blake2b(length + header + body, digest_size=32).digest() + header + body
 
@@ -40,14 +40,14 @@ def _arrays(draw: st.DrawFn) -> np.ndarray:
 
 @given(arrays=st.lists(_arrays(), max_size=4))
 def test_everything_comes_back_as_it_was(arrays: list[np.ndarray]) -> None:
-    """Header, dtypes, shapes and every byte are the same after writing and reading."""
+    """A checkpoint's header, dtypes, shapes and bytes are unchanged after writing and reading."""
     read = unpack(_file(*arrays), "a.ckpt")
     assert read.header == _HEADER
     assert [(a.dtype, a.shape, a.tobytes()) for a in read.arrays] == [(a.dtype, a.shape, a.tobytes()) for a in arrays]
 
 
 def test_an_array_that_is_not_contiguous_comes_back() -> None:
-    """A transposed array keeps its values, not the order of its bytes."""
+    """A transposed array has the same values after writing and reading."""
     array = np.arange(6).reshape(2, 3).T[::-1]
     np.testing.assert_array_equal(unpack(_file(array), "a.ckpt").arrays[0], array)
 
@@ -63,7 +63,7 @@ def test_every_flipped_bit_is_found() -> None:
 
 
 def test_every_cut_is_found() -> None:
-    """A file cut short anywhere, or with something behind it, is refused."""
+    """A checkpoint file that is cut short anywhere, or has additional bytes at its end, is refused."""
     content = _file(np.arange(3, dtype=np.float32), header={"epoch": 1})
     for damaged in [*(content[:end] for end in range(len(content))), content + b" "]:
         with pytest.raises(DamagedFile):
@@ -108,13 +108,13 @@ def test_other_files_are_refused(content: bytes, prefix: bytes) -> None:
 
 @pytest.mark.parametrize("array", [np.array([{}], dtype=object), np.zeros(1, [("a", "i4")]), np.zeros(1, "M8[s]")])
 def test_objects_are_not_written(array: np.ndarray) -> None:
-    """A value that could only be pickled, or would be restored as something else, is refused at the write."""
+    """Writing a value that needs pickling, or would be restored as another value, is refused."""
     with pytest.raises(TypeError, match="cannot be written"):
         pack(Checkpoint({}, [array]))
 
 
 def test_arrays_are_not_copied() -> None:
-    """A piece to be written is the array's own memory."""
+    """The pieces to be written share the memory of the arrays."""
     array = np.arange(4.0)
     pieces = pack(Checkpoint({}, [array]))
     assert np.shares_memory(np.frombuffer(pieces[-1], np.float64), array)

@@ -1,4 +1,4 @@
-"""JSON that may come from anywhere."""
+"""JSON files of any origin."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from pipeline.storage.documents import from_json
 
 
 def test_json_is_read() -> None:
-    """Objects, lists, numbers and texts, as deep as anything that is written here."""
+    """Objects, lists, numbers and text are read at the depth of anything that tunepipe writes."""
     assert from_json('{"a": [1, 2.5, "ö", null]}'.encode(), "it") == {"a": [1, 2.5, "ö", None]}
     assert from_json(b"[" * 100 + b"]" * 100, "it")
 
@@ -25,6 +25,6 @@ def test_json_is_read() -> None:
     ],
 )
 def test_invalid_json_is_refused(content: bytes, what: str) -> None:
-    """Each is refused with the file's name, the reason and what to do."""
+    """Invalid JSON is refused with the file's name, the reason and a remedy."""
     with pytest.raises(StorageError, match=rf"^it is not JSON: .*{what}.*Restore the file that tunepipe wrote\.$"):
         from_json(content, "it")

@@ -34,7 +34,7 @@ def test_a_failed_write_keeps_the_old_file(files: LocalFiles) -> None:
 
 
 def test_an_unfinished_file_is_not_listed(files: LocalFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a file is written, and after its writer was killed, only a hidden temporary name exists."""
+    """A file in writing, also after its writer was killed, exists only under a hidden temporary name."""
     seen = []
     monkeypatch.setattr(os, "fsync", lambda _: seen.append((files.sizes(""), [e.path for e in files.entries()])))
     files.write("epochs/part-1.parquet", [b"x"])
@@ -60,7 +60,7 @@ def test_a_temporary_name_contains_its_file(path: str, meant: str | None) -> Non
 
 
 def test_of_several_creators_one_succeeds(files: LocalFiles) -> None:
-    """The file has the content of the first, and nothing is left of the others."""
+    """Of several creators of a file only the first succeeds, and the others leave no file."""
     assert files.create("a/x", b"first")
     assert not files.create("a/x", b"second")
     assert files.read("a/x") == b"first"
@@ -68,7 +68,7 @@ def test_of_several_creators_one_succeeds(files: LocalFiles) -> None:
 
 
 def test_a_second_name_of_a_file_keeps_its_content(files: LocalFiles) -> None:
-    """Replacing a file leaves its hard link, as of a backup, with the old content."""
+    """Replacing a file does not change the content of its hard link, such as a backup."""
     files.append("log", b"1")
     (files.root / "backup").hardlink_to(files.root / "log")
     files.append("log", b"2")
@@ -98,7 +98,7 @@ def test_empty_folders_are_deleted(files: LocalFiles) -> None:
 
 
 def test_no_link_is_written_through(files: LocalFiles, tmp_path: Path) -> None:
-    """A link within the folder may be read, and one that leads out is refused."""
+    """A link to a file within the folder may be read, and one to a file outside is refused."""
     files.write("a/x", [b"1"])
     (files.root / "inside").symlink_to("a/x")
     (tmp_path / "outside").write_text("secret")
@@ -113,7 +113,7 @@ def test_no_link_is_written_through(files: LocalFiles, tmp_path: Path) -> None:
 
 @pytest.fixture(params=[None, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS], ids=str)
 def links(request, monkeypatch) -> None:
-    """A file system with hard links, and ones that refuse them in the ways of SMB and of buckets as folders."""
+    """A file system with hard links, and ones that refuse them as SMB and mounted buckets do."""
     if request.param is not None:
 
         def refuse(*_: object) -> None:
@@ -124,7 +124,7 @@ def links(request, monkeypatch) -> None:
 
 @pytest.mark.usefixtures("links")
 def test_of_several_writers_of_one_name_one_succeeds(tmp_path):
-    """The file has the winner's content, and no temporary file remains, with hard links and without."""
+    """Of several writers of a name one succeeds, without temporary files left, with and without hard links."""
     files, barrier, created = LocalFiles(tmp_path), threading.Barrier(8), []
 
     def create(content: bytes) -> None:
@@ -143,7 +143,7 @@ def test_of_several_writers_of_one_name_one_succeeds(tmp_path):
 
 
 def test_other_errors_of_a_link_are_errors(tmp_path, monkeypatch):
-    """A full disk is no missing feature."""
+    """A full disk is reported as an error, and not taken for a file system without hard links."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

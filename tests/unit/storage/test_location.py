@@ -19,13 +19,13 @@ def test_an_unknown_location_is_refused(text: str) -> None:
 
 
 def test_a_missing_slash_of_a_uri_is_named() -> None:
-    """A URI with one slash is not taken for a folder of that name."""
+    """A URI with only one slash is reported, and not taken for a folder of that name."""
     with pytest.raises(StorageError, match="a URI has two slashes, as in s3://bucket/folder"):
         Location.of("s3:/bucket/key")
 
 
 def test_a_folder_has_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Relative paths and those below the home folder become absolute; a colon or question mark is part of a name."""
+    """Relative paths and those in the home folder become absolute; colons and question marks belong to names."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert Location.of("studies").uri == str(tmp_path / "studies")
@@ -36,7 +36,7 @@ def test_a_folder_has_its_absolute_path(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_file_uri_is_a_folder_of_this_machine(tmp_path: Path) -> None:
-    """Files of a file:// URI are local, and the URI stays as it was given, without its last slash."""
+    """A file:// URI refers to local files and stays as given, without its last slash."""
     location = Location.of(f"file://{tmp_path}/")
     assert isinstance(location.files, LocalFiles)
     assert location.files.root == tmp_path

@@ -1,4 +1,4 @@
-"""Files in an object store, through file systems of pyarrow's."""
+"""Files in an object store, through file systems of pyarrow."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from pipeline.storage.object_files import ObjectFiles, file_system
 
 @pytest.fixture
 def files(tmp_path: Path) -> ObjectFiles:
-    """An empty bucket: a file system of pyarrow's without temporary names."""
+    """An empty bucket: a file system of pyarrow without temporary names."""
     (tmp_path / "bucket/studies").mkdir(parents=True)
     return ObjectFiles(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "bucket/studies")
 
 
 @pytest.mark.parametrize("more", ["", "&allow_delayed_open=false"])
 def test_a_uri_is_a_file_system_and_a_path(more: str) -> None:
-    """Options of the URI count, also the one that is added; a URI that pyarrow does not know is an error."""
+    """A URI's options, also the added one, configure its file system; a URI unknown to pyarrow is an error."""
     system, path = file_system(f"s3://bucket/key?region=eu-west-1{more}")
     assert (path, system.region) == ("bucket/key", "eu-west-1")
     _, root = file_system("mock:///bucket/studies")
@@ -28,7 +28,7 @@ def test_a_uri_is_a_file_system_and_a_path(more: str) -> None:
 
 
 def test_written_objects_are_readable_by_name(files: ObjectFiles, tmp_path: Path) -> None:
-    """An object is readable under its name after the write, and folders are common prefixes."""
+    """An object can be read by its name after the write, and folders are common prefixes."""
     assert not files.exists("x")
     (tmp_path / "bucket/studies/a").mkdir()
     assert files.write("a/x", [b"12", memoryview(b"345")]) == 5
@@ -39,7 +39,7 @@ def test_written_objects_are_readable_by_name(files: ObjectFiles, tmp_path: Path
 
 
 def test_missing_objects_may_be_deleted_and_listed(files: ObjectFiles) -> None:
-    """Deleting or listing missing objects is no error, and reading one is."""
+    """Deleting or listing missing objects is not an error, and reading one is."""
     files.delete("x")
     assert files.sizes("nothing") == []
     with pytest.raises(FileNotFoundError):
@@ -49,7 +49,7 @@ def test_missing_objects_may_be_deleted_and_listed(files: ObjectFiles) -> None:
 
 
 def test_a_file_is_created_once_and_appended_to(files: ObjectFiles) -> None:
-    """The whole file is written again."""
+    """A file is created at most once, and appending keeps its content or creates a missing file."""
     assert files.create("x", b"1")
     assert not files.create("x", b"2")
     files.append("x", b"2")
@@ -70,6 +70,6 @@ def test_only_empty_folders_are_deleted(files: ObjectFiles, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x"])
 def test_no_path_leads_out(files: ObjectFiles, path: str) -> None:
-    """A path out of the store is refused before a request is sent."""
+    """A path that leads out of the store is refused before a request is sent."""
     with pytest.raises(StorageError, match="leads out"):
         files.read(path)

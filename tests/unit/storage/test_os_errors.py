@@ -1,4 +1,4 @@
-"""Errors of the operating system in words."""
+"""Messages for errors of the operating system."""
 
 import errno
 
@@ -17,7 +17,7 @@ from pipeline.storage.os_errors import Action, translated_errors
     ],
 )
 def test_an_error_has_path_reason_and_advice(number: int, advice: str) -> None:
-    """The message names what failed, where and why; a full disk has its own advice."""
+    """The message of a system error has its operation, path and reason, and specific advice for a full disk."""
     with pytest.raises(StorageError) as caught, translated_errors("write", "s3://bucket/a"):
         raise OSError(number, "no")
     assert advice in str(caught.value)
@@ -25,7 +25,7 @@ def test_an_error_has_path_reason_and_advice(number: int, advice: str) -> None:
 
 
 def test_an_error_without_a_reason_has_its_own_text() -> None:
-    """Errors of object stores have no number: their text is the reason."""
+    """An error without a number, as of an object store, is reported with its own text as the reason."""
     with (
         pytest.raises(StorageError, match="Cannot list s3://bucket: AWS Error"),
         translated_errors("list", "s3://bucket"),
@@ -35,12 +35,12 @@ def test_an_error_without_a_reason_has_its_own_text() -> None:
 
 @pytest.mark.parametrize("action", ["look at", "list", "read", "delete"])
 def test_a_missing_file_stays_a_missing_file(action: Action) -> None:
-    """What does not exist is reported as such, so that callers can go on without it."""
+    """A missing file is reported as such, so that callers can continue without it."""
     with pytest.raises(FileNotFoundError), translated_errors(action, "a"):
         raise FileNotFoundError(errno.ENOENT, "no")
 
 
 def test_a_missing_folder_of_a_written_file_is_an_error_of_the_storage() -> None:
-    """A write that fails for a missing folder is an error that a user must fix."""
+    """A write that fails because of a missing folder is a storage error for the user."""
     with pytest.raises(StorageError, match="Cannot write a: gone"), translated_errors("write", "a"):
         raise FileNotFoundError(errno.ENOENT, "gone")

@@ -35,7 +35,7 @@ def test_a_table_is_equal_after_writing_and_reading(rows: list[dict]) -> None:
 
 
 def test_batches_are_one_file(tmp_path: Path) -> None:
-    """Batches written one by one are one table, on a path or in an open file."""
+    """Batches that are written one by one form one table, on a path or in an open file."""
     write_parquet(TABLE.schema, TABLE.to_batches(max_chunksize=300), tmp_path / "a.parquet")
     assert pq.read_table(tmp_path / "a.parquet").equals(TABLE)
     sink = io.BytesIO()
@@ -60,7 +60,7 @@ def test_a_changed_byte_gives_no_wrong_value() -> None:
 
 
 def test_a_part_has_the_keys_of_its_table() -> None:
-    """A part without a key column of its table is named with what it lacks; other folders may hold any table."""
+    """A part without a key column of its table is refused with that column; other folders may hold any table."""
     whole = arrow_schema("epochs", {}).empty_table()
     assert part_of("epochs/part-1.parquet", whole, "uri") is whole
     key = KEYS["epochs"][0]
@@ -74,12 +74,12 @@ def test_a_part_has_the_keys_of_its_table() -> None:
 
 
 def test_the_part_that_does_not_fit_is_found() -> None:
-    """The first part whose columns do not unite with earlier ones is found, and both kinds of numbers unite."""
+    """The first part whose columns conflict with earlier ones is found; integers and floats do not conflict."""
     parts = [pa.table({"loss": values}) for values in ([1], [0.5], ["x"], ["y"])]
     assert mismatched_part(["a", "b", "c", "d"], parts) == "c"
 
 
 def test_a_file_that_is_no_part_is_described() -> None:
-    """A file that is no part is an error that names the file and the study and has a remedy."""
+    """A file that is not a part is reported with the file, the study and a remedy."""
     text = str(invalid_part("epochs/x.parquet", "file:///s", "is of something else"))
     assert text.startswith("epochs/x.parquet in file:///s is of something else. If it is not tunepipe's, move it out")

@@ -1,4 +1,4 @@
-"""The parts of a table, read as one."""
+"""The parts of a table, which are read as one."""
 
 import pyarrow as pa
 import pytest
@@ -40,7 +40,7 @@ def test_a_table_without_a_part_does_not_exist() -> None:
 
 
 def test_the_part_that_does_not_fit_is_named() -> None:
-    """A part that does not fit is named with a remedy and without a traceback of Arrow."""
+    """A part that does not fit is reported with a remedy and without a traceback of Arrow."""
     files = {"rows/1.parquet": _part(loss=[0.5]), "rows/2.parquet": _part(loss=["x"])}
     with pytest.raises(StorageError, match=r"^rows/2\.parquet in the store does not fit the other parts.*move it out"):
         _read(files)

@@ -10,13 +10,13 @@ from pipeline.storage.paths import files_below, refuse_dangling, refuse_links_ou
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
 def test_an_impossible_name_is_refused(text: str) -> None:
-    """An impossible name is refused with its purpose."""
+    """A name that no file can have is refused with the purpose of the name."""
     with pytest.raises(StorageError, match=r"^The path .* cannot be used: it must"):
         refuse_unwritable(text, "The path")
 
 
 def test_steps_of_a_path() -> None:
-    """A path below the folder is its parts; one that leads out is refused."""
+    """A path below the folder is split into its parts, and one that leads out is refused."""
     assert steps("a/./b", "s") == ("a", "b")
     for path in ("../a", "a/..", "/a"):
         with pytest.raises(StorageError, match="leads out of the storage s"):
@@ -24,7 +24,7 @@ def test_steps_of_a_path() -> None:
 
 
 def test_links(tmp_path: Path) -> None:
-    """A link within the folder is followed; one that leads out is refused, for reading and for replacing."""
+    """A link to a place within the folder is followed; one that leads out is refused for reading and replacing."""
     root = tmp_path / "root"
     (root / "a").mkdir(parents=True)
     (root / "in").symlink_to("a")
@@ -37,7 +37,7 @@ def test_links(tmp_path: Path) -> None:
 
 
 def test_files_below_a_folder(tmp_path: Path) -> None:
-    """Plain files with their sizes, also in subfolders; links are skipped, and a missing folder has no files."""
+    """Plain files are listed with their sizes, also in subfolders; links are skipped, a missing folder has none."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b").write_text("12")
     (tmp_path / "link").symlink_to("a/b")
@@ -47,7 +47,7 @@ def test_files_below_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
-    """A folder that is, or is below, a link to nothing is refused with the link and its target; any other is not."""
+    """A folder that is or contains a dangling link in its path is refused with the link and its target."""
     (tmp_path / "link").symlink_to("gone")
     for folder in (tmp_path / "link", tmp_path / "link" / "a" / "b"):
         with pytest.raises(StorageError, match=f"{tmp_path}/link is a link to gone, which does not exist"):

@@ -1,4 +1,4 @@
-"""Whether a recorded process lives, and when that is unknown."""
+"""Whether a recorded process is alive, dead or unknown."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_process_that_lives_and_one_that_does_not(child: subprocess.Popen[bytes]) -> None:
-    """A killed process is dead at once, before and after its parent has waited for it."""
+    """A killed process is dead immediately, before and after its parent has waited for it."""
     record = identity(child.pid)
     assert lives(record) is True
     assert lives(identity()) is True
@@ -40,7 +40,7 @@ def test_an_impossible_process_id_is_dead(pid: int) -> None:
 
 
 def test_a_number_that_was_given_again() -> None:
-    """A process of that number that started at another time is another; a clock that was set changes nothing."""
+    """A process with the same id and another start time is another process, also if the clock was set."""
     record = identity()
     assert lives({**record, "process_started_after_boot": record["process_started_after_boot"] - 60}) is False
     assert lives({**record, "process_started": record["process_started"] + 3600}) is True
@@ -63,7 +63,7 @@ def test_a_process_id_of_another_machine_is_unknown(elsewhere: dict[str, str], p
 
 
 def test_a_record_without_a_start_time() -> None:
-    """Without a start time, a process with that id is unknown, and a missing one is dead."""
+    """Without a recorded start time, a process with that id is unknown, and a missing one is dead."""
     record = {**identity(), "process_started": None, "process_started_after_boot": None}
     assert lives(record) is None
     assert lives({**record, "pid": 2**31 - 1}) is False
@@ -80,7 +80,7 @@ def test_a_record_of_an_earlier_version() -> None:
 
 
 def test_a_record_marked_as_ended_is_dead() -> None:
-    """A record that this process has marked as ended is dead, although its process lives on."""
+    """A record that this process has marked as ended counts as dead, although the process is alive."""
     assert lives({**identity(), "mark": "one of a study"}) is True
     mark_ended("one of a study")
     assert lives({**identity(), "mark": "one of a study"}) is False
@@ -89,7 +89,7 @@ def test_a_record_marked_as_ended_is_dead() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say")
 def test_whether_a_process_handles_a_signal() -> None:
-    """A signal with a handler differs from one by which the process would die; nothing is known of no process."""
+    """A signal with a handler differs from one with the default action; without a process it is unknown."""
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
         assert handles(os.getpid(), signal.SIGUSR1) is True

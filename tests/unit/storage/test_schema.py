@@ -50,7 +50,7 @@ def test_columns_need_no_quotes(table: str) -> None:
     ],
 )
 def test_a_parameter_has_the_type_of_its_values(domain: object, type_: pa.DataType) -> None:
-    """Numbers stay numbers; a choice of mixed types is text."""
+    """A parameter of numbers has a numeric column, and a choice of mixed types a text column."""
     assert config_columns({"p": domain}) == {"config_p": type_}
 
 
@@ -77,7 +77,7 @@ def test_schemas_name_parameters_and_metrics() -> None:
     ],
 )
 def test_a_metrics_column_is_its_name_as_far_as_a_column_can_hold_it(metric: str, column: str) -> None:
-    """In lower case, with `_` for signs; letters of any script stay."""
+    """A metric's column is its name in lower case, with `_` for signs and letters of any script unchanged."""
     assert metric_column(metric) == column
 
 

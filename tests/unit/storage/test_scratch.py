@@ -1,4 +1,4 @@
-"""Temporary folders, and those that killed processes have left."""
+"""Temporary folders, and those of killed processes."""
 
 import os
 import subprocess

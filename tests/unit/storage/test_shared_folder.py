@@ -1,4 +1,4 @@
-"""Folders that several processes share, and that do not outlive them."""
+"""Folders that several processes share until the last of them ends."""
 
 import signal
 import subprocess
@@ -28,7 +28,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def _user(key: str) -> tuple[subprocess.Popen, Path]:
-    """Another process that uses a folder, until its input ends."""
+    """Another process that uses a folder until its input ends."""
     process = subprocess.Popen(
         [sys.executable, "-c", _USER, key], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -37,7 +37,7 @@ def _user(key: str) -> tuple[subprocess.Popen, Path]:
 
 
 def test_processes_with_the_same_key_share_a_folder(temporary: Path) -> None:
-    """Two processes get the same folder; the last one to leave removes it."""
+    """Two processes with the same key get the same folder, which the last one to leave removes."""
     folder = SharedFolder(lambda: "study")
     process, path = _user("study")
     assert path == folder.path
@@ -49,7 +49,7 @@ def test_processes_with_the_same_key_share_a_folder(temporary: Path) -> None:
 
 
 def test_other_keys_have_other_folders(temporary: Path) -> None:
-    """Folders of other keys are apart, and are left alone while they are in use."""
+    """Different keys have different folders, and a folder in use is not removed."""
     one, other = SharedFolder(lambda: "one"), SharedFolder(lambda: "other")
     assert one.path != other.path
     one.close()
@@ -57,13 +57,13 @@ def test_other_keys_have_other_folders(temporary: Path) -> None:
 
 
 def test_nothing_is_created_before_the_first_use(temporary: Path) -> None:
-    """A folder that no process uses is not created, and its key is not asked for."""
+    """A folder that no process uses is not created, and its key is not computed."""
     SharedFolder(lambda: pytest.fail("no key is needed")).close()
     assert list(temporary.iterdir()) == []
 
 
 def test_folders_of_killed_processes_are_removed(temporary: Path) -> None:
-    """What a killed process has left is removed with the next folder that is created; a folder in use is kept."""
+    """Creating a folder removes those of killed processes and keeps those in use."""
     killed, left = _user("killed")
     lives, used = _user("lives")
     killed.send_signal(signal.SIGKILL)
@@ -87,7 +87,7 @@ def test_a_killed_process_leaves_the_folder_to_the_others() -> None:
 
 
 def test_a_link_in_its_place_is_refused(temporary: Path) -> None:
-    """A link by the folder's name, which another user may have made, is neither used nor removed."""
+    """A link with the folder's name, perhaps of another user, is neither used nor removed."""
     folder = SharedFolder(lambda: "study")
     path = folder.path
     folder.close()

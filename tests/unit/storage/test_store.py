@@ -21,7 +21,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def _names(store: Store, folder: str = "") -> list[str]:
-    """Everything in a folder, hidden or not."""
+    """All entries of a folder, hidden ones included."""
     assert store.local is not None
     return sorted(path.name for path in (store.local / folder).iterdir())
 
@@ -43,7 +43,7 @@ def test_written_content_is_read(store: Store) -> None:
 
 
 def test_missing_files_cannot_be_read_and_need_no_deletion(store: Store) -> None:
-    """A missing file cannot be read; listing and deleting what is missing is no error."""
+    """Reading a missing file fails, and listing or deleting missing files is not an error."""
     with pytest.raises(FileNotFoundError):
         store.read("no")
     with pytest.raises(FileNotFoundError):
@@ -89,7 +89,7 @@ def test_a_read_only_folder_is_reported() -> None:
 
 
 def test_parts_are_one_table(store: Store) -> None:
-    """Columns are united by name, whole numbers and floats too; other files in the folder are passed over."""
+    """Parts are united by column name, also integers and floats, and other files in the folder are ignored."""
     store.write_table("rows/part-1.parquet", _part(1, loss=[1]))
     store.write_table("rows/part-2.parquet", _part(2, loss=[0.5], extra=["x"]))
     store.write("rows/notes.txt", "no part")
@@ -124,7 +124,7 @@ def test_a_schema_version_is_written(store: Store) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all"])
 def test_a_part_that_is_not_parquet_is_reported(store: Store, content: bytes) -> None:
-    """A broken part is reported by its name."""
+    """A part that is not a Parquet file is reported with its name."""
     store.write("rows/part-1.parquet", content)
     with pytest.raises(StorageError, match=r"rows/part-1\.parquet in .* is not a whole Parquet file"):
         store.read_table("rows")
@@ -156,7 +156,7 @@ def test_appending(store: Store) -> None:
     "columns", [{"a": [1]}, {"trial_id": [7], "session": [1], "number": [1], "attempt": [1], "epoch": [1]}]
 )
 def test_a_strangers_file_among_the_parts(store: Store, table: str, columns: dict[str, list]) -> None:
-    """A Parquet file of something else is named, with what to do; moved away, the rest can be read."""
+    """A Parquet file of another origin is reported with a remedy; once it is moved, the others can be read."""
     own = pa.Table.from_pylist([], schema=arrow_schema(table, {}))
     store.write_table(f"{table}/part-0001-000001.parquet", own)
     store.write_table(f"{table}/export.parquet", pa.table(columns))
@@ -168,7 +168,7 @@ def test_a_strangers_file_among_the_parts(store: Store, table: str, columns: dic
 
 
 def test_the_end_of_a_file_is_read_alone(store: Store) -> None:
-    """The last bytes of a file are read with the number of bytes before them, and a shorter file whole."""
+    """The last bytes of a file are read with the number of bytes before them, and a shorter file completely."""
     store.write("logs/0000.log", b"0123456789")
     assert store.read_end("logs/0000.log", 4) == (b"6789", 6)
     assert store.read_end("logs/0000.log", 100) == (b"0123456789", 0)
@@ -177,7 +177,7 @@ def test_the_end_of_a_file_is_read_alone(store: Store) -> None:
 
 
 def test_a_large_file_is_read_in_pieces(store: Store) -> None:
-    """The pieces are the file, and no piece is larger than a megabyte."""
+    """The pieces of a large file add up to its content, and none is larger than a megabyte."""
     content = bytes(range(256)) * 10_000
     store.write("checkpoints/0000/000001.ckpt", content)
     pieces = list(store.pieces("checkpoints/0000/000001.ckpt"))

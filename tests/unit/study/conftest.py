@@ -1,4 +1,4 @@
-"""Job files that a test writes, and modules that it loads."""
+"""Job files that a test writes, and the modules that it loads."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ JOB = TuneJob(name="a", model=build, data="mnist", space={{}}, objectives=Object
 
 @pytest.fixture
 def own_modules() -> Iterator[None]:
-    """Forget what a test loads after it, and leave the import path as it was."""
+    """Unload the modules that a test loads, and restore the import path."""
     path, modules = list(sys.path), set(sys.modules)
     yield
     forget_copies()

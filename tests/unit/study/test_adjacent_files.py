@@ -1,4 +1,4 @@
-"""Files that a module names beside itself."""
+"""Files in its own folder that a module names."""
 
 import pytest
 
@@ -17,11 +17,11 @@ from pipeline.study.adjacent_files import named_files
     ],
 )
 def test_a_file_is_named_by_literals(text: str, name: str) -> None:
-    """A file is found if its path is joined from literals in any way."""
+    """A file is found if a module joins its path from literals in any way."""
     assert name in named_files(text.encode())
 
 
 @pytest.mark.parametrize("text", ["open('words.txt')", "__file__ +", "x = '__file__'[", ""])
 def test_other_texts_name_nothing(text: str) -> None:
-    """A relative path alone starts at the current folder; what is no Python names nothing."""
+    """A relative path without the module's folder, and text that is not Python, name no file."""
     assert named_files(text.encode()) == ()

@@ -1,4 +1,4 @@
-"""Functions without a file are distinguished by what they do."""
+"""Functions without a file are distinguished by their behaviour."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def typed(text: str = NOTEBOOK) -> Any:
 
 
 def test_the_same_cells_give_the_same_digest():
-    """Typed once more, with comments, other layout and what the function does not use."""
+    """Entering a cell again, with other comments, layout or unused definitions, keeps the digest."""
     again = "\n# Classes stand on other lines.\n" + NOTEBOOK.replace("SIZE = 4", "# four\n\nSIZE = 4").replace(
         "x * self", "(x *\n                self"
     )
@@ -86,7 +86,7 @@ def test_functions_that_call_each_other_have_a_digest():
 
 
 def test_names_that_a_function_binds_itself_are_no_globals():
-    """A later cell that binds what the function imports, assigns or reads as an attribute changes nothing."""
+    """A later cell that binds a name a function imports, assigns or reads as an attribute keeps its digest."""
     text = (
         "def model(config):\n    import keras\n"
         "    rate = config.size\n    class Layer:\n        units = rate\n    return keras, Layer\n"
@@ -123,7 +123,7 @@ def model(config):
 
 
 def test_functions_that_dispatch_by_class_count_with_all_their_functions():
-    """A change in any function behind a singledispatch function or method is another digest; a call of it is none."""
+    """A changed function behind a singledispatch function or method changes the digest; a call of it does not."""
     function = typed(DISPATCHED)
     before = bytecode_digest(function)
     function({"lr": 1})

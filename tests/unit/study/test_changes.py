@@ -1,4 +1,4 @@
-"""Changes by dotted fields, as --set writes them."""
+"""Changes by dotted fields, as in --set."""
 
 import contextlib
 import itertools
@@ -16,7 +16,7 @@ from pipeline.study.changes import changed
 
 
 def _build(config: dict[str, Any]) -> None:
-    """Stands for a user's model."""
+    """A user's model function."""
 
 
 _SCHEDULE = Switch({"constant": {}, "cyclic": {"period": Choice((1, 2)), "scheduler": "x"}})
@@ -89,7 +89,7 @@ _JOB = TuneJob(
     ],
 )
 def test_a_field_is_replaced(changes: dict[str, Any], field: str, value: object) -> None:
-    """The field has the new value, all others stay, and so does the job itself."""
+    """A change sets the field to the new value and leaves all other fields and the original job unchanged."""
     before = _JOB.to_json()
     changed = _JOB.replaced(changes)
     assert getattr(changed, field) == value
@@ -131,7 +131,7 @@ def test_order_does_not_matter(order: tuple[str, ...]) -> None:
     ],
 )
 def test_a_path_that_leads_nowhere(path: str, fault: str) -> None:
-    """An invalid path in an assignment is refused as written, with the names that exist."""
+    """An invalid path in an assignment is refused with the path as written and the existing names."""
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({path: 1})
     (found,) = refused.value.faults
@@ -147,7 +147,7 @@ def test_wrong_paths_and_wrong_values_are_reported_together() -> None:
 
 
 def test_a_kind_that_does_not_exist() -> None:
-    """Fields set beside it are not complained about."""
+    """An unknown kind of scheduler is the only fault, also if its fields are set too."""
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({"scheduler": "ahsa", "scheduler.grace_period": 2})
     assert [str(fault) for fault in refused.value.faults] == [
@@ -198,7 +198,7 @@ def test_any_change_makes_a_job_or_an_invalid_one(changes: dict[str, Any]) -> No
     ],
 )
 def test_a_parameter_cannot_be_fixed_at_another_kind_of_value(field: str, value: Any) -> None:
-    """`--set space.lr==0.1` sets lr to text: refused with what the parameter is, before any trial fails of it."""
+    """`--set space.lr==0.1`, which sets lr to text, is refused with the parameter's kind before any trial runs."""
     space = {
         "lr": LogUniform(0.01, 1),
         "units": IntUniform(1, 9),
@@ -216,7 +216,7 @@ def test_a_parameter_cannot_be_fixed_at_another_kind_of_value(field: str, value:
 
 @pytest.mark.parametrize("value", [3, 0.25, "c", {"kind": "uniform", "low": 0, "high": 1}, Choice(["p"])])
 def test_a_mixed_parameter_takes_any_of_its_kinds(value: Any) -> None:
-    """Numbers and text where both are among its values, and domains always."""
+    """A choice of numbers and text can be set to a number, text or another domain."""
     fields, faults = changed({"space": {"mixed": Choice([1, "a"])}}, {"space.mixed": value})
     assert faults == []
     assert fields["space"]["mixed"] == value

@@ -46,7 +46,7 @@ def _json(function: object, **others: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("function", [_plain, _decorated, _Class.build])
 def test_functions_of_a_file_are_found_again(function: Callable[..., Any]) -> None:
-    """Plain, decorated and static ones, by module and name, with their file's digest."""
+    """Plain, decorated and static functions are found by module and name, with the digest of their file."""
     job = TuneJob.from_json(_json(function))
     written = job.to_json()["function"]
     assert written == {
@@ -72,7 +72,7 @@ def test_functions_that_cannot_be_found_again_are_not_saved() -> None:
 
 @pytest.mark.parametrize("value", [max, _Class, functools.partial(_plain, {}), 3, "json:dumps", [], object()])
 def test_only_functions_are_functions(value: object) -> None:
-    """Built-ins, classes and partials have no source to be kept."""
+    """A value other than a function with a source, such as a built-in, a class or a partial, is refused."""
     with pytest.raises(InvalidJob, match="function: must be a function"):
         TuneJob(name="a", function=value, space={}, objectives=Objective("v", "max"))
 

@@ -76,7 +76,7 @@ def test_only_recorded_copies_belong_to_the_study(store: Store) -> None:
 
 @pytest.mark.parametrize("begun", [".writing-study.json-0a1b2c3d", "sessions/.writing-0001.json-0a1b2c3d"])
 def test_without_a_session_or_a_specification_nothing_belongs_to_a_study(tmp_path: Path, begun: str) -> None:
-    """Files that only have the names of a study's belong to another owner; an unfinished start is a study's."""
+    """Without a session or a specification, files named like a study's are not a study's; an unfinished start is."""
     store = Store(tmp_path / "s")
     named = ["trials.parquet", "source/job.py", "report.html", "files/0001/data.bin"]
     for path in [*named, begun]:
@@ -89,7 +89,7 @@ def test_without_a_session_or_a_specification_nothing_belongs_to_a_study(tmp_pat
 
 
 def test_links_pipes_and_empty_folders_are_not_the_studys(store: Store, tmp_path: Path) -> None:
-    """A link is untracked wherever it is, and nothing behind it is listed; the layout's own folders may be empty."""
+    """Links, pipes and unknown folders are untracked, links are not followed, and the layout's folders may be empty."""
     folder = tmp_path / "s"
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "kept.txt").write_text("kept")
@@ -117,7 +117,7 @@ def test_entries_are_listed_for_a_message() -> None:
     ("path", "refused"), [("epochs", True), ("report.html", True), ("notes.txt", False), ("files/0001/data", False)]
 )
 def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path, path: str, refused: bool) -> None:
-    """Writing would follow it; links beside the study's files, and in a trial's working folder, do no harm."""
+    """A link in the place of a study's file is refused; one beside its files or in a trial's folder is not."""
     store = Store(tmp_path / "s")
     store.write("study.json", "{}")
     link = tmp_path / "s" / path
@@ -131,7 +131,7 @@ def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path, path: str, refused
 
 
 def test_unfinished_files_are_swept(store: Store) -> None:
-    """Temporary files of the study that killed writers left are deleted, and no others."""
+    """Temporary files of the study that killed writers left are deleted, and other files are not."""
     store.write(".writing-my-novel-0a1b2c3d", "mine")
     sweep(store)
     left = {entry.path for entry in store.entries() if entry.kind == "file"}
@@ -146,7 +146,7 @@ def test_removing_keeps_untracked_files(store: Store, tmp_path: Path) -> None:
 
 
 def test_the_specification_is_removed_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interrupted removal leaves a study, which can be deleted again; its sessions go just before."""
+    """An interrupted removal leaves a study that can be deleted again; sessions are removed just before the end."""
     deleted = []
     whole = Store.delete
     monkeypatch.setattr(Store, "delete", lambda self, path: (deleted.append(path), whole(self, path)))
@@ -156,6 +156,6 @@ def test_the_specification_is_removed_last(store: Store, monkeypatch: pytest.Mon
 
 
 def test_a_name_in_a_list_stays_on_its_line(store: Store) -> None:
-    """Line feeds and escapes in the names of files are written as escapes where a message lists them."""
+    """A message writes line feeds and escapes in the names of files as escape sequences."""
     store.write("logs/a\nDeleted everything.\x1b[2J", "mine")
     assert listed(contents(store).untracked) == r"logs/a\nDeleted everything.\x1b[2J"

@@ -1,4 +1,4 @@
-"""The trial that the user's code is called for."""
+"""The context of the trial for which the user's code is called."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def context(tmp_path):
 
 
 def test_a_trial_is_known_where_its_code_runs(context):
-    """Within a trial, trial() returns it and its folder is the current directory; outside, neither changes."""
+    """Within a trial, trial() returns it and its folder is the current directory; outside, neither holds."""
     before = Path.cwd()
     with in_trial(context):
         assert trial() == context
@@ -30,7 +30,7 @@ def test_a_trial_is_known_where_its_code_runs(context):
 
 
 def test_the_directory_is_put_back_after_an_error(context):
-    """The user's code raises, having changed the current directory itself."""
+    """The current directory is restored after user code has changed it and raised an error."""
     before = Path.cwd()
 
     def failing():
@@ -44,13 +44,13 @@ def test_the_directory_is_put_back_after_an_error(context):
 
 
 def test_outside_of_a_trial_the_error_names_where_to_call():
-    """Outside of a trial, as at import, the error says where trial() can be called."""
+    """Calling trial() outside of a trial raises an error that says where it can be called."""
     with pytest.raises(UsageError, match="model, callbacks, function and data function"):
         trial()
 
 
 def test_shared_data_have_a_context_without_a_trial_id(context):
-    """Data for all trials see the seed and epochs of all trials; within a trial the context stays the trial's."""
+    """Data for all trials have a context with the seed and epochs; within a trial the trial's context remains."""
     with for_all_trials(seed=3, epochs=5):
         assert trial() == TrialContext("", 3, 5, Path.cwd())
     with in_trial(context), for_all_trials(seed=3, epochs=5):
@@ -59,7 +59,7 @@ def test_shared_data_have_a_context_without_a_trial_id(context):
 
 
 def test_a_thread_has_no_trial(context):
-    """A thread that the user's code starts has no trial, so that it never gets a wrong one."""
+    """A thread that the user's code starts has no trial, so that it never gets the wrong one."""
     found = []
     with in_trial(context):
         thread = threading.Thread(target=lambda: found.append(current()))
@@ -105,6 +105,6 @@ def test_a_missing_folder_is_reported_and_changes_nothing(context, monkeypatch):
 
 
 def test_it_is_imported_without_ray_and_tensorflow():
-    """`from pipeline import trial` in a job file costs neither."""
+    """`from pipeline import trial` imports neither Ray nor TensorFlow."""
     code = "import sys; from pipeline import trial; print({'ray', 'tensorflow', 'keras'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

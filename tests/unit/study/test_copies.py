@@ -30,7 +30,7 @@ def _copies(folder: Path, originals: Path | None = None, **sources: str) -> Copi
 
 
 def test_copies_import_each_other(tmp_path: Path) -> None:
-    """A copy is found by its module's name as long as the copies are installed, also by what imports it later."""
+    """While copies are installed, they are imported by their modules' names, also from other copies."""
     copies = _copies(tmp_path, copied_one="def value():\n import copied_two\n return copied_two.V", copied_two="V = 3")
     copies.install()
     one = importlib.import_module("copied_one")
@@ -93,7 +93,7 @@ def test_an_unchanged_original_is_used(tmp_path: Path) -> None:
 
 
 def test_another_version_that_is_loaded_makes_place_and_comes_back(tmp_path: Path) -> None:
-    """A study's code does not see what this process has imported under the same names, and leaves it as it was."""
+    """A study's code does not get loaded modules of the same names, which are restored afterwards."""
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "copied_two.py").write_text("VALUE = 2")

@@ -1,4 +1,4 @@
-"""Each config once."""
+"""Trials with distinct configs."""
 
 from typing import Any
 
@@ -27,13 +27,13 @@ _LEFT = "Any config that is left: the searcher drew only configs that were tried
     ],
 )
 def test_a_config_is_tried_once_where_equal_configs_train_equally(fields: dict[str, Any], expected: bool) -> None:
-    """Configs are tried once if equal ones would train equally, not with real numbers or in a population."""
+    """Configs are tried once if equal ones train equally, but not with real numbers or in a population."""
     assert draws_each_config_once(job(**fields)) == expected
     assert equal_configs_train_equally(job(**fields)) == (not {"trial_seeds", "scheduler"} & fields.keys())
 
 
 def _another(tried: list[int], first: int, draws: list[int], seed: int = 0) -> Suggestion:
-    """What is suggested where the searcher draws those configs in turn, and then the last one again."""
+    """The suggestion if the searcher draws those configs in turn, and then the last one again."""
     numbers = iter(draws)
     return untried_config(
         _SPACE,
@@ -46,7 +46,7 @@ def _another(tried: list[int], first: int, draws: list[int], seed: int = 0) -> S
 
 
 def test_a_config_that_was_not_tried_is_taken_as_it_was_drawn() -> None:
-    """The first draw, or the first of further ones, with its own reason."""
+    """The first drawn config that was not tried is suggested with the reason of its own draw."""
     assert _another([1, 2], 0, [5]) == Suggestion(_CONFIGS[0], "first")
     assert _another([0, 1, 2], 0, [1, 2, 7, 8]) == Suggestion(_CONFIGS[7], "again")
 
@@ -59,7 +59,7 @@ def test_the_last_config_is_found_by_any_searcher(left: int, seed: int) -> None:
 
 
 def test_further_draws_have_seeds_of_their_own() -> None:
-    """Further draws have distinct seeds that follow from the study's seed and the number of the draw."""
+    """Further draws have distinct seeds, which follow from the study's seed and the number of the draw."""
 
     def seeds(seed: int) -> list[int]:
         found: list[int] = []

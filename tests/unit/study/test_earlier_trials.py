@@ -1,4 +1,4 @@
-"""Trials of earlier studies in a study's folder."""
+"""Trials of earlier studies in the folder of a study."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from pipeline.study.earlier_trials import EarlierTrial, EarlierTrials, earlier_s
 
 
 def score(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """One epoch."""
+    """A function of one epoch."""
     yield {"score": 0.0}
 
 
@@ -31,7 +31,7 @@ COPY = EarlierTrials(
 
 
 def test_written_trials_are_read_back(tmp_path: Any) -> None:
-    """Trials are read as they were written."""
+    """Trials are equal after writing and reading."""
     write_earlier(Store(tmp_path), [COPY])
     assert read_earlier(Store(tmp_path)) == (COPY,)
 
@@ -40,14 +40,14 @@ def test_written_trials_are_read_back(tmp_path: Any) -> None:
     "text", ["{}", "[1]", '[{"study": "a"}]', '[{"study":"a","metric":"m","mode":"up","of":1,"outside":0}]', "[[["]
 )
 def test_other_content_is_refused(tmp_path: Any, text: str) -> None:
-    """A file that is not what tunepipe writes is refused with its name."""
+    """A file that tunepipe has not written is refused with its name."""
     (tmp_path / "earlier.json").write_text(text)
     with pytest.raises(StorageError, match=r"earlier\.json"):
         read_earlier(Store(tmp_path))
 
 
 def test_missing_parameters_are_spread_and_the_same_each_time() -> None:
-    """Parameters that a study lacks get values from all over their domain, always the same; all configs fit."""
+    """Parameters that an earlier study lacks get fixed values from their whole domain, and all configs fit."""
     (one,), (again,) = (earlier_studies(job(), [COPY]) for _ in range(2))
     assert one == again
     assert all(fits(job().space, each.config) for each in one.observations)
@@ -57,7 +57,7 @@ def test_missing_parameters_are_spread_and_the_same_each_time() -> None:
 
 
 def test_trials_outside_of_a_changed_space_are_left_out() -> None:
-    """Trials outside of a domain that was changed since are left out, and so is a study of which none is left."""
+    """Trials outside of the changed space are left out, and so is a study without any other trial."""
     (found,) = earlier_studies(job(space={"a": Uniform(0.5, 1)}), [COPY])
     assert len(found.observations) == 11
     assert earlier_studies(job(space={"a": Uniform(3, 4)}), [COPY]) == []

@@ -1,4 +1,4 @@
-"""What is wrong with a job, in words."""
+"""Messages about the faults of a job."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from pipeline.study import Budget, Objective, Resources, TuneJob
 
 
 def _build(config: dict[str, Any]) -> None:
-    """Stands for a user's model."""
+    """A user's model function."""
 
 
 def _faults(**fields: Any) -> list[str]:
@@ -141,7 +141,7 @@ def _faults(**fields: Any) -> list[str]:
     ],
 )
 def test_a_fault_names_field_value_and_what_is_allowed(fields: dict[str, Any], fault: str) -> None:
-    """One line each, in plain words, and nothing else is found wrong."""
+    """A faulty field is reported in one line with its name, the allowed values and the value found."""
     found = _faults(**fields)
     assert found[0].startswith(fault)
     assert len(found) == 1 or found[1].startswith("space.s.brnches: no such field; there is branches")
@@ -186,6 +186,6 @@ def test_all_faults_are_reported_together() -> None:
 
 
 def test_long_values_are_cut() -> None:
-    """A page of text does not hide the message."""
+    """A value of 1,000 characters is cut, so that its message is shorter than 300."""
     (fault,) = _faults(name="a" * 1000)
     assert len(fault) < 300

@@ -40,7 +40,7 @@ def _error(name: str, **fields: object) -> TypeError:
 
 
 def test_a_misnamed_field_of_a_job_s_class_is_a_fault() -> None:
-    """The fault names the line of the job's file and a similar field."""
+    """A misspelt field of a job's class is reported with the line of the job's file and a similar field."""
     fault = misnamed_field(_error("Budget", trails=3), 7)
     assert fault is not None
     assert (fault.field, fault.found) == ("Budget.trails", "trails= in line 7")
@@ -59,5 +59,5 @@ def test_a_misnamed_field_of_a_job_s_class_is_a_fault() -> None:
     ],
 )
 def test_another_error_is_the_user_s_own(error: Exception) -> None:
-    """Errors of other functions, classes and kinds are left to the user."""
+    """Errors of other functions, classes and kinds are not converted into faults of the job."""
     assert misnamed_field(error, 1) is None

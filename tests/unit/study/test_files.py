@@ -1,4 +1,4 @@
-"""A study's specification as files."""
+"""Files of a study's specification."""
 
 import importlib
 import json
@@ -29,7 +29,7 @@ JOB = TuneJob(name="a", model=build, data=helpful.data, space={}, objectives=Obj
 
 
 def _build(config: dict[str, Any]) -> None:
-    """Stands for a user's model."""
+    """A user's model function."""
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def _of_files(folder: Path) -> TuneJob:
 
 
 def test_a_study_is_loaded_as_it_was_saved(store: Store) -> None:
-    """Equal, with the version of its format, as indented JSON."""
+    """A loaded study equals the saved one, which is indented JSON with the version of its format."""
     job = _job(description="größer")
     save_study(store, job)
     assert load_study(store) == job
@@ -72,7 +72,7 @@ def test_a_study_is_loaded_as_it_was_saved(store: Store) -> None:
 
 
 def test_sources_are_copied(tmp_path: Path, store: Store) -> None:
-    """Every module that defines a function of the job, as it was loaded, and no other."""
+    """Exactly the modules that define functions of the job are copied, in the version that was loaded."""
     save_study(store, _of_files(tmp_path / "mine"))
     assert store.files() == ["source/a_job.py", "source/helpful.py", "study.json"]
     assert store.read_text("source/a_job.py") == _JOB
@@ -81,7 +81,7 @@ def test_sources_are_copied(tmp_path: Path, store: Store) -> None:
 def test_a_study_is_loaded_where_its_sources_are_gone(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In another process, on another machine: the copies are enough, though one imports another, and stay alone."""
+    """Another process loads a study from its copies alone if the original sources are missing."""
     folder = tmp_path / "mine"
     job = _of_files(folder)
     save_study(store, job)
@@ -99,7 +99,7 @@ def test_a_study_is_loaded_where_its_sources_are_gone(
 
 
 def test_a_study_that_is_far_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sources are fetched from an object store; functions can be traced back to their text."""
+    """A study is loaded from an object store, and the source file of its function is available locally."""
     system, root = fs.FileSystem.from_uri("mock:///bucket/a")
     system.create_dir("bucket/a/source", recursive=True)
     monkeypatch.setattr("pipeline.storage.location.file_system", lambda _: (system, root))
@@ -127,7 +127,7 @@ def test_a_typed_function_is_saved_but_not_loaded(store: Store) -> None:
 
 
 def test_no_study_there(store: Store) -> None:
-    """A folder without study.json is no study."""
+    """A folder without study.json is not a study."""
     with pytest.raises(JobNotFound, match=r"There is no study 'a' in .*studies"):
         load_study(store)
 
@@ -150,7 +150,7 @@ def test_no_study_there(store: Store) -> None:
     ],
 )
 def test_a_file_that_is_no_study(store: Store, content: bytes, message: str) -> None:
-    """Each is refused with the file's place and what is wrong with it."""
+    """An invalid study.json is refused with the file's place and its fault."""
     store.write("study.json", content)
     with pytest.raises(StorageError, match=r"study\.json in .*studies/a " + message):
         load_study(store)

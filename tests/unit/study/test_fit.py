@@ -1,4 +1,4 @@
-"""A job's `fit`: values or functions of the config, validated by name, kept in study.json."""
+"""The field `fit` of a job: values or functions of the config, validated by name, saved in study.json."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from pipeline.study import Fit, Objective, Phase, TuneJob
 
 
 def _build(config: dict[str, Any]) -> None:
-    """Stands for a user's model."""
+    """A user's model function."""
 
 
 def weights(config: dict[str, Any]) -> dict[int, float]:
@@ -24,7 +24,7 @@ def _job(**fields: Any) -> TuneJob:
 
 
 def test_values_and_functions_survive_json() -> None:
-    """Numbers of classes are numbers again after JSON, and a function is stored by its name and loaded again."""
+    """Class numbers are numbers again after JSON, and a function is saved by its name and loaded again."""
     job = _job(fit=Fit(class_weight=weights, steps_per_epoch=3, validation_freq=[1, 4]))
     stored = json.loads(json.dumps(job.to_json()))
     assert stored["fit"]["class_weight"]["function"].endswith(":weights")
@@ -37,7 +37,7 @@ def test_values_and_functions_survive_json() -> None:
 
 
 def test_a_job_of_an_earlier_version_has_the_defaults() -> None:
-    """A study.json without `fit` reads as one that gives no arguments."""
+    """A study.json without `fit` is read as a job without arguments of fit."""
     stored = _job().to_json()
     del stored["fit"]
     assert TuneJob.from_json(stored).fit == Fit()
@@ -63,7 +63,7 @@ def test_the_command_line_sets_fields() -> None:
     ],
 )
 def test_invalid_fields_of_fit_are_named(given: dict[str, Any], field: str, allowed: str) -> None:
-    """A mistake names the field of fit, what was found and what is allowed."""
+    """An invalid field of fit is reported with its name, the value found and the allowed values."""
     with pytest.raises(InvalidJob) as raised:
         _job(fit=given)
     assert [fault.field for fault in raised.value.faults] == [field]
@@ -71,13 +71,13 @@ def test_invalid_fields_of_fit_are_named(given: dict[str, Any], field: str, allo
 
 
 def test_a_function_has_no_fit() -> None:
-    """Arguments of fit beside `function` are refused: nothing would read them."""
+    """Arguments of fit are refused in a job with `function`, which would ignore them."""
     with pytest.raises(InvalidJob, match=r"fit\.steps_per_epoch"):
         _job(model=None, data=None, function=_build, fit=Fit(steps_per_epoch=3))
 
 
 def unfreeze(model: Any, config: dict[str, Any]) -> None:
-    """Stands for a user's preparation of a phase."""
+    """A user's preparation of a phase."""
 
 
 def test_phases_survive_json_and_the_command_line() -> None:
@@ -103,7 +103,7 @@ def test_phases_survive_json_and_the_command_line() -> None:
     ],
 )
 def test_a_phase_that_cannot_be_is_named(phases: Any, field: str, allowed: str) -> None:
-    """A mistake names the phase by its place, and what is allowed."""
+    """An invalid phase is reported with its index and the allowed values."""
     with pytest.raises(InvalidJob) as raised:
         _job(phases=phases)
     assert [fault.field for fault in raised.value.faults] == [field]

@@ -1,4 +1,4 @@
-"""Where a user's function is defined, and whether two are the same code."""
+"""The file that defines a user's function, and whether two functions are the same code."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("own_modules")
 
 
 def test_the_loaded_source_is_saved(write: Callable[..., Path]) -> None:
-    """A file that was edited after it was loaded does not enter the study that runs."""
+    """A study saves the source as it was loaded, although the file was edited afterwards."""
     path = write(1)
     job = load_module(path).JOB
     before = job.to_json()
@@ -25,7 +25,7 @@ def test_the_loaded_source_is_saved(write: Callable[..., Path]) -> None:
 
 
 def test_a_script_is_saved_under_its_file_s_name(tmp_path: Path, write: Callable[..., Path]) -> None:
-    """A script, which Python calls __main__, is saved and found under its file's name."""
+    """A script, which Python names __main__, is saved and found under its file's name."""
     path = write(1, "script.py")
     space: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
     exec(compile(path.read_text(), str(path), "exec"), space)
@@ -49,12 +49,12 @@ def test_a_script_is_saved_under_its_file_s_name(tmp_path: Path, write: Callable
     ],
 )
 def test_comments_and_layout_make_no_difference(other: bytes, same: bool) -> None:
-    """Sources are the same if they mean the same; one that is no Python differs from all others."""
+    """Sources with the same syntax tree are equal; text that is not Python differs from all others."""
     assert same_text(b"x = 1\n", other) is same
 
 
 def test_functions_of_equal_files_are_the_same_code(write: Callable[..., Path]) -> None:
-    """A function of a file that was loaded again is the same code until the file means something else."""
+    """A function of a reloaded file is the same code until the file's meaning changes."""
     first = load_module(write(1)).JOB.model
     path = write(1)
     path.write_text("# a comment" + path.read_text())

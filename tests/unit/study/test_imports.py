@@ -1,4 +1,4 @@
-"""What a source imports."""
+"""The imports of a source."""
 
 import pytest
 
@@ -29,7 +29,7 @@ from pipeline.study.imports import RelativeImport, exported_names, imports_of, r
     ],
 )
 def test_imports_are_found_at_any_place(text: str, names: set[str]) -> None:
-    """Imports are found at the top and in functions, absolute and relative, by statement or literal call."""
+    """Imports are found at module level and in functions, absolute and relative, as statements or literal calls."""
     assert set(imports_of(text.encode(), "pack.this").names) == names
 
 
@@ -62,7 +62,7 @@ def test_exports_of_a_package_are_read_from_its_source() -> None:
 
 
 def test_relative_imports_are_named_with_the_statement_that_replaces_them() -> None:
-    """Those of a `try` are left out, because another import may follow; a text that is no Python has none."""
+    """Relative imports outside of `try` are returned with a statement that replaces them, if there is one."""
     text = b"from . import a as b\ndef f():\n    from ..c import d\ntry:\n    from .e import f\nexcept E:\n    pass"
     assert relative_imports(text) == (
         RelativeImport(1, 1, "from . import a as b", "import a as b"),

@@ -1,4 +1,4 @@
-"""TuneJob: validated as a whole, frozen, JSON both ways."""
+"""TuneJob is validated as a whole, frozen, and converted to and from JSON."""
 
 import json
 import pickle
@@ -16,11 +16,11 @@ from pipeline.study import Budget, Objective, Resources, TuneJob
 
 
 def _build(config: dict[str, Any]) -> None:
-    """Stands for a user's model."""
+    """A user's model function."""
 
 
 def _callbacks(config: dict[str, Any]) -> list[Any]:
-    """Stands for a user's callbacks."""
+    """A user's callbacks function."""
     return []
 
 
@@ -38,7 +38,7 @@ def _job(**fields: Any) -> TuneJob:
 
 
 def test_defaults() -> None:
-    """A page of Python is enough: scheduler, searcher, budget and resources have defaults."""
+    """A job without scheduler, searcher, budget and resources gets the defaults of its budget."""
     job = _job()
     assert job.scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
     assert job.searcher.kind == "curves"
@@ -71,7 +71,7 @@ def test_a_job_is_frozen() -> None:
     ],
 )
 def test_json_both_ways(fields: dict[str, Any]) -> None:
-    """Written as JSON text and read back a job is equal, and so are its hash and its functions."""
+    """A job is equal after a conversion to JSON text and back, and so are its hash and its functions."""
     job = _job(**fields)
     read = TuneJob.from_json(json.loads(json.dumps(job.to_json(), allow_nan=False)))
     assert read == job
@@ -82,14 +82,14 @@ def test_json_both_ways(fields: dict[str, Any]) -> None:
 
 
 def test_different_jobs_are_not_equal() -> None:
-    """One field is enough, and 1 is not 1.0."""
+    """Jobs are unequal if one field differs, even as 1 and 1.0."""
     assert _job() != _job(seed=1)
     assert _job(space={"a": 1}) != _job(space={"a": 1.0})
     assert _job() != "a-job"
 
 
 def test_one_objective_needs_no_list() -> None:
-    """A single objective is taken for a list of one, positional or by keyword; a bare metric is not."""
+    """A single objective, positional or by keyword, is read as a list of one; a bare metric is refused."""
     assert _job(objectives=Objective(metric="val_loss", mode="min")).objectives == (Objective("val_loss", "min"),)
     assert _job(objectives={"metric": "val_loss", "mode": "min"}).objective.mode == "min"
     with pytest.raises(InvalidJob, match="objectives: must be a list; found 'val_accuracy'"):
@@ -97,13 +97,13 @@ def test_one_objective_needs_no_list() -> None:
 
 
 def test_settings_by_name() -> None:
-    """`scheduler="pbt"` is its kind with the defaults."""
+    """`scheduler="pbt"` selects that kind with its defaults."""
     assert _job(scheduler="pbt", searcher="random").scheduler == PBT()
 
 
 @pytest.mark.parametrize("name", ["a", "mnist-asha", "0", "a.b_c-d", "a" * 63])
 def test_names(name: str) -> None:
-    """Names that are safe as folders, columns and labels are taken."""
+    """A job's name is accepted if it is safe as a folder, a column and a label."""
     assert _job(name=name).name == name
 
 
@@ -138,7 +138,7 @@ def test_hostile_names_are_refused(name: object) -> None:
 
 
 def test_a_typed_function_runs_but_is_not_resumable() -> None:
-    """A typed function makes a job that runs but, as a message says, cannot be resumed."""
+    """A job of a function without a file runs, but cannot be resumed, as a message says."""
     space: dict[str, Any] = {"__name__": "__main__"}
     exec(compile("def build(config): ...", "<cell 1>", "exec"), space)
     job = _job(model=space["build"])
@@ -158,7 +158,7 @@ _tree = st.recursive(
 
 
 def _near(known: dict[str, type]) -> st.SearchStrategy[Any]:
-    """Something that is almost an object of one of these kinds."""
+    """An object that is almost valid for one of these kinds."""
     names = sorted({name for cls in known.values() for name in cls.__dataclass_fields__} - {"kind"})
     return st.dictionaries(st.sampled_from(names), _tree, max_size=3).flatmap(
         lambda fields: st.sampled_from([*known, "other"]).map(lambda kind: {**fields, "kind": kind})
@@ -197,7 +197,7 @@ _good = {
 
 @given(fields=st.fixed_dictionaries({}, optional=_fields), start=st.sampled_from([{}, _good]))
 def test_any_json_is_a_job_or_an_invalid_one(fields: dict[str, Any], start: dict[str, Any]) -> None:
-    """Any content of study.json gives a job or InvalidJob with each field once, without pydantic's wording."""
+    """Any study.json gives a job or an InvalidJob with each field once and without pydantic's wording."""
     job, faults = _tried({**start, **fields})
     assert (job is None) == bool(faults)
     assert len({fault.field for fault in faults}) == len(faults)
@@ -217,6 +217,6 @@ def _tried(fields: dict[str, Any]) -> tuple[TuneJob | None, tuple[Fault, ...]]:
 
 @given(space=st.dictionaries(st.sampled_from(["lr", "units", "n"]), st.sampled_from([IntUniform(1, 3), 2, "x"])))
 def test_fields_do_not_depend_on_each_other_s_order(space: dict[str, Any]) -> None:
-    """A job read from JSON with its keys turned around is the same."""
+    """A job that is read from JSON with its keys in reverse order is equal."""
     fields = _job(space=space).to_json()
     assert TuneJob.from_json(dict(reversed(fields.items()))) == _job(space=space)

@@ -1,4 +1,4 @@
-"""Job files in packages: which module each is, and what is refused."""
+"""Job files in packages: the module of each file, and the files that are refused."""
 
 import sys
 from pathlib import Path
@@ -29,7 +29,7 @@ JOB = TuneJob(name="a", function=steps, space={}, objectives=Objective("v", "max
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
-    """Write files, the first of which is returned."""
+    """Write files; return the first one."""
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -51,12 +51,12 @@ def in_package(folder: Path, factor: int = 2, top: str = "") -> Path:
 
 
 def value(job: TuneJob) -> float:
-    """What the job's function reports."""
+    """The value that the job's function reports."""
     return float(next(iter(job.functions["function"]({})))["v"])
 
 
 def test_a_job_file_with_relative_imports_is_a_module_of_its_package(tmp_path: Path) -> None:
-    """It is imported from the folder above its package, and the study copies the package's modules that it uses."""
+    """A job file with relative imports is imported as part of its package, whose used modules the study copies."""
     path = in_package(tmp_path)
     assert job_file(path, path.read_bytes()) == JobFile("tuned.job", tmp_path, "tuned")
     job = load_module(path).JOB
@@ -80,7 +80,7 @@ def test_the_copies_of_a_package_are_loaded_without_the_original(tmp_path: Path,
 
 
 def test_another_package_of_the_same_name_is_forgotten(tmp_path: Path) -> None:
-    """Two packages of one name in two folders are two packages."""
+    """A package of the same name in another folder replaces the loaded one."""
     assert value(load_module(in_package(tmp_path / "one")).JOB) == 22.0
     second = in_package(tmp_path / "two", factor=3)
     assert value(load_module(second).JOB) == 33.0
@@ -89,7 +89,7 @@ def test_another_package_of_the_same_name_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_a_file_without_relative_imports_is_a_script(tmp_path: Path) -> None:
-    """Also within a package, and where an import that may fail is followed by another: siblings keep their names."""
+    """A job file without relative imports, or with a fallback for them, is a script, also within a package."""
     tried = "try:\n    from .helpers import x\nexcept ImportError:\n    from helpers import x"
     for text in ("import helpers", tried):
         path = write(tmp_path, {"tuned/job.py": text, "tuned/__init__.py": ""})
@@ -115,13 +115,13 @@ def test_a_file_without_relative_imports_is_a_script(tmp_path: Path) -> None:
 def test_relative_imports_outside_a_package_are_refused_with_a_remedy(
     tmp_path: Path, files: dict[str, str], said: str
 ) -> None:
-    """Relative imports that cannot work are refused before anything runs, and the message has what works instead."""
+    """Relative imports that cannot work are refused before anything runs, with a working alternative."""
     path = write(tmp_path, files)
     with pytest.raises(InvalidJob, match=said):
         load_module(path)
 
 
 def test_a_script_in_any_case_has_no_relative_imports(tmp_path: Path) -> None:
-    """A program of another library is a script, which imports by a module's own name."""
+    """A file that is loaded as a script is refused with relative imports, with the absolute import instead."""
     with pytest.raises(InvalidJob, match="as a script does: write `from helpers import scale`; found"):
         load_module(in_package(tmp_path), script=True)

@@ -1,4 +1,4 @@
-"""Where a study's files lie, and which paths can be a study's at all."""
+"""The layout of a study's files, and the paths that can belong to a study."""
 
 import pytest
 
@@ -73,20 +73,20 @@ def test_no_other_path_belongs_to_a_study(path: str) -> None:
 
 
 def test_a_checkpoint_s_path_is_read_back() -> None:
-    """Trial and epoch come out as they went in; another spelling of the same numbers is no checkpoint."""
+    """Trial and epoch are read from a checkpoint's path; another spelling of their numbers is no checkpoint."""
     assert layout.checkpoint_of(layout.checkpoint("0012", 34)) == ("0012", 34)
     assert layout.checkpoint_of("checkpoints/0012/34.ckpt") is None
     assert layout.checkpoint_of(layout.log("0012")) is None
 
 
 def test_an_unstarted_study_may_hold_the_first_files_of_a_driver() -> None:
-    """A driver that was killed at once leaves its session, copies of sources and perhaps the derived table."""
+    """A study without an epoch may contain a session, copies of sources and the derived table of a killed driver."""
     assert all(layout.is_beginning(path) for path in (layout.session(1), layout.source("job.py"), layout.TRIALS))
     assert not any(layout.is_beginning(path) for path in (layout.STUDY, layout.REPORT, "source/key", "sessions/x"))
 
 
 def test_a_trial_s_file_is_recognised() -> None:
-    """Of a trial's file, the trial and the path in its folder are known; the record of deleted files is none."""
+    """The path of a trial's file gives trial and inner path; the record of deleted files is no such file."""
     assert layout.file_of("files/0012/deep/log.csv") == ("0012", "deep/log.csv")
     assert layout.file_of(layout.dropped_files_list("0012")) is None
     assert layout.file_of("files/mine/log.csv") is None

@@ -1,4 +1,4 @@
-"""A job's Python file: its name, and what it is to run."""
+"""Loading the Python file of a job."""
 
 import sys
 from collections.abc import Callable
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("own_modules")
 
 
 def test_a_job_file_is_loaded(write: Callable[..., Path]) -> None:
-    """A job file is loaded under its own name, and can import modules beside it like a script."""
+    """A job file is loaded under its own name, and can import modules of its folder like a script."""
     path = write(1)
     (path.parent / "beside_it.py").write_text("VALUE = 3")
     path.write_text(path.read_text() + "\nimport beside_it\nVALUE = beside_it.VALUE")
@@ -24,7 +24,7 @@ def test_a_job_file_is_loaded(write: Callable[..., Path]) -> None:
 
 
 def test_a_job_file_s_name_need_not_be_a_name_of_python(write: Callable[..., Path]) -> None:
-    """A file may be called my-job.py, and its job is saved and loaded all the same."""
+    """A job file named my-job.py, which is no Python identifier, is loaded, and its job survives JSON."""
     job = load_module(write(1, "my-job.py")).JOB
     assert job.to_json()["model"]["function"] == "my-job:build"
     assert TuneJob.from_json(job.to_json()) == job
@@ -32,14 +32,14 @@ def test_a_job_file_s_name_need_not_be_a_name_of_python(write: Callable[..., Pat
 
 @pytest.mark.parametrize("name", ["nope.py", "folder"])
 def test_a_missing_job_file_is_reported(tmp_path: Path, name: str) -> None:
-    """A missing job file is reported with what a job file is."""
+    """A missing job file is reported with a description of job files."""
     (tmp_path / "folder").mkdir()
     with pytest.raises(JobNotFound, match=r"There is no job file .*" + name + r".*exports JOB"):
         load_module(tmp_path / name)
 
 
 def test_not_a_python_file(tmp_path: Path) -> None:
-    """A job file with another suffix is refused before it runs."""
+    """A job file with a suffix other than .py is refused before it runs."""
     (tmp_path / "a.txt").write_text("1/0")
     with pytest.raises(JobNotFound, match="not a Python file"):
         load_module(tmp_path / "a.txt")
@@ -83,7 +83,7 @@ def test_a_misspelt_field_is_reported(tmp_path: Path, call: str, reported: str) 
 
 
 def test_faults_of_a_job_in_a_file_are_its_own(tmp_path: Path) -> None:
-    """Faults of a job in a file are raised unwrapped."""
+    """Faults of a job in a file are raised without a wrapping error."""
     path = tmp_path / "faulty.py"
     path.write_text("from pipeline.study import TuneJob\nJOB = TuneJob(name='x')")
     with pytest.raises(InvalidJob, match=r"^job 'x' has 3 faults"):
@@ -112,12 +112,12 @@ def test_a_job_file_must_not_hide_another_module(tmp_path: Path, name: str) -> N
     ],
 )
 def test_only_a_file_has_a_name_in_it(job: str, parts: tuple[str, str]) -> None:
-    """A file and a name in it are two parts; the name of a job is one, whatever it contains."""
+    """A file with the name of a job in it is split into two parts, and a job's name is not split."""
     assert parted(job) == parts
 
 
 def test_a_script_that_runs_its_job_is_loaded_up_to_that_line(tmp_path: Path) -> None:
-    """Loading a script without a `__main__` guard starts no study, and leaves out what follows `run`."""
+    """Loading a script without a `__main__` guard starts no study, and skips the lines after `run`."""
     (tmp_path / "script.py").write_text(
         "from pipeline import run\n\n\ndef f(config):\n    yield {'score': 1.0}\n\n\n"
         "run(None)\nafter = open('missing')\n"

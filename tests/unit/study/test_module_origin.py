@@ -1,4 +1,4 @@
-"""Where modules come from."""
+"""The origin of modules."""
 
 import importlib
 import json
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("own_modules")
     ids=["module", "module of a package", "package", "dots in the name of a job file"],
 )
 def test_a_module_has_a_folder_and_a_path_in_it(file: str, module: str, folder: str, path: str) -> None:
-    """The packages of a module are part of its path, and dots in a file's name are not packages."""
+    """A module's path contains its packages, and dots in a file's name do not make packages."""
     assert folder_and_path(Path(file), module) == (Path(folder), path)
 
 
@@ -51,7 +51,7 @@ def test_libraries_and_virtual_environments_are_installed(place: str, installed:
 
 
 def test_a_module_that_is_shadowed_is_not_imported_from_the_folder(tmp_path: Path) -> None:
-    """Of files in a folder only those count that Python would import: none with the name of a part of Python."""
+    """A file in a folder counts only if Python would import it, so none with the name of a standard module."""
     for name in ("mod_one", "json", "pipeline", "numpy"):
         (tmp_path / f"{name}.py").write_text("x = 1")
     assert [
@@ -60,7 +60,7 @@ def test_a_module_that_is_shadowed_is_not_imported_from_the_folder(tmp_path: Pat
 
 
 def test_a_loaded_module_has_its_file_below_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file of a loaded module is returned for a folder above it, and for no other; so is the folder's."""
+    """A loaded module's file, or a package's folder, is returned only for a folder above it."""
     (tmp_path / "mod_one.py").write_text("def f():\n    return 1\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert loaded_from("mod_one", tmp_path) is None
@@ -71,7 +71,7 @@ def test_a_loaded_module_has_its_file_below_its_folder(tmp_path: Path, monkeypat
 
 
 def test_functions_of_libraries_and_of_tunepipe_have_no_import_folder() -> None:
-    """Nothing has to be added to a worker's path for functions that are installed or tunepipe's own."""
+    """Functions of installed packages and of tunepipe add no folder to a worker's path."""
     assert sys.modules[counted.__module__].__file__
     functions = [json.dumps, counted, next(value for value in vars(networks).values() if callable(value))]
     assert [import_folder(function) for function in functions] == [None, None, None]

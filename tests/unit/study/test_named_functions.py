@@ -1,4 +1,4 @@
-"""The functions that a job's JSON names."""
+"""The functions that the JSON of a job names."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ _anything = st.recursive(
 
 @given(fields=st.dictionaries(st.sampled_from([*FUNCTION_FIELDS, "fit", "other"]), _anything))
 def test_only_names_are_found_in_any_json(fields: dict[str, Any]) -> None:
-    """Names of functions are found in any JSON, which is read before it is validated."""
+    """Any JSON is searched for names of functions before it is validated, and only names are returned."""
     for path, value in named_functions(fields).items():
         assert path.split(".")[0] in (*FUNCTION_FIELDS, "fit")
         assert isinstance(value["function"], str)

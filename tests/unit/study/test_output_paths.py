@@ -1,4 +1,4 @@
-"""Where a user's output may go."""
+"""Locations for a user's output."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def study(tmp_path: Path) -> Path:
     ],
 )
 def test_a_file_in_a_study_is_refused(study: Path, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The study's own files and any new file beside them are refused, by a relative path and through a link, too."""
+    """A study's own file and a new file beside it are refused as output, also by a relative path or a link."""
     monkeypatch.chdir(study.parent)
     (tmp_path / "linked").symlink_to(study)
     for named in (study / path, Path("s") / path, tmp_path / "linked" / path):
@@ -43,12 +43,12 @@ def test_a_file_in_a_study_is_refused(study: Path, path: str, tmp_path: Path, mo
 
 @pytest.mark.parametrize("path", ["s/report.html", "s/export/table.csv", "s/export/mine/x.csv", "x.csv", "../x.csv"])
 def test_a_file_beside_a_study_is_accepted(study: Path, path: str) -> None:
-    """A study's report, new files in its export/, and files outside of it may be written."""
+    """A study's report, new files in its export/, and files outside of the study are accepted as output."""
     check_output_file(study.parent / path)
 
 
 def test_a_trial_s_code_may_write_into_its_folder(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What runs in a trial's working folder writes there, and not into that of another trial."""
+    """Code of a trial may write into the trial's working folder, but not into that of another trial."""
     monkeypatch.chdir(study / "files/0000")
     check_output_file(Path("x.csv"))
     check_output_folder(Path("studies/inner"))
@@ -57,7 +57,7 @@ def test_a_trial_s_code_may_write_into_its_folder(study: Path, monkeypatch: pyte
 
 
 def test_no_link_is_written_through(study: Path, tmp_path: Path) -> None:
-    """A link is refused whether its target exists or not; the names of open files are no links of a user."""
+    """A link is refused as output with or without a target, except those of open files of the system."""
     (tmp_path / "thesis").write_text("mine")
     (tmp_path / "link").symlink_to("thesis")
     (tmp_path / "dangling").symlink_to("gone")
@@ -70,7 +70,7 @@ def test_no_link_is_written_through(study: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["", "export", "epochs", "files/0000", "checkpoints/0009", "new"])
 def test_a_folder_in_a_study_is_refused(study: Path, path: str) -> None:
-    """The study's folder, its own folders and new ones are refused."""
+    """A study's folder, its own folders and new ones in it are refused as output."""
     with pytest.raises(StorageError, match="is within the study"):
         check_output_folder(study / path)
 

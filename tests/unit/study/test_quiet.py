@@ -1,4 +1,4 @@
-"""TensorFlow's notes while it is loaded."""
+"""Notes of TensorFlow while it is imported."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ load_module(Path("job.py"))
 
 @pytest.mark.parametrize(("level", "notes"), [(None, False), ("2", False), ("0", True)])
 def test_a_job_that_imports_tensorflow_prints_no_notes(tmp_path: Path, level: str | None, notes: bool) -> None:
-    """Errors stay, and what is no note; who sets TF_CPP_MIN_LOG_LEVEL to 0 or 1 sees all."""
+    """TensorFlow's notes are hidden unless TF_CPP_MIN_LOG_LEVEL is 0, and errors and other lines are printed."""
     (tmp_path / "tensorflow.py").write_text(_PRINTED)
     (tmp_path / "job.py").write_text("import tensorflow\n")
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}

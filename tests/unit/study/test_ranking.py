@@ -6,7 +6,7 @@ from pipeline.study.ranking import ranking_key
 
 
 def test_value_then_epoch_then_draw_then_failed() -> None:
-    """Each part of the rule decides only where those before it tie."""
+    """Trials are ordered by value, then epoch, then number, with failed ones last."""
     trials = [
         ("0005", 0.9, 3, False),
         ("0004", 0.8, 1, False),
@@ -21,6 +21,6 @@ def test_value_then_epoch_then_draw_then_failed() -> None:
 
 
 def test_less_is_better_with_the_mode_min() -> None:
-    """With the mode min, the smaller value is the better one."""
+    """In the mode min, a smaller value is better."""
     small, large = (ranking_key("0000", value, 1, failed=False, mode="min") for value in (0.1, 0.2))
     assert small < large

@@ -1,4 +1,4 @@
-"""The scheduler and the searcher of a job that names none."""
+"""The scheduler and the searcher of a job that specifies none."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from pipeline.searchers import CurveSearch, MOTPESearch, RandomSearch, TPESearch
 
 
 def model(config: dict[str, Any]) -> None:
-    """Stands in for a model."""
+    """A model function."""
 
 
 def function(config: dict[str, Any]) -> None:
-    """Stands in for a function."""
+    """A plain function."""
 
 
 def _job(**fields: Any) -> TuneJob:
@@ -25,14 +25,14 @@ def _job(**fields: Any) -> TuneJob:
 
 @pytest.mark.parametrize(("epochs", "grace"), [(1, 1), (8, 1), (27, 2), (50, 3), (100, 6)])
 def test_the_first_rung_follows_the_budget(epochs: int, grace: int) -> None:
-    """A model's job without a scheduler gets ASHA that promotes, its first rung at about 6 % of the epochs."""
+    """A model's job without a scheduler gets promoting ASHA with its first rung at about 6 % of the epochs."""
     job = _job(budget=Budget(epochs=epochs))
     assert job.scheduler == PromotingASHA(grace_period=grace, reduction_factor=3.5)
     assert job.searcher == CurveSearch()
 
 
 def test_another_budget_gets_another_recommendation() -> None:
-    """A changed budget changes what the job does not name."""
+    """A changed budget changes the recommended settings of a job."""
     assert _job().replaced({"budget.epochs": 50}).scheduler == PromotingASHA(grace_period=3, reduction_factor=3.5)
 
 
@@ -43,13 +43,13 @@ def test_a_named_scheduler_stays() -> None:
 
 
 def test_a_named_searcher_stays() -> None:
-    """The scheduler is recommended beside any searcher."""
+    """A job with its own searcher gets the recommended scheduler and keeps the searcher."""
     job = _job().replaced({"searcher": "tpe", "budget.epochs": 50})
     assert (job.scheduler, job.searcher) == (PromotingASHA(grace_period=3, reduction_factor=3.5), TPESearch())
 
 
 def test_a_grid_is_drawn_in_turn() -> None:
-    """Random search takes the values of a grid in turn, so a space with one keeps it."""
+    """A space with a grid gets random search, which takes the grid's values in turn."""
     assert _job(space={"lr": LogUniform(1e-3, 1), "width": Grid([1, 2])}).searcher == RandomSearch()
 
 
@@ -59,20 +59,20 @@ def test_a_fixed_space_needs_no_search() -> None:
 
 
 def test_a_function_is_not_paused() -> None:
-    """A function would train its epochs again after each pause: it is stopped instead."""
+    """A function's trials are stopped instead of paused, because they would repeat epochs after a pause."""
     job = _job(model=None, data=None, function=function)
     assert (job.scheduler, job.searcher) == (ASHA(), RandomSearch())
 
 
 def test_a_saved_job_keeps_both() -> None:
-    """A job read from its JSON keeps its scheduler and searcher, whatever is recommended now."""
+    """A job that is read from JSON keeps its scheduler and searcher, although the recommendation has changed."""
     saved = TuneJob.from_json(_job(space={"width": Choice([1, 2])}).to_json())
     assert saved.recommended == set()
     assert saved.replaced({"budget.epochs": 100}).scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
 
 
 def test_the_recommendation_is_a_sentence() -> None:
-    """The recommendation is a sentence with the choice, the budget, and how to choose otherwise."""
+    """The recommendation is printed as a sentence with the choice, the budget and the way to change it."""
     assert _job().recommendation == (
         "Recommended for 16 trials of up to 8 epochs: scheduler promoting-asha and searcher curves, "
         "with the first rung at epoch 1. --scheduler and --search choose others."
@@ -81,7 +81,7 @@ def test_the_recommendation_is_a_sentence() -> None:
 
 
 def test_an_invalid_budget_is_the_only_fault() -> None:
-    """A default that depends on an invalid field is no fault of its own."""
+    """An invalid budget is the only fault, although defaults depend on it."""
     with pytest.raises(InvalidJob) as refused:
         _job(budget={"epochs": 0})
     assert [fault.field for fault in refused.value.faults] == ["budget.epochs"]
@@ -92,7 +92,7 @@ def test_an_invalid_budget_is_the_only_fault() -> None:
     [[Objective("loss", "min"), Objective("parameters", "min")], [Objective("loss", "min", at_most=2.0)]],
 )
 def test_several_objectives_and_bounds_get_what_looks_at_all(objectives: list[Objective]) -> None:
-    """A job with several objectives, or a bound, gets a scheduler and a searcher that look at all of them."""
+    """A job with several objectives or a bound gets a scheduler and a searcher that use all of them."""
     job = _job().replaced({"objectives": objectives, "budget.epochs": 50})
     assert job.scheduler == PromotingMOASHA(grace_period=3, reduction_factor=3.5)
     assert job.searcher == MOTPESearch()
@@ -103,6 +103,6 @@ def test_several_objectives_and_bounds_get_what_looks_at_all(objectives: list[Ob
 
 
 def test_a_scheduler_of_one_objective_keeps_random_draws() -> None:
-    """Beside a named scheduler that looks at the first objective alone, draws stay random."""
+    """A job of several objectives with a scheduler that uses the first one gets random search."""
     objectives = [Objective("loss", "min"), Objective("parameters", "min")]
     assert _job().replaced({"scheduler": "asha", "objectives": objectives}).searcher == RandomSearch()

@@ -1,4 +1,4 @@
-"""What must hold between a job's fields."""
+"""Rules between the fields of a job."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pipeline.study import Budget, Objective, Resources, TuneJob
 
 
 def _build(config: dict[str, Any]) -> None:
-    """Stands for a user's model."""
+    """A user's model function."""
 
 
 _MODEL = {"model": _build, "data": "mnist"}
@@ -19,7 +19,7 @@ _FUNCTION = {"function": _build}
 
 
 def _stateful(config: dict[str, Any], state: Any) -> None:
-    """Takes a state."""
+    """A function with a state."""
 
 
 def _job(**fields: Any) -> TuneJob:
@@ -77,7 +77,7 @@ def _job(**fields: Any) -> TuneJob:
     ],
 )
 def test_fields_that_do_not_fit_together_are_refused(fields: dict[str, Any], fault: str) -> None:
-    """Each rule names the field to be changed, and each can be broken alone."""
+    """Fields that conflict are refused by one rule, which names the field to be changed."""
     with pytest.raises(InvalidJob) as refused:
         _job(**fields)
     (found,) = refused.value.faults
@@ -109,7 +109,7 @@ def test_settings_that_fit_are_accepted(fields: dict[str, Any]) -> None:
 
 
 def test_rules_about_invalid_fields_are_left_out() -> None:
-    """A scheduler is not compared with a budget that is wrong by itself; other rules are still asked."""
+    """A scheduler is not compared with an invalid budget, and the other rules are checked."""
     with pytest.raises(InvalidJob) as refused:
         _job(scheduler=PBT(interval=99), budget=Budget(epochs=0), function=_build)
     assert [fault.field for fault in refused.value.faults] == ["budget.epochs", "scheduler"]

@@ -1,4 +1,4 @@
-"""What a user's function takes."""
+"""The parameters of a user's function."""
 
 import functools
 from typing import Any
@@ -9,38 +9,38 @@ from pipeline.study.signature import takes_state
 
 
 class Callable:
-    """An object that is called."""
+    """An object that can be called."""
 
     def __call__(self, config: Any, state: Any) -> None:
-        """Take both."""
+        """Takes config and state."""
 
 
 def config_alone(config: Any) -> None:
-    """The plain form."""
+    """A function of the config alone."""
 
 
 def with_state(config: Any, state: Any) -> None:
-    """The form with a state."""
+    """A function of the config and a state."""
 
 
 def with_other(config: Any, weights: Any) -> None:
-    """Its name is the user's."""
+    """A function whose second parameter has another name."""
 
 
 def with_default_state(config: Any, state: Any = None) -> None:
-    """Called `state`."""
+    """A function whose parameter `state` has a default."""
 
 
 def with_default_width(config: Any, width: int = 3) -> None:
-    """The user's own affair."""
+    """A function with another parameter that has a default."""
 
 
 def with_keyword(config: Any, *, state: Any) -> None:
-    """Never given by position."""
+    """A function with a keyword-only parameter."""
 
 
 def with_any(*arguments: Any) -> None:
-    """Nothing is known of its second parameter."""
+    """A function with arbitrary parameters."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Functions of singledispatch are known, and what they call."""
+"""Recognition of singledispatch functions and of the functions that they call."""
 
 import functools
 from typing import Any
@@ -8,13 +8,13 @@ from pipeline.study.single_dispatch import implementations
 
 @functools.singledispatch
 def size(value: Any) -> int:
-    """How large a value is."""
+    """The size of a value."""
     return 0
 
 
 @size.register
 def size_of_text(value: str) -> int:
-    """Of a text."""
+    """The size of a text."""
     return len(value)
 
 
@@ -25,7 +25,7 @@ def around(value: Any) -> int:
 
 
 def test_a_function_of_singledispatch_has_a_function_for_each_class() -> None:
-    """The decorated function is the one for `object`."""
+    """A singledispatch function returns its function for each class, the decorated one for `object`."""
     functions = implementations(size)
     assert functions is not None
     assert set(functions) == {object, str}
@@ -33,6 +33,6 @@ def test_a_function_of_singledispatch_has_a_function_for_each_class() -> None:
 
 
 def test_other_functions_dispatch_nothing() -> None:
-    """A function that wraps one, any other function and other values are none of singledispatch."""
+    """A function that wraps a singledispatch function, and any other value, is not one itself."""
     for value in (around, size_of_text, len, 1, None):
         assert implementations(value) is None

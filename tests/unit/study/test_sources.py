@@ -1,4 +1,4 @@
-"""Which files a job's code is."""
+"""The source files of a job."""
 
 import importlib
 import importlib.machinery
@@ -32,7 +32,7 @@ JOB = TuneJob(name="a", function=steps, space={{}}, objectives=Objective("v", "m
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A job's folder with modules, packages, installed things and data beside the job."""
+    """A job's folder with modules, packages, installed modules and data beside the job."""
     for path, text in {
         "mod_one.py": "import mod_two\nimport numpy, json",
         "mod_two.py": "def f():\n    from mod_three import x",
@@ -62,7 +62,7 @@ def sources_in(folder: Path, top: str = "", within: str = "pass", name: str = "t
 
 
 def paths(sources: Sources) -> list[str]:
-    """Where the copies lie."""
+    """The paths of the copies."""
     return sorted(file.path for file in sources.files)
 
 
@@ -102,7 +102,7 @@ def test_sources_are_found_without_running_them(folder: Path) -> None:
 
 
 def test_loaded_modules_are_found_where_they_were_loaded(folder: Path) -> None:
-    """A module in a folder that the job adds to sys.path is found there, under the name of its import."""
+    """A module in a folder that the job adds to sys.path is found there under its imported name."""
     (folder / "lib").mkdir()
     (folder / "lib/mod_hacked.py").write_text("x = 1")
     sources = sources_in(folder, top=f"import sys; sys.path.insert(0, {str(folder / 'lib')!r}); import mod_hacked")
@@ -111,7 +111,7 @@ def test_loaded_modules_are_found_where_they_were_loaded(folder: Path) -> None:
 
 
 def test_modules_that_cannot_be_copied_are_reported(folder: Path) -> None:
-    """Compiled modules, and lines whose imports are only known at run time, are reported."""
+    """Compiled modules, and lines whose imports are known only at run time, are reported."""
     (folder / f"fast{importlib.machinery.EXTENSION_SUFFIXES[-1]}").write_bytes(b"\x7fELF")
     sources = sources_in(folder, within="import fast, importlib; importlib.import_module('mod_' + 'two')")
     assert sources.uncopied == ("fast, which is not Python source",)
@@ -119,7 +119,7 @@ def test_modules_that_cannot_be_copied_are_reported(folder: Path) -> None:
 
 
 def test_imports_at_run_time_are_found_afterwards(folder: Path) -> None:
-    """A module imported under a name known at run time is found, with path and text, after the function ran."""
+    """A module whose name is known only at run time is found after the function ran, with path and text."""
     sources = sources_in(folder, within="import importlib; importlib.import_module('mod_' + 'three')")
     recorded = Recorded()
     recorded.folders = tuple(map(str, sources.folders))
@@ -151,7 +151,7 @@ def test_a_function_of_a_package_is_copied(folder: Path) -> None:
 
 
 def test_a_job_of_tunepipe_s_own() -> None:
-    """Only the file of a bundled job's functions is copied."""
+    """Of a bundled job, only the file of its functions is copied."""
     from tune_jobs import find
 
     assert paths(sources_of(find("mnist-asha"))) == ["tune_jobs/networks.py"]
@@ -163,7 +163,7 @@ def _data_of(tmp_path: Path, within: str) -> Sources:
 
 
 def test_files_that_a_module_names_are_copied(tmp_path: Path) -> None:
-    """Existing visible files that a module names, beside it or in its folders, are copied."""
+    """Existing visible files that a module names, in its folder or below, are copied."""
     mine = tmp_path / "mine"
     (mine / "data").mkdir(parents=True)
     for name in ("mine/words.txt", "mine/data/more.bin", "mine/.hidden", "mine/other.txt", "outside.txt"):
@@ -179,7 +179,7 @@ def test_files_that_a_module_names_are_copied(tmp_path: Path) -> None:
 
 
 def test_a_changed_module_is_noticed_where_the_study_lies_below_the_jobs_folder(folder: Path) -> None:
-    """The study's copies, which are loaded to compare with, are not taken for the modules of the job."""
+    """A changed module is noticed although the study with its copies is in a folder of the job's folder."""
     sources_in(folder, top="import mod_one")
     store = Store(folder / "studies" / "a")
     save_study(store, sys.modules["the_job"].JOB)
@@ -194,7 +194,7 @@ def test_a_changed_module_is_noticed_where_the_study_lies_below_the_jobs_folder(
 
 
 def test_large_files_are_not_copied_but_named(tmp_path: Path) -> None:
-    """A study is no place for a data set."""
+    """A large file that a module names is reported instead of copied."""
     with (tmp_path / "large.bin").open("wb") as file:
         file.truncate(10**7 + 1)
     sources = _data_of(tmp_path, "Path(__file__).with_name('large.bin')")

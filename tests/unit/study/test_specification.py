@@ -27,12 +27,12 @@ def test_better(mode: str, value: float, than: float | None, better: bool) -> No
     ("mode", "value", "reaches"), [("max", 1, True), ("max", 0.9, False), ("min", 1, True), ("min", 1.1, False)]
 )
 def test_reaches(mode: str, value: float, reaches: bool) -> None:
-    """A target is reached when it is met exactly."""
+    """A value that equals the target reaches it."""
     assert Objective("v", mode).reaches(value, 1) is reaches  # type: ignore[arg-type]
 
 
 def test_names_sort_as_their_numbers() -> None:
-    """Trials, parts, sessions and checkpoints sort by number, as long as the padding suffices."""
+    """Names of trials, parts, sessions and checkpoints sort by number within their padding."""
     for name in (
         layout.trial_id,
         layout.session,
@@ -65,5 +65,5 @@ def test_parts_and_their_compaction_are_in_one_folder() -> None:
     ],
 )
 def test_trials_fit_by_what_is_scarcest(resources, cpus, gpus, memory, fits):
-    """The scarcest of CPUs, GPUs (parts or whole ones) and reserved memory limits the number of trials."""
+    """The number of trials is limited by the scarcest of CPUs, GPUs (or fractions) and reserved memory."""
     assert resources.fit(cpus, gpus, memory) == fits

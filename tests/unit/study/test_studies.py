@@ -18,7 +18,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path) -> None:
-    """A study in the default storage is named by its name, another one by its folder; both are found again."""
+    """A study in the default storage is named by its name, and another by its folder; both names load it."""
     assert called(str(here / "studies/one")) == "one"
     for location in (str(here / "other/two"), "s3://bucket/two?region=x"):
         assert called(location) == location
@@ -36,7 +36,7 @@ def test_the_storage_is_named_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Store:
-    """A storage with three studies and a folder that is none."""
+    """A storage with three studies and another folder."""
     for name in ("b", "a", "mnist-asha"):
         Store(tmp_path / "studies" / name).write("study.json", "{}")
     Store(tmp_path / "studies" / "notes").write("text", "")
@@ -44,14 +44,14 @@ def storage(tmp_path: Path) -> Store:
 
 
 def test_a_study_is_a_folder_with_its_specification(storage: Store) -> None:
-    """Other folders are passed over; a link to a folder on another disk is followed."""
+    """Folders without study.json are not listed, and a link to a study on another disk is."""
     assert storage.local is not None
     (storage.local / "linked").symlink_to(storage.local / "a")
     assert study_names(storage) == ["a", "b", "linked", "mnist-asha"]
 
 
 def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
-    """A study.json that is a link out of its folder makes an unreadable study, and others are found and named."""
+    """A study whose study.json is a link out of its folder is unreadable, and the others are listed."""
     assert storage.local is not None
     (storage.local / "x").mkdir()
     (storage.local / "x" / "study.json").symlink_to("../a/study.json")
@@ -68,13 +68,13 @@ def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
     ],
 )
 def test_a_study_that_does_not_exist_is_explained(storage: Store, name: str, words: str) -> None:
-    """The existing ones, the one that may be meant, and the command that lists them."""
+    """A missing study is reported with the existing ones, the nearest name and the command that lists them."""
     wrong = Store(f"{storage.uri}/{name}" if name else storage.uri)
     assert str(no_study(wrong)).startswith(words.format(storage.uri))
 
 
 def test_a_long_list_of_studies_is_cut(tmp_path: Path) -> None:
-    """Twelve names and the number of the others."""
+    """A message lists twelve studies and the number of the others."""
     for number in range(20):
         Store(tmp_path / f"s{number:02d}").write("study.json", "{}")
     assert "s00, s01, " in str(no_study(Store(tmp_path)))

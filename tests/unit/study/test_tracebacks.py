@@ -1,4 +1,4 @@
-"""Tracebacks of a job's code name the files that the user has written."""
+"""Tracebacks of a job's code name the user's own files."""
 
 import importlib
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def _failure() -> str:
 
 
 def test_a_traceback_names_the_users_file(failing: Path) -> None:
-    """The traceback names the line in the user's own file, and so does a text that quotes the copy."""
+    """A traceback of a copy, and text that quotes it, name the line in the user's own file."""
     copy = failing.parent.parent / "source" / "failing_job.py"
     assert f'File "{failing}", line 2, in fail' in _failure()
     assert str(copy) not in _failure()
@@ -43,7 +43,7 @@ def test_a_traceback_names_the_users_file(failing: Path) -> None:
 
 @pytest.mark.parametrize("change", [lambda file: file.write_text("# a line\n"), Path.unlink])
 def test_a_file_that_has_changed_is_not_named(failing: Path, change: Callable[[Path], object]) -> None:
-    """Where the user's file has changed or is gone, the traceback names the copy that ran: the lines are its own."""
+    """A traceback names the copy that ran if the user's file has changed or is missing."""
     change(failing)
     copy = failing.parent.parent / "source" / "failing_job.py"
     assert f'File "{copy}", line 2, in fail' in _failure()

@@ -1,4 +1,4 @@
-"""Which config a study tries as its number i."""
+"""The config that a study tries as trial i."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ _SPACE = {
 
 
 def _build(config: dict[str, Any]) -> None:
-    """Stands for a user's function."""
+    """A user's function."""
 
 
 def _job(**fields: Any) -> TuneJob:
@@ -37,7 +37,7 @@ def _job(**fields: Any) -> TuneJob:
 
 @pytest.mark.parametrize("kind", SEARCHERS)
 def test_starts_come_first_and_draws_follow_as_without_them(kind: str) -> None:
-    """The first trials are the starts, and the searcher's draws follow unchanged; a grid leaves out the starts."""
+    """The first trials are the starts, and the searcher's draws follow unchanged; a grid skips the starts."""
     space = {"a": Choice([1, 2, 3]), "b": Choice([4, 5]), **({} if kind == "grid" else _SPACE)}
     starts = [{"a": 3, "b": 5}, {"a": 2}]
     job, plain = _job(space=space, searcher=kind, start_with=starts), _job(space=space, searcher=kind)
@@ -49,7 +49,7 @@ def test_starts_come_first_and_draws_follow_as_without_them(kind: str) -> None:
 
 
 def test_a_suggestion_keeps_the_reason_of_its_own_draw() -> None:
-    """A start, a draw of the searcher, and a config that is taken because the searcher draws only tried ones."""
+    """A suggestion has the reason of its own draw, whether a start, the searcher or an untried config gave it."""
     job = _job(space={"a": IntUniform(1, 40)}, searcher="curves", budget=Budget(trials=40), start_with=[{"a": 1}])
     start = suggestion_of_trial(job, 0, [])
     assert start == Suggestion({"a": 1}, "A config that the study starts with.")
@@ -62,7 +62,7 @@ def test_a_suggestion_keeps_the_reason_of_its_own_draw() -> None:
 
 @pytest.mark.parametrize("kind", ["random", "sobol"])
 def test_configs_of_the_study_to_start_from_are_not_drawn_again(kind: str) -> None:
-    """Two studies with the same seed draw different configs if one starts from the other, the same ones each time."""
+    """A study that starts from one with the same seed draws other configs than it, always the same ones."""
     source = _job(searcher=kind)
     further = _job(searcher=kind, start_from={"study": "a"}, name="b")
     drawn = [config_of_trial(further, index) for index in range(5)]
@@ -194,7 +194,7 @@ def test_config_i_of_a_small_space_depends_on_seed_and_i_alone(kind: str) -> Non
 
 
 def test_a_branch_without_numbers_is_not_repeated_beside_an_infinite_one() -> None:
-    """If one branch is infinite the study has no last config, and a branch without numbers is tried once."""
+    """A branch without numbers is tried once, and a study with an infinite branch has no last config."""
     job = _job(space={"s": Switch({"off": {}, "on": {"x": Uniform(0, 1)}})}, budget=Budget(trials=30))
     assert trials_in_all(job) == 30
     assert [config_of_trial(job, index)["s"] for index in range(30)].count("off") == 1
@@ -236,7 +236,7 @@ def test_large_spaces_need_no_list_of_their_configs() -> None:
     ],
 )
 def test_a_start_that_is_written_twice_is_tried_once(space: dict[str, Any], start: dict[str, Any]) -> None:
-    """In a small space and in one without end, unless two trials of one config differ; the searcher draws on."""
+    """A repeated start is tried once, unless trials of one config differ, and the searcher continues."""
     job = _job(space=space, start_with=[start, start, start], budget=Budget(trials=6))
     configs = [config_of_trial(job, index) for index in range(6)]
     assert start_configs(job) == [start]
@@ -248,7 +248,7 @@ def test_a_start_that_is_written_twice_is_tried_once(space: dict[str, Any], star
 
 
 def test_a_start_has_the_values_of_its_domain() -> None:
-    """1.0 is the 1 of a Choice, and a dict has the order of the keys that the Choice has: no twin for the tables."""
+    """The values of a start take the types and the order of keys of the equal values in its domain."""
     space = {"n": Choice([1, 2]), "o": Choice([{"a": 1, "b": 2}, None]), "fixed": [1, 2]}
     job = _job(space=space, start_with=[{"n": 1.0, "o": {"b": 2, "a": 1}, "fixed": (1, 2)}])
     assert json.dumps(config_of_trial(job, 0)) == '{"n": 1, "o": {"a": 1, "b": 2}, "fixed": [1, 2]}'

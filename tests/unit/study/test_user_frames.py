@@ -9,7 +9,7 @@ KERAS = "/usr/lib/python3.11/site-packages/keras/src/utils/traceback_utils.py"
 
 
 def raised(error: str, *frames: tuple[str, int, str]) -> str:
-    """An error's text as a worker keeps it."""
+    """The text of an error as a worker stores it."""
     lines = [f'  File "{file}", line {line}, in {function}\n    …' for file, line, function in frames]
     return "\n".join([error, "", "Traceback (most recent call last):", *lines, error, ""])
 
@@ -28,13 +28,13 @@ def raised(error: str, *frames: tuple[str, int, str]) -> str:
     ids=["keras", "innermost", "copy", "other-install", "a-users-pipeline", "python", "none"],
 )
 def test_the_place_is_the_innermost_of_the_users_own(frames: list[tuple[str, int, str]], reported: str) -> None:
-    """Frames of tunepipe, of Python and of libraries are passed over."""
+    """The place of an error is the innermost frame outside of tunepipe, Python and libraries."""
     frame = user_frame(raised("ValueError: no", *frames))
     assert (frame.place if frame else "") == reported
 
 
 def test_a_jobs_own_module_counts_wherever_it_is_installed() -> None:
-    """A job that came as a package is the user's all the same."""
+    """A frame in an installed package is the user's only if the file is one of the job's modules."""
     error = raised("ValueError: no", ("/venv/lib/python3.11/site-packages/jobs/net.py", 7, "build"))
 
     assert user_frame(error) is None
@@ -44,7 +44,7 @@ def test_a_jobs_own_module_counts_wherever_it_is_installed() -> None:
 
 
 def test_frames_of_libraries_are_counted() -> None:
-    """Of each run of frames in libraries the last one stays, and the frames of the user's code all do."""
+    """Only the last of successive frames in libraries is kept, and all frames of the user's code are."""
     library = (
         '  File "/lib/python3.12/site-packages/keras/a.py", line {}, in call\n    return inner()\n           ^^^^^^^'
     )
@@ -67,7 +67,7 @@ def test_frames_of_libraries_are_counted() -> None:
 
 
 def test_a_frame_has_its_line_of_code_where_the_traceback_has_it() -> None:
-    """A frame without its code, as of a file that is gone, is followed by the next frame or the error."""
+    """A frame without a line of code, as of a missing file, is followed by the next frame or the error."""
     with_code = '  File "/home/me/net.py", line 7, in build\n    return layers(config)\n           ^^^^^^'
     assert user_frame(f"{with_code}\nValueError: no") == Frame("/home/me/net.py", 7, "build", "return layers(config)")
     without = '  File "/home/me/net.py", line 7, in build\n  File "<string>", line 1, in nothing\nValueError: no'
@@ -75,6 +75,6 @@ def test_a_frame_has_its_line_of_code_where_the_traceback_has_it() -> None:
 
 
 def test_a_file_is_the_users_by_its_path() -> None:
-    """Files of Python, of installed packages and of tunepipe are not, on this machine and on others."""
+    """Files of Python, installed packages and tunepipe are not the user's, on this and other machines."""
     assert is_users(__file__)
     assert not any(map(is_users, (trainer.__file__, pytest.__file__, KERAS, "<string>")))

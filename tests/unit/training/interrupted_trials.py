@@ -1,4 +1,4 @@
-"""Trials that are interrupted: run as a program, it takes over their saved states in a process of its own."""
+"""Interrupted trials; as a program, this module continues their saved states in its own process."""
 
 import json
 import math
@@ -25,7 +25,7 @@ CONFIG = {"dropout": 0.3, "lr": 0.05}
 
 
 def full(config: Config) -> keras.Model:
-    """Dropout, BatchNormalization and Adam."""
+    """A model with Dropout, BatchNormalization and Adam."""
     model = keras.Sequential(
         [
             keras.Input((6,)),
@@ -45,7 +45,7 @@ def full(config: Config) -> keras.Model:
 
 
 def hidden(config: Config) -> keras.Model:
-    """A recurrent layer that remembers from batch to batch, in variables that are not the model's."""
+    """A recurrent layer with state between batches, in variables that are not the model's."""
     model = keras.Sequential(
         [
             keras.Input((6,), batch_size=4),
@@ -59,29 +59,29 @@ def hidden(config: Config) -> keras.Model:
 
 
 class Counted(callbacks.Callback):
-    """A callback of the user's own, with state, that adds to the metrics."""
+    """A user's callback that has state and adds to the metrics."""
 
     def __init__(self) -> None:
         super().__init__()
         self.losses: list[float] = []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Tell the sum of what has been seen so far."""
+        """Add the sum of the values so far."""
         self.losses.append(logs["loss"])
         logs["losses"] = sum(self.losses)
 
     def get_state(self) -> dict[str, Any]:
-        """What has been seen."""
+        """The sum so far."""
         return {"losses": self.losses, "array": np.array(self.losses)}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from it."""
+        """Continue from a sum."""
         assert list(state["array"]) == state["losses"]
         self.losses = state["losses"]
 
 
 def stateful_callbacks(config: Config) -> list[Any]:
-    """Callbacks that remember earlier epochs; the loss never falls by 9, so patience runs out at the sixth."""
+    """Callbacks that depend on earlier epochs; the loss never falls by 9, so patience ends in the sixth."""
     return [
         callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=2, min_delta=9.0),
         callbacks.EarlyStopping(monitor="val_loss", patience=5, min_delta=9.0, restore_best_weights=True),
@@ -89,7 +89,7 @@ def stateful_callbacks(config: Config) -> list[Any]:
 
 
 def restarting(config: Config) -> list[Any]:
-    """A learning rate with warm restarts, and a callback of the user's own."""
+    """A learning rate with warm restarts, and a user's callback."""
     rate = callbacks.LearningRateScheduler(lambda epoch, _rate: 0.05 * (1 + math.cos(math.pi * (epoch % 4) / 4)))
     return [rate, Counted()]
 
@@ -105,7 +105,7 @@ JOBS = {
 
 
 def outcome(learner: Any, epochs: int) -> dict[str, Any]:
-    """What becomes of a trial: metrics and learning rate by epoch, weights, and what was stopped or restored."""
+    """The result of a trial: metrics and learning rate by epoch, weights, and what was stopped or restored."""
     results = []
     for _ in range(epochs):
         results.append(learner.run_epoch())

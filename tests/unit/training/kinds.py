@@ -1,4 +1,4 @@
-"""Kinds of models, each with the data it takes: what a user may bring, in its smallest form."""
+"""Kinds of models, each with its data: what users may bring, in the smallest form."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Kind:
 
 
 def data_of(make: Callable[[np.random.Generator, int], tuple[Any, ...]]) -> Callable[[], Dataset]:
-    """A data set from a function that makes (x, y) or (x, y, weight) of so many rows."""
+    """A data set from a function that creates (x, y) or (x, y, weight) of as many rows."""
 
     def data() -> Dataset:
         draw = np.random.default_rng(0)
@@ -67,7 +67,7 @@ def _compiled(model: keras.Model, optimizer: Any, **options: Any) -> keras.Model
 
 
 def dense(config: Mapping[str, Any]) -> keras.Model:
-    """A Sequential that says nothing of its inputs, SGD with momentum."""
+    """A Sequential model without an input shape, SGD with momentum."""
     model = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")])
     return _compiled(model, optimizers.SGD(0.1, momentum=0.9))
 
@@ -173,7 +173,7 @@ def _accumulated(config: Mapping[str, Any]) -> keras.Model:
 
 
 def averaged(config: Mapping[str, Any]) -> keras.Model:
-    """BatchNormalization and an exponential moving average of the weights."""
+    """A model with BatchNormalization and an exponential moving average of the weights."""
     model = keras.Sequential(
         [keras.Input((6,)), layers.Dense(8, "relu"), layers.BatchNormalization(), layers.Dense(3, "softmax")]
     )
@@ -181,7 +181,7 @@ def averaged(config: Mapping[str, Any]) -> keras.Model:
 
 
 def convolution(config: Mapping[str, Any]) -> keras.Model:
-    """Augmentation, convolution, BatchNormalization, Dropout, and a schedule of the learning rate."""
+    """A model with augmentation, convolution, BatchNormalization, Dropout, and a schedule of the learning rate."""
     rate = optimizers.schedules.CosineDecayRestarts(0.05, first_decay_steps=5)
     model = keras.Sequential(
         [

@@ -1,4 +1,4 @@
-"""Models whose train_step is their own, as Keras' examples have them, in a small form.
+"""Models with their own train_step, as in Keras' examples, in a small form.
 
 Run as a program, it trains them one after the other in a process of its own, and continues from states that were saved.
 """
@@ -31,7 +31,7 @@ images: Callable[[], Dataset] = data_of(
 
 
 class Sampling(layers.Layer):
-    """Draws from the normal distribution that an encoder gives."""
+    """Samples from the normal distribution of an encoder."""
 
     def __init__(self, seed: int | None) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Sampling(layers.Layer):
 
 
 class SamplingOfTensorFlow(layers.Layer):
-    """The same with a generator inside TensorFlow."""
+    """Samples in the same way from a generator within TensorFlow."""
 
     def call(self, inputs: Any) -> Any:
         """Draw."""
@@ -177,7 +177,7 @@ def _gan(config: Mapping[str, Any]) -> keras.Model:
 
 
 class Contrastive(keras.Model):
-    """Learns to find an image again among others, after augmentation: the contrastive loss of SimCLR."""
+    """A model that identifies augmented copies of images: the contrastive loss of SimCLR."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -244,7 +244,7 @@ OWN_STEPS: dict[str, Callable[[Mapping[str, Any]], keras.Model]] = {
 def outcomes(
     name: str, *, folder: Path | None = None, resume: bool = False, others: int = 0, lr: float = 0.01
 ) -> list[dict[str, float]]:
-    """What the epochs of a trial report.
+    """The metrics that the epochs of a trial report.
 
     Args:
         name: Which model.

@@ -16,7 +16,7 @@ AT = 2
 
 
 def frozen(config: Mapping[str, Any]) -> keras.Model:
-    """A base that is not trained, with BatchNormalization and Dropout, and a head that is."""
+    """A frozen base with BatchNormalization and Dropout, and a trainable head."""
     base = keras.Sequential(
         [layers.Input((6,)), layers.Dense(5, "relu"), layers.BatchNormalization(), layers.Dropout(0.2)], name="base"
     )
@@ -34,7 +34,7 @@ def unfreeze(model: keras.Model, config: Mapping[str, Any]) -> None:
 
 
 def stopping(config: Mapping[str, Any]) -> list[Any]:
-    """Stops a phase at its second epoch, because no loss falls by 9."""
+    """A callback that stops a phase at its second epoch, because no loss falls by 9."""
     return [keras.callbacks.EarlyStopping("loss", patience=1, min_delta=9.0, restore_best_weights=True)]
 
 

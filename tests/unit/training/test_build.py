@@ -1,4 +1,4 @@
-"""What the user's functions return, and what the results depend on."""
+"""The results of a user's functions, and the values on which they depend."""
 
 import random
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ def not_compiled(config: Mapping[str, Any]) -> keras.Model:
 
 
 def nothing(config: Mapping[str, Any]) -> None:
-    """A return is missing."""
+    """A function without a return."""
 
 
 def a_class(config: Mapping[str, Any]) -> type[keras.Model]:
-    """The class instead of a model."""
+    """A function that returns the class instead of a model."""
     return keras.Sequential
 
 
@@ -42,7 +42,7 @@ def a_class(config: Mapping[str, Any]) -> type[keras.Model]:
     ],
 )
 def test_results_other_than_a_compiled_model_are_refused(build: Any, message: str) -> None:
-    """The message names the function, what it returned and what to do."""
+    """A result other than a compiled model is refused with the function, the result and a remedy."""
     with pytest.raises(ModelError, match=message):
         build_model(job_of(build), {}, seed=0, example=lambda: EXAMPLE)
 
@@ -56,7 +56,7 @@ def test_results_other_than_a_compiled_model_are_refused(build: Any, message: st
     ],
 )
 def test_results_other_than_callbacks_are_refused(found: Any, message: str) -> None:
-    """The message names what was returned and what is allowed."""
+    """A result other than callbacks is refused with what was returned and what is allowed."""
     with pytest.raises(ModelError, match=message):
         build_callbacks(job_of(dense, callbacks=lambda _: found), {}, seed=0)
 
@@ -107,7 +107,7 @@ def test_config_is_a_copy() -> None:
 
 
 def test_draws_of_the_users_code_depend_on_seed_and_epoch() -> None:
-    """Python's and NumPy's generators restart in each epoch, so that a resumed trial draws the same."""
+    """Python's and NumPy's generators restart in each epoch, so that a resumed trial draws the same numbers."""
     drawn: list[tuple[float, float]] = []
 
     def callbacks(config: Mapping[str, Any]) -> list[Any]:
@@ -133,7 +133,7 @@ def test_model_needs_data() -> None:
 
 
 def test_loss_that_is_not_finite_ends_the_epoch_and_the_training() -> None:
-    """A loss that is not finite ends the epoch at that step, and the training."""
+    """A loss that is not finite ends the epoch at that step, and the training with it."""
 
     def build(config: Mapping[str, Any]) -> keras.Model:
         model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])

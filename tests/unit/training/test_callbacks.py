@@ -17,7 +17,7 @@ EPOCHS, SEED = 4, 1
 
 
 def network(config: Config) -> keras.Model:
-    """A small network with Dropout, at a learning rate that callbacks can move."""
+    """A small network with Dropout, and a learning rate that callbacks can change."""
     model = keras.Sequential(
         [keras.Input((6,)), layers.Dense(8, "relu"), layers.Dropout(0.2), layers.Dense(3, "softmax")]
     )
@@ -40,23 +40,23 @@ class RecordedHooks(callbacks.Callback):
         type(self).calls = [("train_begin", dict(self.params))]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Note it."""
+        """Record it."""
         self.calls.append(("epoch_begin", epoch))
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Note it."""
+        """Record it."""
         self.calls.append(("test_begin",))
 
     def on_test_end(self, logs: Any = None) -> None:
-        """Note it."""
+        """Record it."""
         self.calls.append(("test_end", dict(logs)))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Note it."""
+        """Record it."""
         self.calls.append(("epoch_end", epoch, dict(logs)))
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Note it."""
+        """Record it."""
         self.calls.append(("train_end", dict(logs)))
 
 
@@ -64,17 +64,17 @@ class RecordedBatchHooks(RecordedHooks):
     """Records every batch as well, and ends training in the middle of an epoch."""
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Note it."""
+        """Record it."""
         self.calls.append(("batch_begin", batch))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Note it, and stop in the second epoch."""
+        """Record it, and stop in the second epoch."""
         self.calls.append(("batch_end", batch, dict(logs)))
         if self.model.optimizer.iterations == 9:
             self.model.stop_training = True
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Note it."""
+        """Record it."""
         self.calls.append(("test_batch_end", batch, dict(logs)))
 
 
@@ -168,7 +168,7 @@ def test_equals_fit(name: str, trainer_factories: dict[Any, TrainerFactory], tmp
 
 
 def test_the_end_is_called_after_any_error(trainer_factories: dict[Any, TrainerFactory]) -> None:
-    """After an error of the user's code on_train_end is called once, and without on_train_begin it is not."""
+    """on_train_end is called once after an error of the user's code, and never without on_train_begin."""
     Failing.calls = RecordedHooks.calls = []
     learner: Any = trainer_factories[network].learner({"case": "failing"}, seed=SEED)
     learner.close()
@@ -185,7 +185,7 @@ def test_the_end_is_called_after_any_error(trainer_factories: dict[Any, TrainerF
 def test_a_loss_of_nan_ends_the_trial(
     trainer_factories: dict[Any, TrainerFactory], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A loss of NaN ends the trial, with a line in its log, even without TerminateOnNaN."""
+    """A loss of NaN ends the trial with a line in its log, also without TerminateOnNaN."""
     learner: Any = trainer_factories[network].learner({"case": "epoch hooks", "lr": 1e30}, seed=SEED)
     assert learner.run_epoch().last
     learner.close()
@@ -248,7 +248,7 @@ def _monitoring(callback: Any, *before: Any) -> Any:
     ],
 )
 def test_a_metric_that_is_not_there_cannot_be_monitored(callback: Any) -> None:
-    """Keras would warn, or speak of modes; the message names the metrics there are, and the one that may be meant."""
+    """A callback that monitors a missing metric is refused with the existing metrics and the nearest one."""
     learner = _monitoring(callback)
     with pytest.raises(
         ModelError, match=r"monitors 'val_acc', .* There are accuracy, loss, .*Did you mean val_accuracy"
@@ -259,7 +259,7 @@ def test_a_metric_that_is_not_there_cannot_be_monitored(callback: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore:Early stopping conditioned")
 def test_a_metric_that_a_callback_of_the_users_may_add_can_be_monitored() -> None:
-    """A metric that a callback of the user may add later can be monitored, and other callbacks are not asked."""
+    """A metric that a user's callback may add later can be monitored, and other callbacks are not checked."""
 
     class Adding(callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -32,14 +32,14 @@ def _metrics(build: Callable[..., Any], data: Dataset, memory: float | None, kin
 
 @pytest.mark.parametrize("build", [autoencoder, vae])
 def test_inputs_alone_train_both_ways(build: Callable[..., Any]) -> None:
-    """Without targets and validation a compiled epoch equals one of fit, with and without a call()."""
+    """A compiled epoch without targets and validation equals one of fit, with and without a call()."""
     compiled = _metrics(build, _inputs(), None, CompiledTrainer)
     assert set(compiled[0]) == {"loss"}
     assert compiled == _metrics(build, _inputs(), 0, FitTrainer)
 
 
 def test_texts_reach_the_layers_that_read_them() -> None:
-    """Arrays of texts train a model with TextVectorization, as Unicode and as objects."""
+    """A model with TextVectorization trains on arrays of text, as Unicode and as objects."""
     data = text_arrays()
     objects = replace(data, train=Split(data.train.x.astype(object), data.train.y))
     compiled = _metrics(reading, data, None, CompiledTrainer)

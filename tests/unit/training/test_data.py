@@ -33,7 +33,7 @@ def _job(data: Any, seed: int = 0) -> TuneJob:
 
 
 def _build(config: dict[str, Any]) -> None:
-    """Stands for a model."""
+    """A model function."""
 
 
 @pytest.mark.parametrize("data", [_drawn_by_python_and_numpy, _drawn_by_tensorflow_and_keras])
@@ -67,7 +67,7 @@ def test_data_do_not_depend_on_when_keras_is_imported() -> None:
 
 
 def test_a_missing_gpu_driver_is_not_mentioned_where_nothing_trains() -> None:
-    """The driver's process asks TensorFlow for no GPU, so it prints nothing when the data function makes tensors."""
+    """A driver's process whose data function creates tensors prints nothing about missing GPUs."""
     code = (
         "from tests.unit.training.test_data import _job, _drawn_by_tensorflow_and_keras, load_data\n"
         "load_data(_job(_drawn_by_tensorflow_and_keras), trains=False)"
@@ -77,7 +77,7 @@ def test_a_missing_gpu_driver_is_not_mentioned_where_nothing_trains() -> None:
 
 
 def test_a_function_objective_has_no_data() -> None:
-    """A study that minimises a function loads no data and sets no seed."""
+    """A study of a plain function loads no data and sets no seed."""
     job = TuneJob(name="a", function=_build, space={}, objectives=Objective("v", "max"), scheduler="fifo")
     assert load_data(job) is None
 
@@ -111,7 +111,7 @@ def _misspelt(config: dict[str, Any]) -> Any:
     ],
 )
 def test_functions_of_fit_are_called_before_anything_starts(function: Any, reported: str) -> None:
-    """A function in `fit` that fails, or returns what is not allowed, is a mistake of the job, with a config shown."""
+    """A function in `fit` that fails or returns an invalid value is reported as a fault of the job, with a config."""
     job = _job(_without_validation).replaced({"space": {"lr": Uniform(0.1, 0.9)}, "fit": Fit(class_weight=function)})
     with pytest.raises(ModelError, match=reported):
         check_functions(job)

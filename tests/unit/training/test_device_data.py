@@ -18,7 +18,7 @@ def _plain(tree: Any) -> Any:
 
 
 def test_a_split_is_a_batch_as_fit_takes_it() -> None:
-    """Inputs, targets and weights; floats have the width of Keras, integers stay."""
+    """A split has inputs, targets and weights; floats have the precision of Keras, and integers are unchanged."""
     x, y, weight = as_batch(Split(X, Y, np.ones(6)))
     assert (x.dtype, y.dtype, weight.dtype) == (np.float32, np.int32, np.float32)
     np.testing.assert_array_equal(x, X)
@@ -52,7 +52,7 @@ def data() -> DeviceData:
 
 
 def test_rows_are_taken_in_an_order(data: DeviceData) -> None:
-    """Rows are taken from the tensors in the given order, validation rows from their own."""
+    """Rows are gathered from the tensors in the given order, and validation rows from their own tensors."""
     assert (data.train_rows, data.validation_rows) == (6, 2)
     assert _plain(data.ordered(np.array([2, 0, 1], np.int32))) == [2, 0, 1]
     assert _plain(data.in_order) == [0, 1]
@@ -70,7 +70,7 @@ def test_a_fold_has_rows_of_the_same_tensors(data: DeviceData) -> None:
 
 
 def test_class_weights_are_weights_of_rows(data: DeviceData) -> None:
-    """Each row has that of its class; the data without them are as before."""
+    """Each row has the weight of its class, and the data without class weights are unchanged."""
     weighted = data.weighted({0: 1.0, 1: 2.0, 2: 0.5})
     assert _plain(weighted.train[2]) == [1.0, 2.0, 0.5, 1.0, 2.0, 0.5]
     assert weighted.train[0] is data.train[0]

@@ -10,13 +10,13 @@ from pipeline.training.epoch_rows import order_of, span_of, steps_of
 
 @pytest.mark.parametrize(("rows", "batch_size", "steps"), [(10, 5, 2), (11, 5, 3), (4, 5, 1)])
 def test_steps(rows: int, batch_size: int, steps: int) -> None:
-    """The last step of an epoch takes the rows that are left."""
+    """The last step of an epoch takes the remaining rows."""
     assert steps_of(rows, batch_size) == steps
 
 
 @given(rows=st.integers(1, 200), seed=st.integers(0, 2**31 - 1), epoch=st.integers(0, 1000))
 def test_the_order_of_rows_follows_from_seed_and_epoch(rows: int, seed: int, epoch: int) -> None:
-    """A permutation that is the same each time: there is no iterator to save."""
+    """The order of the rows is a permutation that depends on seed and epoch alone, so no iterator is saved."""
     order = order_of(rows, seed, epoch)
     assert sorted(order) == list(range(rows))
     assert order.dtype == np.int32

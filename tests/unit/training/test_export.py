@@ -1,4 +1,4 @@
-"""The winner as files that load back, and its score on rows that nothing has touched before."""
+"""The winner as files that can be loaded, and its score on test rows."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ FILES = ["architecture.json", "model.keras", "model.weights.h5"]
 
 
 class Unregistered(layers.Layer):
-    """A layer of the user's that Keras does not know how to make."""
+    """A user's layer that Keras cannot create from its name."""
 
     def __init__(self, scale: Any) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def names(folder: Path) -> list[str]:
 def test_winner_has_the_weights_of_its_best_epoch(
     build: Any, kind: str, fields: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The model of the best epoch, not of the last; its test metrics are those of the files' weights."""
+    """The exported model has the weights of the best epoch, and its test metrics are those of these weights."""
     data = KINDS[kind].data()
     # The validation rows as test rows, so that the score is known.
     data = Dataset(data.name, data.train, data.validation, data.validation)
@@ -86,7 +86,7 @@ def test_winner_has_the_weights_of_its_best_epoch(
 
 
 def test_winner_without_test_rows_has_no_score(tmp_path: Path) -> None:
-    """The files are there all the same."""
+    """Without test rows, the winner has no test metrics, and all files are written."""
     data = rows_of_six()
     data = Dataset(data.name, data.train, data.validation)
     trainer_factory = TrainerFactory(job_of(dense), data)
@@ -97,7 +97,7 @@ def test_winner_without_test_rows_has_no_score(tmp_path: Path) -> None:
 
 
 def test_callbacks_have_no_part_in_the_export(tmp_path: Path) -> None:
-    """EarlyStopping restores weights at its end and SwapEMAWeights swaps them; the winner has the checkpoint's."""
+    """The winner has the checkpoint's weights, although EarlyStopping or SwapEMAWeights would change them."""
     job = job_of(
         averaged,
         callbacks=lambda _: [
@@ -116,7 +116,7 @@ def test_callbacks_have_no_part_in_the_export(tmp_path: Path) -> None:
 
 
 def test_averaged_weights_are_the_winners(tmp_path: Path) -> None:
-    """If the optimiser averages weights, the export has the averages, as fit leaves them."""
+    """If the optimiser averages weights, the export has the averages, as after fit."""
     trainer_factory = TrainerFactory(job_of(averaged), rows_of_six())
     learner: Any = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
@@ -128,7 +128,7 @@ def test_averaged_weights_are_the_winners(tmp_path: Path) -> None:
 
 
 def test_both_forms_load_in_safe_mode(tmp_path: Path) -> None:
-    """The architecture is plain JSON; with the weights it makes the same model."""
+    """The architecture is plain JSON and, with the weights, gives the same model in safe mode."""
     model = dense({})
     x = rows_of_six().train.x
     expected = model.predict(x, verbose=0)
@@ -140,7 +140,7 @@ def test_both_forms_load_in_safe_mode(tmp_path: Path) -> None:
 
 
 def test_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A layer that cannot be loaded is left out and reported, and the weights fit a model built by the job."""
+    """A layer that cannot be loaded is omitted and reported, and the weights fit a model built by the job."""
     trainer_factory = TrainerFactory(job_of(own_layer), rows_of_six())
     learner: Any = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
@@ -158,7 +158,7 @@ def test_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytes
 
 @pytest.mark.parametrize("what", ["weights", "predictions"])
 def test_form_that_differs_is_refused(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that load back as something else than the model are an error, not an export."""
+    """Files that load as another model than the exported one are an error."""
     model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
 
     def other(*args: Any, **options: Any) -> keras.Model:

@@ -15,7 +15,7 @@ def _model() -> keras.Model:
 
 
 def test_a_tree_is_json_with_arrays_beside_it(tmp_path: Path) -> None:
-    """Each array is named by its place in the tree; bytes are arrays too."""
+    """A tree of values is exported as JSON, with each array or bytes value in a file named by its place."""
     state = {"step": 3, "w": np.arange(3.0), "more": [{"b": np.float32(0.5)}, "text", None], "raw": b"12"}
     files = write_state(state, tmp_path)
     assert [file.name for file in files] == ["state.json", "arrays.npz"]
@@ -32,7 +32,7 @@ def test_a_tree_is_json_with_arrays_beside_it(tmp_path: Path) -> None:
 
 
 def test_names_that_would_be_equal_differ(tmp_path: Path) -> None:
-    """Characters that no file takes are replaced."""
+    """Characters that no file name can have are replaced, and the resulting names stay distinct."""
     write_state({"a b": np.zeros(1), "a/b": np.ones(1)}, tmp_path)
     found = json.loads((tmp_path / "state.json").read_text())
     assert found["a b"] != found["a/b"]
@@ -54,7 +54,7 @@ def test_a_model_is_a_keras_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_files_are_copied(tmp_path: Path, kind: str) -> None:
-    """A file or a folder; what an earlier export has written is replaced."""
+    """A file or a folder is copied, and replaces the files of an earlier export."""
     source = tmp_path / "source"
     source.mkdir()
     (source / "inner.txt").write_text("x")

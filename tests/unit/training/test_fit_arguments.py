@@ -1,4 +1,4 @@
-"""Arguments of fit: every way of training gives what Keras' fit gives with the same arguments."""
+"""Arguments of fit: every way of training gives the same results as Keras' fit with these arguments."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,18 +31,18 @@ def balance(config: Mapping[str, Any]) -> dict[int, float]:
 
 
 def wrong(config: Mapping[str, Any]) -> int:
-    """No number of steps."""
+    """An invalid number of steps."""
     return -1
 
 
 def repeated() -> Dataset:
-    """Training rows without an end, and validation rows without one."""
+    """Endless training rows and endless validation rows."""
     data = shuffled()
     return Dataset("endless", data.train.repeat(), data.validation.repeat())
 
 
 def repeated_without_limit() -> Dataset:
-    """Training rows without an end alone."""
+    """Endless training rows only."""
     return Dataset("endless", repeated().train, shuffled().validation)
 
 
@@ -52,13 +52,13 @@ def inputs_alone() -> Dataset:
 
 
 def endless() -> Iterator[Any]:
-    """Batches of a generator without an end."""
+    """Endless batches of a generator."""
     while True:
         yield from generated()
 
 
 def endless_generator() -> Dataset:
-    """A generator function without an end, compared on arrays."""
+    """An endless generator function, with arrays for validation."""
     return Dataset("endless", endless, Split(*next(generated())))
 
 
@@ -85,7 +85,7 @@ def _plain_fit(job: TuneJob, data: Dataset, epochs: int, **arguments: Any) -> tu
 
 @pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "one batch at a time"])
 def test_arrays_equal_fit_within_a_pass(memory: float | None) -> None:
-    """Class weights, steps of an epoch and of a validation give what fit gives, compiled and through fit."""
+    """Class weights and steps of epochs and validations give the results of fit, compiled and through fit."""
     fit = Fit(class_weight=balance, steps_per_epoch=3, validation_steps=2)
     job, data = job_of(three_classes, fit=fit), rows_of_six()
     history, weights = _plain_fit(
@@ -118,7 +118,7 @@ def test_arrays_continue_where_an_epoch_ended(fields: dict[str, Any]) -> None:
 
 
 def test_validation_that_is_not_due_can_be_asked_for() -> None:
-    """`validate` gives the metrics that an epoch left out, and changes nothing."""
+    """`validate` returns the metrics that an epoch omitted, and changes nothing."""
     job, data = job_of(three_classes, fit=Fit(validation_freq=3)), rows_of_six()
     every, learner = _learner(job_of(three_classes), data), _learner(job, data)
     expected, validated = _epochs(every, 2), []
@@ -138,7 +138,7 @@ def test_validation_that_is_not_due_can_be_asked_for() -> None:
     ],
 )
 def test_pipelines_equal_fit_and_resume(data: Any, fit: Fit) -> None:
-    """Pipelines, endless ones too, give what one call of fit gives, and what they would have given after a resume."""
+    """Pipelines, also endless ones, give the results of one call of fit, with and without a resume."""
     epochs, job = 4, job_of(dense, data=data, fit=fit)
     model, loaded = TrainerFactory(job, None).build({}, seed=SEED), load_data(job)
     assert loaded is not None
@@ -162,7 +162,7 @@ def test_pipelines_equal_fit_and_resume(data: Any, fit: Fit) -> None:
 
 
 def test_a_generator_without_an_end_trains() -> None:
-    """A generator function that never ends trains epochs of as many steps as the job gives."""
+    """An endless generator function trains epochs of as many steps as the job specifies."""
     learner = _learner(job_of(dense, data=endless_generator, fit=Fit(steps_per_epoch=3)))
     epochs = _epochs(learner, 2)
     assert all(np.isfinite(metrics["val_loss"]) for metrics in epochs)
@@ -170,7 +170,7 @@ def test_a_generator_without_an_end_trains() -> None:
 
 
 def test_class_weights_are_those_of_keras() -> None:
-    """Numbers of classes, one-hot rows and rows of places get the weights that fit gives them."""
+    """Class numbers, one-hot rows and rows of places get the same class weights as in fit."""
     numbers = np.array([0, 2, 1, 2])
     expected = [0.5, 3.0, 1.0, 3.0]
     assert class_weights_of(numbers, {0: 0.5, 2: 3.0}).tolist() == expected
@@ -180,7 +180,7 @@ def test_class_weights_are_those_of_keras() -> None:
 
 
 def test_a_function_that_returns_nonsense_is_named() -> None:
-    """The field, the function, its value, the config and what is allowed are in the message."""
+    """An invalid result of a function is reported with the field, function, value, config and allowed values."""
     with pytest.raises(
         ModelError, match=r"fit\.steps_per_epoch: wrong\(config\) returned -1, for \{'x': 1\}.*at least 1"
     ):
@@ -198,7 +198,7 @@ def test_a_function_that_returns_nonsense_is_named() -> None:
     ],
 )
 def test_data_that_do_not_fit_are_refused_before_training(data: Any, fit: Fit, why: str) -> None:
-    """Pipelines without an end or a number of steps, and class weights beside weights, are named."""
+    """Endless pipelines without a number of steps, and class weights beside weights, are refused by name."""
     job = job_of(dense, data=data, fit=fit, objectives=[Objective("val_loss", "min")])
     with pytest.raises(DataError, match=why):
         load_data(job)

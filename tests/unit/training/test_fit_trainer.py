@@ -1,4 +1,4 @@
-"""Training by way of Keras' fit: the same batches, the same results, and it says so once."""
+"""Training through Keras' fit: the same batches and results, and one message about it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,22 +19,22 @@ EPOCHS, SEED = 2, 3
 
 
 def eager(config: Mapping[str, Any]) -> keras.Model:
-    """The dense network, run eagerly."""
+    """The dense network, in eager mode."""
     model = dense(config)
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9), model.loss, metrics=["accuracy"], run_eagerly=True)
     return model
 
 
 class OwnFunction(keras.Model):
-    """A model that makes its own function of training."""
+    """A model with its own training function."""
 
     def make_train_function(self, force: bool = False) -> Any:
-        """As Keras', but not Keras'."""
+        """Creates the training function as Keras does."""
         return super().make_train_function(force)
 
 
 def own_function(config: Mapping[str, Any]) -> keras.Model:
-    """A model that makes its own function of training."""
+    """A model with its own training function."""
     x = keras.Input((6,))
     model = OwnFunction(x, layers.Dense(3, activation="softmax")(x))
     model.compile("sgd", "sparse_categorical_crossentropy")
@@ -83,7 +83,7 @@ def test_uses_fit_and_reports_why_once(
     ],
 )
 def test_equals_the_compiled_epoch(fields: dict[str, Any], memory: float | None) -> None:
-    """The same batches, the same weights; averages of weights are put in place once, when the trial ends."""
+    """Training through fit gives the weights of the compiled epoch, and swaps averaged weights once, at the end."""
     compiled: Any = TrainerFactory(job_of(averaged), weighted()).learner({}, seed=SEED)
     fit: Any = TrainerFactory(job_of(averaged, **fields), weighted(), memory=memory).learner({}, seed=SEED)
     assert isinstance(compiled, CompiledTrainer)
@@ -92,7 +92,7 @@ def test_equals_the_compiled_epoch(fields: dict[str, Any], memory: float | None)
 
 
 def test_eager_training_comes_close_to_the_compiled_epoch() -> None:
-    """Run eagerly, single operations round in other places; nothing else differs."""
+    """Eager training equals the compiled epoch except for the rounding of single operations."""
     compiled: Any = TrainerFactory(job_of(dense), rows_of_six()).learner({}, seed=SEED)
     fit: Any = TrainerFactory(job_of(eager), rows_of_six()).learner({}, seed=SEED)
     expected, measured = trained(compiled), trained(fit)
@@ -121,7 +121,7 @@ def test_continues_exactly(fields: dict[str, Any]) -> None:
 
 
 def test_callbacks_see_one_training() -> None:
-    """One on_train_begin and one on_train_end for all epochs, though fit is called for each; stopping ends it."""
+    """Callbacks get one on_train_begin and one on_train_end over all calls of fit, and stopping ends the training."""
     reported: list[str] = []
 
     def callbacks(config: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
@@ -152,7 +152,7 @@ def test_callbacks_see_one_training() -> None:
 
 
 def test_nothing_is_copied_into_the_process() -> None:
-    """Data too large for memory are left where they are."""
+    """Data too large for memory are not copied into the process."""
     data = rows_of_six()
     learner: Any = TrainerFactory(job_of(dense), data, memory=100.0).learner({}, seed=SEED)
     assert learner.train_data[0] is data.train.x

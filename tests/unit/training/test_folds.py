@@ -1,4 +1,4 @@
-"""Cross-validation and repeats: the folds, models trained in step, and continuing exactly."""
+"""Cross-validation and repeats: the folds, models trained in parallel, and exact continuation."""
 
 import math
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ SEED, EPOCHS = 5, 3
 
 
 def network(config: Config) -> keras.Model:
-    """Dropout and Adam: seed generators and slots are part of the state."""
+    """A network with Dropout and Adam: seed generators and slots are part of the state."""
     model = keras.Sequential(
         [
             keras.Input((6,)),
@@ -40,7 +40,7 @@ def network(config: Config) -> keras.Model:
 
 
 def plateaus(config: Config) -> list[keras.callbacks.Callback]:
-    """A rate that falls after each epoch without a gain of 0.01, in each fold by itself."""
+    """A learning rate that falls after each epoch without a gain of 0.01, separately in each fold."""
     return [callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1, min_delta=0.01)]
 
 
@@ -50,13 +50,13 @@ def targets(y: np.ndarray) -> Split:
 
 
 def read_back(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint as it comes back from a file."""
+    """The checkpoint as it is read from a file."""
     return unpack(b"".join(pack(checkpoint)), "a checkpoint")
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_each_row_is_compared_once_and_learned_from_otherwise(count: int) -> None:
-    """Validation rows of all folds together are all rows, and a fold learns from exactly the others."""
+    """The folds' validation rows together are all rows, and each fold trains on exactly the others."""
     folds = folds_of(targets(np.random.default_rng(0).random(31)), count, seed=1)
     compared = np.concatenate([fold.validation for fold in folds])
     assert sorted(compared) == list(range(31))
@@ -75,7 +75,7 @@ def test_each_row_is_compared_once_and_learned_from_otherwise(count: int) -> Non
     ids=["numbers", "one-hot", "binary"],
 )
 def test_each_fold_has_the_same_part_of_every_class(y: np.ndarray) -> None:
-    """Each of three folds has a third of each class, in any encoding of classes."""
+    """Each of three folds has a third of each class, for any encoding of classes."""
     classes = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)
     whole = np.unique(classes, return_counts=True)[1]
     for fold in folds_of(targets(y), 3, seed=0):
@@ -92,7 +92,7 @@ def test_targets_without_usable_classes_are_divided_at_random(y: Any) -> None:
 
 
 def test_folds_come_from_the_seed_alone() -> None:
-    """The same seed gives the same folds, another seed others, and one fold divides nothing."""
+    """Folds depend on the seed alone, and a single fold divides nothing."""
     split = targets(np.arange(30) % 3)
     first, again, other = (folds_of(split, 3, seed=seed)[0].validation for seed in (1, 1, 2))
     assert np.array_equal(first, again)
@@ -116,12 +116,12 @@ def test_fewer_rows_than_folds_are_refused() -> None:
     ],
 )
 def test_models_are_named_by_what_they_differ_in(folds: int, repeats: int, labels: list[str]) -> None:
-    """A label names the fold, the repeat, or both."""
+    """A model's label names its fold, its repeat, or both."""
     assert labels_of(folds, repeats) == labels
 
 
 def test_seeds_of_models_differ() -> None:
-    """The first model has the trial's own seed; all others have seeds of their own, also beside other trials'."""
+    """The first model has the trial's seed, and all others have distinct seeds, also across trials."""
     seeds = [seed_of(seed, place) for seed in (0, 1) for place in range(20)]
     assert seeds[0] == 0
     assert seeds[20] == 1
@@ -138,7 +138,7 @@ def test_seeds_of_models_differ() -> None:
     ],
 )
 def test_a_fold_is_trained_as_if_it_were_all(data: Dataset, memory: float | None) -> None:
-    """Each fold's metrics are those of Keras' fit on a data set of its rows; mean and deviation are over the folds."""
+    """Each fold's metrics equal those of Keras' fit on its rows, and mean and deviation are over the folds."""
     job = job_of(network, folds=3)
     learner = TrainerFactory(job, data, memory=memory).learner({}, seed=SEED)
     results = [learner.run_epoch() for _ in range(2)]
@@ -163,7 +163,7 @@ def _rows(split: Split, rows: np.ndarray | None) -> Split:
 
 
 def test_the_validation_split_is_no_part_of_it() -> None:
-    """Folds divide the training split: other validation rows change nothing."""
+    """Folds divide only the training split, so that other validation rows change nothing."""
     data = rows_of_six()
     other = Dataset("other", data.train, Split(data.validation.x * 9, data.validation.y))
     first, second = (TrainerFactory(job_of(network, folds=2), one).learner({}, seed=SEED) for one in (data, other))
@@ -199,7 +199,7 @@ def test_continues_exactly(fields: Mapping[str, int], memory: float | None) -> N
 
 
 def test_the_next_trial_takes_over_the_traces() -> None:
-    """A second trial of the same architecture traces nothing and has the same results as alone."""
+    """A second trial of the same architecture traces nothing and has the same results as if it were alone."""
     job, data = job_of(network, folds=3), rows_of_six()
     place = TrainerFactory(job, data)
     for seed in (SEED + 1, SEED):
@@ -239,7 +239,7 @@ def test_callbacks_are_each_folds_own() -> None:
 
 
 class Stop(keras.callbacks.Callback):
-    """Stops its model after some epochs."""
+    """A callback that stops its model after some epochs."""
 
     def __init__(self, after: int) -> None:
         super().__init__()
@@ -255,7 +255,7 @@ class Stop(keras.callbacks.Callback):
 
 
 def test_repeats_differ_in_their_seed_alone() -> None:
-    """Each repeat is what a trial with its seed would be on its own."""
+    """Each repeat equals a single trial with its seed."""
     data = rows_of_six()
     result = TrainerFactory(job_of(network, repeats=2), data).learner({}, seed=SEED).run_epoch()
     for place in (0, 1):
@@ -264,7 +264,7 @@ def test_repeats_differ_in_their_seed_alone() -> None:
 
 
 def test_the_first_repeat_can_be_taken_out() -> None:
-    """The first repeat's state is one that a trial of a single model continues from, for the winner's export."""
+    """The first repeat's state can be continued by a trial of a single model, as for the winner's export."""
     data = rows_of_six()
     learner = TrainerFactory(job_of(network, repeats=2), data).learner({}, seed=SEED)
     learner.run_epoch()
@@ -281,7 +281,7 @@ def test_the_whole_split_is_available_for_the_winner() -> None:
 
 
 def test_a_loss_that_is_not_finite_makes_the_mean_so() -> None:
-    """One fold that fails makes the trial fail: the mean is no number."""
+    """A loss of one fold that is not finite makes the mean not finite, so that the trial fails."""
 
     class StubTrainer:
         model_epoch = 1
@@ -302,7 +302,7 @@ def test_a_loss_that_is_not_finite_makes_the_mean_so() -> None:
 
 
 def test_data_too_large_are_not_copied_for_folds() -> None:
-    """Folds of data that stay where they are read them in place."""
+    """Folds of data that are too large for memory read the rows without a copy."""
     data = rows_of_six()
     learner: Any = TrainerFactory(job_of(network, folds=2), data, memory=100.0).learner({}, seed=SEED)
     assert all(isinstance(member, FitTrainer) for member in learner.members)

@@ -19,7 +19,7 @@ CLOSED: list[int] = []
 
 
 def counting(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Counts from a number, and notes when it is closed."""
+    """Counts from a number, and records that it is closed."""
     at = config["start"]
     try:
         while True:
@@ -30,7 +30,7 @@ def counting(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def test_takes_a_step_for_each_epoch() -> None:
-    """Each epoch is the next dict that the function yields."""
+    """Each epoch has the next dict that the function yields."""
     learner = FunctionLearner(counting, {"start": 4})
     results = [learner.run_epoch() for _ in range(3)]
     assert [result.metrics for result in results] == [{"at": 5.0}, {"at": 6.0}, {"at": 7.0}]
@@ -40,7 +40,7 @@ def test_takes_a_step_for_each_epoch() -> None:
 
 
 def test_close_ends_the_function() -> None:
-    """The function's own clean-up runs when the trial is closed, also before its first step and twice."""
+    """Closing the trial runs the function's own clean-up, also before its first step and when repeated."""
     CLOSED.clear()
     learner = FunctionLearner(counting, {"start": 0})
     learner.run_epoch()
@@ -51,14 +51,14 @@ def test_close_ends_the_function() -> None:
 
 
 def test_function_that_returns_has_one_step() -> None:
-    """A returned dict is the only epoch, and the last."""
+    """A dict that the function returns is the only and last epoch."""
     result = FunctionLearner(lambda config: {"y": config["x"] ** 2}, {"x": 3}).run_epoch()
     assert result.metrics == {"y": 9.0}
     assert result.last
 
 
 def test_continues_by_replaying() -> None:
-    """A function without a state starts again and repeats its steps up to the saved one."""
+    """A function without a state continues by repeating its steps up to the saved one."""
     learner = FunctionLearner(counting, {"start": 0})
     for _ in range(3):
         learner.run_epoch()
@@ -102,13 +102,13 @@ def test_steps_of_another_trial_are_refused() -> None:
     ],
 )
 def test_results_other_than_metrics_are_refused(function: Any, message: str) -> None:
-    """The message says what the function returned and what it should return."""
+    """A result other than metrics is refused with what the function returned and what it should return."""
     with pytest.raises(ModelError, match=message):
         FunctionLearner(function, {}).run_epoch()
 
 
 class Unprintable:
-    """Raises whatever is asked of it."""
+    """An object that raises an error for any attribute."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no")
@@ -171,7 +171,7 @@ def test_a_trainer_factory_makes_function_learners() -> None:
 
 
 def test_a_function_may_end_before_the_budget():
-    """A function that returns after two steps has no third one, and training has ended."""
+    """A function that returns after two steps has no third step, and its training has ended."""
     learner = FunctionLearner(lambda _: iter([{"y": 1.0}, {"y": 2.0}]), {})
     assert [learner.run_epoch().metrics["y"] for _ in range(2)] == [1.0, 2.0]
     with pytest.raises(TrainingEnded):

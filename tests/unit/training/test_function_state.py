@@ -1,4 +1,4 @@
-"""Functions that keep their state: what a state may be, and how a function continues from one."""
+"""Functions with a saved state: the values of a state, and how a function continues from one."""
 
 import random
 import tempfile
@@ -21,13 +21,13 @@ ROWS = np.linspace(-1, 1, 24, dtype=np.float32).reshape(12, 2)
 
 
 def through(state: Any, folder: Path) -> Any:
-    """A state that was encoded and decoded."""
+    """A state after encoding and decoding."""
     arrays: list[np.ndarray] = []
     return decoded(encoded(state, arrays), arrays, folder=lambda: folder)
 
 
 def stored(learner: FunctionLearner) -> Any:
-    """A learner's checkpoint, read back from the bytes of its file."""
+    """A learner's checkpoint after writing to and reading from bytes."""
     return unpack(b"".join(bytes(piece) for piece in pack(learner.save())), "checkpoint")
 
 
@@ -39,7 +39,7 @@ def continued(function: Any, config: Any, learner: FunctionLearner, *, seed: int
 
 
 def descending(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-    """Gradient descent with noise from every global generator, its place and its steps in its state."""
+    """Gradient descent with noise from every global generator; its position and steps are its state."""
     place, steps = (np.full(3, 4.0), 0) if state is None else (state["place"], state["steps"])
     while True:
         steps += 1
@@ -49,7 +49,7 @@ def descending(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
 
 
 def fitting(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-    """A model with dropout, trained by fit and shuffled, is its own state."""
+    """A model with dropout and shuffled training by fit as the state."""
     if state is None:
         state = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
         state.compile(keras.optimizers.Adam(config["lr"]), loss="mse")
@@ -81,7 +81,7 @@ def in_folder(config: Mapping[str, Any], state: Path | None) -> Iterator[Any]:
     ids=str,
 )
 def test_json_values_come_back_equal(state: Any, tmp_path: Path) -> None:
-    """Values keep their types: a tuple stays a tuple, and a numeric key a number."""
+    """Values of a state keep their types: a tuple stays a tuple, and a numeric key a number."""
     assert repr(through(state, tmp_path)) == repr(state)
 
 
@@ -192,13 +192,13 @@ def test_continues_exactly(function: Any) -> None:
 
 
 def test_a_seed_starts_every_generator() -> None:
-    """Two trials of one seed draw the same numbers, and those of two seeds do not."""
+    """Two trials with the same seed draw the same numbers, and with different seeds others."""
     draws = [FunctionLearner(descending, {"lr": 0.1}, seed=seed).run_epoch().metrics["noise"] for seed in (1, 1, 2)]
     assert draws[0] == draws[1] != draws[2]
 
 
 def test_a_folder_is_a_state(tmp_path: Path) -> None:
-    """The function gets a copy with the same files; the copy is deleted when the trial is closed."""
+    """A function gets a copy of a saved folder, which is deleted when the trial is closed."""
     config = {"folder": str(tmp_path / "ckpt")}
     learner = FunctionLearner(in_folder, config)
     for _ in range(3):
@@ -212,7 +212,7 @@ def test_a_folder_is_a_state(tmp_path: Path) -> None:
 
 
 def test_no_step_is_repeated() -> None:
-    """The function starts once, with the last state."""
+    """A continued function starts once, with the last state, and repeats no step."""
     starts: list[Any] = []
 
     def noting(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
@@ -230,7 +230,7 @@ def test_no_step_is_repeated() -> None:
 
 
 def test_steps_since_the_last_state_are_repeated() -> None:
-    """A function may yield its state now and then; what it has changed since does not count."""
+    """Steps since the last yielded state are repeated, and later changes of that state have no effect."""
 
     def now_and_then(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
         kept = state or {"count": 0}
@@ -249,7 +249,7 @@ def test_steps_since_the_last_state_are_repeated() -> None:
 
 
 def test_another_trials_state_is_taken_over_under_its_own_config() -> None:
-    """The state is the other trial's, config and seed are its own, and what it then saves continues exactly."""
+    """A trial that takes over a state keeps its own config and seed, and continues exactly from its own saves."""
     donor = FunctionLearner(descending, {"lr": 0.1}, seed=1)
     for _ in range(2):
         donor.run_epoch()
@@ -284,7 +284,7 @@ def test_a_function_that_returns_has_one_step_and_a_state() -> None:
 
 
 def test_an_ended_function_stays_ended() -> None:
-    """Continued from its last state it has no further step."""
+    """A function that continues from its last state after its end has no further step."""
 
     def twice(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
         for count in range(state or 0, 2):
@@ -351,7 +351,7 @@ def in_a_temporary_folder(config: Mapping[str, Any], state: Path | None) -> Iter
 
 
 def test_a_folder_of_a_function_that_has_ended_is_saved() -> None:
-    """The last folder is saved although the function has ended and deleted it before the state was wanted."""
+    """The last folder is saved, although the function has ended and deleted it."""
     learner = FunctionLearner(in_a_temporary_folder, {})
     learner.run_epoch()
     learner.run_epoch()

@@ -14,14 +14,14 @@ from pipeline.training.generators import GeneratorStates, seed_globally, seeded_
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """Restores the states of generators, from which other tests continue."""
+    """Restores the states of the generators for other tests."""
     states = GeneratorStates.now()
     yield
     states.restore()
 
 
 def _drawn() -> list[float]:
-    """A number of each generator."""
+    """A number from each generator."""
     return [
         random.random(),
         float(np.random.random()),
@@ -53,7 +53,7 @@ def test_states_continue_where_they_were_saved() -> None:
 
 
 def test_states_of_the_libraries_are_taken_only_if_asked_for() -> None:
-    """A function that never imports them has none."""
+    """The saved states include TensorFlow and Keras only if requested, so that no function imports them."""
     assert GeneratorStates.now().libraries == {}
     assert GeneratorStates.now().with_libraries().libraries != {}
 

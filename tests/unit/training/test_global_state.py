@@ -23,7 +23,7 @@ def draws() -> list[float]:
 
 
 def test_generators_continue_where_they_were() -> None:
-    """The next numbers are those that follow without the context."""
+    """After the context, the generators continue with the numbers that they would draw without it."""
     keras.utils.set_random_seed(3)
     draws()
     with kept_global_state():
@@ -34,7 +34,7 @@ def test_generators_continue_where_they_were() -> None:
 
 
 def test_settings_and_names_are_restored() -> None:
-    """Float precision, dtype policy, names of layers and options for graphs are as before, also after an error."""
+    """Float precision, dtype policy, names of layers and options for graphs are restored, also after an error."""
     keras.utils.clear_session()
     first = keras.layers.Dense(1).name
     policy, options = keras.config.dtype_policy().name, tf.config.optimizer.get_experimental_options()
@@ -53,7 +53,7 @@ def test_settings_and_names_are_restored() -> None:
 
 
 def test_loggers_are_restored() -> None:
-    """Absl's first message gives the root logger a handler, and its verbosity is a level: neither stays."""
+    """The root logger's handler and the verbosity that absl sets within the context are removed after it."""
     handlers, levels = list(logging.root.handlers), (logging.root.level, logging.getLogger("absl").level)
     logging.root.handlers.clear()
     try:

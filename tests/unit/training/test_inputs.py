@@ -1,4 +1,4 @@
-"""A model that does not fit the data says so, whichever way it is trained."""
+"""A model that does not fit the data is reported, for any way of training."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from tests.unit.training.training import job_of
 
 
 def takes(*shapes: tuple[int | None, ...]) -> keras.Model:
-    """A model with inputs of those shapes, called first, second, …"""
+    """A model with inputs of those shapes, named first, second and so on."""
     inputs = [keras.Input(shape, name=name) for shape, name in zip(shapes, ("first", "second"), strict=False)]
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], [keras.layers.Flatten()(one) for one in inputs])
 
@@ -30,7 +30,7 @@ def takes(*shapes: tuple[int | None, ...]) -> keras.Model:
 def test_shapes_are_compared_as_keras_takes_them(
     shape: tuple[int | None, ...], rows: tuple[int, ...], fits: bool
 ) -> None:
-    """An open size takes any, and a last dimension of one may be there or not."""
+    """An open dimension fits any size, and a last dimension of one is optional."""
     reported = mismatch(takes(shape), np.zeros((2, *rows), np.float32))
     assert (reported is None) == fits
     assert fits or (str(shape) in reported and f"keras.Input({rows})" in reported)

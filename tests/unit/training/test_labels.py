@@ -1,4 +1,4 @@
-"""Targets beside a model's output."""
+"""Targets compared with a model's output."""
 
 import keras
 import numpy as np
@@ -9,14 +9,14 @@ from pipeline.training.labels import mismatch
 
 
 def model(units: int, loss: object) -> keras.Model:
-    """One layer."""
+    """A model of one layer."""
     made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(units)])
     made.compile(loss=loss)
     return made
 
 
 def data(targets: object) -> Dataset:
-    """The same targets to train on and to validate on."""
+    """The same targets for training and validation."""
     y = np.asarray(targets)
     split = Split(np.ones((len(y), 2), np.float32), y)
     return Dataset("d", split, split)
@@ -57,5 +57,5 @@ def test_targets_that_do_not_fit_are_refused(units, loss, targets, reported) -> 
 
 
 def test_a_loss_of_the_users_own_takes_what_it_takes() -> None:
-    """A loss of the user's own accepts any targets."""
+    """Targets of any form are accepted for a loss of the user's own."""
     assert mismatch(model(4, lambda y, found: found[:, :3] - y), data(np.eye(3))) is None

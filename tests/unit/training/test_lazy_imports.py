@@ -1,4 +1,4 @@
-"""Keras without what no trial needs."""
+"""Keras without the imports that no trial needs."""
 
 import subprocess
 import sys

@@ -8,7 +8,7 @@ from pipeline.training.logs import plain_logs, results_of
 
 
 def test_logs_are_flat_sorted_and_plain() -> None:
-    """Tensors of one number become floats, nested logs are flattened, anything else stays."""
+    """In logs, tensors of one number become floats, nested logs are flattened, and other values are unchanged."""
     logs = plain_logs(
         {"b": tf.constant(2.0), "a": {"z": np.float32(1.5)}, "text": "x", "many": tf.constant([1.0, 2.0])}
     )

@@ -1,4 +1,4 @@
-"""What a metric may be."""
+"""Values of metrics."""
 
 import math
 from decimal import Decimal
@@ -74,7 +74,7 @@ def test_a_tensor_of_any_library_counts_by_its_element() -> None:
 
 
 def test_a_value_is_shown_on_one_short_line() -> None:
-    """An object that cannot be shown is named by its type."""
+    """A value is shown in one short line, and an object that cannot be shown by its type."""
 
     class Strange:
         def __repr__(self) -> str:

@@ -30,7 +30,7 @@ def built(config: Mapping[str, Any]) -> keras.Model:
 
 
 def test_a_model_is_built_from_its_config_and_seed() -> None:
-    """Compiled, without XLA on a CPU; the same seed gives the same weights."""
+    """A model is compiled without XLA on a CPU, and the same seed gives the same weights."""
     builder = ModelBuilder(job_of(unbuilt), lambda: ROWS[:1])
     first, again, other = (builder.build({"width": 4}, seed=seed) for seed in (1, 1, 2))
     assert first.built
@@ -59,13 +59,13 @@ def test_no_example_is_needed_if_the_model_knows_its_shapes() -> None:
     ],
 )
 def test_a_study_s_record_of_its_data_is_enough_of_an_example(x: Any, shapes: Any) -> None:
-    """An example made from the record has the structure, shapes and dtypes of the inputs."""
+    """An example from the recorded fingerprint has the structure, shapes and dtypes of the inputs."""
     recorded = fingerprint(Dataset("d", Split(x, np.zeros(6)), Split(x, np.zeros(6))))
     found = recorded_inputs(recorded)
     assert keras.tree.map_structure(lambda tensor: tuple(tensor.shape), found) == shapes
 
 
 def test_without_a_record_there_is_no_example() -> None:
-    """A study of an earlier version has none."""
+    """A study of an earlier version, which recorded no shapes, gives no example."""
     assert recorded_inputs(None) is None
     assert recorded_inputs({}) is None

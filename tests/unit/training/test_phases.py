@@ -1,4 +1,4 @@
-"""Phases of a training: equal to further calls of fit, and kept apart by checkpoints, resume, exploits and export."""
+"""Phases of a training: equal to further calls of fit, and separated in checkpoints, resume, exploits and export."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -82,7 +82,7 @@ def _two_fits(kind: str) -> tuple[list[dict[str, float]], list[np.ndarray]]:
 
 @pytest.mark.parametrize("kind", ["compiled", pytest.param("fit", marks=_LONG), "pipeline"])
 def test_phases_are_calls_of_fit(kind: str) -> None:
-    """Each epoch's metrics and the last weights are those of two calls of fit, the second on the unfrozen model."""
+    """Phases give the metrics and weights of two calls of fit, the second on the unfrozen model."""
     expected, weights = _two_fits(kind)
     learner: Any = _factory(kind).learner({}, seed=SEED)
     assert isinstance(learner, CompiledTrainer) == (kind == "compiled")
@@ -99,7 +99,7 @@ def test_phases_are_calls_of_fit(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["compiled", pytest.param("fit", marks=_LONG), pytest.param("pipeline", marks=_LONG)])
 def test_a_resumed_trial_is_in_its_phase(kind: str) -> None:
-    """Before, at and after the start of a phase a resumed trial continues exactly with that phase's variables."""
+    """A trial resumed before, at or after the start of a phase continues exactly with that phase's variables."""
     factory = _factory(kind)
     whole: Any = factory.learner({}, seed=SEED)
     expected, states = [], []
@@ -116,7 +116,7 @@ def test_a_resumed_trial_is_in_its_phase(kind: str) -> None:
 
 
 def test_a_callback_that_stops_ends_the_phase() -> None:
-    """EarlyStopping ends the first phase and puts its best weights back, then ends the trial; also when resumed."""
+    """EarlyStopping ends the first phase with its best weights, then the trial, also after a resume."""
     factory = _factory("compiled", at=5, callbacks=stopping)
     learner: Any = factory.learner({}, seed=SEED)
     results, states = [], []
@@ -140,7 +140,7 @@ def test_a_parameter_sets_the_start() -> None:
 
 
 def test_an_exploit_takes_over_the_phase_and_keeps_the_learning_rate() -> None:
-    """The donor's weights and phase, and the rate that the receiver's own config sets in that phase."""
+    """An exploit takes over weights and phase, and keeps the rate that its own config sets in that phase."""
     factory = _factory("compiled")
     donor: Any = factory.learner({"lr": 0.1}, seed=SEED)
     _epochs(donor, AT + 1)
@@ -153,7 +153,7 @@ def test_an_exploit_takes_over_the_phase_and_keeps_the_learning_rate() -> None:
 
 
 def test_a_model_is_exported_as_its_phase_left_it() -> None:
-    """A checkpoint of the second phase is rebuilt with the variables of that phase."""
+    """A checkpoint of the second phase is exported with the variables of that phase."""
     factory = _factory("compiled")
     learner: Any = factory.learner({}, seed=SEED)
     _epochs(learner, AT + 1)
@@ -165,7 +165,7 @@ def test_a_model_is_exported_as_its_phase_left_it() -> None:
 
 @_LONG
 def test_phases_go_with_arguments_of_fit_and_folds() -> None:
-    """Class weights, part epochs and cross-validation train in phases as well."""
+    """Class weights, part epochs and cross-validation work in phases as well."""
     factory = _factory("compiled", folds=2, fit=Fit(class_weight={0: 2.0}, steps_per_epoch=2))
     learner: Any = factory.learner({}, seed=SEED)
     results = [learner.run_epoch() for _ in range(AT + 1)]

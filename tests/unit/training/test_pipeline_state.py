@@ -1,4 +1,4 @@
-"""What a pipeline draws and keeps."""
+"""The random draws and the state of pipelines."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def _python(x: Any) -> Any:
     ],
 )
 def test_an_epoch_is_skipped_by_reading_as_little_as_possible(pipeline: tf.data.Dataset, reading: str) -> None:
-    """The last shuffle draws when its iterator is made, one before it with the first element, one repeated later."""
+    """Skipping an epoch reads no element, only the first, or all, by where the pipeline shuffles."""
     assert reading_to_skip(pipeline) == reading
 
 
@@ -65,7 +65,7 @@ def test_a_skipped_epoch_leaves_the_next_one_as_it_would_be(reading: str) -> Non
 
 
 class _Counting(keras.utils.PyDataset):
-    """Keeps something between epochs."""
+    """A PyDataset with state between epochs."""
 
     def __len__(self) -> int:
         return 1
@@ -75,7 +75,7 @@ class _Counting(keras.utils.PyDataset):
 
 
 class _Plain(keras.utils.PyDataset):
-    """Keeps nothing."""
+    """A PyDataset without state."""
 
     def __len__(self) -> int:
         return 1
@@ -111,7 +111,7 @@ def _unordered() -> tf.data.Dataset:
     ],
 )
 def test_pipelines_that_cannot_resume_exactly_are_named_with_a_reason(split: Any, reason: str | None) -> None:
-    """A pipeline that cannot resume exactly is named by its split and a reason; the test split does not count."""
+    """A pipeline that cannot resume exactly is named by its split with a reason, except in the test split."""
     if isinstance(split, tf.data.Dataset):
         split = split.batch(2)
     found = inexact_because(Dataset("d", split))

@@ -1,4 +1,4 @@
-"""Trials on pipelines: equal to one call of Keras' fit, and exact after a resume wherever that is promised."""
+"""Trials on pipelines: equal to one call of Keras' fit, and exact after a resume if that is promised."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ _LIGHT = {"shuffled rows", "augmented images", "GAN", "FeatureSpace"}
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Callbacks write files into the current folder."""
+    """Lets callbacks write into a temporary current folder."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -80,7 +80,7 @@ def _trained(job: TuneJob, epochs: int = EPOCHS) -> tuple[Any, list[Any]]:
     "name", [each for each in _programs() if "parallel" not in _ALL[each.values[0]].inexact + each.values[0]]
 )
 def test_a_trial_equals_one_call_of_fit(name: str) -> None:
-    """Each epoch's metrics and the last weights are those of plain fit on the same pipeline, to the last digit."""
+    """Metrics and last weights of a trial equal those of one call of fit on the same pipeline."""
     job = _job(_ALL[name], batch_size=32)
     history, weights = _plain_fit(job)
     learner, metrics = _trained(job)
@@ -94,7 +94,7 @@ def test_a_trial_equals_one_call_of_fit(name: str) -> None:
 
 @pytest.mark.parametrize("name", _programs(inexact=False))
 def test_a_resumed_trial_continues_exactly(name: str) -> None:
-    """A trial resumed in another trainer has the epochs of an uninterrupted one."""
+    """A trial that is resumed in another trainer has the epochs of an uninterrupted one."""
     job = _job(_ALL[name])
     factory = TrainerFactory(job, None)
     whole = factory.learner(job.space, seed=SEED)
@@ -131,7 +131,7 @@ def test_two_trials_of_a_process_are_equal() -> None:
 
 
 class _Noise(keras.layers.Layer):
-    """Draws with tf.random, whose seed is one of the process."""
+    """Draws with tf.random, whose seed is that of the process."""
 
     def call(self, x: Any) -> Any:
         return x + tf.random.normal(tf.shape(x))
@@ -144,7 +144,7 @@ def _noisy(config: Any) -> keras.Model:
 
 
 def test_a_trial_that_draws_with_tensorflow_does_not_depend_on_others() -> None:
-    """Alone, after another trial, and where the driver made the data: they are made before the seed is set."""
+    """A trial with tf.random has the same results alone, after another trial, and on data of the driver."""
     job = job_of(_noisy, data=PROGRAMS["shuffled rows"].data)
     metrics = []
     for data, before in ((None, ()), (None, (7,)), (load_data(job), ())):
@@ -158,7 +158,7 @@ def test_a_trial_that_draws_with_tensorflow_does_not_depend_on_others() -> None:
 
 
 def test_arrays_train_beside_a_pipeline() -> None:
-    """Arrays and pipelines mix within one data set, and resume exactly."""
+    """Arrays and pipelines can be mixed in one data set, and resume exactly."""
     job = job_of(PROGRAMS["shuffled rows"].model, data=mixed)
     whole, expected = _trained(job)
     first, _ = _trained(job, 2)
@@ -169,7 +169,7 @@ def test_arrays_train_beside_a_pipeline() -> None:
 
 
 def test_a_state_of_an_earlier_epoch_rewinds_the_pipeline() -> None:
-    """A trainer that has read further returns to the place of a saved state."""
+    """A trainer that has read further returns to the place of a saved state of an earlier epoch."""
     learner, expected = _trained(_job(PROGRAMS["shuffled rows"]), 1)
     state = learner.save()
     expected = [dict(learner.run_epoch().metrics) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""A job's pipelines: made again for each model, and as Keras takes them."""
+"""The pipelines of a job: created for each model, in the form that Keras takes."""
 
 import warnings
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def test_a_source_gives_what_was_loaded_once_and_then_loads_again() -> None:
     ],
 )
 def test_the_example_leaves_pipelines_unread_where_it_can(train: Any, example: list[Any], following: str) -> None:
-    """Inputs of one row are zeros where the shapes are known; a pipeline that had to be read serves no model."""
+    """An example is zeros if the shapes are known; otherwise the pipeline is read and serves no model."""
     source = Source(lambda: Dataset("second", train), Dataset("first", train))
     assert np.array_equal(source.example, example)
     assert source.fresh().name == following
@@ -65,19 +65,19 @@ def test_a_source_is_loaded_before_the_model_is_built() -> None:
 
 @pytest.mark.parametrize("split", [Split(X, Y), _pipeline(), _batches], ids=["arrays", "tf.data", "generator"])
 def test_an_example_has_the_first_rows(split: Any) -> None:
-    """The first rows of arrays and of pipelines are the same."""
+    """An example has the same first rows for arrays and for pipelines."""
     assert np.array_equal(example_of(split, rows=2), X[:2])
 
 
 def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:
-    """Batches of any number of rows, as tuples or lists, come through unchanged."""
+    """Batches of a generator function, as tuples or lists and of any length, are unchanged in its dataset."""
     found = list(as_fit_takes_it(_batches).as_numpy_iterator())
     assert [batch[0].tolist() for batch in found] == [X[:4].tolist(), X[4:].tolist()]
     assert [batch[1].tolist() for batch in found] == [Y[:4].tolist(), Y[4:].tolist()]
 
 
 def test_metrics_over_a_generator_are_those_over_arrays() -> None:
-    """A generator function is scored as the arrays that it yields."""
+    """Metrics over a generator function equal those over the arrays that it yields."""
     program = PROGRAMS["shuffled rows"]
     model = program.model({})
     validation = program.data().validation

@@ -1,4 +1,4 @@
-"""Data of a function of the config in a process: loaded once for each combination, within the memory."""
+"""Data of a function of the config: loaded once for each combination in a process, within the memory."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ CALLS: list[tuple[int, str]] = []
 
 
 def wide(config: Mapping[str, Any]) -> Dataset:
-    """Rows of as many columns as the config says; remembers its calls."""
+    """Rows of as many columns as the config says; records its calls."""
     width = config["width"]
     CALLS.append((width, str(Path.cwd())))
     x = np.random.normal(size=(24, width)).astype("float32")
@@ -62,7 +62,7 @@ def _losses(factory: TrainerFactory, config: Mapping[str, Any]) -> list[float]:
 
 
 def test_trials_share_the_data_of_their_combination(tmp_path: Path) -> None:
-    """The function runs once for each width, where the study was started; trials with another rate reuse it."""
+    """A data function runs once for each value that it reads, and other trials with that value reuse its data."""
     loaded: list[tuple[Reads, Dataset]] = []
     factory = TrainerFactory(_job(), None, loaded=lambda reads, data: loaded.append((reads, data)))
     alone = _losses(TrainerFactory(_job(), None), {"width": 3, "lr": 0.2})
@@ -77,7 +77,7 @@ def test_trials_share_the_data_of_their_combination(tmp_path: Path) -> None:
 
 
 def test_memory_bounds_what_is_kept() -> None:
-    """The combination that was used longest ago is released when another one needs its memory; the newest stays."""
+    """If memory is short, the least recently used combination is released, and the newest is kept."""
     factory = TrainerFactory(_job(), None, memory=900.0)
     for width in (3, 4, 3, 4, 3):
         _losses(factory, {"width": width, "lr": 0.1})

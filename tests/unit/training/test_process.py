@@ -1,4 +1,4 @@
-"""How a process is set up for training."""
+"""Setting up a process for training."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ print("third:", threads())
 
 
 def test_a_process_keeps_the_threads_of_its_first_set_up() -> None:
-    """A trial of one core has one thread, so that sums are in one order; TensorFlow cannot change it later and says so.
+    """A process for one core has one thread, so that sums have one order, and reports that it cannot change.
 
     A process of its own: TensorFlow takes its threads once, and another test may have started it here.
     """
@@ -49,11 +49,11 @@ def test_a_process_keeps_the_threads_of_its_first_set_up() -> None:
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="This machine has a GPU.")
 def test_gpus_that_are_not_there_are_missed() -> None:
-    """A trial that asks for GPUs does not train on the CPU in silence."""
+    """A trial that requests missing GPUs fails instead of training on the CPU."""
     with pytest.raises(ResourcesUnmet, match=r"asks for 0.5 GPUs, and TensorFlow finds none.*resources.gpus to 0"):
         set_up(Resources(gpus=0.5))
 
 
 def test_data_may_fill_a_share_of_what_is_free() -> None:
-    """Trials that run beside each other share the memory."""
+    """Trials of one CPU, which share the memory, get no more of it for data than a trial of all CPUs."""
     assert 0 < memory_for_data(Resources(cpus=1)) <= memory_for_data(Resources(cpus=1024)) * 1.5

@@ -9,7 +9,7 @@ from pipeline.training.registered import register, registered
 
 
 class Own(keras.layers.Layer):
-    """A layer of the user's."""
+    """A user's layer."""
 
 
 class Other(keras.layers.Layer):
@@ -36,7 +36,7 @@ def test_objects_that_a_notebook_registered_are_found() -> None:
 
 
 def test_another_process_registers_it_under_the_same_name() -> None:
-    """The name includes the package, so that a saved model finds the object."""
+    """Another process registers the class under the same package and name, so that a saved model finds it."""
     found = registered()
     keras.saving.get_custom_objects().clear()
     register(found)

@@ -29,7 +29,7 @@ _MADE: list[int] = []
 
 @pytest.fixture(autouse=True)
 def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedFolder]:
-    """The folder of this machine's caches."""
+    """The shared folder of caches."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     _MADE.clear()
@@ -83,7 +83,7 @@ def _call(caches: SharedFolder | None, make: Callable[[], Any], config: Recorded
 
 
 def _epochs(caches: SharedFolder | None, *, count: int = 3, after: int = 0) -> list[dict[str, float]]:
-    """The metrics of a trial's epochs; from a checkpoint if some were trained before."""
+    """The metrics of a trial's epochs, from a checkpoint if some were trained before."""
     learner = TrainerFactory(_job(), None, caches=caches).learner({}, seed=5)
     for _ in range(after):
         learner.run_epoch()
@@ -95,7 +95,7 @@ def _epochs(caches: SharedFolder | None, *, count: int = 3, after: int = 0) -> l
 
 
 def test_elements_are_made_once(caches: SharedFolder) -> None:
-    """A second call of the data function reads what the first one has written, in the same order, epoch after epoch."""
+    """A second call of the data function reads the elements that the first one wrote, in order, in each epoch."""
     first, second = (_call(caches, lambda: _rows().apply(shared_cache("train"))) for _ in range(2))
     assert [_numbers(each) for each in (first, first, second)] == [list(range(8))] * 3
     assert sorted(_MADE) == list(range(8))
@@ -115,7 +115,7 @@ def test_a_trial_equals_one_that_shares_nothing(caches: SharedFolder) -> None:
 
 
 def test_a_shared_part_counts_as_exact(caches: SharedFolder) -> None:
-    """Python code before the cache runs once, so that a trial that resumes gets the same."""
+    """A pipeline with Python code before the cache counts as exact, because the code runs once."""
     job = _job(lambda: Dataset(train=_rows().map(lambda x: (x, x)).apply(shared_cache("train")).batch(4)))
     rows = _rows().batch(4)
     assert "Python code" in (inexact_because(Dataset(train=rows)) or "")
@@ -140,7 +140,7 @@ def test_a_shared_part_counts_as_exact(caches: SharedFolder) -> None:
     ],
 )
 def test_elements_of_any_kind_are_kept(caches: SharedFolder, make: Callable[[], Any]) -> None:
-    """Structure, types, order and length are those of the pipeline without the cache."""
+    """A cached pipeline has the structure, types, order and length of the pipeline without the cache."""
     plain, shared = make(), _call(caches, lambda: make().apply(shared_cache("part")))
     assert shared.element_spec == plain.element_spec
     assert shared.cardinality() == plain.cardinality()
@@ -148,7 +148,7 @@ def test_elements_of_any_kind_are_kept(caches: SharedFolder, make: Callable[[], 
 
 
 def test_values_of_the_config_have_caches_of_their_own(caches: SharedFolder) -> None:
-    """Trials with the same values of what the function has read before share; what it reads later does not matter."""
+    """Trials share a cache if the parameters that the function has read before it have the same values."""
 
     def rows(size: int, lr: float) -> list[int]:
         config = RecordedConfig({"size": size, "lr": lr})
@@ -164,7 +164,7 @@ def test_values_of_the_config_have_caches_of_their_own(caches: SharedFolder) -> 
 
 
 def test_a_parameter_that_is_read_too_late_is_named(caches: SharedFolder) -> None:
-    """A generator that reads the config while its elements are made is refused: its cache would serve other values."""
+    """A generator that reads the config while its elements are created is refused with the parameter."""
     config = RecordedConfig({"size": 2})
 
     def make() -> Any:
@@ -189,20 +189,20 @@ def test_a_parameter_that_is_read_too_late_is_named(caches: SharedFolder) -> Non
     ],
 )
 def test_other_pipelines_are_refused(make: Callable[[], Any], why: str) -> None:
-    """Pipelines with other elements each time, endless ones, and other objects are refused, wherever it is called."""
+    """A pipeline that is random or endless, and any other object, is refused by the cache at any call."""
     with pytest.raises(DataError, match=why):
         shared_cache("train")(make())
 
 
 @pytest.mark.parametrize("name", ["", 3, None])
 def test_a_name_is_a_text(name: Any) -> None:
-    """A name that is no text is refused."""
+    """A name of a cache that is not text is refused."""
     with pytest.raises(DataError, match="shared_cache takes a name"):
         shared_cache(name)
 
 
 def test_outside_of_trials_a_pipeline_stays_as_it_is() -> None:
-    """Called by other code, or where nothing is shared, the pipeline is returned unread."""
+    """Outside of a trial, or without a shared folder, the pipeline is returned unread."""
     rows = _rows()
     assert rows.apply(shared_cache("train")) is rows
     passed = _call(None, lambda: shared_cache("train")(rows))
@@ -214,7 +214,7 @@ def test_outside_of_trials_a_pipeline_stays_as_it_is() -> None:
 def test_a_full_disk_leaves_each_trial_its_own(
     caches: SharedFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the disk has no room, nothing is left on it, trials read their own pipelines, and the log says why."""
+    """On a full disk, no cache is left, trials read their own pipelines, and the log reports the reason."""
     monkeypatch.setattr("pipeline.training.shared_cache.KEPT_FREE", 2**60)
     for _ in range(2):
         assert _numbers(_call(caches, lambda: _rows().apply(shared_cache("train")))) == list(range(8))
@@ -227,7 +227,7 @@ def test_a_full_disk_leaves_each_trial_its_own(
 
 
 def test_an_error_of_the_pipeline_is_raised_and_nothing_is_kept(caches: SharedFolder) -> None:
-    """An element that cannot be made ends the trial with its own error; the next trial tries again."""
+    """An error in an element ends the trial with that error, and the next trial writes the cache again."""
     broken = [True]
 
     def failing(x: np.ndarray) -> np.ndarray:
@@ -266,7 +266,7 @@ with in_data_call(None, SharedFolder(lambda: "study")):
 
 
 def test_a_killed_writer_is_replaced_by_one_that_waits(caches: SharedFolder) -> None:
-    """A trial waits for the one that writes; if that is killed, it writes everything again, and a third one reads."""
+    """If the trial that writes a cache is killed, a waiting trial writes it completely, and a third reads it."""
 
     def start(mode: str) -> subprocess.Popen:
         return subprocess.Popen([sys.executable, "-u", "-c", _WRITER, mode], stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""The call of a data function, and the keys of the parts that it shares."""
+"""The current call of a data function, and the keys of the parts that it shares."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def _key(part: SharedPart = _PART, *reads: str, **config: object) -> str:
 
 
 def test_a_call_is_current_while_it_runs() -> None:
-    """Within a call of a data function it is the current one; before and after there is none."""
+    """A call of a data function is the current one while it runs, and before and after there is none."""
     assert current_call() is None
     with in_data_call(None, None) as call:
         assert current_call() is call
@@ -28,7 +28,7 @@ def test_a_call_is_current_while_it_runs() -> None:
 
 
 def test_a_key_depends_on_what_was_read_of_the_config() -> None:
-    """Configs that differ only in parameters that were not read before share a part; others do not."""
+    """Configs share a part only if they differ in no parameter that was read before it."""
     assert _key(_PART, "size", size=8, lr=0.1) == _key(_PART, "size", size=8, lr=0.2)
     assert _key(_PART, "size", size=8) != _key(_PART, "size", size=9)
     assert _key(_PART, "size", "crop", size=8) != _key(_PART, "size", "crop", size=8, crop=2)
@@ -36,7 +36,7 @@ def test_a_key_depends_on_what_was_read_of_the_config() -> None:
 
 
 def test_a_key_depends_on_the_part() -> None:
-    """Parts of other names, elements or lengths have keys of their own."""
+    """Parts with different names, elements or lengths have different keys."""
     parts = [
         _PART,
         SharedPart("test", "int64", 8, 64),
@@ -47,7 +47,7 @@ def test_a_key_depends_on_the_part() -> None:
 
 
 def test_a_name_is_used_once() -> None:
-    """A second part by the same name in one call is refused."""
+    """A second part with the same name in one call is refused."""
     with in_data_call(None, None) as call:
         call.add(_PART)
         with pytest.raises(DataError, match=r"uses shared_cache\('train'\) twice"):

@@ -1,4 +1,4 @@
-"""The batches of a split: what an epoch reads, and what skipping one leaves."""
+"""The batches of a split: those that an epoch reads, and those after a skipped epoch."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -32,7 +32,7 @@ def _model() -> keras.Model:
 
 
 def _epoch(reader: SplitReader, *, training: bool) -> list[list[float]]:
-    """The targets of each batch of an epoch; each validation begins the split again."""
+    """The targets of each batch of an epoch; each validation restarts the split."""
     found: list[list[float]] = []
 
     def function(iterator: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _epoch(reader: SplitReader, *, training: bool) -> list[list[float]]:
     ids=["shuffled", "generator"],
 )
 def test_a_skipped_epoch_leaves_what_one_that_was_read_leaves(split: Any, steps: int | None, training: bool) -> None:
-    """The epoch after one that was skipped has the batches of the second one of an uninterrupted trial."""
+    """The epoch after a skipped one has the batches of the second epoch of an uninterrupted trial."""
 
     def reader() -> SplitReader:
         seeded(3, "reading")
@@ -93,5 +93,5 @@ def test_hooks_get_each_call_and_may_end_the_epoch() -> None:
     ],
 )
 def test_steps_of_a_call_divide_the_epoch(train: Any, batches: int | None, fit: dict[str, Any], steps: int) -> None:
-    """As many steps as divide every limit, at most 64; one where Keras counts a pipeline's batches by calls."""
+    """The steps of a call divide every limit, at most 64, and are one if Keras counts batches by calls."""
     assert steps_per_call(Dataset("rows", train), batches, FitArguments(**fit)) == steps

@@ -1,4 +1,4 @@
-"""Exact continuation: in another trainer factory, in another process, under another trial's config."""
+"""Exact continuation in another trainer factory, in another process, and under another trial's config."""
 
 import json
 import subprocess
@@ -32,12 +32,12 @@ SEED = 2
 
 
 def written_and_read(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint as it comes back from a file."""
+    """The checkpoint as it is read from a file."""
     return unpack(b"".join(pack(checkpoint)), "a checkpoint")
 
 
 class DrawsInTensorFlow(layers.Layer):
-    """Noise from a generator inside TensorFlow."""
+    """A layer with noise from a generator within TensorFlow."""
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Add noise."""
@@ -45,7 +45,7 @@ class DrawsInTensorFlow(layers.Layer):
 
 
 class DrawsInKeras(layers.Layer):
-    """Noise from Keras' global seed generator."""
+    """A layer with noise from Keras' global seed generator."""
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Add noise."""
@@ -78,7 +78,7 @@ def drawing(layer: type[layers.Layer]) -> Any:
     ],
 )
 def test_continues_exactly(build: Any, data: Any, batch_size: int) -> None:
-    """A resumed trial ends like an uninterrupted one, to the last digit."""
+    """A resumed trial ends with the digits of an uninterrupted one."""
     job, rows = job_of(build, batch_size=batch_size), data()
     first = TrainerFactory(job, rows).learner({}, seed=SEED)
     first.run_epoch()
@@ -94,13 +94,13 @@ def test_continues_exactly(build: Any, data: Any, batch_size: int) -> None:
 
 @pytest.fixture(scope="module")
 def trainer_factory() -> TrainerFactory:
-    """Where the full model is trained: traced once for all the tests here."""
+    """A factory for the full model, which is traced once for all tests."""
     return TrainerFactory(job_of(full, callbacks=stateful_callbacks), rows_of_six())
 
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What becomes of each trial without an interruption, and after one in another process."""
+    """The results of each trial without an interruption, and after one in another process."""
     folder, unbroken = tmp_path_factory.mktemp("states"), {}
     for number, (name, (job, data)) in enumerate(JOBS.items()):
         learner: Any = TrainerFactory(job, data()).learner(CONFIG, seed=SEED)
@@ -128,7 +128,7 @@ def test_config_and_seed_determine_everything(outcomes: tuple[dict[str, Any], di
 
 
 def test_callbacks_remember(outcomes: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """The interruption falls where callbacks had something to remember: later one lowers the rate, and one stops."""
+    """The trial with EarlyStopping and ReduceLROnPlateau changes its rate and stops at its third epoch."""
     watched = outcomes[0]["EarlyStopping, ReduceLROnPlateau"]["metrics"]
     assert len({rate for _, rate, _ in watched}) > 1
     assert [last for _, _, last in watched] == [False, False, True]
@@ -172,7 +172,7 @@ def test_exploit_keeps_only_the_own_numbers(trainer_factory: TrainerFactory) -> 
 
 
 def test_resume_takes_the_learning_rate_as_it_was() -> None:
-    """A learning rate that a callback has changed belongs to the state."""
+    """A learning rate that a callback has changed is part of the saved state."""
     job = job_of(full, callbacks=lambda _: [callbacks.LearningRateScheduler(lambda _, rate: rate / 2)])
     learner = TrainerFactory(job, rows_of_six()).learner({"lr": 0.2}, seed=SEED)
     learner.run_epoch()
@@ -194,7 +194,7 @@ def test_saving_copies(trainer_factory: TrainerFactory) -> None:
 
 
 def test_saving_after_loading_gives_the_same(trainer_factory: TrainerFactory) -> None:
-    """A trial that was loaded and did not train yet saves what it got, callbacks included."""
+    """Saving a loaded trial before it trains gives the loaded state, callbacks included."""
     learner = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
     state = learner.save()
@@ -209,7 +209,7 @@ def test_saving_after_loading_gives_the_same(trainer_factory: TrainerFactory) ->
     [("dense, another width", {"width": 5}), ("another optimiser", {"optimizer": "rmsprop"})],
 )
 def test_state_of_another_architecture_is_refused(name: str, fields: dict[str, Any]) -> None:
-    """The message names what was saved and what is needed, and how to mend it."""
+    """A state of another architecture is refused with what was saved, what is needed and a remedy."""
 
     def build(config: Mapping[str, Any]) -> keras.Model:
         model = keras.Sequential([keras.Input((6,)), layers.Dense(config.get("width", 4)), layers.Dense(3, "softmax")])

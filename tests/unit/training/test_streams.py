@@ -86,7 +86,7 @@ def test_a_resumed_trial_equals_one_that_never_stopped(data: Dataset) -> None:
 
 
 def test_epochs_have_orders_of_their_own_and_of_the_seed(data: Dataset) -> None:
-    """Each epoch has all rows in another order; a validation has the order of the files."""
+    """Each epoch has all rows in a different order, and a validation has the order of the files."""
     streams, again = opened(data, 64, 5), opened(data, 64, 5)
 
     def rows(split: Any) -> np.ndarray:
@@ -117,7 +117,7 @@ def test_images_are_decoded_as_they_are_read(tmp_path: Path) -> None:
 
 
 def test_images_of_other_sizes_are_refused(tmp_path: Path) -> None:
-    """An image of another size than the first ends the epoch with its column."""
+    """An image of another size than the first ends the epoch with an error that names its column."""
     data = load(_encoded(tmp_path, [(4, 6)] * 9 + [(5, 5)]))
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"column .*image.* size of the first one"):
         [list(opened(data, 8, 0).splits[name]) for name in ("train", "validation")]

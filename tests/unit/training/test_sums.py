@@ -1,4 +1,4 @@
-"""Sums that come out the same each time, and models that show it."""
+"""Sums with a reproducible order, and models that show it."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ def unordered_sums(function: Any, *arguments: Any) -> list[str]:
 
 
 def test_neither_gradients_nor_trees_of_additions_become_one_sum() -> None:
-    """TensorFlow sums three tensors or more in an order of the moment; in a compiled epoch each sum has two."""
+    """A compiled epoch has no sum of three tensors or more, whose order TensorFlow does not fix."""
     weight, total = tf.Variable(tf.ones([4])), tf.Variable(0.0)
 
     def step(rows: Any) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def test_sums_keep_their_order_and_their_names() -> None:
 
 @pytest.mark.parametrize("name", list(OWN_STEPS))
 def test_models_with_a_train_step_of_their_own_have_no_such_sum(name: str) -> None:
-    """The total of a VAE's losses was one of three operands, and its last digit differed from run to run."""
+    """The total of a VAE's losses is not computed as one sum of three operands, whose order would vary."""
     learner: Any = TrainerFactory(job_of(OWN_STEPS[name]), images()).learner({}, seed=1)
     order = tf.range(learner.rows)
     assert unordered_sums(learner.trace.train, order, tf.constant(0), tf.constant(1)) == []
@@ -76,7 +76,7 @@ def test_models_with_a_train_step_of_their_own_have_no_such_sum(name: str) -> No
 
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What trials report here, and in another process: from the start after others, and from the first one's state."""
+    """The metrics of trials here and in another process, from the start after others, and from a saved state."""
     folder = tmp_path_factory.mktemp("own")
     here = {name: outcomes(name, folder=folder) for name in OWN_STEPS}
     subprocess.run([sys.executable, "-m", "tests.unit.training.own_steps", str(folder)], check=True)
@@ -86,7 +86,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
 @pytest.mark.long
 @pytest.mark.parametrize("name", list(OWN_STEPS))
 def test_own_steps_give_the_same_again(name: str, reported: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """In another process, after another trial there, every metric of every epoch is the same to the last digit."""
+    """Models with own training steps have the same metrics in another process, after another trial."""
     assert len(reported[0][name]) == EPOCHS
     assert reported[1][name]["again"] == reported[0][name]
 

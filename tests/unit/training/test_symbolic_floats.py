@@ -21,7 +21,7 @@ _numbers = st.floats(0.01, 100)
 
 
 class Held:
-    """A number that is read from a variable, and whether the graph could not follow it."""
+    """A number that is read from a variable, and whether it has escaped from the graph."""
 
     def __init__(self, value: float, *, known: bool = True) -> None:
         self.escaped = False
@@ -29,7 +29,7 @@ class Held:
         self.number = SymbolicFloat(value, self.variable.read_value, self.escape, known=known)
 
     def escape(self) -> None:
-        """Note it."""
+        """Record it."""
         self.escaped = True
 
 
@@ -38,7 +38,7 @@ class Held:
 def test_arithmetic_follows_the_variable(
     value: float, later: float, other: float, operation: Callable[[Any, Any], Any], swapped: bool
 ) -> None:
-    """The result is the float that Python computes, and its tensor has what the variable holds when it is read."""
+    """Arithmetic gives the float of Python, and a tensor that follows the variable when it is read."""
     held = Held(value)
     found = operation(other, held.number) if swapped else operation(held.number, other)
     assert copy.deepcopy(found) == (operation(other, value) if swapped else operation(value, other))
@@ -75,14 +75,14 @@ def test_two_numbers_follow_two_variables() -> None:
     ],
 )
 def test_conversions_that_a_graph_cannot_follow_are_recorded(use: Callable[[Any], Any], escapes: bool) -> None:
-    """A comparison with 0 and 1 becomes part of the trace's key; any other use as a plain number escapes the graph."""
+    """A comparison with 0 or 1 becomes part of the trace's key, and other uses as a plain number are recorded."""
     held = Held(0.7)
     assert use(held.number) == use(0.7)
     assert held.escaped == escapes
 
 
 def test_it_is_a_plain_float_elsewhere() -> None:
-    """Copied or pickled it has no variable; it hashes and prints as a float."""
+    """A symbolic float has no variable once copied or pickled, and hashes and prints as a float."""
     number = Held(0.7).number
     assert type(copy.deepcopy(number)) is type(pickle.loads(pickle.dumps(number))) is float
     assert hash(number) == hash(0.7)
@@ -116,7 +116,7 @@ def test_every_number_of_a_model_has_a_place() -> None:
 
 
 def test_one_trace_serves_other_numbers() -> None:
-    """A function that was traced with a free number gives what each later value gives."""
+    """A function traced with a symbolic float gives the result of each later value."""
     place = next(place for place in places_of(_model()) if place.attribute == "momentum")
     place.free()
     traced = tf.function(lambda: tf.convert_to_tensor(place.owner.momentum * 2, tf.float64))
@@ -132,7 +132,7 @@ def test_one_trace_serves_other_numbers() -> None:
     ("value", "sign"), [(0.0, (0, 1, 1, 0)), (0.5, (1, 0, 1, 0)), (1.0, (1, 0, 0, 1)), (2.0, (1, 0, 0, 0))]
 )
 def test_the_sign_of_a_number_is_what_graphs_branch_on(value: float, sign: tuple[int, ...]) -> None:
-    """The sign says whether a number is above 0, 0, below 1 and 1."""
+    """The sign of a number tells whether it is above 0, equal to 0, below 1 or equal to 1."""
     model = _model()
     model.optimizer.momentum = value
     place = next(place for place in places_of(model) if place.attribute == "momentum")

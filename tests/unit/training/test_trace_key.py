@@ -10,20 +10,20 @@ from tests.unit.training.kinds import KINDS, OwnStep, Subclass
 
 
 class OwnLayer(layers.Dense):
-    """A layer of the user's."""
+    """A user's layer."""
 
 
 class OwnOptimizer(optimizers.SGD):
-    """An optimiser of the user's."""
+    """A user's optimiser."""
 
 
 def own_loss(y: Any, p: Any) -> Any:
-    """A loss of the user's."""
+    """A user's loss."""
     return losses.mean_squared_error(y, p)
 
 
 def relu(x: Any) -> Any:
-    """A function of the user's, called like one of Keras'."""
+    """A user's function with the name of one of Keras."""
     return x
 
 
@@ -142,7 +142,7 @@ def test_parts_of_the_users_own_have_no_key(build: Any) -> None:
 
 
 def test_keras_own_parts_are_not_the_users() -> None:
-    """Schedules, activations, regularisers, metrics and cells of Keras' are not taken for the user's."""
+    """Keras' own schedules, activations, regularisers, metrics and cells do not count as the user's."""
     rate = optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
     hidden = layers.Dense(4, activation="relu", kernel_regularizer="l2", kernel_constraint="max_norm")
     model = _model(hidden, optimizer=optimizers.Adam(rate), loss=losses.Huber(), metrics=["mae", metrics.AUC()])
@@ -151,7 +151,7 @@ def test_keras_own_parts_are_not_the_users() -> None:
 
 
 def test_function_of_keras_that_was_replaced_is_noticed() -> None:
-    """A layer of Keras' whose call the user has replaced is no longer Keras' own."""
+    """A layer of Keras whose call the user has replaced does not count as Keras' own."""
     model = _model(layers.Dense(4))
     model.layers[0].call = lambda x: x
     assert _text(model) is None

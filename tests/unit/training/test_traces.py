@@ -26,13 +26,13 @@ def _model(optimizer: Any, *hidden: Any, width: int = 4, penalty: Any = None, lo
 
 
 def sgd(config: Config) -> keras.Model:
-    """SGD with momentum and clipping, L2, Dropout."""
+    """A model with SGD, momentum and clipping, L2 and Dropout."""
     optimizer = optimizers.SGD(config["lr"], momentum=config["momentum"], clipnorm=config["clip"])
     return _model(optimizer, layers.Dropout(config["rate"]), penalty=regularizers.L2(config["l2"]))
 
 
 def adam(config: Config) -> keras.Model:
-    """AdamW, L1 and L2, GaussianNoise."""
+    """A model with AdamW, L1 and L2, GaussianNoise."""
     optimizer = optimizers.AdamW(
         config["lr"],
         beta_1=config["beta_1"],
@@ -46,14 +46,14 @@ def adam(config: Config) -> keras.Model:
 
 
 def rmsprop(config: Config) -> keras.Model:
-    """RMSprop under a schedule, BatchNormalization, Dropout."""
+    """A model with RMSprop under a schedule, BatchNormalization, Dropout."""
     schedule = optimizers.schedules.ExponentialDecay(config["lr"], decay_steps=4, decay_rate=config["fall"])
     optimizer = optimizers.RMSprop(schedule, rho=config["rho"], momentum=config["momentum"])
     return _model(optimizer, layers.BatchNormalization(momentum=config["inertia"]), layers.Dropout(config["rate"]))
 
 
 def functional(config: Config) -> keras.Model:
-    """Two branches that meet, with Nesterov's momentum."""
+    """A model of two branches that are joined, with Nesterov's momentum."""
     x = keras.Input((6,))
     left = layers.Dropout(config["rate"])(layers.Dense(4, activation="relu")(x))
     joined = layers.Concatenate()([left, layers.Dense(3)(x) * 2.0])
@@ -64,32 +64,32 @@ def functional(config: Config) -> keras.Model:
 
 
 def derived(config: Config) -> keras.Model:
-    """A momentum that the config does not name."""
+    """A model whose momentum is not in the config."""
     return _model(optimizers.SGD(0.1, momentum=1 - 1 / config["memory"]))
 
 
 def plain(config: Config) -> keras.Model:
-    """SGD without momentum."""
+    """A model with SGD without momentum."""
     return _model(optimizers.SGD(config.get("lr", 0.1)), width=config.get("width", 4))
 
 
 def centered(config: Config) -> keras.Model:
-    """RMSprop whose epsilon TensorFlow moves about in a sum, as a constant."""
+    """A model with RMSprop, whose epsilon TensorFlow moves within a sum as a constant."""
     return _model(optimizers.RMSprop(0.1, epsilon=config["epsilon"], centered=True))
 
 
 def leaky(config: Config) -> keras.Model:
-    """LeakyReLU, whose slope gets into the graph as a constant."""
+    """A model with LeakyReLU, whose slope is a constant in the graph."""
     return _model(optimizers.SGD(0.1), layers.LeakyReLU(config["slope"]))
 
 
 def multiplied(config: Config) -> keras.Model:
-    """GaussianDropout, whose rate gets into the graph as a constant."""
+    """A model with GaussianDropout, whose rate is a constant in the graph."""
     return _model(optimizers.SGD(0.1), layers.GaussianDropout(config["rate"]))
 
 
 def with_lambda(config: Config) -> keras.Model:
-    """A function of the user's."""
+    """A model with a user's function."""
     return _model(optimizers.SGD(0.1), layers.Lambda(lambda x: x * config["factor"]))
 
 
@@ -154,7 +154,7 @@ def _equal(a: tuple[list[Any], list[np.ndarray]], b: tuple[list[Any], list[np.nd
     ],
 )
 def test_second_trial_equals_fit(build: Any, first: Config, second: Config, traces: int) -> None:
-    """A trial after another gives what fit gives it alone, to the last digit, its numbers baked in or not."""
+    """A trial after another one has the results of fit alone, whether its numbers are constants or not."""
     job, data = job_of(build), one_hot()
     trainer_factory = TrainerFactory(job, data)
 
@@ -180,7 +180,7 @@ def test_second_trial_equals_fit(build: Any, first: Config, second: Config, trac
     ],
 )
 def test_another_architecture_has_its_own_trace(build: Any, first: Config, second: Config) -> None:
-    """A model whose graph differs, or is unknown from its config, is traced for each trial."""
+    """A model whose graph differs, or cannot be derived from its config, is traced for each trial."""
     trainer_factory = TrainerFactory(job_of(build), one_hot())
     for config in (first, second):
         trainer_factory.learner(config, seed=SEED).close()
@@ -188,7 +188,7 @@ def test_another_architecture_has_its_own_trace(build: Any, first: Config, secon
 
 
 def test_two_trials_at_once_do_not_share() -> None:
-    """A trace that a trial still uses is lent to no other, until that trial is closed or forgotten."""
+    """A trace in use by a trial serves no other until that trial is closed or deleted."""
     trainer_factory = TrainerFactory(job_of(plain), one_hot())
     first: Any = trainer_factory.learner({}, seed=1)
     second: Any = trainer_factory.learner({}, seed=2)
@@ -226,7 +226,7 @@ def test_traces_do_not_accumulate() -> None:
 
 
 def test_each_step_is_traced_once() -> None:
-    """The step of training is traced once, that of evaluation once: the metrics have their variables by then."""
+    """The training step and the evaluation step are each traced once, because the metrics are built before."""
     calls = []
 
     def loss(targets: Any, predictions: Any) -> Any:

@@ -63,7 +63,7 @@ def test_xla_compiles_on_a_cpu_only_if_requested(
 
 
 def test_a_model_without_call_needs_parts_that_are_built() -> None:
-    """A part that nothing has built is named."""
+    """A model without call() whose part is not built is refused with the part's name."""
 
     class Parts(keras.Model):
         def __init__(self) -> None:

@@ -9,7 +9,7 @@ from tune_jobs.surfaces import SURFACES
 
 @pytest.mark.parametrize("method", METHODS)
 def test_it_is_what_scipy_finds(method: str) -> None:
-    """The last iteration is where scipy.optimize.minimize ends from (4, 4), and evaluations only grow."""
+    """The last iteration equals the result of scipy.optimize.minimize from (4, 4), and evaluations only increase."""
     surface = SURFACES["beale"]
     found = minimize(
         surface.value,

@@ -14,7 +14,7 @@ def _walk(epochs: int = EPOCHS, **config: object) -> list[dict[str, float]]:
 
 @pytest.fixture(scope="module")
 def momentum() -> list[dict[str, float]]:
-    """A walk with a fitting rate and much momentum."""
+    """Descent with a fitting rate and high momentum."""
     return _walk(walker="momentum", lr=0.02, momentum=0.9)
 
 
@@ -43,7 +43,7 @@ def test_yardsticks_tell_a_good_walk(momentum: list[dict[str, float]]) -> None:
     ],
 )
 def test_an_optimisers_memory_is_counted(config: dict, slots: int) -> None:
-    """Plain descent keeps nothing, momentum and RMSprop one number for each weight, Adam two."""
+    """SGD keeps no number for each weight, momentum and RMSprop keep one, Adam two."""
     assert _walk(1, **config)[0]["slots"] == slots
 
 

@@ -25,7 +25,7 @@ def _file(folder: Path, text: str, name: str = "a_job_file.py") -> str:
 
 
 def test_modules_that_export_a_job_are_jobs() -> None:
-    """Every module with a JOB is listed, sorted, by its name with dashes; shared networks are no job."""
+    """Modules with a JOB are listed in sorted order with dashes in their names; others are not listed."""
     assert {"beale", "digits-quick", "mnist-asha", "mnist-pbt"} <= set(tune_jobs.names())
     assert tune_jobs.names() == sorted(tune_jobs.names())
     assert "networks" not in tune_jobs.names()
@@ -37,12 +37,12 @@ def test_a_modules_own_spelling_is_known_too() -> None:
 
 
 def test_a_path_is_a_job_too(tmp_path: Path) -> None:
-    """A Python file anywhere that exports JOB is one."""
+    """The path of a Python file that exports JOB loads that job."""
     assert tune_jobs.find(_file(tmp_path, _JOB)).name == "mine"
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    """A misspelt name is answered with a suggestion and the list of all."""
+    """An unknown name is refused with a suggestion and the list of all names."""
     with pytest.raises(JobNotFound, match=r"no job 'mnist-ahsa'\. Did you mean 'mnist-asha'\? There are beale, "):
         tune_jobs.find("mnist-ahsa")
     with pytest.raises(JobNotFound, match=r"no job 'zzz'\. There are beale"):
@@ -50,7 +50,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 
 def test_a_shared_module_is_no_job() -> None:
-    """A module without JOB cannot be called as a job."""
+    """A module without JOB cannot be loaded as a job."""
     with pytest.raises(JobNotFound, match="no job 'networks'"):
         tune_jobs.find("networks")
 

@@ -1,4 +1,4 @@
-"""The tutorial's finding about initialisers."""
+"""The tutorial's result about initialisers."""
 
 import pandas as pd
 import pytest
@@ -18,7 +18,7 @@ def _some() -> Dataset:
 
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The job on a part of the rows: mean and deviation of the folds at the last epoch, by initialiser."""
+    """Mean and deviation of the folds at the last epoch for each initialiser, on a subset of the rows."""
     storage = tmp_path_factory.mktemp("initialisers")
     run(JOB.replaced({"data": _some, "budget.epochs": 4, "resources.workers": 0}), storage=storage)
     epochs = load_results(storage / JOB.name).epochs
@@ -32,7 +32,7 @@ def test_every_initialiser_is_tried_once(scores: pd.DataFrame) -> None:
 
 
 def test_zero_learns_nothing(scores: pd.DataFrame) -> None:
-    """With zeros all hidden units stay equal, and the accuracy is that of the most frequent digit."""
+    """With initial weights of zero, the accuracy stays that of the most frequent digit."""
     assert scores.loc["zero", "val_accuracy"] == pytest.approx(0.1124, abs=0.01)
     assert (scores.drop("zero")["val_accuracy"] > 0.85).all()
 

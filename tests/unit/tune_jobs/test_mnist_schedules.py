@@ -17,18 +17,18 @@ def _rates(config: dict, epochs: int = EPOCHS) -> list[float]:
 
 
 def test_exponential_decay_is_the_tutorials() -> None:
-    """lr(e) = 0.1 · exp(-0.1 · e), as the pinned trial has it."""
+    """Exponential decay gives lr(e) = 0.1 · exp(-0.1 · e), as in the pinned trial."""
     pinned = next(config for config in JOB.start_with if config["schedule"] == "exponential")
     assert _rates(dict(pinned)) == pytest.approx([0.1 * math.exp(-0.1 * epoch) for epoch in range(EPOCHS)])
 
 
 def test_a_constant_rate_stays() -> None:
-    """Every epoch has the rate of the config."""
+    """A constant schedule has the config's rate in every epoch."""
     assert set(_rates({"schedule": "constant"})) == {0.1}
 
 
 def test_steps_fall_every_so_many_epochs() -> None:
-    """The rate is halved after every third epoch."""
+    """A step schedule halves the rate after every third epoch."""
     assert _rates({"schedule": "step", "drop": 0.5, "every": 3}, 7) == pytest.approx([0.1] * 3 + [0.05] * 3 + [0.025])
 
 
@@ -46,7 +46,7 @@ def test_a_cosine_ends_near_zero(epochs: int) -> None:
     ("multiplier", "starts"), [(1, [0, 4, 8, 12, 16]), (2, [0, 4, 12])], ids=["equal cycles", "lengthening cycles"]
 )
 def test_restarts_bring_the_rate_back(multiplier: int, starts: list[int]) -> None:
-    """Each cycle starts at the config's rate and falls; cycles lengthen by the multiplier."""
+    """Each cycle of a schedule with restarts starts at the config's rate and falls; cycles lengthen."""
     rates = _rates({"schedule": "restarts", "cycle": 4, "multiplier": multiplier}, 20)
     assert [epoch for epoch, rate in enumerate(rates) if rate == 0.1] == starts
     rises = [epoch + 1 for epoch, (before, after) in enumerate(itertools.pairwise(rates)) if after >= before]

@@ -1,4 +1,4 @@
-"""The optimisers that jobs share."""
+"""Optimisers that several jobs use."""
 
 import keras
 import pytest
@@ -27,7 +27,7 @@ def test_an_optimiser_has_the_settings_of_its_config(config: dict, kind: type, s
 
 
 def test_a_setting_of_another_optimiser_is_left_out() -> None:
-    """Adagrad has no momentum: one in the config is not handed to it."""
+    """Adagrad, which has no momentum, does not get the momentum of the config."""
     assert not hasattr(optimiser_of({"optimiser": "adagrad", "lr": 0.1, "momentum": 0.9}), "momentum")
 
 

@@ -32,7 +32,7 @@ def test_the_gradient_is_the_functions(surface: Surface) -> None:
 
 @surfaces
 def test_walks_begin_within_the_bounds(surface: Surface) -> None:
-    """The start and an even grid are seventeen different points within the bounds, none at a minimum."""
+    """The start and an even grid are seventeen distinct points within the bounds, none at a minimum."""
     starts = surface.starts(4)
     assert np.array_equal(surface.within(starts), starts)
     assert len(np.unique(starts, axis=0)) == 17
@@ -49,6 +49,6 @@ def test_beale_equals_the_tutorials() -> None:
 
 
 def test_the_nearest_of_several_minima_counts() -> None:
-    """A place beside any minimum of Himmelblau's function is near."""
+    """A point near any minimum of Himmelblau's function counts as near a minimum."""
     surface = SURFACES["himmelblau"]
     np.testing.assert_allclose(surface.distance(np.add(surface.minima, (0.3, 0.4))), 0.5)

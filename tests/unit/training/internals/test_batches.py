@@ -30,7 +30,7 @@ def _ones(number: Any) -> tf.data.Dataset:
 
 
 def test_the_stages_of_a_pipeline_are_found() -> None:
-    """Each stage has the pipeline that it reads, and the functions that it calls."""
+    """Each stage of a pipeline is found with the pipeline that it reads and the functions that it calls."""
     source = tf.data.Dataset.range(4)
     mapped = source.map(lambda number: number + 1)
     assert pipeline_inputs(mapped) == [source]
@@ -48,7 +48,7 @@ def test_batches_of_different_lengths_share_a_signature() -> None:
 
 
 def test_an_epoch_iterator_gives_the_batches_of_fit() -> None:
-    """Keras' TFEpochIterator, its pipeline `_distributed_dataset` and `Model._maybe_symbolic_build` are there."""
+    """Keras has TFEpochIterator with `_distributed_dataset`, and Model has `_maybe_symbolic_build`."""
     rows = np.arange(4, dtype=np.float32)[:, None]
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(loss="mse")
@@ -77,7 +77,7 @@ def test_an_epoch_iterator_gives_the_batches_of_fit() -> None:
 def test_a_stage_says_what_it_does_to_the_order(
     stage: Any, kind: str, shuffled: bool, parallel: bool, nondeterministic: bool
 ) -> None:
-    """A stage says its kind, and whether it reshuffles, is parallel, or gives its elements in any order."""
+    """A stage reports its kind and whether it reshuffles, is parallel, or returns its elements in any order."""
     assert (stage_kind(stage), reshuffles(stage)) == (kind, shuffled)
     assert (is_parallel(stage), is_nondeterministic(stage)) == (parallel, nondeterministic)
 
@@ -85,7 +85,7 @@ def test_a_stage_says_what_it_does_to_the_order(
 def test_a_stage_without_its_attributes_counts_as_inexact(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where TensorFlow lacks what tells the order of a stage, the stage counts as inexact, and that is said."""
+    """A stage without TensorFlow's attributes of its order counts as inexact, and a message reports it."""
     monkeypatch.setattr(missing_names, "warned", set())
     shuffle = type("_ShuffleDataset", (), {})()
     parallel = type("_ParallelMapDataset", (), {})()

@@ -1,4 +1,4 @@
-"""What training must know of Keras' callbacks."""
+"""What training uses of Keras' callbacks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_attributes_that_a_checkpoint_holds_are_there(
 def test_a_missing_attribute_of_a_callback_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A callback whose state is no longer where it was is named, once."""
+    """A callback that lacks an attribute with its state is reported by name, once."""
     monkeypatch.setattr(missing_names, "warned", set())
     callback = keras.callbacks.EarlyStopping("loss")
     for _ in range(2):
@@ -69,7 +69,7 @@ def test_a_missing_attribute_of_a_callback_is_named(
 def test_without_the_names_of_threads_hooks_may_run_late_and_that_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A list of callbacks without Keras' names for its threads is left as it is, which is said once for each name."""
+    """A list of callbacks without Keras' names for threads is unchanged, which is reported once for each name."""
     monkeypatch.setattr(missing_names, "warned", set())
     callbacks: Any = SimpleNamespace(_async_train=True)
     for _ in range(2):
@@ -84,7 +84,7 @@ def test_without_the_names_of_threads_hooks_may_run_late_and_that_is_said(
 def test_a_callback_that_does_not_say_whether_it_profiles_runs_batch_by_batch(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without Keras' names for it, TensorBoard's callback counts as one that profiles batches, which is said."""
+    """Without Keras' attribute, TensorBoard's callback counts as one that profiles, which is reported."""
     monkeypatch.setattr(missing_names, "warned", set())
     assert internals.profiles(SimpleNamespace(_start_batch=0))  # type: ignore[arg-type]
     assert "TensorBoard._profiler_started: each batch runs by itself" in capsys.readouterr().err

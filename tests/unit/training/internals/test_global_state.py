@@ -1,4 +1,4 @@
-"""The global generators of Keras and TensorFlow, and their counters of names."""
+"""The global generators and name counters of Keras and TensorFlow."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from pipeline.training import internals
 
 
 def test_the_global_generators_are_saved_and_restored() -> None:
-    """TensorFlow and Keras draw the same numbers again."""
+    """TensorFlow and Keras draw the same numbers again after their generators were restored."""
 
     def draws() -> list[float]:
         return [float(tf.random.uniform(())), float(keras.random.uniform(()))]

@@ -1,4 +1,4 @@
-"""Canaries: each name of Keras and TensorFlow that training touches is there, or training falls back and says so."""
+"""Canaries: the names of Keras and TensorFlow that training uses exist, or a reported fallback is used."""
 
 from collections.abc import Callable
 from typing import Any
@@ -98,7 +98,7 @@ CANARIES: list[tuple[Callable[[], Any], str, str, str]] = [
     ("make", "name", "purpose", "without"), CANARIES, ids=lambda value: getattr(value, "__name__", value)[:40]
 )
 def test_a_name_is_there(make: Callable[[], Any], name: str, purpose: str, without: str) -> None:
-    """A library has each name that training touches."""
+    """Each internal name of a library that training uses exists."""
     use = f"pipeline/training/internals/ uses it to {purpose}; without it, {without}."
     sentence = f"Keras {keras.__version__} or TensorFlow {tf.__version__} no longer has {name}; {use}"
     try:
@@ -109,7 +109,7 @@ def test_a_name_is_there(make: Callable[[], Any], name: str, purpose: str, witho
 
 
 def test_no_batch_hook_is_seen_where_a_callback_has_none() -> None:
-    """Keras' own Callback has only hooks that do nothing, and a callback with one of its own is seen."""
+    """Keras' own Callback has no batch hooks of its own, and a callback that overrides one has it."""
 
     class Batches(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None: ...

@@ -26,7 +26,7 @@ def test_a_model_that_is_compiled_again_is_noticed() -> None:
 
 
 def test_functional_models_are_known() -> None:
-    """A functional model is one; a Sequential model and a subclass are none."""
+    """A functional model is recognised; a Sequential model and a subclass are not functional."""
 
     class Own(keras.Model):
         """A subclass."""
@@ -41,7 +41,7 @@ def test_functional_models_are_known() -> None:
 def test_without_its_name_the_optimiser_stands_for_the_compilation(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A compiled model that does not keep its compilation has its optimiser for it, which is said once."""
+    """A compiled model without its internal name is identified by its optimiser, which is reported once."""
     monkeypatch.setattr(missing_names, "warned", set())
     model = model_of()
     del model._compile_config  # noqa: SLF001 - as in a Keras that keeps it elsewhere

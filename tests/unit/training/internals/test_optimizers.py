@@ -1,4 +1,4 @@
-"""What training changes in optimisers."""
+"""Changes that training makes to optimisers."""
 
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ from pipeline.training import internals
 
 
 def test_excluded_variables_are_kept_under_a_known_name() -> None:
-    """A call of exclude_from_weight_decay is seen."""
+    """A call of exclude_from_weight_decay is detected."""
     optimizer = keras.optimizers.AdamW()
     assert not internals.excludes_from_weight_decay(optimizer)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
@@ -32,7 +32,7 @@ def test_without_the_reduction_training_reports_growing_memory(
 def test_without_its_method_averages_replace_weights_and_that_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An optimiser without the method that puts averages in place stays as it is; said once, where it has averages."""
+    """An optimiser without the method for averages is unchanged, which is reported once if it has averages."""
     monkeypatch.setattr(missing_names, "warned", set())
     for optimizer in (SimpleNamespace(use_ema=False), SimpleNamespace(use_ema=True), SimpleNamespace(use_ema=True)):
         before = vars(optimizer).copy()
@@ -42,7 +42,7 @@ def test_without_its_method_averages_replace_weights_and_that_is_said(
 
 
 def test_averages_are_kept_apart_within_the_context_only() -> None:
-    """Within the context averages are not put in the place of the weights, and after it they are again."""
+    """Averages do not replace the weights within the context, and do after it."""
     optimizer = keras.optimizers.SGD(use_ema=True)
     variable = keras.Variable([1.0, 2.0])
     optimizer.build([variable])

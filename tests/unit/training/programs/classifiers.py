@@ -12,7 +12,7 @@ from pipeline.datasets import Dataset, Split
 
 
 def mixed_up() -> Dataset:
-    """Two shuffled pipelines zipped and mixed by weights that the pipeline draws."""
+    """Two zipped shuffled pipelines, mixed by weights that the pipeline draws."""
     rng = np.random.default_rng(0)
     x = rng.random((48, 6)).astype("float32")
     y = np.eye(2, dtype="float32")[rng.integers(0, 2, 48)]
@@ -56,7 +56,7 @@ class Distiller(keras.Model):
     def compile(  # type: ignore[override]
         self, optimizer: Any, metrics: Any, student_loss_fn: Any, distillation_loss_fn: Any, alpha: float
     ) -> None:
-        """Losses of both, and their weight."""
+        """Compile with both losses and their weight."""
         super().compile(optimizer=optimizer, metrics=metrics)
         self.student_loss_fn, self.distillation_loss_fn, self.alpha = student_loss_fn, distillation_loss_fn, alpha
 
@@ -69,7 +69,7 @@ class Distiller(keras.Model):
         return self.alpha * own + (1 - self.alpha) * self.distillation_loss_fn(taught, keras.ops.softmax(y_pred))
 
     def call(self, x: Any) -> Any:
-        """What the student says."""
+        """The student's prediction."""
         return self.student(x)
 
 
@@ -100,7 +100,7 @@ def labelled() -> Dataset:
 
 
 def fraud_model(config: Mapping[str, Any]) -> keras.Model:
-    """A classifier of rare rows, with the metrics that count."""
+    """A classifier of rare rows, with metrics for rare classes."""
     model = keras.Sequential([layers.Input((6,)), layers.Dense(8, "relu"), layers.Dense(1, "sigmoid")])
     model.compile(
         keras.optimizers.Adam(1e-2),
@@ -166,7 +166,7 @@ def siamese(config: Mapping[str, Any]) -> keras.Model:
 
 
 def images_and_monitor(config: Mapping[str, Any]) -> list[Any]:
-    """Callbacks as examples have them: files, a plateau, an early end, and one that predicts."""
+    """Callbacks as in examples: files, a plateau, early stopping, and one that predicts."""
     return [
         keras.callbacks.ModelCheckpoint("save_at_{epoch}.keras"),
         keras.callbacks.ModelCheckpoint("best.weights.h5", monitor="val_loss", save_weights_only=True, verbose=0),

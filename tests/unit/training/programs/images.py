@@ -51,7 +51,7 @@ def noisy_images() -> Dataset:
 
 
 def parallel_images() -> Dataset:
-    """Images from a parallel map whose order may be any."""
+    """Images from a parallel map with any order."""
     data = noisy_images()
     images = tf.data.Dataset.from_tensor_slices(_images(ROWS)).batch(8)
     return Dataset(
