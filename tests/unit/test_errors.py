@@ -27,14 +27,14 @@ def _tree() -> list[type[TunepipeError]]:
 
 
 def test_every_error_has_the_exit_code_of_its_branch() -> None:
-    """The codes are 2 for a user's mistake, 130 for an interruption, 3 for a study without a value, 1 otherwise."""
+    """The exit code is 2 for a user's mistake, 130 for an interruption, 3 for a study without a value, 1 otherwise."""
     codes = {Interrupted: 130, NoTrialSucceeded: 3, DamagedFile: 1, TunepipeError: 1}
     for error in _tree():
         assert error.exit_code == (2 if issubclass(error, UserError) else codes[error])
 
 
 def test_the_drawn_tree_is_the_real_one() -> None:
-    """The module's docstring names each error once, below its base class."""
+    """The docstring of the errors' module names each error once, below its base class."""
     base: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
         if match := re.match(r"((?:│   |    |├── |└── )*)([A-Z]\w+)(?: |$)", line):
@@ -64,7 +64,7 @@ def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
 
 
 def test_a_job_is_refused_with_all_faults() -> None:
-    """Each has a line of its own; beyond fifty only their number is given."""
+    """The error for a job has a line for each of up to fifty faults, and the number of further ones."""
     assert str(InvalidJob("job 'a'", [FAULT])) == "job 'a' has one fault:\n  - space.lr: must be below 1; found 2"
     lines = str(InvalidJob("job 'a'", [FAULT] * 60)).splitlines()
     assert lines[0] == "job 'a' has 60 faults:"
@@ -75,21 +75,21 @@ def test_a_job_is_refused_with_all_faults() -> None:
     "error", [InvalidJob("job", [FAULT]), StudyChanged("study", [FAULT], "- a", typed=True), StudyChanged("s", [FAULT])]
 )
 def test_a_refusal_can_be_sent_to_another_process(error: InvalidJob) -> None:
-    """Pickled and loaded, it has the same faults and the same text."""
+    """An error with faults has the same type, subject, faults and text after it is pickled and loaded."""
     loaded = pickle.loads(pickle.dumps(error))
     assert type(loaded) is type(error)
     assert (loaded.subject, loaded.faults, str(loaded)) == (error.subject, error.faults, str(error))
 
 
 def test_a_changed_study_shows_the_difference_and_what_to_do() -> None:
-    """A command for a job in a file, a call for one that was typed."""
+    """The error for a changed study has the difference and the command that resumes it, or the call for a typed job."""
     command, call = (str(StudyChanged("study s", [FAULT], "- old\n+ new", typed=typed)) for typed in (False, True))
     assert "- old\n+ new\n`tunepipe resume NAME`" in command
     assert "run(JOB, resume=True, accept_changes=True)" in call
 
 
 def test_output_whose_reader_is_gone_is_lost_in_silence() -> None:
-    """A closed pipe has no message and the exit code of SIGPIPE; a full disk is explained."""
+    """Output to a closed pipe ends without a message and with SIGPIPE's exit code, and a full disk is explained."""
     pipe, disk = OutputLost(errno.EPIPE, "Broken pipe"), OutputLost(errno.ENOSPC, "No space left on device")
     assert (pipe.exit_code, str(pipe)) == (141, "")
     assert disk.exit_code == 2

@@ -1,4 +1,4 @@
-"""The package as a whole: what it shows, and how its command is called."""
+"""The package as a whole: its public names, and ways to call its command."""
 
 import os
 import subprocess
@@ -59,7 +59,7 @@ def test_the_environment_names_the_storage(tmp_path: Path) -> None:
 
 
 def test_the_environment_names_the_storage_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In Python too, so that a notebook and a terminal look in one place; an empty variable names nothing."""
+    """`run` in Python takes the storage from the environment, and an empty variable means the default."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUNEPIPE_STORAGE", "elsewhere")
 

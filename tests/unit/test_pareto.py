@@ -1,4 +1,4 @@
-"""Points that are judged by several values."""
+"""Points that are compared by several values."""
 
 import numpy as np
 import pytest

@@ -36,13 +36,13 @@ def test_safe_text_stays(text: str) -> None:
     [("\x1b[2J", r"\x1b[2J"), ("a\u202eb", r"a\u202eb"), ("\x9b", r"\x9b"), ("\ud800", r"\ud800"), ("\x7f", r"\x7f")],
 )
 def test_an_invisible_character_is_an_escape(text: str, shown: str) -> None:
-    """The escape has two digits if they are enough, and otherwise four."""
+    """An invisible character is shown as an escape with two digits if they are enough, and otherwise four."""
     assert sanitize(text) == shown
 
 
 @given(text=_texts)
 def test_a_line_is_one_line(text: str) -> None:
-    """Line feeds and tabs are escapes, too."""
+    """A text that is sanitized as one line has escapes for line feeds and tabs."""
     assert len(f"{sanitize_line(text)}.".splitlines()) == 1
     assert sanitize_line("a\nb\tc") == r"a\nb\tc"
 

@@ -35,7 +35,7 @@ from pipeline.wording import (
     ],
 )
 def test_numbers_have_four_digits(value: float, text: str) -> None:
-    """Four significant digits, with an exponent only where the number is far from one."""
+    """Numbers have four significant digits, and an exponent only if they are far from one."""
     assert format_number(value) == text
 
 
@@ -84,7 +84,7 @@ def test_a_noun_agrees_with_its_number(number: float, words: str) -> None:
 
 
 def test_a_sentence_begins_with_a_capital() -> None:
-    """Only the first character changes: names within the text keep their capitals."""
+    """Only the first character of a sentence is capitalised, and names within it keep their capitals."""
     assert capitalized("keras' fit: the model has a Lambda") == "Keras' fit: the model has a Lambda"
     assert capitalized("x") == "X"
 
@@ -115,7 +115,7 @@ def test_negative_percentages_have_a_minus_sign() -> None:
 
 @pytest.mark.parametrize("shares", [[1 / 3] * 3, [0.125] * 8, [0.004, 0.996], [0.07, 0.28, 0.65], [0.0, 1.0]])
 def test_percentages_of_a_whole_sum_to_100(shares: list[float]) -> None:
-    """Each is its share rounded up or down."""
+    """The percentages of a whole sum to 100, and each is its share rounded up or down."""
     found = percentages(shares)
     assert sum(found) == 100
     assert all(abs(one - 100 * share) < 1 for one, share in zip(found, shares, strict=True))
@@ -123,12 +123,12 @@ def test_percentages_of_a_whole_sum_to_100(shares: list[float]) -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (5.4, "0:05"), (245, "4:05"), (7384, "2:03:04")])
 def test_a_clock_has_hours_only_if_there_are_any(seconds: float, text: str) -> None:
-    """A ticking display has minutes and seconds, and hours before them where there are any."""
+    """A clock shows minutes and seconds, and hours only if there are any."""
     assert clock(seconds) == text
 
 
 @pytest.mark.parametrize(("number", "verb"), [(0, "are"), (1, "is"), (1.0, "is"), (1.5, "are"), (2, "are")])
 def test_verbs_agree_with_their_number(number: float, verb: str) -> None:
-    """Only the number one takes the singular."""
+    """A verb is in the singular only for the number one."""
     assert is_or_are(number) == verb
     assert by_count(number, "has", "have") == {"is": "has", "are": "have"}[verb]

@@ -1,4 +1,4 @@
-"""What commands of users do to a study, driven without a recorder, a store or a clock."""
+"""The effects of users' commands on a study, without a recorder, a store or a clock."""
 
 from pipeline.loop.command_execution import execute, execute_new
 from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
@@ -24,7 +24,7 @@ def _reports(loop: StudyLoop, trial: Trial, epoch: int) -> str:
 
 
 def test_a_user_stops_a_running_trial_at_its_next_report():
-    """The decision has the user's reason and is final: a larger budget does not continue the trial."""
+    """A running trial that a user stops ends at its next report, with the user's reason in the decision."""
     rows: list[DecisionRow] = []
     loop = _loop(rows)
     trial = loop.next()
@@ -37,7 +37,7 @@ def test_a_user_stops_a_running_trial_at_its_next_report():
 
 
 def test_a_trial_that_was_to_be_stopped_is_stopped_after_a_restore():
-    """The driver died before the trial's next report: the next one does not continue it."""
+    """A trial that a user has stopped is stopped after a restore, even if the driver ended before its next report."""
     first = _loop()
     first.next()
     execute(first, "c1", StopTrial(trial_id="0000"))
@@ -80,7 +80,7 @@ def test_an_enqueued_config_takes_the_next_draws_place_and_no_draw_is_lost():
 
 
 def test_a_resumed_study_draws_the_same_after_an_enqueued_config():
-    """A driver that resumes a half-finished study draws the same configs in the same order."""
+    """A resumed study with an enqueued config has and draws the same configs as one that was not interrupted."""
     whole, half = _loop(), _loop()
     for loop in (whole, half):
         loop.next()
@@ -104,7 +104,7 @@ def test_configs_that_cannot_be_tried_are_refused():
 
 
 def test_a_paused_study_starts_nothing_and_has_not_ended():
-    """Running trials pause at their next report and continue where they were."""
+    """In a paused study, running trials pause at their next report and later continue, and no trial starts."""
     rows: list[DecisionRow] = []
     loop = _loop(rows)
     trial = loop.next()
@@ -121,7 +121,7 @@ def test_a_paused_study_starts_nothing_and_has_not_ended():
 
 
 def test_a_user_changes_the_budget():
-    """More trials are drawn, or the study ends at once; what no budget can be is refused."""
+    """A user's change of the budget allows more trials or ends the study."""
     loop = _loop()
     for _ in range(4):
         loop.next()
@@ -136,7 +136,7 @@ def test_a_user_changes_the_budget():
 
 
 def test_new_commands_are_executed_in_their_order():
-    """Each has an outcome: one that cannot be read its reason, a pause of another session that it is over."""
+    """New commands are executed in order, and a command that is invalid or of an ended session gets the reason."""
     loop = _loop()
     commands = [("c1", "It is not a command."), ("c2", Pause(session=1)), ("c3", Pause(session=2))]
     outcomes = execute_new(loop, iter(commands), session=2)

@@ -1,4 +1,4 @@
-"""What the commands of users leave in a study."""
+"""The state of users' commands in a study."""
 
 import json
 

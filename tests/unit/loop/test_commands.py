@@ -41,6 +41,6 @@ def test_a_command_is_the_same_after_a_way_through_json(command: Command) -> Non
     ],
 )  # fmt: skip
 def test_invalid_commands_are_refused(values: object) -> None:
-    """Other kinds, missing and unknown fields, and values that no command allows are refused."""
+    """Commands of an unknown kind, with missing or unknown fields, or with invalid values are refused."""
     with pytest.raises(ValidationError):
         command_from(values)

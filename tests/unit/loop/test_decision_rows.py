@@ -6,7 +6,7 @@ from pipeline.schedulers import Decision
 
 
 def test_a_decision_is_a_row_of_its_trial() -> None:
-    """Who, when and with which value, from the trial; what and why, from the scheduler, unless a reason is given."""
+    """A decision's row has the trial's epoch and value, and the scheduler's reason unless another one is given."""
     trial = Trial("0003", {"x": 0.5}, 0, epoch=4, value=0.25)
     decision = Decision("stop", "0.25 is below 0.5", rung=4, cutoff=0.5)
     row = DecisionRow("0003", 4, "stop", "0.25 is below 0.5", rung=4, cutoff=0.5, value=0.25)

@@ -26,7 +26,7 @@ def _drawn(tuned, count: int, value=None) -> list[Trial]:
 
 
 def test_the_draws_are_those_of_the_job() -> None:
-    """Start configs first, then the searcher's draws from its number 0."""
+    """The trials of a job get the start configs first and then the searcher's draws from number 0."""
     tuned = job(start_with=[{"x": 0.25}])
     configs = [trial.config for trial in _drawn(tuned, 4)]
     assert configs[0]["x"] == 0.25
@@ -34,7 +34,7 @@ def test_the_draws_are_those_of_the_job() -> None:
 
 
 def test_each_config_of_a_small_space_is_drawn_once() -> None:
-    """The draw remembers the configs of the trials that it has seen."""
+    """No config of a small space is drawn twice before all were drawn."""
     tuned = job(space={"n": IntUniform(1, 8)}, budget=Budget(trials=20))
     assert sorted(trial.config["n"] for trial in _drawn(tuned, 8)) == list(range(1, 9))
 

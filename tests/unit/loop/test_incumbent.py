@@ -40,7 +40,7 @@ def test_the_next_best_trial_replaces_a_best_trial_that_fails():
 
 
 def test_a_value_within_the_bounds_beats_a_better_one_beyond():
-    """Within a trial and between trials, what keeps the bounds comes first, then what violates them least."""
+    """A value within the bounds is better than any beyond, and of those beyond the smallest violation is best."""
     objectives = [Objective("score", "max"), Objective("size", "min", at_most=10)]
     incumbent, first, second = Incumbent(objectives), Trial("0000", {}, 0), Trial("0001", {}, 0)
     incumbent.record(first, [row(1, 0.9, size=30), row(2, 0.8, size=20), row(3, 0.95, size=40)])

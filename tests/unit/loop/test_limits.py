@@ -28,7 +28,7 @@ from tests.unit.simulation.simulation_inputs import job
 def test_a_limit_is_named_when_it_is_reached(
     budget: dict[str, Any], mode: Any, reached: dict[str, Any], words: str | None
 ) -> None:
-    """Seconds, epochs of all trials, or a value as good as the target; only limits that the job has."""
+    """The limit that a study has reached is named, if its job has one of seconds, epochs or a target."""
     tuned = job(budget=Budget(**budget), objectives=[Objective("score", mode)])
     value = reached.get("best")
     best = None if value is None else Trial("0000", {"x": 0.5}, 0, best=value, best_epoch=1)
@@ -78,6 +78,6 @@ def test_the_first_trials_with_the_same_error_end_a_study(ends: str, fails: bool
 
 
 def test_their_number_is_a_field_of_the_budget() -> None:
-    """With max_failed_trials of one, the first failure is enough."""
+    """If max_failed_trials is one, the first failure ends a study."""
     found = common_failure(job(budget=Budget(max_failed_trials=1)), _trials("a"))
     assert found == "The first 1 trials failed with the same error: ValueError: a"

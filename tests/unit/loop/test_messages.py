@@ -35,12 +35,12 @@ def test_an_assignment_comes_back_equal(config, seed):
 
 @given(st.lists(rows, max_size=4), st.none() | st.text(max_size=20))
 def test_a_report_comes_back_equal(found, failure):
-    """Bytes and back keeps every row to the last digit."""
+    """A report equals its copy after a conversion to bytes and back, to the last digit."""
     report = ProgressReport(tuple(found), 7, last=True, failure=failure, checkpoints=(3, 7), winner={"test_loss": 0.1})
     assert ProgressReport.from_bytes(report.to_bytes()) == report
 
 
 def test_a_report_carries_nan():
-    """A loss that is not finite arrives as what it is."""
+    """A metric that is NaN stays NaN when its report is converted to bytes and back."""
     row = EpochRow(1, 1, 1, 1, {"loss": math.nan}, None, 0, 0, 0, 0, 0, 0, "n")
     assert math.isnan(ProgressReport.from_bytes(ProgressReport((row,)).to_bytes()).rows[0].metrics["loss"])

@@ -55,7 +55,7 @@ def test_values_after_an_exploit_are_not_kept() -> None:
 
 @pytest.mark.parametrize("last", [False, True])
 def test_the_end_of_a_trial_counts_as_a_milestone(last: bool) -> None:
-    """An epoch between two milestones is kept only if the trial is over with it."""
+    """An epoch between two milestones is kept only if it is the last one of its trial."""
     trial = Trial("0000", {"x": 0.5}, 0)
     record_milestones(_job(), trial, ProgressReport((row(3, 0.5),), 3, last=last))
     assert trial.milestones == ({3: 0.5} if last else {})

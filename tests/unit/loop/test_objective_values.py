@@ -13,7 +13,7 @@ _OBJECTIVES = [Objective("score", "max", at_least=0.5), Objective("parameters", 
 
 
 def test_values_are_metrics_or_measured_costs() -> None:
-    """A metric comes before a cost of its name; a value that is not finite or not reported is none."""
+    """An objective's value is the metric or else the measured cost, and is missing if it is not a finite number."""
     measured = replace(row(1, 0.4), parameters=150)
     assert values_in(measured, _OBJECTIVES) == (0.4, 150.0)
     assert values_in(row(1, math.nan, parameters=7.0), _OBJECTIVES) == (None, 7.0)

@@ -99,14 +99,14 @@ def test_the_first_report_of_a_worker_follows_one_epoch() -> None:
 
 
 def test_a_report_is_due_after_some_seconds() -> None:
-    """An interval ends with the epoch that passes the limit."""
+    """A report is due after the epoch that exceeds the seconds of its interval."""
     interval = ReportInterval(_job(), 0, first=False)
     assert not interval.after(row(1, 0.1), seconds=report_seconds(1) - 0.1).due
     assert interval.after(row(2, 0.1), seconds=report_seconds(1)).due
 
 
 def test_a_milestone_is_due_and_leaves_a_checkpoint_where_the_scheduler_needs_it() -> None:
-    """PBT hands weights over at its milestones; ASHA stops trials there and needs none."""
+    """A report is due at a milestone, with a checkpoint for PBT and without one for ASHA."""
     pbt = ReportInterval(_job(scheduler=PBT(interval=3), function=None, model=_learn, data="digits"), 0, first=False)
     assert pbt.after(row(3, 0.1), seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=True)
     asha = ReportInterval(_job(scheduler=ASHA(grace_period=3)), 0, first=False)

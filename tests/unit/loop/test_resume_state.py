@@ -1,4 +1,4 @@
-"""The state of a study as text, of which only what has changed is converted again, and back."""
+"""The state of a study as text, of which only changed trials are converted again, and back."""
 
 import json
 from typing import Any

@@ -38,7 +38,7 @@ def test_failures_that_end_first_do_not_end_a_study_in_which_another_trial_train
 
 
 def test_the_first_failures_wait_for_the_trials_that_run():
-    """None is drawn while a running one may show that not all fail; its epoch shows it, its failure ends the study."""
+    """After equal first failures, no trial is drawn until a running one trains, and its failure ends the study."""
     budget = Budget(trials=9, epochs=4)
     for trains in (True, False):
         loop = StudyLoop(job(scheduler="fifo", budget=budget), lambda _: None, lambda: 0.0)
@@ -56,7 +56,7 @@ def test_the_first_failures_wait_for_the_trials_that_run():
 
 
 def test_trials_that_all_fail_after_an_epoch_end_the_study():
-    """An epoch before the same failure shows nothing."""
+    """Trials that all fail with the same error end the study, even if each one trained an epoch before."""
     loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=9, epochs=4)), lambda _: None, lambda: 0.0)
     trials = [loop.next() for _ in range(4)]
     for trial in trials:
@@ -89,7 +89,7 @@ def test_the_table_has_the_reason_for_each_config():
 
 
 def test_trials_count_as_changed_until_they_are_written() -> None:
-    """A decision, a report and lost checkpoints change a trial; what is written counts no more."""
+    """A trial counts as changed after a decision, a report or a lost checkpoint until it is written."""
     loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=3, epochs=4)), lambda _: None, lambda: 0.0)
     first_report(loop, [0.1])
     loop.next()
@@ -99,7 +99,7 @@ def test_trials_count_as_changed_until_they_are_written() -> None:
 
 
 def test_a_lost_worker_is_a_decision() -> None:
-    """The trial goes on with another attempt, and the decision says why."""
+    """A trial whose worker was lost continues with another attempt, and the decision has the reason."""
     rows: list[DecisionRow] = []
     loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=3, epochs=4)), rows.append, lambda: 0.0)
     trial = loop.next()
@@ -110,7 +110,7 @@ def test_a_lost_worker_is_a_decision() -> None:
 
 
 def test_a_study_that_is_ended_starts_no_trial() -> None:
-    """Its reason replaces any other, and running trials end with it at their next reports."""
+    """A study that is ended starts no trial, and running ones end at their next reports with the study's reason."""
     rows: list[DecisionRow] = []
     loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=3, epochs=4)), rows.append, lambda: 0.0)
     trial = loop.next()

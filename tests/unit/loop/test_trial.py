@@ -43,7 +43,7 @@ def test_the_curve_of_a_trial_with_anothers_weights_is_left_out():
 
 @pytest.mark.parametrize("state", ["waiting", "running", "paused", "stopped", "completed", "failed"])
 def test_a_trial_is_live_until_it_ends(state: Any) -> None:
-    """Stopped, completed and failed trials have ended."""
+    """A trial is live until it is stopped, completed or failed."""
     assert Trial("0003", {}, 0, state=state).live == (state in ("waiting", "running", "paused"))
 
 
@@ -59,7 +59,7 @@ def test_a_trial_is_live_until_it_ends(state: Any) -> None:
     ],
 )
 def test_a_trial_counts_by_its_best_epoch(state: Any, best: float | None, known: str, ended: bool) -> None:
-    """It counts with the config of its best epoch; a running trial is open, and a failed one has no value."""
+    """A trial counts with the config of its best epoch, a running trial is open, and a failed one has no value."""
     trial = Trial("0003", {"x": 0.6}, 0, state=state, best=best, best_epoch=1, best_config={"x": 0.5})
     trial.milestones = {4: 0.7, 1: 0.9}
     found = observation(trial, "max")
@@ -70,7 +70,7 @@ def test_a_trial_counts_by_its_best_epoch(state: Any, best: float | None, known:
 
 
 def test_an_exploit_begins_a_segment() -> None:
-    """The next assignment names the parent and its epoch, and the trial's own epoch as the segment's start."""
+    """After an exploit, a trial's assignment has a new segment, the explored config, and the parent with its epoch."""
     trial = Trial("0003", {"x": 0.6}, 7, epoch=4, milestones={2: 0.5})
     trial.exploit(Decision("exploit", "", parent_trial="0001", parent_epoch=6, config={"x": 0.24}))
     assert trial.assignment() == Assignment(

@@ -14,7 +14,7 @@ from tests.unit.simulation.simulation_inputs import job
 
 
 class Queue:
-    """A queue, and what it is made of."""
+    """A queue of trials with the objects that it needs."""
 
     def __init__(self, scheduler: Any, trials: int, epochs: int, *, draw: Any = None) -> None:
         tuned = job(scheduler=scheduler, budget=Budget(trials=trials, epochs=epochs))
@@ -45,12 +45,12 @@ class Queue:
 
     @property
     def kinds(self) -> list[tuple[str, str]]:
-        """The decisions so far."""
+        """The kinds of all decisions until now."""
         return [(row.trial_id, row.kind) for row in self.rows]
 
 
 def test_new_trials_are_drawn_up_to_the_limit() -> None:
-    """Each is started with its config and the reason of its draw; then there is nothing to start."""
+    """Up to the limit, new trials are drawn and started with their config and the reason of the draw."""
     queue = Queue("fifo", trials=2, epochs=4)
     taken = [queue.take() for _ in range(3)]
     assert [trial and (trial.trial_id, trial.state, trial.started) for trial in taken] == [
@@ -66,14 +66,14 @@ def test_new_trials_are_drawn_up_to_the_limit() -> None:
 
 
 def test_nothing_is_started_while_the_searcher_has_none() -> None:
-    """A searcher may wait for results: no trial is made of that."""
+    """No trial is created or started while the searcher has no config."""
     queue = Queue("fifo", trials=2, epochs=4, draw=lambda *_: None)
     assert queue.take() is None
     assert queue.trials == {}
 
 
 def test_a_promotion_is_a_decision_with_its_rung() -> None:
-    """The decision has cutoff and value, and there is no resume beside it."""
+    """A promotion is one decision with its rung, cutoff and value, without a separate resume."""
     queue = Queue(PromotingASHA(), trials=4, epochs=4)
     for value in (0.1, 0.4):
         queue.report(queue.take(), value)
@@ -84,7 +84,7 @@ def test_a_promotion_is_a_decision_with_its_rung() -> None:
 
 
 def test_a_restored_trial_resumes_where_it_was() -> None:
-    """One that had trained resumes, one that had not is started; both before a new one is drawn."""
+    """After a restore, a paused trial resumes, one that never started is started, and a stopped one is not."""
     queue = Queue("fifo", trials=3, epochs=4)
     queue.trials["0000"] = Trial("0000", {"x": 0.1}, 0, state="paused", epoch=2, started=True)
     queue.trials["0001"] = Trial("0001", {"x": 0.2}, 0)

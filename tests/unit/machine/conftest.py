@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def container(tmp_path) -> Callable[[str, Mapping[str, str]], Path]:
-    """Makes a root folder: what /proc/self/cgroup says, and files below /sys/fs/cgroup."""
+    """Makes a root folder with a /proc/self/cgroup and files below /sys/fs/cgroup."""
 
     def made(groups: str, files: Mapping[str, str]) -> Path:
         contents = {"proc/self/cgroup": groups, **{f"sys/fs/cgroup/{name}": text for name, text in files.items()}}

@@ -1,4 +1,4 @@
-"""What control groups leave a process: files of version 1 and 2 as kernels write them, and a real group."""
+"""The limits that control groups set for a process, read from files of version 1 and 2 and from a real group."""
 
 import math
 import os
@@ -39,7 +39,7 @@ def quota1(group: str, quota: int) -> dict[str, str]:
 
 
 def test_a_pod_of_version_2_sees_its_own_group_as_the_top(container):
-    """A quota of two CPUs; 6 GiB, of which 2 are in use and 1 of these is cache that can be dropped."""
+    """The limits of a pod whose group is the top are read, and cache that can be dropped counts as free memory."""
     root = container("0::/", {"cpu.max": "200000 100000", **memory2("", str(6 * GIB), 2 * GIB, GIB)})
     assert limits(root) == Limits(2.0, 6 * GIB, 5 * GIB)
 
@@ -52,7 +52,7 @@ def test_max_is_no_limit(container):
 
 
 def test_the_tightest_limit_above_a_process_counts(container):
-    """A pod's limit holds for its containers; what is free is scarcest where the pod's other containers use most."""
+    """Each limit is the tightest of a group and those above it, and free memory is the least in any of them."""
     root = container(
         "0::/pod/c1/own",
         {
@@ -67,7 +67,7 @@ def test_the_tightest_limit_above_a_process_counts(container):
 
 
 def test_a_pod_of_version_1(container):
-    """Controllers have their own folders, and a limit may be set above the container's group."""
+    """In version 1, limits are read from each controller's folder, also if one is set above the container's group."""
     root = container(
         V1,
         {
@@ -82,13 +82,13 @@ def test_a_pod_of_version_1(container):
 
 @pytest.mark.parametrize("groups", [V1, "4:memory:/../..\n3:cpu:/../.."])
 def test_a_container_that_sees_its_group_as_the_top_only(container, groups):
-    """The kernel's name of the group is not below the container's files, or outside of its namespace."""
+    """If the named group is not among the container's files, the limits of the topmost group are read."""
     root = container(groups, {**memory1("", str(3 * GIB)), **quota1("", 50000)})
     assert limits(root) == Limits(0.5, 3 * GIB, 3 * GIB)
 
 
 def test_both_versions_on_one_machine(container):
-    """Each controller belongs to one of them: here memory to version 1, CPUs to version 2."""
+    """If version 1 controls the memory and version 2 the CPUs, both limits are read."""
     root = container("4:memory:/a\n0::/a", {**memory1("a/", str(GIB)), "a/cpu.max": "100000 100000"})
     assert limits(root) == Limits(1.0, GIB, GIB)
 

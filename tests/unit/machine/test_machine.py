@@ -1,4 +1,4 @@
-"""What the machine is, read from files that a test puts in their places: there is no GPU where tests run."""
+"""The description of the machine, read from files that a test writes, because tests run without a GPU."""
 
 import pytest
 
@@ -52,14 +52,14 @@ def test_a_container_is_described_and_not_its_node(container):
     ],
 )
 def test_gpus_are_those_that_the_process_may_use(two_gpus, monkeypatch, visible, models):
-    """The driver's cards by model, except for those that CUDA_VISIBLE_DEVICES hides."""
+    """GPUs are the driver's cards by model, without those that CUDA_VISIBLE_DEVICES hides."""
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert machine.gpu_models() == models
 
 
 def test_devices_count_where_the_driver_s_files_are_not_there(tmp_path, monkeypatch):
-    """A container may have the devices alone; nvidiactl is none."""
+    """Without the driver's files, GPUs are counted by device files such as nvidia0, and nvidiactl is not one."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(machine, "NVIDIA_DRIVER", tmp_path / "nothing")
     monkeypatch.setattr(machine, "DEVICES", tmp_path)

@@ -31,7 +31,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def address(storage: Path) -> Iterator[str]:
-    """The address of its page."""
+    """The address of the storage's page."""
     with serving(storage) as found:
         yield found
 
@@ -49,7 +49,7 @@ def get(address: str) -> Get:
 
 @pytest.fixture(scope="package")
 def readings(storage: Path) -> StudyCache:
-    """Its studies as the page reads them."""
+    """The studies of the storage as the page reads them."""
     return StudyCache(Store(storage))
 
 

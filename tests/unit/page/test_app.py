@@ -1,4 +1,4 @@
-"""The pages of the live page, asked for over HTTP."""
+"""The live page over HTTP."""
 
 import numpy as np
 import pytest
@@ -34,14 +34,14 @@ def test_each_page_is_whole_without_a_script(get: Get, path: str) -> None:
 
 
 def test_studies_are_listed_with_what_they_came_to(get: Get) -> None:
-    """Each study has its state, its best value and its numbers of trials and epochs."""
+    """Each study in the list has its state, its best value and its numbers of trials and epochs."""
     page = get("/").text
     for printed in ("mnist-asha", "mnist-pbt", "finished", "val_accuracy", "0.9666", "24", "<polyline"):
         assert printed in page
 
 
 def test_columns_and_curves_are_those_of_the_tables(get: Get, storage: object) -> None:
-    """Pictures are drawn from what `load_results` reads."""
+    """The columns and curves that pictures are drawn from have the values that `load_results` reads."""
     results = load_results(f"{storage}/mnist-asha")
     data = get("/studies/mnist-asha/columns").json()
     assert data["trials"] == results.trials["trial_id"].tolist()
@@ -73,7 +73,7 @@ def test_a_trial_has_its_log_as_a_terminal_shows_it(get: Get) -> None:
 
 
 def test_a_trials_files_can_be_downloaded(get: Get) -> None:
-    """Files and the newest checkpoint are handed out, never shown."""
+    """A trial's files and its newest checkpoint are sent as downloads that the browser does not display."""
     assert get("/studies/mnist-asha/trials/0000/files/deep/er.txt").content == b"written"
     answer = get("/studies/mnist-asha/trials/0000/files/deep/er.txt")
     assert answer.headers["Content-Type"] == "application/octet-stream"
@@ -100,7 +100,7 @@ def test_a_trials_files_can_be_downloaded(get: Get) -> None:
     ],
 )
 def test_no_path_leads_anywhere_else(get: Get, path: str) -> None:
-    """A path of no study, trial or file of the page is not found, and the answer reveals no other files."""
+    """A path that belongs to no study, trial or file is not found, and the answer reveals no other files."""
     answer = get(path)
     assert answer.status_code == 404, answer.text
     assert "no study's" not in answer.text

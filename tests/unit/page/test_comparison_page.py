@@ -8,7 +8,7 @@ from pipeline.page.readings import StudyCache
 
 
 def test_studies_are_compared_in_the_order_that_they_are_named_in(readings: StudyCache) -> None:
-    """A study that is named twice counts once."""
+    """Studies are compared in the given order, and a study that is named twice counts once."""
     found = comparison_content(readings, ["mnist-pbt", "mnist-asha", "mnist-pbt"])
     assert found["names"] == ["mnist-pbt", "mnist-asha"]
     assert found["objective"] == "val_accuracy"
@@ -26,6 +26,6 @@ def test_two_to_eight_studies_can_be_compared(readings: StudyCache, names: list[
 
 
 def test_an_unknown_study_is_named(readings: StudyCache) -> None:
-    """A name of no study in a comparison is refused by name instead of left out."""
+    """A comparison with an unknown study is refused with the study's name."""
     with pytest.raises(JobNotFound, match="none"):
         comparison_content(readings, ["mnist-asha", "none"])

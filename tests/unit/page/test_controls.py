@@ -1,4 +1,4 @@
-"""What the page changes with --control: forms that reach a driver; and what it refuses."""
+"""Forms of the live page with --control, which reach a driver or are refused."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -101,7 +101,7 @@ def test_a_form_that_cannot_be_executed_is_reported(
     "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}]
 )  # fmt: skip
 def test_a_page_of_another_site_can_send_no_form(driven: Study, post: Post, headers: dict[str, str]) -> None:
-    """The browser says where a form is from."""
+    """A form that a page of another site sends is refused and has no effect."""
     assert post(headers, action="pause").status_code == 403
     assert outcomes(driven.store) == {}
 

@@ -42,7 +42,7 @@ def test_without_the_token_nothing_is_shown(guarded: str) -> None:
 
 
 def test_the_link_leaves_a_cookie_and_hides_the_token(guarded: str) -> None:
-    """The token leaves the address at once; the cookie is for this server alone."""
+    """A link with the token sets a strict cookie and leads to the same address without the token."""
     with requests.Session() as session:
         answer = session.get(f"{guarded}/studies/mnist-asha?where=epochs=9&token={TOKEN}", timeout=60)
         assert answer.status_code == 200
@@ -54,7 +54,7 @@ def test_the_link_leaves_a_cookie_and_hides_the_token(guarded: str) -> None:
 
 
 def test_a_link_cannot_lead_to_another_server(guarded: str) -> None:
-    """A path with two slashes stays a path."""
+    """A link whose path begins with two slashes does not lead to another server."""
     answer = requests.get(f"{guarded}//evil.example/?token={TOKEN}", allow_redirects=False, timeout=60)
     assert answer.headers["Location"] == "/evil.example/"
 

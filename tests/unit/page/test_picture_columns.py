@@ -1,4 +1,4 @@
-"""What pictures are drawn from."""
+"""The data that pictures are drawn from."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from tests.unit.results.small import of_function
 
 
 def test_the_best_so_far_is_kept_where_it_changes(asha_results: Results) -> None:
-    """The curve of the best value has its steps only, the last of which is the study's best."""
+    """The curve of the best value has only rising steps, the last of which is the study's best value."""
     steps = best_so_far(asha_results)
     assert asha_results.best is not None
     assert steps["best"] == sorted(steps["best"])
@@ -24,13 +24,13 @@ def test_the_best_so_far_is_kept_where_it_changes(asha_results: Results) -> None
 
 
 def test_the_objective_is_the_first_metric(asha_results: Results) -> None:
-    """The curve that is shown first is the one that trials are judged by."""
+    """The objective is the first of the metrics whose curves are shown."""
     assert shown_metrics(asha_results)[0] == ("val_accuracy", "val_accuracy")
     assert ("learning_rate", "learning rate") in shown_metrics(asha_results)
 
 
 def test_listed_values_come_with_their_sql(domains_results: Results) -> None:
-    """Each level's SQL chooses exactly the trials that have it."""
+    """The SQL of each listed value selects exactly the trials that have the value."""
     data = trial_columns(domains_results)
     json.loads(as_json(data))
     listed = [column for column in data["columns"] if "levels" in column]
@@ -47,7 +47,7 @@ def test_listed_values_come_with_their_sql(domains_results: Results) -> None:
 
 
 def test_listed_numbers_have_an_axis_of_their_own_values(tmp_path: Path) -> None:
-    """Listed numbers are levels in the order of their domain, as texts are: there is no value between two of them."""
+    """Listed numbers are levels in the order of their domain, as listed texts are."""
     space = {"units": Choice((64, 16, 32)), "rate": Choice((1, 0.1, 0.30000000000000004))}
     results = of_function(tmp_path, lambda config: float(config["units"]), trials=30, space=space)
     data = trial_columns(results)

@@ -1,4 +1,4 @@
-"""What follows from one reading of a study is computed once."""
+"""Values derived from one reading of a study are computed once."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +49,7 @@ def test_an_error_is_not_kept(reading: Reading) -> None:
 
 
 def test_a_result_that_is_often_asked_for_is_kept(reading: Reading) -> None:
-    """Of too many results the least recently requested ones are forgotten."""
+    """If there are too many results of a reading, the least recently requested ones are removed."""
     reading.derived("often", lambda _: "first")
     for number in range(500):
         reading.derived(number, lambda _: None)

@@ -1,4 +1,4 @@
-"""What `serve` refuses before it listens, and where it says that it is."""
+"""The checks of `serve` before it listens, and the addresses that it prints."""
 
 import socket
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_a_token_can_be_given(storage: Path, printed: list[str], monkeypatch: py
 
 
 def test_a_short_token_is_refused(storage: Path, printed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token that could be guessed is refused without a word about the address."""
+    """A token that is too short is refused, and no address is printed."""
     monkeypatch.setenv(TOKEN_VARIABLE, "0123456789abcde")
     with pytest.raises(UsageError, match="at least 16 characters; found 15"):
         serve(Store(storage), host="127.0.0.1", port=0, control=False, say=printed.append)
@@ -67,6 +67,6 @@ def test_a_port_that_is_taken_is_reported(storage: Path, printed: list[str]) -> 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "\0", "256.0.0.1", "x" * 300, "\udcff"])
 def test_an_invalid_address_is_reported(storage: Path, printed: list[str], host: str) -> None:
-    """An invalid address is reported as such."""
+    """`serve` reports an invalid address as such."""
     with pytest.raises(UsageError, match="cannot be served"):
         serve(Store(storage), host=host, port=0, control=False, say=printed.append)

@@ -21,7 +21,7 @@ LINE = StudyLine(
 
 
 def test_a_study_is_listed_with_what_it_came_to(readings: StudyCache) -> None:
-    """A study is listed with state, best value, and numbers of trials and epochs."""
+    """A study is listed with its state, its best value, and its numbers of trials and epochs."""
     listed = {study["name"]: study for study in studies_content(readings)["studies"]}
     reported = listed["mnist-asha"]
     assert [reported[key] for key in ("state", "trials", "epochs", "metric", "best")] == [
@@ -31,7 +31,7 @@ def test_a_study_is_listed_with_what_it_came_to(readings: StudyCache) -> None:
 
 
 def test_the_picture_of_a_study_rises_with_its_best_value(readings: StudyCache) -> None:
-    """Higher values are further up; a picture of one value would say nothing."""
+    """In the picture of a study in the list, the line rises with the best value over the full height."""
     listed = {study["name"]: study for study in studies_content(readings)["studies"]}
     points = listed["mnist-asha"]["spark"].partition('points="')[2].partition('"')[0].split()
     heights = [float(point.partition(",")[2]) for point in points]

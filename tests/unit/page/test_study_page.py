@@ -28,7 +28,7 @@ def shown(readings: StudyCache, **asked: str | int) -> list[str]:
     page=st.integers(1, 3) | st.integers(1, 9_999_999),
 )
 def test_a_question_is_read_from_its_own_address(where: str, sort: str, page: int) -> None:
-    """A question written as an address and read again is the same."""
+    """A query of the table that is written into an address and read from it is the same."""
     question = Question(where, sort, page)
     assert Question.of(dict(parse_qsl(question.address()[1:]))) == question
 
@@ -40,7 +40,7 @@ def test_an_invalid_page_number_shows_a_page(page: str) -> None:
 
 
 def test_the_table_begins_with_the_best(readings: StudyCache, asha_results: Results) -> None:
-    """Without an order the best trial is the first row and marked as such."""
+    """Without an order, the table of trials has the best trial in its first row and marks it."""
     found = table(readings, STUDY, Question())
     assert asha_results.best is not None
     assert [row["trial"] for row in found["rows"] if row["best"]] == [asha_results.best.trial_id]
@@ -49,7 +49,7 @@ def test_the_table_begins_with_the_best(readings: StudyCache, asha_results: Resu
 
 
 def test_a_condition_chooses_the_trials_and_a_column_orders_them(readings: StudyCache, asha_results: Results) -> None:
-    """A condition in SQL, as `results --where` has it, and a column of `trials`."""
+    """The table has the trials that match an SQL condition, in ascending or descending order of a column."""
     long = asha_results.trials.query("epochs == 9").sort_values("config_lr")["trial_id"].tolist()
     assert shown(readings, where="epochs = 9", sort="config_lr") == long
     assert shown(readings, where="epochs = 9", sort="-config_lr") == long[::-1]
@@ -63,7 +63,7 @@ def test_matches_are_reported_by_position(readings: StudyCache, asha_results: Re
 
 
 def test_a_head_asks_for_the_other_order(readings: StudyCache) -> None:
-    """A column that orders the table upwards leads to the same downwards, and keeps the condition."""
+    """The head of the column by which trials are sorted links to the opposite order with the same condition."""
     heads = {each["name"]: each for each in table(readings, STUDY, Question("epochs > 1", "config_lr"))["heads"]}
     assert heads["lr"]["order"] == "ascending"
     assert Question.of(dict(parse_qsl(heads["lr"]["address"][1:]))) == Question("epochs > 1", "-config_lr")
@@ -71,7 +71,7 @@ def test_a_head_asks_for_the_other_order(readings: StudyCache) -> None:
 
 
 def test_a_long_table_has_pages(tmp_path: Path) -> None:
-    """Fifty trials a page; a page after the last shows the last."""
+    """The table has fifty trials on a page, and a page number beyond the last page shows the last page."""
     asha_study(tmp_path, trials=53)
     readings = StudyCache(Store(tmp_path))
     assert len(shown(readings)) == 50
@@ -97,14 +97,14 @@ def test_an_invalid_order_is_reported(readings: StudyCache) -> None:
 
 
 def test_a_condition_cannot_reach_files(readings: StudyCache) -> None:
-    """DuckDB reads nothing but the tables."""
+    """A condition that reads a file is refused, and the error does not contain the file's text."""
     with pytest.raises(UsageError, match="cannot be answered") as caught:
         matching(readings, STUDY, "1 = (select count(*) from read_text('/etc/passwd'))")
     assert "root:" not in str(caught.value)
 
 
 def test_a_condition_that_takes_too_long_is_given_up(readings: StudyCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table reports it, and the next condition is answered."""
+    """A condition that takes too long is reported in the table, and the next one is answered."""
     monkeypatch.setattr("pipeline.page.study_page.CONDITION_SECONDS", 0.1)
     slow = "0 < (select count(*) from range(100000000000) where hash(range) % 7 = 1)"
     assert "was not answered within" in table(readings, STUDY, Question(slow))["fault"]
@@ -133,6 +133,6 @@ def test_the_space_is_described(readings: StudyCache) -> None:
 
 
 def test_an_unknown_study_has_no_page(readings: StudyCache) -> None:
-    """A name of no study is refused by that name."""
+    """The page of an unknown study is refused with the study's name."""
     with pytest.raises(JobNotFound, match="none"):
         content(readings, "none", Question())

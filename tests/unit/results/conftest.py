@@ -13,7 +13,7 @@ from tests.unit.results.studies import Recording, asha_study, every_domain_study
 
 @pytest.fixture(scope="session")
 def asha(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """Successive halving with a failure, a NaN and a lost worker."""
+    """A study of successive halving with a failure, a NaN and a lost worker."""
     return asha_study(tmp_path_factory.mktemp("studies"))
 
 
@@ -25,7 +25,7 @@ def pbt(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 @pytest.fixture(scope="session")
 def domains(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """A parameter of each kind; a loss to be made small."""
+    """A study with a parameter of each kind and a loss to minimise."""
     return every_domain_study(tmp_path_factory.mktemp("studies"))
 
 

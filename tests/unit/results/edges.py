@@ -53,7 +53,7 @@ def not_yet_an_epoch(root: Path) -> Recording:
 
 
 def one_trial_one_epoch(root: Path) -> Recording:
-    """The least that has a best."""
+    """The smallest study that has a best value."""
     return _study(root, "one", [[0.5]])
 
 
@@ -78,7 +78,7 @@ def all_equal(root: Path) -> Recording:
 
 
 def nothing_tuned(root: Path) -> Recording:
-    """Constants only."""
+    """A study whose space has only constants."""
     return _study(root, "constants", [[0.1, 0.2], [0.1, 0.3]], {"lr": 0.1, "act": "relu"})
 
 

@@ -9,7 +9,7 @@ from pipeline.results import Results
 
 
 def test_results_in_a_notebook_are_a_leaderboard(asha_results: Results) -> None:
-    """The ten best trials as a table, the best one emphasised, and how many more there are."""
+    """Results in a notebook are a table of the ten best trials with the number of further trials."""
     text = load_results(asha_results.location)._repr_html_()
 
     assert text.count("<tr>") == 11
@@ -18,7 +18,7 @@ def test_results_in_a_notebook_are_a_leaderboard(asha_results: Results) -> None:
 
 
 def test_a_notebook_shows_texts_of_a_study_as_texts(domains_results: Results) -> None:
-    """A name that looks like markup is none."""
+    """A notebook shows a name that looks like markup as text."""
     results = load_results(domains_results.location)
     job = {**results.job, "name": "<b>x</b>"}
     text = replace(results, study={**results.study, "job": job})._repr_html_()
@@ -28,6 +28,6 @@ def test_a_notebook_shows_texts_of_a_study_as_texts(domains_results: Results) ->
 
 
 def test_pictures_are_shown_by_the_kernel_of_a_notebook_only(asha_results: Results) -> None:
-    """In any other process the error names the commands that show them."""
+    """Outside of a notebook's kernel, showing pictures is refused with the commands that show them."""
     with pytest.raises(UserError, match="tunepipe serve"):
         show(asha_results.location)

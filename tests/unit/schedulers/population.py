@@ -21,6 +21,6 @@ def population(
 
 
 def report(scheduler: Scheduler, trial: str, epoch: int, value: float) -> Decision:
-    """Start a trial and report a value of its."""
+    """Start a trial and report a value of it."""
     scheduler.start(trial)
     return scheduler.on_result(trial, epoch, value)

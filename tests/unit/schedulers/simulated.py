@@ -30,7 +30,7 @@ def curves(trials: int, seed: int, *, noise: float = 0.05) -> list[Curve]:
 
 
 def negative(learning_curves: Sequence[Curve]) -> list[Curve]:
-    """The same curves to be made small."""
+    """The same curves negated, for objectives that are minimised."""
     return [lambda epoch, f=f: -f(epoch) for f in learning_curves]
 
 

@@ -32,7 +32,7 @@ def test_the_best_half_continues() -> None:
 
 
 def test_a_decision_names_what_was_compared() -> None:
-    """The reason has the value, the cutoff, the rung and the number of trials that were there before."""
+    """The reason of a decision has the value, the cutoff, the rung and the number of earlier trials there."""
     scheduler = _built(ASHA(grace_period=2))
     first = scheduler.on_result("0", 2, 0.5)
     stop = scheduler.on_result("1", 2, 0.25)

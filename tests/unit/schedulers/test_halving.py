@@ -53,7 +53,7 @@ def test_a_first_rung_that_is_never_reached_is_a_fault():
 
 
 def test_its_state_goes_to_json_and_back():
-    """Brackets keep their size, and who is in which."""
+    """Successive halving makes the same choice and has the same state after a conversion to JSON and back."""
     context = SchedulerContext({}, "min", 32, 30, 0)
     one, other = SuccessiveHalving(bracket_size=3).build(context), SuccessiveHalving(bracket_size=3).build(context)
     for number in range(7):

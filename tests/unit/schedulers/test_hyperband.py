@@ -29,7 +29,7 @@ def _ids(*numbers: int) -> list[str]:
 
 
 def _reference(found: Sequence[Curve], eta: int, highest: int) -> dict[str, int]:
-    """Algorithm 1 of the paper, over and over, on so many configs: how far each comes."""
+    """The epochs that each config trains in the paper's Algorithm 1, which is repeated until all are tried."""
     reached, rest = {}, list(range(len(found)))
     while rest:
         for s in reversed(range(highest + 1)):
@@ -174,6 +174,6 @@ def test_more_epochs_compare_at_the_earlier_end() -> None:
 
 
 def test_fractions_are_rounded_up() -> None:
-    """Rungs are those of ASHA: the grace period times powers of the factor."""
+    """Rungs of Hyperband are, as those of ASHA, the grace period times powers of the factor, rounded up."""
     settings = Hyperband(grace_period=2, reduction_factor=2.5)
     assert [settings.next_milestone(epoch, 40) for epoch in (0, 2, 5, 13, 32)] == [2, 5, 13, 32, 40]

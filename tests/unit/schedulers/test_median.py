@@ -52,7 +52,7 @@ def test_in_the_grace_period_no_trial_stops() -> None:
 
 
 class _Trial:
-    """What Ray's rule needs of Tune's trial: to be a key."""
+    """Tune's trial as Ray's rule needs it, which is as a key."""
 
     def __init__(self, trial_id: str) -> None:
         self.trial_id = trial_id

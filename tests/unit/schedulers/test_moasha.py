@@ -28,7 +28,7 @@ def test_a_trial_that_none_dominates_continues() -> None:
 
 
 def test_a_trial_beyond_its_bounds_comes_last() -> None:
-    """A trial beyond a bound stops, however good it is, and says so."""
+    """A trial beyond a bound is stopped, however good its values are, with the violation in the reason."""
     scheduler = MOASHA(grace_period=1, reduction_factor=2).build(_context())
     scheduler.on_objective_values("0000", 1, 0.5, _values(0.5, 100))
     beyond = scheduler.on_objective_values("0001", 1, 0.99, _values(0.99, 10, 0.5))

@@ -5,7 +5,7 @@ from pipeline.schedulers.multi_objective_rung import MultiObjectiveRung
 
 
 def test_a_rung_orders_by_front_then_bounds() -> None:
-    """Trials on the front come first, dominated ones next, those beyond bounds last."""
+    """A rung has trials on the front first, dominated ones next, and those beyond bounds last."""
     rung = MultiObjectiveRung(1, 2.0, "min", (("a", "min"), ("b", "min")))
     rung.values["0000"] = ObjectiveValues((0.0, 0.0), 1.0)
     rung.values["0001"] = ObjectiveValues((2.0, 2.0))
@@ -16,7 +16,7 @@ def test_a_rung_orders_by_front_then_bounds() -> None:
 
 
 def test_with_one_objective_it_orders_by_value() -> None:
-    """With one objective the rung has the value of the trial at a rank, with its sign."""
+    """With one objective, a rung ranks trials by value and holds the best that were not promoted."""
     rung = MultiObjectiveRung(1, 2.0, "max")
     rung.values |= {"0000": ObjectiveValues((-0.5,)), "0001": ObjectiveValues((-0.9,))}
     assert [rung.value_at(rank) for rank in range(2)] == [0.9, 0.5]

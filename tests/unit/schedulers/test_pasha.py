@@ -89,7 +89,7 @@ def test_grows_as_the_paper_does(
 
 
 def test_a_stable_order_needs_no_higher_rung() -> None:
-    """Curves that keep their order are trained to the second rung alone; ASHA would train one of them to its end."""
+    """If curves keep their order, PASHA trains to the second rung alone, and promoting ASHA trains one to its end."""
     found: list[Curve] = [lambda e, i=i: 0.1 * i + 0.01 * e for i in range(16)]
     assert max(simulated(PASHA(), found, 16)[0].values()) == 2
     assert max(simulated(PromotingASHA(), found, 16)[0].values()) == 16
@@ -132,7 +132,7 @@ def test_a_trial_at_the_top_rung_has_that_reason() -> None:
 
 
 def test_a_checkpoint_is_left_at_rungs_alone() -> None:
-    """Every epoch is reported so that noise is seen, and none but rungs may pause."""
+    """Every epoch is a milestone as long as noise is estimated, and only rungs leave a checkpoint."""
     settings = PASHA()
     assert [settings.next_milestone(epoch, 8) for epoch in range(8)] == list(range(1, 9))
     assert [epoch for epoch in range(1, 9) if settings.leaves_checkpoint(epoch, 8)] == [1, 2, 4]

@@ -23,7 +23,7 @@ def _population(settings: Any, *, space: Space = _SPACE, mode: Any = "max", seed
 
 
 def _gains(config: Any) -> float:
-    """What an epoch brings: most at lr 0.01 and momentum 0.8."""
+    """The gain of an epoch, which is largest at lr 0.01 and momentum 0.8."""
     return float(np.exp(-((np.log10(config["lr"]) + 2) ** 2) - 4 * (config["momentum"] - 0.8) ** 2))
 
 
@@ -75,7 +75,7 @@ def test_it_learns_what_brings_most(sign: int) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_it_finds_as_good_configs_as_ray() -> None:
-    """From the same gains, its picks bring at least what those of Ray's PB2 bring.
+    """With the same recorded gains, the configs that PB2 picks gain on average at least about as much as Ray's.
 
     Not the same picks: Ray's process has one length scale for all axes and forgets exponentially with time, its bound
     adds the variance, not the deviation, and it draws from the global random state.
@@ -124,14 +124,14 @@ def test_with_few_observations_it_stays_near_the_donor() -> None:
 
 
 def test_the_reason_has_how_much_was_learned() -> None:
-    """The reason has how much was learned and the change of each parameter, fixed ones included."""
+    """The reason of an exploit begins with the bound on the gain and has each parameter, fixed ones included."""
     _, decision = _trained(_population(PB2()), 6)[-1]
     assert decision.explored.startswith("highest bound on the gain of an epoch, after ")
     assert decision.explored.endswith("layers stays 2")
 
 
 def test_a_gain_after_an_exploit_counts_from_the_donor() -> None:
-    """The weights began where the donor's were: what was lost or won before is not the new config's."""
+    """The gain of a trial after an exploit is measured from the donor's value, not from its own earlier one."""
     scheduler = _population(PB2())
     for trial, epoch, value in [("0001", 1, 0.9), ("0000", 1, 0.1)]:
         scheduler.start(trial)
@@ -162,7 +162,7 @@ def test_trials_that_exploit_together_explore_differently() -> None:
 
 
 def test_choices_and_switches_are_explored_too() -> None:
-    """Each explored config is one of the space, a branch's parameters only where its branch was taken."""
+    """Every explored config fits the space, and all choices and branches are explored."""
     space: Space = {
         "lr": LogUniform(1e-4, 1),
         "momentum": 0.8,
@@ -179,7 +179,7 @@ def test_choices_and_switches_are_explored_too() -> None:
 
 
 def test_it_depends_on_the_seed_alone_and_goes_through_json() -> None:
-    """The same seed explores the same, also through JSON in the middle; the global random state is left alone."""
+    """The same seed explores the same configs, also through JSON, and the global random state is unchanged."""
 
     def explored(seed: int, *, cut: bool = False) -> list[Any]:
         scheduler = _population(PB2(), seed=seed)

@@ -16,7 +16,7 @@ from tests.unit.schedulers.population import SPACE, population, report
 
 
 def test_exploring_another_branch_brings_its_parameters() -> None:
-    """The explored config has the new branch's parameters alone, and the reason names them."""
+    """A config explored in another branch has the new branch's parameters alone, and the reason names them."""
     space = {"schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}})}
     seen = set()
     for seed in range(12):
@@ -163,7 +163,7 @@ def test_fields_have_ranges(fields: dict[str, object]) -> None:
 
 
 def test_explored_configs_depend_on_the_seed_alone() -> None:
-    """The same seed explores the same, another one differs, and the global random state is left alone."""
+    """The same seed explores the same configs, another one others, and the global random state is unchanged."""
 
     def explored(seed: int) -> Any:
         scheduler = PBT(resample_probability=1).build(SchedulerContext(SPACE, "max", 8, 2, seed))

@@ -1,4 +1,4 @@
-"""A population: who makes room for whom, who exploits whom, and which checkpoints are needed."""
+"""A population: pauses, exploits, and the checkpoints that are needed."""
 
 from pipeline.schedulers import PBT
 from tests.unit.schedulers.population import population, report
@@ -108,7 +108,7 @@ def test_ended_trials_are_excluded() -> None:
 
 
 def test_the_last_epoch_is_no_time_to_explore() -> None:
-    """The worst trial's last report is answered with continue: it is done."""
+    """The worst trial does not exploit at its last epoch."""
     scheduler = population(PBT(), 2, epochs=2)
     report(scheduler, "0001", 1, 0.9)
     assert report(scheduler, "0000", 2, 0.1).action == "continue"

@@ -19,7 +19,7 @@ def _built(settings: PromotingASHA, trials: int, *, epochs: int = 8, mode: str =
 
 
 def _reference(found: Sequence[Curve], rungs: Sequence[int], eta: float) -> list[tuple[str, int, str]]:
-    """Algorithm 2 of the paper, line by line, on one worker with so many configs and no more."""
+    """Algorithm 2 of the paper, line by line, on one worker with a fixed number of configs."""
     done: list[list[tuple[float, int]]] = [[] for _ in rungs]
     promoted: list[set[int]] = [set() for _ in rungs]
     drawn, turns = 0, []
@@ -77,7 +77,7 @@ def test_a_late_bloomer_is_not_lost() -> None:
 
 
 def test_a_promotion_has_what_was_compared() -> None:
-    """The reason has rank, rung and promoted share, and the cutoff is the last promoted value."""
+    """The reason of a promotion has rank, rung and share, and its cutoff is the last promoted value."""
     scheduler = _built(PromotingASHA(), 3)
     for i, value in enumerate((0.5, 0.25, 0.75)):
         scheduler.start(f"{i}")
@@ -123,7 +123,7 @@ def test_remaining_trials_have_a_reason() -> None:
 
 @pytest.mark.parametrize("trials", [1, 2, 3])
 def test_one_trial_reaches_its_end(trials: int) -> None:
-    """Fewer trials than the factor: no share of them is one, and yet the best is trained to its end."""
+    """If there are fewer trials than the reduction factor, the best one is still trained to its end."""
     reached, _ = simulated(PromotingASHA(reduction_factor=4), curves(trials, 3), 16)
     assert max(reached.values()) == 16
 

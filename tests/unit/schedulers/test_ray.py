@@ -11,7 +11,7 @@ PATH = "ray.tune.schedulers.MedianStoppingRule"
 
 
 def test_a_path_is_a_scheduler() -> None:
-    """A job names it by its path; it must report every epoch, and its study cannot be resumed."""
+    """A path names a scheduler of Ray Tune, which gets every epoch and whose study cannot be resumed."""
     settings = TypeAdapter(AnyScheduler).validate_python({"kind": PATH, "settings": {"grace_period": 3}})
     assert settings == RayScheduler(PATH, {"grace_period": 3})
     assert settings.next_milestone(4, 9) == 5
@@ -22,12 +22,12 @@ def test_a_path_is_a_scheduler() -> None:
     "path", ["ray.tune.search.optuna.OptunaSearch", "ray.tune.schedulers", f"{PATH}()", "os.system"]
 )
 def test_other_paths_are_refused(path: str) -> None:
-    """A path outside of ray.tune.schedulers is refused."""
+    """A scheduler's path outside of ray.tune.schedulers is refused."""
     with pytest.raises(ValidationError):
         TypeAdapter(AnyScheduler).validate_python({"kind": path})
 
 
 def test_it_decides_nothing_where_nothing_trains() -> None:
-    """A simulation is refused, with the field and what would do."""
+    """A simulation with a scheduler of Ray Tune is refused with the field and the alternative."""
     with pytest.raises(InvalidJob, match=r"scheduler: must be a scheduler of tunepipe's own where nothing is trained"):
         RayScheduler(PATH).build(SchedulerContext({}, "max", 8, 2, 0))

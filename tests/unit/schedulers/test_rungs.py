@@ -38,7 +38,7 @@ def test_rungs_are_at_powers(settings: ASHA, epochs: int, milestones: list[int])
 
 
 def test_a_grace_period_beyond_the_end_is_a_fault() -> None:
-    """The first rung has to be reached by a trial's maximum."""
+    """A grace period beyond a trial's maximum of epochs is a fault."""
     assert ASHA(grace_period=8).faults(epochs=8, trials=1) == []
     (fault,) = ASHA(grace_period=9).faults(epochs=8, trials=1)
     assert str(fault) == "scheduler.grace_period: must be at most budget.epochs, which is 8; found 9"
@@ -46,7 +46,7 @@ def test_a_grace_period_beyond_the_end_is_a_fault() -> None:
 
 @given(grace=st.integers(1, 20), factor=st.floats(1.01, 10), epochs=st.integers(1, 300))
 def test_rungs_are_below_the_maximum_and_ascend(grace: int, factor: float, epochs: int) -> None:
-    """The first is the grace period, and each is the factor times the one before it, which is rounded up."""
+    """Rungs ascend from the grace period by at least the factor, up to rounding, and are below the maximum."""
     found = rungs(grace, factor, epochs)
     assert list(found) == sorted(set(found))
     assert found[:1] == ((grace,) if grace < epochs else ())

@@ -16,12 +16,12 @@ def branin(config: Config) -> float:
 
 
 def sphere(config: Config) -> float:
-    """The squared distance from a point."""
+    """The squared distance from a fixed point."""
     return sum((float(value) - 1) ** 2 for value in config.values())
 
 
 def switched(config: Config) -> float:
-    """The best branch is the third, the best rate 0.03, and within the branch the best period 5."""
+    """A function with its minimum in the third branch, at rate 0.03 and, within the branch, period 5."""
     worse = {"constant": 2.0, "exponential": 1.0, "cosine": 0.0}[str(config["schedule"])]
     inner = abs(float(config["period"]) - 5) / 5 if "period" in config else abs(float(config.get("decay", 1)) - 0.3)
     return worse + abs(math.log10(float(config["lr"]) / 0.03)) + inner

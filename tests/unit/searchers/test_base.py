@@ -1,4 +1,4 @@
-"""What searchers make of what was tried."""
+"""The losses and random numbers that searchers get."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ def test_losses_are_compared_at_the_highest_rung_with_enough() -> None:
 
 
 def test_with_few_losses_the_lowest_rung_is_compared() -> None:
-    """Three trials at epoch 4 are too few for one parameter, and for `startup` four are."""
+    """Losses at the lowest rung are compared if fewer than `startup` trials reached a higher one."""
     found = [_known(x / 10, (1, 2.0 + x), (4, 0.0)) for x in range(3)] + [_known(0.9, (1, 5.0))]
     expected = [2.0, 3.0, 4.0, 5.0]
     assert [one.loss for one in at_one_rung(_SPACE, found)] == expected
@@ -62,13 +62,13 @@ def test_with_few_losses_the_lowest_rung_is_compared() -> None:
 
 
 def test_the_best_epoch_may_be_between_milestones() -> None:
-    """The loss of a trial that ended at the rung is its own, which no milestone shows."""
+    """The loss of a trial that ended at the rung is that of its best epoch, also if no milestone has that loss."""
     trials = [replace(_known(x / 10, (1, 1.0), (4, 0.5)), loss=0.25) for x in range(4)]
     assert [one.loss for one in at_one_rung(_SPACE, trials)] == [0.25] * 4
 
 
 def test_a_trial_below_the_rung_is_open() -> None:
-    """A running trial below the rung is open, one at the rung counts, and a failure stays a failure."""
+    """A running trial below the rung is open, one at the rung is known, and a failed one stays failed."""
     high = [_known(x / 10, (1, 2.0), (4, 0.5)) for x in range(4)]
     below = Observation({"x": 0.5}, "open", None, ((1, 3.0),))
     at_rung = Observation({"x": 0.6}, "open", None, ((1, 3.0), (4, 2.5)))
@@ -78,14 +78,14 @@ def test_a_trial_below_the_rung_is_open() -> None:
 
 
 def test_one_rung_changes_nothing() -> None:
-    """Without rungs, or with one, every loss is comparable."""
+    """If trials have at most one rung, their losses are compared unchanged."""
     trials = [_known(0.1, (3, 0.5)), _known(0.2, loss=0.4), Observation({"x": 0.3}, "failed")]
     assert at_one_rung(_SPACE, trials) == trials
 
 
 @given(known=st.lists(st.floats(-5, 5) | st.sampled_from(["open", "failed"]), max_size=8))
 def test_failures_count_as_the_worst(known: list) -> None:
-    """Open configs do only if asked for; without a known loss there is nothing to learn."""
+    """Failures get the worst known loss, open configs do so on request, and without a known loss there are none."""
     trials = [
         Observation({"x": number}, "known", one) if isinstance(one, float) else Observation({"x": number}, one)
         for number, one in enumerate(known)

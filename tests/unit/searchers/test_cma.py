@@ -23,7 +23,7 @@ def test_it_beats_chance(space: dict[str, Any], loss: Any, trials: int) -> None:
 
 
 def test_it_moves_generation_by_generation() -> None:
-    """Losses have an effect only when a whole generation is known; then draws move towards its best."""
+    """CMA-ES learns only from whole generations of losses, and its draws move towards lower losses."""
     cma = CMASearch(population=8)
 
     def draws(count: int) -> list[Config]:

@@ -35,7 +35,7 @@ def _opposite(x: float, y: float) -> float:
 
 
 def test_before_the_first_value_the_parameters_are_the_prior() -> None:
-    """Without a value, of this study or of an earlier one, nothing is fitted."""
+    """If neither this study nor an earlier one has a value, no parameters are fitted."""
     for history in (History(), History([Observation({"x": 0.5, "y": 0.5}, "open")])):
         fit = curve_fit(CUBE, history, [], EPOCHS)
         np.testing.assert_array_equal(fit.theta, CurveProcess(CUBE.groups).prior)

@@ -64,7 +64,7 @@ def test_a_believed_point_keeps_the_means_and_reduces_the_variance(seed):
 
 
 def test_curves_say_more_of_the_end_the_longer_they_are():
-    """The deviation at the last epoch is the smaller, the further the same config was seen to learn."""
+    """The longer the known curve of a config is, the smaller is the deviation at its last epoch."""
     process, x = CurveProcess(GROUPS), np.full((1, len(GROUPS)), 0.5)
     asked = Points(x, np.ones(1), np.array([-1]))
     spread = [

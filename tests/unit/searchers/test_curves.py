@@ -14,7 +14,7 @@ EPOCHS = 32
 
 
 def _observed(count, loss, space=SPACE):
-    """A study as halving leaves it: all trials reach epoch 2, some epoch 7, few their end; the last one trains."""
+    """A study after halving: all trials reach epoch 2, some epoch 7, few their end, and the last one is running."""
     found = []
     for number in range(count):
         config = draw(space, np.random.default_rng(number), number)
@@ -46,7 +46,7 @@ def test_a_draw_depends_only_on_its_arguments():
 
 
 def test_a_config_is_judged_by_its_last_epoch():
-    """Configs that are ahead early and end behind are not imitated: the process has seen how curves cross."""
+    """If curves cross, configs are drawn that are better at the last epoch, not those ahead early."""
 
     def crossing(config, epoch):
         return {2: 2 + config["x"], 7: 1.8}.get(epoch, 1.2 - config["x"])
@@ -97,7 +97,7 @@ def test_a_small_space_is_not_tried_twice_before_it_is_tried_once(tried):
 
 
 def test_the_last_config_of_a_small_space_is_drawn_for_its_expected_improvement():
-    """Lists and numbers count as tried if they are equal; many candidates are the same config, which counts once."""
+    """In a small space of lists and numbers, the last untried config is drawn for its expected improvement."""
     space = {"a": Choice([None, [8], [16, 8], {"units": 8}]), "n": IntUniform(1, 3)}
     configs = [{"a": a, "n": n} for a in (None, [8], [16, 8], {"units": 8}) for n in (1, 2, 3)]
     observations = [
@@ -110,13 +110,13 @@ def test_the_last_config_of_a_small_space_is_drawn_for_its_expected_improvement(
 
 
 def test_a_study_of_thousands_is_drawn_from():
-    """A draw from so many trials fits the space."""
+    """The config drawn after 2001 trials fits the space."""
     assert fits(SPACE, _suggested(_observed(2001, _bowl), index=2001).config)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 1e99, 1e300])
 def test_the_scale_of_losses_does_not_matter(scale):
-    """Losses of any size are drawn from."""
+    """A config that fits the space is drawn, whatever the scale of the losses."""
     assert fits(SPACE, _suggested(_observed(30, lambda config, epoch: scale * _bowl(config, epoch))).config)
 
 
@@ -146,7 +146,7 @@ def test_the_first_draw_is_what_an_earlier_study_recommends():
 
 
 def test_a_study_of_the_same_function_counts_and_one_that_misleads_does_not():
-    """An earlier study with the same function counts, one with the opposite does not, and is then as if it was not."""
+    """An earlier study with the same function counts, and one with the opposite function has no effect."""
 
     def opposite(config, epoch):
         return -_bowl(config, epoch)

@@ -23,13 +23,13 @@ def _tried(count, scale=1.0):
 
 
 def test_values_are_on_the_scale_of_their_own_study():
-    """Values of an earlier study are on the scale of its own losses: a study of larger losses has the same values."""
+    """Values of an earlier study are scaled by its own losses, so that larger losses give the same values."""
     one, other = points_of(CUBE, [EarlierStudy("a", _tried(5)), EarlierStudy("b", _tried(5, 1e4))], EPOCHS, 100)
     np.testing.assert_allclose(one.values, other.values)
 
 
 def test_points_are_shared_out_among_studies():
-    """The largest number of points is that of all earlier studies together."""
+    """The maximum number of points is that of all earlier studies together."""
     found = points_of(CUBE, [EarlierStudy("a", _tried(50)), EarlierStudy("b", _tried(50))], EPOCHS, 40)
     assert [len(part.values) for part in found] == [20, 20]
 

@@ -13,7 +13,7 @@ _LINE = {"x": Uniform(0, 1)}
 
 
 def _tried(at: list[float], state: Any = "known") -> list[Observation]:
-    """A bowl with its minimum at 0.3."""
+    """Trials of a parabola with its minimum at 0.3."""
     return [Observation({"x": x}, state, (x - 0.3) ** 2 if state == "known" else None) for x in at]
 
 
@@ -30,12 +30,12 @@ def test_it_beats_chance(space: dict[str, Any], loss: Any, trials: int) -> None:
 
 
 def test_it_takes_what_improves_most() -> None:
-    """Between the points of a smooth curve, the known minimum is drawn."""
+    """After points on a smooth curve, the Gaussian process draws near the minimum."""
     assert float(_drawn(_tried(list(np.linspace(0.02, 0.98, 12))))["x"]) == pytest.approx(0.3, abs=0.03)
 
 
 def test_it_looks_where_nothing_is_known() -> None:
-    """If values fluctuate, the next point is in the widest gap."""
+    """If values fluctuate, the Gaussian process draws in the widest gap between points."""
     at = [*np.linspace(0, 0.3, 10), *np.linspace(0.8, 1, 7)]
     waves = [Observation({"x": float(x)}, "known", float(np.cos(30 * x))) for x in at]
     assert 0.32 < float(_drawn(waves)["x"]) < 0.78
@@ -50,7 +50,7 @@ def test_it_begins_as_random_search() -> None:
 
 
 def test_one_diverged_trial_does_not_hide_the_others() -> None:
-    """A loss of 1e300 is bad, and the minimum of the others is found as without it."""
+    """The minimum of the other trials is found even if one trial has a loss of 1e300."""
     at = list(np.linspace(0.02, 0.98, 12))
     diverged = [*_tried(at), Observation({"x": 0.99}, "known", 1e300)]
     assert float(_drawn(diverged)["x"]) == pytest.approx(0.3, abs=0.05)

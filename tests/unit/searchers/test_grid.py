@@ -33,7 +33,7 @@ def test_the_grid_does_not_depend_on_the_seed() -> None:
 
 
 def test_the_grid_refuses_endless_domains_by_name() -> None:
-    """Every parameter without a list of values is named."""
+    """Grid search refuses parameters with infinitely many values and names each of them."""
     (fault,) = GridSearch().faults(ENDLESS)
     assert fault.allowed == (
         "grid search needs a finite number of values for every parameter, and lr, u, z, s.rates.warm, s.rates.decay "

@@ -35,7 +35,7 @@ def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
 
 
 def test_only_the_content_counts() -> None:
-    """A history that was kept up to date chooses what one that was made at the end chooses."""
+    """A history that was updated step by step chooses the same observations as one that was made at the end."""
     tried = [_known(number, abs(number - 300) / 1000) for number in range(1500)]
     kept = History()
     for number, one in enumerate(tried):
@@ -50,7 +50,7 @@ def test_only_the_content_counts() -> None:
 
 @pytest.mark.parametrize("searcher", ["tpe", "gp", "cma", "curves"])
 def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
-    """A draw learns from at most a thousand trials, and refits with another thousand from time to time."""
+    """A draw after 3000 trials reads only a limited number of observations."""
 
     class Counted(History):
         """Counts the observations that are read."""

@@ -1,4 +1,4 @@
-"""Which losses of earlier trials a curve process sees."""
+"""The losses of earlier trials that a curve process uses."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def trials(count: int) -> list[Observation]:
 
 
 def test_the_number_of_points_is_bounded() -> None:
-    """The best trials stay, and others evenly from good to poor."""
+    """The number of points is limited, and the best trial and both good and poor losses are among them."""
     known = KnownPoints.of(Cube({"x": Uniform(0, 1)}), trials(2001), EPOCHS, 500)
     assert len(known.values) <= 500
     assert 2000 in known.at.trial
@@ -35,7 +35,7 @@ def test_the_scale_of_losses_is_robust() -> None:
 
 
 def test_a_trial_that_ended_by_itself_keeps_its_loss_to_the_last_epoch() -> None:
-    """A failed trial has no curve; one without a curve has its loss at the end."""
+    """A trial that ended by itself, or has no curve, has its loss at the last epoch, and a failed one has no curve."""
     assert curve_of(Observation({}, "known", 1.0, ((2, 1.0),), ended=True), EPOCHS) == ((2, 1.0), (EPOCHS, 1.0))
     assert curve_of(Observation({}, "known", 1.0, ((2, 1.0),)), EPOCHS) == ((2, 1.0),)
     assert curve_of(Observation({}, "known", 1.0), EPOCHS) == ((EPOCHS, 1.0),)
@@ -43,7 +43,7 @@ def test_a_trial_that_ended_by_itself_keeps_its_loss_to_the_last_epoch() -> None
 
 
 def test_a_trial_counts_by_its_best_epoch_so_far() -> None:
-    """A curve that rises again keeps its best loss, that of an epoch between two milestones included."""
+    """A curve that rises again keeps its best loss, even if that is of an epoch between two milestones."""
     curve = ((2, 1.0), (4, 0.5), (EPOCHS, 0.8))
     assert curve_of(Observation({}, "open", curve=curve), EPOCHS) == ((2, 1.0), (4, 0.5), (EPOCHS, 0.5))
     assert curve_of(Observation({}, "known", 0.4, curve), EPOCHS) == ((2, 1.0), (4, 0.5), (EPOCHS, 0.4))

@@ -18,7 +18,7 @@ _SPACE = {
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_config_comes_back_from_its_trial(seed: int) -> None:
-    """A config that Optuna is asked to try again, by the parameters of its trial, is the config itself."""
+    """A config that Optuna suggests again from its trial's parameters equals the original config."""
     config = draw(_SPACE, np.random.default_rng(seed), 0)
     trial = as_trial(_SPACE, Observation(config, "known", 0.5))
     study = optuna.create_study()
@@ -29,7 +29,7 @@ def test_a_config_comes_back_from_its_trial(seed: int) -> None:
 
 
 def test_a_trial_has_its_losses_and_its_violation() -> None:
-    """A known config has its losses, or its one loss; a violation makes it infeasible; a failure is pruned."""
+    """An Optuna trial has its config's losses and violation, and is pruned after a failure and running if open."""
     config = draw(_SPACE, np.random.default_rng(0), 0)
     both = as_trial(_SPACE, Observation(config, "known", 0.5), values=(0.5, 2.0), violation=0.1)
     assert (both.values, both.constraints) == ([0.5, 2.0], {"violation": 0.1})

@@ -14,7 +14,7 @@ def test_seeds_draw_differently() -> None:
 
 
 def test_random_search_runs_through_grids() -> None:
-    """A Grid among random parameters takes its values in turn, a Choice is drawn."""
+    """In random search a Grid takes its values in turn, and a Choice is drawn."""
     space = {"g": Grid([1, 2, 3]), "c": Choice([0, 1]), "u": Uniform(0, 1)}
     configs = [RandomSearch().draw(space, seed=0, index=i) for i in range(300)]
     assert [config["g"] for config in configs] == [1, 2, 3] * 100

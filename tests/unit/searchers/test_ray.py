@@ -12,7 +12,7 @@ PATH = "ray.tune.search.optuna.OptunaSearch"
 
 
 def test_a_path_is_a_searcher() -> None:
-    """A job names it by its path; its study cannot be resumed."""
+    """A path names a searcher of Ray Tune, whose study cannot be resumed."""
     settings = TypeAdapter(AnySearcher).validate_python({"kind": PATH, "settings": {"n": 3}})
     assert settings == RaySearch(PATH, {"n": 3})
     assert not settings.resumes
@@ -20,13 +20,13 @@ def test_a_path_is_a_searcher() -> None:
 
 @pytest.mark.parametrize("path", ["ray.tune.schedulers.ASHAScheduler", "ray.tune.search", f"{PATH}()", "os.system"])
 def test_other_paths_are_refused(path: str) -> None:
-    """A path outside of ray.tune.search is refused."""
+    """A searcher's path outside of ray.tune.search is refused."""
     with pytest.raises(ValidationError):
         TypeAdapter(AnySearcher).validate_python({"kind": path})
 
 
 def test_a_switch_is_refused_by_its_path() -> None:
-    """Ray's spaces do not have conditions; all switches are named, inner ones too."""
+    """A searcher of Ray Tune refuses a space with switches and names all of them, inner ones too."""
     inner = Switch({"b": {}, "c": {}})
     (fault,) = RaySearch(PATH).faults({"s": Switch({"a": {"t": inner}}), "x": Uniform(0, 1)})
     assert "there is s, s.a.t;" in fault.allowed
@@ -34,6 +34,6 @@ def test_a_switch_is_refused_by_its_path() -> None:
 
 
 def test_it_draws_nothing_where_nothing_trains() -> None:
-    """A simulation is refused, with the field and what would do."""
+    """A simulation with a searcher of Ray Tune is refused with the field and the alternative."""
     with pytest.raises(InvalidJob, match="searcher: must be a searcher of tunepipe's own where nothing is trained"):
         RaySearch(PATH).draw({}, seed=0, index=0)

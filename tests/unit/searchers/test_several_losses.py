@@ -1,4 +1,4 @@
-"""Which losses searchers of several objectives compare."""
+"""The losses that searchers of several objectives compare."""
 
 from pipeline.searchers import Observation
 from pipeline.searchers.several_losses import bounded, losses_at_one_rung, ranked
@@ -21,7 +21,7 @@ def _tried(x: float, *milestone_values: tuple[int, tuple[float, float], float], 
 
 
 def test_the_highest_rung_with_enough_trials_is_compared() -> None:
-    """All losses are those of one rung: trials beyond it count with their values there, ended ones below it not."""
+    """Losses are compared at one rung, at which longer trials count and trials that ended below it do not."""
     early = [_tried(0.1 * number, (1, (number, 0.0), 0.0)) for number in range(3)]
     late = [_tried(0.1 * number, (1, (9.0, 9.0), 0.0), (4, (number, 1.0), 0.5)) for number in range(4)]
     found = losses_at_one_rung(_SPACE, [*early, *late])
@@ -30,7 +30,7 @@ def test_the_highest_rung_with_enough_trials_is_compared() -> None:
 
 
 def test_running_trials_count_with_what_they_have() -> None:
-    """A running trial that reached the rung counts as known, one below it stays open, and failures stay."""
+    """A running trial that reached the rung is known, one below it stays open, and a failed one stays failed."""
     done = [_tried(0.1 * number, (1, (5.0, 5.0), 0.0), (4, (1.0, 1.0), 0.0)) for number in range(4)]
     runs = [
         _tried(0.5, (1, (5.0, 5.0), 0.0), (4, (2.0, 2.0), 0.0), state="open"),
@@ -42,7 +42,7 @@ def test_running_trials_count_with_what_they_have() -> None:
 
 
 def test_without_rungs_each_trial_has_its_best_epoch() -> None:
-    """Without rungs, trials count with their losses; one of a single objective with its one loss."""
+    """Without rungs, a trial counts with its losses, or with its only loss if it has a single objective."""
     one, other = Observation({"x": 0.1}, "known", 0.3), Observation({"x": 0.2}, "known", 0.4, losses=(0.4, 2.0))
     assert [found.losses for found in losses_at_one_rung(_SPACE, [one, other])] == [(0.3,), (0.4, 2.0)]
 

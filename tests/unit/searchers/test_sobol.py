@@ -20,7 +20,7 @@ def test_sobol_is_more_even_than_chance() -> None:
 
 
 def test_a_seed_has_one_sequence() -> None:
-    """Config i is point i of the seed's sequence, and another seed scrambles otherwise."""
+    """Config i is point i of the seed's Sobol sequence, and another seed has another sequence."""
     sobol = SEARCHERS["sobol"]()
     drawn = [sobol.draw(SQUARE, seed=1, index=index) for index in (0, 5, 2)]
     assert drawn == [sobol.draw(SQUARE, seed=1, index=index) for index in (0, 5, 2)]
@@ -28,7 +28,7 @@ def test_a_seed_has_one_sequence() -> None:
 
 
 def test_branches_have_dimensions_of_their_own() -> None:
-    """The parameter of a branch is as even as one that every config has, and nothing drawn is one config."""
+    """Sobol points cover the parameter of each branch evenly, and a space of constants has one config."""
     space = {"s": Switch({"a": {"p": Uniform(0, 1)}, "b": {"p": Uniform(0, 1)}})}
     configs = [SEARCHERS["sobol"]().draw(space, seed=0, index=index) for index in range(64)]
     eighths = Counter((config["s"], int(4 * float(config["p"]))) for config in configs)

@@ -12,7 +12,7 @@ _SPACE = {"x": Uniform(0, 1), "kind": Choice(["a", "b", "c"])}
 
 
 def _tried(count: int, state: Any = "known") -> list[Observation]:
-    """The smaller x is, the better; and b is best."""
+    """Trials in which smaller x is better and b is the best choice."""
     configs = [RandomSearch().draw(_SPACE, seed=7, index=index) for index in range(count)]
     return [Observation(config, state, float(config["x"]) + (config["kind"] != "b")) for config in configs]
 
@@ -46,7 +46,7 @@ def test_it_begins_as_random_search() -> None:
 
 
 def test_a_failed_config_is_avoided() -> None:
-    """Failures count as the worst: where all configs with one value fail, it is drawn less than by chance."""
+    """TPE draws a value with which all configs failed less often than chance would."""
     tried = [Observation(one.config, "failed") if one.config["kind"] == "b" else one for one in _tried(60)]
     drawn = [TPESearch().draw(_SPACE, seed=0, index=index, observations=tried) for index in range(20)]
     assert sum(config["kind"] == "b" for config in drawn) < 4

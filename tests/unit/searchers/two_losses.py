@@ -1,4 +1,4 @@
-"""A study of two objectives with a known front, and what searchers that learn from both make of it."""
+"""A study of two objectives with a known front, and checks of searchers that learn from both."""
 
 import json
 from dataclasses import asdict

@@ -27,5 +27,5 @@ def test_numbers_count_by_their_place_and_listed_values_as_other_or_not():
 
 
 def test_a_branch_is_another_and_so_is_what_it_brings():
-    """A parameter that one of two configs has sets them apart beside the switch."""
+    """A different branch of a switch and a parameter that only one config has each add 1 to the distance."""
     assert _distance(_CONFIG, {**_CONFIG, "schedule": "cyclic", "period": 3.0}) == 2

@@ -41,7 +41,7 @@ def test_a_span_is_median_least_and_greatest():
 
 
 def test_states_are_counted():
-    """Completed, stopped and failed are all trials there are."""
+    """The numbers of completed, stopped and failed trials add up to the number of all trials."""
     (one,) = forecast([job()], [2], lambda _: Written(lambda index, _: [0.1 * index] * 9), repeats=1)
     result = one.results[0]
     assert result.completed + result.stopped + result.failed == 12

@@ -61,7 +61,7 @@ def test_the_budget_is_kept_and_every_trial_ends_once(kind, workers, trials, epo
 @settings(max_examples=40)
 @given(kind=st.sampled_from(sorted(SCHEDULERS)), workers=st.integers(1, 6), seed=st.integers(0, 2**31 - 1))
 def test_no_more_trials_run_than_there_are_workers(kind, workers, seed):
-    """At no time do more trials run than there are workers, and each takes time."""
+    """The number of running trials never exceeds the number of workers, and each trial takes time."""
     tuned = job(scheduler=kind, seed=seed)
     running: set[str] = set()
     most = 0
@@ -94,7 +94,7 @@ def test_the_same_seed_comes_to_the_same(kind):
 
 
 def test_time_is_that_of_the_longest_worker():
-    """Five trials of four epochs of 3 seconds and 2 to start: in a row on one worker, three and two of them on two."""
+    """The simulated time of five equal trials is that of all in a row on one worker, and of three on two workers."""
     tuned = job(scheduler="fifo", budget=Budget(trials=5, epochs=4))
     curves = Written(lambda *_: [0.1] * 4, seconds=3.0, start=2.0)
     one, two = (play(tuned, curves, workers) for workers in (1, 2))
@@ -103,7 +103,7 @@ def test_time_is_that_of_the_longest_worker():
 
 
 def test_a_paused_trial_starts_again():
-    """A scheduler that pauses pays for each start, one that stops only once for each trial."""
+    """A trial takes the time of a start each time that it continues after a pause, and otherwise once."""
     # Two trials and rungs at 1 and 2: the better one continues twice.
     curves = Written(lambda index, _: [0.1 + index] * 4, seconds=1.0, start=10.0)
     budget = Budget(trials=2, epochs=4)
@@ -132,7 +132,7 @@ def test_the_target_ends_the_study():
 
 
 def test_curves_that_fail_are_failures():
-    """A trial fails after its last value; the same error in the first three ends the study, as on workers."""
+    """A trial whose curve fails ends after its last value, and three equal first errors end the study."""
     some = Written(lambda *_: [0.1, 0.2], failure="ValueError: no")
     tuned = job(scheduler="fifo")
     done = play(tuned, some, 1)

@@ -41,7 +41,7 @@ def test_models_learn():
 
 
 def test_late_bloomers_overtake():
-    """Curves cross: the order after a tenth of the epochs is like the last one, but not the same."""
+    """The order of curves after a tenth of the epochs is similar to the final order, but not the same."""
     values = np.array([curve.levels for curve in _curves()[1]])
     agreement = np.corrcoef(values[:, 1].argsort().argsort(), values[:, -1].argsort().argsort())[0, 1]
     assert 0.3 < agreement < 0.95
@@ -59,7 +59,7 @@ def test_configs_matter():
 
 
 def test_minimised_curves_are_one_less_the_maximised():
-    """A minimised objective has 1 less each value that a maximised one has."""
+    """Each value of a minimised objective is 1 minus the value of the maximised one."""
     _, up = _curves()
     _, down = _curves(objectives=[Objective("score", "min")])
     assert [curve.values for curve in down] == [pytest.approx([1 - value for value in one.values]) for one in up]

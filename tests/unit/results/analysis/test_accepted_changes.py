@@ -21,7 +21,7 @@ _CHANGE = "the train inputs have other values, in the same shape"
 
 @pytest.fixture
 def changed_code(changed: Results) -> Results:
-    """The same study, with other code instead of other data."""
+    """The results of the same study, continued with other code instead of other data."""
     first, second = changed.sessions
     return replace(changed, sessions=[first, {**second, "data_changes": [], "code_changes": ["job.py has other code"]}])
 
@@ -45,7 +45,7 @@ def changed(asha_results: Results) -> Results:
 
 
 def test_the_trials_of_each_data_are_named(changed: Results, asha_results: Results) -> None:
-    """Trials before and after a change of data, and those with epochs of both, are named; else nothing is reported."""
+    """Trials before and after a change of data, and those with epochs of both, are named only if the data changed."""
     (change,) = accepted_changes(changed)
     assert change.since[-1] == "0002"
     assert change.before[0] == "0000"
@@ -63,7 +63,7 @@ def test_the_report_mentions_changed_data(changed: Results) -> None:
 
 
 def test_the_explanation_mentions_changed_data(changed: Results, asha_results: Results) -> None:
-    """`explain` has the sentence on the terminal and the sessions in its object; none where the data are the same."""
+    """`explain` prints a sentence on changed data and has the sessions in its object, unless the data are the same."""
     explanation = replace(explained(asha_results), results=changed)
     console = Console(width=4000, file=StringIO())
     console.print(explanation_view(explanation))
@@ -102,7 +102,7 @@ def test_changed_code_is_named_like_changed_data(changed_code: Results, asha_res
 
 
 def test_an_id_that_is_no_number_is_named_too(changed: Results) -> None:
-    """A study whose tables name a trial by other text than a number lists it after the others."""
+    """A study lists trials whose ids are not numbers after the others."""
     epochs = changed.epochs.assign(trial_id=changed.epochs["trial_id"].replace({"0001": "abc"}))
     (change,) = accepted_changes(replace(changed, epochs=epochs))
     assert "abc" in (*change.before, *change.since)

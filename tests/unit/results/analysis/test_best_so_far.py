@@ -10,7 +10,7 @@ from tests.unit.results.studies import Recording, tune_job
 
 
 def test_the_best_grows_with_time_trials_and_epochs(tmp_path: Path) -> None:
-    """Each epoch is a row; the best so far never falls."""
+    """The curve of the best value has a row with the best so far, seconds, trials and epochs for each epoch."""
     best_curve = progress(one_epoch_study(tmp_path, "a", [0.2, 0.1, 0.5]))
     assert best_curve["best"].to_list() == [0.2, 0.2, 0.5]
     assert best_curve["seconds"].to_list() == [1.0, 2.0, 3.0]
@@ -18,7 +18,7 @@ def test_the_best_grows_with_time_trials_and_epochs(tmp_path: Path) -> None:
 
 
 def test_values_of_failed_trials_do_not_count(asha_results: Results) -> None:
-    """Failed trials count with their epochs but not with their values."""
+    """In the curve of the best value, failed trials count with their epochs but not with their values."""
     best_curve = progress(asha_results)
     best = asha_results.best
     assert best is not None
@@ -44,7 +44,7 @@ def test_time_between_sessions_does_not_count(tmp_path: Path) -> None:
 
 
 def test_the_training_split_s_counterpart_is_found(asha_results: Results) -> None:
-    """`accuracy` for `val_accuracy`, if any epoch has it."""
+    """The training metric of `val_accuracy` is `accuracy` if any epoch has a value of it."""
     assert train_column(asha_results) == "accuracy"
     epochs = asha_results.epochs
     assert train_column(replace(asha_results, epochs=epochs.assign(accuracy=float("nan")))) is None
@@ -52,7 +52,7 @@ def test_the_training_split_s_counterpart_is_found(asha_results: Results) -> Non
 
 
 def test_rows_fall_into_tracks(pbt_results: Results) -> None:
-    """One for each trial, or for each segment of one, as grouping by them would find."""
+    """Rows are split into one track for each trial, or for each segment of a trial, as pandas' groupby splits them."""
     epochs = pbt_results.epochs
     for by in (["trial_id"], ["trial_id", "segment"]):
         found = tracks(epochs, ["epoch", "val_accuracy"], by=by)

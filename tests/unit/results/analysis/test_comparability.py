@@ -55,7 +55,7 @@ def test_equal_rows_are_comparable_from_any_source(asha_results: Results) -> Non
 
 
 def test_studies_are_listed_by_what_they_share(asha_results: Results) -> None:
-    """Studies on the same data are named together."""
+    """The sentence on different data lists studies on the same data together."""
     without: dict[str, Any] = {"fingerprint": None}
     studies = {"a": _other(asha_results, **without), "b": _other(asha_results, **without, data="digits")}
     (sentence,) = comparability_problems({**studies, "c": _other(asha_results, **without)})

@@ -59,7 +59,7 @@ def test_studies_that_differ_only_in_their_seed_are_one_group(tmp_path: Path) ->
 
 
 def test_configs_that_both_tried_are_found_with_what_both_find_good(tmp_path: Path) -> None:
-    """Equal configs: their rank correlation, and those in the best quarter of both."""
+    """Equal configs of two studies have a rank correlation, and those in the best quarter of both are listed."""
     values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     (shared,) = compared(
         {"a": one_epoch_study(tmp_path, "a", values), "b": one_epoch_study(tmp_path, "b", values[::-1])}
@@ -73,7 +73,7 @@ def test_configs_that_both_tried_are_found_with_what_both_find_good(tmp_path: Pa
 
 
 def test_studies_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
-    """One study alone and studies of two objectives are refused."""
+    """A comparison of a single study, or of studies with different objectives, is refused."""
     one = one_epoch_study(tmp_path, "a", [0.1])
     with pytest.raises(UsageError, match="two or more; found 1"):
         compared({"a": one})
@@ -82,7 +82,7 @@ def test_studies_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_empty_study_has_a_line_of_its_own(tmp_path: Path) -> None:
-    """An empty study has a row of its own without values."""
+    """An empty study has a row without values in a comparison."""
     found = compared({"a": one_epoch_study(tmp_path, "a", []), "b": one_epoch_study(tmp_path, "b", [0.5] * 6)})
     assert found.members[0].best is None
 

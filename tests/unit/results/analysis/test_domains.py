@@ -14,7 +14,7 @@ def test_other_values_are_shown_as_they_are(value: object, text: str) -> None:
 
 
 def test_the_best_quarter_of_listed_values_is_listed() -> None:
-    """Of listed values the best quarter is a list of values, not a range."""
+    """The best quarter of a parameter with listed values is a list of values, not a range."""
     assert span_in_words(Choice((32, 64, 128)), pd.Series([128, 32, float("nan"), 128])) == "32, 128"
     assert span_in_words(LogUniform(0.1, 1.0), pd.Series([0.5, 0.25])) == "0.25 to 0.5"
     assert span_in_words(LogUniform(0.1, 1.0), pd.Series([float("nan")])) == "–"

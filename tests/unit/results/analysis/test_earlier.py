@@ -22,7 +22,7 @@ from tests.unit.results.studies import SPACE
 
 
 def function(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Never called."""
+    """Stands in a job as its function, which is never called."""
     yield {}
 
 
@@ -33,7 +33,7 @@ def job(results: Results, **fields: Any) -> TuneJob:
 
 
 def test_trials_have_some_points_of_their_curves(asha_results: Results) -> None:
-    """A trial is copied with a few losses of its curve, the last one of its first segment among them."""
+    """A copied trial has at most five points of its curve, each with the loss that the study recorded."""
     later = job(asha_results)
     found = trials_to_learn_from(asha_results, later, "a")
     sign = -1 if later.objective.mode == "max" else 1
@@ -50,14 +50,14 @@ def test_trials_have_some_points_of_their_curves(asha_results: Results) -> None:
 
 
 def test_a_metric_that_the_study_lacks_is_replaced_by_its_own(asha_results: Results) -> None:
-    """Where the study has no values of the job's objective, its own objective counts."""
+    """If a study has no values of the job's objective, the study's own objective is used."""
     later = job(asha_results, objectives=Objective("other", "min"))
     found = trials_to_learn_from(asha_results, later, "a")
     assert (found.metric, found.mode) == (asha_results.objective.metric, asha_results.objective.mode)
 
 
 def test_no_more_than_the_largest_number_is_copied(asha_results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many trials a limited number is copied, the best ones among them."""
+    """If a study has many trials, only a limited number is copied, with the best ones among them."""
     monkeypatch.setattr("pipeline.results.analysis.earlier.MOST_TRIALS", 9)
     later = job(asha_results)
     found = trials_to_learn_from(asha_results, later, "a")
@@ -78,7 +78,7 @@ def test_a_study_without_a_varied_parameter_in_common_is_refused(asha_results: R
 
 
 def test_a_study_of_the_same_trials_counts(asha_results: Results, tmp_path: Path) -> None:
-    """A study that learned from one with the same curves reports a large factor; one that learned from none, none."""
+    """A study reports a large factor for an earlier one with the same trials, and nothing without an earlier study."""
     later = job(asha_results, budget=asha_results.job["budget"])
     write_earlier(Store(tmp_path), [trials_to_learn_from(asha_results, later, "a")])
     fields = json.loads(json.dumps({**later.to_json(), "name": "mnist-asha"}))
@@ -93,7 +93,7 @@ def test_a_study_of_the_same_trials_counts(asha_results: Results, tmp_path: Path
     ("content", "why"), [(None, "is missing"), ("[", "is not JSON"), ("{}", "not what tunepipe wrote")]
 )
 def test_damaged_copies_are_said(asha_results: Results, tmp_path: Path, content: str | None, why: str) -> None:
-    """Where the copies of earlier trials cannot be read, a sentence says that, and nothing is counted."""
+    """If the copies of earlier trials cannot be read, a note gives the reason and no earlier study is counted."""
     if content is not None:
         (tmp_path / layout.EARLIER).write_text(content)
     fields = {**job(asha_results).to_json(), "name": "mnist-asha"}

@@ -13,7 +13,7 @@ RISING = [[0.1 * n, 0.1 * n + 0.05, 0.1 * n + 0.1, 0.1 * n + 0.2] for n in range
 
 
 def test_curves_that_never_cross_agree_from_the_first_epoch(tmp_path: Path) -> None:
-    """The rank correlation is 1, its interval too, and the best was first."""
+    """If curves never cross, the rank correlation of the first epoch is 1, and the best trial is first there."""
     first, *_ = agreements(by_epoch_study(tmp_path, RISING, epochs=4))
     assert (first.epoch, first.trials, first.place, first.among) == (1, 6, 1, 6)
     assert (first.low, first.correlation, first.high) == (pytest.approx(1), pytest.approx(1), pytest.approx(1))
@@ -28,7 +28,7 @@ def test_curves_that_cross_disagree(tmp_path: Path) -> None:
 
 
 def test_too_few_full_trials_say_nothing(tmp_path: Path) -> None:
-    """Four that trained to their end have no correlation, and stops cannot be judged by them."""
+    """If fewer than five trials trained to their end, there is no correlation and stops are not judged."""
     results = by_epoch_study(tmp_path, [*RISING[:4], [0.05]], epochs=4)
     assert agreements(results) == []
     reported = stopping(results)
@@ -37,7 +37,7 @@ def test_too_few_full_trials_say_nothing(tmp_path: Path) -> None:
 
 
 def test_a_stop_is_in_doubt_where_survivors_gained_enough(tmp_path: Path) -> None:
-    """The best is 0.7; from epoch 1 on all gain 0.2. Stopped at 0.55 is in doubt, at 0.45 it is not."""
+    """A stopped trial is in doubt if the gains of continued trials would have lifted it to the best value."""
     reported = stopping(by_epoch_study(tmp_path, [*RISING, [0.55], [0.45]], epochs=4))
     assert [(doubt.trial_id, doubt.gained, doubt.trained) for doubt in reported.doubts] == [("0006", 6, 6)]
     assert reported.doubts[0].missing == pytest.approx(0.15)
@@ -47,7 +47,7 @@ def test_a_stop_is_in_doubt_where_survivors_gained_enough(tmp_path: Path) -> Non
 
 
 def test_the_bound_grows_tighter_with_trials_to_compare_with(tmp_path: Path) -> None:
-    """The bound tightens with the number of compared trials: of six, by exact binomial bounds, it is 39 %."""
+    """With six compared trials and no stop in doubt, the bound is the exact binomial one of 39 %."""
     reported = stopping(by_epoch_study(tmp_path, [*RISING, [0.05]], epochs=4))
     assert reported.doubts == []
     assert reported.bound == pytest.approx(1 - 0.05 ** (1 / 6))

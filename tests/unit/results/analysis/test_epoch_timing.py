@@ -23,7 +23,7 @@ def test_first_epochs_do_not_count() -> None:
 
 
 def test_a_trial_without_a_steady_epoch_takes_what_others_take() -> None:
-    """The median of their medians; a pause of the machine in one epoch changes nothing."""
+    """A trial without a steady epoch takes the median of the others' medians, which one slow epoch does not change."""
     epochs = rows(
         ("0000", 1, 1, 9.0, 90.0), ("0000", 1, 1, 0.0, 1.0), ("0000", 1, 1, 0.0, 1.0), ("0000", 1, 1, 0.0, 500.0),
         ("0001", 1, 1, 9.0, 90.0), ("0001", 1, 1, 0.0, 3.0), ("0002", 1, 1, 9.0, 90.0),

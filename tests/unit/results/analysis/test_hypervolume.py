@@ -15,7 +15,7 @@ def _results(folder: Path, *further: Objective, points: list[tuple[float, int]])
 
 
 def test_the_reference_point_is_beyond_the_front(tmp_path: Path) -> None:
-    """The box reaches from the best values of the front to a tenth of its range beyond the worst ones."""
+    """The box of a hypervolume reaches from the front's best values to a tenth of its range beyond the worst ones."""
     results = _results(tmp_path, points=[(0.9, 1000), (0.5, 100), (0.4, 5000)])
     box = box_of([results])
     assert box is not None
@@ -24,7 +24,7 @@ def test_the_reference_point_is_beyond_the_front(tmp_path: Path) -> None:
 
 
 def test_the_share_grows_with_the_front(tmp_path: Path) -> None:
-    """Each epoch that no earlier one dominates adds what it dominates alone; dominated ones add nothing."""
+    """An epoch adds the space that it alone dominates to the hypervolume, and a dominated epoch adds nothing."""
     results = _results(tmp_path, points=[(0.9, 1000), (0.5, 100), (0.4, 5000)])
     found = hypervolume_of(results)
     assert found is not None
@@ -39,7 +39,7 @@ def test_the_share_grows_with_the_front(tmp_path: Path) -> None:
 
 
 def test_trials_beyond_bounds_and_failed_ones_add_nothing(tmp_path: Path) -> None:
-    """Only epochs within the bounds of trials that did not fail count."""
+    """Only epochs within the bounds, of trials that did not fail, count for the hypervolume."""
     points = [(0.9, 1000), (0.5, 100), (0.4, 5000), (0.3, 10), (0.2, 5), (0.99, 1)]
     results = _results(tmp_path, Objective("parameters", "min", at_most=500), points=points)
     box = box_of([results])
@@ -49,7 +49,7 @@ def test_trials_beyond_bounds_and_failed_ones_add_nothing(tmp_path: Path) -> Non
 
 
 def test_several_studies_have_one_box(tmp_path: Path) -> None:
-    """Studies of the same objectives have one box, by which their shares can be compared; others have none."""
+    """Studies of the same objectives share one box, in which their shares can be compared, and others have no box."""
     good = _results(tmp_path / "a", points=[(0.9, 1000), (0.5, 100)])
     poor = _results(tmp_path / "b", points=[(0.8, 1000), (0.5, 900)])
     box = box_of([good, poor])

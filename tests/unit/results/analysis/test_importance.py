@@ -13,7 +13,7 @@ from tests.unit.results.small import of_function
 
 
 def test_shares_come_near_the_known_ones(known: Explanation) -> None:
-    """Shares approach known ones: of 4a + [c is x], a has 86 %, c the rest and others almost none."""
+    """For the function 4a + [c is x], a has about 86 % of the variance, c the rest and other parameters almost none."""
     (found,) = known.importances
     shares = {effect.place.name: effect for effect in found.effects}
     assert [effect.place.name for effect in found.effects[:2]] == ["a", "c"]
@@ -25,7 +25,7 @@ def test_shares_come_near_the_known_ones(known: Explanation) -> None:
 
 
 def test_interactions_are_distinct_from_single_effects(tmp_path: Path) -> None:
-    """In (a − ½)·[c is x or not], the effect of the pair is nearly all and that of each alone is none."""
+    """For a function that is an interaction alone, the pair has most of the variance and each parameter has little."""
     (found,) = importances(
         of_function(
             tmp_path, lambda config: (config["a"] - 0.5) * (1 if config["c"] == "x" else -1), trials=300,
@@ -48,7 +48,7 @@ def test_the_curve_of_a_hyperparameter_follows_the_function(tmp_path: Path) -> N
 
 
 def test_noise_alone_is_not_explained(tmp_path: Path) -> None:
-    """If a forest predicts nothing, there is a reason instead of shares."""
+    """If a forest predicts nothing, the importance is a reason instead of shares."""
     rng = np.random.default_rng(9)
     (found,) = importances(of_function(tmp_path, lambda _: float(rng.normal()), trials=60))
     assert found.effects == ()
@@ -94,7 +94,7 @@ def test_parameters_of_a_branch_are_looked_at_among_its_trials(tmp_path: Path) -
 
 
 def test_shares_are_of_the_objectives_variance(tmp_path: Path) -> None:
-    """A hyperparameter's share is that of the objective's whole variance, of which noise may be half."""
+    """A hyperparameter's share is a share of the objective's whole variance, including that of noise."""
     rng = np.random.default_rng(1)
     (found,) = importances(
         of_function(
@@ -110,7 +110,7 @@ def test_shares_are_of_the_objectives_variance(tmp_path: Path) -> None:
 
 
 def test_chance_is_rarely_taken_for_an_effect() -> None:
-    """Of 20 studies of 16 trials without an effect, at most one reports one."""
+    """Of 20 studies of 16 trials in which no parameter has an effect, at most one reports an effect."""
     found = 0
     for seed in range(20):
         rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from tests.unit.results.fronts import recorded
 
 
 def test_rows_hold_values_at_the_best_epoch(asha_results: Results) -> None:
-    """The first row is the best trial with its value, its epoch and its config."""
+    """The first row of a leaderboard is the best trial with its value, its best epoch and its config."""
     best, first = asha_results.best, rows(asha_results)[0]
     assert best is not None
     assert first.best
@@ -20,7 +20,7 @@ def test_rows_hold_values_at_the_best_epoch(asha_results: Results) -> None:
 
 
 def test_a_trial_without_a_value_has_none_in_its_row(asha_results: Results) -> None:
-    """A column in which a trial has nothing is not among its values; trial and state always are."""
+    """The row of a trial without a value has its id and its state, but no best epoch."""
     unknown = asha_results.trials.loc[asha_results.trials["objective"].isna(), "trial_id"]
     found = {row.trial_id: row.values for row in rows(asha_results)}
     assert all(AT_EPOCH not in found[trial] for trial in unknown)
@@ -28,7 +28,7 @@ def test_a_trial_without_a_value_has_none_in_its_row(asha_results: Results) -> N
 
 
 def test_rows_can_be_chosen_and_ordered(asha_results: Results) -> None:
-    """The first few, some trials by rank, or some trials in the order of the caller."""
+    """A leaderboard can have only its first rows, or given trials by rank or in the caller's order."""
     order = ranked(asha_results)
     some = [order[3], order[1]]
     assert [row.trial_id for row in rows(asha_results, top=2)] == order[:2]
@@ -37,7 +37,7 @@ def test_rows_can_be_chosen_and_ordered(asha_results: Results) -> None:
 
 
 def test_several_objectives_have_columns_and_a_front(tmp_path: Path, asha_results: Results) -> None:
-    """The other objectives and the mark of the front follow the state; one objective has neither."""
+    """With several objectives, columns for others and the front follow the state, and with one there is no front."""
     results = load_results(recorded(tmp_path).store.uri)
     found = columns(results)
     place = found.index(STATE)

@@ -19,7 +19,7 @@ def test_choices_of_mixed_types_have_distinct_positions(tmp_path: Path) -> None:
 
 
 def test_parameters_are_sorted_by_what_they_tell_of_the_objective(tmp_path: Path) -> None:
-    """A number, a choice and a parameter with a single value are compared by the ranks of all trials."""
+    """Parameters are sorted by their influence on the objective, and one with a single value is last."""
     space = {"same": Choice((1, 2)), "weak": Choice(("a", "b")), "strong": Uniform(0, 1)}
     recording = studies.Recording(tmp_path, studies.tune_job("sorted", space=space))
     for index in range(24):

@@ -16,7 +16,7 @@ def test_other_spaces_are_no_plane(asha_results: Results) -> None:
 
 
 def test_two_numbers_and_a_dozen_trials_are_a_plane(tmp_path: Path) -> None:
-    """Two numeric parameters and a dozen trials make a plane, and fewer trials or a listed one do not."""
+    """Two numeric parameters and a dozen trials make a plane, and fewer trials or a listed parameter do not."""
     places = [(x / 6 + 0.01, y / 6 + 0.01) for x in range(6) for y in range(2)]
     assert has_plane(plane_study(tmp_path / "enough", places, a=Uniform(0, 1), b=Uniform(0, 1)))
     assert not has_plane(plane_study(tmp_path / "few", places[:-1], a=Uniform(0, 1), b=Uniform(0, 1)))

@@ -24,11 +24,11 @@ from pipeline.space import Choice, IntUniform, LogUniform, Normal, Uniform
     ],
 )
 def test_the_axis_of_a_parameter_follows_its_domain(domain: Any, log: bool) -> None:
-    """It is logarithmic if the domain is drawn by its logarithm, or if its bounds span more than two decades."""
+    """A parameter's axis is logarithmic if its domain is, or if its bounds span more than two decades."""
     assert is_log(domain) is log
 
 
 @pytest.mark.parametrize(("low", "high", "log"), [(1, 101, True), (1, 100, False), (0, 1e9, False), (-1, 1e9, False)])
 def test_more_than_two_decades_are_logarithmic(low: float, high: float, log: bool) -> None:
-    """Values that are 0 or less have no logarithm."""
+    """Bounds call for a logarithmic axis if they are positive and span more than two decades."""
     assert spans_decades(low, high) is log

@@ -9,7 +9,7 @@ from tests.unit.results.small import INITS
 
 
 def test_spreads_are_those_of_the_best_epoch(folded: Results) -> None:
-    """The best mean first, each with its deviation and its folds, called by the one parameter that differs."""
+    """Trials of several models have a mean, a deviation and a value for each fold, the best mean first."""
     found = spreads(folded)
     assert [spread.label for spread in found] == ["he", "lecun", "glorot", "zero"]
     for spread in found:
@@ -19,5 +19,5 @@ def test_spreads_are_those_of_the_best_epoch(folded: Results) -> None:
 
 
 def test_trials_of_one_model_have_none(asha_results: Results) -> None:
-    """Trials of one model have no deviation to draw."""
+    """Trials that train one model have no spread."""
     assert spreads(asha_results) == []

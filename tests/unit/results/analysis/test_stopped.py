@@ -12,7 +12,7 @@ from tests.unit.results.small import cut_off_study
 
 
 def test_saved_epochs_are_those_of_stopped_trials(asha_results: Results) -> None:
-    """A failed trial saves nothing; a stopped one what it did not train."""
+    """Saved epochs are those that stopped trials did not train, and failed trials save none."""
     stopped = asha_results.trials[asha_results.trials["state"] == "stopped"]
     completed = (asha_results.trials["state"] == "completed").sum()
 
@@ -20,7 +20,7 @@ def test_saved_epochs_are_those_of_stopped_trials(asha_results: Results) -> None
 
 
 def test_only_a_comparison_stops_early(tmp_path: Path) -> None:
-    """A trial that a spent budget cut off was not stopped early, and saves nothing."""
+    """A trial that a used-up budget ended does not count as stopped early and saves no epochs."""
     cut_off = cut_off_study(tmp_path / "cut", compared=False)
     assert (len(stopped_early(cut_off)), saved_epochs(cut_off)) == (0, (0, 0))
     both = cut_off_study(tmp_path / "both", compared=True)

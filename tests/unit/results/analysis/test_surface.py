@@ -35,7 +35,7 @@ def test_a_surface_is_as_large_as_its_values() -> None:
 
 
 def test_predictions_out_of_bag_are_made_where_they_are_wanted() -> None:
-    """One for each trial, from the trees that have not seen it."""
+    """Out-of-bag predictions are near each trial's value, and are omitted if they are not requested."""
     x = np.linspace(0, 1, 40)[:, None]
     assert fitted(x, x[:, 0], trees=60, seed=0).unseen == pytest.approx(x[:, 0], abs=0.1)
     assert len(fitted(x, x[:, 0], trees=5, seed=0, whole=False).unseen) == 0

@@ -16,7 +16,7 @@ def best(results: Results, top: int) -> list[dict[str, Any]]:
 
 
 def test_in_the_same_space_the_best_configs_are_complete(asha_results: Results) -> None:
-    """In the same space the best configs are taken over whole, without fixed values, and nothing is reported."""
+    """In the same space the best configs are used completely, without fixed values, and nothing is reported."""
     warm_start = warm_start_configs(asha_results, SPACE, 3, [])
     assert list(warm_start.trials) == ranked(asha_results)[:3]
     assert list(warm_start.configs) == best(asha_results, 3)
@@ -68,7 +68,7 @@ def test_each_config_is_used_once(asha_results: Results) -> None:
 
 
 def test_values_become_what_the_new_domain_draws(asha_results: Results) -> None:
-    """A whole number of another domain is a choice's own value, a switch takes what its branch has."""
+    """A warm start gives values the types of the new domains and keeps the parameters of a switch's branch."""
     first = best(asha_results, 1)[0]
     space = {
         "units": Choice([float(first["units"]), 7.5]),

@@ -1,4 +1,4 @@
-"""A database of MLflow, which takes long to make: each test gets a copy."""
+"""A database of MLflow that is made once, because that takes long, and copied for each test."""
 
 import shutil
 from dataclasses import replace
@@ -12,7 +12,7 @@ from pipeline.results.export.mlflow import write_mlflow
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory, asha_results: Results) -> Path:
-    """A database without runs: MLflow takes long to make one."""
+    """A database of MLflow without runs, which is made once because that takes long."""
     folder = tmp_path_factory.mktemp("mlflow")
     write_mlflow(replace(asha_results, trials=asha_results.trials.head(0), best=None), str(folder))
     return folder
@@ -20,6 +20,6 @@ def empty(tmp_path_factory: pytest.TempPathFactory, asha_results: Results) -> Pa
 
 @pytest.fixture
 def folder(empty: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
+    """A folder with a copy of the empty database."""
     shutil.copy(empty / "mlflow.db", tmp_path)
     return tmp_path

@@ -16,7 +16,7 @@ from pipeline.results.export.mlflow import Exported, absolute_destination, write
 
 
 def runs(folder: Path, name: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
-    """The study's run, and those of its trials by their ids; each must be there once."""
+    """MLflow's run of the study and those of its trials by their ids, of which each exists once."""
     client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name(name)
     assert experiment is not None
@@ -50,7 +50,7 @@ def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_resu
 
 
 def test_writing_it_twice_doubles_nothing(folder: Path, asha_results: Results) -> None:
-    """The second time every trial is left as it is: the same runs, as many values."""
+    """A second export of an unchanged study keeps every run of MLflow and writes no value again."""
     write_mlflow(asha_results, str(folder))
     client, study, before = runs(folder, "mnist-asha")
     again = write_mlflow(asha_results, str(folder))
@@ -124,7 +124,7 @@ def test_a_parameter_that_changes_is_exported_by_epoch(folder: Path, pbt_results
 def test_an_export_leaves_variables_and_loggers_as_they_were(
     asha_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An export to a new database prints nothing and restores variables and levels, those that a user set too."""
+    """An export to MLflow prints nothing and restores environment variables and log levels, also after an error."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     monkeypatch.delenv("MLFLOW_LOGGING_LEVEL", raising=False)
@@ -155,7 +155,7 @@ def test_without_mlflow_the_command_prints_what_to_install(
 
 
 def test_a_destination_is_independent_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folders and databases become absolute; addresses of servers stay."""
+    """A destination that is a folder or a database becomes an absolute path, and a server's address is unchanged."""
     monkeypatch.chdir(tmp_path)
     assert absolute_destination("runs") == str(tmp_path / "runs")
     assert absolute_destination("sqlite:///runs.db") == f"sqlite:///{tmp_path / 'runs.db'}"
@@ -182,7 +182,7 @@ def test_an_interrupted_creation_of_the_studys_run_is_completed(
 
 
 def test_runs_whose_creation_was_answered_too_late_are_deleted(folder: Path, asha_results: Results) -> None:
-    """A second run of a trial, and one of the study that has nothing, are deleted; what was logged stays."""
+    """An export deletes a second run of a trial and an empty second run of the study, and keeps those with values."""
     write_mlflow(asha_results, str(folder))
     client, study, trials = runs(folder, "mnist-asha")
     experiment = study.info.experiment_id

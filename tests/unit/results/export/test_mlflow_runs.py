@@ -9,7 +9,7 @@ from pipeline.results.export.mlflow_runs import study_run, trial_runs
 
 
 def test_a_trial_has_its_epochs_as_metrics_and_its_config_as_params(asha_results: Results) -> None:
-    """The best trial has its config as text, each finite value with its epoch and time, and the best value."""
+    """The best trial's run has the config as text, each epoch's value with its time, and the best value."""
     best = asha_results.best
     assert best is not None
     run = trial_runs(asha_results)[best.trial_id]

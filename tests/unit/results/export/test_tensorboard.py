@@ -12,7 +12,7 @@ from pipeline.results.export.tensorboard import write_tensorboard
 
 
 def _events(folder: Path) -> list[event_pb2.Event]:
-    """The events of a folder's one file: records of a length, its checksum, the data, and theirs."""
+    """The events of a folder's only file, whose records are a length, its checksum, data and their checksum."""
     (file,) = folder.glob("events.out.*")
     content, events, at = file.read_bytes(), [], 0
     while at < len(content):
@@ -59,7 +59,7 @@ def test_hyperparameters_are_exported_with_the_objective(asha_results: Results, 
 
 
 def test_a_folder_that_is_not_empty_is_refused(asha_results: Results, tmp_path: Path) -> None:
-    """TensorBoard would add up what is there."""
+    """An export to TensorBoard into a folder that is not empty is refused."""
     (tmp_path / "other").touch()
     with pytest.raises(StorageError, match="is not empty"):
         write_tensorboard(asha_results, tmp_path)

@@ -39,7 +39,7 @@ def test_an_axis_is_logarithmic_if_its_domain_or_its_bounds_are() -> None:
 
 
 def test_numbers_on_an_axis_do_not_touch() -> None:
-    """Of places that lie close together the lower ones have numbers, and those that are asked for in any case."""
+    """A number on an axis is omitted if it is close to a lower number or to a requested end of the axis."""
     ax = Figure(figsize=(3, 2)).add_subplot()
     ax.set_xlim(0, 100)
     assert spaced(ax, [1, 2, 50, 98], ends=(0, 100)) == [0, 50, 100]

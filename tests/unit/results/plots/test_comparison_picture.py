@@ -38,7 +38,7 @@ def test_each_study_has_a_line_that_ends_at_its_best(tmp_path: Path) -> None:
 
 
 def test_many_studies_are_distinguished_by_dashes() -> None:
-    """Six colours with other dashes make 24 distinct styles for many studies."""
+    """Up to 24 studies in a picture have distinct combinations of colour and dashes, which then repeat."""
     looks = [look_of(place) for place in range(25)]
     assert len({(look["color"], str(look["ls"])) for look in looks[:24]}) == 24
     assert looks[24] == looks[0]

@@ -9,7 +9,7 @@ from tests.unit.results.plots.drawing import drawn
 
 @pytest.mark.parametrize("cost", COSTS)
 def test_a_line_for_each_trial_is_named_by_its_batch_size(batches: Results, cost: str) -> None:
-    """The axis is logarithmic, and each line ends at what the trial cost."""
+    """Each trial's line ends at the trial's cost on a logarithmic axis and is labelled with its batch size."""
     ax = drawn(plots.against_cost, batches, cost)
     assert ax.get_xscale() == "log"
     assert [text.get_text() for text in ax.texts] == ["8", "80"]

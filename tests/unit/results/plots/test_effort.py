@@ -32,7 +32,7 @@ def test_each_trial_has_a_bar_of_its_phases(asha_results: Results) -> None:
 
 
 def test_the_axis_is_in_seconds_however_short_the_trials(asha_results: Results) -> None:
-    """The axis is in seconds without a common factor, even if all trials fail immediately."""
+    """The time axis is in seconds without a common factor, even if trials took only microseconds."""
     seconds = [name for name in asha_results.epochs if name.startswith("seconds_")]
     short = asha_results.epochs.assign(**{name: asha_results.epochs[name] / 1e6 for name in seconds})
     ax = drawn(plots.where_time_went, replace(asha_results, epochs=short))
@@ -43,7 +43,7 @@ def test_the_axis_is_in_seconds_however_short_the_trials(asha_results: Results) 
 
 
 def test_very_many_trials_are_one_shape_a_phase(asha_results: Results) -> None:
-    """Very many trials are drawn as one shape for each phase without names, which takes less time."""
+    """The phases of very many trials are drawn as one shape for each phase, without the trials' names."""
 
     def crowd(rows: pd.DataFrame) -> pd.DataFrame:
         return pd.concat(

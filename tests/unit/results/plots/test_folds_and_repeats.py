@@ -5,7 +5,7 @@ from tests.unit.results.plots.drawing import drawn
 
 
 def test_every_mean_is_shown_in_its_row(folded: Results) -> None:
-    """Each row shows its mean and deviation as text, the best on top, also if it is beyond the axis."""
+    """Each row shows a mean and its deviation as text, with the best at the top, even if it is beyond the axis."""
     ax = drawn(plots.deviations, folded)
     reported = [text.get_text() for text in ax.texts]
     assert reported[0] == "0.92 ± 0.016"

@@ -11,7 +11,7 @@ from tests.unit.results.fronts import recorded
 
 
 def test_each_study_has_a_line_up_to_its_share(tmp_path: Path) -> None:
-    """Each study has a line of its share by epoch, named in a legend if there are several."""
+    """Each study has a line of its hypervolume's share by epoch, and several studies are named in a legend."""
     studies = {
         name: load_results(recorded(tmp_path / name, points=points).store.uri)
         for name, points in {"one": [(0.9, 1000), (0.5, 100)], "two": [(0.9, 100)]}.items()
@@ -24,5 +24,5 @@ def test_each_study_has_a_line_up_to_its_share(tmp_path: Path) -> None:
 
 
 def test_a_study_of_one_objective_has_no_line(asha_results) -> None:
-    """Where there is no hypervolume, the axes stay empty."""
+    """The axes stay empty if a study has no hypervolume."""
     assert not hypervolume_over_epochs({"a": asha_results}, Figure().add_subplot()).lines

@@ -18,7 +18,7 @@ def coloured(ax: Axes, colour: str) -> list[Any]:
 
 
 def test_learning_curves_put_the_best_trial_in_front(asha_results: Results) -> None:
-    """The coloured line is the best trial's objective, epoch by epoch."""
+    """The highlighted learning curve has the best trial's objective at each of its epochs."""
     ax = drawn(plots.learning_curves, asha_results)
     best = asha_results.epochs[asha_results.epochs["trial_id"] == asha_results.best.trial_id]
     line = next(line for line in coloured(ax, ACCENT) if len(line.get_xdata()) > 1)
@@ -27,7 +27,7 @@ def test_learning_curves_put_the_best_trial_in_front(asha_results: Results) -> N
 
 
 def test_best_so_far_never_falls_and_ends_at_the_best(asha_results: Results) -> None:
-    """The step line rises to the study's best value."""
+    """The line of the best so far never falls and ends at the study's best value."""
     steps = next(line for line in coloured(drawn(plots.best_so_far, asha_results), ACCENT))
     values = np.asarray(steps.get_ydata(), float)
     assert (np.diff(values) >= 0).all()
@@ -35,13 +35,13 @@ def test_best_so_far_never_falls_and_ends_at_the_best(asha_results: Results) -> 
 
 
 def test_best_so_far_of_a_loss_never_rises(domains_results: Results) -> None:
-    """The line of the best so far falls if less is better."""
+    """The line of the best so far never rises if less is better, and ends at the study's best value."""
     values = np.asarray(coloured(drawn(plots.best_so_far, domains_results), ACCENT)[0].get_ydata(), float)
     assert (np.diff(values) <= 0).all()
     assert values[-1] == domains_results.best.value
 
 
 def test_learning_rates_break_where_another_config_began(population: Results) -> None:
-    """An exploit's jump is a gap, not a slope that never was."""
+    """The line of a learning rate has a gap where an exploit changed the config."""
     behind = next(c for c in drawn(plots.learning_rates, population).collections if isinstance(c, LineCollection))
     assert len(behind.get_segments()) == 3

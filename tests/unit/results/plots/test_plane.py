@@ -12,7 +12,7 @@ from tests.unit.results.small import plane_study
 
 
 def test_bands_reach_over_two_hyperparameters(tmp_path: Path) -> None:
-    """Trials are points in a plane, on their domains' axes, over filled bands; the best one has a ring."""
+    """Trials are points in a plane, on their domains' axes and over filled bands, and the best one has a ring."""
     places = [(x / 6 + 0.01, y / 6 + 0.01) for x in range(6) for y in range(6)]
     results = plane_study(tmp_path, places, lr=LogUniform(1e-3, 1.0), momentum=Uniform(0, 1))
     assert has_plane(results)
@@ -31,7 +31,7 @@ def test_trials_on_a_line_have_no_bands(tmp_path: Path) -> None:
 
 
 def test_ways_go_from_epoch_to_epoch(walked: Results) -> None:
-    """The best trial's way is a line through its places, the other's a thin one behind."""
+    """The paths of trials are lines through x and y at each epoch, with the best trial's in front."""
     assert has_trajectories(walked)
     ax = drawn(plots.trajectories, walked)
     best = next(line for line in ax.get_lines() if len(line.get_xdata()) == 3)

@@ -11,7 +11,7 @@ from tests.unit.results.plots.drawing import drawn
 
 
 def test_a_parameter_is_drawn_on_the_axis_of_its_domain(asha_results: Results) -> None:
-    """Logarithmic domains get a logarithmic axis, choices their values' names."""
+    """A parameter with a logarithmic domain has a logarithmic axis, and a choice has the names of its values."""
     assert drawn(plots.objective_against, asha_results, "lr").get_xscale() == "log"
     assert drawn(plots.objective_against, asha_results, "units").get_xscale() == "log"
     assert drawn(plots.objective_against, asha_results, "momentum").get_xscale() == "linear"
@@ -34,7 +34,7 @@ def test_every_kind_of_domain_can_be_drawn(domains_results: Results, parameter: 
 
 
 def test_parallel_coordinates_draw_one_line_a_trial(asha_results: Results) -> None:
-    """Failed trials aside, every trial is a line from its first parameter to its objective."""
+    """In parallel coordinates each trial that did not fail is a line from its first parameter to its objective."""
     ax = drawn(plots.parallel_coordinates, asha_results)
     lines = [segment for group in ax.collections for segment in group.get_segments()]
     assert len(lines) == len(scored(asha_results))
@@ -42,7 +42,7 @@ def test_parallel_coordinates_draw_one_line_a_trial(asha_results: Results) -> No
 
 
 def test_a_line_is_dotted_where_a_trial_lacks_parameters(branches_results: Results) -> None:
-    """A line is dotted between neighbours if a value is missing, and every trial reaches its objective."""
+    """A trial's line is dotted where it lacks a parameter, and every trial's line reaches the objective."""
     ax = drawn(plots.parallel_coordinates, branches_results)
     rows, names = scored(branches_results), tuned(branches_results)
     bridges = [s for group in ax.collections if group.get_linestyle()[0][1] for s in group.get_segments()]

@@ -10,7 +10,7 @@ from pipeline.results.plots.style import MOST_LINES, by_magnitude, some_lines, w
 
 
 def test_of_thousands_of_lines_some_stand_for_all() -> None:
-    """The first and the last are among them; what is few is drawn whole."""
+    """Of thousands of lines a limited number is drawn, with the first and the last, and few lines are all drawn."""
     assert list(some_lines(3)) == [0, 1, 2]
     many = some_lines(10_000)
     assert (len(set(many)), many[0], many[-1]) == (MOST_LINES, 0, 9999)
@@ -18,7 +18,7 @@ def test_of_thousands_of_lines_some_stand_for_all() -> None:
 
 
 def test_the_window_leaves_out_what_is_far_from_good() -> None:
-    """One diverged trial does not flatten the others; the good end is always in sight."""
+    """The window of an axis leaves out a diverged trial and always contains the good end of the values."""
     good = np.linspace(0.9, 0.97, 30)
     low, high = window([0.1, *good], "max")
     assert 0.5 < low < high

@@ -19,7 +19,7 @@ from tests.unit.results.plots.drawing import drawn
     ],
 )
 def test_the_line_bounds_what_was_reached(tmp_path: Path, mode: str, style: str, corners: Any) -> None:
-    """Stairs through the front's corners, failed trials aside; costs of many sizes by their logarithm."""
+    """The front is drawn as steps through its corners, without failed trials, on a logarithmic axis of costs."""
     results = load_results(recorded(tmp_path, Objective("parameters", mode)).store.uri)
     ax = drawn(plots.trade_off, results, "parameters")
     line = ax.get_lines()[-1]

@@ -26,7 +26,7 @@ def test_bars_are_shares_the_largest_above(known: Explanation) -> None:
 
 
 def test_tiny_shares_fill_the_picture(known: Explanation) -> None:
-    """The axis ends behind the longest interval, and a share that rounds to nothing is below 1%."""
+    """The axis of shares ends behind the longest interval, and a share that rounds to zero is shown as <1%."""
     effects = [replace(effect, share=0.004, low=0.0, high=0.02) for effect in known.importances[0].effects]
     pairs = [replace(pair, share=0.001) for pair in known.importances[0].pairs]
     ax = drawn(importance_bars, replace(known.importances[0], effects=effects, pairs=pairs))

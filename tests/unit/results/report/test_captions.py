@@ -16,7 +16,7 @@ from tests.unit.results.studies import Recording, tune_job
 
 
 def test_the_caption_counts_the_crosses_that_are_drawn(tmp_path: Path) -> None:
-    """A trial that failed before it had a value has no place in the picture."""
+    """The caption counts failed trials that are drawn as crosses apart from those that failed without a value."""
     results = load_results(EDGES["all_failed"](tmp_path / "some").store.uri)
     assert captions.of_learning_curves(results).endswith(
         "; crosses mark where trials failed, 1 in all; 2 trials failed without a value."
@@ -82,7 +82,7 @@ def test_the_caption_has_the_time_of_the_best(asha_results: Results) -> None:
 
 
 def test_a_hyperparameter_is_described_by_its_kind(asha_results: Results) -> None:
-    """A number by a rank correlation and the best quarter, listed values by their medians, the best first."""
+    """The caption of a number has a rank correlation and the best quarter, and that of listed values their medians."""
     assert re.fullmatch(
         r"Rank correlation [+−]0\.\d\d over 22 trials, the best \d+ between .* and .*\.",
         captions.of_objective_against(asha_results, "lr"),

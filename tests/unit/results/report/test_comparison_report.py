@@ -22,7 +22,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 
 def test_the_page_has_the_tables_and_three_pictures(comparison: Comparison) -> None:
-    """The best value against seconds, trials and epochs; it loads nothing."""
+    """The page of a comparison has all tables and pictures against seconds, trials and epochs, and loads nothing."""
     text = comparison_page(comparison)
     page = Page(text)
     assert page.open == []

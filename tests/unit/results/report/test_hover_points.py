@@ -46,7 +46,7 @@ def test_a_parameter_of_one_branch_has_only_its_trials(branches_results: Results
 
 
 def test_bars_of_rungs_have_their_ends_and_their_middles(asha_results: Results) -> None:
-    """The end is the trial's last epoch; a bar of one epoch has no middle of its own."""
+    """A trial's bar has a hover point at its last epoch and, if it has more than one epoch, one at its middle."""
     epochs = dict(zip(asha_results.trials["trial_id"], asha_results.trials["epochs"], strict=True))
     found = hover_points.of_rungs(asha_results)
     ends, middles = found[: len(epochs)], found[len(epochs) :]
@@ -55,13 +55,13 @@ def test_bars_of_rungs_have_their_ends_and_their_middles(asha_results: Results) 
 
 
 def test_points_of_a_trade_off_have_both_objectives(tmp_path) -> None:
-    """The other objective across, the first one up; trials without one of them are left out."""
+    """A hover point of a trade-off has the other objective as its x and the first one as its y."""
     results = load_results(recorded(tmp_path).store.uri)
     assert ("0003", 20_000.0, 0.95) in hover_points.of_trade_off(results, "parameters")
 
 
 def test_the_best_so_far_has_its_rises(asha_results: Results) -> None:
-    """Each epoch that was better than all before it, in the order of time."""
+    """The curve of the best value has hover points where it rises, and the last one is the best trial's."""
     found = hover_points.of_best_so_far(asha_results)
     values = [value for *_, value in found]
     assert values == sorted(set(values))

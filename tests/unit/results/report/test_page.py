@@ -1,4 +1,4 @@
-"""The report: one page that needs nothing else, says what the tables say, and takes no text for markup."""
+"""The report is one page that loads nothing, agrees with the tables, and shows markup in texts as text."""
 
 import re
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_captions_contain_numbers(text: str) -> None:
 
 
 def test_hostile_text_is_shown_and_not_run(page: Page, asha_results: Results) -> None:
-    """Names, errors and choices are text, wherever they come from."""
+    """Names, errors, descriptions and locations with markup are shown as text in the report."""
     assert HOSTILE in page.text
     assert len(page.all("script")) == 1
 
@@ -62,7 +62,7 @@ def test_hostile_text_is_shown_and_not_run(page: Page, asha_results: Results) ->
 
 
 def test_nothing_is_loaded_from_anywhere(text: str, page: Page) -> None:
-    """The page reads the same without a network, and forbids itself to use one."""
+    """The report has no address of an external resource, and its content security policy forbids loading any."""
     assert "http://" not in text
     assert "https://" not in text
     links = [attributes.get(name) for _, attributes in page.elements for name in ("src", "href", "xlink:href")]
@@ -72,7 +72,7 @@ def test_nothing_is_loaded_from_anywhere(text: str, page: Page) -> None:
 
 
 def test_every_reference_within_the_page_leads_somewhere(text: str) -> None:
-    """Clips and marks are found, and no two elements share an id."""
+    """Every reference within the report has a target, and no two elements share an id."""
     ids = re.findall(r'\sid="([^"]+)"', text)
     used = re.findall(r"url\(#([^)]+)\)", text) + re.findall(r'href="#([^"]+)"', text)
 
@@ -81,7 +81,7 @@ def test_every_reference_within_the_page_leads_somewhere(text: str) -> None:
 
 
 def test_colours_follow_the_page(text: str) -> None:
-    """Pictures name variables, so that they can be read by day and by night."""
+    """Pictures in the report use the page's colour variables, which have values for a dark page."""
     pictures = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
 
     assert "var(--accent)" in pictures
@@ -90,7 +90,7 @@ def test_colours_follow_the_page(text: str) -> None:
 
 
 def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results: Results) -> None:
-    """Trials stand in their order, each cell with the key by which it sorts."""
+    """The report's leaderboard has all trials in the order of their ranks, and marks the best one."""
     first = re.findall(r'<tr class="[^"]*">\s*<td data-key="([^"]+)">', text)
 
     assert first == ranked(asha_results)
@@ -142,7 +142,7 @@ def test_both_kinds_of_stops_are_distinguished(tmp_path: Path) -> None:
 
 
 def test_a_parameter_that_no_trial_has_is_named_and_not_drawn(tmp_path: Path) -> None:
-    """A branch that was never taken has no values: an empty picture would say nothing."""
+    """A parameter that no trial has is named in the report and has no picture."""
     space = {"lr": LogUniform(1e-4, 1.0), "way": Switch({"a": {}, "b": {"decay": LogUniform(0.01, 1.0)}})}
     study = Recording(tmp_path, tune_job("branch", space=space))
     for number in range(3):

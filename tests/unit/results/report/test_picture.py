@@ -12,7 +12,7 @@ from pipeline.results.report.picture import beyond_in_words, columns, panel, pic
 
 
 def test_a_picture_is_drawn_for_a_wide_page_and_for_a_telephone(asha_results: Results) -> None:
-    """Each as wide as its screen, with its own names and the same places of trials."""
+    """A picture has a wide and a narrow version with the same trials and with different ids."""
     drawn: list[Results] = []
 
     def draw(results: Results, ax: Axes) -> Axes:
@@ -52,12 +52,12 @@ def test_a_finding_can_be_drawn(asha_results: Results) -> None:
     ],
 )
 def test_values_beyond_an_axis_are_counted(limits: tuple[float, float], reported: str) -> None:
-    """The ends of the axis and the number of values beyond them; values that are not finite do not count."""
+    """A sentence has the ends of an axis and the number of finite values beyond them."""
     assert beyond_in_words([1.0, 2.0, 3.0, 4.0, math.nan], limits) == reported
 
 
 def test_a_picture_whose_axis_is_cut_says_so_in_caption_and_alternative_text(asha_results: Results) -> None:
-    """The ends are those of the axes as drawn, for wide pictures and for panels."""
+    """The caption and the alternative text of a picture or a panel report that its axis is cut."""
 
     def draw(ax: Axes) -> Axes:
         ax.plot([0, 1], [0.2, 1])
@@ -72,7 +72,7 @@ def test_a_picture_whose_axis_is_cut_says_so_in_caption_and_alternative_text(ash
 
 
 def test_few_panels_are_larger() -> None:
-    """One, two and four panels leave no third of the page empty, and have a version for a telephone."""
+    """Panels in rows of one or two are wider than in rows of three, and have a narrow version for a telephone."""
 
     def draw(ax: Axes) -> Axes:
         return ax

@@ -33,12 +33,12 @@ def test_the_report_has_planes_and_paths(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Accuracy up, parameters down."""
+    """Results of a study that maximises an accuracy and minimises its parameters."""
     return load_results(recorded(tmp_path_factory.mktemp("studies")).store.uri)
 
 
 def test_the_report_shows_one_objective_against_the_other(both: Results) -> None:
-    """A picture with its words for who cannot see it, a column of values and one of marks."""
+    """The report shows two objectives in a picture with a description, and marks the trials on the front."""
     (section,) = [one for one in sections(both) if one.title == "One objective against another"]
     (picture,) = section.pictures
     assert picture.alt.startswith("Scatter chart of val_accuracy against parameters, with the front")
@@ -61,7 +61,7 @@ def test_each_further_objective_has_a_picture_against_the_first(tmp_path: Path) 
 
 
 def test_a_study_has_the_pictures_it_has_something_to_show_for(tmp_path: Path, population: Results) -> None:
-    """Rungs where trials were stopped, lineage and schedule where weights were taken over; in reading order."""
+    """The report has rungs only if trials were stopped, and lineage and schedule only if weights were taken over."""
     stopped = cut_off_study(tmp_path, compared=True)
     halving, took_over = ([section.title for section in sections(one)] for one in (stopped, population))
     assert halving[0] == took_over[0] == "Learning curves"

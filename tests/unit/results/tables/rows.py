@@ -18,5 +18,5 @@ def trials_of(study: Recording) -> dict[str, dict[str, object]]:
 
 
 def assert_same(table: pa.Table, other: pa.Table) -> None:
-    """Equal, NaN with NaN too."""
+    """Assert that two tables are equal, where NaN equals NaN."""
     pd.testing.assert_frame_equal(table.to_pandas(), other.to_pandas())

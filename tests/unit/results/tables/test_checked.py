@@ -33,7 +33,7 @@ def test_a_table_that_does_not_fit_is_reported(column: str, values: object, what
 
 
 def test_configs_of_decisions() -> None:
-    """A config is a JSON object, or none; its values are of their columns' types."""
+    """A decision's config must be a JSON object or empty, with values of the types of their columns."""
     assert config_from('{"lr": 0.5}') == {"lr": 0.5}
     assert config_from(None) == config_from("") == {}
     for text in ("3", "{", "[" * 100_000):

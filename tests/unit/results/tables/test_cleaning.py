@@ -27,7 +27,7 @@ def test_the_newest_attempt_is_used_in_any_order_of_rows(study: Recording) -> No
 
 
 def test_gathering_clean_tables_changes_nothing(asha: Recording) -> None:
-    """Clean tables made clean again, and trials derived from raw or clean rows, are the same."""
+    """Cleaning clean tables changes nothing, and trials derived from raw epochs equal those from clean ones."""
     tables = gather(asha.store, asha.study)
     raw = asha.store.read_table("epochs")
 
@@ -40,7 +40,7 @@ def test_gathering_clean_tables_changes_nothing(asha: Recording) -> None:
 
 
 def test_rows_in_any_order_give_the_same_tables(asha: Recording) -> None:
-    """Parts may be listed, and rows written, in any order."""
+    """Tables are the same whatever the order in which parts are listed and rows are written."""
     tables = gather(asha.store, asha.study)
     order = np.random.default_rng(0).permutation(tables.epochs.num_rows)
 
@@ -48,7 +48,7 @@ def test_rows_in_any_order_give_the_same_tables(asha: Recording) -> None:
 
 
 def test_decisions_that_the_next_session_knew_nothing_of_no_longer_hold(study: Recording) -> None:
-    """A driver wrote two decisions more than its last state held: the next one counts on from that state."""
+    """If a session continues at an earlier decision number, later decisions of the session before it are dropped."""
     for number, kind in enumerate(["start", "pause", "stop"], 1):
         study.decide("0000", number, kind, at=number)
     study.flush()

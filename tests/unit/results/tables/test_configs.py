@@ -14,7 +14,7 @@ SPACE = {"lr": Uniform(0, 1), "mix": Choice([1, "1.5", None, [64, 32]]), "n": Ch
 
 
 def test_a_value_has_the_type_of_its_domain() -> None:
-    """A column of text holds numbers, lists and None as JSON; a column of floats holds whole numbers."""
+    """Values that a table has as text or as floats get the types of their domains in a config."""
     row = {"config_lr": 0.5, "config_mix": "[64, 32]", "config_n": 1.0, "config_fixed": 3}
     config = config_of(row, SPACE)
     assert config == {"lr": 0.5, "mix": [64, 32], "n": 1, "fixed": 3}
@@ -25,7 +25,7 @@ def test_a_value_has_the_type_of_its_domain() -> None:
 
 @pytest.mark.parametrize("empty", [None, math.nan, pd.NA])
 def test_a_parameter_without_a_value_is_left_out(empty: Any) -> None:
-    """A trial of another branch does not have it."""
+    """A config does not have a parameter that is empty in its row."""
     row = {"config_lr": 0.5, "config_n": empty}
     assert config_of(row, SPACE) == {"lr": 0.5}
     assert configs_of(pd.DataFrame([row, {"config_lr": 0.25, "config_n": 2.5}]), SPACE) == [

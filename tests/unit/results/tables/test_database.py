@@ -40,14 +40,14 @@ def _answered(sql: str, **tables: list[pa.Table]) -> pa.Table:
 
 
 def test_parts_are_united_by_the_names_of_their_columns() -> None:
-    """A column that one part lacks is null in its rows."""
+    """Parts are united by the names of their columns, with null where a part lacks a column."""
     parts = [pa.table({"a": [1], "b": ["x"]}), pa.table({"b": ["y"], "c": [0.5]})]
     found = _answered("select * from t order by b", t=parts).to_pylist()
     assert found == [{"a": 1, "b": "x", "c": None}, {"a": None, "b": "y", "c": 0.5}]
 
 
 def test_every_query_has_the_safe_settings() -> None:
-    """A second query of the same database is as closed as the first one, and sees the same tables."""
+    """Every query of a database, not only the first, has the safe settings and sees the same tables."""
     safe = ["enable_external_access", "python_enable_replacements", "autoload_known_extensions"]
     settings = ", ".join(f"current_setting('{name}') as {name}" for name in safe)
     sql = f"select count(*) as rows, {settings} from t"
@@ -60,7 +60,7 @@ def test_every_query_has_the_safe_settings() -> None:
 
 
 def test_only_as_many_rows_as_wanted_are_found() -> None:
-    """The head of a long answer takes a batch of it, and no more."""
+    """The first rows of a long answer can be read without computing most of the other rows."""
     with (
         open_database() as database,
         run_select(locked(database), "select range as n from range(100000)", "it") as answer,
@@ -83,13 +83,13 @@ def test_only_as_many_rows_as_wanted_are_found() -> None:
     ],
 )
 def test_statements_other_than_select_are_refused(sql: str, reported: str) -> None:
-    """The message gives the reason and the tables that there are, and shortens the statement."""
+    """A statement that is not one valid SELECT is refused with the reason and the shortened statement."""
     with pytest.raises(UsageError, match=reported):
         _answered(sql, t=[pa.table({"a": [1]})])
 
 
 def test_an_error_while_rows_are_read_is_the_users_too() -> None:
-    """A cast may fail in a late row."""
+    """A cast that fails while rows are read is reported as an error of the user's SQL."""
     with pytest.raises(UsageError, match="cannot be answered: Conversion Error"):
         _answered("select cast(a as integer) from t", t=[pa.table({"a": ["1", "x"]})])
 

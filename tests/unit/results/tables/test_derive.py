@@ -32,7 +32,7 @@ def test_a_trials_state_is_what_its_last_decision_left(study: Recording, kinds: 
 
 
 def test_a_retried_trial_runs_once_its_new_attempt_reports(study: Recording) -> None:
-    """A trial whose worker was lost waits until an epoch of the next attempt is there."""
+    """A trial whose worker was lost is waiting until its next attempt reports an epoch."""
     study.decide("0000", 0, "start", 0.0)
     study.train("0000", 1, CONFIG, 0.5, 1.0)
     study.decide("0000", 1, "retry", 2.0)
@@ -63,14 +63,14 @@ def test_a_trial_whose_every_value_is_nan_has_no_best_epoch(study: Recording) ->
 
 
 def test_a_loss_is_best_where_it_is_smallest(domains_results: Results) -> None:
-    """In mode min the smallest value counts."""
+    """In mode min, the best epoch of a trial is the one with the smallest value."""
     smallest = domains_results.epochs.groupby("trial_id")["val_loss"].min()
 
     assert domains_results.trials.set_index("trial_id")["objective"].to_dict() == smallest.to_dict()
 
 
 def test_seconds_are_those_of_the_rows_that_count(study: Recording) -> None:
-    """Building, training, evaluating and checkpointing add up; superseded rows do not count."""
+    """A trial's seconds are the sum of all phases over its rows, without superseded rows."""
     seconds = {"seconds_build": 1.0, "seconds_train": 2.0, "seconds_evaluate": 0.5, "seconds_checkpoint": 0.25}
     study.train("0000", 1, CONFIG, 0.5, 1.0, **seconds)
     study.train("0000", 1, CONFIG, 0.5, 2.0, attempt=2, **seconds)
@@ -79,7 +79,7 @@ def test_seconds_are_those_of_the_rows_that_count(study: Recording) -> None:
 
 
 def test_an_exploit_gives_its_parent_and_the_config_explored(pbt: Recording, pbt_results: Results) -> None:
-    """The last exploit names the parent, and config_* are as explored last."""
+    """A trial has the parent and the explored config of its last exploit."""
     exploits = pbt_results.decisions[pbt_results.decisions["kind"] == "exploit"].groupby("trial_id").last()
     trials = pbt_results.trials.set_index("trial_id")
 
@@ -99,7 +99,7 @@ def test_a_config_comes_from_the_epochs_where_no_decision_tells(study: Recording
 
 
 def test_a_failed_trial_carries_its_traceback_and_others_no_error(asha_results: Results) -> None:
-    """The reason of the failure is the trial's error, word by word."""
+    """A failed trial has the reason of its failure as its error, and other trials have no error."""
     trials = asha_results.trials.set_index("trial_id")
 
     assert HOSTILE in trials.loc["0004", "error"]

@@ -22,13 +22,13 @@ from tests.unit.results.studies import Recording
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """Accuracy up, parameters down."""
+    """A study that maximises an accuracy and minimises the number of parameters."""
     return recorded(tmp_path_factory.mktemp("studies"))
 
 
 @pytest.fixture(scope="module")
 def both(study: Recording) -> Results:
-    """Its results."""
+    """The results of the study with two objectives."""
     return load_results(study.store.uri)
 
 
@@ -57,7 +57,7 @@ def test_the_front_has_the_trials_that_no_other_dominates(
 
 
 def test_a_trial_stands_for_its_best_epoch_in_the_first_objective(both: Results) -> None:
-    """Failed trials aside, the best in the first objective first; what a model costs counts like a metric."""
+    """The front has each trial with all objectives at its best epoch in the first one, by which it is sorted."""
     assert [(p.trial_id, p.epoch, dict(p.values)) for p in pareto_front(both)] == [
         ("0003", 1, {"val_accuracy": 0.95, "parameters": 20_000.0}),
         ("0000", 1, {"val_accuracy": 0.9, "parameters": 1000.0}),
@@ -67,7 +67,7 @@ def test_a_trial_stands_for_its_best_epoch_in_the_first_objective(both: Results)
 
 
 def test_a_metric_of_the_name_of_a_cost_goes_before_it(tmp_path: Path) -> None:
-    """A function may yield `parameters` itself."""
+    """A metric that has the name of a measured cost is used instead of the cost."""
     results = load_results(recorded(tmp_path, own=True).store.uri)
     assert set(objective_values(results)["parameters"]) == {3.0}
 
@@ -87,7 +87,7 @@ def test_an_objective_without_values_makes_an_empty_front(tmp_path: Path) -> Non
 
 
 def test_the_winner_stays_the_best_of_the_first(both: Results) -> None:
-    """The winner is the best by the first objective, as the text beside the front says."""
+    """With several objectives the winner is the best trial in the first one, and the text on the front says so."""
     assert both.best is not None
     assert both.best.trial_id == "0003"
     reported = "4 of 6 trials are on the front of val_accuracy (max) and parameters (min)"
@@ -118,7 +118,7 @@ def invoke(study: Recording, *arguments: str) -> list[str]:
 
 
 def test_the_command_marks_the_front_and_shows_it_alone(study: Recording) -> None:
-    """The command marks the front and prints it alone, with conditions and formats, and the winner below it."""
+    """`tunepipe results` marks the front, and with --front prints it alone, also with conditions and formats."""
     whole = invoke(study)
     assert whole[2].split()[:3] == ["trial", "val_accuracy", "at"]
     assert [line.split()[-2] for line in whole[3:9]].count("yes") == 4
@@ -130,6 +130,6 @@ def test_the_command_marks_the_front_and_shows_it_alone(study: Recording) -> Non
 
 
 def test_an_empty_column_of_an_earlier_version_does_not_hide_a_measure(both: Results, tmp_path: Path) -> None:
-    """Studies recorded with a metric's column that no trial reports have the measure's values."""
+    """A measured objective has its values even if an earlier version recorded an empty metric of the same name."""
     earlier = recorded(tmp_path, own=True, own_value=None)
     assert objective_values(load_results(earlier.store.uri)).equals(objective_values(both))

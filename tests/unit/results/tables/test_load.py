@@ -29,7 +29,7 @@ def test_the_frames_have_every_column_of_the_schema(asha_results: Results) -> No
 
 
 def test_best_is_the_best_epoch_of_the_best_trial(asha_results: Results) -> None:
-    """The best value is the largest of those that count, with its trial, its epoch and the config in force."""
+    """The best of a study is the largest value that counts, with its trial, its epoch and the config used there."""
     failed = asha_results.trials.loc[asha_results.trials["state"] == "failed", "trial_id"]
     counting = asha_results.epochs[~asha_results.epochs["trial_id"].isin(failed)]
     top = counting.loc[counting["val_accuracy"].idxmax()]
@@ -100,7 +100,7 @@ def test_values_of_a_choice_are_restored_as_they_were_drawn(tmp_path: Path) -> N
 
 
 def test_whole_numbers_among_floats_stay_whole() -> None:
-    """A column of floats holds 1.0 for a choice's 1; the config has 1 again."""
+    """A choice's whole number that a column of floats stores as 1.0 is 1 again in the config."""
     config = config_of({"config_a": 1.0, "config_b": "true"}, {"a": Choice((1, 0.5)), "b": Choice((1, True))})
 
     assert repr(config) == "{'a': 1, 'b': True}"
@@ -128,7 +128,7 @@ def test_a_driver_without_heartbeat_is_interrupted(study: Recording) -> None:
 
 
 def test_a_study_before_its_first_session_waits(study: Recording) -> None:
-    """With study.json alone there are empty frames, no best and no seconds."""
+    """A study that has only its study.json has empty frames, no best value and no seconds."""
     results = load_results(study.store.uri)
 
     assert results.state == "waiting"
@@ -140,7 +140,7 @@ def test_a_study_before_its_first_session_waits(study: Recording) -> None:
 
 
 def test_a_missing_study_names_those_there_are(asha: Recording) -> None:
-    """The message lists the studies beside the one asked for, or within the folder named."""
+    """The error for a missing study lists the studies beside it, or those in the given folder."""
     with pytest.raises(JobNotFound, match=r"no study 'nothing'.*There is mnist-asha"):
         load_results(asha.root / "nothing")
     with pytest.raises(JobNotFound, match="holds some: mnist-asha"):
@@ -155,7 +155,7 @@ def test_an_empty_storage_is_reported_with_what_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [99, 0, "1", None, True])
 def test_an_unknown_schema_version_is_refused(study: Recording, version: object) -> None:
-    """A study.json that another version wrote is not guessed at."""
+    """A study.json with an unknown schema version is refused."""
     study.store.write(layout.STUDY, json.dumps(study.study | {"schema_version": version}))
 
     with pytest.raises(StorageError, match="reads up to 1"):
@@ -166,7 +166,7 @@ def test_an_unknown_schema_version_is_refused(study: Recording, version: object)
     "text", ["{", "[]", "{}", '{"schema_version": 1}', '{"schema_version": 1, "job": {"name": 3}}']
 )
 def test_a_damaged_study_file_is_reported(study: Recording, text: str) -> None:
-    """A study.json that is no study's JSON is reported by its name, without a traceback."""
+    """A study.json that is not the JSON of a study is reported by its name, without a traceback."""
     study.store.write(layout.STUDY, text)
 
     with pytest.raises(UserError, match=r"study\.json"):
@@ -182,7 +182,7 @@ def test_a_damaged_session_file_is_reported(study: Recording) -> None:
 
 
 def test_a_copied_study_reads_the_same_without_its_functions(asha: Recording, tmp_path: Path) -> None:
-    """A study is its directory: it reads the same on another machine, and without the job's module."""
+    """A copied study has the same results in another folder, even if its job's functions do not exist."""
     for path in asha.store.files():
         Store(tmp_path / "copy").write(path, asha.store.read(path))
     content = json.loads((tmp_path / "copy" / layout.STUDY).read_text())

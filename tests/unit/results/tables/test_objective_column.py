@@ -20,5 +20,5 @@ NAMES = {"metric_2fa1": "seconds_train", "metric_77b0": "f1 score"}
 def test_the_measured_column_is_read_where_trials_report_no_such_metric(
     metric: str, full: tuple[str, ...], expected: str
 ) -> None:
-    """A metric's own column comes first; a measured value is read where that column is absent or empty."""
+    """An objective is read from the metric's own column, or from the measured one if that is absent or empty."""
     assert choose_objective_column(metric, NAMES, full.__contains__) == expected

@@ -72,7 +72,7 @@ def test_one_study_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) 
 
 
 def test_failed_trials_are_not_best(tmp_path: Path) -> None:
-    """The best value is that of a trial that did not fail."""
+    """The best value in a study's overview is that of a trial that did not fail."""
     study = Recording(tmp_path, tune_job("one"))
     for trial, value in (("0000", 0.9), ("0001", 0.5)):
         study.train(trial, 1, {"lr": 0.1}, value, 1.0)

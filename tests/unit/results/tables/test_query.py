@@ -13,7 +13,7 @@ from tests.unit.results.fronts import recorded
 
 
 def test_a_condition_keeps_the_trials_for_which_it_holds(asha_results: Results) -> None:
-    """The rows are those that pandas finds by the same condition."""
+    """A condition selects the trials that pandas finds by the same condition."""
     reported = select_trials(asha_results, where="config_lr > 0.01 and state = 'completed'")
     trials = asha_results.trials
     wanted = trials[(trials["config_lr"] > 0.01) & (trials["state"] == "completed")]
@@ -57,20 +57,20 @@ def test_an_invalid_query_is_refused(asha_results: Results, asked: dict[str, str
 
 
 def test_sql_that_names_a_hyperparameter_alone_gets_its_column_suggested(asha_results: Results) -> None:
-    """SQL over all tables, too, suggests the column of a hyperparameter that is named without its prefix."""
+    """SQL that names a hyperparameter without its prefix is refused with its column as the suggestion."""
     with pytest.raises(UsageError, match=r"Did you mean config_lr\? There are the tables trials"):
         query({"a": asha_results}, "select t.lr from trials t")
 
 
 def test_a_comment_in_a_condition_ends_with_it(asha_results: Results) -> None:
-    """Two hyphens at the end of a condition comment out nothing behind it."""
+    """A comment at the end of a condition does not affect the query around the condition."""
     assert select_trials(asha_results, where="state = 'failed' -- both of them").num_rows == 2
 
 
 def test_tables_of_several_studies_are_one_with_null_where_a_study_has_no_such_column(
     asha_results: Results, pbt_results: Results
 ) -> None:
-    """Rows add up by study; a parameter of one study is null in the other."""
+    """A table of several studies has the rows of all, with null for parameters that a row's study lacks."""
     both = {"a": asha_results, "b": pbt_results}
     counts = query(both, "select study, count(*) as n, count(config_units) as units from trials group by 1 order by 1")
     assert counts.to_pylist() == [

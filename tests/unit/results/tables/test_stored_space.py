@@ -13,7 +13,7 @@ STUDY = {"job": tune_job("a", space=SPACE).to_json()}
 
 
 def test_a_stored_space_has_the_domains_of_the_job() -> None:
-    """Read from JSON, each is equal to the one that was written."""
+    """The domains of a space that is read from a study.json equal those of the job."""
     assert space_of(STUDY) == SPACE
 
 

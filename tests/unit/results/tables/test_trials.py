@@ -13,7 +13,7 @@ from tests.unit.results.studies import Recording, tune_job
 
 
 def test_trials_are_ranked_by_value_then_epoch_then_id(tmp_path: Path) -> None:
-    """The best first; of equal ones that of the earlier epoch, then the lower id; failed ones and empty ones last."""
+    """Trials are ranked by value, then by earlier epoch, then by lower id, and failed and empty ones are last."""
     study = Recording(tmp_path, tune_job("ties", space={"a": Choice((1, 2))}))
     values = {"0000": [0.1, 0.8], "0001": [0.8], "0002": [0.8], "0003": [0.99], "0004": [], "0005": [0.9]}
     for trial, curve in values.items():
@@ -37,7 +37,7 @@ def test_a_loss_is_ranked_from_below(domains_results: Results) -> None:
 
 
 def test_the_config_is_that_of_the_best_epoch(pbt_results: Results) -> None:
-    """Exploits change a trial's config; the one counts that reached its best value."""
+    """If exploits changed a trial's config, the config that reached the trial's best value counts."""
     found = configs_at_best(pbt_results)
     epochs = pbt_results.epochs.set_index(["trial_id", "epoch"])
     for trial, best_epoch in zip(pbt_results.trials["trial_id"], pbt_results.trials["best_epoch"], strict=True):
@@ -46,7 +46,7 @@ def test_the_config_is_that_of_the_best_epoch(pbt_results: Results) -> None:
 
 
 def test_a_trial_without_a_value_has_the_config_that_it_has_now(asha_results: Results) -> None:
-    """Trial 0004 failed before its first epoch."""
+    """A trial without a best epoch counts with its present config."""
     row = trial_row(asha_results, "0004")
     assert configs_at_best(asha_results)["0004"]["lr"] == row["config_lr"]
 
@@ -74,7 +74,7 @@ def test_the_rows_of_the_best_epochs_are_those_of_their_trials(asha_results: Res
     ],
 )
 def test_a_trial_that_does_not_exist_is_explained(asha_results: Results, shown: int, reported: str) -> None:
-    """The message has the existing ids, all of a few, the first and last of many, and how to name one."""
+    """A trial that does not exist is refused with the existing ids, of which many are shortened to first and last."""
     few = replace(asha_results, trials=asha_results.trials.head(shown))
     with pytest.raises(JobNotFound, match=f"The study 'mnist-asha' has no trial '0099'. {reported}"):
         trial_row(few, "0099")

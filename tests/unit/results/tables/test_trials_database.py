@@ -12,7 +12,7 @@ from pipeline.results.tables.trials_database import TrialsDatabase, arrow_table,
 
 
 def test_many_threads_may_ask_at_once(asha_results: Results) -> None:
-    """Each thread gets the answer to its own question."""
+    """Each of several threads that query a database at once gets the answer to its own query."""
     lengths = [1, 3, 9] * 8
     with TrialsDatabase({"a": asha_results}) as trials, ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda length: trials.select(where=f"epochs = {length}"), lengths))
@@ -21,7 +21,7 @@ def test_many_threads_may_ask_at_once(asha_results: Results) -> None:
 
 
 def test_an_order_may_put_the_best_first(asha_results: Results) -> None:
-    """Without an order trials come by id or the best first; an order of columns has the last word."""
+    """Trials are sorted by the given columns, and without any by id or with the best first."""
     with TrialsDatabase({"a": asha_results}) as trials:
         by_id = trials.select(columns=["trial_id"])["trial_id"].to_pylist()
         best_first = trials.select(columns=["trial_id"], best_first=True)["trial_id"].to_pylist()
@@ -32,7 +32,7 @@ def test_an_order_may_put_the_best_first(asha_results: Results) -> None:
 
 
 def test_a_condition_changes_nothing(asha_results: Results) -> None:
-    """A condition with an INSERT is refused, and the next one finds the table as it was."""
+    """A condition that contains an INSERT is refused, and the table stays unchanged."""
     added = "with added as (insert into trials by name select 'x' as trial_id returning 1) select count(*) from added"
     with TrialsDatabase({"a": asha_results}) as trials:
         before = trials.select().num_rows
@@ -42,7 +42,7 @@ def test_a_condition_changes_nothing(asha_results: Results) -> None:
 
 
 def test_a_slow_condition_is_given_up_and_the_next_one_answered(asha_results: Results) -> None:
-    """A condition ends when its time is up; the database still answers."""
+    """A condition is interrupted when its time is up, and the database answers the next one."""
     slow = "0 < (select count(*) from range(100000000000) where hash(range) % 7 = 1)"
     with TrialsDatabase({"a": asha_results}) as trials:
         with pytest.raises(UsageError, match="was not answered within"):
@@ -51,7 +51,7 @@ def test_a_slow_condition_is_given_up_and_the_next_one_answered(asha_results: Re
 
 
 def test_only_the_trials_that_are_meant_are_there(asha_results: Results, pbt_results: Results) -> None:
-    """Of each study only the given ids are selected."""
+    """If ids are given for a study, the database has only these trials of it."""
     studies, only = {"a": asha_results, "p": pbt_results}, {"a": ["0001"], "p": ["0000", "0002"]}
     with TrialsDatabase(studies, only=only) as trials:
         found = trials.select(columns=["study", "trial_id"]).to_pylist()
@@ -59,13 +59,13 @@ def test_only_the_trials_that_are_meant_are_there(asha_results: Results, pbt_res
 
 
 def test_a_table_is_that_of_the_study_under_its_label(pbt_results: Results) -> None:
-    """Its rows are those of the frame, and the column `study` has the label."""
+    """A study's table has the rows of its frame, and the study's label in the column `study`."""
     table = arrow_table(pbt_results, "decisions", "p")
     assert table["reason"].to_pylist() == pbt_results.decisions["reason"].tolist()
     assert set(table["study"].to_pylist()) == {"p"}
 
 
 def test_studies_of_one_objective_are_together(asha_results: Results, domains_results: Results) -> None:
-    """Groups come in the order in which their first studies do."""
+    """Studies are grouped by objective, and groups are in the order of their first studies."""
     studies = {"a": asha_results, "d": domains_results, "b": asha_results}
     assert by_objective(studies) == [["a", "b"], ["d"]]

@@ -9,7 +9,7 @@ from pipeline.results.views.answers import answers, importance_title, share_rows
 
 
 def test_answers_follow_the_order_of_the_questions(asha_results: Results, pbt_results: Results) -> None:
-    """Each question has its answer; weights are asked about only where trials took weights over."""
+    """Answers are in the order of the questions, and the one on weights exists only if trials took weights over."""
     assert list(answers(explained(asha_results))) == [
         "How well early values predict final values",
         "What early stopping did",
@@ -21,14 +21,14 @@ def test_answers_follow_the_order_of_the_questions(asha_results: Results, pbt_re
 
 
 def test_a_study_without_epochs_has_no_answer_about_time(asha_results: Results) -> None:
-    """Without an epoch there is no time whose parts could be named."""
+    """The explanation of a study without epochs has no answer about time."""
     explanation = explained(asha_results)
     empty = replace(explanation, results=replace(asha_results, epochs=asha_results.epochs.head(0)))
     assert "Where the time went" not in answers(empty)
 
 
 def test_a_branch_is_named_in_its_title(known: Explanation) -> None:
-    """The title names the values of switches that the trials have in common."""
+    """The title of a branch's importances names the values of the switches that select the branch."""
     whole = known.importances[0]
     assert importance_title(whole) == "What mattered"
     branch = replace(whole, when=(("optimizer", "adam"), ("decay", "cosine")))
@@ -36,7 +36,7 @@ def test_a_branch_is_named_in_its_title(known: Explanation) -> None:
 
 
 def test_shares_have_their_intervals_and_only_clear_pairs_are_shown(known: Explanation) -> None:
-    """Each hyperparameter has a row with a dash for no best value; pairs follow if they surely add something."""
+    """Each hyperparameter has a row with its interval, and only pairs with a share above zero follow."""
     importance = known.importances[0]
     effect = replace(importance.effects[0], share=0.5, low=0.4, high=0.6, best=None)
     pairs = [Pair(("a", "b"), share, 0.05, 0.2, share) for share in (0.1, 0.0, 0.12)]

@@ -99,7 +99,7 @@ def test_the_studies_object_is_as_documented(tmp_path: Path) -> None:
 
 
 def test_failures_are_grouped_in_the_object(asha_results: Results) -> None:
-    """Each cause with its trials, as the command shows them."""
+    """The object of a study has each cause of failures with its trials."""
     failures = results_object(asha_results)["failures"]
 
     assert [failure["trials"] for failure in failures] == [["0004"], ["0009"]]
@@ -118,12 +118,12 @@ def test_explanations_and_comparisons_are_as_documented(asha_results: Results, p
 
 
 def test_every_column_of_trials_is_documented() -> None:
-    """A trial's object has every column of the table but the study's name, and its config nested."""
+    """The documentation of a trial's object has every column of `trials` except the study, and a nested config."""
     assert set(documented()[1]) == {column.name for column in TRIALS} - {"study"} | {"config"}
 
 
 def test_the_object_tells_what_the_results_hold(asha_results: Results) -> None:
-    """Best, objective and trials are those of the results."""
+    """The object of a study has the same state, objective, best value and winner as the results."""
     reported, best = results_object(asha_results), asha_results.best
 
     assert best is not None

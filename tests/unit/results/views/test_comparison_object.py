@@ -34,7 +34,7 @@ def test_the_object_has_the_whole_comparison(tmp_path: Path) -> None:
 
 
 def test_unknown_values_are_null(tmp_path: Path) -> None:
-    """A study without a trial has no best."""
+    """The object of a comparison has null for the best values and the interval of a study without a trial."""
     found = compared({"a": one_epoch_study(tmp_path, "a", []), "b": one_epoch_study(tmp_path, "b", [0.5] * 6)})
     reported = json.loads(json.dumps(comparison_object(found), allow_nan=False))
     assert [reported["studies"][0][name] for name in ("best", "expected_best", "interval")] == [None] * 3

@@ -21,7 +21,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 
 def test_each_question_is_a_table(comparison: Comparison) -> None:
-    """The studies, which is better, seeds, where good configs are, and configs that both tried."""
+    """A comparison has a table for the studies, the better one, seeds, good configs and shared configs."""
     tables = {title: (note, columns, rows) for title, note, columns, rows in comparison_tables(comparison)}
     assert list(tables) == [
         "Studies",
@@ -80,7 +80,7 @@ def test_the_reason_against_a_comparison_is_the_first_line(comparison: Compariso
 
 
 def test_a_terminal_shows_every_table_with_its_note(comparison: Comparison) -> None:
-    """A narrow one leaves out trials, epochs and time."""
+    """A terminal shows every table of a comparison, and a narrow one omits trials, epochs and time."""
     wide, narrow = (printed(comparison_view(comparison), width) for width in (200, 60))
     for title, _, _, rows in comparison_tables(comparison):
         assert title in wide

@@ -42,7 +42,7 @@ def test_each_share_has_its_interval_and_its_best_value(known: Explanation) -> N
 
 
 def test_colours_and_marks_of_a_name_are_text(known: Explanation) -> None:
-    """A study may be called anything."""
+    """Control characters and markup in a study's name are shown as text."""
     job = {**known.results.job, "name": "\x1b[31m[bold]x"}
     study = {**known.results.study, "job": job}
     reported = printed(explanation_view(replace(known, results=replace(known.results, study=study))))

@@ -39,7 +39,7 @@ def test_a_hyperparameter_has_its_share_and_its_curve(known: Explanation) -> Non
 
 
 def test_deprecated_keys_have_the_values_of_the_present_ones(known: Explanation) -> None:
-    """Readers of earlier versions find R² and its interval under the former keys, foretold and foretold_interval."""
+    """The former keys `foretold` and `foretold_interval` still have R² and its interval."""
     (importance,) = explanation_object(known)["importance"]
     assert importance["foretold"] == importance["r_squared"] > 0
     assert importance["foretold_interval"] == importance["r_squared_interval"]

@@ -74,7 +74,7 @@ def test_rows_of_a_terminal_that_is_too_narrow_become_records() -> None:
 
 
 def test_a_pipe_gets_everything() -> None:
-    """In a pipe nothing is cut, wrapped or left out."""
+    """A table that is written to a pipe has all columns and uncut cells."""
     lines = shown(board(), 100_000, terminal=False)
     assert len(lines) == 3
     assert lines[2].split()[3:] == ["x" * 90] * 6
@@ -98,7 +98,7 @@ def test_words_of_a_wrapped_name_stay_whole() -> None:
 
 
 def test_a_table_within_another_is_as_wide_as_its_content() -> None:
-    """Padding around it adds no spaces up to the end of the line."""
+    """A table within padding is only as wide as its content."""
     console = Console(width=10_000, file=io.StringIO(), force_terminal=False)
     console.print(Padding(board(), (0, 0, 0, 2), expand=False))
     assert max(map(len, console.file.getvalue().splitlines())) < 1000  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A table written for other programs holds what the table holds."""
+"""A table written for other programs has the values of the table."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ def written(form: str, table: pa.Table) -> bytes:
 
 
 def test_csv_has_every_digit_and_nothing_where_there_is_nothing() -> None:
-    """Python's own reader gets the texts back; null and NaN are empty; lists are JSON."""
+    """CSV keeps texts and all digits, and has empty fields for null and NaN, and JSON for lists."""
     rows = list(csv.reader(io.StringIO(written("csv", TABLE).decode())))
     assert rows[0] == TABLE.column_names
     assert rows[1][:5] == ['a "b", c', "0.1234567890123", "1", "7", '["a"]']
@@ -42,7 +42,7 @@ def test_csv_has_every_digit_and_nothing_where_there_is_nothing() -> None:
 
 
 def test_json_is_an_array_of_rows_with_null_for_what_is_not_finite() -> None:
-    """A strict reader takes it; whole numbers stay whole."""
+    """JSON is a strict array of rows, with null for values that are not finite and integers for whole numbers."""
     rows = json.loads(written("json", TABLE), parse_constant=pytest.fail)
     assert rows[0] == {
         "name": 'a "b", c', "value": 0.1234567890123, "count": 1, "whole": 7, "list": ["a"],
@@ -53,7 +53,7 @@ def test_json_is_an_array_of_rows_with_null_for_what_is_not_finite() -> None:
 
 
 def test_markdown_is_one_line_to_a_row() -> None:
-    """Bars and line ends within a cell do not break its row; numbers are set to the right."""
+    """Markdown has one line for each row, with bars and line ends escaped and numbers aligned to the right."""
     lines = written("markdown", TABLE).decode().splitlines()
     assert len(lines) == 5
     assert lines[1].split(" | ")[1] == "---:"

@@ -21,7 +21,7 @@ def lines_of(results: Results, **settings: int | None) -> list[str]:
 
 
 def test_the_first_line_is_the_best_trial(asha_results: Results) -> None:
-    """The first row is the best trial with its value, its epoch and its config."""
+    """The first row of the leaderboard is the best trial with its value, its epoch and its config."""
     best = asha_results.best
     assert best is not None
     header, first, *_ = lines_of(asha_results)
@@ -45,7 +45,7 @@ def test_top_determines_how_many_trials_are_shown(asha_results: Results) -> None
 
 @pytest.mark.parametrize(("trials", "kept"), [(16, ["telling"]), (8, ["noise_one"])])
 def test_parameters_that_tell_the_least_are_left_out_first(tmp_path: Path, trials: int, kept: list[str]) -> None:
-    """On a narrow terminal the parameter that the objective goes with stays; of too few trials, the first one does."""
+    """A narrow terminal keeps the parameter that the objective depends on, or of too few trials the first one."""
     space = {name: Uniform(0, 1) for name in ("noise_one", "noise_two", "telling")}
     study = Recording(tmp_path, tune_job("wide", space=space))
     for number in range(trials):
@@ -73,7 +73,7 @@ def test_the_config_is_the_one_that_reached_the_value(tmp_path: Path) -> None:
 
 
 def test_text_in_a_config_is_not_taken_for_markup(tmp_path: Path) -> None:
-    """Brackets in a value or a metric's name are shown, not read as styles."""
+    """Brackets in a value or a metric's name are shown in the leaderboard, not read as styles."""
     study = Recording(tmp_path, tune_job("marked", space={"a": Choice(("[/red]", "[bold]x"))}))
     study.train("0000", 1, {"a": "[/red]"}, 0.5, 1.0)
     study.train("0001", 1, {"a": "[bold]x"}, 0.4, 2.0)

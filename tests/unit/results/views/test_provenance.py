@@ -28,7 +28,7 @@ SESSION = {
 
 
 def test_a_session_is_described():
-    """A session is described by its commit and changes, the machine with its GPUs, and other nodes."""
+    """A session is described by command, commit, versions, machine with GPUs, seed and other nodes."""
     ((title, lines),) = provenance_in_words([{"number": 1}, SESSION])
     assert title == "session 2, 2025-03-14 09:30:00 UTC"
     assert lines == [
@@ -42,7 +42,7 @@ def test_a_session_is_described():
 
 
 def test_the_report_shows_it_where_there_is_any(tmp_path):
-    """A study of an older tunepipe shows no such section; text in it is text."""
+    """The report shows recorded provenance as escaped text, and has no such section without any."""
     asha_study(tmp_path, trials=2)
     (study,) = Store(tmp_path).folders()
     store = Store(tmp_path).folder(study)
@@ -56,7 +56,7 @@ def test_the_report_shows_it_where_there_is_any(tmp_path):
 
 
 def test_an_export_of_a_running_session_does_not_say_how_the_session_ends(tmp_path):
-    """A session that has ended has its state; one that runs has the facts of its start only."""
+    """A session that has ended has its state, and one that is running has only the facts of its start."""
     asha_study(tmp_path)
     (study,) = Store(tmp_path).folders()
     store = Store(tmp_path).folder(study)

@@ -16,7 +16,7 @@ def _shown(results: Results, trial_id: str, files: TrialFiles | None = None) -> 
 
 
 def test_a_trial_is_shown_whole(asha_results: Results) -> None:
-    """The view has state, best value, config, epochs with the objective first, and decisions with reasons."""
+    """A trial is shown with state, best value, config, epochs with the objective first, and decisions with reasons."""
     reported = _shown(asha_results, "0009")
     assert reported.startswith("mnist-asha  trial 0009  failed, 2 epochs in ")
     assert re.search(r"\nbest +val_accuracy 0\.6036 at epoch 1", reported)
@@ -39,13 +39,13 @@ def test_a_trial_without_an_epoch_has_no_table_of_them(asha_results: Results) ->
 
 
 def test_a_lost_worker_shows_as_an_attempt(asha_results: Results) -> None:
-    """The attempt is shown only for trials that had more than one."""
+    """The number of attempts is shown only for trials that had more than one."""
     assert re.search(r"\nattempts +2", _shown(asha_results, "0007"))
     assert "attempts" not in _shown(asha_results, "0000")
 
 
 def test_segments_tell_whose_weights_and_which_config(population: Results) -> None:
-    """Each segment has a line, and the config above is that of the best epoch."""
+    """Each segment has a line with the origin of its weights, and the config shown is that of the best epoch."""
     reported = _shown(population, "0000")
     lines = [line.split() for line in reported.splitlines()]
     start = lines.index(["segments"])
