@@ -25,7 +25,7 @@ end_here(tuned, {"directions": ["minimize"]})
 def test_a_call_counts_for_what_it_tunes(
     name: str, called: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call that ends a program counts for what it tunes, and not for another object of the program."""
+    """An adapted object has the call that ended its program only if that call tunes this object."""
     (tmp_path / "op_adapted.py").write_text(PROGRAM)
     program = load(tmp_path / "op_adapted.py", contextlib.nullcontext)
     adapted = Adapted(lambda: program, name)
@@ -34,6 +34,6 @@ def test_a_call_counts_for_what_it_tunes(
 
 
 def test_an_object_needs_no_program() -> None:
-    """An object without a program has neither a name nor a call."""
+    """An adapted object without a program has neither a name nor a call."""
     adapted = Adapted(None, "", print)
     assert (adapted.program, adapted.named, adapted.call, adapted.is_complete({})) == (None, None, None, True)

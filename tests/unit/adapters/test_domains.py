@@ -10,7 +10,7 @@ from pipeline.space import Choice
 
 
 def test_probes_are_all_of_few_values_and_the_ends_of_many() -> None:
-    """Probes are all of few values or the ends of many, and a fixed value has none."""
+    """The probes of a domain are all of its values if they are few, or else its ends, and a constant has none."""
     assert probes(Choice(("a", "b"))) == ["a", "b"]
     assert probes(IntUniform(1, 3)) == [1, 2, 3]
     assert probes(IntUniform(1, 30)) == [30, 1]
@@ -33,18 +33,18 @@ def test_probes_are_all_of_few_values_and_the_ends_of_many() -> None:
     ],
 )
 def test_a_range_is_a_domain(domain: Any, expected: Any) -> None:
-    """A range is a domain with its steps, and a range with one value is that value."""
+    """A range of another library becomes a domain with its steps, and a range with one value becomes a constant."""
     assert domain == expected
 
 
 def test_too_many_steps_are_refused() -> None:
-    """Steps beside the multiples of the step are listed, and too many of them refused."""
+    """A float range whose steps would have to be listed is refused if there are more than 1000 of them."""
     with pytest.raises(ValueError, match="at most 1000 steps"):
         floats(0.00005, 1, 0.0001)
 
 
 def test_few_values_are_listed() -> None:
-    """A choice, a short range of whole numbers and a single value have a list of values, and others none."""
+    """A choice, a short range of integers and a constant have a list of values, and other domains have none."""
     assert listed(Choice((1, "a"))) == [1, "a"]
     assert listed(IntUniform(1, 9, step=4)) == [1, 5, 9]
     assert listed("a") == ["a"]

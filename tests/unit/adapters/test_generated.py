@@ -10,7 +10,7 @@ from pipeline.study.copies import content_of
 
 
 def test_a_generated_module_is_imported_from_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module runs, is found by its name, has its text to be copied, and no file is written."""
+    """A generated module runs, is importable by its name and has a text to copy, and no file is written."""
     monkeypatch.delitem(sys.modules, "generated_job", raising=False)
     module = generated_module("generated_job", tmp_path, "X = 41\n\n\ndef function():\n    return X + 1\n")
     assert module.function() == 42

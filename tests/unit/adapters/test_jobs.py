@@ -31,7 +31,7 @@ def command(*words: str) -> Any:
     ],
 )
 def test_a_mistake_is_reported(place: str, library: str, message: str, program: Callable[[str], str]) -> None:
-    """A mistake in a program is reported with what is allowed."""
+    """A mistake in naming a program, its library or its function is reported with what is allowed."""
     name, colon, function = place.partition(":")
     with pytest.raises(UserError) as raised:
         from_file(f"{program(name)}{colon}{function}", library, {})
@@ -39,7 +39,7 @@ def test_a_mistake_is_reported(place: str, library: str, message: str, program: 
 
 
 def test_a_file_whose_name_cannot_be_imported_is_refused(program: Callable[[str], str]) -> None:
-    """A file whose name Python cannot import is refused, because a worker imports it by name."""
+    """A program whose file name Python cannot import is refused, because a worker imports it by name."""
     path = Path(program("op_quad.py"))
     other = path.rename(path.with_name("op-quad.py"))
     with pytest.raises(InvalidJob, match="must have a name that Python can import"):
@@ -47,7 +47,7 @@ def test_a_file_whose_name_cannot_be_imported_is_refused(program: Callable[[str]
 
 
 def test_given_fields_count_more_than_those_of_the_program(program: Callable[[str], str]) -> None:
-    """Fields that are given override those of the program, and parts such as the budget are merged."""
+    """Fields given in the call override those of the program, and parts such as the budget are merged."""
     given = {"name": "own", "budget": {"trials": 2}, "seed": 5, "searcher": "sobol"}
     job = from_file(program("op_prune.py") + ":objective", "optuna", given)
     assert (job.name, job.budget.trials, job.budget.epochs, job.seed) == ("own", 2, 20, 5)
@@ -67,7 +67,7 @@ def test_a_study_has_a_copy_of_the_program(program: Callable[[str], str], tmp_pa
 
 
 def test_the_command_runs_checks_and_resumes_a_program(program: Callable[[str], str], tmp_path: Path) -> None:
-    """A program is run, checked and resumed by the command, even without the original file."""
+    """A study of an Optuna program that the command ran can be resumed after the program's file was deleted."""
     path, storage = program("op_quad.py"), str(tmp_path / "studies")
     words = ["--from", "optuna", "--storage", storage, "--trials", "2", "--workers", "0"]
     assert command("run", f"{path}:objective", *words).exit_code == 0
@@ -78,7 +78,7 @@ def test_the_command_runs_checks_and_resumes_a_program(program: Callable[[str], 
 
 
 def test_unsupported_programs_end_the_command_with_2(program: Callable[[str], str], tmp_path: Path) -> None:
-    """A program that cannot be translated ends the command with 2 and its line, without a traceback."""
+    """A program that cannot be translated ends the command with exit code 2 and the program's line."""
     done = command("run", program("op_dep.py") + ":objective", "--from", "optuna", "--storage", str(tmp_path))
     assert isinstance(done.exception, UserError)
     assert "op_dep.py, line 6" in str(done.exception)
@@ -99,7 +99,7 @@ def constant(config: Any) -> Any:
 
 
 def test_functions_of_python_become_jobs(tmp_path: Path) -> None:
-    """Functions of Python become jobs; those without a file cannot be resumed by the command."""
+    """Functions passed in Python become jobs that run, and a job of a lambda is not resumable."""
     from ray import tune
 
     both = [Objective("small", "min"), Objective("near", "min")]

@@ -12,7 +12,7 @@ from pipeline.adapters.jobs import LIBRARIES
 
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_the_module_that_a_study_copies_has_the_functions_of_the_job(name: str) -> None:
-    """The text of the module defines each function that a field of the job may have, for a stored study to load."""
+    """The module that a study copies for a library defines each function that a field of the job may have."""
     library = LIBRARIES[name]
     tree = ast.parse(library.text.format(title="kt.py:build", module="kt", name="build"))
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -21,7 +21,7 @@ def test_the_module_that_a_study_copies_has_the_functions_of_the_job(name: str) 
 
 
 def test_a_module_runs_as_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that is imported within the context is a program of the library, up to its search."""
+    """A module that is imported within a library's context runs up to its search, whose call is kept."""
     text = "import optuna\nstudy = optuna.create_study()\nstudy.optimize(print, n_trials=3)\nafter = 1\n"
     (tmp_path / "op_library.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)

@@ -104,7 +104,7 @@ def test_the_length_of_the_loop_around_a_report(function: Any, count: int | None
 
 
 def test_a_text_has_a_line_and_a_keyword_a_value() -> None:
-    """A text is found with its line and a keyword with its value; one with several values has none."""
+    """A text is found with its line and a keyword with its value, but a keyword with several values has none."""
     source = 'a = 1\nspace = {"x": 1}\nbest(metric="loss", mode="min")\nother(mode="max")\n'
     assert line_of_text(source, "x") == 2
     assert line_of_text(source, "y") == line_of_text("(", "y") == 1
@@ -117,7 +117,7 @@ def test_the_line_of_a_key_counts_more_than_that_of_its_use() -> None:
 
 
 def test_a_module_mentions_what_its_text_has() -> None:
-    """A function's module is read, also outside of the function; one without a text counts as mentioning anything."""
+    """A function's whole module is searched for a pattern, and a module without source text matches any pattern."""
     assert mentions(constant, r"EPOCHS = \d")
     assert not mentions(constant, "a word that no text " + "has")
     assert mentions(math.sqrt, "anything")

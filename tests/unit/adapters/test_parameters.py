@@ -12,12 +12,12 @@ from pipeline.space import Choice, IntUniform, Switch, Uniform
     [("lr", "lr"), ("Dense/units 0", "dense_units_0"), ("2nd", "x_2nd"), ("α", "x"), ("learningRate", "learningrate")],
 )
 def test_names_become_those_of_parameters(name: str, parameter: str) -> None:
-    """Names become parameter names of lower-case letters, digits and underscores."""
+    """Names of hyperparameters become parameter names of lower-case letters, digits and underscores."""
     assert parameter_name(name) == parameter
 
 
 def test_conditions_become_branches() -> None:
-    """Conditions, nested ones too, become branches under each of their values, which keep their types."""
+    """Conditions of hyperparameters, also nested ones, become branches, and values are converted to their types."""
     found = [
         Found("kind", Choice(("a", "b", "c")), "f.py, line 1"),
         Found("deep", Choice((True, False)), "f.py, line 2", (("kind", ("a", "b")),)),

@@ -47,7 +47,7 @@ def written(folder: Path, name: str, call: str) -> Path:
 
 
 def test_a_call_ends_the_program_and_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A call ends the program and is kept with its line and arguments; only names before it are defined."""
+    """The call that ends a program is kept with its line and arguments, and only names before it are defined."""
     path = written(tmp_path, "program_one", "print('hello')\nend_here(tuned, {'trials': 3})")
     program = load(path, no_patches)
     assert program.call is not None
@@ -59,7 +59,7 @@ def test_a_call_ends_the_program_and_is_kept(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_code_under_main_runs_when_it_is_needed(tmp_path: Path) -> None:
-    """Code under `__main__` runs once, when it is needed and not at the import."""
+    """Code of a program under `__main__` runs when the ending call is requested, and not at the import."""
     call = "if __name__ == '__main__':\n    ran = True\n    end_here(tuned, {})"
     program = load(written(tmp_path, "program_two", call), no_patches)
     assert not hasattr(program.module, "ran")
@@ -70,7 +70,7 @@ def test_code_under_main_runs_when_it_is_needed(tmp_path: Path) -> None:
 
 
 def test_an_import_ends_where_the_program_does(tmp_path: Path) -> None:
-    """A worker's import of a program ends where the program does, and keeps the names defined by then."""
+    """An import of a program by a worker stops at the call that ends the program, and that call is kept."""
     written(tmp_path, "program_three", "end_here(tuned, {'trials': 4})")
     sys.path.insert(0, str(tmp_path))
     with running("program_three", no_patches) as program:
@@ -85,7 +85,7 @@ def test_an_import_ends_where_the_program_does(tmp_path: Path) -> None:
 
 
 def test_a_run_of_tunepipe_ends_a_program(tmp_path: Path) -> None:
-    """A script that makes and runs a job starts no study when a worker imports it."""
+    """A program that calls tunepipe's run is stopped at that call when it is loaded, and starts no study."""
     program = load(written(tmp_path, "program_four", "from pipeline import run\nrun('a job')"), no_patches)
     assert not hasattr(program.module, "after")
     import pipeline
@@ -94,12 +94,12 @@ def test_a_run_of_tunepipe_ends_a_program(tmp_path: Path) -> None:
 
 
 def test_an_error_of_the_program_is_reported_with_its_line(tmp_path: Path) -> None:
-    """An error of the program is reported with its line, as for a job file."""
+    """An error that a program raises when it is loaded is reported with its line."""
     with pytest.raises(InvalidJob, match=r"ZeroDivisionError.*line 8"):
         load(written(tmp_path, "program_five", "1 / 0"), no_patches)
 
 
 def test_outside_of_a_program_nothing_ends() -> None:
-    """Outside of a program a call is not intercepted."""
+    """Outside of a program, the call that would end it does nothing."""
     end_here(None, {})
     assert not issubclass(ProgramEnd, Exception)

@@ -10,7 +10,7 @@ from pipeline.study.context import TrialContext, in_trial, trial
 
 
 def test_reports_are_steps_and_the_code_waits_between_them() -> None:
-    """The code waits after each report until the next step is requested."""
+    """Code that reports by calls waits after each report until the next step is requested."""
     at: list[int] = []
 
     def code(steps: Steps) -> None:
@@ -26,13 +26,13 @@ def test_reports_are_steps_and_the_code_waits_between_them() -> None:
 
 
 def test_the_result_of_the_code_may_be_a_last_step() -> None:
-    """The caller may make a last step of what the code returns, given the number of steps."""
+    """What the code returns becomes a last step by the caller's function, which also gets the number of steps."""
     steps = Steps(lambda _: "end", lambda value, count: (value, count))
     assert list(steps) == [("end", 0)]
 
 
 def test_an_error_of_the_code_is_raised_with_its_place() -> None:
-    """An error of the code is raised with the code's own frame in the traceback."""
+    """An error of code that reports by calls is raised with that code's frame last in the traceback."""
 
     def code(_: Steps) -> None:
         raise ZeroDivisionError("mine")
@@ -44,7 +44,7 @@ def test_an_error_of_the_code_is_raised_with_its_place() -> None:
 
 
 def test_close_ends_the_code_where_it_waits() -> None:
-    """Closing ends waiting code despite its `except Exception`, runs its clean-up and leaves no thread."""
+    """Closing the steps ends waiting code despite its `except Exception`, runs its clean-up and leaves no thread."""
     reported: list[str] = []
 
     def code(steps: Steps) -> None:
@@ -68,6 +68,6 @@ def test_close_ends_the_code_where_it_waits() -> None:
 
 
 def test_the_code_knows_its_trial(tmp_path: Any) -> None:
-    """The code knows its trial although it runs in another thread."""
+    """Code that reports by calls gets its trial from `trial()` although it runs in another thread."""
     with in_trial(TrialContext("0003", 1, 2, tmp_path)):
         assert next(Steps(lambda steps: steps.report(trial().id))) == "0003"

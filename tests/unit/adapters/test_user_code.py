@@ -13,7 +13,7 @@ def test_the_users_line_is_the_innermost_that_is_no_librarys() -> None:
 
 
 def test_an_error_names_the_running_line() -> None:
-    """An error for what the user's code asks for names its running line, and what was found and is allowed."""
+    """An error about the user's code names the line that is running and what is allowed."""
     line = user_line()[1] + 1
     error = refused("the program", "x", "must be y")
     assert f"test_user_code.py, line {line}: must be y" in str(error)

@@ -44,7 +44,7 @@ def test_an_error_is_a_sentence_on_stderr(
 
 
 def test_ctrl_c_is_exit_code_130(ended_by: Callable[[Any], CommandResult]) -> None:
-    """Ctrl-C at any place ends a command with exit code 130 and no traceback."""
+    """Ctrl-C ends a command with exit code 130 and without a traceback."""
     printed = ended_by(KeyboardInterrupt())
     assert (printed.code, printed.errors) == (130, "tunepipe: Interrupted.\n")
 
@@ -56,13 +56,13 @@ def test_an_exit_code_that_a_command_returns_is_the_commands(ended_by: Callable[
 
 
 def test_a_bug_is_not_hidden(ended_by: Callable[[Any], CommandResult]) -> None:
-    """An error of another kind passes with its traceback."""
+    """An error that is a bug of tunepipe is raised and not turned into a message."""
     with pytest.raises(ZeroDivisionError):
         ended_by(ZeroDivisionError())
 
 
 def test_an_error_cannot_change_the_terminal(ended_by: Callable[[Any], CommandResult]) -> None:
-    """Text of others in it is sanitized, and brackets are no markup."""
+    """A command's error message is sanitized, and brackets in it are not interpreted as markup."""
     assert ended_by(StorageError("\x1b[2J[bold]x")).errors == "tunepipe: \\x1b[2J[bold]x\n"
 
 
@@ -85,7 +85,7 @@ def test_the_version_is_printed() -> None:
 
 
 def test_no_command_at_all_shows_the_help() -> None:
-    """The help is printed, and nothing is called wrong."""
+    """Without a command, `tunepipe` prints its help and no error, and exits with 2."""
     printed = tunepipe()
     assert printed.code == 2
     assert "Usage: tunepipe" in printed.output + printed.errors
@@ -93,7 +93,7 @@ def test_no_command_at_all_shows_the_help() -> None:
 
 
 def test_every_command_has_a_description() -> None:
-    """The help describes every command in a sentence."""
+    """The help of `tunepipe` describes every command in a sentence."""
     for command in app.registered_commands:
         assert command.callback is not None
         assert (command.callback.__doc__ or "").strip().split("\n")[0].endswith((".", ":"))

@@ -34,7 +34,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def check(*arguments: str) -> Result:
-    """Call it for a job that is there."""
+    """The result of `tunepipe check` for a bundled job."""
     return CliRunner().invoke(app, ["check", "beale", *arguments], catch_exceptions=False)
 
 
@@ -48,7 +48,7 @@ def check(*arguments: str) -> Result:
     ],
 )
 def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], findings, code, last) -> None:
-    """A fault is exit code 2, warnings are not."""
+    """A check with a fault exits with 2 and one with only warnings with 0, and its last line counts the findings."""
     found += findings
     reported = check()
     assert reported.exit_code == code
@@ -56,7 +56,7 @@ def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], finding
 
 
 def test_a_pipe_gets_a_line_for_each_finding_in_words(found: list[Any]) -> None:
-    """Level, name, what was found and what to do, aligned."""
+    """In a pipe, a check prints for each finding a line with its level, name, text and advice in aligned columns."""
     found += [OK, WARNING, FAULT]
     assert check().stdout.splitlines()[:3] == [
         "ok       storage    it can be written",
@@ -66,7 +66,7 @@ def test_a_pipe_gets_a_line_for_each_finding_in_words(found: list[Any]) -> None:
 
 
 def test_json_is_one_object_on_stdout(found: list[Any]) -> None:
-    """The lines go to stderr, and the exit code is the same."""
+    """With --json, a check prints one object to stdout and its lines to stderr, and exits with the same code."""
     found += [OK, FAULT]
     reported = check("--json")
     printed = json.loads(reported.stdout)

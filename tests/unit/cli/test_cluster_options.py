@@ -22,7 +22,7 @@ SUBMIT = ["submit", "beale", "--storage", "/s", "--address", "http://x"]
     ],
 )
 def test_options_for_the_other_kind_of_cluster_are_refused(words: list[str], reported: str) -> None:
-    """An option that would have no effect is named, and the message says that nothing was done."""
+    """An option for another kind of cluster is refused with exit code 2 and a message that names it."""
     refused = tunepipe(*words)
     assert refused.code == 2
     assert reported in refused.errors
@@ -38,7 +38,7 @@ def test_the_address_in_the_environment_does_not_forbid_kubernetes(monkeypatch: 
 
 @pytest.mark.parametrize(("address", "reported"), [(None, "RAY_API_SERVER_ADDRESS"), ("ftp://x", "http://HOST:8265")])
 def test_an_address_must_be_that_of_a_dashboard(address: str | None, reported: str) -> None:
-    """A missing or a wrong address is refused with the form of a right one."""
+    """A missing dashboard address is refused with the variable that sets it, and an invalid one with a valid form."""
     with pytest.raises(UsageError, match=reported):
         api_of(address)
 
@@ -55,7 +55,7 @@ class InterruptedApi:
 
 
 def test_a_submission_that_is_no_longer_followed_continues(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C ends with its own exit code, and the commands that follow and stop the submission are printed."""
+    """Ctrl-C while a submission is followed returns 130 and prints the commands that follow and stop it."""
     api: Any = InterruptedApi()
     assert follow_submission(api, "study-1") == 130
     printed = capsys.readouterr()

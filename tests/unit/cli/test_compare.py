@@ -30,7 +30,7 @@ def test_tables_are_printed_and_a_file_written(storage: Path, tmp_path: Path, su
 
 
 def test_json_is_one_object(storage: Path, tmp_path: Path) -> None:
-    """With --json stdout is one object, with studies by folder, and the file's path is on stderr."""
+    """With --json, `compare` prints one object to stdout and the path of its file to stderr."""
     file = tmp_path / "compared.svg"
     printed = tunepipe("compare", str(storage / "a"), str(storage / "b"), "--json", "--output", str(file))
     assert [study["name"] for study in json.loads(printed.output)["studies"]] == ["a", "b"]

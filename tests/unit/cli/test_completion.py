@@ -67,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_words_that_fit_are_offered(words: str, offered: list[str], folder: Path) -> None:
-    """Commands, studies of the storage, jobs, job files and folders; nothing where nothing fits or can be read."""
+    """Completion offers matching commands, studies, jobs, job files and folders, and nothing where none match."""
     assert _offered(words, folder) == offered
 
 
@@ -78,5 +78,5 @@ def test_the_storage_may_come_from_the_environment(folder: Path) -> None:
 
 @pytest.mark.parametrize("word", ["\0", "~nobody-of-that-name/", "a/../../", "\udcff", "/" * 300, "x" * 5000])
 def test_no_word_is_an_error(word: str) -> None:
-    """A shell that is offered a traceback shows it in the middle of the line."""
+    """Completion of an invalid word, such as one with a null byte, returns a list and raises no error."""
     assert isinstance(job_names(word), list)

@@ -19,7 +19,7 @@ LEGIBLE = r"\x1b]0;title\x07\x1b[2J\u202ex"
 def test_a_console_spells_out_what_its_callers_forgot(
     terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Text with an escape, in a `Text` or a string, reaches no terminal as it is; styles do."""
+    """A console escapes control characters in a `Text` or a string, and writes styles only to a terminal."""
     monkeypatch.setenv("TTY_COMPATIBLE", str(int(terminal)))
     monkeypatch.setenv("TERM", "xterm")
     console = command_console()
@@ -33,7 +33,7 @@ def test_a_console_spells_out_what_its_callers_forgot(
 
 
 def test_a_pipe_gets_lines_without_padding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Tables, indented or not, have no spaces at the ends of lines; spaces that a caller prints stay."""
+    """In a pipe, tables have no spaces at the ends of lines, and spaces that a caller prints are kept."""
     monkeypatch.setenv("TTY_COMPATIBLE", "0")
     table = FittedTable([Column("a"), Column("b", keep="wrapped")])
     table.add_row("1", "long " * 30 + "end")
@@ -62,14 +62,14 @@ def test_a_message_breaks_between_words() -> None:
 
 
 def test_words_longer_than_a_line_stay_whole() -> None:
-    """A word longer than a line stays whole, a command breaks between its words, indented lines are left alone."""
+    """Wrapping keeps long words whole, breaks long commands between words and leaves indented lines unchanged."""
     path = "/folder" * 9
     assert wrapped(f"In {path} it is.\n  File a b c d e f g h", 20) == f"In\n{path}\nit is.\n  File a b c d e f g h"
     assert wrapped("Use `tunepipe resume study --name x`.", 20) == "Use `tunepipe resume\nstudy --name x`."
 
 
 def test_only_a_terminal_gets_broken_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A pipe as standard error gets each message in one line."""
+    """A message on stderr is wrapped on a terminal and printed in one line to a pipe."""
     text = "word " * 30 + "end"
     for terminal in (True, False):
         monkeypatch.setenv("TTY_COMPATIBLE", str(int(terminal)))
@@ -82,7 +82,7 @@ def test_only_a_terminal_gets_broken_lines(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_printed_text_is_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
-    """Text on stdout and on stderr is sanitized."""
+    """Text that a command prints to stdout or stderr is sanitized."""
     say(f"There is no study in {HOSTILE}.")
     say(HOSTILE, err=True)
     say_output(HOSTILE)
@@ -92,7 +92,7 @@ def test_printed_text_is_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_character_that_is_written_in_two_pieces_is_whole() -> None:
-    """A writer may split the bytes of one anywhere."""
+    """A sanitizing file writes a character correctly although its bytes arrive one by one."""
     sink = io.BytesIO()
     sanitize = SanitizingFile(sink)
     for byte in "é\u202e💥\x1b".encode():
@@ -101,7 +101,7 @@ def test_a_character_that_is_written_in_two_pieces_is_whole() -> None:
 
 
 def test_commands_print_in_no_other_way() -> None:
-    """No command creates a console, calls echo or print, which would bypass sanitizing."""
+    """No command creates a console or calls print or echo, which would bypass sanitizing."""
     found = []
     for path in sorted(Path(pipeline.cli.__file__).parent.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):

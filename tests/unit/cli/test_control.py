@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> Store:
     "words", [["enqueue", STUDY, "lr=0.1", "units=64"], ["stop", STUDY, "--trial", "1"]], ids=["enqueue", "stop"]
 )
 def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path, words: list[str]) -> None:
-    """A command without a live driver is stored without an outcome, and the output says what will execute it."""
+    """Without a live driver, `enqueue` and `stop --trial` store their command, and print what will execute it."""
     printed = tunepipe(*words, "--storage", str(tmp_path))
     assert printed.code == 0
     assert f"`tunepipe resume {store.uri}`" in printed.output
@@ -44,7 +44,7 @@ def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path, words
 def test_commands_that_cannot_be_executed_are_refused(
     store: Store, tmp_path: Path, words: list[str], reported: str
 ) -> None:
-    """A command that cannot be executed is refused with a remedy and leaves no file in the study."""
+    """A command to a study that cannot be executed is refused with a remedy and leaves no file in the study."""
     printed = tunepipe(*words, "--storage", str(tmp_path))
     assert printed.code == 2
     assert reported in printed.errors

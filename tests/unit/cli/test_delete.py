@@ -23,7 +23,7 @@ def invoke(study: Recording, *arguments: str, typed: str = "") -> Result:
 
 
 def test_nothing_is_deleted_without_consent(study: Recording) -> None:
-    """Without consent nothing is deleted; an answer of yes, or --yes, deletes the study."""
+    """`tunepipe delete` deletes a study only after the answer yes, and names --yes if it cannot ask."""
     assert "Nothing was deleted." in invoke(study, typed="n\n").stdout
     with pytest.raises(UsageError, match="--yes deletes without asking"):
         invoke(study)
@@ -33,7 +33,7 @@ def test_nothing_is_deleted_without_consent(study: Recording) -> None:
 
 
 def test_files_in_working_folders_are_listed_before_deletion(study: Recording) -> None:
-    """Before deletion, files in the trials' working folders are listed; without any, nothing is printed."""
+    """Before deletion, `delete` lists files in the trials' working folders, and prints nothing if there are none."""
     assert "working folders" not in invoke(study, typed="n\n").stdout
     for number in range(7):
         study.store.write(f"files/0000/note {number}.txt", "mine")
@@ -44,5 +44,5 @@ def test_files_in_working_folders_are_listed_before_deletion(study: Recording) -
 
 
 def test_yes_asks_nothing(study: Recording) -> None:
-    """With --yes the command asks no question, so that scripts can use it."""
+    """`tunepipe delete --yes` asks no question."""
     assert invoke(study, "--yes").stdout == f"Deleted {study.store.uri}.\n"

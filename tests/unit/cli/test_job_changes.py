@@ -10,7 +10,7 @@ from tests.unit.results.studies import Recording, tune_job
 
 
 def test_a_value_is_json_if_it_can_be_parsed_and_text_otherwise() -> None:
-    """Numbers, lists and null are JSON values, everything else is text; the first `=` separates field and value."""
+    """In `--set`, the first `=` ends the field, numbers, lists and null are JSON values, and other values are text."""
     pairs = ["space.lr=0.1", "space.layers=[1, 2]", "scheduler=asha", "budget.seconds=null", "description=a=b"]
     assert assignments(pairs) == {
         "space.lr": 0.1,
@@ -23,7 +23,7 @@ def test_a_value_is_json_if_it_can_be_parsed_and_text_otherwise() -> None:
 
 @pytest.mark.parametrize("pair", ["lr", "=1", ""])
 def test_an_assignment_without_field_or_value_is_refused(pair: str) -> None:
-    """The error names the option and gives an example."""
+    """An assignment without a field or an equals sign is refused with the option's name and an example."""
     with pytest.raises(InvalidJob, match=r"an option.*must be field=value, for example space\.lr=0\.1"):
         assignments([pair], "an option")
 
@@ -35,7 +35,7 @@ def test_deeply_nested_json_is_text() -> None:
 
 
 def test_only_given_options_change_a_job() -> None:
-    """Options that are not given change nothing, and `--set` has priority over an option for the same field."""
+    """Options that are not given change no field of a job, and `--set` has priority over an option."""
     given = {**limits(3, None, None, None, 0), "seed": None}
     assert changes_of(given, ["budget.trials=5", "name=x"]) == {
         "budget.trials": 5,

@@ -10,14 +10,14 @@ from pipeline.errors import UsageError
 
 @pytest.mark.parametrize("command", ["run", "check", "submit"])
 def test_every_command_that_makes_a_study_takes_them(command: str) -> None:
-    """Each field of JobOptions is an option, with its help."""
+    """The commands run, check and submit have an option for each field of JobOptions."""
     shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
     for field in JobOptions.__dataclass_fields__:
         assert f"--{field.strip('_').replace('_', '-')} " in shown
 
 
 def test_options_converted_to_arguments_are_equal(tmp_path) -> None:
-    """Options converted to arguments and parsed again are equal, with the full path for a study of another folder."""
+    """Options of a job are converted to command-line arguments and to changes of the job's fields."""
     options = JobOptions(
         trials=3,
         gpus=0.5,

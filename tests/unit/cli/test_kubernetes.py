@@ -33,7 +33,7 @@ def _target(**changes: Any) -> Target:
     "changes", [{}, {"namespace": "a"}, {"namespace": "a-1"}, {"image": "x/y:1"}, {"wait_pods": 0}]
 )
 def test_a_target_has_names_that_a_server_takes(changes: dict[str, Any]) -> None:
-    """A target with valid names of namespace and image, and with seconds of 0 or more, is accepted."""
+    """A cluster target with a valid namespace, a valid image and seconds of at least 0 is accepted."""
     assert _target(**changes)
 
 
@@ -51,14 +51,14 @@ def test_a_target_has_names_that_a_server_takes(changes: dict[str, Any]) -> None
     ],
 )
 def test_all_mistakes_of_a_target_are_reported_together(changes: dict[str, Any], options: list[str]) -> None:
-    """All mistakes of a cluster target are reported together, by option, before a server is contacted."""
+    """All mistakes of a cluster target are reported together, by option."""
     with pytest.raises(InvalidJob) as refused:
         _target(**changes)
     assert [fault.field for fault in refused.value.faults] == options
 
 
 def test_a_dry_run_prints_the_yaml_and_the_plan_beside_it() -> None:
-    """Stdout can be piped to kubectl; no Kubernetes is asked."""
+    """A dry run prints the RayJob as YAML to stdout and the plan of the cluster to stderr."""
     words = ["--dry-run", "--gpus-per-trial", "0.5", "--set", "searcher=sobol", "--name", "mine"]
     printed = tunepipe(*SUBMIT, *words)
     (job,) = yaml.safe_load_all(printed.output)
@@ -74,7 +74,7 @@ def test_a_dry_run_as_json_is_one_object() -> None:
 
 
 def test_a_study_is_submitted_and_followed_to_its_end(api_server: ApiServer) -> None:
-    """A submission prints the study's output and ends with its exit code."""
+    """A submission to Kubernetes prints the study's output and exits with the study's exit code."""
     name, failed = "beale-1", "Job entrypoint command failed with exit code 3, last logs"
     ended = rayjob("Failed", name, jobStatus="FAILED", message=failed)
     head = {"template": {"spec": {"containers": [{"name": "head"}]}}}
@@ -92,7 +92,7 @@ def test_a_study_is_submitted_and_followed_to_its_end(api_server: ApiServer) -> 
 
 
 def test_a_submission_that_is_not_followed_prints_its_name(api_server: ApiServer) -> None:
-    """A submission that is not followed prints its name, as an object with --json, and no exit code of the study."""
+    """`submit --detach --json` prints an object with the submission's name and null as the exit code."""
     printed = tunepipe(*SUBMIT, "--overlay", "local-cpu", "--detach", "--json")
     assert json.loads(printed.output) == {
         "submission": "beale-1",
@@ -104,7 +104,7 @@ def test_a_submission_that_is_not_followed_prints_its_name(api_server: ApiServer
 
 
 def test_a_rayjob_is_stopped_by_the_name_of_its_study(api_server: ApiServer) -> None:
-    """`stop` deletes the RayJob of the study with that name."""
+    """`tunepipe stop NAME --kubernetes` deletes the RayJob with that name."""
     going = {"items": [rayjob("Running", "beale-2")]}
     api_server.answers[RAYJOBS] = [going, going, {"items": []}]
     printed = tunepipe("stop", "beale-2", "--kubernetes")
@@ -113,7 +113,7 @@ def test_a_rayjob_is_stopped_by_the_name_of_its_study(api_server: ApiServer) -> 
 
 
 def test_status_lists_rayjobs_and_why_they_wait(api_server: ApiServer) -> None:
-    """`status --kubernetes` is a table of RayJobs, a line below it says why one waits, and --json has the same."""
+    """`status --kubernetes` prints a table of RayJobs and why one waits, and --json has the same state and message."""
     job = rayjob("Initializing", "beale-2")
     job["metadata"] |= {"labels": {"tunepipe/study": "beale"}, "annotations": {"tunepipe/storage": "/studies"}}
     unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
@@ -131,7 +131,7 @@ def test_status_lists_rayjobs_and_why_they_wait(api_server: ApiServer) -> None:
 
 
 def test_a_mistake_that_only_the_cluster_finds_ends_with_its_exit_code(api_server: ApiServer) -> None:
-    """The RayJob is complete, so that it is not retried; there is no study whose results could be copied."""
+    """A mistake that only the driver finds ends submit with exit code 2, and no results are copied."""
     api_server.answers[f"{RAYJOBS}/beale-1"] = [
         rayjob("Running", "beale-1"),
         rayjob("Complete", "beale-1", jobStatus="SUCCEEDED"),
@@ -158,7 +158,7 @@ def test_a_rayjob_that_can_never_start_is_deleted(api_server: ApiServer) -> None
 
 
 def test_a_rayjob_of_another_owner_is_kept(api_server: ApiServer) -> None:
-    """A RayJob of another program is not deleted; attached to it, the command prints why it does not start."""
+    """If submit attaches to an existing RayJob that cannot start, it prints the reason and keeps the RayJob."""
     found = rayjob("Initializing", "beale-1", rayClusterName="c")
     found["metadata"]["annotations"] = {"tunepipe/storage": "/studies"}
     api_server.answers[RAYJOBS] = [{"items": [found]}]
@@ -172,6 +172,6 @@ def test_a_rayjob_of_another_owner_is_kept(api_server: ApiServer) -> None:
 
 
 def test_a_priority_is_for_kueue() -> None:
-    """An overlay without a queue has no use for one, and a name that no server takes is refused."""
+    """--priority is refused with an overlay without a queue and with a name that Kubernetes does not accept."""
     assert "has no queue" in tunepipe(*SUBMIT, "--dry-run", "--priority", "tunepipe-low").errors
     assert "--priority" in tunepipe(*SUBMIT, "--dry-run", "--priority", "Much").errors

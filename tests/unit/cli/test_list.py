@@ -7,7 +7,7 @@ from tests.hostile.command import tunepipe
 
 
 def test_each_job_is_a_line() -> None:
-    """Name, scheduler, size and description; and how one is started."""
+    """`tunepipe list` prints a line with the scheduler and the size of each job, and last how to start one."""
     lines = tunepipe("list").output.splitlines()
     assert {line.split()[0] for line in lines[1:] if line.split()} >= set(tune_jobs.names())
     (beale,) = [line for line in lines if line.split()[:1] == ["beale"]]
@@ -18,7 +18,7 @@ def test_each_job_is_a_line() -> None:
 
 
 def test_json_has_the_same_jobs() -> None:
-    """The JSON is one object with the same jobs, and numbers are numbers."""
+    """`tunepipe list --json` prints one object with all jobs, whose trials and epochs are numbers."""
     reported = json.loads(tunepipe("list", "--json").output)
     assert [job["name"] for job in reported["jobs"]] == tune_jobs.names()
     beale = next(job for job in reported["jobs"] if job["name"] == "beale")

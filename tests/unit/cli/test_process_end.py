@@ -27,7 +27,7 @@ atexit.register(print, "an exit function")
     ],
 )
 def test_a_process_ends_after_its_exit_functions_and_before_the_interpreter(last: str, code: int, errors: str) -> None:
-    """What was printed is written, exit functions are called, an uncaught error is printed; no object is released."""
+    """At its end, a command's process calls exit functions and prints an uncaught error, but releases no objects."""
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM + last], capture_output=True, text=True, timeout=60, check=False
     )

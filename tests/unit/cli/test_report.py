@@ -30,7 +30,7 @@ def test_the_page_is_in_the_study_and_its_path_is_printed(storage: Path) -> None
 
 
 def test_the_page_can_be_written_elsewhere(storage: Path, tmp_path: Path) -> None:
-    """--output names the file; what is printed is its path."""
+    """`report --output FILE` writes the page to the file and prints the file's path."""
     page = tmp_path / "page.html"
     done = CliRunner().invoke(
         app, ["report", "domains", "--storage", str(storage), "--output", str(page)], catch_exceptions=False
@@ -41,13 +41,13 @@ def test_the_page_can_be_written_elsewhere(storage: Path, tmp_path: Path) -> Non
 
 
 def test_no_study_of_that_name(storage: Path) -> None:
-    """The message names the studies that there are."""
+    """`report` of an unknown study is refused with the names of the studies that exist."""
     with pytest.raises(JobNotFound, match="There is domains"):
         CliRunner().invoke(app, ["report", "nothing", "--storage", str(storage)], catch_exceptions=False)
 
 
 def test_a_place_that_cannot_be_written(storage: Path, tmp_path: Path) -> None:
-    """A folder that is not there is the user's mistake, and is not made: it may be a slip of the pen."""
+    """`report --output` into a missing folder is refused with a remedy, and the folder is not created."""
     with pytest.raises(StorageError, match=r"there is no folder .*/file\. Create it"):
         CliRunner().invoke(
             app,

@@ -29,7 +29,7 @@ def storage(tmp_path: Path) -> Path:
 
 
 def test_epochs_stand_under_one_header(storage: Path) -> None:
-    """A line for each epoch beside what was recorded, then how they compare."""
+    """`rerun` prints one header, a line for each epoch with whether it equals the recorded one, and a summary."""
     reported = (
         CliRunner().invoke(app, ["rerun", "again", "1", "--storage", str(storage)], catch_exceptions=False).stdout
     )
@@ -42,7 +42,7 @@ def test_epochs_stand_under_one_header(storage: Path) -> None:
 def test_an_unknown_trial_is_reported_alone(
     storage: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An unknown trial is reported without the header of a table."""
+    """`rerun` of an unknown trial prints an error and no table header."""
     monkeypatch.setattr("sys.argv", ["tunepipe", "rerun", "again", "9999", "--storage", str(storage)])
     with pytest.raises(SystemExit):
         main()
@@ -69,7 +69,7 @@ def test_an_unknown_trial_is_reported_alone(
 def test_a_trial_that_is_not_named_is_asked_for(
     named: list[str], reported: list[str], storage: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    """Where the trial is missing, the message says which trials the study has and how to name one."""
+    """`rerun` exits with 2 and a remedy if no trial, two trials or an unknown trial are named."""
     monkeypatch.setattr("sys.argv", ["tunepipe", "rerun", "again", *named, "--storage", str(storage)])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -79,7 +79,7 @@ def test_a_trial_that_is_not_named_is_asked_for(
 
 
 def test_the_trial_may_be_an_option_as_of_other_commands(storage: Path) -> None:
-    """`--trial 1` names the same trial as the argument."""
+    """`tunepipe rerun` accepts the trial as an argument or as --trial, with the same output."""
     command = ["rerun", "again", "--storage", str(storage)]
     by_option = CliRunner().invoke(app, [*command, "--trial", "1"], catch_exceptions=False).stdout
     assert by_option == CliRunner().invoke(app, [*command, "1"], catch_exceptions=False).stdout

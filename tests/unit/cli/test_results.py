@@ -26,7 +26,7 @@ def invoke(study: Recording, *arguments: str) -> Result:
 
 
 def test_json_prints_one_object_and_nothing_else(study: Recording) -> None:
-    """With --json stdout is one line with the object of the results."""
+    """`results --json` prints the object of the results in one line and nothing else."""
     reported = invoke(study, "--json")
 
     assert reported.exit_code == 0
@@ -35,7 +35,7 @@ def test_json_prints_one_object_and_nothing_else(study: Recording) -> None:
 
 
 def test_without_a_terminal_the_leaderboard_is_plain_text(study: Recording) -> None:
-    """A pipe gets no colour codes, and every column whole."""
+    """Without a terminal, `results` prints a leaderboard without colour codes and without truncated columns."""
     reported = invoke(study, "--top", "3").stdout
 
     assert "\x1b" not in reported
@@ -44,20 +44,20 @@ def test_without_a_terminal_the_leaderboard_is_plain_text(study: Recording) -> N
 
 
 def test_top_limits_the_trials_and_counts_the_others(study: Recording) -> None:
-    """--top limits the trials and counts those left out; if all are shown, no such line is printed."""
+    """`results --top` limits the trials and prints how many were left out, unless all are shown."""
     assert "… and 19 more" in invoke(study, "--top", "5").stdout
     assert "more; --top" not in invoke(study, "--top", "24").stdout
 
 
 def test_a_study_without_trials_prints_one_line(tmp_path: Path) -> None:
-    """A study without trials prints one line and no empty table."""
+    """`results` of a study without trials prints one line and no empty table."""
     reported = invoke(Recording(tmp_path, tune_job("empty"))).stdout
 
     assert reported == "empty  waiting, no trials yet; 0 epochs\n"
 
 
 def test_the_winners_test_metrics_are_shown(tmp_path: Path) -> None:
-    """The winner's test metrics follow the leaderboard, and a bracket in a name is not markup."""
+    """`results` prints the winner's test metrics, and a bracket in a metric's name is not markup."""
     study = Recording(tmp_path, tune_job("tested"))
     study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0)
     study.end(1.0)
@@ -68,13 +68,13 @@ def test_the_winners_test_metrics_are_shown(tmp_path: Path) -> None:
 
 
 def test_an_unknown_study_names_those_there_are(study: Recording) -> None:
-    """The error names what there is."""
+    """`results` of an unknown study is refused with the names of the studies that exist."""
     with pytest.raises(JobNotFound, match="There is mnist-asha"):
         CliRunner().invoke(app, ["results", "nothing", "--storage", Store(study.root).uri], catch_exceptions=False)
 
 
 def test_failures_are_grouped_by_cause_below_the_leaderboard(tmp_path: Path) -> None:
-    """Failures are grouped by cause with count, first line of the error, location, trials and further help."""
+    """`results` groups failures by cause with their count, error, location, trials and the command for one of them."""
     study = Recording(tmp_path, tune_job("broken"))
     frames = ['File "/home/me/net.py", line 12, in build_model', 'File "/x/site-packages/keras/a.py", line 3, in f']
     for trial, units in (("0000", 65), ("0001", 33)):
@@ -90,7 +90,7 @@ def test_failures_are_grouped_by_cause_below_the_leaderboard(tmp_path: Path) -> 
 
 
 def test_without_failures_none_are_mentioned(tmp_path: Path) -> None:
-    """A study without failures prints no paragraph about them."""
+    """`results` of a study without failures prints no paragraph about failures."""
     study = Recording(tmp_path, tune_job("well"))
     study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0)
     study.end(1.0)
@@ -99,7 +99,7 @@ def test_without_failures_none_are_mentioned(tmp_path: Path) -> None:
 
 
 def test_one_trial_is_shown_whole(study: Recording) -> None:
-    """A trial is shown with its state, config, epochs, decisions with reasons, and its whole error."""
+    """`results --trial` shows a trial with its state, config, epochs, decisions with reasons and its whole error."""
     reported = invoke(study, "--trial", "4").stdout
     assert reported.startswith("mnist-asha  trial 0004  failed, 0 epochs")
     assert 'File "job.py", line 3' in reported
@@ -112,7 +112,7 @@ def test_one_trial_is_shown_whole(study: Recording) -> None:
 
 
 def test_a_trial_that_took_weights_over_lists_its_segments(tmp_path: Path) -> None:
-    """A trial that took weights over has a line for each segment below the config of its best epoch."""
+    """`results --trial` shows a line for each segment of a trial that took over other trials' weights."""
     study = pbt_study(tmp_path)
     reported = invoke(study, "--trial", "3").stdout.splitlines()
     segments = [line.split() for line in reported[reported.index("segments") + 1 :][:4]]
@@ -125,7 +125,7 @@ def test_a_trial_that_took_weights_over_lists_its_segments(tmp_path: Path) -> No
 
 
 def test_one_trial_as_json(study: Recording) -> None:
-    """The object holds the trial as in the study's object, its epochs and its decisions."""
+    """`results --trial ID --json` prints the trial as in the study's object, with its epochs and decisions."""
     reported = json.loads(invoke(study, "--trial", "9", "--json").stdout)
 
     trials = results_object(load_results(study.store.uri))["trials"]
@@ -137,13 +137,13 @@ def test_one_trial_as_json(study: Recording) -> None:
 
 
 def test_an_unknown_trial_is_refused(study: Recording) -> None:
-    """An unknown trial id is refused with the existing ids."""
+    """`results --trial` with an unknown id is refused with the existing ids."""
     with pytest.raises(JobNotFound, match=r"no trial '0099'\. There are 24, from 0000 to 0023"):
         invoke(study, "--trial", "99")
 
 
 def test_a_condition_keeps_some_rows_of_the_leaderboard(study: Recording) -> None:
-    """The best first, unless sorted otherwise; with columns or a format the table is of those."""
+    """Trials that match --where are sorted by the objective or by --sort, and --columns and --top limit the table."""
     reported = invoke(study, "--where", "state = 'completed'").stdout.splitlines()
     assert reported[0].split()[:2] == ["trial", "val_accuracy"]
     assert {line.split()[5] for line in reported[1:]} == {"completed"}
@@ -159,11 +159,11 @@ def test_a_condition_keeps_some_rows_of_the_leaderboard(study: Recording) -> Non
 
 
 def test_options_that_do_not_go_together_are_refused(study: Recording) -> None:
-    """--json is the whole study; rows of one's choice are --format json."""
+    """--json with --where is refused, and the message names --format json for selected rows."""
     with pytest.raises(UsageError, match="--format json prints the selected rows"):
         invoke(study, "--json", "--where", "epochs > 1")
 
 
 def test_a_finished_study_is_watched_no_longer_than_it_takes_to_show_it(study: Recording) -> None:
-    """--watch ends with all that is shown without it."""
+    """`results --watch` of a finished study prints the same as `results` and ends."""
     assert invoke(study, "--watch").stdout == invoke(study).stdout

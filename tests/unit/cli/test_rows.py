@@ -7,7 +7,7 @@ from pipeline.errors import UsageError
 
 
 def test_columns_are_named_with_commas() -> None:
-    """Blanks around a name do not count; an option that is not given names none."""
+    """Column names are separated by commas, blanks around them are ignored, and a missing option names no column."""
     assert names(" state, -seconds", "--sort", "state,-seconds") == ["state", "-seconds"]
     assert names(None, "--sort", "state,-seconds") == []
 

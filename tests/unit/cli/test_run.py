@@ -42,7 +42,7 @@ def _run(*words: str) -> CommandResult:
 
 
 def test_a_study_ends_with_its_results_and_where_they_are(tmp_path: Path) -> None:
-    """A study ends with the leaderboard, its folder and the path of its report."""
+    """`run` ends with the leaderboard, the study's folder and the path of its report."""
     printed = _run()
     assert printed.code == 0
     lines = printed.output.splitlines()
@@ -52,7 +52,7 @@ def test_a_study_ends_with_its_results_and_where_they_are(tmp_path: Path) -> Non
 
 
 def test_a_taken_name_offers_a_resume_and_another_name() -> None:
-    """With --resume a finished study is shown again; a larger budget continues it."""
+    """`run` refuses a taken name, shows a finished study with --resume, and `resume` with more trials continues it."""
     _run()
     taken = _run()
     assert taken.code == 2
@@ -66,7 +66,7 @@ def test_a_taken_name_offers_a_resume_and_another_name() -> None:
 
 
 def test_json_is_one_object_on_stdout() -> None:
-    """With --json stdout is the object of `tunepipe results`, and progress is on stderr."""
+    """`run --json` prints the same object as `results --json`."""
     printed = _run("--json")
     assert json.loads(printed.output)["state"] == "finished"
     assert printed.output == tunepipe("results", "beale", "--json").output
@@ -83,7 +83,7 @@ def test_if_no_trial_succeeds_the_failures_are_printed(tmp_path: Path) -> None:
 
 
 def test_a_failed_study_points_to_the_check_of_the_same_job(tmp_path: Path) -> None:
-    """If no trial succeeds, the last sentence is the command that checks the job, with the options of the run."""
+    """If no trial succeeds, `run` names the command that checks the job with the options of the run."""
     (tmp_path / "bad.py").write_text(BAD)
     printed = tunepipe("run", "bad.py", "--workers", "0", "--set", "space.x=0.5", traceback=True)
     assert printed.code == 3
@@ -91,7 +91,7 @@ def test_a_failed_study_points_to_the_check_of_the_same_job(tmp_path: Path) -> N
 
 
 def test_a_data_function_that_raises_shows_its_line(tmp_path: Path) -> None:
-    """The traceback has the frames of the user, not those of tunepipe, and the exit code is 2."""
+    """An error of a data function exits with 2 and a traceback of the user's frames, without tunepipe's frames."""
     (tmp_path / "rows.py").write_text(DATA)
     printed = tunepipe("run", "rows.py", "--workers", "0", traceback=True)
     assert printed.code == 2
@@ -101,7 +101,7 @@ def test_a_data_function_that_raises_shows_its_line(tmp_path: Path) -> None:
 
 
 def test_a_study_is_logged_while_it_runs(tmp_path: Path) -> None:
-    """`--log` leaves the events of each trial; a log that does not exist is refused before anything trains."""
+    """`--log tensorboard=FOLDER` writes events of each trial, and an unknown kind of log is refused before training."""
     refused = _run("--log", "wandb=here")
     assert refused.code == 2
     assert "tensorboard=FOLDER" in refused.errors

@@ -26,7 +26,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def served(storage: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The server in a process of its own, and the address that it prints; what it leaves behind is killed."""
+    """The server in a process of its own, which is killed at the end, and the address that it prints."""
     command = [*TUNEPIPE, "serve", str(storage), "--port", "0", *options]
     server = started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -39,7 +39,7 @@ def served(storage: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
 
 
 def test_it_prints_its_address_and_ends_by_ctrl_c(storage: Path) -> None:
-    """The page is there as soon as the address is; Ctrl-C ends it at once and without a complaint, events and all."""
+    """`serve` answers at the address that it prints, and Ctrl-C ends it without an error despite an open stream."""
     with served(storage) as (server, address):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
         assert "domains" in requests.get(address, headers={"Accept": "text/html"}, timeout=60).text
@@ -51,7 +51,7 @@ def test_it_prints_its_address_and_ends_by_ctrl_c(storage: Path) -> None:
 
 
 def test_another_address_needs_the_token_of_the_link(storage: Path) -> None:
-    """The link is printed once; without its token nothing is shown."""
+    """On another address than loopback, `serve` prints a link with a token and answers 401 without the token."""
     with served(storage, "--host", "0.0.0.0") as (_, address):
         host, _, token = address.partition("?token=")
         page = host.replace("0.0.0.0", "127.0.0.1")
@@ -60,7 +60,7 @@ def test_another_address_needs_the_token_of_the_link(storage: Path) -> None:
 
 
 def test_a_port_that_is_in_use_is_reported(storage: Path) -> None:
-    """A port that is in use is reported with the option that selects another."""
+    """`serve` on a port that is in use reports the option that selects another port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         printed = tunepipe("serve", str(storage), "--port", str(taken.getsockname()[1]))
     assert printed.code == 2
@@ -68,7 +68,7 @@ def test_a_port_that_is_in_use_is_reported(storage: Path) -> None:
 
 
 def test_a_token_of_ones_own_is_not_printed(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token that the user has set is not printed, because the output may be kept in a log."""
+    """A token that the user has set for `serve` is required and not printed."""
     monkeypatch.setenv("TUNEPIPE_TOKEN", "a token of sixteen characters")
     with served(storage, "--host", "0.0.0.0") as (_, address):
         assert "token" not in address

@@ -47,7 +47,7 @@ def test_the_trials_of_all_are_on_one_leaderboard(storage: Path) -> None:
 
 
 def test_conditions_columns_and_sorting_are_over_all(storage: Path) -> None:
-    """Conditions, columns and sorting apply to all studies, and a parameter of one is empty in the other."""
+    """--where, --sort, --columns and --top apply to the trials of all studies on one leaderboard."""
     names = ("mnist-asha", "mnist-pbt")
     reported = invoke(
         storage, *names, "--where", "config_batch_size = 128 or state = 'failed'", "--sort", "study,-seconds"
@@ -75,7 +75,7 @@ def test_every_format_has_the_rows_of_all(storage: Path, tmp_path: Path) -> None
 
 
 def test_if_objectives_differ_the_order_is_explained(storage: Path) -> None:
-    """If objectives differ, the sort order is printed below the leaderboard, or on stderr with a format."""
+    """If the objectives of several studies differ, the sort order is printed below the leaderboard or on stderr."""
     printed = "mnist-asha by val_accuracy (max); domains by val_loss (min)"
     assert printed in invoke(storage, "mnist-asha", "domains").stdout
     reported = invoke(storage, "mnist-asha", "domains", "--format", "json", "--top", "2")
@@ -85,7 +85,7 @@ def test_if_objectives_differ_the_order_is_explained(storage: Path) -> None:
 
 
 def test_json_has_the_object_of_each_study(storage: Path) -> None:
-    """One line has one object, in which each study has the object that `--json` prints for it alone."""
+    """`results --json` of several studies prints one object in one line with the object of each study."""
     reported = invoke(storage, "mnist-pbt", "domains", "--json").stdout
     alone = [results_object(load_results(storage / name)) for name in ("mnist-pbt", "domains")]
     assert reported.count("\n") == 1
@@ -93,7 +93,7 @@ def test_json_has_the_object_of_each_study(storage: Path) -> None:
 
 
 def test_a_study_named_twice_counts_once(storage: Path) -> None:
-    """A study named by its name and by its folder counts once."""
+    """`results` of a study named by its name and by its folder shows it once."""
     reported = invoke(storage, "mnist-pbt", str(storage / "mnist-pbt"), "mnist-pbt").stdout
     assert reported == invoke(storage, "mnist-pbt").stdout
 
@@ -105,13 +105,13 @@ def test_a_trial_is_one_of_one_study(storage: Path) -> None:
 
 
 def test_studies_that_have_ended_are_watched_no_longer(storage: Path) -> None:
-    """--watch ends with all that is shown without it."""
+    """`results --watch` of finished studies prints the same as `results` and ends."""
     names = ("mnist-asha", "domains")
     assert invoke(storage, *names, "--watch").stdout == invoke(storage, *names).stdout
 
 
 def test_each_winner_has_its_scores_and_a_study_without_trials_no_row(tmp_path: Path) -> None:
-    """A bracket in a metric's name is no markup; studies that have no scores are left out there."""
+    """A leaderboard of several studies ends with each winner's test metrics, without studies that have none."""
     study = Recording(tmp_path, tune_job("tested"))
     study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0)
     study.end(1.0)

@@ -24,7 +24,7 @@ def invoke(*arguments: str) -> str:
 
 
 def test_each_scheduler_and_each_number_of_workers_is_a_line():
-    """In the order of the command line, every number with its unit, and where the curves come from below."""
+    """`simulate` prints a line for each scheduler and number of workers, in the order of the command line."""
     reported = invoke("--scheduler", "fifo,asha", "--price", "3600", "--seconds-per-epoch", "10")
     head, *lines = reported.splitlines()
     assert "best distance" in head
@@ -50,7 +50,7 @@ def test_searchers_are_compared_side_by_side():
 
 
 def test_json_prints_one_object():
-    """The settings, where curves come from, and for each forecast its numbers over the seeds and of each seed."""
+    """`simulate --json` prints one object with the settings, the source of the curves and each forecast's numbers."""
     reported = json.loads(invoke("--scheduler", "fifo", "--repeats", "3", "--price", "0.5", "--seed", "4", "--json"))
     assert (reported["job"], reported["trials"], reported["epochs"]) == ("beale", 6, 4)
     assert reported["objective"] == {"metric": "distance", "mode": "min"}
@@ -65,13 +65,13 @@ def test_json_prints_one_object():
 
 
 def test_a_budget_that_ends_the_study_is_reported():
-    """The reason why a budget ended the study is printed below the table."""
+    """`simulate` prints below its table why a budget ended the study."""
     assert "The study's budget of 5 epochs is spent." in invoke("--total-epochs", "5")
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_a_picture_is_written(suffix: str, tmp_path: Path):
-    """The picture has a panel for each number of workers and a line for each scheduler."""
+    """`simulate --plot` writes a picture with a panel for each number of workers and a line for each scheduler."""
     place = tmp_path / f"picture.{suffix}"
     assert str(place) in invoke("--scheduler", "fifo,asha", "--repeats", "2", "--plot", str(place))
     content = place.read_bytes()
@@ -83,7 +83,7 @@ def test_a_picture_is_written(suffix: str, tmp_path: Path):
 
 
 def test_a_recorded_study_is_replayed(tmp_path: Path):
-    """A recorded study is replayed by its name within --storage, and extended curves are reported."""
+    """`simulate --curves` replays a recorded study of the storage and reports that some epochs were not recorded."""
     asha_study(tmp_path)
     job = tmp_path / "again.py"
     job.write_text("from tests.unit.results.studies import asha_job\n\nJOB = asha_job()\n")
@@ -95,7 +95,7 @@ def test_a_recorded_study_is_replayed(tmp_path: Path):
 
 
 def test_the_starts_of_the_job_are_tried_first(tmp_path: Path):
-    """A simulation first tries the other study's best config, also if a study with the job's name exists."""
+    """A simulation tries the configs of `start_from` first, even if a study with the job's name exists."""
     best = load_results(asha_study(tmp_path).store.uri).best
     assert best is not None
     job = tmp_path / "again.py"
@@ -111,7 +111,7 @@ def test_the_starts_of_the_job_are_tried_first(tmp_path: Path):
 
 
 def test_a_missing_study_to_start_from_is_reported(tmp_path: Path):
-    """If the study to start from does not exist, it is reported and nothing is simulated."""
+    """`simulate` refuses to start from a study that does not exist."""
     words = [*_SMALL, "--set", 'start_from={"study": "nothing"}', "--storage", str(tmp_path)]
     with pytest.raises(TunepipeError, match="There is no study 'nothing'") as refused:
         CliRunner().invoke(app, words, catch_exceptions=False)
@@ -134,7 +134,7 @@ def test_a_missing_study_to_start_from_is_reported(tmp_path: Path):
 def test_invalid_options_are_refused_with_the_allowed_values(
     arguments: list[str], reported: str, tmp_path: Path, monkeypatch
 ):
-    """Invalid options are refused with the allowed values before a simulation starts."""
+    """`simulate` refuses invalid options with the allowed values."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TunepipeError, match=reported) as refused:
         CliRunner().invoke(app, [*_SMALL, *arguments], catch_exceptions=False)

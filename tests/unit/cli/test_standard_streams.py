@@ -16,14 +16,14 @@ Streams = Callable[[], None]
 
 @pytest.fixture
 def streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Streams]:
-    """Makes files standard output and error; called in a test, because pytest has its own until then."""
+    """A function that redirects stdout and stderr to files; a test calls it, because pytest sets its own before."""
     with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
         yield lambda: _replace(monkeypatch, out, err)
 
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Streams]:
-    """The same with pipes whose readers are gone."""
+    """A function that redirects stdout and stderr to pipes without readers."""
     ends = [os.pipe(), os.pipe()]
     files = [os.fdopen(write, "w") for _, write in ends]
     for read, _ in ends:
@@ -39,7 +39,7 @@ def _replace(monkeypatch: pytest.MonkeyPatch, out: TextIO, err: TextIO) -> None:
 
 
 def test_guarded_streams_write_their_text(streams: Streams, tmp_path: Path) -> None:
-    """Guarded streams write the same text as the plain ones, in the same encoding."""
+    """Guarded standard streams write the printed text in the same encoding."""
     streams()
     guard_streams()
     print("ö out")

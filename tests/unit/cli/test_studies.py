@@ -29,7 +29,7 @@ def invoke(*arguments: str) -> str:
 
 
 def test_each_study_is_a_line(storage: Path) -> None:
-    """A study's line has its name, state, trials, epochs, best value and metric."""
+    """`studies` prints for each study its name, state, trials, epochs, best value and metric."""
     head, waits, asha = invoke("--storage", str(storage)).splitlines()
 
     assert head.split() == ["study", "state", "trials", "epochs", "best", "started"]
@@ -38,7 +38,7 @@ def test_each_study_is_a_line(storage: Path) -> None:
 
 
 def test_json_prints_one_object(storage: Path) -> None:
-    """Scripts get the same, with numbers as numbers."""
+    """`tunepipe studies --json` prints one object with the studies, whose trial counts are numbers."""
     reported = json.loads(invoke("--storage", str(storage), "--json"))
 
     assert [(study["name"], study["trials"], study["metric"]) for study in reported["studies"]] == [
@@ -49,7 +49,7 @@ def test_json_prints_one_object(storage: Path) -> None:
 
 
 def test_an_empty_storage_prints_what_to_do(tmp_path: Path) -> None:
-    """An empty storage prints how to create a study and that there may be another storage; --json prints []."""
+    """`studies` of an empty storage prints how to create a study, and with --json an empty list."""
     reported = invoke("--storage", str(tmp_path))
 
     assert "tunepipe run JOB" in reported
@@ -58,7 +58,7 @@ def test_an_empty_storage_prints_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_list_needs_neither_ray_nor_tensorflow_nor_pictures(storage: Path) -> None:
-    """A list of studies imports neither Ray nor TensorFlow nor matplotlib."""
+    """`tunepipe studies` imports neither Ray nor TensorFlow nor matplotlib."""
     code = (
         "import sys; from pipeline.cli.app import app; "
         "app(['studies', '--storage', sys.argv[1]], standalone_mode=False); "

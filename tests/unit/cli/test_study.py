@@ -38,13 +38,13 @@ def test_the_tensorboard_folder_is_printed(study: Recording, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("words", [["--trial", "1"], ["--top", "2"], ["--saved-model"]])
 def test_selecting_a_model_needs_a_folder(study: Recording, words: list[str]) -> None:
-    """Options that select models are a mistake without --to, instead of being ignored."""
+    """Options of `export` that select models are refused without --to."""
     with pytest.raises(UsageError, match="need --to FOLDER"):
         export(study, *words)
 
 
 def test_a_folder_for_mlflow_gets_a_database(study: Recording, tmp_path: Path) -> None:
-    """MLflow gets a database in the folder, and a second export prints that nothing is new."""
+    """`export --mlflow FOLDER` writes a database into the folder, and a second export reports that nothing is new."""
     first, second = (export(study, "--mlflow", str(tmp_path)).stdout for _ in range(2))
 
     shown = f"`mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db` shows them"
@@ -66,7 +66,7 @@ def test_logs_of_an_unknown_trial_are_refused(study: Recording) -> None:
 
 
 def test_an_empty_log_is_that_of_a_silent_trial(tmp_path: Path) -> None:
-    """The log of a trial that printed nothing is empty, with a note on stderr and exit code 0."""
+    """`logs` of a trial with an empty log prints nothing to stdout and a note to stderr, and exits with 0."""
     study = every_domain_study(tmp_path, trials=2)
     study.store.write(layout.log("0000"), "")
     reported = CliRunner().invoke(app, ["logs", study.job.name, "--storage", str(study.root), "--trial", "0"])
@@ -75,7 +75,7 @@ def test_an_empty_log_is_that_of_a_silent_trial(tmp_path: Path) -> None:
 
 
 def test_logs_escape_what_a_terminal_obeys(tmp_path: Path) -> None:
-    """`logs` escape what a terminal would obey, also in a pipe; --raw prints the bytes."""
+    """`logs` removes colours and escapes other control sequences, and --raw prints the log unchanged."""
     study = every_domain_study(tmp_path, trials=2)
     printed = "\x1b[32mgreen\x1b[0m\x1b]0;title\x07\x1b]8;;http://x\x1b\\\\link\x1b[2J\n"
     study.store.write(layout.log("0001"), printed)

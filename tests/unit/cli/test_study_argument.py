@@ -24,7 +24,7 @@ def test_a_name_and_every_kind_of_path_lead_to_the_study(study: str, here: Path)
 
 
 def test_within_a_storage_its_folders_are_studies(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bare word that is a study's folder right here needs no slash; a dot is the folder itself."""
+    """In a storage's folder, a study is named by its folder's name, and in the study's folder by a dot."""
     monkeypatch.chdir("studies")
     assert study_store("one", "studies").local == here / "studies/one"
     monkeypatch.chdir("one")
@@ -53,11 +53,11 @@ def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
     ],
 )
 def test_a_study_that_is_not_there(study: str, reported: str, here: Path) -> None:
-    """One wording for all commands: those there are, the one that may be meant, and what lists them."""
+    """An unknown study is refused with the existing studies, a similar name or the command that creates one."""
     with pytest.raises(JobNotFound, match=reported):
         study_store(study, "studies")
 
 
 def test_a_trial_is_called_by_its_number_too() -> None:
-    """7 and 0007 are the same trial; anything else is left as it is."""
+    """A trial's number and its id name the same trial, and other text is passed on unchanged."""
     assert [trial_id(text) for text in ("7", "0007", "x7")] == ["0007", "0007", "x7"]

@@ -23,7 +23,7 @@ from tests.hostile.command import tunepipe
 def test_mistakes_are_reported_before_the_submission(
     arguments: list[str], reported: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mistake in a job ends submit with exit code 2 before anything is uploaded."""
+    """A mistake in the options or the job of `submit` or `status` exits with 2 and is named."""
     monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
     refused = tunepipe(*arguments)
     assert refused.code == 2

@@ -31,7 +31,7 @@ TABLE = pa.table({"n": list(range(5)), "text": ["a", "\x1b[2J", "c", "d", "e"]})
     ],
 )
 def test_a_format_is_named_or_follows_from_the_file(named: str | None, output: str | None, form: str) -> None:
-    """The format is the one named, else that of the file's suffix, else a table on a terminal."""
+    """The output format is the named one, or else that of the file's suffix, or else a table."""
     assert format_of(named, output and Path(output)) == form
 
 
@@ -45,13 +45,13 @@ def test_a_format_is_named_or_follows_from_the_file(named: str | None, output: s
     ],
 )
 def test_an_unknown_format_is_refused(named: str | None, output: str | None, reported: str) -> None:
-    """An unknown format is refused with the list of formats."""
+    """A format that is unknown, does not fit the output or cannot be derived from the file's suffix is refused."""
     with pytest.raises(UsageError, match=reported):
         format_of(named, output and Path(output))
 
 
 def test_the_form_of_a_picture_is_its_suffix() -> None:
-    """A page or a picture has the form of its file's suffix; another suffix is refused with those that there are."""
+    """The kind of a page or picture follows from the file's suffix, and other suffixes are refused."""
     forms = ("html", "png", "svg")
     assert form_of("--output", None, forms) == ""
     assert form_of("--output", Path("a.b.SVG"), forms) == "svg"
@@ -61,7 +61,7 @@ def test_the_form_of_a_picture_is_its_suffix() -> None:
 
 
 def test_a_terminal_gets_rows_up_to_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
-    """A terminal gets a limited number of rows and a note of how many more there are, if known."""
+    """A terminal gets a limited number of a table's rows and a note of how many more there are, if known."""
     output_table(Answer.of(TABLE), "table", None, limit=2)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[:3]] == [["n", "text"], ["0", "a"], ["1", r"\x1b[2J"]]
@@ -73,7 +73,7 @@ def test_a_terminal_gets_rows_up_to_a_limit(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_standard_output_gets_safe_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows up to the limit; control characters are escapes, which a file keeps as they are."""
+    """JSON on standard output has the rows up to the limit, with control characters escaped."""
     sink = io.TextIOWrapper(io.BytesIO(), "utf-8")
     monkeypatch.setattr("sys.stdout", sink)
     output_table(Answer.of(TABLE), "json", None, limit=2)
@@ -84,7 +84,7 @@ def test_standard_output_gets_safe_text(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_file_gets_all_rows_and_its_path_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file gets all rows unchanged, and its path is printed."""
+    """A file gets all rows of a table unchanged, and its path is printed."""
     file = tmp_path / "rows.parquet"
     output_table(Answer.of(TABLE), "parquet", file)
     assert pq.read_table(file).to_pylist() == TABLE.to_pylist()
@@ -93,20 +93,20 @@ def test_a_file_gets_all_rows_and_its_path_is_printed(tmp_path: Path, capsys: py
 
 @pytest.mark.parametrize(("content", "read"), [("ö", "ö".encode()), (b"\x00", b"\x00"), (memoryview(b"12"), b"12")])
 def test_a_text_file_is_saved(tmp_path: Path, content: str | bytes | memoryview, read: bytes) -> None:
-    """A text file is saved as UTF-8."""
+    """Text is saved to a file as UTF-8, and bytes are saved unchanged."""
     save(tmp_path / "x", content)
     assert (tmp_path / "x").read_bytes() == read
 
 
 def test_the_path_goes_to_stderr_where_stdout_is_for_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --json, stdout has one object and nothing else, and the path goes to stderr."""
+    """The path of a saved file is printed to stderr if stdout is reserved for JSON."""
     save(tmp_path / "x", "", err=True)
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", f"{tmp_path}/x\n")
 
 
 def test_a_file_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
-    """The message has the reason, and the file that is in the way stays unchanged."""
+    """A file that cannot be written, because its folder is missing or it is a folder, is refused with the reason."""
     with pytest.raises(StorageError, match=r"there is no folder .*/nowhere\. Create it"):
         save(tmp_path / "nowhere/x", "")
     (tmp_path / "folder").mkdir()
@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
 
 
 def test_a_new_file_that_fails_is_removed(tmp_path: Path) -> None:
-    """An old one, which has lost its content, is not."""
+    """A new file whose writing fails is removed, and a file that existed before is kept."""
     with pytest.raises(TypeError):
         save(tmp_path / "new", None)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
@@ -141,7 +141,7 @@ def test_a_full_disk_is_reported() -> None:
     ],
 )  # fmt: skip
 def test_a_file_is_refused_before_any_work(tmp_path: Path, words: list[str]) -> None:
-    """A link, a file of a study and a missing folder are refused before a study is read or a job is looked for."""
+    """An output file that is a link, within a study or in a missing folder is refused before a study is read."""
     (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "study.json").write_text("{}")

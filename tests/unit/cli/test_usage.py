@@ -38,7 +38,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def test_a_command_line_that_cannot_be_read(
     arguments: list[str], reported: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 2; stderr has what was wrong, what is allowed and what to do, without a box; stdout stays empty."""
+    """An invalid command line exits with 2, with mistake and remedy on stderr without a box, and nothing on stdout."""
     assert call(monkeypatch, *arguments) == 2
 
     printed = capsys.readouterr()

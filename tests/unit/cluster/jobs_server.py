@@ -70,6 +70,6 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
 
 
 def job(name: str, study: str = "s", storage: str = "s3://b/x", **fields: object) -> dict:
-    """A job as the server tells it."""
+    """A job in the form in which the server returns it."""
     metadata = {"tunepipe_study": study, "tunepipe_storage": storage}
     return {"submission_id": name, "status": "RUNNING", "start_time": 1, "metadata": metadata, **fields}

@@ -10,7 +10,7 @@ class JsonHandler(BaseHTTPRequestHandler):
     """Handles requests without a log."""
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def answer(self, status: int, body: object) -> None:
         """Send text as it is, and other values as JSON."""

@@ -1,4 +1,4 @@
-"""A server on loopback that answers as Kubernetes does, from one look to the next."""
+"""A server on loopback that answers as Kubernetes does, with one configured response after another."""
 
 import json
 import threading

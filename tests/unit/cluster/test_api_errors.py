@@ -38,7 +38,7 @@ def _refusal(status: int, body: str) -> ApiException:
     ],
 )
 def test_a_refusal_names_a_remedy(status: int, message: str, reported: str) -> None:
-    """A refusal names the request and a remedy, and keeps the server's message if that says more."""
+    """An error about a refusal by Kubernetes names the request and a remedy, or else the server's message."""
     error = _reported(_refusal(status, json.dumps({"message": message})))
     assert str(error).startswith("Kubernetes did not create the RayJob s-1: ")
     assert reported in str(error)
@@ -46,31 +46,31 @@ def test_a_refusal_names_a_remedy(status: int, message: str, reported: str) -> N
 
 
 def test_a_server_without_rayjobs_needs_the_operator() -> None:
-    """If the server's answer is no JSON because it has no RayJobs, the error asks for the operator."""
+    """If Kubernetes does not know RayJobs, the error asks to install the KubeRay operator."""
     assert "Install the KubeRay operator" in str(_reported(_refusal(404, "404 page not found")))
 
 
 def test_quotes_in_a_message_are_read() -> None:
-    """The message is read from quotes in the answer, and without one the reason of the status is used."""
+    """An API error has the message of the server's JSON, quotes included, or else the reason of its status."""
     assert str(_reported(_refusal(422, json.dumps({"message": 'say "no"'})))).endswith('s-1: say "no"')
     assert str(_reported(_refusal(422, ""))).endswith("s-1: Refused")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_errors_of_a_busy_server_are_temporary(status: int) -> None:
-    """Errors of a busy server are distinct from refusals, so that the request is repeated."""
+    """A busy server's error (429, 500 or 503) has its own type, because the request may be repeated."""
     assert isinstance(_reported(_refusal(status, '{"message": "etcd is away"}')), ServerUnavailable)
 
 
 @pytest.mark.parametrize("error", [MaxRetryError(None, "/x", None), ConnectionRefusedError("refused")])
 def test_a_server_that_is_not_there_may_come(error: Exception) -> None:
-    """The message names the option of the context."""
+    """A server that cannot be reached is a temporary error that names the option --context."""
     found = _reported(error)
     assert isinstance(found, ServerUnavailable)
     assert "--context" in str(found)
 
 
 def test_other_errors_pass() -> None:
-    """A bug is no refusal of the server."""
+    """An error that is not the API server's is raised unchanged."""
     with pytest.raises(KeyError), api_request("tunepipe", "list pods"):
         raise KeyError("x")

@@ -1,4 +1,4 @@
-"""What is uploaded to a cluster, and what stays at home."""
+"""Which code is uploaded to a cluster, and which is not."""
 
 import io
 import zipfile
@@ -19,13 +19,13 @@ def files(project, content: dict[str, str]) -> None:
 
 
 def names(content: bytes) -> set[str]:
-    """What is in a package, tunepipe itself aside."""
+    """The names in a package without those of tunepipe."""
     found = zipfile.ZipFile(io.BytesIO(content)).namelist()
     return {name for name in found if not name.startswith(("pipeline/", "tune_jobs/"))}
 
 
 def test_ignored_files_are_not_packed(tmp_path):
-    """Files that git ignores, by the nearest rules of any folder, .git, .venv and links are not packed."""
+    """A package leaves out files that git ignores by the rules of any folder, .git, .venv and links."""
     files(
         tmp_path,
         {
@@ -41,14 +41,14 @@ def test_ignored_files_are_not_packed(tmp_path):
 
 
 def test_tunepipe_itself_is_packed(tmp_path):
-    """The package tunepipe is packed without compiled files, so that the cluster runs this version with its data."""
+    """The uploaded package contains tunepipe itself with its data and without compiled files."""
     found = zipfile.ZipFile(io.BytesIO(package(tmp_path, "beale").content)).namelist()
     assert {"pipeline/cli/app.py", "tune_jobs/beale.py", "pipeline/datasets/mnist/test.parquet"} <= set(found)
     assert not [name for name in found if name.endswith(".pyc")]
 
 
 def test_a_job_file_from_outside_goes_along(tmp_path):
-    """It is packed in its own folder, with the Python files beside it; one from inside keeps its place."""
+    """A job file from outside the project is packed into `submitted/` with the Python files beside it."""
     files(tmp_path, {"project/jobs/mine.py": "", "other/theirs.py": "", "other/shape.py": "", "other/big.csv": ""})
     outside = package(tmp_path / "project", str(tmp_path / "other/theirs.py"))
     assert outside.job == "submitted/theirs.py"
@@ -60,7 +60,7 @@ def test_a_job_file_from_outside_goes_along(tmp_path):
 
 
 def test_the_same_code_has_the_same_name(tmp_path):
-    """Whenever it is packed: it is uploaded once. A change gives another name."""
+    """A package of the same code has the same name, and a change of the code gives another name."""
     files(tmp_path, {"job.py": "1"})
     first = package(tmp_path, "beale")
     (tmp_path / "job.py").touch()
@@ -70,14 +70,14 @@ def test_the_same_code_has_the_same_name(tmp_path):
 
 
 def test_too_much_code_names_what_is_large(tmp_path):
-    """The message has the sizes and the largest folders."""
+    """Code that is larger than a cluster accepts is refused with its largest folders and their sizes."""
     files(tmp_path, {"job.py": "", "recordings/a": "x" * 50_000_000})
     with pytest.raises(ClusterError, match=r"a cluster accepts 40 MiB.*recordings \(48 MiB\).*\.gitignore"):
         package(tmp_path, "beale", most=40 * 2**20)
 
 
 def test_a_package_is_named_as_ray_names_its_own(tmp_path):
-    """A package's name begins as the names that Ray gives do, by which a cluster knows uploaded code."""
+    """A package's name begins with Ray's prefix for packages, by which a cluster recognises uploaded code."""
     prefix = package(tmp_path, "beale").name[:9]
     check_text(
         f'RAY_PKG_PREFIX = "{prefix}"',

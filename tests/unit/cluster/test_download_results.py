@@ -11,7 +11,7 @@ from pipeline.cluster.rayjob import study_manifests
     ("storage", "place"), [("/studies", "/studies"), ("/studies/lab/one", "/studies"), ("/tmp", None), ("s3://b", None)]
 )
 def test_the_volume_is_the_one_that_the_head_mounts_there(storage, place):
-    """A claim, at the path or above it; scratch volumes and object stores are none."""
+    """The volume of a study is the claim that the head mounts at the storage or above it, and not a scratch volume."""
     made = study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", storage, [])
     found = volume_of(made.job, storage)
     assert (found and found[1]) == place

@@ -12,7 +12,7 @@ from tests.ray_sources import check_text
 
 @pytest.mark.parametrize(("code", "ends_with"), [(0, 0), (1, 1), (2, 0), (3, 0), (130, 130)])
 def test_a_rayjob_succeeds_where_another_cluster_would_not_help(monkeypatch, capsys, code, ends_with):
-    """Only in a RayJob, a mistake of the user ends with exit code 0; a bug and an interruption keep theirs."""
+    """Only in a RayJob, exit codes 2 and 3 become 0 with a line that has the code; other codes are kept."""
     assert final_code(code) == code
     for name, value in RAYJOB_ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
@@ -33,7 +33,7 @@ def test_a_mistake_in_a_rayjob_is_reported_once(tmp_path):
 
 
 def test_ray_reads_how_long_a_stopped_driver_has():
-    """Ray's Jobs API has the variable for the seconds that a stopped driver has to end."""
+    """Ray still has the environment variable for the seconds that a stopped driver has to end."""
     check_text(
         '"RAY_JOB_STOP_WAIT_TIME_S"',
         "dashboard/modules/job/job_supervisor.py",

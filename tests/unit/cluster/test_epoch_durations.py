@@ -13,7 +13,7 @@ def climb(config):
 
 
 def test_a_studys_tables_tell(tmp_path):
-    """Seconds by node; nothing where there is no study, or no storage."""
+    """The seconds of an epoch are read by node from a study's tables, and are empty without a study or a storage."""
     job = TuneJob(
         name="s", function=climb, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
         budget=Budget(trials=2, epochs=2), resources={"workers": 0},

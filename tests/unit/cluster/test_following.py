@@ -1,4 +1,4 @@
-"""A RayJob followed: a server on loopback that answers as Kubernetes does, from one look to the next."""
+"""Following a RayJob on a server on loopback that answers as Kubernetes does."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def follow(wait_pods: float = 60) -> str:
 
 
 def test_a_study_is_followed_to_its_end(api_server):
-    """States are printed as they change and each line of the log once, until the study ends with its exit code."""
+    """Following a RayJob prints its states and each line of its log once until it ends."""
     path = f"{RAYJOBS}/s-1"
     api_server.answers[path] = [rayjob(), rayjob("Initializing"), rayjob("Running"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": []}, {"items": [pod("s-1-x", "Running")]}]
@@ -30,7 +30,7 @@ def test_a_study_is_followed_to_its_end(api_server):
 
 
 def test_the_log_of_a_pod_that_disappears_is_complete(api_server):
-    """The log of a pod that disappears between two requests is printed whole, like that of a failed attempt."""
+    """A RayJob is followed to its end although the pod with its log disappears between two requests."""
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Retrying"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Failed")]}]
     api_server.gone.add(f"{CORE}/pods/s-1-x/log")
@@ -38,7 +38,7 @@ def test_the_log_of_a_pod_that_disappears_is_complete(api_server):
 
 
 def test_a_study_that_must_not_be_retried_prints_its_exit_code(api_server):
-    """KubeRay takes the command for successful, so that it makes no other cluster; the line is for submit alone."""
+    """The exit code of a study that must not be retried is read from its log, and its line is not printed."""
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Complete", jobStatus="SUCCEEDED")]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Succeeded")]}]
     log = "tunepipe: no job 'x'.\n[tunepipe] exit code 2\nJob 's-1-abc' succeeded\n"
@@ -74,14 +74,14 @@ def test_a_study_in_a_queue_reports_what_it_waits_for(api_server):
 
 
 def test_a_queue_without_read_permission_is_named(api_server):
-    """Without the right to list workloads, the message names the queue and the missing right."""
+    """Without the right to list workloads, the message names the queue without a reason."""
     api_server.answers[f"{RAYJOBS}/s-1"] = [queued()[0], rayjob("Complete")]
     api_server.gone.add(WORKLOADS)
     assert "s-1 waits in the queue 'gpus'\n" in follow()
 
 
 def test_a_study_without_requested_pods_is_reported(api_server, monkeypatch):
-    """A study for which no worker pod is requested reports where to look, unless there was a worker before."""
+    """A running study for which no worker pod was requested is reported, unless it had a worker before."""
     monkeypatch.setattr(following, "SILENT_SECONDS", 0.0)
     path = f"{RAYJOBS}/s-1"
     api_server.answers[path] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]
@@ -117,7 +117,7 @@ def test_a_running_study_is_followed_without_further_workers(api_server):
 
 
 def test_a_server_that_is_busy_for_a_moment_is_asked_again(api_server, monkeypatch):
-    """An error of its own ends nothing, unless it lasts."""
+    """A request to a server that is temporarily busy is repeated, and the error is raised if it lasts."""
     path = f"{RAYJOBS}/s-1"
     api_server.answers[path] = [rayjob("Running"), rayjob("Complete")]
     api_server.errors[path] = 2
@@ -140,7 +140,7 @@ def test_a_namespace_that_forbids_a_pod_is_reported(api_server):
 
 
 def test_pods_without_a_node_are_reported_and_awaited(api_server):
-    """Pods without a node are reported once while there is patience, then with a remedy."""
+    """Pods without a node are reported once while they are awaited, and after --wait-pods they are an error."""
     condition = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available: 2 Insufficient gpu."}
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing"), rayjob("Initializing"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod(conditions=[condition])]}]
@@ -151,7 +151,7 @@ def test_pods_without_a_node_are_reported_and_awaited(api_server):
 
 
 def test_more_workers_are_waited_for_while_one_works(api_server):
-    """A group without nodes does not end a study that is trained on others."""
+    """A pod without a node is only reported while another worker trains the study."""
     condition = {"type": "PodScheduled", "status": "False", "message": "no spot node"}
     pods = [pod("a", "Running", "worker"), pod("b", kind="worker", conditions=[condition])]
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]

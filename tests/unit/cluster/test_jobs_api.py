@@ -1,4 +1,4 @@
-"""The Jobs API as seen from outside: a server on loopback that answers as Ray's does, and ours in our words."""
+"""The client of Ray's Jobs API, with a server on loopback that answers as Ray's does."""
 
 import socket
 
@@ -11,7 +11,7 @@ from tests.unit.cluster.jobs_server import job
 
 
 def test_tokens_are_found_where_ray_finds_them(jobs_server, monkeypatch, tmp_path):
-    """Tokens come from the variable, the file that a variable names, or the home file, in Ray's order."""
+    """A cluster's token comes from the variable, the file that a variable names, or the home file, in Ray's order."""
     jobs_server.token = "right"
     with pytest.raises(ClusterError, match=r"requires a token, and none was given.*RAY_AUTH_TOKEN"):
         JobsApi(jobs_server.address).submissions()
@@ -31,7 +31,7 @@ def test_tokens_are_found_where_ray_finds_them(jobs_server, monkeypatch, tmp_pat
 
 
 def test_an_unreachable_cluster_is_reported():
-    """A cluster that refuses the connection and an address of another protocol are different errors."""
+    """A cluster that refuses the connection and an address of another protocol are reported with different errors."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -113,7 +113,7 @@ def test_the_jobs_api_is_as_ray_serves_it(text, file):
     ],
 )
 def test_tokens_are_as_ray_has_them(text, file):
-    """Ray reads a token from the same places, and refuses one with the same status."""
+    """Ray still reads a token from the same places, and refuses one with the same status."""
     check_text(
         text,
         file,

@@ -22,13 +22,13 @@ from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, rayjob
     ],
 )
 def test_a_study_has_its_own_exit_code(api_server, state, status, code):
-    """The study's exit code comes from the operator's message, also if the operator sees a stopped one as complete."""
+    """A RayJob's exit code comes from the operator's message, and is 130 for a stopped one that counts as complete."""
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob(state, **status)]
     assert Kubernetes(None, "tunepipe").exit_code("s-1") == code
 
 
 def test_rayjobs_that_ended_a_while_ago_are_deleted(api_server):
-    """Old ended RayJobs of the same storage are deleted, and recently ended ones are kept for readers."""
+    """RayJobs of the same storage that ended long ago are deleted, and recently ended ones are kept."""
     jobs = [
         rayjob("Complete", "s-1", endTime="2026-01-01T00:00:00Z"),
         rayjob("Failed", "s-2", endTime=datetime.now(UTC).isoformat()),

@@ -50,5 +50,5 @@ def test_only_a_suspended_job_waits_in_its_queue() -> None:
     ],
 )  # fmt: skip
 def test_the_reason_is_that_of_the_jobs_own_workload(workloads: list[dict[str, Any]], reason: str) -> None:
-    """The reason is the one-line message of the job's own workload, for quota or preemption, or empty."""
+    """A queued job's reason is the one-line message of its own workload, about quota or preemption, if there is one."""
     assert queue_reason(rayjob(), workloads) == reason

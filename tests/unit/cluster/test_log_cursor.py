@@ -1,4 +1,4 @@
-"""A pod's log, looked at again and again."""
+"""Reading a pod's log repeatedly."""
 
 import pytest
 
@@ -70,7 +70,7 @@ def test_rays_advice_on_submissions_is_left_out():
 
 
 def test_of_a_lost_head_one_line_is_printed():
-    """Of the traceback with which Ray's command ends when the head is lost, the last line is printed, in one piece."""
+    """If the head is lost, only the last line of the traceback of Ray's command is printed, in one piece."""
     log, printed, reported = f"0:27  |  2 paused\n{LOST_HEAD}", LogCursor(), ""
     for end in range(0, len(log) + 1, 40):
         reported += printed.advance(log[:end], ended=False)

@@ -51,7 +51,7 @@ def test_a_download_follows_no_link(tmp_path):
 
 
 def test_a_different_study_of_the_same_name_is_kept(tmp_path):
-    """A different study of the same name is refused with a remedy, and both are kept."""
+    """A download of a different study with the same name is refused with a remedy, and both studies are kept."""
     here, other = brought(tmp_path / "here", "monday"), brought(tmp_path / "other", "tuesday")
     with pytest.raises(ClusterError, match=r"here holds another study.*--to"):
         merge_study(other, here)

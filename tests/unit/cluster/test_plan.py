@@ -18,7 +18,7 @@ def job(**changes):
 
 
 def test_hours_are_estimated_from_epochs_of_such_a_node():
-    """Hours are estimated from an epoch measured on such a node, and a 17th trial on 16 GPUs runs afterwards."""
+    """A plan's hours follow from epochs measured on the same kind of node, and are unknown without a measurement."""
     (template,) = rendered("prod-gpu")
     specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     wanted = job(resources__gpus=0.5, resources__cpus=2, budget__trials=16, budget__epochs=8)
@@ -47,7 +47,7 @@ def _group(name: str = "cpu", most: int = 10, **limits: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("need", "at_once"), [(1, 4), (0.6, 4), (0.5, 8), (0.1, 40), (2, 2)])
 def test_trials_are_planned_as_ray_gives_out_gpus(need, at_once):
-    """Parts of one GPU, or whole ones: what is left of two is no third."""
+    """Trials are planned on parts of one GPU or on whole GPUs, and never on the remains of two GPUs."""
     group = _group("gpu", gpus="4", cpu="64", memory="200Gi")
     (planned,) = plan(job(resources__gpus=need, budget__trials=100), [group]).groups
     assert planned.trials == at_once
@@ -55,7 +55,7 @@ def test_trials_are_planned_as_ray_gives_out_gpus(need, at_once):
 
 @pytest.mark.parametrize(("cpus", "at_once"), [("2", 2), ("500m", 0), ("1500m", 1), ("4.0", 4)])
 def test_quantities_of_kubernetes_are_numbers(cpus, at_once):
-    """Kubernetes quantities are parsed as whole or thousandth CPUs and texts, and too large trials are refused."""
+    """A pod's CPUs in Kubernetes' notation, such as 1500m, limit its trials, and a larger trial is refused."""
     if at_once:
         assert plan(job(), [_group(cpu=cpus)]).groups[0].trials == at_once
     else:
@@ -67,12 +67,12 @@ def test_quantities_of_kubernetes_are_numbers(cpus, at_once):
     ("memory", "left"), [("3Gi", 3 * 2**30 - 500_000_000), ("1500M", 10**9), ("100Mi", 0), ("1000000000", 500_000_000)]
 )
 def test_ray_s_own_memory_is_not_for_trials(memory, left):
-    """Half a gigabyte of each pod; what is left is never below nothing."""
+    """Ray keeps 500 MB of each pod's memory, and the rest, which is at least zero, is for trials."""
     assert memory_for_trials(_group(memory=memory)) == left
 
 
 def test_pods_are_as_many_as_trials_need():
-    """Groups are filled in their order; trials without a GPU leave GPU nodes alone."""
+    """A plan fills worker groups in their order, and trials without a GPU get no pods of a GPU group."""
     groups = [_group("small", 2), _group("large", 10), _group("gpu", 5, gpus="1")]
     found = plan(job(budget__trials=17), groups)
     assert [(group.name, group.pods, group.trials) for group in found.groups] == [
@@ -87,7 +87,7 @@ def test_pods_are_as_many_as_trials_need():
 
 
 def test_memory_counts_as_cpus_do():
-    """A tenth of a CPU for each trial: a pod of 3 GiB holds three beside Ray, and Ray starts no more there."""
+    """Memory limits how many small trials a pod holds, and Ray starts no more of them there."""
     made = study_manifests(job(resources__cpus=0.1, budget__trials=10), "beale", "local-cpu", "/studies", [])
     assert (made.plan.groups[0].trials, made.plan.groups[0].pods, made.plan.workers) == (3, 2, 6)
     assert "cpu: 0 to 2 pods, 3 trials in each by its 3.22 GB of memory" in str(made.plan)
@@ -99,7 +99,7 @@ def test_memory_counts_as_cpus_do():
 
 
 def test_a_trial_may_say_what_memory_it_needs():
-    """The memory that a trial asks for is reserved, and a trial larger than a pod is refused."""
+    """The memory that a trial requests is reserved, and a trial that is larger than a pod is refused."""
     large = job(resources__memory_gigabytes=2.5)
     made = study_manifests(large, "beale", "local-cpu", "/studies", ["--set", "resources.memory_gigabytes=2.5"])
     assert made.plan.groups[0].trials == 1
@@ -111,7 +111,7 @@ def test_a_trial_may_say_what_memory_it_needs():
 
 
 def test_memory_does_not_matter_if_cpus_are_scarcer():
-    """If CPUs limit the number of trials, memory adds no request for Ray and the driver."""
+    """If CPUs limit the number of trials, the RayJob requests no memory for trials."""
     made = study_manifests(job(), "beale", "prod-gpu", "/studies", [])
     assert "memory_gigabytes" not in made.job["spec"]["entrypoint"]
     assert all(

@@ -91,7 +91,7 @@ def test_a_namespace_that_refuses_a_pod_is_fatal(about: str, message: str, reaso
     ids=["another-warning", "another-object", "before-it-was-created"],
 )
 def test_other_events_are_not_fatal(event: CoreV1Event) -> None:
-    """An older RayJob may have had this name: events are kept for an hour."""
+    """Other warnings, and events of another object or of an older RayJob, are not fatal."""
     assert fatal_reason(JOB, [], [event]) is None
 
 
@@ -109,6 +109,6 @@ def test_a_pod_without_a_node_has_a_reason() -> None:
     [("Running", "worker", True), ("Pending", "worker", False), ("Running", "head", False), ("Running", None, False)],
 )
 def test_only_a_running_worker_trains(phase: str, kind: str | None, expected: bool) -> None:
-    """The head trains nothing, and a pod that is no part of a Ray cluster neither."""
+    """Only a running worker pod counts as training: a head, a pending pod or a pod outside Ray does not."""
     labels = None if kind is None else {"ray.io/node-type": kind}
     assert is_running_worker(_pod(labels, phase=phase)) == expected

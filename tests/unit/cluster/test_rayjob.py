@@ -1,4 +1,4 @@
-"""A study as a RayJob: its name, its command, its size; 200 nodes' worth of them."""
+"""A study as a RayJob: its name, command and size, up to 200 nodes."""
 
 import base64
 import os
@@ -26,7 +26,7 @@ def groups(manifests) -> dict[str, int]:
 
 
 def test_gpus_are_asked_for_as_trials_need_them():
-    """Sixteen trials of half a GPU need eight; trials without one leave GPU nodes alone."""
+    """Sixteen trials of half a GPU need eight GPU pods, and trials without a GPU need none."""
     halves = study_manifests(
         job(resources__gpus=0.5, resources__cpus=2, budget__trials=16), "beale", "prod-gpu", "/studies", []
     )
@@ -37,7 +37,7 @@ def test_gpus_are_asked_for_as_trials_need_them():
 
 
 def test_the_driver_gets_the_maximum_number_of_workers():
-    """The driver gets the maximum number of workers, unless the command line has --workers."""
+    """The command of a RayJob has the maximum number of workers, unless the command line has --workers."""
     made = study_manifests(job(), "beale", "local-cpu", "s3://bucket/a b", ["--trials", "9"])
     assert shlex.split(made.job["spec"]["entrypoint"]) == [
         "python", "-m", "pipeline.cli.app", "run", "beale", "--resume", "--storage", "s3://bucket/a b",
@@ -57,7 +57,7 @@ def test_a_trial_that_fits_no_pod_is_refused():
 
 @pytest.mark.parametrize("name", ["a", "1", "3com", "under_score", "dotted.name", "x" * 63, "x-y" * 20])
 def test_names_are_what_kubernetes_takes(name):
-    """Names have at most 47 lower-case letters, digits and hyphens, and start with a letter, as services need."""
+    """A RayJob's name has at most 47 letters, digits and hyphens and starts with a letter."""
     made = study_manifests(job(name=name), "beale", "local-cpu", "/studies", [], number=99999).job["metadata"]
     assert len(made["name"]) <= 47
     assert made["name"].replace("-", "").isalnum()
@@ -65,7 +65,7 @@ def test_names_are_what_kubernetes_takes(name):
 
 
 def test_studies_of_different_names_never_share_a_label():
-    """Names that Kubernetes does not accept are replaced and made distinct by a digest."""
+    """Studies whose names Kubernetes does not accept get different labels."""
     labels = [
         study_manifests(job(name=name), "beale", "local-cpu", "/studies", []).job["metadata"]["labels"][
             "tunepipe/study"
@@ -76,7 +76,7 @@ def test_studies_of_different_names_never_share_a_label():
 
 
 def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
-    """A job file is mounted from a ConfigMap in every pod that needs it, and a larger one is refused."""
+    """A job file is mounted from a ConfigMap in each pod that needs it, and a file larger than 1 MiB is refused."""
     file = tmp_path / "mine.py"
     file.write_text("JOB = 1\n")
     made = study_manifests(job(), str(file), "local-cpu", "/studies", [])
@@ -91,7 +91,7 @@ def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
 
 
 def test_a_job_file_may_be_called_and_written_as_python_allows(tmp_path):
-    """A space in its name, letters that are no UTF-8: keys and texts of a ConfigMap take neither."""
+    """A job file whose name has a space or whose text is not UTF-8 is stored in a ConfigMap unchanged."""
     file = tmp_path / "my job.py"
     file.write_bytes(b"# coding: latin-1\n# caf\xe9\nJOB = 1\n")
     made = study_manifests(job(), str(file), "local-cpu", "/studies", [])
@@ -100,7 +100,7 @@ def test_a_job_file_may_be_called_and_written_as_python_allows(tmp_path):
 
 
 def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
-    """The given image is that of every container, including the autoscaler's."""
+    """A given image and namespace replace those of the overlay, the image in every container."""
     made = study_manifests(job(), "beale", "prod-gpu", "/studies", [], namespace="lab", image="registry/x:7")
     text = str(made)
     assert made.job["metadata"]["namespace"] == "lab"
@@ -115,7 +115,7 @@ def test_an_unknown_overlay_lists_those_there_are():
 
 
 def test_two_hundred_gpu_nodes_fit_names_quota_and_limits(tmp_path):
-    """Groups of 100 nodes each, planned for 1,000 trials: what they may come to stays within the namespace's quota."""
+    """A study of 1,000 trials on 200 GPU nodes stays within the namespace's quota and the limits of names."""
     (template,) = rendered("prod-gpu")
     specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     kinds = [each for each in specs if each["groupName"] in ("gpu-l4", "gpu-a100")]

@@ -34,7 +34,7 @@ def test_each_rayjob_has_its_state_and_its_exit_code(api_server: ApiServer) -> N
 
 
 def test_a_rayjob_that_waits_says_why(api_server: ApiServer) -> None:
-    """The message is Kueue's for a RayJob in a queue, and the scheduler's for one whose pod finds no node."""
+    """A waiting RayJob has Kueue's message if it is queued, and the scheduler's if its pod finds no node."""
     queued = of_study("Suspended", "a-1", "a")
     queued["metadata"] |= {"uid": "u-1"}
     queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "gpus"
@@ -52,7 +52,7 @@ def test_a_rayjob_that_waits_says_why(api_server: ApiServer) -> None:
 
 
 def test_one_is_found_by_its_name_or_its_study(api_server: ApiServer) -> None:
-    """A name is a RayJob's, or else a study's, whose newest RayJob counts; an unknown one lists those that exist."""
+    """RayJobs are found by name or as the newest of a study, and an unknown name is refused with those that exist."""
     api_server.answers[RAYJOBS] = [{"items": [of_study("Running", f"a-{number}", "a") for number in (1, 2)]}]
     server = Kubernetes(None, "tunepipe")
     assert [each.name for each in rayjob_submissions(server, "a-1")] == ["a-1"]

@@ -1,4 +1,4 @@
-"""What a head's pod does before it is taken away."""
+"""Stopping drivers before a head's pod ends."""
 
 import subprocess
 import sys

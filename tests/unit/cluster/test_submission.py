@@ -14,7 +14,7 @@ from tests.unit.cluster.kubernetes_server import RAYJOBS, rayjob
 
 
 def test_a_study_is_uploaded_once_and_started_as_on_a_laptop(jobs_server, tmp_path):
-    """The command, the code as working directory, and whose it is; a second study of the same code uploads nothing."""
+    """A submission runs `tunepipe run` with the uploaded code, and a second study of the same code uploads nothing."""
     handed = submit(JobsApi(jobs_server.address), "beale", "s", "s3://b/x", ["--trials", "3"], project=tmp_path)
     made = jobs_server.jobs["s-1"]
     assert (handed.name, handed.attached) == ("s-1", False)
@@ -45,7 +45,7 @@ def test_the_second_of_two_submissions_attaches_to_the_first(jobs_server, tmp_pa
     [("SUCCEEDED", 0, 0), ("SUCCEEDED", None, 0), ("FAILED", 3, 3), ("FAILED", 2, 2), ("STOPPED", None, 130)],
 )
 def test_the_exit_code_is_the_studys(state, code, wanted):
-    """The exit code is that of `tunepipe run` in the job; a stopped one counts as interrupted."""
+    """The exit code of a submission is that of `tunepipe run`, and a stopped submission counts as interrupted."""
     assert exit_code(Submission("s-1", "s", "/x", state, "", code, None)) == wanted
 
 
@@ -57,14 +57,14 @@ def test_a_driver_that_was_lost_has_no_exit_code():
 
 @pytest.mark.parametrize("storage", ["s3://b/x", "/mnt/studies"])
 def test_a_storage_must_mean_the_same_everywhere(storage):
-    """A URI or an absolute path does, a relative one does not."""
+    """A cluster accepts a URI or an absolute path as storage, and a relative path is refused."""
     assert shared_storage(storage) == storage
     with pytest.raises(InvalidJob, match="--storage"):
         shared_storage("studies")
 
 
 def test_two_submissions_at_once_make_one_rayjob(api_server):
-    """Whose name is taken between looking and creating attaches to the other one."""
+    """A submission whose RayJob was created by another submission in the meantime attaches to that RayJob."""
     other = rayjob("Running", "beale-1")
     other["metadata"]["annotations"] = {STORAGE_ANNOTATION: "/studies"}
     api_server.answers[RAYJOBS] = [{"items": []}, {"items": [other]}]

@@ -8,20 +8,20 @@ from pipeline.errors import ClusterError
 
 
 class Answer:
-    """What a pod sends back, all at once."""
+    """A stream that has all of a pod's output from the beginning."""
 
     def __init__(self, **channels: bytes) -> None:
         self._channels = channels
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
     def is_open(self) -> bool:
-        """It has all come."""
+        """Whether more output may follow, which it never does."""
         return False
 
     def update(self, timeout: float) -> None:
-        """Nothing more comes."""
+        """Do nothing, because all output is there."""
 
     def read_channel(self, channel: int) -> bytes:
         """Standard output, standard error, how it ended."""
@@ -40,7 +40,7 @@ class Answer:
     ],
 )
 def test_a_failed_download_is_reported(channels, reported, tmp_path, monkeypatch):
-    """A failed command and a lost connection during a download are reported."""
+    """A failed command or a lost connection during a download is reported, and a complete download is written."""
     monkeypatch.setattr(volume_reader, "stream", lambda *_, **__: Answer(**channels))
     pod = {"metadata": {"name": "p", "namespace": "n"}}
     with pytest.raises(ClusterError, match=reported):

@@ -1,4 +1,4 @@
-"""Studies for the tests of the room: one without training, and one of three trials of a model."""
+"""Studies for the tests of this folder: one without training, and one of three trials of a model."""
 
 import sys
 from collections.abc import Callable

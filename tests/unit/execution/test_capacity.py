@@ -1,4 +1,4 @@
-"""How many trials train at once, and what is said of GPUs that are missing or unused."""
+"""How many trials train at once, and notes on GPUs that are missing or unused."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def test_as_many_trials_run_as_fit(resources, fits):
 
 
 def test_so_many_workers_that_the_machine_would_stand_still_are_refused():
-    """Each is a process of its own; more than there are trials are not started."""
+    """Workers are limited to the number of trials, and more than the machine can hold are refused with the maximum."""
     few = job()
     assert local_workers(few.replaced({"resources.workers": 9000, "budget.trials": 5}), cpus=2, gpus=0) == 5
     many = few.replaced({"resources.workers": 9000, "budget.trials": 10_000})
@@ -49,7 +49,7 @@ def test_so_many_workers_that_the_machine_would_stand_still_are_refused():
     ],
 )
 def test_more_than_there_is_is_refused(resources: dict[str, float], cpus: int, gpus: int, reported: str) -> None:
-    """The message names what was asked for and what there is, each in the singular or the plural."""
+    """A trial that requests more CPUs or GPUs than exist is refused with both numbers and a remedy."""
     kind = next(iter(resources))
     with pytest.raises(ResourcesUnmet, match=rf"{reported}\. Ask for less with --set resources\.{kind}="):
         default_workers(job(resources=resources), cpus, gpus)

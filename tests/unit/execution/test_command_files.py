@@ -48,7 +48,7 @@ def test_a_driver_executes_a_command_and_writes_its_outcome(begun: Study) -> Non
 
 
 def test_a_driver_that_dies_before_it_has_written_the_outcome_has_done_nothing(begun: Study, tmp_path: Path) -> None:
-    """The next one finds the command, and the state without it."""
+    """A command that was executed but has no written outcome has left no trace in the stored state."""
     s = begun
     name = send(s.store, Enqueue(config={"x": 0.25}))
     execute(s.session.loop, name, Enqueue(config={"x": 0.25}))
@@ -59,7 +59,7 @@ def test_a_driver_that_dies_before_it_has_written_the_outcome_has_done_nothing(b
 
 
 def test_a_budget_is_that_of_the_study_from_then_on(begun: Study) -> None:
-    """A resume and the results find it in study.json."""
+    """A changed budget is stored in study.json, where later sessions find it."""
     s, trial = begun, begun.session.next()
     assert trial is not None
     send(s.store, ChangeBudget(trials=9, seconds=100))
@@ -70,7 +70,7 @@ def test_a_budget_is_that_of_the_study_from_then_on(begun: Study) -> None:
 
 
 def test_a_pause_is_for_one_session(begun: Study) -> None:
-    """A command for a session that has ended pauses no later one."""
+    """A pause applies only to the session that it names, and a command to continue ends it."""
     s, trial = begun, begun.session.next()
     assert trial is not None
     old = send(s.store, Pause(session=7))
@@ -110,7 +110,7 @@ def test_an_invalid_command_does_not_end_the_study(begun: Study) -> None:
 
 
 def test_a_command_does_not_wait_for_a_dead_driver(tmp_path: Path) -> None:
-    """A command without a live driver returns immediately and is kept for the next driver."""
+    """Without a live driver, the outcome of a command is not waited for."""
     store = Store(tmp_path)
     now = datetime.now(UTC).isoformat()
     content = {"number": 1, "state": "finished", "started": now, "heartbeat": now, **identity()}

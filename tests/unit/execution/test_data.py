@@ -127,7 +127,7 @@ def test_a_study_without_a_fingerprint_continues(study: tuple[Store, Path]) -> N
 
 
 def test_a_seeded_rerun_is_equal(study: tuple[Store, Path]) -> None:
-    """The noise that the data function draws is the same in every process and at every call."""
+    """A rerun is equal although the data function draws noise, because the noise is seeded."""
     store, _ = study
     np.random.random()
     assert rerun(store, "0000").equal
@@ -169,7 +169,7 @@ raise SystemExit(130)
 
 
 def test_data_that_are_still_being_loaded_do_not_crash_the_end() -> None:
-    """A study interrupted before its first epoch: the process waits for the thread, then ends with its own code."""
+    """A process that is interrupted while data are loaded waits for the loading thread and exits with its own code."""
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (130, "loaded\n", "")
 

@@ -1,4 +1,4 @@
-"""Deleting a study: all of it, nothing else, and not under its driver's hands."""
+"""Deleting a study: all of it, nothing else, and not while its driver runs."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_folders_that_are_no_study_are_not_deleted(tmp_path: Path) -> None:
 
 
 def test_only_the_recorded_copies_of_sources_are_deleted(study: Recording) -> None:
-    """A untracked Python file in source/ prevents the deletion; without it the copies are deleted."""
+    """An untracked Python file in source/ prevents the deletion, and without it the recorded copies are deleted."""
     document = json.loads(study.store.read(layout.STUDY))
     document["sources"] = {"folders": [], "modules": {"job": {"path": "job.py", "sha256": "0" * 64}}}
     study.store.write(layout.STUDY, json.dumps(document))
@@ -138,7 +138,7 @@ def test_a_running_study_is_not_deleted(study: Recording) -> None:
 def test_a_study_with_an_unreadable_session_can_be_deleted(
     study: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unless a driver shows itself meanwhile: whether there is one cannot be read from such a file."""
+    """A study with an unreadable session is deleted after a wait, unless a driver writes to it in the meantime."""
     path = tmp_path / "studies" / study.job.name / layout.session(2)
     path.write_text("{")
     reported: list[str] = []

@@ -61,7 +61,7 @@ def test_other_data_are_not_scored(gone, tmp_path):
 
 
 def test_a_saved_model_serves(tuned_store, losing, tmp_path):
-    """TensorFlow loads it without Keras, and it predicts what the model does."""
+    """TensorFlow loads an exported SavedModel, which predicts the same as the Keras model."""
     import tensorflow as tf
 
     assert export(tuned_store, tmp_path, trial=losing, saved_model=True)[-1] == tmp_path / "saved_model"

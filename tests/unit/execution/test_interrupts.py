@@ -53,7 +53,7 @@ def test_a_lost_signal_prints_no_traceback(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_handler_can_be_pickled_while_it_listens() -> None:
-    """Ray Tune pickles what holds it, with cloudpickle: handlers of before may be local functions, as Ray's own is."""
+    """An active signal handler can be pickled by cloudpickle even if the earlier handler is a local function."""
     from ray import cloudpickle
 
     def earlier(signum: int, frame: object) -> None:
@@ -71,7 +71,7 @@ def test_the_handler_can_be_pickled_while_it_listens() -> None:
 def test_the_first_signal_says_what_it_does_and_what_another_one_does(
     number: signal.Signals, again: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While trials train, the first signal is answered by a sentence, and the second one raises."""
+    """While trials train, the first signal prints what it and a second signal do, and the second one raises."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with interruptible() as interrupts:

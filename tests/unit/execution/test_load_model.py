@@ -22,7 +22,7 @@ def test_a_model_is_loaded_in_python(tuned_store, losing):
 
 
 def test_a_study_without_what_is_asked_for_is_an_error(tuned_store, tmp_path):
-    """A function that yields no state has no model, and a study of a model has no state."""
+    """A function without a state has no model to load, and a study of a model has no state to load."""
     run(JOB.replaced({"model": None, "function": flat, "data": None, "objectives.0.metric": "score"}),
         storage=tmp_path, name="f", note=lambda _: None)  # fmt: skip
     with pytest.raises(ModelError, match="tunes a function, and trial 0000 had yielded no state"):

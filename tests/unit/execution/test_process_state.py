@@ -25,13 +25,13 @@ def printed(where: str, storage: Path) -> dict[str, Any]:
 
 
 def test_a_study_in_this_process_leaves_nothing_behind(tmp_path: Path) -> None:
-    """`run`, `export`, `rerun` and `load_model` restore all process state that they change, on any use."""
+    """`run`, `export`, `rerun` and `load_model` restore all process state that they change."""
     calls = ["run, the first use of Keras", "run", "export", "export of a trial", "rerun", "load_model"]
     assert printed("here", tmp_path) == {call: [] for call in calls}
 
 
 def test_a_study_on_ray_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Environment, loggers, warnings, signals and Ray are as before, and the study's own Ray is stopped."""
+    """A study on Ray leaves environment, loggers, warnings and signals as before, and stops its own Ray."""
     assert printed("ray", tmp_path) == {"run": [], "running": False}
 
 

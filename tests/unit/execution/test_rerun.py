@@ -1,4 +1,4 @@
-"""A trial once more: the same numbers where the code is the same, and a comparison where they are not."""
+"""Rerunning a trial: the same numbers with the same code, and a comparison otherwise."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -66,6 +66,6 @@ def test_a_failed_trial_fails_again_at_the_same_epoch(store: Store) -> None:
 
 
 def test_a_trial_that_is_not_there(store: Store) -> None:
-    """The message names those there are."""
+    """A rerun of an unknown trial is refused with the ids of the existing trials."""
     with pytest.raises(JobNotFound, match="There are 0000, 0001, 0002"):
         rerun(store, "0007")

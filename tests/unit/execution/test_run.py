@@ -87,7 +87,7 @@ def test_finished_trials_continue_with_more_epochs(tmp_path):
 
 
 def test_rows_that_a_killed_driver_had_not_written_come_back_with_the_checkpoint(tmp_path):
-    """The tables of the first session are lost after its checkpoints were written: the next one has every epoch."""
+    """If the tables of a killed driver are lost, a resume restores the rows from the checkpoints."""
     run(job("steady", budget=Budget(trials=1, epochs=2)), storage=tmp_path)
     for part in (tmp_path / "s/epochs").iterdir():
         part.unlink()
@@ -96,7 +96,7 @@ def test_rows_that_a_killed_driver_had_not_written_come_back_with_the_checkpoint
 
 
 def test_a_mistake_deletes_nothing_that_was_there(tmp_path):
-    """A folder of that name with other files is refused, and left as it was."""
+    """A folder of the study's name with other files is refused and left unchanged."""
     (tmp_path / "s").mkdir()
     (tmp_path / "s/thesis.txt").write_text("years of work")
     with pytest.raises(StorageError, match="no study"):
@@ -106,7 +106,7 @@ def test_a_mistake_deletes_nothing_that_was_there(tmp_path):
 
 
 def test_a_mistake_leaves_the_name_free(tmp_path):
-    """An unknown metric ends the study before it was one."""
+    """A study that fails on an unknown metric leaves no folder, so that its name stays free."""
     with pytest.raises(ModelError, match="There are: score"):
         run(job(objectives=[Objective("nope", "max")]), storage=tmp_path)
     assert not (tmp_path / "s").exists()
@@ -129,7 +129,7 @@ def test_a_mistake_does_not_delete_untracked_files(tmp_path):
 
 
 def test_metrics_of_nearly_the_same_name_keep_their_values(tmp_path):
-    """The objective has the plain column, the other one digits of its name's digest after it."""
+    """Two metrics whose names differ only in case keep their values in different columns."""
     run(job(function=colliding, space={"x": 1}), storage=tmp_path)
     results = load_results(tmp_path / "s")
     assert results.epochs["score"].to_list() == [0.0, 1.0, 2.0, 3.0]
@@ -139,7 +139,7 @@ def test_metrics_of_nearly_the_same_name_keep_their_values(tmp_path):
 
 
 def test_a_function_that_exits_fails_its_trial_alone(tmp_path):
-    """sys.exit in a trial is that trial's failure, not the end of the command."""
+    """A function that calls sys.exit fails its trial with SystemExit as the error."""
     with pytest.raises(Exception, match="ended without a value"):
         run(job(function=leaving, space={"x": 1}), storage=tmp_path)
     assert load_results(tmp_path / "s").trials["error"].iloc[0].startswith("SystemExit")
@@ -154,7 +154,7 @@ def test_functions_of_fit_are_called_before_the_study_begins(tmp_path):
 
 
 def test_the_session_is_on_record_before_anything_is_trained(tmp_path):
-    """A driver that is killed at once leaves a session that the next one follows."""
+    """A run records its session, and a resume of the finished study trains nothing."""
     run(job(), storage=tmp_path)
     assert json.loads((tmp_path / "s/sessions/0001.json").read_text())["state"] == "finished"
     assert run(job(), storage=tmp_path, resume=True).already

@@ -71,7 +71,7 @@ def test_wrong_data_end_a_study_before_ray_starts(
 
 
 def test_resources_that_are_not_there_are_refused_in_this_process_too(tmp_path: Path) -> None:
-    """A thousand cores are refused before anything is written for good."""
+    """A trial that requests more CPUs than this machine has is refused, and no study is left."""
     job = TuneJob(
         name="s",
         function=steps,

@@ -36,7 +36,7 @@ def _no_note(text: str) -> None:
 
 
 def test_the_newest_session_may_write(store: Store) -> None:
-    """An older one must not; other files in the folder have no number."""
+    """Only the newest session may write, and other files in the sessions folder are ignored."""
     check_newest(store, 1)
     for number in (1, 2, 10):
         _write(store, number)
@@ -47,7 +47,7 @@ def test_the_newest_session_may_write(store: Store) -> None:
 
 
 def test_another_driver_may_have_the_same_number(store: Store) -> None:
-    """The message does not name two numbers then."""
+    """The message about a driver with the same session number says that both have this number."""
     assert "also of session 2," in str(superseded(store, 2, 2))
 
 
@@ -73,7 +73,7 @@ def test_a_driver_of_this_machine_lives_as_long_as_its_process(store: Store) -> 
 
 
 def test_a_driver_that_has_been_silent_for_long_is_dead(store: Store) -> None:
-    """On another machine only its heartbeat can be seen."""
+    """A driver on another machine whose last heartbeat is too old counts as dead."""
     assert not driver_alive(store, _write(store, 1, age=SILENT_SECONDS + 10), _no_note)
 
 

@@ -25,7 +25,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def test_the_workers_of_a_session_share_a_folder(tmp_path: Path) -> None:
-    """Workers of one session get one folder; another session, and a later study of the same name, another one."""
+    """Workers of one session share one folder, and another session or a later study of the same name has another."""
     store = Store(tmp_path / "study")
     found = []
     for session, mark in ((1, "a"), (1, "a"), (2, "b"), (1, "c")):
@@ -42,7 +42,7 @@ def test_processes_outside_of_a_session_share_nothing(tmp_path: Path) -> None:
 
 
 def test_parts_are_described(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Number and size of elements are given as far as they are known, with the place and its free space."""
+    """Shared parts are described with elements and size as far as known, the folder and its free space."""
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5_000_000_000))
     parts = [SharedPart("train", "", 2000, 55_000_000), SharedPart("validation", "", None, None)]
     assert sharing_in_words([]) is None

@@ -39,7 +39,7 @@ def _write(store: Store, number: int = 1, **fields: Any) -> None:
 def test_a_driver_is_asked_by_a_file_and_a_signal(
     store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The session that was asked is returned; a second request sends no second signal."""
+    """A stop request writes a file and sends one signal to the driver, and a second request sends no other signal."""
     monkeypatch.setattr(study_stop, "handles", lambda *_: True)
     _write(store, 3, takes_signals=True)
     for _ in range(2):
@@ -54,7 +54,7 @@ def test_a_driver_is_asked_by_a_file_and_a_signal(
 def test_a_driver_that_no_signal_reaches_finds_the_file(
     store: Store, signals: list[tuple[int, int]], fields: dict[str, Any]
 ) -> None:
-    """A process without handlers would be killed as a whole; a process of another machine has another number."""
+    """A driver without signal handlers or on another machine gets no signal, but finds the stop request's file."""
     _write(store, **fields)
     assert request_stop(store) is not None
     assert signals == []
@@ -81,7 +81,7 @@ def test_without_a_live_driver_no_stop_is_requested(store: Store, fields: dict[s
 
 
 def test_the_end_of_a_session_is_awaited(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stop waits for the driver's end, its death or another driver."""
+    """Waiting for a stop ends when the session ends or another driver has begun."""
     _write(store)
     session = request_stop(store)
     assert session is not None

@@ -19,7 +19,7 @@ def data():
 
 
 def flat(config):
-    """No model."""
+    """A function without a model."""
     yield {"score": 1.0}
 
 

@@ -26,7 +26,7 @@ def test_the_last_rows_are_the_validation_split() -> None:
 
 
 def test_frames_are_arrays_and_pipelines_stay() -> None:
-    """Frames of pandas become arrays, and a pipeline of batches stays what it is."""
+    """A pandas data frame becomes an array, and an array or a pipeline of batches is passed on unchanged."""
     data = data_of(search(pd.DataFrame(X), pd.Series(Y), validation_data=(X, Y)))
     assert isinstance(data.train.x, np.ndarray)
     assert data.validation.x is X
@@ -39,6 +39,6 @@ def test_frames_are_arrays_and_pipelines_stay() -> None:
 
 
 def test_a_split_is_what_fit_takes() -> None:
-    """A split is inputs and targets, and a pipeline one argument."""
+    """The arguments for Keras' fit are inputs and targets for a split, and one argument for a pipeline."""
     assert pair(Split(X, Y)) == (X, Y)
     assert pair("batches") == ("batches",)

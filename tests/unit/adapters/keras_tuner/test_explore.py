@@ -7,7 +7,7 @@ from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 
 
 def test_branches_within_branches_are_found() -> None:
-    """Each value of a choice, also within a branch, and both ends of a range are tried at least once."""
+    """Exploration finds hyperparameters in nested branches by trying each choice and both ends of each range."""
 
     def run(hp: HyperParameters) -> None:
         if hp.Choice("kind", ["a", "b", "c"]) == "c" and hp.Boolean("deep"):
@@ -20,7 +20,7 @@ def test_branches_within_branches_are_found() -> None:
 
 
 def test_errors_of_other_values_are_left_to_the_trials() -> None:
-    """An error with the defaults is raised; with other values what was found before is kept."""
+    """Exploration raises an error of the default values, and keeps what it found before an error of other values."""
 
     def run(hp: HyperParameters) -> None:
         if hp.Boolean("fails"):
@@ -37,7 +37,7 @@ def test_errors_of_other_values_are_left_to_the_trials() -> None:
 
 
 def test_a_value_is_tried_in_the_branch_that_asks_for_it() -> None:
-    """A value that other changed values hide is tried again in the branch where its hyperparameter is asked for."""
+    """Exploration tries a hidden hyperparameter's value again in the branch that asks for that hyperparameter."""
 
     def run(hp: HyperParameters) -> None:
         if hp.Choice("kind", ["a", "b"]) == "a":

@@ -19,7 +19,7 @@ _UNITS = {f"units_{number}": IntUniform(32, 96, step=32) for number in range(3)}
 
 
 def test_a_function_and_its_search_become_a_job(program: Callable[[str], str]) -> None:
-    """A function and its search become a job with hyperparameters, data, objective, trials and repeats."""
+    """A KerasTuner function and its search become a job with hyperparameters, data, objective, trials and repeats."""
     job = from_file(program("kt_mnist.py") + ":build_model", "keras-tuner", {})
     assert job.space == {
         "num_layers": IntUniform(1, 3),
@@ -38,7 +38,7 @@ def test_a_function_and_its_search_become_a_job(program: Callable[[str], str]) -
 
 
 def test_conditional_scopes_become_branches(program: Callable[[str], str]) -> None:
-    """Conditional scopes become branches, and the last rows are the validation split, as in Keras."""
+    """A hypermodel's conditional scopes become branches, and its last rows become the validation split."""
     job = from_file(program("kt_hyper.py") + ":DigitsHyperModel", "keras-tuner", {})
     assert job.space == {
         "model_type": Switch(
@@ -63,7 +63,7 @@ def test_conditional_scopes_become_branches(program: Callable[[str], str]) -> No
 
 
 def test_a_function_without_a_search_needs_data(program: Callable[[str], str]) -> None:
-    """A function without a search gets its data from --set or from the call."""
+    """A KerasTuner function without a search is refused unless the call gives its data."""
     place = program("kt_plain.py") + ":build_recurrent"
     with pytest.raises(InvalidJob, match="data: must be given for a model"):
         from_file(place, "keras-tuner", {})
@@ -104,7 +104,7 @@ def data() -> Dataset:
 
 
 def test_a_function_of_python_becomes_a_job(tmp_path: Path) -> None:
-    """A function of Python becomes a job under its name in its file, so that the study can be resumed."""
+    """A KerasTuner function passed in Python becomes a job with its space and builds models from configs."""
     job = from_keras_tuner(build, data=data, budget={"trials": 2, "epochs": 1}, resources={"workers": 0}, name="s")
     assert job.space == {"units": IntUniform(2, 8), "lr": Uniform(0.01, 0.1)}
     assert Adapted(None, "", build).build({"units": 5, "lr": 0.05}).layers[0].units == 5

@@ -9,7 +9,7 @@ from pipeline.training.function import FunctionLearner
 
 
 def test_an_own_fit_is_a_function(program: Callable[[str], str], tmp_path: Path) -> None:
-    """A fit of the user's own becomes a function whose trials continue exactly after a pause."""
+    """A hypermodel with its own fit becomes a function job whose trials continue exactly after a pause."""
     budget = {"trials": 3, "epochs": 2}
     given = {"name": "s", "searcher": "random", "resources": {"workers": 0}, "budget": budget}
     job = from_file(program("kt_fit.py") + ":MyHyperModel", "keras-tuner", given)
@@ -27,7 +27,7 @@ def test_an_own_fit_is_a_function(program: Callable[[str], str], tmp_path: Path)
 
 
 def test_an_own_loop_reports_by_callbacks(program: Callable[[str], str]) -> None:
-    """A loop that calls `on_epoch_end` reports an epoch by each call, and without the model's fit has no state."""
+    """A hypermodel's training loop reports an epoch at each call of `on_epoch_end`, and its learner has no state."""
     job = from_file(program("kt_loop.py") + ":MyHyperModel", "keras-tuner", {})
     assert list(job.space) == ["units", "batch_size", "learning_rate"]
     assert job.budget.epochs == 2

@@ -29,7 +29,7 @@ from pipeline.space import Choice, IntUniform, LogUniform, QUniform, Uniform
     ],
 )
 def test_a_hyperparameter_is_found_with_its_domain(ask: Any, domain: Any, default: Any) -> None:
-    """A hyperparameter has KerasTuner's default until there is a value."""
+    """A hyperparameter is recorded with its domain and line, and has KerasTuner's default unless a value is given."""
     hp = HyperParameters()
     assert ask(hp) == default
     (found,) = hp.found
@@ -42,7 +42,7 @@ def test_a_hyperparameter_is_found_with_its_domain(ask: Any, domain: Any, defaul
 
 
 def test_conditions_and_scopes() -> None:
-    """A hyperparameter under a false condition is None, and scopes are prefixes of names."""
+    """A KerasTuner hyperparameter under a false condition is None, and a scope prefixes the names in it."""
     hp = HyperParameters()
     hp.Choice("kind", ["a", "b"])
     with hp.conditional_scope("kind", "b"):
@@ -63,7 +63,7 @@ def test_conditions_and_scopes() -> None:
 
 
 def test_a_config_gives_the_values() -> None:
-    """A config gives the values by the names in its tables, and a branch its name as the value."""
+    """A config sets hyperparameters by the parameter names of the study, with text converted to their types."""
     hp = HyperParameters({"layers": "2", "block_on": "True"})
     assert hp.Int("Layers", 1, 3) == 2
     with hp.name_scope("block"):
@@ -73,6 +73,6 @@ def test_a_config_gives_the_values() -> None:
 
 
 def test_parameters_without_a_domain_are_refused_with_their_line() -> None:
-    """A domain that tunepipe lacks, such as reverse logarithmic sampling, is refused with its line."""
+    """A KerasTuner hyperparameter with a domain that tunepipe lacks, such as reverse_log, is refused with its line."""
     with pytest.raises(InvalidJob, match=r"test_hyperparameters.py, line \d+: must be sampled linearly"):
         HyperParameters().Float("x", 0.1, 1, sampling="reverse_log")

@@ -21,7 +21,7 @@ from pipeline.space import Choice, IntUniform, LogUniform, QUniform
     ],
 )
 def test_a_range_has_steps_or_ratios(domain: Any, expected: Any) -> None:
-    """A step is a difference, and a ratio in logarithmic sampling; a range with one value is that value."""
+    """The step of a range is a difference, or a ratio in logarithmic sampling; a range with one value is a constant."""
     assert domain == expected
 
 

@@ -17,14 +17,14 @@ def search(kind: str = "RandomSearch", *args: Any, tuner: Any = None, **kwargs: 
 
 
 def test_positional_arguments_have_names() -> None:
-    """Positional arguments of search have the names of Keras' fit."""
+    """Positional arguments of a tuner's search get the names of the arguments of Keras' fit."""
     assert search_arguments(search("Tuner", 1, 2, 16, validation_split=0.1)) == {
         "x": 1, "y": 2, "batch_size": 16, "validation_split": 0.1,
     }  # fmt: skip
 
 
 def test_a_search_says_budget_scheduler_and_searcher() -> None:
-    """Hyperband and grid search are the scheduler and the searcher, and other arguments fields of the job."""
+    """A Hyperband tuner sets the job's scheduler, a GridSearch its searcher, and other arguments set its fields."""
     given = {"max_epochs": 9, "factor": 2, "seed": 3, "executions_per_trial": 2}
     assert fields_of_search(search("Hyperband", tuner=given, epochs=50, class_weight={0: 1.0}), "x") == {
         "scheduler": {"kind": "hyperband", "reduction_factor": 2},
@@ -41,7 +41,7 @@ def test_a_search_says_budget_scheduler_and_searcher() -> None:
 
 
 def test_objectives_have_directions() -> None:
-    """An objective's direction is its own, or follows from its name."""
+    """An objective of KerasTuner has the direction that it states, or else the one that follows from its name."""
     both = {"objective": ["val_accuracy", TheirObjective("val_f", "max")]}
     assert objectives_of(search(tuner=both)) == [Objective("val_accuracy", "max"), Objective("val_f", "max")]
     assert objectives_of(None) == [Objective("val_loss", "min")]

@@ -25,7 +25,7 @@ def without_keras_tuner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["keras_tuner", "kerastuner"])
 def test_a_program_finds_the_names_that_it_needs(name: str) -> None:
-    """Hypermodels, hyperparameters and tuners can be imported inside the context, and not after it."""
+    """Without KerasTuner, a program can import its hypermodels, hyperparameters and tuners only within the context."""
     with patches():
         library = importlib.import_module(name)
         assert library.HyperModel is HyperModel
@@ -35,7 +35,7 @@ def test_a_program_finds_the_names_that_it_needs(name: str) -> None:
 
 
 def test_another_name_is_refused() -> None:
-    """A name that the stand-in lacks ends in an error that lists the names it has."""
+    """A KerasTuner name that the stand-in lacks is refused with the names that it has."""
     with (
         patches(),
         pytest.raises(InvalidJob, match=r"(?s)Hyperband and GridSearch.*keras_tuner\.SklearnTuner"),
@@ -44,7 +44,7 @@ def test_another_name_is_refused() -> None:
 
 
 def test_other_names_of_keras_tuner_are_refused_with_their_line(program: Callable[[str], str], tmp_path: Path) -> None:
-    """Other names of KerasTuner are refused with their line unless keras-tuner is installed."""
+    """A program that uses a KerasTuner name without a stand-in is refused with the line of its use."""
     path = Path(program("kt_plain.py")).with_name("kt_other.py")
     path.write_text("import keras_tuner as kt\n\nORACLE = kt.oracles.RandomSearchOracle\n")
     with pytest.raises(InvalidJob, match=r"kt_other.py, line 3: must be a HyperModel.*found 'keras_tuner.oracles'"):

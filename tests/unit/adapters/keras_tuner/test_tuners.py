@@ -18,7 +18,7 @@ def test_a_hypermodel_fits_its_model() -> None:
 
 
 def test_a_search_outside_of_a_program_does_nothing() -> None:
-    """A tuner keeps its arguments by their names, and searches nothing."""
+    """A stand-in tuner keeps its arguments by name, and its search returns None outside of a program."""
     tuner = Hyperband("hypermodel", "val_loss", 9, directory="here")
     assert tuner.arguments == {
         "hypermodel": "hypermodel", "objective": "val_loss", "max_epochs": 9, "directory": "here",

@@ -16,7 +16,7 @@ from tests.unit.adapters.conftest import PROGRAMS
 
 @pytest.mark.parametrize("name", ["op_quad.py", "op_layers.py"])
 def test_a_trial_has_the_value_that_the_objective_has(name: str, program: Callable[[str], str], tmp_path: Any) -> None:
-    """A trial's value equals the one that Optuna's FixedTrial gives to the objective."""
+    """The best trial's value equals the objective's value with Optuna's FixedTrial for the same parameters."""
     job = from_file(program(name) + ":objective", "optuna", {"name": "s"})
     run(job.replaced({"budget.trials": 3, "resources.workers": 0}), storage=tmp_path / "st", note=lambda _: None)
     results = load_results(tmp_path / "st/s")
@@ -32,7 +32,7 @@ def test_a_trial_has_the_value_that_the_objective_has(name: str, program: Callab
 
 
 def test_each_report_is_an_epoch_and_a_stopped_trial_is_pruned() -> None:
-    """Each report is an epoch, numeric user attributes are metrics, and a stopped trial is pruned."""
+    """Each report of an Optuna objective is an epoch, whose metrics are the value and the numeric user attributes."""
     reported: list[str] = []
 
     def objective(trial: Any) -> float:

@@ -11,7 +11,7 @@ from pipeline.errors import InvalidJob
 
 
 def test_budget_direction_and_pruner_are_those_of_the_study(program: Callable[[str], str]) -> None:
-    """Budget, direction and pruner are those of the Optuna study, and Optuna stores nothing."""
+    """A job from an Optuna program has the budget, the directions and the pruner of the program's study."""
     job = from_file(program("op_prune.py") + ":objective", "optuna", {})
     assert (job.budget.trials, job.budget.epochs, job.budget.seconds) == (6, 20, 600.0)
     assert (job.scheduler.kind, job.scheduler.grace_period) == ("median", 3)
@@ -21,7 +21,7 @@ def test_budget_direction_and_pruner_are_those_of_the_study(program: Callable[[s
 
 
 def test_reports_of_a_callback_are_epochs(program: Callable[[str], str], tmp_path: Path) -> None:
-    """An objective whose callback reports has as many epochs as it reports, although its own text does not say so."""
+    """A trial of an Optuna objective has one epoch for each report of its callback."""
     job = from_file(program("op_callback.py"), "optuna", {"name": "s", "scheduler": "fifo"})
     run(job.replaced({"budget.trials": 1, "resources.workers": 0}), storage=tmp_path, note=lambda _: None)
     results = load_results(tmp_path / "s")
@@ -30,7 +30,7 @@ def test_reports_of_a_callback_are_epochs(program: Callable[[str], str], tmp_pat
 
 
 def test_arguments_that_are_left_out_are_noted_with_their_line(program: Callable[[str], str]) -> None:
-    """Callbacks and an unknown pruner are noted with their line; a sampler that is known becomes the searcher."""
+    """Optuna callbacks and unknown pruners are left out with a note, and a known sampler becomes the searcher."""
     notes: list[str] = []
     job = from_file(program("op_callback.py"), "optuna", {}, notes.append)
     assert notes == [
@@ -42,7 +42,7 @@ def test_arguments_that_are_left_out_are_noted_with_their_line(program: Callable
 
 
 def test_a_loop_that_asks_for_trials_needs_the_name_of_its_objective(program: Callable[[str], str]) -> None:
-    """A loop of ask and tell is refused with its line, and says the direction of an objective that is named."""
+    """An Optuna loop of ask and tell is refused with its line, unless the call names the objective."""
     path = program("op_ask.py")
     with pytest.raises(InvalidJob, match=r"op_ask.py, line 10: must be study.optimize.*found 'study.ask\(\)'"):
         from_file(path, "optuna", {})

@@ -32,7 +32,7 @@ _SPACES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("place", _SPACES)
 def test_the_space_is_found_by_running(place: str, program: Callable[[str], str]) -> None:
-    """Running the objective up to its first report finds the space with logarithms, steps and branches."""
+    """Running an Optuna objective to its first report finds its space with logarithms, steps and branches."""
     name, _, objective = place.partition(":")
     job = from_file(f"{program(name)}:{objective}".rstrip(":"), "optuna", {})
     assert job.space == _SPACES[place]
@@ -40,7 +40,7 @@ def test_the_space_is_found_by_running(place: str, program: Callable[[str], str]
 
 
 def test_a_loop_over_a_suggestion_becomes_branches(program: Callable[[str], str]) -> None:
-    """A suggestion in a loop over layers becomes a parameter of the branches with enough layers."""
+    """An Optuna suggestion in a loop over layers becomes a parameter of the branches with enough layers."""
     job = from_file(program("op_layers.py") + ":objective", "optuna", {})
     layer = {
         number: {f"n_units_l{number}": IntUniform(4, 128), f"dropout_l{number}": Uniform(0.2, 0.5)} for number in (1, 2)

@@ -11,7 +11,7 @@ from pipeline.space import Choice
 
 
 def test_a_suggestion_that_no_run_has_shown_is_reported() -> None:
-    """A suggestion that no run has shown is reported with its line."""
+    """A suggestion that was not found when the space was explored is an error with its line."""
     with pytest.raises(ValueError, match=r"test_trial.py, line \d+: the suggestion 'x' was not found"):
         Trial({}, lambda *_: None).suggest_float("x", 0, 1)
 
@@ -31,7 +31,7 @@ def test_a_suggestion_that_no_run_has_shown_is_reported() -> None:
     ],
 )
 def test_a_suggestion_has_a_domain(suggest: Any, domain: Any) -> None:
-    """Each suggestion is seen with its domain, and the same name has the same value."""
+    """Each suggestion of a trial is recorded with its domain, and a repeated suggestion has the same value."""
     seen: list[Found] = []
     trial = Trial({}, lambda *_: None, seen.append)
     assert suggest(trial) == suggest(trial)

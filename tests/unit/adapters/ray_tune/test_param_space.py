@@ -15,7 +15,7 @@ from pipeline.training.function import FunctionLearner
 
 
 def test_unsupported_programs_are_refused_with_the_line(program: Callable[[str], str]) -> None:
-    """A Ray Tune program that cannot be translated is refused with its line, also for an unnamed metric."""
+    """A Ray Tune program is refused with the lines that cannot be translated, or because it names no metric."""
     with pytest.raises(InvalidJob) as raised:
         from_file(program("rt_bad.py") + ":train", "ray-tune", {"objectives": [Objective("loss", "min")]})
     assert "rt_bad.py, line 10: must not be drawn by a function (tune.sample_from)" in str(raised.value)
@@ -25,7 +25,7 @@ def test_unsupported_programs_are_refused_with_the_line(program: Callable[[str],
 
 
 def test_values_that_are_no_json_reach_the_function() -> None:
-    """Functions, tuples, objects and nested configs reach the function unchanged."""
+    """Functions, tuples, objects and nested dicts in a param_space reach the trainable function unchanged."""
     seen: list[Any] = []
     space = {
         "activation": tune.choice([np.tanh, np.sin]),

@@ -17,7 +17,7 @@ from pipeline.training.function import FunctionLearner
 
 @pytest.mark.parametrize("name", ["rt_basic.py", "rt_params.py", "rt_simple.py", "rt_class.py", "rt_pbt.py"])
 def test_a_program_is_tuned(name: str, program: Callable[[str], str], tmp_path: Path) -> None:
-    """Each report of a program is an epoch, and after a pause or an exploit get_checkpoint returns the state."""
+    """Each report of a Ray Tune program is an epoch, and a trial under PBT continues with its checkpoint's state."""
     job = from_file(program(name), "ray-tune", {"name": "s"}).replaced({"resources.workers": 0})
     run(job, storage=tmp_path / "st", note=lambda _: None)
     results = load_results(tmp_path / "st/s")
@@ -50,7 +50,7 @@ def steps(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
 
 
 def test_a_checkpoint_is_the_functions_state() -> None:
-    """A trial continues from its checkpoint in another process, and values that are not numbers are no metrics."""
+    """Another learner continues a Ray Tune function from its checkpoint, and only numbers are metrics."""
     learner = FunctionLearner(steps, {"by": 2})
     assert [dict(learner.run_epoch().metrics) for _ in range(2)] == [{"count": 2.0}, {"count": 4.0}]
     state = learner.save()

@@ -38,7 +38,7 @@ _BUDGETS = {
 
 @pytest.mark.parametrize("place", _SPACES)
 def test_a_program_becomes_a_job(place: str, program: Callable[[str], str]) -> None:
-    """A program becomes a job with the space, metric, budget and scheduler of its Tuner or run, without Ray."""
+    """A Ray Tune program becomes a job with the space, metric, budget and scheduler of its Tuner or tune.run."""
     name, _, function = place.partition(":")
     job = from_file(f"{program(name)}:{function}".rstrip(":"), "ray-tune", {})
     assert job.space == _SPACES[place]
@@ -50,7 +50,7 @@ def test_a_program_becomes_a_job(place: str, program: Callable[[str], str]) -> N
 
 
 def test_reports_of_a_callback_are_epochs(program: Callable[[str], str], tmp_path: Path) -> None:
-    """A trial has an epoch for each report of a callback, and its last checkpoint although the callback deletes it."""
+    """A Ray Tune trial has an epoch for each report of a callback, and options that are left out are noted."""
     notes: list[str] = []
     job = from_file(program("rt_helper.py") + ":train", "ray-tune", {"name": "s", "scheduler": "fifo"}, notes.append)
     assert notes == [
@@ -63,7 +63,7 @@ def test_reports_of_a_callback_are_epochs(program: Callable[[str], str], tmp_pat
 
 
 def test_a_class_gets_its_parameters(program: Callable[[str], str], tmp_path: Path) -> None:
-    """`tune.with_parameters` hands parameters to the setup of a class, and PB2 is the scheduler of that name."""
+    """A trainable class gets the parameters of `tune.with_parameters`, and Ray's PB2 becomes the scheduler pb2."""
     notes: list[str] = []
     given = {"name": "s", "budget": {"epochs": 4}, "resources": {"workers": 0}}
     job = from_file(program("rt_pb2.py") + ":Bench", "ray-tune", given, notes.append)

@@ -1,4 +1,4 @@
-"""Which checkpoints stay."""
+"""Which checkpoints are kept."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,13 +20,13 @@ SIZE = 1000
 
 
 class Needing:
-    """A scheduler of which only this is asked."""
+    """A scheduler that only names the checkpoints it needs."""
 
     def __init__(self, needed: Sequence[tuple[str, int]] = ()) -> None:
         self.checkpoints = needed
 
     def needed(self) -> Sequence[tuple[str, int]]:
-        """What it may hand over."""
+        """The checkpoints that another trial may still take over."""
         return self.checkpoints
 
 
@@ -62,7 +62,7 @@ def trial(number: int, state: str, best: float, best_epoch: int) -> Trial:
 
 
 def test_of_a_live_trial_the_newest_two_and_the_best_stay(kept):
-    """The one before the newest is for the case that the newest is damaged."""
+    """Of a live trial the two newest checkpoints and the best one are kept."""
     assert kept([trial(0, "running", 0.9, 2)]) == {"0000": [2, 4, 5]}
 
 
@@ -98,7 +98,7 @@ def test_top_keeps_those_of_the_best_trials_that_ended(kept):
 
 
 def test_gigabytes_take_the_worst_first_and_never_what_is_needed(kept):
-    """Room for three: the worst loses both, the next its newest before its best; the study's best stays."""
+    """A limit in gigabytes deletes checkpoints of the worst trials first, and each trial's best one last."""
     trials = [trial(i, "completed", value, 3) for i, value in enumerate([0.5, 0.9, 0.7])]
     assert kept(trials, gigabytes=3.5 * SIZE / 1e9) == {"0000": [], "0001": [3, 5], "0002": [3]}
 
@@ -116,7 +116,7 @@ def test_a_failed_trial_goes_first(kept):
 
 
 def test_nothing_is_deleted_of_a_study_that_another_driver_has_taken_over(tmp_path):
-    """The checkpoints are the other one's workers' now."""
+    """A driver deletes no checkpoint after another driver has taken over its study."""
     store = Store(tmp_path)
     for epoch in range(1, 6):
         store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
@@ -163,7 +163,7 @@ def test_checkpoints_that_are_no_longer_needed_are_deleted(tmp_path):
 
 
 def test_large_checkpoints_do_not_accumulate(tmp_path):
-    """After a gigabyte of new checkpoints a deletion is due, until there was one."""
+    """After a gigabyte of new checkpoints, a deletion is overdue until checkpoints are pruned."""
     one = trial(0, "running", 0.9, 5)
     pruner = CheckpointPruner(Store(tmp_path), _job(), Needing(), {"0000": one}, lambda: None)
     large = replace(row(5, 0.9), bytes_checkpoint=600_000_000)

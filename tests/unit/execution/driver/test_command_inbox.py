@@ -22,13 +22,13 @@ def store(tmp_path: Path) -> Store:
 
 
 def _found(store: Store, monkeypatch: pytest.MonkeyPatch, *known: str) -> dict[str, Command | str]:
-    """What a driver finds that may look."""
+    """The new commands that a driver finds."""
     monkeypatch.setattr(command_inbox, "time", Leaping())
     return dict(CommandInbox(store).new(known))
 
 
 def test_new_commands_are_found_the_oldest_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The inbox returns new commands, oldest first, and skips commands with an outcome and unrelated files."""
+    """A driver's inbox returns new commands, oldest first, and skips commands with an outcome and unrelated files."""
     for name, trial in ((SECOND, "0002"), (FIRST, "0001")):
         store.write(layout.command(name), json.dumps(command_object(StopTrial(trial_id=trial))))
     store.write("commands/notes.txt", "mine")
@@ -39,7 +39,7 @@ def test_new_commands_are_found_the_oldest_first(store: Store, monkeypatch: pyte
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"kind": "format-disk"}', "null", "9" * 5000, '{"kind": []}'])
 def test_a_command_that_cannot_be_read_is_reported(store: Store, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
-    """An unreadable command gets an outcome like any other command and does not end the study."""
+    """An unreadable command is returned as a sentence about its mistake instead of a command."""
     store.write(layout.command(FIRST), content)
     found = _found(store, monkeypatch)[FIRST]
     assert isinstance(found, str)
@@ -47,7 +47,7 @@ def test_a_command_that_cannot_be_read_is_reported(store: Store, monkeypatch: py
 
 
 def test_the_storage_is_read_once_a_second_at_most(store: Store) -> None:
-    """A driver asks after each report."""
+    """A driver's inbox reads the storage at most once a second."""
     inbox = CommandInbox(store)
     store.write(layout.command(FIRST), json.dumps(command_object(StopTrial(trial_id="0001"))))
     assert list(inbox.new(())) == []

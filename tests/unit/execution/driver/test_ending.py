@@ -1,4 +1,4 @@
-"""How a session ends: why trials failed, where nothing is left that could say it."""
+"""How a session ends, and the reasons for failed trials."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ KeyError: 'wdth'
 
 
 def test_a_failed_trial_is_reported_with_the_line_of_the_user(tmp_path: Path) -> None:
-    """The user's error and its line come before the trial's output, or alone if there is no log."""
+    """The report on a failed trial has the error with the user's line, and then the trial's output if there is any."""
     store = Store(tmp_path)
     store.write("logs/0000.log", LOG)
     trials = {
@@ -38,7 +38,7 @@ def test_a_failed_trial_is_reported_with_the_line_of_the_user(tmp_path: Path) ->
 
 
 def test_a_finished_study_keeps_only_what_it_needs(study) -> None:
-    """Checkpoints that no report names and files of killed workers are deleted with the superfluous ones."""
+    """At its end, a study deletes checkpoints that are no longer needed and temporary files of killed workers."""
     s = study(budget=Budget(trials=1, epochs=3))
     left = ["checkpoints/0000/000003.ckpt"]
     with recorded(s.session, s.store, Interrupts(), new=True, note=print):
@@ -52,7 +52,7 @@ def test_a_finished_study_keeps_only_what_it_needs(study) -> None:
 
 
 def test_a_write_that_fails_after_a_takeover_is_reported_as_the_takeover(study) -> None:
-    """The next driver removes what the last one was writing: the last one says that it was replaced."""
+    """A write that fails because another driver has taken over the study is reported as the takeover."""
     s = study(budget=Budget(trials=1, epochs=3))
 
     def replaced() -> None:

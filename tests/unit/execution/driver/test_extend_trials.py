@@ -32,7 +32,7 @@ def test_only_trials_that_can_continue_get_more_epochs(study, kept, continues):
 
 
 def test_more_trials_bring_back_those_that_waited(study):
-    """A finished study that is given more trials: the paused ones of before may still be promoted."""
+    """If a finished study gets more trials, trials that waited for a promotion may be promoted."""
     first = study("first", scheduler="promoting-asha", budget=Budget(trials=4, epochs=4))
     first.play(lambda t, _c, e: {"0000": 0.9, "0001": 0.8, "0002": 0.7, "0003": 0.6}[t] + 0.01 * e)
     assert first.session.loop.trials["0002"].state == "stopped"
@@ -56,7 +56,7 @@ def test_more_trials_bring_back_those_that_waited(study):
     ],
 )
 def test_trials_that_a_limit_ended_resume(study, state, epoch, cut_off, over, after):
-    """With more epochs trials that trained all of them resume, and after a raised limit those that it ended."""
+    """Completed trials resume if they get more epochs, and trials that a limit had ended if the limit was raised."""
     s = study()
     trial = Trial("0000", {"x": 0.5}, 0, state=state, epoch=epoch, cut_off=cut_off, started=True)
     extend_trials(

@@ -8,7 +8,7 @@ BEST = Trial("0003", {"x": 1.0}, 7, best=0.9, best_epoch=4, best_config={"x": 0.
 
 
 def test_the_winner_is_tested_once_with_the_config_of_its_best_epoch():
-    """A second worker that asks gets nothing, and a report on the way ends nothing."""
+    """The winner is assigned to one worker with its best epoch's config, and only a last report ends the evaluation."""
     evaluation = FinalEvaluation(wanted=True, attempts=4)
     assignment = evaluation.take(BEST)
     assert (assignment.task, assignment.trial_id, assignment.epoch, assignment.config) == (
@@ -27,7 +27,7 @@ def test_the_winner_is_tested_once_with_the_config_of_its_best_epoch():
 
 
 def test_a_lost_worker_is_replaced_three_times():
-    """After three lost workers the study ends without a test result and reports the reason."""
+    """The final evaluation is assigned again after three lost workers, and the fourth ends it with a warning."""
     evaluation = FinalEvaluation(wanted=True, attempts=4)
     assignment = evaluation.take(BEST)
     assert [evaluation.on_worker_lost("killed.") for _ in range(4)] == [assignment, assignment, assignment, None]

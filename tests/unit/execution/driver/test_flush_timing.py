@@ -6,7 +6,7 @@ from pipeline.execution.driver.flush_timing import FlushTiming
 
 
 def test_flushes_are_frequent_at_first_and_at_most_half_a_minute_apart() -> None:
-    """Flushes follow after one second at first, then after a 50th of the session, at most 30 seconds."""
+    """A flush is due after a second at first, later after a 50th of the session, and after 30 seconds at most."""
     now = 0.0
     timing = FlushTiming(lambda: now)
     for started, interval in ((0.0, 1.0), (500.0, 10.2), (1e6, 30.0)):
@@ -21,7 +21,7 @@ def test_flushes_are_frequent_at_first_and_at_most_half_a_minute_apart() -> None
 
 @pytest.mark.parametrize(("started", "times"), [(0.0, 10), (1e6, 100)])
 def test_flushes_take_a_hundredth_of_the_time(started: float, times: int) -> None:
-    """After a slow flush the next one is delayed, so that flushes take a hundredth of the time."""
+    """After a slow flush the next one is delayed by 10 times its duration at first, and later by 100 times."""
     now = 0.0
     timing = FlushTiming(lambda: now)
     now = started

@@ -25,7 +25,7 @@ def watch(**resources: float) -> tuple[HangDetection, Clock]:
 
 
 def test_silence_counts_from_when_a_trial_got_its_worker():
-    """A trial's silence is measured from when it got its worker."""
+    """A trial's silence is measured from the moment when it got its worker."""
     seen, clock = watch(epoch_seconds=10)
     clock.now = 100
     assert seen.hung(["0000"]) == []
@@ -36,7 +36,7 @@ def test_silence_counts_from_when_a_trial_got_its_worker():
 
 
 def test_a_report_ends_the_silence():
-    """Each trial has a silence of its own."""
+    """A report ends the silence of its own trial only."""
     seen, clock = watch(epoch_seconds=10)
     seen.hung(["0000", "0001"])
     clock.now = 10
@@ -64,7 +64,7 @@ def test_without_a_limit_twenty_of_the_longest_epochs_are_waited_for():
 
 
 def test_a_trial_without_a_worker_is_forgotten():
-    """A trial without a worker is forgotten: when a paused trial resumes, its time starts from zero."""
+    """The silence of a trial without a worker is forgotten, and starts from zero when the trial resumes."""
     seen, clock = watch(epoch_seconds=10)
     seen.hung(["0000"])
     clock.now = 50
@@ -73,7 +73,7 @@ def test_a_trial_without_a_worker_is_forgotten():
 
 
 def test_the_final_evaluation_has_the_default_limit():
-    """The export and the test of the best model may take as long as an epoch of unknown length."""
+    """The final evaluation may be silent for the default limit even if the limit of an epoch is shorter."""
     seen, clock = watch(epoch_seconds=10)
     seen.hung([FINISH, "0000"])
     clock.now = 100
@@ -83,7 +83,7 @@ def test_the_final_evaluation_has_the_default_limit():
 
 
 def test_many_workers_may_be_silent_for_longer():
-    """A thousand workers report every ten seconds: the limit of an epoch is extended by such intervals."""
+    """The limit for silence is longer with a thousand workers, which report less often."""
     few = HangDetection(Resources(epoch_seconds=1))
     many = HangDetection(Resources(epoch_seconds=1), workers=lambda: 1000)
     assert (few.limit, many.limit) == (6.0, 26.0)

@@ -87,13 +87,13 @@ def test_a_resume_draws_the_same_without_the_earlier_study(storage: Any, tmp_pat
 def test_nothing_to_learn_from_is_a_mistake(
     storage: Any, fields: Mapping[str, Any], error: type[Exception], message: str
 ) -> None:
-    """A study that does not exist, has no parameter in common or no trial in the space is reported."""
+    """Learning from a study that is missing, shares no parameter or has no trial in the space is a mistake."""
     with pytest.raises(error, match=message):
         learned_from(job(**fields), storage)
 
 
 def test_studies_are_named_with_what_is_used_of_them(storage: Any) -> None:
-    """The message counts the trials used of each study, and names the parameters outside of the space."""
+    """The message about learning counts the trials used of each study and those outside of the space."""
     narrow = job(space={"a": Uniform(0.3, 1)}, learn_from=["first", str(storage / "first")])
     found = learned_from(narrow, storage)
     inside = len(found[0].trials)

@@ -1,4 +1,4 @@
-"""What a person sees while a study runs, where there is no terminal."""
+"""The progress that a user sees while a study runs."""
 
 import io
 
@@ -67,7 +67,7 @@ def test_a_line_is_printed_only_if_more_than_the_clock_changed(study, monkeypatc
     ],
 )
 def test_a_line_before_the_first_trial_says_what_happens(study, workers, of_model, said):
-    """Workers are started unless trials train in this process, where data and a model are what takes long."""
+    """Before the first trial, a progress line says that workers, the first trial or data and a model are prepared."""
     s = study(resources={"workers": workers})
     if of_model:
         s.session.job = s.session.job.replaced({"function": None, "model": nothing, "data": "digits"})
@@ -76,7 +76,7 @@ def test_a_line_before_the_first_trial_says_what_happens(study, workers, of_mode
 
 @pytest.mark.parametrize("width", [*range(20, 60), 80, 200])
 def test_the_live_display_fits_a_terminal_and_cuts_nothing(study, width):
-    """Below 50 columns the bar of the live display shrinks, then disappears, and long words are wrapped."""
+    """The live display fits a terminal of any width from 20 columns and truncates no text."""
     s = study(
         name="a-study-with-quite-a-long-name",
         space={"quite_a_long_parameter": Uniform(0, 1)},
@@ -101,7 +101,7 @@ def test_the_live_display_fits_a_terminal_and_cuts_nothing(study, width):
 
 
 def test_every_state_of_a_trial_has_its_word_and_its_colour(study):
-    """The display knows each state that a trial may have: none falls out of the counts."""
+    """The display has a word for each state that a trial may have."""
     from typing import get_args
 
     from pipeline.loop.trial import TrialState
@@ -110,7 +110,7 @@ def test_every_state_of_a_trial_has_its_word_and_its_colour(study):
 
 
 def test_the_time_that_is_left_is_bounded_before_a_trial_has_ended(study):
-    """Before a trial has ended the remaining time is estimated from all epochs, and then from ended trials."""
+    """The remaining time is an upper bound before a trial has ended, and an estimate afterwards."""
     s = study()
     s.session.next()
     assert rate_and_time_left(s.session) == (None, "unknown yet")
@@ -129,7 +129,7 @@ def _last_row(session) -> str:
 
 
 def test_a_study_that_is_ending_says_what_is_still_going_on(study):
-    """After Ctrl-C, at the end of the budget and in a pause the display has no time left, but what is waited for."""
+    """In a pause, at the end of the budget and after Ctrl-C the display shows what the study waits for."""
     s = study()
     s.session.next()
     s.session.on_report("0000", ProgressReport((row(1, 0.1), row(2, 0.2)), 2))
@@ -144,7 +144,7 @@ def test_a_study_that_is_ending_says_what_is_still_going_on(study):
 
 
 def test_lines_say_once_that_the_study_is_ending(study):
-    """Without a terminal the end is a line of its own, and the line after the end has no time left."""
+    """Without a terminal, the ending of a study is printed as one line, and the last line has no remaining time."""
     s = study()
     s.session.next()
     s.session.on_report("0000", ProgressReport((row(1, 0.1), row(2, 0.2)), 2))

@@ -52,12 +52,12 @@ def test_secrets_are_no_part_of_a_command_line(words, reported):
     ],
 )
 def test_a_recorded_command_starts_the_same_again(words, whole, reported):
-    """A script's command has its interpreter, and tunepipe's own has the name of the program."""
+    """A recorded command has the interpreter for a script, and the program's name for tunepipe itself."""
     assert started_as(words, whole) == reported
 
 
 def test_a_command_of_tunepipe_works_without_its_environment(monkeypatch, tmp_path):
-    """Where the program is not on the path, the interpreter that has it is named; a path with a space is quoted."""
+    """A printed command names the interpreter if tunepipe is not on the path, and quotes a path with a space."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert tunepipe_command("resume", "/a b/x") == f"{sys.executable} -m pipeline resume '/a b/x'"
     (tmp_path / "tunepipe").touch(mode=0o755)
@@ -98,7 +98,7 @@ def test_files_that_differ_from_the_commit_are_dirty(repository, name):
 
 
 def test_code_that_the_commit_lacks_is_dirty(repository):
-    """A module that the job imports and the repository does not know makes the tree dirty, though the job is in it."""
+    """A module that the job imports and the commit lacks makes the tree dirty, although the job's file is committed."""
     (repository / "beside.py").write_text("FACTOR = 2\n")
     (repository / "ignored.py").write_text("FACTOR = 2\n")
     assert not commit_of(repository / "job.py", [repository / "job.py"])["dirty"]
@@ -114,7 +114,7 @@ def test_the_commit_is_that_of_the_job_within_a_hook(repository, tmp_path_factor
 
 
 def test_a_file_of_no_commit_has_none(repository, tmp_path_factory, monkeypatch):
-    """One that the repository ignores, one outside of any, and every one where there is no git."""
+    """An ignored file, a file outside of any repository and any file without git have no commit."""
     (repository / "ignored.py").write_text("JOB = 2\n")
     assert commit_of(repository / "ignored.py") is None
     outside = tmp_path_factory.mktemp("outside")
@@ -141,7 +141,7 @@ JOB = TuneJob(
 
 
 def test_a_session_tells_where_its_numbers_come_from(tmp_path, monkeypatch):
-    """The session's file and --json have versions, command, machine, seed and the workers' nodes."""
+    """A session's provenance in its file and in JSON results has versions, command, machine, seed and nodes."""
     monkeypatch.setattr(sys, "argv", ["tunepipe", "run", "job.py", "--storage", "s3://me:pw@host/b"])
     run(JOB, storage=tmp_path)
     assert "me:pw" not in (tmp_path / "s/sessions/0001.json").read_text()
@@ -177,7 +177,7 @@ def test_a_session_s_commit_is_that_of_all_its_code(repository, monkeypatch):
 
 
 def test_a_failing_git_does_not_stop_a_study(monkeypatch):
-    """If git fails, the study still starts and the rest of the provenance is recorded."""
+    """If git fails, the provenance has no commit and raises no error."""
 
     def broken(file, files):
         raise RuntimeError("broken")
@@ -187,13 +187,13 @@ def test_a_failing_git_does_not_stop_a_study(monkeypatch):
 
 
 def test_it_can_be_pickled():
-    """Ray Tune pickles a study's session as part of its searcher."""
+    """A provenance can be pickled, because Ray Tune pickles the session that holds it."""
     reported = Provenance(JOB)
     assert pickle.loads(pickle.dumps(reported)).content()["seed"] == reported.content(wait=True)["seed"]
 
 
 def test_it_loads_nothing_heavy():
-    """The start of a study does not wait for TensorFlow or Ray because of it."""
+    """The provenance and the facts of a node are available without importing Ray, TensorFlow, Keras or pandas."""
     code = (
         "import sys; from pipeline.execution.driver.provenance import Provenance; "
         "from pipeline.execution.node_facts import node_facts; node_facts(); "

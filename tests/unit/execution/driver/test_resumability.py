@@ -12,7 +12,7 @@ def _job(function: object, **fields: object) -> TuneJob:
 
 
 def test_a_function_of_a_file_can_be_resumed_and_a_nested_one_cannot() -> None:
-    """The note names the function, and how to resume."""
+    """A function of a file can be resumed, and a nested function is named because it is in no file."""
 
     def nested(config):
         yield {"score": config["x"]}

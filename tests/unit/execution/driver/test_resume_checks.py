@@ -28,7 +28,7 @@ def _silent(reported: str) -> None:
 
 
 def test_a_driver_that_was_replaced_stops_writing(study, tmp_path):
-    """A higher session number appears while it trains: it ends, and leaves the tables alone."""
+    """A driver that finds a higher session number ends and leaves the tables unchanged."""
     path = Path(study.uri) / "sessions/0003.json"
 
     class Rival:
@@ -62,7 +62,7 @@ def test_a_driver_whose_file_was_replaced_reports_it(study, tmp_path, monkeypatc
 
 @pytest.mark.parametrize(("started", "alive"), [({}, True), ({"process_started_after_boot": 1.0}, False)])
 def test_a_process_id_alone_is_no_sign_of_life(study, tmp_path, started, alive):
-    """The id of this process, but started at another time: some other process has it now, and nothing is waited for."""
+    """A driver counts as alive only if the process with its id has the recorded start time."""
     path = Path(study.uri) / "sessions/0001.json"
     session = json.loads(path.read_text()) | {"mark": "another driver's"}
     path.write_text(json.dumps(session | {"state": "running", "heartbeat": datetime.now(UTC).isoformat()} | started))
@@ -74,7 +74,7 @@ def test_a_process_id_alone_is_no_sign_of_life(study, tmp_path, started, alive):
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
-    """Files that are no study are left alone."""
+    """A folder with files but without a study is refused."""
     (tmp_path / "studies/s").mkdir(parents=True)
     (tmp_path / "studies/s/diary.txt").write_text("mine")
     with pytest.raises(StorageError, match="no study"):
@@ -95,7 +95,7 @@ def test_files_with_a_studys_names_are_refused_where_no_session_began(tmp_path, 
 
 
 def test_a_study_whose_folder_is_a_link_to_nothing_is_refused(tmp_path):
-    """The message names the link and its target, before anything trains."""
+    """A study's folder that is a link to a missing target is refused with the link and its target."""
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies/s").symlink_to(tmp_path / "gone")
     with pytest.raises(StorageError, match=f"studies/s is a link to {tmp_path}/gone, which does not exist"):
@@ -104,7 +104,7 @@ def test_a_study_whose_folder_is_a_link_to_nothing_is_refused(tmp_path):
 
 
 def test_a_file_that_is_no_specification_is_not_replaced(tmp_path):
-    """A user's own study.json is not taken for that of a study that trained nothing."""
+    """A study.json that is not a study's specification is not replaced."""
     store = Store(tmp_path / "studies").folder("s")
     store.write("study.json", '{"thesis": 1}')
     with pytest.raises(StudyExists):
@@ -113,7 +113,7 @@ def test_a_file_that_is_no_specification_is_not_replaced(tmp_path):
 
 
 def test_a_study_killed_before_it_was_written_starts_again(tmp_path):
-    """A folder with a session and sources but no study.json is reused: the study's name is not lost."""
+    """A folder with a session and sources but no study.json is reused for a new study of that name."""
     store = Store(tmp_path / "studies").folder("s")
     ended = {"number": 1, "state": "failed", "started": "2026-01-01T00:00:00+00:00"}
     store.write("sessions/0001.json", json.dumps(ended))
@@ -136,7 +136,7 @@ def test_temporary_files_of_killed_writers_are_deleted(study, tmp_path):
 
 
 def test_of_two_drivers_that_start_at_once_one_writes_nothing(tmp_path):
-    """Of two drivers that start at once, the loser writes neither study.json nor sources: the number comes first."""
+    """Of two drivers that start at the same moment, the one without the session number writes nothing."""
     winner = job(tmp_path)
 
     # A space of constants has fewer trials than its budget: the loser notes that just before it would start.

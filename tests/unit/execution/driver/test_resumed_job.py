@@ -29,14 +29,14 @@ def study(tmp_path: Path) -> Store:
     ],
 )
 def test_a_comment_and_another_file_name_change_nothing(study, tmp_path, text, file):
-    """A source file that differs only in comments or in its name is unchanged: the study resumes with its copy."""
+    """A source file that differs only in comments or in its name counts as unchanged on a resume."""
     resumed(study, job(tmp_path, text, file))
     assert load_results(study.uri).epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
     assert (Path(study.uri) / "source/climbing.py").read_text() == JOB
 
 
 def test_changed_code_is_refused_with_the_difference(study, tmp_path):
-    """The lines that changed are shown, and what can be done."""
+    """Changed code is refused on a resume with the changed lines and a remedy."""
     with pytest.raises(StudyChanged) as error:
         resumed(study, job(tmp_path, JOB.replace("+ step", "- step")))
     reported = str(error.value)
@@ -54,7 +54,7 @@ def test_changed_code_is_refused_with_the_difference(study, tmp_path):
     ],
 )
 def test_changed_code_that_is_imported_only_while_it_runs_is_refused(tmp_path, monkeypatch, path, folder, within):
-    """A module that no text names, copied when a trial imported it, must stay as it is, unless changes are accepted."""
+    """A changed module that is imported only while a trial runs is refused on a resume, unless changes are accepted."""
     monkeypatch.setattr("sys.path", list(sys.path))
     late = tmp_path / path
     late.parent.mkdir(parents=True)
@@ -92,7 +92,7 @@ def test_changed_code_continues_if_it_is_accepted(study, tmp_path):
 
 
 def test_a_changed_domain_is_named(study, tmp_path):
-    """The parameter, what it was and what it is; accepted, new trials are drawn from the new domain."""
+    """A changed domain is refused with the old one, and once accepted, new trials are drawn from the new domain."""
     changed = job(tmp_path, JOB.replace("Uniform(0, 1)", "Uniform(5, 6)"))
     with pytest.raises(StudyChanged, match=r"space\.x: must stay .*'high': 1"):
         resumed(study, changed)
@@ -106,14 +106,14 @@ def test_a_changed_domain_is_named(study, tmp_path):
 
 
 def test_another_parameter_cannot_be_accepted(study, tmp_path):
-    """A further parameter is refused, since earlier trials have no value for it."""
+    """An additional parameter is refused on a resume, since earlier trials have no value for it."""
     changed = job(tmp_path, JOB.replace('{"x": Uniform(0, 1)}', '{"x": Uniform(0, 1), "y": 3}'))
     with pytest.raises(StudyChanged, match=r"space\.y: must be left out"):
         resumed(study, changed, accept_changes=True)
 
 
 def test_the_seed_cannot_change(study, tmp_path):
-    """A resume refuses another seed or scheduler even if code changes are accepted."""
+    """A resume refuses another seed even if code changes are accepted."""
     with pytest.raises(StudyChanged, match="seed: must stay 0"):
         resumed(study, job(tmp_path).replaced({"seed": 1}), accept_changes=True)
 

@@ -15,7 +15,7 @@ from tests.unit.execution.recorded_curves import kinds, row, saved_state, steps
 
 
 def test_every_trial_of_the_plain_scheduler_is_trained_to_its_end(study):
-    """Four trials of four epochs are completed with sixteen epochs, in the order of the draws."""
+    """The plain scheduler trains four trials of four epochs to their end, in the order of the draws."""
     s = study()
     assert s.play(lambda _t, config, e: config["x"] * e) == ["0000", "0001", "0002", "0003"]
     assert {trial.state for trial in s.session.loop.trials.values()} == {"completed"}
@@ -25,7 +25,7 @@ def test_every_trial_of_the_plain_scheduler_is_trained_to_its_end(study):
 
 
 def test_the_best_is_the_earlier_epoch_then_the_lower_trial(study):
-    """Of equal values the one at the earlier epoch is the best, whichever trial reported first."""
+    """Of equal values, the one at the earlier epoch and then of the lower trial is the best."""
     s = study()
     s.play(lambda t, _c, e: 1.0 if e >= {"0000": 3, "0001": 2, "0002": 2, "0003": 4}[t] else 0.0)
     assert (s.session.loop.incumbent.best.trial_id, s.session.loop.incumbent.best.best_epoch) == ("0001", 2)
@@ -40,7 +40,7 @@ def test_minimising_keeps_the_smallest(study):
 
 
 def test_a_value_that_is_not_finite_fails_the_trial_and_is_never_best(study):
-    """A trial that ends in NaN is failed; its earlier good epoch is not the study's best."""
+    """A trial that ends in NaN fails, and its earlier good epoch is not the study's best."""
     s = study()
     first = s.session.next()
     s.session.on_report(
@@ -52,7 +52,7 @@ def test_a_value_that_is_not_finite_fails_the_trial_and_is_never_best(study):
 
 
 def test_three_trials_with_the_same_error_end_the_study(study):
-    """The same error three times in a row and nothing achieved: no fourth trial is drawn."""
+    """A study ends without another trial if its first three trials failed with the same error."""
     s = study(budget=Budget(trials=10, epochs=4))
     for _ in range(3):
         assignment = s.session.next()
@@ -92,7 +92,7 @@ def test_the_budget_of_epochs_stops_running_and_paused_trials_with_a_reason(stud
 
 
 def test_the_target_ends_the_study(study):
-    """A value as good as the target is enough: the rest is not drawn."""
+    """A value as good as the budget's target ends the study before its other trials are drawn."""
     s = study(budget=Budget(trials=4, epochs=4, target=0.5))
     s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.6),), 1, last=True))
     assert s.session.next() is None
@@ -126,7 +126,7 @@ def test_only_needed_checkpoints_are_kept(study):
 
 
 def test_nothing_is_deleted_that_the_stored_state_needs(study):
-    """Checkpoints go after the state was written: a driver that is killed before resumes from files that exist."""
+    """Checkpoints are deleted only after the state that no longer needs them was written."""
     s = study(budget=Budget(trials=1, epochs=8))
     trial_id = s.session.next().trial_id
     s.session.begin()
@@ -150,7 +150,7 @@ def test_the_grid_ends_before_the_budget_of_trials(study, trials):
 
 
 def test_a_failed_trial_is_not_the_best_after_a_resume(study):
-    """The better trial had failed: the next session's best is the other one, as the first session's was."""
+    """A failed trial is not the best after a resume, even if its value was the best."""
     first = study(budget=Budget(trials=2, epochs=2))
     a, b = first.session.next(), first.session.next()
     first.session.on_report(b.trial_id, ProgressReport((row(1, 0.5),), 1))
@@ -164,7 +164,7 @@ def test_a_failed_trial_is_not_the_best_after_a_resume(study):
 
 
 def test_errors_before_a_resume_still_count(study):
-    """Errors before a resume count afterwards: two different ones and another one are not three equal ones."""
+    """Errors before a resume count afterwards, but three errors that are not all equal do not end the study."""
     first = study(budget=Budget(trials=8, epochs=2))
     for error in ("ValueError: a", "ValueError: b"):
         first.session.on_report(first.session.next().trial_id, ProgressReport(failure=error))
@@ -175,7 +175,7 @@ def test_errors_before_a_resume_still_count(study):
 
 
 def test_a_limit_stops_paused_trials(study):
-    """A population that reaches a limit ends each paused trial with the reason, and the session counts as ended."""
+    """If a population reaches a limit, its paused trials are stopped and the session counts as ended."""
     s = study(
         scheduler="pbt", function=None, model=steps, data="digits", budget=Budget(trials=4, epochs=9, total_epochs=6)
     )
@@ -195,7 +195,7 @@ def test_an_interrupt_pauses_the_running_trial(study):
 
 
 def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(study):
-    """The next assignment names donor and epoch, and the receiver's own epoch as the segment's start."""
+    """After an exploit, the assignment names the donor and starts the segment at the receiver's own epoch."""
     s = study(scheduler="pbt", function=None, model=steps, data="digits", budget=Budget(trials=4, epochs=6))
     s.play(lambda _t, config, e: config["x"] * e)
     exploited = [trial for trial in s.session.loop.trials.values() if trial.segment > 1]

@@ -42,7 +42,7 @@ def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store) -> Non
 
 
 def test_an_end_has_a_time_and_a_reason(store: Store) -> None:
-    """The heartbeat is the same moment."""
+    """The file of an ended session has the time of the end, which is also its last heartbeat, and the reason."""
     file = SessionFile(store, 1)
     file.publish("running", "", resume="{}")
     file.publish("interrupted", "Ctrl-C.", resume="{}")
@@ -52,7 +52,7 @@ def test_an_end_has_a_time_and_a_reason(store: Store) -> None:
 
 
 def test_two_drivers_cannot_have_one_number(store: Store) -> None:
-    """The second one has not taken the study, and writes nothing."""
+    """Of two drivers with the same session number, the second is refused and writes nothing."""
     SessionFile(store, 1).publish("running", "first", resume="{}")
     second = SessionFile(store, 1)
     with pytest.raises(Superseded, match="has just begun session 1"):
@@ -62,7 +62,7 @@ def test_two_drivers_cannot_have_one_number(store: Store) -> None:
 
 
 def test_a_driver_that_was_replaced_writes_nothing(store: Store) -> None:
-    """A higher number has begun, or its own file has the mark of another driver."""
+    """A driver writes nothing if a higher session has begun or its own file has another driver's mark."""
     file = SessionFile(store, 1)
     file.publish("running", "", resume="{}")
     own = store.read(layout.session(1))
@@ -79,7 +79,7 @@ def test_a_driver_that_was_replaced_writes_nothing(store: Store) -> None:
 
 @pytest.mark.parametrize("content", [None, "{"])
 def test_a_file_that_is_gone_or_damaged_is_not_this_drivers(store: Store, content: str | None) -> None:
-    """If its file is missing or damaged, a driver stops: it cannot know what happened to the study."""
+    """A driver whose session file is missing or damaged stops, because it may have been replaced."""
     file = SessionFile(store, 1)
     file.publish("running", "", resume="{}")
     store.delete(layout.session(1)) if content is None else store.write(layout.session(1), content)
@@ -88,7 +88,7 @@ def test_a_file_that_is_gone_or_damaged_is_not_this_drivers(store: Store, conten
 
 
 def test_a_request_to_stop_is_found_within_a_second(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The storage is asked once a second; a request for another session is none, and one that was seen stays."""
+    """A driver looks for a stop request of its own session once a second, and remembers one that it found."""
     now = [0.0]
     monkeypatch.setattr(session_file.time, "monotonic", lambda: now[0])
     file = SessionFile(store, 1)

@@ -40,12 +40,12 @@ def model_job(**fields: Any) -> TuneJob:
 
 
 def test_a_job_that_runs_as_it_says_has_no_notes() -> None:
-    """Nothing is said of a job whose functions are in files and whose budget can be used up."""
+    """A job whose functions are in files and whose budget can be used up has no start notes."""
     assert list(start_notes(job(), None, [])) == []
 
 
 def test_a_function_in_no_file_is_noted_when_the_study_starts() -> None:
-    """A new study says that `tunepipe resume` cannot load the function; a resumed one does not repeat it."""
+    """A new study notes that `tunepipe resume` cannot load a function without a file, and a resumed one does not."""
 
     def typed(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         yield {"score": 1.0}
@@ -56,7 +56,7 @@ def test_a_function_in_no_file_is_noted_when_the_study_starts() -> None:
 
 
 def test_a_budget_that_cannot_be_used_up_is_noted() -> None:
-    """A new study has fewer configs than trials; a resumed one has a smaller budget than before."""
+    """A study notes at its start that its space is smaller than its budget, or its budget smaller than before."""
     (new,) = start_notes(job(space={"x": 1}), None, [])
     assert new.startswith("The space draws nothing, so all 4 trials would be equal")
     (resumed,) = start_notes(job(budget=Budget(trials=4, epochs=2)), job(), [])
@@ -72,14 +72,14 @@ def test_a_budget_that_cannot_be_used_up_is_noted() -> None:
     ],
 )
 def test_phases_that_no_trial_reaches_are_noted(starts: list[int], reported: list[str]) -> None:
-    """A phase that begins at the last epoch or later is named with the way in which it can begin earlier."""
+    """Phases that begin only after a trial's last epoch are noted with how they could begin earlier."""
     phased = model_job(phases=[Phase(at=start, prepare=unfrozen) for start in starts])
     cause = "unless a callback stops the previous phase earlier."
     assert list(start_notes(phased, None, [])) == [f"{text}{cause}" for text in reported]
 
 
 def test_data_without_a_validation_split_are_noted() -> None:
-    """The note says by which metric trials are compared; with a validation split there is none."""
+    """Data without a validation split are noted with the metric that compares trials, and other data are not."""
     x = np.zeros((4, 2), "float32")
     (note,) = data_notes(model_job(), Dataset("rows", Split(x, x)), {})
     assert note.startswith("There is no validation split: trials are compared by loss")
@@ -88,7 +88,7 @@ def test_data_without_a_validation_split_are_noted() -> None:
 
 
 def test_content_without_a_hash_is_noted() -> None:
-    """Of data whose content is not recorded, the note says that a resume does not notice a change."""
+    """Data whose content is not recorded are noted, because a resume does not notice that they changed."""
     recorded = {"train": {"pipeline": "tf.data.Dataset", "batches": 2, "elements": "float32"}}
     (note,) = data_notes(job(), None, recorded)
     assert note == "A resume does not notice other content of the train pipeline, of which no hash is kept."

@@ -34,7 +34,7 @@ def test_tables_can_be_read_while_the_study_runs(study):
 
 
 def test_the_end_leaves_one_file_a_table(study):
-    """Parts are compacted, the rows are the same, and no temporary file stays."""
+    """At a study's end, each table is compacted into one file with the same rows, and no temporary file remains."""
     s = study()
     for epoch in (1, 2, 3):
         if epoch == 1:
@@ -63,7 +63,7 @@ def test_compaction_deletes_only_parts(study):
 
 
 def test_a_metric_that_appears_late_gets_its_column(study):
-    """Parts with and without it are read as one table; where it was missing it is null."""
+    """A metric that is first reported in a later epoch gets a column, which is null in earlier epochs."""
     s = study()
     trial_id = s.session.next().trial_id
     s.session.on_report(trial_id, ProgressReport((row(1, 0.1),), 1))
@@ -101,7 +101,7 @@ def test_metrics_of_like_names_keep_their_columns_after_a_resume(study):
 
 
 def test_metrics_of_any_script_have_columns_that_need_no_quotes(study):
-    """DuckDB, pandas and polars take them as they stand, and each metric has one of its own."""
+    """Metrics with names in any script have distinct columns that DuckDB, pandas and polars read without quotes."""
     s = study()
     names = [
         "точность",
@@ -134,7 +134,7 @@ def test_metrics_of_any_script_have_columns_that_need_no_quotes(study):
 
 
 def test_an_epoch_stays_that_of_the_session_that_recorded_it(study):
-    """A checkpoint brings its rows along into the next session; what is trained again there is new."""
+    """An epoch keeps the session that recorded it, and an epoch that is trained again gets the new session."""
     s = study()
     assignment = s.session.next()
     s.session.on_report(assignment.trial_id, ProgressReport((row(1, 0.5), row(2, 0.6)), 2))
@@ -149,7 +149,7 @@ def test_an_epoch_stays_that_of_the_session_that_recorded_it(study):
 
 
 def test_a_measure_as_an_objective_is_read_from_its_own_column(study):
-    """The seconds of training beside a score: every trial has both values; a metric of that name would come first."""
+    """A measured column such as seconds_train can be an objective, and a metric of the same name has priority."""
     for folder, metrics, seconds in (("measured", {}, 0.2), ("reported", {"seconds_train": 7.0}, 7.0)):
         s = study(folder, objectives=[Objective("score", "max"), Objective("seconds_train", "min")])
         s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5, **metrics),), 1))

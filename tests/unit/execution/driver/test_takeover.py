@@ -39,7 +39,7 @@ def job(epochs: int = 2) -> TuneJob:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A study whose driver, this process, has not ended: none of its own marks says so."""
+    """A study whose session seems to be running in this process."""
     run(job(), storage=tmp_path)
     store = Store(tmp_path / "s")
     _change(store, state="running", heartbeat=datetime.now(UTC).isoformat(), ended=None, mark=None)
@@ -53,7 +53,7 @@ def _change(store: Store, **fields: Any) -> None:
 
 
 def _on(store: Store, **options: Any) -> list[str]:
-    """Continue the study; the notes that were printed."""
+    """The notes that are printed when the study continues."""
     reported: list[str] = []
     run(job(4), storage=Path(store.uri).parent, resume=True, note=reported.append, **options)
     assert load_results(store.uri).epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
@@ -61,7 +61,7 @@ def _on(store: Store, **options: Any) -> list[str]:
 
 
 def test_a_live_driver_is_replaced_only_on_request(store: Store) -> None:
-    """A live driver is replaced only on request: the refusal names both options, the takeover names the driver."""
+    """A live driver is replaced only with --take-over, and the refusal names this option and `tunepipe stop`."""
     with pytest.raises(StudyExists, match=r"running already: .*tunepipe stop .*s`\..*tunepipe resume .*s --take-over"):
         _on(store)
     (reported,) = _on(store, take_over=True)
@@ -69,7 +69,7 @@ def test_a_live_driver_is_replaced_only_on_request(store: Store) -> None:
 
 
 def test_a_driver_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
-    """The old driver's next word is refused, also where its own file was mended meanwhile."""
+    """A driver that was taken over ends and writes nothing more, even if its damaged session file was repaired."""
     store = Store(tmp_path / "s")
 
     class Rival:
@@ -84,7 +84,7 @@ def test_a_driver_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> Non
 
 
 def test_a_session_without_start_times_locks_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A session without start times does not lock a study: its heartbeat is observed, then the study continues."""
+    """A session without start times does not lock a study, which continues after its heartbeat was observed."""
     monkeypatch.setattr(sessions.time, "monotonic", iter(range(0, 10**9, 50)).__next__)
     monkeypatch.setattr(sessions.time, "sleep", lambda _: None)
     _change(store, started=None, process_started=None, process_started_after_boot=None)
@@ -117,7 +117,7 @@ def test_fields_that_describe_the_driver_may_be_damaged(damage: dict[str, Any], 
 
 @pytest.mark.parametrize("damage", [{"state": "nope"}, {"number": "x"}, {"seconds": "x"}, {"state": None}], ids=str)
 def test_a_session_that_cannot_be_read_is_mended_where_its_trials_can(damage: dict[str, Any], store: Store) -> None:
-    """The message offers it; what the file held is kept beside it."""
+    """A damaged session whose trials are readable is repaired by --take-over, which keeps a copy of the old file."""
     _change(store, **damage)
     before = store.read(layout.session(1))
     with pytest.raises(

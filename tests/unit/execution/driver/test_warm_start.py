@@ -45,7 +45,7 @@ def best(storage: Any, count: int) -> list[dict[str, Any]]:
 
 
 def test_the_first_trials_are_the_other_studys_best(storage: Any) -> None:
-    """After the job's own starts come the other study's best configs, recorded in study.json and in the decisions."""
+    """After the job's own starts, a warm-started study tries the other study's best configs and records them."""
     reported: list[str] = []
     own = {"a": 0.5, "b": 1}
     run(job(name="second", start_with=[own], start_from=StartFrom("first", 2)), storage=storage, note=reported.append)
@@ -60,7 +60,7 @@ def test_the_first_trials_are_the_other_studys_best(storage: Any) -> None:
 
 
 def test_a_resume_keeps_the_starts_of_the_study(storage: Any) -> None:
-    """A resume keeps its starts even if the other study has changed or the option is missing, and refuses new ones."""
+    """A resume keeps the study's starts even if the other study has changed, and refuses other starts."""
     run(job(name="other"), storage=storage)
     whole = job(name="third", start_from=StartFrom("other", 2))
     run(whole.replaced({"budget.trials": 3}), storage=storage)
@@ -76,7 +76,7 @@ def test_a_resume_keeps_the_starts_of_the_study(storage: Any) -> None:
 
 
 def test_no_more_are_taken_than_the_budget_has_room_for(storage: Any) -> None:
-    """No more configs are taken over than the budget allows, and the message reports that there are fewer."""
+    """A warm start takes over no more configs than the budget of trials allows, and says how many were requested."""
     reported: list[str] = []
     tight = job(name="tight", budget=Budget(trials=2, epochs=1), start_from=StartFrom("first", 5))
     assert len(warm_started(tight, storage, reported.append).start_with) == 2

@@ -8,7 +8,7 @@ from tests.unit.execution.recorded_curves import kinds, row, saved_state, steps
 
 
 def test_a_lost_worker_is_replaced_three_times_and_then_fails_the_trial(study):
-    """A trial has four attempts in all, and each retry is a decision with its reason."""
+    """A trial that loses its worker is retried three times, and the fourth loss fails the trial."""
     s = study()
     trial_id = s.session.next().trial_id
     failures = s.session.worker_failures
@@ -19,7 +19,7 @@ def test_a_lost_worker_is_replaced_three_times_and_then_fails_the_trial(study):
 
 
 def test_a_trial_that_gets_on_may_lose_any_number_of_workers(study):
-    """Machines are taken away for days: only losses without a new epoch in between count against a trial."""
+    """Only lost workers without a new epoch in between count against a trial."""
     s = study(budget=Budget(trials=1, epochs=12))
     trial_id = s.session.next().trial_id
     for epoch in range(1, 12):
@@ -30,7 +30,7 @@ def test_a_trial_that_gets_on_may_lose_any_number_of_workers(study):
 
 
 def test_an_epoch_trained_again_is_no_progress(study):
-    """A trial that kills its worker at the same epoch each time has failed after the fourth."""
+    """A trial that loses its worker four times at the same epoch fails, although it reported that epoch each time."""
     s = study(budget=Budget(trials=1, epochs=4))
     trial_id = s.session.next().trial_id
     reported = []
@@ -41,7 +41,7 @@ def test_an_epoch_trained_again_is_no_progress(study):
 
 
 def test_epochs_trained_again_after_a_lost_worker_count_once(study):
-    """A second attempt repeats epochs 2 and 3: the table has each once, from the newer attempt."""
+    """Epochs that a second attempt trains again are in the table once, from the newer attempt."""
     s = study(budget=Budget(trials=1, epochs=4))
     trial_id = s.session.next().trial_id
     s.session.on_report(trial_id, ProgressReport((row(1, 0.1), row(2, 0.2), row(3, 0.3)), 3))

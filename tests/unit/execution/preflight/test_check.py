@@ -54,7 +54,7 @@ def test_a_storage_that_cannot_be_used_is_one_fault(tmp_path: Path) -> None:
 
 
 def test_a_function_is_rehearsed(tmp_path: Path) -> None:
-    """A function's first epoch is trained in another process, and its size gives the study's."""
+    """A check trains a function's first epoch in another process, and estimates the study's epochs."""
     preflight = Preflight(
         rising_job(), tmp_path, resume=False, accept_changes=False, address=None, seconds=120.0, note=_silent
     )

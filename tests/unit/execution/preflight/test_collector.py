@@ -18,7 +18,7 @@ def collected(*facts: object, **fields: object) -> list[Finding]:
 
 
 def levels(findings: list[Finding]) -> dict[str, str]:
-    """Name → level, `not_checked` for what was not looked at."""
+    """The level of each finding by its name, or `not_checked`."""
     return {each.name: each.level if each.checked else "not_checked" for each in findings}
 
 
@@ -49,7 +49,7 @@ def test_data_that_cannot_be_loaded_skip_the_later_checks() -> None:
 
 
 def test_a_process_that_is_late_is_a_warning() -> None:
-    """How far it came, and how to give it more time."""
+    """A rehearsal that takes too long is a warning with how far it came and how to give it more time."""
     found = collected(DATA, WorkerStarted(1.0), Failed("It had not ended after 5 s.", late=True))
     assert levels(found)["epoch"] == "warning"
     assert found[1].found == "It had not ended after 5 s, and no epoch was trained"
@@ -62,7 +62,7 @@ def test_a_process_that_dies_is_a_fault() -> None:
 
 
 def test_another_config_is_waited_for_where_one_is_not_finite() -> None:
-    """The epoch is judged once, with all that were tried."""
+    """The epoch is judged once, with all configs that were tried, if one of them was not finite."""
     bad = trained(metrics={"loss": math.nan, "val_accuracy": 0.1})
     found = collected(DATA, WorkerStarted(1.0), bad, trained(), Built([{"x": 1}]))
     assert [each.name for each in found].count("epoch") == 1

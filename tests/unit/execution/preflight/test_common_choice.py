@@ -11,6 +11,6 @@ def test_the_choice_that_all_failures_share_is_named() -> None:
 
 
 def test_no_choice_is_named_where_two_may_be_the_cause() -> None:
-    """One failure with two unique choices names neither, and no choice is named if all trials fail."""
+    """No choice is named if two choices may be the cause or if all configs failed."""
     assert common_choice([{"kind": "b", "size": 2}], [{"kind": "a", "size": 1}]) is None
     assert common_choice([{"kind": "b"}], []) is None

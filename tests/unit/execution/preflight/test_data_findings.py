@@ -1,4 +1,4 @@
-"""Facts about data, and what is said of them."""
+"""Facts about data, and the findings from them."""
 
 import numpy as np
 
@@ -35,14 +35,14 @@ def _facts(**fields: object) -> DataFacts:
 
 
 def test_data_are_described() -> None:
-    """One line has the rows, shapes, classes and size of the data."""
+    """The finding about data has the rows, shapes, classes and size in one line."""
     finding = data_finding(_facts())
     assert finding.level == "ok"
     assert finding.found == "d: 1,200 train rows; inputs 64 float32, targets 10 float32, 10 classes; 2 MB"
 
 
 def test_data_without_a_hash_are_named() -> None:
-    """Of pipelines and of objects that are no text no hash is kept: the finding says that a resume is blind to them."""
+    """The finding about data names the parts without a hash, whose changes a resume does not notice."""
     array = {"shape": [2], "dtype": "|O", "sha256": None}
     pipeline = {"pipeline": "tf.data.Dataset", "batches": 2, "elements": "float32"}
     hashed = {"shape": [2], "dtype": "<f4", "sha256": "0"}
@@ -60,20 +60,20 @@ def test_values_that_are_not_numbers_are_a_fault_of_the_data() -> None:
 
 
 def test_a_class_that_training_never_shows_is_a_warning() -> None:
-    """A class that occurs in the validation rows and not in the training rows is a warning."""
+    """Classes that only the validation split has are a warning that names them."""
     assert data_finding(_facts(unseen=[2, 9])).found.endswith("no row of class 2, 9")
     assert data_finding(_facts(unseen=[2, 9])).level == "warning"
 
 
 def test_data_of_a_config_must_be_the_same_at_each_call():
-    """Data that differ at each call are a warning for a resume; those of `data(config)` are a fault: trials fail."""
+    """Data that differ at each call are a warning, and a fault if they depend on the config."""
     unsteady = _facts(unsteady=["train has other values"])
     assert data_finding(unsteady).level == "warning"
     assert data_finding(unsteady, of_config=True).level == "fault"
 
 
 def test_parts_that_trials_share_are_described() -> None:
-    """The finding says what the trials of a node share and where, and warns where there is no room for it."""
+    """The finding about data says what the trials of a node share, and is a warning if there is no room for it."""
     shared = "the trials of a node share 'train' (8 elements)"
     finding = data_finding(_facts(shared=shared))
     assert (finding.level, finding.found.partition("MB. ")[2]) == (

@@ -15,19 +15,19 @@ def reported(budget: Budget, scheduler: str = "fifo", workers: int = 2) -> tuple
 
 
 def test_seconds_are_those_of_all_epochs_over_the_workers() -> None:
-    """Eight trials of eight epochs on two workers take (8 × 2 + 64 × 10) / 2 + 5 seconds."""
+    """The estimate divides the seconds of all builds and epochs by the number of workers and adds the start."""
     estimate = estimated(job(), trained(), start=5.0, workers=2)
     assert (estimate.seconds, estimate.epochs) == (333.0, 64)
     assert estimate.bytes_kept == (2 * 8 + 2) * 1000
 
 
 def test_there_are_no_more_workers_than_trials() -> None:
-    """Two trials on eight workers take as long as one trial."""
+    """An estimate uses no more workers than trials: two trials on eight workers take as long as one trial."""
     assert estimated(job(budget=Budget(trials=2, epochs=8)), trained(), start=0.0, workers=8).seconds == 82.0
 
 
 def test_a_limit_on_all_epochs_counts() -> None:
-    """Ten epochs in all are ten epochs."""
+    """An estimate counts no more epochs than the budget's limit for the whole study."""
     assert estimated(job(budget=Budget(total_epochs=10)), trained(), start=0.0, workers=1).epochs == 10
     assert "10 epochs in all" in reported(Budget(total_epochs=10))[1]
 
@@ -40,10 +40,10 @@ def test_a_scheduler_that_stops_early_is_mentioned(scheduler, early) -> None:
 
 @pytest.mark.parametrize(("seconds", "level"), [(3, "fault"), (60, "warning"), (1000, "ok")])
 def test_a_budget_of_seconds_must_suffice(seconds, level) -> None:
-    """A budget of seconds that ends before the first worker is a fault, and before the last epoch a warning."""
+    """A budget of seconds that ends before a worker has started is a fault, and before the last epoch a warning."""
     assert reported(Budget(trials=8, epochs=8, seconds=seconds))[0] == level
 
 
 def test_the_estimate_reports_what_a_budget_of_seconds_is_enough_for() -> None:
-    """A budget of 60 seconds on two workers is enough for (60 - 5) seconds of epochs and model building."""
+    """The estimate says how many epochs a budget of seconds is enough for, after start and model building."""
     assert reported(Budget(trials=8, epochs=8, seconds=60))[1].endswith("enough for about 10 epochs")

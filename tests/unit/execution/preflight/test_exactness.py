@@ -80,7 +80,7 @@ def test_inexact_continuation_is_a_warning_with_its_reason() -> None:
     ids=["the same each time", "another each time"],
 )
 def test_a_function_without_state_is_replayed(scores: Iterator[float], reported: str | None, tmp_path: Path) -> None:
-    """A function without a state is run twice from its first step, and another value each time is the reason."""
+    """A function without a state is run again from its first step, and different values are reported."""
     from pipeline.training.trainer_factory import TrainerFactory
 
     def score(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:

@@ -41,7 +41,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize("what", ["end", "thread"])
 def test_facts_come_from_another_process_that_ends(module: str, what: str) -> None:
-    """Facts arrive from another process, which ends even if a thread would keep it alive."""
+    """Facts of a check arrive from another process, which ends even if a thread would keep it alive."""
     reported = list(facts(module, {"what": what}, seconds=60))
     assert len(reported) == 1
     assert isinstance(reported[0], WorkerStarted)
@@ -49,21 +49,21 @@ def test_facts_come_from_another_process_that_ends(module: str, what: str) -> No
 
 
 def test_a_process_that_dies_is_reported_with_its_output(module: str) -> None:
-    """The report on a process that died has its signal and what it printed."""
+    """A process that dies is reported with the name of its signal."""
     *_, last = facts(module, {"what": "die"}, seconds=60)
     assert isinstance(last, Failed)
     assert "SIGKILL" in last.message
 
 
 def test_an_exception_is_reported_by_its_last_line(module: str) -> None:
-    """An unexpected exception is reported by its last line, without a traceback."""
+    """An unexpected exception in a check's process is reported by its last line."""
     *_, last = facts(module, {"what": "raise"}, seconds=60)
     assert isinstance(last, Failed)
     assert last.message.endswith("RuntimeError: a bug")
 
 
 def test_a_process_that_takes_too_long_is_ended(module: str) -> None:
-    """A process that exceeds its time is ended and reported as late."""
+    """A process of a check that exceeds its time is ended and reported as late."""
     reported = list(facts(module, {"what": "hang"}, seconds=3))
     assert isinstance(reported[-1], Failed)
     assert reported[-1].late
@@ -72,7 +72,7 @@ def test_a_process_that_takes_too_long_is_ended(module: str) -> None:
 
 
 def test_closing_ends_the_process_and_what_it_started(module: str) -> None:
-    """Closing ends the process and all processes that the user's code started."""
+    """Closing the facts of a check ends its process and all processes that the user's code started."""
     reported = facts(module, {"what": "start"}, seconds=60)
     pids = [int(next(reported).seconds), int(next(reported).seconds)]
     running = [psutil.Process(pid) for pid in pids]

@@ -33,17 +33,17 @@ ValueError: no
     ids=["line", "own-file", "no-code", "no-traceback"],
 )
 def test_an_error_has_the_users_line(trace: str, sources: dict[str, str], text: str) -> None:
-    """The innermost line of the user's code follows the message, in the file that the user wrote."""
+    """An error's text has the innermost line of the user's code, with the path of the user's own file."""
     assert error_text("ValueError: no\nmore", trace, sources) == text
 
 
 def test_a_long_message_is_cut() -> None:
-    """A message of more than 400 characters ends with an ellipsis."""
+    """The text of an error that is longer than 400 characters is cut and ends with an ellipsis."""
     assert error_text("x" * 500, "", {}) == "x" * 399 + "…"
 
 
 def test_a_stage_that_failed_is_a_fault() -> None:
-    """The finding has the stage's name, the error and what to do."""
+    """The finding of a failed stage has the stage's name, the error and the advice."""
     assert failed_finding("data", Failed("ValueError: no"), {}, "Fix it.") == Finding(
         "data", "fault", "ValueError: no", "Fix it."
     )

@@ -35,12 +35,12 @@ from tests.unit.execution.preflight.facts import trained
     ids=lambda fact: type(fact).__name__,
 )
 def test_a_fact_comes_back_from_json(fact) -> None:
-    """A fact equals its copy after a conversion to JSON and back."""
+    """A fact of a check equals its copy after a conversion to JSON and back."""
     assert as_fact(json.loads(json.dumps(as_event(fact)))) == fact
 
 
 def test_the_json_of_a_finding_says_whether_it_was_checked() -> None:
-    """A finding in JSON has the keys that `tunepipe check --json` has had in every version."""
+    """The JSON of a finding says under the key `looked` whether it was checked."""
     assert not_checked("time", "no loss").as_object() == {
         "name": "time", "level": "warning", "found": "not checked: no loss", "advice": "", "looked": False,
     }  # fmt: skip

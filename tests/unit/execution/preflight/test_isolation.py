@@ -10,7 +10,7 @@ from tests.unit.execution.preflight.facts import job
 
 
 def test_code_in_isolation_knows_its_trial_and_leaves_no_file(tmp_path: Path) -> None:
-    """Within, `trial()` is the trial and its folder the current directory; afterwards the folder and both are gone."""
+    """In isolation, code knows its trial and runs in the trial's folder, which is deleted afterwards."""
     before = Path.cwd()
     with isolated(job(), Assignment("0003", {}, 7), Store(tmp_path)):
         assert (trial().id, trial().seed, trial().epochs) == ("0003", 7, 8)

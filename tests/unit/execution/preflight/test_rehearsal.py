@@ -13,7 +13,7 @@ from tests.unit.execution.preflight.facts import job, steps
 
 @pytest.mark.parametrize(("trials", "count"), [(3, 3), (100, 10)])
 def test_the_configs_are_those_that_the_study_would_draw(trials: int, count: int, tmp_path: Path) -> None:
-    """Trial by trial, no more than there are or were asked for, with the seeds the study gives."""
+    """A rehearsal draws the configs and seeds that the study would draw, and no more than its trials."""
     tuned = job(
         function=steps,
         objectives=[Objective("score", "max")],

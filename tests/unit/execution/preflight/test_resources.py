@@ -32,7 +32,7 @@ def node(cpus: float = 4, gpus: float = 0, memory: float = 8 * GB, name: str = "
     ],
 )
 def test_as_many_trials_as_fit_on_single_nodes(resources, nodes, joined, level, workers) -> None:
-    """Trials are counted per node and limited by the cluster; this machine lets trials share its CPUs."""
+    """The number of parallel trials follows from what fits on each node, and a shortage is a warning or a fault."""
     assert resources_finding(job(resources=resources), nodes, joined=joined).level == level
     assert workers_of(job(resources=resources), nodes, joined=joined) == workers
 
@@ -51,17 +51,17 @@ def test_gpus_that_no_trial_uses_are_reported() -> None:
 
 
 def test_the_node_that_is_too_small_is_named() -> None:
-    """Each node is looked at with as many workers as fit on it."""
+    """The finding names the node whose memory is too small for the workers that fit on it."""
     found = memory_finding(job(), [node(name="large"), node(8, memory=GB, name="small")], GB // 4, 12)
     assert (found.level, found.found) == ("warning", "8 workers hold 2 GB, and small has 1 GB")
 
 
 def test_a_ceiling_below_what_a_worker_holds_is_a_warning() -> None:
-    """Each trial would get a process of its own."""
+    """A memory limit below what a worker needs is a warning."""
     assert memory_finding(job(resources={"worker_gigabytes": 0.5}), [node()], GB, 1).level == "warning"
 
 
 def test_this_machine_has_a_core_and_memory() -> None:
-    """The resources of this machine are read without Ray."""
+    """This machine is reported with at least one CPU and with memory."""
     assert this_node().cpus >= 1
     assert this_node().memory > 0

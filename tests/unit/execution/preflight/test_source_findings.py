@@ -1,4 +1,4 @@
-"""What is said of a job's code."""
+"""Findings about a job's code."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ FILE = SourceFile("mine", "mine.py", b"", Path("/home/you/mine.py"))
     ids=["resumed", "all", "not all"],
 )
 def test_copied_code_is_listed(sources: Sources, level: str, text: str, advice: str) -> None:
-    """The finding lists what is copied; code that cannot be copied is a warning that says where it must stay."""
+    """The finding about sources lists what is copied, and is a warning for code that cannot be copied."""
     finding = source_finding(job(), sources)
     assert (finding.level, finding.found, finding.advice) == (level, text, advice)
 

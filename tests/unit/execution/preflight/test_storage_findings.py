@@ -21,7 +21,7 @@ from tests.unit.execution.preflight.facts import job, steps
 
 
 def test_a_storage_that_is_not_there_yet_can_be_used_and_is_left_as_it_was(tmp_path: Path) -> None:
-    """The probe is gone afterwards, and so are the folders above it that it needed."""
+    """A storage folder that does not exist is usable, and the check leaves no folder behind."""
     storage = Store(tmp_path / "a/b")
     with probed(storage) as probe:
         assert storage_finding(probe, "here").level == "ok"
@@ -29,7 +29,7 @@ def test_a_storage_that_is_not_there_yet_can_be_used_and_is_left_as_it_was(tmp_p
 
 
 def test_the_check_of_a_storage_leaves_its_files_unchanged(tmp_path: Path) -> None:
-    """A storage with a study keeps it, and the check leaves no file of its own."""
+    """A check of a storage keeps its files and leaves none of its own."""
     (tmp_path / "study").mkdir()
     with probed(Store(tmp_path)) as probe:
         storage_finding(probe, "here")
@@ -37,7 +37,7 @@ def test_the_check_of_a_storage_leaves_its_files_unchanged(tmp_path: Path) -> No
 
 
 def test_a_storage_that_cannot_be_written_is_a_fault() -> None:
-    """A read-only storage is a fault with the system's reason, which an unprivileged user gets in this test."""
+    """A read-only storage is a fault with the system's reason."""
     code = (
         "from pipeline.execution.preflight.storage_findings import probed, storage_finding\n"
         "from pipeline.storage import Store\n"
@@ -98,7 +98,7 @@ def test_two_checkpoints_are_planned_for_each_trial_and_three_for_live_ones(chec
 
 @pytest.mark.parametrize(("free", "level"), [(99, "fault"), (150, "warning"), (1000, "ok"), (None, "ok")])
 def test_checkpoints_must_fit(free, level) -> None:
-    """More than there is is a fault, more than half of it a warning; an object store does not tell."""
+    """Checkpoints beyond the free space are a fault, beyond half of it a warning, and accepted if it is unknown."""
     assert space_finding(100, 10, free).level == level
 
 

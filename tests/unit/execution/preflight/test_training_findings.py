@@ -27,7 +27,7 @@ def test_an_error_of_tensorflow_is_reported_by_its_cause() -> None:
 
 
 def test_an_epoch_that_runs_is_reported_with_its_seconds() -> None:
-    """A model has the seconds of an epoch and of its build, a function those of a step."""
+    """The finding of an epoch that runs has the seconds of an epoch and a build, or of a step for a function."""
     assert epoch_finding(job(), [trained()], {}).found == "trial 0000 trains: 10 s an epoch, 2.0 s to build its model"
     function = job(function=steps, objectives=[Objective("score", "max")])
     assert epoch_finding(function, [trained()], {}).found == "trial 0000 trains: 10 s a step"
@@ -48,7 +48,7 @@ def test_a_metric_that_is_no_objective_may_be_nan() -> None:
 
 
 def test_an_objective_that_is_not_there_lists_those_that_are() -> None:
-    """The epoch itself is no fault then."""
+    """A missing objective is a fault that lists the reported metrics, and the epoch itself is not a fault."""
     without = trained(metrics={"loss": 1.0, "acc": 0.5}, message="The objective …")
     finding = objective_finding(job(), without)
     assert finding.level == "fault"
@@ -57,14 +57,14 @@ def test_an_objective_that_is_not_there_lists_those_that_are() -> None:
 
 
 def test_a_second_objective_that_is_not_there_is_a_warning() -> None:
-    """Trials are judged by the first one."""
+    """A second objective that is not reported is only a warning."""
     two = job(objectives=[Objective("val_accuracy", "max"), Objective("val_auc", "max")])
     finding = objective_finding(two, trained())
     assert (finding.level, "There is no val_auc" in finding.found) == ("warning", True)
 
 
 def test_targets_that_do_not_fit_are_a_fault() -> None:
-    """Targets that do not fit the model are a fault with the same message as in training."""
+    """Targets that do not fit the model are a fault."""
     assert labels_finding(trained(mismatch="8, not 10")).level == "fault"
     assert labels_finding(trained()).level == "ok"
 
@@ -80,7 +80,7 @@ def test_configs_without_a_model_are_reported_with_the_choice_at_fault() -> None
 
 
 def test_weights_that_would_not_fit_are_a_fault_with_a_way_out() -> None:
-    """Which parameter it is, and how it is fixed; else the scheduler is named for which it matters."""
+    """Weights that would not fit under a population scheduler are a fault with the parameter and a remedy."""
     finding = weights_finding(job(scheduler="pbt"), Exchanged([WeightMismatch("x", "x (2 with x=1, 3 with x=2)")]))
     assert finding.level == "fault"
     assert finding.found.startswith("Under pbt a trial continues with another's weights")

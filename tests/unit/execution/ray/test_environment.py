@@ -1,4 +1,4 @@
-"""What Ray and its libraries say in the process of a study."""
+"""Messages of Ray and its libraries in the process of a study."""
 
 import subprocess
 import sys
@@ -57,7 +57,7 @@ def test_an_import_of_ray_that_is_cut_off_raises_what_cut_it_off() -> None:
 
 @pytest.mark.parametrize("variable", [name for name in ENVIRONMENT if name.startswith(("RAY_", "TUNE_"))])
 def test_each_variable_is_one_that_ray_reads(variable: str) -> None:
-    """Ray has each environment variable that a study sets."""
+    """Ray still has each environment variable that a study sets."""
     file = {
         "RAY_AIR_NEW_OUTPUT": "tune/experimental/output.py",
         "RAY_DEDUP_LOGS": "_private/ray_constants.py",

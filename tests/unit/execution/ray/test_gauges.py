@@ -37,7 +37,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Published:
 
 
 def test_the_state_of_a_study_is_published(study: Any, published: Published) -> None:
-    """Trials by state, limits, epochs, the best value and lost workers, under the study's name."""
+    """A study publishes its trials by state, limits, epochs, best value and lost workers under its name."""
     s = study(budget=Budget(trials=4, epochs=4))
     first, second = s.session.next(), s.session.next()
     s.session.on_report(first.trial_id, ProgressReport((row(1, 0.5), row(2, 0.7)), 2))
@@ -54,7 +54,7 @@ def test_the_state_of_a_study_is_published(study: Any, published: Published) -> 
 
 
 def test_a_study_without_a_value_has_no_best(study: Any, published: Published) -> None:
-    """The gauge is missing, and not 0."""
+    """A study without a value publishes no gauge for the best value."""
     StudyGauges(study().session).publish()
     assert "tunepipe_best" not in {name for name, *_ in published}
 

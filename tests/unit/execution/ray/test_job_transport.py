@@ -30,7 +30,7 @@ def _job(function: Any) -> TuneJob:
 
 
 def test_a_job_of_files_is_loaded_from_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a job of files, only the folders of its imports are sent, which come first on the worker's path."""
+    """A job whose functions are in files is loaded from the study, and only the folders of its imports are sent."""
     above = Path(__file__).parents[steps.__module__.count(".")]
     # As in a worker, which starts in another folder.
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(above)])
@@ -46,7 +46,7 @@ def test_a_job_of_files_is_loaded_from_the_study(tmp_path: Path, monkeypatch: py
 
 
 def test_a_typed_function_is_sent_itself(tmp_path: Path) -> None:
-    """A function typed in a notebook is sent itself: it has no source to copy, and no study is read."""
+    """A function typed in a notebook is sent to the workers itself, and no study is read."""
     space: dict[str, Any] = {"__name__": "__main__"}
     exec(compile("def typed(config):\n    return config['x'] + 1", "<cell 1>", "exec"), space)
     content, folders = pack(_job(space["typed"]))
@@ -74,7 +74,7 @@ def typed(config):
 
 
 def test_typed_functions_with_a_cache_are_sent(tmp_path: Path) -> None:
-    """A cache goes with its function, which may call itself through it; so does a cached property."""
+    """A typed function is sent with its lru_cache and cached properties, and may call itself through the cache."""
     space: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(CACHED, "<cell 1>", "exec"), space)
     content, _ = pack(_job(space["typed"]))
@@ -115,7 +115,7 @@ typed({"x": 1})
 
 
 def test_typed_functions_that_dispatch_by_class_are_sent(tmp_path: Path) -> None:
-    """A function and a method of singledispatch go with all their functions, which may call each other."""
+    """Typed functions and methods of singledispatch are sent with all their variants, which may call each other."""
     space: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(DISPATCHED, "<cell 1>", "exec"), space)
     content, _ = pack(_job(space["typed"]))
@@ -124,7 +124,7 @@ def test_typed_functions_that_dispatch_by_class_are_sent(tmp_path: Path) -> None
 
 
 def test_objects_that_cannot_be_sent_are_named() -> None:
-    """The message names the object, the function that uses it and what to do."""
+    """A function that cannot be sent to the workers is refused with its name and a remedy."""
     lock = threading.Lock()
 
     def locked(config: Any) -> Any:

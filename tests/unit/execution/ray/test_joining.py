@@ -31,7 +31,7 @@ def test_a_port_without_a_listener_is_no_cluster():
 
 
 def test_a_host_that_is_none_is_no_cluster():
-    """A name that cannot be resolved."""
+    """A host name that cannot be resolved is no cluster."""
     with pytest.raises(ClusterError, match=r"No Ray cluster can be reached at nowhere\.invalid:6379"):
         check_reachable("nowhere.invalid:6379")
 
@@ -44,7 +44,7 @@ def test_a_process_that_hangs_is_no_cluster(listening, monkeypatch):
 
 
 def test_a_web_server_is_no_cluster():
-    """The dashboard's port, say: it answers, but it is not Ray."""
+    """A web server, such as a dashboard, is no cluster because it does not answer as Ray."""
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with pytest.raises(ClusterError, match="what answers there is not Ray"):
@@ -79,7 +79,7 @@ def test_an_invalid_address_of_ray_is_refused(address):
 
 
 def test_the_address_that_is_given_goes_before_the_environments(monkeypatch):
-    """RAY_ADDRESS counts where none is given; an empty one is none."""
+    """A given address has priority over RAY_ADDRESS, and an empty RAY_ADDRESS is ignored."""
     monkeypatch.setenv("RAY_ADDRESS", "there:6379")
     assert address_of("here:6379") == "here:6379"
     assert address_of(None) == "there:6379"
@@ -95,5 +95,5 @@ def test_the_address_that_is_given_goes_before_the_environments(monkeypatch):
     ],
 )
 def test_a_head_answers_as_ray_does(text, file, purpose, without):
-    """Ray's own client begins with the same call, and reads the same variable."""
+    """Ray still has the call that identifies a head and the variable that enables TLS."""
     check_text(text, file, f"pipeline/execution/ray/joining.py uses it to {purpose}", without)

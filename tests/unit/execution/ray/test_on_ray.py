@@ -28,7 +28,7 @@ _JOB = TuneJob(
 
 
 def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start or an end that is cut off leaves threads of Ray that crash the process when it exits."""
+    """A signal while Ray starts or ends takes effect only after that start or end is complete."""
     happened = []
 
     def with_signal(what: str) -> Any:

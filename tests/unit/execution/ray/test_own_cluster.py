@@ -53,20 +53,20 @@ def test_workers_of_a_function_import_no_keras(starts: list[Any]) -> None:
 
 
 def test_a_slow_start_is_tried_again(starts: list[Any]) -> None:
-    """A slow start is ended and tried a second time."""
+    """A slow start of Ray is ended and tried a second time."""
     starts += [Exception(f"The node {SLOW_START}."), None]
     assert [each == "ended" for each in _started(starts, job())] == [False, True, False]
 
 
 def test_two_slow_starts_are_reported_with_what_to_do(starts: list[Any]) -> None:
-    """After two slow starts the error has Ray's own message and a remedy."""
+    """After two slow starts of Ray, the error has Ray's own message and a remedy."""
     starts += [Exception(f"The node {SLOW_START}.")] * 2
     with pytest.raises(ClusterError, match=rf"tried 2 times: The node {SLOW_START}\..*--workers 0"):
         _started(starts, job())
 
 
 def test_another_error_is_not_hidden(starts: list[Any]) -> None:
-    """An error other than a slow start is raised."""
+    """An error of Ray's start other than a slow start is raised."""
     starts += [ValueError("no")]
     with pytest.raises(ValueError, match="no"):
         _started(starts, job())

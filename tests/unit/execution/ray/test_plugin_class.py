@@ -55,7 +55,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("fields", "reported"), MISTAKES)
 def test_a_class_that_cannot_be_used_is_a_fault(fields: dict[str, Any], reported: str) -> None:
-    """A missing class, invalid settings or a class that needs more of Tune is a fault with a remedy."""
+    """A plugin class that is missing, has invalid settings or needs more of Tune is a fault with a remedy."""
     with pytest.raises(InvalidJob, match=reported):
         build(**fields)
 
@@ -73,7 +73,7 @@ def _built(path: str = MEDIAN, **settings: Any) -> Any:
 
 
 def test_the_study_sets_what_the_class_takes() -> None:
-    """Metric and mode always, a default unless the user gives a value; an argument that the class lacks is left out."""
+    """A Ray scheduler class gets the study's metric, and defaults such as max_t unless the user sets them."""
     assert _built().metric == "objective"
     with pytest.raises(InvalidJob, match="grace_period must be <= max_t"):
         _built(ASHA, grace_period=10)
@@ -81,7 +81,7 @@ def test_the_study_sets_what_the_class_takes() -> None:
 
 
 def test_all_faults_of_settings_are_reported_together() -> None:
-    """All invalid settings of a class are reported together, each by its field."""
+    """All invalid settings of a plugin class are reported together, each by its field."""
     with pytest.raises(InvalidJob) as refused:
         _built(metric="x", gracep=1)
     assert [fault.field for fault in refused.value.faults] == ["scheduler.metric", "scheduler.gracep"]
@@ -94,7 +94,7 @@ def test_a_class_may_be_refused_with_the_reason() -> None:
 
 
 def test_an_error_of_a_class_is_a_fault_of_the_job() -> None:
-    """The fault has the words of the error in one line; an interruption is raised."""
+    """An error of a plugin class is a fault of the job with the error's text in one line, and Ctrl-C is raised."""
     reported = f"searcher: .*ZeroDivisionError: by zero; found '{OPTUNA}'"
     with pytest.raises(InvalidJob, match=reported), plugin_errors("searcher", OPTUNA):
         raise ZeroDivisionError("by\nzero")

@@ -90,7 +90,7 @@ def test_a_mistake_is_reported_before_anything_starts(tmp_path: Path) -> None:
     ],
 )
 def test_a_job_accepts_only_classes_of_ray_tune(fields: dict[str, Any], reported: str) -> None:
-    """A study.json may name only classes of Ray Tune: nothing else is imported."""
+    """A job may name only classes of Ray Tune, so that a study.json imports nothing else."""
     with pytest.raises(InvalidJob, match=reported):
         rising_job(**fields)
 
@@ -107,7 +107,7 @@ def test_settings_are_written_beside_the_path() -> None:
 
 
 def test_a_study_with_a_ray_searcher_is_not_resumed(tmp_path: Path) -> None:
-    """A study with a Ray searcher is not resumed: the error names a remedy, a check warns, finished ones stay."""
+    """A study with a class of Ray Tune is not resumed, the error names a remedy, and a check warns about it."""
     run(rising_job(scheduler=ASHA), storage=tmp_path)
     assert run(rising_job(scheduler=ASHA), storage=tmp_path, resume=True).already
     with pytest.raises(NotResumable, match=f"the state of {ASHA} cannot be saved.*--start-from theirs"):
@@ -136,7 +136,7 @@ def test_a_searcher_learns(tmp_path: Path, metric: str, mode: str) -> None:
 
 
 def stacked(config: Mapping[str, Any]) -> dict[str, float]:
-    """The more layers the better; changes what it was given, which is its own affair."""
+    """A function whose score is the number of layers, and which changes its config."""
     layers = config["layers"]
     if layers is not None:
         layers.append(0)

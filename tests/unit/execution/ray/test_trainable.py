@@ -87,14 +87,14 @@ def _scores(reports: list[ProgressReport]) -> list[tuple[int, float]]:
 
 
 def test_a_step_trains_until_there_is_something_to_report(made: TrialTrainable) -> None:
-    """A step trains until a rung or the end, and reports each epoch once."""
+    """A step of the trainable trains until a rung or the end, and reports each epoch once."""
     reports = _reports(made)
     assert _scores(reports) == [(1, 0.5), (2, 1.0), (3, 1.5), (4, 2.0)]
     assert {2, 4} <= {report.epoch for report in reports}
 
 
 def test_it_takes_one_trial_after_the_other(made: TrialTrainable) -> None:
-    """The next assignment begins a new one, also before the first has ended."""
+    """A new assignment begins another trial, even if the previous trial has not ended."""
     made.step()
     assert made.reset_config(_config("0001"))
     assert _scores(_reports(made)) == [(1, 0.5), (2, 1.0), (3, 1.5), (4, 2.0)]

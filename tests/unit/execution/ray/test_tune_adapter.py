@@ -67,7 +67,7 @@ class _Tune:
 
 
 def test_new_trials_are_suggested_while_a_worker_is_free(study: Any) -> None:
-    """While a worker is free, Tune gets a new trial with its assignment; after the last trial, Tune gets the end."""
+    """While a worker is free, Tune gets a new trial, and after the last trial it gets the end of the search."""
     tune = _Tune(study(budget=Budget(trials=3, epochs=2)), workers=2)
     first, second = tune.start(), tune.start()
     assert [trial.assignment.trial_id for trial in (first, second) if trial] == ["0000", "0001"]
@@ -107,7 +107,7 @@ def test_a_report_of_a_trial_without_a_worker_is_answered_with_a_stop(study: Any
 
 
 def test_a_trial_whose_worker_is_lost_gets_another_attempt(study: Any) -> None:
-    """Each attempt is a new assignment, and after the last one that is allowed the trial's place is free."""
+    """A trial whose worker is lost gets up to four attempts, each with a new assignment, and then fails."""
     s = study(budget=Budget(trials=1, epochs=4))
     tune = _Tune(s, workers=1)
     trial = tune.start()
@@ -122,7 +122,7 @@ def test_a_trial_whose_worker_is_lost_gets_another_attempt(study: Any) -> None:
 
 
 def test_a_worker_that_dies_before_the_trial_began_is_counted_once(study: Any) -> None:
-    """Tune gives such a trial up, so its assignment needs a new one."""
+    """A trial that Tune gives up before it began gets its second attempt as a new trial of Tune."""
     s = study()
     tune = _Tune(s, workers=1)
     trial = tune.start()
@@ -135,7 +135,7 @@ def test_a_worker_that_dies_before_the_trial_began_is_counted_once(study: Any) -
 
 
 def test_a_full_disk_ends_the_study_and_not_tune(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error is kept until Tune's controller has returned."""
+    """A storage error stops Tune's trial and is kept in the session for the end of the study."""
     s = study()
     tune = _Tune(s, workers=1)
     trial = tune.start()

@@ -48,7 +48,7 @@ def _train(trial: ActiveTrial, epochs: int) -> None:
 
 
 def test_each_epoch_is_a_row(factory: TrainerFactory, writer: CheckpointWriter) -> None:
-    """A row has the assignment's attempt and segment, and the node, and is delivered once."""
+    """Each epoch is delivered once as a row with the assignment's attempt and segment and the node."""
     trial = _started(factory, writer, attempt=2)
     _train(trial, 2)
     rows = trial.new_rows(checkpoint_bytes=30)
@@ -61,7 +61,7 @@ def test_each_epoch_is_a_row(factory: TrainerFactory, writer: CheckpointWriter) 
 
 
 def test_training_that_has_ended_has_no_further_epoch(factory: TrainerFactory, writer: CheckpointWriter) -> None:
-    """The function has three steps; no epoch is left half-trained."""
+    """Training past the function's last step raises TrainingEnded and leaves no epoch in progress."""
     trial = _started(factory, writer)
     with pytest.raises(TrainingEnded):
         _train(trial, 4)
@@ -69,7 +69,7 @@ def test_training_that_has_ended_has_no_further_epoch(factory: TrainerFactory, w
 
 
 def test_a_trial_continues_from_its_checkpoint(factory: TrainerFactory, writer: CheckpointWriter) -> None:
-    """The trial continues with its earlier rows and best value, so that repeated epochs are equal."""
+    """A trial continues from its checkpoint with its earlier rows and its best value."""
     first = _started(factory, writer)
     _train(first, 2)
     first.best = 0.9
@@ -106,7 +106,7 @@ def test_the_best_epoch_is_written_later(factory: TrainerFactory, writer: Checkp
 def test_weights_of_another_trial_are_taken_over_at_the_own_epoch(
     factory: TrainerFactory, writer: CheckpointWriter
 ) -> None:
-    """A segment begins without rows; a checkpoint that is gone is named."""
+    """A trial with another's weights begins at its own epoch without rows, and missing weights are named."""
     donor = _started(factory, writer, trial_id="0001")
     _train(donor, 2)
     donor.leave_checkpoints(writer, due=True, seconds=1e9)

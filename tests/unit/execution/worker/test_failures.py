@@ -20,7 +20,7 @@ def _raised(error: BaseException, code: Any = None) -> BaseException:
 
 
 def test_the_first_line_is_a_sentence_and_the_traceback_follows() -> None:
-    """The first line says what to do if that is known."""
+    """A failure's text begins with the error and, if known, a remedy, and the traceback follows."""
     error = _raised(ValueError("no such layer"))
     first, *rest = failure_text(error, "").splitlines()
     assert first == "ValueError: no such layer"
@@ -45,7 +45,7 @@ def _missing(name: str | bytes) -> BaseException:
 
 
 def test_a_file_beside_the_start_is_named(tmp_path: Path) -> None:
-    """The trial looks in its own folder; by an absolute path, or where nothing is, there is nothing to say."""
+    """The advice on a missing file names the folder where the study was started if the file is there."""
     (tmp_path / "values.txt").write_text("1")
     for name in ("values.txt", b"values.txt"):
         reported = advice(_missing(name), started_in=tmp_path, shared=None)
@@ -66,7 +66,7 @@ def test_a_file_beside_the_start_is_named(tmp_path: Path) -> None:
 def test_a_shared_path_is_named_where_it_may_be_the_reason(
     tmp_path: Path, error: BaseException, code: Any, reported: bool
 ) -> None:
-    """The message names a shared path if the error is the system's or was raised within a callback."""
+    """The advice on an error names a shared path if the error is the system's or was raised within a callback."""
     shared = "BackupAndRestore writes to /x."
     assert advice(_raised(error, code), started_in=tmp_path, shared=shared) == (shared if reported else "")
     assert advice(_raised(error, code), started_in=tmp_path, shared=None) == ""

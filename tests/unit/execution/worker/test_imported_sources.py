@@ -44,7 +44,7 @@ def job(tmp_path: Path) -> TuneJob:
 
 
 def test_modules_that_a_trial_imports_beside_the_job_are_reported_once(job: TuneJob, tmp_path: Path) -> None:
-    """Each module is reported once for each trial, with its path and its text."""
+    """Modules that trial code imports are reported once, at the next trial, with their path and their text."""
     store = Store(tmp_path / "study")
     save_study(store, job)
     sources = ImportedSources(job, store)

@@ -12,7 +12,7 @@ POD = Machine(host="pod", system="", cpu="", cpus=2.0, memory=6 * GIB, free=5 * 
 
 
 def test_a_pod_smaller_than_its_node_keeps_its_workers():
-    """In a pod of 6 GiB, on any node, each of two workers may use its share of nine tenths."""
+    """Each of two workers in a pod of 6 GiB may hold its share of nine tenths of the pod's memory."""
     workers = workers_on(Resources(cpus=1), POD.cpus, 0)
     assert workers == 2
     limit = MemoryLimit(Resources(), workers, POD)
@@ -24,7 +24,7 @@ def test_a_pod_smaller_than_its_node_keeps_its_workers():
 
 
 def test_a_process_of_constant_size_stays():
-    """Twenty workers in 6 GiB: each holds more than its share from the start, and so would the next one."""
+    """A worker that exceeds its share of memory from the start is replaced only after it has become larger."""
     limit = MemoryLimit(Resources(), 20, POD)
     assert limit.excess(int(0.7 * GIB)) == limit.excess(GIB) == ""
     assert "20 workers" in limit.excess(int(1.1 * GIB))
@@ -53,5 +53,5 @@ def test_workers_of_a_machine_are_counted(resources, workers):
 
 
 def test_this_process_is_measured():
-    """A process holds more than a kilobyte."""
+    """The memory of this process is measured and compared with the limit."""
     assert MemoryLimit(Resources(worker_gigabytes=1e-6), 1).excess()

@@ -6,7 +6,7 @@ from tests.unit.execution.preflight.facts import job, steps
 
 
 def test_a_function_should_report_the_metric() -> None:
-    """For a function, the message asks to yield or return a dict with the metric, because it compiles nothing."""
+    """If a function does not report the objective, the message asks to yield or return a dict with the metric."""
     tuned: TuneJob = job(function=steps, objectives=[Objective("loss", "min")])
     reported = missing_objective(tuned, ["score"])
     assert reported.startswith(
@@ -16,11 +16,11 @@ def test_a_function_should_report_the_metric() -> None:
 
 
 def test_a_model_should_compile_the_metric() -> None:
-    """For a model, the message asks to compile the metric, because Keras reports compiled metrics."""
+    """If a model does not report the objective, the message asks to compile the model with that metric."""
     assert missing_objective(job(), ["loss"]).endswith("or compile the model with that metric.")
 
 
 def test_a_mistyped_objective_has_a_suggestion() -> None:
-    """The metric whose name is most similar is suggested."""
+    """A mistyped objective is reported with the most similar metric."""
     reported = missing_objective(job(objectives=[Objective("val_acuracy", "max")]), ["accuracy", "val_accuracy"])
     assert "Did you mean 'val_accuracy'? Choose one of them" in reported

@@ -42,7 +42,7 @@ def job() -> TuneJob:
 
 
 def test_a_model_has_the_weights_of_its_checkpoint(job: TuneJob, tmp_path: Any) -> None:
-    """Compiled, and evaluated as the trial reported it; the example gives its shapes, and no data are loaded."""
+    """A model rebuilt from its checkpoint and an example input has the loss that the trial reported."""
     worker = Worker(job, rows(), Store(tmp_path), session=1, capture=False)
     worker.begin(Assignment("0000", {"lr": 0.1}, 7))
     reports = [worker.step()]

@@ -7,7 +7,7 @@ from tests.unit.execution.preflight.facts import drawn
 
 
 def test_every_choice_and_both_ends_are_represented() -> None:
-    """Eight of 64 trials include the first, every value of a choice, and the smallest and largest rate."""
+    """The representative configs of 64 trials include the first, every choice, and the smallest and largest rate."""
     rates = np.random.default_rng(0).permutation(64) / 64
     trials = drawn(
         *({"rate": float(rate), "kind": "rare" if i == 60 else "abc"[i % 3]} for i, rate in enumerate(rates))
@@ -28,6 +28,6 @@ def test_an_optional_parameter_is_represented_with_and_without() -> None:
 
 
 def test_no_more_than_there_are() -> None:
-    """A study of two trials has two configs to build, one without any trial none."""
+    """A study of two trials has two representative configs, and a study without trials has none."""
     assert len(representative(drawn({"a": 1}, {"a": 1}))) == 2
     assert representative([]) == []

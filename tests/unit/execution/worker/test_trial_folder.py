@@ -68,7 +68,7 @@ def test_with_an_object_store_the_folder_is_a_copy(bucket, tmp_path, monkeypatch
 
 
 def test_nothing_is_deleted_for_a_study_that_is_anothers(tmp_path):
-    """After a takeover, the old worker deletes no folder, no file beyond the limit, and none at a new start."""
+    """After a takeover, the old worker deletes no folder and no file of the trial."""
 
     def taken_over():
         raise Superseded("taken over")
@@ -86,7 +86,7 @@ def test_nothing_is_deleted_for_a_study_that_is_anothers(tmp_path):
 
 
 def test_a_folder_that_was_deleted_is_created_again(tmp_path):
-    """A working folder that is deleted while its trial is in training is there again for the next epoch."""
+    """A working folder that was deleted during its trial is created again for the next epoch."""
     folder = TrialFolder(Store(tmp_path), "0002", most=MANY)
     folder.folder.rmdir()
     folder.folder.parent.rmdir()
@@ -95,7 +95,7 @@ def test_a_folder_that_was_deleted_is_created_again(tmp_path):
 
 
 def test_nothing_is_uploaded_for_a_study_that_is_anothers(bucket):
-    """The study was taken over: the check raises, and the storage stays as it is."""
+    """If the study was taken over, a trial's folder is not uploaded and the local copy is deleted."""
 
     def taken_over():
         raise StorageError("taken over")
@@ -124,7 +124,7 @@ def test_the_oldest_files_beyond_the_limit_are_deleted_and_named(kind, tmp_path,
 
 
 def test_a_file_that_is_too_large_by_itself_takes_no_other_with_it(tmp_path):
-    """The small old files stay, although the large one is newer."""
+    """A file that alone exceeds the limit is deleted, and smaller and older files are kept."""
     folder = TrialFolder(Store(tmp_path), "0002", most=100)
     for age, (name, size) in enumerate((("small", 40), ("large", 101))):
         (folder.folder / name).write_bytes(bytes(size))

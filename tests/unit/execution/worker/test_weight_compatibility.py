@@ -67,7 +67,7 @@ def job(**fields: Any) -> TuneJob:
 
 @pytest.fixture
 def first_report(tmp_path: Any) -> Callable[..., Any]:
-    """What a new worker of a job tells first of a trial."""
+    """Makes the first report of a new worker on a trial."""
 
     def make(tuned: TuneJob, config: Config, **fields: int) -> Any:
         worker = Worker(tuned, datasets.load("digits"), Store(tmp_path), session=1, capture=False)
@@ -94,7 +94,7 @@ def first_report(tmp_path: Any) -> Callable[..., Any]:
 def test_the_parameters_that_change_variables_are_found(
     variables_of: Any, first: Any, others: Any, incompatible: Any
 ) -> None:
-    """Exactly the parameters that change variables are found, and of two that act together at least one."""
+    """Exactly the parameters that change a model's variables are found, and at least one of two that act together."""
     assert [each.path for each in compare(SPACE, [first, *others], variables_of)] == incompatible
 
 
@@ -120,7 +120,7 @@ def test_a_mismatch_is_reported_with_both_values() -> None:
 
 
 def test_the_remedy_is_named_for_numbers_and_for_switches() -> None:
-    """The remedy for a number is to fix it on the command line, and for a switch to fix it with its parameters."""
+    """The remedy for a number is to fix it on the command line, and for a switch to leave one branch in the space."""
     tuned = job(space=SPACE)
     assert "--set space.width=VALUE, or leave" in mismatch_advice(tuned, [WeightMismatch("width", "")])
     assert mismatch_advice(tuned, [WeightMismatch("kind", "")]).startswith(
@@ -158,7 +158,7 @@ def test_a_study_whose_weights_would_not_fit_ends_before_it_trains(first_report:
     ids=["a fixed width", "no exchange"],
 )
 def test_a_study_whose_weights_fit_trains(first_report: Any, space: dict[str, Any], scheduler: str) -> None:
-    """Numbers of the optimiser change nothing, and without an exchange everything may change."""
+    """A study trains if only optimiser settings vary, or if its scheduler exchanges no weights."""
     reported = first_report(job(space=space, scheduler=scheduler), {"lr": 0.05, "width": 4, "momentum": 0.5})
     assert reported.unusable is None
     assert [row.epoch for row in reported.rows] == [1]

@@ -94,7 +94,7 @@ def test_missing_weights_to_take_over_fail_the_trial_in_a_sentence(worker):
 
 
 def test_a_loss_of_nan_fails_the_trial_whatever_the_objective(worker):
-    """A loss of NaN fails the trial even if the objective is a number, which its accuracy stays with NaN weights."""
+    """A loss of NaN fails the trial even if its objective, such as an accuracy, is a number."""
     beyond = worker()
     beyond.begin(Assignment("0000", {"lr": 1e39}, 0))
     report = beyond.step()
@@ -128,7 +128,7 @@ def test_a_requested_exit_is_not_the_trials_failure(tmp_path):
 
 
 def test_epochs_where_trials_are_compared_are_always_validated(tmp_path):
-    """Milestones and the last epoch have the objective although fit does not validate them; others have none."""
+    """Milestones and the last epoch are validated in addition to the epochs of `validation_freq`."""
     job = TuneJob(
         name="s",
         model=build_model,
@@ -199,7 +199,7 @@ def test_a_function_without_a_state_keeps_only_its_newest_epoch(tmp_path):
 
 
 def test_a_working_folder_that_disappears_stops_no_trial(tmp_path):
-    """A trial trains on after its working folder was deleted, in a new one."""
+    """A trial continues after its working folder was deleted, in a new folder."""
 
     def writes(config):
         for step in range(3):

@@ -27,7 +27,7 @@ def test_tunes_environment_of_actors_comes_back() -> None:
 
 
 def test_an_experiment_is_saved_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each controller saves its experiment once within the context, and as often as it wants after it."""
+    """A controller of Tune saves its experiment once within the context, and each time after it."""
     from ray.tune.execution.tune_controller import TuneController
 
     saved: list[str] = []
@@ -49,7 +49,7 @@ def test_an_experiment_is_saved_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tune_keeps_no_history_of_metrics() -> None:
-    """Within the context, Tune keeps no values of a trial's metrics, and reads no results; after it, both as before."""
+    """Within the context, Tune keeps no metric values and reads no results, and afterwards both work as before."""
     from ray.tune import ExperimentAnalysis
     from ray.tune.trainable.metadata import _TrainingRunMetadata
 
@@ -66,7 +66,7 @@ def test_tune_keeps_no_history_of_metrics() -> None:
 
 
 def test_the_arguments_of_a_scheduler_are_read() -> None:
-    """Ray keeps them under names of its own; pipeline/execution/ray/internals/ reads them."""
+    """The arguments of a Ray scheduler, such as metric, mode and max_t, are read from its attributes."""
     from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule
 
     asha = ASHAScheduler(metric="loss", mode="min", max_t=27, grace_period=3, reduction_factor=3)
@@ -143,7 +143,7 @@ def test_without_a_name_the_study_goes_on_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What a missing name was for is left out, and said once."""
+    """If Ray lacks a name that tunepipe uses, the study goes on without it and a message says so once."""
     monkeypatch.delattr(f"{module}.{name}")
     for _ in range(2):
         with context():

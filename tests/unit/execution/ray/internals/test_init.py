@@ -48,7 +48,7 @@ def missing(what: str, purpose: str, without: str) -> str:
 
 @pytest.mark.parametrize(("module", "name", "purpose", "without"), NAMES, ids=[name for _, name, *_ in NAMES])
 def test_a_name_is_there(module: str, name: str, purpose: str, without: str) -> None:
-    """Ray has each name that tunepipe touches."""
+    """Ray still has each internal name that tunepipe uses."""
     sentence = missing(f"{module}.{name}", purpose, without)
     owner = loaded(module, sentence)
     for part in name.split("."):
@@ -57,7 +57,7 @@ def test_a_name_is_there(module: str, name: str, purpose: str, without: str) -> 
 
 
 def test_a_missing_module_is_reported_in_words() -> None:
-    """A canary whose module is gone says what tunepipe used it for."""
+    """The failure of a test about a missing module of Ray says what tunepipe used it for."""
     with pytest.raises(pytest.fail.Exception, match=r"no longer has ray\.gone\.x; .* to read x; without it, y is used"):
         loaded("ray.gone", missing("ray.gone.x", "read x", "y is used"))
 
@@ -87,7 +87,7 @@ def test_a_missing_module_is_reported_in_words() -> None:
     ],
 )
 def test_a_text_is_there(module: str, text: str, purpose: str, without: str) -> None:
-    """Ray's sources have each message and attribute that tunepipe reads."""
+    """Ray's sources still have each message and attribute that tunepipe reads."""
     sentence = missing(f"{text!r} in {module}", purpose, without)
     source = Path(inspect.getsourcefile(loaded(module, sentence)) or "").read_text()
     assert text in source, sentence

@@ -1,4 +1,4 @@
-"""Names of Ray's are looked up and replaced, and those that are missing are said."""
+"""Looking up and replacing names of Ray, and messages about missing ones."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from pipeline.execution.ray.internals.names import named, replaced
 def test_a_missing_name_is_said_and_nothing_is_replaced(
     module: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A module, a name or an attribute of a class that is missing is said, and the context changes nothing."""
+    """A missing module, name or attribute is reported in a message, and the context replaces nothing."""
     monkeypatch.setattr(missing_names, "warned", set())
     assert named(module, name, "it is slower") is missing_names.ABSENT
     with replaced(module, name, None, "it is slower"):
@@ -19,7 +19,7 @@ def test_a_missing_name_is_said_and_nothing_is_replaced(
 
 
 def test_a_name_is_replaced_within_the_context_only() -> None:
-    """A function of a class is another one within the context, and the same as before after it."""
+    """A method is replaced within the context, and is the same as before after it."""
     import json
 
     before = json.JSONEncoder.encode

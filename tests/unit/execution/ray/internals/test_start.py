@@ -72,7 +72,7 @@ def test_without_a_name_ray_starts_as_it_does_and_the_study_says_so(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What a missing name was for is left out, and said once."""
+    """If Ray lacks a name that tunepipe uses to start it, Ray starts without the change and a message says so once."""
     monkeypatch.delattr(f"{module}.{name}")
     for _ in range(2):
         with context():
@@ -86,7 +86,7 @@ def test_without_a_name_ray_starts_as_it_does_and_the_study_says_so(
 def test_without_rays_function_ray_itself_looks_for_a_cluster(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without the module that finds a cluster on this machine, the address stays `auto`, and that is said."""
+    """Without the module that finds a cluster on this machine, the address stays `auto`, and a message says so."""
     monkeypatch.setitem(sys.modules, "ray._private.services", None)
     assert internals.local_address() == "auto"
     assert "canonicalize_bootstrap_address: Ray itself looks for the cluster" in capsys.readouterr().err

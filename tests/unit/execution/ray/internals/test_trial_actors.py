@@ -15,7 +15,7 @@ def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_exit_by_ray_is_a_termination() -> None:
-    """The exit by which Ray answers SIGTERM is known; an exit of the user's code is not one."""
+    """The exit with which Ray answers SIGTERM is recognised, and an exit of the user's code is not."""
     from ray._raylet import raise_sys_exit_with_custom_error_message
 
     with pytest.raises(SystemExit) as caught:
@@ -31,7 +31,7 @@ def test_an_exit_by_ray_is_a_termination() -> None:
 def test_without_the_mark_an_exit_with_code_0_is_a_termination(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A Ray that marks no exits does not turn a preemption into a failure of the trial, and that is said once."""
+    """If Ray marks no exits, an exit with code 0 counts as a preemption, and a message says so once."""
     monkeypatch.delattr("ray._raylet.raise_sys_exit_with_custom_error_message")
     assert internals.is_termination(SystemExit(0))
     assert internals.is_termination(SystemExit(0))
@@ -40,7 +40,7 @@ def test_without_the_mark_an_exit_with_code_0_is_a_termination(
 
 
 def test_an_actor_that_is_refused_is_not_kept() -> None:
-    """The controller keeps the actors of all trials but those that are refused, also behind its restricted form."""
+    """Tune's controller keeps the actors of all trials except those that are refused."""
     controller = SimpleNamespace(_maybe_cache_trial_actor=lambda _: True)
     internals.refuse_cached_actors(SimpleNamespace(_tune_controller=controller), lambda trial: trial == "large")
     assert controller._maybe_cache_trial_actor("small")  # noqa: SLF001
@@ -50,7 +50,7 @@ def test_an_actor_that_is_refused_is_not_kept() -> None:
 def test_without_their_names_trials_are_driven_on_and_each_name_is_said_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Without Tune's names for actors, failures and kept actors, a study goes on, and says so once."""
+    """Without Tune's names for actors and failures, trials still get their configs, and each name is reported once."""
     trial = SimpleNamespace()
     for _ in range(2):
         assert internals.actor_of(trial) is None
@@ -65,7 +65,7 @@ def test_without_their_names_trials_are_driven_on_and_each_name_is_said_once(
 
 
 def test_a_trial_that_has_not_begun_has_no_actor(capsys: pytest.CaptureFixture[str]) -> None:
-    """A trial of Tune's without an actor is no sign of a missing name."""
+    """A trial that has not begun has None as its actor, and nothing is reported as missing."""
     trial = SimpleNamespace(
         temporary_state=SimpleNamespace(ray_actor=None), run_metadata=SimpleNamespace(num_failures=2)
     )
