@@ -1,4 +1,4 @@
-"""What holds for every data set."""
+"""Properties of every data set."""
 
 import numpy as np
 import pytest
@@ -18,17 +18,17 @@ def _splits(dataset: Dataset) -> dict[str, Split]:
 
 
 def _hashes(split: Split) -> list[int]:
-    """A number for each row of the inputs; equal rows have equal ones."""
+    """A number for each row of the inputs, equal for equal rows."""
     return [hash(b"".join(row.tobytes() for row in rows)) for rows in zip(*leaves(split.x), strict=True)]
 
 
 def test_it_is_called_as_it_is_found(dataset: Dataset) -> None:
-    """A data set's own name is the one a job knows it by."""
+    """A data set's own name is the one by which a job refers to it."""
     assert DATASETS[dataset.name]().name == dataset.name
 
 
 def test_arrays_are_what_a_network_takes(dataset: Dataset) -> None:
-    """Every array is contiguous float32, finite, and has the same row shape in every split."""
+    """Every array of a data set is contiguous float32 and finite, with one row shape in all splits."""
     shapes = set()
     for split in _splits(dataset).values():
         arrays = leaves((split.x, split.y, split.weight))
@@ -57,7 +57,7 @@ def _classes(split: Split) -> np.ndarray:
 
 
 def test_targets_name_one_class_each(dataset: Dataset) -> None:
-    """A target row is a single one among zeros, a place for each class; two classes may share a place, as 0 and 1."""
+    """A row of targets names one class: it is one-hot, or a 0 or 1 for two classes."""
     if not dataset.classes:
         pytest.skip("its targets are numbers")
     for split in _splits(dataset).values():
@@ -80,7 +80,7 @@ def test_targets_that_are_numbers_have_the_same_scale(dataset: Dataset) -> None:
 
 
 def test_every_split_knows_every_class(dataset: Dataset) -> None:
-    """A class makes up about the same part of each split, within a fifth of its part in training."""
+    """The share of a class in each split is within a fifth of its share in training."""
     if not dataset.classes:
         pytest.skip("its targets are numbers")
     parts = {
@@ -92,7 +92,7 @@ def test_every_split_knows_every_class(dataset: Dataset) -> None:
 
 
 def test_it_is_the_same_every_time(dataset: Dataset) -> None:
-    """Loading again gives the same rows in the same order."""
+    """Loading a data set again gives the same rows in the same order."""
     again = load(dataset.name)
     for name, split in _splits(dataset).items():
         other = _splits(again)[name]
@@ -101,7 +101,7 @@ def test_it_is_the_same_every_time(dataset: Dataset) -> None:
 
 
 def test_a_trial_cannot_change_it_for_the_next(dataset: Dataset) -> None:
-    """The arrays are read-only, as they are when they come out of the object store."""
+    """The arrays of a data set are read-only, as arrays from Ray's object store are."""
     for split in _splits(dataset).values():
         for array in leaves((split.x, split.y)):
             with pytest.raises(ValueError, match="read-only"):
@@ -109,7 +109,7 @@ def test_a_trial_cannot_change_it_for_the_next(dataset: Dataset) -> None:
 
 
 def test_facts_fit_the_inputs(dataset: Dataset) -> None:
-    """The facts that a model receives about the inputs are true of them."""
+    """The facts about the inputs that a model receives are correct."""
     assert dataset.facts["inputs"] == dataset.train.x.shape[1]
     assert np.prod(dataset.facts.get("image_shape", [dataset.facts["inputs"]])) == dataset.facts["inputs"]
     assert len(dataset.facts.get("columns", range(dataset.facts["inputs"]))) == dataset.facts["inputs"]

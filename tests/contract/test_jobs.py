@@ -1,4 +1,4 @@
-"""What holds for every job that comes along."""
+"""Properties of every bundled job."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ _ROWS = 256
 
 @pytest.fixture(scope="module")
 def datasets() -> dict[str, Dataset]:
-    """Every data set that a job is on, loaded once."""
+    """Every data set that a job uses, loaded once."""
     return {job.data: load(job.data) for job in _JOBS.values() if isinstance(job.data, str)}
 
 
@@ -38,7 +38,7 @@ def _few(data: Dataset) -> Dataset:
 
 
 def _reduced(job: TuneJob, datasets: dict[str, Dataset]) -> TuneJob:
-    """The job with few trials, epochs and rows, in this process: all that it starts with, and what is drawn."""
+    """The job with few trials, epochs and rows in this process: all its starts, and the drawn configs."""
     epochs = getattr(job.scheduler, "grace_period", 1) + 1
     trials = min(job.budget.trials, len(job.start_with) + 2)
     reduced = {"budget.epochs": epochs, "budget.trials": trials, "resources.workers": 0}
@@ -50,7 +50,7 @@ def _reduced(job: TuneJob, datasets: dict[str, Dataset]) -> TuneJob:
 
 
 def _first_epochs(job: TuneJob, config: Config) -> list[dict[str, float]]:
-    """What a function gives for its first epochs, whether it yields them or returns one."""
+    """The first epochs of a function, whether it yields or returns them."""
     assert job.function is not None
     found = job.function(config)
     return [found] if isinstance(found, dict) else list(islice(found, min(job.budget.epochs, 4)))
@@ -64,7 +64,7 @@ def _configs(job: TuneJob) -> list[Config]:
 @pytest.mark.parametrize("name", _JOBS)
 class TestEveryJob:
     def test_it_is_called_as_its_module(self, name: str) -> None:
-        """A study can be found by the file's name, and the file by the study's."""
+        """A job has the name of its file, so that each is found by the other."""
         assert _JOBS[name].name == name
         assert tune_jobs.find(name) is _JOBS[name]
 
@@ -74,12 +74,12 @@ class TestEveryJob:
         assert "\n" not in _JOBS[name].description
 
     def test_it_comes_back_from_json(self, name: str) -> None:
-        """The job survives its way through text, functions included."""
+        """A job is equal after a conversion to JSON text and back, functions included."""
         job = _JOBS[name]
         assert TuneJob.from_json(json.loads(json.dumps(job.to_json()))) == job
 
     def test_it_is_loaded_from_a_study(self, name: str, tmp_path: object) -> None:
-        """A study's folder has all that a resume needs: the job and its sources."""
+        """A study's folder contains the job and its sources, so that a resume needs nothing else."""
         store = Store(str(tmp_path))
         save_study(store, _JOBS[name])
         assert load_study(store) == _JOBS[name]
@@ -87,7 +87,7 @@ class TestEveryJob:
         assert any(path.startswith("source/") for path in store.files())
 
     def test_its_configs_are_of_its_space(self, name: str) -> None:
-        """Every config the study draws is one the space allows, and no two are the same."""
+        """Every config of the study is in the job's space, and no two are equal."""
         job = _JOBS[name]
         configs = _configs(job)
         for config in configs:
@@ -105,7 +105,7 @@ _EVERY_TIME = ("beale", "beale-search", "cancer-binary", "digits-quick", "mnist-
 def test_it_runs_at_a_reduced_budget(
     name: str, tmp_path: Path, datasets: dict[str, Dataset], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A study of a few trials and epochs finishes: no trial fails, there is a best, and a model is tested."""
+    """A study of few trials and epochs finishes without a failed trial, has a best one, and tests a model."""
     job = _reduced(_JOBS[name], datasets)
     run(job, storage=tmp_path)
     results = load_results(tmp_path / name)
@@ -121,7 +121,7 @@ def test_it_runs_at_a_reduced_budget(
 @pytest.mark.parametrize("name", _MODELS)
 class TestEveryModel:
     def test_it_learns_from_its_data(self, name: str, datasets: dict[str, Dataset]) -> None:
-        """The model of a config takes the data set's rows and reports the objective; one step changes its weights."""
+        """A config's model accepts the data set's rows, reports the objective, and changes its weights in a step."""
         job = _JOBS[name]
         assert job.model is not None
         assert isinstance(job.data, str)
@@ -137,7 +137,7 @@ class TestEveryModel:
         assert model.output_shape[1] == dataset.train.y.shape[1]
 
     def test_every_config_builds(self, name: str) -> None:
-        """The extremes of the space give models too, and each config's learning rate reaches the optimiser."""
+        """Extreme configs of the space give models, and each config's learning rate is set in the optimiser."""
         job = _JOBS[name]
         assert job.model is not None
         for config in _configs(job)[:4]:
@@ -147,7 +147,7 @@ class TestEveryModel:
 
 @pytest.mark.parametrize("name", _FUNCTIONS)
 def test_every_function_yields_its_objective(name: str) -> None:
-    """A function gives finite numbers for each epoch, the objective among them, the same each time."""
+    """A function reports finite numbers in each epoch, the objective included, equal in each call."""
     job = _JOBS[name]
     assert job.function is not None
     for config in _configs(job)[:4]:
@@ -159,7 +159,7 @@ def test_every_function_yields_its_objective(name: str) -> None:
 
 
 def test_listing_them_imports_neither_ray_nor_keras() -> None:
-    """`tunepipe list` answers within a second because jobs import what trains inside their functions."""
+    """Importing the jobs for `tunepipe list` imports neither Ray nor Keras."""
     code = (
         "import sys, tune_jobs; tune_jobs.jobs(); "
         "heavy = {'ray', 'tensorflow', 'keras', 'pandas', 'sklearn', 'matplotlib', 'scipy', 'optuna', 'cmaes'}; "

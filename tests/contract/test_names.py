@@ -17,7 +17,7 @@ COMMANDS, JOBS = (HOME / "docs/commands.md").read_text(), (HOME / "docs/jobs.md"
 
 
 def words(annotation: object) -> set[str]:
-    """The words of an option's help."""
+    """The words of an option's help text."""
     (option,) = annotation.__metadata__
     return set(re.findall(r"[a-z0-9-]+", option.help))
 
@@ -47,5 +47,5 @@ def test_a_data_set_is_documented(name):
 
 @pytest.mark.parametrize("command", [each.name for each in app.registered_commands])
 def test_a_command_is_shown(command):
-    """Each command is in the command reference, as a user types it."""
+    """Each command is in the command reference in the form that a user types."""
     assert re.search(rf"tunepipe {command}\b", COMMANDS)

@@ -1,4 +1,4 @@
-"""One order of trials, wherever trials are ordered."""
+"""One order of trials in all places that order trials."""
 
 import math
 import re
@@ -44,7 +44,7 @@ CURVES = st.lists(st.tuples(st.booleans(), st.lists(VALUES, max_size=3)), max_si
 
 
 def results_of(curves: Curves, first: int, mode: Any, at_most: float | None = None) -> Results:
-    """A study of these trials, as its parts would be read."""
+    """A study of these trials, as if read from its parts."""
     job = tune_job("ranks", space={"a": Choice((1, 2))}, objectives=(Objective("score", mode, at_most=at_most),))
     study = {"schema_version": 1, "job": job.to_json(), "data": None}
     epochs, decisions = [], []
@@ -68,7 +68,7 @@ def results_of(curves: Curves, first: int, mode: Any, at_most: float | None = No
 
 
 def expected(curves: Curves, first: int, mode: str, at_most: float | None) -> list[tuple[str, float | None]]:
-    """Ids and best values in the order that the rule states, by a sort of plain tuples."""
+    """Ids and best values in the order of the rule, by a sort of plain tuples."""
     found = []
     for index, (failed, values) in enumerate(curves, start=first):
         losses = [(-value if mode == "max" else value, epoch) for epoch, value in enumerate(values)]
@@ -91,11 +91,11 @@ class Checkpointed:
         return ((path, SIZE) for path in self.paths)
 
     def delete(self, path: str) -> None:
-        """Nothing: the pruner takes note itself."""
+        """Do nothing, because the pruner keeps its own record."""
 
 
 def with_checkpoints(trials: Sequence[Trial], objective: Objective, **limits: Any) -> set[str]:
-    """Which ended trials keep their checkpoint within limits."""
+    """The ended trials that keep their checkpoints within the limits."""
     job = tune_job("ranks", space={"a": Choice((1, 2))}, objectives=(objective,), checkpoints=Checkpoints(**limits))
     by_id = {trial.trial_id: trial for trial in trials}
     scheduler = StudyLoop(job, lambda _: None, lambda: 0.0).scheduler
@@ -106,7 +106,7 @@ def with_checkpoints(trials: Sequence[Trial], objective: Objective, **limits: An
 
 
 def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -> None:
-    """Compare every order that tunepipe has with the rule."""
+    """Compare all orders of tunepipe with the rule."""
     order, results = expected(curves, first, mode, at_most), results_of(curves, first, mode, at_most)
     ids = [trial for trial, _ in order]
     failed = {f"{index:04d}" for index, (fails, _) in enumerate(curves, start=first) if fails}
@@ -151,7 +151,7 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
     at_most=st.sampled_from([None, 0.25]),
 )
 def test_every_order_of_trials_is_the_same(curves: Curves, first: int, mode: str, at_most: float | None) -> None:
-    """All orders agree, and so does what the pruner keeps: bounds, value, earlier epoch, earlier draw; failed last."""
+    """All orders and the pruner follow one rule: bounds, value, earlier epoch, earlier trial, failed ones last."""
     check(curves, first, mode, at_most)
 
 

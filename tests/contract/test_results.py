@@ -1,4 +1,4 @@
-"""What holds for the results of any study: almost empty, all failed, equal values, very many trials."""
+"""Properties of the results of any study: almost empty, all failed, equal values, very many trials."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_any_study_is_printed_as_json(results: Results) -> None:
-    """A study's object is strict JSON with each trial once, and each config is one of the space."""
+    """The JSON object of any study is strict, has each trial once, and only configs of the space."""
     reported = json.loads(json.dumps(results_object(results), allow_nan=False))
     assert [trial["trial_id"] for trial in reported["trials"]] == list(results.trials["trial_id"])
     space = space_of(results.study)
@@ -40,7 +40,7 @@ def test_any_study_is_printed_as_json(results: Results) -> None:
 
 
 def test_any_study_has_a_leaderboard(results: Results) -> None:
-    """Each trial has its row, the best in the first."""
+    """The leaderboard of any study has a row for each trial, with the best in the first row."""
     table = leaderboard(results, top=None)
     assert table.row_count == len(results.trials)
     assert len(printed(table, 2000).splitlines()) == 1 + len(results.trials)
@@ -62,7 +62,7 @@ def test_a_study_has_a_best_if_a_trial_has_a_finite_value(results: Results) -> N
 
 
 def test_any_study_is_explained_or_a_reason_given(results: Results) -> None:
-    """Any study has an explanation in sentences, and as JSON without NaN, or a reason why not."""
+    """Any study has an explanation in text and in JSON without NaN, or a reason why it has none."""
     explanation = explained(results)
     assert "What early stopping did" in printed(explanation_view(explanation))
     json.dumps(explanation_object(explanation), allow_nan=False)
@@ -70,7 +70,7 @@ def test_any_study_is_explained_or_a_reason_given(results: Results) -> None:
 
 @pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
 def test_any_study_can_be_drawn(results: Results) -> None:
-    """Every picture of any study is drawn, however few or many data it has."""
+    """Every picture of any study is drawn, for any amount of data."""
     for plot in (
         plots.learning_curves,
         plots.learning_rates,

@@ -1,4 +1,4 @@
-"""What holds for every scheduler, shown by playing studies without Ray, clock or training."""
+"""Properties of every scheduler, in simulated studies without Ray, clock or training."""
 
 import json
 import math
@@ -24,7 +24,7 @@ _SPACE = {
 
 @dataclass
 class SimulationResult:
-    """What came of a study."""
+    """The result of a simulated study."""
 
     decisions: list[tuple[str, int, float, Decision]] = field(default_factory=list)
     ends: dict[str, list[str]] = field(default_factory=dict)
@@ -56,11 +56,11 @@ class Play:
     """Go through JSON before every step."""
 
     def context(self) -> SchedulerContext:
-        """The study as the scheduler knows it."""
+        """The study in the form that the scheduler gets."""
         return SchedulerContext(_SPACE, self.mode, self.epochs, self.trials, self.seed)
 
     def __call__(self) -> SimulationResult:
-        """Play it to the end."""
+        """Simulate it to the end."""
         result = SimulationResult()
         scheduler: Scheduler = self.settings.build(self.context())
         order = np.random.default_rng(self.seed)
@@ -156,7 +156,7 @@ class Play:
             result.to_stop.append((trial, epochs[trial], decision))
 
     def value(self, config: Config, epoch: int, trial: int) -> float:
-        """The trial's curve; no two are the same."""
+        """The trial's value at an epoch; no two trials have equal curves."""
         speed = 1 + math.log10(float(config["lr"])) / 5 + trial * 1e-6
         learned = 1 - math.exp(-speed * epoch)
         return learned if self.mode == "max" else -learned
@@ -181,7 +181,7 @@ _plays = st.builds(
 
 @given(play=_plays)
 def test_every_trial_ends_once(play: Play) -> None:
-    """With any number of workers, some of them lost, each trial is completed or stopped exactly once."""
+    """Each trial is completed or stopped exactly once, for any number of workers and lost workers."""
     ends = play().ends
     assert set(ends) == {f"{i:04d}" for i in range(play.trials)}
     assert all(len(states) == 1 for states in ends.values())
@@ -191,7 +191,7 @@ def test_every_trial_ends_once(play: Play) -> None:
 
 @given(play=_plays)
 def test_the_budget_is_kept(play: Play) -> None:
-    """No trial exceeds its maximum, none is drawn beyond the study's budget, and completed trials are at their end."""
+    """No trial exceeds its maximum, exactly the budget's trials are drawn, and completed ones reach the maximum."""
     result = play()
     assert set(result.epochs) == {f"{i:04d}" for i in range(play.trials)}
     assert max(epoch for _, epoch, *_ in result.decisions) <= play.epochs
@@ -240,13 +240,13 @@ def test_milestones_go_up_to_the_last_epoch(epochs: int, kind: str) -> None:
 
 @given(play=_plays)
 def test_state_goes_through_json_at_any_time(play: Play) -> None:
-    """A scheduler restored from its JSON before every step decides as one that was never interrupted."""
+    """A scheduler that is restored from JSON before every step decides like an uninterrupted one."""
     assert replace(play, reloads=True)() == play()
 
 
 @given(play=_plays)
 def test_minimising_is_maximising_the_negative(play: Play) -> None:
-    """The same trials are stopped, paused and exploited, with the cutoff's sign turned."""
+    """Minimising gives the decisions of maximising the negated values, with negated cutoffs."""
     up, down = play(), replace(play, mode="min")()
     assert [(t, e, d.action, d.parent_trial, d.config) for t, e, _, d in up.decisions] == [
         (t, e, d.action, d.parent_trial, d.config) for t, e, _, d in down.decisions
@@ -286,7 +286,7 @@ def test_a_repeated_report_changes_nothing(settings: SchedulerSettings) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_a_failing_trial_takes_no_other_with_it(settings: SchedulerSettings, workers: int) -> None:
-    """Trials that fail in the middle end as failed if they get that far, and all others end as they should."""
+    """Each trial ends once, and only a trial that fails may end as failed."""
     ends = Play(settings, workers=workers, failing=frozenset({"0001", "0004"}))().ends
     assert len(ends) == 8
     assert all(len(states) == 1 for states in ends.values())
@@ -296,7 +296,7 @@ def test_a_failing_trial_takes_no_other_with_it(settings: SchedulerSettings, wor
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_nan_takes_no_other_with_it(settings: SchedulerSettings, workers: int) -> None:
-    """Trials that diverge fail if they get that far; the others end as they should, and none waits for them."""
+    """Trials that diverge fail if they get that far; all others end normally, and none waits for them."""
     ends = Play(settings, workers=workers, trials=12, diverging=frozenset({"0000", "0003", "0007"}))().ends
     assert len(ends) == 12
     assert all(len(states) == 1 for states in ends.values())
@@ -321,7 +321,7 @@ def test_the_earlier_trial_is_chosen(settings: SchedulerSettings, ids: list[str]
 
 @given(play=_plays)
 def test_needed_checkpoints_exist(play: Play) -> None:
-    """Needed checkpoints are those of reported milestones, and none after the end or without exploits."""
+    """Needed checkpoints are those of reported milestones; none is needed after the end or without exploits."""
     result = play()
     reported: set[tuple[str, int]] = set()
     for (trial, epoch, _, decision), needed in zip(result.decisions, result.needed, strict=True):
@@ -334,7 +334,7 @@ def test_needed_checkpoints_exist(play: Play) -> None:
 
 @given(play=_plays)
 def test_exploits_take_over_better_trials(play: Play) -> None:
-    """A donor is alive and strictly better, its newest milestone is taken, and the explored config is in the space."""
+    """A donor is alive and strictly better, its newest milestone is used, and the new config is in the space."""
     newest: dict[str, tuple[int, float]] = {}
     ended: set[str] = set()
     for trial, epoch, value, decision in play().decisions:

@@ -1,4 +1,4 @@
-"""What holds for every searcher."""
+"""Properties of every searcher."""
 
 import json
 from dataclasses import asdict
@@ -24,18 +24,18 @@ def settings(request: pytest.FixtureRequest) -> SearcherSettings:
 
 
 def _space(settings: SearcherSettings) -> dict[str, Any]:
-    """The richest space the searcher takes."""
+    """The most general space that the searcher supports."""
     return ENDLESS if not settings.faults(ENDLESS) else _LISTED_DEEP
 
 
 def _loss(config: Config) -> float:
-    """Something to be learned: smooth in the numbers, with a preferred branch."""
+    """A loss that can be learned: smooth in the numbers, with a best branch."""
     numbers = [float(value) for value in config.values() if isinstance(value, int | float)]
     return sum((number - 0.3) ** 2 for number in numbers) + (config["s"] != "rates")
 
 
 def _tried(settings: SearcherSettings, count: int, seed: int = 0) -> list[Observation]:
-    """A study as it has gone on so far, one at a time: every seventh config fails, the last one still trains."""
+    """A sequential study so far: every seventh config has failed, and the last one is running."""
     observations: list[Observation] = []
     for index in range(count):
         config = settings.draw(_space(settings), seed=seed, index=index, observations=observations)
@@ -50,7 +50,7 @@ def _tried(settings: SearcherSettings, count: int, seed: int = 0) -> list[Observ
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
 def test_config_i_depends_on_seed_and_i_alone(settings: SearcherSettings, seed: int) -> None:
-    """Config i is the same in any order of draws, in any process and after a resume."""
+    """Config i is the same for any order of draws, in any process and after a resume."""
     space = _space(settings)
     forwards = [settings.draw(space, seed=seed, index=i) for i in range(20)]
     backwards = [SEARCHERS[settings.kind]().draw(space, seed=seed, index=i) for i in reversed(range(20))]
@@ -128,7 +128,7 @@ def test_as_many_configs_as_promised_are_drawn(settings: SearcherSettings) -> No
 
 @pytest.mark.parametrize("known", [0, 20])
 def test_a_space_of_constants_is_one_config(settings: SearcherSettings, known: int) -> None:
-    """A space of constants has one config and is no error."""
+    """Every searcher accepts a space of constants, which has one config."""
     assert settings.faults({"a": 1}) == []
     assert settings.draw({"a": 1}, seed=0, index=5, observations=[Observation({"a": 1}, "known", 0.5)] * known) == {
         "a": 1
@@ -143,7 +143,7 @@ def test_the_first_configs_of_those_that_model_are_random_search() -> None:
 
 
 def _halved(count: int) -> list[Observation]:
-    """A study with rungs whose early values mislead: who is ahead at epoch 1 is behind at epoch 9."""
+    """A study with rungs whose early values mislead: trials that lead at epoch 1 are behind at epoch 9."""
     observations = []
     for index in range(count):
         config = RandomSearch().draw(SQUARE, seed=0, index=index)

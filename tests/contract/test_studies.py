@@ -1,4 +1,4 @@
-"""What holds for a study under every scheduler: several workers, failures, files, sessions that are cut."""
+"""Properties of a study under every scheduler: several workers, failures, files, interrupted sessions."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -19,12 +19,12 @@ _SIZE = {"trials": 9, "epochs": 9}
 
 
 def _job(kind: str, **fields: Any) -> dict[str, Any]:
-    """Fields of a study whose trials may be handed over."""
+    """Fields of a study whose trials can take over each other's state."""
     return {"scheduler": kind, "function": None, "model": steps, "data": "digits", "budget": Budget(**_SIZE), **fields}
 
 
 def _curve(trial: str, config: Mapping[str, Any], epoch: int) -> float:
-    """Rises at the config's speed; no two trials are equal, and some cross."""
+    """A curve that rises at the config's speed; no two trials are equal, and some cross."""
     return float(config["x"] * (1 - 0.5 ** (epoch * (1.2 - config["x"]))) + 1e-6 * int(trial))
 
 
@@ -70,7 +70,7 @@ def study(tmp_path: Path) -> Callable[..., Study]:
 @pytest.mark.parametrize("kind", SCHEDULERS)
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_every_trial_ends_once_and_the_table_has_the_reason(study, kind, mode):
-    """Each trial has one decision that ends it, with a reason that the table has; paused trials keep their file."""
+    """Each trial has one final decision with a reason in the table, and paused trials keep their checkpoint."""
     s = study(**_job(kind, objectives=[Objective("score", mode)]))
     _several(s, failing=frozenset({"0002", "0005"}))
     assert len(s.session.loop.trials) == 9
@@ -109,7 +109,7 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(study, kind, reports)
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_a_used_up_budget_ends_all_trials_and_a_larger_one_continues_them(study, kind):
-    """A used-up budget ends every trial with that reason; with a larger one, all continue and each ends once."""
+    """A used-up budget ends every trial with that reason, and with a larger one all continue and end once."""
     small = Budget(**_SIZE, total_epochs=11)
     first = study("first", **_job(kind, budget=small))
     _several(first, workers=2)

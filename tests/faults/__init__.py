@@ -1,1 +1,1 @@
-"""Real failures: processes killed by signals, disks that are full, files that are damaged."""
+"""Real failures: processes that are killed by signals, full disks, damaged files."""

@@ -1,4 +1,4 @@
-"""`make faults`: a study whose processes are killed, held to an undisturbed one; ends with a line of figures."""
+"""`make faults`: a study with killed processes is compared with an undisturbed one and summarised in one line."""
 
 import argparse
 import sys

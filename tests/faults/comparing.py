@@ -1,4 +1,4 @@
-"""What two studies of one job must have in common, however often something died in one of them."""
+"""What two studies of one job must have in common if processes of one of them died."""
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ _FATE = ("start", "stop", "fail", "finish")
 
 
 def comparable(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Epochs, trials and the decisions about a trial's fate, without what only tells how a row came about."""
+    """Epochs, trials and decisions, without the columns that depend only on how a row was created."""
     fate = results.decisions[results.decisions["kind"].isin(_FATE)]
     frames = (results.epochs, results.trials, fate.sort_values(["trial_id", "number"]))
     kept = [
@@ -28,7 +28,7 @@ def comparable(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFra
 
 
 def differences(wanted: Results, found: Results) -> list[str]:
-    """Where the tables of two studies differ, a sentence for each table; nothing where they are equal."""
+    """The differences of two studies' tables, a sentence for each table; nothing if they are equal."""
     reported = []
     for name, a, b in zip(("epochs", "trials", "decisions"), comparable(wanted), comparable(found), strict=True):
         try:
@@ -39,7 +39,7 @@ def differences(wanted: Results, found: Results) -> list[str]:
 
 
 def where_both_trained(wanted: Results, found: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The epochs that both studies have, without what only tells how a row came about.
+    """The epochs that both studies have, without the columns that depend on how a row was created.
 
     Who is stopped where depends on who reports first; what a trial learns in an epoch does not.
     """
@@ -50,7 +50,7 @@ def where_both_trained(wanted: Results, found: Results) -> tuple[pd.DataFrame, p
 
 
 def contradictions(results: Results) -> list[str]:
-    """What cannot be, whatever a scheduler decides: epochs missing or twice, tables that contradict each other."""
+    """What no scheduler can cause: missing or repeated epochs, and tables that contradict each other."""
     reported = []
     last = results.decisions[results.decisions["kind"].isin(_ENDS)].drop_duplicates("trial_id", keep="last")
     ends = dict(zip(last["trial_id"], last["kind"], strict=True))

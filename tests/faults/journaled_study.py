@@ -1,4 +1,4 @@
-"""A study without Keras that is held in an epoch of the test's choice: each epoch leaves a line in a journal."""
+"""A study without Keras that a test can hold in an epoch; each epoch writes a line to a journal."""
 
 import os
 import time
@@ -11,7 +11,7 @@ EPOCHS = 8
 
 
 def climb(config):
-    """Curves that cross; the trial that writes the chosen line waits until the test lets it continue."""
+    """Crossing curves; the trial that writes the chosen line waits until the test continues it."""
     journal = os.environ.get(JOURNAL)
     for step in range(1, EPOCHS + 1):
         if journal:

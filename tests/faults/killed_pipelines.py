@@ -31,7 +31,7 @@ def images() -> Dataset:
 
 
 def shared_images() -> Dataset:
-    """The images of `images`, whose first part is made once for both workers: each element leaves a line in a file."""
+    """The images of `images`, whose first part is created once for both workers; each element writes a line."""
     import tensorflow as tf
 
     from pipeline import shared_cache
@@ -72,7 +72,7 @@ def unfrozen(model: Any, config: dict[str, Any]) -> None:
 
 
 def killing(config: dict[str, Any]) -> list[Any]:
-    """A callback that kills its process in the fourth epoch, unless one was killed before."""
+    """A callback that kills its process in the fourth epoch, unless it did so before."""
     import keras
 
     def kill(epoch: int, _logs: Any) -> None:
@@ -111,7 +111,7 @@ def streamed(folder: str) -> TuneJob:
 
 
 def streamed_model(config: dict[str, Any]) -> Any:
-    """As `model`, for decoded images."""
+    """The same as `model`, for decoded images."""
     import keras
 
     parts = [

@@ -1,4 +1,4 @@
-"""Run a study while its processes are killed at random moments, and hold what comes of it to an undisturbed one."""
+"""Run a study while its processes are killed at random moments, and compare it with an undisturbed one."""
 
 import os
 import random
@@ -34,7 +34,7 @@ Victim = Literal["worker", "driver"]
 
 
 class Line(NamedTuple):
-    """A line of the journal: an epoch that some process has trained."""
+    """A line of the journal: an epoch that a process has trained."""
 
     pid: int
     trial: str
@@ -43,7 +43,7 @@ class Line(NamedTuple):
 
 @dataclass
 class Figures:
-    """What was done to a study, and what came of it."""
+    """What was done to a study, and its results."""
 
     scheduler: str
     seed: int
@@ -77,7 +77,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class _Kill:
-    """A kill, and what was there at that moment."""
+    """A kill, and the state at that moment."""
 
     line: int
     trials: tuple[str, ...]
@@ -86,7 +86,7 @@ class _Kill:
 
 
 class _Study:
-    """One study in a folder of its own, driven by one process after the other."""
+    """One study in its own folder, which is run by successive processes."""
 
     def __init__(self, folder: Path, scheduler: str, trials: int, epochs: int) -> None:
         folder.mkdir(parents=True)
@@ -126,7 +126,7 @@ class _Study:
         assert self.process.wait(timeout=20 * _PATIENCE) == 0, self.reported()
 
     def reported(self) -> str:
-        """What all drivers have printed."""
+        """The output of all drivers."""
         return self._reported.read_text()
 
     def lines(self) -> list[Line]:
@@ -144,7 +144,7 @@ class _Study:
         )
 
     def rest(self, seconds: float) -> None:
-        """Let time pass, unless the driver ends."""
+        """Wait for a time, unless the driver ends."""
         assert self.process is not None
         try:
             self.process.wait(timeout=seconds)
@@ -177,7 +177,7 @@ class _Study:
         return kill
 
     def kill_driver(self) -> _Kill:
-        """Kill the driver; what it had started has to end by itself."""
+        """Kill the driver; the processes that it started must end by themselves."""
         assert self.process is not None
         children = self.family()
         self.process.send_signal(signal.SIGSTOP)
@@ -188,7 +188,7 @@ class _Study:
         return kill
 
     def count_orphans(self, children: list[psutil.Process]) -> None:
-        """Remember which of a driver's processes are still there after a while."""
+        """Record which of a driver's processes still exist after a while."""
         _, alive = psutil.wait_procs(children, timeout=_PATIENCE)
         self.orphans += [f"{each.pid} {each.name()}" for each in alive]
 
@@ -274,7 +274,7 @@ def undisturbed_and_killed(
 
 
 def _lost(kill: _Kill, lines: list[Line], found: Results) -> int:
-    """Epochs that had to be trained again although a checkpoint held them, and recorded rows that are gone.
+    """Epochs that were trained again although a checkpoint had them, and recorded rows that are missing.
 
     The journal knows a trial by the config that was drawn: what it trains under one that was explored is not counted.
     """

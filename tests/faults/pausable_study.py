@@ -12,7 +12,7 @@ STEP_SECONDS = 0.06
 
 
 def climb(config):
-    """Its values depend on the config alone; once, when something is recorded, it waits for the test."""
+    """A function whose values depend on the config alone; once, when rows are recorded, it waits for the test."""
     place, study = os.environ.get(PLACE), os.environ.get(STUDY, "")
     for step in range(1, 9):
         if place and not Path(place, "held").exists() and any(Path(study, "epochs").glob("*.parquet")):

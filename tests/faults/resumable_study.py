@@ -1,4 +1,4 @@
-"""The study that is killed again and again: everything in it that remembers something from one epoch to the next.
+"""The study that is killed repeatedly: everything in it has state between epochs.
 
 It is run by its path, in processes of its own. Each epoch leaves a line in a journal: which process, which trial.
 """
@@ -14,7 +14,7 @@ EPOCH_SECONDS = 0.15
 
 
 def build_model(config):
-    """Dropout and batch normalisation under Adam."""
+    """A model with dropout and batch normalisation under Adam."""
     import keras
 
     model = keras.Sequential(
@@ -36,7 +36,7 @@ def callbacks(config):
     import keras
 
     class Journal(keras.callbacks.Callback):
-        """Says which process has trained what, and makes an epoch long enough to be interrupted."""
+        """Records which process has trained what, and makes an epoch long enough to be interrupted."""
 
         def on_epoch_end(self, epoch, logs=None):
             with open(os.environ[JOURNAL], "a") as file:  # noqa: PTH123

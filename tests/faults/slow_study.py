@@ -1,4 +1,4 @@
-"""A study without Keras that lasts long enough for something to be killed: its values depend on the configs alone."""
+"""A study without Keras that lasts long enough to be killed; its values depend on the configs alone."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A study submitted to a real Ray cluster of several nodes: a node is killed under it, then head and driver."""
+"""A study submitted to a real Ray cluster of several nodes, of which a node, then head and driver, are killed."""
 
 import signal
 import subprocess
@@ -38,7 +38,7 @@ class Submitted:
 
     @property
     def reported(self) -> str:
-        """What it has printed."""
+        """The output so far."""
         return self._reported.read_text()
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
@@ -116,6 +116,6 @@ def _tunepipe(cluster: Nodes, *arguments: str, cwd: Path) -> subprocess.Complete
 
 
 def _say(capsys: pytest.CaptureFixture[str], what: str) -> None:
-    """Tell the run's reader, passing or not."""
+    """Report to the reader of the run, whether it passes or not."""
     with capsys.disabled():
         print(f"\n  {what}", end="", flush=True)

@@ -24,7 +24,7 @@ PLAIN = PAUSABLE.replaced({"resources.workers": 0})
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> pd.DataFrame:
-    """The epochs of a Keras study that nothing happened to."""
+    """The epochs of an undisturbed Keras study."""
     place = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(JOURNAL, str(place / "journal"))
@@ -33,7 +33,7 @@ def undisturbed(tmp_path_factory) -> pd.DataFrame:
 
 
 def exact(place: Path) -> pd.DataFrame:
-    """What has to be equal to the last digit."""
+    """The columns that must be equal to the last digit."""
     return load_results(place).epochs[["trial_id", "epoch", "loss", "val_loss", "val_accuracy", "learning_rate"]]
 
 
@@ -46,7 +46,7 @@ def flip(file: Path, position: int = -1) -> None:
 
 @pytest.mark.parametrize("damaged", ["newest", "all"])
 def test_a_damaged_checkpoint_is_passed_over(damaged, undisturbed, tmp_path, monkeypatch, capsys):
-    """An older one is used where the newest is damaged, the first epoch where all are; the values are the same."""
+    """If the newest checkpoint or all of them are damaged, an older one or the first epoch gives equal values."""
     monkeypatch.setenv(JOURNAL, str(tmp_path / "journal"))
     run(KERAS.replaced({"budget.epochs": 4}), storage=tmp_path)
     files = sorted((tmp_path / "resumable/checkpoints").rglob("*.ckpt"))
@@ -59,7 +59,7 @@ def test_a_damaged_checkpoint_is_passed_over(damaged, undisturbed, tmp_path, mon
 
 
 def test_a_damaged_part_is_named_and_nothing_is_written(tmp_path):
-    """Resuming ends with the file's name; the damaged file and every other are as they were."""
+    """A resume with a damaged part ends with the file's name and leaves every file unchanged."""
     run(PLAIN.replaced({"budget.epochs": 4}), storage=tmp_path)
     part = next((tmp_path / "pausable/epochs").glob("*.parquet"))
     part.write_bytes(part.read_bytes()[:-20])
@@ -71,7 +71,7 @@ def test_a_damaged_part_is_named_and_nothing_is_written(tmp_path):
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0], ids=["back", "ahead"])
 def test_a_clock_that_jumps_changes_nothing_but_times(jump, tmp_path, monkeypatch):
-    """A day back or ahead in the middle of a study with a budget of seconds: every epoch is trained, counted once."""
+    """If the clock jumps by a day, a study with a budget of seconds trains every epoch once to the end."""
     import time
 
     true, calls = time.time, []

@@ -1,4 +1,4 @@
-"""Signals to real drivers in the middle of an epoch: under each scheduler, with workers and without."""
+"""Signals to real drivers in the middle of an epoch, under each scheduler, with and without workers."""
 
 import os
 import random
@@ -34,7 +34,7 @@ CASES = [
 
 @pytest.mark.parametrize(("workers", "scheduler", "name"), CASES)
 def test_a_driver_that_was_signalled_in_an_epoch_loses_nothing(workers, scheduler, name, tmp_path):
-    """Exit code 130, whole tables and no process left; after a resume the tables are those of an undisturbed study."""
+    """A signalled driver exits with 130 without a process left, and a resume gives the undisturbed tables."""
     undisturbed = tmp_path / "undisturbed"
     run(JOB.replaced({"scheduler": scheduler, "resources.workers": 0}), storage=undisturbed, note=lambda _: None)
     wanted = load_results(undisturbed / "journaled")

@@ -1,4 +1,4 @@
-"""A driver that is killed while it logs to MLflow and TensorBoard, and one whose MLflow server is of no use."""
+"""A driver that is killed while it logs to MLflow and TensorBoard, and one whose MLflow server does not answer."""
 
 import os
 import socket
@@ -49,7 +49,7 @@ def test_each_epoch_is_logged_once_although_the_driver_was_killed(tmp_path: Path
 
 
 def _logged_trials(database: Path) -> list[str]:
-    """The trials that have a run in MLflow's database, which may still be in the making."""
+    """The trials that have a run in MLflow's database, which may be incomplete."""
     if not database.exists():
         return []
     try:
@@ -78,7 +78,7 @@ def _each_epoch_once(folder: Path, results: Results) -> None:
 
 @pytest.mark.parametrize("listens", [False, True], ids=["down", "hangs"])
 def test_a_server_that_does_not_answer_delays_a_study_by_seconds(tmp_path: Path, listens: bool) -> None:
-    """The study is completed, the failure is reported once, and TensorBoard has every epoch nevertheless."""
+    """A study whose MLflow server hangs completes, reports that once, and has every epoch in TensorBoard."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"mlflow=http://127.0.0.1:{server.getsockname()[1]}"
         if not listens:

@@ -1,4 +1,4 @@
-"""A worker of two is killed by SIGKILL in the middle of a trial on a pipeline."""
+"""One of two workers is killed by SIGKILL in the middle of a trial on a pipeline."""
 
 import io
 from pathlib import Path
@@ -20,7 +20,7 @@ _COLUMNS = ["trial_id", "epoch", "loss", "val_loss", "phase"]
 
 
 def _run(job: TuneJob, storage: Any, name: str, marker: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
-    """Run a study, in which one worker is killed unless the marker exists."""
+    """Run a study, one of whose workers is killed unless the marker exists."""
     monkeypatch.setenv("KILLED_ONCE", str(marker))
     run(job, storage=storage, name=name)
     assert marker.exists()
@@ -33,7 +33,7 @@ def _rows(results: Results) -> list[Any]:
 
 
 def _both(job: TuneJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a study without a kill, and one with a kill: their epochs are equal."""
+    """Run a study without a kill and one with a kill, and compare their epochs."""
     (tmp_path / "undisturbed").touch()
     undisturbed = _run(job, tmp_path, "calm", tmp_path / "undisturbed", monkeypatch)
     killed = _run(job, tmp_path, "hit", tmp_path / "killed", monkeypatch)
@@ -51,7 +51,7 @@ def test_a_trial_whose_worker_was_killed_continues_exactly(tmp_path, monkeypatch
 
 @pytest.mark.long
 def test_workers_share_what_one_of_them_has_made(tmp_path, monkeypatch) -> None:
-    """Two workers, and the one that replaces a killed one, make each element once; nothing stays on the disk."""
+    """Two workers and the replacement of a killed one create each element once, and no file remains."""
     # A short path: Ray's sockets lie below it.
     with TemporaryDirectory(prefix="tp-") as place:
         monkeypatch.setattr("tempfile.tempdir", place)
@@ -64,7 +64,7 @@ def test_workers_share_what_one_of_them_has_made(tmp_path, monkeypatch) -> None:
 
 @pytest.mark.long
 def test_a_stream_from_an_object_store_continues_exactly(tmp_path, monkeypatch) -> None:
-    """Images in Parquet files on S3, a study on S3, a killed worker: equal to local files; a trial is trained again.
+    """A study on S3 that streams images from S3 equals one on local files after a worker was killed.
 
     Its model is rebuilt from the checkpoint, too.
     """

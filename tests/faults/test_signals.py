@@ -1,4 +1,4 @@
-"""Drivers and workers that are stopped, terminated, or replaced while they sleep: real processes, real signals."""
+"""Drivers and workers that are stopped, terminated, or replaced while stopped: real processes, real signals."""
 
 import json
 import os
@@ -19,7 +19,7 @@ JOB = Path(__file__).with_name("pausable_study.py")
 
 @pytest.fixture
 def held(tmp_path):
-    """Starts a driver, and returns it when its study is held in the middle."""
+    """Starts a driver, and returns it once its study is held in the middle."""
     running: list[subprocess.Popen[str]] = []
 
     def start(*options: str) -> subprocess.Popen[str]:
@@ -40,12 +40,12 @@ def held(tmp_path):
 
 
 def resumed(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Go on with the study."""
+    """Resume the study."""
     return subprocess.run([*TUNEPIPE, "resume", "pausable"], cwd=folder, capture_output=True, text=True, timeout=200)
 
 
 def whole(folder: Path) -> None:
-    """Every trial is completed, every epoch is there once."""
+    """Check that every trial is completed and has every epoch once."""
     results = load_results(folder / "studies/pausable")
     assert set(results.trials["state"]) == {"completed"}
     assert len(results.epochs) == 48
@@ -54,7 +54,7 @@ def whole(folder: Path) -> None:
 
 @pytest.mark.parametrize("whom", ["driver", pytest.param("group", marks=pytest.mark.long), "everything"])
 def test_sigterm_ends_a_driver_cleanly(whom, held, tmp_path):
-    """SIGTERM to the driver, to its group or to all that it has started ends it with 130, whole tables, resumable."""
+    """SIGTERM to a driver, its group or all its processes ends it with 130 and complete, resumable tables."""
     driver = held()
     children = psutil.Process(driver.pid).children(recursive=True)
     if whom == "group":
@@ -80,7 +80,7 @@ def test_sigterm_ends_a_driver_cleanly(whom, held, tmp_path):
 
 @pytest.mark.long
 def test_a_machine_that_slept_continues(held, tmp_path):
-    """A driver and workers that are stopped and continued, as by a laptop's lid, count nothing as lost."""
+    """A driver and workers that are stopped and continued, as by a closed laptop, count nothing as lost."""
     driver = held()
     family = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
     for process in family:
@@ -95,7 +95,7 @@ def test_a_machine_that_slept_continues(held, tmp_path):
 
 
 def test_a_driver_that_was_replaced_while_it_slept_writes_nothing(held, tmp_path):
-    """A driver that was replaced while it slept reports that and exits with 2 without writing anything."""
+    """A driver that was replaced while stopped reports that and exits with 2 without writing anything."""
     driver = held("--workers", "0")
     driver.send_signal(signal.SIGSTOP)
     study = tmp_path / "studies/pausable"

@@ -1,4 +1,4 @@
-"""A disk that is full, a storage that turns read-only: mounted for real, for the processes of a test alone."""
+"""A full disk and a storage that becomes read-only: real mounts for the processes of a test."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ FAULTS = {
 
 @pytest.fixture
 def mounts():
-    """Skips aloud where a process may not have mounts of its own."""
+    """Skips with a reason if a process may not have its own mounts."""
     if shutil.which("unshare") is None or subprocess.run([*OWN_MOUNTS, "true"], capture_output=True).returncode:
         pytest.skip("this machine gives no process mounts of its own (unshare --map-root-user --mount)")
 

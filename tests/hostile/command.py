@@ -1,4 +1,4 @@
-"""The command line in this process: what it printed and how it ended."""
+"""The command line in this process: its output and its exit code."""
 
 import io
 import sys
@@ -18,7 +18,7 @@ __all__ = ["CommandResult", "continued", "tunepipe"]
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a call of the command ended.
+    """The result of a call of the command.
 
     Args:
         code: Its exit code.
@@ -32,7 +32,7 @@ class CommandResult:
 
 
 def tunepipe(*words: str, traceback: bool = False) -> CommandResult:
-    """Call the command as a shell would; a traceback fails the test.
+    """Call the command like a shell; a traceback fails the test.
 
     Args:
         words: The command line.

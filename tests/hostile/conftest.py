@@ -1,4 +1,4 @@
-"""What the hostile tests share: the command in this process, and a small finished study to be spoilt."""
+"""Fixtures of the hostile tests: the command in this process, and a small finished study to be damaged."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ JOB = TuneJob(
 
 @pytest.fixture(autouse=True)
 def _nothing_stays_loaded() -> Iterator[None]:
-    """Modules and paths that a job file or a study brought in are forgotten."""
+    """Unload modules and remove paths that a job file or a study added."""
     path, modules = list(sys.path), set(sys.modules)
     yield
     sys.path[:] = path
@@ -53,7 +53,7 @@ def job_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, job_file: Path) -> Path:
-    """A storage that holds one finished study, `small`; not to be changed."""
+    """A storage with one finished study, `small`, which no test changes."""
     storage = tmp_path_factory.mktemp("finished")
     printed = tunepipe("run", str(job_file), "--workers", "0", "--storage", str(storage))
     assert printed.code == 0, printed.errors
@@ -66,11 +66,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory, job_file: Path) -> Path:
 
 @pytest.fixture
 def storage(finished: Path, tmp_path: Path) -> Path:
-    """A copy of that storage, to be spoilt."""
+    """A copy of that storage, which a test may damage."""
     return Path(shutil.copytree(finished, tmp_path / "studies"))
 
 
 @pytest.fixture(scope="session")
 def fuzz_size() -> int:
-    """How many times as many random examples a fuzzer tries: 1 in `make test`, more in `make test-all`."""
+    """The factor for the number of random examples of a fuzzer: 1 in `make test`, more in `make test-all`."""
     return int(os.environ.get("TUNEPIPE_FUZZ", "1"))

@@ -1,4 +1,4 @@
-"""Nothing in a study runs by being read: no pickles, no models with code, no source but the one that was saved."""
+"""Reading a study runs no code: no pickles, no models with code, no source but the saved one."""
 
 import ast
 import json
@@ -31,7 +31,7 @@ def _name(call: ast.Call) -> str:
 
 
 def _unsafe(node: ast.AST) -> bool:
-    """Whether a piece of source could run what is in a file."""
+    """Whether a piece of source could run the content of a file."""
     if isinstance(node, ast.Import):
         return any(alias.name.partition(".")[0] in _MODULES or alias.name.startswith("yaml.") for alias in node.names)
     if isinstance(node, ast.ImportFrom):
@@ -70,13 +70,13 @@ def test_nothing_in_the_package_unpickles() -> None:
     ],
 )
 def test_each_way_to_run_stored_code_is_found(source: str) -> None:
-    """The check above sees each way of running the content of a file."""
+    """The check for unsafe sources finds each way of running the content of a file."""
     assert any(_unsafe(node) for node in ast.walk(ast.parse(source)))
 
 
 @pytest.fixture
 def marked(storage: Path) -> tuple[Path, Path]:
-    """A study whose source has been changed to leave a mark where it runs; the study and the mark."""
+    """A study whose source would create a file if it ran; the study and that file."""
     study, mark = storage / "small", storage / "it-ran"
     source = study / "source" / "hostile_job.py"
     source.write_text(f"open({str(mark)!r}, 'w')\n" + source.read_text())
@@ -85,7 +85,7 @@ def marked(storage: Path) -> tuple[Path, Path]:
 
 
 def test_a_changed_source_is_not_run(marked: tuple[Path, Path]) -> None:
-    """A copy that is not the one that was saved is refused before a line of it runs."""
+    """A copy that differs from the saved one is refused before any line of it runs."""
     study, mark = marked
     printed = tunepipe("resume", study.name, "--workers", "0", "--trials", "5", "--storage", str(study.parent))
     assert printed.code == 2
@@ -95,7 +95,7 @@ def test_a_changed_source_is_not_run(marked: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize("digest", ["left out", None, "", "0" * 64])
 def test_a_source_without_its_digest_is_not_run(marked: tuple[Path, Path], digest: str | None) -> None:
-    """A study.json that does not say what its source was does not get it run."""
+    """A source for which study.json has no digest is not run."""
     study, mark = marked
     document = json.loads((study / "study.json").read_text())
     if digest == "left out":
@@ -119,7 +119,7 @@ def test_reading_results_runs_no_source(marked: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize("beside", ["hostile_beside.py", "hostile_beside/__init__.py"])
 def test_only_named_sources_can_be_imported(beside: str, storage: Path) -> None:
-    """A file laid beside the copies is not imported by them: study.json has no digest to hold it to."""
+    """A file beside the copies is not imported by them, because study.json has no digest of it."""
     study, mark = storage / "small", storage / "it-ran"
     path = study / "source" / beside
     path.parent.mkdir(exist_ok=True)
@@ -137,7 +137,7 @@ def test_only_named_sources_can_be_imported(beside: str, storage: Path) -> None:
 def test_a_module_of_another_digest_is_not_imported(
     storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A module that is installed, but is not the one that the study names, is refused before it runs."""
+    """An installed module that differs from the one that the study names is refused before it runs."""
     study, mark = storage / "small", storage / "it-ran"
     (tmp_path / "hostile_installed.py").write_text(f"open({str(mark)!r}, 'w')\ndef f(config): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -150,7 +150,7 @@ def test_a_module_of_another_digest_is_not_imported(
 
 
 def _sign(study: Path) -> None:
-    """Let study.json say what its source now is, as only who may write it can."""
+    """Write the current source's digest into study.json, as only its owner can."""
     import hashlib
 
     document = json.loads((study / "study.json").read_text())
@@ -160,7 +160,7 @@ def _sign(study: Path) -> None:
 
 
 def test_a_model_with_code_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A layer that would carry its code in the exported file is left out with a message; the weights are there."""
+    """A layer whose exported file would contain code is omitted with a message, and the weights are exported."""
     import keras
 
     from pipeline.training.export import export

@@ -1,4 +1,4 @@
-"""Any words on the command line: a result, or a message and exit code 2; never a traceback, never a trial."""
+"""Any words on the command line give a result, or a message and exit code 2; never a traceback or a trial."""
 
 import os
 from pathlib import Path
@@ -123,7 +123,7 @@ _OPTIONS = [
 
 @pytest.fixture(autouse=True)
 def _nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a trial would begin, the study ends as one for which there is no machine."""
+    """Ends a study in place of its first trial, as if there were no machine."""
 
     def unmet(*_: Any, **__: Any) -> None:
         raise ResourcesUnmet("There is no machine here.")
@@ -133,7 +133,7 @@ def _nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _fine(printed: CommandResult) -> None:
-    """A result, or a mistake reported on stderr as text that is safe for a terminal."""
+    """Check for a result, or a mistake that stderr reports in text that is safe for a terminal."""
     assert printed.code in (0, 2, 3), printed
     assert bool(printed.errors) or printed.code == 0
     assert not set(printed.errors) & set(map(chr, [*range(9), *range(11, 32), 127])), printed.errors
@@ -196,7 +196,7 @@ def test_any_words(
 def test_any_simulation_runs_or_is_refused(
     tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    """Any simulation either runs or is refused."""
+    """Any arguments of a simulation are either carried out or refused."""
     monkeypatch.chdir(tmp_path)
     _fine(tunepipe("simulate", "beale", *words, "--trials", "3", "--epochs", "2", "--storage", str(finished)))
 
@@ -205,7 +205,7 @@ def test_any_simulation_runs_or_is_refused(
     "uri", ["s3:/x", "nope://x", "file://", "file://\0", "~nobody-of-that-name/x", "\udcff", "", "http://x", "://"]
 )
 def test_storages_that_cannot_be_used(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A storage of no known kind is refused by every command."""
+    """A storage of an unknown kind is refused by every command."""
     monkeypatch.chdir(tmp_path)
     for words in (["results", "x"], ["run", "beale"], ["resume", "x"], ["logs", "x", "--trial", "0"]):
         printed = tunepipe(*words, "--storage", uri)
@@ -217,7 +217,7 @@ def test_storages_that_cannot_be_used(uri: str, tmp_path: Path, monkeypatch: pyt
 def test_any_output_path_is_used_or_refused(
     place: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page is written to any writable path, which is printed byte for byte; otherwise the reason is."""
+    """A page is written to any writable path, which is printed byte for byte, or refused with the reason."""
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     printed = tunepipe("report", "small", "--storage", str(finished), "--output", place)
@@ -234,7 +234,7 @@ def test_any_output_path_is_used_or_refused(
     ],
 )  # fmt: skip
 def test_invalid_configs_are_not_enqueued(storage: Path, words: list[str]) -> None:
-    """The message names the value and what is allowed; nothing is written into the study."""
+    """An invalid config is refused with the value and the allowed ones, and nothing is written to the study."""
     printed = tunepipe("enqueue", "small", *words, "--storage", str(storage))
     assert printed.code == 2
     assert not (storage / "small" / "commands").exists()

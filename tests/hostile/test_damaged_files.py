@@ -1,4 +1,4 @@
-"""Every file of a study cut short, changed or replaced: a message of ours, or a result; never a traceback."""
+"""Every file of a study cut short, changed or replaced gives a message or a result; never a traceback."""
 
 import json
 import random
@@ -66,7 +66,7 @@ def _reported(printed: CommandResult) -> None:
 
 
 def _read(storage: Path) -> list[CommandResult]:
-    """What reads a study without writing to it."""
+    """Run the commands that read a study without writing to it."""
     calls = (["results", "small", "--json"], ["results", "small"], ["logs", "small", "--trial", "0"])
     printed = [tunepipe(*words, "--storage", str(storage)) for words in calls]
     for each in printed:
@@ -77,7 +77,7 @@ def _read(storage: Path) -> list[CommandResult]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("file", FILES)
 def test_a_file_that_is_something_else(file: str, way: str, storage: Path) -> None:
-    """Each command reads what is left of the study, or names the file that it cannot use."""
+    """Each command reads the intact rest of the study, or names the file that it cannot use."""
     path = storage / "small" / file
     path.write_bytes(WAYS[way](path.read_bytes()))
     first, *_ = _read(storage)
@@ -88,7 +88,7 @@ def test_a_file_that_is_something_else(file: str, way: str, storage: Path) -> No
 
 @pytest.mark.parametrize("file", FILES)
 def test_bits_that_flipped(file: str, storage: Path) -> None:
-    """A few bits anywhere in a file change no result unseen: it is that of the whole file, or a message."""
+    """A few flipped bits in any file give the result of the intact file, or a message."""
     path = storage / "small" / file
     whole, rng = path.read_bytes(), random.Random(7)
     for _ in range(15):
@@ -122,7 +122,7 @@ def test_a_flipped_bit_in_a_table_is_found(storage: Path) -> None:
 
 @pytest.mark.parametrize("pair", [("epochs", "decisions"), ("decisions", "epochs")])
 def test_tables_that_changed_places(pair: tuple[str, str], storage: Path) -> None:
-    """A part of one table among those of another is no row of it."""
+    """A part of one table in the folder of another is not read as its row."""
     one, other = (storage / "small" / table for table in pair)
     (one / "all-0001.parquet").rename(other / "part.parquet")
     _read(storage)
@@ -171,7 +171,7 @@ def test_a_session_file_with_other_values_is_reported(place: str, storage: Path)
     ],
 )
 def test_a_trial_state_with_other_values_is_validated(place: str, value: object, storage: Path) -> None:
-    """A trial's stored state is validated before the study continues from it."""
+    """The stored state of a trial is validated before the study continues from it."""
     path = storage / "small" / "sessions" / "0001.json"
     whole = json.loads(path.read_text())
     whole["resume"]["trials"][0][place] = value

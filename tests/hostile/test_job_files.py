@@ -1,4 +1,4 @@
-"""Job files of any name: refused before anything is trained, or trained, readable and resumable."""
+"""Job files of any name are refused before anything is trained, or are trained, readable and resumable."""
 
 import os
 import random
@@ -49,14 +49,14 @@ NAMES = [
 
 
 def _drawn(count: int) -> list[str]:
-    """Names of characters of every kind, the same each time."""
+    """Names with characters of every kind, always the same."""
     draw = random.Random(14)
     letters = [*string.printable.replace("/", ""), *"äßéЖ中あ🎲\u00a0\u200b\u2028\ufeff\x85\udc80"]
     return ["".join(draw.choices(letters, k=draw.choice((1, 2, 3, 8, 30)))) for _ in range(count)]
 
 
 def _gone_through(path: str, folder: Path, storage: Path) -> bool:
-    """Run a job file as the command does, without the leaderboard and the page; whether it was not refused.
+    """Run a job file like the command, without leaderboard and page; return whether it was accepted.
 
     Where it is refused, nothing is written. Else its study can be read, and gone on with when the file is gone.
     """
@@ -79,12 +79,12 @@ def _gone_through(path: str, folder: Path, storage: Path) -> bool:
 
 @pytest.fixture(autouse=True)
 def _nothing_stays() -> None:
-    """No study's copies are found by later tests."""
+    """Remove a study's copies, so that later tests do not find them."""
     forget_copies()
 
 
 def _written(folder: Path, name: str) -> str | None:
-    """A job file of that name and a module that it imports; None where the file system takes no such name."""
+    """A job file of that name and a module that it imports; None if the file system refuses the name."""
     folder.mkdir(parents=True)
     (folder / "hostile_beside.py").write_text("FACTOR = 2.0")
     try:
@@ -96,7 +96,7 @@ def _written(folder: Path, name: str) -> str | None:
 
 @pytest.mark.parametrize("name", NAMES, ids=[ascii(name) for name in NAMES])
 def test_a_job_file_of_any_name(name: str, tmp_path: Path) -> None:
-    """Refused before a byte of a study is written, or run, read and resumed from its copies."""
+    """A job file of any name is refused before a study is written, or is run, read and resumed from copies."""
     folder = tmp_path / "mine"
     if (path := _written(folder, name)) is not None:
         others = {module: sys.modules.get(module) for module in ("random", "keras", "numpy", "pipeline", "tune_jobs")}
@@ -105,7 +105,7 @@ def test_a_job_file_of_any_name(name: str, tmp_path: Path) -> None:
 
 
 def test_job_files_with_random_names(fuzz_size: int, tmp_path: Path) -> None:
-    """Job files of randomly drawn names, valid and invalid ones, run or are refused like the listed names."""
+    """Job files with random valid and invalid names are run or refused like the listed names."""
     went = []
     for number, name in enumerate(_drawn(12 * fuzz_size)):
         folder = tmp_path / str(number) / "mine"
@@ -154,7 +154,7 @@ def test_a_path_that_is_too_long_is_no_job(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["stdin", "script", "module"])
 def test_a_script_runs_its_own_job(way: str, tmp_path: Path) -> None:
-    """A study of a script's own job can be read and, without the script, resumed; one typed on stdin cannot."""
+    """A study of a script's own job can be read and, without the script, resumed; one from stdin cannot."""
     folder = tmp_path / "mine"
     path = _written(folder, "script x" if way != "module" else "script_x")
     words = {"stdin": ["-"], "script": [str(path)], "module": ["-m", "script_x"]}[way]

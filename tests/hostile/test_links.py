@@ -1,4 +1,4 @@
-"""Links within a study that lead out of it: nothing outside is read as its own, changed or deleted."""
+"""Links in a study to places outside: nothing there is read as the study's own, changed or deleted."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ FILES = ["study.json", "trials.parquet", "report.html", "epochs/all-0001.parquet
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """A folder beside the storage with files that look as if they were a study's."""
+    """A folder beside the storage with files that look like a study's."""
     folder = tmp_path / "outside"
     for name in ("0000/000001.ckpt", "0000/000002.ckpt", "part-0001-000001.parquet", "0000.log", "0002.json", "page"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def _content(folder: Path) -> dict[str, bytes]:
 
 
 def _use(storage: Path) -> None:
-    """Read a study in every way, and continue it, which writes all of it; each ends well or in a message."""
+    """Read a study in every way and continue it, so that all files are written; each step ends well or in a message."""
     calls = (
         ["results", "small"],
         ["logs", "small", "--trial", "0"],
@@ -58,7 +58,7 @@ def test_a_folder_that_is_a_link_is_refused(place: str, storage: Path, outside: 
 
 @pytest.mark.parametrize("place", FILES)
 def test_a_file_that_is_a_link(place: str, storage: Path, outside: Path) -> None:
-    """A file that is a link is not read, and what it leads to is not written."""
+    """A file of a study that is a link is not read, and its target is not written."""
     path = storage / "small" / place
     path.unlink(missing_ok=True)
     path.symlink_to(outside / "page")
@@ -78,7 +78,7 @@ def test_a_link_out_of_the_study_is_reported(storage: Path, outside: Path) -> No
 
 
 def test_a_bad_entry_hides_no_other(storage: Path) -> None:
-    """A study whose study.json leads out is shown as unreadable, and what concerns other names works as before."""
+    """A study whose study.json is a link to the outside is unreadable, and others are not affected."""
     (storage / "x").mkdir()
     (storage / "x" / "study.json").symlink_to("../small/study.json")
     said = tunepipe("studies", "--storage", str(storage))
@@ -93,13 +93,13 @@ def test_a_bad_entry_hides_no_other(storage: Path) -> None:
 
 
 def test_a_part_that_is_a_link_is_passed_over(storage: Path) -> None:
-    """A link among the parts is none: the table is that of the study's own files, and stays so."""
+    """A link among the parts of a table is ignored: the table has the study's own rows only."""
     (storage / "small" / "epochs" / "x.parquet").symlink_to("/etc/passwd")
     assert tunepipe("results", "small", "--storage", str(storage)).output.startswith("small  finished")
 
 
 def test_a_ring_of_links_has_an_end(storage: Path) -> None:
-    """A link to a folder above is not walked through."""
+    """A link to a parent folder is not followed."""
     (storage / "small" / "epochs" / "round").symlink_to(storage / "small")
     (storage / "small" / "source" / "self").symlink_to("self")
     store = Store(storage / "small")
@@ -108,7 +108,7 @@ def test_a_ring_of_links_has_an_end(storage: Path) -> None:
 
 
 def test_a_pipe_is_not_waited_for(storage: Path) -> None:
-    """A pipe in the place of a file is refused rather than read forever."""
+    """A pipe in the place of a file is refused instead of read without end."""
     (storage / "small" / "study.json").unlink()
     os.mkfifo(storage / "small" / "study.json")
     os.mkfifo(storage / "small" / "epochs" / "part.parquet")
@@ -120,7 +120,7 @@ def test_a_pipe_is_not_waited_for(storage: Path) -> None:
 
 @pytest.mark.parametrize("to", ["outside", "inside"])
 def test_nothing_is_written_or_deleted_through_a_link(to: str, storage: Path, outside: Path) -> None:
-    """All writing and deleting refuses links, whether their targets are within the study or outside."""
+    """Writing and deleting refuse links to targets within the study and outside."""
     study = storage / "small"
     folder, file = (outside, outside / "page") if to == "outside" else (study / "epochs", study / "study.json")
     (study / "by").symlink_to(folder)
@@ -139,7 +139,7 @@ def test_nothing_is_written_or_deleted_through_a_link(to: str, storage: Path, ou
 
 
 def test_the_pruner_deletes_within_the_study(storage: Path, outside: Path) -> None:
-    """A trial's folder that is a link holds no checkpoints of the study, and none there are deleted."""
+    """A trial's folder that is a link has no checkpoints of the study, and none of its files is deleted."""
     study, before = storage / "small", _content(outside)
     (study / "checkpoints" / "0000").rename(storage / "aside")
     (study / "checkpoints" / "0000").symlink_to(outside / "0000")

@@ -1,4 +1,4 @@
-"""Texts of others on the live page: shown, never obeyed."""
+"""Text of any origin on the live page is shown and never executed."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ PAGES = {
 
 
 def _pages(root: Path, text: str) -> dict[str, str]:
-    """Every page over a study that says `text` wherever a study can say anything."""
+    """Every page of a study with `text` in every place that can have text."""
     study = _study(root, text)
     study.store.write("logs/0001.log", text)
     command = {"kind": "enqueue", "config": {text: text}, "reason": text}
@@ -45,7 +45,7 @@ def _pages(root: Path, text: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, _Elements]:
-    """The pages of a study whose texts are words."""
+    """The pages of a study whose texts are plain words."""
     return {page: _elements(text) for page, text in _pages(tmp_path_factory.mktemp("plain"), "words").items()}
 
 
@@ -62,7 +62,7 @@ def test_every_page_shows_any_text_as_text(name: str, tmp_path: Path, plain: dic
 
 
 def test_data_for_pictures_are_json_whatever_a_study_says(tmp_path: Path) -> None:
-    """Columns for pictures are valid JSON and can be selected, whatever names and values a study has."""
+    """Columns for pictures are valid JSON and can be selected, for any names and values of a study."""
     _study(tmp_path, TOGETHER["markup"])
     with serving(tmp_path) as address:
         data = requests.get(f"{address}/studies/texts/columns", timeout=60).json()

@@ -1,4 +1,4 @@
-"""What functions report as metrics, whatever names and values: a study with readable tables, or a mistake in words."""
+"""Functions that report any names and values as metrics give readable tables or a message."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _REPORTS: list[Any] = []
 
 
 class _Strange:
-    """A number in name alone."""
+    """An object that only looks like a number."""
 
     def __float__(self) -> float:
         raise RuntimeError("no number")
@@ -65,12 +65,12 @@ _STEPS = st.lists(st.dictionaries(_NAMES, _VALUES, max_size=4), min_size=1, max_
 
 
 def report(config: Mapping[str, Any]) -> Iterator[Any]:
-    """Report what the example has."""
+    """Report the metrics of the example."""
     yield from _REPORTS
 
 
 def _tried(steps: list[Any]) -> str:
-    """Run a study of a function that reports the steps; how it ended."""
+    """Run a study of a function that reports the steps; return how it ended."""
     _REPORTS[:] = steps
     job = TuneJob(
         name="s",
@@ -99,7 +99,7 @@ def _tried(steps: list[Any]) -> str:
 
 
 def test_any_value_of_the_objective_ends_in_a_study_or_in_words(fuzz_size: int) -> None:
-    """A number trains on, one that is none is a mistake that names it, and one beyond a float fails its trial."""
+    """A number as objective trains; another value is a named mistake, and one beyond a float fails its trial."""
 
     @settings(max_examples=25 * fuzz_size, suppress_health_check=list(HealthCheck))
     @given(value=_VALUES)

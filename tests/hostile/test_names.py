@@ -1,4 +1,4 @@
-"""Names of studies, trials and modules that are paths: refused, or kept within the study."""
+"""Names of studies, trials and modules that are paths are refused, or kept within the study."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ NAMES = {
 
 @pytest.fixture
 def victim(storage: Path) -> Path:
-    """A study beside the storage, where no name may lead."""
+    """A study beside the storage, to which no name may lead."""
     outside = storage.parent / "victim"
     (storage / "small").rename(outside)
     (storage / "small").mkdir()
@@ -53,7 +53,7 @@ def _content(folder: Path) -> dict[str, bytes]:
 def test_a_new_study_of_any_name(
     name: str, job_file: Path, victim: Path, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """None of these names is a study's: each is refused, and nothing is made anywhere."""
+    """A study's name that is a path or otherwise invalid is refused, and no file is created."""
     monkeypatch.chdir(storage.parent)
     before = _content(storage.parent)
     for words in (["run", str(job_file), "--name", name], ["run", str(job_file), "--set", f"name={json.dumps(name)}"]):
@@ -88,14 +88,14 @@ def test_reading_a_study_of_any_name(
     "trial", ["../study", "../../victim/logs/0000", "/etc/passwd", "a\0b", "\udcff", "9" * 5000, "x" * 5000, ""]
 )
 def test_the_log_of_any_trial(trial: str, storage: Path) -> None:
-    """A trial's id that is a path leads to no other file."""
+    """The log of a trial whose id is a path or invalid is refused, and no other file is printed."""
     (storage / "small" / "study.log").write_text("not a trial's")
     printed = tunepipe("logs", "small", f"--trial={trial}", "--storage", str(storage))
     assert (printed.code, printed.output) == (2, ""), printed
 
 
 def test_an_id_within_the_tables_leads_nowhere(storage: Path, tmp_path: Path) -> None:
-    """A table that names a trial by a path shows it, and an export from there is refused."""
+    """A trial id that is a path in a table is shown in escaped form, and its export is refused."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""Studies in a notebook's kernel: what was typed into its cells reaches the workers, and can be interrupted there."""
+"""Studies in a notebook's kernel: code of its cells reaches the workers, and can be interrupted."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -134,13 +134,13 @@ SLOW = TuneJob(name="slow", function=climb, space={"x": Uniform(0, 1)}, schedule
 
 
 class Kernel:
-    """A kernel, and what its cells show."""
+    """A kernel and the outputs of its cells."""
 
     def __init__(self, manager: KernelManager, client: BlockingKernelClient, folder: Path) -> None:
         self._manager, self._client, self.folder = manager, client, folder
 
     def run(self, code: str, *, during: Callable[[], None] = lambda: None) -> str:
-        """Run a cell to its end, and do something meanwhile; returns all that it shows, an error included."""
+        """Run a cell to its end with a simultaneous action; returns all its outputs, an error included."""
         reported: list[str] = []
         asked = self._client.execute(code)
         during()
@@ -159,13 +159,13 @@ class Kernel:
                 return "".join(reported)
 
     def interrupt(self) -> None:
-        """As the button of a notebook does."""
+        """Interrupt like the button of a notebook."""
         self._manager.interrupt_kernel()
 
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    """A kernel in a folder of its own, into which everything was typed."""
+    """A kernel in its own folder, in which all code was entered."""
     folder = tmp_path_factory.mktemp("notebook")
     (folder / "beside.py").write_text("CLASSES = 3\n")
     with heeding_signals():
@@ -181,7 +181,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 
 
 def test_code_in_cells_is_tuned_on_two_workers(kernel):
-    """Functions, a layer, a callback, globals and a module beside the notebook reach workers, twice in one kernel."""
+    """Functions, a layer, a callback, globals and a module of a notebook reach workers, twice in one kernel."""
     reported = kernel.run("run(JOB)")
     assert "Error" not in reported
     assert "Outcome(already=False" in reported
@@ -197,7 +197,7 @@ def test_code_in_cells_is_tuned_on_two_workers(kernel):
 
 
 def test_whatever_is_typed_reaches_the_workers_and_counts_as_the_same_when_typed_again(kernel, fuzz_size):
-    """Drawn pieces of code give on workers what they give in the kernel, and typed once more they have not changed."""
+    """Random code has the same results on workers as in the kernel, and is unchanged when entered again."""
     draws = random.Random(25)
     kernel.run("import functools")
     for number in range(fuzz_size):

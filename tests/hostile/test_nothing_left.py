@@ -1,4 +1,4 @@
-"""A failure before a study's first epoch leaves no study: its name is free, and the reason was printed."""
+"""A failure before a study's first epoch leaves no study: its name is free, and the reason is printed."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def raising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def importing(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """A function that imports what is not there."""
+    """A function that imports a missing module."""
     import no_such_module  # noqa: F401
 
     yield {"score": 1.0}
@@ -63,7 +63,7 @@ def interrupting(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def strange(config: Mapping[str, Any]) -> Iterator[Any]:
-    """A function that yields no numbers."""
+    """A function that yields values that are no numbers."""
     yield "score"
 
 
@@ -73,12 +73,12 @@ def no_data() -> Any:
 
 
 def no_room() -> Any:
-    """A data function whose data do not fit."""
+    """A data function whose data do not fit into memory."""
     raise MemoryError
 
 
 def other_data() -> Any:
-    """A data function that returns something else."""
+    """A data function that returns another type."""
     return [1, 2, 3]
 
 
@@ -93,12 +93,12 @@ def ended_data() -> Any:
 
 
 def leaving_data() -> Any:
-    """A data function that leaves the process."""
+    """A data function that exits the process."""
     raise SystemExit(7)
 
 
 def no_model(config: Mapping[str, Any]) -> Any:
-    """Never called: its data fail before."""
+    """A model function that is never called, because its data fail first."""
 
 
 def job(function: Callable[..., Any] = well, **fields: Any) -> TuneJob:
@@ -148,7 +148,7 @@ def test_a_failure_before_the_first_epoch_leaves_no_study(failure, tmp_path):
 
 
 def test_a_failure_keeps_untracked_files(tmp_path):
-    """A failing start keeps a untracked file that appeared in the study's folder."""
+    """A failing start keeps an untracked file that appeared in the study's folder."""
 
     def meddled(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         (tmp_path / "s/notes.txt").write_text("mine")
@@ -185,7 +185,7 @@ def test_a_storage_that_takes_nothing_is_left_without_a_study(tmp_path):
 
 
 def test_trials_that_fail_after_an_epoch_are_results(tmp_path):
-    """One epoch is recorded: the study stays, with its error, and its name is taken."""
+    """A study that fails after a recorded epoch is kept with its error, and its name is in use."""
 
     def late(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         yield {"score": float("nan") if config["x"] < 0 else 1.0}
@@ -253,7 +253,7 @@ JOB = TuneJob(name="s", function=f, space={"x": Uniform(0, 1)}, objectives=[Obje
 
 
 def test_a_driver_that_was_killed_before_its_first_epoch_does_not_keep_the_name(tmp_path):
-    """A study without an epoch, after SIGKILL, is replaced by the next `run` with a note, unless its driver lives."""
+    """A study without an epoch after SIGKILL is replaced by the next `run`, unless its driver is alive."""
     (tmp_path / "job.py").write_text(JOB)
     (tmp_path / "hang").touch()
 

@@ -1,4 +1,4 @@
-"""Output that cannot be written: a full disk, a reader that is gone, a folder that is not there."""
+"""Output that cannot be written: a full disk, a closed reader, a missing folder."""
 
 import os
 import random
@@ -35,7 +35,7 @@ _SLOW = ("compare", "explain", "report", "simulate", "a trial", "Markdown", "lis
 
 
 def _started(words: list[str], storage: Path, job: Path, stdout: int) -> subprocess.Popen[bytes]:
-    """The command in a process of its own, as a shell starts it."""
+    """The command in its own process, as a shell starts it."""
     named = [{"STORAGE": str(storage), "JOB": str(job)}.get(word, word) for word in words]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.cli.app", *named], stdout=stdout, stderr=subprocess.PIPE, cwd=storage.parent
@@ -62,7 +62,7 @@ def two(storage: Path) -> Path:
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_a_full_disk_is_reported_in_a_message(words: list[str], two: Path, job_file: Path) -> None:
-    """A full disk is reported without a traceback by exit code 2, and a trained study is whole."""
+    """A full disk is reported with exit code 2 and without a traceback, and a trained study is complete."""
     with Path("/dev/full").open("wb") as full:
         code, errors = _ended(_started(words, two, job_file, full.fileno()))
     assert code == 2, errors
@@ -79,7 +79,7 @@ def test_a_full_disk_is_reported_in_a_message(words: list[str], two: Path, job_f
     ],
 )
 def test_a_reader_that_is_gone_ends_the_command_quietly(words: list[str], two: Path, job_file: Path) -> None:
-    """Exit code 141, that of a process which SIGPIPE ended, and not a word; a study that was trained is whole."""
+    """A closed reader ends the command with exit code 141 and no message, and a trained study is complete."""
     reads, writes = os.pipe()
     process = _started(words, two, job_file, writes)
     os.close(writes)
@@ -93,7 +93,7 @@ def test_a_reader_that_is_gone_ends_the_command_quietly(words: list[str], two: P
 
 
 def test_readers_that_leave_after_some_bytes(two: Path, job_file: Path, fuzz_size: int) -> None:
-    """If a reader leaves after any number of bytes, the exit code is 141, or 0 after the last, without a traceback."""
+    """If a reader closes after any number of bytes, the exit code is 141, or 0 after the last, without a traceback."""
     draws = random.Random(16)
     chosen = [name for name in COMMANDS if name not in ("run", "compare", "report", "explain", "simulate")]
     for _ in range(4 * fuzz_size):
@@ -118,7 +118,7 @@ def test_lost_messages_change_nothing(two: Path) -> None:
 
 @pytest.mark.parametrize("words", [COMMANDS["CSV"], COMMANDS["report"]], ids=["CSV", "report"])
 def test_no_folder_is_made_for_a_file(words: list[str], two: Path, job_file: Path, tmp_path: Path) -> None:
-    """A folder that is not there is refused in words: it may be a slip of the pen."""
+    """A missing folder of an output file is refused with a message and not created."""
     file = tmp_path / "nonexistent" / "x.csv"
     code, errors = _ended(_started([*words, "--output", str(file)], two, job_file, subprocess.DEVNULL))
     assert code == 2

@@ -1,4 +1,4 @@
-"""Commands that write where a user says, given a path within a study: nothing in it is changed or added."""
+"""Commands with an output path within a study change nothing in it."""
 
 import shutil
 from pathlib import Path

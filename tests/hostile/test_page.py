@@ -1,4 +1,4 @@
-"""Texts of others on the page and on the terminal: shown, never obeyed."""
+"""Text of any origin on the page and on the terminal is shown and never executed."""
 
 import io
 import os
@@ -52,7 +52,7 @@ TOGETHER = {
 
 
 def _study(root: Path, text: str) -> Recording:
-    """A study that says `text` wherever a study can say anything."""
+    """A study with `text` in every place that can have text."""
     space = {"rate": Uniform(0.0, 1.0), "kind": Choice([text, "plain"]), "fixed": text}
     job = tune_job(
         "texts", space=space, description=text, data=text, objectives=(Objective(text, "max"),), scheduler="asha"
@@ -82,7 +82,7 @@ def _column(metric: str) -> str:
 
 
 class _Elements(HTMLParser):
-    """What elements a page has, each with the names of its attributes."""
+    """The elements of a page, each with the names of its attributes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ def _elements(page: str) -> _Elements:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> _Elements:
-    """The page of a study whose texts are words."""
+    """The page of a study whose texts are plain words."""
     return _elements(report_page(load_results(_study(tmp_path_factory.mktemp("plain"), "words").store.uri)))
 
 
@@ -123,7 +123,7 @@ def test_the_page_shows_any_text_as_text(name: str, tmp_path: Path, plain: _Elem
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_the_terminal_shows_any_text_as_text(name: str, tmp_path: Path) -> None:
-    """The leaderboard and the command's output contain nothing that a terminal would obey."""
+    """The leaderboard and the command's output contain no control sequence of a study's texts."""
     study = _study(tmp_path, TEXTS[name])
     stream = io.StringIO()
     Console(file=stream, width=200, color_system=None).print(leaderboard(load_results(study.store.uri)))
@@ -159,13 +159,13 @@ def test_sanitized_text(text: str) -> None:
 
 
 def test_a_log_keeps_its_colours() -> None:
-    """A terminal gets the colours and progress bars of a trial's output, and the rest is escaped."""
+    """A terminal gets the colours and progress bars of a trial's output, and other control sequences are escaped."""
     printed = "\x1b[1;31mred\x1b[0m 50%\r100%\b\n\x1b]52;c;eA==\x07\x1b[2J\x1b[6n\x9b2J"
     assert sanitize_output(printed) == ("\x1b[1;31mred\x1b[0m 50%\r100%\b\n\\x1b]52;c;eA==\\x07\\x1b[2J\\x1b[6n\\x9b2J")
 
 
 def _on_terminal(call: Callable[[], object]) -> bytes:
-    """What a call writes to a terminal."""
+    """The output of a call to a terminal."""
     master, slave = pty.openpty()
     with os.fdopen(slave, "w") as terminal:
         before, sys.stdout = sys.stdout, terminal
@@ -180,7 +180,7 @@ def _on_terminal(call: Callable[[], object]) -> bytes:
 
 
 def test_logs_go_to_a_terminal_without_what_it_would_obey(storage: Path) -> None:
-    """`logs` prints to a terminal, or into a pipe that may end at one, only what it may obey; --raw has all."""
+    """`logs` escapes other control sequences than colours, in a pipe as well, and --raw prints them."""
     from pipeline.cli.study import logs
 
     (storage / "small" / "logs" / "0000.log").write_bytes(b"\x1b[31mred\x1b[0m \x1b]0;title\x07 \xff")
@@ -194,7 +194,7 @@ def test_logs_go_to_a_terminal_without_what_it_would_obey(storage: Path) -> None
 
 
 def test_an_error_is_shown_as_text(tmp_path: Path) -> None:
-    """A message repeats what was found, but not what a terminal would do with it."""
+    """A message repeats the value found with its control sequences escaped."""
     output = tunepipe("results", "none", "--storage", str(tmp_path / "\x1b[2J\u202e"))
     assert output.code == 2
     assert r"\x1b[2J\u202e" in output.errors

@@ -67,7 +67,7 @@ def _write(path: Path, columns: list[tuple[str, pa.Array]]) -> Path:
 
 
 def _loaded(path: Path) -> None:
-    """A data set of finite numbers and text, a stream, or a message that names the file."""
+    """Check for a data set of finite numbers and text, a stream, or a message that names the file."""
     try:
         data = load(str(path))
     except DataError as error:
@@ -120,7 +120,7 @@ def test_any_columns(columns: list[tuple[str, str]], rows: int, tmp_path: Path) 
     "content", [b"", b"PAR1", b"PAR1" + bytes(50) + b"PAR1", b"cposix\nsystem\n(S'x'\ntR.", b"a,b\n1,2\n"]
 )
 def test_files_that_are_no_parquet(content: bytes, tmp_path: Path) -> None:
-    """Each is refused by its name."""
+    """A file that is not Parquet is refused by its name."""
     path = tmp_path / "x.parquet"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"x\.parquet is not a whole Parquet file"):
@@ -131,7 +131,7 @@ def test_files_that_are_no_parquet(content: bytes, tmp_path: Path) -> None:
     "path", ["no\0.parquet", "x" * 300 + ".parquet", "\udcff.parquet", "../.parquet", "/.parquet", "s3:/x.parquet"]
 )
 def test_paths_that_no_file_can_have(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is refused as data that are not there."""
+    """A path that no file can have is refused as missing data."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError):
         load(path)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at any epoch of a study in this process: it ends with that epoch, and a resume loses nothing."""
+"""Ctrl-C and SIGTERM at any epoch of a study in this process: it ends after that epoch, and a resume loses nothing."""
 
 import random
 import signal
@@ -28,14 +28,14 @@ EPOCHS = 8
 
 @dataclass
 class Plan:
-    """When which signals come, and what was trained: the jobs tell of each epoch."""
+    """The signals and their times, and the trained epochs, which the jobs report."""
 
     at: int = 0
     signals: list[signal.Signals] = field(default_factory=list)
     epochs: int = 0
 
     def epoch(self) -> None:
-        """An epoch is being trained."""
+        """Record that an epoch is being trained."""
         self.epochs += 1
         if self.epochs == self.at:
             for each in self.signals:
@@ -52,14 +52,14 @@ def _heeded() -> Iterator[None]:
 
 
 def climb(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Curves that cross: what is ahead early is not what is ahead in the end."""
+    """Crossing curves: trials that lead early do not lead at the end."""
     for step in range(1, EPOCHS + 1):
         PLAN.epoch()
         yield {"score": config["x"] * step ** config["power"]}
 
 
 def build_model(config: Mapping[str, Any]) -> Any:
-    """A network that is trained in no time."""
+    """A network that trains very fast."""
     import keras
 
     model = keras.Sequential([keras.layers.Input((30,)), keras.layers.Dense(1, activation="sigmoid")])
@@ -68,7 +68,7 @@ def build_model(config: Mapping[str, Any]) -> Any:
 
 
 def callbacks(config: Mapping[str, Any]) -> list[Any]:
-    """Tells of each epoch."""
+    """Reports each epoch."""
     import keras
 
     class Recorder(keras.callbacks.Callback):
@@ -131,7 +131,7 @@ def interrupted(job: TuneJob, storage: Any, at: int, signals: list[signal.Signal
 
 
 def compared_with_undisturbed(job: TuneJob, folder: Any, rounds: list[tuple[int, list[signal.Signals]]]) -> int:
-    """Interrupt a study in each round, let it end, and hold its tables to the undisturbed ones.
+    """Interrupt a study in each round, let it end, and compare its tables with undisturbed ones.
 
     Returns:
         How often it was interrupted.
@@ -171,7 +171,7 @@ def test_a_study_interrupted_at_any_epoch_continues_to_the_same_tables(scheduler
 
 @pytest.mark.parametrize("at", range(1, 2 * EPOCHS + 1))
 def test_a_study_of_two_trials_ends_in_each_of_its_epochs(at, tmp_path):
-    """Under FIFO a signal ends a study in any epoch of a trial after that epoch."""
+    """Under FIFO a signal in any epoch of a trial ends the study after that epoch."""
     job = function_job("fifo").replaced({"budget.trials": 2})
     assert trained_undisturbed(job, tmp_path / "undisturbed") == 2 * EPOCHS
     assert interrupted(job, tmp_path / "once", at, SIGNALS["SIGTERM"], resume=False)

@@ -1,4 +1,4 @@
-"""Domains with any bounds: a fault in words, or draws that lie within and are the same each time."""
+"""Domains with any bounds: a message, or draws that are within the bounds and reproducible."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ _DOMAINS = st.one_of(
 
 
 def _read(domain: object) -> Any | None:
-    """The domain as a job takes it; None if it is refused with a message."""
+    """The domain as a job reads it; None if it is refused with a message."""
     try:
         return _READ.validate_python(domain)
     except ValidationError:

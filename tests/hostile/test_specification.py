@@ -1,4 +1,4 @@
-"""A study.json of unknown origin: the job that was saved, or a message that names the field."""
+"""A study.json of any origin gives the saved job, or a message that names the field."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob, l
 
 
 def build_model(config: dict[str, Any]) -> None:
-    """Stands in a job as its model."""
+    """A model function of a job."""
 
 
 WHOLE = TuneJob(
@@ -112,7 +112,7 @@ _DEEP = json.loads("[" * 90 + "]" * 90)
 
 
 def _judged(fields: dict[str, Any]) -> None:
-    """Read a job; it is refused in a message with its fields, or comes back equal."""
+    """Read a job; it is refused in a message with its fields, or is equal after JSON."""
     try:
         job = TuneJob.from_json(fields, load=False)
     except InvalidJob as error:
@@ -139,7 +139,7 @@ def test_any_value_at_any_place_is_accepted_or_refused(place: tuple[Any, ...], v
 @settings(max_examples=80)
 @given(drop=st.lists(st.sampled_from(list(WHOLE)), max_size=4), more=st.dictionaries(_KEYS, _VALUES, max_size=3))
 def test_fields_that_are_missing_or_unknown(drop: list[str], more: dict[str, Any]) -> None:
-    """A job that lacks fields or has others is read with defaults, or refused by each field that is wrong."""
+    """A job with missing or unknown fields is read with defaults, or refused by each wrong field."""
     _judged({**{name: value for name, value in WHOLE.items() if name not in drop}, **more})
 
 
@@ -151,7 +151,7 @@ def test_fields_that_are_missing_or_unknown(drop: list[str], more: dict[str, Any
 @example(content=b'{"schema_version": NaN, "job": {}}')
 @example(content=b'{"schema_version": ' + b"[" * 99 + b"]" * 99 + b', "job": {}}')
 def test_any_bytes_as_study_json_are_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    """Bytes that are no study.json are refused by a resume and by readers of results."""
+    """Bytes that are not a study.json are refused by a resume and by readers of results."""
     from pipeline.results import load_results
 
     store = Store(tmp_path_factory.mktemp("any"))
@@ -162,7 +162,7 @@ def test_any_bytes_as_study_json_are_refused(tmp_path_factory: pytest.TempPathFa
 
 
 def test_a_huge_study_json_is_not_read(tmp_path: Path) -> None:
-    """A file of a hundred megabytes is refused by its size, before any of it is in memory."""
+    """A file of a hundred megabytes is refused by its size before any of it is read into memory."""
     (tmp_path / layout.STUDY).touch()
     with (tmp_path / layout.STUDY).open("r+b") as file:
         file.truncate(100_000_000)
@@ -203,7 +203,7 @@ _DOMAINS = st.one_of(
 def test_a_valid_job_survives_json(
     space: dict[str, Any], metric: str, scheduler: Any, description: str, seed: int, target: float | None
 ) -> None:
-    """A job that is accepted is the same job after it was saved."""
+    """A job that is accepted is equal after it was saved and read."""
     space.pop("batch_size", None)
     job = TuneJob(
         name="any",

@@ -1,4 +1,4 @@
-"""A storage that fails, or a signal that comes, in any write of a study: whole tables are left, or no study at all."""
+"""A storage that fails, or a signal, in any write of a study: complete tables are left, or no study."""
 
 import errno
 import random
@@ -21,7 +21,7 @@ WRITES = ("write", "create", "append")
 
 
 def doubled(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Two epochs."""
+    """A function of two epochs."""
     yield {"score": config["x"]}
     yield {"score": config["x"] * 2}
 
@@ -49,7 +49,7 @@ class Disk:
         self.writes, self._fault, self._at = 0, fault, at
 
     def written(self) -> None:
-        """A write begins."""
+        """Count a write."""
         self.writes += 1
         if self._fault == "full from then on" and self.writes >= self._at:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -62,7 +62,7 @@ class Disk:
 
 
 def _run_on(disk: Disk, storage: Path) -> None:
-    """Run the study; its errors are tunepipe's own, or the signal that came after its end."""
+    """Run the study; its errors are tunepipe's own, or the signal that was sent after its end."""
 
     def through(name: str) -> Callable[..., Any]:
         original = getattr(LocalFiles, name)
@@ -81,7 +81,7 @@ def _run_on(disk: Disk, storage: Path) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """The storage of a study that nothing disturbed, and the number of its writes."""
+    """The storage of an undisturbed study, and the number of its writes."""
     storage, disk = tmp_path_factory.mktemp("undisturbed"), Disk()
     _run_on(disk, storage)
     return storage, disk.writes
@@ -91,7 +91,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
 def test_a_study_survives_a_fault_in_any_write(
     fault: str, undisturbed: tuple[Path, int], tmp_path: Path, fuzz_size: int
 ) -> None:
-    """In the same process, the study is gone and its name is free, or it is readable and resumes to equal tables."""
+    """After a fault in any write, the study is gone and its name free, or it resumes to equal tables."""
     storage, writes = undisturbed
     assert writes > 8
     draws = random.Random(fault)

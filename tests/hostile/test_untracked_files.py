@@ -93,7 +93,7 @@ NAMES = [
 
 
 def _state(path: Path) -> tuple[str, bytes | str]:
-    """What something is, itself: a file's content, where a link says that it leads."""
+    """The state of an entry itself: a file's content, or a link's target."""
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
         return "link", os.fspath(path.readlink())
@@ -101,7 +101,7 @@ def _state(path: Path) -> tuple[str, bytes | str]:
 
 
 def _below(folder: Path, *, but: Path | None = None) -> dict[str, tuple[str, bytes | str]]:
-    """Everything in a folder, whatever it is, except what is below one of its own."""
+    """All entries of a folder, except those below one of its own."""
     found = {}
     for place, folders, names in os.walk(folder):
         if but is not None and Path(place) == but.parent:
@@ -112,7 +112,7 @@ def _below(folder: Path, *, but: Path | None = None) -> dict[str, tuple[str, byt
 
 
 class Landscape:
-    """A study among what is not its own, drawn at random.
+    """A study with random untracked entries.
 
     Args:
         storage: The storage of the study `small`; changed.
@@ -152,7 +152,7 @@ class Landscape:
         return not any(above.is_symlink() for above in between)
 
     def _add(self) -> None:
-        """Something that the layout does not name, or a link wherever."""
+        """Add an entry that the layout does not name, or a link anywhere."""
         rng, kind = self._rng, self._rng.choice(self._kinds)
         place = rng.choice(PLACES)
         names = [rng.choice(NAMES), "0002.json", "000009.ckpt"] if kind == "link" else [rng.choice(NAMES)]
@@ -175,7 +175,7 @@ class Landscape:
         self._added.append(path.relative_to(self._study))
 
     def _move(self, number: int) -> str:
-        """A file of the study's own is moved away, and a link replaces it."""
+        """Move a file of the study away, and replace it by a link."""
         own = [path for path in sorted(self._study.rglob("*")) if not path.is_symlink() and os.path.lexists(path)]
         path = self._rng.choice(own)
         path.rename(self._outside / f"moved-{number}")
@@ -215,7 +215,7 @@ def _make(kind: str, path: Path, target: Path) -> None:
 
 
 def test_one_untracked_entry_is_enough_to_refuse(storage: Path, tmp_path: Path, fuzz_size: int) -> None:
-    """An untracked file of any name at any place is no entry of the study's own; nor is a link, folder or pipe."""
+    """A single untracked file, link, folder or pipe of any name at any place makes a deletion refuse."""
     study, rng = Store(storage / "small"), random.Random(0)
     assert contents(study).untracked == []
     pairs = [(place, name) for place in PLACES for name in (*NAMES, "0002.json", "000009.ckpt")]

@@ -35,7 +35,7 @@ _VALUES = (0.97123, 1e-300, -1.7e308, 123456.789, 0.0, 5e-324, -3.25)
 
 
 def _study(root: Path, name: str, draws: random.Random) -> Recording:
-    """A finished study with columns drawn at random."""
+    """A finished study with randomly drawn columns."""
     space = {}
     for number in range(draws.choice([1, 4, 12, 30])):
         parameter = f"p{number}_" + "long_name_" * draws.choice([0, 0, 1, 5])
@@ -71,14 +71,14 @@ def _drawn(domain: object, draws: random.Random) -> object:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Makes the command believe that it prints on a terminal; COLUMNS says how wide it is."""
+    """Lets the command detect a terminal, whose width is that of COLUMNS."""
     for name, value in {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "0", "TERM": "xterm", "LINES": "50"}.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
 
 
 def _lines(output: str) -> list[str]:
-    """What a terminal shows, without colours; any other escape is an error."""
+    """The lines of a terminal without colours; any other escape sequence is an error."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", plain), repr(plain)
     return plain.split("\n")
@@ -143,7 +143,7 @@ def test_other_tables_fit_their_terminal(
 
 
 def test_a_pipe_gets_every_column_and_every_character(tmp_path: Path) -> None:
-    """In a pipe nothing is cut, wrapped or left out."""
+    """Tables in a pipe are neither cut nor wrapped, and have all columns."""
     study = _study(tmp_path, "first", random.Random(3))
     printed = tunepipe("results", "first", "--storage", str(tmp_path))
     header = printed.output.splitlines()[2].split()

@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine, as processes that a test may kill; and what is left of it: nothing.
+"""A Ray cluster of several nodes on this machine, as processes that a test may kill, without leftovers.
 
 Each node is a `ray start` of its own, on loopback, on ports and in folders of its own, with token authentication.
 """
@@ -53,16 +53,16 @@ class Nodes:
 
     @property
     def address(self) -> str:
-        """Of the dashboard."""
+        """The address of the dashboard."""
         return f"http://127.0.0.1:{self._dashboard}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a command needs that talks to the cluster."""
+        """The environment of a command that uses the cluster."""
         return {**os.environ, "RAY_AUTH_TOKEN": self.token, "PYTHONPATH": str(Path.cwd())}
 
     def start(self, *workers: str) -> None:
-        """Start the head and workers of these names; returns when all of them are there."""
+        """Start the head and the workers of these names; return when all of them are available."""
         self._start(
             "head", "--head", f"--port={self._port}", "--num-cpus=0", "--dashboard-host=127.0.0.1",
             f"--dashboard-port={self._dashboard}", f"--ray-client-server-port={self._client}",
@@ -73,7 +73,7 @@ class Nodes:
         self._wait_for(lambda: len(self._alive()) == 1 + len(workers))
 
     def kill(self, name: str) -> list[int]:
-        """Kill everything that runs on a node, at once and without a word; the process ids."""
+        """Kill all processes of a node immediately; return their process ids."""
         process = self._running.pop(name)
         victims = _family(process.pid)
         for victim in victims:
@@ -87,7 +87,7 @@ class Nodes:
         return [victim.pid for victim in victims]
 
     def close(self) -> None:
-        """Kill what is left of all nodes."""
+        """Kill the remaining processes of all nodes."""
         for name in list(self._running):
             self.kill(name)
         shutil.rmtree(self._temporary, ignore_errors=True)
@@ -141,7 +141,7 @@ class Nodes:
 
 @contextmanager
 def nodes(folder: Path) -> Iterator[Nodes]:
-    """A cluster that is not yet started, and is gone at the end, whatever happens."""
+    """A cluster that is not yet started, and is removed at the end in any case."""
     cluster = Nodes(folder)
     with ExitStack() as stack:
         stack.callback(cluster.close)

@@ -1,4 +1,4 @@
-"""What happens once in a study, whichever of its workers comes first."""
+"""Events that happen once in a study, in any of its workers."""
 
 import os
 
@@ -6,7 +6,7 @@ __all__ = ["first"]
 
 
 def first(marker: str | os.PathLike[str]) -> bool:
-    """Whether this process is the first that asks.
+    """Whether this process is the first one that asks.
 
     Args:
         marker: The file that tells the others. To look for it and then to write it would let two workers be the first.

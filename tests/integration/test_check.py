@@ -1,4 +1,4 @@
-"""`tunepipe check` with real processes: jobs that are well, and jobs that would go wrong after an hour."""
+"""`tunepipe check` with real processes: jobs without faults, and jobs that would fail after an hour."""
 
 import json
 import signal
@@ -39,13 +39,13 @@ JOB = TuneJob(
 
 
 def write(folder: Path, *, hole: str = "0", activations: str = "'softmax'", metric: str = "val_accuracy") -> str:
-    """A job file with what is wrong with it; its name."""
+    """Write a job file with a fault; return its name."""
     (folder / "mine.py").write_text(_JOB.format(hole=hole, activations=activations, metric=metric))
     return "mine.py"
 
 
 def check(*arguments: str, cwd: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """Exit code, findings by name, and the whole object."""
+    """The exit code, the findings by name, and the whole object of a check."""
     done = subprocess.run(
         [*TUNEPIPE, "check", *arguments, "--json"], cwd=cwd, capture_output=True, text=True, timeout=200
     )
@@ -69,7 +69,7 @@ def test_a_job_without_faults_passes(tmp_path: Path) -> None:
 
 
 def test_weights_that_no_other_trial_could_take_over_are_a_fault(tmp_path: Path) -> None:
-    """A width that exploits would change is a fault under population based training."""
+    """A width that exploits would change is a fault in population based training."""
     code, found, _ = check("digits-quick", "--scheduler", "pbt", cwd=tmp_path)
     assert code == 2
     assert [name for name, finding in found.items() if finding["level"] == "fault"] == ["weights"]

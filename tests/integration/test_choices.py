@@ -1,4 +1,4 @@
-"""A study over lists that is killed and resumed: the values themselves, from the job to the tables and back."""
+"""A study over lists that is killed and resumed: the values from the job to the tables and back."""
 
 import json
 import signal

@@ -49,7 +49,7 @@ def test_a_mistake_ends_in_a_message_and_exit_code_2(arguments, reported, tmp_pa
 
 
 def test_a_job_file_of_ones_own_runs_from_any_folder(tmp_path):
-    """A Python file that exports JOB, beside a module that it imports, on real workers."""
+    """A user's job file, with a module that it imports beside it, runs on real workers from any folder."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/shape.py").write_text("def height(x):\n    return 1 - (x - 0.3) ** 2\n")
     (tmp_path / "mine/hill.py").write_text(
@@ -66,7 +66,7 @@ def test_a_job_file_of_ones_own_runs_from_any_folder(tmp_path):
 
 
 def test_an_unknown_metric_lists_those_there_are(tmp_path):
-    """The objective is not among the metrics: exit code 2, and the names there are."""
+    """An objective that is not among the metrics ends the run with exit code 2 and the existing names."""
     done = tunepipe(
         "run", "beale", "--workers", "0", "--set", 'objectives=[{"metric": "distanc", "mode": "min"}]', cwd=tmp_path
     )
@@ -75,7 +75,7 @@ def test_an_unknown_metric_lists_those_there_are(tmp_path):
 
 
 def test_ctrl_c_leaves_whole_tables_and_no_process(tmp_path):
-    """SIGINT in the middle of a study on Ray: exit code 130, tables that can be read, and nothing still running."""
+    """SIGINT during a study on Ray ends it with exit code 130, complete tables and no running process."""
     (tmp_path / "slow.py").write_text(
         "import time\n"
         "from pipeline import TuneJob, Objective, Uniform, Budget\n"

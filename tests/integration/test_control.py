@@ -1,4 +1,4 @@
-"""Commands from another terminal to a study that runs: real processes, in this process and on Ray."""
+"""Commands from another terminal to a running study: real processes, in one process and on Ray."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ JOB = TuneJob(
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Starts a driver whose trials take seconds for an epoch until they may go."""
+    """Starts a driver whose epochs take seconds until they are released."""
     drivers: list[subprocess.Popen[str]] = []
     (tmp_path / "held.py").write_text(JOB)
     environment = {**os.environ, "TUNEPIPE_TESTS_PLACE": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
@@ -61,7 +61,7 @@ def held(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
 
 
 def _say(folder: Path, command: str, *words: str) -> str:
-    """What a command to the study says."""
+    """Send a command to the study."""
     printed = tunepipe(command, "held", *words, "--storage", str(folder / "studies"))
     assert printed.code == 0, printed.errors
     return printed.output

@@ -1,4 +1,4 @@
-"""The commands that README and docs show for clusters and object stores, run on what stands in for them here.
+"""The commands that README and docs show for clusters and object stores, run on local substitutes.
 
 The cluster is a head and a worker of `ray start` on this machine, and the object store is moto's S3 server. Instead of
 Kubernetes there are Kustomize and a dry run.
@@ -28,7 +28,7 @@ _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory) -> Iterator[Callable[[str, str], str]]:
-    """Writes a command of a page for the cluster and the bucket that are here."""
+    """Rewrites a command of a page for the local cluster and bucket."""
     with pytest.MonkeyPatch.context() as environment, nodes(tmp_path_factory.mktemp("nodes")) as cluster:
         for name, value in _CREDENTIALS.items():
             environment.setenv(name, value)
@@ -55,7 +55,7 @@ def here(tmp_path_factory) -> Iterator[Callable[[str, str], str]]:
 @pytest.mark.long
 @pytest.mark.parametrize("page", _PAGES)
 def test_the_commands_of_a_page_work_on_a_cluster(page, here, tmp_path):
-    """One after another, as printed except for the names of host and bucket, each succeeds."""
+    """The commands of a page succeed one after another, as printed except for the names of host and bucket."""
     folder = Folder(tmp_path)
     taken = 0
     for step in steps((ROOT / page).read_text(encoding="utf-8")):
@@ -69,7 +69,7 @@ def test_the_commands_of_a_page_work_on_a_cluster(page, here, tmp_path):
 
 
 def test_the_manifests_of_the_documentation_can_be_made(tmp_path):
-    """The overlay of one's own is written as printed, Kustomize makes its parts, and a dry run prints its RayJob."""
+    """A user's own overlay is written as printed, Kustomize renders its parts, and a dry run prints its RayJob."""
     kubectl = str(Path(sys.executable).parent)
     folder = Folder(tmp_path, {"KUBECONFIG": str(tmp_path / "none")}, path=kubectl)
     shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
@@ -86,7 +86,7 @@ def test_the_manifests_of_the_documentation_can_be_made(tmp_path):
 
 
 def _without_a_server(text: str) -> str | None:
-    """The command as far as it goes without Kubernetes; None where that is nowhere."""
+    """The part of the command that runs without Kubernetes; None if there is no such part."""
     if text.startswith(("mkdir ", "for part")):
         return text
     if text.startswith("kubectl apply -k "):

@@ -1,4 +1,4 @@
-"""The commands that README and docs show: each is run as printed, on a small budget, and prints what its page shows."""
+"""The commands that README and docs show are run as printed, on a small budget, and print what their page shows."""
 
 import re
 import subprocess
@@ -73,7 +73,7 @@ def _small(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """The command without the comment behind it."""
+    """The command without the comment after it."""
     return text.partition("  #")[0]
 
 
@@ -90,13 +90,13 @@ def _commands(*, here: bool) -> Iterator[object]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Every page, with a folder of its own."""
+    """Every page, with its own folder."""
     return {page: Page(page, tmp_path_factory.mktemp("page")) for page in _PAGES}
 
 
 @pytest.mark.parametrize(("page", "index", "command"), list(_commands(here=True)))
 def test_a_command_prints_what_its_page_shows(page, index, command, pages):
-    """In the page's order, in one folder: the same words, headings and columns; only numbers may differ."""
+    """Commands in a page's order print the same words, headings and columns; only numbers may differ."""
     done = pages[page].take(index)
     assert done.code == (_MISTAKE if _shows_a_mistake(command) else 0), done.errors
     if command.output is not None:

@@ -1,4 +1,4 @@
-"""Schedulers and searchers of Ray Tune's in real studies on Ray."""
+"""Schedulers and searchers of Ray Tune in real studies on Ray."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
 def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """The larger x, the better, from the first epoch on."""
+    """A larger x is better from the first epoch on."""
     for step in range(1, 100):
         yield {"score": config["x"] * step}
 

@@ -1,4 +1,4 @@
-"""Studies of functions that keep their state: killed, paused, taken over and exported."""
+"""Studies of functions that keep their state: killed, paused, exploited and exported."""
 
 import json
 import os
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def descend(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-    """Noisy gradient descent; notes each start, and kills its process at step 3 where the config says so."""
+    """Noisy gradient descent; records each start, and kills its process at step 3 if the config says so."""
     with Path(config["starts"]).open("a") as starts:
         starts.write(f"{None if state is None else state['steps']}\n")
     place, steps = (np.full(2, 4.0), 0) if state is None else (state["place"], state["steps"])
@@ -53,7 +53,7 @@ def in_folder(config: Mapping[str, Any], state: Path | None) -> Iterator[Any]:
 
 
 def without(config: Mapping[str, Any]) -> Iterator[Any]:
-    """Yields no state."""
+    """A function that yields no state."""
     yield {"distance": config["lr"]}
 
 
@@ -105,7 +105,7 @@ def test_a_killed_study_continues_exactly_without_a_replay(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("scheduler", [{"kind": "promoting-asha", "grace_period": 1}, "hyperband"], ids=str)
 def test_schedulers_that_pause_continue_from_the_state(scheduler: Any, tmp_path: Path) -> None:
-    """A trial that is promoted has the values of one that never paused, and takes no step twice."""
+    """A promoted trial has the values of one that was never paused, and repeats no step."""
     paused = job(tmp_path, scheduler=scheduler, budget=Budget(trials=8, epochs=9))
     run(paused, storage=tmp_path)
     (tmp_path / "whole").mkdir()
@@ -118,7 +118,7 @@ def test_schedulers_that_pause_continue_from_the_state(scheduler: Any, tmp_path:
 
 
 def test_population_based_training_hands_states_over(tmp_path: Path) -> None:
-    """The worse trials start from the state of the better ones, under configs of their own."""
+    """Trials of low rank start from the state of better ones, under their own configs."""
     run(job(tmp_path, scheduler={"kind": "pbt", "interval": 2}, budget=Budget(trials=4, epochs=8)), storage=tmp_path)
     results = load_results(tmp_path / "d")
     exploits = results.decisions[results.decisions["kind"] == "exploit"]
@@ -144,7 +144,7 @@ def test_the_state_is_exported_and_loaded(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_exported(tmp_path: Path) -> None:
-    """An exported folder has its files in files/, and load_state needs a folder for them."""
+    """An exported folder has its files in files/, and load_state requires a folder for them."""
     run(job(tmp_path, function=in_folder, space={"by": Grid([1, 2])}, searcher="grid"), storage=tmp_path)
     export(Store(tmp_path / "d"), tmp_path / "best")
     assert (tmp_path / "best/files/count.txt").read_text() == "12"
@@ -154,7 +154,7 @@ def test_a_folder_is_exported(tmp_path: Path) -> None:
 
 
 def test_a_function_without_a_state_has_nothing_to_export(tmp_path: Path) -> None:
-    """An export of a function without a state is refused with the way to have one."""
+    """An export of a function without a state is refused with the way to add one."""
     run(job(tmp_path, function=without, space={"lr": 0.1}), storage=tmp_path)
     with pytest.raises(ModelError, match="there is nothing to export"):
         export(Store(tmp_path / "d"), tmp_path / "best")

@@ -1,4 +1,4 @@
-"""A study of a plain function, on real Ray workers: the whole way from drawing to tables."""
+"""A study of a plain function on real Ray workers, from drawing to tables."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
 def slope(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """A score that grows with each step; prints, fails or kills its own process where the config says so."""
+    """A score that grows with each step; prints, fails or kills its own process if the config says so."""
     print(f"slope {config['x']:.3f}")
     for step in range(1, 100):
         if config["trouble"] == "raise" and step == 2:
@@ -66,7 +66,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_recorded_twice(tmp_path):
 
 
 def test_a_failing_config_leaves_the_rest_unharmed(tmp_path):
-    """A trial that raises is failed with its traceback, one whose value is NaN too; neither is the best."""
+    """A trial that raises or has only NaN has failed, the first with its traceback, and neither is the best."""
     mixed = job(
         space={"trouble": Choice(["none", "raise", "nan"]), "x": Uniform(0, 1)}, budget=Budget(trials=9, epochs=4)
     )
@@ -110,7 +110,7 @@ def test_a_finished_study_is_not_run_again(tmp_path):
 
 
 def test_more_workers_than_there_are_wait_for_room(tmp_path):
-    """On a running cluster the requested workers wait for nodes, and without more nodes all trials are trained."""
+    """On a running cluster, missing workers wait for nodes, and without more nodes all trials are trained."""
     run(job(resources={"workers": 4}), storage=tmp_path)
     results = load_results(tmp_path / "slopes")
     assert set(results.trials["state"]) == {"completed"}

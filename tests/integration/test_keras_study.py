@@ -1,4 +1,4 @@
-"""A study of Keras networks on real workers: what it finds, what it keeps, and that it is the same wherever it runs."""
+"""A study of Keras networks on real workers: its results, its files, and its reproducibility."""
 
 import json
 import os
@@ -20,7 +20,7 @@ SAME = ["trial_id", "epoch", "model_epoch", "segment", "loss", "accuracy", "val_
 
 
 def build_model(config: Mapping[str, Any]) -> Any:
-    """A small network with everything that has state: dropout, batch normalisation, Adam."""
+    """A small network with all kinds of state: dropout, batch normalisation, Adam."""
     import keras
 
     model = keras.Sequential(
@@ -37,7 +37,7 @@ def build_model(config: Mapping[str, Any]) -> Any:
 
 
 def callbacks(config: Mapping[str, Any]) -> list[Any]:
-    """A stateful callback; and one that kills the worker once, in the middle of epoch 4, where the config says so."""
+    """A stateful callback, and one that kills the worker once in the middle of epoch 4 if the config says so."""
     import keras
 
     class Die(keras.callbacks.Callback):
@@ -65,7 +65,7 @@ def job(**fields: Any) -> TuneJob:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
-    """A study that nothing happened to; its folder."""
+    """The folder of an undisturbed study."""
     storage = tmp_path_factory.mktemp("undisturbed")
     run(job(), storage=storage)
     return storage / "digits"
@@ -94,7 +94,7 @@ def test_the_weights_of_the_best_epoch_are_kept(undisturbed):
 
 
 def test_the_result_depends_on_the_config_alone(undisturbed, tmp_path):
-    """One worker, two workers and this process give the same numbers to the last digit."""
+    """One worker, two workers and no worker give the same numbers to the last digit."""
     expected = load_results(undisturbed).epochs[SAME]
     run(job().replaced({"resources.workers": 1}), storage=tmp_path)
     pd.testing.assert_frame_equal(load_results(tmp_path / "digits").epochs[SAME], expected, check_exact=True)
@@ -119,7 +119,7 @@ def test_an_interrupted_study_is_resumed_exactly(undisturbed, tmp_path):
 
 
 def test_a_population_exploits_and_explores(tmp_path):
-    """PBT: the poor take over the weights of the good, under a config of their own, and the lineage can be followed."""
+    """In PBT, low-ranked trials take over weights of good ones under new configs, and the lineage is recorded."""
     population = job(scheduler=PBT(interval=1, quantile=0.25), budget=Budget(trials=4, epochs=5))
     run(population, storage=tmp_path)
     results = load_results(tmp_path / "digits")
@@ -152,25 +152,25 @@ def test_a_budget_ends_a_population_with_paused_trials(tmp_path):
 
 
 def no_return(config: Mapping[str, Any]) -> Any:
-    """A build_model whose return is missing."""
+    """A build_model without a return."""
     build_model({"lr": 0.1, "dropout": config["dropout"]})
 
 
 def test_a_model_that_cannot_be_used_ends_the_study_with_what_to_do(tmp_path):
-    """build_model returns nothing: one message, and the study's name stays free."""
+    """A build_model that returns nothing ends the study with one message, and the study's name stays free."""
     with pytest.raises(ModelError, match="returned None"):
         run(job(model=no_return).replaced({"resources.workers": 0}), storage=tmp_path)
     assert not (tmp_path / "digits").exists()
 
 
 def test_an_unknown_metric_lists_the_metrics(tmp_path):
-    """The message names those there are."""
+    """An unknown metric is reported with the existing metrics."""
     with pytest.raises(ModelError, match="val_accuracy"):
         run(job(objectives=[Objective("val_acuracy", "max")]).replaced({"resources.workers": 0}), storage=tmp_path)
 
 
 def test_a_loss_that_is_not_a_number_fails_the_trial(tmp_path):
-    """A learning rate beyond all reason: the trial is failed and never best, the other one wins."""
+    """A trial whose learning rate makes the loss NaN fails and is never the best."""
     wild = job(
         space={"lr": Grid([1e-2, 1e30]), "dropout": 0.1}, budget=Budget(trials=4, epochs=2), callbacks=None,
         objectives=[Objective("val_loss", "min")],

@@ -1,4 +1,4 @@
-"""What a cluster's monitoring sees of a study."""
+"""Metrics of a study in a cluster's monitoring."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def climb(config):
 
 
 def collected() -> dict[str, float]:
-    """What the node tells Prometheus of tunepipe: each series by its name and its labels, those of Ray left out."""
+    """The series that the node exports to Prometheus for tunepipe, by name and labels, without Ray's labels."""
     (node,) = ray.nodes()
     url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
     with build_opener(ProxyHandler({})).open(url, timeout=10) as answer:

@@ -21,7 +21,7 @@ _SECONDS = 120
 
 @pytest.fixture
 def kernel(tmp_path: Path) -> Iterator[BlockingKernelClient]:
-    """A kernel of its own."""
+    """A new kernel."""
     manager, client = start_new_kernel(startup_timeout=_SECONDS, kernel_name="python3")
     yield client
     client.stop_channels()
@@ -29,7 +29,7 @@ def kernel(tmp_path: Path) -> Iterator[BlockingKernelClient]:
 
 
 def _until(kernel: BlockingKernelClient, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-    """The first message of the kernel that is wanted."""
+    """The kernel's first message that matches."""
     while True:
         message: dict[str, Any] = kernel.get_iopub_msg(timeout=_SECONDS)
         assert message["msg_type"] != "error", message["content"]["traceback"]

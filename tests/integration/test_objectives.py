@@ -1,4 +1,4 @@
-"""The documentation's job of two objectives, carried out."""
+"""The documentation's job of two objectives, run as a study."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneJob:
 
 
 def test_accuracy_and_size_make_a_front(job: TuneJob, tmp_path: Path) -> None:
-    """Sizes are those of the network's layers, the front is right, and the winner is the most accurate."""
+    """Sizes are those of the layers, the front has the undominated trials, and the most accurate one is best."""
     run(job, storage=tmp_path)
     results = load_results(tmp_path / "small-and-good")
     sizes = results.epochs.groupby("trial_id")["parameters"].unique()

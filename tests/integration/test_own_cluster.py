@@ -70,14 +70,14 @@ ray.shutdown()
 
 @pytest.fixture(scope="module")
 def reported():
-    """What a cluster of two workers is like, seen by a process that has started it."""
+    """The cluster of two workers as a process that has started it reports it."""
     done = subprocess.run([sys.executable, "-c", _STARTED], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_workers_that_are_ready_wait_for_their_trials(reported):
-    """Seconds after their CPUs were reserved, the processes that imported what trials need are there, and are used."""
+    """Seconds after their CPUs were reserved, processes with the trials' imports exist and are used."""
     assert reported["used"] == reported["idle"]
 
 

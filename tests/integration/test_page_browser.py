@@ -1,4 +1,4 @@
-"""The live page in a real browser: it draws, filters, follows a study that runs, and needs no pointer."""
+"""The live page in a real browser: it draws, filters, follows a running study, and needs no pointer."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 def drawn(browser: Browser) -> int:
-    """Look at one picture after the other until something is drawn on its canvas; returns how many there are."""
+    """Wait until each picture's canvas is drawn; returns the number of pictures."""
     count: int = browser.js("document.querySelectorAll('.picture').length")
     for place in range(count):
         one = f"document.querySelectorAll('.picture')[{place}]"
@@ -67,7 +67,7 @@ def drawn(browser: Browser) -> int:
 def test_pages_draw_their_pictures_and_load_nothing_from_elsewhere(
     browser: Browser, address: str, path: str, pictures: int, width: int, dark: bool
 ) -> None:
-    """Every picture is drawn without a fault, nothing sticks out of the window, and only the server is asked."""
+    """Every picture is drawn without an error within the window, and only the server is requested."""
     browser.open(address + path, width=width, dark=dark)
     browser.until(READY)
     assert drawn(browser) == pictures
@@ -97,7 +97,7 @@ def test_a_brush_filters_the_table_by_a_condition_in_sql(browser: Browser, addre
 
 
 def test_two_hyperparameters_are_shown_as_contours_or_ranks(browser: Browser, address: str) -> None:
-    """Another way of showing them draws another picture, also where one of them lists its values."""
+    """Contours and ranks of two parameters are different pictures, also if one parameter lists its values."""
     browser.open(f"{address}/studies/mnist-asha")
     browser.until(READY)
     browser.js("document.getElementById('plane').scrollIntoView({block: 'center'})")
@@ -115,7 +115,7 @@ def test_two_hyperparameters_are_shown_as_contours_or_ranks(browser: Browser, ad
 
 
 def test_an_axis_has_two_numbers_at_least(browser: Browser, address: str) -> None:
-    """A small panel names two values, so that its scale can be read; more than two decades are logarithmic."""
+    """A small axis has two numbers or more unless its values are equal, and is logarithmic above two decades."""
     browser.open(f"{address}/studies/mnist-asha")
     ticks = "(await import('/static/axis.js')).Axis"
     assert browser.js(f"(async () => new ({ticks})([0.52, 1.0]).ticks(2.2).length)()") >= 2
@@ -124,7 +124,7 @@ def test_an_axis_has_two_numbers_at_least(browser: Browser, address: str) -> Non
 
 
 def test_the_table_works_without_a_script(browser: Browser, address: str) -> None:
-    """Studies, trials, filter and order are links and forms."""
+    """Without JavaScript, studies, trials, filter and order are links and forms."""
     browser.open(f"{address}/studies/mnist-asha?where=epochs%3D9&sort=-config_lr", script=False)
     document = browser.call("DOM.getDocument", depth=-1)["root"]["nodeId"]
     html = browser.call("DOM.getOuterHTML", nodeId=document)["outerHTML"]
@@ -157,7 +157,7 @@ def test_a_keyboard_is_enough(browser: Browser, address: str) -> None:
 
 
 def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
-    """New trials and the end of a study appear on its page and in the list without loading the page again."""
+    """New trials and the end of a study appear on its page and in the list without reloading the page."""
     study = Recording(tmp_path, tune_job("live", scheduler="fifo"))
 
     def train(number: int) -> None:

@@ -1,4 +1,4 @@
-"""The report in a real browser: it runs without an error, shows its pictures, and fits a telephone."""
+"""The report in a real browser: it runs without an error, shows its pictures, and fits a phone."""
 
 import json
 import shutil
@@ -61,7 +61,7 @@ window.addEventListener("load", () => {
 
 @pytest.fixture(scope="module")
 def look(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, object]]:
-    """Opens the page of a study at a width and says what is there."""
+    """Opens the page of a study at a width and reports its content."""
     root = tmp_path_factory.mktemp("browser")
     pages = {}
     for study in (asha_study(root), pbt_study(root)):
@@ -93,7 +93,7 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, ob
 def test_the_page_shows_its_pictures_without_an_error(
     look: Callable[..., dict[str, object]], name: str, width: int
 ) -> None:
-    """One picture for each figure can be seen, nothing is loaded, and nothing sticks out of the window."""
+    """The page shows one picture for each figure, loads nothing, and fits the window."""
     reported = look(name, width)
 
     assert reported["faults"] == []
@@ -133,7 +133,7 @@ def test_the_order_of_the_leaderboard_is_accessible(
 
 @pytest.mark.parametrize("width", [1280, 500])
 def test_the_trial_under_the_pointer_is_shown(look: Callable[..., dict[str, object]], width: int) -> None:
-    """Near a trial's point its row of the leaderboard is shown, and hidden once the pointer has left."""
+    """The leaderboard row of a trial is shown near its point, and hidden once the pointer has left."""
     hover = look("mnist-asha", width)["hover"]
     assert isinstance(hover, dict)
 

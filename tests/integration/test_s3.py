@@ -1,4 +1,4 @@
-"""A study on an object store: moto's S3 server over HTTP, and the commands as a person calls them."""
+"""A study on an object store: moto's S3 server over HTTP, and the commands of a user."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def storage(s3: ObjectStore, request: pytest.FixtureRequest) -> str:
 
 
 def tunepipe(*arguments: str, cwd: Path) -> str:
-    """Call the command in a folder, to a good end; what it printed."""
+    """Run the command in a folder successfully; return its output."""
     done = subprocess.run([*TUNEPIPE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -84,7 +84,7 @@ def test_a_study_on_s3_whose_driver_was_killed_equals_an_undisturbed_one(storage
 
 
 def test_the_live_page_shows_the_studies_of_a_bucket(storage, tmp_path):
-    """List, study, trial, data, downloads and commands come from the store."""
+    """The live page of a bucket shows list, study, trial, data and files from it, and writes commands to it."""
     local = asha_study(tmp_path, trials=3).store
     store = Store(storage).folder("mnist-asha")
     for path in local.files():
@@ -114,7 +114,7 @@ def test_the_live_page_shows_the_studies_of_a_bucket(storage, tmp_path):
 
 
 def test_a_study_on_s3_is_deleted_object_by_object(storage, tmp_path):
-    """Objects that are not the study's stop the deletion, or stay where they come later; the last leaves no marker."""
+    """Untracked objects make a deletion in a bucket refuse, or stay; the last object leaves no marker."""
     local = asha_study(tmp_path, trials=3).store
     store = Store(storage).folder("mnist-asha")
     for path in local.files():
@@ -143,7 +143,7 @@ def test_a_study_on_s3_is_deleted_object_by_object(storage, tmp_path):
 
 @pytest.mark.long
 def test_a_winner_on_s3_is_exported(storage, tmp_path):
-    """A Keras study in the bucket; its winner's files come to this disk."""
+    """The winner's files of a Keras study in a bucket are exported to the local disk."""
     small = ["--trials", "2", "--epochs", "1", "--workers", "0"]
     tunepipe("run", "digits-quick", *small, "--storage", storage, cwd=tmp_path)
     tunepipe("export", "digits-quick", "--storage", storage, "--to", "best", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Real studies under each scheduler, cut in the middle and gone on with."""
+"""Real studies under each scheduler, interrupted and resumed."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -30,7 +30,7 @@ ENDS = {"stop": "stopped", "finish": "completed", "fail": "failed"}
 
 
 def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Rises at the config's speed; what comes late may overtake."""
+    """Rises at the config's speed; later trials may overtake earlier ones."""
     for step in range(1, 100):
         yield {"score": config["x"] * (1 - 0.5 ** (step * (1.2 - config["x"])))}
 
@@ -45,7 +45,7 @@ def build_model(config: Mapping[str, Any]) -> Any:
 
 
 def job(kind: str, **fields: Any) -> TuneJob:
-    """Nine trials of nine epochs: functions, or models where weights are handed over."""
+    """Nine trials of nine epochs: functions, or models if weights are exchanged."""
     defaults: dict[str, Any] = {
         "name": "cut",
         "function": rising,
@@ -69,7 +69,7 @@ def job(kind: str, **fields: Any) -> TuneJob:
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_a_study_that_is_cut_off_continues_to_its_end(tmp_path, kind):
-    """A study whose budget ends its first session resumes: no trial is lost, each ends once, rows are whole."""
+    """A study whose budget ended its first session resumes: no trial is lost, and each ends once."""
     whole = job(kind)
     run(whole.replaced({"budget.total_epochs": 11}), storage=tmp_path)
     cut = load_results(tmp_path / "cut")
@@ -92,7 +92,7 @@ def test_a_study_that_is_cut_off_continues_to_its_end(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["asha", "promoting-asha", "pasha", "halving", "hyperband", "median"])
 def test_one_worker_decides_on_ray_as_in_this_process(tmp_path, kind):
-    """The same trials come as far, for the same reasons."""
+    """A worker on Ray gives the decisions, reasons and epochs of a study in this process."""
     here, ray = job(kind, name="here"), job(kind, name="ray")
     run(here.replaced({"resources.workers": 0}), storage=tmp_path)
     run(ray.replaced({"resources.workers": 1}), storage=tmp_path)

@@ -1,4 +1,4 @@
-"""Studies whose trials are several models: their tables, their winner, and resuming."""
+"""Studies whose trials have several models: their tables, their winner, and resuming."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from pipeline.training.trainer_factory import TrainerFactory
 
 
 def network(config: Mapping[str, Any]) -> keras.Model:
-    """One layer."""
+    """A network of one layer."""
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="softmax")])
     model.compile(keras.optimizers.SGD(config["lr"]), "sparse_categorical_crossentropy", jit_compile=False)
     return model
@@ -51,14 +51,14 @@ def job(**fields: Any) -> TuneJob:
 
 
 def exported(storage: Path) -> list[np.ndarray]:
-    """The weights of the model that the study exported."""
+    """The weights of the exported model of the study."""
     weights: list[np.ndarray] = keras.saving.load_model(storage / "s/export/model.keras", compile=False).get_weights()
     return weights
 
 
 @pytest.fixture(params=[{"folds": 2}, {"repeats": 2}], ids=["folds", "repeats"])
 def study(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneJob:
-    """A finished study whose trials have two models each, every one of its worker's steps being a single epoch."""
+    """A finished study whose trials have two models each, in which each step of its worker is one epoch."""
     for module in (reporting, winner):
         monkeypatch.setattr(module, "report_seconds", lambda _: 0.0)
     asked = job(**request.param)
@@ -67,7 +67,7 @@ def study(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_winner_is_a_model_of_the_whole_training_split(study: TuneJob, tmp_path: Path) -> None:
-    """The export is the winner's config trained on all training rows, for as many epochs as its best one counts."""
+    """The export is the winner's config trained on all training rows up to its best epoch."""
     best = load_results(tmp_path / "s").best
     assert best is not None
     alone: Any = TrainerFactory(job(), rows()).learner(best.config, seed=0)
@@ -79,7 +79,7 @@ def test_the_winner_is_a_model_of_the_whole_training_split(study: TuneJob, tmp_p
 
 
 def test_the_tables_have_every_model(study: TuneJob, tmp_path: Path) -> None:
-    """The objective is the mean of columns that stand beside it, with their standard deviation."""
+    """The tables have the objective of each model, and the mean with its standard deviation."""
     label = "fold" if study.folds > 1 else "repeat"
     epochs = load_results(tmp_path / "s").epochs
     single = epochs[[f"val_loss_{label}1", f"val_loss_{label}2"]].to_numpy()
@@ -90,7 +90,7 @@ def test_the_tables_have_every_model(study: TuneJob, tmp_path: Path) -> None:
 
 
 def test_an_export_that_was_cut_off_is_made_later(study: TuneJob, tmp_path: Path) -> None:
-    """An export that was interrupted is made again from the checkpoint with the same model and steps."""
+    """An interrupted export is created again from the checkpoint with the same model and steps."""
     before = exported(tmp_path)
     for file in (tmp_path / "s/export").iterdir():
         file.unlink()
@@ -100,7 +100,7 @@ def test_an_export_that_was_cut_off_is_made_later(study: TuneJob, tmp_path: Path
 
 
 def test_a_study_with_folds_is_resumed_exactly(tmp_path: Path) -> None:
-    """Cut off after three epochs and resumed, it has the rows of one that was not, to the last digit."""
+    """A study with folds that is resumed after three epochs has the rows of an uninterrupted one."""
     fields: dict[str, Any] = {"folds": 2, "budget": Budget(trials=1, epochs=5)}
     run(job(**fields), storage=tmp_path / "whole")
     run(job(**{**fields, "budget": Budget(trials=1, epochs=3)}), storage=tmp_path / "cut")

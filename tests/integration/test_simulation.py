@@ -1,4 +1,4 @@
-"""A real study and its simulation: what was decided on a worker is decided again over the recorded curves."""
+"""A real study and its simulation: the simulation repeats its decisions over the recorded curves."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A study whose original folder is gone: its own copies are enough, in other processes, with workers of Ray's."""
+"""A study whose original folder is missing: its copies are enough, in other processes and on Ray's workers."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ JOB = TuneJob(
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
-    """Write files by their paths within a folder, which is created with those between."""
+    """Write files by their paths within a folder; missing folders are created."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def descend(config):
 
 
 def tunepipe(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Call the command in a process of its own."""
+    """Run the command in its own process."""
     return subprocess.run(
         [sys.executable, "-m", "pipeline.cli.app", *words],
         cwd=folder,
@@ -82,7 +82,7 @@ def tunepipe(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def moved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A finished study of two workers, whose job's folder has been deleted since, and what `run` printed."""
+    """A finished study of two workers, whose job's folder has been deleted since, and the output of `run`."""
     folder = tmp_path_factory.mktemp("moved")
     write(folder / "mine", FILES)
     printed = tunepipe("run", "mine/the_job.py", "--workers", "2", folder=folder)

@@ -26,7 +26,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Start]:
-    """Starts a driver as a shell starts a background job, and returns it when its study is held in the middle."""
+    """Starts a driver as a shell starts a background job, and returns it once its study is held in the middle."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*options: str) -> "subprocess.Popen[str]":
@@ -48,7 +48,7 @@ def held(tmp_path: Path) -> Iterator[Start]:
 
 
 def _called(folder: Path, *words: str) -> "subprocess.Popen[str]":
-    """Another terminal, in the same folder."""
+    """A command in another terminal, in the same folder."""
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     return subprocess.Popen(
         [*TUNEPIPE, *words], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -56,7 +56,7 @@ def _called(folder: Path, *words: str) -> "subprocess.Popen[str]":
 
 
 def _whole(folder: Path) -> None:
-    """Every trial is completed, every epoch is there once."""
+    """Check that every trial is completed and has every epoch once."""
     results = load_results(folder / "studies/pausable")
     assert set(results.trials["state"]) == {"completed"}
     assert len(results.epochs) == 48
@@ -67,7 +67,7 @@ def _whole(folder: Path) -> None:
 def test_a_study_in_the_background_is_stopped_from_another_terminal(
     workers: list[str], held: Start, tmp_path: Path
 ) -> None:
-    """`stop` ends the driver as Ctrl-C does, prints how to continue, and the resumed study completes."""
+    """`stop` ends the driver like Ctrl-C, prints how to continue, and the resumed study completes."""
     driver = held(*workers)
     stopping = _called(tmp_path, "stop", "pausable")
     wait_for((tmp_path / "studies/pausable" / layout.stop_request(1)).exists, stopping)
@@ -93,7 +93,7 @@ def test_a_study_in_the_background_is_stopped_from_another_terminal(
 
 
 def test_a_driver_that_takes_no_signals_finds_the_request(tmp_path: Path) -> None:
-    """In a thread of a program, a stop request ends the study and not the program."""
+    """A stop request ends a study in a thread of a program, and not the program."""
     store, ended, reported = Store(tmp_path / "pausable"), [], []
 
     def drive() -> None:
@@ -117,7 +117,7 @@ def test_a_driver_that_takes_no_signals_finds_the_request(tmp_path: Path) -> Non
 
 
 def test_a_killed_driver_is_detected_immediately(held: Start, tmp_path: Path) -> None:
-    """After SIGKILL the study counts as interrupted and continues without waiting."""
+    """After SIGKILL a study counts as interrupted and continues without waiting."""
     driver = held("--workers", "0")
     store = Store(tmp_path / "studies/pausable")
     assert load_results(store.uri).state == "running"

@@ -1,4 +1,4 @@
-"""Files of callbacks and functions, on Ray, on an object store, and under `tunepipe check`."""
+"""Files of callbacks and functions on Ray, on an object store, and under `tunepipe check`."""
 
 import subprocess
 import sys
@@ -85,19 +85,19 @@ def start(tmp_path):
 
 
 def tunepipe(*arguments, cwd):
-    """Call the command in a folder, to a good end; what it printed."""
+    """Run the command in a folder successfully; return its output."""
     done = subprocess.run([*TUNEPIPE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def left(folder):
-    """Files in a folder except for the jobs and Python's caches."""
+    """The files in a folder except for the jobs and Python's caches."""
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".py" and path.name != "__pycache__")
 
 
 def test_workers_and_check_keep_to_the_trials_folders(start):
-    """Callbacks with relative paths on two workers: each trial has its own files; `check` leaves none at all."""
+    """Callbacks' relative paths are in each trial's own folder on two workers, and `check` leaves no file."""
     tunepipe("check", "saving.py", cwd=start)
     assert left(start) == []
     tunepipe("run", "saving.py", cwd=start)

@@ -1,4 +1,4 @@
-"""Files that the user's code writes while trials train in this process: each trial's own, and found again."""
+"""Files that the user's code writes while trials train in this process: separate for each trial, and found again."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pipeline.storage import Store
 
 
 def writing(config):
-    """Appends a line in each epoch, and tells where it runs."""
+    """Appends a line in each epoch, and reports where it runs."""
     for epoch in range(8):
         with Path("log.txt").open("a") as file:
             file.write(f"{trial().id} {epoch}\n")
@@ -29,7 +29,7 @@ def rows():
 
 
 def build_model(config):
-    """One layer."""
+    """A model of one layer."""
     import keras
 
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
@@ -38,7 +38,7 @@ def build_model(config):
 
 
 def callbacks(config):
-    """What programs use to write files, all by relative paths."""
+    """Callbacks that write files, as programs use them, all by relative paths."""
     import keras
 
     return [
@@ -126,7 +126,7 @@ def test_a_replayed_function_writes_its_files_again(start, tmp_path):
 
 
 def test_callbacks_go_on_with_their_files(start, tmp_path):
-    """A CSVLogger appends over a resume, and no backup changes the weights: as one that never stopped."""
+    """After a resume, a CSVLogger appends to its file, and all files and values equal those without one."""
     run(model_job(budget=Budget(trials=2, epochs=2)), storage=tmp_path / "cut")
     run(model_job(budget=Budget(trials=2, epochs=4)), storage=tmp_path / "cut", resume=True)
     run(model_job(budget=Budget(trials=2, epochs=4)), storage=tmp_path / "whole")
@@ -179,7 +179,7 @@ def test_folds_do_not_share_files(start, tmp_path):
 
 
 def test_training_a_trial_again_leaves_its_files_alone(start, tmp_path):
-    """`rerun` trains in a temporary folder."""
+    """`rerun` changes neither the files of the trial nor those of the current folder."""
     run(model_job(), storage=tmp_path)
     folder = tmp_path / "s/files/0001"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

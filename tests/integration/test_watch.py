@@ -40,7 +40,7 @@ JOB = TuneJob(
 
 @pytest.fixture
 def at_work(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A study whose first trial has ended, and whose second waits at a gate."""
+    """A study whose first trial has ended and whose second waits for the test."""
     job = JOB
     for name in ("ready", "gate"):
         os.mkfifo(tmp_path / name)
@@ -56,7 +56,7 @@ def at_work(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_running_study_is_redrawn_until_it_ends(at_work: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    """On a terminal the board shows the first trial while the second runs, and both when the study has finished."""
+    """On a terminal the board shows the first trial while the second runs, and both after the study's end."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     environment = {**os.environ, "COLUMNS": "120", "TERM": "xterm"}
@@ -81,12 +81,12 @@ def test_a_running_study_is_redrawn_until_it_ends(at_work: subprocess.Popen[byte
 
 
 def plain(shown: str) -> str:
-    """What a terminal was given, without its colours and movements."""
+    """The text written to a terminal, without colours and cursor movements."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "")
 
 
 def pieces(terminal: int) -> Iterator[str]:
-    """What is written until the other side has gone: a terminal then ends with an error."""
+    """The written pieces until the other side has closed, at which a terminal raises an error."""
     while True:
         try:
             yield os.read(terminal, 65536).decode()

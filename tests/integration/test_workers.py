@@ -1,4 +1,4 @@
-"""Workers that hang, grow or die, on real Ray: replaced, while the study continues."""
+"""Workers that hang, grow or die on real Ray are replaced while the study continues."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
 def working(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Tells its process; hangs, stops or ends it once, where the config says so."""
+    """Reports its process; hangs, stops or ends it once if the config says so."""
     for step in range(1, 100):
         if config["trouble"] != "none" and step == 3 and first(config["marker"]):
             if config["trouble"] == "hang":
@@ -25,7 +25,7 @@ def working(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def dying_when_left(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Takes its process along, once, when its worker turns to the next trial."""
+    """Ends its process once, when its worker starts the next trial."""
     try:
         for step in range(1, 100):
             yield {"score": config["x"] * step}
@@ -71,7 +71,7 @@ def test_a_worker_that_gets_sigterm_is_replaced(tmp_path):
 
 
 def test_a_worker_that_is_too_large_is_replaced_and_reported(tmp_path, capfd):
-    """Every worker holds more than a megabyte, so each trial gets a new process: no attempt is counted."""
+    """A worker over its memory limit is replaced after its trial, which is reported and counts as no attempt."""
     run(job(resources={"worker_gigabytes": 0.001, "workers": 1}), storage=tmp_path)
     results = load_results(tmp_path / "s")
     assert set(results.trials["state"]) == {"completed"}
@@ -85,7 +85,7 @@ def test_a_worker_that_is_too_large_is_replaced_and_reported(tmp_path, capfd):
 
 
 def test_a_worker_below_the_ceiling_trains_one_trial_after_the_other(tmp_path):
-    """One process is enough for four trials."""
+    """A worker below its memory limit trains all four trials in one process."""
     run(job(resources={"workers": 1}), storage=tmp_path)
     assert load_results(tmp_path / "s").epochs["process"].nunique() == 1
 

@@ -1,4 +1,4 @@
-"""The test bed for all tests here, and the table at their end."""
+"""The test bed for all tests of this folder, and the table at their end."""
 
 import shutil
 import time
@@ -24,7 +24,7 @@ _TRIED: list[tuple[str, float, str]] = []
 
 @pytest.fixture(scope="session")
 def bed() -> Iterator[None]:
-    """A test bed: the one that is up, with the image of now, or one for the session, of which nothing is left."""
+    """A test bed: the running one with the current image, or one for the session that is removed completely."""
     if (why := missing()) is not None:
         pytest.exit(why, returncode=2)
     begun = not is_up()
@@ -42,14 +42,14 @@ def bed() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def foundation(bed) -> None:
-    """The overlay's namespace, with all that its foundation makes; who submits has the rights that it gives."""
+    """The overlay's namespace with the objects of its foundation, whose rights a submitter has."""
     kubectl("apply", "--server-side", "-k", str(OVERLAY / "foundation"))
     become_submitter()
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Results:
-    """What SLOW_STUDY comes to here, where nothing happens to it."""
+    """The results of an undisturbed SLOW_STUDY in this test bed."""
     place = tmp_path_factory.mktemp("undisturbed")
     run(JOB.replaced({"budget.epochs": SLOW_EPOCHS, "resources.gpus": 0, "resources.cpus": 0.25}), storage=str(place))
     return load_results(place / JOB.name)
@@ -68,7 +68,7 @@ def _tried(sentence: str) -> Iterator[None]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Keep what was tried, in the words of the test's own sentence."""
+    """Keep what was tested, in the words of the test's docstring."""
     report = (yield).get_result()
     if report.when == "call" or report.outcome != "passed":
         sentence = (item.function.__doc__ or item.name).strip().splitlines()[0]
@@ -77,14 +77,14 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """What was tried, seconds, outcome."""
+    """Print what was tested, seconds and outcome."""
     for sentence, seconds, outcome in _TRIED:
         terminalreporter.write_line(f"{seconds:6.0f} s  {outcome:8}  {sentence}")
 
 
 @pytest.fixture
 def gone(foundation) -> Iterator[None]:
-    """What a test has left is deleted after it: its commands, its RayJobs, and what they have written."""
+    """Deletes after a test what it has left: its commands, its RayJobs, and their files."""
     yield
     Following.end_all()
     kubectl("delete", "rayjob,raycluster", "--all", "-n", NAMESPACE, "--wait=false")

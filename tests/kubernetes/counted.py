@@ -1,4 +1,4 @@
-"""A study that trains a Keras network in a function of its own.
+"""A study that trains a Keras network in a function.
 
 The test bed's GPUs are only counted, and tunepipe's own training refuses a GPU that TensorFlow does not find.
 """

@@ -1,4 +1,4 @@
-"""Overlays with a group that no overlay of the project has, reduced to what the test bed's nodes hold."""
+"""Overlays with a group that no overlay of the project has, reduced to the capacity of the test bed's nodes."""
 
 import os
 from pathlib import Path
@@ -70,5 +70,5 @@ def overlay_with(folder: Path, *components: str, resource: str | None = "nvidia.
 
 
 def _relative(target: Path, folder: Path) -> str:
-    """A path from a part of the overlay; Kustomize takes no absolute ones."""
+    """A relative path from a part of the overlay, because Kustomize accepts no absolute ones."""
     return os.path.relpath(target, (folder / "part").resolve())

@@ -1,4 +1,4 @@
-"""A Keras study whose epochs take 20 seconds, longer than the notice of a spot node."""
+"""A Keras study whose epochs take 20 seconds, longer than the termination notice of a spot node."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A study that says in which process each epoch was trained."""
+"""A study that reports in which process each epoch was trained."""
 
 import os
 
@@ -6,7 +6,7 @@ from pipeline import Budget, Objective, TuneJob, Uniform
 
 
 def steady(config):
-    """A value, and the process."""
+    """A value and the process."""
     import keras
 
     keras.utils.set_random_seed(0)

@@ -1,4 +1,4 @@
-"""What the real API server takes, and what it refuses."""
+"""Objects that the real API server accepts, and objects that it refuses."""
 
 import difflib
 import json
@@ -19,7 +19,7 @@ PARTS = ("foundation", "cluster", "study")
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("overlay", [*(K8S / name for name in overlays()), OVERLAY], ids=lambda path: path.name)
 def test_every_overlay_is_taken_as_it_stands(foundation, overlay, part):
-    """Every overlay fits the server's schemas, strictly, except Prometheus and tokens, which the test bed lacks."""
+    """The server's strict schemas accept every overlay except Prometheus and tokens, which the test bed lacks."""
     made = [each for each in rendered(str(overlay), part) if not each["apiVersion"].startswith("monitoring.")]
     for each in made:
         # Where nothing is of that name yet: a claim, once made, may not be changed.
@@ -30,7 +30,7 @@ def test_every_overlay_is_taken_as_it_stands(foundation, overlay, part):
 
 
 def test_the_overlay_of_the_test_bed_is_nearly_that_of_production(capsys):
-    """The test bed's overlay differs from prod-gpu only by what two cores without GPUs need, which is printed."""
+    """The test bed's overlay differs from prod-gpu only as two cores without GPUs require, and prints how."""
     made = []
     for overlay in (K8S / "prod-gpu", OVERLAY):
         made.append([line for part in PARTS for line in kubectl("kustomize", str(overlay / part)).splitlines()])
@@ -116,7 +116,7 @@ MAY_NOT = {
 
 
 def allowed(namespace: str, account: str) -> set[tuple[str, str]]:
-    """What of all that is asked for the server lets a service account do."""
+    """The requests that the server allows a service account."""
     asked = sorted(MAY | MAY_NOT)
     reviews = []
     for verb, kind in asked:
@@ -144,5 +144,5 @@ def test_the_submitter_may_do_what_submit_does(foundation):
 
 
 def test_workers_may_do_nothing(foundation):
-    """Pods that run what users wrote may ask the server for nothing."""
+    """Pods that run users' code have no rights on the API server."""
     assert allowed(NAMESPACE, "tunepipe-worker") == set()

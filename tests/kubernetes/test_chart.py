@@ -1,4 +1,4 @@
-"""The Helm chart, rendered by Helm and looked at by a real Kubernetes."""
+"""The Helm chart, rendered by Helm and checked by a real Kubernetes."""
 
 import subprocess
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.kubernetes.testbed.control_plane import kubectl
 
 @pytest.fixture(scope="module")
 def helm() -> Path:
-    """Helm's program."""
+    """The path of Helm."""
     return build_helm()
 
 
@@ -37,7 +37,7 @@ def test_the_charts_objects_are_those_of_an_overlay(helm, overlay, part):
 
 
 def test_values_reach_every_object(helm):
-    """The namespace, the images and the storage that an owner chooses replace the overlays' own everywhere."""
+    """The namespace, images and storage of a chart's values replace those of the overlays in every object."""
     made = _template(
         helm, "namespace.name=research", "images.cpu=here/cpu:1", "images.gpu=here/gpu:1", "storage.className=fast",
         "storage.size=7Gi", "cluster.enabled=true",
@@ -51,13 +51,13 @@ def test_values_reach_every_object(helm):
 
 
 def test_an_unknown_value_is_refused(helm):
-    """A misspelt overlay or value is an error, not a chart without objects."""
+    """A misspelt overlay or value of the chart is an error, not a chart without objects."""
     for value in ("overlay=prod", "image.cpu=mine"):
         assert _template(helm, value).returncode != 0
 
 
 def test_a_server_takes_the_chart(bed, helm, tmp_path):
-    """Kubernetes admits every object of the chart, except Prometheus and tokens, which the test bed lacks."""
+    """Kubernetes admits every object of the chart except Prometheus and tokens, which the test bed lacks."""
     made = _template(helm, "namespace.name=by-helm", "monitoring.enabled=false", "cluster.enabled=true")
     objects = [each for each in yaml.safe_load_all(made.stdout) if each]
     for each in objects:

@@ -1,4 +1,4 @@
-"""Groups that no overlay has: shared and divided GPUs from zero workers, and spot nodes that leave."""
+"""Groups that no overlay has: shared and partitioned GPUs from zero workers, and spot nodes that end."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SLOW_EPOCHS = str(Path(__file__).with_name("slow_epochs.py"))
 
 @contextmanager
 def labelled(**labels: str) -> Iterator[None]:
-    """The GPU node with NVIDIA's labels, as GPU feature discovery sets them."""
+    """The GPU node with NVIDIA's labels as GPU feature discovery sets them."""
     names = {f"nvidia.com/gpu.{name}": value for name, value in labels.items()}
     kubectl("label", "node", "gpu", *(f"{name}={value}" for name, value in names.items()))
     try:
@@ -30,7 +30,7 @@ def labelled(**labels: str) -> Iterator[None]:
 
 
 def test_gpus_that_pods_take_turns_on(tmp_path):
-    """Pods of a group for time-slicing start from none, in the cluster's runtime class, with trials below a GPU."""
+    """A time-slicing group starts from no pod, with the cluster's runtime class and trials on part of a GPU."""
     runtime = {
         "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}, "handler": "runc",
     }  # fmt: skip
@@ -51,7 +51,7 @@ def test_gpus_that_pods_take_turns_on(tmp_path):
 
 
 def test_parts_of_a_gpu(tmp_path):
-    """Pods of a group for MIG start from none, each with a part of a GPU, and a trial that asks for a GPU gets one."""
+    """A MIG group starts from no pod; each pod has a part of a GPU, and serves a trial that requests a GPU."""
     part = "nvidia.com/mig-1g.10gb"
     path = f"/status/capacity/{part.replace('/', '~1')}"
     status = ("patch", "node", "gpu", "--subresource=status", "--type=json", "-p")

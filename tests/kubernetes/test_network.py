@@ -1,4 +1,4 @@
-"""Who may reach whom, as a policy engine enforces the foundation's NetworkPolicies: pods that try to connect.
+"""The foundation's NetworkPolicies as a policy engine enforces them: pods that try to connect.
 
 KubeRay's operator is a process of the test bed's, on the nodes' address, which every engine lets through: a pod
 with its labels stands in here.
@@ -120,7 +120,7 @@ asked.recv(1)
 
 @pytest.fixture(scope="module")
 def addresses(foundation) -> Iterator[dict[str, str]]:
-    """The pods' addresses; the engine has had the time to learn of them."""
+    """The pods' addresses, once the engine has had time to learn of them."""
     namespaces = {pod.namespace for pod in PODS.values()}
     try:
         for each in MADE:
@@ -150,13 +150,13 @@ def addresses(foundation) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize(("source", "to", "port"), LET_THROUGH)
 def test_connections_that_a_study_needs_are_allowed(addresses, source, to, port):
-    """Head and workers reach each other, the operator the dashboard, Prometheus the metrics, pods names and HTTPS."""
+    """Head, workers, operator, Prometheus and pods can make the connections that a study needs."""
     assert connects(addresses, source, to, port)
 
 
 @pytest.mark.parametrize(("source", "to", "port"), REFUSED)
 def test_unneeded_connections_are_refused(addresses, source, to, port):
-    """Other pods can neither run code on the head's dashboard nor be reached by the user's code."""
+    """Other pods can neither run code through the head's dashboard nor be reached by the user's code."""
     assert not connects(addresses, source, to, port)
 
 
@@ -168,7 +168,7 @@ def test_names_are_resolved_by_datagrams(addresses):
 
 
 def connects(addresses: dict[str, str], source: str, to: str, port: int, how: str = _CONNECT) -> bool:
-    """Whether a connection from one pod to another, or to a name, comes about."""
+    """Whether a connection from one pod to another, or to a name, succeeds."""
     tried = ("python3", "-c", how, addresses.get(to, to), str(port))
     command = [*KUBECTL, "exec", "-n", PODS[source].namespace, source, "--", *tried]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -177,7 +177,7 @@ def connects(addresses: dict[str, str], source: str, to: str, port: int, how: st
 
 
 def manifest(name: str, pod: Pod) -> dict[str, Any]:
-    """A pod that a restricted namespace takes, ready once it listens."""
+    """A pod that a restricted namespace accepts and that is ready once it listens."""
     container = {
         "name": "listens",
         "image": NAMES[0],

@@ -1,4 +1,4 @@
-"""Studies in a queue of Kueue that two teams share: admitted, waiting, preempted, and back."""
+"""Studies in a Kueue queue that two teams share: admitted, waiting, preempted, and continued."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ GPUS = 2
 
 @pytest.fixture(scope="module", autouse=True)
 def kueue(foundation) -> Iterator[None]:
-    """Kueue, and a queue for each team; no other test has it."""
+    """Kueue with a queue for each team, for this module only."""
     start_kueue()
     try:
         kubectl("apply", "--server-side", "-k", str(QUEUE / "foundation"))
@@ -32,7 +32,7 @@ def kueue(foundation) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def left(kueue, gone) -> Iterator[None]:
-    """The other team's Jobs are deleted after a test."""
+    """Deletes the other team's Jobs after a test."""
     yield
     kubectl("delete", "jobs", "--all", "-n", "other-team")
 
@@ -62,26 +62,26 @@ def submit_other(priority: str | None = None) -> None:
 
 
 def other_runs() -> bool:
-    """Whether the other team's Job has a pod that runs."""
+    """Whether the other team's Job has a running pod."""
     pods = json.loads(kubectl("get", "pods", "-n", "other-team", "-o", "json"))["items"]
     return [each["status"]["phase"] for each in pods] == ["Running"]
 
 
 def other_was_evicted() -> bool:
-    """Whether Kueue has taken the quota of the other team's Job back."""
+    """Whether Kueue has withdrawn the quota of the other team's Job."""
     (workload,) = json.loads(kubectl("get", "workloads", "-n", "other-team", "-o", "json"))["items"]
     return any(each["type"] == "Evicted" for each in workload["status"]["conditions"])
 
 
 def gpus_in_use() -> int:
-    """GPUs of the quota that are held."""
+    """The GPUs of the quota that are in use."""
     status = json.loads(kubectl("get", "clusterqueue", "pool", "-o", "json"))["status"]
     (flavour,) = status["flavorsUsage"]
     return int({each["name"]: each["total"] for each in flavour["resources"]}["nvidia.com/gpu"])
 
 
 def test_a_study_waits_for_quota_and_runs(tmp_path):
-    """A study waits for GPUs of another team and says so, preempts nothing, runs once they are free, and frees them."""
+    """A study reports that it waits for another team's GPUs, preempts nothing, then runs and frees its GPUs."""
     submit_other()
     until("the other team to run", other_runs)
     study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE))
@@ -114,7 +114,7 @@ def test_a_study_of_a_higher_class_goes_first(tmp_path):
 
 
 def test_a_preempted_study_comes_back(tmp_path, undisturbed):
-    """A study that a higher class preempts ends its session, says why it waits, and ends as if undisturbed."""
+    """A preempted study ends its session, reports why it waits, and ends with the undisturbed tables."""
     study = Following(tmp_path, *SLOW_STUDY, "--overlay", str(QUEUE), "--priority", "tunepipe-low")
     study.until("a trial to train", lambda: study.has_trained)
     submit_other("tunepipe-high")

@@ -12,7 +12,7 @@ STUDY = ("beale", "--gpus-per-trial", "1", "--trials", "2", "--workers", "1")
 
 
 def refused(where, *words: str, kubeconfig: Path = SUBMITTER) -> str:
-    """What submit says that ends with exit code 2."""
+    """The output of a submission that ends with exit code 2."""
     code, reported = submit(where, *STUDY, *words, kubeconfig=kubeconfig)
     assert code == 2, reported
     assert "Traceback" not in reported
@@ -31,7 +31,7 @@ def test_a_missing_namespace_is_reported(foundation, tmp_path):
 
 
 def test_a_namespace_that_forbids_its_pods(gone, tmp_path):
-    """A quota that is spent: the server's own words."""
+    """A study whose namespace has no quota left is refused with the server's message."""
     kubectl("create", "quota", "spent", "-n", NAMESPACE, "--hard=pods=0")
     try:
         assert "exceeded quota" in refused(tmp_path)
@@ -40,7 +40,7 @@ def test_a_namespace_that_forbids_its_pods(gone, tmp_path):
 
 
 def test_an_operator_that_does_not_run(gone, tmp_path):
-    """An operator that does not answer: how to see whether it runs."""
+    """A study is refused with an explanation if the KubeRay operator does not run."""
     try:
         stop("operator")
         assert "the KubeRay operator does not run" in refused(tmp_path)
@@ -49,7 +49,7 @@ def test_an_operator_that_does_not_run(gone, tmp_path):
 
 
 def test_definitions_that_are_missing_or_too_old(gone, tmp_path):
-    """A server without KubeRay's definitions, and one whose definitions do not know what production asks for."""
+    """Missing definitions of KubeRay, and ones too old for the overlay, are reported as such."""
     assert "definitions there are too old" in refused(tmp_path, "--overlay", "prod-gpu")
     try:
         stop("operator")
@@ -60,7 +60,7 @@ def test_definitions_that_are_missing_or_too_old(gone, tmp_path):
 
 
 def test_a_cluster_without_a_node_of_that_kind(gone, tmp_path):
-    """A study without a matching GPU node is reported, and given up after --wait-pods."""
+    """A study without a matching GPU node is reported, and abandoned after --wait-pods."""
     try:
         kubectl("cordon", "gpu")
         code, reported = submit(tmp_path, *STUDY, "--wait-pods", "15")

@@ -1,4 +1,4 @@
-"""Studies in Kubernetes: from no worker to the results on this machine, and through what dies on the way."""
+"""Studies in Kubernetes: from no worker to the results on this machine, with failures in between."""
 
 import json
 from itertools import groupby
@@ -35,7 +35,7 @@ COUNTED = str(Path(__file__).with_name("counted.py"))
 
 @pytest.mark.core
 def test_a_study_from_zero_gpu_workers(tmp_path):
-    """A study starts without a worker, gets one GPU for each trial, and its results are brought here by a pod."""
+    """A study starts without a worker, gets one GPU for each trial, and a pod downloads its results."""
     assert objects("pods", WORKERS) == []
     code, reported = submit(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "2")
     assert code == 0, reported
@@ -116,7 +116,7 @@ def test_a_mistake_that_only_the_cluster_finds_is_reported_once(tmp_path):
 
 
 def test_a_study_submitted_twice(tmp_path, undisturbed):
-    """The second one attaches to the first, and both bring the same; each worker had a GPU, and one trial at a time."""
+    """A second submission attaches to the running study, and both download the same results."""
     first = Following(tmp_path, *SLOW_STUDY)
     first.until("a RayJob", lambda: bool(objects("rayjobs")))
     (tmp_path / "other").mkdir()
@@ -133,7 +133,7 @@ def test_a_study_submitted_twice(tmp_path, undisturbed):
 
 
 def test_a_study_is_suspended_and_resumed(tmp_path, undisturbed):
-    """A study that is suspended as by Kueue loses its pods and continues later with its recorded epochs."""
+    """A study that is suspended as by Kueue loses its pods and later continues from its recorded epochs."""
     study = Following(tmp_path, *SLOW_STUDY)
     study.until("a trial to train", lambda: study.has_trained)
     suspend("slow-study-1", True)
@@ -146,7 +146,7 @@ def test_a_study_is_suspended_and_resumed(tmp_path, undisturbed):
 
 
 def test_a_node_is_out_of_sight_for_a_while(tmp_path, undisturbed):
-    """The GPU node's kubelet stops until the node is taken for away, and starts: the study ends with all its rows."""
+    """A study completes all its rows although the GPU node's kubelet stops until the node counts as lost."""
     study = Following(tmp_path, *SLOW_STUDY)
     study.until("a trial to train", lambda: study.has_trained)
     node = next(each for each in NODES if each.gpus)
@@ -160,7 +160,7 @@ def test_a_node_is_out_of_sight_for_a_while(tmp_path, undisturbed):
 
 
 def test_a_study_is_stopped_and_continues(tmp_path, undisturbed):
-    """A stopped driver has time to end; submitted again, the study ends with the tables of an undisturbed one."""
+    """A stopped driver has time to end, and another submission ends with the tables of an undisturbed study."""
     study = Following(tmp_path, *SLOW_STUDY)
     study.until("a trial to train", lambda: study.has_trained)
     assert "RayJob slow-study-1 is stopped" in tunepipe("stop", "slow-study", "--kubernetes")
@@ -174,7 +174,7 @@ def test_a_study_is_stopped_and_continues(tmp_path, undisturbed):
 
 
 def test_a_cluster_for_interactive_use(foundation, tmp_path):
-    """A cluster for interactive use starts by kubectl, is used through a forwarded port, and idle workers leave."""
+    """A cluster that kubectl starts is used through a forwarded port, and its idle workers end."""
     kubectl("apply", "--server-side", "-k", str(OVERLAY / "cluster"))
     try:
         until("the head", lambda: bool(running(HEAD)))

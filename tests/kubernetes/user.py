@@ -1,4 +1,4 @@
-"""What a person does at a terminal: `tunepipe submit --kubernetes`, and looking at it with kubectl."""
+"""A user's commands at a terminal: `tunepipe submit --kubernetes`, and kubectl to look at its study."""
 
 import json
 import os
@@ -84,7 +84,7 @@ class Following:
 
     @property
     def reported(self) -> str:
-        """What it has printed."""
+        """The output so far."""
         return self._reported.read_text()
 
     @property
@@ -93,7 +93,7 @@ class Following:
         return re.search(r"\b[1-9]\d* epochs", self.reported) is not None
 
     def until(self, what: str, condition: Callable[[], bool]) -> None:
-        """Look until something holds; fail at once where the command has ended."""
+        """Wait until a condition holds; fail immediately if the command has ended."""
 
         def holds() -> bool:
             assert self.process.poll() is None, f"it ended before {what}"
@@ -113,7 +113,7 @@ class Following:
 
     @classmethod
     def end_all(cls) -> None:
-        """End those that a test has left."""
+        """End the commands that a test has left."""
         while cls._begun:
             process = cls._begun.pop()
             process.kill()
@@ -121,13 +121,13 @@ class Following:
 
 
 def submit(where: Path, *words: str, kubeconfig: Path = SUBMITTER) -> tuple[int, str]:
-    """Submit a study and follow it to its end; the exit code, and what was printed."""
+    """Submit a study and follow it to its end; return exit code and output."""
     following = Following(where, *words, kubeconfig=kubeconfig)
     return following.ended(), following.reported
 
 
 def become_submitter() -> None:
-    """Make the kubeconfig of the service account that may submit, and do no more."""
+    """Create the kubeconfig of the service account that may only submit."""
     token = kubectl("create", "token", "tunepipe-submitter", "-n", NAMESPACE, "--duration=6h").strip()
     known = yaml.safe_load(KUBECONFIG.read_text())
     known["users"] = [{"name": known["users"][0]["name"], "user": {"token": token}}]
@@ -136,18 +136,18 @@ def become_submitter() -> None:
 
 
 def tunepipe(*words: str) -> str:
-    """Call another command, with the submitter's rights; what it prints, once it has ended well."""
+    """Run another command with the submitter's rights; return its output once it has succeeded."""
     return call(*_TUNEPIPE, *words, environment={"KUBECONFIG": str(SUBMITTER)})
 
 
 def objects(kind: str, labels: str = "") -> list[dict[str, Any]]:
-    """What there is of a kind in the namespace."""
+    """The objects of a kind in the namespace."""
     found: list[dict[str, Any]] = json.loads(kubectl("get", kind, "-n", NAMESPACE, "-l", labels, "-o", "json"))["items"]
     return found
 
 
 def epochs_on_volume(study: str) -> dict[str, int]:
-    """How many epochs each trial of a study has recorded so far, on the volume."""
+    """The number of recorded epochs of each trial of a study, on the volume."""
     folder = SHARE / study
     if not (folder / "study.json").is_file():
         return {}
@@ -155,13 +155,13 @@ def epochs_on_volume(study: str) -> dict[str, int]:
 
 
 def running(labels: str) -> list[str]:
-    """Names of pods that run."""
+    """The names of running pods."""
     return [each["metadata"]["name"] for each in objects("pods", labels) if each["status"]["phase"] == "Running"]
 
 
 @contextmanager
 def forwarded(service: str, port: int) -> Iterator[str]:
-    """A port of a service, on this machine: its address."""
+    """The local address of a forwarded port of a service."""
     command = [*KUBECTL, "port-forward", "-n", NAMESPACE, f"service/{service}", f":{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -174,5 +174,5 @@ def forwarded(service: str, port: int) -> Iterator[str]:
 
 
 def until(what: str, condition: Callable[[], bool], seconds: float = 180) -> None:
-    """Look until something holds; fail after so long, saying what was waited for."""
+    """Wait until a condition holds; fail after a time with what was awaited."""
     wait_for(condition, reported=lambda: f"it never came to this: {what}", seconds=seconds)

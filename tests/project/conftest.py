@@ -1,4 +1,4 @@
-"""Overlays of a user's own, for the tests of the manifests."""
+"""A user's own overlays, for the tests of the manifests."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,5 +12,5 @@ from tests.project.manifests import with_components
 
 @pytest.fixture
 def own(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
-    """Renders an overlay of a user's own: an existing one, or a base, with more components."""
+    """Renders a user's own overlay: an existing one, or a base, with more components."""
     return partial(with_components, tmp_path)

@@ -45,14 +45,14 @@ def as_pod(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_schema(document: dict[str, Any]) -> None:
-    """Fail where an object does not fit the schema of its kind; an unknown field does not."""
+    """Fail if an object does not fit the schema of its kind, which allows no unknown fields."""
     kubernetes_validate.validate(document, "1.34", strict=True)
 
 
 def with_components(
     home: Path, below: str, *components: str, part: str = "cluster", without_cluster: bool = False, images: Any = None
 ) -> list[dict[str, Any]]:
-    """An overlay of a user's own in a folder: an existing one, or a base, with more components."""
+    """A user's own overlay in a folder: an existing one, or a base, with more components."""
     folder = home / part
     folder.mkdir(exist_ok=True)
     k8s = os.path.relpath(HOME, folder.resolve())

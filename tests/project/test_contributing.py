@@ -31,7 +31,7 @@ def names_of(source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("row", rows("Where things happen"), ids=lambda row: row[0])
 def test_each_thing_happens_where_the_table_says(row: list[str]) -> None:
-    """Each place in the table is a file of the product, most with a class, method or function in it."""
+    """Each place in the table is a file of the product, and its class, method or function exists there."""
     places = [code for code in _CODE.findall(row[1]) if "/" in code]
     assert any(":" in place for place in places)
     for place in places:
@@ -42,7 +42,7 @@ def test_each_thing_happens_where_the_table_says(row: list[str]) -> None:
 
 
 def test_each_path_exists() -> None:
-    """Each file and folder of the repository between backticks exists, except a reader's own, such as `my_job.py`."""
+    """Each file and folder that the page names exists, except a reader's own, such as `my_job.py`."""
     paths = [code for code in _CODE.findall(PAGE) if _PATH.fullmatch(code) and "/my_" not in code]
     assert len(paths) > 30
     assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -29,7 +29,7 @@ def _idx(content: bytes, *shape: int) -> bytes:
 
 @pytest.mark.parametrize(("split", "prefix", "rows"), [("train", "train", 60_000), ("test", "t10k", 10_000)])
 def test_the_packaged_files_hold_the_originals(script: ModuleType, split: str, prefix: str, rows: int) -> None:
-    """Turned back into IDX files, images and labels have the originals' checksums, bit for bit."""
+    """Converted back to IDX files, the packaged images and labels have the originals' checksums."""
     table = pq.read_table(script.HOME / f"{split}.parquet")
     images = _idx(b"".join(table.column("image").to_pylist()), rows, 28, 28)
     labels = _idx(np.asarray(table.column("label")).tobytes(), rows)
@@ -40,7 +40,7 @@ def test_the_packaged_files_hold_the_originals(script: ModuleType, split: str, p
 
 
 def test_arrays_come_out_of_idx_and_into_parquet(script: ModuleType) -> None:
-    """Shape, order and values of an IDX file of bytes are those of the columns."""
+    """The Parquet columns have the shape, order and values of an IDX file of bytes."""
     pixels = np.arange(24, dtype=np.uint8)
     images = script.idx(_idx(pixels.tobytes(), 4, 2, 3))
     labels = script.idx(_idx(bytes([3, 1, 4, 1]), 4))
@@ -50,7 +50,7 @@ def test_arrays_come_out_of_idx_and_into_parquet(script: ModuleType) -> None:
 
 
 def test_another_kind_of_idx_file_is_refused(script: ModuleType) -> None:
-    """Anything but unsigned bytes ends the script with what was found."""
+    """An IDX file of anything but unsigned bytes ends the script with the type found."""
     with pytest.raises(SystemExit, match="Not an IDX file of unsigned bytes"):
         script.idx(b"\0\0\x0d\x01\0\0\0\0")
 

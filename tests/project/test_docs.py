@@ -1,4 +1,4 @@
-"""The documentation is true: its Python runs, its tables are those of the schema."""
+"""The documentation is correct: its Python runs, and its tables are those of the schema."""
 
 import itertools
 import re
@@ -39,7 +39,7 @@ def test_the_python_in_the_documentation_runs(file, tmp_path, monkeypatch):
 
 
 def test_the_notebook_shows_what_it_prints(tmp_path):
-    """Run in a kernel of its own, each cell has the kinds of outputs, the words and the columns that the file has."""
+    """In a new kernel, each cell has outputs of the same kinds, words and columns as in the file."""
     shown = nbformat.read(ROOT / "docs/analysis.ipynb", as_version=4)
     assert (ROOT / "docs/analysis.ipynb").stat().st_size < _LARGEST_NOTEBOOK
     assert any("image/png" in output.get("data", {}) for cell in shown.cells for output in cell.get("outputs", []))
@@ -48,7 +48,7 @@ def test_the_notebook_shows_what_it_prints(tmp_path):
 
 
 def _shapes(cell: nbformat.NotebookNode) -> list[object]:
-    """Of each output of a cell: its kind, and the shape of its text.
+    """The kind and the shape of the text of each output of a cell.
 
     Streams that follow one another are one, and lines of progress do not count: a slow machine prints more of them.
     """
@@ -70,7 +70,7 @@ def _headings(output: nbformat.NotebookNode) -> list[str]:
 
 @pytest.mark.parametrize("page", _PAGES)
 def test_every_command_of_tunepipe_that_a_page_shows_can_be_read(page):
-    """In the text, between backticks: there are such a command and such options. Arguments may be left out."""
+    """Each command in backticks on a page exists with its options; arguments may be omitted."""
     text = (ROOT / page).read_text(encoding="utf-8")
     for command in inline_commands(text):
         words = command.split(" | ")[0]
@@ -79,7 +79,7 @@ def test_every_command_of_tunepipe_that_a_page_shows_can_be_read(page):
 
 @pytest.mark.parametrize("page", _PAGES)
 def test_commands_stand_in_blocks_that_are_run(page):
-    """A command in a block of another language would be run by no test."""
+    """No command is in a block of another language, which no test would run."""
     text = (ROOT / page).read_text(encoding="utf-8")
     for language, content in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         if language not in ("console", "sh", "python"):
@@ -91,27 +91,27 @@ def test_commands_stand_in_blocks_that_are_run(page):
 
 @pytest.mark.parametrize("page", ["docs/commands.md"])
 def test_the_options_are_documented_as_the_parser_knows_them(page):
-    """Each command has its table; if one is another: make docs-tables."""
+    """The option table of each command equals the generated one, which `make docs-tables` writes."""
     text = (ROOT / page).read_text(encoding="utf-8")
     assert sorted(re.findall(r"<!-- options of ([\w-]+) -->", text)) == sorted(command_names())
     assert with_tables(text, "options", options_of) == text
 
 
 def test_links_within_the_documentation_lead_somewhere():
-    """Every relative link of a Markdown file names a file that is there."""
+    """Every relative link of a Markdown file refers to an existing file."""
     for file in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
             assert (file.parent / target).exists(), f"{file.name} links to {target}"
 
 
 def test_the_tables_are_documented_as_the_schema_has_them():
-    """docs/tables.md is what the schema makes of it; if not: python scripts/document_tables.py."""
+    """docs/tables.md equals the schema's text, which scripts/document_tables.py writes."""
     namespace = runpy.run_path(str(ROOT / "scripts/document_tables.py"))
     assert (ROOT / "docs/tables.md").read_text(encoding="utf-8") == namespace["document"]()
 
 
 def test_the_fields_of_a_job_are_documented_as_the_code_has_them():
-    """The tables in docs/jobs.md are what the classes make of them; if not: python scripts/document_fields.py."""
+    """The tables in docs/jobs.md equal those of the classes, which scripts/document_fields.py writes."""
     namespace = runpy.run_path(str(ROOT / "scripts/document_fields.py"))
     text = (ROOT / "docs/jobs.md").read_text(encoding="utf-8")
     assert set(re.findall(r"<!-- fields of (\w+) -->", text)) == set(namespace["CLASSES"])

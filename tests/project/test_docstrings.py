@@ -1,4 +1,4 @@
-"""Public functions document their parameters, their value and the errors that they raise; read from the sources."""
+"""Public functions document their parameters, their value and the errors that they raise, by their sources."""
 
 import ast
 import re
@@ -48,7 +48,7 @@ class Module:
     tree: ast.Module
 
     def imported(self, name: str) -> str:
-        """Where a name of the module comes from, as a dotted name."""
+        """The dotted name of the origin of a name of the module."""
         first, _, rest = name.partition(".")
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom):
@@ -90,7 +90,7 @@ def public(name: str) -> bool:
 
 
 def commands(module: Module) -> set[str]:
-    """Functions that Typer calls: it documents their parameters by the help of each option."""
+    """Functions that Typer calls, which documents their parameters by the help of each option."""
     registered = set()
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Call) and _is_command(node.func):
@@ -143,7 +143,7 @@ def is_override(module: Module, owner: ast.ClassDef, method: str) -> bool:
 
 
 def _external(name: str) -> object:
-    """A class of another library, or of Python's."""
+    """A class of another library, or of Python."""
     home, _, attribute = name.rpartition(".")
     try:
         return getattr(import_module(home or "builtins"), attribute)
@@ -164,12 +164,12 @@ def sections(text: str) -> dict[str, str]:
 
 
 def entries(section: str) -> set[str]:
-    """The names that a section explains, one at the beginning of a line: `name: …`."""
+    """The names that a section explains, each at the beginning of a line: `name: …`."""
     return {name.strip("* ") for line in re.findall(r"^ *([\w*, .]+):", section, re.M) for name in line.split(",")}
 
 
 def raised(module: Module, function: ast.FunctionDef) -> set[str]:
-    """The errors of pipeline.errors that leave the function's own body: raised there, and not caught there."""
+    """The errors of pipeline.errors that leave the function: raised and not caught in its body."""
     return set().union(*(_raised(module, node) for node in function.body))
 
 
@@ -254,7 +254,7 @@ ALIASES = set().union(*(aliases(module.tree) for module in MODULES))
 
 
 def lacks_returns(function: ast.FunctionDef) -> str:
-    """Why a function with parameters needs a Returns or Yields that its docstring does not have; empty if it does not.
+    """The reason why a function with parameters needs a missing Returns or Yields; empty if it does not.
 
     Args:
         function: The function.
@@ -271,7 +271,7 @@ def lacks_returns(function: ast.FunctionDef) -> str:
 
 @cache
 def findings() -> list[tuple[str, str]]:
-    """What docstrings lack: (package, sentence)."""
+    """The faults of docstrings: (package, sentence)."""
     found = []
     for module, owner, function in functions():
         where = ".".join(filter(None, (module.name, owner and owner.name, function.name)))
@@ -300,7 +300,7 @@ def test_public_functions_document_args_returns_and_raises(package: str) -> None
 
 
 def test_the_check_sees_what_it_is_for() -> None:
-    """Parameters, errors and bases are read as Python reads them."""
+    """The check finds parameters, errors and bases as Python defines them."""
     source = '''
 from pipeline.errors import DataError, ModelError, UserError
 class Base:

@@ -1,4 +1,4 @@
-"""What tests of the documentation rest on: the commands of a page, and the shape of an output."""
+"""Helpers of the documentation's tests: the commands of a page, and the shape of an output."""
 
 from scripts.documentation.markdown import Command, SourceFile, inline_commands, steps, with_outputs
 from scripts.documentation.places import Place, place_of
@@ -36,7 +36,7 @@ tunepipe is a word here
 
 
 def test_steps_are_files_and_commands_in_the_order_of_the_page():
-    """A command spans several lines while a quote, a loop or a backslash at the end of a line is open."""
+    """A command continues on the next line within a quote, a loop or after a backslash at a line's end."""
     assert list(steps(_PAGE)) == [
         SourceFile("job.py", "# job.py\nJOB = 1\n"),
         Command("tunepipe run job.py   # a comment"),
@@ -53,7 +53,7 @@ def test_outputs_are_replaced_where_a_page_shows_them():
 
 
 def test_commands_in_the_text_are_found():
-    """Commands in backticks are found, and those in blocks are not."""
+    """Commands in backticks are found, and those in code blocks are not."""
     assert inline_commands(_PAGE) == ["tunepipe list"]
 
 
@@ -87,5 +87,5 @@ def test_the_shape_of_a_table_is_its_columns():
 
 
 def test_lines_of_progress_have_no_shape():
-    """How many there are depends on the time."""
+    """Lines of progress have no shape, because their number depends on the time."""
     assert shape("0:10  |  2 running  |  0 epochs\n0:20  |  1 completed  |  2 epochs\nEnd.\n") == ["End."]

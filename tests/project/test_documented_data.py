@@ -1,4 +1,4 @@
-"""The data functions of docs/training.md that read files, trained on files of the kind that they expect."""
+"""The data functions of docs/training.md that read files, trained on files of the expected kind."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def _records() -> None:
 
 
 def _epochs(job: TuneJob, config: dict[str, Any], *, stop: int) -> list[dict[str, float]]:
-    """Two epochs, of a trial that is stopped after some of them and resumed."""
+    """Two epochs of a trial that is stopped after some of them and resumed."""
     from pipeline.training.trainer_factory import TrainerFactory
 
     learner = TrainerFactory(job, None).learner(config, seed=1)

@@ -1,4 +1,4 @@
-"""The Dockerfile: linted, unprivileged, and its two kinds of one mind about versions."""
+"""The Dockerfile: linted, unprivileged, and with equal versions in both kinds of image."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_linter_has_nothing_to_say():
-    """Hadolint finds nothing but the exceptions that the Dockerfile explains."""
+    """Hadolint finds only the exceptions that the Dockerfile explains."""
     done = subprocess.run(
         [Path(sys.executable).with_name("hadolint"), ROOT / "Dockerfile"], capture_output=True, text=True
     )
@@ -26,7 +26,7 @@ def test_both_kinds_end_as_the_user_whom_the_manifests_name():
 
 
 def pins(name: str) -> dict[str, str]:
-    """Package → version, in a lock file."""
+    """The pinned packages of a lock file: package → version."""
     text = (ROOT / f"requirements/{name}.txt").read_text()
     return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, flags=re.M))
 
@@ -41,7 +41,7 @@ def test_images_have_the_versions_of_an_installation():
 
 
 def test_an_image_is_tagged_with_its_version():
-    """A cluster can name one that never changes."""
+    """`make image` tags an image with the project's version, so that a cluster can name a fixed one."""
     done = subprocess.run(
         ["make", "--dry-run", "image", "KINDS=cpu", "CONTAINERS=podman"],
         capture_output=True, text=True, check=True, cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Groups of nodes: their GPUs, their nodes, and what their pods may fill."""
+"""Groups of nodes: their GPUs, their nodes, and the limits of their pods."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ GROUPS = sorted(
 
 
 def scaled_up(group: dict[str, Any]) -> dict[str, Any]:
-    """The resources that Ray's autoscaler counts for a pod of a group, by its own code, which reads their names."""
+    """The resources of a group's pod as Ray's autoscaler counts them with its own code."""
     from ray.autoscaler._private.kuberay.autoscaling_config import _node_type_from_group_spec
 
     resources: dict[str, Any] = _node_type_from_group_spec(group, is_head=False)["resources"]
@@ -24,7 +24,7 @@ def scaled_up(group: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("overlay", ["dev", "prod-gpu"])
 def test_gpu_groups_take_whole_gpus_and_leave_when_idle(overlay):
-    """Requests equal limits, the taint is tolerated, nodes are chosen by label, from none, with time to drain."""
+    """A GPU group starts from no node, requests whole GPUs, and ends idle pods after time to drain."""
     cluster = ray_cluster(rendered(overlay, "cluster"))
     groups = [each for each in cluster["spec"]["workerGroupSpecs"] if each["groupName"].startswith("gpu")]
     assert groups
@@ -53,7 +53,7 @@ def test_gpu_groups_take_whole_gpus_and_leave_when_idle(overlay):
 @pytest.mark.parametrize("overlay", overlays())
 @pytest.mark.parametrize("part", ["cluster", "study"])
 def test_every_pod_asks_for_disk_and_has_room_for_its_volumes(overlay, part):
-    """A request, so that the scheduler counts the node's disk; a limit above what its volumes on it may hold."""
+    """Each pod requests disk space, with a limit that is at least the sum of its volumes' limits."""
     gibibytes = {"Gi": 1.0, "Mi": 1 / 1024}
     for pod in (pod for each in rendered(overlay, part) for pod in pods(each)):
         volumes = [each["emptyDir"] for each in pod["volumes"] if "emptyDir" in each]
@@ -102,7 +102,7 @@ def test_shared_gpus_are_chosen_by_their_label(own):
 
 @pytest.mark.parametrize("component", GROUPS)
 def test_a_group_is_chosen_by_the_labels_of_one_cloud(own, component):
-    """Labels of two vendors would fit no node; each group is a whole one, which Ray counts GPUs for."""
+    """A group's node labels are those of one vendor, and Ray counts GPUs for it."""
     cluster = ray_cluster(own("base/ray", component))
     group = cluster["spec"]["workerGroupSpecs"][1]
     pod = group["template"]["spec"]
@@ -131,7 +131,7 @@ def test_spot_nodes_of_azure_have_a_label_and_a_taint(own):
     ("component", "resource"), [("gpu-a100-mig", "nvidia.com/mig-1g.10gb"), ("gke/gpu-a100-mig", "nvidia.com/gpu")]
 )
 def test_parts_of_a_gpu_are_planned_as_gpus(own, component, resource):
-    """A pod with a seventh of an A100 holds a trial that asks for a GPU, and Ray's autoscaler counts it as one."""
+    """A pod with a seventh of an A100 fits a trial that requests a GPU, and Ray's autoscaler counts it as one."""
     cluster = ray_cluster(own("overlays/local-cpu/cluster", component))
     group = cluster["spec"]["workerGroupSpecs"][1]
     assert group["template"]["spec"]["containers"][0]["resources"]["limits"][resource] == "1"

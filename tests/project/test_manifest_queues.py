@@ -1,4 +1,4 @@
-"""Studies in the queue of Kueue, and their priorities."""
+"""Studies in a queue of Kueue, and their priorities."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from pipeline.errors import ClusterError
 
 
 def test_kueue_queues_a_study(own, tmp_path):
-    """The RayJob names its queue and asks for all of the plan, and for no more, since Kueue admits no autoscaling."""
+    """A queued RayJob names its queue and requests its whole plan at once, because Kueue admits no autoscaling."""
     (job,) = own("overlays/dev/study", "kueue", part="study")
     assert job["spec"]["rayClusterSpec"]["enableInTreeAutoscaling"] is False
     tuned = tune_jobs.find("beale").replaced({"resources.gpus": 1, "budget.trials": 3})
@@ -39,7 +39,7 @@ def test_a_study_in_a_queue_releases_its_pods_without_api_rights(own):
 
 
 def test_priorities_of_studies_are_not_those_of_pods(own):
-    """A study has the priority of other workloads, and may have less or more."""
+    """The workload classes of studies have the default priority 0, a lower one and a higher one."""
     made = own("overlays/prod-gpu/foundation", "kueue/priorities", part="foundation")
     classes = {each["metadata"]["name"]: each["value"] for each in made if each["kind"] == "WorkloadPriorityClass"}
     assert classes == {"tunepipe": 0, "tunepipe-low": -100, "tunepipe-high": 100}
@@ -47,6 +47,6 @@ def test_priorities_of_studies_are_not_those_of_pods(own):
 
 @pytest.mark.parametrize("overlay", overlays())
 def test_no_pod_of_a_study_puts_out_another(overlay):
-    """Priorities decide who is put out last, not whom a study may put out."""
+    """The pods' priority classes never preempt other pods."""
     classes = [each for each in rendered(overlay, "foundation") if each["kind"] == "PriorityClass"]
     assert {each["preemptionPolicy"] for each in classes} == {"Never"}

@@ -1,4 +1,4 @@
-"""What pods may do, who reaches them, and where their credentials come from."""
+"""The rights of pods, their network access, and the source of their credentials."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.project.manifests import RAY, check_schema, pods, pods_of_groups, ray
 @pytest.mark.parametrize("overlay", overlays())
 @pytest.mark.parametrize("part", ["cluster", "study"])
 def test_every_pod_is_allowed_in_a_restricted_namespace(overlay, part):
-    """Every pod has no root, no path or namespace of the host, a seccomp profile, and rules for its node."""
+    """Every pod runs without root or paths and namespaces of the host, with a seccomp profile and node rules."""
     specs = [pod for each in rendered(overlay, part) for pod in pods(each)]
     assert len(specs) >= 2
     for pod in specs:
@@ -24,7 +24,7 @@ def test_every_pod_is_allowed_in_a_restricted_namespace(overlay, part):
 @pytest.mark.parametrize("overlay", overlays())
 @pytest.mark.parametrize("part", ["cluster", "study"])
 def test_every_container_can_change_nothing_but_its_volumes(overlay, part):
-    """A read-only root, no capabilities, no way to more rights, requests and limits, a pinned image."""
+    """Containers have a read-only root, no capabilities or escalation, requests, limits and a pinned image."""
     document = next(each for each in rendered(overlay, part) if each["kind"] in RAY)
     spec = document["spec"].get("rayClusterSpec", document["spec"])
     containers = [each for pod in pods(document) for each in pod["containers"]]
@@ -41,7 +41,7 @@ def test_every_container_can_change_nothing_but_its_volumes(overlay, part):
 
 @pytest.mark.parametrize("overlay", overlays())
 def test_only_the_operator_reaches_a_dashboard(overlay):
-    """Only pods of the operator in its namespace reach port 8265, because its users can run code."""
+    """Only the operator's pods in its namespace can reach port 8265, because its users can run code."""
     policies = [each["spec"] for each in rendered(overlay, "foundation") if each["kind"] == "NetworkPolicy"]
     opened = [
         rule
@@ -58,12 +58,12 @@ def test_only_the_operator_reaches_a_dashboard(overlay):
 
 @pytest.mark.parametrize("overlay", overlays())
 def test_a_dashboard_requires_a_token(overlay):
-    """A dashboard requires a token, also on one machine."""
+    """A dashboard requires a token, also on a single machine."""
     assert ray_cluster(rendered(overlay, "cluster"))["spec"]["authOptions"] == {"mode": "token"}
 
 
 def test_a_cloud_identity_is_that_of_driver_and_workers(own):
-    """One account for all pods that touch the storage, made with the foundation; workers get no token of Kubernetes."""
+    """All pods that use the storage have one cloud account; workers get no Kubernetes token."""
     made = own("overlays/prod-gpu/foundation", "s3-identity/account", part="foundation")
     (account,) = (each for each in made if each["metadata"]["name"] == "tunepipe-storage")
     check_schema(account)
@@ -78,7 +78,7 @@ def test_a_cloud_identity_is_that_of_driver_and_workers(own):
 
 
 def test_the_live_page_can_change_nothing_and_asks_for_its_token(own):
-    """Beside a cluster: non-root, a read-only root and volume, a token from a Secret, and probes that need none."""
+    """The live page's pod is non-root with read-only root and volume, and requires a token except for probes."""
     (deployment,) = (each for each in own("overlays/dev/cluster", "page") if each["kind"] == "Deployment")
     check_schema(deployment)
     pod = deployment["spec"]["template"]["spec"]
@@ -99,7 +99,7 @@ def test_the_live_page_can_change_nothing_and_asks_for_its_token(own):
 
 
 def test_an_object_store_of_ones_own(own):
-    """Keys from a Secret, if there is one, in every pod that writes; a way to its port."""
+    """Every pod gets the object store's keys from an optional Secret, and a network policy opens its port."""
     cluster = ray_cluster(own("overlays/prod-gpu/cluster"))["spec"]
     for group in [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]:
         (container,) = group["template"]["spec"]["containers"]
@@ -110,7 +110,7 @@ def test_an_object_store_of_ones_own(own):
 
 
 def test_a_registry_with_a_password(own):
-    """Workers get the registry's secret from their account, and the head from its pod."""
+    """Workers get the registry's secret from their service account, and the head from its pod."""
     made = own("overlays/prod-gpu/foundation", "pull-secret", part="foundation")
     accounts = {each["metadata"]["name"]: each for each in made if each["kind"] == "ServiceAccount"}
     assert accounts["tunepipe-worker"]["imagePullSecrets"] == [{"name": "tunepipe-registry"}]

@@ -1,4 +1,4 @@
-"""The manifests in k8s/: what Kustomize makes of every overlay, and how studies, heads and images are set up."""
+"""The manifests in k8s/: the rendered overlays, and the configuration of studies, heads and images."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def test_an_overlay_equals_its_golden_file(overlay, part):
 
 @pytest.mark.parametrize(("overlay", "part"), ALL)
 def test_kinds_of_kubernetes_itself_fit_their_schemas(overlay, part):
-    """Strictly: an unknown field is a mistake. The kinds of operators are for the real server."""
+    """Every object of a kind of Kubernetes fits its strict schema, and so do the pods of Ray's kinds."""
     for each in rendered(overlay, part):
         if each["kind"] not in OPERATORS:
             check_schema(each)
@@ -83,7 +83,7 @@ def test_every_file_of_the_base_and_of_the_components_is_used():
 
 
 def test_a_patch_file_deletes_one_object():
-    """Kustomize 5.5, which kubectl 1.32 has within it, crashes on a file that deletes two."""
+    """No patch file deletes two objects, on which Kustomize 5.5 within kubectl 1.32 crashes."""
     files = [*HOME.rglob("*.yaml"), *(HOME.parent / "tests/kubernetes/overlay").rglob("*.yaml")]
     patches = [file.read_text() for file in files if "$patch: delete" in file.read_text()]
     assert len(patches) >= 8
@@ -92,13 +92,13 @@ def test_a_patch_file_deletes_one_object():
 
 @pytest.mark.parametrize("overlay", overlays())
 def test_a_study_has_a_deadline(overlay):
-    """A study's deadline is two weeks, its time in a queue included."""
+    """The deadline of a study is two weeks, including its time in a queue."""
     (job,) = rendered(overlay, "study")
     assert job["spec"]["activeDeadlineSeconds"] == 14 * 24 * 3600
 
 
 def test_the_state_of_the_head_can_outlive_it(own):
-    """The RayJob's cluster has it, too."""
+    """With the component `gcs-rocksdb`, the cluster of a RayJob keeps the head's state on disk."""
     (job,) = own("base/ray", "gcs-rocksdb", "study", part="study", without_cluster=True)
     assert job["spec"]["rayClusterSpec"]["gcsFaultToleranceOptions"] == {"backend": "rocksdb"}
 

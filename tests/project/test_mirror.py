@@ -1,4 +1,4 @@
-"""Each module of the product is tested by the file of its name, in the same folder."""
+"""Each module of the product is tested by the file with its name in the same folder."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ UNIT = ROOT / "tests" / "unit"
 
 
 def has_behaviour(source: str) -> bool:
-    """Whether a module has a public function, or a public class with a method that does something."""
+    """Whether a module has a public function, or a public class with a method with behaviour."""
     for each in ast.parse(source).body:
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and not each.name.startswith("_"):
             return True
@@ -21,7 +21,7 @@ def has_behaviour(source: str) -> bool:
 
 
 def _acts(part: ast.stmt) -> bool:
-    """Whether a part of a class is a method, other than one that only says what others do."""
+    """Whether a part of a class is a method, other than one that is only declared."""
     if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
     if any(ast.unparse(each) == "abstractmethod" for each in part.decorator_list):
@@ -42,7 +42,7 @@ def modules() -> Iterator[Path]:
 
 
 def namesake(module: Path) -> Path:
-    """The file with a module's tests, from the folder of unit tests: of `__main__` it is `test_main`."""
+    """The path of a module's tests within the unit tests; that of `__main__` is `test_main`."""
     return module.with_name(f"test_{module.stem.strip('_')}.py")
 
 
@@ -67,12 +67,12 @@ def has_tests(file: Path) -> bool:
     ],
 )
 def test_functions_and_methods_count_as_behaviour(source: str, has: bool) -> None:
-    """Constants, records and interfaces have none of their own; functions and methods that do something have."""
+    """Constants, records and interfaces are no behaviour; functions and methods with a body are."""
     assert has_behaviour(source) is has
 
 
 def test_each_module_with_behaviour_is_tested_by_its_namesake() -> None:
-    """`pipeline/ROOM/MODULE.py` by `tests/unit/ROOM/test_MODULE.py`, so that one finds the other."""
+    """The tests of `pipeline/FOLDER/MODULE.py` are in `tests/unit/FOLDER/test_MODULE.py`."""
     missing = [
         str(module)
         for module in modules()

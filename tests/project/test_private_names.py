@@ -1,4 +1,4 @@
-"""Private names are used where they belong: ruff finds attributes and modules, this module imports and strings."""
+"""Private names are used only in their modules: ruff finds attributes and modules, this module imports and strings."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ INTERNALS = (PRODUCT / "execution/ray/internals", PRODUCT / "training/internals"
 
 
 def private_names(source: str) -> Iterator[str]:
-    """Private names of the product that a test imports, replaces by their name, or writes in a string."""
+    """Private names of the product that a test imports, replaces by name, or writes in a string."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from _DOTTED.findall(node.value)
@@ -48,7 +48,7 @@ def test_no_test_uses_a_private_name() -> None:
     ],
 )
 def test_a_private_name_is_found(source: str) -> None:
-    """Each form of use of a private name is found."""
+    """Each form of using a private name is found."""
     assert len(list(private_names(source))) == 1
 
 
@@ -67,7 +67,7 @@ def attributes_by_string(source: str) -> list[str]:
 
 
 def test_only_the_internals_read_private_attributes_by_a_string() -> None:
-    """`getattr(x, "_name")` and its relatives, which ruff does not see, are in the modules for internals only."""
+    """Only the modules for internals use `getattr(x, "_name")` and its relatives, which ruff does not find."""
     files = [path for path in PRODUCT.rglob("*.py") if not any(path.is_relative_to(home) for home in INTERNALS)]
     used = {str(path.relative_to(PRODUCT)): attributes_by_string(path.read_text()) for path in files}
     assert {path: names for path, names in used.items() if names} == {}
@@ -75,7 +75,7 @@ def test_only_the_internals_read_private_attributes_by_a_string() -> None:
 
 
 def private_modules(source: str) -> set[str]:
-    """The modules within Ray, Keras and TensorFlow that a module imports, or names in a string to look into them.
+    """The private modules of Ray, Keras and TensorFlow that a module imports or names in a string.
 
     What is public is in their top modules.
     """

@@ -1,4 +1,4 @@
-"""What pyproject.toml allows, and what the lock files pin."""
+"""The versions that pyproject.toml allows and that the lock files pin."""
 
 import re
 import runpy
@@ -21,7 +21,7 @@ LOCKED = {
 
 
 def normalized(name: str) -> str:
-    """A package's name as indexes write it."""
+    """A package's name in the normalised form of package indexes."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -38,7 +38,7 @@ def test_pins_are_within_the_bounds(name: str) -> None:
 
 
 def test_each_dependency_has_an_upper_bound() -> None:
-    """Every library that a user installs with tunepipe is bounded by the versions that were tested."""
+    """Every dependency of tunepipe has an upper bound at the versions that were tested."""
     unbounded = [
         each for each in LOCKED["gpu"] if not any(part.operator in ("<", "<=") for part in Requirement(each).specifier)
     ]
@@ -46,7 +46,7 @@ def test_each_dependency_has_an_upper_bound() -> None:
 
 
 def test_libraries_with_internals_in_use_have_a_tested_upper_bound() -> None:
-    """Ray, TensorFlow and Keras are bounded at the next minor version: their internals may change with it."""
+    """Ray, TensorFlow and Keras are bounded at the next minor version, because their internals may change."""
     bounds = {Requirement(each).name: Requirement(each).specifier for each in PROJECT["project"]["dependencies"]}
     assert not bounds["ray"].contains("2.61")
     assert not bounds["tensorflow"].contains("2.22")
@@ -54,7 +54,7 @@ def test_libraries_with_internals_in_use_have_a_tested_upper_bound() -> None:
 
 
 def test_the_newest_versions_are_asked_for_without_an_upper_bound() -> None:
-    """`make test-newest` installs what is beyond the bounds, and nothing older than is allowed."""
+    """`make test-newest` requests versions without an upper bound and with the lower bounds."""
     command = [sys.executable, "requirements/newest.py", "--list"]
     wanted = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     assert "keras>=3.15" in wanted
@@ -63,7 +63,7 @@ def test_the_newest_versions_are_asked_for_without_an_upper_bound() -> None:
 
 
 def test_versions_beyond_the_bounds_are_listed() -> None:
-    """`make test-newest` names each version that is outside the bounds, and no other."""
+    """`make test-newest` lists exactly the versions that are outside the bounds."""
     path = ROOT / "requirements/newest.py"
     newer = runpy.run_path(str(path))["newer"]
     assert newer(["keras>=3.15,<3.16", "ray[tune]>=2.60,<2.61"], ["3.16.0", "2.60.1"]) == [

@@ -1,1 +1,1 @@
-"""A real Kubernetes on this machine: control plane, two nodes, KubeRay, in namespaces of their own."""
+"""A real Kubernetes on this machine: control plane, two nodes and KubeRay in separate namespaces of the system."""

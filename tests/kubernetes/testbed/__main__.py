@@ -18,7 +18,7 @@ from tests.kubernetes.testbed.volume import make_volume
 
 
 def make() -> list[Path]:
-    """Build what is missing; archives of the images."""
+    """Build what is missing; return the archives of the images."""
     with _timed("programs"):
         build()
     with _timed("images"):
@@ -26,7 +26,7 @@ def make() -> list[Path]:
 
 
 def up() -> None:
-    """Build what is missing, and start all of it."""
+    """Build what is missing, and start the test bed."""
     must_be_free()
     images = make()
     # Outside of the code that ends it: another process may have started a room meanwhile.
@@ -60,7 +60,7 @@ def up() -> None:
 
 
 def down() -> None:
-    """End it.
+    """Stop the test bed.
 
     Raises:
         Failed: Something of it is still there.
@@ -79,7 +79,7 @@ def _timed(what: str) -> Iterator[None]:
 
 
 def main() -> int:
-    """Do what the command line says; 1 where it failed."""
+    """Run the command line; 1 if it failed."""
     commands = {"build": make, "up": up, "down": down}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         print("python -m tests.kubernetes.testbed build | up | down", file=sys.stderr)

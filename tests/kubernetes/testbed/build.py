@@ -1,4 +1,4 @@
-"""What the test bed runs, built from Go modules and taken from Debian's packages; versions stand in go/*/go.mod.
+"""The programs of the test bed, built from Go modules and Debian's packages; versions are in go/*/go.mod.
 
 go/go.work gives the modules the same versions of what they share: half of the packages would be compiled twice or more.
 Kueue stays out of it: it needs newer libraries of Kubernetes than the Kubernetes that is built here.
@@ -38,7 +38,7 @@ _APART = {"kueue": {"GOWORK": "off"}}
 
 
 def missing() -> str | None:
-    """Why there can be no test bed on this machine; None where there can."""
+    """The reason why this machine cannot have a test bed; None if it can."""
     lacks = [
         why
         for why, there in {
@@ -53,7 +53,7 @@ def missing() -> str | None:
 
 
 def build() -> None:
-    """Install and build what is missing; Go's own cache makes the second time seconds.
+    """Install and build what is missing; with Go's cache, a second build takes seconds.
 
     Raises:
         Failed: The machine cannot, or something does not build.

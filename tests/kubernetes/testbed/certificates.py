@@ -1,4 +1,4 @@
-"""Who is who: one authority, and a client certificate for each part, whose organisation is its group."""
+"""Identities: one authority, and a client certificate for each part, whose organisation is its group."""
 
 import base64
 
@@ -13,7 +13,7 @@ _CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-da
 
 
 def authority() -> None:
-    """Make the authority that all others are signed by."""
+    """Create the authority that signs all other certificates."""
     FOLDER.mkdir(parents=True)
     FOLDER.chmod(0o700)
     (FOLDER / "openssl.cnf").write_text("[req]\ndistinguished_name = name\n[name]\n")
@@ -21,7 +21,7 @@ def authority() -> None:
 
 
 def certificate(name: str, user: str, group: str | None = None, alternatives: str | None = None) -> None:
-    """Make a key and a certificate, NAME.key and NAME.crt.
+    """Create a key and a certificate, NAME.key and NAME.crt.
 
     Args:
         name: Of the files.
@@ -36,13 +36,13 @@ def certificate(name: str, user: str, group: str | None = None, alternatives: st
 
 
 def service_account_key() -> None:
-    """Make the key that tokens of service accounts are signed with."""
+    """Create the key that signs the tokens of service accounts."""
     call("openssl", "genrsa", "-out", str(FOLDER / "accounts.key"), "2048")
     call("openssl", "rsa", "-in", str(FOLDER / "accounts.key"), "-pubout", "-out", str(FOLDER / "accounts.pub"))
 
 
 def kubeconfig(name: str, user: str, group: str | None = None, server: str | None = None) -> str:
-    """Make a kubeconfig with a certificate of its own; its path.
+    """Create a kubeconfig with its own certificate; return its path.
 
     Args:
         name: Of the file.
@@ -71,7 +71,7 @@ current-context: testbed
 
 
 def administrator() -> str:
-    """Make the kubeconfig that a person uses from outside the room; its path."""
+    """Create the kubeconfig for users outside of the room; return its path."""
     return kubeconfig("admin", "admin", "system:masters", SERVER)
 
 

@@ -1,4 +1,4 @@
-"""etcd, API server, controller manager, scheduler."""
+"""The control plane: etcd, API server, controller manager, scheduler."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ KUBECTL = (str(_BESIDE) if _BESIDE.is_file() else "kubectl", f"--kubeconfig={KUB
 
 
 def start_control_plane() -> None:
-    """Start all four, and wait for each."""
+    """Start all four, and wait until each is ready."""
     authority()
     service_account_key()
     names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"]
@@ -85,11 +85,11 @@ def start_control_plane() -> None:
 
 
 def answers(url: str) -> bool:
-    """Whether something in the room says that it is well; servers that sign their own certificates are believed."""
+    """Whether a server in the room reports that it is healthy; self-signed certificates are accepted."""
     command = inside("wget", "--quiet", "--no-check-certificate", "--timeout=5", "--tries=1", "-O", "/dev/null", url)
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def kubectl(*arguments: str, said: str | None = None) -> str:
-    """Call kubectl as the administrator; what it printed."""
+    """Call kubectl as the administrator; return its output."""
     return call(*KUBECTL, *arguments, said=said, environment={"HOME": os.fspath(BED)})

@@ -1,4 +1,4 @@
-"""Images: the product's, from its Dockerfile on a base of Debian's packages, and the one that holds a pod's network."""
+"""Images: the product's, from its Dockerfile on a base of Debian's packages, and the one for a pod's network."""
 
 import hashlib
 import shutil
@@ -33,7 +33,7 @@ _BASE = f"localhost/tunepipe-testbed-base:{hashlib.sha256(f'{_RELEASE} {_PACKAGE
 
 
 def archives() -> list[Path]:
-    """Archives of both images, made unless they are there and nothing that goes into them has changed."""
+    """Archives of both images, created unless they exist and none of their sources has changed."""
     folder = CACHE / "images"
     folder.mkdir(parents=True, exist_ok=True)
     pause, product = folder / "pause.tar", folder / f"tunepipe-{_digest()}.tar"
@@ -66,7 +66,7 @@ def _make_product(archive: Path) -> None:
 
 
 def _here() -> str:
-    """How packages are reached from here, for the time of the build; nothing of it stays in the image."""
+    """The access to package indexes during the build; no part of it stays in the image."""
     mounted = ["/etc/pip.conf", "/etc/ssl/certs"]
     volumes = [f"--volume {path}:{path}:ro" for path in mounted if Path(path).exists()]
     return " ".join(["--runtime runc --network host --isolation chroot", *volumes])
@@ -87,7 +87,7 @@ def _saved(name: str, archive: Path) -> None:
 
 
 def _digest() -> str:
-    """Of all that the Dockerfile sees."""
+    """The digest of all files that the Dockerfile uses."""
     found = hashlib.sha256()
     for name in _INGREDIENTS:
         top = _PROJECT / name

@@ -24,7 +24,7 @@ _IN_PODS = ("APIService", "Deployment")
 
 
 def start_kueue() -> None:
-    """Build Kueue where it is missing, apply what it needs, and start it as a cluster's administrator would.
+    """Build Kueue if it is missing, apply what it needs, and start it as a cluster's administrator would.
 
     Raises:
         Failed: It does not build, or does not answer.
@@ -56,7 +56,7 @@ def stop_kueue() -> None:
 
 
 def _objects(folder: Path) -> list[dict[str, Any]]:
-    """What Kueue's own overlay has except its pods, with a service that leads to the process."""
+    """The objects of Kueue's own overlay except its pods, with a service for the process."""
     rendered = [each for each in yaml.safe_load_all(kubectl("kustomize", str(folder / "config/default"))) if each]
     objects = [each for each in rendered if each["kind"] not in _IN_PODS]
     (service,) = (each for each in objects if (each["kind"], each["metadata"]["name"]) == ("Service", _WEBHOOKS))
@@ -77,7 +77,7 @@ def _objects(folder: Path) -> list[dict[str, Any]]:
 
 
 def _configuration(folder: Path) -> Path:
-    """Kueue's own settings, in a file, for one process with its certificates in a folder of the test bed."""
+    """Kueue's configuration file for one process with its certificates in a folder of the test bed."""
     shipped = folder / "config/components/manager/controller_manager_config.yaml"
     settings = yaml.safe_load(shipped.read_text())
     settings["leaderElection"]["leaderElect"] = False

@@ -1,4 +1,4 @@
-"""A bridge for pods, names for services, rules that lead a service to its pods, and rules of who may reach whom."""
+"""A bridge for pods, names for services, rules that direct a service to its pods, and network policies."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["enforce_policies", "make_bridge", "start_services"]
 
 
 def make_bridge() -> None:
-    """Make the bridge, with the nodes' address, and tell containerd's plugins of it."""
+    """Create the bridge with the nodes' address, and configure containerd's plugins for it."""
     call(*inside("ip", "link", "add", "pods", "type", "bridge"))
     call(*inside("ip", "address", "add", f"{Addresses.BRIDGE}/24", "dev", "pods"))
     call(*inside("ip", "link", "set", "pods", "up"))

@@ -34,17 +34,17 @@ class Node:
 
     @property
     def folder(self) -> Path:
-        """Where it keeps its own."""
+        """The folder with its files."""
         return BED / "nodes" / self.name
 
     @property
     def cgroup(self) -> str:
-        """Its part of the machine."""
+        """Its control group."""
         return f"tunepipe-{self.name}"
 
     @property
     def socket(self) -> str:
-        """Of its containerd; in the room's own /run, since paths of sockets must be short."""
+        """The socket of its containerd, in the room's /run, because paths of sockets must be short."""
         return f"/run/{self.name}.sock"
 
 
@@ -89,7 +89,7 @@ state = "/run/containerd-{node.name}"
 
 
 def load(images: Sequence[Path]) -> None:
-    """Bring images into both nodes, unless they have them.
+    """Load images into both nodes unless they have them.
 
     Args:
         images: Archives, whose names change with what is in them.
@@ -104,7 +104,7 @@ def load(images: Sequence[Path]) -> None:
 
 
 def _load(node: Node, image: Path) -> None:
-    """The product's gets the names that the overlays give it, too."""
+    """Load an archive; the product's image also gets the names that the overlays use."""
     images = [*_ctr(node), "-n", "k8s.io", "images"]
     call(*images, "import", str(image))
     for name in NAMES if image.name.startswith("tunepipe") else ():
@@ -112,7 +112,7 @@ def _load(node: Node, image: Path) -> None:
 
 
 def start_kubelet(node: Node) -> None:
-    """Start a node's kubelet, again too, and wait until the node is ready, with its GPUs."""
+    """Start or restart a node's kubelet, and wait until the node is ready, with its GPUs."""
     _make_cgroup(node.cgroup)
     settings = node.folder / "kubelet.yaml"
     taints = [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}] if node.gpus else []
@@ -176,7 +176,7 @@ def _identity(node: Node) -> str:
 
 
 def is_ready(node: Node) -> bool:
-    """Whether a node has lately reported to the server."""
+    """Whether a node has recently reported to the server."""
     conditions = "{.items[*].status.conditions[?(@.type=='Ready')].status}"
     found = kubectl("get", "nodes", f"--field-selector=metadata.name={node.name}", "-o", f"jsonpath={conditions}")
     return found == "True"

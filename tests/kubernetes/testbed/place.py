@@ -20,7 +20,7 @@ KUBECONFIG = BED / "admin.kubeconfig"
 
 
 class Addresses:
-    """All except HOST are in the test bed's own network; HOST is this machine's end of the only cable to it."""
+    """All except HOST are in the test bed's own network; HOST is this machine's end of the only link to it."""
 
     HOST = "10.244.255.1"
     OUTSIDE = "10.244.255.2"

@@ -1,4 +1,4 @@
-"""The room the test bed lives in: network, mounts and processes of its own, which all end with its first process.
+"""The room of the test bed: its own network, mounts and processes, which all end with its first process.
 
 So nothing can be left behind, however the test bed ends: no process, no mount, no bridge, no rule of the firewall.
 """
@@ -55,11 +55,11 @@ wait
 
 
 class Failed(Exception):
-    """A part of the test bed did not come up; says which, and the end of its log."""
+    """A part of the test bed did not start; the message has its name and the end of its log."""
 
 
 def must_be_free() -> None:
-    """Look before anything is built or begun.
+    """Check that there is no test bed before anything is built or started.
 
     Raises:
         Failed: There is a test bed already.
@@ -69,7 +69,7 @@ def must_be_free() -> None:
 
 
 def enter() -> None:
-    """Make the room, with one cable to this machine, in place of what is left of an earlier one."""
+    """Create the room with one link to this machine, and replace an earlier one."""
     must_be_free()
     leave()
     try:
@@ -100,7 +100,7 @@ def _make() -> None:
 
 
 def leave() -> None:
-    """End every process of the room, and with it all that it holds; remove what it has written."""
+    """End every process of the room, and thereby the room; remove the files that it has written."""
     # Without the room, its server's address may belong to another program, which must get no requests.
     KUBECONFIG.unlink(missing_ok=True)
     if (first := _first()) is not None:
@@ -114,7 +114,7 @@ def leave() -> None:
 
 
 def remains() -> list[str]:
-    """What of a test bed is there; nothing after `leave`."""
+    """The remaining parts of a test bed; nothing after `leave`."""
     links = [line.split(": ")[1] for line in call("ip", "-oneline", "link").splitlines()]
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     found = [f"the link {link}" for link in links if link.partition("@")[0] in _CABLE]
@@ -129,17 +129,17 @@ def remains() -> list[str]:
 
 
 def is_up() -> bool:
-    """Whether there is a room."""
+    """Whether a room exists."""
     return _first() is not None
 
 
 def inside(*command: str) -> list[str]:
-    """A command as it is called to run in the room."""
+    """A command in the form that runs it in the room."""
     return ["nsenter", "--target", str(_first()), "--net", "--mount", "--pid", "--", *command]
 
 
 def start(name: str, *command: str, ready: Callable[[], bool], seconds: float = 60) -> None:
-    """Start a part in the room, and wait until it answers.
+    """Start a part in the room, and wait until it is ready.
 
     Args:
         name: Of its log and of its pid file.
@@ -164,7 +164,7 @@ def start(name: str, *command: str, ready: Callable[[], bool], seconds: float = 
 
 
 def stop(name: str) -> None:
-    """End a part of the room, by the pid it has in there."""
+    """End a part of the room, by its process id in the room."""
     pid = (BED / "log" / f"{name}.pid").read_text().strip()
     call(*inside("kill", pid))
     alive = inside("test", "-d", f"/proc/{pid}")
@@ -194,7 +194,7 @@ def call(*command: str, said: str | None = None, environment: dict[str, str] | N
 
 
 def wait_for(what: str, holds: Callable[[], bool], seconds: float, log: Path | None = None) -> None:
-    """Look until something holds.
+    """Wait until a condition holds.
 
     Raises:
         Failed: It did not for so long; with the end of a log.
@@ -207,7 +207,7 @@ def wait_for(what: str, holds: Callable[[], bool], seconds: float, log: Path | N
 
 
 def _first() -> int | None:
-    """The first process, as this machine numbers it; None where it has ended, though its number may be another's."""
+    """The first process's id on this machine; None if it has ended, though its id may be in use again."""
     if not _FIRST.is_file():
         return None
     pid, started = (int(word) for word in _FIRST.read_text().split())
@@ -215,7 +215,7 @@ def _first() -> int | None:
 
 
 def _started(pid: int) -> int | None:
-    """When a process was started, in ticks since the machine was."""
+    """The start time of a process, in ticks since the machine started."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, IndexError):
@@ -223,7 +223,7 @@ def _started(pid: int) -> int | None:
 
 
 def _cgroups() -> list[Path]:
-    """Of the nodes: below each controller, or, in version 2, below the only root."""
+    """The control groups of the nodes: below each controller, or, in version 2, below the only root."""
     roots = [_CGROUPS, *_CGROUPS.iterdir()] if _CGROUPS.is_dir() else []
     return [top for root in roots if root.is_dir() and not root.is_symlink() for top in root.glob("tunepipe-*")]
 

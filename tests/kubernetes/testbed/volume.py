@@ -1,4 +1,4 @@
-"""Shared storage: one volume for pods on both nodes, of a class that is the default, as a cloud's would be."""
+"""Shared storage: one volume for pods on both nodes, of the default class, as in a cloud."""
 
 import json
 
@@ -9,7 +9,7 @@ __all__ = ["make_volume"]
 
 
 def make_volume() -> None:
-    """Make the class and its volume."""
+    """Create the class and its volume."""
     SHARE.mkdir()
     SHARE.chmod(0o777)
     default = {"storageclass.kubernetes.io/is-default-class": "true"}
