@@ -268,7 +268,7 @@ def _tried(
 def test_a_study_without_untracked_files_is_deleted_completely(
     finished: Path, job_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A study without untracked files is deleted whole after any command: the layout names all its files."""
+    """A study without untracked files is deleted completely after any command."""
     (tmp_path / "current").mkdir()
     monkeypatch.chdir(tmp_path / "current")
     storage = Path(shutil.copytree(finished, tmp_path / "storage"))

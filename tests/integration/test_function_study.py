@@ -98,7 +98,7 @@ def test_a_study_without_a_value_reports_the_error(tmp_path):
 
 
 def test_a_finished_study_is_not_run_again(tmp_path):
-    """With resume, a finished study is unchanged, and with a larger budget it continues."""
+    """A finished study is unchanged by a resume, and continues if its budget is larger."""
     small = job(budget=Budget(trials=2, epochs=2))
     run(small, storage=tmp_path)
     assert run(small, storage=tmp_path, resume=True).already

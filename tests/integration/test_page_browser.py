@@ -77,7 +77,7 @@ def test_pages_draw_their_pictures_and_load_nothing_from_elsewhere(
 
 
 def test_a_brush_filters_the_table_by_a_condition_in_sql(browser: Browser, address: str) -> None:
-    """A drag along an axis writes the condition, which the address keeps; a click on the axis removes it."""
+    """A drag along an axis writes a condition that the address keeps, and a click on the axis removes it."""
     browser.open(f"{address}/studies/mnist-asha")
     browser.until(READY)
     browser.js("document.getElementById('parallel').scrollIntoView({block: 'center'})")
@@ -134,7 +134,7 @@ def test_the_table_works_without_a_script(browser: Browser, address: str) -> Non
 
 
 def test_a_keyboard_is_enough(browser: Browser, address: str) -> None:
-    """Tab reaches the filter, its Enter filters, and arrow keys go through the trials of a picture."""
+    """Enter applies the filter, Tab reaches the pictures, and an arrow key and Enter open a trial in one."""
     browser.open(f"{address}/studies/mnist-asha")
     browser.until(READY)
     browser.js("document.getElementById('where').focus(); document.getElementById('where').value = 'epochs = 9'")

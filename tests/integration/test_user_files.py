@@ -95,7 +95,7 @@ def start(tmp_path, monkeypatch):
 
 
 def test_each_trial_writes_into_a_folder_of_its_own(start, tmp_path):
-    """Two trials write one relative path each into their own folders, and the current directory is unchanged."""
+    """Two trials that write the same relative path have a file each, and the current directory is unchanged."""
     run(function_job(), storage=tmp_path)
     for number in ("0000", "0001"):
         lines = (tmp_path / f"s/files/{number}/log.txt").read_text().split("\n")
@@ -189,7 +189,7 @@ def test_training_a_trial_again_leaves_its_files_alone(start, tmp_path):
 
 
 def test_a_file_of_the_start_folder_is_named_in_the_error(start, tmp_path):
-    """If a function opens by relative path a file of the start folder, the error advises what to do."""
+    """The error of a function that opens a file of the start folder by a relative path has advice."""
     notes = []
     with pytest.raises(NoTrialSucceeded):
         run(function_job(function=reading), storage=tmp_path, note=notes.append)

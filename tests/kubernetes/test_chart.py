@@ -28,7 +28,7 @@ def _template(helm: Path, *values: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("overlay", overlays())
 @pytest.mark.parametrize("part", PARTS)
 def test_the_charts_objects_are_those_of_an_overlay(helm, overlay, part):
-    """With the chart's default values, each part has the same objects with the same fields."""
+    """With default values, each part of the chart has the same objects and fields as the overlay."""
     enabled = [f"{name}.enabled={str(name == part).lower()}" for name in PARTS]
     made = _template(helm, f"overlay={overlay}", *enabled)
     assert made.returncode == 0, made.stderr

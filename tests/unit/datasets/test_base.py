@@ -8,7 +8,7 @@ from pipeline.errors import DataError
 
 
 def test_a_split_counts_its_rows() -> None:
-    """With one array or several inputs, rows are counted once."""
+    """The rows of a split with one array or several inputs are counted once."""
     two = {"left": np.zeros((5, 2)), "right": np.zeros((5, 3))}
     assert Split(np.zeros((4, 2)), np.zeros(4)).rows == 4
     assert Split(two, (np.zeros(5), np.zeros(5)), np.ones(5)).rows == 5
@@ -33,7 +33,7 @@ def test_a_list_of_arrays_is_several_inputs_or_targets() -> None:
 
 
 def test_a_list_of_rows_is_distinct_from_several_inputs() -> None:
-    """A list with an array for each row is refused with an explanation of lists and how to make one array."""
+    """A list with an array for each row is refused, and the message explains how to make one array."""
     with pytest.raises(DataError, match=r"found \[2, 3\]\. x is a list of arrays, which means several .* np\.stack"):
         Split([np.zeros(2), np.zeros(2), np.zeros(2)], np.zeros(3))
 
@@ -45,7 +45,7 @@ def test_leaves_come_in_order() -> None:
 
 
 def test_size_counts_every_array() -> None:
-    """A data set's size is that of its inputs, targets and weights, in all splits it has."""
+    """The size of a data set is that of its inputs, targets and weights in all its splits."""
     split = Split(np.zeros((4, 2), np.float32), np.zeros(4, np.float32), np.ones(4, np.float32))
     assert Dataset("d", split, split).bytes == 2 * (32 + 16 + 16)
     assert Dataset("d", split, split, split).bytes == 3 * (32 + 16 + 16)

@@ -35,5 +35,5 @@ def test_settings_beside_the_path_are_gathered() -> None:
 
 @pytest.mark.parametrize("value", [{"kind": "ray.x", "settings": {"a": 1}}, {"kind": "ray.x"}, {"settings": 3, "a": 1}])
 def test_values_in_the_standard_form_are_unchanged(value: dict) -> None:
-    """A value without settings beside the path, or with `settings` that are no object, is not changed."""
+    """A value without settings beside the path, or whose `settings` are not an object, is not changed."""
     assert normalize(value) is value

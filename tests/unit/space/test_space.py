@@ -98,7 +98,7 @@ def test_branches_are_drawn_equally_often() -> None:
 
 
 def test_combinations_of_branches_follow_each_other() -> None:
-    """Combinations of branches with their parameters are enumerated, and each has its number."""
+    """The combinations of all branches with their parameters are enumerated, and each has its number."""
     space = {
         "width": Choice([8, 16]),
         "schedule": Switch(
@@ -120,7 +120,7 @@ def test_combinations_of_branches_follow_each_other() -> None:
 
 
 def test_exploring_moves_values_and_keeps_the_branch() -> None:
-    """Without resampling a trial keeps its branch, and the branch's parameters are multiplied."""
+    """Exploring without resampling keeps a trial's branch and multiplies the branch's parameters."""
     config = {"lr": 0.01, "schedule": "decaying", "decay": 0.5, "end": 7}
     seen = [perturb(_NESTED, config, np.random.default_rng(seed), resample_probability=0) for seed in range(20)]
     assert {c["schedule"] for c in seen} == {"decaying"}

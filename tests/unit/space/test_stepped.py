@@ -26,7 +26,7 @@ def test_multiples_are_written_as_a_person_would(low: int, steps: int, q: float,
 
 @given(domain=st.builds(IntUniform, wholes, wholes, st.booleans(), st.integers(1, 50) | wholes), seed=seeds)
 def test_a_step_leads_from_low_to_high(domain: IntUniform, seed: int) -> None:
-    """The values of a stepped domain are low and whole steps from it, and each has a unit number."""
+    """The values of a stepped domain are its low end plus whole steps, and each has a unit number."""
     assume(not domain.faults())
     value = domain.draw(np.random.default_rng(seed))
     assert (value - domain.low) % domain.step == 0

@@ -45,7 +45,7 @@ def test_a_file_uri_is_a_folder_of_this_machine(tmp_path: Path) -> None:
 
 
 def test_options_of_an_object_store_stay_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path in an object store comes before the options of its URI; without a path, the URI is that of the storage."""
+    """A path in an object store is inserted before the options of its URI, and an empty path changes nothing."""
     system, root = fs.FileSystem.from_uri("mock:///bucket/studies")
     monkeypatch.setattr("pipeline.storage.location.file_system", lambda _: (system, root))
     location = Location.of("s3://bucket/studies/?region=x")

@@ -73,7 +73,7 @@ def test_a_file_in_place_of_a_folder_is_reported(store: Store) -> None:
 
 
 def test_a_read_only_folder_is_reported() -> None:
-    """A read-only folder is reported as such to an unprivileged user, which this test becomes."""
+    """A write to a read-only folder is reported as such to an unprivileged user."""
     code = (
         "from pipeline.errors import StorageError\n"
         "from pipeline.storage import Store\n"

@@ -80,7 +80,7 @@ def test_a_file_without_a_digest_is_no_copy(tmp_path: Path) -> None:
 
 
 def test_an_unchanged_original_is_used(tmp_path: Path) -> None:
-    """An unchanged original is used, so that it finds files beside it; changed modules come from the copies."""
+    """An unchanged original is used, so that it finds the files in its folder; changed modules are copies."""
     mine, source = tmp_path / "mine", tmp_path / "source"
     copies = _copies(source, mine, copied_job="", copied_same="", copied_changed="VALUE = 1")
     (mine / "copied_changed.py").write_text("VALUE = 2")

@@ -198,7 +198,7 @@ def test_a_function_that_returns_nonsense_is_named() -> None:
     ],
 )
 def test_data_that_do_not_fit_are_refused_before_training(data: Any, fit: Fit, why: str) -> None:
-    """Endless pipelines without a number of steps, and class weights beside weights, are refused by name."""
+    """Endless pipelines without a number of steps, and class weights with row weights, are refused by name."""
     job = job_of(dense, data=data, fit=fit, objectives=[Objective("val_loss", "min")])
     with pytest.raises(DataError, match=why):
         load_data(job)

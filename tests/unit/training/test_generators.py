@@ -53,7 +53,7 @@ def test_states_continue_where_they_were_saved() -> None:
 
 
 def test_states_of_the_libraries_are_taken_only_if_asked_for() -> None:
-    """The saved states include TensorFlow and Keras only if requested, so that no function imports them."""
+    """The saved states have no state of TensorFlow and Keras unless it is requested."""
     assert GeneratorStates.now().libraries == {}
     assert GeneratorStates.now().with_libraries().libraries != {}
 

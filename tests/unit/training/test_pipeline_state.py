@@ -37,7 +37,7 @@ def _python(x: Any) -> Any:
     ],
 )
 def test_an_epoch_is_skipped_by_reading_as_little_as_possible(pipeline: tf.data.Dataset, reading: str) -> None:
-    """Skipping an epoch reads no element, only the first, or all, by where the pipeline shuffles."""
+    """Skipping an epoch reads no element, the first or all, depending on where the pipeline shuffles."""
     assert reading_to_skip(pipeline) == reading
 
 

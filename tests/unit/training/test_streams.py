@@ -108,7 +108,7 @@ def _encoded(place: Path, sizes: list[tuple[int, int]]) -> str:
 
 
 def test_images_are_decoded_as_they_are_read(tmp_path: Path) -> None:
-    """Binary of any length is an image, float32 from 0 to 1, beside other columns as an entry of a dict."""
+    """Binary values of any length are decoded as images from 0 to 1, in a dict with the other columns."""
     data = load(_encoded(tmp_path, [(4, 6)] * 10))
     x, y = next(iter(opened(data, 8, 0).train))
     assert x["image"].shape == (8, 4, 6, 3)

@@ -51,7 +51,7 @@ def test_neither_gradients_nor_trees_of_additions_become_one_sum() -> None:
 
 
 def test_sums_keep_their_order_and_their_names() -> None:
-    """Within the context tf.add_n adds from left to right, and outside it is TensorFlow's."""
+    """Within the context tf.add_n adds from left to right, and outside of it is TensorFlow's own."""
     values = [tf.constant(value) for value in (1e8, 1.0, -1e8, 1.0)]
     with ordered_sums():
         assert tf.function(tf.add_n)(values).numpy() == 1.0

@@ -26,6 +26,6 @@ def test_it_is_what_scipy_finds(method: str) -> None:
 
 
 def test_a_method_finds_the_minimum() -> None:
-    """At least one of the methods ends at (3, 0.5)."""
+    """At least one of SciPy's methods ends at the minimum (3, 0.5)."""
     ends = [list(iterations({"surface": "beale", "method": method}))[-1]["distance"] for method in METHODS]
     assert min(ends) < 1e-3

@@ -25,7 +25,7 @@ def test_a_walk_is_keras_momentum(momentum: list[dict[str, float]]) -> None:
 
 
 def test_yardsticks_tell_a_good_walk(momentum: list[dict[str, float]]) -> None:
-    """Many places arrive, in fewer steps than there are; who has not yet arrived counts as one step too many."""
+    """Half of the walks or more arrive by the last epoch, and a walk that has not counts as one step too many."""
     assert momentum[-1]["arrived"] >= 0.5
     assert momentum[-1]["steps"] <= EPOCHS * STEPS
     assert momentum[-1]["distance"] < 0.01

@@ -21,7 +21,7 @@ def test_every_searcher_gets_into_the_valley(searcher: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", SURFACES)
 def test_any_surface_is_searched_and_minimised_through_the_same_door(name: str) -> None:
-    """A name is all that a job needs; its space has the surface's bounds, and its start is walked from."""
+    """A surface's name gives searchers its bounds and minimum, and SciPy's minimiser its start."""
     surface = SURFACES[name]
     job = beale_search.search(name)
     assert (job.space["x"].low, job.space["y"].high) == (surface.x[0], surface.y[1])
