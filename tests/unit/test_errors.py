@@ -47,14 +47,14 @@ def test_the_drawn_tree_is_the_real_one() -> None:
 
 
 def test_a_fault_has_place_value_and_allowed_values() -> None:
-    """A fault has place, value and allowed values; untrusted values are escaped and shortened."""
+    """A fault has place, value and allowed values, and untrusted values are escaped and shortened."""
     assert str(FAULT) == "space.lr: must be below 1; found 2"
     assert str(Fault("name", "\x1b[2J", "must be plain")).endswith(r"found '\\x1b[2J'".replace(r"\\", "\\"))
     assert len(str(Fault("name", "x" * 1000, "short"))) < 200
 
 
 def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
-    """An object of the user's whose repr fails does not hide the mistake."""
+    """A fault names the type of a user's object whose repr fails."""
 
     class Strange:
         def __repr__(self) -> str:
@@ -97,7 +97,7 @@ def test_output_whose_reader_is_gone_is_lost_in_silence() -> None:
 
 
 def test_a_notebook_gets_advice_that_works_in_a_notebook() -> None:
-    """In a notebook, the message names the call that resumes, because no command can; pickling keeps this."""
+    """In a notebook, an error names the call that resumes instead of a command, also after pickling."""
     for typed, advice in ((True, "run(JOB, resume=True, accept_changes=True)"), (False, "`tunepipe resume NAME`")):
         error = StudyChanged("the study 's', to be resumed,", [Fault("seed", 1, "must stay 0")], typed=typed)
         for each in (error, pickle.loads(pickle.dumps(error))):

@@ -45,7 +45,7 @@ def test_the_package_is_the_command(tmp_path: Path) -> None:
 
 
 def test_the_environment_names_the_storage(tmp_path: Path) -> None:
-    """The storage of every command comes from the environment, unless --storage is given."""
+    """Every command takes its storage from the environment, unless --storage is given."""
     asha_study(tmp_path / "elsewhere", trials=3, name="one")
     storage = {"TUNEPIPE_STORAGE": str(tmp_path / "elsewhere")}
     for words in (["studies"], ["results", "one"], ["stop", "one"], ["explain", "one"]):

@@ -36,7 +36,7 @@ def test_the_order_has_every_point_once_and_fronts_in_turn(points: list[tuple[in
 
 
 def test_a_front_is_spread_evenly() -> None:
-    """On one front the best in the first value comes first, then the farthest, then the middle; units do not matter."""
+    """Points of a front are ordered by the best first value, then the farthest, then the middle, in any units."""
     first = np.arange(9.0)
     losses = np.stack([first, 8 - first], axis=1)
     order, _ = by_fronts(losses, np.zeros(9))
@@ -53,7 +53,7 @@ def test_the_hypervolume_counts_the_cells_that_points_dominate(points: list[tupl
 
 
 def test_points_beyond_the_reference_add_nothing() -> None:
-    """A point that does not beat the reference point in every value, or is not finite, adds nothing."""
+    """A point that does not beat the reference point in every value, or is not finite, adds no hypervolume."""
     inside = [0.5, 0.5]
     others = [[0.1, 1.0], [2.0, 0.1], [np.nan, 0.0], [np.inf, 0.0]]
     assert hypervolume(np.array([inside, *others]), (1.0, 1.0)) == pytest.approx(0.25)

@@ -14,7 +14,7 @@ _texts = st.text(st.characters() | st.sampled_from("\x1b\x00\x9b\u202e\u2028\ud8
 
 @given(text=_texts)
 def test_no_character_has_an_effect(text: str) -> None:
-    """Only line feeds and tabs are kept of the control characters and marks of direction, and the text is encodable."""
+    """Sanitized text has no control characters or marks of direction except line feeds and tabs, and is encodable."""
     shown = sanitize(text)
     shown.encode()
     kinds = {unicodedata.category(character) for character in shown if character not in "\n\t"}

@@ -90,7 +90,7 @@ def test_a_sentence_begins_with_a_capital() -> None:
 
 
 def test_an_irregular_plural_can_be_given() -> None:
-    """The plural is used for every number except one."""
+    """A noun with a given plural has it for every number except one."""
     assert [counted(number, "trial was", "trials were") for number in (1, 2)] == ["1 trial was", "2 trials were"]
 
 
@@ -101,7 +101,7 @@ def test_items_are_joined_as_in_a_sentence(items: str, words: str) -> None:
 
 
 def test_the_closest_word_is_suggested() -> None:
-    """A typo gets a suggestion, a different word gets none."""
+    """A word with a typo gets the closest word as a suggestion, and a different word gets none."""
     assert did_you_mean("trals", ["trials", "epochs"]) == " Did you mean trials?"
     assert did_you_mean("trals", ["trials"], quoted=True) == " Did you mean 'trials'?"
     assert did_you_mean("x", ["trials"]) == ""

@@ -65,7 +65,7 @@ def test_a_command_is_executed_once():
 
 
 def test_an_enqueued_config_takes_the_next_draws_place_and_no_draw_is_lost():
-    """An enqueued config is tried next, and the searcher's later draws are the same as without it."""
+    """An enqueued config is tried next, and the searcher's later draws are the same as without that config."""
     plain, asked = _loop(), _loop()
     draws = [plain.next().config for _ in range(4)]
     name, value = next((name, value) for name, value in draws[3].items() if isinstance(value, float))

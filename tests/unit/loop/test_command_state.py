@@ -7,7 +7,7 @@ from pipeline.searchers import Suggestion
 
 
 def test_outcomes_and_configs_outlast_a_session_and_a_pause_does_not() -> None:
-    """The next session has the outcomes and the enqueued configs of the last, and is not paused."""
+    """A new session has the outcomes and the enqueued configs of the last one, and is not paused."""
     state = CommandState({"c1": "done"}, paused="lunch")
     state.enqueued.append(Suggestion({"x": 0.5}, "a guess"))
     stored = json.loads(json.dumps(state.to_json()))

@@ -20,7 +20,7 @@ def test_a_value_that_is_not_finite_is_never_best():
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_ties_go_to_the_earlier_epoch_then_to_the_lower_trial(first):
-    """Of equal values the earlier epoch, then the lower trial is best, in whatever order they are reported."""
+    """Of equal values, the one of the earlier epoch and then of the lower trial is best, in any order of reports."""
     trials = [Trial("0000", {}, 0), Trial("0001", {}, 0), Trial("0002", {}, 0)]
     reported = [(trials[0], row(3, 0.5)), (trials[1], row(2, 0.5)), (trials[2], row(2, 0.5))]
     incumbent = Incumbent([Objective("score", "max")])

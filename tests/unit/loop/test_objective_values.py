@@ -21,7 +21,7 @@ def test_values_are_metrics_or_measured_costs() -> None:
 
 
 def test_violations_are_shares_of_the_bounds() -> None:
-    """The violation sums how far each value is beyond its bound; a missing value is beyond every bound."""
+    """A violation sums how far each value is beyond its bound, and a missing value is beyond every bound."""
     measured = replace(row(1, 0.4), parameters=150)
     assert violation_in(measured, _OBJECTIVES) == (0.5 - 0.4) / 0.5 + 0.5
     assert violation_in(replace(measured, parameters=None), _OBJECTIVES) >= UNKNOWN

@@ -15,7 +15,7 @@ from tests.unit.simulation.simulation_inputs import job
 
 
 def test_only_changed_trials_are_converted_again():
-    """The text equals the whole state if each changed trial is named; one that is not named keeps its text."""
+    """The text of a state equals the whole state if each changed trial is named, and others keep their text."""
     loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=3, epochs=4)), lambda _: None, lambda: 0.0)
     texts = ResumeState(loop).texts
     assert json.loads(texts()["trials"]) == []

@@ -69,7 +69,7 @@ def test_trials_that_all_fail_after_an_epoch_end_the_study():
 
 
 def test_the_table_has_the_reason_for_each_config():
-    """The table has the searcher's reason for each config; random search gives none, initial configs are marked."""
+    """The table has the searcher's reason for each config, none for random search, and a mark for initial configs."""
     reasons = {}
     for searcher in ("random", "curves"):
         rows = list[DecisionRow]()

@@ -85,7 +85,7 @@ def test_a_value_that_is_not_finite_is_not_written() -> None:
 
 
 def test_each_trial_is_an_observation_of_its_state(tmp_path):
-    """A running trial is an open observation, a failed one has no value, a stopped one has its best epoch's value."""
+    """As an observation, a running trial is open, a failed one has no value, and a stopped one has its best value."""
     s = new_study(tmp_path)
     for _ in range(3):
         s.session.next()

@@ -112,7 +112,7 @@ def test_a_trial_that_loses_its_bracket_is_stopped_soon() -> None:
 
 
 def test_a_limit_ends_waiting_trials() -> None:
-    """A limit ends waiting trials in the order of their draw, and with a raised limit they may continue."""
+    """A limit ends waiting trials in the order of their draw, and they may continue if the limit is raised."""
     queue = Queue(PromotingASHA(), trials=2, epochs=4)
     first, second = queue.take(), queue.take()
     queue.report(second, 0.1)
@@ -125,7 +125,7 @@ def test_a_limit_ends_waiting_trials() -> None:
 
 
 def test_remaining_trials_are_stopped_with_a_reason() -> None:
-    """Waiting trials are stopped when none runs or can be chosen; with a larger budget they may continue."""
+    """Waiting trials are stopped when none runs or can be chosen, and may continue with a larger budget."""
     queue = Queue(PromotingASHA(), trials=2, epochs=4)
     for value in (0.1, 0.4):
         queue.report(queue.take(), value)

@@ -64,7 +64,7 @@ def test_columns_and_curves_are_those_of_the_tables(get: Get, storage: object) -
 
 
 def test_a_trial_has_its_log_as_a_terminal_shows_it(get: Get) -> None:
-    """A trial's page shows its log without colours and with the last state of progress bars; the download has all."""
+    """A trial's page shows its log without colours and old states of progress bars, and the download has them."""
     page = get("/studies/mnist-asha/trials/0000").text
     assert "red\nstep 2\n&lt;b&gt;bold&lt;/b&gt;" in page
     answer = get("/studies/mnist-asha/trials/0000/log")

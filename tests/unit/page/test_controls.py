@@ -44,7 +44,7 @@ def post(driven: Study, tmp_path: Path) -> Iterator[Post]:
 
 
 def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Study, post: Post) -> None:
-    """A config is enqueued, the budget is changed, a trial is stopped, and the study pauses and continues."""
+    """Forms enqueue a config, change the budget, stop a trial, and pause and continue the study."""
     assert "waits for a driver" in post(action="enqueue", config="x=0.25", reason="<b>a guess</b>").text
     post(action="budget", trials="9", seconds="100.5", total_epochs="")
     assert "/trials/0000" in post(action="stop-trial", trial="0000").url
@@ -64,7 +64,7 @@ def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Stu
 
 
 def test_a_study_is_stopped(driven: Study, post: Post) -> None:
-    """The form stops a study as `tunepipe stop` does."""
+    """A form stops a study as `tunepipe stop` does."""
     post(action="stop")
     assert driven.store.exists(layout.stop_request(1))
     driven.session.beat()

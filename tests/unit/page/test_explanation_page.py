@@ -9,7 +9,7 @@ from tests.unit.results.studies import asha_study, pbt_study
 
 
 def test_failures_and_stopping_are_explained(tmp_path: Path) -> None:
-    """The page has a section for each question and for each cause of failures."""
+    """The page of an explanation has a section for each question and for each cause of failures."""
     asha_study(tmp_path, trials=6)
     found = explanation_content(StudyCache(Store(tmp_path)), "mnist-asha")
     titles = [title for title, _ in found["sections"]]

@@ -34,7 +34,7 @@ def test_a_page_of_another_name_is_refused(address: str, host: str) -> None:
 
 
 def test_without_the_token_nothing_is_shown(guarded: str) -> None:
-    """Without a token, with a wrong one or with one in the wrong place, the answer is the same refusal."""
+    """A request without a token, with a wrong one or with one in the wrong place gets the same refusal."""
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}=wrong"}, {"Authorization": TOKEN}):
         answer = requests.get(f"{guarded}/studies/mnist-asha/columns", headers=headers, timeout=60)
         assert answer.status_code == 401
@@ -66,7 +66,7 @@ def test_programs_send_the_token_in_a_header(guarded: str) -> None:
 
 
 def test_tokens_differ() -> None:
-    """Each token is long and differs from the others."""
+    """Each new token is long and differs from the others."""
     tokens = {new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert min(map(len, tokens)) >= 40

@@ -63,7 +63,7 @@ def test_listed_numbers_have_an_axis_of_their_own_values(tmp_path: Path) -> None
 
 
 def test_a_long_curve_keeps_its_ends(asha_results: Results) -> None:
-    """A long curve is thinned without its first and last point."""
+    """A long curve is thinned and keeps its first and last point."""
     lengths = np.array([1000, 0, 1, 3])
     rows = picture_columns.thinned(lengths, 12)
     assert rows[:12][[0, -1]].tolist() == [0, 999]

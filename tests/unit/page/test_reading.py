@@ -16,7 +16,7 @@ def reading(asha_results: Results) -> Reading:
 
 
 def test_threads_that_ask_at_once_share_one_computation(reading: Reading) -> None:
-    """The second thread waits for the result of the first one instead of computing it, too."""
+    """A second thread that asks for a value waits for the first one's result instead of computing it, too."""
     begun, may_end, computed = threading.Event(), threading.Event(), []
 
     def compute(results: Results) -> int:

@@ -49,7 +49,7 @@ def own(study: Recording, clock: Clock) -> StudyCache:
     "name", ["", "none", ".", "..", "../x", ".hidden", f"{STUDY}/epochs", f"{STUDY}/", "secret.txt", "a\0b"]
 )
 def test_only_a_study_has_a_folder(readings: StudyCache, name: str) -> None:
-    """A name outside of the storage, or of no study, has no folder."""
+    """A name outside of the storage, or one of no study, has no folder."""
     with pytest.raises(JobNotFound, match="There is no study"):
         readings.folder(name)
 
@@ -78,7 +78,7 @@ def test_a_study_is_read_again_when_it_has_changed(own: StudyCache, study: Recor
 
 
 def test_derived_values_are_computed_once_for_each_reading(own: StudyCache, study: Recording, clock: Clock) -> None:
-    """A derived value is computed again only if the study has changed, and separately for each key."""
+    """A value derived from a study is computed again only if the study has changed, and separately for each key."""
     asked: list[Results] = []
 
     def compute(results: Results) -> int:

@@ -20,7 +20,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_the_address_of_this_machine_needs_no_token(storage: Path, printed: list[str], host: str) -> None:
-    """On this machine's address no token is needed, and the free port is printed."""
+    """An address of this machine needs no token, and the port that the system chose is printed."""
     serve(Store(storage), host=host, port=0, control=False, say=printed.append)
     (address,) = printed
     assert address.startswith(f"http://{host}:")
@@ -29,7 +29,7 @@ def test_the_address_of_this_machine_needs_no_token(storage: Path, printed: list
 
 
 def test_another_address_has_a_new_token_each_time(storage: Path, printed: list[str]) -> None:
-    """Another address has a new token at each start, so that an old link is not valid."""
+    """An address that others can reach has a new token at each start, so that an old link is not valid."""
     for _ in range(2):
         serve(Store(storage), host="0.0.0.0", port=0, control=False, say=printed.append)
     first, second = (address.partition("?token=")[2] for address in printed)

@@ -118,7 +118,7 @@ def test_a_condition_has_a_maximum_length(readings: StudyCache) -> None:
 
 
 def test_the_page_begins_with_what_is_looked_for_first(readings: StudyCache, asha_results: Results) -> None:
-    """The first tiles are the best value with its trial, and how many trials stopped early and failed."""
+    """A study's page begins with tiles for the best value with its trial, and for early stops and failures."""
     tiles = {label: (value, beside) for label, value, beside in content(readings, STUDY, Question())["tiles"]}
     assert tiles["best val_accuracy"] == ("0.9666", "trial 0001, epoch 9")
     assert tiles["trials"] == ("24", "of 24: 18 stopped early, 2 failed")

@@ -32,7 +32,7 @@ def test_decisions_on_a_trial_are_listed_in_order(readings: StudyCache) -> None:
 
 
 def test_a_failed_trial_has_its_error(readings: StudyCache) -> None:
-    """A failed trial has an error and no value."""
+    """The page of a failed trial has an error and no value."""
     failed = content(readings, STUDY, "0004")
     assert failed["state"] == "failed"
     assert "ValueError: units" in failed["error"]
@@ -80,6 +80,6 @@ def test_downloads_have_every_byte(readings: StudyCache) -> None:
     ids=["no log", "log elsewhere", "no checkpoint", "file elsewhere", "absolute path", "no trial"],
 )
 def test_nothing_else_can_be_downloaded(readings: StudyCache, asked: Callable[[StudyCache], Download]) -> None:
-    """A file that is not the trial's is not found, whatever path its name has."""
+    """A file that does not belong to the trial is not found, whatever path its name has."""
     with pytest.raises(JobNotFound):
         asked(readings)

@@ -25,7 +25,7 @@ def _milestones(settings: ASHA, epochs: int) -> list[int]:
 
 
 def test_the_best_half_continues() -> None:
-    """Of the first trials at a rung, one continues if it reaches the median of those before it."""
+    """In ASHA, one of the first trials at a rung continues if it reaches the median of those before it."""
     scheduler = _built(ASHA())
     actions = [scheduler.on_result(f"{i}", 1, v).action for i, v in enumerate([0.5, 0.4, 0.6, 0.5, 0.49, 0.7])]
     assert actions == ["continue", "stop", "continue", "continue", "stop", "continue"]

@@ -24,7 +24,7 @@ def test_trials_are_stopped_only_when_nothing_else_happens() -> None:
 
 @pytest.mark.parametrize(("pauses", "exploits"), [(False, False), (True, False), (False, True)])
 def test_milestones_need_a_checkpoint_where_trials_pause_or_exploit(pauses: bool, exploits: bool) -> None:
-    """A milestone needs a checkpoint if the scheduler pauses or exploits trials, and otherwise none."""
+    """A milestone needs a checkpoint only if the scheduler pauses or exploits trials."""
 
     class Settings(SchedulerSettings):
         pass

@@ -45,7 +45,7 @@ def test_the_first_rung_grows_with_the_epochs():
 
 
 def test_a_first_rung_that_is_never_reached_is_a_fault():
-    """A first rung beyond the budget is a fault with the allowed values; the default fits every budget."""
+    """A first rung beyond the budget is a fault with the allowed values, and the default one fits every budget."""
     assert [fault.field for fault in SuccessiveHalving(grace_period=9).faults(epochs=8, trials=4)] == [
         "scheduler.grace_period"
     ]

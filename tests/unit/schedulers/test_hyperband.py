@@ -66,7 +66,7 @@ def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, highest: int
     mode=st.sampled_from(["max", "min"]),
 )
 def test_a_bracket_halves_as_in_ray(seed: int, eta: int, highest: int, mode: str) -> None:
-    """In the first bracket the same trials continue at each rung as in Ray's HyperBand, which rounds nothing there."""
+    """In the first bracket, where Ray's HyperBand rounds nothing, the same trials continue at each rung as with Ray."""
     from ray.tune.schedulers.hyperband import _Bracket
 
     epochs, trials = eta**highest, eta**highest
@@ -109,7 +109,7 @@ def test_a_rung_waits_for_the_whole_bracket() -> None:
 
 
 def test_a_failed_trial_is_not_waited_for() -> None:
-    """A failed trial of four is not waited for: two of the four continue."""
+    """A bracket does not wait for a failed trial of four, and two of the four continue."""
     scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
     _reports(scheduler, 1, [0.1, 0.2, 0.3])
     scheduler.start("0003")
@@ -143,7 +143,7 @@ def test_a_late_trial_needs_the_cutoff_of_its_rung(value: float, action: str) ->
 
 
 def test_more_trials_open_a_bracket_of_their_own() -> None:
-    """More trials open a new bracket if the last one has already compared with fewer trials."""
+    """Additional trials open a new bracket if the last one has already compared with fewer trials."""
     scheduler = _built(Hyperband(reduction_factor=2), 2, epochs=4)
     _reports(scheduler, 1, [0.1, 0.9])
     assert scheduler.choose(_ids(0, 1)).trial_id == "0001"
@@ -155,7 +155,7 @@ def test_more_trials_open_a_bracket_of_their_own() -> None:
 
 
 def test_more_epochs_compare_at_the_earlier_end() -> None:
-    """Trials completed at 4 epochs and given 8 are compared there, and the best half of a bracket continues."""
+    """If trials that completed 4 epochs are given 8, they are compared at 4 and the best half of a bracket goes on."""
     settings = Hyperband(reduction_factor=2)
     first = _built(settings, 4, epochs=4)
     _reports(first, 1, [0.1, 0.2, 0.8, 0.9])

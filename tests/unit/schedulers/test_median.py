@@ -31,7 +31,7 @@ def test_worse_than_the_others_on_average_stops() -> None:
 
 
 def test_too_few_other_trials_stop_none() -> None:
-    """With fewer than three other trials at an epoch none is stopped; trials that stopped earlier do not count."""
+    """With fewer than three other trials at an epoch none is stopped, and trials that stopped earlier do not count."""
     scheduler = _built(MedianStopping(min_samples_required=3))
     for i in range(2):
         _train(scheduler, f"{i}", [0.9, 0.9])

@@ -18,7 +18,7 @@ def _values(score: float, parameters: float, violation: float = 0.0) -> Objectiv
 
 
 def test_a_trial_that_none_dominates_continues() -> None:
-    """A trial that is worse in the first objective continues if it is on the front; a dominated one stops."""
+    """A trial that is worse in the first objective continues if it is on the front, and a dominated one stops."""
     scheduler = MOASHA(grace_period=1, reduction_factor=2).build(_context())
     assert scheduler.on_objective_values("0000", 1, 0.9, _values(0.9, 1000)).action == "continue"
     assert scheduler.on_objective_values("0001", 1, 0.8, _values(0.8, 2000)).action == "stop"
@@ -54,7 +54,7 @@ def test_the_front_is_promoted_and_spread() -> None:
 
 @pytest.mark.parametrize("settings", [MOASHA(), PromotingMOASHA()])
 def test_objective_values_go_through_json(settings: MOASHA | PromotingMOASHA) -> None:
-    """A scheduler that is restored from JSON decides about further objective values as without an interruption."""
+    """A scheduler restored from JSON decides about further objective values as it would without an interruption."""
     first, second = settings.build(_context()), settings.build(_context())
     for number in range(4):
         first.add(f"{number:04d}", {})

@@ -96,7 +96,7 @@ def test_a_stable_order_needs_no_higher_rung() -> None:
 
 
 def test_the_reason_names_what_opened_a_rung() -> None:
-    """The reason names the trial that changed rank and by how much, or says that none did."""
+    """The reason for an open rung names the trial that changed rank and by how much, or says that none did."""
     scheduler = _built(PASHA(epsilon=0.1), 8)
     for i, value in enumerate((0.5, 0.4, 0.3, 0.2, 0.1, 0.05)):
         scheduler.start(f"{i}")

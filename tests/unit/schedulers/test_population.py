@@ -49,7 +49,7 @@ def test_a_lost_worker_s_trial_waits_again() -> None:
 
 
 def test_the_lowest_take_over_the_uppermost() -> None:
-    """Of four trials the worst takes the best one's newest milestone and a config near its config."""
+    """Of four trials, the worst takes the best one's newest milestone and explores a config near the best one's."""
     scheduler = population(PBT(resample_probability=0), 4)
     for trial, value in (("0003", 0.9), ("0001", 0.5), ("0002", 0.6)):
         scheduler.start(trial)

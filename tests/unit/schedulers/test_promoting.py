@@ -68,7 +68,7 @@ def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int
 
 
 def test_a_late_bloomer_is_not_lost() -> None:
-    """A trial that waits at the first rung continues when worse ones arrive, and wins; ASHA would have stopped it."""
+    """A trial that waits at the first rung continues to its end when worse ones arrive, and ASHA stops it."""
     found = [lambda e: 0.5 + 0.01 * e, lambda e: 0.4 + 0.1 * e, *[lambda e, i=i: 0.1 + 0.001 * i * e for i in range(6)]]
     reached, turns = simulated(PromotingASHA(), found, 8)
     assert reached["0001"] == 8
@@ -141,7 +141,7 @@ def test_only_a_candidate_is_promoted() -> None:
 
 
 def test_more_epochs_continue_from_the_earlier_end() -> None:
-    """With more epochs, the earlier end is a rung whose best trials continue, and no rung is trained again."""
+    """If the number of epochs grows, the former maximum becomes a rung whose best trials continue."""
     first = _built(PromotingASHA(), 4, epochs=4)
     for trial, epoch, value in [
         ("0", 1, 0.1),

@@ -18,7 +18,7 @@ def _tried(space: dict[str, Any], count: int, loss: Callable[[Config], float]) -
 
 @pytest.mark.parametrize(("space", "loss", "trials"), [(SQUARE, branin, 60), (CUBE, sphere, 80)])
 def test_it_beats_chance(space: dict[str, Any], loss: Any, trials: int) -> None:
-    """After as many trials CMA-ES has a better config than random search."""
+    """CMA-ES finds a better config than random search in the same number of trials."""
     assert beats_chance("cma", space, loss, trials)
 
 
@@ -37,7 +37,7 @@ def test_it_moves_generation_by_generation() -> None:
 
 
 def test_the_spread_is_the_first_standard_deviation() -> None:
-    """The initial spread is a share of each parameter's range around its middle."""
+    """The initial spread of CMA-ES is a share of each parameter's range around its middle."""
     space = {"x": Uniform(0, 100), "y": Uniform(0, 1)}
     drawn = [CMASearch(spread=0.05).draw(space, seed=0, index=index) for index in range(300)]
     assert np.mean([float(config["x"]) for config in drawn]) == pytest.approx(50, abs=1)
@@ -45,7 +45,7 @@ def test_the_spread_is_the_first_standard_deviation() -> None:
 
 
 def test_parameters_that_are_not_numeric_are_drawn_at_random() -> None:
-    """Choices, switches and parameters of branches are those of random search with the same seed."""
+    """CMA-ES draws choices, switches and parameters of branches as random search does with the same seed."""
     space = {**SQUARE, "c": Choice([1, 2, 3]), "s": Switch({"a": {}, "b": {"z": Uniform(0, 1)}})}
     for index in range(20):
         drawn = CMASearch().draw(space, seed=3, index=index)
@@ -65,7 +65,7 @@ def test_parameters_that_are_not_numeric_are_drawn_at_random() -> None:
     ],
 )
 def test_fewer_than_two_numbers_are_refused(space: dict[str, Any], found: str) -> None:
-    """A space with fewer than two numbers that every config has is refused, except for constants."""
+    """CMA-ES refuses a space in which fewer than two numbers belong to every config, except for one of constants."""
     (fault,) = CMASearch().faults(space)
     assert found in fault.allowed
     assert CMASearch().faults(SQUARE) == CMASearch().faults({"k": 1}) == []

@@ -44,7 +44,7 @@ def test_a_fit_stays_within_bounds_and_improves(seed):
 
 @given(seed=st.integers(0, 2**31 - 1))
 def test_a_believed_point_keeps_the_means_and_reduces_the_variance(seed):
-    """A believed point counts as known to be at its mean: means stay, and the uncertainty near it shrinks."""
+    """A point believed to be at its mean leaves the means unchanged and reduces the uncertainty near it."""
     rng, process = np.random.default_rng(seed), CurveProcess(GROUPS)
     at, y = _points(rng, 12), rng.normal(size=12)
     believed = Points(rng.random((3, len(GROUPS))), np.ones(3), np.array([50, 51, 52]))
@@ -83,7 +83,7 @@ def _of_studies(rng, count, studies):
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**31 - 1), count=st.integers(4, 25), studies=st.integers(1, 3))
 def test_the_gradient_with_earlier_studies_is_that_of_finite_differences(seed, count, studies):
-    """With earlier studies, too, the gradient equals finite differences for each parameter."""
+    """If there are earlier studies, the gradient equals finite differences for each parameter, too."""
     rng, process = np.random.default_rng(seed), CurveProcess(GROUPS, studies)
     at, y = _of_studies(rng, count, studies), rng.normal(size=count)
     theta = process.prior + process.spread * rng.uniform(-2, 2, len(process.prior))

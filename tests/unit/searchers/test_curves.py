@@ -35,7 +35,7 @@ def _bowl(config, epoch):
 
 
 def test_a_draw_depends_only_on_its_arguments():
-    """A draw depends only on its arguments, because what is cached between draws only saves time."""
+    """A draw depends only on its arguments, whatever was cached by other draws."""
     observations = _observed(30, _bowl)
     first = _suggested(observations)
     # Fitted parameters are kept for a few sets of observations: these take their place.
@@ -124,7 +124,7 @@ def test_the_scale_of_losses_does_not_matter(scale):
     ("space", "loss", "trials"), [(SQUARE, branin, 30), (CUBE, sphere, 40), (SWITCHED, switched, 30)]
 )
 def test_it_beats_chance(space, loss, trials):
-    """After as many trials the searcher by curves has a better config than random search."""
+    """The searcher by curves finds a better config than random search in the same number of trials."""
     assert beats_chance("curves", space, loss, trials)
 
 
@@ -137,7 +137,7 @@ def _drawn_after(earlier, own, index):
 
 
 def test_the_first_draw_is_what_an_earlier_study_recommends():
-    """Before any value of its own, a study draws where an earlier one was best, and says so."""
+    """Before it has a value of its own, a study draws where an earlier one was best, with that as the reason."""
     earlier = _observed(40, _bowl)
     found = _drawn_after(earlier, [], 0)
     assert _near(found.config) < 0.5

@@ -25,7 +25,7 @@ def _drawn(observations: list[Observation], **settings: int) -> Config:
     ("space", "loss", "trials"), [(SQUARE, branin, 25), (CUBE, sphere, 30), (SWITCHED, switched, 25)]
 )
 def test_it_beats_chance(space: dict[str, Any], loss: Any, trials: int) -> None:
-    """After as many trials the Gaussian process has a better config than random search."""
+    """The Gaussian process finds a better config than random search in the same number of trials."""
     assert beats_chance("gp", space, loss, trials)
 
 

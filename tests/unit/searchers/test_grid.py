@@ -15,7 +15,7 @@ from tests.unit.searchers.spaces import ENDLESS, LISTED
 
 
 def test_the_grid_covers_every_combination_once() -> None:
-    """The grid covers all combinations, listed choices too, the last parameter fastest, and repeats at its end."""
+    """A grid covers all combinations, listed choices too, with the last parameter fastest, and repeats at its end."""
     grid = GridSearch()
     assert grid.size(LISTED) == 12
     configs = [tuple(grid.draw(LISTED, seed=0, index=i).values()) for i in range(24)]
@@ -55,7 +55,7 @@ def test_the_grid_refuses_endless_domains_by_name() -> None:
     ],
 )
 def test_the_grid_lists_whole_and_quantised_numbers(domain: CountableDomain) -> None:
-    """Each value of the domain is tried once, all are legal, and a config's number leads back to it."""
+    """A grid has each value of a whole or quantised domain once, and finds the number of a config."""
     grid, space = GridSearch(), {"kind": Choice(["a", "b"]), "n": domain}
     assert grid.faults(space) == []
     size = grid.size(space)

@@ -15,13 +15,13 @@ def _known(number: int, loss: float, epoch: int = 1) -> Observation:
 
 
 def test_few_observations_are_all_learned_from() -> None:
-    """If there are few observations, all are learned from, in the order of the trials."""
+    """If there are few observations, a searcher learns from all of them, in the order of the trials."""
     tried = [_known(number, -number) for number in range(MOST)]
     assert History(tried).chosen(best=10, newest=10) == tried
 
 
 def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
-    """Of many trials the best, the newest and the running ones are chosen, and others spread over the study."""
+    """Of many trials the best, the newest and the running ones are chosen, with others from the whole study."""
     tried = [
         _known(number, 1 + abs(number - 700) / 1000, epoch=4 if number in (20, 30) else 1) for number in range(2000)
     ]

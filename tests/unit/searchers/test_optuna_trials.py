@@ -39,7 +39,7 @@ def test_a_trial_has_its_losses_and_its_violation() -> None:
 
 
 def test_violations_count_where_one_observation_is_beyond_a_bound() -> None:
-    """Trials of several losses have violations only if some observation has one; the others have no losses."""
+    """If an observation is beyond a bound, each known trial has its violation, and otherwise none has one."""
     config = draw(_SPACE, np.random.default_rng(0), 0)
     within, beyond = (Observation(config, "known", 0.5, losses=(0.5, 2.0), violation=most) for most in (0.0, 0.3))
     failed = Observation(config, "failed")
@@ -51,7 +51,7 @@ def test_violations_count_where_one_observation_is_beyond_a_bound() -> None:
 
 @pytest.mark.parametrize("losses", [(0.5,), (0.5, 2.0)])
 def test_a_sampler_suggests_a_config_of_the_space(losses: tuple[float, ...]) -> None:
-    """The suggestion after earlier trials, of any number of losses, is in the space and follows from the seed."""
+    """Optuna's suggestion after earlier trials of any number of losses is in the space and follows from the seed."""
     observations = [
         Observation(draw(_SPACE, np.random.default_rng(seed), 0), "known", losses[0], losses=losses)
         for seed in range(9)

@@ -48,7 +48,7 @@ def test_without_rungs_each_trial_has_its_best_epoch() -> None:
 
 
 def test_ranks_depend_on_no_unit() -> None:
-    """Known losses become ranks from 0 to 1 in each objective, equal ones the same; others stay as they are."""
+    """Known losses become ranks from 0 to 1 in each objective, with equal ranks for equal losses."""
     tried = [Observation({"x": 0.1}, "known", 1.0, losses=losses) for losses in [(1.0, 1e6), (5.0, 10.0), (5.0, 1e9)]]
     failed = Observation({"x": 0.1}, "failed")
     found = ranked([*tried, failed])

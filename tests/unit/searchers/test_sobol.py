@@ -8,7 +8,7 @@ from tests.unit.searchers.learning import SQUARE
 
 
 def test_sobol_is_more_even_than_chance() -> None:
-    """Of 64 Sobol points each sixteenth of the square has four, and all branches are equally frequent."""
+    """Of 64 Sobol points each sixteenth of a square has four, and all branches are equally frequent."""
     sobol = SEARCHERS["sobol"]()
     configs = [sobol.draw(SQUARE, seed=3, index=index) for index in range(64)]
     cells = Counter((int(4 * float(config["x"])), int(4 * float(config["y"]))) for config in configs)

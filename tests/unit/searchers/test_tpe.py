@@ -21,12 +21,12 @@ def _tried(count: int, state: Any = "known") -> list[Observation]:
     ("space", "loss", "trials"), [(SQUARE, branin, 40), (CUBE, sphere, 80), (SWITCHED, switched, 40)]
 )
 def test_it_beats_chance(space: dict[str, Any], loss: Any, trials: int) -> None:
-    """After as many trials TPE has a better config than random search."""
+    """TPE finds a better config than random search in the same number of trials."""
     assert beats_chance("tpe", space, loss, trials)
 
 
 def test_it_draws_where_good_configs_are_dense() -> None:
-    """Most draws have the good value of a choice and a number in the good half."""
+    """Most draws of TPE have the good value of a choice and a number in the good half."""
     drawn = [TPESearch().draw(_SPACE, seed=0, index=index, observations=_tried(40)) for index in range(20)]
     assert sum(config["kind"] == "b" for config in drawn) > 14
     assert sum(float(config["x"]) < 0.5 for config in drawn) > 14

@@ -24,7 +24,7 @@ def _shown(*times: SeedResult, price: float | None = None) -> list[str]:
 
 
 def test_a_line_has_every_number_with_its_unit():
-    """A line has time, the share in use, what is paid and its price, epochs, and the best value with its time."""
+    """A forecast's line has time, share in use, paid time and price, epochs, and the best value with its time."""
     head, line, *notes = _shown(_once(0, 0.9), price=2.0)
     assert head.split() == (
         [

@@ -74,7 +74,7 @@ def test_the_explanation_mentions_changed_data(changed: Results, asha_results: R
 
 
 def test_such_a_study_is_not_ranked_among_others(changed: Results, asha_results: Results) -> None:
-    """A study with changed data is not ranked among others, because its best value may be of either data."""
+    """A study with changed data is not ranked with other studies, because its best value may be of either data."""
     assert comparability_problems({"a": changed, "b": asha_results}) == [
         "a was continued with other data in session 2."
     ]

@@ -31,7 +31,7 @@ def test_values_of_failed_trials_do_not_count(asha_results: Results) -> None:
 
 
 def test_time_between_sessions_does_not_count(tmp_path: Path) -> None:
-    """The second session's time continues at the end of the first, whatever the time between them."""
+    """In the curve of the best value, a second session's seconds continue at the end of the first one's."""
     study = Recording(tmp_path, tune_job("twice"))
     study.train("0000", 1, {"lr": 0.1}, 0.5, 4.0)
     study.end(10.0)

@@ -21,7 +21,7 @@ def test_the_expected_best_is_the_mean_over_all_draws(tmp_path: Path) -> None:
 
 
 def test_a_clear_difference_is_reported_and_an_unclear_one_is_not(tmp_path: Path) -> None:
-    """The interval of a clear difference is on one side of 0, and that of equal values contains 0."""
+    """The interval of a clear difference of two studies is on one side of 0, and that of equal values contains 0."""
     low = np.random.default_rng(0).uniform(0.1, 0.2, 20)
     studies = {
         "a": one_epoch_study(tmp_path, "a", low + 0.5),
@@ -35,7 +35,7 @@ def test_a_clear_difference_is_reported_and_an_unclear_one_is_not(tmp_path: Path
 
 
 def test_studies_are_compared_at_the_epochs_of_the_shortest(tmp_path: Path) -> None:
-    """Studies are compared after as many epochs as the shortest study trained."""
+    """Studies are compared after the number of epochs that the shortest study trained."""
     found = compared(
         {"a": one_epoch_study(tmp_path, "a", [0.1, 0.2, 0.9]), "b": one_epoch_study(tmp_path, "b", [0.3, 0.1])}
     )
@@ -46,7 +46,7 @@ def test_studies_are_compared_at_the_epochs_of_the_shortest(tmp_path: Path) -> N
 
 
 def test_studies_that_differ_only_in_their_seed_are_one_group(tmp_path: Path) -> None:
-    """Studies that differ only in their seed are one group with a mean of bests, and an interval from three on."""
+    """Studies that differ only in their seed form a group with a mean of the bests, and from three on an interval."""
     studies = {f"s{seed}": one_epoch_study(tmp_path, f"s{seed}", [0.1 * seed + 0.1], seed=seed) for seed in range(3)}
     studies["other"] = one_epoch_study(tmp_path, "other", [0.7], seed=1)
     (group,) = compared({name: studies[name] for name in ("s0", "s1", "s2")}).seeds

@@ -20,7 +20,7 @@ def test_curves_that_never_cross_agree_from_the_first_epoch(tmp_path: Path) -> N
 
 
 def test_curves_that_cross_disagree(tmp_path: Path) -> None:
-    """If curves cross so that the last is best at the end, the correlation is −1 and the best was last."""
+    """If curves cross so that the trial that was last is best at the end, the rank correlation is −1."""
     crossing = [[0.5 - 0.1 * n, 0.5, 0.5, 0.6 + 0.05 * n] for n in range(6)]
     first, *_ = agreements(by_epoch_study(tmp_path, crossing, epochs=4))
     assert first.correlation == pytest.approx(-1)
@@ -54,7 +54,7 @@ def test_the_bound_grows_tighter_with_trials_to_compare_with(tmp_path: Path) -> 
 
 
 def test_saved_seconds_need_a_measured_epoch(tmp_path: Path) -> None:
-    """Saved seconds are reported only if a trial trained an epoch after its first, which includes compilation."""
+    """Saved seconds are reported only if a trial trained an epoch after its first one, which includes compilation."""
     reported = stopping(by_epoch_study(tmp_path, [[0.5], [0.4], [0.3]], epochs=9))
     assert reported.saved_epochs == 24
     assert math.isnan(reported.saved_seconds)

@@ -14,7 +14,7 @@ def rows(*reported: tuple[str, int, int, float, float]) -> pd.DataFrame:
 
 
 def test_first_epochs_do_not_count() -> None:
-    """The first epoch of a trial, an attempt, a segment or a new model is left out of the pace."""
+    """The first epoch of a trial, an attempt, a segment or a new model does not count for the duration of an epoch."""
     epochs = rows(
         ("0000", 1, 1, 9.0, 5.0), ("0000", 1, 1, 0.0, 1.0), ("0000", 1, 1, 3.0, 4.0), ("0000", 2, 1, 0.0, 6.0),
         ("0000", 2, 1, 0.0, 2.0), ("0000", 2, 2, 0.0, 7.0), ("0000", 2, 2, 0.0, 3.0),
@@ -32,5 +32,5 @@ def test_a_trial_without_a_steady_epoch_takes_what_others_take() -> None:
 
 
 def test_the_pace_of_first_epochs_is_unknown() -> None:
-    """A study that trained only first epochs has an unknown pace."""
+    """The duration of an epoch is unknown in a study that trained only first epochs."""
     assert math.isnan(epoch_seconds(rows(("0000", 1, 1, 9.0, 90.0)), pd.Series(["0000"]))[0])

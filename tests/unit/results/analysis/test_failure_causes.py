@@ -39,7 +39,7 @@ def test_failures_are_grouped_by_cause(failed: Results) -> None:
 
 
 def test_one_error_from_two_places_is_two_causes(failed: Results) -> None:
-    """The same message raised at two places is two causes, each with its location."""
+    """The same error message raised at two places is two causes, each with its location."""
     here, there = ("/home/me/net.py", 7, "build"), ("/home/me/net.py", 9, "build")
     errors = [raised("ValueError: no", here), raised("ValueError: no", there), raised("ValueError: no", here)]
 
@@ -50,7 +50,7 @@ def test_one_error_from_two_places_is_two_causes(failed: Results) -> None:
 
 
 def test_the_line_after_keras_layer_is_reported() -> None:
-    """If Keras' first line names only the layer, the next line is included, without markup for bold text."""
+    """If the first line of Keras' error names only the layer, the next line is included, without bold markup."""
     reported = (
         "ValueError: Exception encountered when calling Dense.call().\n\n\x1b[1mToo wide.\x1b[0m\n\nArguments received"
     )

@@ -65,7 +65,7 @@ def test_one_objective_has_no_hypervolume(asha_results: Results) -> None:
 
 
 def test_a_front_of_one_trial_has_a_box(tmp_path: Path) -> None:
-    """A front without a range takes the worst values of all epochs as its reference point."""
+    """A front without a range has the worst values of all epochs as its reference point."""
     results = _results(tmp_path, points=[(0.9, 100), (0.5, 1000)])
     found = hypervolume_of(results)
     assert found is not None

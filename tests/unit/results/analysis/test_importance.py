@@ -38,7 +38,7 @@ def test_interactions_are_distinct_from_single_effects(tmp_path: Path) -> None:
 
 
 def test_the_curve_of_a_hyperparameter_follows_the_function(tmp_path: Path) -> None:
-    """The curve of a hyperparameter, logarithmic for a log-uniform one, has its minimum where the function has."""
+    """The curve of a hyperparameter has its minimum where the function has, and is logarithmic if the domain is."""
     (found,) = importances(of_function(tmp_path, lambda config: abs(np.log10(config["b"]) + 2) + 0.05 * config["a"]))
     effect = found.effects[0]
     assert effect.place.name == "b"
@@ -63,14 +63,14 @@ def test_noise_alone_is_not_explained(tmp_path: Path) -> None:
     ],
 )
 def test_an_unknown_importance_has_a_reason(tmp_path: Path, trials: int, value: object, reported: str) -> None:
-    """With few trials or without differences, the importance is a reason instead of numbers."""
+    """With few trials or without differences between them, the importance is a reason instead of numbers."""
     (found,) = importances(of_function(tmp_path, value, trials=trials))
     assert (found.effects, found.pairs) == ((), ())
     assert reported in found.note
 
 
 def test_a_few_diverged_trials_do_not_drown_the_others(tmp_path: Path) -> None:
-    """Losses of 1e30 are clipped and counted; what matters among the rest is still found."""
+    """Losses of 1e30 are clipped and counted, and the importance among the other trials is still found."""
     (found,) = importances(
         of_function(tmp_path, lambda config: 1e30 if config["idle"] > 0.97 else config["a"])
     )  # fmt: skip

@@ -10,7 +10,7 @@ from tests.unit.results.small import plane_study
 
 
 def test_other_spaces_are_no_plane(asha_results: Results) -> None:
-    """A space of six parameters with choices, and epochs without x and y, have no picture of a plane."""
+    """A space of six parameters with choices is not a plane, and epochs without x and y have no paths."""
     assert not has_plane(asha_results)
     assert not has_trajectories(asha_results)
 

@@ -33,7 +33,7 @@ def test_failed_trials_and_those_without_a_value_are_never_used(asha_results: Re
 
 
 def test_values_outside_of_the_space_are_left_out_and_reported(asha_results: Results) -> None:
-    """Values outside of their domain, and parameters of only one space, are left out and reported by name."""
+    """A warm start omits values outside of their domain and parameters of only one space, and reports them by name."""
     first = best(asha_results, 1)[0]
     space = {"lr": LogUniform(first["lr"] * 2, 10.0), "optimizer": SPACE["optimizer"], "decay": Uniform(0, 1)}
     warm_start = warm_start_configs(asha_results, space, 1, [])
@@ -49,7 +49,7 @@ def test_values_outside_of_the_space_are_left_out_and_reported(asha_results: Res
 
 
 def test_a_config_without_usable_values_is_skipped(asha_results: Results) -> None:
-    """A config without any usable value is skipped and reported, and the next best is used."""
+    """A warm start skips and reports a config without any usable value, and uses the next best one."""
     first, second = best(asha_results, 2)
     low, high = sorted([first["lr"], second["lr"]])
     space = {"lr": LogUniform(1e-9, high) if first["lr"] == high else LogUniform(low * 1.0001, 10.0)}
@@ -59,7 +59,7 @@ def test_a_config_without_usable_values_is_skipped(asha_results: Results) -> Non
 
 
 def test_each_config_is_used_once(asha_results: Results) -> None:
-    """A config is used once, also if it is given explicitly, and the next best follow."""
+    """A warm start uses each config once, also if it is given explicitly, and continues with the next best."""
     space = {"optimizer": SPACE["optimizer"]}
     warm_start = warm_start_configs(asha_results, space, 3, [])
     assert len({config["optimizer"] for config in warm_start.configs}) == len(warm_start.configs) <= 3

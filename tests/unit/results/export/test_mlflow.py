@@ -65,7 +65,7 @@ def test_writing_it_twice_doubles_nothing(folder: Path, asha_results: Results) -
 
 
 def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> None:
-    """A second export writes only the trial with new epochs again, with all of its epochs."""
+    """A second export to MLflow writes only the trial with new epochs again, with all of its epochs."""
     first = asha_results.best.trial_id  # type: ignore[union-attr]
     epochs = asha_results.epochs[(asha_results.epochs["trial_id"] != first) | (asha_results.epochs["epoch"] < 3)]
     trials = asha_results.trials.copy()
@@ -85,7 +85,7 @@ def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> No
 def test_an_export_that_was_cut_off_is_completed(
     folder: Path, asha_results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After an interrupted export, whole trials are kept and the incomplete one is written again."""
+    """After an interrupted export to MLflow, whole trials are kept and the incomplete one is written again."""
     log, calls = MlflowClient.log_batch, 0
 
     def breaks(*arguments: object, **named: object) -> None:
@@ -108,7 +108,7 @@ def test_an_export_that_was_cut_off_is_completed(
 
 
 def test_a_parameter_that_changes_is_exported_by_epoch(folder: Path, pbt_results: Results) -> None:
-    """A learning rate that population based training changes is a metric by epoch; an unchanged one is not."""
+    """A learning rate that population based training changes is a metric by epoch, and an unchanged one is not."""
     write_mlflow(pbt_results, str(folder))
     client, _, trials = runs(folder, "mnist-pbt")
     segments = pbt_results.epochs.groupby("trial_id")["segment"].nunique()
@@ -167,7 +167,7 @@ def test_a_destination_is_independent_of_the_current_folder(tmp_path: Path, monk
 def test_an_interrupted_creation_of_the_studys_run_is_completed(
     folder: Path, asha_results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A study's run that was created without its params gets them, instead of a second run beside it."""
+    """If MLflow has a study's run without params, an export adds them instead of creating a second run."""
 
     def breaks(*_arguments: object, **_named: object) -> None:
         raise OSError("the line is cut")

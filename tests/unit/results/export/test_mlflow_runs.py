@@ -28,7 +28,7 @@ def test_a_trial_has_its_epochs_as_metrics_and_its_config_as_params(asha_results
 
 
 def test_states_become_statuses_of_mlflow(asha_results: Results) -> None:
-    """Failed trials are FAILED with their error, stopped ones FINISHED, and a running study RUNNING."""
+    """In MLflow, failed trials are FAILED with their error, stopped ones FINISHED, and a running study RUNNING."""
     runs = trial_runs(asha_results)
     states = dict(zip(asha_results.trials["trial_id"], asha_results.trials["state"], strict=True))
     assert set(runs) == set(states)
@@ -41,7 +41,7 @@ def test_states_become_statuses_of_mlflow(asha_results: Results) -> None:
 
 @pytest.mark.parametrize("changed", [{}, {"trial_id": "0000"}])
 def test_only_a_changed_trial_has_another_digest(asha_results: Results, changed: dict[str, str]) -> None:
-    """A trial's digest is the same until something of the trial changes."""
+    """A trial's digest for MLflow is the same until something of the trial changes."""
     trials = asha_results.trials.copy()
     trials.loc[trials["trial_id"].isin(changed.values()), "seconds"] += 1
     before, after = trial_runs(asha_results), trial_runs(replace(asha_results, trials=trials))
@@ -50,7 +50,7 @@ def test_only_a_changed_trial_has_another_digest(asha_results: Results, changed:
 
 
 def test_texts_are_cut_to_the_length_that_mlflow_accepts(asha_results: Results) -> None:
-    """Of a long error the first 5000 characters become a tag, because MLflow refuses longer ones."""
+    """The first 5000 characters of a long error become a tag, because MLflow refuses longer ones."""
     trials = asha_results.trials.copy()
     trials.loc[trials["trial_id"] == "0004", "error"] = "x" * 6000
     assert trial_runs(replace(asha_results, trials=trials))["0004"].tags["tunepipe.error"] == "x" * 5000
@@ -68,7 +68,7 @@ def test_a_study_has_its_job_as_params_and_the_winner_as_metric(asha_results: Re
 
 
 def test_a_study_without_sessions_and_epochs_has_no_times(asha_results: Results) -> None:
-    """A study that has recorded nothing yet starts and ends at zero, without metrics."""
+    """MLflow's run of a study that has recorded nothing yet starts and ends at zero, without metrics."""
     frames = {"trials": asha_results.trials.head(0), "epochs": asha_results.epochs.head(0)}
     run = study_run(replace(asha_results, **frames, sessions=(), best=None))
     assert (run.start, run.end, run.metrics) == (0, 0, [])

@@ -25,7 +25,7 @@ def _events(folder: Path) -> list[event_pb2.Event]:
 
 
 def test_every_epoch_of_every_trial_is_exported(asha_results: Results, tmp_path: Path) -> None:
-    """Every finite metric of every epoch of every trial is exported with its time."""
+    """TensorBoard gets every finite metric of every epoch of every trial with its time."""
     written = write_tensorboard(asha_results, tmp_path / "board")
     assert len(written) == asha_results.epochs["trial_id"].nunique()
     trial = asha_results.best.trial_id  # type: ignore[union-attr]

@@ -20,7 +20,7 @@ def test_trials_and_epochs_have_whole_numbers_on_their_axis(tmp_path: Path, by: 
 
 
 def test_each_study_has_a_line_that_ends_at_its_best(tmp_path: Path) -> None:
-    """Each study with a value has a line with a colour of its own that ends at its best; long names are cut."""
+    """Each study with a value has a line of its own colour that ends at its best value, and long names are cut."""
     long = f"{'x' * 40}-end"
     studies = {
         long: one_epoch_study(tmp_path, "a", [0.2, 0.1, 0.5]),

@@ -29,7 +29,7 @@ def test_the_window_leaves_out_what_is_far_from_good() -> None:
 
 
 def test_equal_values_have_no_window() -> None:
-    """Equal values give no window for the axis, and values that are not finite are ignored."""
+    """Equal values have no window for their axis, and values that are not finite are ignored."""
     assert window([0.5, 0.5, float("nan")], "max") is None
     assert window([float("inf")], "max") is None
 
@@ -45,7 +45,7 @@ def test_equal_values_have_no_window() -> None:
     ],
 )
 def test_values_that_fall_by_magnitudes_get_a_logarithmic_axis(values: list[float], mode: str, scale: str) -> None:
-    """The axis is logarithmic if less is better, no value is negative and they span three decades; zeros are below."""
+    """The axis of values is logarithmic if less is better, none is negative, and they span three decades."""
     ax = Figure().add_subplot()
     assert by_magnitude(ax, values, mode) is (scale == "log")
     assert ax.get_yscale() == scale

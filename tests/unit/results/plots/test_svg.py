@@ -20,7 +20,7 @@ def test_hostile_text_within_a_picture_stays_text() -> None:
 
 
 def test_hover_points_are_where_the_trials_are_drawn() -> None:
-    """Hover points are where trials are drawn, on linear and logarithmic axes; those beyond the axes are left out."""
+    """Hover points are where trials are drawn, on linear and logarithmic axes, and not beyond the axes."""
 
     def draw(ax: Axes) -> None:
         ax.set_xscale("log")
@@ -57,7 +57,7 @@ def test_a_picture_uses_the_colours_and_the_text_of_its_page() -> None:
 
 
 def test_names_within_a_picture_are_its_own() -> None:
-    """Each id in a picture begins with its name, so that several fit in one page, and each reference has a target."""
+    """Each id in a picture begins with the picture's name, and each reference within the picture has a target."""
     svg = inline_svg(lambda ax: ax.plot([0, 1], [0, 1], "o"), name="one", size=(400, 300))
     ids = re.findall(r' id="([^"]+)"', svg)
     assert ids

@@ -12,7 +12,7 @@ from tests.unit.results.plots.drawing import drawn
 
 
 def test_bars_are_shares_the_largest_above(known: Explanation) -> None:
-    """Hyperparameters, and pairs that can be seen, have bars in descending order, each with its share as a number."""
+    """Hyperparameters and visible pairs have bars in descending order, each with its share as a number."""
     importance = known.importances[0]
     ax = drawn(importance_bars, importance)
     names = [label.get_text() for label in ax.get_yticklabels()]
@@ -36,7 +36,7 @@ def test_tiny_shares_fill_the_picture(known: Explanation) -> None:
 
 
 def test_the_objective_along_a_number_is_a_line_and_along_a_choice_points(known: Explanation) -> None:
-    """The forest's means are a line along a numeric parameter and points along a choice, on the domain's axis."""
+    """The forest's means are drawn as a line along a numeric parameter, and as points along a choice."""
     by_name = {effect.place.name: effect for effect in known.importances[0].effects}
     ax = drawn(lambda effect, axes: plots.partial_dependence(known.results, effect, axes), by_name["b"])
     assert ax.get_xscale() == "log"

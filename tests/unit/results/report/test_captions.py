@@ -51,7 +51,7 @@ def test_the_caption_has_the_cost_of_the_best(batches: Results) -> None:
 
 
 def test_learning_curves_are_described_by_the_best_and_the_median(asha_results: Results) -> None:
-    """Learning curves are described by best and median, the training split, and the number drawn of many."""
+    """The caption of learning curves has the best, the median, the training split and the number of drawn curves."""
     best = asha_results.best
     assert best is not None
     reported = captions.of_learning_curves(asha_results)

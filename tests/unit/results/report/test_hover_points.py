@@ -12,7 +12,7 @@ from tests.unit.results.fronts import recorded
 
 
 def test_each_epoch_with_a_value_is_on_the_learning_curves(asha_results: Results) -> None:
-    """Each epoch with a value has a hover point on the learning curves, or of very many the last of each trial."""
+    """Each epoch with a value has a hover point on the learning curves, or of very many only each trial's last one."""
     rows = asha_results.epochs[np.isfinite(asha_results.epochs["val_accuracy"])]
     found = hover_points.of_learning_curves(asha_results)
     assert found == list(zip(rows["trial_id"], rows["epoch"], rows["val_accuracy"], strict=True))

@@ -110,7 +110,7 @@ def test_the_summary_has_the_results(page: Page, asha_results: Results) -> None:
 def test_paper_gets_the_best_trials_and_a_count_of_the_rest(
     asha_results: Results, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the best trials are printed on paper, with a count of the rest; a short leaderboard is printed whole."""
+    """A printed report has the best trials and a count of the others, or the whole leaderboard if it is short."""
     assert " beyond" not in text
     monkeypatch.setattr(report, "PRINTED_ROWS", 20)
     page = report_page(asha_results)
@@ -168,7 +168,7 @@ def test_the_table_marks_its_sort_column(page: Page, domains_results: Results) -
 
 @pytest.mark.parametrize("count", [25, 26])
 def test_only_a_long_leaderboard_scrolls_by_itself(tmp_path: Path, count: int) -> None:
-    """Leaderboards of 26 rows or more scroll in a frame, and shorter ones do not."""
+    """Leaderboards of 26 or more rows scroll in a frame of the report, and shorter ones do not."""
     study = Recording(tmp_path, tune_job("board", scheduler="fifo"))
     for number in range(count):
         study.decide(layout.trial_id(number), 0, "start", number, config_after={"lr": 0.01})

@@ -75,7 +75,7 @@ def test_a_study_has_the_pictures_it_has_something_to_show_for(tmp_path: Path, p
 
 
 def test_models_and_costs_have_sections_of_their_own(folded: Results, batches: Results) -> None:
-    """Trials of several models and studies with several batch sizes have sections of their own."""
+    """Trials of several models, and studies of several batch sizes, have sections of their own in the report."""
     assert "Mean and deviation of a trial's models" in [section.title for section in sections(folded)]
     (cost,) = [section for section in sections(batches) if section.title == "What it costs"]
     assert len(cost.pictures) == 2

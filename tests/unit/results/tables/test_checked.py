@@ -12,7 +12,7 @@ _WHOLE = pa.schema([*_SCHEMA, *(pa.field(name, pa.array(_ROW[name]).type) for na
 
 
 def test_valid_columns_are_kept() -> None:
-    """Columns of the schema are unchanged, and other columns become float metrics."""
+    """A table's columns of the schema are unchanged, and its other columns become float metrics."""
     table = checked(pa.table({**_ROW, "loss": [1], "none": pa.nulls(1)}), "epochs", _WHOLE)
     assert table.column("kept").type == pa.int64()
     assert table.select(["loss", "none"]).to_pydict() == {"loss": [1.0], "none": [None]}
@@ -27,7 +27,7 @@ def test_valid_columns_are_kept() -> None:
     ],
 )
 def test_a_table_that_does_not_fit_is_reported(column: str, values: object, what: str) -> None:
-    """A column of another type and a row without its key are reported with the column and a remedy."""
+    """A column of a wrong type and a row without its key are reported with the column and a remedy."""
     with pytest.raises(StorageError, match=rf"The table epochs is not as tunepipe writes it: .*{what}\. Move what is"):
         checked(pa.table({**_ROW, column: values}), "epochs", _WHOLE)
 

@@ -13,7 +13,7 @@ from tests.unit.results.tables.rows import CONFIG, assert_same
 
 
 def test_the_newest_attempt_is_used_in_any_order_of_rows(study: Recording) -> None:
-    """An epoch trained twice has one row: the newest session's, then the newest attempt's, in any order of rows."""
+    """An epoch that was trained twice has one row, which is that of the newest session and its newest attempt."""
     study.train("0000", 1, CONFIG, 0.5, 1.0, attempt=2)
     study.train("0000", 1, CONFIG, 0.9, 2.0, attempt=1)
     study.train("0000", 2, CONFIG, 0.6, 3.0, attempt=3, session=1)

@@ -50,5 +50,5 @@ def test_each_config_has_its_own_list() -> None:
 
 
 def test_none_is_a_value_and_nan_is_not() -> None:
-    """None is a value of a config as it was drawn, and NaN is a missing one."""
+    """None is a value of a config as it was drawn, and NaN is a missing value."""
     assert given(pd.Series([None, 1, math.nan, "a"], dtype=object)).tolist() == [True, True, False, True]

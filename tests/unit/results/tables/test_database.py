@@ -22,7 +22,7 @@ from pipeline.results.tables.query import query
     ],
 )  # fmt: skip
 def test_nothing_but_the_tables_can_be_reached(pbt_results: Results, tmp_path: Path, sql: str) -> None:
-    """Files, extensions, settings, and this program's variables are refused with a message; nothing is written."""
+    """SQL that uses files, extensions, settings or the program's variables is refused, and writes nothing."""
     file = tmp_path / "file.csv"
     file.write_text("a,b\n1,2\n")
     with pytest.raises(UsageError):
@@ -95,7 +95,7 @@ def test_an_error_while_rows_are_read_is_the_users_too() -> None:
 
 
 def test_a_query_is_reported_as_slow_once_and_ended_when_its_time_is_up() -> None:
-    """A query that takes too long is interrupted with a message; before that, it is reported once as slow."""
+    """A query that takes too long is interrupted with a message, and before that it is reported once as slow."""
     reported: list[float] = []
     limit = TimeLimit(0.2, reported.append, slow_seconds=0.0)
     sql = "select count(*) from range(100000000000) where hash(range) % 7 = 1"

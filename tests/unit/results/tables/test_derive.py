@@ -24,7 +24,7 @@ from tests.unit.results.tables.rows import CONFIG, trials_of
     ],
 )
 def test_a_trials_state_is_what_its_last_decision_left(study: Recording, kinds: list[str], state: str) -> None:
-    """Each kind of decision leaves a trial in a state of its own."""
+    """Each kind of decision leaves its trial in a particular state."""
     for kind in kinds:
         study.decide("0000", 0, kind, 0.0)
 
@@ -44,7 +44,7 @@ def test_a_retried_trial_runs_once_its_new_attempt_reports(study: Recording) -> 
 
 
 def test_the_best_epoch_is_the_earlier_of_two_that_tie_and_never_nan(study: Recording) -> None:
-    """Of two epochs with equal values the earlier is the best, and a value that is not finite never is."""
+    """Of two epochs with equal values the earlier one is the best, and a value that is not finite is never the best."""
     for epoch, value in enumerate([0.2, 0.7, float("nan"), 0.7, float("inf"), 0.1], start=1):
         study.train("0000", epoch, CONFIG, value, float(epoch))
     row = trials_of(study)["0000"]

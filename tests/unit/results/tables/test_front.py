@@ -41,7 +41,7 @@ _values = st.lists(
 def test_the_front_has_the_trials_that_no_other_dominates(
     points: list[tuple[float, ...]], modes: tuple[str, ...]
 ) -> None:
-    """The front has exactly the trials that no other dominates; a trial without a value is never on it."""
+    """The front has exactly the trials that no other dominates, and never a trial without a value."""
     values = np.array(points, np.float64).reshape(-1, 3)
     signed = values * [1 if mode == "max" else -1 for mode in modes]
     whole = np.isfinite(values).all(axis=1)
@@ -73,7 +73,7 @@ def test_a_metric_of_the_name_of_a_cost_goes_before_it(tmp_path: Path) -> None:
 
 
 def test_of_one_objective_the_front_is_the_best(asha_results: Results) -> None:
-    """With one objective the front is the best trial, and it is not mentioned."""
+    """With one objective the front is the best trial, and the results do not mention it."""
     assert asha_results.best is not None
     assert [point.trial_id for point in pareto_front(asha_results)] == [asha_results.best.trial_id]
     assert front_in_words(asha_results) == ""
@@ -96,7 +96,7 @@ def test_the_winner_stays_the_best_of_the_first(both: Results) -> None:
 
 
 def test_json_has_the_front_and_all_objectives(both: Results) -> None:
-    """The JSON has the front and all objectives as JSON values."""
+    """The JSON of results has the front and all objectives as JSON values."""
     reported = json.loads(json.dumps(results_object(both), allow_nan=False))
     assert [point["trial_id"] for point in reported["front"]] == ["0003", "0000", "0001", "0004"]
     assert reported["front"][0] == {

@@ -14,7 +14,7 @@ from tests.unit.results.tables.rows import CONFIG, trials_of
 
 
 def test_a_study_without_a_part_has_empty_tables_with_every_column(study: Recording) -> None:
-    """Before the first flush the tables are empty, with the columns they will have."""
+    """Before the first flush, tables are empty and have the columns of later tables."""
     tables = gather(study.store, study.study)
 
     assert tables.trials.num_rows == tables.epochs.num_rows == tables.decisions.num_rows == 0
@@ -23,7 +23,7 @@ def test_a_study_without_a_part_has_empty_tables_with_every_column(study: Record
 
 
 def test_a_compacted_file_beside_its_parts_changes_nothing(study: Recording) -> None:
-    """Rows that a compacted file and its parts both hold, during a compaction, count once."""
+    """Rows that are both in a compacted file and in its parts count once."""
     for trial in ("0000", "0001"):
         study.decide(trial, 0, "start", 0.0, config_after=CONFIG)
         study.train(trial, 1, CONFIG, 0.5, 1.0)
@@ -35,7 +35,7 @@ def test_a_compacted_file_beside_its_parts_changes_nothing(study: Recording) -> 
 
 
 def test_a_choice_of_mixed_types_is_text(domains: Recording) -> None:
-    """The column of a choice with mixed types has each value's JSON, and plain text for texts."""
+    """The column of a choice with mixed types has the JSON of each value, except for texts, which are plain."""
     mixed = gather(domains.store, domains.study).trials["config_mix"].to_pylist()
 
     assert set(mixed) <= {"0.5", "auto", "true"}
@@ -43,7 +43,7 @@ def test_a_choice_of_mixed_types_is_text(domains: Recording) -> None:
 
 
 def test_the_newest_checkpoint_is_the_one_of_the_last_epoch() -> None:
-    """The newest checkpoint is that of the latest epoch, and other files are ignored."""
+    """The newest checkpoint of a trial is that of its latest epoch, and other files are ignored."""
     paths = ["checkpoints/0001/000003.ckpt", "checkpoints/0001/000012.ckpt", "checkpoints/0001/notes.txt"]
 
     assert newest_checkpoints(paths) == {"0001": "checkpoints/0001/000012.ckpt"}
@@ -62,7 +62,7 @@ def test_a_part_of_an_unknown_schema_version_is_refused(study: Recording) -> Non
 
 
 def test_a_metric_that_appears_later_is_united_by_name(tmp_path: Path) -> None:
-    """Parts with different metrics make one table; what a part did not know is empty."""
+    """Parts with different metrics make one table, in which metrics that a part lacks are empty."""
     job = tune_job("grows", space={"optimizer": Choice(("a", "b"))})
     study = Recording(tmp_path, job, metrics=("val_accuracy",))
     study.train("0000", 1, {"optimizer": "a"}, 0.5, 1.0)

@@ -21,7 +21,7 @@ from tests.unit.results.tables.rows import CONFIG
 
 
 def test_the_frames_have_every_column_of_the_schema(asha_results: Results) -> None:
-    """Trials, epochs and decisions come as frames with the columns that are documented."""
+    """Trials, epochs and decisions are loaded as frames with the documented columns."""
     for name in ("trials", "epochs", "decisions"):
         frame = getattr(asha_results, name)
         assert set(columns_of(name)) <= set(frame.columns)
@@ -70,7 +70,7 @@ def test_ties_go_to_the_earlier_epoch_and_then_to_the_lower_id(study: Recording)
 
 
 def test_a_failed_trial_is_never_best(study: Recording) -> None:
-    """A failed trial is never the best, and without another trial there is no best."""
+    """A failed trial is never the best, and a study without other trials has no best."""
     study.train("0000", 1, CONFIG, 0.99, 1.0)
     study.decide("0000", 2, "fail", 2.0, "loss is NaN")
     study.flush()
@@ -228,7 +228,7 @@ def test_reading_results_imports_nothing_heavy(asha: Recording) -> None:
 
 
 def test_results_in_a_prompt_are_one_line(asha_results: Results) -> None:
-    """The text of results has the name, the state and the best, without the rows of the tables."""
+    """The text of results in a prompt has the name, the state and the best, without rows of tables."""
     reported = repr(asha_results)
 
     assert reported.startswith("<Results of 'mnist-asha': finished, 24 trials, 64 epochs, best val_accuracy=0.96")

@@ -28,7 +28,7 @@ def test_each_overview_equals_the_results_of_its_study(tmp_path: Path) -> None:
 
 
 def test_the_newest_study_is_last(tmp_path: Path) -> None:
-    """Studies are ordered by start, with one that never started first."""
+    """Studies in an overview are in the order of their starts, after those that never started."""
     for name, started in (("b", 0.0), ("a", 60.0)):
         Recording(tmp_path, tune_job(name)).end(1.0, started=started)
     Recording(tmp_path, tune_job("waits"))
@@ -42,7 +42,7 @@ def test_the_newest_study_is_last(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_leads_out_is_unreadable(tmp_path: Path) -> None:
-    """A study.json that is a link to another study's makes one unreadable row with the reason; the other rows stay."""
+    """A study.json that links to another study's is one unreadable row with the reason, beside the other rows."""
     Recording(tmp_path, tune_job("good")).end(1.0)
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "study.json").symlink_to("../good/study.json")

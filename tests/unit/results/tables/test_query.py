@@ -22,7 +22,7 @@ def test_a_condition_keeps_the_trials_for_which_it_holds(asha_results: Results) 
 
 
 def test_columns_and_rows_are_in_the_requested_order(asha_results: Results) -> None:
-    """Columns are in the requested order, rows are sorted, `-` sorts downwards, and missing values are last."""
+    """Columns are in the requested order, rows are sorted, `-` sorts in descending order, and missing ones are last."""
     down = select_trials(asha_results, sort=["-objective"], columns=["objective", "trial_id"])
     up = select_trials(asha_results, sort=["objective"], columns=["objective"])
     known = [value for value in down["objective"].to_pylist() if value is not None]
@@ -85,7 +85,7 @@ def test_tables_of_several_studies_are_one_with_null_where_a_study_has_no_such_c
 def test_studies_of_one_name_are_distinguished_by_the_callers_names(
     asha_results: Results, pbt_results: Results
 ) -> None:
-    """Studies with equal names are distinguished by the paths that the caller gave; a repeated study counts once."""
+    """Studies with equal names are distinguished by the caller's paths, and a repeated study counts once."""
     copy = dataclasses.replace(asha_results)
     named = [("x/one/", asha_results), ("y/one", copy), ("p", pbt_results), ("p", pbt_results)]
     assert list(labels(named)) == ["x/one", "y/one", pbt_results.name]

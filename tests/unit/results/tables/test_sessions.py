@@ -36,7 +36,7 @@ def test_sessions_are_ordered_by_number(tmp_path: Path) -> None:
     ("field", "value"), [("state", "nope"), ("number", 0), ("started", None), ("seconds", -1.0), ("resume", [])]
 )
 def test_an_invalid_value_is_reported(tmp_path: Path, field: str, value: object) -> None:
-    """A value that no driver writes is reported with its file and field."""
+    """A session's invalid value is reported with its file and field."""
     with pytest.raises(StorageError, match=rf"sessions/0001\.json in .* is not a session's: {field}: "):
         read_sessions(_store(tmp_path, **{field: value}))
 
@@ -73,12 +73,12 @@ def test_the_state_of_a_study_whose_session_has_not_ended(fields: dict[str, obje
 
 
 def test_a_study_that_never_had_a_driver_waits() -> None:
-    """A study whose first driver was killed before it took a number, or that had none, is waiting."""
+    """A study that never had a driver, or whose first one ended before it had a number, is waiting."""
     assert state_of([], NOW) == "waiting"
 
 
 def test_fields_that_describe_the_driver_may_be_damaged(tmp_path: Path) -> None:
-    """Damaged fields that describe the driver get defaults and are reported, and the session is read."""
+    """Damaged fields that describe the driver get defaults and are reported, and the rest of the session is read."""
     store = _store(tmp_path, host=3, pid=-1, heartbeat="2025-03-14T09:30:05", started="yesterday", workers=[])
     (session,) = read_sessions(store)
     assert (session["host"], session["pid"], session["workers"]) == ("", 0, None)

@@ -30,7 +30,7 @@ def test_trials_are_ranked_by_value_then_epoch_then_id(tmp_path: Path) -> None:
 
 
 def test_a_loss_is_ranked_from_below(domains_results: Results) -> None:
-    """With the mode min the smallest value is ranked first."""
+    """In mode min, the trial with the smallest value is ranked first."""
     objective = domains_results.trials.set_index("trial_id")["objective"]
 
     assert ranked(domains_results) == list(objective.sort_values().index)
@@ -52,7 +52,7 @@ def test_a_trial_without_a_value_has_the_config_that_it_has_now(asha_results: Re
 
 
 def test_the_rows_of_the_best_epochs_are_those_of_their_trials(asha_results: Results) -> None:
-    """Each row has the trial's id, its best epoch and its best value; a trial without one has no row."""
+    """The rows of best epochs have the trial's id, epoch and value, and a trial without a value has no row."""
     places = best_rows(asha_results)
     trials, epochs = asha_results.trials[places >= 0], asha_results.epochs.take(places[places >= 0])
     assert epochs["trial_id"].tolist() == trials["trial_id"].tolist()

@@ -8,7 +8,7 @@ from pipeline.storage import Store
 
 
 def test_files_are_listed_with_their_sizes(tmp_path):
-    """The trial's files in all subfolders are listed with their sizes, and deleted ones too."""
+    """A trial's files in all subfolders are listed with their sizes, and so are deleted ones."""
     store = Store(tmp_path)
     for path in ("files/0001/log.csv", "files/0001/deep/x.bin", "files/0002/other.csv"):
         store.write(path, b"12345")

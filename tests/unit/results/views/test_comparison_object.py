@@ -12,7 +12,7 @@ from tests.unit.results.small import one_epoch_study
 
 
 def test_the_object_has_the_whole_comparison(tmp_path: Path) -> None:
-    """The object has every compared number with its interval as JSON values."""
+    """The object of a comparison has every compared number with its interval as JSON values."""
     values = np.random.default_rng(0).uniform(0.1, 0.2, 20)
     found = compared(
         {"a": one_epoch_study(tmp_path, "a", values + 0.5), "b": one_epoch_study(tmp_path, "b", values, seed=1)}

@@ -53,14 +53,14 @@ def test_each_question_is_a_table(comparison: Comparison) -> None:
 def test_an_interval_that_holds_zero_names_no_winner(
     comparison: Comparison, low: float, high: float, verdict: str
 ) -> None:
-    """An interval that contains zero names no better study."""
+    """A comparison whose interval contains zero names no better study."""
     (difference,) = comparison.differences
     other = replace(comparison, differences=[replace(difference, low=low, high=high)])
     assert comparison_tables(other)[1][3][0][-1] == verdict
 
 
 def test_few_trials_have_no_intervals(tmp_path: Path) -> None:
-    """With too few trials there is no interval, and a note says how many are needed."""
+    """A comparison with too few trials has no interval, and a note with the number that is needed."""
     comparison = compared({"a": one_epoch_study(tmp_path, "a", []), "b": one_epoch_study(tmp_path, "b", [0.5])})
     (_, note, columns, rows), *_ = comparison_tables(comparison)
     assert note == "Too few trials for intervals: 5 a study are needed."
@@ -69,7 +69,7 @@ def test_few_trials_have_no_intervals(tmp_path: Path) -> None:
 
 
 def test_the_reason_against_a_comparison_is_the_first_line(comparison: Comparison) -> None:
-    """If studies cannot be compared, the first line says so; otherwise there is no such line."""
+    """The first line of a comparison gives the reason if its studies cannot be compared."""
     assert comparison_warnings(comparison) == []
     incomparable = replace(
         comparison, comparability_problems=["They were evaluated on different rows."], differences=[]
@@ -92,5 +92,5 @@ def test_a_terminal_shows_every_table_with_its_note(comparison: Comparison) -> N
 
 
 def test_the_compared_studies_are_known_by_their_names(comparison: Comparison) -> None:
-    """The text names the studies in the given order."""
+    """The text of a comparison names the studies in the given order."""
     assert [(name, results.name) for name, results in studies_of(comparison).items()] == [("a", "a"), ("b", "b")]

@@ -10,7 +10,7 @@ from tests.unit.results.small import printed
 
 
 def test_each_question_has_its_answer(asha_results: Results) -> None:
-    """Answers follow the order of the questions, in lines of at most 118 characters and an indent of two."""
+    """The answers of an explanation follow the questions, in lines of at most 118 characters, indented by two."""
     reported = printed(explanation_view(explained(asha_results)))
     titles = [line for line in reported.splitlines() if line and not line.startswith(" ")]
     assert titles == [

@@ -12,7 +12,7 @@ from pipeline.results.views.explanation_object import explanation_object
 
 
 def test_the_object_has_all_analyses(asha_results: Results) -> None:
-    """The object has all analyses as JSON values and is the same on each call."""
+    """The object of an explanation has all analyses as JSON values and is the same on each call."""
     explanation = explained(asha_results)
     reported = json.loads(json.dumps(explanation_object(explanation), allow_nan=False))
     assert reported == explanation_object(explained(asha_results))
@@ -25,7 +25,7 @@ def test_the_object_has_all_analyses(asha_results: Results) -> None:
 
 
 def test_a_hyperparameter_has_its_share_and_its_curve(known: Explanation) -> None:
-    """Shares and curves have intervals, and a hyperparameter that may have no effect has no best value."""
+    """An importance has intervals for shares and curves, and no best value for a parameter that may have no effect."""
     (found,) = explanation_object(known)["importance"]
     parameters = {one["name"]: one for one in found["parameters"]}
     assert parameters["a"]["interval"][0] <= parameters["a"]["share"] <= parameters["a"]["interval"][1]
@@ -46,7 +46,7 @@ def test_deprecated_keys_have_the_values_of_the_present_ones(known: Explanation)
 
 
 def test_an_unknown_number_is_null(known: Explanation) -> None:
-    """A number that is NaN is null in the object."""
+    """A number that is NaN is null in the object of an explanation."""
     unknown = dict.fromkeys(("r_squared", "r_squared_low", "r_squared_high"), math.nan)
     nothing = replace(known.importances[0], **unknown, note="why", effects=())
     stopping = replace(known.stopping, saved_seconds=math.nan)

@@ -33,7 +33,7 @@ def test_arguments_of_fit_are_printed_unless_they_are_the_defaults(job: dict, ar
 
 
 def test_the_newest_epoch_determines_how_a_trial_was_trained(asha_results: Results) -> None:
-    """The way of training is that of the newest epoch, and is omitted for studies of earlier versions."""
+    """The printed way of training is that of the newest epoch, and is omitted for studies of earlier versions."""
     assert (
         newest_way(
             replace(asha_results, epochs=asha_results.epochs.drop(columns="trained_with", errors="ignore")), "0000"

@@ -30,7 +30,7 @@ def shown(table: FittedTable, width: int, *, terminal: bool = True) -> list[str]
 
 
 def test_a_wide_terminal_gets_everything_but_long_cells() -> None:
-    """Each row is one line, and long cells are cut."""
+    """On a wide terminal each row of a table is one line, and long cells are cut."""
     lines = shown(board(2), 300)
     assert lines[0].split() == ["trial", "val_accuracy", "why", "p0", "p1"]
     assert len(lines) == 3
@@ -38,14 +38,14 @@ def test_a_wide_terminal_gets_everything_but_long_cells() -> None:
 
 
 def test_the_last_optional_columns_are_removed_first() -> None:
-    """The last optional columns are removed first, and a line says how many are missing and how to see them."""
+    """A narrow table lacks its last optional columns, and a line has their number and how to see them."""
     lines = shown(board(), 118)
     assert lines[0].split() == ["trial", "val_accuracy", "why", "p0"]
     assert lines[-1] == "+5 columns (p1, p2, p3, p4, p5): ask."
 
 
 def test_the_caller_says_which_optional_columns_are_removed_first() -> None:
-    """Columns are removed in the order that the caller gives, then from the last on, and stay in their places."""
+    """Optional columns are removed in the order that the caller gives, then from the last on, without moving others."""
     columns = [Column("trial", keep="whole"), *(Column(name, keep="extra") for name in "abcd")]
     table = FittedTable(columns, more="ask", first_out=lambda: [2, 0])
     table.add_row("0000", *["x" * 20] * 4)
@@ -63,7 +63,7 @@ def test_no_line_is_longer_than_the_terminal_is_wide(width: int) -> None:
 
 
 def test_rows_of_a_terminal_that_is_too_narrow_become_records() -> None:
-    """A row becomes one line for each field, uncut, with an empty line between two rows."""
+    """On a very narrow terminal, a row becomes one uncut line for each field, with an empty line between two rows."""
     table = FittedTable([Column("name"), Column("text")])
     table.add_row("one", "x" * 90)
     table.add_row("two", "漢字" * 20)
@@ -88,7 +88,7 @@ def test_control_characters_take_one_line() -> None:
 
 
 def test_words_of_a_wrapped_name_stay_whole() -> None:
-    """A name is wrapped between its words, unless one of them is longer than 16 characters."""
+    """A column's name is wrapped between its words, unless one of them is longer than 16 characters."""
     names = ["best val_accuracy", "of resamples", "rank of the others", "m" * 40]
     table = FittedTable([Column(name, keep="whole") for name in names])
     table.add_row("1", "2", "3", "4")

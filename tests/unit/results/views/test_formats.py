@@ -80,7 +80,7 @@ def test_a_time_beyond_pythons_range_is_refused(form: str) -> None:
 
 
 def test_parquet_holds_the_table() -> None:
-    """A table in Parquet keeps its types."""
+    """A table that is written as Parquet keeps its types."""
     back = pq.read_table(pa.BufferReader(written("parquet", TABLE)))
     assert back.drop(["value"]).equals(TABLE.drop(["value"]))
 

@@ -32,13 +32,13 @@ def test_the_first_line_is_the_best_trial(asha_results: Results) -> None:
 
 
 def test_constants_are_not_shown(asha_results: Results) -> None:
-    """A parameter that is the same for all trials takes no column."""
+    """A leaderboard has no column for a parameter that is the same for all trials."""
     assert "epochs_warm" not in lines_of(asha_results)[0]
     assert "momentum" in lines_of(asha_results)[0]
 
 
 def test_top_determines_how_many_trials_are_shown(asha_results: Results) -> None:
-    """The summary says how many trials are shown: `top` rows or all of them."""
+    """The summary of a leaderboard has the number of trials shown, which is `top` or all."""
     assert len(lines_of(asha_results, top=3)) == 1 + 3
     assert len(lines_of(asha_results, top=None)) == 1 + len(asha_results.trials)
 
@@ -61,7 +61,7 @@ def test_parameters_that_tell_the_least_are_left_out_first(tmp_path: Path, trial
 
 
 def test_the_config_is_the_one_that_reached_the_value(tmp_path: Path) -> None:
-    """After an exploit a row shows the config of the trial's best epoch, as `best` does."""
+    """After an exploit, a leaderboard's row shows the config of the trial's best epoch, as `best` does."""
     study = Recording(tmp_path, tune_job("moves", space={"a": Choice((111, 222))}))
     study.decide("0000", 0, "start", 0.0, config_after={"a": 111})
     study.train("0000", 1, {"a": 111}, 0.9, 1.0)
@@ -92,7 +92,7 @@ def test_a_study_without_trials_has_a_header_only(tmp_path: Path) -> None:
 
 
 def test_further_objectives_have_columns_of_their_own(tmp_path: Path) -> None:
-    """Further objectives have columns at the same epoch, with a dash for a missing value."""
+    """Further objectives have columns with their values at the same epoch, and a dash for a missing value."""
     job = tune_job(
         "two", space={"a": Choice((1, 2))}, objectives=[Objective("val_accuracy", "max"), Objective("Cost", "min")]
     )

@@ -79,7 +79,7 @@ def test_early_stopping_is_described_by_what_it_saved_and_risked(changes: dict[s
 
 
 def test_without_a_result_the_reason_is_the_sentence() -> None:
-    """If there is no result, the sentence is the reason with a capital letter."""
+    """The sentence of an analysis without a result is the reason, with a capital letter."""
     nothing = Importance(
         when=(), trials=8, used=8, clipped=0, r_squared=math.nan, r_squared_low=math.nan, r_squared_high=math.nan,
         effects=(), pairs=(), note="too few trials with a value: 8",

@@ -77,7 +77,7 @@ def test_values_of_different_objectives_are_sorted_apart(
 
 
 def test_the_best_of_each_objective_are_kept(asha_results: Results, pbt_results: Results, domains_results: Results):
-    """If objectives differ, the best of each are kept; otherwise the best of all are."""
+    """Of studies with different objectives the best trials of each are kept, and otherwise the best of all."""
     studies = {"asha": asha_results, "domains": domains_results, "pbt": pbt_results}
     kept = best_of_each(studies, select_from(studies), 3)["study"].to_pylist()
     assert kept == ["pbt", "pbt", "pbt", "domains", "domains", "domains"]

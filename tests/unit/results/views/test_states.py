@@ -15,6 +15,6 @@ def test_every_state_of_a_trial_has_a_text() -> None:
 
 
 def test_the_verb_agrees_with_the_number_of_trials() -> None:
-    """The verb agrees with the number of trials, also if both forms are the same."""
+    """A verb agrees with the number of trials, also if both of its forms are the same."""
     assert [STATES["completed"].verb_for(count) for count in (1, 2)] == ["trained to its end", "trained to their end"]
     assert [STATES["failed"].verb_for(count) for count in (1, 2)] == ["failed", "failed"]

@@ -39,7 +39,7 @@ def test_the_sentence_on_trials_agrees_with_their_number(full: int, stopped: int
     [("finished", "The study's budget of 4 epochs is spent."), ("failed", "The study 'some' ended without a value.")],
 )
 def test_results_say_why_a_study_ended_early(state: str, message: str, tmp_path: Path, capsys) -> None:
-    """The report and `results` have the reason that the driver recorded."""
+    """The report and `results` have the driver's reason for the early end of a study."""
     study = Recording(tmp_path, tune_job("some", space={"lr": Uniform(0, 1)}, budget={"trials": 4, "epochs": 1}))
     study.decide("0000", 0, "start", 0, config_after={"lr": 0.5})
     study.train("0000", 1, {"lr": 0.5}, 0.5, 1)
@@ -51,13 +51,13 @@ def test_results_say_why_a_study_ended_early(state: str, message: str, tmp_path:
 
 
 def test_test_metrics_are_in_the_summary(asha_results: Results) -> None:
-    """The winner's test metrics are in the summary."""
+    """The summary of results has the winner's test metrics."""
     tested = replace(asha_results, test={"test_loss": 0.1, "test_accuracy": 0.9512})
     assert "test_loss 0.1 and test_accuracy 0.9512" in " ".join(paragraphs(tested))
 
 
 def test_the_summary_counts_the_trials_that_ran(asha_results: Results) -> None:
-    """The summary counts the existing trials, not those that the job asks for."""
+    """The summary of results counts the existing trials, not those that the job asks for."""
     study = {**asha_results.study, "job": {**asha_results.job, "description": "8 trials of something"}}
     results = replace(asha_results, study=study)
     epochs = results.job["budget"]["epochs"]
@@ -65,6 +65,6 @@ def test_the_summary_counts_the_trials_that_ran(asha_results: Results) -> None:
 
 
 def test_one_epoch_is_counted_in_the_singular(tmp_path: Path) -> None:
-    """With one epoch, noun and verb are singular."""
+    """In the summary of results, noun and verb are singular for one epoch."""
     results = load_results(EDGES["one_trial_one_epoch"](tmp_path).store.uri)
     assert any("1 epoch was trained in" in paragraph for paragraph in paragraphs(results))

@@ -57,7 +57,7 @@ def test_segments_tell_whose_weights_and_which_config(population: Results) -> No
 
 
 def test_files_are_listed_and_the_rest_summed_up(asha_results: Results) -> None:
-    """Twenty of many files are listed, the rest as a sum, and deleted ones with the reason."""
+    """Of many files of a trial, twenty are listed and the rest is a sum, with the reason why some were deleted."""
     kept = [TrialFile(f"f{number}.bin", 1000) for number in range(23)]
     reported = _shown(asha_results, "0000", TrialFiles("files/0000", kept, [TrialFile("big\n.bin", 5_000_000)]))
     assert "files in files/0000" in reported
