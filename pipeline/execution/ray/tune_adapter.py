@@ -7,7 +7,6 @@ assigns it. `suggest` returns a new trial, `choose_trial_to_run` a paused one.
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -21,11 +20,11 @@ from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.gauges import StudyGauges
 from pipeline.execution.ray.internals import (
-    FATAL_ACTOR_ERROR,
     actor_of,
     failures_of,
     refuse_cached_actors,
     set_trial_config,
+    worker_loss,
 )
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.loop.messages import Assignment, ProgressReport
@@ -122,8 +121,6 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         searcher: The searcher of the same study.
     """
 
-    _supports_buffered_results = False
-
     def __init__(self, searcher: SessionSearcher) -> None:
         super().__init__()
         self._assignments = searcher.assignments
@@ -132,6 +129,11 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         self._hung: dict[str, str] = {}
         self._retried: dict[str, Assignment] = {}
         self._replaces_workers = False
+
+    @property
+    def supports_buffered_results(self) -> bool:
+        """Whether Tune may report several results at once: no, the session decides after each."""
+        return False
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         """Remember which of Tune's trials has which assignment."""
@@ -172,7 +174,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         retry = self._retried.pop(trial.trial_id, None) if trial.status == TuneTrial.PENDING else None
         if retry is None:
             retry = self._session.worker_failures.on_worker_lost(
-                assignment.trial_id, self._hung.pop(key, "") or _cause(trial)
+                assignment.trial_id, self._hung.pop(key, "") or worker_loss(trial)
             )
         if retry is None:
             self._assignments.busy.discard(key)
@@ -263,16 +265,6 @@ class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]
             session.beat()
         self._gauges.publish_if_due()
         return session.ended
-
-
-def _cause(trial: TuneTrial) -> str:
-    """Why a trial's worker is lost, as Ray reports it: one sentence."""
-    text = Path(trial.error_file).read_text() if trial.error_file else ""
-    lines = [line for line in text.rpartition("Failure # ")[2].splitlines()[1:] if line.strip()]
-    if not lines:
-        return "Ray gives no reason."
-    # The death of a process is in the first line; an exception at its start is in the last.
-    return lines[0] if lines[0].startswith(FATAL_ACTOR_ERROR) else lines[-1].strip()
 
 
 def _assignment(trial: TuneTrial) -> Assignment:

@@ -27,6 +27,7 @@ from pipeline.execution.ray.internals.trial_actors import (
     is_termination,
     refuse_cached_actors,
     set_trial_config,
+    worker_loss,
 )
 
 __all__ = [
@@ -48,4 +49,5 @@ __all__ = [
     "signals_left_alone",
     "spared_processes",
     "system_settings",
+    "worker_loss",
 ]

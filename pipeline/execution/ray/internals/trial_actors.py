@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from pipeline.missing_names import ABSENT, say_once
@@ -13,10 +14,14 @@ __all__ = [
     "is_termination",
     "refuse_cached_actors",
     "set_trial_config",
+    "worker_loss",
 ]
 
 FATAL_ACTOR_ERROR = "The actor died unexpectedly"
 """Start of Ray's message where a worker's process has ended."""
+
+_FAILURE = "Failure # "
+"""Start of the line before each failure in Tune's file of a trial's errors."""
 
 
 def is_termination(error: BaseException) -> bool:
@@ -72,6 +77,26 @@ def failures_of(trial: Any) -> int:
         say_once("Ray", "Trial.run_metadata.num_failures", "workers lost before a trial's newest epoch count, too")
         return 0
     return int(failures)
+
+
+def worker_loss(trial: Any) -> str:
+    """Why a trial's worker is lost, as Ray reports it: one sentence.
+
+    Args:
+        trial: The trial.
+
+    Returns:
+        The sentence. If the file of Tune's that has it no longer marks where a failure begins, its last line.
+    """
+    path = getattr(trial, "error_file", None)
+    text = Path(path).read_text() if path else ""
+    if text and _FAILURE not in text:
+        say_once("Ray", f"mark {_FAILURE!r} in a trial's errors", "the reason for a lost worker is their last line")
+    lines = [line for line in text.rpartition(_FAILURE)[2].splitlines()[1:] if line.strip()]
+    if not lines:
+        return "Ray gives no reason."
+    # The death of a process is in the first line; an exception at its start is in the last.
+    return lines[0] if lines[0].startswith(FATAL_ACTOR_ERROR) else lines[-1].strip()
 
 
 def set_trial_config(trial: Any, config: dict[str, Any]) -> None:

@@ -83,6 +83,7 @@ def test_a_missing_module_is_reported_in_words() -> None:
             "workers stay",
         ),
         ("ray.tune.experiment.trial", "run_metadata.num_failures", "count failures", "the session's count is used"),
+        ("ray.tune.experiment.trial", "Failure # ", "say why a worker is lost", "the reason is the last line"),
         ("ray.tune.experiment.trial", "ray_actor", "end a hung worker", "a hung worker is not ended"),
     ],
 )

@@ -1,5 +1,6 @@
 """What tunepipe reads of Tune's trials and their actors."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -72,3 +73,28 @@ def test_a_trial_that_has_not_begun_has_no_actor(capsys: pytest.CaptureFixture[s
     assert internals.actor_of(trial) is None
     assert internals.failures_of(trial) == 2
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("Failure # 1 (occurred at noon)\nThe actor died unexpectedly.\nMore.\n", "The actor died unexpectedly."),
+        ("Failure # 1 (a)\nOld.\n\nFailure # 2 (b)\nTraceback:\n  ValueError: no\n", "ValueError: no"),
+        ("", "Ray gives no reason."),
+    ],
+    ids=["death", "exception", "nothing"],
+)
+def test_the_newest_failure_says_why_a_worker_is_lost(tmp_path: Path, text: str, sentence: str) -> None:
+    """The reason is the death of the process, or the last line of the newest failure's traceback."""
+    (tmp_path / "error.txt").write_text(text)
+    assert internals.worker_loss(SimpleNamespace(error_file=str(tmp_path / "error.txt"))) == sentence
+
+
+def test_without_its_mark_the_last_line_says_why_a_worker_is_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If Tune no longer marks where a failure begins, the last line is the reason, and that is said once."""
+    (tmp_path / "error.txt").write_text("Attempt 1\nValueError: no\n")
+    trial = SimpleNamespace(error_file=str(tmp_path / "error.txt"))
+    assert [internals.worker_loss(trial) for _ in range(2)] == ["ValueError: no"] * 2
+    assert capsys.readouterr().err.count("has no mark 'Failure # '") == 1
