@@ -64,7 +64,11 @@ class SharedFolder:
 
 def shared_root() -> Path:
     """The folder of this machine within which shared folders are."""
-    return Path(tempfile.gettempdir())
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        # No temporary folder can be written, as on a full disk: what creates a folder there reports that.
+        return Path(os.environ.get("TMPDIR", "/tmp"))
 
 
 def close_shared_folders() -> None:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,3 +99,17 @@ def test_a_link_in_its_place_is_refused(temporary: Path) -> None:
         _ = SharedFolder(lambda: "study").path
     assert path.is_symlink()
     assert elsewhere.is_dir()
+
+
+def test_nothing_is_removed_where_no_temporary_folder_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no temporary folder can be written, as on a full disk, closing shared folders raises no error."""
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    close_shared_folders()
+    assert shared_root() == tmp_path
