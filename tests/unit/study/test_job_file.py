@@ -109,7 +109,7 @@ def test_a_file_without_relative_imports_is_a_script(tmp_path: Path) -> None:
         ({"a b/job.py": "from . import x", "a b/__init__.py": ""}, "rename the folder; found 'a b'"),
         ({"tuned/my.job.py": "from . import x", "tuned/__init__.py": ""}, "must have no other dot in its name"),
         ({"tuned/__init__.py": "from . import x"}, "must be another module of the package tuned"),
-        ({"json/job.py": "from . import x", "json/__init__.py": ""}, "the module json that others import"),
+        ({"json/job.py": "from . import x", "json/__init__.py": ""}, "the module json, which others import"),
     ],
 )
 def test_relative_imports_outside_a_package_are_refused_with_a_remedy(

@@ -41,7 +41,7 @@ def test_the_report_shows_one_objective_against_the_other(both: Results) -> None
     """The report shows two objectives in a picture with a description, and marks the trials on the front."""
     (section,) = [one for one in sections(both) if one.title == "One objective against another"]
     (picture,) = section.pictures
-    assert picture.alt.startswith("Scatter chart of val_accuracy against parameters, with the front")
+    assert picture.alt.startswith("Scatter chart of val_accuracy against parameters, with the Pareto front")
     assert picture.caption == (
         "4 of 6 trials are on the front: from val_accuracy 0.95 with parameters 2e+04 to val_accuracy 0.5 with "
         "parameters 10."
