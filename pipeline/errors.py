@@ -1,4 +1,4 @@
-"""Every error tunepipe raises on purpose.
+"""Every error tunepipe raises on purpose; `pipeline/cli/app.py` prints those that reach the command line.
 
 TunepipeError
 ├── UserError            exit 2: a mistake that a user can fix; printed as one paragraph, never with a traceback
