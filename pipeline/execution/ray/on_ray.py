@@ -136,7 +136,7 @@ def _ray_output(store: Store) -> Iterator[None]:
 
 
 def _asked_for(job: TuneJob, *, joined: bool) -> dict[str, float]:
-    """The resources that Ray reserves for a trial; memory only on a cluster, because a local study checks it itself."""
+    """The resources that Ray reserves for a trial; memory only on a cluster, to choose a node."""
     need = job.resources
     asked = {"cpu": need.cpus, "gpu": need.gpus}
     if joined and need.memory_gigabytes is not None:

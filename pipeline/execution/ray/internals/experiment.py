@@ -90,22 +90,20 @@ def results_not_kept() -> Iterator[None]:
     The session has the rows. Otherwise the history takes more memory than the rest of a trial, and a large study ends
     seconds later.
     """
-    with contextlib.ExitStack() as stack:
-        for module, name, replacement, consequence in (
-            (
-                "ray.tune.trainable.metadata",
-                "_TrainingRunMetadata.update_metric",
-                lambda *_, **__: None,
-                "Tune keeps all metrics, and a large study takes more memory",
-            ),
-            (
-                "ray.tune.analysis.experiment_analysis",
-                "ExperimentAnalysis._fetch_trial_dataframes",
-                lambda *_: {},
-                "Tune reads all results at the end, which takes longer",
-            ),
-        ):
-            stack.enter_context(replaced(module, name, replacement, consequence))
+    with (
+        replaced(
+            "ray.tune.trainable.metadata",
+            "_TrainingRunMetadata.update_metric",
+            lambda *_, **__: None,
+            "Tune keeps all metrics, and a large study takes more memory",
+        ),
+        replaced(
+            "ray.tune.analysis.experiment_analysis",
+            "ExperimentAnalysis._fetch_trial_dataframes",
+            lambda *_: {},
+            "Tune reads all results at the end, which takes longer",
+        ),
+    ):
         yield
 
 

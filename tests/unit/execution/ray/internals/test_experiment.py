@@ -5,14 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import missing_names
 from pipeline.execution.ray import internals
-
-
-@pytest.fixture(autouse=True)
-def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No name has been reported as missing yet."""
-    monkeypatch.setattr(missing_names, "warned", set())
 
 
 def test_tunes_environment_of_actors_comes_back() -> None:
@@ -113,42 +106,3 @@ def test_an_argument_that_a_scheduler_no_longer_keeps_is_named(capsys: pytest.Ca
         assert internals.scheduler_facts(Renamed())["longest"] is None
     expected = "tunepipe: This version of Ray has no Renamed._max_t: the job has its own default instead of max_t."
     assert capsys.readouterr().err.splitlines() == [expected]
-
-
-@pytest.mark.parametrize(
-    ("module", "name", "context", "consequence"),
-    [
-        ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS", internals.plain_actors, "when its trial begins"),
-        ("ray._private.worker", "_post_init_hooks", lambda: internals.kept_registry("x"), "data stay in memory"),
-        ("ray.tune.registry", "TRAINABLE_CLASS", lambda: internals.kept_registry("x"), "stays registered"),
-        (
-            "ray.tune.trainable.metadata",
-            "_TrainingRunMetadata.update_metric",
-            internals.results_not_kept,
-            "Tune keeps all metrics",
-        ),
-        (
-            "ray.tune.execution.tune_controller",
-            "TuneController.save_to_dir",
-            internals.experiment_saved_once,
-            "Tune saves its own state",
-        ),
-    ],
-)
-def test_without_a_name_the_study_goes_on_and_says_so(
-    module: str,
-    name: str,
-    context: Any,
-    consequence: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """If Ray lacks a name that tunepipe uses, the study goes on without it and a message says so once."""
-    monkeypatch.delattr(f"{module}.{name}")
-    for _ in range(2):
-        with context():
-            pass
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1
-    assert f"This version of Ray has no {module}.{name}: " in lines[0]
-    assert consequence in lines[0]

@@ -102,3 +102,46 @@ def test_workers_can_preload_modules() -> None:
             f"Ray no longer has the setting {name}; pipeline/execution/ray/internals/ uses it to keep warm workers; "
             "without it, ray.init ends with an error."
         )
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "context", "consequence"),
+    [
+        ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS", internals.plain_actors, "when its trial begins"),
+        ("ray._private.worker", "_post_init_hooks", lambda: internals.kept_registry("x"), "data stay in memory"),
+        ("ray.tune.registry", "TRAINABLE_CLASS", lambda: internals.kept_registry("x"), "stays registered"),
+        (
+            "ray.tune.trainable.metadata",
+            "_TrainingRunMetadata.update_metric",
+            internals.results_not_kept,
+            "Tune keeps all metrics",
+        ),
+        (
+            "ray.tune.execution.tune_controller",
+            "TuneController.save_to_dir",
+            internals.experiment_saved_once,
+            "Tune saves its own state",
+        ),
+        ("ray._private.services", "ConsolePopen", internals.signals_kept_from_ray, "ends it without tables"),
+        ("ray._private.utils", "set_sigterm_handler", internals.signals_left_alone, "end the study without a message"),
+        ("ray._private.node", "Node.start_monitor", internals.spared_processes, "runs processes"),
+        ("ray._private.utils", "get_dashboard_dependency_error", internals.spared_processes, "runs processes"),
+    ],
+)
+def test_without_a_name_the_study_goes_on_and_says_so(
+    module: str,
+    name: str,
+    context: Any,
+    consequence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """If Ray lacks a name that tunepipe uses, the study goes on without it and a message says so once."""
+    monkeypatch.delattr(f"{module}.{name}")
+    for _ in range(2):
+        with context():
+            pass
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert f"This version of Ray has no {module}.{name}: " in lines[0]
+    assert consequence in lines[0]

@@ -4,19 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
 
 import psutil
 import pytest
 
-from pipeline import missing_names
 from pipeline.execution.ray import internals
-
-
-@pytest.fixture(autouse=True)
-def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No name has been reported as missing yet."""
-    monkeypatch.setattr(missing_names, "warned", set())
 
 
 def test_ray_does_not_take_sigterm_for_itself() -> None:
@@ -53,34 +45,6 @@ def test_rays_processes_heed_no_sigterm_and_end_with_what_they_started() -> None
     assert not child.is_running()
     # Ray ends what has ended already, too.
     process.terminate()
-
-
-@pytest.mark.parametrize(
-    ("module", "name", "context", "consequence"),
-    [
-        ("ray._private.services", "ConsolePopen", internals.signals_kept_from_ray, "ends it without tables"),
-        ("ray._private.utils", "set_sigterm_handler", internals.signals_left_alone, "end the study without a message"),
-        ("ray._private.node", "Node.start_monitor", internals.spared_processes, "runs processes"),
-        ("ray._private.utils", "get_dashboard_dependency_error", internals.spared_processes, "runs processes"),
-    ],
-)
-def test_without_a_name_ray_starts_as_it_does_and_the_study_says_so(
-    module: str,
-    name: str,
-    context: Any,
-    consequence: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """If Ray lacks a name that tunepipe uses to start it, Ray starts without the change and a message says so once."""
-    monkeypatch.delattr(f"{module}.{name}")
-    for _ in range(2):
-        with context():
-            pass
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1
-    assert f"This version of Ray has no {module}.{name}: " in lines[0]
-    assert consequence in lines[0]
 
 
 def test_without_rays_function_ray_itself_looks_for_a_cluster(

@@ -5,14 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import missing_names
 from pipeline.execution.ray import internals
-
-
-@pytest.fixture(autouse=True)
-def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No name has been reported as missing yet."""
-    monkeypatch.setattr(missing_names, "warned", set())
 
 
 def test_an_exit_by_ray_is_a_termination() -> None:
