@@ -1,17 +1,31 @@
 """The options that name a cluster, and the output of a study that runs there."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.console import note, say_output
+from pipeline.cli.console import note, say_bytes, say_output
 from pipeline.errors import UsageError
 from pipeline.wording import by_count
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import JobsApi
+    from pipeline.cluster.submission import Submitted
 
-__all__ = ["Context", "Dashboard", "api_of", "follow_submission", "given_on_command_line", "refuse_other_options"]
+__all__ = [
+    "Context",
+    "Dashboard",
+    "Namespace",
+    "RayJobs",
+    "ResultsFolder",
+    "already_running",
+    "api_of",
+    "follow_submission",
+    "given_on_command_line",
+    "refuse_other_options",
+    "say_log",
+]
 
 Dashboard = Annotated[
     str | None,
@@ -26,6 +40,11 @@ Dashboard = Annotated[
 Context = Annotated[
     str | None,
     typer.Option(help="With --kubernetes: context of the kubeconfig. Default: the current one.", show_default=False),
+]
+Namespace = Annotated[str, typer.Option(help="With --kubernetes: namespace of the RayJobs.")]
+RayJobs = Annotated[bool, typer.Option("--kubernetes", help="RayJobs of KubeRay.")]
+ResultsFolder = Annotated[
+    Path, typer.Option("--to", help="With --kubernetes: folder for the results from the cluster's volume.")
 ]
 _FOR_KUBERNETES = ("context", "namespace", "image", "overlay", "priority", "wait_pods", "to", "dry_run")
 
@@ -57,6 +76,32 @@ def given_on_command_line(asked: typer.Context, name: str) -> bool:
         name: The option's parameter.
     """
     return getattr(asked.get_parameter_source(name), "name", "") == "COMMANDLINE"
+
+
+def already_running(study: str, name: str, submitted: "Submitted") -> str:
+    """The sentence that a submission has attached to a study, and whose it is.
+
+    Args:
+        study: The study's name.
+        name: What it runs as, with its kind.
+        submitted: The submission to which it has attached.
+    """
+    by = f", submitted by {submitted.submitter}" if submitted.submitter else ""
+    at = f" at {submitted.started.astimezone():%Y-%m-%d %H:%M}" if by and submitted.started else ""
+    return f"The study {study!r} is already running as {name}{by}{at}, with the options of that run."
+
+
+def say_log(log: str, *, raw: bool) -> None:
+    """Print what a study's driver has printed.
+
+    Args:
+        log: The text.
+        raw: Whether all of it is printed unchanged; else sanitized.
+    """
+    if raw:
+        say_bytes(log.encode(errors="surrogateescape"))
+    else:
+        say_output(log)
 
 
 def api_of(address: str | None) -> "JobsApi":

@@ -1,8 +1,9 @@
-"""`tunepipe submit --kubernetes`: plans, creates and follows a RayJob; and `stop --kubernetes`."""
+"""RayJobs on the command line: `submit --kubernetes` plans, creates and follows one, others find, follow or read it."""
 
 import json
 import math
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +11,25 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pipeline.cli.cluster_options import already_running
 from pipeline.cli.console import note, say_object, say_output
 from pipeline.errors import ClusterError, Fault, InvalidJob, UserError
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import Submission
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.rayjob import Manifests
     from pipeline.study import TuneJob
 
-__all__ = ["Target", "stop_rayjob", "submissions_of", "submit_rayjob"]
+__all__ = [
+    "Target",
+    "copied_study",
+    "follow_rayjob",
+    "rayjob_output",
+    "stop_rayjob",
+    "submissions_of",
+    "submit_rayjob",
+]
 
 _CLASS = "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
 _NAMESPACE = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -55,7 +66,7 @@ class Target:
             allowed = "must be lower-case letters, digits and '-', at most 63 of them"
             faults.append(Fault("--namespace", self.namespace, allowed))
         if self.image is not None and not re.fullmatch(r"[^\s]+", self.image):
-            faults.append(Fault("--image", self.image, "must be an image's name, as in tunepipe:cpu"))
+            faults.append(Fault("--image", self.image, "must be an image's name, as in tunepipe-cpu:0.1.0"))
         if not (math.isfinite(self.wait_pods) and self.wait_pods >= 0):
             faults.append(Fault("--wait-pods", self.wait_pods, "must be a number of seconds, 0 or more"))
         if self.priority is not None and not re.fullmatch(_CLASS, self.priority):
@@ -104,11 +115,16 @@ def submit_rayjob(
 
     manifests = manifests_of(1)
     note(str(manifests.plan))
+    sources = manifests.sources
+    if len(sources.files) + len(sources.data) > 1:
+        note(f"Files of the job that go along: {sources}.")
+    if sources.uncopied:
+        note(f"Not among the job's files: {'; '.join(sources.uncopied)}. Put these into the image.")
     if dry_run:
         objects = [each for each in (manifests.file, manifests.job) if each]
         typer.echo(json.dumps(objects) if as_json else str(manifests), nl=as_json)
         return 0
-    from pipeline.cluster.following import NeverStarts, follow
+    from pipeline.cluster.following import NeverStarts
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.submission import apply_rayjob
 
@@ -117,7 +133,7 @@ def submit_rayjob(
     submitted = apply_rayjob(server, metadata["labels"][STUDY_LABEL], storage, manifests_of)
     name = submitted.name
     if submitted.attached:
-        note(f"The study {tuned.name!r} is already running as RayJob {name}, with the options of that run.")
+        note(already_running(tuned.name, f"RayJob {name}", submitted))
     else:
         note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {metadata['namespace']}.")
     result = {"submission": name, "study": tuned.name, "storage": storage, "namespace": metadata["namespace"]}
@@ -126,13 +142,13 @@ def submit_rayjob(
             say_object({**result, "exit_code": None})
         return 0
     try:
-        for text in follow(server, name, wait_pods=target.wait_pods):
-            say_output(text, err=as_json)
-        code = server.exit_code(name)
+        code = _followed(server, name, target.wait_pods, to_stderr=as_json)
         # A mistake of the user left nothing new; often there is no study at all.
-        folder = None if code == UserError.exit_code else server.download_results(name, tuned.name, storage, target.to)
+        folder = None
+        if code != UserError.exit_code:
+            folder = server.download_results(server.job(name), tuned.name, storage, target.to)
         if folder is not None:
-            note(f"The study without its checkpoints was copied to {folder}.")
+            _say_copied(folder)
         if as_json:
             say_object({**result, "exit_code": code})
         return code
@@ -145,11 +161,111 @@ def submit_rayjob(
             raise ClusterError(f"{error} {left}") from None
         raise ClusterError(f"{error} The RayJob {name} was deleted.") from None
     except KeyboardInterrupt:
-        note(
-            f"\nRayJob {name} continues; the same command follows it again, "
-            f"`tunepipe stop {name} --kubernetes --namespace {metadata['namespace']}` stops it."
-        )
+        _say_continues(name, target.context, server.namespace)
         return 130
+
+
+def _followed(server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bool = False) -> int:
+    """Print a driver's output until its RayJob has ended; return the study's exit code."""
+    from pipeline.cluster.following import follow
+
+    for text in follow(server, name, wait_pods=wait_pods):
+        say_output(text, err=to_stderr)
+    return server.exit_code(name)
+
+
+def _say_copied(folder: Path) -> None:
+    note(f"The study without its checkpoints was copied to {folder}.")
+
+
+def _say_continues(name: str, context: str | None, namespace: str) -> None:
+    where = "--kubernetes" + (f" --context {shlex.quote(context)}" if context else "") + f" --namespace {namespace}"
+    note(
+        f"\nRayJob {name} continues. `tunepipe logs {name} --follow {where}` follows it again, "
+        f"`tunepipe stop {name} {where}` stops it."
+    )
+
+
+def follow_rayjob(name: str, context: str | None, namespace: str) -> int:
+    """Print the output of a study's driver until its RayJob ends. Ctrl-C stops printing; the study continues.
+
+    Args:
+        name: The name of the RayJob or of its study.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJob.
+
+    Returns:
+        The study's exit code.
+
+    Raises:
+        ClusterError: It can never start, or no operator starts it.
+        JobNotFound: There is no such RayJob.
+    """
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.rayjob_submissions import find_rayjob
+
+    server = Kubernetes(context, namespace)
+    rayjob = str(find_rayjob(server, name)["metadata"]["name"])
+    try:
+        return _followed(server, rayjob, math.inf)
+    except KeyboardInterrupt:
+        _say_continues(rayjob, context, namespace)
+        return 130
+
+
+def rayjob_output(name: str, context: str | None, namespace: str) -> str:
+    """What a study's driver has printed so far. If that is nothing, standard error gets the reason.
+
+    Args:
+        name: The name of the RayJob or of its study.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJob.
+
+    Raises:
+        ClusterError: The server refuses.
+        JobNotFound: There is no such RayJob.
+    """
+    from pipeline.cluster.following import output
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.rayjob_states import has_ended, state
+    from pipeline.cluster.rayjob_submissions import find_rayjob, waiting_reason
+
+    server = Kubernetes(context, namespace)
+    job = find_rayjob(server, name)
+    rayjob = str(job["metadata"]["name"])
+    if not (printed := output(server, rayjob)):
+        why = None if has_ended(job) else waiting_reason(server, job)
+        note(f"{rayjob} has printed nothing: {why or state(job) or 'it waits for the operator'}.")
+    return printed
+
+
+def copied_study(
+    name: str, to: Path, context: str | None, namespace: str, *, storage: str | None, overlay: str | None
+) -> tuple[str, str]:
+    """A study of a RayJob in a storage that this machine can read; a study on a volume is copied first.
+
+    Args:
+        name: The name of the RayJob or of its study.
+        to: The folder that gets a study from a volume.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJob.
+        storage: The storage, as the pods see it; None for that of the RayJob.
+        overlay: The overlay whose pods mount the storage of a study without a RayJob.
+
+    Returns:
+        The storage, and the study's name in it.
+
+    Raises:
+        ClusterError: The server refuses, or the study cannot be copied.
+        JobNotFound: There is no such RayJob.
+    """
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.study_copy import readable_study
+
+    where, study = readable_study(Kubernetes(context, namespace), name, to, storage=storage, overlay=overlay)
+    if where == str(to):
+        _say_copied(to / study)
+    return where, study
 
 
 def stop_rayjob(name: str, context: str | None, namespace: str) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,14 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
+from pipeline.cli.cluster_options import (
+    Context,
+    Namespace,
+    RayJobs,
+    ResultsFolder,
+    given_on_command_line,
+    refuse_other_options,
+)
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import command_console, say_object
 from pipeline.cli.options import STORAGE, Json, Storage
@@ -35,11 +44,13 @@ _WATCH_SECONDS = 2.0
 
 
 def results(
+    asked: typer.Context,
     studies: Annotated[
         list[str],
         typer.Argument(
             metavar="STUDY",
-            help="One or more studies: names in --storage, or paths or URIs of their folders.",
+            help="One or more studies: names in --storage, or paths or URIs of their folders; with --kubernetes "
+            "RayJobs or their studies.",
             show_default=False,
             autocompletion=studies_and_paths,
         ),
@@ -73,6 +84,18 @@ def results(
         typer.Option(help="Show one trial, by id or number: its epochs, decisions and error.", show_default=False),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Update until the studies end.")] = False,
+    kubernetes: RayJobs = False,
+    context: Context = None,
+    namespace: Namespace = "tunepipe",
+    overlay: Annotated[
+        str | None,
+        typer.Option(
+            help="With --kubernetes and --storage: the overlay whose pods mount the storage, for a study without a "
+            "RayJob.",
+            show_default=False,
+        ),
+    ] = None,
+    to: ResultsFolder = Path("studies"),
     as_json: Json = False,
 ) -> None:
     """Show the leaderboard of one or more studies, selected trials, or one trial; also while studies run."""
@@ -98,7 +121,20 @@ def results(
             f"{' and '.join(apart)} cannot be combined. --json prints the whole study, or with --trial one trial; "
             "--format json prints the selected rows."
         )
-    stores = [(study, study_store(study, storage)) for study in studies]
+    refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was read.")
+    if kubernetes:
+        from pipeline.cli.kubernetes import copied_study
+
+        if watch:
+            raise UsageError(
+                "--watch reads a study again and again, and --kubernetes copies it once: `tunepipe logs "
+                f"{studies[0]} --follow --kubernetes` shows how a study goes on."
+            )
+        place = storage if given_on_command_line(asked, "storage") else None
+        found = [copied_study(study, to, context, namespace, storage=place, overlay=overlay) for study in studies]
+        stores = [(study, study_store(study, where)) for where, study in found]
+    else:
+        stores = [(study, study_store(study, storage)) for study in studies]
     if trial is not None:
         _show_trial(_only(stores), trial_id(trial), as_json=as_json)
     elif rows.chosen:

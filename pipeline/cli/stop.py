@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.cluster_options import Context, Dashboard, api_of, given_on_command_line, refuse_other_options
+from pipeline.cli.cluster_options import (
+    Context,
+    Dashboard,
+    Namespace,
+    RayJobs,
+    api_of,
+    given_on_command_line,
+    refuse_other_options,
+)
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say
 from pipeline.cli.control import Reason, stop_trial
@@ -31,9 +39,9 @@ def stop(
     ],
     storage: Storage = STORAGE,
     address: Dashboard = None,
-    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="A RayJob of KubeRay.")] = False,
+    kubernetes: RayJobs = False,
     context: Context = None,
-    namespace: Annotated[str, typer.Option(help="With --kubernetes: namespace of the RayJobs.")] = "tunepipe",
+    namespace: Namespace = "tunepipe",
     trial: Annotated[
         str | None, typer.Option(help="Stop only this trial of the study, by its id or number.", show_default=False)
     ] = None,

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.cluster_options import Dashboard, api_of, follow_submission
+from pipeline.cli.cluster_options import (
+    Context,
+    Dashboard,
+    Namespace,
+    RayJobs,
+    api_of,
+    follow_submission,
+    refuse_other_options,
+    say_log,
+)
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say, say_bytes, say_output, say_path
 from pipeline.cli.options import STORAGE, Storage
@@ -86,12 +95,13 @@ def export(
 
 
 def logs(
+    asked: typer.Context,
     study: Annotated[
         str,
         typer.Argument(
             metavar="STUDY|SUBMISSION",
             help="With --trial a study: its name in --storage, or the path or URI of its folder. With --address a "
-            "submission, as `tunepipe status` lists it, or its study.",
+            "submission, as `tunepipe status` lists it, or its study; with --kubernetes a RayJob or its study.",
             show_default=False,
             autocompletion=studies_and_paths,
         ),
@@ -99,30 +109,42 @@ def logs(
     trial: Annotated[str | None, typer.Option(help="Id or number of the trial.", show_default=False)] = None,
     storage: Storage = STORAGE,
     address: Dashboard = None,
+    kubernetes: RayJobs = False,
+    context: Context = None,
+    namespace: Namespace = "tunepipe",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the submission ends.")] = False,
     raw: Annotated[
         bool,
         typer.Option("--raw", help="Print all bytes unchanged, including terminal control sequences."),
     ] = False,
 ) -> None:
-    """Print the output of a trial, or with --address that of a study's driver on a cluster."""
+    """Print the output of a trial, or with --address or --kubernetes that of a study's driver on a cluster."""
+    refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was printed.")
+    if trial is not None and kubernetes:
+        raise UsageError(
+            "--trial prints a log of a storage that this machine reads, --kubernetes a driver's output. `tunepipe "
+            f"results {study} --kubernetes` copies a study from a volume, with the logs of its trials."
+        )
     if trial is not None:
         _print_trial(study, trial, storage, raw=raw)
+        return
+    if kubernetes:
+        from pipeline.cli.kubernetes import follow_rayjob, rayjob_output
+
+        if follow:
+            raise typer.Exit(follow_rayjob(study, context, namespace))
+        say_log(rayjob_output(study, context, namespace), raw=raw)
         return
     if address is None:
         raise UsageError(
             f"`tunepipe logs {study} --trial T` prints the output of a trial, `tunepipe logs {study} "
-            "--address http://HOST:8265` that of a study's driver on a cluster."
+            "--address http://HOST:8265` or --kubernetes that of a study's driver on a cluster."
         )
     api = api_of(address)
     submission = api.submission(study)
     if follow:
         raise typer.Exit(follow_submission(api, submission.name))
-    printed = api.logs(submission.name)
-    if raw:
-        say_bytes(printed.encode(errors="surrogateescape"))
-    else:
-        say_output(printed)
+    say_log(api.logs(submission.name), raw=raw)
 
 
 def _print_trial(study: str, trial: str, storage: str, *, raw: bool) -> None:

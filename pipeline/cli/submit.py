@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.cluster_options import Context, Dashboard, api_of, follow_submission, refuse_other_options
+from pipeline.cli.cluster_options import (
+    Context,
+    Dashboard,
+    Namespace,
+    RayJobs,
+    ResultsFolder,
+    already_running,
+    api_of,
+    follow_submission,
+    refuse_other_options,
+)
 from pipeline.cli.console import command_console, note, say, say_object
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import AcceptChanges, JobName, Json, Storage
@@ -44,9 +54,7 @@ def submit(
         typer.Option(help="With Kueue: a WorkloadPriorityClass. Default: the overlay's.", show_default=False),
     ] = None,
     wait_pods: Annotated[float, typer.Option(help="Seconds to wait for pods that cannot be scheduled.")] = 900.0,
-    to: Annotated[
-        Path, typer.Option("--to", help="With --kubernetes: folder for the results from the cluster's volume.")
-    ] = Path("studies"),
+    to: ResultsFolder = Path("studies"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --kubernetes: print the YAML without applying it.")
     ] = False,
@@ -81,7 +89,7 @@ def submit(
     api = api_of(address)
     handed = hand_over(api, job, tuned.name, storage, arguments, project=Path.cwd())
     note(
-        f"The study {tuned.name!r} is already running as {handed.name}, with the options of that run."
+        already_running(tuned.name, handed.name, handed)
         if handed.attached
         else f"The study {tuned.name!r} was submitted as {handed.name}."
     )
@@ -98,9 +106,9 @@ def status(
         typer.Argument(metavar="[SUBMISSION]", help="A submission or its study. Default: all.", show_default=False),
     ] = None,
     address: Dashboard = None,
-    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="RayJobs of KubeRay.")] = False,
+    kubernetes: RayJobs = False,
     context: Context = None,
-    namespace: Annotated[str, typer.Option(help="With --kubernetes: namespace of the RayJobs.")] = "tunepipe",
+    namespace: Namespace = "tunepipe",
     as_json: Json = False,
 ) -> None:
     """List the submissions of a cluster, newest last; of RayJobs that wait, with the reason."""
@@ -125,13 +133,14 @@ def status(
         [
             Column("submission", keep="whole"), Column("state", keep="whole"), Column("exit code", keep="extra"),
             Column("study", keep="extra"), Column("storage", keep="extra"), Column("submitted", keep="extra"),
+            Column("by", keep="extra"),
         ],
         more="a wider terminal or --json shows them",
     )  # fmt: skip
     for each in submissions:
         started = f"{each.started.astimezone():%Y-%m-%d %H:%M}" if each.started else "–"
         code = "–" if each.exit_code is None else str(each.exit_code)
-        table.add_row(each.name, each.state.lower(), code, each.study, each.storage, started)
+        table.add_row(each.name, each.state.lower(), code, each.study, each.storage, started, each.submitter or "–")
     command_console().print(table)
     for each in submissions:
         if kubernetes and each.exit_code is None and each.message:
@@ -147,4 +156,5 @@ def _as_object(submission: "Submission") -> dict[str, Any]:
         "exit_code": submission.exit_code,
         "message": submission.message,
         "started": submission.started.isoformat() if submission.started else None,
+        "submitter": submission.submitter,
     }

@@ -14,6 +14,7 @@ from pathspec import GitIgnoreSpec
 
 from pipeline.errors import ClusterError
 from pipeline.study.load_module import parted
+from pipeline.study.sources import sources_of_file
 
 __all__ = ["MOST_BYTES", "Package", "package"]
 
@@ -23,7 +24,7 @@ MOST_BYTES = 500 * 2**20
 _NEVER = {".git", ".hg", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _OUTSIDE = "submitted"
-"""The folder of a job file from outside the project."""
+"""The folder of a job file from outside the project, and of what it imports."""
 
 _SHOWN = 3
 
@@ -51,7 +52,7 @@ def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
     Args:
         project: The folder that is uploaded: the current one.
         job: A job's name, or the path of a Python file, also `file.py:name`; if the file is outside the project, the
-            Python files beside it are packed too.
+            Python files beside it and the packages that it imports are packed too.
         most: The maximum size of all files together, in bytes.
 
     Returns:
@@ -59,6 +60,7 @@ def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
 
     Raises:
         ClusterError: The files are larger; the message names the largest folders.
+        InvalidJob: The job file cannot be a module.
     """
     files = {path.relative_to(project).as_posix(): path for path in _files(project, [])}
     packed_job = job
@@ -69,8 +71,10 @@ def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
             packed_job = file.relative_to(project.resolve()).as_posix()
             files[packed_job] = file
         else:
-            packed_job = f"{_OUTSIDE}/{file.name}"
+            sources = sources_of_file(file)
+            packed_job = f"{_OUTSIDE}/{sources.files[0].path}"
             files |= {f"{_OUTSIDE}/{each.name}": each for each in sorted(file.parent.glob("*.py"))}
+            files |= {f"{_OUTSIDE}/{each.path}": each.file for each in (*sources.files, *sources.data)}
     # The cluster runs this version, whatever version its image has.
     for folder in _own_packages():
         files |= {f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in _files(folder, [])}

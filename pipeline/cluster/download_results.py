@@ -10,6 +10,7 @@ from kubernetes import client
 
 from pipeline.cluster.merge_study import merge_study
 from pipeline.cluster.volume_reader import read_study, reader_pod
+from pipeline.errors import StorageError
 from pipeline.study.output_paths import check_output_folder
 
 __all__ = ["download_results", "volume_of"]
@@ -50,13 +51,16 @@ def download_results(
 
     Raises:
         ClusterError: The pod does not start, or another study of that name is there.
-        StorageError: `to` is within a study.
+        StorageError: `to` is within a study, or cannot be created.
     """
     volume = volume_of(rayjob, storage)
     if volume is None:
         return None
     check_output_folder(to)
-    to.mkdir(parents=True, exist_ok=True)
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"The folder {to} for results cannot be created: {error.strerror}.") from None
     with tempfile.TemporaryDirectory(dir=to, prefix=".download-") as scratch, reader_pod(core, rayjob, *volume) as pod:
         archive = Path(scratch, "study.tar")
         read_study(core, pod, storage, study, archive)

@@ -1,5 +1,6 @@
-"""Follows a RayJob to its end: the driver's output, and why pods wait or cannot start."""
+"""The output of a RayJob's driver, now or followed to its end, and why pods wait or cannot start."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,13 @@ from pipeline.cluster.pod_diagnostics import fatal_reason, is_running_worker, is
 from pipeline.cluster.rayjob_states import has_ended, state
 from pipeline.errors import ClusterError
 
-__all__ = ["NeverStarts", "follow"]
+__all__ = ["NeverStarts", "follow", "output"]
+
+_STARTED = ("Running", "Succeeded", "Failed")
+"""Phases of a pod that may have a log."""
+
+_OVERLAP_SECONDS = 10
+"""A log is read again from so long before the last reading: a line appears in it after its time was taken."""
 
 
 class NeverStarts(ClusterError):
@@ -29,7 +36,29 @@ class _Progress:
     waiting_since: float | None = None
     no_pod_since: float | None = None
     messages: set[str] = field(default_factory=set)
-    cursors: dict[str, LogCursor] = field(default_factory=dict)
+    logs: dict[str, "_Log"] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Log:
+    """How far the log of a pod was read, and when, by the monotonic clock."""
+
+    cursor: LogCursor = field(default_factory=LogCursor)
+    read: float | None = None
+    ended: bool = False
+
+
+def output(server: Kubernetes, name: str) -> str:
+    """What a study's driver has printed so far, in all attempts whose pods are still there.
+
+    Args:
+        server: The namespace.
+        name: The RayJob.
+
+    Raises:
+        ClusterError: The server refuses.
+    """
+    return "".join(_new_output(server, name, {}))
 
 
 def follow(server: Kubernetes, name: str, *, wait_pods: float) -> Iterator[str]:
@@ -40,7 +69,7 @@ def follow(server: Kubernetes, name: str, *, wait_pods: float) -> Iterator[str]:
     Args:
         server: The namespace.
         name: The RayJob.
-        wait_pods: Seconds to wait for pods that cannot be scheduled.
+        wait_pods: Seconds to wait for pods that cannot be scheduled; infinity to wait as long as the RayJob does.
 
     Returns:
         Texts to be printed as they are.
@@ -75,6 +104,19 @@ def _poll(server: Kubernetes, name: str, seen: _Progress, wait_pods: float) -> I
             f"or does not watch the namespace {server.namespace!r}. `kubectl get deployment -A` shows "
             "whether it runs."
         )
+    # Old events and pods of a RayJob that has ended say nothing about it any more.
+    messages = [f"{name}: {state(job)}"] if has_ended(job) else _situation(server, job, seen, wait_pods)
+    for message in messages:
+        if message not in seen.messages:
+            seen.messages.add(message)
+            yield f"[kubernetes] {message}\n"
+    yield from _new_output(server, name, seen.logs)
+    seen.ended = has_ended(job)
+
+
+def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait_pods: float) -> list[str]:
+    """What a RayJob that has not ended waits for, or its state."""
+    name = job["metadata"]["name"]
     pods = server.pods(name, job)
     has_workers = any(map(is_running_worker, pods))
     seen.had_workers |= has_workers
@@ -91,22 +133,20 @@ def _poll(server: Kubernetes, name: str, seen: _Progress, wait_pods: float) -> I
             raise NeverStarts(reason)
         messages.append(reason)
     waiting = server.queued(job) or _without_workers(server, job, pods, seen)
-    for message in [*messages, waiting or f"{name}: {state(job) or 'waits for the operator'}"]:
-        if message not in seen.messages:
-            seen.messages.add(message)
-            yield f"[kubernetes] {message}\n"
-    yield from _new_output(server, name, seen.cursors)
-    seen.ended = has_ended(job)
+    return [*messages, waiting or f"{name}: {state(job) or 'waits for the operator'}"]
 
 
-def _new_output(server: Kubernetes, name: str, cursors: dict[str, LogCursor]) -> Iterator[str]:
-    """What is new in the logs of the pods that submit; each retry has its own pod."""
+def _new_output(server: Kubernetes, name: str, logs: dict[str, _Log]) -> Iterator[str]:
+    """What is new in the logs of the pods that submit, the oldest first; each retry has its own pod."""
     for pod in server.pods(name, {}):
-        if pod.status.phase not in ("Running", "Succeeded", "Failed"):
+        log = logs.setdefault(pod.metadata.name, _Log())
+        if pod.status.phase not in _STARTED or log.ended:
             continue
-        text = server.log(pod.metadata.name)
-        cursor = cursors.setdefault(pod.metadata.name, LogCursor())
-        if new := cursor.advance(text, ended=pod.status.phase != "Running"):
+        now, ended = time.monotonic(), pod.status.phase != "Running"
+        seconds = None if log.read is None else math.ceil(now - log.read) + _OVERLAP_SECONDS
+        new = log.cursor.advance(server.log(pod.metadata.name, seconds=seconds, times=True), ended=ended)
+        log.read, log.ended = now, ended
+        if new:
             yield new
 
 

@@ -43,6 +43,7 @@ class Submission:
         message: The cluster's explanation of the state.
         exit_code: The exit code of `tunepipe run`; None while it runs, and if the cluster lost it.
         started: When it was submitted; None if the cluster does not say.
+        submitter: The user and the machine that have submitted it; None if it does not say.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Submission:
     message: str
     exit_code: int | None
     started: datetime | None
+    submitter: str | None = None
 
 
 class JobsApi:
@@ -291,6 +293,7 @@ def _submission(job: Mapping[str, Any]) -> Submission:
         message=str(job.get("message") or ""),
         exit_code=job.get("driver_exit_code"),
         started=datetime.fromtimestamp(started / 1000, UTC) if started else None,
+        submitter=metadata.get("tunepipe_submitter"),
     )
 
 

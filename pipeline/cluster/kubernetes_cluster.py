@@ -34,7 +34,9 @@ SILENT_SECONDS = 45.0
 _LAST_LINES = 50
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _KEPT = timedelta(minutes=10)
-"""How long an ended RayJob stays, so that its log can be read and its results copied."""
+"""How long an ended RayJob stays when its study is submitted again, so that its log can be read."""
+_KEPT_OF_OTHERS = timedelta(days=7)
+"""How long an ended RayJob of another study stays."""
 
 
 class Kubernetes:
@@ -77,14 +79,16 @@ class Kubernetes:
             ClusterError: There is none.
         """
         active = [each["metadata"]["name"] for each in self._list() if not has_ended(each)]
-        job = name if name in active else active_job(self.jobs(study_label(name)))
+        if name in active:
+            return name
+        job = active_job(self.jobs(study_label(name)))
         if job is None:
             others = f"Active are {', '.join(active)}." if active else "None is active."
             raise ClusterError(
                 f"No active RayJob in namespace {self.namespace!r} has the name {name!r} or a study of that name. "
                 f"{others} --namespace and --context choose another namespace or cluster."
             )
-        return job
+        return str(job["metadata"]["name"])
 
     def apply(self, manifests: Manifests) -> bool:
         """Create what a study needs; the server validates every field.
@@ -163,25 +167,27 @@ class Kubernetes:
         raise ClusterError(f"The RayJob {name!r} has failed: {message[:600]}. Submit again to resume the study.")
 
     def delete_ended(self, study: str, storage: str) -> None:
-        """Delete RayJobs of a study that ended a while ago, with their logs, Jobs and ConfigMaps.
+        """Delete RayJobs that ended a while ago, those of all studies after a week, with what belongs to them.
 
         Args:
-            study: The study, as `study_label` returns it.
-            storage: Only those whose study is in this storage.
+            study: A study that was submitted again, as `study_label` returns it; its RayJobs stay for 10 minutes only.
+            storage: The storage of that study.
         """
-        for each in self.jobs(study):
-            if ended_before(each, datetime.now(UTC) - _KEPT) and storage_of(each) == storage:
+        now = datetime.now(UTC)
+        for each in self.jobs():
+            same = each["metadata"]["labels"][STUDY_LABEL] == study and storage_of(each) == storage
+            if ended_before(each, now - (_KEPT if same else _KEPT_OF_OTHERS)):
                 # Another user may have deleted it.
                 with suppress(ClusterError), api_request(self.namespace, "delete an ended RayJob"):
                     self._objects.delete_namespaced_custom_object(
                         **_KIND, namespace=self.namespace, name=each["metadata"]["name"]
                     )
 
-    def download_results(self, name: str, study: str, storage: str, to: Path) -> Path | None:
+    def download_results(self, job: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
         """Copy a RayJob's study from its volume to a local folder.
 
         Args:
-            name: The RayJob.
+            job: The RayJob; also one of an overlay, which does not exist.
             study: The study's name.
             storage: The storage, as the pods see it.
             to: The local folder that gets a folder with the study's name.
@@ -192,7 +198,6 @@ class Kubernetes:
         Raises:
             ClusterError: The study cannot be read, or another study of that name is there.
         """
-        job = self.job(name)
         with api_request(self.namespace, "read the results from the volume"):
             return download_results(self._core, job, study, storage, to)
 
@@ -219,7 +224,7 @@ class Kubernetes:
         return job
 
     def pods(self, name: str, job: Mapping[str, Any]) -> list[Any]:
-        """The pods of a RayJob: those that submit, and those of its cluster.
+        """The pods of a RayJob: those that submit, the oldest first, and those of its cluster.
 
         Args:
             name: The RayJob.
@@ -233,7 +238,7 @@ class Kubernetes:
             selectors.append(f"ray.io/cluster={cluster}")
         with api_request(self.namespace, "list pods"):
             lists = [self._core.list_namespaced_pod(self.namespace, label_selector=each) for each in selectors]
-        return [pod for each in lists for pod in each.items]
+        return [pod for each in lists for pod in sorted(each.items, key=_created)]
 
     def warnings(self) -> list[Any]:
         """Warning events of the namespace.
@@ -261,25 +266,34 @@ class Kubernetes:
 
     def _printed_code(self, name: str) -> int:
         """The exit code that a driver printed at its end; 0 if it printed none."""
-        pods = sorted(self.pods(name, {}), key=lambda pod: pod.metadata.creation_timestamp or _EPOCH)
+        pods = self.pods(name, {})
         codes = EXIT_LINE.findall(self.log(pods[-1].metadata.name, lines=_LAST_LINES)) if pods else []
         return int(codes[-1]) if codes else 0
 
-    def log(self, pod: str, lines: int | None = None) -> str:
+    def log(self, pod: str, *, lines: int | None = None, seconds: int | None = None, times: bool = False) -> str:
         """The log of a pod; empty once the pod is deleted, as those of an attempt are before the next one.
 
         Args:
             pod: The pod's name.
             lines: The number of lines to read from the end; None for all.
+            seconds: Read only what was written in the last so many seconds, by the node's clock; None for all.
+            times: Whether each line begins with the time at which it was written.
 
         Raises:
             ClusterError: The server refuses.
         """
         with api_request(self.namespace, "read logs"):
             try:
-                only = {} if lines is None else {"tail_lines": lines}
-                return str(self._core.read_namespaced_pod_log(pod, self.namespace, **only) or "")
+                log = self._core.read_namespaced_pod_log(
+                    pod, self.namespace, tail_lines=lines, since_seconds=seconds, timestamps=times
+                )
+                return str(log or "")
             except ApiException as error:
                 if error.status != HTTPStatus.NOT_FOUND:
                     raise
                 return ""
+
+
+def _created(pod: Any) -> datetime:
+    created: datetime | None = pod.metadata.creation_timestamp
+    return created or _EPOCH

@@ -21,16 +21,21 @@ _TRACEBACK = re.compile(rf"^{_ONE}(?:\n(?:{'|'.join(map(re.escape, _JOINTS))})\n
 _RAY_COMMAND = re.compile(r'^  File ".*/bin/ray", line \d+, in <module>$', re.MULTILINE)
 _MOST_CHARACTERS = 160
 
+_TIME = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) ", re.MULTILINE)
+"""The time before each line of a log, to the nanosecond: no two lines are the same with it."""
+
 
 @dataclass(slots=True)
 class LogCursor:
     """The position up to which a log has been read.
 
     Args:
-        position: Characters that were read.
+        last: The last line that was read, with its time.
+        held: Lines that were read and not returned, because they may be the beginning of a traceback.
     """
 
-    position: int = 0
+    last: str = ""
+    held: str = ""
 
     def advance(self, log: str, *, ended: bool) -> str:
         """Read what is new in a log: whole lines, without those that Ray prints about its own submission.
@@ -38,20 +43,21 @@ class LogCursor:
         Where a head is lost, the command that followed its job ends with a traceback, of which the last line is read.
 
         Args:
-            log: The whole log as it is now. A kubelet starts a new file when a log becomes large, and returns only
-                that one.
+            log: The log as it is now, with the time of each line; at least what was written since the last call. A
+                kubelet starts a new file when a log becomes large, and returns only that one.
             ended: Whether nothing more will come, so that the last line is whole.
 
         Returns:
-            The new lines; empty if there are none.
+            The new lines without their times; empty if there are none.
         """
-        if len(log) < self.position:
-            self.position = 0
-        end = len(log) if ended else log.rfind("\n") + 1
-        if not ended:
-            end -= _unfinished(log[self.position : end])
-        new, self.position = log[self.position : end], end
-        return EXIT_LINE.sub("", _RAY_LINES.sub("", _TRACEBACK.sub(_without_frames, new)))
+        whole = log if ended else log[: log.rfind("\n") + 1]
+        new = whole.rpartition(self.last)[2] if self.last else whole
+        if new:
+            self.last = new[new.rfind("\n", 0, -1) + 1 :]
+        text = self.held + _TIME.sub("", new)
+        end = len(text) if ended else len(text) - _unfinished(text)
+        self.held = text[end:]
+        return EXIT_LINE.sub("", _RAY_LINES.sub("", _TRACEBACK.sub(_without_frames, text[:end])))
 
 
 def _unfinished(text: str) -> int:

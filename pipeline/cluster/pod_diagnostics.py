@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-__all__ = ["fatal_reason", "is_running_worker", "is_worker", "unscheduled_reason"]
+__all__ = ["fatal_reason", "image_reason", "is_running_worker", "is_worker", "unscheduled_reason"]
 
 _NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _FORBIDDEN = re.compile("violates PodSecurity|is forbidden|exceeded quota")
@@ -24,15 +24,8 @@ def fatal_reason(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence
         A paragraph; None if it may still start.
     """
     for pod in pods:
-        # An init container, which waits for the head, is the first to pull a worker's image.
-        for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
-            waiting = status.state.waiting if status.state else None
-            if waiting is not None and waiting.reason in _NO_IMAGE:
-                return (
-                    f"The image {status.image!r} of pod {pod.metadata.name} cannot be pulled: "
-                    f"{waiting.message or ''} ({waiting.reason}). Push it to a registry "
-                    "that the nodes can reach, or name another image with --image."
-                )
+        if (reason := image_reason(pod)) is not None:
+            return f"{reason}, or name another image with --image."
     metadata = job["metadata"]
     names = {metadata["name"], (job.get("status") or {}).get("rayClusterName")}
     created = datetime.fromisoformat(metadata["creationTimestamp"])
@@ -45,6 +38,26 @@ def fatal_reason(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence
             return (
                 f"The namespace {metadata['namespace']!r} refuses a pod of {metadata['name']!r}: {message} Change the "
                 "overlay, or ask the owner of the namespace."
+            )
+    return None
+
+
+def image_reason(pod: Any) -> str | None:
+    """Why an image of a pod cannot be pulled, and what to do about it.
+
+    Args:
+        pod: The pod.
+
+    Returns:
+        Two sentences, the second without its full stop; None if no image is missing.
+    """
+    # An init container, which waits for the head, is the first to pull a worker's image.
+    for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
+        waiting = status.state.waiting if status.state else None
+        if waiting is not None and waiting.reason in _NO_IMAGE:
+            return (
+                f"The image {status.image!r} of pod {pod.metadata.name} cannot be pulled: {waiting.message or ''} "
+                f"({waiting.reason}). Push it to a registry that the nodes can reach"
             )
     return None
 

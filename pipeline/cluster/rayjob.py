@@ -1,6 +1,5 @@
 """A study as a RayJob: the overlay's template with the study's name, command, images and sizes."""
 
-import base64
 import hashlib
 import re
 import shlex
@@ -9,31 +8,32 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from pipeline.cluster.driver_environment import RAYJOB_ENVIRONMENT
 from pipeline.cluster.epoch_durations import epoch_seconds_by_node
+from pipeline.cluster.job_config_map import config_map, mounted_items
 from pipeline.cluster.kueue import PRIORITY_LABEL, QUEUE_LABEL
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, memory_for_trials, plan
-from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION
+from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_ANNOTATION, SUBMITTER_ANNOTATION
+from pipeline.cluster.submitter import submitter
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 from pipeline.study.load_module import parted
+from pipeline.study.sources import Sources, sources_of_file
 
-__all__ = ["STUDY_LABEL", "Manifests", "overlays", "rendered", "study_label", "study_manifests"]
+__all__ = ["STUDY_LABEL", "Manifests", "overlays", "rayjob_template", "rendered", "study_label", "study_manifests"]
 
 STUDY_LABEL = "tunepipe/study"
 _LONGEST = 40
 """KubeRay allows 47 characters; the rest is for the number of the submission."""
 
-_MOST_BYTES = 2**20
-_FILE_FOLDER = "/job"
-_FILE_KEY = "job.py"
-"""A ConfigMap's key allows fewer characters than a file name."""
+_CODE_FOLDER = PurePosixPath("/job")
+"""The folder of a job file and of what it imports, in every pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,15 @@ class Manifests:
 
     Args:
         job: The RayJob.
-        file: A ConfigMap with the job file; None if the image has the job.
+        file: A ConfigMap with the job file and what it imports; None if the image has the job.
         plan: The planned size of the cluster.
+        sources: The files of the ConfigMap.
     """
 
     job: dict[str, Any]
     file: dict[str, Any] | None
     plan: Plan
+    sources: Sources = field(default_factory=Sources)
 
     def __str__(self) -> str:
         return yaml.safe_dump_all([each for each in (self.file, self.job) if each], sort_keys=False)
@@ -89,6 +91,21 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 
+def rayjob_template(overlay: str) -> dict[str, Any]:
+    """The RayJob of an overlay, from which that of a study is made.
+
+    Args:
+        overlay: As in `rendered`.
+
+    Raises:
+        ClusterError: The overlay cannot be rendered, or does not have one RayJob.
+    """
+    rayjobs = [each for each in rendered(overlay) if each["kind"] == "RayJob"]
+    if len(rayjobs) != 1:
+        raise ClusterError(f"The overlay {overlay!r} must have one RayJob; it has {len(rayjobs)}.")
+    return rayjobs[0]
+
+
 def study_manifests(
     job: TuneJob,
     job_name: str,
@@ -105,7 +122,8 @@ def study_manifests(
 
     Args:
         job: What is tuned.
-        job_name: The name of a job in the image, or the path of a Python file, which becomes a ConfigMap.
+        job_name: The name of a job in the image, or the path of a Python file, which becomes a ConfigMap together with
+            the modules and files beside it that it uses.
         overlay: As in `rendered`.
         storage: The storage, as every pod sees it.
         options: More options of `tunepipe run`.
@@ -115,13 +133,11 @@ def study_manifests(
         image: The image of every container; None for the overlay's.
 
     Raises:
-        ClusterError: The overlay cannot be used, or the job file is too large.
+        ClusterError: The overlay cannot be used, or the job's code is too large.
+        InvalidJob: The job file cannot be a module.
         ResourcesUnmet: A trial fits into no pod of the overlay, or the driver not into the head's.
     """
-    rayjobs = [each for each in rendered(overlay) if each["kind"] == "RayJob"]
-    if len(rayjobs) != 1:
-        raise ClusterError(f"The overlay {overlay!r} must have one RayJob; it has {len(rayjobs)}.")
-    template = deepcopy(rayjobs[0])
+    template = rayjob_template(overlay)
     spec = template["spec"]
     cluster = spec["rayClusterSpec"]
     groups = cluster["workerGroupSpecs"]
@@ -144,19 +160,23 @@ def study_manifests(
                 "kueue to its study/, or leave --priority out."
             )
         metadata["labels"][PRIORITY_LABEL] = priority
-    metadata["annotations"] = {**metadata.get("annotations", {}), STORAGE_ANNOTATION: storage}
-    file = None
+    metadata["annotations"] = {
+        **metadata.get("annotations", {}),
+        STORAGE_ANNOTATION: storage,
+        STUDY_ANNOTATION: job.name,
+        SUBMITTER_ANNOTATION: submitter(),
+    }
+    file, sources = None, Sources()
     job_file, name_in_file = parted(job_name)
     if job_file.endswith(".py"):
-        path = Path(job_file).expanduser()
-        file = _config_map(path, metadata)
-        job_name = f"{_FILE_FOLDER}/{path.name}{name_in_file}"
-        pods = [cluster["headGroupSpec"], *groups]
-        for pod in (each["template"]["spec"] for each in pods):
-            items = [{"key": _FILE_KEY, "path": path.name}]
-            pod.setdefault("volumes", []).append({"name": "job", "configMap": {"name": name, "items": items}})
+        sources = sources_of_file(Path(job_file))
+        file = config_map(sources, {key: metadata[key] for key in ("name", "namespace", "labels")})
+        job_name = f"{_CODE_FOLDER / sources.files[0].path}{name_in_file}"
+        volume = {"name": "job", "configMap": {"name": name, "items": mounted_items(sources)}}
+        for pod in (each["template"]["spec"] for each in (cluster["headGroupSpec"], *groups)):
+            pod.setdefault("volumes", []).append(deepcopy(volume))
             mounts = pod["containers"][0].setdefault("volumeMounts", [])
-            mounts.append({"name": "job", "mountPath": _FILE_FOLDER, "readOnly": True})
+            mounts.append({"name": "job", "mountPath": str(_CODE_FOLDER), "readOnly": True})
     # No worker runs when the driver starts: autoscaling starts what the driver requests.
     words = ["run", job_name, "--resume", "--storage", storage, *options]
     words += [] if "--workers" in options else ["--workers", str(planned.workers)]
@@ -174,30 +194,7 @@ def study_manifests(
     spec["runtimeEnvYAML"] = yaml.safe_dump({"env_vars": RAYJOB_ENVIRONMENT})
     if image is not None:
         _set_image(spec, image)
-    return Manifests(template, file, planned)
-
-
-def _config_map(path: Path, metadata: dict[str, Any]) -> dict[str, Any]:
-    content = path.read_bytes()
-    if len(content) > _MOST_BYTES:
-        raise ClusterError(
-            f"The job file {path} has {len(content):,} bytes, and a ConfigMap can have {_MOST_BYTES:,}. Put large "
-            "data into the image or into the storage."
-        )
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {key: metadata[key] for key in ("name", "namespace", "labels")},
-        **_config_map_data(content),
-    }
-
-
-def _config_map_data(content: bytes) -> dict[str, Any]:
-    """A file as a ConfigMap's data: as text if it is UTF-8, so that a dry run can be read."""
-    try:
-        return {"data": {_FILE_KEY: content.decode()}}
-    except UnicodeDecodeError:
-        return {"binaryData": {_FILE_KEY: base64.b64encode(content).decode()}}
+    return Manifests(template, file, planned, sources)
 
 
 def _set_image(node: Any, image: str) -> None:

@@ -4,10 +4,26 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-__all__ = ["STORAGE_ANNOTATION", "active_job", "ended_before", "has_ended", "state", "storage_of"]
+__all__ = [
+    "STORAGE_ANNOTATION",
+    "STUDY_ANNOTATION",
+    "SUBMITTER_ANNOTATION",
+    "active_job",
+    "ended_before",
+    "has_ended",
+    "state",
+    "storage_of",
+    "submitter_of",
+]
 
 STORAGE_ANNOTATION = "tunepipe/storage"
 """An annotation of a RayJob: the storage of its study. A study of the same name in another storage is another study."""
+
+STUDY_ANNOTATION = "tunepipe/study-name"
+"""An annotation of a RayJob: the name of its study, which a label may be too short for."""
+
+SUBMITTER_ANNOTATION = "tunepipe/submitted-by"
+"""An annotation of a RayJob: the user and the machine that have submitted it."""
 
 _ENDED = {"Complete", "Failed", "ValidationFailed"}
 
@@ -30,7 +46,7 @@ def has_ended(job: Mapping[str, Any]) -> bool:
     return state(job) in _ENDED
 
 
-def active_job(jobs: Sequence[Mapping[str, Any]], storage: str | None = None) -> str | None:
+def active_job(jobs: Sequence[Mapping[str, Any]], storage: str | None = None) -> Mapping[str, Any] | None:
     """The newest RayJob that has not ended.
 
     Args:
@@ -38,10 +54,10 @@ def active_job(jobs: Sequence[Mapping[str, Any]], storage: str | None = None) ->
         storage: Only those whose study is in this storage; None for all.
 
     Returns:
-        Its name; None if all have ended.
+        The RayJob; None if all have ended.
     """
     active = [each for each in jobs if not has_ended(each) and storage in (None, storage_of(each))]
-    return str(active[-1]["metadata"]["name"]) if active else None
+    return active[-1] if active else None
 
 
 def ended_before(job: Mapping[str, Any], moment: datetime) -> bool:
@@ -63,3 +79,13 @@ def storage_of(job: Mapping[str, Any]) -> str | None:
     """
     storage: str | None = job["metadata"].get("annotations", {}).get(STORAGE_ANNOTATION)
     return storage
+
+
+def submitter_of(job: Mapping[str, Any]) -> str | None:
+    """The user and the machine that have submitted a RayJob; None if it does not say.
+
+    Args:
+        job: The RayJob.
+    """
+    submitter: str | None = job["metadata"].get("annotations", {}).get(SUBMITTER_ANNOTATION)
+    return submitter

@@ -1,4 +1,4 @@
-"""RayJobs of a namespace as submissions, with the reason why one waits."""
+"""RayJobs of a namespace: found by their names or those of their studies, and as submissions that say why they wait."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,10 +9,10 @@ from pipeline.cluster.jobs_api import Submission
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.cluster.pod_diagnostics import unscheduled_reason
 from pipeline.cluster.rayjob import STUDY_LABEL, study_label
-from pipeline.cluster.rayjob_states import has_ended, state, storage_of
+from pipeline.cluster.rayjob_states import STUDY_ANNOTATION, has_ended, state, storage_of, submitter_of
 from pipeline.errors import ClusterError, JobNotFound
 
-__all__ = ["rayjob_submissions"]
+__all__ = ["find_rayjob", "rayjob_submissions", "study_of", "waiting_reason"]
 
 
 def rayjob_submissions(server: Kubernetes, name: str | None = None) -> list[Submission]:
@@ -30,18 +30,64 @@ def rayjob_submissions(server: Kubernetes, name: str | None = None) -> list[Subm
         ClusterError: The server refuses.
         JobNotFound: There is none of that name; the message lists the existing ones.
     """
+    if name is not None:
+        return [_submission(server, find_rayjob(server, name))]
+    return [_submission(server, each) for each in server.jobs()]
+
+
+def find_rayjob(server: Kubernetes, name: str, storage: str | None = None) -> dict[str, Any]:
+    """The RayJob of a name, or else the newest one of the study of that name, also if it has ended.
+
+    Args:
+        server: The namespace.
+        name: The name of a RayJob or of a study.
+        storage: Only RayJobs whose study is in this storage; None for all.
+
+    Raises:
+        ClusterError: The server refuses.
+        JobNotFound: There is none; the message lists the existing ones.
+    """
     jobs = server.jobs()
-    if name is None:
-        return [_submission(server, each) for each in jobs]
     matches = [each for each in jobs if each["metadata"]["name"] == name]
     matches = matches or [each for each in jobs if each["metadata"]["labels"][STUDY_LABEL] == study_label(name)]
-    if not matches:
-        existing = f"There are {', '.join(each['metadata']['name'] for each in jobs)}" if jobs else "There are none"
+    if found := [each for each in matches if storage in (None, storage_of(each))]:
+        return found[-1]
+    if matches:
+        others = ", ".join(sorted({storage_of(each) or "an unknown storage" for each in matches}))
         raise JobNotFound(
-            f"No RayJob in namespace {server.namespace!r} has the name {name!r} or a study of that name. {existing}. "
-            "Ended ones are deleted after a while: `tunepipe submit` with the same storage resumes the study."
+            f"No RayJob of {name!r} in namespace {server.namespace!r} has its study in {storage}; found it in {others}."
         )
-    return [_submission(server, matches[-1])]
+    existing = f"There are {', '.join(each['metadata']['name'] for each in jobs)}" if jobs else "There are none"
+    raise JobNotFound(
+        f"No RayJob in namespace {server.namespace!r} has the name {name!r} or a study of that name. {existing}. "
+        "Ended ones are deleted after a while: `tunepipe submit` with the same storage resumes the study."
+    )
+
+
+def study_of(job: Mapping[str, Any]) -> str:
+    """The name of a RayJob's study.
+
+    Args:
+        job: The RayJob.
+    """
+    metadata = job["metadata"]
+    return str(metadata.get("annotations", {}).get(STUDY_ANNOTATION) or metadata["labels"][STUDY_LABEL])
+
+
+def waiting_reason(server: Kubernetes, job: Mapping[str, Any]) -> str | None:
+    """Why a RayJob waits in a queue or for a node; None if it does not.
+
+    Args:
+        server: The namespace.
+        job: The RayJob as it is now, which has not ended.
+
+    Raises:
+        ClusterError: The server refuses.
+    """
+    if (queued := server.queued(job)) is not None:
+        return queued
+    reasons = (unscheduled_reason(pod) for pod in server.pods(job["metadata"]["name"], job))
+    return next((each for each in reasons if each is not None), None)
 
 
 def _submission(server: Kubernetes, job: Mapping[str, Any]) -> Submission:
@@ -53,12 +99,13 @@ def _submission(server: Kubernetes, job: Mapping[str, Any]) -> Submission:
             code = server.exit_code(metadata["name"])
     return Submission(
         name=metadata["name"],
-        study=metadata["labels"][STUDY_LABEL],
+        study=study_of(job),
         storage=storage_of(job) or "",
         state=state(job).upper() or "PENDING",
         message=_message(server, job),
         exit_code=code,
         started=datetime.fromisoformat(metadata["creationTimestamp"]),
+        submitter=submitter_of(job),
     )
 
 
@@ -66,7 +113,4 @@ def _message(server: Kubernetes, job: Mapping[str, Any]) -> str:
     """Why a RayJob waits; else what the operator says of it, which is often nothing."""
     if has_ended(job):
         return " ".join(str((job.get("status") or {}).get("message") or "").split())
-    if (queued := server.queued(job)) is not None:
-        return queued
-    reasons = (unscheduled_reason(pod) for pod in server.pods(job["metadata"]["name"], job))
-    return next((each for each in reasons if each is not None), "")
+    return waiting_reason(server, job) or ""

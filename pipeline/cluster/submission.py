@@ -3,13 +3,15 @@
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cluster.code_package import package
 from pipeline.cluster.driver_environment import DRIVER_ENVIRONMENT
 from pipeline.cluster.jobs_api import ENDED, JobsApi, Submission
-from pipeline.cluster.rayjob_states import active_job
+from pipeline.cluster.rayjob_states import active_job, submitter_of
+from pipeline.cluster.submitter import submitter
 from pipeline.errors import ClusterError, Fault, InvalidJob
 
 if TYPE_CHECKING:
@@ -28,10 +30,14 @@ class Submitted:
     Args:
         name: The name of the submission or RayJob.
         attached: Whether it was already there.
+        submitter: The user and the machine that have submitted it; None if it does not say.
+        started: When it was submitted; None if the cluster does not say.
     """
 
     name: str
     attached: bool
+    submitter: str | None = None
+    started: datetime | None = None
 
 
 def shared_storage(storage: str) -> str:
@@ -74,12 +80,13 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
         known = [each for each in api.submissions() if each.study == study]
         active = [each for each in known if each.storage == storage and each.state not in ENDED]
         if active:
-            return Submitted(active[-1].name, attached=True)
+            found = active[-1]
+            return Submitted(found.name, attached=True, submitter=found.submitter, started=found.started)
         code = package(project, job)
         name = f"{study}-{_next(each.name for each in known)}"
         command = ["python", "-m", "pipeline.cli.app", "run", code.job, "--resume", "--storage", storage, *options]
         runtime_env = {"working_dir": api.upload(code.name, code.content), "env_vars": DRIVER_ENVIRONMENT}
-        metadata = {"tunepipe_study": study, "tunepipe_storage": storage}
+        metadata = {"tunepipe_study": study, "tunepipe_storage": storage, "tunepipe_submitter": submitter()}
         if api.submit(name, shlex.join(command), runtime_env, metadata):
             return Submitted(name, attached=False)
     raise _contention(study, api.address)
@@ -106,8 +113,10 @@ def apply_rayjob(
     for _ in range(_TRIES):
         # One request for both: two requests would miss a RayJob that is created between them.
         jobs = server.jobs(study)
-        if (name := active_job(jobs, storage)) is not None:
-            return Submitted(name, attached=True)
+        if (found := active_job(jobs, storage)) is not None:
+            metadata = found["metadata"]
+            started = datetime.fromisoformat(metadata["creationTimestamp"])
+            return Submitted(metadata["name"], attached=True, submitter=submitter_of(found), started=started)
         manifests = manifests_of(_next(each["metadata"]["name"] for each in jobs))
         name = str(manifests.job["metadata"]["name"])
         if name == taken:

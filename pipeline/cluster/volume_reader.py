@@ -15,7 +15,7 @@ from kubernetes.stream.ws_client import ERROR_CHANNEL
 from urllib3.exceptions import HTTPError
 from websocket import WebSocketException
 
-from pipeline.cluster.pod_diagnostics import fatal_reason, unscheduled_reason
+from pipeline.cluster.pod_diagnostics import image_reason, unscheduled_reason
 from pipeline.errors import ClusterError
 
 __all__ = ["read_study", "reader_pod"]
@@ -25,6 +25,13 @@ _POD_SECONDS = 3600
 _START_SECONDS = 120.0
 _READ_SECONDS = 60.0
 _POLL_SECONDS = 1.0
+_TRIES = 3
+
+_CHANGED = 1
+"""The exit code of tar if files changed while it read them."""
+_MISSING = "Cannot stat: No such file"
+_REMOVED = "removed before we read it"
+"""What tar says of a file that disappeared meanwhile: a running study has merged it into another one."""
 
 
 @contextlib.contextmanager
@@ -35,7 +42,7 @@ def reader_pod(
 
     Args:
         core: The cluster's API.
-        rayjob: The RayJob whose submitter's pod is the template.
+        rayjob: The RayJob whose submitter's pod is the template; also one of an overlay, which does not exist.
         volume: The volume, as `volume_of` returns it.
         place: Its mount path.
 
@@ -49,7 +56,7 @@ def reader_pod(
     if "submitterPodTemplate" not in rayjob["spec"]:
         raise ClusterError(
             f"The RayJob {metadata['name']!r} has no submitterPodTemplate, the template of the pod that copies the "
-            "results. The study has ended and is complete on the volume; the component `study` has such a template."
+            "results. The study is on the volume; the component `study` has such a template."
         )
     spec = deepcopy(rayjob["spec"]["submitterPodTemplate"]["spec"])
     claim = {**volume["persistentVolumeClaim"], "readOnly": True}
@@ -67,10 +74,7 @@ def reader_pod(
         "metadata": {
             "generateName": f"{metadata['name']}-reader-",
             "namespace": metadata["namespace"],
-            # If the connection is lost, the pod is deleted with the RayJob.
-            "ownerReferences": [
-                {"apiVersion": rayjob["apiVersion"], "kind": "RayJob", "name": metadata["name"], "uid": metadata["uid"]}
-            ],
+            "ownerReferences": _owners(rayjob),
         },
         "spec": spec,
     }
@@ -79,7 +83,7 @@ def reader_pod(
     try:
         end = time.monotonic() + _START_SECONDS
         while (reader := core.read_namespaced_pod(name, metadata["namespace"])).status.phase != "Running":
-            reason = fatal_reason(rayjob, [reader], [])
+            reason = image_reason(reader)
             if reason or reader.status.phase in ("Failed", "Succeeded") or time.monotonic() > end:
                 why = (
                     reason
@@ -88,8 +92,8 @@ def reader_pod(
                     or f"it is {reader.status.phase}"
                 )
                 raise ClusterError(
-                    f"The pod {name}, which copies the results from the volume, did not start: {why.rstrip('.')}. The "
-                    "study has ended and is complete there: submit it again to copy only its results."
+                    f"The pod {name}, which copies the results from the volume, did not start: {why.rstrip('.')}. On "
+                    "the volume the study is as it was: `tunepipe results STUDY --kubernetes` tries again."
                 )
             time.sleep(_POLL_SECONDS)
         yield created
@@ -97,6 +101,14 @@ def reader_pod(
         # If this fails, its owner or its own deadline deletes it.
         with contextlib.suppress(ApiException, HTTPError, OSError):
             core.delete_namespaced_pod(name, metadata["namespace"])
+
+
+def _owners(rayjob: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The RayJob with which the pod is deleted if the connection is lost."""
+    metadata = rayjob["metadata"]
+    if "uid" not in metadata:
+        return []
+    return [{"apiVersion": rayjob["apiVersion"], "kind": "RayJob", "name": metadata["name"], "uid": metadata["uid"]}]
 
 
 def _last_warning(core: client.CoreV1Api, pod: Any) -> str | None:
@@ -107,7 +119,7 @@ def _last_warning(core: client.CoreV1Api, pod: Any) -> str | None:
 
 
 def read_study(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: str, archive: Path) -> None:
-    """Read a study without its checkpoints from a pod, as a tar archive.
+    """Read a study without its checkpoints from a pod, as a tar archive, also while it runs.
 
     Args:
         core: The cluster's API.
@@ -119,6 +131,26 @@ def read_study(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, stu
     Raises:
         ClusterError: The study does not exist, or the connection was lost.
     """
+    for _ in range(_TRIES):
+        code, why = _packed(core, pod, storage, study, archive)
+        # A log that grew is fine; without a file that has disappeared, rows could be missing.
+        if code == 0 or (code == _CHANGED and _REMOVED not in why):
+            return
+        if code != _CHANGED:
+            break
+    if _MISSING in why:
+        raise ClusterError(
+            f"There is no study {study!r} in {storage} on the volume: it has recorded nothing yet, or was deleted."
+        )
+    raise ClusterError(
+        f"The study {study!r} cannot be read in {storage}: {why}. `tunepipe results {study} --kubernetes` tries again."
+    )
+
+
+def _packed(
+    core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: str, archive: Path
+) -> tuple[int | None, str]:
+    """Write the archive; return the exit code of tar, None if there is none, and what went wrong."""
     command = ["tar", "--create", "--directory", storage, "--exclude", f"{study}/checkpoints", "--", study]
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     connection = stream(
@@ -137,9 +169,9 @@ def read_study(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, stu
                 break
         # The command's exit status; empty if the connection was lost, or the pod's time was up, before it ended.
         status = yaml.safe_load(connection.read_channel(ERROR_CHANNEL)) or {}
-    if status.get("status") != "Success":
-        why = errors.decode(errors="replace").strip() or status.get("message") or "the connection was lost"
-        raise ClusterError(
-            f"The study {study!r} cannot be read in {storage}: {why}. Submit it again: a study that has ended only "
-            "copies its results."
-        )
+    if status.get("status") == "Success":
+        return 0, ""
+    causes = (status.get("details") or {}).get("causes") or []
+    codes = [int(each["message"]) for each in causes if each.get("reason") == "ExitCode"]
+    why = errors.decode(errors="replace").strip() or status.get("message") or "the connection was lost"
+    return codes[0] if codes else None, why

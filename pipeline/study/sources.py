@@ -5,7 +5,7 @@ import importlib.machinery
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from pipeline.study.copies import ReadOnce, Recorded
 from pipeline.study.function_source import from_study, home_of, is_saved, module_of, source_of
 from pipeline.study.imports import exported_names, imports_of
 from pipeline.study.job import TuneJob
+from pipeline.study.job_file import job_file
 from pipeline.study.module_origin import OWN_PACKAGES, folder_and_path, is_imported_from, is_installed, loaded_from
 from pipeline.wording import size
 
-__all__ = ["SourceFile", "Sources", "imported_since", "originals_of", "sources_of"]
+__all__ = ["SourceFile", "Sources", "imported_since", "originals_of", "sources_of", "sources_of_file"]
 
 _COMPILED = (*importlib.machinery.EXTENSION_SUFFIXES, *importlib.machinery.BYTECODE_SUFFIXES)
 _SHOWN = 8
@@ -89,10 +90,32 @@ def sources_of(job: TuneJob) -> Sources:
     ).sources()
 
 
+def sources_of_file(path: Path) -> Sources:
+    """The code of a job file, whether its job's functions are in it or in modules that it imports.
+
+    Imports are found as `sources_of` finds them.
+
+    Args:
+        path: The job file.
+
+    Returns:
+        The code; the job file is the first of its files.
+
+    Raises:
+        InvalidJob: The file cannot have that name, or imports relative to a package that does not exist.
+    """
+    path = path.expanduser().resolve()
+    content = path.read_bytes()
+    home = job_file(path, content)
+    search = _Search()
+    search.add(SourceFile(home.module, path.relative_to(home.folder).as_posix(), content, path), home.folder)
+    return search.sources()
+
+
 class _Search:
     """A walk through imports, breadth first."""
 
-    def __init__(self, functions: Iterator[Callable[..., Any]]) -> None:
+    def __init__(self, functions: Iterable[Callable[..., Any]] = ()) -> None:
         importlib.invalidate_caches()
         self._files: dict[str, SourceFile] = {}
         self._data: dict[str, SourceFile] = {}
@@ -106,7 +129,7 @@ class _Search:
             root, path = folder_and_path(file, module)
             content = source_of(function)
             if content is not None:
-                self._add(SourceFile(module, path, content, file), root)
+                self.add(SourceFile(module, path, content, file), root)
 
     def sources(self) -> Sources:
         """All files that the functions need, as far as the study can copy them."""
@@ -122,7 +145,13 @@ class _Search:
             tuple(self._files.values()), data, tuple(self._roots), tuple(self._uncopied), tuple(self._hidden)
         )
 
-    def _add(self, source: SourceFile, root: Path) -> None:
+    def add(self, source: SourceFile, root: Path) -> None:
+        """Add a module, whose imports are due then if it is not installed.
+
+        Args:
+            source: The module.
+            root: The folder from which it is imported.
+        """
         if source.module in self._files:
             return
         self._files[source.module] = source
@@ -200,7 +229,7 @@ class _Search:
         except OSError as error:
             self._uncopied[f"{file.relative_to(root)}, which cannot be read ({error.strerror})"] = None
             return
-        self._add(SourceFile(module, file.relative_to(root).as_posix(), content, file), root)
+        self.add(SourceFile(module, file.relative_to(root).as_posix(), content, file), root)
 
     def _is_here(self, top: str, root: Path) -> bool:
         """Whether a module or package of that name is imported from the root."""

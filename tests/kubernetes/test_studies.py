@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
+from pipeline.cluster.submitter import submitter
 from tests.faults.comparing import differences
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.nodes import NODES, is_ready, start_kubelet
@@ -115,6 +116,59 @@ def test_a_mistake_that_only_the_cluster_finds_is_reported_once(tmp_path):
     assert not job["status"].get("failed")
 
 
+SEVERAL = {
+    "several.py": """
+from parts.curve import flat
+
+from pipeline import Budget, Objective, TuneJob, Uniform
+
+JOB = TuneJob(name="several", function=flat, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
+              budget=Budget(trials=2, epochs=2))
+""",
+    "parts/__init__.py": "",
+    "parts/curve.py": """
+from pathlib import Path
+
+
+def flat(config):
+    for _ in range(2):
+        yield {"score": len(Path(__file__).with_name("words.txt").read_text())}
+""",
+    "parts/words.txt": "one two",
+    "unused.py": "1 / 0",
+}
+
+
+def test_a_job_of_several_files(tmp_path):
+    """A job file comes with the package that it imports and the file that this reads, to the driver and its workers."""
+    (tmp_path / "parts").mkdir()
+    for name, text in SEVERAL.items():
+        (tmp_path / name).write_text(text)
+    code, reported = submit(tmp_path, "several.py", "--workers", "1")
+    assert code == 0, reported
+    assert "Files of the job that go along: several.py, parts/ (3 files)." in reported
+    assert set(load_results(tmp_path / "studies/several").trials["objective"]) == {7.0}
+
+
+def test_a_running_study_is_read_from_here(tmp_path):
+    """Logs and results of a study are read while it runs, and results also after its RayJob was deleted."""
+    study = Following(tmp_path, *SLOW_STUDY)
+    study.until("a trial to train", lambda: study.has_trained)
+    printed = tunepipe("logs", "slow-study", "--kubernetes")
+    assert " running" in printed
+    assert "sdk.py" not in printed
+    here = ("--to", str(tmp_path / "copied"), "--json")
+    running_now = json.loads(tunepipe("results", "slow-study", "--kubernetes", *here))
+    assert running_now["state"] == "running"
+    assert len(load_results(tmp_path / "copied/slow-study").epochs) > 0
+    tunepipe("stop", "slow-study", "--kubernetes")
+    assert study.ended() == 2, study.reported
+    left = ("--storage", "/studies", "--overlay", str(OVERLAY))
+    stopped = json.loads(tunepipe("results", "slow-study", "--kubernetes", *left, *here))
+    assert stopped["state"] == "interrupted"
+    assert len(load_results(tmp_path / "copied/slow-study").epochs) == sum(epochs_on_volume("slow-study").values())
+
+
 def test_a_study_submitted_twice(tmp_path, undisturbed):
     """A second submission attaches to the running study, and both download the same results."""
     first = Following(tmp_path, *SLOW_STUDY)
@@ -122,7 +176,7 @@ def test_a_study_submitted_twice(tmp_path, undisturbed):
     (tmp_path / "other").mkdir()
     code, reported = submit(tmp_path / "other", *SLOW_STUDY)
     assert (code, first.ended()) == (0, 0), reported
-    assert "is already running as RayJob slow-study-1" in reported
+    assert f"is already running as RayJob slow-study-1, submitted by {submitter()} at " in reported
     assert len(objects("rayjobs")) == 1
     for where in (tmp_path, tmp_path / "other"):
         found = load_results(where / "studies/slow-study")

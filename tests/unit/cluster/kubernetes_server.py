@@ -1,13 +1,14 @@
 """A server on loopback that answers as Kubernetes does, with one configured response after another."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
@@ -19,6 +20,8 @@ RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
 
 
 CORE = "/api/v1/namespaces/tunepipe"
+
+_TIME = re.compile(r"^2026-01-01T\S+ ", re.MULTILINE)
 
 
 class ApiServer(ThreadingHTTPServer):
@@ -33,6 +36,7 @@ class ApiServer(ThreadingHTTPServer):
         self.errors: dict[str, int] = {}
         self.refusal: tuple[int, str] | None = None
         self.refused: dict[str, tuple[int, str]] = {}
+        self.queries: list[tuple[str, dict[str, str]]] = []
 
 
 class _Handler(JsonHandler, BaseHTTPRequestHandler):
@@ -41,6 +45,8 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """The next response of a path: an empty list if none is configured, an error if it is failing or gone."""
         path = urlsplit(self.path).path
+        query = dict(parse_qsl(urlsplit(self.path).query))
+        self.server.queries.append((path, query))
         if self.server.errors.get(path):
             self.server.errors[path] -= 1
             self.answer(503, {"message": "etcd is away"})
@@ -50,7 +56,10 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
             self.answer(404, {"message": f'{kind} "{name}" not found'})
             return
         answers = self.server.answers.get(path, [{"items": []}])
-        self.answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, str) and query.get("timestamps") != "true":
+            answer = _TIME.sub("", answer)
+        self.answer(200, answer)
 
     def do_DELETE(self) -> None:
         """Keep what is deleted."""
@@ -86,6 +95,18 @@ def pod(name: str = "p", phase: str = "Pending", kind: str = "", **status: Any) 
         "spec": {"containers": []},
         "status": {"phase": phase, **status},
     }
+
+
+def stamped(log: str, first: int = 0) -> str:
+    """A log with the time of each line, a second after that of the line before.
+
+    Args:
+        log: The lines.
+        first: The second of the first line.
+    """
+    lines = log.splitlines(keepends=True)
+    return "".join(f"2026-01-01T00:{second // 60:02}:{second % 60:02}.000000000Z {line}"
+                   for second, line in enumerate(lines, first))  # fmt: skip
 
 
 @contextmanager

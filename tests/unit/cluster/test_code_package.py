@@ -48,11 +48,15 @@ def test_tunepipe_itself_is_packed(tmp_path):
 
 
 def test_a_job_file_from_outside_goes_along(tmp_path):
-    """A job file from outside the project is packed into `submitted/` with the Python files beside it."""
-    files(tmp_path, {"project/jobs/mine.py": "", "other/theirs.py": "", "other/shape.py": "", "other/big.csv": ""})
+    """A job file from outside the project is packed into `submitted/` with files beside it and packages it imports."""
+    theirs = "import nets.small"
+    others = {"theirs.py": theirs, "shape.py": "", "nets/small.py": "", "nets/unused.py": "", "big.csv": ""}
+    files(tmp_path, {"project/jobs/mine.py": "", **{f"other/{name}": text for name, text in others.items()}})
     outside = package(tmp_path / "project", str(tmp_path / "other/theirs.py"))
     assert outside.job == "submitted/theirs.py"
-    assert names(outside.content) == {"jobs/mine.py", "submitted/theirs.py", "submitted/shape.py"}
+    assert names(outside.content) == {
+        "jobs/mine.py", "submitted/theirs.py", "submitted/shape.py", "submitted/nets/small.py",
+    }  # fmt: skip
     assert package(tmp_path / "project", str(tmp_path / "project/jobs/mine.py")).job == "jobs/mine.py"
     named = package(tmp_path / "project", str(tmp_path / "other/theirs.py:build"))
     assert named.job == "submitted/theirs.py:build"

@@ -3,11 +3,11 @@
 import pytest
 
 from pipeline.cluster import following
-from pipeline.cluster.following import NeverStarts
+from pipeline.cluster.following import NeverStarts, output
 from pipeline.cluster.following import follow as follow_rayjob
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.errors import ClusterError
-from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob
+from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob, stamped
 
 WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/tunepipe/workloads"
 
@@ -22,7 +22,7 @@ def test_a_study_is_followed_to_its_end(api_server):
     path = f"{RAYJOBS}/s-1"
     api_server.answers[path] = [rayjob(), rayjob("Initializing"), rayjob("Running"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": []}, {"items": [pod("s-1-x", "Running")]}]
-    api_server.answers[f"{CORE}/pods/s-1-x/log"] = ["one\n", "one\ntwo\n"]
+    api_server.answers[f"{CORE}/pods/s-1-x/log"] = [stamped("one\n"), stamped("one\ntwo\n")]
     reported = follow()
     assert reported.count("one\n") == reported.count("two\n") == 1
     assert reported.index("Initializing") < reported.index("Running") < reported.index("Complete")
@@ -173,3 +173,39 @@ def test_a_rayjob_that_was_deleted_is_reported(api_server):
     api_server.gone.add(f"{RAYJOBS}/s-1")
     with pytest.raises(ClusterError, match="It was deleted; what was recorded is kept"):
         follow()
+
+
+def test_only_the_end_of_a_log_is_read_again(api_server):
+    """A log is read whole once, then only what was written lately; a pod that has ended is not read again."""
+    api_server.answers[f"{RAYJOBS}/s-1"] = [*[rayjob("Running")] * 3, rayjob("Complete")]
+    one, two = pod("s-1-x", "Failed"), pod("s-1-y", "Running")
+    api_server.answers[f"{CORE}/pods"] = [{"items": [one, two]}]
+    api_server.answers[f"{CORE}/pods/s-1-x/log"] = [stamped("lost\n")]
+    logs = [stamped("one\ntwo\n"), stamped("two\nthree\n", first=1), stamped("three\n", first=2)]
+    api_server.answers[f"{CORE}/pods/s-1-y/log"] = logs
+    reported = [line for line in follow().splitlines() if not line.startswith("[kubernetes]")]
+    assert reported == ["lost", "one", "two", "three"]
+    asked = [(path, query.get("sinceSeconds")) for path, query in api_server.queries if path.endswith("/log")]
+    assert [seconds is not None for path, seconds in asked if path.endswith("s-1-y/log")] == [False, True, True, True]
+    assert [seconds for path, seconds in asked if path.endswith("s-1-x/log")] == [None]
+
+
+def test_the_output_of_a_driver_is_read_at_once(api_server):
+    """The output so far is that of all attempts in their order, without the lines about exit codes."""
+    first, second = pod("s-1-a", "Succeeded"), pod("s-1-b", "Failed")
+    first["metadata"]["creationTimestamp"] = "2026-01-01T00:05:00Z"
+    second["metadata"]["creationTimestamp"] = "2026-01-01T00:01:00Z"
+    api_server.answers[f"{CORE}/pods"] = [{"items": [first, second]}]
+    api_server.answers[f"{CORE}/pods/s-1-a/log"] = [stamped("resumed\n[tunepipe] exit code 3\n")]
+    api_server.answers[f"{CORE}/pods/s-1-b/log"] = [stamped("began\n")]
+    assert output(Kubernetes(None, "tunepipe"), "s-1") == "began\nresumed\n"
+
+
+def test_an_ended_rayjob_is_not_judged_by_old_events(api_server):
+    """A RayJob that has ended prints its log although an event says that a pod of it was refused."""
+    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "s-1"}, "message": "exceeded quota: gpus"}
+    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Complete")]
+    api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Succeeded")]}]
+    api_server.answers[f"{CORE}/pods/s-1-x/log"] = [stamped("one\n")]
+    assert follow() == "[kubernetes] s-1: Complete\none\n"

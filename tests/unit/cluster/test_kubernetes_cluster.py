@@ -1,13 +1,13 @@
 """RayJobs of a namespace: a server on loopback that answers as Kubernetes does."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import tune_jobs
 from pipeline.cluster import kubernetes_cluster
 from pipeline.cluster.kubernetes_cluster import Kubernetes
-from pipeline.cluster.rayjob import study_manifests
+from pipeline.cluster.rayjob import STUDY_LABEL, study_manifests
 from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION
 from pipeline.errors import ClusterError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, rayjob
@@ -28,19 +28,18 @@ def test_a_study_has_its_own_exit_code(api_server, state, status, code):
 
 
 def test_rayjobs_that_ended_a_while_ago_are_deleted(api_server):
-    """RayJobs of the same storage that ended long ago are deleted, and recently ended ones are kept."""
-    jobs = [
-        rayjob("Complete", "s-1", endTime="2026-01-01T00:00:00Z"),
-        rayjob("Failed", "s-2", endTime=datetime.now(UTC).isoformat()),
-        rayjob("Running", "s-3"),
-        rayjob("Complete", "s-4", endTime="2026-01-01T00:00:00Z"),
-    ]
-    for each in jobs:
-        each["metadata"]["annotations"] = {STORAGE_ANNOTATION: "/studies"}
-    jobs[3]["metadata"]["annotations"] = {STORAGE_ANNOTATION: "s3://other"}
+    """Ended RayJobs are deleted after a week, those of a study that is submitted again after ten minutes."""
+    now = datetime.now(UTC)
+    times = {"now": now, "hour": now - timedelta(hours=1), "month": now - timedelta(days=30)}
+    jobs = []
+    for study, storage in (("s", "/studies"), ("s", "s3://other"), ("t", "/studies")):
+        for state, when in (("Complete", "now"), ("Failed", "hour"), ("Complete", "month"), ("Running", None)):
+            job = rayjob(state, f"{study}-{len(jobs)}", **({"endTime": times[when].isoformat()} if when else {}))
+            job["metadata"] |= {"labels": {STUDY_LABEL: study}, "annotations": {STORAGE_ANNOTATION: storage}}
+            jobs.append(job)
     api_server.answers[RAYJOBS] = [{"items": jobs}]
     Kubernetes(None, "tunepipe").delete_ended("s", "/studies")
-    assert api_server.deleted == [f"{RAYJOBS}/s-1"]
+    assert api_server.deleted == [f"{RAYJOBS}/{name}" for name in ("s-1", "s-2", "s-6", "t-10")]
 
 
 def test_a_job_file_belongs_to_its_rayjob(api_server, tmp_path):

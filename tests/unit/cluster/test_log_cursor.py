@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.cluster.log_cursor import LogCursor
 from tests.ray_sources import check_text
+from tests.unit.cluster.kubernetes_server import stamped
 
 LOST_HEAD = """\
 Traceback (most recent call last):
@@ -33,19 +34,35 @@ ValueError: 1
 def test_each_line_is_printed_once_and_whole():
     """Each line of a log is printed once and whole: an incomplete one waits until it ends or the log does."""
     printed = LogCursor()
-    assert printed.advance("one\ntw", ended=False) == "one\n"
-    assert printed.advance("one\ntwo\nthree", ended=False) == "two\n"
-    assert printed.advance("one\ntwo\nthree", ended=False) == ""
-    assert printed.advance("one\ntwo\nthree", ended=True) == "three"
-    assert printed.advance("one\ntwo\nthree", ended=True) == ""
+    assert printed.advance(stamped("one\ntw"), ended=False) == "one\n"
+    assert printed.advance(stamped("one\ntwo\nthree"), ended=False) == "two\n"
+    assert printed.advance(stamped("one\ntwo\nthree"), ended=False) == ""
+    assert printed.advance(stamped("one\ntwo\nthree"), ended=True) == "three"
+    assert printed.advance(stamped("one\ntwo\nthree"), ended=True) == ""
+
+
+def test_equal_lines_are_different_by_their_times():
+    """Each of several equal lines is printed once, also when only the end of a log is read again."""
+    printed = LogCursor()
+    assert printed.advance(stamped("\n\n"), ended=False) == "\n\n"
+    assert printed.advance(stamped("\n\n", first=1), ended=False) == "\n"
+    assert printed.advance(stamped("\n", first=2), ended=False) == ""
+    assert printed.advance("", ended=False) == ""
+    assert printed.advance(stamped("\n", first=9), ended=True) == "\n"
+
+
+def test_a_time_that_the_study_prints_is_kept():
+    """Only the node's own time is removed from a line that begins with another one."""
+    line = "2026-01-01T00:00:00Z epoch 1\n"
+    assert LogCursor().advance(stamped(line), ended=False) == line
 
 
 def test_a_rotated_log_is_printed_from_its_beginning():
     """After a kubelet rotates a log, the new file is printed from its beginning."""
     printed = LogCursor()
-    printed.advance("one\ntwo\n", ended=False)
-    assert printed.advance("three\n", ended=False) == "three\n"
-    assert printed.advance("three\nfour\n", ended=False) == "four\n"
+    printed.advance(stamped("one\ntwo\n"), ended=False)
+    assert printed.advance(stamped("three\n", first=2), ended=False) == "three\n"
+    assert printed.advance(stamped("three\nfour\n", first=2), ended=False) == "four\n"
 
 
 def test_rays_advice_on_submissions_is_left_out():
@@ -73,8 +90,8 @@ def test_of_a_lost_head_one_line_is_printed():
     """If the head is lost, only the last line of the traceback of Ray's command is printed, in one piece."""
     log, printed, reported = f"0:27  |  2 paused\n{LOST_HEAD}", LogCursor(), ""
     for end in range(0, len(log) + 1, 40):
-        reported += printed.advance(log[:end], ended=False)
-    reported += printed.advance(log, ended=True)
+        reported += printed.advance(stamped(log[:end]), ended=False)
+    reported += printed.advance(stamped(log), ended=True)
     assert reported == f"0:27  |  2 paused\nray: {LOST_HEAD.splitlines()[-1]}\n"
 
 
@@ -82,5 +99,5 @@ def test_of_a_lost_head_one_line_is_printed():
 def test_other_tracebacks_are_printed_whole(last):
     """A traceback of the study's own is printed whole, as soon as a line follows it or the log ends."""
     printed = LogCursor()
-    assert printed.advance(f"one\n{MISTAKE}", ended=False) == "one\n"
-    assert printed.advance(f"one\n{MISTAKE}{last}", ended=not last) == MISTAKE + last
+    assert printed.advance(stamped(f"one\n{MISTAKE}"), ended=False) == "one\n"
+    assert printed.advance(stamped(f"one\n{MISTAKE}{last}"), ended=not last) == MISTAKE + last

@@ -1,6 +1,5 @@
 """A study as a RayJob: its name, command and size, up to 200 nodes."""
 
-import base64
 import os
 import shlex
 from pathlib import Path
@@ -76,27 +75,52 @@ def test_studies_of_different_names_never_share_a_label():
 
 
 def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
-    """A job file is mounted from a ConfigMap in each pod that needs it, and a file larger than 1 MiB is refused."""
+    """A job file is mounted from a ConfigMap in each pod that needs it."""
     file = tmp_path / "mine.py"
     file.write_text("JOB = 1\n")
     made = study_manifests(job(), str(file), "local-cpu", "/studies", [])
-    assert made.file["data"] == {"job.py": "JOB = 1\n"}
+    assert made.file["data"] == {"mine.py": "JOB = 1\n"}
     assert str(made).count("path: mine.py") == 2
     assert " run /job/mine.py " in made.job["spec"]["entrypoint"]
     assert len(list(yaml.safe_load_all(str(made)))) == 2
     assert str(made).count("mountPath: /job") == 2
-    file.write_text("#" * 2**21)
-    with pytest.raises(ClusterError, match=r"2,097,152 bytes.*1,048,576"):
-        study_manifests(job(), str(file), "local-cpu", "/studies", [])
 
 
-def test_a_job_file_may_be_called_and_written_as_python_allows(tmp_path):
-    """A job file whose name has a space or whose text is not UTF-8 is stored in a ConfigMap unchanged."""
+def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
+    """The modules and files that a job uses are mounted beside it, those of its package in the package's folder."""
+    texts = {"job.py": "from .net import f", "net.py": "import bare", "__init__.py": "", "unused.py": "1 / 0"}
+    for name, text in texts.items():
+        (tmp_path / "lab").mkdir(exist_ok=True)
+        (tmp_path / "lab" / name).write_text(text)
+    (tmp_path / "bare.py").write_text("from pathlib import Path\nWORDS = Path(__file__).with_name('words.txt')\n")
+    (tmp_path / "words.txt").write_text("one two")
+    made = study_manifests(job(), f"{tmp_path}/lab/job.py", "local-cpu", "/studies", [])
+    volumes = made.job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["volumes"]
+    (items,) = (each["configMap"]["items"] for each in volumes if "configMap" in each)
+    paths = {each["path"]: made.file["data"][each["key"]] for each in items}
+    assert set(paths) == {"lab/job.py", "lab/net.py", "lab/__init__.py", "bare.py", "words.txt"}
+    assert paths["words.txt"] == "one two"
+    assert " run /job/lab/job.py " in made.job["spec"]["entrypoint"]
+    assert "&id" not in str(made)
+
+
+def test_a_job_file_may_have_a_space_in_its_name(tmp_path):
+    """A job file with a space in its name is quoted in the command, and the name after a colon is kept."""
     file = tmp_path / "my job.py"
-    file.write_bytes(b"# coding: latin-1\n# caf\xe9\nJOB = 1\n")
-    made = study_manifests(job(), str(file), "local-cpu", "/studies", [])
-    assert base64.b64decode(made.file["binaryData"]["job.py"]) == file.read_bytes()
-    assert "run '/job/my job.py' --resume" in made.job["spec"]["entrypoint"]
+    file.write_text("JOB = 1\n")
+    made = study_manifests(job(), f"{file}:build", "local-cpu", "/studies", [])
+    assert "run '/job/my job.py:build' --resume" in made.job["spec"]["entrypoint"]
+
+
+def test_a_rayjob_names_its_study_and_its_submitter(monkeypatch):
+    """The annotations of a RayJob have the study's own name, its storage and who submitted it."""
+    monkeypatch.setattr("pipeline.cluster.rayjob.submitter", lambda: "ana@laptop")
+    made = study_manifests(job(name="my.study"), "beale", "local-cpu", "/studies", [])
+    assert made.job["metadata"]["annotations"] == {
+        "tunepipe/storage": "/studies",
+        "tunepipe/study-name": "my.study",
+        "tunepipe/submitted-by": "ana@laptop",
+    }
 
 
 def test_an_image_and_a_namespace_take_the_place_of_the_overlays():

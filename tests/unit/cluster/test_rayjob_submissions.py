@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.cluster.kubernetes_cluster import Kubernetes
-from pipeline.cluster.rayjob_submissions import rayjob_submissions
+from pipeline.cluster.rayjob_submissions import find_rayjob, rayjob_submissions, study_of
 from pipeline.errors import JobNotFound
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, pod, rayjob
 
@@ -59,3 +59,15 @@ def test_one_is_found_by_its_name_or_its_study(api_server: ApiServer) -> None:
     assert [each.name for each in rayjob_submissions(server, "a")] == ["a-2"]
     with pytest.raises(JobNotFound, match="There are a-1, a-2"):
         rayjob_submissions(server, "b")
+
+
+def test_the_storage_tells_studies_of_one_name_apart(api_server: ApiServer) -> None:
+    """Of RayJobs of one name, that with the given storage is found, and another storage is refused with theirs."""
+    other = of_study("Running", "a-2", "a")
+    other["metadata"]["annotations"] = {"tunepipe/storage": "s3://b/x", "tunepipe/study-name": "A"}
+    api_server.answers[RAYJOBS] = [{"items": [of_study("Complete", "a-1", "a"), other]}]
+    server = Kubernetes(None, "tunepipe")
+    assert find_rayjob(server, "a", "/studies")["metadata"]["name"] == "a-1"
+    assert [study_of(find_rayjob(server, "a", storage)) for storage in ("/studies", None)] == ["a", "A"]
+    with pytest.raises(JobNotFound, match=r"has its study in /tmp; found it in /studies, s3://b/x"):
+        find_rayjob(server, "a", "/tmp")

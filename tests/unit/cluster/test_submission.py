@@ -1,13 +1,16 @@
 """Submitting a study to a Ray cluster or to Kubernetes."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 import tune_jobs
 from pipeline.cluster.jobs_api import JobsApi, Submission
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.cluster.rayjob import Manifests, study_manifests
-from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION
+from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, SUBMITTER_ANNOTATION
 from pipeline.cluster.submission import Submitted, apply_rayjob, exit_code, shared_storage, submit
+from pipeline.cluster.submitter import submitter
 from pipeline.errors import ClusterError, InvalidJob
 from tests.unit.cluster.jobs_server import job
 from tests.unit.cluster.kubernetes_server import RAYJOBS, rayjob
@@ -27,9 +30,12 @@ def test_a_study_is_uploaded_once_and_started_as_on_a_laptop(jobs_server, tmp_pa
 def test_a_submission_attaches_to_the_active_study(jobs_server, tmp_path):
     """A submission attaches to the same active study in the same storage; an ended one gets the next number."""
     jobs_server.jobs = {"s-1": job("s-1", status="FAILED"), "s-2": job("s-2")}
+    jobs_server.jobs["s-2"]["metadata"]["tunepipe_submitter"] = "ana@laptop"
     api = JobsApi(jobs_server.address)
-    assert submit(api, "beale", "s", "s3://b/x", [], project=tmp_path).name == "s-2"
+    attached = submit(api, "beale", "s", "s3://b/x", [], project=tmp_path)
+    assert (attached.name, attached.submitter) == ("s-2", "ana@laptop")
     assert submit(api, "beale", "s", "s3://b/y", [], project=tmp_path).name == "s-3"
+    assert jobs_server.jobs["s-3"]["metadata"]["tunepipe_submitter"] == submitter()
     assert jobs_server.uploads == 1
 
 
@@ -66,14 +72,16 @@ def test_a_storage_must_mean_the_same_everywhere(storage):
 def test_two_submissions_at_once_make_one_rayjob(api_server):
     """A submission whose RayJob was created by another submission in the meantime attaches to that RayJob."""
     other = rayjob("Running", "beale-1")
-    other["metadata"]["annotations"] = {STORAGE_ANNOTATION: "/studies"}
+    other["metadata"]["annotations"] = {STORAGE_ANNOTATION: "/studies", SUBMITTER_ANNOTATION: "ana@laptop"}
     api_server.answers[RAYJOBS] = [{"items": []}, {"items": [other]}]
     api_server.refused[RAYJOBS] = (409, 'rayjobs.ray.io "beale-1" already exists')
 
     def made(number: int) -> Manifests:
         return study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [], number=number)
 
-    assert apply_rayjob(Kubernetes(None, "tunepipe"), "beale", "/studies", made) == Submitted("beale-1", attached=True)
+    assert apply_rayjob(Kubernetes(None, "tunepipe"), "beale", "/studies", made) == Submitted(
+        "beale-1", attached=True, submitter="ana@laptop", started=datetime(2026, 1, 1, tzinfo=UTC)
+    )
 
 
 def test_a_name_that_is_taken_by_another_rayjob_is_reported(api_server):

@@ -15,7 +15,7 @@ from pipeline.study.contents import contents
 from pipeline.study.copies import Recorded
 from pipeline.study.files import recorded_sources
 from pipeline.study.load_module import load_module
-from pipeline.study.sources import Sources, imported_since, sources_of
+from pipeline.study.sources import Sources, imported_since, sources_of, sources_of_file
 
 pytestmark = pytest.mark.usefixtures("own_modules")
 
@@ -221,3 +221,20 @@ def test_copied_files_belong_to_the_study(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("another")
     with pytest.raises(StudyChanged, match="is read by the job, and must be as the study began with it"):
         reconciled(job, saved, store=store)
+
+
+def test_a_job_file_brings_what_it_imports(folder: Path) -> None:
+    """The code of a job file begins with it, and has its imports although its job's functions are not in it."""
+    (folder / "only_imports.py").write_text("from mod_one import JOB\n")
+    found = sources_of_file(folder / "only_imports.py")
+    assert [file.path for file in found.files] == ["only_imports.py", "mod_one.py", "mod_two.py", "mod_three.py"]
+    assert found.folders == (folder,)
+
+
+def test_a_job_file_of_a_package_brings_the_package(folder: Path) -> None:
+    """The code of a job file that imports relative to its package has paths from the package's own folder."""
+    (folder / "pack_a/job.py").write_text("from .beside import y\n")
+    found = sources_of_file(folder / "pack_a/job.py")
+    paths = [file.path for file in found.files]
+    assert paths[0] == "pack_a/job.py"
+    assert {"pack_a/__init__.py", "pack_a/beside.py"} <= set(paths)

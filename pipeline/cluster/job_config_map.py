@@ -1,0 +1,73 @@
+"""The code of a job as a ConfigMap: its job file, and the modules and files beside it that it uses."""
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.errors import ClusterError
+from pipeline.study.sources import SourceFile, Sources
+
+__all__ = ["config_map", "mounted_items"]
+
+_MOST_BYTES = 2**20
+_MOST_CHARACTERS = 200
+_SHOWN = 3
+
+
+def config_map(sources: Sources, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """A ConfigMap with all files of a job.
+
+    Args:
+        sources: The job's code.
+        metadata: The ConfigMap's name, namespace and labels.
+
+    Raises:
+        ClusterError: The files are too large for one.
+    """
+    files = _keyed(sources)
+    if (total := sum(len(file.content) for file in files.values())) > _MOST_BYTES:
+        largest = sorted(files.values(), key=lambda file: -len(file.content))[:_SHOWN]
+        sizes = ", ".join(f"{file.path} ({len(file.content):,})" for file in largest)
+        raise ClusterError(
+            f"The job's files have {total:,} bytes, and a ConfigMap can have {_MOST_BYTES:,}. The largest: {sizes}. "
+            "Put large data into the image or into the storage."
+        )
+    data: dict[str, str] = {}
+    binary: dict[str, str] = {}
+    for key, file in files.items():
+        # As text where it is UTF-8, so that a dry run can be read.
+        try:
+            data[key] = file.content.decode()
+        except UnicodeDecodeError:
+            binary[key] = base64.b64encode(file.content).decode()
+    content = {"data": data, "binaryData": binary}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": dict(metadata),
+        **{kind: values for kind, values in content.items() if values},
+    }
+
+
+def mounted_items(sources: Sources) -> list[dict[str, str]]:
+    """Which key of the ConfigMap is mounted at which path.
+
+    Args:
+        sources: The job's code.
+
+    Returns:
+        Objects with a key and a path, as `items` of a volume has them.
+    """
+    return [{"key": key, "path": file.path} for key, file in _keyed(sources).items()]
+
+
+def _keyed(sources: Sources) -> dict[str, SourceFile]:
+    """The files by their keys, which allow fewer characters than paths."""
+    files: dict[str, SourceFile] = {}
+    for number, file in enumerate((*sources.files, *sources.data)):
+        key = re.sub(r"[^-._a-zA-Z0-9]", "_", file.path)
+        if key in files or len(key) > _MOST_CHARACTERS or key.startswith(".."):
+            key = f"{number}-{key[-_MOST_CHARACTERS:]}"
+        files[key] = file
+    return files

@@ -1,0 +1,50 @@
+"""Where the study of a RayJob can be read from this machine: in its object store, or in a copy from its volume."""
+
+from pathlib import Path
+
+from pipeline.cluster.kubernetes_cluster import Kubernetes
+from pipeline.cluster.rayjob import rayjob_template
+from pipeline.cluster.rayjob_states import storage_of
+from pipeline.cluster.rayjob_submissions import find_rayjob, study_of
+from pipeline.errors import JobNotFound
+
+__all__ = ["readable_study"]
+
+
+def readable_study(
+    server: Kubernetes, name: str, to: Path, *, storage: str | None = None, overlay: str | None = None
+) -> tuple[str, str]:
+    """A study of a namespace in a storage that this machine can read; a study on a volume is copied first.
+
+    Args:
+        server: The namespace.
+        name: The name of a RayJob or of a study.
+        to: The local folder that gets a folder with the study's name, without checkpoints.
+        storage: The storage, as the pods see it; None for that of the RayJob.
+        overlay: The overlay whose pods mount the storage of a study without a RayJob.
+
+    Returns:
+        The storage, and the study's name in it.
+
+    Raises:
+        ClusterError: The server refuses, or the study cannot be copied.
+        JobNotFound: There is no such RayJob, and no storage and overlay to read the study without one.
+        StorageError: `to` is within a study.
+    """
+    try:
+        job = find_rayjob(server, name, storage)
+    except JobNotFound as error:
+        if storage is None or overlay is None:
+            raise JobNotFound(
+                f"{error} A study without a RayJob is read with --storage and --overlay, an overlay whose pods mount "
+                "that storage."
+            ) from None
+        job, study = rayjob_template(overlay), name
+        job["metadata"]["namespace"] = server.namespace
+    else:
+        study = study_of(job)
+    place = storage_of(job) or storage
+    if place is None:
+        raise JobNotFound(f"The RayJob {job['metadata']['name']!r} does not say its storage: name it with --storage.")
+    copied = server.download_results(job, study, place, to)
+    return (place, study) if copied is None else (str(to), study)

@@ -1,0 +1,15 @@
+"""Who submits a study, for those who submit the same one and attach to it."""
+
+import getpass
+import platform
+
+__all__ = ["submitter"]
+
+
+def submitter() -> str:
+    """The user and the machine of this process, as in `ana@laptop`; the machine alone if the user has no name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # in a container, a user may be no more than a number
+        user = ""
+    return f"{user}@{platform.node()}" if user else platform.node()
