@@ -50,9 +50,9 @@ BASE ?= python:3.11-slim-bookworm
 KINDS ?= cpu gpu
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BUILD ?=
-image:                          ## the images tunepipe:cpu and tunepipe:gpu, also as tunepipe:VERSION-cpu and -gpu, with podman or docker; BUILD: more of its options
+image:                          ## the images tunepipe-cpu:VERSION and tunepipe-gpu:VERSION, with podman or docker; BUILD: more of its options
 	test -n "$(CONTAINERS)" || { echo "make image needs podman or docker; neither is there." >&2; exit 2; }
-	for kind in $(KINDS); do $(CONTAINERS) build $(BUILD) --build-arg BASE=$(BASE) --target $$kind --tag tunepipe:$$kind --tag tunepipe:$(VERSION)-$$kind . || exit; done
+	for kind in $(KINDS); do $(CONTAINERS) build $(BUILD) --build-arg BASE=$(BASE) --target $$kind --tag tunepipe-$$kind:$(VERSION) . || exit; done
 
 testbed: .venv/dev.stamp        ## a real Kubernetes on this machine, as root; prints its KUBECONFIG
 	$(BIN)/python -m tests.kubernetes.testbed up

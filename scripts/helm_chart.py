@@ -28,7 +28,8 @@ _MARKS = {
     "MARK-CPU-IMAGE": "{{ .Values.images.cpu | quote }}",
     "MARK-GPU-IMAGE": "{{ .Values.images.gpu | quote }}",
 }
-_IMAGES = {"tunepipe:cpu": "MARK-CPU-IMAGE", "tunepipe:gpu": "MARK-GPU-IMAGE"}
+_VERSION = version("tunepipe")
+_IMAGES = {f"tunepipe-{kind}:{_VERSION}": f"MARK-{kind.upper()}-IMAGE" for kind in ("cpu", "gpu")}
 _CLASS = "  accessModes:\n"
 _WITH_CLASS = (
     "  {{- with .Values.storage.className }}\n  storageClassName: {{ . | quote }}\n  {{- end }}\n  accessModes:\n"
@@ -53,9 +54,10 @@ foundation:
 cluster:
   enabled: false
 
+# Whole names: REGISTRY/tunepipe-cpu:VERSION, or pinned, REGISTRY/tunepipe-cpu@sha256:….
 images:
-  cpu: tunepipe:cpu
-  gpu: tunepipe:gpu
+  cpu: tunepipe-cpu:{version}
+  gpu: tunepipe-gpu:{version}
 
 storage:
   # Empty: the default class of the cluster. The class must offer ReadWriteMany.
@@ -103,13 +105,13 @@ def chart() -> dict[str, str]:
         "name": "tunepipe",
         "description": "What tunepipe's hyperparameter studies need in a cluster with the KubeRay operator.",
         "type": "application",
-        "version": version("tunepipe"),
-        "appVersion": version("tunepipe"),
+        "version": _VERSION,
+        "appVersion": _VERSION,
         "kubeVersion": ">=1.29.0-0",
     }
     files = {
         "Chart.yaml": yaml.safe_dump(described, sort_keys=False, width=120),
-        "values.yaml": _VALUES.format(overlays=", ".join(overlays())),
+        "values.yaml": _VALUES.format(overlays=", ".join(overlays()), version=_VERSION),
         "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
         "templates/NOTES.txt": _NOTES,
     }

@@ -44,8 +44,8 @@ def test_values_reach_every_object(helm):
     )  # fmt: skip
     objects = [each for each in yaml.safe_load_all(made.stdout) if each]
     assert {each["metadata"].get("namespace", "research") for each in objects} == {"research"}
-    assert "tunepipe:cpu" not in made.stdout
-    assert "tunepipe:gpu" not in made.stdout
+    assert "tunepipe-cpu:" not in made.stdout
+    assert "tunepipe-gpu:" not in made.stdout
     (claim,) = [each["spec"] for each in objects if each["kind"] == "PersistentVolumeClaim"]
     assert (claim["storageClassName"], claim["resources"]["requests"]["storage"]) == ("fast", "7Gi")
 

@@ -61,7 +61,7 @@ def with_components(
         "kind": "Kustomization",
         "resources": [f"{k8s}/{below}"],
         "components": [f"{k8s}/components/{name}" for name in components],
-        "images": [{"name": name, "newName": new} for name, new in (images or {}).items()],
+        "images": [{"name": name, **new} for name, new in (images or {}).items()],
     }
     if without_cluster:
         for name in ("no-cluster.yaml", "no-disruption-budget.yaml"):

@@ -47,4 +47,4 @@ def test_an_image_is_tagged_with_its_version():
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert f"--tag tunepipe:{version}-$kind" in done.stdout
+    assert f"--tag tunepipe-$kind:{version} " in done.stdout

@@ -2,6 +2,7 @@
 
 import os
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -105,11 +106,24 @@ def test_the_state_of_the_head_can_outlive_it(own):
 
 @pytest.mark.parametrize("part", ["cluster", "study"])
 def test_an_overlay_names_images_once(own, part):
-    """The `images` of an overlay apply to the autoscaler too and keep the GPU image separate."""
-    text = yaml.safe_dump(own(f"overlays/prod-gpu/{part}", part=part, images={"tunepipe": "registry.lab/tunepipe"}))
+    """The `images` of an overlay apply to the autoscaler too, and pin each kind of image by its own digest."""
+    digests = {kind: f"sha256:{kind[0] * 64}" for kind in ("cpu", "gpu")}
+    pinned = {
+        f"tunepipe-{kind}": {"newName": f"registry.lab/tunepipe-{kind}", "digest": digest}
+        for kind, digest in digests.items()
+    }
+    text = yaml.safe_dump(own(f"overlays/prod-gpu/{part}", part=part, images=pinned))
     assert "image: tunepipe" not in text
-    assert "image: registry.lab/tunepipe:cpu" in text
-    assert "image: registry.lab/tunepipe:gpu" in text
+    for kind, digest in digests.items():
+        assert f"image: registry.lab/tunepipe-{kind}@{digest}" in text
+
+
+@pytest.mark.parametrize("part", ["cluster", "study"])
+def test_images_have_the_version_of_the_manifests(own, part):
+    """Each image of an overlay and of the live page has the project's version as its tag, never one that moves."""
+    objects = [*own(f"overlays/prod-gpu/{part}", "page", part=part)]
+    images = set(re.findall(r"image: (\S+)", yaml.safe_dump(objects)))
+    assert images == {f"tunepipe-{kind}:{version('tunepipe')}" for kind in ("cpu", "gpu")}
 
 
 @pytest.mark.parametrize("overlay", overlays())

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 from tests.kubernetes.testbed.place import CACHE, HERE
@@ -10,8 +11,8 @@ from tests.kubernetes.testbed.room import call
 
 __all__ = ["IMAGE", "NAMES", "archives"]
 
-IMAGE = "localhost/tunepipe:cpu"
-NAMES = ("docker.io/library/tunepipe:cpu", "docker.io/library/tunepipe:gpu")
+IMAGE = f"localhost/tunepipe-cpu:{version('tunepipe')}"
+NAMES = tuple(f"docker.io/library/tunepipe-{kind}:{version('tunepipe')}" for kind in ("cpu", "gpu"))
 """What the overlays' images are called in full; the CPU's takes the GPU's place."""
 
 _PAUSE = "localhost/pause:1"
