@@ -4,7 +4,6 @@ import os
 import socket
 import sqlite3
 import subprocess
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from mlflow.tracking import MlflowClient
 
 from pipeline import load_results
 from pipeline.results import Results
-from pipeline.results.export.tensorboard import written_scalars
 from tests.faults.pausable_study import PLACE, STUDY
 from tests.processes import TUNEPIPE, started, wait_for
+from tests.tensorboard import shown_in_tensorboard
 
 JOB = Path(__file__).with_name("pausable_study.py")
 RUN = [*TUNEPIPE, "run", str(JOB), "--workers", "0"]
@@ -72,8 +71,8 @@ def _each_epoch_once(folder: Path, results: Results) -> None:
         own = results.epochs[results.epochs["trial_id"] == trial]
         history = client.get_metric_history(run.info.run_id, "score")
         assert [(one.step, one.value) for one in history] == list(zip(own["epoch"], own["score"], strict=True))
-        counts = Counter(written_scalars(folder / "board/pausable" / trial))
-        assert {counts["score", epoch] for epoch in own["epoch"]} == {1}
+        shown = shown_in_tensorboard(folder / "board/pausable" / trial, "score")
+        assert shown == [(one.step, pytest.approx(one.value, rel=1e-6)) for one in history]
 
 
 @pytest.mark.parametrize("listens", [False, True], ids=["down", "hangs"])
@@ -94,5 +93,5 @@ def test_a_server_that_does_not_answer_delays_a_study_by_seconds(tmp_path: Path,
     results = load_results(tmp_path / "studies/pausable")
     assert set(results.trials["state"]) == {"completed"}
     for trial, own in results.epochs.groupby("trial_id"):
-        counts = Counter(written_scalars(tmp_path / "board/pausable" / str(trial)))
-        assert {counts["score", epoch] for epoch in own["epoch"]} == {1}
+        shown = shown_in_tensorboard(tmp_path / "board/pausable" / str(trial), "score")
+        assert [epoch for epoch, _ in shown] == own["epoch"].to_list()

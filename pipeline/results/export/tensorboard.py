@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.errors import StorageError
@@ -17,13 +18,17 @@ from pipeline.study.output_paths import check_output_folder
 
 if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
+    from tensorboardX.proto.event_pb2 import Event
 
-__all__ = ["LiveTensorBoard", "write_tensorboard", "written_scalars"]
+__all__ = ["LiveTensorBoard", "write_tensorboard", "written_events"]
 
 _STUDY = "tunepipe.json"
 """Says which study is in a folder that a study writes while it runs."""
 
 _LIVE = ("waiting", "running", "paused")
+
+_OBJECTIVE = "objective"
+"""The scalar with a trial's best value so far, which the HParams tab shows."""
 
 
 def write_tensorboard(results: Results, folder: Path) -> list[Path]:
@@ -49,13 +54,13 @@ def write_tensorboard(results: Results, folder: Path) -> list[Path]:
         values = dict(zip(results.trials["trial_id"], results.trials["objective"], strict=True))
         for trial, rows in results.epochs.groupby("trial_id", sort=False):
             place = folder / _folder_name(str(trial))
-            writer = _writer(place)
+            writer = _new_writer(place)
             _write_config(writer, configs[str(trial)], float(values[trial]))
             for name, epoch, value, moment in _scalars(rows):
                 writer.add_scalar(name, value, epoch, walltime=moment)
             if math.isfinite(best := float(values[trial])):
                 last = rows.iloc[-1]
-                writer.add_scalar("objective", best, int(rows["epoch"].max()), walltime=last["time"].timestamp())
+                writer.add_scalar(_OBJECTIVE, best, int(rows["epoch"].max()), walltime=last["time"].timestamp())
             writer.close()
             written.append(place)
     except (OSError, ValueError) as error:
@@ -67,6 +72,8 @@ def write_tensorboard(results: Results, folder: Path) -> list[Path]:
 class LiveTensorBoard:
     """Writes the epochs of a study into event files while it runs, each once, also over several sessions.
 
+    Where a trial has trained an epoch again, after a kill or a lost worker, TensorBoard shows the newer values.
+
     Args:
         folder: Where to write: the study gets a folder of its name in it.
     """
@@ -74,7 +81,7 @@ class LiveTensorBoard:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[str, SummaryWriter] = {}
-        self._known: dict[str, set[tuple[str, int]]] = {}
+        self._known: dict[str, dict[tuple[str, int], float]] = {}
         self._ended: set[str] = set()
 
     def update(self, results: Results) -> None:
@@ -129,27 +136,57 @@ class LiveTensorBoard:
         self, place: Path, trial: str, rows: pd.DataFrame, config: Mapping[str, Any], best: float, *, ended: bool
     ) -> None:
         if trial not in self._known:
-            self._known[trial] = set(written_scalars(place))
-        known = self._known[trial]
-        new = [one for one in _scalars(rows) if one[:2] not in known]
+            self._known[trial] = _shown_scalars(place)
+        known, current = self._known[trial], list(_scalars(rows))
+        repeated = _first_repeated(known, {(name, epoch): value for name, epoch, value, _ in current})
+        if repeated is not None:
+            self._discard(trial, place, repeated)
+        new = [one for one in current if one[:2] not in known]
         if math.isfinite(best):
             last = rows.iloc[-1]
-            objective = ("objective", int(last["epoch"]), best, last["time"].timestamp())
+            objective = (_OBJECTIVE, int(last["epoch"]), best, last["time"].timestamp())
             # HParams shows the newest value, which is that of the whole trial.
             new += [objective] if new and objective[:2] not in known else []
         if new:
-            if trial not in self._writers:
-                self._writers[trial] = _writer(place)
-                if not known:
-                    _write_config(self._writers[trial], config, best)
+            started = bool(known) or repeated is not None
+            writer = self._writer(trial, place)
+            if not started:
+                _write_config(writer, config, best)
             for name, epoch, value, moment in new:
-                self._writers[trial].add_scalar(name, value, epoch, walltime=moment)
-                known.add((name, epoch))
-            self._writers[trial].flush()
+                writer.add_scalar(name, value, epoch, walltime=moment)
+                known[name, epoch] = value
+            writer.flush()
         if ended:
             self._ended.add(trial)
+            del self._known[trial]
             if trial in self._writers:
                 self._writers.pop(trial).close()
+
+    def _discard(self, trial: str, place: Path, first: int) -> None:
+        """Have TensorBoard discard what was written of an epoch and of all later ones."""
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+        # The start of a session is how TensorFlow marks that a program was killed and continues from an earlier step.
+        restart = Event(step=first, session_log=SessionLog(status=SessionLog.START))
+        self._writer(trial, place).file_writer.add_event(restart)
+        for key in [key for key in self._known[trial] if key[1] >= first]:
+            del self._known[trial][key]
+
+    def _writer(self, trial: str, place: Path) -> "SummaryWriter":
+        if trial not in self._writers:
+            self._writers[trial] = _new_writer(place)
+        return self._writers[trial]
+
+
+def _first_repeated(known: Mapping[tuple[str, int], float], current: Mapping[tuple[str, int], float]) -> int | None:
+    """The first epoch of which a trial has other values than were written; None if there is none."""
+    # An event holds a value in 32 bits. The best value so far is not a value of one epoch.
+    changed = [
+        epoch
+        for (name, epoch), value in known.items()
+        if name != _OBJECTIVE and np.float32(current.get((name, epoch), math.nan)) != np.float32(value)
+    ]
+    return min(changed, default=None)
 
 
 def _claim_in(path: Path) -> object:
@@ -160,7 +197,7 @@ def _claim_in(path: Path) -> object:
         return None
 
 
-def _writer(place: Path) -> "SummaryWriter":
+def _new_writer(place: Path) -> "SummaryWriter":
     from tensorboardX import SummaryWriter
 
     # File names contain the second: a file of the same second would replace an earlier session's.
@@ -172,7 +209,7 @@ def _write_config(writer: "SummaryWriter", config: Mapping[str, Any], best: floa
     from tensorboardX.summary import hparams
 
     # The tab shows a metric only where a scalar of that name is written too.
-    for summary in hparams({name: scalar(value) for name, value in config.items()}, {"objective": best}):
+    for summary in hparams({name: scalar(value) for name, value in config.items()}, {_OBJECTIVE: best}):
         writer.file_writer.add_summary(summary)
 
 
@@ -185,14 +222,14 @@ def _scalars(rows: pd.DataFrame) -> Iterator[tuple[str, int, float, float]]:
                 yield str(name), int(row["epoch"]), value, row["time"].timestamp()
 
 
-def written_scalars(place: Path) -> Iterator[tuple[str, int]]:
-    """The scalars in a trial's folder; a truncated event is ignored.
+def written_events(place: Path) -> Iterator["Event"]:
+    """The events in a trial's folder; a truncated one is ignored.
 
     Args:
         place: The trial's folder; it need not exist.
 
     Yields:
-        The name and the epoch of each.
+        Each event, in the order in which they were written.
     """
     from tensorboardX.proto.event_pb2 import Event
 
@@ -200,9 +237,20 @@ def written_scalars(place: Path) -> Iterator[tuple[str, int]]:
         content, at = file.read_bytes(), 0
         # Each event: its length in 8 bytes, a checksum of 4, itself, and a checksum of 4.
         while at + 16 + (length := int.from_bytes(content[at : at + 8], "little")) <= len(content):
-            event = Event.FromString(content[at + 12 : at + 12 + length])
-            yield from ((value.tag, event.step) for value in event.summary.value if value.HasField("simple_value"))
+            yield Event.FromString(content[at + 12 : at + 12 + length])
             at += 16 + length
+
+
+def _shown_scalars(place: Path) -> dict[tuple[str, int], float]:
+    """The scalars of a trial's folder that TensorBoard shows, by name and epoch."""
+    shown: dict[tuple[str, int], float] = {}
+    for event in written_events(place):
+        if event.HasField("session_log"):
+            shown = {key: value for key, value in shown.items() if key[1] < event.step}
+        for value in event.summary.value:
+            if value.HasField("simple_value"):
+                shown[value.tag, event.step] = value.simple_value
+    return shown
 
 
 def _folder_name(trial: str) -> str:

@@ -9,7 +9,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline.errors import UsageError
 from pipeline.results.export.live import logged, logs_of
-from pipeline.results.export.tensorboard import written_scalars
+from pipeline.results.export.tensorboard import written_events
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.unit.results.studies import Recording, tune_job
@@ -57,7 +57,8 @@ def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Pat
     for run in trials:
         history = client.get_metric_history(run.info.run_id, "val_accuracy")
         assert [one.step for one in history] == [1, 2, 3]
-        counts = Counter(written_scalars(tmp_path / "board/live" / run.data.tags["tunepipe.trial"]))
+        events = written_events(tmp_path / "board/live" / run.data.tags["tunepipe.trial"])
+        counts = Counter((value.tag, event.step) for event in events for value in event.summary.value)
         assert {counts["val_accuracy", epoch] for epoch in (1, 2, 3)} == {1}
         assert counts["val_accuracy", 4] == 0
 

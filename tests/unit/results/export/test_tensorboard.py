@@ -1,5 +1,6 @@
 """A study for TensorBoard, read back from its event files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from tensorboardX.record_writer import masked_crc32c  # the format's own checksu
 
 from pipeline.errors import StorageError
 from pipeline.results import Results
-from pipeline.results.export.tensorboard import write_tensorboard
+from pipeline.results.export.tensorboard import LiveTensorBoard, write_tensorboard
+from tests.tensorboard import shown_in_tensorboard
 
 
 def _events(folder: Path) -> list[event_pb2.Event]:
@@ -63,3 +65,33 @@ def test_a_folder_that_is_not_empty_is_refused(asha_results: Results, tmp_path: 
     (tmp_path / "other").touch()
     with pytest.raises(StorageError, match="is not empty"):
         write_tensorboard(asha_results, tmp_path)
+
+
+@pytest.mark.parametrize("sessions", [1, 2])
+def test_an_epoch_that_is_trained_again_replaces_what_was_written(
+    asha_results: Results, tmp_path: Path, sessions: int
+) -> None:
+    """TensorBoard shows the newer values of epochs that a trial trains again, in one session and over two."""
+    assert asha_results.best is not None
+    trial = asha_results.best.trial_id
+    of_trial = asha_results.epochs["trial_id"] == trial
+    again = asha_results.epochs.copy()
+    again.loc[of_trial & (again["epoch"] >= 3), "val_accuracy"] += 0.01
+    partly = again[~of_trial | (again["epoch"] <= 4)]
+    running = replace(asha_results, trials=asha_results.trials.assign(state="running"))
+    log = LiveTensorBoard(tmp_path)
+    log.update(running)
+    if sessions == 2:
+        log.close()
+        log = LiveTensorBoard(tmp_path)
+    for epochs in (partly, again, again):
+        log.update(replace(running, epochs=epochs))
+    log.close()
+
+    folder = tmp_path / asha_results.name / trial
+    own = again[of_trial]
+    assert shown_in_tensorboard(folder, "val_accuracy") == [
+        (epoch, pytest.approx(value, rel=1e-6)) for epoch, value in zip(own["epoch"], own["val_accuracy"], strict=True)
+    ]
+    assert [epoch for epoch, _ in shown_in_tensorboard(folder, "loss")] == own["epoch"].to_list()
+    assert shown_in_tensorboard(folder, "objective")[-1][0] == own["epoch"].max()
