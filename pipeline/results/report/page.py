@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from pipeline.results.analysis.domains import domain_in_words, format_value, span_in_words
 from pipeline.results.analysis.earlier import earlier_counts
-from pipeline.results.analysis.failure_causes import causes
+from pipeline.results.analysis.failure_causes import causes, first_line
 from pipeline.results.analysis.leaderboard import (
     FRONT,
     SECONDS,
@@ -24,6 +24,7 @@ from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.sections import sections
 from pipeline.results.report.templates import template
 from pipeline.results.tables.load import Results, load_results
+from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.results.views.leaderboard import cell_text
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.results.views.sentences import of_earlier
@@ -40,6 +41,12 @@ __all__ = ["report_page", "write_report"]
 PRINTED_ROWS = 40
 """The number of the leaderboard's rows that are printed on paper."""
 
+DETAILED_TRIALS = 40
+"""The number of trials, the best ones, whose decisions are listed."""
+
+_DECISIONS = 30
+"""The number of a trial's decisions that are listed, the last ones."""
+
 
 def report_page(results: Results) -> str:
     """A study's report.
@@ -48,9 +55,10 @@ def report_page(results: Results) -> str:
         results: A study's results.
 
     Returns:
-        One HTML page that loads nothing: summary, leaderboard, pictures, failures and space.
+        One HTML page that loads nothing: contents, summary, leaderboard, pictures, trials, failures and space.
     """
     page = template("report.html.jinja")
+    details = _details(results)
     return page.render(
         name=results.name,
         description=results.job["description"],
@@ -62,6 +70,8 @@ def report_page(results: Results) -> str:
         order="descending" if results.objective.mode == "max" else "ascending",
         rows=_rows(results),
         sections=sections(results),
+        details=details,
+        detailed={trial["trial"] for trial in details},
         causes=causes(results),
         space=_space(results),
         provenance=provenance_in_words(results.sessions),
@@ -133,6 +143,30 @@ def _rows(results: Results) -> list[Mapping[str, Any]]:
         {"cells": [_page_cell(row, column) for column in shown], "state": row.state, "best": row.best}
         for row in rows(results)
     ]
+
+
+def _details(results: Results) -> list[Mapping[str, Any]]:
+    """The best trials: each one's outcome in a line, its config at its best epoch, and the decisions on it."""
+    best = ranked(results)[:DETAILED_TRIALS]
+    configs, metric = configs_at_best(results, best), results.objective.metric
+    of_trial = {str(trial): own for trial, own in results.decisions.groupby("trial_id", sort=False)}
+    details = []
+    for trial, row in results.trials.set_index("trial_id").loc[best].iterrows():
+        value = f", {metric} {format_number(row['objective'])} at epoch {row['best_epoch']}"
+        decisions = of_trial.get(str(trial), results.decisions.head(0)).to_dict("records")
+        details.append(
+            {
+                "trial": str(trial),
+                "outcome": f"{row['state']}{value if row['objective'] == row['objective'] else ''}",
+                "config": [(name, format_value(chosen)) for name, chosen in configs[str(trial)].items()],
+                "earlier": len(decisions[:-_DECISIONS]),
+                "decisions": [
+                    (str(each["epoch"]), str(each["kind"]), first_line(str(each["reason"])))
+                    for each in decisions[-_DECISIONS:]
+                ],
+            }
+        )
+    return details
 
 
 def _page_cell(row: LeaderboardRow, column: LeaderboardColumn) -> tuple[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results
+from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.stopped import saved_epochs
 from pipeline.results.report import page as report
 from pipeline.results.report.page import report_page, write_report
@@ -190,3 +191,44 @@ def test_a_report_of_a_missing_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JobNotFound, match="no study 'nothing'"):
         write_report(Store(tmp_path / "nothing"))
     assert not (tmp_path / "nothing").exists()
+
+
+def test_the_contents_list_every_section(page: Page, text: str) -> None:
+    """The contents have a link to every section of the report, in the order of the sections."""
+    contents = text.partition('<nav class="contents"')[2].partition("</nav>")[0]
+    linked = re.findall(r'<a href="#([^"]+)">', contents)
+    assert linked == [section["aria-labelledby"] for section in page.all("section")]
+    titles = [re.search(rf'<h2 id="{each}">(.*?)</h2>', text) for each in linked]
+    assert re.findall(r'">([^<]+)</a>', contents) == [title[1] for title in titles if title]
+
+
+def test_the_best_trials_have_their_configs_and_decisions(
+    asha_results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of the best trials has its config and its decisions with reasons, and a link from the leaderboard."""
+    monkeypatch.setattr(report, "DETAILED_TRIALS", 3)
+    text = report_page(asha_results)
+    best = ranked(asha_results)[:3]
+    assert re.findall(r'<details id="trial-([^"]+)">', text) == best
+    assert re.findall(r'<a href="#trial-([^"]+)">', text) == best
+    details = Page(text.partition(f'<details id="trial-{best[0]}">')[2].partition("</details>")[0])
+    assert asha_results.best is not None
+    for name, value in asha_results.best.config.items():
+        assert f"{name} {format_value(value)}" in details.text
+    own = asha_results.decisions[asha_results.decisions["trial_id"] == best[0]]
+    for epoch, kind, reason in zip(own["epoch"], own["kind"], own["reason"], strict=True):
+        assert f"{epoch} {kind} {reason}" in details.text
+
+
+def test_many_decisions_on_a_trial_are_cut(tmp_path: Path) -> None:
+    """Of a trial with many decisions the report lists the last ones, and counts the others."""
+    study = Recording(tmp_path, tune_job("often", scheduler="fifo"))
+    study.decide("0000", 0, "start", 0.0, config_after={"lr": 0.01})
+    for epoch in range(1, 40):
+        study.train("0000", epoch, {"lr": 0.01}, 0.5, epoch)
+        study.decide("0000", epoch, "promote", epoch, f"reason {epoch}")
+    study.end(40)
+    text = Page(report_page(load_results(study.store.uri))).text
+    assert "10 earlier ones are in the table decisions." in text
+    assert "reason 9 " not in text
+    assert "reason 10 " in text
