@@ -233,7 +233,7 @@ def test_a_cluster_for_interactive_use(foundation, tmp_path):
     try:
         until("the head", lambda: bool(running(HEAD)))
         kubectl("wait", "--for=condition=Ready", "pod", "-n", NAMESPACE, "-l", HEAD, "--timeout=120s")
-        with forwarded("tunepipe-head-svc", 8265) as address:
+        with forwarded("service/tunepipe-head-svc", 8265) as address:
             code, reported = submit(
                 tmp_path, COUNTED, "--address", address, "--name", "interactive", "--workers", "1",
                 "--set", "resources.gpus=1", "--trials", "2",

@@ -160,9 +160,9 @@ def running(labels: str) -> list[str]:
 
 
 @contextmanager
-def forwarded(service: str, port: int) -> Iterator[str]:
-    """The local address of a forwarded port of a service."""
-    command = [*KUBECTL, "port-forward", "-n", NAMESPACE, f"service/{service}", f":{port}"]
+def forwarded(target: str, port: int) -> Iterator[str]:
+    """The local address of a forwarded port of a service or a deployment, named as KIND/NAME."""
+    command = [*KUBECTL, "port-forward", "-n", NAMESPACE, target, f":{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
