@@ -1,6 +1,8 @@
 """Clocks for tests, in place of a module's `time`."""
 
-__all__ = ["Leaping"]
+from dataclasses import dataclass
+
+__all__ = ["Clock", "Leaping"]
 
 
 class Leaping:
@@ -13,3 +15,14 @@ class Leaping:
         """Seconds."""
         self._now += 10.0
         return self._now
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is set."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        """The seconds that it shows."""
+        return self.now

@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from pipeline.errors import JobNotFound, StorageError, TunepipeError, UsageError, UserError
 from pipeline.page import controls, picture_columns, study_page, trial_page
-from pipeline.page.comparison_page import comparison_content
+from pipeline.page.comparison_page import compared_names, comparison_content, comparison_mark
 from pipeline.page.explanation_page import explanation_content
 from pipeline.page.readings import StudyCache
 from pipeline.page.studies_page import mark_of, studies_content
@@ -56,6 +56,7 @@ def application(readings: StudyCache, *, control: bool = False, closing: Callabl
         Route("/", pages.studies),
         Route("/events", pages.storage_events),
         Route("/compare", pages.comparison),
+        Route("/compare/events", pages.comparison_events),
         Route("/static/page.css", pages.style),
         Mount("/static", StaticFiles(directory=_STATIC)),
         Route(study, pages.study),
@@ -96,7 +97,8 @@ class _Pages:
     def study(self, request: Request) -> Response:
         name, question = request.path_params["name"], study_page.Question.of(request.query_params)
         content = study_page.content(self._readings, name, question)
-        return self._page("study.html.jinja", {**content, **self._controls(name)})
+        tried = request.query_params.get("config", "")
+        return self._page("study.html.jinja", {**content, **self._controls(name), "tried": tried})
 
     def table(self, request: Request) -> Response:
         question = study_page.Question.of(request.query_params)
@@ -105,7 +107,7 @@ class _Pages:
     def trial(self, request: Request) -> Response:
         name, trial = request.path_params["name"], request.path_params["trial"]
         content = trial_page.content(self._readings, name, trial)
-        return self._page("trial.html.jinja", {**content, **self._controls(name)})
+        return self._page("trial.html.jinja", {**content, **self._controls(name, trial)})
 
     def comparison(self, request: Request) -> Response:
         names = request.query_params.getlist("study")
@@ -162,7 +164,12 @@ class _Pages:
         return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=600"})
 
     async def storage_events(self, request: Request) -> Response:
-        return self._events(lambda: mark_of(self._readings.lines()), request)
+        return self._events(lambda: mark_of(self._readings.recent_lines()), request)
+
+    async def comparison_events(self, request: Request) -> Response:
+        names = compared_names(request.query_params.getlist("study"))
+        await run_in_threadpool(comparison_mark, self._readings, names)
+        return self._events(lambda: comparison_mark(self._readings, names), request)
 
     async def study_events(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -215,10 +222,10 @@ class _Pages:
             return PlainTextResponse(f"{sanitize(text)}\n", status)
         return self._page("error.html.jinja", {"text": text}, status)
 
-    def _controls(self, name: str) -> Mapping[str, Any]:
+    def _controls(self, name: str, trial: str | None = None) -> Mapping[str, Any]:
         store = self._readings.folder(name)
         state = controls.control_state(store) if self._control else {}
-        return {**state, "commands": controls.command_lines(store)}
+        return {**state, "commands": controls.command_lines(store, trial)}
 
     def _data(self, request: Request, key: str, compute: Callable[..., Mapping[str, Any]]) -> Response:
         content = self._readings.derived(

@@ -2,15 +2,48 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from pipeline.errors import UsageError
 from pipeline.page.readings import StudyCache
 from pipeline.results.analysis.comparison import compared
 from pipeline.results.views.comparison_tables import comparison_tables, comparison_warnings
 
-__all__ = ["comparison_content"]
+__all__ = ["compared_names", "comparison_content", "comparison_mark"]
 
 _MOST = 8
+
+
+def compared_names(names: Sequence[str]) -> list[str]:
+    """The studies that a comparison is of.
+
+    Args:
+        names: The studies' names; one that is named twice counts once.
+
+    Returns:
+        The names in their order, each once.
+
+    Raises:
+        UsageError: There are fewer than two, or too many.
+    """
+    wanted = list(dict.fromkeys(names))
+    if not 2 <= len(wanted) <= _MOST:
+        raise UsageError(f"Choose 2 to {_MOST} studies to compare; found {len(wanted)}.")
+    return wanted
+
+
+def comparison_mark(readings: StudyCache, names: Sequence[str]) -> str:
+    """A text that changes when one of the studies does.
+
+    Args:
+        readings: The studies.
+        names: The studies' names.
+
+    Raises:
+        JobNotFound: There is no such study.
+        UserError: One cannot be read.
+    """
+    return " ".join(readings.reading(name).mark for name in names)
 
 
 def comparison_content(readings: StudyCache, names: Sequence[str]) -> dict[str, Any]:
@@ -24,11 +57,12 @@ def comparison_content(readings: StudyCache, names: Sequence[str]) -> dict[str, 
         UsageError: There are fewer than two, or too many.
         JobNotFound: There is no such study.
     """
-    wanted = list(dict.fromkeys(names))
-    if not 2 <= len(wanted) <= _MOST:
-        raise UsageError(f"Choose 2 to {_MOST} studies to compare; found {len(wanted)}.")
+    wanted = compared_names(names)
+    mark = comparison_mark(readings, wanted)
     comparison = compared({name: readings.results(name) for name in wanted})
     return {
+        "mark": mark,
+        "events": f"/compare/events?{urlencode([('study', name) for name in wanted])}",
         "names": wanted,
         "objective": comparison.members[0].results.objective.metric,
         "warnings": comparison_warnings(comparison),

@@ -13,10 +13,10 @@ from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopT
 from pipeline.page.readings import StudyCache
 from pipeline.results.tables.trials import trial_row
 from pipeline.storage import Store
-from pipeline.study import TuneJob
+from pipeline.study import TuneJob, layout
 from pipeline.study.trial_configs import start_faults
 
-__all__ = ["ACTIONS", "command_lines", "control_state"]
+__all__ = ["ACTIONS", "command_lines", "config_text", "control_state"]
 
 Form = Mapping[str, str]
 
@@ -46,31 +46,63 @@ def control_state(store: Store) -> dict[str, Any]:
     return {"driven": session is not None, "paused": session is not None and is_paused(session)}
 
 
-def command_lines(store: Store) -> list[tuple[str, str, str]]:
+def command_lines(store: Store, trial: str | None = None) -> list[tuple[str, str, str]]:
     """The newest commands of a study, each with its time and its outcome.
 
     Args:
         store: The study's folder.
+        trial: The trial whose commands they are; None for all commands.
 
     Returns:
         The newest command first: local time as YYYY-MM-DD HH:MM:SS, the command, and its outcome.
     """
-    known = outcomes(store)
+    known, driven = outcomes(store), running_session(store) is not None
+    waits = "waits for the next report" if driven else "waits for `tunepipe resume`"
     lines = []
     for name in list(known)[::-1][:_SHOWN]:
         given = datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
-        lines.append(
-            (f"{given.astimezone():%Y-%m-%d %H:%M:%S}", _in_words(store, name), known[name] or "waits for a driver")
-        )
+        values = _values(store, name)
+        if trial is None or values.get("trial_id") == trial:
+            lines.append((f"{given.astimezone():%Y-%m-%d %H:%M:%S}", _in_words(values), known[name] or waits))
     return lines
 
 
-def _in_words(store: Store, name: str) -> str:
+def config_text(config: Mapping[str, Any]) -> str:
+    """A config as a user enters it in a form.
+
+    Args:
+        config: Values of hyperparameters.
+
+    Returns:
+        NAME=VALUE with spaces between; a form reads the same values from it.
+    """
+    return " ".join(shlex.quote(f"{name}={_value_text(value)}") for name, value in config.items())
+
+
+def _value_text(value: Any) -> str:
+    return value if isinstance(value, str) and _value(value) == value else json.dumps(value)
+
+
+def _value(text: str) -> Any:
     try:
-        values = store.read_json(f"commands/{name}.json", most=1_000_000)
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _values(store: Store, name: str) -> Mapping[str, Any]:
+    try:
+        values = store.read_json(layout.command(name), most=1_000_000)
+    except (FileNotFoundError, StorageError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _in_words(values: Mapping[str, Any]) -> str:
+    try:
         words, reason = _WORDS[values["kind"]](values), values.get("reason")
         return f"{words}: {reason}" if reason else words
-    except (FileNotFoundError, StorageError, LookupError, TypeError, AttributeError):
+    except (LookupError, TypeError, AttributeError):
         return "?"
 
 
@@ -169,10 +201,7 @@ def _pairs(text: str) -> dict[str, Any]:
             raise UsageError(
                 f"The config must be NAME=VALUE with spaces between, as lr=0.1 width=64; found {word!r:.100}."
             )
-        try:
-            pairs[name] = json.loads(value)
-        except (ValueError, RecursionError):
-            pairs[name] = value
+        pairs[name] = _value(value)
     if not pairs:
         raise UsageError("Name at least one value, as lr=0.1; the others are drawn.")
     return pairs

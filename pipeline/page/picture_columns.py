@@ -43,15 +43,22 @@ def trial_columns(results: Results) -> dict[str, Any]:
         `trials`: the ids, in the order of the draw; `states`: each one's state; `columns`: for each its `name` in SQL,
         its `label`, `values` (null where a trial has none) and, where it lists its values, `levels`: their texts in
         order, in which case `values` are places in them, and `sql`: each level as SQL writes it. A parameter has `log`:
-        whether its axis is logarithmic; that of another column follows its values.
+        whether its axis is logarithmic; that of another column follows its values. An objective has `mode`: `max` or
+        `min`. `metrics`: as `shown_metrics` returns them.
     """
     trials, objective = results.trials, results.objective
     ids = [str(trial) for trial in trials["trial_id"]]
     ranks = {trial: place + 1 for place, trial in enumerate(ranked(results))}
-    columns = [_numbers("objective", objective.metric, trials["objective"])]
+    columns = [{**_numbers("objective", objective.metric, trials["objective"]), "mode": objective.mode}]
     if len(results.objectives) > 1:
         values = objective_values(results)
-        columns += [_numbers(objective_column(name, results), name, values[name]) for name in values.columns[1:]]
+        columns += [
+            {
+                **_numbers(objective_column(other.metric, results), other.metric, values[other.metric]),
+                "mode": other.mode,
+            }
+            for other in results.objectives[1:]
+        ]
     space = results.space
     for name in tuned(results):
         column = f"config_{name}"
@@ -68,11 +75,11 @@ def trial_columns(results: Results) -> dict[str, Any]:
         _numbers("seconds", "seconds", trials["seconds"]),
     ]
     return {
-        "mode": objective.mode,
         "trials": [sanitize_line(trial) for trial in ids],
         "states": [str(state) for state in trials["state"]],
         "ranks": [ranks[trial] for trial in ids],
         "columns": columns,
+        "metrics": shown_metrics(results),
     }
 
 

@@ -1,6 +1,7 @@
 """The server behind `tunepipe serve`: one process, one port, no state of its own."""
 
 import errno
+import ipaddress
 import os
 import socket
 from collections.abc import Callable
@@ -42,8 +43,7 @@ def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[s
         raise UsageError(f"{store.uri} is a study: name the storage that it is in.")
     token = _token(host)
     listening = _listen(host, port)
-    where = f"[{host}]" if ":" in host else host
-    address = f"http://{where}:{listening.getsockname()[1]}/"
+    address = f"http://{_reachable(host)}:{listening.getsockname()[1]}/"
     ends: list[uvicorn.Server] = []
     app = application(StudyCache(store), control=control, closing=lambda: any(each.should_exit for each in ends))
     config = uvicorn.Config(
@@ -70,6 +70,17 @@ def _token(host: str) -> str | None:
     if given is not None and len(given) < _SHORTEST:
         raise UsageError(f"{TOKEN_VARIABLE} must have at least {_SHORTEST} characters; found {len(given)}.")
     return given or (None if is_loopback(host) else new_token())
+
+
+def _reachable(host: str) -> str:
+    """The host of an address that a browser can open: of all addresses, the name of this machine."""
+    try:
+        every = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        every = not host
+    if every:
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def _listen(host: str, port: int) -> socket.socket:

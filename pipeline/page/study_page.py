@@ -1,6 +1,5 @@
 """The page of one study: its state, the trials that match, and the data of its pictures."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.errors import UsageError
-from pipeline.page.picture_columns import shown_metrics
+from pipeline.page.controls import config_text
 from pipeline.page.reading import Reading
 from pipeline.page.readings import StudyCache
 from pipeline.results.analysis.domains import domain_in_words
@@ -111,12 +110,12 @@ def content(readings: StudyCache, name: str, question: Question) -> dict[str, An
         "location": results.location,
         "tiles": reading.derived("tiles", _tiles),
         "paragraphs": reading.derived("paragraphs", paragraphs),
-        "metrics": shown_metrics(results),
         "objective": results.objective.metric,
         "causes": reading.derived("causes", causes),
         "space": [(place.name, domain_in_words(place.domain)) for place in results.places],
         "provenance": provenance_in_words(results.sessions),
         "example": _example(results),
+        "budget": results.job["budget"],
         **_table(reading, name, question),
     }
 
@@ -203,12 +202,9 @@ def _database(results: Results) -> TrialsDatabase:
 def _example(results: Results) -> str:
     """A config as a user enters it: the best one's."""
     config = results.best.config if results.best is not None else {}
-    shown = [f"{name}={_entered(config[name])}" for name in tuned(results) if name in config]
-    return " ".join(shown) or "NAME=VALUE"
-
-
-def _entered(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
+    shown = {name: config[name] for name in tuned(results) if name in config}
+    rounded = {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in shown.items()}
+    return config_text(rounded) or "NAME=VALUE"
 
 
 def _tiles(results: Results) -> list[tuple[str, str, str]]:

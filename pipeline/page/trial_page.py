@@ -7,10 +7,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import JobNotFound
+from pipeline.page.controls import config_text
 from pipeline.page.picture_columns import epochs_of
 from pipeline.page.readings import StudyCache
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.failure_causes import first_line, place
+from pipeline.results.analysis.parameters import tuned
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.results.tables.user_files import TrialFiles, files_of
 from pipeline.results.views.provenance import provenance_in_words
@@ -19,7 +21,10 @@ from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.wording import duration, format_number, size
 
-__all__ = ["Download", "checkpoint_file", "content", "log_file", "trial_file"]
+__all__ = ["TABLE_EPOCHS", "Download", "checkpoint_file", "content", "log_file", "trial_file"]
+
+TABLE_EPOCHS = 500
+"""Epochs in the table, the newest; the curves show all."""
 
 _LOG_BYTES = 200_000
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -75,11 +80,13 @@ def content(readings: StudyCache, name: str, trial: str) -> dict[str, Any]:
         "config": [
             (key, format_value(value), isinstance(results.space.get(key), Domain)) for key, value in config.items()
         ],
+        "entered": config_text({key: config[key] for key in tuned(results) if key in config}),
         "parent": row["parent"] if isinstance(row["parent"], str) else "",
         "decisions": [(str(each["epoch"]), str(each["kind"]), first_line(str(each["reason"]))) for each in decisions],
         "error": error,
         "error_at": place(results, error) if error else "",
         "epochs": epochs_of(results, trial),
+        "skipped": max(0, len(mine) - TABLE_EPOCHS),
         "shown": lambda value: "–" if value is None else format_number(value),
         "log": _log(store, trial),
         "files": _files(files_of(store, trial)),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.storage.processes import identity
 from pipeline.study import layout
@@ -115,9 +116,14 @@ def test_two_hyperparameters_are_shown_as_contours_or_ranks(browser: Browser, ad
 
 
 def test_an_axis_has_two_numbers_at_least(browser: Browser, address: str) -> None:
-    """A small axis has two numbers or more unless its values are equal, and is logarithmic above two decades."""
+    """A small axis has two different numbers unless its values are equal, and is logarithmic above two decades."""
     browser.open(f"{address}/studies/mnist-asha")
     ticks = "(await import('/static/axis.js')).Axis"
+    labels = f"new ({ticks})({{values}}).ticks(5).map(tick => tick.label)"
+    assert browser.js(f"(async () => {labels.format(values='[0.9999, 0.99996]')})()") == [
+        "0.99990", "0.99992", "0.99994", "0.99996",
+    ]  # fmt: skip
+    assert browser.js(f"(async () => {labels.format(values='[0, 250000]')})()") == ["0", "100,000", "200,000"]
     assert browser.js(f"(async () => new ({ticks})([0.52, 1.0]).ticks(2.2).length)()") >= 2
     assert browser.js(f"(async () => new ({ticks})([3, 3]).ticks(2.2).length)()") == 1
     assert browser.js(f"(async () => [new ({ticks})([1, 101]).log, new ({ticks})([1, 99]).log])()") == [True, False]
@@ -177,6 +183,92 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         browser.until(f"{NOTE}.startsWith('2 in all')")
         study.end(5)
         browser.until("document.querySelector('h1 .state').textContent === 'finished'")
+        assert browser.js("window.kept") is True
+        assert browser.faults() == []
+
+
+def test_a_page_that_was_opened_before_the_first_epoch_gets_its_pictures(browser: Browser, tmp_path: Path) -> None:
+    """Metrics and pictures of hyperparameters appear on a page that was opened before there was a trial."""
+    study = Recording(tmp_path, tune_job("early", space={"lr": Uniform(0, 1), "decay": Uniform(0, 1)}))
+    _running(study)
+    with serving(tmp_path) as address:
+        browser.open(f"{address}/studies/early")
+        browser.until(READY)
+        config = {"lr": 0.1, "decay": 0.5}
+        for number in range(2):
+            study.decide(layout.trial_id(number), 0, "start", number, "drawn", config_after=config)
+            study.train(layout.trial_id(number), 1, config, 0.5 + number / 100, number + 0.5)
+        study.flush()
+        browser.until("document.getElementById('metric').options.length >= 4")
+        assert browser.js("document.getElementById('metric').value") == "val_accuracy"
+        assert drawn(browser) >= 7
+        assert browser.faults() == []
+
+
+def test_a_reader_chooses_logarithmic_axes(browser: Browser, address: str) -> None:
+    """A box says whether an axis is logarithmic and changes that, and another column decides anew."""
+    browser.open(f"{address}/studies/mnist-asha")
+    browser.until(READY)
+    drawn(browser)
+    box = "document.getElementById('across-log')"
+    assert browser.js(f"[{box}.checked, {box}.disabled]") == [True, False]
+    picture = "document.getElementById('scatter').firstChild.toDataURL()"
+    painted = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    before = browser.js(picture)
+    browser.js(f"{box}.click(); {painted}")
+    assert browser.js(picture) != before
+    assert browser.js(f"{box}.checked") is False
+    browser.js(f"{box}.click(); {painted}")
+    assert browser.js(picture) == before
+    chosen = "(field => { field.value = 'config_momentum'; field.dispatchEvent(new Event('change')); })"
+    browser.js(f"{chosen}(document.getElementById('across')); {painted}")
+    assert browser.js(f"[{box}.checked, {box}.disabled]") == [False, False]
+    assert browser.faults() == []
+
+
+def test_a_tab_that_nobody_sees_keeps_no_connection(browser: Browser, address: str) -> None:
+    """A hidden page closes its stream of events, which a browser has few of, and opens it again when it is seen."""
+    source = (
+        "window.EventSource = class extends EventSource { constructor(url) { super(url); window.stream = this; } };"
+    )
+    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=source)["identifier"]
+    try:
+        browser.open(f"{address}/studies/mnist-asha")
+        browser.until("window.stream?.readyState === 1")
+        hide = """(hidden => {{
+            Object.defineProperty(document, 'hidden', {{ value: hidden, configurable: true }});
+            document.dispatchEvent(new Event('visibilitychange'));
+        }})({})"""
+        browser.js(hide.format("true"))
+        assert browser.js("window.stream.readyState") == 2
+        browser.js(hide.format("false"))
+        browser.until("window.stream.readyState === 1")
+    finally:
+        browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+
+def test_a_missing_server_is_reported(browser: Browser, storage: Path) -> None:
+    """A page whose server has ended says since when it shows an earlier state."""
+    with serving(storage) as address:
+        browser.open(f"{address}/studies/mnist-asha")
+        browser.until(READY)
+        assert browser.js("document.getElementById('missing')?.hidden ?? true") is True
+    browser.until("document.getElementById('missing')?.hidden === false")
+    assert "The server has not answered since" in browser.js("document.getElementById('missing').textContent")
+
+
+def test_a_comparison_follows_its_studies(browser: Browser, tmp_path: Path) -> None:
+    """A comparison shows new values of its studies without reloading the page."""
+    study = asha_study(tmp_path, trials=5, name="first")
+    asha_study(tmp_path, trials=5, seed=4, name="second")
+    with serving(tmp_path) as address:
+        browser.open(f"{address}/compare?study=first&study=second")
+        browser.until(READY)
+        browser.js("window.kept = true")
+        study.decide("0005", 0, "start", 90, "drawn", config_after={"lr": 0.1, "momentum": 0.9, "optimizer": "adam"})
+        study.train("0005", 1, {"lr": 0.1, "momentum": 0.9, "optimizer": "adam"}, 0.99123, 91)
+        study.flush()
+        browser.until("document.getElementById('tables').textContent.includes('0.9912')")
         assert browser.js("window.kept") is True
         assert browser.faults() == []
 

@@ -14,7 +14,7 @@ export function decoded(buffer) {
 export class Curves extends Picture {
   constructor(place, trials, open) {
     super(place, "Curves of the trials by epoch; arrow keys go through the trials, Enter opens one.");
-    Object.assign(this, { trials, open, label: "" });
+    Object.assign(this, { trials, open, label: "", log: null });
     place.tabIndex = 0;
     trials.changed.add(() => this.paint());
     trials.pointed.add(() => this.point());
@@ -24,8 +24,9 @@ export class Curves extends Picture {
     place.addEventListener("keydown", event => this.key(event));
   }
 
-  show(curves, label) {
-    Object.assign(this, { curves, label });
+  // log: whether the axis is logarithmic; null where its values decide.
+  show(curves, label, log = this.log) {
+    Object.assign(this, { curves, label, log });
     this.paint();
   }
 
@@ -36,13 +37,15 @@ export class Curves extends Picture {
   }
 
   draw(g) {
-    if (!this.curves) return;
+    if (!this.curves) return this.empty(g, "No trial has a value yet.");
     const { x, y } = this.curves, seen = [], epochs = [];
     for (const [, from, to] of this.lines()) {
       for (let at = from; at < to; at++) seen.push(y[at]);
       epochs.push(x[from], x[to - 1]);
     }
-    [this.across, this.up] = [new Axis(epochs.length ? epochs : [1, 2], null, false), new Axis(seen)];
+    [this.across, this.up] = [new Axis(epochs, null, false), new Axis(seen, null, this.log)];
+    this.scaled(this.up);
+    if (this.up.empty) return this.empty(g, `None of these trials has a value of ${this.label}.`);
     const area = this.frame(g, this.across, this.up, ["epoch", this.label]);
     g.save();
     this.clip(g, area);
@@ -60,7 +63,7 @@ export class Curves extends Picture {
 
   over(g, area) {
     const place = this.trials.pointer;
-    if (!this.curves || !this.up || place < 0) return;
+    if (!this.curves || !this.up || this.up.empty || place < 0) return;
     this.clip(g, area);
     this.thick(g, area, place, this.colours.second);
   }
@@ -95,7 +98,7 @@ export class Curves extends Picture {
   }
 
   look(event) {
-    if (!this.curves || !this.up) return;
+    if (!this.curves || !this.up || this.up.empty) return;
     const [x, y] = this.at(event), area = this.area;
     let found = -1, nearest = 24 ** 2, row = 0;
     for (const [place, from, to] of this.lines())

@@ -15,15 +15,23 @@ export async function swap(address = location.href, options = {}) {
   }
 }
 
+const SCROLLED = ".scroll, pre";
+const atEnd = one => one.scrollTop > 0 && one.scrollTop + one.clientHeight >= one.scrollHeight - 2;
+
 // What the reader has done to a part outlives its replacement: scrolling, ticks, opened details, the focus.
 function replace(old, fresh) {
-  const scrolled = [...old.querySelectorAll(".scroll")].map(one => [one.scrollLeft, one.scrollTop]);
+  const scrolled = [...old.querySelectorAll(SCROLLED)].map(one => [one.scrollLeft, one.scrollTop, atEnd(one)]);
   const ticked = new Set([...old.querySelectorAll("input:checked")].map(one => one.value));
   const opened = [...old.querySelectorAll("details")].map(one => one.open);
   const all = part => [...part.querySelectorAll("a, button, input, [tabindex]")];
   const focus = all(old).indexOf(document.activeElement);
   old.replaceWith(fresh);
-  fresh.querySelectorAll(".scroll").forEach((one, at) => { if (scrolled[at]) [one.scrollLeft, one.scrollTop] = scrolled[at]; });
+  fresh.querySelectorAll(SCROLLED).forEach((one, at) => {
+    if (!scrolled[at]) return;
+    const [left, top, end] = scrolled[at];
+    // Who has scrolled a log to its end reads what is added.
+    [one.scrollLeft, one.scrollTop] = [left, end ? one.scrollHeight : top];
+  });
   fresh.querySelectorAll("input[type=checkbox]").forEach(one => { one.checked = ticked.has(one.value); });
   fresh.querySelectorAll("details").forEach((one, at) => { if (opened[at] !== undefined) one.open = opened[at]; });
   if (focus >= 0) all(fresh)[focus]?.focus({ preventScroll: true });
@@ -43,10 +51,34 @@ export function follow(refresh = () => {}) {
       } while (more);
     } catch { /* The server is gone or restarts: the next event tries again. */ } finally { busy = false; }
   };
-  const source = new EventSource(events);
-  source.addEventListener("message", event => {
-    if (event.data === known) return;
-    known = event.data;
-    update();
-  });
+  let source = null;
+  const listen = () => {
+    // A browser opens six connections to a server at most: a tab that nobody sees needs none.
+    if (document.hidden) source?.close();
+    if (document.hidden || source?.readyState < EventSource.CLOSED) return;
+    source = new EventSource(events);
+    source.addEventListener("open", () => missing(false));
+    source.addEventListener("error", () => missing(true));
+    source.addEventListener("message", event => {
+      if (event.data === known) return;
+      known = event.data;
+      update();
+    });
+  };
+  document.addEventListener("visibilitychange", listen);
+  listen();
+}
+
+// Says whether the server is missing: what the page shows is then of an earlier time.
+function missing(whether) {
+  let note = document.getElementById("missing");
+  if (!note) {
+    note = document.createElement("p");
+    [note.id, note.className] = ["missing", "warning"];
+    note.setAttribute("role", "status");
+    document.querySelector("main").prepend(note);
+  }
+  note.hidden = !whether;
+  if (whether && !note.textContent) note.textContent = `The server has not answered since ${new Date().toLocaleTimeString()}. The page shows the state of that time, and updates when the server answers again.`;
+  if (!whether) note.textContent = "";
 }

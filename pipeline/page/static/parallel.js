@@ -8,7 +8,7 @@ const NARROW = 60; // pixels between axes, in which numbers of one reach the nex
 
 export class Parallel extends Picture {
   constructor(place, trials, brushed) {
-    super(place, "Parallel coordinates of the hyperparameters and the objective.", { left: 36, right: 36, top: 26, bottom: 22 });
+    super(place, "Parallel coordinates of the hyperparameters and the objectives.", { left: 36, right: 36, top: 26, bottom: 22 });
     Object.assign(this, { trials, brushed });
     trials.changed.add(() => this.paint());
     trials.pointed.add(() => this.point());
@@ -21,25 +21,26 @@ export class Parallel extends Picture {
 
   get columns() {
     const all = this.trials.columns;
-    return [...all.filter(column => column.name.startsWith("config_")), all[0]];
+    return [...all.filter(column => column.name.startsWith("config_")), ...all.filter(column => column.mode)];
   }
 
   x(area, at) {
     return area.left + (this.columns.length > 1 ? at / (this.columns.length - 1) : 0.5) * area.width;
   }
 
-  // The good end of the objective is above.
+  // The good end of an objective is above.
   y(area, column, value) {
     const place = column.axis.place(value);
-    return area.top + (column.name === "objective" && this.trials.mode === "min" ? place : 1 - place) * area.height;
+    return area.top + (column.mode === "min" ? place : 1 - place) * area.height;
   }
 
   value(area, column, y) {
     const place = Math.max(0, Math.min(1, (y - area.top) / area.height));
-    return column.axis.value(column.name === "objective" && this.trials.mode === "min" ? place : 1 - place);
+    return column.axis.value(column.mode === "min" ? place : 1 - place);
   }
 
   draw(g, area) {
+    if (!this.trials.count) return this.empty(g, "No trial has started yet.");
     const { muted, accent, ink, quiet } = this.colours, columns = this.columns, few = this.trials.drawn.length;
     const room = columns.length > 1 ? area.width / (columns.length - 1) - 6 : area.width;
     for (const quarter of [3, 2, 1, 0]) {

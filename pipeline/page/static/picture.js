@@ -81,6 +81,18 @@ export class Picture {
     }
   }
 
+  // Called with an axis that the reader may make logarithmic, whenever it is drawn.
+  scaled() {}
+
+  // A sentence in place of a picture that has nothing to show.
+  empty(g, text) {
+    const { width, height } = this.element.getBoundingClientRect();
+    g.fillStyle = this.colours.quiet;
+    g.textAlign = "center";
+    g.textBaseline = "middle";
+    g.fillText(cut(g, text, width - 16), width / 2, height / 2);
+  }
+
   // Draws both axes, and returns the area that the numbers beside them leave.
   frame(g, across, up, labels) {
     const { grid, ink, quiet, muted } = this.colours;

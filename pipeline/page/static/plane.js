@@ -41,10 +41,10 @@ export class Plane extends Scatter {
     return Number.isNaN(quality) ? BANDS : Math.min(BANDS - 1, Math.floor(quality * BANDS));
   }
 
-  under(g, area, across, up) {
+  under(g, area, columns, axes) {
     if (this.as !== "contour") return;
-    const [wide, high] = [size(across, area.width), size(up, area.height)];
-    const field = this.field(across, up, wide, high), step = [area.width / wide, area.height / high];
+    const [wide, high] = [size(columns[0], area.width), size(columns[1], area.height)];
+    const field = this.field(columns, axes, wide, high), step = [area.width / wide, area.height / high];
     let low = Infinity, top = -Infinity;
     for (const value of field) if (!Number.isNaN(value)) [low, top] = [Math.min(low, value), Math.max(top, value)];
     g.fillStyle = this.colours.accent;
@@ -69,10 +69,10 @@ export class Plane extends Scatter {
   }
 
   // The mean quality of the chosen trials around each cell, weighted by their distance.
-  field(across, up, wide, high) {
+  field([across, up], axes, wide, high) {
     const sums = new Float64Array(wide * high), weights = new Float64Array(wide * high);
     this.trials.chosen.forEach((chosen, place) => {
-      const quality = this.quality(place), x = across.axis.place(across.values[place]), y = up.axis.place(up.values[place]);
+      const quality = this.quality(place), x = axes[0].place(across.values[place]), y = axes[1].place(up.values[place]);
       if (!chosen || Number.isNaN(quality + x + y)) return;
       const at = Math.min(high - 1, Math.floor(y * high)) * wide + Math.min(wide - 1, Math.floor(x * wide));
       sums[at] += quality;

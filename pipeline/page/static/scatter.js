@@ -1,5 +1,6 @@
 // A point for each trial over two columns; a drag chooses those within a rectangle.
 
+import { Axis } from "./axis.js";
 import { Picture, tell } from "./picture.js";
 
 const CLICK = 4;
@@ -7,7 +8,7 @@ const CLICK = 4;
 export class Scatter extends Picture {
   constructor(place, trials, { brushed, open, small = false }) {
     super(place, "A point for each trial.", small ? { right: 8, top: 8, bottom: 34 } : {});
-    Object.assign(this, { trials, brushed, open, small });
+    Object.assign(this, { trials, brushed, open, small, logs: [null, null] });
     trials.changed.add(() => this.paint());
     trials.pointed.add(() => this.point());
     this.top.addEventListener("pointerdown", event => {
@@ -30,18 +31,27 @@ export class Scatter extends Picture {
 
   get columns() { return [this.across, this.up].map(name => this.trials.byName.get(name)); }
 
+  // The axes of both columns: their own, or as the reader has chosen.
+  get axes() {
+    return this.columns.map((column, side) => this.logs[side] === null ? column.axis : new Axis(column.values, column.levels, this.logs[side]));
+  }
+
   draw(g) {
     const [across, up] = this.columns;
     if (!across || !up) return;
     const { accent, paper } = this.colours, { chosen, order, count } = this.trials;
-    const area = this.frame(g, across.axis, up.axis, [across.label, this.small ? "" : up.label]);
-    this.under(g, area, across, up);
+    const axes = this.drawn = this.axes;
+    axes.forEach((axis, side) => this.scaled(axis, side));
+    this.points = null;
+    if (axes.some(axis => axis.empty)) return this.empty(g, "No trial has values of both yet.");
+    const area = this.frame(g, ...axes, [across.label, this.small ? "" : up.label]);
+    this.under(g, area, [across, up], axes);
     this.points = new Float32Array(2 * count).fill(NaN);
     const dense = count > 2000, radius = this.small || dense ? 2 : 3;
     const colours = this.looks(), looks = [0.12, 1].flatMap(alpha => colours.map(colour => ({ alpha, colour, points: [] })));
     for (const place of order) {
-      const x = area.left + across.axis.place(jitter(across, place)) * area.width;
-      const y = area.top + (1 - up.axis.place(jitter(up, place))) * area.height;
+      const x = area.left + axes[0].place(jitter(across, place)) * area.width;
+      const y = area.top + (1 - axes[1].place(jitter(up, place))) * area.height;
       if (Number.isNaN(x) || Number.isNaN(y)) continue;
       looks[this.kind(place) + (chosen[place] ? colours.length : 0)].points.push(x, y);
       if (chosen[place]) [this.points[2 * place], this.points[2 * place + 1]] = [x, y];
@@ -70,7 +80,8 @@ export class Scatter extends Picture {
 
   over(g) {
     const place = this.trials.pointer;
-    if (this.points && place >= 0 && !Number.isNaN(this.points[2 * place])) {
+    if (!this.points) return;
+    if (place >= 0 && !Number.isNaN(this.points[2 * place])) {
       g.fillStyle = this.colours.second;
       disc(g, this.points[2 * place], this.points[2 * place + 1], 5);
     }
@@ -105,13 +116,14 @@ export class Scatter extends Picture {
     const { from, to } = this.drag, area = this.area;
     this.drag = null;
     this.point();
+    if (!this.points) return;
     if (Math.hypot(to[0] - from[0], to[1] - from[1]) < CLICK) {
       if (this.trials.pointer >= 0) this.open(this.trials.pointer);
       return;
     }
     this.columns.forEach((column, side) => {
       const places = [from, to].map(([x, y]) => side ? 1 - (y - area.top) / area.height : (x - area.left) / area.width);
-      let ends = places.map(place => column.axis.value(Math.max(0, Math.min(1, place)))).sort((a, b) => a - b);
+      let ends = places.map(place => this.drawn[side].value(Math.max(0, Math.min(1, place)))).sort((a, b) => a - b);
       if (column.levels) ends = [Math.max(0, Math.ceil(ends[0] - 0.2)), Math.min(column.levels.length - 1, Math.floor(ends[1] + 0.2))];
       this.trials.brush(column.name, ends);
     });

@@ -1,5 +1,7 @@
 // The page of a study: its pictures, its filter and its table show the same trials.
 
+import { shown } from "./axis.js";
+import { logarithmic, offer } from "./choices.js";
 import { Curves, decoded } from "./curves.js";
 import { fetched, follow, swap } from "./live.js";
 import { Parallel } from "./parallel.js";
@@ -23,28 +25,17 @@ $("pictures").hidden = false;
 const curves = new Curves($("curves"), trials, open);
 const best = new Steps($("best"), "Step chart of the best value so far.");
 new Parallel($("parallel"), trials, brushed);
-const scatter = new Scatter($("scatter"), trials, { brushed, open });
-choices($("across"), trials.columns[1]?.name.startsWith("config_") ? trials.columns[1].name : "epochs");
-choices($("up"), "objective");
-$("across").addEventListener("change", () => scatter.show($("across").value, $("up").value));
-$("up").addEventListener("change", () => scatter.show($("across").value, $("up").value));
+const scatter = new Scatter($("scatter"), trials, { brushed, open }), plane = new Plane($("plane"), trials, { brushed, open });
+const slices = new Map(); // the picture of each hyperparameter
+logarithmic(curves, [$("curves-log")], [$("metric")], log => curves.show(curves.curves, curves.label, log[0]));
+logarithmic(best, [$("best-log")], [], log => best.show(best.found, $("by").value, log[0]));
+logarithmic(scatter, [$("across-log"), $("up-log")], [$("across"), $("up")], log => { scatter.logs = log; scatter.paint(); });
+[$("across"), $("up")].forEach(field => field.addEventListener("change", showScatter));
+[$("plane-across"), $("plane-up"), $("plane-as")].forEach(field => field.addEventListener("change", showPlane));
 $("metric").addEventListener("change", showCurves);
 $("by").addEventListener("change", () => best.show(best.found, $("by").value));
-scatter.show($("across").value, $("up").value);
-const drawn = trials.columns.filter(column => column.name.startsWith("config_"));
-$("plane-section").hidden = drawn.length < 2;
-if (drawn.length >= 2) {
-  const plane = new Plane($("plane"), trials, { brushed, open }), fields = [$("plane-across"), $("plane-up"), $("plane-as")];
-  const show = () => plane.show(...fields.map(field => field.value));
-  choices($("plane-across"), drawn[0].name, drawn);
-  choices($("plane-up"), drawn[1].name, drawn);
-  fields.forEach(field => field.addEventListener("change", show));
-  show();
-}
-for (const column of drawn) {
-  const place = Object.assign(document.createElement("div"), { className: "picture" });
-  new Scatter($("slices").appendChild(place), trials, { brushed, open, small: true }).show(column.name, "objective");
-}
+trials.changed.add(count);
+arranged();
 ranges();
 await Promise.all([showCurves(), showBest(), written ? ask() : null]);
 document.documentElement.dataset.ready = "1";
@@ -75,17 +66,44 @@ document.addEventListener("pointerover", event => {
   if (row) trials.point(trials.places.get(row.dataset.trial) ?? -1);
 });
 follow(async () => {
-  trials.take(await json(`${study}/columns`));
-  await Promise.all([showCurves(), showBest(), written ? ask() : null]);
+  const [columns, places] = await Promise.all([json(`${study}/columns`), matching()]);
+  trials.take(columns, places);
+  arranged();
+  await Promise.all([showCurves(), showBest()]);
 });
 
-function choices(select, chosen, columns = trials.columns) {
-  for (const { name, label } of columns) select.add(new Option(label, name, name === chosen, name === chosen));
+// Offers what there is to choose, and draws what is chosen. In a running study columns and metrics appear.
+function arranged() {
+  const drawn = trials.columns.filter(column => column.name.startsWith("config_"));
+  offer($("metric"), trials.metrics.map(([name, label]) => ({ name, label })), null);
+  // Of several objectives the second one, of one the first hyperparameter.
+  offer($("across"), trials.columns, trials.columns[1].name === "best_epoch" ? "epochs" : trials.columns[1].name);
+  offer($("up"), trials.columns, "objective");
+  offer($("plane-across"), drawn, drawn[0]?.name);
+  offer($("plane-up"), drawn, drawn[1]?.name);
+  $("parallel-section").hidden = $("slices-section").hidden = !drawn.length;
+  $("plane-section").hidden = drawn.length < 2;
+  for (const { name } of drawn) if (!slices.has(name)) {
+    const place = Object.assign(document.createElement("div"), { className: "picture" });
+    slices.set(name, new Scatter($("slices").appendChild(place), trials, { brushed, open, small: true }));
+    slices.get(name).show(name, "objective");
+  }
+  showScatter();
+  if (drawn.length >= 2) showPlane();
+  count();
 }
+
+function count() {
+  const { drawn, ordered } = trials;
+  $("curves-note").textContent = drawn.length < ordered.length ? `${shown(drawn.length)} of ${shown(ordered.length)} trials are drawn, evenly spread over the ranks.` : "";
+}
+
+function showScatter() { scatter.show($("across").value, $("up").value); }
+function showPlane() { plane.show($("plane-across").value, $("plane-up").value, $("plane-as").value); }
 
 async function showCurves() {
   const select = $("metric");
-  if (!select.value) return;
+  if (!select.value) return curves.paint();
   const content = await (await fetched(`${study}/curves?metric=${encodeURIComponent(select.value)}`)).arrayBuffer();
   curves.show(decoded(content), select.selectedOptions[0].text);
 }
@@ -129,7 +147,7 @@ async function ask() {
 }
 
 async function matching() {
-  if (!written) return trials.trials.keys();
+  if (!written) return null;
   // The table says what is wrong with a condition that cannot be read.
   return (await json(`${study}/matching?where=${encodeURIComponent(written)}`).catch(() => ({ places: [] }))).places;
 }
@@ -144,7 +162,7 @@ async function table() {
 
 // The brushes as fields, for those who have no pointer.
 function ranges() {
-  $("ranges").replaceChildren(...trials.columns.filter(column => column.name === "objective" || column.name.startsWith("config_")).map(column => {
+  $("ranges").replaceChildren(...trials.columns.filter(column => column.mode || column.name.startsWith("config_")).map(column => {
     const set = document.createElement("fieldset"), [low, high] = trials.brushes.get(column.name) ?? [null, null];
     set.appendChild(document.createElement("legend")).textContent = column.label;
     const fields = column.levels ? [level(column, low, "from"), level(column, high, "to")] : [number(low, "from"), number(high, "to")];
@@ -153,7 +171,8 @@ function ranges() {
       field.setAttribute("aria-label", `${column.label} ${field.dataset.end}`);
       field.addEventListener("change", () => {
         const [from, to] = fields.map(one => one.value.trim() === "" ? null : Number(one.value));
-        const range = from === null && to === null ? null : [from ?? column.axis.least, to ?? column.axis.most];
+        const { least, most } = trials.byName.get(column.name).axis;
+        const range = from === null && to === null ? null : [from ?? least, to ?? most];
         if (range?.some(Number.isNaN)) return;
         trials.brush(column.name, range);
         brushed();

@@ -13,21 +13,21 @@ export class Trials {
     this.take(data);
   }
 
-  take(data) {
+  // places: of the trials that the written condition lets through; null for all.
+  take(data, places = null) {
     Object.assign(this, data);
     this.count = data.trials.length;
     this.places = new Map(data.trials.map((trial, place) => [trial, place]));
     this.byName = new Map(data.columns.map(column => [column.name, column]));
     for (const column of data.columns) column.axis = new Axis(column.values, column.levels, column.log);
-    this.asked = new Uint8Array(this.count).fill(1); // what the condition that was written lets through
     this.order = Array.from(data.ranks.keys()).sort((a, b) => data.ranks[b] - data.ranks[a]); // the best last
     this.valued = this.byName.get("objective").values.reduce((sum, value) => sum + (value !== null), 0);
-    this.choose();
+    this.ask(places);
   }
 
   ask(places) {
-    this.asked = new Uint8Array(this.count);
-    for (const place of places) this.asked[place] = 1;
+    this.asked = new Uint8Array(this.count).fill(places === null); // what the written condition lets through
+    for (const place of places ?? []) this.asked[place] = 1;
     this.choose();
   }
 

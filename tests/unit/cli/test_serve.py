@@ -38,6 +38,11 @@ def served(storage: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
         server.communicate()
 
 
+def _on_loopback(address: str) -> str:
+    """The address by which this machine reaches itself."""
+    return re.sub(r"//.*:", "//127.0.0.1:", address)
+
+
 def test_it_prints_its_address_and_ends_by_ctrl_c(storage: Path) -> None:
     """`serve` answers at the address that it prints, and Ctrl-C ends it without an error despite an open stream."""
     with served(storage) as (server, address):
@@ -54,7 +59,7 @@ def test_another_address_needs_the_token_of_the_link(storage: Path) -> None:
     """On another address than loopback, `serve` prints a link with a token and answers 401 without the token."""
     with served(storage, "--host", "0.0.0.0") as (_, address):
         host, _, token = address.partition("?token=")
-        page = host.replace("0.0.0.0", "127.0.0.1")
+        page = _on_loopback(host)
         assert requests.get(page, timeout=60).status_code == 401
         assert "domains" in requests.get(page, params={"token": token}, timeout=60).text
 
@@ -72,7 +77,7 @@ def test_a_token_of_ones_own_is_not_printed(storage: Path, monkeypatch: pytest.M
     monkeypatch.setenv("TUNEPIPE_TOKEN", "a token of sixteen characters")
     with served(storage, "--host", "0.0.0.0") as (_, address):
         assert "token" not in address
-        page = address.replace("0.0.0.0", "127.0.0.1")
+        page = _on_loopback(address)
         assert requests.get(page, timeout=60).status_code == 401
         headers = {"Authorization": "Bearer a token of sixteen characters"}
         assert requests.get(page, headers=headers, timeout=60).status_code == 200

@@ -1,10 +1,15 @@
 """Several studies side by side."""
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.errors import JobNotFound, UsageError
-from pipeline.page.comparison_page import comparison_content
+from pipeline.page.comparison_page import comparison_content, comparison_mark
 from pipeline.page.readings import StudyCache
+from pipeline.storage import Store
+from tests.clocks import Clock
+from tests.unit.results.studies import asha_study
 
 
 def test_studies_are_compared_in_the_order_that_they_are_named_in(readings: StudyCache) -> None:
@@ -29,3 +34,18 @@ def test_an_unknown_study_is_named(readings: StudyCache) -> None:
     """A comparison with an unknown study is refused with the study's name."""
     with pytest.raises(JobNotFound, match="none"):
         comparison_content(readings, ["mnist-asha", "none"])
+
+
+def test_a_comparison_has_changed_when_one_of_its_studies_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark of a comparison changes with new rows of either study, so that the page updates itself."""
+    studies = {name: asha_study(tmp_path, trials=4, name=name) for name in ("first", "second")}
+    clock = Clock()
+    monkeypatch.setattr("pipeline.page.readings.time", clock)
+    readings = StudyCache(Store(tmp_path))
+    marks = [comparison_content(readings, list(studies))["mark"]]
+    for study in studies.values():
+        study.decide("0000", 9, "finish", 50.0, "again")
+        study.flush()
+        clock.now += 60
+        marks.append(comparison_mark(readings, list(studies)))
+    assert len(set(marks)) == 3

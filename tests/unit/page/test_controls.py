@@ -1,6 +1,8 @@
 """Forms of the live page with --control, which reach a driver or are refused."""
 
+import re
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,11 @@ import requests
 
 from pipeline.execution.command_files import outcomes
 from pipeline.execution.driver import command_inbox, session_file
+from pipeline.loop.commands import Enqueue
 from pipeline.loop.messages import ProgressReport
+from pipeline.page.controls import ACTIONS, config_text
+from pipeline.page.readings import StudyCache
+from pipeline.storage import Store
 from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.serving import serving
@@ -45,9 +51,12 @@ def post(driven: Study, tmp_path: Path) -> Iterator[Post]:
 
 def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Study, post: Post) -> None:
     """Forms enqueue a config, change the budget, stop a trial, and pause and continue the study."""
-    assert "waits for a driver" in post(action="enqueue", config="x=0.25", reason="<b>a guess</b>").text
+    assert "waits for the next report" in post(action="enqueue", config="x=0.25", reason="<b>a guess</b>").text
     post(action="budget", trials="9", seconds="100.5", total_epochs="")
-    assert "/trials/0000" in post(action="stop-trial", trial="0000").url
+    trial = post(action="stop-trial", trial="0000", reason="too slow")
+    assert "/trials/0000" in trial.url
+    assert "Stop trial 0000: too slow" in trial.text
+    assert "a guess" not in trial.text
     post(action="pause")
     driven.session.beat()
     assert list(outcomes(driven.store).values()) == [
@@ -117,3 +126,32 @@ def test_without_control_nothing_is_changed(driven: Study, tmp_path: Path) -> No
     assert (answer.status_code, crossed.status_code) == (403, 403)
     assert "--control" in answer.text
     assert outcomes(driven.store) == {}
+
+
+def test_a_config_is_read_as_it_was_written(driven: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values of every type, also texts that look like numbers, are read from a form as `config_text` wrote them."""
+    config = {
+        "x": 0.25,
+        "n": 3,
+        "flag": True,
+        "text": "true",
+        "words": "a 'b' \\ c",
+        "list": [64, {"units": 8}],
+        "no": None,
+    }
+    sent: list[Enqueue] = []
+    monkeypatch.setattr("pipeline.page.controls.start_faults", lambda *_: [])
+    monkeypatch.setattr("pipeline.page.controls.send", lambda _, command: sent.append(command))
+    ACTIONS["enqueue"](StudyCache(Store(driven.store.uri.rpartition("/")[0])), "s", {"config": config_text(config)})
+    assert [command.config for command in sent] == [config]
+
+
+def test_a_variation_of_a_trial_can_be_tried(driven: Study, tmp_path: Path) -> None:
+    """With --control, a trial's page leads to the study's form with the trial's config in it."""
+    with serving(tmp_path, control=True) as address:
+        headers = {"Accept": "text/html"}
+        page = requests.get(f"{address}/studies/s/trials/0000", headers=headers, timeout=60).text
+        (found,) = re.findall(r'href="([^"]*\?config=[^"]*)"', page)
+        form = requests.get(address + unescape(found), headers=headers, timeout=60).text
+    (entered,) = re.findall(r'name="config"[^>]* value="([^"]*)"', form)
+    assert entered.startswith("x=")

@@ -8,10 +8,11 @@ import numpy as np
 
 from pipeline.page import picture_columns
 from pipeline.page.picture_columns import as_json, best_so_far, curves, shown_metrics, trial_columns
-from pipeline.results import Results
+from pipeline.results import Results, load_results
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.query import select_trials
 from pipeline.space import Choice
+from tests.unit.results.fronts import recorded
 from tests.unit.results.small import of_function
 
 
@@ -79,3 +80,13 @@ def test_a_parameters_axis_is_that_of_the_report(asha_results: Results) -> None:
             assert data[f"config_{name}"]["log"] is is_log(domain)
     assert data["config_lr"]["log"]
     assert "log" not in data["objective"]
+
+
+def test_objectives_say_which_values_are_better(tmp_path: Path) -> None:
+    """The columns of all objectives come first, each with its mode; no other column has one."""
+    front_results = load_results(recorded(tmp_path).store.uri)
+    data = trial_columns(front_results)
+    modes = {column["label"]: column["mode"] for column in data["columns"] if "mode" in column}
+    assert modes == {one.metric: one.mode for one in front_results.objectives}
+    assert [column["label"] for column in data["columns"][: len(modes)]] == list(modes)
+    assert data["metrics"] == shown_metrics(front_results)

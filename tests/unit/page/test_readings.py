@@ -1,6 +1,5 @@
 """Studies are read again only when their files have changed."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from pipeline.errors import JobNotFound
 from pipeline.page.readings import StudyCache
 from pipeline.results import Results
 from pipeline.storage import Store
+from tests.clocks import Clock
 from tests.unit.results.studies import Recording, asha_study
 
 STUDY = "mnist-asha"
@@ -18,17 +18,6 @@ STUDY = "mnist-asha"
 def study(tmp_path: Path) -> Recording:
     """A small study of its own."""
     return asha_study(tmp_path, trials=4)
-
-
-@dataclass
-class Clock:
-    """A clock that stands still until it is set."""
-
-    now: float = 0.0
-
-    def monotonic(self) -> float:
-        """The seconds that it shows."""
-        return self.now
 
 
 @pytest.fixture
@@ -115,3 +104,13 @@ def test_a_study_that_cannot_be_read_does_not_hide_the_others(own: StudyCache, t
     assert lines["torn"].row.state == "unreadable"
     assert lines["torn"].row.fault
     assert lines[STUDY].row.state == "finished"
+
+
+def test_many_pages_share_one_reading_of_the_storage(own: StudyCache, tmp_path: Path, clock: Clock) -> None:
+    """The list for pages that ask again and again is read once a second at most, and the page's own list each time."""
+    assert [line.row.name for line in own.recent_lines()] == [STUDY]
+    asha_study(tmp_path, trials=2, name="another")
+    assert len(own.recent_lines()) == 1
+    assert len(own.lines()) == 2
+    clock.now += 60
+    assert len(own.recent_lines()) == 2

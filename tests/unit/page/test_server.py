@@ -29,9 +29,10 @@ def test_the_address_of_this_machine_needs_no_token(storage: Path, printed: list
 
 
 def test_another_address_has_a_new_token_each_time(storage: Path, printed: list[str]) -> None:
-    """An address that others can reach has a new token at each start, so that an old link is not valid."""
+    """A link to all addresses has this machine's name, and a new token at each start."""
     for _ in range(2):
         serve(Store(storage), host="0.0.0.0", port=0, control=False, say=printed.append)
+    assert printed[0].startswith(f"http://{socket.gethostname()}:")
     first, second = (address.partition("?token=")[2] for address in printed)
     assert len(first) >= 16
     assert first != second

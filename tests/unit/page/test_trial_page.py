@@ -83,3 +83,11 @@ def test_nothing_else_can_be_downloaded(readings: StudyCache, asked: Callable[[S
     """A file that does not belong to the trial is not found, whatever path its name has."""
     with pytest.raises(JobNotFound):
         asked(readings)
+
+
+def test_a_long_trial_has_its_newest_epochs_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of epochs leaves out the first ones of a long trial, and the data of its curves has all."""
+    asha_study(tmp_path, trials=2)
+    monkeypatch.setattr("pipeline.page.trial_page.TABLE_EPOCHS", 4)
+    found = content(StudyCache(Store(tmp_path)), STUDY, "0000")
+    assert found["skipped"] == len(found["epochs"]["epochs"]) - 4 > 0
