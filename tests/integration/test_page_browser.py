@@ -226,7 +226,7 @@ def test_a_reader_chooses_logarithmic_axes(browser: Browser, address: str) -> No
     assert browser.faults() == []
 
 
-def test_a_tab_that_nobody_sees_keeps_no_connection(browser: Browser, address: str) -> None:
+def test_a_hidden_tab_keeps_no_connection(browser: Browser, address: str) -> None:
     """A hidden page closes its stream of events, which a browser has few of, and opens it again when it is seen."""
     source = (
         "window.EventSource = class extends EventSource { constructor(url) { super(url); window.stream = this; } };"

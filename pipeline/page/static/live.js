@@ -53,7 +53,7 @@ export function follow(refresh = () => {}) {
   };
   let source = null;
   const listen = () => {
-    // A browser opens six connections to a server at most: a tab that nobody sees needs none.
+    // A browser opens six connections to a server at most: a hidden tab needs none.
     if (document.hidden) source?.close();
     if (document.hidden || source?.readyState < EventSource.CLOSED) return;
     source = new EventSource(events);

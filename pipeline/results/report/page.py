@@ -150,7 +150,7 @@ def _details(results: Results) -> list[Mapping[str, Any]]:
     best = ranked(results)[:DETAILED_TRIALS]
     configs, metric = configs_at_best(results, best), results.objective.metric
     of_trial = {str(trial): own for trial, own in results.decisions.groupby("trial_id", sort=False)}
-    details = []
+    details: list[Mapping[str, Any]] = []
     for trial, row in results.trials.set_index("trial_id").loc[best].iterrows():
         value = f", {metric} {format_number(row['objective'])} at epoch {row['best_epoch']}"
         decisions = of_trial.get(str(trial), results.decisions.head(0)).to_dict("records")
