@@ -224,8 +224,7 @@ class _Pages:
 
     def _controls(self, name: str, trial: str | None = None) -> Mapping[str, Any]:
         store = self._readings.folder(name)
-        state = controls.control_state(store) if self._control else {}
-        return {**state, "commands": controls.command_lines(store, trial)}
+        return {**controls.control_state(store), "commands": controls.command_lines(store, trial)}
 
     def _data(self, request: Request, key: str, compute: Callable[..., Mapping[str, Any]]) -> Response:
         content = self._readings.derived(

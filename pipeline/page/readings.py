@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -38,6 +39,9 @@ _LOOK_SECONDS = 1.0
 
 _SHARE = 0.25
 """At most this share of the time is spent on reading a study that changes all the time."""
+
+_AT_ONCE = 8
+"""Studies that are read at once for the list."""
 
 _LIVE = ("waiting", "running", "paused")
 _SPARKS = 60
@@ -179,7 +183,9 @@ class StudyCache:
     def lines(self) -> list[StudyLine]:
         """The studies of the storage, the newest first; those that never started come last."""
         now = datetime.now(UTC)
-        lines = [self._line(name, now) for name in study_names(self.store)]
+        # An object store answers slowly, and several requests at once.
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            lines = list(pool.map(lambda name: self._line(name, now), study_names(self.store)))
         order = {line.row.name: line.row.started or datetime.min.replace(tzinfo=UTC) for line in lines}
         return sorted(lines, key=lambda line: (order[line.row.name], line.row.name), reverse=True)
 

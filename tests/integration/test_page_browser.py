@@ -14,6 +14,7 @@ from pipeline.storage.processes import identity
 from pipeline.study import layout
 from tests.browser import BROWSER, Browser, browsing
 from tests.serving import serving
+from tests.unit.results.edges import many_parameters
 from tests.unit.results.studies import Recording, asha_study, pbt_study, tune_job
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH: the page was not looked at in a browser")
@@ -203,6 +204,27 @@ def test_a_page_that_was_opened_before_the_first_epoch_gets_its_pictures(browser
         assert browser.js("document.getElementById('metric').value") == "val_accuracy"
         assert drawn(browser) >= 7
         assert browser.faults() == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_many_hyperparameters_keep_their_axes_apart(browser: Browser, tmp_path: Path, width: int) -> None:
+    """The axes of 30 hyperparameters are 70 pixels apart in a part of the page that scrolls by itself."""
+    many_parameters(tmp_path)
+    with serving(tmp_path) as address:
+        browser.open(f"{address}/studies/wide", width=width)
+        browser.until(READY)
+        assert browser.js("document.getElementById('parallel').offsetWidth") >= 31 * 70
+        assert browser.js("document.documentElement.scrollWidth") <= width
+        assert browser.faults() == []
+
+
+def test_names_are_cut_in_their_middle(browser: Browser, address: str) -> None:
+    """A name that is too wide keeps its beginning and its end, by which names of one kind differ."""
+    browser.open(f"{address}/studies/mnist-asha")
+    cut = "(await import('/static/picture.js')).cut"
+    pen = "{ measureText: text => ({ width: text.length }) }"
+    assert browser.js(f"(async () => {cut}({pen}, 'a_rather_long_name_7', 9))()") == "a_ra…me_7"
+    assert browser.js(f"(async () => {cut}({pen}, 'short', 9))()") == "short"
 
 
 def test_a_reader_chooses_logarithmic_axes(browser: Browser, address: str) -> None:

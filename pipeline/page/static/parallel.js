@@ -4,13 +4,15 @@ import { cut, line, Picture, tell } from "./picture.js";
 
 const REACH = 18; // pixels beside an axis that still belong to it
 const CLICK = 4; // a shorter drag is a click
-const NARROW = 60; // pixels between axes, in which numbers of one reach the next
+const LEAST = 70; // pixels between axes; more of them than there is room for are scrolled
+const NARROW = 90; // pixels between axes, in which numbers of one nearly reach the next
 
 export class Parallel extends Picture {
   constructor(place, trials, brushed) {
     super(place, "Parallel coordinates of the hyperparameters and the objectives.", { left: 36, right: 36, top: 26, bottom: 22 });
     Object.assign(this, { trials, brushed });
-    trials.changed.add(() => this.paint());
+    trials.changed.add(() => { this.widen(); this.paint(); });
+    this.widen();
     trials.pointed.add(() => this.point());
     this.top.addEventListener("pointerdown", event => this.begin(event));
     this.top.addEventListener("pointermove", event => this.move(event));
@@ -18,6 +20,8 @@ export class Parallel extends Picture {
     this.top.addEventListener("pointercancel", () => { this.drag = null; });
     this.top.addEventListener("pointerleave", () => { if (!this.drag) { tell(null); trials.point(-1); } });
   }
+
+  widen() { this.element.style.minWidth = `${LEAST * this.columns.length}px`; }
 
   get columns() {
     const all = this.trials.columns;

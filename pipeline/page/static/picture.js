@@ -153,9 +153,11 @@ export function line(g, colour, x0, y0, x1, y1) {
   g.stroke();
 }
 
+// A text without its middle where it is too wide: names often differ at their ends only.
 export function cut(g, text, width) {
+  const shorter = length => `${text.slice(0, Math.ceil(length / 2))}…${text.slice(text.length - Math.floor(length / 2))}`;
   if (g.measureText(text).width <= width) return text;
   let length = Math.max(1, Math.floor(text.length * width / g.measureText(text).width) - 1);
-  while (length > 1 && g.measureText(`${text.slice(0, length)}…`).width > width) length--;
-  return `${text.slice(0, length)}…`;
+  while (length > 1 && g.measureText(shorter(length)).width > width) length--;
+  return shorter(length);
 }

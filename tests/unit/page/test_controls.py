@@ -66,6 +66,7 @@ def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Stu
         "The study is paused: running trials pause at their next report, and none starts.",
     ]
     page = post(action="continue").text
+    assert '<span class="state paused">paused</span>' in page
     assert "Try x=0.25: &lt;b&gt;a guess&lt;/b&gt;" in page
     assert "is tried next, as trial 0001." in page
     driven.session.beat()
