@@ -35,7 +35,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     samples: dict[str, Any] = {}
     for name, measured in {
         "trials": partial(_trials, (8, 16) if quick else (500, 2_000, 10_000)),
-        "reports": partial(_reports, (2,) if quick else (4, 48, 200), 4 if quick else 40),
+        "reports": partial(_reports, (2,) if quick else (4, 48, 200), 8 if quick else 8_000),
         "stand-in": partial(_stand_in, (20, 40) if quick else (1_000, 10_000)),
         "requests": partial(_requests, (4, 8) if quick else (100, 400)),
         "draws": partial(_draws, (50, 100) if quick else (1_000, 10_000)),
@@ -62,11 +62,13 @@ def _trials(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
     ], {"result": result, "costs": costs}
 
 
-def _reports(workers: Sequence[int], epochs: int) -> tuple[list[Figure], Any]:
+def _reports(workers: Sequence[int], reports: int) -> tuple[list[Figure], Any]:
     """Milliseconds of CPU per report, by the number of real workers, each of which reports every epoch."""
     costs = []
     for number in workers:
         arguments = ("scale", "run", "--every-epoch", "--workers", str(number), "--trials", str(number))
+        # As many reports for each number: the start of Ray varies by half a second.
+        epochs = reports // number
         few, many = (peer(*arguments, "--epochs", str(n)).result["cpu"] for n in (2, 2 + epochs))
         costs.append(1000 * (many - few) / (number * epochs))
     what = f"driver, CPU per report of {workers[-1]} workers; of {workers[0]}"
