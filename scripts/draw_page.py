@@ -87,7 +87,12 @@ def _printed(browser: Browser, address: str, shot: Shot) -> bytes:
     # Paths and machines do not belong into the documentation; what is above the first element is left out.
     browser.js(f"""
         for (const one of document.querySelectorAll('footer, #provenance, .skip, .hidden')) one.remove();
-        document.styleSheets[0].insertRule('.filter {{ position: static !important; }}');
+        // A browser prints its own boxes with masks, which are removed below.
+        for (const rule of [
+            '.filter {{ position: static !important; }}',
+            'input[type=checkbox] {{ appearance: none; border: 1px solid var(--muted); border-radius: 4px; }}',
+            'input[type=checkbox]:checked {{ background: var(--accent); }}',
+        ]) document.styleSheets[0].insertRule(rule, document.styleSheets[0].cssRules.length);
         const first = document.querySelector('{shot.first}');
         if (first !== document.body) {{
             const section = first.closest('section'), above = section.getBoundingClientRect().top + scrollY - 16;

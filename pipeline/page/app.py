@@ -23,6 +23,7 @@ from pipeline.page import controls, picture_columns, study_page, trial_page
 from pipeline.page.comparison_page import compared_names, comparison_content, comparison_mark
 from pipeline.page.explanation_page import explanation_content
 from pipeline.page.readings import StudyCache
+from pipeline.page.report import report_html, report_policy
 from pipeline.page.studies_page import mark_of, studies_content
 from pipeline.results.analysis.scale import DECADES
 from pipeline.results.palette import DAY, NIGHT
@@ -67,6 +68,7 @@ def application(readings: StudyCache, *, control: bool = False, closing: Callabl
         Route(f"{study}/curves", pages.curves),
         Route(f"{study}/best", pages.best),
         Route(f"{study}/explain", pages.explanation),
+        Route(f"{study}/report", pages.report),
         Route(f"{study}/commands", pages.command, methods=["POST"]),
         Route(trial, pages.trial),
         Route(f"{trial}/epochs", pages.trial_epochs),
@@ -115,6 +117,10 @@ class _Pages:
 
     def explanation(self, request: Request) -> Response:
         return self._page("explanation.html.jinja", explanation_content(self._readings, request.path_params["name"]))
+
+    def report(self, request: Request) -> Response:
+        headers = {"Content-Security-Policy": report_policy()}
+        return HTMLResponse(report_html(self._readings, request.path_params["name"]), headers=headers)
 
     async def command(self, request: Request) -> Response:
         if not self._control:

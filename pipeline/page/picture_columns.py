@@ -17,7 +17,7 @@ from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.configs import configs_of
-from pipeline.results.tables.front import objective_column, objective_values
+from pipeline.results.tables.front import objective_column, objective_values, pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 from pipeline.sanitize import sanitize_line
@@ -44,13 +44,16 @@ def trial_columns(results: Results) -> dict[str, Any]:
         its `label`, `values` (null where a trial has none) and, where it lists its values, `levels`: their texts in
         order, in which case `values` are places in them, and `sql`: each level as SQL writes it. A parameter has `log`:
         whether its axis is logarithmic; that of another column follows its values. An objective has `mode`: `max` or
-        `min`. `metrics`: as `shown_metrics` returns them.
+        `min`. `front`: the places of the trials on the front of several objectives. `metrics`: as `shown_metrics`
+        returns them.
     """
     trials, objective = results.trials, results.objective
     ids = [str(trial) for trial in trials["trial_id"]]
     ranks = {trial: place + 1 for place, trial in enumerate(ranked(results))}
+    several = len(results.objectives) > 1
+    front = {point.trial_id for point in pareto_front(results)} if several else set()
     columns = [{**_numbers("objective", objective.metric, trials["objective"]), "mode": objective.mode}]
-    if len(results.objectives) > 1:
+    if several:
         values = objective_values(results)
         columns += [
             {
@@ -78,6 +81,7 @@ def trial_columns(results: Results) -> dict[str, Any]:
         "trials": [sanitize_line(trial) for trial in ids],
         "states": [str(state) for state in trials["state"]],
         "ranks": [ranks[trial] for trial in ids],
+        "front": [place for place, trial in enumerate(ids) if trial in front],
         "columns": columns,
         "metrics": shown_metrics(results),
     }

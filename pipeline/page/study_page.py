@@ -111,6 +111,7 @@ def content(readings: StudyCache, name: str, question: Question) -> dict[str, An
         "tiles": reading.derived("tiles", _tiles),
         "paragraphs": reading.derived("paragraphs", paragraphs),
         "objective": results.objective.metric,
+        "several": len(results.objectives) > 1,
         "causes": reading.derived("causes", causes),
         "space": [(place.name, domain_in_words(place.domain)) for place in results.places],
         "provenance": provenance_in_words(results.sessions),

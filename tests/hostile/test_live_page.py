@@ -21,6 +21,7 @@ PAGES = {
     "no trial": "/studies/texts/trials/{where}",
     "no study": "/studies/{where}",
     "explanation": "/studies/texts/explain",
+    "report": "/studies/texts/report",
     "comparison": "/compare?study=texts&study=other",
 }
 

@@ -269,6 +269,18 @@ def test_a_hidden_tab_keeps_no_connection(browser: Browser, address: str) -> Non
         browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
+def test_the_report_is_drawn_and_sorts_its_leaderboard(browser: Browser, address: str) -> None:
+    """The link on a study's page leads to its report, whose script runs under the page's policy."""
+    browser.open(f"{address}/studies/mnist-asha")
+    browser.js("document.querySelector('nav a[href$=report]').click()")
+    browser.until("location.pathname.endsWith('/report') && document.readyState === 'complete'")
+    heads = "document.querySelectorAll('#trials thead th')"
+    browser.js(f"{heads}[0].click()")
+    assert browser.js(f"{heads}[0].getAttribute('aria-sort')") == "ascending"
+    assert browser.js("getComputedStyle(document.querySelector('.tiles')).display") == "grid"
+    assert browser.faults() == []
+
+
 def test_a_missing_server_is_reported(browser: Browser, storage: Path) -> None:
     """A page whose server has ended says since when it shows an earlier state."""
     with serving(storage) as address:

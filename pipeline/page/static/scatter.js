@@ -63,12 +63,23 @@ export class Scatter extends Picture {
         if (dense) g.fillRect(points[at] - 1, points[at + 1] - 1, 2, 2); else disc(g, points[at], points[at + 1], radius);
     }
     g.globalAlpha = 1;
+    if (this.columns.every(column => column.mode)) this.rings(g, radius + 3);
     const best = this.trials.ordered.at(-1);
     if (best === undefined || Number.isNaN(this.points[2 * best])) return;
     g.fillStyle = accent;
     disc(g, this.points[2 * best], this.points[2 * best + 1], radius + 2);
     [g.strokeStyle, g.lineWidth] = [paper, 1.5];
     g.stroke();
+  }
+
+  // Of two objectives, around each trial that no other one beats in all objectives.
+  rings(g, radius) {
+    [g.strokeStyle, g.lineWidth] = [this.colours.second, 1.5];
+    for (const place of this.trials.front) if (!Number.isNaN(this.points[2 * place])) {
+      g.beginPath();
+      g.arc(this.points[2 * place], this.points[2 * place + 1], radius, 0, 2 * Math.PI);
+      g.stroke();
+    }
   }
 
   // What lies behind the points.

@@ -83,10 +83,11 @@ def test_a_parameters_axis_is_that_of_the_report(asha_results: Results) -> None:
 
 
 def test_objectives_say_which_values_are_better(tmp_path: Path) -> None:
-    """The columns of all objectives come first, each with its mode; no other column has one."""
+    """The columns of all objectives come first, each with its mode, and the trials of the front are named."""
     front_results = load_results(recorded(tmp_path).store.uri)
     data = trial_columns(front_results)
     modes = {column["label"]: column["mode"] for column in data["columns"] if "mode" in column}
     assert modes == {one.metric: one.mode for one in front_results.objectives}
     assert [column["label"] for column in data["columns"][: len(modes)]] == list(modes)
     assert data["metrics"] == shown_metrics(front_results)
+    assert [data["trials"][place] for place in data["front"]] == ["0000", "0001", "0003", "0004"]
