@@ -90,7 +90,7 @@ def _printed(browser: Browser, address: str, shot: Shot) -> bytes:
         // A browser prints its own boxes with masks, which are removed below.
         for (const rule of [
             '.filter {{ position: static !important; }}',
-            'input[type=checkbox] {{ appearance: none; border: 1px solid var(--muted); border-radius: 4px; }}',
+            'input[type=checkbox] {{ appearance: none; padding: 0; border: 1px solid var(--muted); border-radius: 4px; }}',
             'input[type=checkbox]:checked {{ background: var(--accent); }}',
         ]) document.styleSheets[0].insertRule(rule, document.styleSheets[0].cssRules.length);
         const first = document.querySelector('{shot.first}');
