@@ -3,13 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import command_console, say_object
 from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.study_argument import study_store
-from pipeline.cli.table_output import form_of, save, writable
+from pipeline.cli.study_argument import study_argument, study_store
+from pipeline.cli.table_output import file_option, form_of, save
 
 if TYPE_CHECKING:
     from pipeline.results.analysis.comparison import Comparison
@@ -22,20 +19,10 @@ _FORMS = ("html", "png", "svg", "pdf")
 def compare(
     studies: Annotated[
         list[str],
-        typer.Argument(
-            metavar="STUDY",
-            help="Two or more studies: names in --storage, or paths or URIs.",
-            show_default=False,
-            autocompletion=studies_and_paths,
-        ),
+        study_argument("Two or more studies: names in --storage, or paths or URIs of their folders."),
     ],
     storage: Storage = STORAGE,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            help="Also write a page (.html) or a picture (.png, .svg, .pdf).", show_default=False, callback=writable
-        ),
-    ] = None,
+    output: Annotated[Path | None, file_option("Also write a page (.html) or a picture (.png, .svg, .pdf).")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare studies with the same objective: which is better, with what confidence, and where they agree."""

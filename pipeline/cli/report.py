@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from pipeline.cli.console import say_path
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import Study, study_store
-from pipeline.cli.table_output import save, writable
+from pipeline.cli.table_output import file_option, save
 
 __all__ = ["report"]
 
@@ -16,10 +14,7 @@ __all__ = ["report"]
 def report(
     study: Study,
     storage: Storage = STORAGE,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="File to write. Default: report.html of the study.", show_default=False, callback=writable),
-    ] = None,
+    output: Annotated[Path | None, file_option("File to write. Default: report.html of the study.")] = None,
 ) -> None:
     """Write a study as one self-contained HTML page: summary, leaderboard and pictures."""
     from pipeline.results.report.page import report_page, write_report

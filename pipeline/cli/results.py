@@ -23,16 +23,16 @@ from pipeline.cli.console import command_console, say_object
 from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.rows import TOP, Rows, names, show_rows
 from pipeline.cli.several import scores, several_board, show_several, study_line
-from pipeline.cli.study_argument import study_store, trial_id
+from pipeline.cli.study_argument import study_argument, study_store, trial_id
 from pipeline.cli.table_output import Format, Output, format_of
 from pipeline.errors import UsageError
 from pipeline.sanitize import sanitize
 from pipeline.study.studies import called
+from pipeline.wording import capitalized
 
 if TYPE_CHECKING:
     from pipeline.results import Results
     from pipeline.storage import Store
-from pipeline.wording import capitalized
 
 __all__ = ["print_failures", "results", "show"]
 

@@ -21,7 +21,7 @@ from pipeline.cli.options import (
     Trials,
 )
 from pipeline.cli.study_argument import study_store
-from pipeline.cli.table_output import form_of, save, writable
+from pipeline.cli.table_output import file_option, form_of, save
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ _DIGITS = 9
 """The maximum number of digits of a number of workers."""
 
 
+def _amount(text: str) -> Any:
+    """An option for a number from zero, with this help."""
+    return typer.Option(min=0.0, max=_MOST, help=text, show_default=False)
+
+
 def simulate(
     job: JobName,
     scheduler: Annotated[
@@ -54,27 +59,11 @@ def simulate(
         str,
         typer.Option(metavar="synthetic|STUDY", help="Source of the learning curves: a formula, or a recorded study."),
     ] = _SYNTHETIC,
-    seconds_per_epoch: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=_MOST,
-            help="Seconds of an epoch. Default: 1, or as recorded.",
-            show_default=False,
-        ),
-    ] = None,
+    seconds_per_epoch: Annotated[float | None, _amount("Seconds of an epoch. Default: 1, or as recorded.")] = None,
     seconds_per_start: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=_MOST,
-            help="Seconds to start or continue a trial. Default: 0, or as recorded.",
-            show_default=False,
-        ),
+        float | None, _amount("Seconds to start or continue a trial. Default: 0, or as recorded.")
     ] = None,
-    price: Annotated[
-        float | None, typer.Option(min=0.0, max=_MOST, help="Cost of a worker per hour.", show_default=False)
-    ] = None,
+    price: Annotated[float | None, _amount("Cost of a worker per hour.")] = None,
     repeats: Annotated[int, typer.Option(min=1, max=1000, help="Number of simulations, each with the next seed.")] = 1,
     trials: Trials = None,
     epochs: Epochs = None,
@@ -83,12 +72,7 @@ def simulate(
     seed: Seed = None,
     set_: Fields = None,
     storage: Storage = STORAGE,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            help="Also plot the best value over time (.png, .svg, .pdf).", show_default=False, callback=writable
-        ),
-    ] = None,
+    plot: Annotated[Path | None, file_option("Also plot the best value over time (.png, .svg, .pdf).")] = None,
     as_json: Json = False,
 ) -> None:
     """Predict time, epochs, cost and best value of a study from learning curves, without training."""

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note
 from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.study_argument import study_store
+from pipeline.cli.study_argument import study_argument, study_store
 from pipeline.cli.table_output import MOST_ROWS, Format, Output, format_of, output_table
 from pipeline.errors import UsageError
 
@@ -21,12 +20,7 @@ _EXAMPLE = "select trial_id, objective from trials order by objective"
 def sql(
     studies: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="STUDY...",
-            help="Studies: names in --storage, or paths or URIs of their folders.",
-            show_default=False,
-            autocompletion=studies_and_paths,
-        ),
+        study_argument("Studies: names in --storage, or paths or URIs of their folders.", "STUDY..."),
     ] = None,
     *,
     query: Annotated[

@@ -18,7 +18,7 @@ from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say
 from pipeline.cli.control import Reason, stop_trial
 from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.study_argument import study_store
+from pipeline.cli.study_argument import study_argument, study_store
 from pipeline.errors import JobNotFound, UsageError, UserError
 from pipeline.study.studies import called
 
@@ -29,12 +29,10 @@ def stop(
     asked: typer.Context,
     study: Annotated[
         str,
-        typer.Argument(
-            metavar="STUDY|SUBMISSION",
-            help="A study: its name in --storage, or the path or URI of its folder. With --address a submission, "
+        study_argument(
+            "A study: its name in --storage, or the path or URI of its folder. With --address a submission, "
             "as `tunepipe status` lists it, or its study; with --kubernetes a RayJob or its study.",
-            show_default=False,
-            autocompletion=studies_and_paths,
+            "STUDY|SUBMISSION",
         ),
     ],
     storage: Storage = STORAGE,

@@ -18,7 +18,7 @@ from pipeline.cli.cluster_options import (
 from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say, say_bytes, say_output, say_path
 from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.study_argument import Study, study_store, trial_id
+from pipeline.cli.study_argument import Study, study_argument, study_store, trial_id
 from pipeline.errors import UsageError
 
 __all__ = ["export", "logs"]

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,20 +11,26 @@ from pipeline.cli.completion import studies_and_paths
 if TYPE_CHECKING:
     from pipeline.storage import Store
 
-__all__ = ["Study", "located", "study_store", "trial_id"]
+__all__ = ["Study", "located", "study_argument", "study_store", "trial_id"]
 
 _DIGITS = 10
 """A number of a trial has fewer digits; anything longer is a name."""
 
-Study = Annotated[
-    str,
-    typer.Argument(
-        help="Name of the study in --storage, or the path or URI of its folder.",
-        metavar="STUDY",
-        show_default=False,
-        autocompletion=studies_and_paths,
-    ),
-]
+
+def study_argument(text: str, metavar: str = "STUDY") -> Any:
+    """An argument that names one or more studies, whose names the shell completes.
+
+    Args:
+        text: Its help.
+        metavar: Its name in the help.
+
+    Returns:
+        The argument, for an annotation.
+    """
+    return typer.Argument(help=text, metavar=metavar, show_default=False, autocompletion=studies_and_paths)
+
+
+Study = Annotated[str, study_argument("Name of the study in --storage, or the path or URI of its folder.")]
 
 
 def located(study: str, storage: str) -> tuple[str, str]:

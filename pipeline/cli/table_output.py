@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -15,7 +15,7 @@ from pipeline.errors import StorageError, UsageError
 if TYPE_CHECKING:
     from pipeline.results.tables.database import Answer
 
-__all__ = ["MOST_ROWS", "Format", "Output", "form_of", "format_of", "output_table", "save", "writable"]
+__all__ = ["MOST_ROWS", "Format", "Output", "file_option", "form_of", "format_of", "output_table", "save", "writable"]
 
 MOST_ROWS = 1000
 """Most rows to print as a table without --limit, because its layout needs all rows in memory."""
@@ -42,6 +42,18 @@ def writable(output: Path | None) -> Path | None:
     return output
 
 
+def file_option(text: str) -> Any:
+    """An option that names a file to write; the file is refused before any work is done for it.
+
+    Args:
+        text: Its help.
+
+    Returns:
+        The option, for an annotation.
+    """
+    return typer.Option(help=text, show_default=False, callback=writable)
+
+
 Format = Annotated[
     str | None,
     typer.Option(
@@ -51,9 +63,7 @@ Format = Annotated[
         autocompletion=format_names,
     ),
 ]
-Output = Annotated[
-    Path | None, typer.Option(help="File to write instead of printing.", show_default=False, callback=writable)
-]
+Output = Annotated[Path | None, file_option("File to write instead of printing.")]
 
 
 def form_of(option: str, file: Path | None, forms: Sequence[str]) -> str:
