@@ -182,8 +182,8 @@ def _run(
         seconds_before=seconds,
         decided_before=state.get("decided", 0),
         provenance=provenance,
+        code_changes=changed,
     )
-    recorder.file.code_changes = changed
     stdout = sys.stdout
 
     def note_while_training(text: str) -> None:

@@ -59,7 +59,7 @@ def train(
             note(unused)
         from pipeline.execution.worker.worker import Worker
 
-        session.file.workers = 1
+        session.file.record_workers(1)
         worker = Worker(
             job,
             load_data(),
@@ -89,7 +89,7 @@ def _recorded(
         session.file.check()
         if recorded is not None:
             # Written before study.json, so that no end of this process loses it.
-            session.file.data_changes = differences(recorded, fingerprint)
+            session.file.record_data_changes(differences(recorded, fingerprint))
             session.flush()
         set_data(store, fingerprint)
     for text in data_notes(job, data, fingerprint or {}):

@@ -59,8 +59,10 @@ class Progress:
         """
         if self._console.is_terminal:
             picture = _Picture(session)
-            session.note = lambda text: self._console.print(sanitize(text), markup=False, highlight=False)
-            with Live(picture, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False):
+            with (
+                session.notes_to(self._print_note),
+                Live(picture, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False),
+            ):
                 yield
             return
         ended = threading.Event()
@@ -88,6 +90,10 @@ class Progress:
             if progress != printed:
                 self._print(session)
                 printed = progress
+
+    def _print_note(self, text: str) -> None:
+        # Through the console, which prints above the display.
+        self._console.print(sanitize(text), markup=False, highlight=False)
 
     def _print(self, session: Session, *, over: bool = False) -> None:
         # A study does not end because its progress cannot be written: the output at its end reports the error.

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.datasets.configured import Reads
@@ -29,6 +29,8 @@ class Recorder:
         seconds_before: Seconds that drivers of earlier sessions ran.
         decided_before: The number of decisions in the state of the previous session.
         provenance: The origin of the session's numbers; None to record none.
+        code_changes: How the code and the domains differ from those of the session before, in words; empty if they do
+            not.
 
     Raises:
         StorageError: The tables have rows of a later session, whose file is missing.
@@ -43,9 +45,12 @@ class Recorder:
         seconds_before: float = 0.0,
         decided_before: int = 0,
         provenance: Provenance | None = None,
+        code_changes: Sequence[str] = (),
     ) -> None:
         self._store = store
-        self.file = SessionFile(store, session, seconds_before=seconds_before, provenance=provenance)
+        self.file = SessionFile(
+            store, session, seconds_before=seconds_before, provenance=provenance, code_changes=code_changes
+        )
         self.tables = Tables(store, job, self.file, decided_before=decided_before)
         self._timing = FlushTiming()
         self._resume = self._resume_text({})

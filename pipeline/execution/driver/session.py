@@ -6,7 +6,8 @@ worker, `on_report` decides whether the trial continues. It knows no Ray and no 
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pipeline.errors import ModelError, StorageError, TunepipeError
@@ -82,7 +83,7 @@ class Session:
         """Epochs that earlier sessions trained."""
         self.first_epoch_at: float | None = None
         """When this session's first epoch was reported, by the monotonic clock; None before."""
-        self.interrupts, self.note = interrupts, note
+        self.interrupts, self._note = interrupts, note
         self._trained_with: set[str] = set()
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
@@ -92,7 +93,7 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out streams: Ray Tune pickles what its controller holds, and never loads it."""
-        return {**vars(self), "note": _nowhere}
+        return {**vars(self), "_note": _nowhere}
 
     @property
     def end_reason(self) -> str:
@@ -177,7 +178,7 @@ class Session:
         """Say once in which way trials train."""
         for how in dict.fromkeys(row.trained_with for row in report.rows):
             if how is not None and how not in self._trained_with:
-                self.note(f"{'Other trials' if self._trained_with else 'Trials'} train with {how}.")
+                self._note(f"{'Other trials' if self._trained_with else 'Trials'} train with {how}.")
                 self._trained_with.add(how)
 
     def report_worker_replaced(self, trial_id: str, excess: str) -> None:
@@ -193,6 +194,19 @@ class Session:
         message = f"The worker of trial {trial_id} ends, and the next trial gets a new process: {excess}."
         print(message, file=sys.stderr)
         self._store.append(layout.log("driver"), f"{message}\n".encode())
+
+    @contextmanager
+    def notes_to(self, note: Callable[[str], None]) -> Iterator[None]:
+        """Send the sentences for the user elsewhere while the context is open.
+
+        Args:
+            note: Called with each sentence.
+        """
+        before, self._note = self._note, note
+        try:
+            yield
+        finally:
+            self._note = before
 
     def begin(self) -> None:
         """Take the session's number: from now on the study is this driver's.
@@ -280,7 +294,7 @@ class Session:
             return
         outcomes = execute_new(loop, self._inbox.new(loop.commands.outcomes), session=self.file.number)
         for name, outcome in outcomes.items():
-            self.note(f"Command {name}: {outcome}")
+            self._note(f"Command {name}: {outcome}")
         if outcomes:
             self._save_budget()
             self.flush()

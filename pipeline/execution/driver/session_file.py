@@ -38,25 +38,29 @@ class SessionFile:
         number: The session's number, from 1; the last session's plus one.
         seconds_before: Seconds that drivers of earlier sessions ran.
         provenance: The origin of the session's numbers; None to record none.
+        code_changes: How the code and the domains differ from those of the session before, in words; empty if they do
+            not.
     """
 
     def __init__(
-        self, store: Store, number: int, *, seconds_before: float = 0.0, provenance: Provenance | None = None
+        self,
+        store: Store,
+        number: int,
+        *,
+        seconds_before: float = 0.0,
+        provenance: Provenance | None = None,
+        code_changes: Sequence[str] = (),
     ) -> None:
         self.number = number
-        self.workers: int | None = None
-        """How many trials this session trains at once at most; None until that is known."""
-        self.data_changes: Sequence[str] = ()
-        """How the data differ from those of the session before, in words; empty if they do not."""
-        self.code_changes: Sequence[str] = ()
-        """How the code and the domains differ from those of the session before, in words; empty if they do not."""
         self.taken = False
         """Whether the number is taken: before that, the study is not this driver's."""
         self._store = store
         self._mark = uuid.uuid4().hex
         self._started = datetime.now(UTC)
         self._clock, self._seconds_before = time.monotonic(), seconds_before
-        self._provenance = provenance
+        self._provenance, self._code_changes = provenance, code_changes
+        self._data_changes: Sequence[str] = ()
+        self._workers: int | None = None
         self._nodes: dict[str, Mapping[str, Any]] = {}
         self._stop_requested, self._looked = False, time.monotonic()
 
@@ -64,6 +68,27 @@ class SessionFile:
     def seconds(self) -> float:
         """Seconds that drivers of this study ran, earlier sessions included."""
         return self._seconds_before + time.monotonic() - self._clock
+
+    @property
+    def workers(self) -> int | None:
+        """How many trials this session trains at once at most; None until that is known."""
+        return self._workers
+
+    def record_workers(self, count: int) -> None:
+        """Record how many trials this session trains at once.
+
+        Args:
+            count: The maximum, at least 1.
+        """
+        self._workers = count
+
+    def record_data_changes(self, changes: Sequence[str]) -> None:
+        """Record how the data differ from those of the session before.
+
+        Args:
+            changes: The differences in words.
+        """
+        self._data_changes = changes
 
     def add_node(self, facts: Mapping[str, Any]) -> None:
         """Record the machine of a worker.
@@ -94,14 +119,14 @@ class SessionFile:
                 "heartbeat": now.isoformat(),
                 "ended": None if state == "running" else now.isoformat(),
                 "seconds": self.seconds,
-                "workers": self.workers,
+                "workers": self._workers,
                 **identity(),
                 "takes_signals": takes_signals(),
                 "message": message,
                 "provenance": self._provenance and self._provenance.content(wait=state != "running"),
                 "nodes": [self._nodes[host] for host in sorted(self._nodes)],
-                "data_changes": list(self.data_changes),
-                "code_changes": list(self.code_changes),
+                "data_changes": list(self._data_changes),
+                "code_changes": list(self._code_changes),
             },
             allow_nan=False,
         )

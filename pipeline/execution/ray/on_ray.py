@@ -65,7 +65,7 @@ def run_on_ray(
     ):
         # Some versions of Ray replace the handler of SIGTERM.
         interrupts.listen()
-        session.file.workers = workers
+        session.file.record_workers(workers)
         if (unused := unused_gpus(session.job, _gpus())) is not None:
             with contextlib.redirect_stdout(stdout):
                 note(unused)
