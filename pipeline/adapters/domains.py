@@ -87,16 +87,17 @@ def listed(domain: Any) -> list[Any] | None:
     return None if isinstance(domain, Domain) else [domain]
 
 
-def probes(domain: Any) -> list[Any]:
+def probes(domain: Any, *, few: int = 4) -> list[Any]:
     """The values of a domain that may lead to other hyperparameters: all of a few, the ends of many.
 
     Args:
         domain: The domain, or its only value.
+        few: How many whole numbers a range may have for all of them to be tried.
     """
     if isinstance(domain, Choice):
         return list(domain.values[:_MOST_PROBES])
     if isinstance(domain, IntUniform):
-        if domain.count <= 4:
+        if domain.count <= few:
             return [domain.nth(number) for number in range(domain.count)]
         return [domain.nth(domain.count - 1), domain.low]
     if isinstance(domain, Domain) and not isinstance(domain, QUniform):

@@ -9,7 +9,10 @@ from pipeline.adapters.parameters import Found
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Choice, IntUniform
 
-__all__ = ["Run", "conditional", "values_of"]
+__all__ = ["WHOLE_NUMBERS", "Run", "conditional"]
+
+WHOLE_NUMBERS = 10
+"""A range of at most this many whole numbers is tried in full, since each of them may decide about others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +75,6 @@ def conditional(runs: Sequence[Run], subject: str) -> list[Found]:
     return joined
 
 
-def values_of(domain: Any) -> list[Any]:
-    """The values of a domain that runs try, each in turn: all of a few, the ends of many.
-
-    Args:
-        domain: The domain.
-    """
-    if isinstance(domain, IntUniform) and domain.count <= 10:
-        return [domain.nth(number) for number in range(domain.count)]
-    return probes(domain)
-
-
 def _condition(
     one: Found, runs: Sequence[Run], present: Sequence[bool], found: Mapping[str, Found]
 ) -> tuple[str, tuple[Any, ...]] | None:
@@ -97,7 +89,8 @@ def _condition(
             elif there:
                 made.setdefault(None, set()).update((True, False))
         decided = all(len(each) == 1 for each in made.values())
-        every = set(values_of(known.domain)) <= set(made) and len(values_of(known.domain)) == known.domain.count
+        tried = probes(known.domain, few=WHOLE_NUMBERS)
+        every = set(tried) <= set(made) and len(tried) == known.domain.count
         if decided and every and {True} in made.values() and {False} in made.values():
-            return parent, tuple(value for value in values_of(known.domain) if made[value] == {True})
+            return parent, tuple(value for value in tried if made[value] == {True})
     return None

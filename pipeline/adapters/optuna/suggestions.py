@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.adapters.domains import probes
-from pipeline.adapters.optuna.conditions import Run, conditional, values_of
+from pipeline.adapters.optuna.conditions import WHOLE_NUMBERS, Run, conditional
 from pipeline.adapters.optuna.trial import Trial
 from pipeline.adapters.parameters import Found
 from pipeline.space import Choice, IntUniform
@@ -125,7 +125,7 @@ def _each_other(run: Run) -> list[dict[str, Any]]:
         {**run.values, one.name: value}
         for one in run.found
         if isinstance(one.domain, Choice | IntUniform)
-        for value in values_of(one.domain)
+        for value in probes(one.domain, few=WHOLE_NUMBERS)
         if value != run.values[one.name]
     ]
     return [{**run.values, **_others(run)}, *single]

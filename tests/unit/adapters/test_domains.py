@@ -14,6 +14,8 @@ def test_probes_are_all_of_few_values_and_the_ends_of_many() -> None:
     assert probes(Choice(("a", "b"))) == ["a", "b"]
     assert probes(IntUniform(1, 3)) == [1, 2, 3]
     assert probes(IntUniform(1, 30)) == [30, 1]
+    assert probes(IntUniform(1, 5)) == [5, 1]
+    assert probes(IntUniform(1, 5), few=5) == [1, 2, 3, 4, 5]
     assert probes(3) == []
 
 
