@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.machine.container_limits import limits
 
-__all__ = ["Machine", "gpu_models", "this_machine"]
+__all__ = ["Machine", "gpu_models", "held_memory", "this_machine"]
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/gpus")
 DEVICES = Path("/dev")
@@ -66,6 +66,13 @@ def this_machine(root: Path = Path("/")) -> Machine:
         free=int(min(within.free, memory.available)),
         gpus=gpu_models(),
     )
+
+
+def held_memory() -> int:
+    """Bytes of the machine's memory that this process holds, as its resident set."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def _allowed_cpus() -> int:

@@ -24,10 +24,11 @@ from pipeline.execution.preflight.isolation import isolated
 from pipeline.execution.preflight.training_findings import finite
 from pipeline.execution.ray.job_transport import unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.execution.worker.representative_configs import representative
+from pipeline.execution.worker.representative_configs import CANDIDATES, representative
 from pipeline.execution.worker.weight_compatibility import copies_weights, mismatches
 from pipeline.execution.worker.worker import Worker
 from pipeline.loop.messages import Assignment, EpochRow, ProgressReport
+from pipeline.machine import held_memory
 from pipeline.storage import Store
 from pipeline.study import TuneJob
 from pipeline.study.signature import takes_state
@@ -38,7 +39,6 @@ __all__ = ["PACKED", "drawn", "main"]
 PACKED = "job.pickle"
 """The file of a job whose sources cannot be copied."""
 
-_DRAWN = 64
 _QUICK_SECONDS = 10.0
 """An epoch that takes less is trained a second time: the first one warms up."""
 
@@ -71,7 +71,7 @@ def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapp
             publish(Failed(str(error), "".join(traceback.format_exception(cause)) if cause else ""))
             return
         publish(facts)
-    trials = drawn(job, store, _DRAWN)
+    trials = drawn(job, store, CANDIDATES)
     try:
         # Where epochs are counted over all trials, a worker reports each of them.
         each = job.replaced({"budget.total_epochs": 1})
@@ -117,7 +117,7 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
     limit = _QUICK_SECONDS if job.model is not None else _QUICK_FIRST_STEP
     if not _ended(report) and report.epoch < job.budget.epochs and _seconds(report.rows[-1]) < limit:
         report = worker.step()
-    held = int(psutil.Process().memory_info().rss)
+    held = held_memory()
     worker.close()
     message, _, trace = (report.failure or report.unusable or report.stuck or "").partition("\n\nTraceback")
     rows = report.rows or first.rows

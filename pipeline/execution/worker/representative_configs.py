@@ -5,7 +5,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from pipeline.loop.messages import Assignment
 from pipeline.space import Config, Value, key_of
 
-__all__ = ["representative"]
+__all__ = ["CANDIDATES", "representative"]
+
+CANDIDATES = 64
+"""How many configs are drawn so that the few that are chosen of them cover a space."""
 
 _FEW = 8
 _ABSENT = "absent"

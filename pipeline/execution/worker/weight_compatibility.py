@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import ModelError
-from pipeline.execution.worker.representative_configs import representative
+from pipeline.execution.worker.representative_configs import CANDIDATES, representative
 from pipeline.loop.messages import Assignment
 from pipeline.space import Config, ParameterPath, Switch, Value, compose, draw, walk
 from pipeline.study import TuneJob
@@ -31,8 +31,6 @@ __all__ = [
 
 _STREAM = 13
 """Keeps these draws apart from the searcher's and the scheduler's, which come from the same seed."""
-
-_DRAWN = 64
 
 Variables = Sequence[Mapping[str, Any]]
 """Path, shape and type of each variable of a model and its optimizer."""
@@ -153,7 +151,7 @@ def mismatch_advice(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
 def _others(job: TuneJob, first: Assignment) -> list[Config]:
     """A few configs that cover the space as well as possible."""
     rng = np.random.default_rng([job.seed, _STREAM])
-    configs = [first.config, *(draw(job.space, rng, index) for index in range(_DRAWN))]
+    configs = [first.config, *(draw(job.space, rng, index) for index in range(CANDIDATES))]
     return [each.config for each in representative([Assignment("", config, first.seed) for config in configs])[1:]]
 
 

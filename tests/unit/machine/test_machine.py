@@ -27,6 +27,13 @@ def test_a_machine_is_described_completely():
     assert found.memory > found.free > 2**20
 
 
+def test_the_memory_of_a_process_grows_with_what_it_holds():
+    """The memory that a process holds grows by the size of what it allocates and writes, in bytes."""
+    before = machine.held_memory()
+    block = b"x" * 2**26
+    assert machine.held_memory() - before > len(block) / 2
+
+
 def test_a_container_is_described_and_not_its_node(container):
     """A pod of 1 GiB and half a CPU is described by its limits, not by its node, in whole cores."""
     root = container(
