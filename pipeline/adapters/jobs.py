@@ -17,7 +17,7 @@ from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.study import Objective, TuneJob
 from pipeline.study.copies import content_of
 from pipeline.study.load_module import parted
-from pipeline.wording import did_you_mean
+from pipeline.wording import closest, did_you_mean
 
 __all__ = ["LIBRARIES", "from_file", "from_keras_tuner", "from_optuna", "from_ray_tune"]
 
@@ -57,7 +57,9 @@ def from_file(
     if name and not hasattr(program.module, name):
         there = [each for each, value in vars(program.module).items() if callable(value) and not each.startswith("_")]
         before = "" if program.call is None else f" before {program.call.line}, where its search starts"
-        allowed = f"is not in the file{before}{did_you_mean(name, there)}"
+        near = closest(name, there)
+        example = "" if near is None else f", such as {near}"
+        allowed = f"must be a name that the file defines{before}{example}"
         raise InvalidJob(subject, [Fault("name", name, allowed)])
     if not name and program.ended_by() is None:
         allowed = f"must be given, as in {path.name}:NAME, because the file does not call {found.search}"

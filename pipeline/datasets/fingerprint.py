@@ -101,7 +101,8 @@ def unnoticed_changes(found: Mapping[str, Any]) -> str | None:
     without = [_in_words(name) for name, entry in entries.items() if entry.get("sha256") is None]
     if not without:
         return None
-    return f"a resume does not notice other content of the {' and the '.join(without)}, of which no hash is kept"
+    content = f"the content of the {' and the '.join(without)}"
+    return f"a resume does not notice a change in {content}, because the study stores no hash of it"
 
 
 def _combination_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

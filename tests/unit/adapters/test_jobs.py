@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from pipeline import Objective, from_optuna, from_ray_tune, load_results, run
 from pipeline.adapters import from_file
 from pipeline.cli.app import app
-from pipeline.errors import InvalidJob, UsageError, UserError
+from pipeline.errors import InvalidJob, UserError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.sources import sources_of
@@ -25,9 +25,14 @@ def command(*words: str) -> Any:
     ("place", "library", "message"),
     [
         ("op_quad.py:objective", "hyperopt", "tunepipe translates programs of keras-tuner, optuna, ray-tune"),
-        ("op_quad.py:objectiv", "optuna", "is not in the file Did you mean objective"),
-        ("op_ask.py:other", "optuna", "is not in the file before op_ask.py, line 10, where its search starts"),
-        ("rt_bad.py", "ray-tune", r"must be given, as in rt_bad.py:NAME, because the file does not call tuner.fit"),
+        ("op_quad.py:objectiv", "optuna", "must be a name that the file defines, such as objective"),
+        (
+            "op_ask.py:other",
+            "optuna",
+            "must be a name that the file defines before op_ask.py, line 10, where its search starts",
+        ),
+        ("rt_bad.py", "ray-tune", "must be given, as in rt_bad.py:NAME, because the file does not call tuner.fit"),
+        ("op_quad.py:objective", "optna", "Did you mean optuna"),
     ],
 )
 def test_a_mistake_is_reported(place: str, library: str, message: str, program: Callable[[str], str]) -> None:
@@ -35,7 +40,7 @@ def test_a_mistake_is_reported(place: str, library: str, message: str, program: 
     name, colon, function = place.partition(":")
     with pytest.raises(UserError) as raised:
         from_file(f"{program(name)}{colon}{function}", library, {})
-    assert message in str(raised.value).replace("  ", " ").replace(".", ".")
+    assert message in " ".join(str(raised.value).split())
 
 
 def test_a_file_whose_name_cannot_be_imported_is_refused(program: Callable[[str], str]) -> None:
@@ -66,7 +71,7 @@ def test_a_study_has_a_copy_of_the_program(program: Callable[[str], str], tmp_pa
     assert TuneJob.from_json(job.to_json()) == job
 
 
-def test_the_command_runs_checks_and_resumes_a_program(program: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_study_of_a_program_is_resumed_without_the_program(program: Callable[[str], str], tmp_path: Path) -> None:
     """A study of an Optuna program that the command ran can be resumed after the program's file was deleted."""
     path, storage = program("op_quad.py"), str(tmp_path / "studies")
     words = ["--from", "optuna", "--storage", storage, "--trials", "2", "--workers", "0"]
@@ -77,14 +82,12 @@ def test_the_command_runs_checks_and_resumes_a_program(program: Callable[[str], 
     assert len(load_results(tmp_path / "studies/op-quad-objective").trials) == 4
 
 
-def test_unsupported_programs_end_the_command_with_2(program: Callable[[str], str], tmp_path: Path) -> None:
+def test_an_unsupported_program_ends_the_command_with_2(program: Callable[[str], str], tmp_path: Path) -> None:
     """A program that cannot be translated ends the command with exit code 2 and the program's line."""
     done = command("run", program("op_dep.py") + ":objective", "--from", "optuna", "--storage", str(tmp_path))
     assert isinstance(done.exception, UserError)
     assert "op_dep.py, line 6" in str(done.exception)
     assert done.exception.exit_code == 2
-    with pytest.raises(UsageError, match="Did you mean optuna"):
-        from_file(program("op_dep.py"), "optna", {})
 
 
 def quadratic(trial: Any) -> Any:

@@ -18,7 +18,7 @@ def follow(wait_pods: float = 60) -> str:
 
 
 def test_a_study_is_followed_to_its_end(api_server):
-    """Following a RayJob prints its states and each line of its log once until it ends."""
+    """Following a RayJob prints its states in order and each line of its log once, until it ends with exit code 0."""
     path = f"{RAYJOBS}/s-1"
     api_server.answers[path] = [rayjob(), rayjob("Initializing"), rayjob("Running"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": []}, {"items": [pod("s-1-x", "Running")]}]
@@ -29,7 +29,7 @@ def test_a_study_is_followed_to_its_end(api_server):
     assert Kubernetes(None, "tunepipe").exit_code("s-1") == 0
 
 
-def test_the_log_of_a_pod_that_disappears_is_complete(api_server):
+def test_a_rayjob_whose_pod_disappears_is_followed_to_its_end(api_server):
     """A RayJob is followed to its end although the pod with its log disappears between two requests."""
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Retrying"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Failed")]}]
@@ -151,7 +151,7 @@ def test_pods_without_a_node_are_reported_and_awaited(api_server):
 
 
 def test_more_workers_are_waited_for_while_one_works(api_server):
-    """A pod without a node is only reported while another worker trains the study."""
+    """While a worker trains the study, a pod without a node is reported and is not an error after --wait-pods."""
     condition = {"type": "PodScheduled", "status": "False", "message": "no spot node"}
     pods = [pod("a", "Running", "worker"), pod("b", kind="worker", conditions=[condition])]
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]
@@ -161,7 +161,7 @@ def test_more_workers_are_waited_for_while_one_works(api_server):
 
 
 def test_an_operator_that_does_not_react_is_reported(api_server, monkeypatch):
-    """A RayJob that no operator processes is reported after a while."""
+    """A RayJob that no operator has processed for some time is an error that names the KubeRay operator."""
     monkeypatch.setattr(following, "SILENT_SECONDS", 0.0)
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob()]
     with pytest.raises(ClusterError, match="the KubeRay operator does not run"):
@@ -169,7 +169,7 @@ def test_an_operator_that_does_not_react_is_reported(api_server, monkeypatch):
 
 
 def test_a_rayjob_that_was_deleted_is_reported(api_server):
-    """A deleted RayJob is reported with the consequences for the study."""
+    """A RayJob that was deleted is an error, and its message says that the study's records are kept."""
     api_server.gone.add(f"{RAYJOBS}/s-1")
     with pytest.raises(ClusterError, match="It was deleted; what was recorded is kept"):
         follow()

@@ -183,7 +183,10 @@ def test_content_that_is_not_compared_is_named_when_the_study_starts(tmp_path: P
     (tmp_path / "generated_job.py").write_text(text)
     notes: list[str] = []
     run(find(str(tmp_path / "generated_job.py")), storage=tmp_path / "studies", note=notes.append)
-    said = "A resume does not notice other content of the train pipeline, of which no hash is kept."
+    said = (
+        "A resume does not notice a change in the content of the train pipeline, because the study stores no hash of "
+        "it."
+    )
     assert said in notes
     with_config = {"combinations": [{"config": {}, "absent": [], "arrays": {"train": {"pipeline": "x"}}}]}
     assert said == f"A{str(unnoticed_changes(with_config))[1:]}."

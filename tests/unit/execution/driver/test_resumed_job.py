@@ -29,7 +29,7 @@ def study(tmp_path: Path) -> Store:
     ],
 )
 def test_a_comment_and_another_file_name_change_nothing(study, tmp_path, text, file):
-    """A source file that differs only in comments or in its name counts as unchanged on a resume."""
+    """Code that differs only in comments, spaces or its file's name is unchanged: the study keeps its own copy."""
     resumed(study, job(tmp_path, text, file))
     assert load_results(study.uri).epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
     assert (Path(study.uri) / "source/climbing.py").read_text() == JOB
@@ -80,11 +80,13 @@ def test_changed_code_that_is_imported_only_while_it_runs_is_refused(tmp_path, m
 
 def test_changed_code_continues_if_it_is_accepted(study, tmp_path):
     """With changes accepted, the new code trains the remaining epochs and the study keeps a copy of it."""
-    changed = JOB.replace("range(4)", "range(9)")
+    changed = JOB.replace("+ step", "- step")
     resumed(study, job(tmp_path, changed), accept_changes=True)
     assert (Path(study.uri) / "source/climbing.py").read_text() == changed
     results = load_results(study.uri)
-    assert len(results.epochs) == 8
+    gain, step = results.epochs["score"] - results.epochs["config_x"], results.epochs["epoch"] - 1
+    assert gain.to_list() == pytest.approx(step.where(step < 2, -step).to_list())
+    assert results.epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
     assert [session["code_changes"] for session in results.sessions] == [
         [],
         ["climbing.py, which defines climb, has other code"],
@@ -106,7 +108,7 @@ def test_a_changed_domain_is_named(study, tmp_path):
 
 
 def test_another_parameter_cannot_be_accepted(study, tmp_path):
-    """An additional parameter is refused on a resume, since earlier trials have no value for it."""
+    """An additional parameter is refused even if changes are accepted, since earlier trials have no value for it."""
     changed = job(tmp_path, JOB.replace('{"x": Uniform(0, 1)}', '{"x": Uniform(0, 1), "y": 3}'))
     with pytest.raises(StudyChanged, match=r"space\.y: must be left out"):
         resumed(study, changed, accept_changes=True)
@@ -119,7 +121,7 @@ def test_the_seed_cannot_change(study, tmp_path):
 
 
 def test_a_resume_keeps_and_reports_the_studys_own_budget(study, tmp_path):
-    """A resume keeps the study's own budget of two epochs and reports that the job file now asks for thirty."""
+    """A resume keeps the study's budget and reports that the job file has another, unless an option sets that field."""
     reported: list[str] = []
     changed = job(tmp_path, JOB.replace("epochs=2", "epochs=30"))
     assert with_study_settings(changed, study, reported.append).budget == Budget(trials=2, epochs=2)

@@ -91,7 +91,10 @@ def test_content_without_a_hash_is_noted() -> None:
     """Data whose content is not recorded are noted, because a resume does not notice that they changed."""
     recorded = {"train": {"pipeline": "tf.data.Dataset", "batches": 2, "elements": "float32"}}
     (note,) = data_notes(job(), None, recorded)
-    assert note == "A resume does not notice other content of the train pipeline, of which no hash is kept."
+    assert note == (
+        "A resume does not notice a change in the content of the train pipeline, because the study stores no hash of "
+        "it."
+    )
 
 
 def test_parts_that_trials_share_are_noted() -> None:

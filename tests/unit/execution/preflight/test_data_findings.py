@@ -49,7 +49,8 @@ def test_data_without_a_hash_are_named() -> None:
     finding = data_finding(_facts(fingerprint={"train": pipeline, "test.x": array, "test.y": hashed}))
     assert finding.level == "ok"
     assert finding.found.endswith(
-        ". A resume does not notice other content of the train pipeline and the test inputs, of which no hash is kept"
+        ". A resume does not notice a change in the content of the train pipeline and the test inputs, because the "
+        "study stores no hash of it"
     )
 
 

@@ -1,4 +1,4 @@
-"""A process of its own, and its end."""
+"""A check's process: its facts, and how it ends."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ def main(tell, *, what):
     if what == "start":
         tell(WorkerStarted(subprocess.Popen([sys.executable, "-c", "import threading; threading.Event().wait()"]).pid))
     if what == "die":
-        print("on the way out")
+        print("on the way out", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "raise":
         raise RuntimeError("a bug")
@@ -46,13 +46,15 @@ def test_facts_come_from_another_process_that_ends(module: str, what: str) -> No
     assert len(reported) == 1
     assert isinstance(reported[0], WorkerStarted)
     assert reported[0].seconds != os.getpid()
+    assert not psutil.pid_exists(int(reported[0].seconds))
 
 
 def test_a_process_that_dies_is_reported_with_its_output(module: str) -> None:
-    """A process that dies is reported with the name of its signal."""
+    """A process that dies is reported with the name of its signal and what it printed last."""
     *_, last = facts(module, {"what": "die"}, seconds=60)
     assert isinstance(last, Failed)
     assert "SIGKILL" in last.message
+    assert last.message.endswith("It last printed: on the way out")
 
 
 def test_an_exception_is_reported_by_its_last_line(module: str) -> None:
