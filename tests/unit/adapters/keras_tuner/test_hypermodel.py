@@ -77,7 +77,7 @@ def test_a_function_without_a_search_needs_data(program: Callable[[str], str]) -
     [
         ("build", "kt_bad.py, line 6: must be sampled linearly or logarithmically, not by 'reverse_log'"),
         ("build2", "kt_bad.py, line 13: must have another name: 'Units'"),
-        ("missing", "name: is not in the file"),
+        ("missing", "name: must be a name that the file defines"),
     ],
 )
 def test_unsupported_programs_are_refused_with_the_line(
