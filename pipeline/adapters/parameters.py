@@ -81,8 +81,8 @@ def space_of(found: Iterable[Found], subject: str) -> dict[str, Any]:
         name = parameter_name(one.name)
         other = names.setdefault(name, one)
         if other.name != one.name:
-            faults.append(Fault(one.line, one.name, f"must have another name: {other.name!r} ({other.line}) has that "
-                                f"name in tables, {name}, too"))  # fmt: skip
+            allowed = f"must have another name: {other.name!r} ({other.line}) has the same name in the tables, {name}"
+            faults.append(Fault(one.line, one.name, allowed))
             continue
         try:
             _place(space, name, one, dict(one.conditions))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reason", "budget", "continue_if_paused", "enqueue", "pause", "stop_trial"]
 
-Reason = Annotated[str, typer.Option(help="Why, for the table of decisions.", show_default=False)]
+Reason = Annotated[str, typer.Option(help="The reason, for the table decisions.", show_default=False)]
 
 
 def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None:
@@ -39,7 +39,7 @@ def enqueue(
         list[str],
         typer.Argument(
             metavar="NAME=VALUE...",
-            help="Values of hyperparameters, as lr=0.1 width=64; the others are drawn.",
+            help="Values of hyperparameters, such as lr=0.1 width=64; the searcher draws the others.",
             show_default=False,
         ),
     ],
@@ -73,7 +73,7 @@ def budget(
     from pipeline.loop.commands import ChangeBudget
 
     if trials is None and total_epochs is None and seconds is None:
-        raise UsageError("Say what changes: --trials, --total-epochs or --seconds.")
+        raise UsageError("Nothing to change: give --trials, --total-epochs or --seconds.")
     store = study_store(study, storage)
     if running_session(store) is None:
         raise UsageError(

@@ -26,7 +26,7 @@ def rerun(
     ] = None,
     storage: Storage = STORAGE,
     option: Annotated[
-        str | None, typer.Option("--trial", help="The trial, as other commands take it.", show_default=False)
+        str | None, typer.Option("--trial", help="The same as the argument TRIAL.", show_default=False)
     ] = None,
 ) -> None:
     """Train a trial's config again in this process, for debugging, and compare. The study does not change."""
@@ -70,7 +70,7 @@ def _print_verdict(console: Console, result: "RerunResult") -> None:
     from pipeline.results.analysis.failure_causes import first_line
 
     if result.other_data:
-        text = f"\nThe data are not those that the study began with: {'; '.join(result.other_data)}."
+        text = f"\nThe data differ from those that the study began with: {'; '.join(result.other_data)}."
         console.print(Text(sanitize(text)))
     compared = [epoch for epoch in result.epochs if epoch.recorded]
     if compared and result.equal:
@@ -78,13 +78,14 @@ def _print_verdict(console: Console, result: "RerunResult") -> None:
     elif compared:
         first = next(epoch.epoch for epoch in compared if not epoch.equal)
         console.print(
-            f"\nNot equal from epoch {first} on. Another machine, other versions, more threads or code that draws "
-            "without a seed cause such differences.",
+            f"\nNot equal from epoch {first} on. Possible causes are another machine, other versions, more threads, "
+            "or code that draws random numbers without a seed.",
             soft_wrap=True,
         )
     if result.taken_over is not None:
         console.print(
-            f"From epoch {result.taken_over} on the trial continued from another's weights: not trained again.",
+            f"From epoch {result.taken_over} on, the trial had continued with another trial's weights; these epochs "
+            "are not trained again.",
             soft_wrap=True,
         )
     if result.failure:
@@ -92,4 +93,6 @@ def _print_verdict(console: Console, result: "RerunResult") -> None:
         console.print("\nIt failed again, in the same way:" if alike else "\nIt failed:", style="bold")
         console.print(Text(sanitize(result.failure.rstrip())))
     elif result.recorded_failure:
-        console.print(Text(sanitize(f"\nIt had failed before, and did not now: {first_line(result.recorded_failure)}")))
+        console.print(
+            Text(sanitize(f"\nIt failed when it was recorded, but not now: {first_line(result.recorded_failure)}"))
+        )

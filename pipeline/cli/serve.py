@@ -23,11 +23,11 @@ def serve(
         ),
     ] = STORAGE,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; any but a loopback address needs a token.")
+        str, typer.Option(help="Address to listen on; any address except loopback needs a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")] = 8484,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8484,
     control: Annotated[
-        bool, typer.Option("--control", help="Let the page pause, stop and change studies, too.")
+        bool, typer.Option("--control", help="Allow the page to pause, stop and change studies.")
     ] = False,
 ) -> None:
     """Show studies on a live page: curves, tables, trials, comparisons, also while they run."""
@@ -35,7 +35,7 @@ def serve(
     from pipeline.storage import Store
 
     def tell(address: str) -> None:
-        say(f"The studies of {store.uri} are shown on {address} until Ctrl-C.")
+        say(f"The studies of {store.uri} are shown at {address} until Ctrl-C.")
 
     store = Store(storage)
     # Ctrl-C is the normal end of a server.

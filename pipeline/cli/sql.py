@@ -61,7 +61,7 @@ def sql(
 
 
 def _tell_slow(spent: float) -> None:
-    note(f"The query runs for {spent:.0f} s so far. Ctrl-C ends it; --seconds N limits it.")
+    note(f"The query has been running for {spent:.0f} s. Ctrl-C ends it; --seconds N limits it.")
 
 
 def _one_word(word: str) -> UsageError:

@@ -52,7 +52,7 @@ def stop(
         stop_trial(study, storage, trial, reason)
         return
     if reason:
-        raise UsageError("--reason goes with --trial: it is written into the table of decisions about trials.")
+        raise UsageError("--reason needs --trial: it becomes the reason in the table decisions.")
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was stopped.")
     if kubernetes:
         from pipeline.cli.kubernetes import stop_rayjob
@@ -112,7 +112,7 @@ def _stop_here(study: str, storage: str) -> None:
     try:
         state = wait_for_end(store, session)
     except KeyboardInterrupt:
-        note("\nThe request remains: the study ends by itself.")
+        note("\nThe request remains, and the study will end.")
         raise typer.Exit(130) from None
     if state == "waiting":
         say(f"The study {called(store.uri)!r} ended before its first epoch and was removed.")

@@ -89,7 +89,7 @@ def export(
 
         done = write_mlflow(load_results(store.uri), mlflow)
         kept = f", {done.kept} were there already" if done.kept else ""
-        look = f": `mlflow ui --backend-store-uri {done.uri}` shows them (package mlflow, in an environment of its own)"
+        look = f": `mlflow ui --backend-store-uri {done.uri}` shows them (package mlflow, in a separate environment)"
         shown = "" if "://" in mlflow else look
         say(f"{done.written} trials written to {mlflow}{kept}{shown}.")
 
@@ -162,6 +162,6 @@ def _print_trial(study: str, trial: str, storage: str, *, raw: bool) -> None:
         return
     trial_row(load_results(store.uri), wanted)  # there may be no such trial at all
     kept = [Path(path).stem for path in store.files("logs")]
-    none = "no trial did, or --workers 0 had them print where the command was called"
+    none = "no trial did, or with --workers 0 the output went to the terminal"
     there = f"trials that did: {', '.join(kept)}" if kept else none
     say(f"Trial {wanted} of the study in {store.uri} printed nothing; {there}.", err=True)

@@ -114,7 +114,7 @@ def status(
     """List the submissions of a cluster, newest last; of RayJobs that wait, with the reason."""
     from pipeline.results.views.fitted import Column, FittedTable
 
-    refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was asked.")
+    refuse_other_options(asked, kubernetes=kubernetes, nothing="No cluster was contacted.")
     if kubernetes:
         from pipeline.cli.kubernetes import submissions_of
 

@@ -143,7 +143,7 @@ def output_table(
         elif of is not None and of > table.num_rows:
             console.print(f"… and {of - table.num_rows:,} more; --top shows them.", style="dim")
         elif table.num_rows > most:
-            rest = f"… and more rows than these {most:,}; --limit shows them, --format csv has them all."
+            rest = f"… and more rows than these {most:,}; --limit shows more, --format csv shows all."
             console.print(rest, style="dim")
         return
     batches = answer.batches if limit is None else answer.head(limit).to_batches()

@@ -80,7 +80,7 @@ def _value_of(option: str) -> str:
 def _file(option: str) -> str:
     """How to pass a job file whose name starts with a dash."""
     file = next((word for word in sys.argv if word.startswith(option) and word.endswith(".py")), None)
-    return f" A file of that name is written ./{file}." if file else ""
+    return f" For the file of that name, write ./{file}." if file else ""
 
 
 def _there(names: Collection[str]) -> str:

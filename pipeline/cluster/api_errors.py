@@ -47,7 +47,7 @@ def _reason(error: ApiException, namespace: str) -> str:
     if error.status == 404 and "namespaces" in message:
         return f"there is no namespace {namespace!r}. `kubectl apply -k` with an overlay's foundation/ creates it."
     if error.status == 404 and "rayjobs" in message:
-        return f"{message}. It was deleted; what was recorded is kept, and a new submission resumes the study."
+        return f"{message}. It was deleted. The study's records are kept, and a new submission resumes it."
     if error.status == 404 and "page not found" in str(error.body):
         return "it has no RayJobs. Install the KubeRay operator with its definitions (Helm chart kuberay-operator)."
     if error.status == 400 and "unknown field" in message:
@@ -55,6 +55,6 @@ def _reason(error: ApiException, namespace: str) -> str:
     if error.status == 401 or (error.status == 403 and " cannot " in message):
         return (
             f"{message}. Either there is no such namespace, or you do not have the role tunepipe-submitter of the "
-            "overlay's foundation/, which allows what is needed."
+            "overlay's foundation/, which has the required permissions."
         )
     return message

@@ -125,8 +125,8 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
     seen.waiting_since = (seen.waiting_since or time.monotonic()) if messages and not has_workers else None
     if seen.waiting_since is not None and time.monotonic() - seen.waiting_since > wait_pods:
         raise ClusterError(
-            f"Pods of {name!r} could not be scheduled for {wait_pods:.0f} s: {messages[0]}. The RayJob was "
-            "left as it is; --wait-pods waits longer, --overlay and --gpus-per-trial ask for other nodes."
+            f"Pods of {name!r} could not be scheduled for {wait_pods:.0f} s: {messages[0]}. The RayJob was not "
+            "deleted. --wait-pods waits longer; --overlay and --gpus-per-trial request other nodes."
         )
     if (reason := fatal_reason(job, pods, server.warnings())) is not None:
         if not seen.had_workers:
@@ -160,7 +160,7 @@ def _without_workers(server: Kubernetes, job: Mapping[str, Any], pods: Sequence[
         return None
     heads = [pod.metadata.name for pod in pods if (pod.metadata.labels or {}).get("ray.io/node-type") == "head"]
     return (
-        f"{job['metadata']['name']} runs without a worker: no pod was asked for in {SILENT_SECONDS:.0f} s. Ray's "
+        f"{job['metadata']['name']} runs without a worker: no pod was requested within {SILENT_SECONDS:.0f} s. Ray's "
         f"autoscaler finds no group for the trials, or is not ready: `kubectl logs -n {server.namespace} "
         f"{heads[0] if heads else 'HEAD'} -c autoscaler` says which"
     )

@@ -185,9 +185,10 @@ class JobsApi:
             except _Unreachable:
                 if time.monotonic() - answered_at > _SILENT_SECONDS:
                     raise ClusterError(
-                        f"{self.address} has not answered for {_SILENT_SECONDS:.0f} s. If its head is lost, so is "
-                        "the study's driver, but nothing that was recorded: when the cluster runs again, `tunepipe "
-                        "submit` with the same storage resumes the study. If only the connection is lost, it attaches."
+                        f"{self.address} has not answered for {_SILENT_SECONDS:.0f} s. If its head node is lost, the "
+                        "study's driver is lost, too, but all records are kept: when the cluster runs again, `tunepipe "
+                        "submit` with the same storage resumes the study. If only the connection is lost, it attaches "
+                        "to the running study."
                     ) from None
                 ended = False
             if ended:
@@ -198,8 +199,8 @@ class JobsApi:
         answer = self._request("GET", f"/api/jobs/{name}", allowed=(404,))
         if answer.status_code == 404:
             raise ClusterError(
-                f"The submission {name!r} is gone: {self.address} was restarted. Nothing that was recorded is lost; "
-                "`tunepipe submit` with the same storage resumes the study."
+                f"The submission {name!r} is gone: {self.address} was restarted. All records are kept; `tunepipe "
+                "submit` with the same storage resumes the study."
             )
         return str(answer.json()["status"])
 
@@ -245,7 +246,7 @@ class JobsApi:
             )
         if answer.status_code == 403:
             return ClusterError(
-                f"{self.address} refuses the token{'' if self._token else ' that was not given'}: {message}. It "
+                f"{self.address} refuses {'the token' if self._token else 'requests without a token'}: {message}. It "
                 "must be the one that the cluster was started with (RAY_AUTH_TOKEN, "
                 "RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token)."
             )

@@ -83,7 +83,7 @@ class Kubernetes:
             return name
         job = active_job(self.jobs(study_label(name)))
         if job is None:
-            others = f"Active are {', '.join(active)}." if active else "None is active."
+            others = f"Active RayJobs: {', '.join(active)}." if active else "None is active."
             raise ClusterError(
                 f"No active RayJob in namespace {self.namespace!r} has the name {name!r} or a study of that name. "
                 f"{others} --namespace and --context choose another namespace or cluster."
@@ -142,8 +142,9 @@ class Kubernetes:
         while any(each["metadata"]["name"] == name for each in self._list()):
             if time.monotonic() > end:
                 raise ClusterError(
-                    f"The RayJob {name!r} is still there {SILENT_SECONDS:.0f} s after it was marked for deletion: the "
-                    "KubeRay operator, which ends its driver first, does not run. It is deleted once that runs again."
+                    f"The RayJob {name!r} still exists {SILENT_SECONDS:.0f} s after it was marked for deletion: the "
+                    "KubeRay operator, which ends its driver first, does not run. The RayJob will be deleted when the "
+                    "operator runs again."
                 )
             time.sleep(POLL_SECONDS)
 

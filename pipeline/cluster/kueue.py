@@ -36,7 +36,7 @@ def queue_reason(job: Mapping[str, Any], workloads: Sequence[Mapping[str, Any]])
     ]
     conditions = {each["type"]: each for each in (own[-1].get("status") or {}).get("conditions", [])} if own else {}
     for kind, status, text in (
-        ("Evicted", "True", "was put out of the queue {queue!r} and waits in it again: {message}"),
+        ("Evicted", "True", "was evicted from the queue {queue!r} and waits in it again: {message}"),
         ("QuotaReserved", "False", "waits in the queue {queue!r}: {message}"),
     ):
         condition = conditions.get(kind)

@@ -162,7 +162,7 @@ def plan(
         )
         memory = size((need.memory_gigabytes or TRIAL_GIGABYTES) * 1e9)
         raise ResourcesUnmet(
-            f"A trial of {job.name!r} asks for {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')} and {memory} "
+            f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')} and {memory} "
             f"of memory, and no pod of the overlay has them beside the {size(_RAY_BYTES)} that Ray holds: {offered}. "
             "Request less with --gpus or --set resources.cpus=…, or choose another --overlay."
         )
@@ -182,7 +182,7 @@ def check_head(group: Mapping[str, Any]) -> None:
     """
     if (memory := _bytes(_limits(group)["memory"])) < _HEAD_BYTES:
         raise ResourcesUnmet(
-            f"The head's pod of the overlay has {size(memory)} of memory, and Ray and the driver hold "
+            f"The head's pod of the overlay has {size(memory)} of memory, but Ray and the driver need "
             f"{size(_HEAD_BYTES)}. Raise its limit, or choose another --overlay."
         )
 

@@ -121,7 +121,7 @@ def apply_rayjob(
         name = str(manifests.job["metadata"]["name"])
         if name == taken:
             raise ClusterError(
-                f"There is already a RayJob {name!r}, which is not one of tunepipe's. Delete it, or choose another "
+                f"There is already a RayJob {name!r}, which tunepipe did not create. Delete it, or choose another "
                 "--name for the study."
             )
         if server.apply(manifests):
@@ -147,8 +147,8 @@ def exit_code(ended: Submission) -> int:
     if ended.state == "SUCCEEDED":
         return 0
     raise ClusterError(
-        f"The submission {ended.name!r} ended before its study did: {' '.join(ended.message.split())[:600]} Nothing "
-        "that was recorded is lost: `tunepipe submit` with the same storage resumes the study."
+        f"The submission {ended.name!r} ended before its study did: {' '.join(ended.message.split())[:600]} All "
+        "records are kept: `tunepipe submit` with the same storage resumes the study."
     )
 
 

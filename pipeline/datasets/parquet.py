@@ -160,7 +160,7 @@ def _buffer(files: ParquetFiles, sizes: list[float], memory: float) -> int:
             f"The data {files.data} are larger than the {size(int(memory))} of memory that a trial has for data, and "
             f"a row group of {files.paths[place.file]}, which is read at once, has {size(int(largest))} "
             f"({place.rows:,} rows). Write the files with smaller row groups (row_group_size of "
-            "pyarrow.parquet.write_table), or let fewer trials train at once, --workers."
+            "pyarrow.parquet.write_table), or train fewer trials at once with --workers."
         )
     return max(1, int(min(_BUFFER_BYTES, memory / 4) / max(1.0, sum(sizes) / files.rows)))
 
@@ -226,6 +226,6 @@ def _check_names(names: list[str], where: str) -> None:
     if not {"train", "validation"} <= set(names) <= set(_SPLITS):
         shown = ", ".join(names[:10])
         raise DataError(
-            f"Column 'split' of {where} holds {shown}; it must say train, validation or test for each row, "
-            "and at least one row each must be for train and for validation."
+            f"Column 'split' of {where} holds {shown}; each row must have train, validation or test, with at least "
+            "one row for train and one for validation."
         )

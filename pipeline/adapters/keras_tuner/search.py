@@ -74,9 +74,7 @@ def fields_of_search(call: Call, subject: str) -> dict[str, Any]:
         Fault(call.line, name, "must be left out: tunepipe does not compile models again; compile them in build(hp)")
         for name in set(tuner) - _TUNER
     ]
-    faults += [
-        Fault(call.line, name, "is not an argument of search that tunepipe knows") for name in set(search) - _FIT
-    ]
+    faults += [Fault(call.line, name, "is not a known argument of search") for name in set(search) - _FIT]
     if faults:
         raise InvalidJob(subject, sorted(faults, key=lambda fault: str(fault.found)))
     budget: dict[str, Any] = {}

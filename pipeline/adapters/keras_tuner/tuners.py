@@ -89,7 +89,7 @@ class Tuner:
         """
         for method in ("run_trial", "run_build", "load_model"):
             if hasattr(self, method):
-                allowed = "must be KerasTuner's own: put what it does into HyperModel.fit"
+                allowed = "must not be overridden: move its code into HyperModel.fit"
                 raise refused("the tuner", f"{type(self).__name__}.{method}", allowed)
         end_here(
             self.hypermodel,

@@ -64,8 +64,7 @@ def conditional(runs: Sequence[Run], subject: str) -> list[Found]:
         condition = _condition(one, runs, present, suggestions)
         if condition is None:
             allowed = (
-                "must be suggested in each trial, or depend on the value of one categorical or whole-number suggestion "
-                "alone"
+                "must be suggested in each trial, or depend only on the value of one categorical or integer suggestion"
             )
             faults.setdefault(one.name, Fault(one.line, one.name, allowed))
         else:

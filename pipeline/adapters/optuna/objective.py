@@ -67,7 +67,7 @@ class Adapted(adapted.Adapted):
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
         """The fields of a job, as far as the objective and its study say them."""
         if self.objective is None and self.call is not None:
-            allowed = "must be study.optimize(objective, …): put what the loop does with a trial into a function"
+            allowed = "must be study.optimize(objective, …): move the body of the loop into a function objective(trial)"
             raise InvalidJob(subject, [Fault(self.call.line, "study.ask()", allowed)])
         if not callable(self.objective):
             raise InvalidJob(subject, [Fault("name", None, "must be a function objective(trial)")])

@@ -144,11 +144,11 @@ def left_out_of_study(arguments: Mapping[str, Any]) -> list[str]:
     kinds = {name: type(arguments.get(name)).__name__ for name in ("pruner", "sampler")}
     left_out = []
     if arguments.get("pruner") is not None and kinds["pruner"] not in _PRUNERS:
-        left_out.append(f"{kinds['pruner']} is left out; --scheduler chooses a scheduler.")
+        left_out.append(f"{kinds['pruner']} is ignored; set --scheduler instead.")
     if arguments.get("sampler") is not None and kinds["sampler"] not in _SAMPLERS:
-        left_out.append(f"{kinds['sampler']} is left out; --search chooses a searcher.")
+        left_out.append(f"{kinds['sampler']} is ignored; set --search instead.")
     if arguments.get("callbacks"):
-        left_out.append("The callbacks of optimize are left out.")
+        left_out.append("The callbacks of optimize are ignored.")
     return left_out
 
 

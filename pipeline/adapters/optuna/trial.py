@@ -154,8 +154,8 @@ class Trial:
                 self.params[name] = typed(self.values[key], domain)
             elif self.seen is None:
                 raise ValueError(
-                    f"{user_place()}: the suggestion {name!r} was not found when the objective was translated, because "
-                    "it depends on the values of others in a way that no run has shown"
+                    f"{user_place()}: the suggestion {name!r} was not found when the objective was translated, "
+                    "because it depends on other suggestions in a way that no run showed"
                 )
             else:
                 self.params[name] = _default(domain)

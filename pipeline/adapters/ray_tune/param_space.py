@@ -30,9 +30,8 @@ def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source
         name = parameter_name("_".join(path))
         line = f"{file}, line {line_of_text(source, path[-1])}".removeprefix(", ")
         if name in space:
-            faults.append(
-                Fault(line, ".".join(path), f"must have another name: another parameter is {name} in tables, too")
-            )
+            allowed = f"must have another name: another parameter has the same name in the tables, {name}"
+            faults.append(Fault(line, ".".join(path), allowed))
             continue
         try:
             domain = _domain(value)
@@ -90,8 +89,10 @@ def _domain(value: Any) -> Any:
     if kind == "Categorical":
         return choice(_labels(value.categories))
     if kind == "Function":
-        raise ValueError("must not be drawn by a function (tune.sample_from): draw its parts, and combine them in the "
-                         "function that trains")  # fmt: skip
+        raise ValueError(
+            "must not be drawn by a function (tune.sample_from): put its parts into param_space, and combine them in "
+            "the training function"
+        )
     if kind == "Float" and "normal" in drawn and quantum is None:
         return Normal(sampler.mean, sampler.sd)
     if kind == "Float" and "log" in drawn and quantum is None:

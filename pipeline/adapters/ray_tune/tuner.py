@@ -164,13 +164,13 @@ def left_out_of_tuner(arguments: Mapping[str, Any]) -> list[str]:
         stop = {name: value for name, value in stop.items() if name != "training_iteration"}
     if stop:
         how = f"={dict(stop)}" if isinstance(stop, Mapping) else ""
-        left_out.append(f"stop{how} is left out; a trial ends by the scheduler, or after budget.epochs reports.")
+        left_out.append(f"stop{how} is ignored; the scheduler ends trials, and budget.epochs limits their reports.")
     facts = scheduler_facts(arguments.get("scheduler"))
     if facts and _scheduler(facts, 1) is None:
-        left_out.append(f"{facts['kind']} is left out; --scheduler chooses a scheduler.")
+        left_out.append(f"{facts['kind']} is ignored; set --scheduler instead.")
     if (search := arguments.get("search_alg")) is not None:
-        left_out.append(f"{search if isinstance(search, str) else type(search).__name__} is left out; --search chooses "
-                        "a searcher.")  # fmt: skip
+        name = search if isinstance(search, str) else type(search).__name__
+        left_out.append(f"{name} is ignored; set --search instead.")
     return left_out
 
 

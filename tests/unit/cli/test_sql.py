@@ -49,7 +49,7 @@ def test_a_long_table_is_limited_and_notes_that_there_are_more(storage: Path) ->
     """A table that `sql` prints without --limit has at most a thousand rows and a note that there are more."""
     reported = invoke(storage, "mnist-pbt", "select * from range(100000000000)").stdout.splitlines()
     assert len(reported) == 1 + 1000 + 1
-    assert reported[-1] == "… and more rows than these 1,000; --limit shows them, --format csv has them all."
+    assert reported[-1] == "… and more rows than these 1,000; --limit shows more, --format csv shows all."
     reported = invoke(storage, "mnist-pbt", "select * from range(5)", "--limit", "5").stdout.splitlines()
     assert [line.strip() for line in reported] == ["range", "0", "1", "2", "3", "4"]
 

@@ -49,7 +49,7 @@ def test_a_folder_for_mlflow_gets_a_database(study: Recording, tmp_path: Path) -
 
     shown = f"`mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db` shows them"
     # mlflow-skinny, which writes, has no UI.
-    look = f"{shown} (package mlflow, in an environment of its own)"
+    look = f"{shown} (package mlflow, in a separate environment)"
     assert first == f"2 trials written to {tmp_path}: {look}.\n"
     assert second == f"0 trials written to {tmp_path}, 2 were there already: {look}.\n"
 

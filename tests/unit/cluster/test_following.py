@@ -69,7 +69,9 @@ def test_a_study_in_a_queue_reports_what_it_waits_for(api_server):
     api_server.answers[WORKLOADS] = [{"items": [first]}, {"items": [first]}, {"items": [second]}]
     reported = follow()
     assert reported.count("s-1 waits in the queue 'gpus': insufficient unused quota for nvidia.com/gpu") == 1
-    assert "s-1 was put out of the queue 'gpus' and waits in it again: Preempted to accommodate a workload" in reported
+    assert (
+        "s-1 was evicted from the queue 'gpus' and waits in it again: Preempted to accommodate a workload" in reported
+    )
     assert "Suspended" not in reported
 
 

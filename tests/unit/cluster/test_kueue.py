@@ -38,7 +38,7 @@ def test_only_a_suspended_job_waits_in_its_queue() -> None:
         ([workload(QuotaReserved=("False", "no quota"), Admitted=("True", ""))], "s-1 waits in the queue 'gpus'"),
         (
             [workload(QuotaReserved=("False", "no quota"), Evicted=("True", "preempted"))],
-            "s-1 was put out of the queue 'gpus' and waits in it again: preempted",
+            "s-1 was evicted from the queue 'gpus' and waits in it again: preempted",
         ),
         (
             [workload(Evicted=("True", "preempted")), workload(QuotaReserved=("False", "no quota"))],

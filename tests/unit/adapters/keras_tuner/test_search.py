@@ -52,4 +52,4 @@ def test_arguments_that_cannot_be_translated_are_named_with_the_line() -> None:
     with pytest.raises(InvalidJob) as raised:
         fields_of_search(search(tuner={"loss": "mse"}, rows=3), "x")
     assert "kt.py, line 3: must be left out: tunepipe does not compile models again" in str(raised.value)
-    assert "kt.py, line 3: is not an argument of search that tunepipe knows" in str(raised.value)
+    assert "kt.py, line 3: is not a known argument of search" in str(raised.value)

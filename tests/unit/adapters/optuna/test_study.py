@@ -34,8 +34,8 @@ def test_arguments_that_are_left_out_are_noted_with_their_line(program: Callable
     notes: list[str] = []
     job = from_file(program("op_callback.py"), "optuna", {}, notes.append)
     assert notes == [
-        "op_callback.py, line 29: ThresholdPruner is left out; --scheduler chooses a scheduler.",
-        "op_callback.py, line 29: The callbacks of optimize are left out.",
+        "op_callback.py, line 29: ThresholdPruner is ignored; set --scheduler instead.",
+        "op_callback.py, line 29: The callbacks of optimize are ignored.",
     ]
     assert job.start_with == ({"lr": 0.01, "batch": 32},)
     assert job.searcher.kind == "random"

@@ -54,9 +54,9 @@ def test_reports_of_a_callback_are_epochs(program: Callable[[str], str], tmp_pat
     notes: list[str] = []
     job = from_file(program("rt_helper.py") + ":train", "ray-tune", {"name": "s", "scheduler": "fifo"}, notes.append)
     assert notes == [
-        "rt_helper.py, line 33: stop={'loss': 0.01} is left out; a trial ends by the scheduler, or after budget.epochs "
-        "reports.",
-        "rt_helper.py, line 33: BasicVariantGenerator is left out; --search chooses a searcher.",
+        "rt_helper.py, line 33: stop={'loss': 0.01} is ignored; the scheduler ends trials, and budget.epochs limits "
+        "their reports.",
+        "rt_helper.py, line 33: BasicVariantGenerator is ignored; set --search instead.",
     ]
     run(job.replaced({"resources.workers": 0}), storage=tmp_path, note=lambda _: None)
     assert load_results(tmp_path / "s").trials[["state", "epochs"]].to_numpy().tolist() == [["completed", 3]] * 2
@@ -69,7 +69,7 @@ def test_a_class_gets_its_parameters(program: Callable[[str], str], tmp_path: Pa
     job = from_file(program("rt_pb2.py") + ":Bench", "ray-tune", given, notes.append)
     assert (job.scheduler.kind, job.scheduler.interval) == ("pb2", 2)
     assert notes == [
-        "rt_pb2.py, line 27: stop is left out; a trial ends by the scheduler, or after budget.epochs reports."
+        "rt_pb2.py, line 27: stop is ignored; the scheduler ends trials, and budget.epochs limits their reports."
     ]
     run(job, storage=tmp_path, note=lambda _: None)
     results = load_results(tmp_path / "s")
