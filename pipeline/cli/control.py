@@ -137,4 +137,6 @@ def _carry_out(store: "Store", command: "Command") -> None:
     except KeyboardInterrupt:
         note("\nThe command is recorded. The study's driver executes it at its next report.")
         raise typer.Exit(130) from None
-    say(outcome or f"The study ended before. `tunepipe resume {called(store.uri)}` executes the command.")
+    say(
+        outcome or f"The study ended before it executed the command; `tunepipe resume {called(store.uri)}` executes it."
+    )

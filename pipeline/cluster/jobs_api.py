@@ -70,7 +70,7 @@ class JobsApi:
         parts = urlsplit(address if "://" in address else f"http://{address}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(
-                f"The address {address!r} is not that of a Ray dashboard, such as http://HOST:8265. An address of "
+                f"{address!r} is not the address of a Ray dashboard, such as http://HOST:8265. An address of "
                 "Ray itself (HOST:6379) is for `tunepipe run --address`."
             )
         self.address = f"{parts.scheme}://{parts.netloc}"

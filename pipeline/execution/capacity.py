@@ -28,8 +28,8 @@ def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
     for kind, wanted, available in (("CPU", need.cpus, cpus), ("GPU", need.gpus, gpus)):
         if wanted > available:
             raise ResourcesUnmet(
-                f"A trial of {job.name!r} asks for {counted(wanted, kind)}, and there {is_or_are(available)} "
-                f"{available:g}. Ask for less with --set resources.{kind.lower()}s=…, or run it where there are more."
+                f"A trial of {job.name!r} requests {counted(wanted, kind)}, but {available:g} {is_or_are(available)} "
+                f"available. Request fewer with --set resources.{kind.lower()}s=…, or use a machine with more."
             )
     return max(1, need.fit(cpus, gpus))
 
@@ -50,9 +50,9 @@ def local_workers(job: TuneJob, cpus: float, gpus: float) -> int:
     workers = min(job.resources.workers or fits, trials_in_all(job))
     if workers > (most := math.floor(_PROCESSES_OF_A_CORE * cpus)):
         raise ResourcesUnmet(
-            f"{workers} workers are asked for, each in its own process, and this machine has "
-            f"{counted(cpus, 'CPU core')}: at most {_PROCESSES_OF_A_CORE} a core are started. Ask for at most {most} "
-            "with --workers, or run on a cluster with --address."
+            f"{workers} workers were requested, each in its own process, but this machine has "
+            f"{counted(cpus, 'CPU core')}: at most {_PROCESSES_OF_A_CORE} per core are started. Request at most "
+            f"{most} with --workers, or run on a cluster with --address."
         )
     return workers
 
@@ -74,6 +74,6 @@ def unused_gpus(job: TuneJob, gpus: float) -> str | None:
     if not gpus or job.resources.gpus:
         return None
     return (
-        f"There {is_or_are(gpus)} {counted(gpus, 'GPU')}, and a trial of {job.name!r} asks for none: it trains on "
-        "CPUs. --gpus 1 gives each trial a GPU, --gpus 0.5 half the memory of one."
+        f"There {is_or_are(gpus)} {counted(gpus, 'GPU')}, but trials of {job.name!r} request none and train on CPUs. "
+        "--gpus 1 gives each trial a GPU, --gpus 0.5 half the memory of one."
     )

@@ -108,7 +108,7 @@ def refuse_other_data(
     if before is None or now is None or not (changes := differences(before, now)):
         return
     raise DataError(
-        f"The data are not those that the study {name!r} began with: {'; '.join(changes)}. What was trained before "
-        f"could not be compared with what is trained now. Restore the data, or {alternative}. A "
-        "data function must return the same at each call: `tunepipe check` says whether it does."
+        f"The data differ from those that the study {name!r} began with: {'; '.join(changes)}. Earlier trials could "
+        f"not be compared with new ones. Restore the data, or {alternative}. A data function must return the same "
+        "data at each call; `tunepipe check` tests this."
     )

@@ -39,7 +39,7 @@ class Deletable:
         if not self.of_trials:
             return f"{text}."
         return (
-            f"{text}. Among them all files in the working folders of its trials, your own too: "
+            f"{text}. This includes all files in the working folders of its trials, also your own: "
             f"{listed(self.of_trials, most=_OF_TRIALS)}."
         )
 
@@ -110,6 +110,6 @@ def delete(store: Store, note: Callable[[str], None]) -> None:
     check_deletable(store, note)
     if left := remove(store):
         raise StorageError(
-            f"The study in {store.uri} is deleted, except files that are not its own and appeared meanwhile: "
+            f"The study in {store.uri} is deleted, except files of other programs that appeared in the meantime: "
             f"{listed(left)}."
         )

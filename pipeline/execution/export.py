@@ -108,7 +108,7 @@ class _Export:
         data, why = self._models.data(assignment.config)
         if data is None and why not in self._noted:
             self._noted.add(why)
-            self._note(f"The test split is not scored: {why}")
+            self._note(f"The model is not evaluated on the test split: {why}")
         folder.mkdir(parents=True, exist_ok=True)
         try:
             metrics = exported(model, data, folder)

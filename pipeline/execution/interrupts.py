@@ -14,7 +14,9 @@ _STDERR = 2
 _PATIENT = 2
 """After more signals than this, nothing is awaited."""
 
-_MESSAGE = "The study ends when the epochs in training are over. {again} ends it at once, and these epochs are lost."
+_MESSAGE = (
+    "The study ends when the epochs in training are complete. {again} ends it at once, and these epochs are lost."
+)
 
 
 class Interrupts:

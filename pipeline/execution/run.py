@@ -173,7 +173,7 @@ def _run(
     earlier = learned_from(job, storage, resume=saved is not None)
     load = loading(job, recorded_data(before), accept_changes=accept_changes)
     if replaced:
-        note(f"There is a study {job.name!r} without any epoch, and its driver is gone: the new one replaces it.")
+        note(f"The existing study {job.name!r} has no epoch, and its driver has ended: the new study replaces it.")
         remove(store)
     recorder = Recorder(
         store,

@@ -47,9 +47,7 @@ def superseded(store: Store, number: int, newest: int) -> Superseded:
         who, this = f"Another driver, also of session {number},", "This one"
     else:
         who, this = f"Another driver, session {newest},", f"This one, session {number},"
-    return Superseded(
-        f"{who} has taken over the study {called(store.uri)!r}. {this} ends without touching it any more."
-    )
+    return Superseded(f"{who} has taken over the study {called(store.uri)!r}. {this} ends and changes nothing more.")
 
 
 def describe_driver(session: Mapping[str, Any]) -> str:

@@ -60,7 +60,7 @@ def no_room(parts: Sequence[SharedPart]) -> str | None:
     need = sum(part.bytes or 0 for part in parts)
     if not parts or need + KEPT_FREE <= _free():
         return None
-    return f"They need {size(need)}, for which {shared_root()} has no room here: each trial makes them in each epoch"
+    return f"They need {size(need)}, for which {shared_root()} has no room here: each trial computes them in each epoch"
 
 
 def _extent(part: SharedPart) -> str:

@@ -59,12 +59,12 @@ class TrialModels:
         if trial is None:
             if results.best is None:
                 metric = results.objective.metric
-                raise JobNotFound(f"The study {results.name!r} has no winner: no epoch with a finite {metric}.")
+                raise JobNotFound(f"The study {results.name!r} has no winner: no epoch has a finite {metric}.")
             trial = results.best.trial_id
         row = trial_row(results, trial)
         if row["objective"] != row["objective"]:
             raise JobNotFound(
-                f"Trial {trial} of the study {results.name!r} has no model: no epoch with a finite "
+                f"Trial {trial} of the study {results.name!r} has no model: no epoch has a finite "
                 f"{results.objective.metric}. `tunepipe results` shows which trials have one."
             )
         if not (trial.isascii() and trial.isdigit()):
@@ -159,7 +159,7 @@ class TrialModels:
             raise StorageError(f"{error} Restore it from a copy, or export another trial with --trial.") from None
         except Exception as error:
             text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            needs = " What build_model reads must be there as it was." if isinstance(error, OSError) else ""
+            needs = " Files that build_model reads must still exist, unchanged." if isinstance(error, OSError) else ""
             raise ModelError(f"The model of trial {assignment.trial_id} cannot be rebuilt: {text}.{needs}") from error
 
     def _fitted_again(self, assignment: Assignment) -> Any:
@@ -170,8 +170,8 @@ class TrialModels:
             data, why = self.data(assignment.config)
             if data is None:
                 raise DataError(
-                    f"The study {self.results.name!r} has folds, so a trial's model is fitted again on the whole "
-                    f"training part, which needs the data: {why}"
+                    f"The study {self.results.name!r} has folds, so a trial's model is trained again on the whole "
+                    f"training split, which needs the data: {why}"
                 )
             self._worker = Worker(self.job, data, self.store, capture=False, compare=False)
         try:
@@ -217,7 +217,7 @@ class TrialModels:
                 data = load_data(self.job, trains=trains, config=own, recorded=before)
                 assert data is not None
                 changes = differences(before, fingerprint(data)) if before is not None else []
-                why = f"the data are not those that the study began with: {'; '.join(changes)}."
+                why = f"the data differ from those that the study began with: {'; '.join(changes)}."
                 self._loaded[key] = (None, why) if changes else (data, "")
             except StorageError:
                 raise
@@ -258,7 +258,7 @@ class TrialModels:
             why = "the checkpoint was deleted"
             remedy = "Restore it from a copy"
         else:
-            why = "the study was cut off before they were written"
+            why = "the study was interrupted before they were written"
             remedy = f"Resume it: `tunepipe resume {called(self.store.uri)}`"
         return (
             f"The weights of trial {trial}'s best epoch, {path}, are not in {self.store.uri}: {why}. {remedy}. "

@@ -59,7 +59,7 @@ def _execute(loop: StudyLoop, name: str, command: Command) -> str:
             return _enqueue(loop, name, command, f"A user enqueued it{because} {said}.")
         case Pause():
             if loop.commands.paused is not None:
-                return "The study is paused already."
+                return "The study is already paused."
             loop.commands.paused = f"A user paused the study{because} {said}."
             return "The study is paused: running trials pause at their next report, and none starts."
         case Continue():
@@ -76,7 +76,7 @@ def _stop(loop: StudyLoop, command: StopTrial, reason: str) -> str:
     if trial is None:
         return f"There is no trial {command.trial_id}."
     if not trial.live:
-        return f"Trial {trial.trial_id} has ended already: it is {trial.state}."
+        return f"Trial {trial.trial_id} has already ended: it is {trial.state}."
     running = trial.state == "running"
     loop.stop(trial, reason)
     return f"Trial {trial.trial_id} ends at its next report." if running else f"Trial {trial.trial_id} is stopped."
@@ -84,12 +84,13 @@ def _stop(loop: StudyLoop, command: StopTrial, reason: str) -> str:
 
 def _enqueue(loop: StudyLoop, name: str, command: Enqueue, reason: str) -> str:
     if not loop.takes_configs:
-        return "A searcher of Ray Tune takes no configs of others: nothing is enqueued."
+        return "A searcher of Ray Tune does not accept configs: nothing is enqueued."
     if faults := list(start_faults(loop.job.space, command.config, "config")):
         return f"The config cannot be tried: {'; '.join(map(str, faults))}."
     if loop.drawn >= loop.queue.limit:
         return (
-            f"All {loop.queue.limit} trials of the budget are drawn: nothing is enqueued. Raise the budget of trials."
+            f"All {loop.queue.limit} trials of the budget are drawn: nothing is enqueued. Increase the number of "
+            "trials."
         )
     trial_id = loop.enqueue(Suggestion(completed(loop.job, command.config, name), reason))
     return f"The config is tried next, as trial {trial_id}."
@@ -102,7 +103,7 @@ def _change_budget(loop: StudyLoop, command: ChangeBudget) -> str:
     try:
         loop.adopt(loop.job.replaced({f"budget.{name}": value for name, value in changes.items()}))
     except InvalidJob as error:
-        return f"The budget stays as it is: {'; '.join(map(str, error.faults))}."
+        return f"The budget is not changed: {'; '.join(map(str, error.faults))}."
     changed = [f"{name} {value:g} instead of {_limit(getattr(before, name))}" for name, value in changes.items()]
     return f"The budget is changed: {', '.join(changed) or 'nothing'}."
 

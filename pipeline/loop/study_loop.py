@@ -148,7 +148,7 @@ class StudyLoop:
         decision = decision_at_milestones(self.job, self.scheduler, trial, report)
         if report.last:
             complete = is_over(self.job.budget, trial.epoch)
-            early = "It ended early: a callback, its function, or the target."
+            early = "It ended early, by a callback, its function or the target."
             reason = "All its epochs are trained." if complete else early
             return self._end(trial, "completed", decision_row(trial, "finish", decision, reason))
         self.check_budget()

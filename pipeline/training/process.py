@@ -44,7 +44,7 @@ def _start(resources: Resources) -> None:
         cards = tf.config.list_physical_devices("GPU")
     if resources.gpus and not cards:
         raise ResourcesUnmet(
-            f"A trial asks for {counted(resources.gpus, 'GPU')}, and TensorFlow finds none in this process. Install "
+            f"A trial requests {counted(resources.gpus, 'GPU')}, but TensorFlow finds none in this process. Install "
             "the GPU build (pip install 'tunepipe[gpu]') on a machine with an NVIDIA driver, or set resources.gpus to "
             "0."
         )

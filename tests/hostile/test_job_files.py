@@ -131,7 +131,7 @@ def test_a_name_that_reads_as_an_option_is_explained(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path / "mine")
     printed = tunepipe("run", "-x.py", "--workers", "0")
     assert printed.code == 2
-    assert "A file of that name is written ./-x.py." in printed.errors
+    assert "For the file of that name, write ./-x.py." in printed.errors
     assert tunepipe("run", "./-x.py", "--workers", "0").code == 0
 
 

@@ -186,7 +186,7 @@ def test_code_in_cells_is_tuned_on_two_workers(kernel):
     assert "Error" not in reported
     assert "Outcome(already=False" in reported
     assert "HTML" not in reported
-    assert "build_model, callbacks, data are in no file" in reported
+    assert "build_model, callbacks, data are not defined in a file" in reported
     study = kernel.folder / "studies/typed"
     results = load_results(study)
     assert results.state == "finished"

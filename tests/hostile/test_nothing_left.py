@@ -126,7 +126,7 @@ FAILURES = {
     "what a function yields": (job(strange), ModelError, "a dict of metric names and numbers"),
     "an unknown metric": (job(objectives=[Objective("loss", "min")]), ModelError, "There are: score"),
     "Ctrl-C in the first epoch": (job(interrupting), Interrupted, "before its first epoch"),
-    "resources": (job(resources={"workers": 0, "cpus": 1e6}), ResourcesUnmet, "asks for 1e"),
+    "resources": (job(resources={"workers": 0, "cpus": 1e6}), ResourcesUnmet, "requests 1e"),
     "a data function that raises": (with_data(no_data), DataError, "OSError: the share is not mounted"),
     "data that do not fit": (with_data(no_room), DataError, "MemoryError"),
     "other data": (with_data(other_data), DataError, "must return"),
@@ -210,7 +210,7 @@ def test_trials_that_fail_after_an_epoch_are_results(tmp_path):
 def test_the_output_of_workers_is_reported_before_it_is_deleted(function, reported, tmp_path):
     """When two workers fail the study, the name becomes free and the message has the trial's log and traceback."""
     notes: list[str] = []
-    with pytest.raises(NoTrialSucceeded, match="Nothing of it is kept: its name is free"):
+    with pytest.raises(NoTrialSucceeded, match="It was removed, and its name can be used again"):
         run(job(function, resources={"workers": 2}), storage=tmp_path, note=notes.append)
     assert not (tmp_path / "s").exists()
     assert reported in "\n".join(notes)
@@ -270,7 +270,7 @@ def test_a_driver_that_was_killed_before_its_first_epoch_does_not_keep_the_name(
     (tmp_path / "hang").unlink()
     done = once()
     assert done.returncode == 0, done.stderr
-    assert "There is a study 's' without any epoch, and its driver is gone: the new one replaces it." in done.stderr
+    assert "The existing study 's' has no epoch, and its driver has ended: the new study replaces it." in done.stderr
     results = load_results(tmp_path / "studies/s")
     assert results.state == "finished"
     assert set(results.epochs["session"]) == {1}

@@ -27,8 +27,8 @@ def tunepipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (["run", "beale", "--set", "space.lr.low=3"], "space.lr"),
         (["run", "beale", "--set", "nonsense"], "field=value"),
         (["run", "beale", "--scheduler", "ahsa"], "there are asha, promoting-asha"),
-        (["run", "beale", "--set", "resources.cpus=1000"], "asks for 1000 CPUs"),
-        (["run", "beale", "--workers", "1", "--set", "resources.cpus=1000"], "asks for 1000 CPUs"),
+        (["run", "beale", "--set", "resources.cpus=1000"], "requests 1000 CPUs"),
+        (["run", "beale", "--workers", "1", "--set", "resources.cpus=1000"], "requests 1000 CPUs"),
         (["run", "beale", "--workers", "0", "--storage", "/proc/nowhere"], "/proc/nowhere"),
         (["run", "missing.py"], "missing.py"),
         (["run", "digits-quick", "--workers", "0", "--set", "data=mnits"], "mnist"),
@@ -118,6 +118,6 @@ def test_ctrl_c_while_the_workers_start_is_handled(tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130, stderr
-    assert "interrupted before its first epoch: nothing of it is left, and its name is free" in stderr
+    assert "interrupted before its first epoch and was removed; its name can be used again" in stderr
     assert "Traceback" not in stderr
     assert not study.exists()

@@ -109,7 +109,7 @@ def test_a_study_of_a_higher_class_goes_first(tmp_path):
     study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE), "--priority", "tunepipe-high")
     study.until("the other team to be preempted", other_was_evicted)
     assert study.ended() == 0, study.reported
-    assert "was put out" not in study.reported
+    assert "was evicted" not in study.reported
     until("the other team to run again", other_runs)
 
 

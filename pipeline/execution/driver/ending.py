@@ -76,7 +76,9 @@ def recorded(
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(_interrupted(session.job, store, deleted=deleted)) from None
         if isinstance(error, NoTrialSucceeded):
-            then = "Nothing of it is kept: its name is free" if deleted else "`tunepipe results` shows each error"
+            then = (
+                "It was removed, and its name can be used again" if deleted else "`tunepipe results` shows each error"
+            )
             raise NoTrialSucceeded(f"{error} {then}.") from None
         raise
     else:
@@ -177,12 +179,12 @@ def failure_texts(session: Session, store: Store) -> Iterator[str]:
 def _interrupted(job: TuneJob, store: Store, *, deleted: bool) -> str:
     event = f"The study {job.name!r} was interrupted"
     if deleted:
-        return f"{event} before its first epoch: nothing of it is left, and its name is free."
+        return f"{event} before its first epoch and was removed; its name can be used again."
     if (why := unsaved_state(job)) is not None:
         return f"{event}; its tables are complete. It cannot be resumed: {why}."
     if not job.resumable:
-        how = "where the same functions are defined, with run(JOB, resume=True)"
-        return f"{event}; its tables are complete. Resume it, {how}."
+        how = "with run(JOB, resume=True) where the same functions are defined"
+        return f"{event}; its tables are complete. Resume it {how}."
     return f"{event}; its tables are complete. Resume it with `{tunepipe_command('resume', called(store.uri))}`."
 
 

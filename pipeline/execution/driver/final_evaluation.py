@@ -76,5 +76,5 @@ class FinalEvaluation:
             self.attempts_left -= 1
             return self._assignment
         self._state = "done"
-        self.warning = f"Its worker was lost again and again, last: {message}"
+        self.warning = f"Its worker was lost repeatedly, last: {message}"
         return None

@@ -16,8 +16,8 @@ def unfiled_functions(job: TuneJob) -> str | None:
     if not names:
         return None
     return (
-        f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} in no file that the study could copy: run(JOB, "
-        "resume=True) resumes the study where the same functions are defined; `tunepipe resume` does not."
+        f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} not defined in a file that the study can copy: "
+        "run(JOB, resume=True) resumes the study where the same functions are defined; `tunepipe resume` cannot."
     )
 
 

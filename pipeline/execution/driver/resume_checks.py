@@ -68,7 +68,7 @@ def last_session(
         check_output_folder(store.local)
     if exists and not resume:
         raise StudyExists(
-            f"There is a study {job.name!r} in {store.uri} already. Resume it with --resume (in Python: "
+            f"There is already a study {job.name!r} in {store.uri}. Resume it with --resume (in Python: "
             "resume=True), or give the new one another name with --name (name=…)."
         )
     if take_over:
@@ -78,8 +78,8 @@ def last_session(
     if last is not None and not take_over and driver_alive(store, last, note):
         study = called(store.uri)
         raise StudyExists(
-            f"The study {job.name!r} is running already: {describe_driver(last)}. Stop it: `tunepipe stop {study}`. "
-            f"Where that driver hangs or is gone, resume without it: `tunepipe resume {study} --take-over`."
+            f"The study {job.name!r} is already running: {describe_driver(last)}. Stop it: `tunepipe stop {study}`. "
+            f"If that driver hangs or is lost, resume without it: `tunepipe resume {study} --take-over`."
         )
     return load_study(store, here=job.functions.values()) if exists else None, last
 

@@ -46,7 +46,7 @@ def with_study_settings(
         old, new = asdict(getattr(saved, name)), asdict(getattr(job, name))
         differing = [field for field in old if old[field] != new[field] and f"{name}.{field}" not in changed]
         if other := [f"{field} {old[field]}, not {new[field]}" for field in differing]:
-            note(f"The study keeps its own {name} where no option changes it: {', '.join(other)}.")
+            note(f"The study keeps its own {name} unless an option changes it: {', '.join(other)}.")
     return job.replaced({name: getattr(saved, name) for name in _STUDY_SETTINGS})
 
 
@@ -143,7 +143,9 @@ def smaller_budget(job: TuneJob, saved: TuneJob) -> str | None:
     ]
     if not lower:
         return None
-    return f"The study resumes with a smaller budget than before: {', '.join(lower)}. Its results beyond that stay."
+    return (
+        f"The study resumes with a smaller budget than before: {', '.join(lower)}. Results beyond this budget are kept."
+    )
 
 
 def _by_path(job: TuneJob) -> dict[str, Any]:
@@ -185,7 +187,9 @@ def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> list[tuple[S
 
 def _import_fault(file: SourceFile) -> Fault:
     used = "imported" if file.path.endswith(".py") else "read"
-    return Fault(file.path, str(file.file), f"is {used} by the job, and must be as the study began with it")
+    return Fault(
+        file.path, str(file.file), f"is {used} by the job, and must have the content that the study began with"
+    )
 
 
 def _same_starts(job: TuneJob, saved: TuneJob) -> bool:

@@ -255,7 +255,10 @@ class Session:
         else:
             self.recorder.beat()
         if not self.loop.interrupted and self.file.stop_requested():
-            print("Ending as `tunepipe stop` asks, when the epochs in training are over.", file=sys.stderr)
+            print(
+                "`tunepipe stop` requested the end: the study ends when the epochs in training are complete.",
+                file=sys.stderr,
+            )
             self.loop.interrupt()
         self._obey()
 

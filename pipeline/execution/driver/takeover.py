@@ -65,7 +65,8 @@ def _repaired(
         if last and _has_rows(store, number):
             raise StorageError(
                 f"{damage} The scheduler's state at the end of session {number} is lost with it, so the study cannot "
-                "be resumed. Its tables are whole: start another study from its best configs, `tunepipe run JOB --name "
+                "be resumed. Its tables are complete: start another study from its best configs, `tunepipe run JOB "
+                "--name "
                 f"NEW --start-from {called(store.uri)}`."
             )
         resume = before.get("resume")

@@ -77,7 +77,9 @@ def _summary(job: TuneJob, results: "Results", warm_start: "WarmStart") -> str:
     asked, count = job.start_from.top if job.start_from else 0, len(warm_start.trials)
     which = f"the {count} best configs" if count > 1 else "the best config" if count else "no config"
     trials = f" ({by_count(count, 'trial', 'trials')} {', '.join(warm_start.trials)})" if count else ""
-    fewer = f"; {asked} were asked for, and there are no more, or no room in the budget" if count < asked else ""
+    fewer = (
+        f"; {asked} were requested, but there are no more, or the budget has no room for them" if count < asked else ""
+    )
     own, theirs = job.objective, results.objective
     other = "" if own == theirs else f" Best by its own objective, {theirs.metric} ({theirs.mode})."
     return f"Starts with {which} of the study {results.name!r}{trials}{fewer}.{other}"

@@ -136,7 +136,7 @@ class Preflight:
         return Finding("search", "ok", learning_in_words(self.job, earlier))
 
     def _cluster(self, probe: Store) -> Finding:
-        self._unreached = "the cluster was not asked"
+        self._unreached = "the cluster was not checked"
         if not self._usable:
             return not_checked("cluster", _NO_STORAGE)
         probe.write("probe", b"here")
@@ -145,10 +145,10 @@ class Preflight:
         if published and isinstance(published[0], ClusterFacts):
             self._unreached, self._nodes = "", list(published[0].nodes)
             return nodes_finding(self._nodes, installed())
-        failed = next((fact for fact in published if isinstance(fact, Failed)), Failed("It published nothing."))
+        failed = next((fact for fact in published if isinstance(fact, Failed)), Failed("It reported nothing."))
         if failed.late:
             failed = Failed(f"No answer from {self._address} within {_CLUSTER_SECONDS:g} s.")
-        return failed_finding("cluster", failed, {}, "Look at --address, and at `ray status` there.")
+        return failed_finding("cluster", failed, {}, "Check --address, and run `ray status` there.")
 
     def _rehearsed(self, store: Store) -> Iterator[Finding]:
         job = self.job
@@ -197,7 +197,7 @@ class Preflight:
             yield not_checked("disk", _NO_STORAGE)
         if self._without_gpus:
             self.estimate = None
-            yield not_checked("time", "this machine has no such GPUs, and the epoch was trained without")
+            yield not_checked("time", "this machine does not have these GPUs, so the epoch was trained without them")
         else:
             yield time_finding(self.job, self.estimate)
 

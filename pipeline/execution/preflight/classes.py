@@ -27,5 +27,7 @@ def classes_finding(job: TuneJob) -> Finding | None:
         except InvalidJob as error:
             faults += error.faults
     if faults:
-        return Finding("classes", "fault", "; ".join(map(str, faults)), "Take another one, or install what it needs.")
+        return Finding(
+            "classes", "fault", "; ".join(map(str, faults)), "Choose another one, or install its requirements."
+        )
     return Finding("classes", "ok", f"{' and '.join(named)} can be used; they give no reasons for their decisions")

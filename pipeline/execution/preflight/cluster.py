@@ -53,7 +53,7 @@ def probe_node(uri: str, mark: str) -> dict[str, Any]:
         if store.exists("probe"):
             store.write(f"seen-{mark}", mark)
         else:
-            trouble = f"does not see the storage {uri}"
+            trouble = f"cannot find the storage {uri}"
     except TunepipeError as error:
         trouble = str(error)
     return {"name": platform.node(), "versions": installed(), "trouble": trouble, "pid": os.getpid()}
@@ -65,7 +65,7 @@ def _answer(node: dict[str, Any], asked: Any, uri: str, seconds: float) -> NodeF
         answer = ray.get(asked, timeout=seconds)
         versions, trouble = answer["versions"], answer["trouble"]
         if trouble is None and not Store(uri).exists(f"seen-{node['NodeID']}"):
-            trouble = f"writes to a storage {uri} that is not the one here"
+            trouble = f"writes to another storage {uri} than this machine"
     except ray.exceptions.GetTimeoutError:
         trouble = f"did not answer within {seconds:g} s"
     except ray.exceptions.RayError as error:

@@ -54,7 +54,7 @@ class Collector:
         self._job, self._sources, self._code = job, sources, code
         self._left = asked_about(job)
         self._unsteady: Sequence[str] = ()
-        self.why = "its process ended before"
+        self.why = "the process of the check ended earlier"
         self.start = 0.0
         self.trained: list[Trained] = []
 

@@ -63,7 +63,7 @@ def data_finding(facts: DataFacts, *, of_config: bool = False) -> Finding:
             "data", "fault", f"{text}. Not finite: {listed}", "Fill or drop these rows: the loss would be NaN."
         )
     if facts.changed:
-        text += f". They are not those that the study began with: {'; '.join(facts.changed)}"
+        text += f". They differ from those that the study began with: {'; '.join(facts.changed)}"
         return Finding("data", "fault", text, "Restore them, or accept these with --accept-changes.")
     if facts.unsteady:
         text += f". The data function returns different data at each call: {'; '.join(facts.unsteady)}"
@@ -79,7 +79,7 @@ def data_finding(facts: DataFacts, *, of_config: bool = False) -> Finding:
         text += f". {capitalized(unnoticed)}"
     if facts.unseen:
         columns = ", ".join(map(str, facts.unseen))
-        advice = "Mix the rows before they are split."
+        advice = "Shuffle the rows before you split them."
         return Finding("data", "warning", f"{text}. The training split has no row of class {columns}", advice)
     return Finding("data", "ok", text)
 

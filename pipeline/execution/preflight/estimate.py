@@ -79,7 +79,9 @@ def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
     what = f"{estimate.trials} trials × {budget.epochs} epochs"
     if estimate.epochs < estimate.trials * budget.epochs:
         what = f"{estimate.epochs} epochs in all"
-    workers = "one worker" if estimate.workers == 1 else f"{estimate.workers} workers that do not slow each other down"
+    workers = (
+        "one worker" if estimate.workers == 1 else f"{estimate.workers} workers, if they do not slow each other down"
+    )
     sentence = f"about {rough_duration(estimate.seconds)} for {what} on {workers}"
     if _stops_early(job):
         sentence += f"; {job.scheduler.kind} usually takes a fraction of it"
@@ -88,7 +90,7 @@ def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
     limit = f"budget.seconds ends the study after {rough_duration(budget.seconds)}"
     if budget.seconds < estimate.seconds_start:
         start = rough_duration(estimate.seconds_start)
-        return Finding("time", "fault", f"{limit}, and its workers take {start} to start", "Give it more --seconds.")
+        return Finding("time", "fault", f"{limit}, and its workers take {start} to start", "Increase --seconds.")
     seconds_per_epoch = estimate.seconds_epoch + estimate.seconds_build * estimate.trials / estimate.epochs
     enough = max(1, int((budget.seconds - estimate.seconds_start) * estimate.workers / seconds_per_epoch))
     advice = "Trials that are cut off keep their best epoch; a larger budget continues them."

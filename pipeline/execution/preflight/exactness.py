@@ -101,11 +101,13 @@ def exactness_finding(
         unsteady: How the data function's second call differs from its first, in words.
     """
     if (why := unsaved_state(job)) is not None:
-        advice = "An interruption ends the study for good. Studies with tunepipe's own schedulers and searchers resume."
+        advice = (
+            "An interrupted study cannot continue. Use tunepipe's own schedulers and searchers to be able to resume."
+        )
         return Finding("resume", "warning", f"The study cannot be resumed: {why}", advice)
     if unsteady:
         text = (
-            "A resume requires the data that the study began with, and the data function returns different data at "
+            "A resume requires the data that the study began with, but the data function returns different data at "
             f"each call: {'; '.join(unsteady)}"
         )
         return Finding("resume", "warning", text, f"{SEEDED_DRAWS} --accept-changes resumes with other data.")

@@ -22,7 +22,7 @@ def pair_finding(job: TuneJob) -> Finding | None:
     scheduler, searcher = job.scheduler.kind, job.searcher.kind
     if (scheduler, searcher) not in _WORSE:
         return None
-    found = f"{searcher} under {scheduler} found worse configs than random draws did, in most recorded studies"
+    found = f"in most recorded studies, {searcher} with {scheduler} found worse configs than random draws"
     return Finding(
         "search", "warning", found, "Use --search curves with --scheduler promoting-asha, or --search random."
     )
@@ -45,8 +45,8 @@ def objectives_finding(job: TuneJob) -> Finding | None:
     if not compared:
         return None
     named = " and ".join(f"the {name} {getattr(job, name).kind}" for name in compared)
-    verb = by_count(len(compared), "looks", "look")
-    only = f"at the first objective, {job.objective.metric}, alone" if len(job.objectives) > 1 else "at no bound"
+    verb = by_count(len(compared), "uses", "use")
+    only = f"only the first objective, {job.objective.metric}" if len(job.objectives) > 1 else "no bounds"
     return Finding(
         "search",
         "warning",

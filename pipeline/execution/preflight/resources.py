@@ -47,22 +47,22 @@ def resources_finding(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> 
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     where = f"{len(nodes)} nodes" if len(nodes) > 1 else "one node" if joined else "this machine"
     there = f"{where}: {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}"
-    ask = f"a trial asks for {counted(need.cpus, 'CPU')} and {counted(need.gpus, 'GPU')}"
+    ask = f"a trial requests {counted(need.cpus, 'CPU')} and {counted(need.gpus, 'GPU')}"
     try:
         default_workers(job, cpus, gpus)
     except ResourcesUnmet as error:
         return Finding("resources", "fault", str(error))
     fits, workers = sum(_fits(job, node) for node in nodes), workers_of(job, nodes, joined=joined)
     if not fits:
-        advice = "Ask for what one node has, with --set resources.cpus=… or resources.gpus=…."
+        advice = "Request what one node has, with --set resources.cpus=… or resources.gpus=…."
         return Finding("resources", "fault", f"{there}, but {ask}, and no single node has them", advice)
     if need.workers == 0:
         return Finding("resources", "ok", f"{there}; trials train one after the other in the command's own process")
     if need.workers is not None and need.workers > workers:
-        sentence = f"{there}; {need.workers} trials at once were asked for, and {workers} fit, since {ask}"
-        return Finding("resources", "warning", sentence, f"{workers} train at once; --workers {workers} says the same.")
+        sentence = f"{there}; {need.workers} trials at once were requested, but only {workers} fit, because {ask}"
+        return Finding("resources", "warning", sentence, f"{workers} train at once, as with --workers {workers}.")
     if workers > fits:
-        sentence = f"{there}; {workers} trials at once were asked for, and there are CPUs for {fits}"
+        sentence = f"{there}; {workers} trials at once were requested, but there are CPUs for {fits}"
         return Finding("resources", "warning", sentence, f"They wait for each other; --workers {fits} is as fast.")
     if (unused := unused_gpus(job, gpus)) is not None:
         return Finding("resources", "warning", f"{there}, but {ask}", unused)
@@ -81,7 +81,7 @@ def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int
     """
     ceiling = job.resources.worker_gigabytes
     if ceiling is not None and held > ceiling * 1e9:
-        sentence = f"a worker holds {size(held)}, more than resources.worker_gigabytes allows ({size(ceiling * 1e9)})"
+        sentence = f"a worker uses {size(held)}, more than resources.worker_gigabytes allows ({size(ceiling * 1e9)})"
         return Finding("memory", "warning", sentence, "Each trial would get a new process; allow more.")
     if len(nodes) == 1:
         short = nodes[0] if nodes[0].memory < held * workers else None
@@ -91,8 +91,8 @@ def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int
         most = _fits(job, short) if short else 0
     if short is None:
         free = f"; {size(nodes[0].memory)} are free" if len(nodes) == 1 else ""
-        return Finding("memory", "ok", f"a worker holds {size(held)}, {workers} of them {size(held * workers)}{free}")
-    sentence = f"{most} workers hold {size(held * most)}, and {short.name} has {size(short.memory)}"
+        return Finding("memory", "ok", f"a worker uses {size(held)}, {workers} of them {size(held * workers)}{free}")
+    sentence = f"{most} workers use {size(held * most)}, but {short.name} has {size(short.memory)}"
     advice = "Train fewer at once with --workers, or give each more CPUs with --set resources.cpus=…."
     return Finding("memory", "fault" if short.memory < held else "warning", sentence, advice)
 

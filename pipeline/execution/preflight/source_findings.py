@@ -34,4 +34,4 @@ def unsaved_functions(job: TuneJob) -> str:
         job: A job that has such functions.
     """
     names = [name for name, function in job.functions.items() if not is_saved(function)]
-    return f"{' and '.join(names)} cannot be loaded back from a file"
+    return f"{' and '.join(names)} cannot be loaded from a file"

@@ -48,7 +48,7 @@ def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str
         advice = "Fix it, and check again."
         return Finding("epoch", "fault", error_text(last.message, last.trace, sources), advice)
     if not finite(job, last):
-        advice = "Look at the data, or make the learning rates of the space smaller."
+        advice = "Check the data, or use smaller learning rates in the space."
         tried = "; ".join(_config_text(each.config) for each in trained)
         text = f"The loss or the objective is not finite with any config that was tried: {tried}"
         return Finding("epoch", "fault", text, advice)
@@ -101,7 +101,7 @@ def objective_finding(job: TuneJob, trained: Trained) -> Finding:
         text = trained.without_validation
         return Finding("objective", "warning", f"{reported}. {capitalized(text)}")
     if missing:
-        advice = "Trials are judged by the first objective alone, so the study runs."
+        advice = "Only the first objective decides which trial is best, so the study can run."
         return Finding("objective", "warning", f"{reported}. There is no {', '.join(missing)}", advice)
     return Finding("objective", "ok", reported)
 
@@ -137,7 +137,10 @@ def models_finding(built: Built, sources: Mapping[str, str]) -> Finding:
     text = error_text(first.message, first.trace, sources)
     advice = f"Fix it, or remove it from the space; trial {first.trial_id} of the study would fail."
     return Finding(
-        "configs", "fault", f"{len(built.failures)} of {count} configs give no model, {where}: {text}", advice
+        "configs",
+        "fault",
+        f"no model can be built for {len(built.failures)} of {count} configs, {where}: {text}",
+        advice,
     )
 
 
@@ -150,7 +153,8 @@ def weights_finding(job: TuneJob, facts: Exchanged) -> Finding:
     """
     if facts.mismatches:
         return Finding("weights", "fault", mismatch_text(job, facts.mismatches), mismatch_advice(job, facts.mismatches))
-    text = f"no parameter changes the model's variables: under {job.scheduler.kind} any trial can take over another's"
+    kind = job.scheduler.kind
+    text = f"no parameter changes the model's variables: with {kind}, any trial can copy another trial's weights"
     return Finding("weights", "ok", text)
 
 

@@ -49,7 +49,7 @@ def check_reachable(address: str) -> None:
         host, port = None, None
     if parts.scheme != "ray" or not host or not port:
         raise ClusterError(
-            f"The address {address!r} is not that of a Ray cluster, which is like HOST:6379. The address of a "
+            f"{address!r} is not the address of a Ray cluster, such as HOST:6379. The address of a "
             "dashboard (http://HOST:8265) is for `tunepipe submit`."
         )
     try:
@@ -63,11 +63,10 @@ def check_reachable(address: str) -> None:
     except OSError as error:
         raise _no_cluster(address, error.strerror or str(error)) from None
     if len(answer) < _HEADER or answer[3] != _SETTINGS:
-        raise _no_cluster(address, "what answers there is not Ray")
+        raise _no_cluster(address, "the program that answers there is not Ray")
     if not resolved.startswith("ray://") and not _knows_first_call(resolved):
-        raise _no_cluster(
-            address, "what answers there is not a Ray head, whose port is 6379 unless `ray start --port` names another"
-        )
+        why = "the program that answers there is not a Ray head, whose port is 6379 unless `ray start --port` names another"
+        raise _no_cluster(address, why)
 
 
 def _knows_first_call(place: str) -> bool:

@@ -56,8 +56,8 @@ def start(job: TuneJob, workers: int) -> None:
             ray.shutdown()
             if not left:
                 raise ClusterError(
-                    f"Ray did not start on this machine, tried {_STARTS} times: {' '.join(str(error).split())} If much "
-                    "else is running here, wait for it, or train in this process with --workers 0."
+                    f"Ray did not start on this machine in {_STARTS} attempts: {' '.join(str(error).split())} If "
+                    "other programs keep this machine busy, wait for them, or train in this process with --workers 0."
                 ) from None
         else:
             return

@@ -79,7 +79,7 @@ def plugin_errors(field: str, path: str) -> Iterator[None]:
         yield
     except Exception as error:
         error_text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InvalidJob("the job", [Fault(field, path, f"must work here, and it says: {error_text}")]) from error
+        raise InvalidJob("the job", [Fault(field, path, f"must work here; its error is: {error_text}")]) from error
 
 
 def _import_class(field: str, path: str, base: type) -> Any:

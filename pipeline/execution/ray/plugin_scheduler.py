@@ -21,9 +21,9 @@ __all__ = ["PluginScheduler"]
 
 _METRIC, _TIME = "objective", "training_iteration"
 _UNSUPPORTED = {
-    HyperBandScheduler: "it needs all trials of a bracket before the first one runs; take hyperband",
-    PopulationBasedTraining: "it hands weights over by Tune's own checkpoints; take pbt or pb2",
-    PopulationBasedTrainingReplay: "it hands weights over by Tune's own checkpoints; take pbt or pb2",
+    HyperBandScheduler: "it needs all trials of a bracket before the first one runs; use hyperband",
+    PopulationBasedTraining: "it copies weights through Tune's own checkpoints; use pbt or pb2",
+    PopulationBasedTrainingReplay: "it copies weights through Tune's own checkpoints; use pbt or pb2",
     ResourceChangingScheduler: "a trial's resources stay as the job says",
 }
 

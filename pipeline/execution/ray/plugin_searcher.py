@@ -74,7 +74,7 @@ class PluginSearcher:
         with self._calls():
             accepted = self._plugin.set_search_properties(_METRIC, job.objective.mode, space)
         if not accepted:
-            allowed = "must be a searcher that takes the job's space, and without settings that name another space"
+            allowed = "must be a searcher that accepts the job's space, without settings for another space"
             raise InvalidJob("the job", [Fault("searcher", self._path, allowed)])
         self._seen = 0
         self._unreported: dict[str, Trial] = {}

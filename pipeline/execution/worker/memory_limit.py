@@ -44,4 +44,4 @@ class MemoryLimit:
             self._first = held
         if held <= self._bytes or (not self._given and held < _GROWTH * self._first):
             return ""
-        return f"it holds {size(held)}, more than {size(self._bytes)}, {self._why}"
+        return f"it uses {size(held)}, more than {size(self._bytes)}, {self._why}"

@@ -127,8 +127,9 @@ def mismatch_text(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
     which = by_count(len(mismatched), "this parameter changes", "these parameters change")
     differences = "; ".join(mismatch.difference for mismatch in mismatched)
     return (
-        f"Under {job.scheduler.kind} a trial continues with another's weights and a config that is changed in every "
-        f"parameter of the space, but {which} the model's variables, so that they would not fit: {differences}"
+        f"With {job.scheduler.kind}, a trial continues with another trial's weights and a config in which every "
+        f"parameter of the space may change, but {which} the model's variables, so the weights would not fit: "
+        f"{differences}"
     )
 
 
@@ -145,7 +146,7 @@ def mismatch_advice(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
     ways = [f"fix what changes them with {' '.join(fixed)}"] if fixed else []
     ways += [f"leave one branch of {' and of '.join(of_one)} in the job's space"] if of_one else []
     both = " and ".join(ways)
-    return f"{capitalized(both)}, or leave each trial its own weights, as with --scheduler asha."
+    return f"{capitalized(both)}, or use a scheduler that does not copy weights, such as --scheduler asha."
 
 
 def _others(job: TuneJob, first: Assignment) -> list[Config]:

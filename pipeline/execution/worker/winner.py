@@ -126,7 +126,7 @@ class Winner:
         if self._job.folds == 1:
             return state if self._job.repeats == 1 else first_of(state)
         if trial.learner is None:
-            print("tunepipe: The winner is fitted again on the whole training part.")
+            print("tunepipe: The winner is trained again on the whole training split.")
             trial.learner = self._trainer_factory.whole(assignment.config, seed=assignment.seed)
         started = time.monotonic()
         while trial.learner.model_epoch < int(state.header["model_epoch"]):

@@ -25,7 +25,7 @@ def test_a_study_that_has_ended_is_not_stopped(tmp_path: Path) -> None:
         (["--address", "ftp://x"], "http://HOST:8265"),
         (["--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
         (["--trial", "1", "--address", "http://x"], "--trial stops a trial of a study in a storage"),
-        (["--reason", "it diverges"], "--reason goes with --trial"),
+        (["--reason", "it diverges"], "--reason needs --trial"),
     ],
 )
 def test_unknown_studies_and_conflicting_options_are_refused(

@@ -30,7 +30,7 @@ def _refusal(status: int, body: str) -> ApiException:
             'namespaces "tunepipe" not found',
             "there is no namespace 'tunepipe'. `kubectl apply -k` with an overlay",
         ),
-        (404, 'rayjobs.ray.io "s-1" not found', "It was deleted; what was recorded is kept"),
+        (404, 'rayjobs.ray.io "s-1" not found', "It was deleted. The study's records are kept"),
         (400, 'strict decoding error: unknown field "spec.x"', "too old for the overlay: update them."),
         (403, 'rayjobs.ray.io is forbidden: User "u" cannot create resource', "the role tunepipe-submitter"),
         (401, "Unauthorized", "Either there is no such namespace, or you do not have the role"),

@@ -89,7 +89,7 @@ def test_a_study_without_requested_pods_is_reported(api_server, monkeypatch):
     api_server.answers[path] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-head", "Running", "head")]}]
     api_server.answers[f"{CORE}/pods/s-1-head/log"] = [""]
-    assert "s-1 runs without a worker: no pod was asked for" in follow()
+    assert "s-1 runs without a worker: no pod was requested" in follow()
     api_server.answers[path] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("w", "Running", "worker")]}] * 2 + [{"items": []}]
     api_server.answers[f"{CORE}/pods/w/log"] = [""]
@@ -173,7 +173,7 @@ def test_an_operator_that_does_not_react_is_reported(api_server, monkeypatch):
 def test_a_rayjob_that_was_deleted_is_reported(api_server):
     """A RayJob that was deleted is an error, and its message says that the study's records are kept."""
     api_server.gone.add(f"{RAYJOBS}/s-1")
-    with pytest.raises(ClusterError, match="It was deleted; what was recorded is kept"):
+    with pytest.raises(ClusterError, match="It was deleted. The study's records are kept"):
         follow()
 
 

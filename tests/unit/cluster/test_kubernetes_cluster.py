@@ -81,7 +81,7 @@ def test_a_rayjob_that_is_not_released_is_reported(api_server, monkeypatch):
     """If the operator does not run, waiting for the deletion of a RayJob ends with an error."""
     monkeypatch.setattr(kubernetes_cluster, "SILENT_SECONDS", 0.0)
     api_server.answers[RAYJOBS] = [{"items": [rayjob("Running", "s-2")]}]
-    with pytest.raises(ClusterError, match=r"'s-2' is still there .* the KubeRay operator"):
+    with pytest.raises(ClusterError, match=r"'s-2' still exists .* the KubeRay operator"):
         Kubernetes(None, "tunepipe").stop("s-2")
 
 

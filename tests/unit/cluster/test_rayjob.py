@@ -49,7 +49,7 @@ def test_the_driver_gets_the_maximum_number_of_workers():
 def test_a_trial_that_fits_no_pod_is_refused():
     """A trial that needs more GPUs than a pod of the overlay has is refused."""
     with pytest.raises(
-        ResourcesUnmet, match=r"asks for 1 CPU, 1 GPU and 750 MB.*cpu \(1 CPU, 0 GPUs and 3.22 GB a pod\).*--overlay"
+        ResourcesUnmet, match=r"requests 1 CPU, 1 GPU and 750 MB.*cpu \(1 CPU, 0 GPUs and 3.22 GB a pod\).*--overlay"
     ):
         study_manifests(job(resources__gpus=1), "beale", "local-cpu", "/studies", [])
 

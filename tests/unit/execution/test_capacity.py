@@ -32,7 +32,7 @@ def test_so_many_workers_that_the_machine_would_stand_still_are_refused():
     assert local_workers(few.replaced({"resources.workers": 9000, "budget.trials": 5}), cpus=2, gpus=0) == 5
     many = few.replaced({"resources.workers": 9000, "budget.trials": 10_000})
     with pytest.raises(
-        ResourcesUnmet, match=r"9000 workers are asked for.* 2 CPU cores.*Ask for at most 32 with --workers"
+        ResourcesUnmet, match=r"9000 workers were requested.* 2 CPU cores.*Request at most 32 with --workers"
     ):
         local_workers(many, cpus=2, gpus=0)
     with pytest.raises(InvalidJob, match=r"resources\.workers: must be at most 10000"):
@@ -42,16 +42,16 @@ def test_so_many_workers_that_the_machine_would_stand_still_are_refused():
 @pytest.mark.parametrize(
     ("resources", "cpus", "gpus", "reported"),
     [
-        ({"gpus": 1}, 8, 0, "asks for 1 GPU, and there are 0"),
-        ({"gpus": 0.5}, 8, 0, "asks for 0.5 GPUs, and there are 0"),
-        ({"cpus": 2}, 1, 0, "asks for 2 CPUs, and there is 1"),
-        ({"cpus": 9}, 8, 0, "asks for 9 CPUs, and there are 8"),
+        ({"gpus": 1}, 8, 0, "requests 1 GPU, but 0 are available"),
+        ({"gpus": 0.5}, 8, 0, "requests 0.5 GPUs, but 0 are available"),
+        ({"cpus": 2}, 1, 0, "requests 2 CPUs, but 1 is available"),
+        ({"cpus": 9}, 8, 0, "requests 9 CPUs, but 8 are available"),
     ],
 )
 def test_more_than_there_is_is_refused(resources: dict[str, float], cpus: int, gpus: int, reported: str) -> None:
     """A trial that requests more CPUs or GPUs than exist is refused with both numbers and a remedy."""
     kind = next(iter(resources))
-    with pytest.raises(ResourcesUnmet, match=rf"{reported}\. Ask for less with --set resources\.{kind}="):
+    with pytest.raises(ResourcesUnmet, match=rf"{reported}\. Request fewer with --set resources\.{kind}="):
         default_workers(job(resources=resources), cpus, gpus)
 
 
@@ -59,5 +59,5 @@ def test_gpus_that_no_trial_uses_are_noted() -> None:
     """Unused GPUs are noted, except if the machine has none or a trial uses one."""
     assert unused_gpus(job(), 0) is None
     assert unused_gpus(job(resources={"gpus": 1}), 2) is None
-    assert str(unused_gpus(job(), 2)).startswith("There are 2 GPUs, and a trial of 's' asks for none")
-    assert str(unused_gpus(job(), 1)).startswith("There is 1 GPU, and a trial of 's' asks for none")
+    assert str(unused_gpus(job(), 2)).startswith("There are 2 GPUs, but trials of 's' request none")
+    assert str(unused_gpus(job(), 1)).startswith("There is 1 GPU, but trials of 's' request none")

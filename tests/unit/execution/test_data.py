@@ -70,9 +70,7 @@ def test_other_data_are_refused_until_they_are_accepted(study: tuple[Store, Path
     assert len(load_results(store.uri).epochs) == 2
     file.write_text("1 \n2 \n3 \n4 \n5 \n7")
     before = {path: store.read(path) for path in store.files()}
-    reported = (
-        r"The data are not those that the study 's' began with: the train inputs have other values, in the same shape"
-    )
+    reported = r"The data differ from those that the study 's' began with: the train inputs have other values, in the same shape"
     with pytest.raises(DataError, match=rf"{reported}; .*Restore the data, or accept these with --accept-changes"):
         _gone_on(store, 3)
     assert {path: store.read(path) for path in store.files()} == before
@@ -137,7 +135,11 @@ def test_a_seeded_rerun_is_equal(study: tuple[Store, Path]) -> None:
     ("change", "level", "reported"),
     [
         (lambda _: None, "ok", "4 train"),
-        (lambda x: x.__setitem__((0, 0), 5), "fault", "They are not those that the study began with: the train inputs"),
+        (
+            lambda x: x.__setitem__((0, 0), 5),
+            "fault",
+            "They differ from those that the study began with: the train inputs",
+        ),
     ],
 )
 def test_check_compares_the_data_of_a_resume(change: Callable[[np.ndarray], object], level: str, reported: str) -> None:

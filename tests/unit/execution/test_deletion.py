@@ -118,7 +118,7 @@ def test_a_file_that_appears_during_the_deletion_is_kept(study: Recording, monke
         whole(store)
 
     monkeypatch.setattr(Store, "delete_empty_folders", late)
-    with pytest.raises(StorageError, match=r"is deleted, except files that are not its own .*: export/late\.txt"):
+    with pytest.raises(StorageError, match=r"is deleted, except files of other programs .*: export/late\.txt"):
         delete(study.store, _note)
     assert [str(entry) for entry in study.store.entries()] == ["export/", "export/late.txt"]
 

@@ -57,7 +57,7 @@ def test_other_data_are_not_scored(gone, tmp_path):
     np.savetxt(rows, np.random.default_rng(1).normal(size=(20, 7)))
     notes = []
     export(Store(tmp_path / "s"), tmp_path / "to", trial="0000", note=notes.append)
-    assert notes[0].startswith("The test split is not scored: the data are not those that the study began with: ")
+    assert notes[0].startswith("The test split is not scored: the data differ from those that the study began with: ")
 
 
 def test_a_saved_model_serves(tuned_store, losing, tmp_path):

@@ -79,6 +79,6 @@ def test_resources_that_are_not_there_are_refused_in_this_process_too(tmp_path: 
         objectives=[Objective("score", "max")],
         resources={"workers": 0, "cpus": 1000},
     )
-    with pytest.raises(ResourcesUnmet, match="asks for 1000 CPUs"):
+    with pytest.raises(ResourcesUnmet, match="requests 1000 CPUs"):
         run(job, storage=tmp_path)
     assert not (tmp_path / "s").exists()

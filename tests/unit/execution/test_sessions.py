@@ -42,7 +42,7 @@ def test_the_newest_session_may_write(store: Store) -> None:
         _write(store, number)
     store.write("sessions/notes.json", "{}")
     check_newest(store, 10)
-    with pytest.raises(Superseded, match=r"session 10, has taken over .* session 2, ends without touching it"):
+    with pytest.raises(Superseded, match=r"session 10, has taken over .* session 2, ends and changes nothing"):
         check_newest(store, 2)
 
 

@@ -58,4 +58,4 @@ def test_parts_without_room_are_reported(temporary: Path, monkeypatch: pytest.Mo
     assert no_room([]) is None
     assert no_room([SharedPart("train", "", 1, 3_000_000_000)]) is None
     found = no_room([SharedPart("train", "", 1, 3_000_000_000), SharedPart("test", "", 1, 1_500_000_000)])
-    assert found == f"They need 4.5 GB, for which {temporary} has no room here: each trial makes them in each epoch"
+    assert found == f"They need 4.5 GB, for which {temporary} has no room here: each trial computes them in each epoch"

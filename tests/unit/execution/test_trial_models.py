@@ -25,7 +25,7 @@ def test_an_export_that_needs_missing_data_reports_why(gone, tmp_path):
     run(job.replaced({"folds": 2}), storage=tmp_path, name="folds", note=lambda _: None)
     run(job.replaced({"model": module.reading}), storage=tmp_path, name="reading", note=lambda _: None)
     rows.unlink()
-    with pytest.raises(DataError, match="has folds, so a trial's model is fitted again on the whole training part"):
+    with pytest.raises(DataError, match="has folds, so a trial's model is trained again on the whole training split"):
         load_model(tmp_path / "folds", trial=0)
-    with pytest.raises(ModelError, match="What build_model reads must be there as it was"):
+    with pytest.raises(ModelError, match="Files that build_model reads must still exist, unchanged"):
         load_model(tmp_path / "reading", trial=0)

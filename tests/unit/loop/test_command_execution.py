@@ -32,7 +32,7 @@ def test_a_user_stops_a_running_trial_at_its_next_report():
     assert _reports(loop, trial, 1) == "stop"
     assert (trial.state, trial.cut_off) == ("stopped", False)
     assert rows[-1].reason == "A user stopped it: too slow (command c1)."
-    assert execute(loop, "c2", StopTrial(trial_id="0000")) == "Trial 0000 has ended already: it is stopped."
+    assert execute(loop, "c2", StopTrial(trial_id="0000")) == "Trial 0000 has already ended: it is stopped."
     assert execute(loop, "c3", StopTrial(trial_id="0009")) == "There is no trial 0009."
 
 

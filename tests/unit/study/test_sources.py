@@ -219,7 +219,7 @@ def test_copied_files_belong_to_the_study(tmp_path: Path) -> None:
     saved = load_study(store)
     reconciled(job, saved, store=store)
     (tmp_path / "words.txt").write_text("another")
-    with pytest.raises(StudyChanged, match="is read by the job, and must be as the study began with it"):
+    with pytest.raises(StudyChanged, match="is read by the job, and must have the content that the study began with"):
         reconciled(job, saved, store=store)
 
 

@@ -50,7 +50,7 @@ def test_a_process_keeps_the_threads_of_its_first_set_up() -> None:
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="This machine has a GPU.")
 def test_gpus_that_are_not_there_are_missed() -> None:
     """A trial that requests missing GPUs fails instead of training on the CPU."""
-    with pytest.raises(ResourcesUnmet, match=r"asks for 0.5 GPUs, and TensorFlow finds none.*resources.gpus to 0"):
+    with pytest.raises(ResourcesUnmet, match=r"requests 0.5 GPUs, but TensorFlow finds none.*resources.gpus to 0"):
         set_up(Resources(gpus=0.5))
 
 

@@ -14,7 +14,7 @@ from pipeline.errors import InvalidJob
         ("op_dep.py:objective", r"op_dep.py, line \d+: must have a range that does not depend on other suggestions"),
         (
             "op_branches.py:objective",
-            r"op_branches.py, line 8: must be suggested in each trial, or depend on the value",
+            r"op_branches.py, line 8: must be suggested in each trial, or depend only on the value",
         ),
     ],
 )

@@ -18,7 +18,7 @@ def test_a_function_of_a_file_can_be_resumed_and_a_nested_one_cannot() -> None:
         yield {"score": config["x"]}
 
     assert unfiled_functions(_job(steps)) is None
-    assert "nested is in no file" in str(unfiled_functions(_job(nested)))
+    assert "nested is not defined in a file" in str(unfiled_functions(_job(nested)))
 
 
 def test_a_class_of_ray_tune_prevents_a_resume() -> None:

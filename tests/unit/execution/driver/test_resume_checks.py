@@ -67,7 +67,7 @@ def test_a_process_id_alone_is_no_sign_of_life(study, tmp_path, started, alive):
     session = json.loads(path.read_text()) | {"mark": "another driver's"}
     path.write_text(json.dumps(session | {"state": "running", "heartbeat": datetime.now(UTC).isoformat()} | started))
     if alive:
-        with pytest.raises(StudyExists, match="is running already"):
+        with pytest.raises(StudyExists, match="is already running"):
             resumed(study, job(tmp_path))
     else:
         assert not resumed(study, job(tmp_path), note=_silent).already

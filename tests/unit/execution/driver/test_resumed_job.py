@@ -68,7 +68,9 @@ def test_changed_code_that_is_imported_only_while_it_runs_is_refused(tmp_path, m
     resumed(study, job(tmp_path, text, "late_job.py"))
     late.write_text("v = 5\n")
     changed = job(tmp_path, text, "late_job.py").replaced({"budget.trials": 3})
-    with pytest.raises(StudyChanged, match="is imported by the job, and must be as the study began with it") as error:
+    with pytest.raises(
+        StudyChanged, match="is imported by the job, and must have the content that the study began with"
+    ) as error:
         resumed(study, changed)
     assert path in str(error.value)
     assert f"--- the study's {path}\n+++ {path}\n@@ -1 +1 @@\n-v = 1\n+v = 5" in str(error.value)
@@ -125,7 +127,7 @@ def test_a_resume_keeps_and_reports_the_studys_own_budget(study, tmp_path):
     reported: list[str] = []
     changed = job(tmp_path, JOB.replace("epochs=2", "epochs=30"))
     assert with_study_settings(changed, study, reported.append).budget == Budget(trials=2, epochs=2)
-    assert reported == ["The study keeps its own budget where no option changes it: epochs 2, not 30."]
+    assert reported == ["The study keeps its own budget unless an option changes it: epochs 2, not 30."]
     with_study_settings(changed, study, reported.append, changed=["budget.epochs"])
     assert len(reported) == 1
 
@@ -135,7 +137,8 @@ def test_a_smaller_budget_is_reported(study, tmp_path):
     reported: list[str] = []
     run(job(tmp_path).replaced({"budget.epochs": 1}), storage=tmp_path / "studies", resume=True, note=reported.append)
     assert reported == [
-        "The study resumes with a smaller budget than before: epochs 1 instead of 2. Its results beyond that stay."
+        "The study resumes with a smaller budget than before: epochs 1 instead of 2. Results beyond this budget are "
+        "kept."
     ]
     assert len(load_results(study.uri).epochs) == 4
 

@@ -51,7 +51,7 @@ def test_a_function_in_no_file_is_noted_when_the_study_starts() -> None:
         yield {"score": 1.0}
 
     (note,) = start_notes(job(function=typed), None, [])
-    assert "typed is in no file that the study could copy" in note
+    assert "typed is not defined in a file that the study can copy" in note
     assert list(start_notes(job(function=typed), job(function=typed), [])) == []
 
 

@@ -80,7 +80,7 @@ def test_no_more_are_taken_than_the_budget_has_room_for(storage: Any) -> None:
     reported: list[str] = []
     tight = job(name="tight", budget=Budget(trials=2, epochs=1), start_from=StartFrom("first", 5))
     assert len(warm_started(tight, storage, reported.append).start_with) == 2
-    assert "5 were asked for" in reported[0]
+    assert "5 were requested" in reported[0]
 
 
 def test_another_objective_is_reported(storage: Any) -> None:

@@ -50,7 +50,7 @@ def test_a_storage_that_cannot_be_used_is_one_fault(tmp_path: Path) -> None:
     )
     assert findings["storage"].level == "fault"
     assert findings["study"].found == findings["cluster"].found == "not checked: the storage cannot be used"
-    assert findings["resources"].found == "not checked: the cluster was not asked"
+    assert findings["resources"].found == "not checked: the cluster was not checked"
 
 
 def test_a_function_is_rehearsed(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _TWO = [Objective("score", "max"), Objective("size", "min")]
     ("pair", "found"),
     [
         (("asha", "random"), "The scheduler asha looks at the first objective, score, alone"),
-        (("asha", "tpe"), "The scheduler asha and the searcher tpe look at the first objective, score, alone"),
+        (("asha", "tpe"), "The scheduler asha and the searcher tpe use only the first objective, score"),
         (("moasha", "curves"), "The searcher curves looks at the first objective, score, alone"),
     ],
 )
@@ -50,4 +50,4 @@ def test_pairs_that_use_all_objectives_have_no_finding(pair):
 def test_bounds_that_nothing_looks_at_are_reported():
     """A scheduler that compares trials by the value alone is reported for one objective with a bound."""
     finding = objectives_finding(job(scheduler="asha", objectives=[Objective("score", "max", at_least=0.5)]))
-    assert finding.found == "The scheduler asha looks at no bound"
+    assert finding.found == "The scheduler asha uses no bounds"

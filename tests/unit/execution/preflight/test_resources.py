@@ -46,7 +46,7 @@ def test_workers_must_find_memory(held, workers, level) -> None:
 def test_gpus_that_no_trial_uses_are_reported() -> None:
     """If trials use CPUs on a machine with two GPUs, the finding reports both GPUs and how to use them."""
     finding = resources_finding(job(), [node(4, 2)], joined=False)
-    assert finding.advice.startswith("There are 2 GPUs, and a trial of 's' asks for none")
+    assert finding.advice.startswith("There are 2 GPUs, but trials of 's' request none")
     assert "--gpus 1" in finding.advice
 
 

@@ -44,12 +44,12 @@ MISTAKES = [
     ({"scheduler": {"kind": ASHA, "grace_period": 100}}, "scheduler: .*grace_period must be <= max_t"),
     ({"scheduler": "ray.tune.schedulers.HyperBandScheduler"}, "scheduler: .*take hyperband"),
     ({"scheduler": "ray.tune.schedulers.HyperBandForBOHB"}, "scheduler: .*take hyperband"),
-    ({"scheduler": "ray.tune.schedulers.PopulationBasedTraining"}, "scheduler: .*take pbt or pb2"),
+    ({"scheduler": "ray.tune.schedulers.PopulationBasedTraining"}, "scheduler: .*use pbt or pb2"),
     ({"scheduler": "ray.tune.schedulers.ResourceChangingScheduler"}, "scheduler: .*resources stay as the job says"),
     ({"searcher": "ray.tune.search.BasicVariantGenerator"}, "searcher: must be a Searcher of Ray Tune"),
     ({"searcher": "ray.tune.search.ConcurrencyLimiter"}, "searcher: .*how many trials run at once"),
     ({"searcher": {"kind": OPTUNA, "space": {}}}, "searcher.space: must be left out: the study sets it"),
-    ({"searcher": {"kind": OPTUNA, "sampler": "tpe"}}, "searcher: must work here, and it says: AssertionError"),
+    ({"searcher": {"kind": OPTUNA, "sampler": "tpe"}}, "searcher: must work here, its error is: AssertionError"),
 ]
 
 

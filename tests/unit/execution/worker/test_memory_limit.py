@@ -19,7 +19,7 @@ def test_a_pod_smaller_than_its_node_keeps_its_workers():
     assert limit.excess(int(0.7 * GIB)) == ""
     assert limit.excess(int(2.6 * GIB)) == ""
     assert limit.excess(int(2.8 * GIB)) == (
-        "it holds 3.01 GB, more than 2.9 GB, its share of 6.44 GB with 2 workers on the machine"
+        "it uses 3.01 GB, more than 2.9 GB, its share of 6.44 GB with 2 workers on the machine"
     )
 
 
