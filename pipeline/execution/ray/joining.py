@@ -63,9 +63,9 @@ def check_reachable(address: str) -> None:
     except OSError as error:
         raise _no_cluster(address, error.strerror or str(error)) from None
     if len(answer) < _HEADER or answer[3] != _SETTINGS:
-        raise _no_cluster(address, "the program that answers there is not Ray")
+        raise _no_cluster(address, "the program there is not Ray")
     if not resolved.startswith("ray://") and not _knows_first_call(resolved):
-        why = "the program that answers there is not a Ray head, whose port is 6379 unless `ray start --port` names another"
+        why = "the program there is not a Ray head, whose port is 6379 unless `ray start --port` names another"
         raise _no_cluster(address, why)
 
 

@@ -173,7 +173,7 @@ def test_an_operator_that_does_not_react_is_reported(api_server, monkeypatch):
 def test_a_rayjob_that_was_deleted_is_reported(api_server):
     """A RayJob that was deleted is an error, and its message says that the study's records are kept."""
     api_server.gone.add(f"{RAYJOBS}/s-1")
-    with pytest.raises(ClusterError, match="It was deleted. The study's records are kept"):
+    with pytest.raises(ClusterError, match=r"It was deleted\. The study's records are kept"):
         follow()
 
 

@@ -70,7 +70,10 @@ def test_other_data_are_refused_until_they_are_accepted(study: tuple[Store, Path
     assert len(load_results(store.uri).epochs) == 2
     file.write_text("1 \n2 \n3 \n4 \n5 \n7")
     before = {path: store.read(path) for path in store.files()}
-    reported = r"The data differ from those that the study 's' began with: the train inputs have other values, in the same shape"
+    reported = (
+        "The data differ from those that the study 's' began with: the train inputs have other values, in the same "
+        "shape"
+    )
     with pytest.raises(DataError, match=rf"{reported}; .*Restore the data, or accept these with --accept-changes"):
         _gone_on(store, 3)
     assert {path: store.read(path) for path in store.files()} == before

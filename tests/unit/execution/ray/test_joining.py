@@ -47,7 +47,7 @@ def test_a_web_server_is_no_cluster():
     """A web server, such as a dashboard, is no cluster because it does not answer as Ray."""
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(ClusterError, match="the program that answers there is not Ray"):
+        with pytest.raises(ClusterError, match="the program there is not Ray"):
             check_reachable(f"127.0.0.1:{server.server_port}")
         server.shutdown()
 
@@ -58,7 +58,7 @@ def test_another_server_of_grpc_is_no_cluster():
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        with pytest.raises(ClusterError, match="the program that answers there is not a Ray head, whose port is 6379"):
+        with pytest.raises(ClusterError, match="the program there is not a Ray head, whose port is 6379"):
             check_reachable(f"127.0.0.1:{port}")
         check_reachable(f"ray://127.0.0.1:{port}")
     finally:
