@@ -255,7 +255,7 @@ class ParquetFiles:
             raise _unreadable(self.data, error) from None
         except BROKEN as error:
             what = f"A file of {self.data}" if self.many else f"The data file {self.data}"
-            raise DataError(f"{what} is not a whole Parquet file: {error}") from None
+            raise DataError(f"{what} is not a complete Parquet file: {error}") from None
 
     def _fragments_of(self, opened: "ds.Dataset") -> "list[ds.ParquetFileFragment]":
         """The files of an opened data set, in the order of `paths`."""

@@ -275,4 +275,4 @@ def _json(values: Mapping[str, Any]) -> Response:
 
 
 def _bug(_request: Request, _error: Exception) -> Response:
-    return PlainTextResponse("This is a bug of tunepipe; its traceback is where `tunepipe serve` runs.", 500)
+    return PlainTextResponse("This is a bug in tunepipe; the traceback is in the output of `tunepipe serve`.", 500)

@@ -145,7 +145,7 @@ def _budget(readings: StudyCache, name: str, form: Form) -> None:
     _session(store)
     limits = {limit: _number(form, limit) for limit in ("trials", "total_epochs", "seconds")}
     if not any(limits.values()):
-        raise UsageError("Say what changes: the number of trials, of epochs in all, or the seconds.")
+        raise UsageError("Nothing to change: give the number of trials, the total epochs or the seconds.")
     trials, epochs = (None if limits[name] is None else int(limits[name] or 0) for name in ("trials", "total_epochs"))
     send(store, ChangeBudget(trials=trials, total_epochs=epochs, seconds=limits["seconds"], reason=_reason(form)))
 
@@ -199,9 +199,9 @@ def _pairs(text: str) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not (name and equals):
             raise UsageError(
-                f"The config must be NAME=VALUE with spaces between, as lr=0.1 width=64; found {word!r:.100}."
+                f"The config must be NAME=VALUE with spaces between, such as lr=0.1 width=64; found {word!r:.100}."
             )
         pairs[name] = _value(value)
     if not pairs:
-        raise UsageError("Name at least one value, as lr=0.1; the others are drawn.")
+        raise UsageError("Name at least one value, such as lr=0.1; the searcher draws the others.")
     return pairs

@@ -40,7 +40,7 @@ def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[s
         UsageError: The address cannot be listened on, the token is too short, or the storage is a study.
     """
     if store.exists(layout.STUDY):
-        raise UsageError(f"{store.uri} is a study: name the storage that it is in.")
+        raise UsageError(f"{store.uri} is a study: name the storage that contains it.")
     token = _token(host)
     listening = _listen(host, port)
     address = f"http://{_reachable(host)}:{listening.getsockname()[1]}/"

@@ -81,7 +81,8 @@ def show(path_or_uri: str | Path) -> None:
     loop = _kernel_loop()
     if loop is None:
         raise UsageError(
-            "show() displays pictures in a notebook of Jupyter, and this process is not its kernel. `tunepipe serve` "
+            "show() displays pictures in a Jupyter notebook, but this process is not the kernel of one. `tunepipe "
+            "serve` "
             "shows studies in a browser, and `tunepipe report` writes a study's pictures into a file."
         )
     from IPython.display import HTML, display
@@ -141,7 +142,7 @@ async def _follow(store: Store, mark: str, update: Callable[[str], None], key: s
 def _mark(store: Store) -> str:
     """A text that changes with the study's files or its state, at its end."""
     if not store.exists(layout.STUDY):
-        raise JobNotFound(f"There is no study any more in {store.uri}.")
+        raise JobNotFound(f"The study in {store.uri} no longer exists.")
     return f"{stamp(store)} {state_of(read_sessions(store), datetime.now(UTC))}"
 
 

@@ -239,7 +239,7 @@ class Brackets(Scheduler):
     def _chosen(self, trial_id: str, bracket: _Bracket) -> Chosen:
         rung = bracket.newest(trial_id)
         if rung is None or trial_id not in self._due:
-            return Chosen(trial_id, f"the earliest of {bracket.name} that no rung holds")
+            return Chosen(trial_id, f"the earliest of {bracket.name} that no rung has paused")
         which = f"one of the {len(rung.promoted)} that continue" if len(rung.promoted) > 1 else "the one that continues"
         reason = f"{rung.place(trial_id)} of {bracket.name}, {which}"
         return Chosen(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=bracket.cutoff(rung))

@@ -48,7 +48,7 @@ class PopulationSettings(SchedulerSettings):
         """An interval beyond a trial's maximum is never reached; one trial is not a population."""
         faults = beyond_maximum("interval", self.interval, epochs)
         if trials < 2:
-            faults.append(Fault("budget.trials", trials, "must be at least 2: a population"))
+            faults.append(Fault("budget.trials", trials, "must be at least 2, because a population has several trials"))
         return faults
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
@@ -136,7 +136,7 @@ class Population(Scheduler, ABC):
         if (ahead := self._ahead_of(trial_id)) is not None:
             with self._changed(trial_id):
                 member.state = "waiting"
-            return Decision("pause", f"{rank}; makes room for {ahead}")
+            return Decision("pause", f"{rank}; waits for {ahead}")
         return Decision("continue", f"{rank}; no other trial has to catch up")
 
     def end(self, trial_id: str) -> None:

@@ -90,7 +90,7 @@ class Promoting(Scheduler):
     def choose(self, candidates: Collection[str]) -> Chosen | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
         if free := self._free_candidates(candidates):
-            return Chosen(min(free, key=draw_order), "the earliest of those that no rung holds")
+            return Chosen(min(free, key=draw_order), "the earliest of those that no rung has paused")
         for below, above in reversed(list(pairwise(self._open()))):
             cut = self._promotable_count(below)
             for trial_id in below.held(cut):

@@ -39,5 +39,5 @@ class RayScheduler(SchedulerSettings):
         Raises:
             InvalidJob: Always; the driver builds the class itself.
         """
-        allowed = "must be a scheduler of tunepipe's own where nothing is trained: asha, median, …"
+        allowed = "must be one of tunepipe's own schedulers if nothing is trained: asha, median, …"
         raise InvalidJob("the job", [Fault("scheduler", self.kind, allowed)])

@@ -74,10 +74,10 @@ class CurveSearch(SearcherSettings):
             return Suggestion(draw(space, rng, index), f"Random, as the first {self.startup} configs are.")
         if few and index % 2:
             # Values of configs that no earlier study has recommended show how much those studies say.
-            text = f"Random, as every other one of the first {self.startup} configs is."
+            text = f"Random, as every second one of the first {self.startup} configs is."
             return Suggestion(draw(space, rng, index), text)
         if few and not any(self.factors(space, history, history.earlier, epochs)):
-            text = f"Random, as the first {self.startup} configs are where earlier studies do not count."
+            text = f"Random, as the first {self.startup} configs are if earlier studies do not count."
             return Suggestion(draw(space, rng, index), text)
         # Matrices of this size gain nothing from threads, which the trials need.
         with _threads().limit(limits=1):

@@ -36,7 +36,8 @@ class RaySearch(SearcherSettings):
         switches = [parameter.path for parameter in walk(space) if isinstance(parameter.domain, Switch)]
         if not switches:
             return []
-        allowed = f"Ray's searchers know no Switch, and there is {', '.join(switches)}; random, sobol, tpe and gp do"
+        found = ", ".join(switches)
+        allowed = f"Ray's searchers do not support Switch, and the space has {found}; random, sobol, tpe and gp do"
         return [Fault("searcher", self.kind, allowed)]
 
     def draw(
@@ -47,5 +48,5 @@ class RaySearch(SearcherSettings):
         Raises:
             InvalidJob: Always; the driver uses the class itself.
         """
-        allowed = "must be a searcher of tunepipe's own where nothing is trained: random, tpe, …"
+        allowed = "must be one of tunepipe's own searchers if nothing is trained: random, tpe, …"
         raise InvalidJob("the job", [Fault("searcher", self.kind, allowed)])

@@ -111,11 +111,11 @@ class Recorded(CurveSource):
         count = counted(len(self._records), "recorded trial")
         complete = sum(length >= self._epochs for length in epochs)
         note = (
-            f"Curves are those of {count} of {self._name!r}, {complete} of them as long as a trial may train; each "
-            "config learns as the nearest recorded one. Shorter curves are extended by the median gain of the others."
+            f"Curves are those of {count} of {self._name!r}, {complete} of them complete; each config gets the curve "
+            "of the nearest recorded config. Shorter curves are extended by the median gain of the others."
         )
         if self._unused:
-            note += f" {counted(self._unused, 'trial')} of other spaces, or without a value, not used."
+            note += f" {counted(self._unused, 'trial')} of other spaces, or without a value, are not used."
         return {
             "source": self._name,
             "recorded_trials": len(self._records),

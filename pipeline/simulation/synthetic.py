@@ -84,8 +84,8 @@ class Synthetic(CurveSource):
     def described(self) -> Mapping[str, Any]:
         """The family of the curves, and the duration of an epoch."""
         note = (
-            "Curves are synthetic: power laws with noise, one trial in ten a late bloomer. They compare schedulers, "
-            "searchers and numbers of workers; the values are not your model's."
+            "Curves are synthetic: power laws with noise; one trial in ten improves late. Use them to compare "
+            "schedulers, searchers and numbers of workers; the values say nothing about your model."
         )
         return {
             "source": "synthetic",

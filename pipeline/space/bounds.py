@@ -58,5 +58,5 @@ def faults_of_bounds(low: float, high: float) -> list[Fault]:
         high: The high end.
     """
     if not (abs(low) <= LARGEST and abs(high) <= LARGEST):
-        return [Fault("low", low, f"low and high must be at most {LARGEST:g} in size")]
+        return [Fault("low", low, f"low and high must be at most {LARGEST:g} in magnitude")]
     return [] if low < high else [Fault("low", low, "low must be below high")]

@@ -87,7 +87,7 @@ class _Listed(ListedDomain):
             if (text := column_text(value)) in texts:
                 # Values of several types are stored in a column of text, where "1" and 1 are the same.
                 both = f"{texts[text]!r:.40} and {value!r:.40}"
-                allowed = f"values must differ from each other in a table of texts, too, where {both} are the same"
+                allowed = f"values must also differ in the text that tables store, where {both} are the same"
                 return [Fault("values", self.values, allowed)]
             texts[text] = value
         return []

@@ -173,5 +173,5 @@ class Normal(Domain):
     def faults(self) -> list[Fault]:
         """What is wrong with the mean or the standard deviation."""
         if not abs(self.mean) <= LARGEST or self.std > LARGEST:
-            return [Fault("mean", self.mean, f"mean and std must be at most {LARGEST:g} in size")]
+            return [Fault("mean", self.mean, f"mean and std must be at most {LARGEST:g} in magnitude")]
         return [] if self.std > 0 else [Fault("std", self.std, "std must be above 0")]

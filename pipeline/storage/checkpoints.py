@@ -79,12 +79,12 @@ def unpack(content: bytes, name: str) -> Checkpoint:
         The checkpoint; its arrays are views of `content`.
 
     Raises:
-        DamagedFile: The content is not a whole checkpoint.
+        DamagedFile: The content is not a complete checkpoint.
     """
     length_bytes = content[len(_MAGIC) : len(_MAGIC) + 8]
     length = int.from_bytes(length_bytes, "little")
     if content[: len(_MAGIC)] != _MAGIC or _START + length > len(content):
-        raise DamagedFile(f"{name} is not a whole checkpoint.")
+        raise DamagedFile(f"{name} is not a complete checkpoint.")
     body = memoryview(content)[_START:]
     digest = hashlib.blake2b(length_bytes, digest_size=_DIGEST)
     digest.update(body)

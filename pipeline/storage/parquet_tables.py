@@ -17,7 +17,10 @@ BROKEN = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, Memory
 
 _KNOWN = {str(version) for version in range(1, SCHEMA_VERSION + 1)}
 
-_ADVICE = "If it is not tunepipe's, move it out of the study; the rest is then readable. If it is, restore it."
+_ADVICE = (
+    "If another program wrote it, move it out of the study, so that the rest is readable. If tunepipe wrote it, "
+    "restore it."
+)
 # Never skipped: if it is a damaged part of the study, the results would be wrong without a message.
 
 
@@ -64,7 +67,7 @@ def from_parquet(content: bytes, name: str) -> pa.Table:
     try:
         table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     except BROKEN as error:
-        raise StorageError(f"{name} is not a whole Parquet file: {error}. {_ADVICE}") from None
+        raise StorageError(f"{name} is not a complete Parquet file: {error}. {_ADVICE}") from None
     version = (table.schema.metadata or {}).get(b"schema_version", b"1").decode(errors="replace")
     if version not in _KNOWN:
         raise StorageError(

@@ -85,8 +85,8 @@ def _validate(value: Any, info: ValidationInfo) -> Callable[..., Any]:
             if _serialize(function)["function"] == parts[0]:
                 return function if _serialize(function) == dict(value) else UnloadedFunction(parts[0], digest)
         raise ValueError(
-            "was typed into a notebook, a prompt or another function, and cannot be loaded back: where the same "
-            "functions are defined, run(JOB, resume=True) continues. `tunepipe export` and load_model give the "
+            "is defined in a notebook, a prompt or another function, and cannot be loaded from a file: where the same "
+            "functions are defined, run(JOB, resume=True) continues. `tunepipe export` and load_model return the "
             "winner's model without them"
         )
     found = named_in(vars(_module(module_name, digest, copies)), qualified_name)

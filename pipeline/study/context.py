@@ -52,7 +52,7 @@ def trial() -> TrialContext:
         raise UsageError(
             "trial() found no trial: it can be called by the job's model, callbacks, function and data function while "
             "tunepipe calls them, and not at import or in a thread that the code starts. Call it in "
-            "build_model(config) or callbacks(config), and hand its result on."
+            "build_model(config) or callbacks(config), and pass its result on."
         )
     return context
 

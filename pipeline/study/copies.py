@@ -97,8 +97,8 @@ class Recorded:
             sound = False
         if not sound:
             raise StorageError(
-                "What study.json says of the copies in source/ (`sources`) is not what tunepipe wrote. "
-                "Put the file back."
+                "The entry `sources` of study.json, about the copies in source/, is not what tunepipe wrote. Restore "
+                "the file."
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class Copies(importlib.abc.MetaPathFinder):
         path, digest = self._copies[module]
         content = (self._folder / path).read_bytes()
         if digest_of(content) != digest:
-            raise ValueError(f"the copy {self._folder / path} has changed since the study was saved: put it back")
+            raise ValueError(f"the copy {self._folder / path} has changed since the study was saved: restore it")
         return content
 
     def unchanged_originals(self) -> dict[str, str]:

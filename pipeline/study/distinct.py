@@ -68,5 +68,7 @@ def untried_config(
     for step in range(_MOST if size is None else size):
         config = draw(space, rng) if size is None else combination(space, (start + step) % size)
         if key_of(config) not in tried:
-            return Suggestion(config, "Any config that is left: the searcher drew only configs that were tried.")
+            return Suggestion(
+                config, "One of the remaining configs: the searcher drew only configs that had been tried."
+            )
     return proposal

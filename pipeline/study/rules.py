@@ -68,7 +68,7 @@ def _phases_follow_each_other(job: JobFields) -> Iterator[Fault]:
         field = f"phases.{place}.at"
         if isinstance(phase.at, int):
             if phase.at <= before:
-                yield Fault(field, phase.at, f"must be above {before}, where the phase before begins")
+                yield Fault(field, phase.at, f"must be above {before}, where the previous phase begins")
             before = phase.at
         elif phase.at not in parameters:
             yield Fault(field, phase.at, f"{unknown('parameter', parameters, phase.at)}; a number of epochs is allowed")
@@ -109,14 +109,14 @@ def _searcher_learns_from_studies(job: JobFields) -> Iterator[Fault]:
     if not job.searcher.learns_from_studies:
         learning = " or ".join(name for name, kind in SEARCHERS.items() if kind.learns_from_studies)
         allowed = (
-            f"must be left out with the searcher {job.searcher.kind}, which learns from no other study; "
+            f"must be left out with the searcher {job.searcher.kind}, which does not learn from other studies; "
             f"--search {learning} does. --start-from tries the best configs of another study with any searcher"
         )
         yield Fault("learn_from", found, allowed)
     if len(job.objectives) > 1:
         allowed = (
-            f"must be left out with several objectives ({', '.join(one.metric for one in job.objectives)}): a study "
-            "learns from others about a single one"
+            f"must be left out with several objectives ({', '.join(one.metric for one in job.objectives)}): learning "
+            "from other studies supports only one objective"
         )
         yield Fault("learn_from", found, allowed)
 
@@ -129,8 +129,8 @@ def _weights_can_be_copied(job: JobFields) -> Iterator[Fault]:
     # The parameters of a stored function that is not loaded are unknown.
     if job.scheduler.exploits and inspect.isfunction(job.function) and not takes_state(job.function):
         allowed = (
-            "must be one that copies no weights for a function without a state: another trial continues only from "
-            f"what {job.function.__name__}(config, state) yields as (metrics, state)"
+            "must be a scheduler that does not copy weights, because the function keeps no state: define "
+            "{job.function.__name__}(config, state) that yields (metrics, state)"
         )
         yield Fault("scheduler", job.scheduler.kind, allowed)
 
@@ -140,7 +140,7 @@ def _models_of_a_trial(job: JobFields) -> Iterator[Fault]:
         if (count := getattr(job, name)) > 1 and job.function is not None:
             yield Fault(name, count, "must be 1 for a function, which defines its own models")
     if job.folds > 1 and job.scheduler.exploits:
-        allowed = "must be 1 where the scheduler changes configs: the winner is fitted again under one config"
+        allowed = "must be 1 with a scheduler that changes configs, because the winner is trained again with one config"
         yield Fault("folds", job.folds, allowed)
 
 
@@ -149,9 +149,9 @@ def _every_gpu_is_used(job: JobFields) -> Iterator[Fault]:
     if gpus <= 1:
         return
     if gpus != int(gpus):
-        yield Fault("resources.gpus", gpus, "must be whole above 1")
+        yield Fault("resources.gpus", gpus, "must be a whole number if it is above 1")
     elif job.model is not None and job.resources.strategy is None:
-        allowed = "must be 'mirrored' where a trial has more than one GPU, or the others stay idle"
+        allowed = "must be 'mirrored' if a trial has more than one GPU; otherwise the others stay idle"
         yield Fault("resources.strategy", None, allowed)
 
 

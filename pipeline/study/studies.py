@@ -64,8 +64,8 @@ def no_study(store: Store) -> JobNotFound:
     inside = study_names(store)
     if inside:
         return JobNotFound(
-            f"{store.uri} is not a study but holds some: {_some(inside)}. Name one of them; "
-            f"`tunepipe studies --storage {store.uri}` says more."
+            f"{store.uri} is not a study but contains some: {_some(inside)}. Name one of them; "
+            f"`tunepipe studies --storage {store.uri}` lists them."
         )
     head, mark, query = store.uri.partition("?")
     parent, _, name = head.rpartition("/")
@@ -78,7 +78,7 @@ def no_study(store: Store) -> JobNotFound:
         )
     meant = did_you_mean(name, beside, quoted=True)
     there = f"There is {beside[0]}" if len(beside) == 1 else f"There are {_some(beside)}"
-    return JobNotFound(f"{wrong}.{meant} {there}; `tunepipe studies --storage {parent + mark + query}` says more.")
+    return JobNotFound(f"{wrong}.{meant} {there}; `tunepipe studies --storage {parent + mark + query}` lists them.")
 
 
 def _some(names: list[str]) -> str:

@@ -235,10 +235,10 @@ def fewer(job: JobFields) -> str | None:
         return None
     if not any(place.drawn for place in walk(job.space)):
         return (
-            f"The space draws nothing, so all {wanted} trials would be equal: 1 is run. trial_seeds=True gives each "
-            "initial weights of its own."
+            f"The space has nothing to draw, so all {wanted} trials would be equal: only 1 is run. trial_seeds=True "
+            "gives each trial its own initial weights."
         )
-    return f"There are {count} configs to draw: {count} trials are run, not {wanted}."
+    return f"The space has only {count} configs: {count} trials are run, not {wanted}."
 
 
 def start_faults(space: Mapping[str, Any], config: Mapping[str, Value], path: str) -> Iterator[Fault]:

@@ -169,7 +169,7 @@ class Callbacks:
             if kinds:
                 name = type(callback).__name__
                 return (
-                    f"its callback {name} draws from a {kinds[0]} of its own, which is not saved; give it get_state() "
+                    f"its callback {name} draws from its own {kinds[0]}, which is not saved; give it get_state() "
                     "and set_state(state), or seed the draw with the epoch"
                 )
         return None

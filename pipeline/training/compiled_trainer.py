@@ -61,7 +61,7 @@ class CompiledTrainer(Trainer):
             phases=phases,
         )
         if (listening := self.callbacks.listening) is not None:
-            self.trained_with += f", batch by batch because {listening} listens to batches"
+            self.trained_with += f", batch by batch because {listening} has batch hooks"
         trace.lend(self)
         self._trace, self._data, self._retrace = trace, data, retrace
         steps = steps_of(data.validation_rows, self.batch_size)

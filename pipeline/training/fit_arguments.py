@@ -84,8 +84,7 @@ def check_fit(job: TuneJob, data: Dataset) -> None:
         advice = "give it a __len__" if kind_of(split) == PY_DATASET else "leave out .repeat(), or add .take(BATCHES)"
         steps = f", or set the number of its batches with fit=Fit({field}=…)" if field else ""
         raise DataError(
-            f"The {name} split of the data set {data.name!r}, a {kind_of(split)}, never ends, so that reading it would "
-            f"not end either: {advice}{steps}."
+            f"The {name} split of the data set {data.name!r}, a {kind_of(split)}, is endless: {advice}{steps}."
         )
     if "class_weight" in given:
         _check_class_weight(data)

@@ -59,7 +59,9 @@ def cached_on_node(name: str, dataset: Any) -> Any:
     except OSError as error:
         reason = f"{shared_root()} cannot be written: {error.strerror or error}"
     if reason is not None:
-        print(f"tunepipe: The cache {name!r} is not shared, and each trial makes its elements in each epoch: {reason}.")
+        print(
+            f"tunepipe: The cache {name!r} is not shared, and each trial computes its elements in each epoch: {reason}."
+        )
         return dataset
     return kept(_cached(dataset, folder / _ELEMENTS))
 
@@ -76,8 +78,8 @@ def _check(name: str, dataset: Any) -> None:
         raise DataError(f"The pipeline before {where} never ends. Put repeat() after it.")
     if (reason := changes_because(dataset)) is not None:
         raise DataError(
-            f"The pipeline before {where} has other elements in each epoch, and a cache would keep those of the first: "
-            f"it has {reason}. Put that after it."
+            f"The pipeline before {where} has different elements in each epoch, but a cache would keep those of the "
+            f"first: it has {reason}. Put that after shared_cache."
         )
 
 
@@ -121,8 +123,8 @@ def _write(name: str, dataset: Any, folder: Path, call: DataCall) -> None:
     if call.reads != reads:
         late = sorted({*call.reads.values, *call.reads.absent} - {*reads.values, *reads.absent})
         raise DataError(
-            f"The pipeline before shared_cache({name!r}) reads {', '.join(late)} of the config only while its elements "
-            "are made, so that trials with other values would get the same. Read it before, in the data function."
+            f"The pipeline before shared_cache({name!r}) reads {', '.join(late)} of the config only while it produces "
+            "elements, so trials with other values would get the same elements. Read it earlier, in the data function."
         )
     writing.rename(folder / _ELEMENTS)
 

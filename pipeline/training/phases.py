@@ -89,8 +89,8 @@ class Phases:
             raise ModelError(f"{name} left the model without an optimiser; it must compile it with model.compile(…).")
         if compilation_of(model) is compiled and _ids(model) != trained:
             raise ModelError(
-                f"{name} changed which weights are trained, and did not compile the model: Keras would train the "
-                "weights of before. Call model.compile(optimizer=…, loss=…, metrics=[…]) after the change."
+                f"{name} changed which weights are trained, but did not compile the model: Keras would still train "
+                "the previous weights. Call model.compile(optimizer=…, loss=…, metrics=[…]) after the change."
             )
         self._adapt(model)
 

@@ -148,14 +148,14 @@ def _inexact(split: Any) -> str | None:
     if kind == STREAM:
         return None
     if kind == GENERATOR:
-        return "a generator function, and what it keeps between epochs is not saved"
+        return "a generator function, whose state between epochs is not saved"
     if kind == PY_DATASET:
         own = [name for name in ("on_epoch_begin", "on_epoch_end") if _overrides(split, name)]
         if own:
-            return f"a PyDataset with its own {' and '.join(own)}, and what it keeps between epochs is not saved"
+            return f"a PyDataset with its own {' and '.join(own)}, whose state between epochs is not saved"
         return None
     if split.options().deterministic is False:
-        return "a tf.data pipeline with the option deterministic=False, whose order is another each time"
+        return "a tf.data pipeline with the option deterministic=False, whose order differs each time"
     return next(filter(None, map(_inexact_stage, _stages(split))), None)
 
 
@@ -165,16 +165,16 @@ def _inexact_stage(stage: _Stage) -> str | None:
         function.graph.variables for function in stage.functions
     )
     if is_nondeterministic(stage.dataset):
-        return "a parallel map or interleave with deterministic=False, whose order is another each time"
+        return "a parallel map or interleave with deterministic=False, whose order differs each time"
     if operations & _PYTHON:
-        return "Python code within tf.data (from_generator, py_function), and what it keeps is not saved"
+        return "Python code within tf.data (from_generator, py_function), whose state is not saved"
     if draws and is_parallel(stage.dataset):
         return (
-            "a parallel map that draws random numbers, whose order is another each time; leave out "
+            "a parallel map that draws random numbers, whose order differs each time; leave out "
             "num_parallel_calls there, or draw with tf.random.stateless_*"
         )
     if stage.cached and (draws or reshuffles(stage.dataset)):
-        return "a cache of what was shuffled or drawn in the first epoch; put .cache() before it"
+        return "a cache after a shuffle or a random draw, which keeps the first epoch; put .cache() before it"
     return None
 
 

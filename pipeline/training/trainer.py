@@ -85,7 +85,7 @@ class Trainer:
     def inexact(self) -> str | None:
         """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
         if self.model.run_eagerly:
-            return "it runs eagerly: what its code keeps outside of Keras' variables is not saved"
+            return "it runs eagerly: state outside of Keras' variables is not saved"
         return self.callbacks.unsaved_generator_reason
 
     def run_epoch(self) -> EpochResult:
@@ -216,9 +216,9 @@ class Trainer:
     def _refuse_compilation(self, cause: Exception | None = None) -> None:
         if compilation_of(self.model) is not self._compilation:
             raise ModelError(
-                "A callback compiled the model while it trained, which works in no epoch of Keras' fit either. Put "
-                "what it does into a function prepare(model, config), and set phases=[Phase(at=EPOCHS, "
-                "prepare=prepare)] in the job: the phase begins after so many epochs."
+                "A callback compiled the model during training, which fails in Keras' fit, too. Move its code into a "
+                "function prepare(model, config), and set phases=[Phase(at=EPOCHS, prepare=prepare)] in the job: the "
+                "phase begins after that many epochs."
             ) from cause
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:

@@ -205,11 +205,11 @@ class TrainerFactory:
             # On a CPU compiling takes seconds and gains nothing: Keras' "auto" is left out there.
             model.jit_compile = False
             if asked:
-                self._say_once("jit_compile=True is left out: resources.strategy is mirrored.")
+                self._say_once("jit_compile=True is ignored: resources.strategy is mirrored.")
         elif asked and not self.job.resources.gpus:
             self._say_once(
-                "XLA compiles each model on the CPU, as its jit_compile=True asks: that takes seconds a trial, and is "
-                "rarely faster. Leave jit_compile out to train without."
+                "XLA compiles each model on the CPU because of jit_compile=True: this takes seconds per trial and is "
+                "rarely faster. Leave out jit_compile to train without XLA."
             )
 
     def _trainer(self, config: Config, seed: int, fold: Fold) -> "Trainer":
@@ -261,7 +261,7 @@ class TrainerFactory:
                 started=started,
             )
             if (listening := trainer.callbacks.listening) is not None:
-                self._say_once(f"each batch is run by itself, which is slower: {listening} has batch hooks.")
+                self._say_once(f"each batch is a separate call, which is slower: {listening} has batch hooks.")
             return trainer
         self._say_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
         return FitTrainer(

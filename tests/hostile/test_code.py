@@ -89,7 +89,7 @@ def test_a_changed_source_is_not_run(marked: tuple[Path, Path]) -> None:
     study, mark = marked
     printed = tunepipe("resume", study.name, "--workers", "0", "--trials", "5", "--storage", str(study.parent))
     assert printed.code == 2
-    assert "hostile_job.py has changed since the study was saved: put it back" in printed.errors
+    assert "hostile_job.py has changed since the study was saved: restore it" in printed.errors
     assert not mark.exists()
 
 

@@ -168,6 +168,8 @@ def test_a_script_runs_its_own_job(way: str, tmp_path: Path) -> None:
     again = tunepipe("resume", "named", "--trials", "2", "--workers", "0", "--storage", storage)
     if way == "stdin":
         assert again.code == 2
-        assert "was typed into a notebook, a prompt or another function, and cannot be loaded back" in again.errors
+        assert (
+            "is defined in a notebook, a prompt or another function, and cannot be loaded from a file" in again.errors
+        )
     else:
         assert again.code == 0, again.errors

@@ -59,7 +59,7 @@ def test_every_page_shows_any_text_as_text(name: str, tmp_path: Path, plain: dic
         assert set(found.found) <= known, page
         assert text == sanitize(text), page
         assert "Internal Server Error" not in text
-        assert "bug of tunepipe" not in text
+        assert "bug in tunepipe" not in text
 
 
 def test_data_for_pictures_are_json_whatever_a_study_says(tmp_path: Path) -> None:

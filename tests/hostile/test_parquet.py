@@ -123,7 +123,7 @@ def test_files_that_are_no_parquet(content: bytes, tmp_path: Path) -> None:
     """A file that is not Parquet is refused by its name."""
     path = tmp_path / "x.parquet"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"x\.parquet is not a whole Parquet file"):
+    with pytest.raises(DataError, match=r"x\.parquet is not a complete Parquet file"):
         load(str(path))
 
 

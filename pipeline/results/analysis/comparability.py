@@ -30,7 +30,7 @@ def _data(studies: Mapping[str, Results]) -> str:
         if not changes:
             # Data functions of the config, which share no combination that differs.
             return ""
-        return f"They were trained on different data: {_listed(groups, studies)}. Of the second, {'; '.join(changes)}."
+        return f"They were trained on different data: {_listed(groups, studies)}. In the second, {'; '.join(changes)}."
     # An older tunepipe kept no fingerprint: only the names of the data in the jobs can be compared.
     groups = _grouped({name: results.job["data"] for name, results in studies.items()})
     if len(groups) < 2:

@@ -45,7 +45,7 @@ def domain_in_words(domain: Domain | Any) -> str:
         case Choice(values=values):
             return "one of " + ", ".join(format_value(value) for value in values)
         case Switch():
-            return "one of " + ", ".join(domain.values) + ", each with parameters of its own"
+            return "one of " + ", ".join(domain.values) + ", each with its own parameters"
         case Grid(values=values):
             return "each of " + ", ".join(format_value(value) for value in values)
     return f"fixed at {format_value(domain)}"

@@ -167,7 +167,7 @@ def _importance(results: Results, rows: pd.DataFrame, places: Sequence[Parameter
         return Importance(when, count, 0, *r_squared, 0, (), (), note)
 
     if count < needed:
-        return silent(f"too few trials{where} with a value: {count}; with {needed} something could be said")
+        return silent(f"too few trials{where} with a value: {count}; at least {needed} are needed")
     if values.min() == values.max():
         return silent(f"all {count} trials{where} have the same value")
     values, clipped = _drawn_in(values, results.objective.mode)
@@ -183,9 +183,9 @@ def _importance(results: Results, rows: pd.DataFrame, places: Sequence[Parameter
     if predicted < _LEAST_R_SQUARED or low <= 0 or surface.variance == 0:
         share = percent(predicted) if predicted > 0 else "none"
         return silent(
-            f"no conclusion is possible: of the differences between the {count} trials{where} a forest predicts "
-            f"{share}, for trials it has not seen (90% interval {percent_interval(low, high)}), which may be "
-            "chance",
+            f"no conclusion is possible: for trials that it has not seen, a random forest predicts {share} of the "
+            f"differences between the {count} trials{where} (90% interval {percent_interval(low, high)}), which may "
+            "be chance",
             (predicted, low, high),
         )
     again = [

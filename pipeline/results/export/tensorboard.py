@@ -48,7 +48,8 @@ def write_tensorboard(results: Results, folder: Path) -> list[Path]:
     try:
         if folder.exists() and any(folder.iterdir()):
             raise StorageError(
-                f"{folder} is not empty, and TensorBoard would add up its content. Choose another folder."
+                f"{folder} is not empty, and TensorBoard would show its content together with the new logs. Choose "
+                "another folder."
             )
         configs, written = configs_at_best(results), []
         values = dict(zip(results.trials["trial_id"], results.trials["objective"], strict=True))
@@ -127,7 +128,8 @@ class LiveTensorBoard:
         check_output_folder(folder)
         if folder.exists() and any(other != path for other in folder.iterdir()):
             raise StorageError(
-                f"{folder} is not empty, and TensorBoard would add up its content. Choose another folder."
+                f"{folder} is not empty, and TensorBoard would show its content together with the new logs. Choose "
+                "another folder."
             )
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(mine), "utf-8")

@@ -98,7 +98,9 @@ def of_best_so_far(results: Results) -> str:
     first = values[0]
     near = seconds[np.argmax(sign * values >= sign * (first + 0.95 * (best.value - first)))]
     at = seconds[np.argmax(values == best.value)]
-    earlier = f"; 95% of the way from the first epoch's {format_number(first)} was done after {duration(near)}"
+    earlier = (
+        f"; 95% of the improvement over the first epoch's {format_number(first)} was reached after {duration(near)}"
+    )
     return (
         f"{results.objective.metric} {format_number(best.value)} was reached after {duration(at)} "
         f"of {duration(results.seconds)}{earlier if first != best.value else ''}."

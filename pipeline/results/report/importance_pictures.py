@@ -30,12 +30,13 @@ def importances(explanation: Explanation) -> Iterator[Section]:
         height = 90 + 26 * len(bars(importance))
         note = "Shares of the objective's variance, by a random forest fitted to the trials; lines are 90% intervals. "
         note += (
-            f"Pairs, written with ×, count for what they add to their two; below {LEAST_SHARE:.1%} they have no bar."
+            "A pair, written with ×, has the share that it adds to those of its two parameters; pairs below "
+            f"{LEAST_SHARE:.1%} have no bar."
             if importance.pairs
             else ""
         )
         if explanation.exploits:
-            note += " Weights were taken over, so a config answers for its own epochs only."
+            note += " Trials copied weights, so a config counts for its own epochs only."
         yield Section(
             importance_title(importance),
             note,
@@ -43,7 +44,7 @@ def importances(explanation: Explanation) -> Iterator[Section]:
                 picture(
                     results, f"importance-{number}", without_results(plots.importance_bars, importance),
                     of_importance(importance), height, height,
-                    f"Bars of what {len(importance.effects)} hyperparameters account for.",
+                    f"Bar chart of the shares of {len(importance.effects)} hyperparameters.",
                 )
             ],
         )  # fmt: skip

@@ -238,7 +238,10 @@ def _population(results: Results) -> Iterator[Section]:
     lineage = picture(results, "lineage", plots.lineage, of_lineage(results), height, height, alt)
     yield Section("Lineage", note, [lineage])
     if results.best is not None:
-        note = "The best model's hyperparameters over its life, its ancestors' included; the other trials' behind."
+        note = (
+            "The best model's hyperparameters over its epochs, including those of the trials whose weights it copied; "
+            "the other trials are in the background."
+        )
         names = tuned(results)[:MOST_PANELS]
         panels = [_schedule(results, f"schedule-{place}", name, count=len(names)) for place, name in enumerate(names)]
         yield Section("The schedule that was found", note, panels, small=True)

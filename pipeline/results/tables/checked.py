@@ -83,6 +83,6 @@ def _becomes(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 def _malformed(name: str, what: str) -> StorageError:
     return StorageError(
-        f"The table {name} is not as tunepipe writes it: {what}. Move what is not tunepipe's out of the study's "
-        f"{name}/, or restore what was there."
+        f"tunepipe did not write the table {name} in this form: {what}. Move files of other programs out of the "
+        f"study's {name}/, or restore the original files."
     )

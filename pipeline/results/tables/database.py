@@ -89,8 +89,7 @@ class TimeLimit:
         spent = time.monotonic() - self._started
         if self._seconds is not None and spent >= self._seconds:
             raise UsageError(
-                f"The query was not answered within {self._seconds:g} s, and was ended. Ask for less, or allow more "
-                "seconds."
+                f"The query took longer than {self._seconds:g} s and was cancelled. Simplify it, or allow more seconds."
             )
         if self._on_slow is not None and spent >= self._slow_seconds:
             on_slow, self._on_slow = self._on_slow, None
@@ -253,7 +252,7 @@ def _unanswered(error: duckdb.Error, what: str, columns: Collection[str], *, all
     message = " ".join([f"{first.rstrip('.!')}.", *near])
     message = message if message.endswith("?") else f"{message.rstrip('.!')}."
     there = "the tables trials, epochs and decisions" if all_tables else f"the columns {', '.join(columns)}"
-    more = "; docs/tables.md says what is in them" if all_tables else ""
+    more = "; docs/tables.md describes them" if all_tables else ""
     return f"{what} cannot be answered: {message} There are {there}{more}."
 
 

@@ -78,7 +78,8 @@ def _parts(store: Store, table: str, space: Mapping[str, Any]) -> pa.Table:
         whole = pa.concat_tables([schema.empty_table(), stored], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise StorageError(
-            f"A part of {table} in {store.uri} does not fit study.json: {error}. Move what is not tunepipe's out of it."
+            f"A part of {table} in {store.uri} does not fit study.json: {error}. Move files of other programs out of "
+            "the study."
         ) from None
     return checked(whole, table, schema)
 

@@ -168,8 +168,8 @@ def read_session(store: Store, path: str) -> Mapping[str, Any]:
 
 def _no_session(store: Store, path: str, fault: str) -> StorageError:
     return StorageError(
-        f"{path} in {store.uri} is not a session's: {fault}. Restore it from a copy; or, if no driver is at work "
-        f"there, continue without it: `tunepipe resume {called(store.uri)} --take-over`."
+        f"{path} in {store.uri} is not a session's: {fault}. Restore it from a copy; or, if no driver is running, "
+        f"continue without it: `tunepipe resume {called(store.uri)} --take-over`."
     )
 
 

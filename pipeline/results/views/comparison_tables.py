@@ -122,8 +122,9 @@ def _differences(comparison: Comparison) -> TitledTable:
         rows.append([names, difference, _span(one.low, one.high), f"{one.share:.0%}", verdict])
     note = (
         f"The difference of the expected best of {counted(comparison.draws, 'trial')}, from resampled trials: above 0 "
-        "the first is better. Trials stopped early count with what they reached; those of a searcher that learns are "
-        "not independent, and one study is one seed: the truth may lie further out."
+        "the first is better. Trials that were stopped early count with the value that they reached. Trials of a "
+        "searcher that learns are not independent, and a study has only one seed, so the true difference may lie "
+        "outside of the interval."
     )
     return "Is the first better?", note, ["", "difference", "90% interval", "of resamples", "better"], rows
 

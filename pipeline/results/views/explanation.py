@@ -34,7 +34,7 @@ def explanation_view(explanation: Explanation) -> RenderableType:
         if importance.effects:
             parts.append(Padding(_shares(importance), (0, 0, 0, 2), expand=False))
     if explanation.exploits:
-        parts.append(Text("  Weights were taken over, so a config answers for its own epochs only.", style="dim"))
+        parts.append(Text("  Trials copied weights, so a config counts for its own epochs only.", style="dim"))
     for title, text in texts.items():
         parts += _section(title, text)
         if title == AGREEMENT and explanation.agreements:

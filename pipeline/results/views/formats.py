@@ -114,8 +114,8 @@ def _rows(table: pa.Table | pa.RecordBatch) -> list[tuple[Any, ...]]:
     except (OverflowError, ValueError) as error:
         # SQL has years behind 9999 and an infinite date; Python has neither.
         raise UsageError(
-            f"The answer holds a time that cannot be shown ({error}). Take the years 1 to 9999, or make a text of its "
-            "column: column::varchar."
+            f"The answer holds a time that cannot be shown ({error}). Select years from 1 to 9999, or convert the "
+            "column to text: column::varchar."
         ) from None
     return list(zip(*columns, strict=True))
 

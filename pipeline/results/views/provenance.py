@@ -59,7 +59,7 @@ def _title(session: Mapping[str, Any]) -> str:
 def _lines(session: Mapping[str, Any]) -> list[tuple[str, str]]:
     provenance = session["provenance"]
     git = provenance["git"]
-    changed = ", with changes that are not in it" if git and git["dirty"] else ""
+    changed = ", with uncommitted changes" if git and git["dirty"] else ""
     lines = [
         ("command", shlex.join(provenance["command"])),
         ("commit", f"{git['commit']}{changed}" if git else "unknown"),

@@ -82,14 +82,13 @@ def of_agreements(agreements: Sequence[Agreement], grace: int | None) -> str:
         why = "Too few trials trained to their end to measure how well early values predict final ones"
         return f"{why}: {FEWEST_TRIALS} are needed."
     sure = next((one for one in agreements if one.low >= 0.5), None)
-    text = (
-        "At no epoch before the last is the rank correlation surely 0.5 or more"
-        if sure is None
-        else f"From epoch {sure.epoch} on the rank correlation is {_sign(sure.correlation)}, and surely 0.5 or more"
-    )
+    text = "Before the last epoch, the rank correlation is never reliably 0.5 or more"
+    if sure is not None:
+        there = f"({_sign(sure.correlation)} at that epoch)"
+        text = f"From epoch {sure.epoch} on, the rank correlation is reliably 0.5 or more {there}"
     text += f", among {counted(agreements[0].trials, 'trial')} that trained to their end."
     if grace is not None and sure is not None and sure.epoch < grace:
-        text += f" A grace period of {sure.epoch} rather than {grace} might have served."
+        text += f" A grace period of {sure.epoch} instead of {grace} might have been enough."
     elif grace is not None and grace > 1 and (sure is None or sure.epoch > grace):
         text += f" This does not justify a grace period shorter than {grace}."
     return text
@@ -111,21 +110,21 @@ def of_stopping(stopping: Stopping) -> str:
     if math.isfinite(stopping.saved_seconds):
         saved += f", about {duration(stopping.saved_seconds)} of training on one worker."
     else:
-        saved += ". How long those would have taken was not measured."
+        saved += ". The time that this saved was not measured."
     if stopping.note:
-        return f"{saved} Whether any was stopped wrongly is unknown: {stopping.note}."
-    trained = f"the {stopping.trained} that trained to their end"
+        return f"{saved} It is unknown whether any was stopped wrongly: {stopping.note}."
+    trained = f"the {stopping.trained} trials that trained to their end"
     if not stopping.doubts:
         return (
-            f"{saved} None would have become the best by gaining as much as any of {trained}; with so many, the chance "
-            f"that one gains more is at most {percent(stopping.bound)} each (95%)."
+            f"{saved} With the gain of any of {trained}, none would have become the best. With 95% confidence, the "
+            f"probability that a stopped trial gains more is at most {percent(stopping.bound)} for each."
         )
     named = ", ".join(
         f"{doubt.trial_id} at epoch {doubt.epoch} ({doubt.gained} of {doubt.trained} gained as much)"
         for doubt in stopping.doubts[:_NAMED]
     )
     more = f" and {len(stopping.doubts) - _NAMED} more" if len(stopping.doubts) > _NAMED else ""
-    return f"{saved} By the gains of {trained}, some stopped trials might have become the best: {named}{more}."
+    return f"{saved} With the gain of one of {trained}, some stopped trials would have become the best: {named}{more}."
 
 
 def _sign(number: float) -> str:
@@ -144,7 +143,7 @@ def of_earlier(earlier: EarlierCounts) -> str:
         f"{one.study} {f'counted {one.factor:.2f}' if one.factor else 'did not count'} ({counted(one.trials, 'trial')})"
         for one in earlier.studies
     ]
-    scale = "0 is nothing, 1 as much as the study's own trials; fitted to all trials after they ended."
+    scale = "0 means not at all, 1 as much as the study's own trials; the factors are fitted to all trials."
     return f"Of the studies from which this one learned, {listed(parts)}. {scale}"
 
 
@@ -154,13 +153,15 @@ def of_lineage(results: Results) -> str:
     Args:
         results: A study's results.
     """
-    count = f"Weights were taken over {counted(len(exploits(results)), 'time')}"
+    count = f"Trials copied weights {counted(len(exploits(results)), 'time')}"
     stretches = ancestry(results)
     if len(stretches) < 2:
-        alone = f"; the best model is trial {stretches[0].trial_id}'s own from its first epoch on" if stretches else ""
+        alone = (
+            f"; the best model trained in trial {stretches[0].trial_id} from its first epoch on" if stretches else ""
+        )
         return f"{count}{alone}."
     steps = [f"trial {new.trial_id} at epoch {new.after}" for new in stretches[1:]]
-    return f"{count}; the best model began as trial {stretches[0].trial_id} and went to {listed(steps)}."
+    return f"{count}; the best model began in trial {stretches[0].trial_id} and was copied to {listed(steps)}."
 
 
 def of_time(results: Results) -> str:

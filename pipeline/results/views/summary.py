@@ -109,7 +109,7 @@ def _test(results: Results) -> str:
     metrics = listed(f"{name} {format_number(value)}" for name, value in results.test.items())
     weights = "its weights reach"
     if results.job.get("folds", 1) > 1:
-        weights = "its config, fitted again on the whole training split, reaches"
+        weights = "its config, trained again on the whole training split, reaches"
     return f"On the test split, which was used for nothing else, {weights} {metrics}."
 
 

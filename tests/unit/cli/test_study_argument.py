@@ -49,7 +49,7 @@ def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
         ("two", r"no study 'two' in .*/studies\. There is one; `tunepipe studies --storage"),
         ("onne", r"Did you mean 'one'\?"),
         ("./nowhere/two", r"no study 'two' in .*/nowhere, nor any other study\. `tunepipe run JOB` creates one"),
-        ("./studies", r"is not a study but holds some: one\. Name one of them"),
+        ("./studies", r"is not a study but contains some: one\. Name one of them"),
     ],
 )
 def test_a_study_that_is_not_there(study: str, reported: str, here: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
 def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:
     """A file with content other than Parquet is refused by its name."""
     (tmp_path / "text.parquet").write_text("x,label\n1,2\n")
-    with pytest.raises(DataError, match=r"text\.parquet is not a whole Parquet file"):
+    with pytest.raises(DataError, match=r"text\.parquet is not a complete Parquet file"):
         load(str(tmp_path / "text.parquet"))
 
 

@@ -82,7 +82,7 @@ def test_no_files_are_reported(folder: Path, monkeypatch: pytest.MonkeyPatch, da
 def test_a_damaged_file_is_reported(folder: Path) -> None:
     """A file with content other than Parquet is reported as no Parquet file."""
     (folder / "rows/b.parquet").write_text("no")
-    with pytest.raises(DataError, match=r"A file of .*rows/ is not a whole Parquet file"):
+    with pytest.raises(DataError, match=r"A file of .*rows/ is not a complete Parquet file"):
         load(f"{folder}/rows/")
 
 

@@ -166,7 +166,9 @@ def test_fewer_trials_are_noted_once_when_the_study_starts(tmp_path):
     alike = job(space={"curve": "steady"}, searcher="random")
     run(alike, storage=tmp_path, note=notes.append)
     run(alike, storage=tmp_path, resume=True, note=notes.append)
-    assert [note.partition(",")[0] for note in notes if not note.startswith("source: ")] == ["The space draws nothing"]
+    assert [note.partition(",")[0] for note in notes if not note.startswith("source: ")] == [
+        "The space has nothing to draw"
+    ]
 
 
 def test_a_study_without_untried_configs_finishes(tmp_path):

@@ -88,7 +88,7 @@ def test_a_study_is_stopped(driven: Study, post: Post) -> None:
         ({"action": "enqueue", "config": "x"}, "NAME=VALUE"),
         ({"action": "enqueue", "config": "'"}, "NAME=VALUE"),
         ({"action": "enqueue", "config": " "}, "at least one value"),
-        ({"action": "budget"}, "Say what changes"),
+        ({"action": "budget"}, "Nothing to change"),
         ({"action": "budget", "trials": "1.5"}, "trials must be a whole number"),
         ({"action": "budget", "seconds": "nan"}, "seconds must be a number"),
         ({"action": "pause", "reason": "x" * 3000}, "at most 2,000 characters"),

@@ -13,14 +13,14 @@ def test_the_population_advances_together() -> None:
     """On one worker a trial pauses for trials that are behind: not yet drawn, waiting, or lower in number."""
     scheduler = population(PBT(quantile=0), 3, added=1)
     assert report(scheduler, "0000", 1, 0.5).reason == (
-        "0.5 is number 1 of 1 trials at epoch 1; makes room for one not yet drawn"
+        "0.5 is number 1 of 1 trials at epoch 1; waits for one not yet drawn"
     )
     scheduler.add("0001", {"lr": 0.1, "layers": 2})
     scheduler.add("0002", {"lr": 0.1, "layers": 2})
     decision = report(scheduler, "0001", 1, 0.6)
     assert (decision.action, decision.reason) == (
         "pause",
-        "0.6 is number 1 of 2 trials at epoch 1; makes room for trial 0002 at epoch 0",
+        "0.6 is number 1 of 2 trials at epoch 1; waits for trial 0002 at epoch 0",
     )
     assert scheduler.choose(["0000", "0001", "0002"]).trial_id == "0002"
     assert report(scheduler, "0002", 1, 0.4).action == "pause"
@@ -119,5 +119,5 @@ def test_settings_that_do_not_fit_the_budget_are_a_fault() -> None:
     assert PBT(interval=8).faults(epochs=8, trials=2) == []
     assert [str(fault) for fault in PBT(interval=9).faults(epochs=8, trials=1)] == [
         "scheduler.interval: must be at most budget.epochs, which is 8; found 9",
-        "budget.trials: must be at least 2: a population; found 1",
+        "budget.trials: must be at least 2, because a population has several trials; found 1",
     ]

@@ -29,5 +29,5 @@ def test_other_paths_are_refused(path: str) -> None:
 
 def test_it_decides_nothing_where_nothing_trains() -> None:
     """A simulation with a scheduler of Ray Tune is refused with the field and the alternative."""
-    with pytest.raises(InvalidJob, match=r"scheduler: must be a scheduler of tunepipe's own where nothing is trained"):
+    with pytest.raises(InvalidJob, match=r"scheduler: must be one of tunepipe's own schedulers if nothing is trained"):
         RayScheduler(PATH).build(SchedulerContext({}, "max", 8, 2, 0))

@@ -35,5 +35,5 @@ def test_a_switch_is_refused_by_its_path() -> None:
 
 def test_it_draws_nothing_where_nothing_trains() -> None:
     """A simulation with a searcher of Ray Tune is refused with the field and the alternative."""
-    with pytest.raises(InvalidJob, match="searcher: must be a searcher of tunepipe's own where nothing is trained"):
+    with pytest.raises(InvalidJob, match="searcher: must be one of tunepipe's own searchers if nothing is trained"):
         RaySearch(PATH).draw({}, seed=0, index=0)

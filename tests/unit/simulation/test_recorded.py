@@ -130,8 +130,8 @@ def test_studies_that_cannot_be_replayed_are_refused(study: Recording):
 
 
 def test_the_note_has_the_origin_of_the_curves(study: Recording):
-    """The note has the number of trials used and how many of them are as long as a trial may train."""
+    """The note has the number of trials used and how many of them are complete."""
     reported = _recorded(study).described()
     whole = int((load_results(study.store.uri).trials["epochs"] == 9).sum())
     assert (reported["source"], reported["recorded_trials"], reported["whole_trials"]) == ("mnist-asha", 24, whole)
-    assert f"24 recorded trials of 'mnist-asha', {whole} of them as long" in reported["note"]
+    assert f"24 recorded trials of 'mnist-asha', {whole} of them complete" in reported["note"]

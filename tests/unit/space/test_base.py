@@ -170,11 +170,11 @@ def test_a_value_is_as_the_domain_would_draw_it(domain: Any, value: Any, drawn: 
         (Choice([[1, {"a": 2}], [1, {"a": 2}]]), "values must differ from each other"),
         (
             Grid([1, "1"]),
-            "values must differ from each other in a table of texts, too, where 1 and '1' are the same",
+            "values must also differ in the text that tables store, where 1 and '1' are the same",
         ),
         (
             Choice([None, "null"]),
-            "values must differ from each other in a table of texts, too, where None and 'null' are the same",
+            "values must also differ in the text that tables store, where None and 'null' are the same",
         ),
         (Switch({}), "branches must not be empty"),
         (

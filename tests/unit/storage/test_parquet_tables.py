@@ -82,4 +82,6 @@ def test_the_part_that_does_not_fit_is_found() -> None:
 def test_a_file_that_is_no_part_is_described() -> None:
     """A file that is not a part is reported with the file, the study and a remedy."""
     text = str(invalid_part("epochs/x.parquet", "file:///s", "is of something else"))
-    assert text.startswith("epochs/x.parquet in file:///s is of something else. If it is not tunepipe's, move it out")
+    assert text.startswith(
+        "epochs/x.parquet in file:///s is of something else. If another program wrote it, move it out"
+    )

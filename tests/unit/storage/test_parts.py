@@ -44,7 +44,7 @@ def test_the_part_that_does_not_fit_is_named() -> None:
     files = {"rows/1.parquet": _part(loss=[0.5]), "rows/2.parquet": _part(loss=["x"])}
     with pytest.raises(StorageError, match=r"^rows/2\.parquet in the store does not fit the other parts.*move it out"):
         _read(files)
-    with pytest.raises(StorageError, match=r"^rows/3\.parquet in the store is not a whole Parquet file"):
+    with pytest.raises(StorageError, match=r"^rows/3\.parquet in the store is not a complete Parquet file"):
         _read({**files, "rows/3.parquet": b"PAR1"}, "rows/3.parquet")
 
 

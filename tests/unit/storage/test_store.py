@@ -126,7 +126,7 @@ def test_a_schema_version_is_written(store: Store) -> None:
 def test_a_part_that_is_not_parquet_is_reported(store: Store, content: bytes) -> None:
     """A part that is not a Parquet file is reported with its name."""
     store.write("rows/part-1.parquet", content)
-    with pytest.raises(StorageError, match=r"rows/part-1\.parquet in .* is not a whole Parquet file"):
+    with pytest.raises(StorageError, match=r"rows/part-1\.parquet in .* is not a complete Parquet file"):
         store.read_table("rows")
 
 

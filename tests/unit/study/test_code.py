@@ -66,7 +66,7 @@ def test_functions_that_cannot_be_found_again_are_not_saved() -> None:
     for function in (inner, lambda config: config, renamed):
         job = TuneJob.from_json(_json(function))
         assert not job.resumable
-        with pytest.raises(InvalidJob, match="function: was typed into a notebook, a prompt or another function"):
+        with pytest.raises(InvalidJob, match="function: is defined in a notebook, a prompt or another function"):
             TuneJob.from_json(job.to_json())
 
 
@@ -91,8 +91,8 @@ def test_only_functions_are_functions(value: object) -> None:
         ({"function": "json:JSONDecoder"}, "must be a function of json, and there is no JSONDecoder in it"),
         ({"function": "no_such_thing:f"}, "there is no module no_such_thing, and no copy of the source"),
         ({"function": "json:dumps", "sha256": "00"}, "module json has changed since the study was saved, and there is"),
-        ({"function": "__main__:f"}, "was typed into a notebook"),
-        ({"function": "json:f.<locals>.g"}, "was typed into a notebook"),
+        ({"function": "__main__:f"}, "is defined in a notebook"),
+        ({"function": "json:f.<locals>.g"}, "is defined in a notebook"),
     ],
 )
 def test_a_function_that_cannot_be_loaded(written: object, fault: str) -> None:

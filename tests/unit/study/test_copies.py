@@ -67,7 +67,7 @@ def test_a_changed_copy_is_not_imported(tmp_path: Path) -> None:
     copies = _copies(tmp_path, copied_one="import copied_two", copied_two="VALUE = 3")
     (tmp_path / "copied_two.py").write_text("raise SystemExit('ran')")
     copies.install()
-    with pytest.raises(ValueError, match="has changed since the study was saved: put it back"):
+    with pytest.raises(ValueError, match="has changed since the study was saved: restore it"):
         importlib.import_module("copied_one")
 
 

@@ -13,7 +13,7 @@ from tests.unit.simulation.simulation_inputs import job
 
 _SPACE = {"n": IntUniform(1, 5), "kind": Choice(["a", "b"])}
 _CONFIGS = [combination(_SPACE, number) for number in range(10)]
-_LEFT = "Any config that is left: the searcher drew only configs that were tried."
+_LEFT = "One of the remaining configs: the searcher drew only configs that had been tried."
 
 
 @pytest.mark.parametrize(

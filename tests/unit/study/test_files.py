@@ -122,7 +122,7 @@ def test_a_typed_function_is_saved_but_not_loaded(store: Store) -> None:
     exec(compile("def build(config): ...", "<cell 1>", "exec"), space)
     save_study(store, _job(model=space["build"]))
     assert store.files() == ["study.json"]
-    with pytest.raises(InvalidJob, match="model: was typed into a notebook"):
+    with pytest.raises(InvalidJob, match="model: is defined in a notebook"):
         load_study(store)
 
 

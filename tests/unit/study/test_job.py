@@ -145,7 +145,7 @@ def test_a_typed_function_runs_but_is_not_resumable() -> None:
     assert not job.resumable
     assert not _job(model=lambda _: None).resumable
     assert _job().resumable
-    with pytest.raises(InvalidJob, match="model: was typed into a notebook, a prompt or another function"):
+    with pytest.raises(InvalidJob, match="model: is defined in a notebook, a prompt or another function"):
         TuneJob.from_json(job.to_json())
 
 

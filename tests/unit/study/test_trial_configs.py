@@ -57,7 +57,7 @@ def test_a_suggestion_keeps_the_reason_of_its_own_draw() -> None:
     assert first.reason == "Random, as the first 6 configs are."
     taken = untried_config(job.space, start, {key_of(start.config)}, lambda _: start, seed=0, number=0)
     assert taken.config != start.config
-    assert taken.reason == "Any config that is left: the searcher drew only configs that were tried."
+    assert taken.reason == "One of the remaining configs: the searcher drew only configs that had been tried."
 
 
 @pytest.mark.parametrize("kind", ["random", "sobol"])
@@ -137,12 +137,12 @@ def test_a_study_has_as_many_trials_as_there_are_configs(fields: dict[str, Any],
     ("fields", "reported"),
     [
         ({}, None),
-        ({"space": {"a": 1}}, "all 16 trials would be equal: 1 is run"),
+        ({"space": {"a": 1}}, "all 16 trials would be equal: only 1 is run"),
         ({"space": {"a": 1}, "trial_seeds": True}, None),
         ({"space": {"a": 1}, "budget": Budget(trials=1)}, None),
         (
             {"searcher": "grid", "space": {"a": Choice([1, 2, 3])}},
-            "There are 3 configs to draw: 3 trials are run, not 16",
+            "The space has only 3 configs: 3 trials are run, not 16",
         ),
     ],
 )

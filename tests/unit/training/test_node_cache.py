@@ -173,7 +173,7 @@ def test_a_parameter_that_is_read_too_late_is_named(caches: SharedFolder) -> Non
         )
         return rows.apply(shared_cache("train"))
 
-    with pytest.raises(DataError, match="reads size of the config only while its elements"):
+    with pytest.raises(DataError, match="reads size of the config only while it produces elements"):
         _call(caches, make, config)
 
 

@@ -58,7 +58,7 @@ def test_a_function_in_no_file_is_noted_when_the_study_starts() -> None:
 def test_a_budget_that_cannot_be_used_up_is_noted() -> None:
     """A study notes at its start that its space is smaller than its budget, or its budget smaller than before."""
     (new,) = start_notes(job(space={"x": 1}), None, [])
-    assert new.startswith("The space draws nothing, so all 4 trials would be equal")
+    assert new.startswith("The space has nothing to draw, so all 4 trials would be equal")
     (resumed,) = start_notes(job(budget=Budget(trials=4, epochs=2)), job(), [])
     assert resumed.startswith("The study resumes with a smaller budget than before: epochs 2 instead of 4.")
 

@@ -77,7 +77,7 @@ def test_inexact_continuation_is_a_warning_with_its_reason() -> None:
         (repeat(0.5), None),
         (count(), "the function returns a different score for the same config at each call, 0.0 and 1.0"),
     ],
-    ids=["the same each time", "another each time"],
+    ids=["the same each time", "differs each time"],
 )
 def test_a_function_without_state_is_replayed(scores: Iterator[float], reported: str | None, tmp_path: Path) -> None:
     """A function without a state is run again from its first step, and different values are reported."""

@@ -85,7 +85,7 @@ def test_a_mistake_is_reported_before_anything_starts(tmp_path: Path) -> None:
         ({"scheduler": {"kind": ASHA, "settings": 3}}, "scheduler.settings: "),
         (
             {"searcher": OPTUNA, "space": {"s": Switch({"x": {}, "y": {}})}},
-            "searcher: .*no Switch, and there is s",
+            "searcher: .*not support Switch, and the space has s",
         ),
     ],
 )

@@ -59,5 +59,5 @@ def test_saved_seconds_need_a_measured_epoch(tmp_path: Path) -> None:
     assert reported.saved_epochs == 24
     assert math.isnan(reported.saved_seconds)
     assert of_stopping(reported).startswith(
-        "3 trials were stopped; that saved 24 epochs of 27. How long those would have taken was not measured."
+        "3 trials were stopped; that saved 24 epochs of 27. The time that this saved was not measured."
     )

@@ -52,7 +52,7 @@ def test_noise_alone_is_not_explained(tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
     (found,) = importances(of_function(tmp_path, lambda _: float(rng.normal()), trials=60))
     assert found.effects == ()
-    assert "no conclusion is possible: of the differences between the 60 trials a forest predicts" in found.note
+    assert "no conclusion is possible: for trials that it has not seen, a random forest predicts" in found.note
 
 
 @pytest.mark.parametrize(

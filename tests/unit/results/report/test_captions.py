@@ -76,7 +76,7 @@ def test_a_learning_rate_is_described_with_its_change(pbt_results: Results, asha
 def test_the_caption_has_the_time_of_the_best(asha_results: Results) -> None:
     """The caption has the time of the best value, the total, and when most of the improvement was reached."""
     assert re.fullmatch(
-        r"val_accuracy 0\.9666 was reached after .* of .*; 95% of the way from .* was done after .*\.",
+        r"val_accuracy 0\.9666 was reached after .* of .*; 95% of the improvement over .* was reached after .*\.",
         captions.of_best_so_far(asha_results),
     )
 

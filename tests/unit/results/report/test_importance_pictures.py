@@ -14,7 +14,7 @@ def test_each_hyperparameter_has_its_picture(known: Explanation) -> None:
     """Each hyperparameter has a picture after the bars, and a best value only if it has an effect."""
     bars, along = importances(known)
     assert bars.title == "What mattered"
-    assert [picture.alt for picture in bars.pictures] == ["Bars of what 4 hyperparameters account for."]
+    assert [picture.alt for picture in bars.pictures] == ["Bar chart of the shares of 4 hyperparameters."]
     assert bars.pictures[0].caption == of_importance(known.importances[0])
     assert along.small
     for effect, picture in zip(known.importances[0].effects, along.pictures, strict=True):

@@ -28,7 +28,9 @@ def test_valid_columns_are_kept() -> None:
 )
 def test_a_table_that_does_not_fit_is_reported(column: str, values: object, what: str) -> None:
     """A column of a wrong type and a row without its key are reported with the column and a remedy."""
-    with pytest.raises(StorageError, match=rf"The table epochs is not as tunepipe writes it: .*{what}\. Move what is"):
+    with pytest.raises(
+        StorageError, match=rf"tunepipe did not write the table epochs in this form: .*{what}\. Move files"
+    ):
         checked(pa.table({**_ROW, column: values}), "epochs", _WHOLE)
 
 

@@ -29,7 +29,7 @@ def test_a_population_names_the_origin_of_the_best_weights(pbt_results: Results)
     """For a population the text names the origin of the best weights and limits what variance shares mean."""
     reported = printed(explanation_view(explained(pbt_results)))
     assert "Whose weights\n  Weights were taken over 8 times; " in reported
-    assert "a config answers for its own epochs only" in reported
+    assert "a config counts for its own epochs only" in reported
 
 
 def test_each_share_has_its_interval_and_its_best_value(known: Explanation) -> None:

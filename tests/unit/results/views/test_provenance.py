@@ -33,7 +33,7 @@ def test_a_session_is_described():
     assert title == "session 2, 2025-03-14 09:30:00 UTC"
     assert lines == [
         ("command", "tunepipe run '<b>job.py</b>'"),
-        ("commit", "abc123, with changes that are not in it"),
+        ("commit", "abc123, with uncommitted changes"),
         ("versions", "python 3.11.7, keras 3.1"),
         ("machine", "a, Linux 6, Fast, 8 cores, 64 GB of memory, 2 × L4"),
         ("seed", "3"),
@@ -50,7 +50,7 @@ def test_the_report_shows_it_where_there_is_any(tmp_path):
     last = json.loads(store.read(store.files("sessions")[-1]))
     store.write(layout.session(last["number"]), json.dumps({**last, "provenance": PROVENANCE, "nodes": NODES}))
     page = report_page(load_results(store.uri))
-    assert "abc123, with changes that are not in it" in page
+    assert "abc123, with uncommitted changes" in page
     assert "<b>job.py</b>" not in page
     assert "&lt;b&gt;job.py&lt;/b&gt;" in page
 

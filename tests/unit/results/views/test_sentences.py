@@ -18,10 +18,12 @@ def _agreement(epoch: int, low: float, correlation: float) -> Agreement:
 
 FEW = "Too few trials trained to their end to measure how well early values predict final ones: 5 are needed."
 UNSURE = (
-    "At no epoch before the last is the rank correlation surely 0.5 or more, among 8 trials that trained to their end."
+    "Before the last epoch, the rank correlation is never reliably 0.5 or more, among 8 trials that trained to their "
+    "end."
 )
 SURE = (
-    "From epoch 2 on the rank correlation is +0.90, and surely 0.5 or more, among 8 trials that trained to their end."
+    "From epoch 2 on, the rank correlation is reliably 0.5 or more (+0.90 at that epoch), among 8 trials that trained "
+    "to their end."
 )
 
 
@@ -34,7 +36,7 @@ SURE = (
         ([(1, -0.2, 0.3), (2, 0.6, 0.9)], None, SURE),
         ([(1, -0.2, 0.3), (2, 0.6, 0.9)], 1, SURE),
         ([(1, -0.2, 0.3), (2, 0.6, 0.9)], 2, SURE),
-        ([(1, -0.2, 0.3), (2, 0.6, 0.9)], 4, f"{SURE} A grace period of 2 rather than 4 might have served."),
+        ([(1, -0.2, 0.3), (2, 0.6, 0.9)], 4, f"{SURE} A grace period of 2 instead of 4 might have been enough."),
     ],
 )
 def test_early_values_are_judged_by_their_interval(
@@ -56,18 +58,19 @@ SAVED = "3 trials were stopped; that saved 24 epochs of 1,200, about 1 min 30 s 
         ({"stopped": 0}, "No trial was stopped by comparison with others."),
         (
             {},
-            f"{SAVED} None would have become the best by gaining as much as any of the 6 that trained to their end; "
-            "with so many, the chance that one gains more is at most 39% each (95%).",
+            f"{SAVED} With the gain of any of the 6 trials that trained to their end, none would have become the best. "
+            "With 95% confidence, the probability that a stopped trial gains more is at most 39% for each.",
         ),
-        ({"note": "few"}, f"{SAVED} Whether any was stopped wrongly is unknown: few."),
+        ({"note": "few"}, f"{SAVED} It is unknown whether any was stopped wrongly: few."),
         (
             {"saved_seconds": math.nan, "note": "few"},
-            "3 trials were stopped; that saved 24 epochs of 1,200. How long those would have taken was not measured. "
-            "Whether any was stopped wrongly is unknown: few.",
+            "3 trials were stopped; that saved 24 epochs of 1,200. The time that this saved was not measured. "
+            "It is unknown whether any was stopped wrongly: few.",
         ),
         (
             {"doubts": [PossiblyWrongStop(f"000{number}", 2, 0.5, 0.1, 4, 6) for number in range(7)]},
-            f"{SAVED} By the gains of the 6 that trained to their end, some stopped trials might have become the best: "
+            f"{SAVED} With the gain of one of the 6 trials that trained to their end, some stopped trials would have "
+            "become the best: "
             + ", ".join(f"000{number} at epoch 2 (4 of 6 gained as much)" for number in range(5))
             + " and 2 more.",
         ),
@@ -90,12 +93,12 @@ def test_without_a_result_the_reason_is_the_sentence() -> None:
 def test_the_lineage_of_the_weights_is_described(population: Results, asha_results: Results) -> None:
     """The lineage of the weights is described from its first trial and epoch to its last."""
     assert of_lineage(population) == (
-        "Weights were taken over 1 time; the best model began as trial 0001 and went to trial 0000 at epoch 2."
+        "Trials copied weights 1 time; the best model began in trial 0001 and was copied to trial 0000 at epoch 2."
     )
     best = asha_results.best
     assert best is not None
-    alone = f"the best model is trial {best.trial_id}'s own from its first epoch on"
-    assert of_lineage(asha_results) == f"Weights were taken over 0 times; {alone}."
+    alone = f"the best model trained in trial {best.trial_id} from its first epoch on"
+    assert of_lineage(asha_results) == f"Trials copied weights 0 times; {alone}."
 
 
 def test_the_shares_of_time_are_those_of_the_workers(asha_results: Results) -> None:

@@ -85,7 +85,7 @@ EXAMPLES: dict[str, Program] = {
     ),
     "FeatureSpace": Program(features, feature_model, config={"bins": 5}),
     "FeatureSpace in the model": Program(people, people_model, config={"bins": 5}),
-    "reviews": Program(reviews, review_model, inexact="a cache of what was shuffled"),
+    "reviews": Program(reviews, review_model, inexact="a cache after a shuffle"),
     "ragged lookup": Program(ragged, ragged_model, objective="loss"),
     "several outputs": Program(tickets, ticket_model),
     "mix-up": Program(mixed_up, softmax_model),
