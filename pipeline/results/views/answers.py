@@ -49,7 +49,7 @@ def answers(explanation: Explanation) -> dict[str, str]:
         "What earlier studies said": of_earlier(explanation.earlier),
         AGREEMENT: of_agreements(explanation.agreements, grace_period(results)),
         "What early stopping did": of_stopping(explanation.stopping),
-        "Whose weights": of_lineage(results) if explanation.exploits else "",
+        "Copied weights": of_lineage(results) if explanation.exploits else "",
         TIME: of_time(results) if len(results.epochs) else "",
     }
     return {title: text for title, text in optional.items() if text}

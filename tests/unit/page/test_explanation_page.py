@@ -21,4 +21,4 @@ def test_only_a_population_has_a_lineage(tmp_path: Path) -> None:
     """The lineage is shown only for studies in which trials took weights over."""
     pbt_study(tmp_path, trials=6)
     found = explanation_content(StudyCache(Store(tmp_path)), "mnist-pbt")
-    assert "Whose weights" in [title for title, _ in found["sections"]]
+    assert "Copied weights" in [title for title, _ in found["sections"]]

@@ -130,5 +130,5 @@ def test_another_version_that_is_loaded_makes_place_and_comes_back(tmp_path: Pat
 )
 def test_records_of_copies_are_validated(value: object) -> None:
     """A recorded path that leads out of source/, or was not written by tunepipe, is refused."""
-    with pytest.raises(StorageError, match=r"What study\.json says of the copies"):
+    with pytest.raises(StorageError, match=r"The entry `sources` of study\.json"):
         Recorded(value)

@@ -16,8 +16,8 @@ def test_answers_follow_the_order_of_the_questions(asha_results: Results, pbt_re
         "Where the time went",
     ]
     population = answers(explained(pbt_results))
-    assert list(population)[-2:] == ["Whose weights", "Where the time went"]
-    assert population["Whose weights"].startswith("Weights were taken over 8 times; ")
+    assert list(population)[-2:] == ["Copied weights", "Where the time went"]
+    assert population["Copied weights"].startswith("Trials copied weights 8 times; ")
 
 
 def test_a_study_without_epochs_has_no_answer_about_time(asha_results: Results) -> None:

@@ -28,7 +28,7 @@ def test_each_question_has_its_answer(asha_results: Results) -> None:
 def test_a_population_names_the_origin_of_the_best_weights(pbt_results: Results) -> None:
     """For a population the text names the origin of the best weights and limits what variance shares mean."""
     reported = printed(explanation_view(explained(pbt_results)))
-    assert "Whose weights\n  Weights were taken over 8 times; " in reported
+    assert "Copied weights\n  Trials copied weights 8 times; " in reported
     assert "a config counts for its own epochs only" in reported
 
 
