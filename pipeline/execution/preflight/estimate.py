@@ -78,7 +78,7 @@ def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
     budget = job.budget
     what = f"{estimate.trials} trials × {budget.epochs} epochs"
     if estimate.epochs < estimate.trials * budget.epochs:
-        what = f"{estimate.epochs} epochs in all"
+        what = f"{estimate.epochs} epochs in total"
     workers = (
         "one worker" if estimate.workers == 1 else f"{estimate.workers} workers, if they do not slow each other down"
     )

@@ -29,7 +29,7 @@ def test_there_are_no_more_workers_than_trials() -> None:
 def test_a_limit_on_all_epochs_counts() -> None:
     """An estimate counts no more epochs than the budget's limit for the whole study."""
     assert estimated(job(budget=Budget(total_epochs=10)), trained(), start=0.0, workers=1).epochs == 10
-    assert "10 epochs in all" in reported(Budget(total_epochs=10))[1]
+    assert "10 epochs in total" in reported(Budget(total_epochs=10))[1]
 
 
 @pytest.mark.parametrize(("scheduler", "early"), [("asha", True), ("fifo", False), ("pbt", False)])
