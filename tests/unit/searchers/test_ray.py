@@ -29,7 +29,7 @@ def test_a_switch_is_refused_by_its_path() -> None:
     """A searcher of Ray Tune refuses a space with switches and names all of them, inner ones too."""
     inner = Switch({"b": {}, "c": {}})
     (fault,) = RaySearch(PATH).faults({"s": Switch({"a": {"t": inner}}), "x": Uniform(0, 1)})
-    assert "there is s, s.a.t;" in fault.allowed
+    assert "the space has s, s.a.t;" in fault.allowed
     assert RaySearch(PATH).faults({"x": Uniform(0, 1)}) == []
 
 

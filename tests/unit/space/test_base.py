@@ -148,7 +148,7 @@ def test_a_value_is_as_the_domain_would_draw_it(domain: Any, value: Any, drawn: 
     ("domain", "fault"),
     [
         (Uniform(1, 1), "low must be below high"),
-        (Uniform(0, 1e301), "low and high must be at most 1e+300 in size"),
+        (Uniform(0, 1e301), "low and high must be at most 1e+300 in magnitude"),
         (LogUniform(0, 1), "low must be above 0"),
         (LogUniform(2, 1), "low must be below high"),
         (IntUniform(3, 3), "low must be below high"),
@@ -162,7 +162,7 @@ def test_a_value_is_as_the_domain_would_draw_it(domain: Any, value: Any, drawn: 
         (QUniform(0, 1e300, 1e-300), "q must be larger for such a range"),
         (QUniform(1, 1.000000000001, 1e-18), "q must be larger for such a range"),
         (Normal(0, 0), "std must be above 0"),
-        (Normal(1e301, 1), "mean and std must be at most 1e+300 in size"),
+        (Normal(1e301, 1), "mean and std must be at most 1e+300 in magnitude"),
         (Choice([]), "values must not be empty"),
         (Choice([1, 2, 1]), "values must differ from each other"),
         (Choice([1, True]), "values must differ from each other"),
