@@ -32,7 +32,7 @@ def rerun(
     """Train a trial's config again in this process, for debugging, and compare. The study does not change."""
     from pipeline.execution.rerun import rerun as train_again
     from pipeline.results.tables.load import load_results
-    from pipeline.storage.schema import metric_column
+    from pipeline.storage.metric_column import metric_column
 
     store = study_store(study, storage)
     results = load_results(store.uri)

@@ -17,7 +17,7 @@ from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import trial_row
 from pipeline.space import Config
 from pipeline.storage import Store
-from pipeline.storage.schema import column_of, metric_columns
+from pipeline.storage.metric_column import column_of, metric_columns
 from pipeline.storage.scratch import scratch
 from pipeline.study import load_study
 from pipeline.study.context import TrialContext, in_trial

@@ -22,7 +22,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 from pipeline.sanitize import sanitize_line
 from pipeline.space import ListedDomain, Value, key_of
-from pipeline.storage.schema import metric_column, metric_columns
+from pipeline.storage.metric_column import metric_column, metric_columns
 
 __all__ = ["as_json", "best_so_far", "curves", "epochs_of", "shown_metrics", "thinned", "trial_columns"]
 

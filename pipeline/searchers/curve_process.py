@@ -20,12 +20,14 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CurveProcess", "Points", "Posterior"]
+__all__ = ["JITTER", "CurveProcess", "Points", "Reals"]
 
 Reals: TypeAlias = npt.NDArray[np.float64]
 
 _ROOT = np.sqrt(5.0)
-_JITTER = 1e-6
+JITTER = 1e-6
+"""Added to the variance of the noise, so that a covariance has a Cholesky factor."""
+
 _START = np.log([1.0, 0.5, 0.5, 0.05, 0.1, 0.058, 0.01])
 """Prior means of log s_f, s_g, s_m, s_a, s_h, b and noise, for values of mean 0 and standard deviation 1."""
 _SPREAD = np.array([1.0, 1.0, 1.0, 1.5, 1.5, 1.0, 1.5])
@@ -186,7 +188,7 @@ class CurveProcess:
         if self._earlier:
             luck = np.concatenate([[0.0], np.exp(theta[self._alike.stop :])])[at.studies]
             covariance += _LEVEL * studies + same * luck
-        covariance[np.diag_indices(len(y))] += noise + _JITTER
+        covariance[np.diag_indices(len(y))] += noise + JITTER
         lower = cholesky(covariance, lower=True, check_finite=False)
         alpha = cho_solve((lower, True), y, check_finite=False)
         apart = (theta - self.prior) / self.spread
@@ -259,53 +261,3 @@ class CurveProcess:
         r = np.sqrt(squares)
         decay = np.exp(-_ROOT * r)
         return (1 + _ROOT * r + 5 / 3 * squares) * decay, r, decay
-
-
-class Posterior:
-    """The process, conditioned on known values.
-
-    Args:
-        process: The process.
-        theta: Its parameters.
-        at: Points with known values.
-        y: The values.
-        believed: Points that count as known with their expected values: this changes no mean, and lowers variances.
-    """
-
-    def __init__(self, process: CurveProcess, theta: Reals, at: Points, y: Reals, believed: Points | None) -> None:
-        from scipy.linalg import cho_solve, cholesky, solve_triangular
-
-        self._process, self._theta, self._at, self._believed = process, theta, at, believed
-        noise = process.noise(theta) + _JITTER
-        covariance = process.covariance(theta, at, at)
-        covariance[np.diag_indices(len(y))] += noise
-        self._lower = cholesky(covariance, lower=True, check_finite=False)
-        self._alpha = cho_solve((self._lower, True), y, check_finite=False)
-        if believed is None:
-            return
-        across = process.covariance(theta, at, believed)
-        self._across = solve_triangular(self._lower, across, lower=True, check_finite=False)
-        rest = process.covariance(theta, believed, believed) - self._across.T @ self._across
-        rest[np.diag_indices(len(rest))] += noise
-        self._rest = cholesky(rest, lower=True, check_finite=False)
-
-    def predict(self, at: Points) -> tuple[Reals, Reals]:
-        """Mean and standard deviation of configs' values, without the part of a single trial, which is luck.
-
-        Args:
-            at: The points.
-
-        Returns:
-            The means and the standard deviations, each of shape (points,), on the scale of the fitted values.
-        """
-        from scipy.linalg import solve_triangular
-
-        across = self._process.covariance(self._theta, self._at, at)
-        mean: Reals = across.T @ self._alpha
-        inner = solve_triangular(self._lower, across, lower=True, check_finite=False)
-        variance = self._process.variance(self._theta, at) - (inner * inner).sum(axis=0)
-        if self._believed is not None:
-            rest = self._process.covariance(self._theta, self._believed, at) - self._across.T @ inner
-            rest = solve_triangular(self._rest, rest, lower=True, check_finite=False)
-            variance -= (rest * rest).sum(axis=0)
-        return mean, np.sqrt(np.maximum(variance, 1e-9))

@@ -11,7 +11,8 @@ import numpy as np
 
 from pipeline.searchers.base import Observation, SearcherSettings, Suggestion, chance
 from pipeline.searchers.curve_fit import curve_fit
-from pipeline.searchers.curve_process import CurveProcess, Points, Posterior, Reals
+from pipeline.searchers.curve_posterior import Posterior
+from pipeline.searchers.curve_process import CurveProcess, Points, Reals
 from pipeline.searchers.earlier import EarlierStudy, joined, points_of
 from pipeline.searchers.history import MOST, History
 from pipeline.searchers.known_points import curve_of, own_points

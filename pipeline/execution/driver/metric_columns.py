@@ -5,7 +5,7 @@ from operator import itemgetter
 
 import pyarrow as pa
 
-from pipeline.storage.schema import assign_columns, metric_columns, metric_field, metric_names
+from pipeline.storage.metric_column import assign_columns, metric_columns, metric_field, metric_names
 
 __all__ = ["MetricColumns"]
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.results.tables.front import epoch_violations
 from pipeline.results.tables.load import Results
-from pipeline.storage.schema import metric_column
+from pipeline.storage.metric_column import metric_column
 
 __all__ = ["alive_seconds", "progress", "tracks", "train_column"]
 

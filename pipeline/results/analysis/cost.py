@@ -5,7 +5,7 @@ import pandas as pd
 
 from pipeline.results.tables.load import Results
 from pipeline.space import Domain
-from pipeline.storage.schema import metric_column
+from pipeline.storage.metric_column import metric_column
 
 __all__ = ["COSTS", "costs", "has_costs", "names_batches"]
 

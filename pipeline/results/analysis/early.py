@@ -11,7 +11,7 @@ from pipeline.results.analysis.epoch_timing import epoch_seconds
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.stopped import saved_epochs, stopped_early
 from pipeline.results.tables.load import Results
-from pipeline.storage.schema import metric_column
+from pipeline.storage.metric_column import metric_column
 
 __all__ = ["FEWEST_TRIALS", "Agreement", "PossiblyWrongStop", "Stopping", "agreements", "stopping"]
 

@@ -10,7 +10,7 @@ from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, ranked
-from pipeline.storage.schema import metric_column
+from pipeline.storage.metric_column import metric_column
 
 __all__ = ["Spread", "spreads"]
 

@@ -15,7 +15,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.space.column_values import scalar
-from pipeline.storage.schema import metric_column, metric_columns
+from pipeline.storage.metric_column import metric_column, metric_columns
 
 __all__ = ["MetricValue", "RunContent", "study_run", "trial_runs"]
 

@@ -24,7 +24,7 @@ from pipeline.results.plots.style import (
 )
 from pipeline.results.tables.front import epoch_violations
 from pipeline.results.tables.load import Results
-from pipeline.storage.schema import metric_column
+from pipeline.storage.metric_column import metric_column
 from pipeline.wording import format_number
 
 __all__ = ["best_so_far", "learning_curves", "learning_rates"]

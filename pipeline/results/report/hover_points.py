@@ -11,7 +11,7 @@ from pipeline.results.plots.rungs import rows_of_rungs
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.front import objective_values
 from pipeline.results.tables.load import Results
-from pipeline.storage.schema import metric_column
+from pipeline.storage.metric_column import metric_column
 
 __all__ = ["HoverPoint", "of_best_so_far", "of_learning_curves", "of_objective_against", "of_rungs", "of_trade_off"]
 

@@ -21,7 +21,8 @@ from pipeline.results.tables.cleaning import (
 from pipeline.results.tables.objective_column import choose_objective_column
 from pipeline.results.tables.stored_space import parameters_of
 from pipeline.space.column_values import column_value
-from pipeline.storage.schema import MEASURES, SECONDS, arrow_schema, column_of, metric_column, metric_names
+from pipeline.storage.metric_column import column_of, metric_column, metric_names
+from pipeline.storage.schema import MEASURES, SECONDS, arrow_schema
 from pipeline.study import Objective
 from pipeline.study.ranking import total_violation
 

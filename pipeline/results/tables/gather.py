@@ -17,7 +17,8 @@ from pipeline.results.tables.cleaning import clean_decisions, clean_epochs
 from pipeline.results.tables.derive import derive_trials
 from pipeline.results.tables.stored_space import parameters_of
 from pipeline.storage import Store
-from pipeline.storage.schema import arrow_schema, metric_column, metric_field, stored_column
+from pipeline.storage.metric_column import metric_column, metric_field, stored_column
+from pipeline.storage.schema import arrow_schema
 
 __all__ = ["Tables", "gather", "newest_checkpoints"]
 

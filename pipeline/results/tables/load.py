@@ -17,7 +17,8 @@ from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.results.tables.stored_space import parameters_of, space_of
 from pipeline.space import Config, ParameterPath, Space, walk
 from pipeline.storage import Store
-from pipeline.storage.schema import SCHEMA_VERSION, metric_names
+from pipeline.storage.metric_column import metric_names
+from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Objective, TuneJob, layout
 from pipeline.study.files import read_document, read_job, recorded_data
 from pipeline.study.ranking import RankingKey, ranking_key

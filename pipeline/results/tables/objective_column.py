@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from pipeline.storage.schema import MEASURES, column_of
+from pipeline.storage.metric_column import column_of
+from pipeline.storage.schema import MEASURES
 
 __all__ = ["choose_objective_column"]
 

@@ -20,7 +20,8 @@ from pipeline.results.tables.user_files import TrialFiles
 from pipeline.results.views.fit_text import fit_arguments, newest_way, phases_of
 from pipeline.results.views.provenance import sessions_objects
 from pipeline.space import Space
-from pipeline.storage.schema import EPOCHS, metric_columns
+from pipeline.storage.metric_column import metric_columns
+from pipeline.storage.schema import EPOCHS
 from pipeline.study import Objective
 
 __all__ = ["accepted_changes_objects", "results_object", "several_object", "studies_object", "trial_object"]

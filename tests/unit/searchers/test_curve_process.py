@@ -4,23 +4,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.searchers.curve_process import CurveProcess, Points, Posterior
-
-GROUPS = np.array([0, 1, 2, 2, 2])
-
-
-def _points(rng, count):
-    """Points of a few trials, each at several epochs."""
-    trial = np.sort(rng.integers(count // 2 + 1, size=count))
-    x = rng.random((count // 2 + 1, len(GROUPS)))[trial]
-    return Points(x, rng.uniform(0.02, 1.0, count), trial)
+from pipeline.searchers.curve_process import CurveProcess, Points
+from tests.unit.searchers.curve_points import GROUPS, points_of
 
 
 @given(seed=st.integers(0, 2**31 - 1), count=st.integers(2, 25))
 def test_the_gradient_is_that_of_finite_differences(seed, count):
     """The gradient equals finite differences for each parameter, at any point within the bounds, for any data."""
     rng, process = np.random.default_rng(seed), CurveProcess(GROUPS)
-    at, y = _points(rng, count), rng.normal(size=count)
+    at, y = points_of(rng, count), rng.normal(size=count)
     theta = process.prior + process.spread * rng.uniform(-2, 2, len(process.prior))
     value, slope = process.loss(theta, at, y)
     step = 1e-5
@@ -35,48 +27,16 @@ def test_the_gradient_is_that_of_finite_differences(seed, count):
 def test_a_fit_stays_within_bounds_and_improves(seed):
     """A fit stays within its bounds and improves its start, also on values that no process explains."""
     rng, process = np.random.default_rng(seed), CurveProcess(GROUPS)
-    at, y = _points(rng, 20), rng.choice([-3.0, 0.0, 3.0], size=20)
+    at, y = points_of(rng, 20), rng.choice([-3.0, 0.0, 3.0], size=20)
     theta = process.fit(at, y, steps=12)
     assert np.isfinite(theta).all()
     assert (np.abs(theta - process.prior) <= 4 * process.spread + 1e-9).all()
     assert process.loss(theta, at, y)[0] <= process.loss(process.prior, at, y)[0]
 
 
-@given(seed=st.integers(0, 2**31 - 1))
-def test_a_believed_point_keeps_the_means_and_reduces_the_variance(seed):
-    """A point believed to be at its mean leaves the means unchanged and reduces the uncertainty near it."""
-    rng, process = np.random.default_rng(seed), CurveProcess(GROUPS)
-    at, y = _points(rng, 12), rng.normal(size=12)
-    believed = Points(rng.random((3, len(GROUPS))), np.ones(3), np.array([50, 51, 52]))
-    asked = Points(rng.random((6, len(GROUPS))), np.ones(6), np.full(6, -1))
-    alone = Posterior(process, process.prior, at, y, None)
-    both = Posterior(process, process.prior, at, y, believed)
-    together = Points(
-        *(
-            np.concatenate(pair)
-            for pair in zip((at.x, at.t, at.trial), (believed.x, believed.t, believed.trial), strict=True)
-        )
-    )
-    known = Posterior(process, process.prior, together, np.concatenate([y, alone.predict(believed)[0]]), None)
-    np.testing.assert_allclose(both.predict(asked)[0], alone.predict(asked)[0], atol=1e-6)
-    np.testing.assert_allclose(both.predict(asked), known.predict(asked), atol=1e-5)
-    assert (both.predict(asked)[1] <= alone.predict(asked)[1] + 1e-9).all()
-
-
-def test_curves_say_more_of_the_end_the_longer_they_are():
-    """The longer the known curve of a config is, the smaller is the deviation at its last epoch."""
-    process, x = CurveProcess(GROUPS), np.full((1, len(GROUPS)), 0.5)
-    asked = Points(x, np.ones(1), np.array([-1]))
-    spread = [
-        Posterior(process, process.prior, Points(x, np.array([t]), np.array([0])), np.zeros(1), None).predict(asked)[1]
-        for t in (0.05, 0.25, 1.0)
-    ]
-    assert spread[0] > spread[1] > spread[2]
-
-
 def _of_studies(rng, count, studies):
-    """Points as those of `_points`, each trial of a study."""
-    at = _points(rng, count)
+    """Points as those of `points_of`, each trial of a study."""
+    at = points_of(rng, count)
     return Points(at.x, at.t, at.trial, at.trial % (studies + 1))
 
 

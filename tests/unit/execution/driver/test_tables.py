@@ -14,7 +14,7 @@ from pipeline.loop.messages import ProgressReport
 from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import load_results
 from pipeline.space import Choice, Switch, Uniform
-from pipeline.storage.schema import metric_column, metric_columns
+from pipeline.storage.metric_column import metric_column, metric_columns
 from pipeline.study import Budget, Objective
 from tests.unit.execution.recorded_curves import row
 

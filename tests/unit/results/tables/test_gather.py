@@ -7,7 +7,8 @@ import pytest
 from pipeline.errors import StorageError
 from pipeline.results.tables.gather import gather, newest_checkpoints
 from pipeline.space import Choice, Uniform
-from pipeline.storage.schema import arrow_schema, metric_field
+from pipeline.storage.metric_column import metric_field
+from pipeline.storage.schema import arrow_schema
 from pipeline.study import Objective, layout
 from tests.unit.results.studies import Recording, columns_of, tune_job
 from tests.unit.results.tables.rows import CONFIG, trials_of

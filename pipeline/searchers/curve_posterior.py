@@ -1,0 +1,57 @@
+"""What the process over config and epoch expects of other points, given known values."""
+
+import numpy as np
+
+from pipeline.searchers.curve_process import JITTER, CurveProcess, Points, Reals
+
+__all__ = ["Posterior"]
+
+
+class Posterior:
+    """The process, conditioned on known values.
+
+    Args:
+        process: The process.
+        theta: Its parameters.
+        at: Points with known values.
+        y: The values.
+        believed: Points that count as known with their expected values: this changes no mean, and lowers variances.
+    """
+
+    def __init__(self, process: CurveProcess, theta: Reals, at: Points, y: Reals, believed: Points | None) -> None:
+        from scipy.linalg import cho_solve, cholesky, solve_triangular
+
+        self._process, self._theta, self._at, self._believed = process, theta, at, believed
+        noise = process.noise(theta) + JITTER
+        covariance = process.covariance(theta, at, at)
+        covariance[np.diag_indices(len(y))] += noise
+        self._lower = cholesky(covariance, lower=True, check_finite=False)
+        self._alpha = cho_solve((self._lower, True), y, check_finite=False)
+        if believed is None:
+            return
+        across = process.covariance(theta, at, believed)
+        self._across = solve_triangular(self._lower, across, lower=True, check_finite=False)
+        rest = process.covariance(theta, believed, believed) - self._across.T @ self._across
+        rest[np.diag_indices(len(rest))] += noise
+        self._rest = cholesky(rest, lower=True, check_finite=False)
+
+    def predict(self, at: Points) -> tuple[Reals, Reals]:
+        """Mean and standard deviation of configs' values, without the part of a single trial, which is luck.
+
+        Args:
+            at: The points.
+
+        Returns:
+            The means and the standard deviations, each of shape (points,), on the scale of the fitted values.
+        """
+        from scipy.linalg import solve_triangular
+
+        across = self._process.covariance(self._theta, self._at, at)
+        mean: Reals = across.T @ self._alpha
+        inner = solve_triangular(self._lower, across, lower=True, check_finite=False)
+        variance = self._process.variance(self._theta, at) - (inner * inner).sum(axis=0)
+        if self._believed is not None:
+            rest = self._process.covariance(self._theta, self._believed, at) - self._across.T @ inner
+            rest = solve_triangular(self._rest, rest, lower=True, check_finite=False)
+            variance -= (rest * rest).sum(axis=0)
+        return mean, np.sqrt(np.maximum(variance, 1e-9))
