@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from pipeline.study.copies import ReadOnce
+from pipeline.study.read_once import ReadOnce
 
 __all__ = ["generated_module"]
 

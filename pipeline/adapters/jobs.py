@@ -15,8 +15,8 @@ from pipeline.adapters.program import end_here, load, register
 from pipeline.adapters.user_code import user_line
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.study import Objective, TuneJob
-from pipeline.study.copies import content_of
 from pipeline.study.load_module import parted
+from pipeline.study.read_once import content_of
 from pipeline.wording import closest, did_you_mean
 
 __all__ = ["LIBRARIES", "from_file", "from_keras_tuner", "from_optuna", "from_ray_tune"]

@@ -16,8 +16,8 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from pipeline.adapters.user_code import user_place
-from pipeline.study.copies import content_of
 from pipeline.study.load_module import load_module
+from pipeline.study.read_once import content_of
 
 __all__ = ["Call", "Program", "ProgramEnd", "end_here", "load", "register", "running"]
 

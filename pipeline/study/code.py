@@ -17,9 +17,11 @@ from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from pipeline.errors import InvalidJob
 from pipeline.study.bytecode import bytecode_digest
-from pipeline.study.copies import Copies, content_of, digest_of
+from pipeline.study.copies import Copies
 from pipeline.study.function_source import UnloadedFunction, is_saved, module_of, named_in, source_of
 from pipeline.study.load_module import job_fault, load_module
+from pipeline.study.read_once import content_of
+from pipeline.study.recorded_copies import digest_of
 
 __all__ = ["Code", "Data", "value_or_code"]
 

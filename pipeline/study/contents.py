@@ -10,8 +10,8 @@ from pipeline.errors import StorageError
 from pipeline.sanitize import sanitize_line
 from pipeline.storage import Entry, Store, unfinished
 from pipeline.study import layout
-from pipeline.study.copies import Recorded
 from pipeline.study.files import read_document
+from pipeline.study.recorded_copies import Recorded
 
 __all__ = ["Contents", "contents", "listed", "refuse_links", "remove", "sweep"]
 

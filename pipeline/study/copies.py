@@ -1,6 +1,5 @@
 """A study's copies of its sources: each is checked before it runs; nothing else in their folder can be imported."""
 
-import hashlib
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -12,104 +11,13 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-from pipeline.errors import StorageError
 from pipeline.study.named_functions import named_functions
+from pipeline.study.read_once import ReadOnce, content_of
+from pipeline.study.recorded_copies import Recorded, digest_of
 
-__all__ = ["Copies", "ReadOnce", "Recorded", "as_before", "content_of", "digest_of", "forget_copies"]
+__all__ = ["Copies", "as_before", "forget_copies"]
 
 _PACKAGE = "__init__.py"
-
-
-def digest_of(content: bytes | None) -> str | None:
-    """The SHA-256 of a source; None if there is none.
-
-    Args:
-        content: The source.
-    """
-    return None if content is None else hashlib.sha256(content).hexdigest()
-
-
-class ReadOnce(importlib.abc.SourceLoader):
-    """A loader that runs a file's text and keeps it: the text that is hashed and copied later is the text that ran.
-
-    It writes no bytecode: a study's folder may be read-only, and a stale cache would run other code than was checked.
-
-    Args:
-        path: The file.
-        content: Its text from a study, which also sets `of_study`; None to read the file.
-    """
-
-    def __init__(self, path: Path, content: bytes | None = None) -> None:
-        self._path = path
-        self.of_study = content is not None
-        self.content = path.read_bytes() if content is None else content
-
-    def get_filename(self, fullname: str) -> str:
-        """The path of the file."""
-        return str(self._path)
-
-    def get_data(self, path: str | bytes) -> bytes:
-        """The text."""
-        return self.content
-
-
-def content_of(home: Mapping[str, Any]) -> bytes | None:
-    """The text of the file from which a module was loaded; None if there is none.
-
-    Args:
-        home: The module's globals.
-    """
-    loader = getattr(home.get("__spec__"), "loader", None)
-    if isinstance(loader, ReadOnce):
-        return loader.content
-    file = home.get("__file__")
-    return Path(file).read_bytes() if file and Path(file).is_file() else None
-
-
-class Recorded:
-    """What study.json says about the copies: the modules, their paths and their digests; and other files' digests.
-
-    Args:
-        value: The value of `sources` in study.json; None in a study of an older tunepipe.
-
-    Raises:
-        StorageError: The value is not what tunepipe wrote.
-    """
-
-    def __init__(self, value: Any = None) -> None:
-        self.modules: dict[str, tuple[str, str]] = {}
-        self.folders: tuple[str, ...] = ()
-        self.files: dict[str, str] = {}
-        if value is None:
-            return
-        try:
-            self.folders = tuple(value["folders"])
-            self.modules = {name: (entry["path"], entry["sha256"]) for name, entry in value["modules"].items()}
-            self.files = dict(value.get("files", {}))
-            paths = [path for path, _ in self.modules.values()]
-            texts = [*self.folders, *self.modules, *(text for pair in self.modules.values() for text in pair)]
-            texts += [*self.files, *self.files.values()]
-            sound = all(isinstance(text, str) and "\0" not in text for text in texts)
-            sound = (
-                sound and all(path.endswith(".py") for path in paths) and all(map(_is_within, [*paths, *self.files]))
-            )
-        except (AttributeError, LookupError, TypeError, ValueError):
-            sound = False
-        if not sound:
-            raise StorageError(
-                "The entry `sources` of study.json, about the copies in source/, is not what tunepipe wrote. Restore "
-                "the file."
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        """The value of `sources` in study.json."""
-        modules = {name: {"path": path, "sha256": digest} for name, (path, digest) in sorted(self.modules.items())}
-        return {"folders": list(self.folders), "modules": modules, "files": dict(sorted(self.files.items()))}
-
-
-def _is_within(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool(parts) and not path.startswith("/") and ".." not in parts
 
 
 class Copies(importlib.abc.MetaPathFinder):

@@ -12,8 +12,8 @@ from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
-from pipeline.study.copies import Recorded, digest_of
 from pipeline.study.job import TuneJob
+from pipeline.study.recorded_copies import Recorded, digest_of
 from pipeline.study.sources import Sources, sources_of
 from pipeline.study.studies import no_study
 

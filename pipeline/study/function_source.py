@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.study.copies import ReadOnce, content_of
+from pipeline.study.read_once import ReadOnce, content_of
 
 __all__ = [
     "UnloadedFunction",

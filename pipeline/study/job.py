@@ -15,9 +15,10 @@ from pydantic import (
 from pipeline.errors import InvalidJob
 from pipeline.searchers import RandomSearch
 from pipeline.study.changes import changed
-from pipeline.study.copies import Copies, Recorded
+from pipeline.study.copies import Copies
 from pipeline.study.faults import NAME, read_faults
 from pipeline.study.job_fields import JobFields
+from pipeline.study.recorded_copies import Recorded
 from pipeline.study.rules import broken_rules
 from pipeline.study.specification import Objective
 from pipeline.wording import counted

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
-from pipeline.study.copies import ReadOnce
 from pipeline.study.field_names import misnamed_field
 from pipeline.study.job_file import JobFile, import_package, job_file
 from pipeline.study.quiet import quiet_tensorflow
+from pipeline.study.read_once import ReadOnce
 
 __all__ = ["end_loading", "is_file", "job_fault", "load_module", "parted"]
 

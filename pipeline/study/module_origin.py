@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.study.copies import ReadOnce
 from pipeline.study.function_source import home_of, module_of
+from pipeline.study.read_once import ReadOnce
 
 __all__ = [
     "INSTALLED",

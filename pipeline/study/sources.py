@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.study.adjacent_files import named_files
-from pipeline.study.copies import ReadOnce, Recorded
 from pipeline.study.function_source import from_study, home_of, is_saved, module_of, source_of
 from pipeline.study.imports import exported_names, imports_of
 from pipeline.study.job import TuneJob
 from pipeline.study.job_file import job_file
 from pipeline.study.module_origin import OWN_PACKAGES, folder_and_path, is_imported_from, is_installed, loaded_from
+from pipeline.study.read_once import ReadOnce
+from pipeline.study.recorded_copies import Recorded
 from pipeline.wording import size
 
 __all__ = ["SourceFile", "Sources", "imported_since", "originals_of", "sources_of", "sources_of_file"]

@@ -17,7 +17,7 @@ from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to
 from pipeline.study.context import current
-from pipeline.study.copies import content_of
+from pipeline.study.read_once import content_of
 
 __all__ = ["Adapted"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from pipeline.storage import Store
 from pipeline.study import TuneJob
-from pipeline.study.copies import Recorded
 from pipeline.study.files import recorded_sources
+from pipeline.study.recorded_copies import Recorded
 from pipeline.study.sources import imported_since
 
 __all__ = ["ImportedSources"]

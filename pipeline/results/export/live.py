@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import JobNotFound, UsageError
-from pipeline.results.export.mlflow import absolute_destination, check_mlflow, write_mlflow
+from pipeline.results.export.mlflow import check_mlflow, write_mlflow
+from pipeline.results.export.mlflow_destination import absolute_destination
 from pipeline.results.export.tensorboard import LiveTensorBoard
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.stamp import stamp

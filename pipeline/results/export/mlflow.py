@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,17 +12,17 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.results.export.mlflow_destination import locations
 from pipeline.results.export.mlflow_runs import MetricValue, RunContent, study_run, trial_runs
 from pipeline.results.tables.load import Results
 from pipeline.sanitize import sanitize
 from pipeline.storage import Store
 from pipeline.study import layout
-from pipeline.study.output_paths import check_output_folder
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-__all__ = ["Exported", "absolute_destination", "check_mlflow", "write_mlflow"]
+__all__ = ["Exported", "check_mlflow", "write_mlflow"]
 
 _METRICS, _PARAMS = 900, 100
 """The most entries that MLflow accepts at once; a thousand of all kinds together."""
@@ -85,7 +84,7 @@ def write_mlflow(results: Results, destination: str) -> Exported:
     with _settings():
         try:
             with _quiet_logger():
-                uri, artifacts = _locations(destination)
+                uri, artifacts = locations(destination)
                 client = MlflowClient(tracking_uri=uri)
                 existing = client.get_experiment_by_name(results.name)
                 experiment = existing.experiment_id if existing else client.create_experiment(results.name, artifacts)
@@ -134,32 +133,6 @@ def _quiet_logger() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def absolute_destination(destination: str) -> str:
-    """A destination that means the same in any current folder.
-
-    Args:
-        destination: MLflow's tracking URI, or a folder.
-    """
-    if (database := re.match(r"sqlite:///(.+)", destination)) is not None:
-        return f"sqlite:///{Path(database[1]).absolute()}"
-    if "://" in destination or destination.partition(":")[0] == "databricks":
-        return destination
-    return str(Path(destination).expanduser().absolute())
-
-
-def _locations(destination: str) -> tuple[str, str | None]:
-    """The tracking URI, and the URI for artifacts; None if the server chooses it."""
-    if (database := re.match(r"sqlite:///(.+)", destination)) is not None:
-        check_output_folder(Path(database[1]))
-    if "://" in destination or destination.partition(":")[0] == "databricks":
-        return destination, None
-    folder = Path(destination).expanduser().resolve()
-    check_output_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    # MLflow has given up its format of plain files; a database needs no server either.
-    return f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
 
 
 def _write(client: "MlflowClient", experiment: str, results: Results) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from pipeline.execution.driver.resumed_job import reconciled
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.contents import contents
-from pipeline.study.copies import Recorded
 from pipeline.study.files import recorded_sources
 from pipeline.study.load_module import load_module
 from pipeline.study.sources import Sources, imported_since, sources_of, sources_of_file

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.study.copies import Copies, Recorded, digest_of
+from pipeline.study.copies import Copies
+from pipeline.study.recorded_copies import Recorded, digest_of
 from pipeline.study.tracebacks import error_text, with_own_files
 
 pytestmark = pytest.mark.usefixtures("own_modules")

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results
-from pipeline.results.export.mlflow import Exported, absolute_destination, write_mlflow
+from pipeline.results.export.mlflow import Exported, write_mlflow
 
 
 def runs(folder: Path, name: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
@@ -152,16 +152,6 @@ def test_without_mlflow_the_command_prints_what_to_install(
     monkeypatch.setitem(sys.modules, "mlflow.tracking", None)
     with pytest.raises(UsageError, match="pip install mlflow-skinny"):
         write_mlflow(asha_results, str(tmp_path))
-
-
-def test_a_destination_is_independent_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A destination that is a folder or a database becomes an absolute path, and a server's address is unchanged."""
-    monkeypatch.chdir(tmp_path)
-    assert absolute_destination("runs") == str(tmp_path / "runs")
-    assert absolute_destination("sqlite:///runs.db") == f"sqlite:///{tmp_path / 'runs.db'}"
-    assert absolute_destination(f"sqlite:///{tmp_path}/runs.db") == f"sqlite:///{tmp_path}/runs.db"
-    for server in ("http://127.0.0.1:5000", "databricks", "databricks:profile"):
-        assert absolute_destination(server) == server
 
 
 def test_an_interrupted_creation_of_the_studys_run_is_completed(

@@ -1,0 +1,64 @@
+"""What study.json says about a study's copies of its sources: modules, paths and digests."""
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import Any
+
+from pipeline.errors import StorageError
+
+__all__ = ["Recorded", "digest_of"]
+
+
+def digest_of(content: bytes | None) -> str | None:
+    """The SHA-256 of a source; None if there is none.
+
+    Args:
+        content: The source.
+    """
+    return None if content is None else hashlib.sha256(content).hexdigest()
+
+
+class Recorded:
+    """What study.json says about the copies: the modules, their paths and their digests; and other files' digests.
+
+    Args:
+        value: The value of `sources` in study.json; None in a study of an older tunepipe.
+
+    Raises:
+        StorageError: The value is not what tunepipe wrote.
+    """
+
+    def __init__(self, value: Any = None) -> None:
+        self.modules: dict[str, tuple[str, str]] = {}
+        self.folders: tuple[str, ...] = ()
+        self.files: dict[str, str] = {}
+        if value is None:
+            return
+        try:
+            self.folders = tuple(value["folders"])
+            self.modules = {name: (entry["path"], entry["sha256"]) for name, entry in value["modules"].items()}
+            self.files = dict(value.get("files", {}))
+            paths = [path for path, _ in self.modules.values()]
+            texts = [*self.folders, *self.modules, *(text for pair in self.modules.values() for text in pair)]
+            texts += [*self.files, *self.files.values()]
+            sound = all(isinstance(text, str) and "\0" not in text for text in texts)
+            sound = (
+                sound and all(path.endswith(".py") for path in paths) and all(map(_is_within, [*paths, *self.files]))
+            )
+        except (AttributeError, LookupError, TypeError, ValueError):
+            sound = False
+        if not sound:
+            raise StorageError(
+                "The entry `sources` of study.json, about the copies in source/, is not what tunepipe wrote. Restore "
+                "the file."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The value of `sources` in study.json."""
+        modules = {name: {"path": path, "sha256": digest} for name, (path, digest) in sorted(self.modules.items())}
+        return {"folders": list(self.folders), "modules": modules, "files": dict(sorted(self.files.items()))}
+
+
+def _is_within(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts

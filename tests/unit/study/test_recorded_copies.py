@@ -1,0 +1,30 @@
+"""What study.json says about the copies of a study's sources."""
+
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.study.recorded_copies import Recorded
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        {},
+        {"folders": [], "modules": []},
+        {"folders": [3], "modules": {}},
+        {"folders": [], "modules": {"a": {"path": "../a.py", "sha256": ""}}},
+        {"folders": [], "modules": {"a": {"path": "/etc/a.py", "sha256": ""}}},
+        {"folders": [], "modules": {"a": {"path": "a", "sha256": ""}}},
+        {"folders": [], "modules": {"a": {"path": "a.py"}}},
+        {"folders": [], "modules": {"a": {"path": "a.py", "sha256": 3}}},
+        {"folders": [], "modules": {}, "files": ["a.txt"]},
+        {"folders": [], "modules": {}, "files": {"../a.txt": ""}},
+        {"folders": [], "modules": {}, "files": {"/etc/passwd": ""}},
+        {"folders": [], "modules": {}, "files": {"a.txt": None}},
+    ],
+)
+def test_records_of_copies_are_validated(value: object) -> None:
+    """A recorded path that leads out of source/, or was not written by tunepipe, is refused."""
+    with pytest.raises(StorageError, match=r"The entry `sources` of study\.json"):
+        Recorded(value)
