@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipeline.cluster.submission import Submitted
 
 __all__ = [
+    "NAMESPACE",
     "Context",
     "Dashboard",
     "Namespace",
@@ -42,6 +43,9 @@ Context = Annotated[
     typer.Option(help="With --kubernetes: context of the kubeconfig. Default: the current one.", show_default=False),
 ]
 Namespace = Annotated[str, typer.Option(help="With --kubernetes: namespace of the RayJobs.")]
+NAMESPACE = "tunepipe"
+"""The default of that option, which is the namespace of the overlays."""
+
 RayJobs = Annotated[bool, typer.Option("--kubernetes", help="RayJobs of KubeRay.")]
 ResultsFolder = Annotated[
     Path, typer.Option("--to", help="With --kubernetes: folder for the results from the cluster's volume.")

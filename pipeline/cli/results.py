@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from pipeline.cli.cluster_options import (
+    NAMESPACE,
     Context,
     Namespace,
     RayJobs,
@@ -18,7 +19,6 @@ from pipeline.cli.cluster_options import (
     given_on_command_line,
     refuse_other_options,
 )
-from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import command_console, say_object
 from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.rows import TOP, Rows, names, show_rows
@@ -47,12 +47,9 @@ def results(
     asked: typer.Context,
     studies: Annotated[
         list[str],
-        typer.Argument(
-            metavar="STUDY",
-            help="One or more studies: names in --storage, or paths or URIs of their folders; with --kubernetes "
-            "RayJobs or their studies.",
-            show_default=False,
-            autocompletion=studies_and_paths,
+        study_argument(
+            "One or more studies: names in --storage, or paths or URIs of their folders; with --kubernetes RayJobs or "
+            "their studies."
         ),
     ],
     storage: Storage = STORAGE,
@@ -86,7 +83,7 @@ def results(
     watch: Annotated[bool, typer.Option("--watch", help="Update until the studies end.")] = False,
     kubernetes: RayJobs = False,
     context: Context = None,
-    namespace: Namespace = "tunepipe",
+    namespace: Namespace = NAMESPACE,
     overlay: Annotated[
         str | None,
         typer.Option(

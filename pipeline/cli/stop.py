@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.cluster_options import (
+    NAMESPACE,
     Context,
     Dashboard,
     Namespace,
@@ -14,7 +15,6 @@ from pipeline.cli.cluster_options import (
     given_on_command_line,
     refuse_other_options,
 )
-from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say
 from pipeline.cli.control import Reason, stop_trial
 from pipeline.cli.options import STORAGE, Storage
@@ -39,7 +39,7 @@ def stop(
     address: Dashboard = None,
     kubernetes: RayJobs = False,
     context: Context = None,
-    namespace: Namespace = "tunepipe",
+    namespace: Namespace = NAMESPACE,
     trial: Annotated[
         str | None, typer.Option(help="Stop only this trial of the study, by its id or number.", show_default=False)
     ] = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.cluster_options import (
+    NAMESPACE,
     Context,
     Dashboard,
     Namespace,
@@ -15,7 +16,6 @@ from pipeline.cli.cluster_options import (
     refuse_other_options,
     say_log,
 )
-from pipeline.cli.completion import studies_and_paths
 from pipeline.cli.console import note, say, say_bytes, say_output, say_path
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import Study, study_argument, study_store, trial_id
@@ -98,12 +98,10 @@ def logs(
     asked: typer.Context,
     study: Annotated[
         str,
-        typer.Argument(
-            metavar="STUDY|SUBMISSION",
-            help="With --trial a study: its name in --storage, or the path or URI of its folder. With --address a "
+        study_argument(
+            "With --trial a study: its name in --storage, or the path or URI of its folder. With --address a "
             "submission, as `tunepipe status` lists it, or its study; with --kubernetes a RayJob or its study.",
-            show_default=False,
-            autocompletion=studies_and_paths,
+            "STUDY|SUBMISSION",
         ),
     ],
     trial: Annotated[str | None, typer.Option(help="Id or number of the trial.", show_default=False)] = None,
@@ -111,7 +109,7 @@ def logs(
     address: Dashboard = None,
     kubernetes: RayJobs = False,
     context: Context = None,
-    namespace: Namespace = "tunepipe",
+    namespace: Namespace = NAMESPACE,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the submission ends.")] = False,
     raw: Annotated[
         bool,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.cluster_options import (
+    NAMESPACE,
     Context,
     Dashboard,
     Namespace,
@@ -108,7 +109,7 @@ def status(
     address: Dashboard = None,
     kubernetes: RayJobs = False,
     context: Context = None,
-    namespace: Namespace = "tunepipe",
+    namespace: Namespace = NAMESPACE,
     as_json: Json = False,
 ) -> None:
     """List the submissions of a cluster, newest last; of RayJobs that wait, with the reason."""

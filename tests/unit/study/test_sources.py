@@ -14,6 +14,7 @@ from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.contents import contents
 from pipeline.study.files import recorded_sources
 from pipeline.study.load_module import load_module
+from pipeline.study.recorded_copies import Recorded
 from pipeline.study.sources import Sources, imported_since, sources_of, sources_of_file
 
 pytestmark = pytest.mark.usefixtures("own_modules")
