@@ -34,7 +34,7 @@ class PB2(PopulationSettings):
 
     Args:
         interval: Epochs between two milestones; at least 1.
-        quantile: Share of the population that is replaced, and share that it is replaced by; 0 to 0.5, 0 for none.
+        quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
         candidates: Number of configs among which the one with the highest upper confidence bound is chosen; at least 1.
     """
 

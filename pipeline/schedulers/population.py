@@ -36,7 +36,7 @@ class PopulationSettings(SchedulerSettings):
 
     Args:
         interval: Epochs between two milestones; at least 1.
-        quantile: Share of the population that is replaced, and share that it is replaced by; 0 to 0.5, 0 for none.
+        quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
     """
 
     pauses: ClassVar[bool] = True

@@ -57,7 +57,7 @@ EPOCHS = (
         "Number of the contiguous epochs under one config, from 1; an exploit starts the next segment.",
     ),
     Column("epoch", _whole, "Epochs that the trial has trained, from 1; never decreases."),
-    Column("model_epoch", _whole, "Age of the weights in epochs, from 1; an exploit takes over the donor's."),
+    Column("model_epoch", _whole, "Age of the weights in epochs, from 1; an exploit copies the donor's."),
     Column("learning_rate", _real, "The optimiser's learning rate at the end of the epoch."),
     Column("updates", _whole, "Number of updates by the optimiser so far; empty without an optimiser."),
     Column("parameters", _whole, "Number of weights of the model; empty without a model."),
@@ -101,7 +101,7 @@ TRIALS = (
     Column("epochs", _whole, "Epochs trained."),
     Column("seconds", _real, "Seconds of building, training, evaluating and checkpointing."),
     Column("attempts", _whole, "Number of times that the trial was started."),
-    Column("parent", _text, "The trial whose weights it took over last; empty if none."),
+    Column("parent", _text, "The trial whose weights it copied last; empty if none."),
     Column("checkpoint", _text, "Path of the newest checkpoint within the study; empty if none is kept."),
     Column("error", _text, "Why the trial failed, with the traceback; empty if it did not."),
 )

@@ -81,11 +81,11 @@ class Fit:
 
     Args:
         class_weight: Maps numbers of classes to the weight of their rows in the loss of the training; other classes
-            have 1. The model has one output, and the training split no weights.
-        steps_per_epoch: Batches in an epoch. The next epoch continues where the one before ended. A training pipeline
-            without an end needs it.
+            have 1. The model must have one output, and the training split no weights.
+        steps_per_epoch: Batches in an epoch. The next epoch continues where the one before ended. An endless training
+            pipeline needs it.
         validation_steps: Batches of the validation split on which trials are compared; they are always the first ones.
-            A validation pipeline without an end needs it.
+            An endless validation pipeline needs it.
         validation_freq: Epochs from one validation to the next, or a list of the epochs that are validated. Epochs
             where the scheduler compares trials, and a trial's last one, are always validated; callbacks are not called
             then.
@@ -111,7 +111,7 @@ class Phase:
 
     Args:
         at: Epochs that the model trains before the phase begins: a number, or the name of a parameter of the space. A
-            callback that stops the training ends the phase before, so that this one begins earlier.
+            callback that stops the training ends the previous phase, and this one begins earlier.
         prepare: A function `prepare(model, config)` that changes the model in place: it unfreezes layers and compiles
             the model again, or sets the learning rate.
     """
