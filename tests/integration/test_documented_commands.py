@@ -1,25 +1,29 @@
 """The commands that README and docs show are run as printed, on a small budget, and print what their page shows."""
 
 import re
+import shlex
 import subprocess
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli.job_changes import changes_of
 from scripts.documentation.command_line import unreadable
 from scripts.documentation.folder import ROOT, Done, Folder
-from scripts.documentation.markdown import Command, steps
+from scripts.documentation.markdown import Command, SourceFile, steps
 from scripts.documentation.places import Place, place_of
 from scripts.documentation.shape import shape
+from tune_jobs import find
 
 _PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
 
 _SMALL = {
     "mnist-asha": "--trials 12 --epochs 2",
-    "my_study.py": "--trials 2 --epochs 2",
+    "my_study.py": "--trials 2 --epochs 2 --workers 0",
     "my_job.py": "--trials 2 --epochs 2 --workers 0",
     "my-digits": "--trials 3 --epochs 3 --workers 0",
 }
@@ -27,6 +31,9 @@ _SMALL = {
 
 _LONG = ("docs/commands.md", "docs/migrating.md")
 """Pages whose commands take minutes; `make test-all` runs them."""
+
+_EXAMPLES = r"tunepipe run my_job\.py --name"
+"""Commands that only show options, and on which no later command depends; `make test-all` runs them."""
 
 _MISTAKE = 2
 
@@ -50,12 +57,12 @@ class Page:
         self.path = folder
 
     def take(self, index: int) -> Done:
-        """The step of this index, and before it all that were not taken yet."""
+        """The step of this index, and before it all that were not taken yet and on which it may depend."""
         done = Done(0, "", "")
-        for planned in self._steps[self._taken : index + 1]:
+        for number, planned in enumerate(self._steps[self._taken : index + 1], self._taken):
             step = planned
             if isinstance(planned, Command):
-                if place_of(planned) is not Place.HERE:
+                if place_of(planned) is not Place.HERE or (number < index and _is_example(planned)):
                     continue
                 step = planned if _shows_a_mistake(planned) else replace(planned, text=_small(planned.text))
             done = self._folder.take(step)
@@ -65,6 +72,10 @@ class Page:
 
 def _shows_a_mistake(command: Command) -> bool:
     return (command.output or "").startswith("tunepipe: ")
+
+
+def _is_example(command: Command) -> bool:
+    return re.match(_EXAMPLES, command.text) is not None
 
 
 def _small(text: str) -> str:
@@ -82,7 +93,7 @@ def _commands(*, here: bool) -> Iterator[object]:
     for page in _PAGES:
         for index, step in enumerate(steps((ROOT / page).read_text(encoding="utf-8"))):
             if isinstance(step, Command) and (place_of(step) is Place.HERE) == here:
-                marks = [pytest.mark.long] if here and page in _LONG else []
+                marks = [pytest.mark.long] if here and (page in _LONG or _is_example(step)) else []
                 yield pytest.param(
                     page, index, step, id=f"{Path(page).name}: {step.text.splitlines()[0][:70]}", marks=marks
                 )
@@ -101,6 +112,26 @@ def test_a_command_prints_what_its_page_shows(page, index, command, pages):
     assert done.code == (_MISTAKE if _shows_a_mistake(command) else 0), done.errors
     if command.output is not None:
         assert shape(done.output) == shape(command.output), done.output
+
+
+def _examples() -> Iterator[object]:
+    """The commands of docs/jobs.md that only show options, as parameters."""
+    for step in steps((ROOT / "docs/jobs.md").read_text(encoding="utf-8")):
+        if isinstance(step, Command) and _is_example(step):
+            yield pytest.param(step, id=_bare(step.text).strip()[:70])
+
+
+@pytest.mark.parametrize("command", list(_examples()))
+def test_the_fields_of_an_example_change_the_job_of_the_page(command, tmp_path):
+    """The fields that a documented command sets exist in the job of its page and change it to allowed values."""
+    for step in steps((ROOT / "docs/jobs.md").read_text(encoding="utf-8")):
+        if isinstance(step, SourceFile) and step.name == "my_job.py":
+            (tmp_path / step.name).write_text(step.text)
+    words = shlex.split(_bare(command.text))
+    fields = [value for option, value in pairwise(words) if option == "--set"]
+    job = find(str(tmp_path / "my_job.py"))
+    assert fields
+    assert job.replaced(changes_of({}, fields)) != job
 
 
 @pytest.mark.parametrize(("page", "index", "command"), list(_commands(here=False)))

@@ -5,9 +5,11 @@ import sys
 
 import pytest
 
+from pipeline import run
 from pipeline.results.tables.user_files import files_of
 from pipeline.storage import Store
 from tests.integration.test_s3 import s3, storage
+from tune_jobs import find
 
 __all__ = ["s3", "storage"]
 
@@ -96,6 +98,18 @@ def left(folder):
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".py" and path.name != "__pycache__")
 
 
+def test_workers_keep_to_the_trials_folders(start, ray_cluster, monkeypatch):
+    """A function's relative paths are in each trial's own folder on two workers of a cluster."""
+    monkeypatch.chdir(start)
+    run(find("writing.py"), address=ray_cluster)
+    store = Store(start / "studies/writing")
+    for number in ("0000", "0001", "0002", "0003"):
+        assert [file.path for file in files_of(store, number).kept] == ["log.txt"]
+        assert store.read_text(f"files/{number}/log.txt") == "".join(f"{number} {epoch}\n" for epoch in range(3))
+    assert left(start) == ["studies"]
+
+
+@pytest.mark.long
 def test_workers_and_check_keep_to_the_trials_folders(start):
     """Callbacks' relative paths are in each trial's own folder on two workers, and `check` leaves no file."""
     tunepipe("check", "saving.py", cwd=start)
