@@ -88,7 +88,7 @@ def test_a_rayjob_that_is_not_released_is_reported(api_server, monkeypatch):
 def test_a_study_that_does_not_run_cannot_be_stopped(api_server):
     """A study that does not run cannot be stopped, and the error names the running studies."""
     api_server.answers[RAYJOBS] = [{"items": [rayjob("Running", "t-2")]}, {"items": []}]
-    with pytest.raises(ClusterError, match=r"has the name 's'.* Active are t-2\."):
+    with pytest.raises(ClusterError, match=r"has the name 's'.* Active RayJobs: t-2\."):
         Kubernetes(None, "tunepipe").find_job("s")
 
 

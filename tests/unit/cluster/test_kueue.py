@@ -46,7 +46,7 @@ def test_only_a_suspended_job_waits_in_its_queue() -> None:
         ),
     ],
     ids=[
-        "no workload", "no owner", "another's", "no quota", "reserved", "admitted", "put out", "the last counts",
+        "no workload", "no owner", "another's", "no quota", "reserved", "admitted", "evicted", "the last counts",
     ],
 )  # fmt: skip
 def test_the_reason_is_that_of_the_jobs_own_workload(workloads: list[dict[str, Any]], reason: str) -> None:

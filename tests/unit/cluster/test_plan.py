@@ -125,5 +125,5 @@ def test_a_head_without_memory_for_a_driver_is_refused():
     head = template["spec"]["rayClusterSpec"]["headGroupSpec"]
     check_head(head)
     head["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = "512Mi"
-    with pytest.raises(ResourcesUnmet, match=r"head's pod of the overlay has 537 MB of memory.* hold 1 GB"):
+    with pytest.raises(ResourcesUnmet, match=r"head's pod of the overlay has 537 MB of memory.* need 1 GB"):
         check_head(head)

@@ -172,7 +172,7 @@ def test_a_driver_that_is_a_zombie_is_dead(study, tmp_path):
         **identity(child.pid),
     }
     study.write("sessions/0001.json", json.dumps(session))
-    with pytest.raises(StudyExists, match="running already"):
+    with pytest.raises(StudyExists, match="already running"):
         resumed(study, job(tmp_path))
     child.kill()
     while process.status() != psutil.STATUS_ZOMBIE:

@@ -62,7 +62,7 @@ def _on(store: Store, **options: Any) -> list[str]:
 
 def test_a_live_driver_is_replaced_only_on_request(store: Store) -> None:
     """A live driver is replaced only with --take-over, and the refusal names this option and `tunepipe stop`."""
-    with pytest.raises(StudyExists, match=r"running already: .*tunepipe stop .*s`\..*tunepipe resume .*s --take-over"):
+    with pytest.raises(StudyExists, match=r"already running: .*tunepipe stop .*s`\..*tunepipe resume .*s --take-over"):
         _on(store)
     (reported,) = _on(store, take_over=True)
     assert reported.startswith(f"Session 1 is taken over: process {identity()['pid']} on ")

@@ -53,7 +53,7 @@ def test_gpus_that_no_trial_uses_are_reported() -> None:
 def test_the_node_that_is_too_small_is_named() -> None:
     """The finding names the node whose memory is too small for the workers that fit on it."""
     found = memory_finding(job(), [node(name="large"), node(8, memory=GB, name="small")], GB // 4, 12)
-    assert (found.level, found.found) == ("warning", "8 workers hold 2 GB, and small has 1 GB")
+    assert (found.level, found.found) == ("warning", "8 workers use 2 GB, but small has 1 GB")
 
 
 def test_a_ceiling_below_what_a_worker_holds_is_a_warning() -> None:

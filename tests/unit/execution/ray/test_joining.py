@@ -74,7 +74,7 @@ def test_a_head_is_a_cluster(ray_cluster, monkeypatch):
 @pytest.mark.parametrize("address", ["http://head:8265", "head", "head:", ":6379", "head:port", "ray://", "head:99999"])
 def test_an_invalid_address_of_ray_is_refused(address):
     """An invalid address is refused with an example of a valid one and the option for the dashboard's address."""
-    with pytest.raises(ClusterError, match=r"like HOST:6379.*tunepipe submit"):
+    with pytest.raises(ClusterError, match=r"such as HOST:6379.*tunepipe submit"):
         check_reachable(address)
 
 

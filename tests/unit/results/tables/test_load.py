@@ -143,7 +143,7 @@ def test_a_missing_study_names_those_there_are(asha: Recording) -> None:
     """The error for a missing study lists the studies beside it, or those in the given folder."""
     with pytest.raises(JobNotFound, match=r"no study 'nothing'.*There is mnist-asha"):
         load_results(asha.root / "nothing")
-    with pytest.raises(JobNotFound, match="holds some: mnist-asha"):
+    with pytest.raises(JobNotFound, match="contains some: mnist-asha"):
         load_results(asha.root)
 
 
