@@ -12,7 +12,7 @@ def test_a_pair_that_finds_less_than_chance_is_reported(scheduler):
     """A scheduler and searcher that together find less than chance are a warning with an alternative."""
     finding = pair_finding(job(scheduler=scheduler, searcher="tpe"))
     assert finding.level == "warning"
-    assert f"tpe under {scheduler}" in finding.found
+    assert f"tpe with {scheduler}" in finding.found
     assert "--search curves" in finding.advice
 
 
@@ -28,9 +28,9 @@ _TWO = [Objective("score", "max"), Objective("size", "min")]
 @pytest.mark.parametrize(
     ("pair", "found"),
     [
-        (("asha", "random"), "The scheduler asha looks at the first objective, score, alone"),
+        (("asha", "random"), "The scheduler asha uses only the first objective, score"),
         (("asha", "tpe"), "The scheduler asha and the searcher tpe use only the first objective, score"),
-        (("moasha", "curves"), "The searcher curves looks at the first objective, score, alone"),
+        (("moasha", "curves"), "The searcher curves uses only the first objective, score"),
     ],
 )
 def test_pairs_that_use_one_of_several_objectives_are_reported(pair, found):

@@ -85,7 +85,7 @@ def test_weights_that_would_not_fit_are_a_fault_with_a_way_out() -> None:
     """Weights that would not fit under a population scheduler are a fault with the parameter and a remedy."""
     finding = weights_finding(job(scheduler="pbt"), Exchanged([WeightMismatch("x", "x (2 with x=1, 3 with x=2)")]))
     assert finding.level == "fault"
-    assert finding.found.startswith("Under pbt a trial continues with another's weights")
+    assert finding.found.startswith("With pbt, a trial continues with another trial's weights")
     assert finding.found.endswith("x (2 with x=1, 3 with x=2)")
     assert "--set space.x=VALUE" in finding.advice
     fits = weights_finding(job(scheduler="pb2"), Exchanged([]))

@@ -49,7 +49,7 @@ MISTAKES = [
     ({"searcher": "ray.tune.search.BasicVariantGenerator"}, "searcher: must be a Searcher of Ray Tune"),
     ({"searcher": "ray.tune.search.ConcurrencyLimiter"}, "searcher: .*how many trials run at once"),
     ({"searcher": {"kind": OPTUNA, "space": {}}}, "searcher.space: must be left out: the study sets it"),
-    ({"searcher": {"kind": OPTUNA, "sampler": "tpe"}}, "searcher: must work here, its error is: AssertionError"),
+    ({"searcher": {"kind": OPTUNA, "sampler": "tpe"}}, "searcher: must work here; its error is: AssertionError"),
 ]
 
 

@@ -25,7 +25,7 @@ def _other(results: Results, **changes: Any) -> Results:
         (
             {"fingerprint": _fingerprint(5)},
             "They were trained on different data: a on mnist, b on mnist. "
-            "Of the second, the train inputs have shape (5, 2) instead of (4, 2).",
+            "In the second, the train inputs have shape (5, 2) instead of (4, 2).",
         ),
         ({"fingerprint": _fingerprint(4, "b")}, "the train inputs have other values, in the same shape"),
         (

@@ -58,7 +58,7 @@ def test_noise_alone_is_not_explained(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("trials", "value", "reported"),
     [
-        (8, lambda c: c["a"], "too few trials with a value: 8; with 12"),
+        (8, lambda c: c["a"], "too few trials with a value: 8; at least 12"),
         (20, lambda _: 1.0, "all 20 trials have the same"),
     ],
 )
