@@ -69,7 +69,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
 
 
 def held_memory() -> int:
-    """Bytes of the machine's memory that this process holds, as its resident set."""
+    """Bytes of the machine's memory that this process holds."""
     import psutil
 
     return int(psutil.Process().memory_info().rss)
