@@ -130,8 +130,8 @@ FAILURES = {
     "a data function that raises": (with_data(no_data), DataError, "OSError: the share is not mounted"),
     "data that do not fit": (with_data(no_room), DataError, "MemoryError"),
     "other data": (with_data(other_data), DataError, "must return"),
-    "Ctrl-C while data are loaded": (with_data(interrupted_data), Interrupted, "nothing of it is left"),
-    "SIGTERM while data are loaded": (with_data(ended_data), Interrupted, "nothing of it is left"),
+    "Ctrl-C while data are loaded": (with_data(interrupted_data), Interrupted, "and was removed"),
+    "SIGTERM while data are loaded": (with_data(ended_data), Interrupted, "and was removed"),
     "a data function that exits": (with_data(leaving_data), SystemExit, "7"),
 }
 

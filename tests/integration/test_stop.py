@@ -81,7 +81,7 @@ def test_a_study_in_the_background_is_stopped_from_another_terminal(
         assert "interrupted. `tunepipe resume pausable` continues it." in output or "is not running" in output
     _, reported = driver.communicate(timeout=200)
     assert driver.returncode == 130, reported
-    assert "epochs in training are over" in reported
+    assert "epochs in training are complete" in reported
     assert load_results(tmp_path / "studies/pausable").state == "interrupted"
     later = _called(tmp_path, "stop", "pausable")
     assert later.communicate()[0].endswith("is not running: it is interrupted.\n")

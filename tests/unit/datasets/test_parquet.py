@@ -124,8 +124,8 @@ def test_lists_of_one_length_are_inputs(tmp_path: Path, type_: pa.DataType) -> N
         ({"x": [["a"]] * 8, "target": range(8)}, "Column 'x' .* holds lists of text"),
         ({"x": [[1, None]] * 8, "target": range(8)}, "lists in column 'x' .* hold 8 nulls"),
         ({"x": range(8), "target": range(8), "split": ["train"] * 8}, "'split' .* holds train; each row must have"),
-        ({"x": range(8), "target": range(8), "split": ["train", "val"] * 4}, "'split' .* holds train, val; it must"),
-        ({"x": range(8), "target": range(8), "split": ["train", None] * 4}, "'split' .* holds None, train; it must"),
+        ({"x": range(8), "target": range(8), "split": ["train", "val"] * 4}, "'split' .* holds train, val; each row"),
+        ({"x": range(8), "target": range(8), "split": ["train", None] * 4}, "'split' .* holds None, train; each row"),
         ({"x": range(1500), "label": range(1500)}, "holds 1500 different whole numbers in 1500 rows"),
     ],
 )

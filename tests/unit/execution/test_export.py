@@ -44,7 +44,7 @@ def test_a_checkpoint_is_a_model_without_the_data(gone, tmp_path):
     notes = []
     export(store, tmp_path / "to", top=2, note=notes.append)
     assert len(notes) == 1
-    assert notes[0].startswith("The test split is not scored: the data cannot be loaded: ")
+    assert notes[0].startswith("The model is not evaluated on the test split: the data cannot be loaded: ")
     assert "rows.csv" in notes[0]
     assert json.loads((tmp_path / f"to/1-{trial}/trial.json").read_text())["metrics"] == {}
     assert (tmp_path / f"to/1-{trial}/model.weights.h5").exists()
@@ -57,7 +57,9 @@ def test_other_data_are_not_scored(gone, tmp_path):
     np.savetxt(rows, np.random.default_rng(1).normal(size=(20, 7)))
     notes = []
     export(Store(tmp_path / "s"), tmp_path / "to", trial="0000", note=notes.append)
-    assert notes[0].startswith("The test split is not scored: the data differ from those that the study began with: ")
+    assert notes[0].startswith(
+        "The model is not evaluated on the test split: the data differ from those that the study began with: "
+    )
 
 
 def test_a_saved_model_serves(tuned_store, losing, tmp_path):

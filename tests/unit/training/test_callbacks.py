@@ -224,7 +224,7 @@ def _remembering(config: Config) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("made", "reported"),
-    [(_drawing, "Jitter draws from a Generator of its own"), (_remembering, None), (_plateau, None)],
+    [(_drawing, "Jitter draws from its own Generator"), (_remembering, None), (_plateau, None)],
 )
 def test_a_callback_that_cannot_be_saved_is_reported_when_the_trial_is_built(made: Any, reported: str | None) -> None:
     """A callback whose functions refer to an unsavable generator is reported when the trial is built."""

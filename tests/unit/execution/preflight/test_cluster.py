@@ -25,7 +25,7 @@ def test_a_node_that_sees_the_storage_leaves_a_mark(tmp_path: Path) -> None:
 def test_a_node_that_does_not_see_the_storage_reports_it(tmp_path: Path) -> None:
     """A node with another folder at the same path writes nothing and reports that it does not see the storage."""
     reported = cluster.probe_node(Store(tmp_path).uri, "node-1")
-    assert reported["trouble"] == f"does not see the storage {tmp_path}"
+    assert reported["trouble"] == f"cannot find the storage {tmp_path}"
     assert list(tmp_path.iterdir()) == []
 
 

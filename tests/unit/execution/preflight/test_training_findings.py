@@ -89,4 +89,4 @@ def test_weights_that_would_not_fit_are_a_fault_with_a_way_out() -> None:
     assert finding.found.endswith("x (2 with x=1, 3 with x=2)")
     assert "--set space.x=VALUE" in finding.advice
     fits = weights_finding(job(scheduler="pb2"), Exchanged([]))
-    assert (fits.level, "under pb2" in fits.found) == ("ok", True)
+    assert (fits.level, "with pb2" in fits.found) == ("ok", True)
