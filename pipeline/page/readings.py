@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pipeline.errors import JobNotFound, StorageError, UserError
+from pipeline.execution.command_files import is_paused
 from pipeline.page.reading import Reading
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.tables.load import Results, load_results, read_study
@@ -214,7 +215,7 @@ class StudyCache:
         except UserError:
             mark = ""
         known = self._lines.get(name)
-        if known is not None and known[0] == mark and known[1].row.state not in ("running", "unreadable"):
+        if known is not None and known[0] == mark and known[1].row.state not in ("running", "paused", "unreadable"):
             return known[1]
         line = _line(store, name, now)
         self._lines[name] = mark, line
@@ -244,9 +245,10 @@ def _line(store: Store, name: str, now: datetime) -> StudyLine:
     values = np.array(trials["objective"].to_numpy(), np.float64)
     states, epochs = trials["state"].to_pylist(), [int(each or 0) for each in trials["epochs"].to_pylist()]
     values[[state == "failed" for state in states]] = np.nan
-    left = None
-    if row.state == "running":
-        sessions = read_sessions(store)
+    left, sessions = None, read_sessions(store) if row.state == "running" else ()
+    if sessions and is_paused(sessions[-1]):
+        row = replace(row, state="paused")
+    elif sessions:
         seconds = sum(float(session.get("seconds") or 0) for session in sessions)
         left = seconds_left(
             job.budget,

@@ -188,6 +188,23 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         assert browser.faults() == []
 
 
+def test_an_update_that_fails_is_tried_again(browser: Browser, tmp_path: Path) -> None:
+    """A page shows the last state of a study, also if the update to it fails at first."""
+    study = asha_study(tmp_path, trials=5, name="last")
+    with serving(tmp_path) as address:
+        browser.open(f"{address}/studies/last")
+        browser.until(READY)
+        browser.js("""(fetched => { window.fetch = (...asked) => {
+            window.fetch = fetched;
+            window.failed = true;
+            return Promise.reject(new TypeError('no answer'));
+        }; })(window.fetch)""")
+        study.decide("0005", 0, "start", 90, "drawn", config_after={"lr": 0.1, "momentum": 0.9, "optimizer": "adam"})
+        study.flush()
+        browser.until("window.failed")
+        browser.until(f"{NOTE}.startsWith('6 in all')")
+
+
 def test_a_page_that_was_opened_before_the_first_epoch_gets_its_pictures(browser: Browser, tmp_path: Path) -> None:
     """Metrics and pictures of hyperparameters appear on a page that was opened before there was a trial."""
     study = Recording(tmp_path, tune_job("early", space={"lr": Uniform(0, 1), "decay": Uniform(0, 1)}))

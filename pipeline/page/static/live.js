@@ -15,6 +15,7 @@ export async function swap(address = location.href, options = {}) {
   }
 }
 
+const RETRY = 3000; // milliseconds after which an update that failed is tried again
 const SCROLLED = ".scroll, pre";
 const atEnd = one => one.scrollTop > 0 && one.scrollTop + one.clientHeight >= one.scrollHeight - 2;
 
@@ -49,7 +50,10 @@ export function follow(refresh = () => {}) {
         await swap();
         await refresh();
       } while (more);
-    } catch { /* The server is gone or restarts: the next event tries again. */ } finally { busy = false; }
+    } catch {
+      // There may be no further event: the study may have ended.
+      setTimeout(update, RETRY);
+    } finally { busy = false; }
   };
   let source = null;
   const listen = () => {

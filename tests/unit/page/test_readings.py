@@ -1,5 +1,8 @@
 """Studies are read again only when their files have changed."""
 
+import json
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,8 @@ from pipeline.errors import JobNotFound
 from pipeline.page.readings import StudyCache
 from pipeline.results import Results
 from pipeline.storage import Store
+from pipeline.storage.processes import identity
+from pipeline.study import layout
 from tests.clocks import Clock
 from tests.unit.results.studies import Recording, asha_study
 
@@ -114,3 +119,15 @@ def test_many_pages_share_one_reading_of_the_storage(own: StudyCache, tmp_path: 
     assert len(own.lines()) == 2
     clock.now += 60
     assert len(own.recent_lines()) == 2
+
+
+def test_a_paused_study_is_listed_as_paused(own: StudyCache, study: Recording) -> None:
+    """A study whose driver was told to pause is listed as paused, and as running once it continues."""
+    now = datetime.now(UTC).isoformat()
+    session = {"number": 2, "state": "running", "started": now, "heartbeat": now, "ended": None, "seconds": 1.0}
+    for paused, state in (("A user paused it.", "paused"), (None, "running")):
+        content = session | identity(os.getpid()) | {"resume": {"paused": paused}}
+        study.store.write(layout.session(2), json.dumps(content))
+        (line,) = own.lines()
+        assert line.row.state == state
+        assert (line.left is None) == (state == "paused")
