@@ -20,25 +20,34 @@ Arrays: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tuple[np.ndarray, ..
 class Split:
     """Rows for training, validation or testing.
 
+    Tensors, and frames and series of pandas, are kept as arrays, as Keras takes them: a series has one column.
+
     Args:
         x: Inputs, rows first. A list of arrays means several inputs, as in Keras, and is kept as a tuple.
         y: Targets, rows first; a list of arrays means several targets. None if the model needs none.
-        weight: A weight for each row, shape (rows,); None for equal weights.
+        weight: A weight for each row, shape (rows,), which serves every target, or one such array for each target, in
+            the structure of `y`; None for equal weights.
 
     Raises:
-        DataError: The arrays differ in their number of rows, or there are weights without targets.
+        DataError: The arrays differ in their number of rows, there are weights without targets, or weights in another
+            structure than the targets.
     """
 
     x: Arrays | list[np.ndarray]
     y: Arrays | list[np.ndarray] | None = None
-    weight: np.ndarray | None = None
+    weight: Arrays | list[np.ndarray] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("x", "y"):
-            object.__setattr__(self, name, _lists_as_tuples(getattr(self, name)))
+        for name in ("x", "y", "weight"):
+            object.__setattr__(self, name, _as_arrays(getattr(self, name), series_as_column=name != "weight"))
         if self.y is None and self.weight is not None:
             raise DataError(
                 "A split has weights and no targets; Keras ignores such weights. Give targets, or no weights."
+            )
+        if isinstance(self.weight, Mapping | tuple) and _structure(self.weight) != _structure(self.y):
+            raise DataError(
+                f"The weights of a split are {_structure(self.weight)}, and its targets {_structure(self.y)}. Give one "
+                "array of weights for all targets, or one for each target in the same structure."
             )
         rows = {len(array) for array in leaves((self.x, self.y, self.weight))}
         if len(rows) != 1:
@@ -125,13 +134,25 @@ def _bytes(array: np.ndarray) -> int:
     return array.nbytes + (sum(map(len, array.flat)) if array.dtype.hasobject else 0)
 
 
-def _lists_as_tuples(tree: Any) -> Any:
-    """Lists of arrays as tuples; other lists are unchanged."""
+def _as_arrays(tree: Any, *, series_as_column: bool) -> Any:
+    """Lists of arrays as tuples, and what converts to an array as one; other lists and objects are unchanged."""
     if isinstance(tree, Mapping):
-        return {name: _lists_as_tuples(part) for name, part in tree.items()}
-    if isinstance(tree, tuple) or (isinstance(tree, list) and tree and all(isinstance(a, np.ndarray) for a in tree)):
-        return tuple(_lists_as_tuples(part) for part in tree)
-    return tree
+        return {name: _as_arrays(part, series_as_column=series_as_column) for name, part in tree.items()}
+    if isinstance(tree, tuple) or (isinstance(tree, list) and tree and all(hasattr(a, "__array__") for a in tree)):
+        return tuple(_as_arrays(part, series_as_column=series_as_column) for part in tree)
+    if isinstance(tree, np.ndarray | np.generic) or not hasattr(tree, "__array__"):
+        return tree
+    array = np.asarray(tree)
+    if series_as_column and hasattr(tree, "to_frame") and array.ndim == 1:
+        return array[:, None]
+    return array
+
+
+def _structure(tree: Any) -> str:
+    """How arrays are nested, in words such as `a dict of a, b`."""
+    if isinstance(tree, Mapping):
+        return f"a dict of {', '.join(sorted(map(str, tree)))}"
+    return f"a tuple of {len(tree)}" if isinstance(tree, tuple) else "one array"
 
 
 def leaves(tree: Any) -> list[np.ndarray]:

@@ -151,7 +151,10 @@ class TrialModels:
                 if self.job.folds == 1:
                     from pipeline.execution.worker.rebuilding import rebuilt_model
 
-                    return rebuilt_model(self.job, self.store, assignment, lambda: self._example(assignment.config))
+                    config = assignment.config
+                    return rebuilt_model(
+                        self.job, self.store, assignment, lambda: self._example(config), lambda: self._batch(config)
+                    )
             return self._fitted_again(assignment)
         except UserError:
             raise
@@ -194,6 +197,18 @@ class TrialModels:
                 f"{why} A model that begins with keras.Input needs no data."
             )
         return example_of(data.train)
+
+    def _batch(self, config: Config) -> Any:
+        """The specification of a batch of the training, for a model whose own train_step builds its parts."""
+        from pipeline.training.pipelines import batch_spec
+
+        data, why = self.data(config)
+        if data is None:
+            raise DataError(
+                f"The model's own train_step builds its parts, which needs the data: {why} Parts that begin with "
+                "keras.Input need no data."
+            )
+        return batch_spec(data.train)
 
     def data(self, config: Config) -> tuple[Dataset | None, str]:
         """The data on which a config was trained; if they are not available, None and the reason as a sentence.

@@ -124,6 +124,7 @@ class ProgressReport:
         node: The worker's machine, in its first report; None in all others.
         data: The data that a function of the config has loaded since the last report: for each, the parameters that
             it read, `config` and `absent`, and the fingerprint, `arrays`.
+        inexact: Why the trial may differ once it is resumed, as a part of a sentence; None if that is not known.
     """
 
     rows: tuple[EpochRow, ...] = ()
@@ -139,6 +140,7 @@ class ProgressReport:
     sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     node: Mapping[str, Any] | None = None
     data: tuple[Mapping[str, Any], ...] = ()
+    inexact: str | None = None
 
     def to_bytes(self) -> bytes:
         """The report as bytes: Ray Tune stores and prints every value of a result, except bytes."""

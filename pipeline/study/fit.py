@@ -57,6 +57,13 @@ def _freq(value: Any) -> int | tuple[int, ...]:
     return whole
 
 
+def _flag(value: Any) -> bool:
+    value = plain(value)
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false, or a function of the config that returns one of them")
+    return value
+
+
 def _start(value: Any) -> int | str:
     value = plain(value)
     if isinstance(value, str) and value:
@@ -71,6 +78,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "steps_per_epoch": _whole,
     "validation_steps": _whole,
     "validation_freq": _freq,
+    "shuffle": _flag,
 }
 """Reads a value of each field of Fit; raises ValueError with what is allowed."""
 
@@ -89,6 +97,8 @@ class Fit:
         validation_freq: Epochs from one validation to the next, or a list of the epochs that are validated. Epochs
             where the scheduler compares trials, and a trial's last one, are always validated; callbacks are not called
             then.
+        shuffle: Whether each epoch takes the rows of arrays and Parquet files, or the batches of a `PyDataset`, in an
+            order of its own; if not, in the order that they have. A `tf.data` pipeline and a generator have their own.
     """
 
     __pydantic_config__ = SETTINGS
@@ -97,6 +107,7 @@ class Fit:
     steps_per_epoch: Annotated[Any, *value_or_code(_whole)] = None
     validation_steps: Annotated[Any, *value_or_code(_whole)] = None
     validation_freq: Annotated[Any, *value_or_code(_freq)] = 1
+    shuffle: Annotated[Any, *value_or_code(_flag)] = True
 
     @property
     def given(self) -> dict[str, Any]:

@@ -60,7 +60,8 @@ class TuneJob(JobFields):
             split.
         repeats: Number of models that a trial trains (for each fold); they differ only in their seeds.
         batch_size: Rows in a step; a parameter named `batch_size` in the space overrides it.
-        fit: Arguments of Keras' `fit`: class weights, steps of an epoch and of a validation, and when to validate.
+        fit: Arguments of Keras' `fit`: class weights, steps of an epoch and of a validation, when to validate, and
+            whether to shuffle.
         phases: Parts of the training that begin with a change of the model, as in fine-tuning: Phase(at, prepare).
         checkpoints: How often a trial writes a checkpoint, and how many a study keeps.
         seed: Seed of configs, initial weights and shuffling.

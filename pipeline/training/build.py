@@ -8,12 +8,14 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.inputs import explain_shape_errors
 from pipeline.training.internals import layers_of, reset_names, reset_seeds
+from pipeline.training.sums import ordered_sums
 
 __all__ = ["build_callbacks", "build_model", "has_call", "seeded"]
 
@@ -30,7 +32,9 @@ def seeded(seed: int, what: str) -> None:
     np.random.seed(number)
 
 
-def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[], Any]) -> keras.Model:
+def build_model(
+    job: TuneJob, config: Config, *, seed: int, example: Callable[[], Any], batch: Callable[[], Any] | None = None
+) -> keras.Model:
     """Call the job's build_model.
 
     Initial weights come from the seed alone: Keras draws the seed of each initialiser and of each random layer from
@@ -42,6 +46,8 @@ def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[]
         config: The trial's config.
         seed: The trial's seed.
         example: Returns inputs of one row; called only for a model that learns its shapes from them.
+        batch: Returns the specification of a batch of the training; called only for a model whose own train_step builds
+            its parts. None if it is not known.
 
     Returns:
         A model with its weights.
@@ -67,8 +73,14 @@ def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[]
         )
     layers = layers_of(model)
     if not has_call(model):
-        # Its own train_step calls its parts, so there is nothing that would build them here.
-        if unbuilt := [layer.name for layer in layers or () if layer is not model and not layer.built]:
+        # Its own train_step calls its parts.
+        if _unbuilt(model) and batch is not None:
+            specification = batch()
+            # A layer draws the seeds of what it makes when it is built.
+            seeded(seed, "parts")
+            with ordered_sums():
+                tf.function(model.train_step, autograph=False).get_concrete_function(specification)
+        if unbuilt := _unbuilt(model):
             raise ModelError(
                 f"{build.__name__}(config) returned a model without call(), and its parts {', '.join(unbuilt)} are not "
                 "built. Begin each part with keras.Input(shape), or call part.build(shape), or give the model a call()."
@@ -77,6 +89,10 @@ def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[]
     elif not model.built or layers is None or not all(layer.built for layer in layers):
         _call_once(model, example(), layers)
     return model
+
+
+def _unbuilt(model: keras.Model) -> list[str]:
+    return [layer.name for layer in layers_of(model) or () if layer is not model and not layer.built]
 
 
 def _call_once(model: keras.Model, inputs: Any, layers: Sequence[Any] | None) -> None:

@@ -1,6 +1,7 @@
 """Keras callbacks around compiled epochs, and their state, so that a resumed trial continues exactly."""
 
 import contextlib
+import io
 import os
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 
 from pipeline.errors import ModelError
+from pipeline.training.callback_state import ChangedAttributes, as_json, from_json, restore_attributes
 from pipeline.training.internals import profiles, saved_attributes, wait_for_futures, without_threads
 from pipeline.training.logs import plain_logs
 from pipeline.wording import did_you_mean
@@ -31,6 +33,9 @@ _STATE: dict[type, tuple[str, ...]] = {
 }
 """Attributes of Keras' stateful callbacks that a resume restores; not min_delta, whose sign would flip again."""
 
+_SET_AGAIN = ("min_delta", "monitor_op")
+"""Attributes that on_train_begin derives from what they are: restoring them would do so twice."""
+
 _MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau, keras.callbacks.ModelCheckpoint)
 """Keras' callbacks that monitor one metric; nothing is known of their subclasses."""
 
@@ -47,8 +52,9 @@ _DRAWN_FROM = (np.random.Generator, np.random.RandomState, random.Random, Iterat
 class Callbacks:
     """The callbacks of one trial.
 
-    A callback of the user's own keeps its state over a resume if it has `get_state()`, which returns JSON values and
-    NumPy arrays in lists and dicts, and `set_state(state)`, called after on_train_begin.
+    A callback of the user's own keeps the attributes that change while it trains, if they are made of numbers, text,
+    arrays, lists and dicts. For anything else it may have `get_state()`, which returns JSON values and NumPy arrays in
+    lists and dicts, and `set_state(state)`, called after on_train_begin.
 
     Args:
         callbacks: What the job's `callbacks(config)` returned.
@@ -72,6 +78,7 @@ class Callbacks:
         self._begun = False
         self._logs: dict[str, Any] | None = None
         self._restored: tuple[Sequence[Mapping[str, Any]], Sequence[np.ndarray]] | None = None
+        self._attributes: dict[int, ChangedAttributes] = {}
         self.per_train_batch = any(_listens(callback, _TRAIN_HOOKS) for callback in self.list.callbacks)
         self.per_test_batch = any(_listens(callback, _TEST_HOOKS) for callback in self.list.callbacks)
         model.stop_training = False
@@ -112,6 +119,9 @@ class Callbacks:
             return
         self._begun = True
         self.list.on_train_begin()
+        for place, callback in enumerate(self.list.callbacks):
+            if place not in self._attributes and _says_nothing(callback):
+                self._attributes[place] = ChangedAttributes(callback, (*_names(callback), *_SET_AGAIN))
         if self._restored is not None:
             self._put_back(*self._restored)
             self._restored = None
@@ -151,26 +161,34 @@ class Callbacks:
             return [dict(state) for state in self._restored[0]], list(self._restored[1])
         arrays: list[np.ndarray] = []
         states = []
-        for callback in self.list.callbacks:
+        for place, callback in enumerate(self.list.callbacks):
             values = saved_attributes(callback, _names(callback))
-            entry = {"callback": type(callback).__name__, "values": _as_json(values, arrays)}
-            if hasattr(callback, "get_state") and hasattr(callback, "set_state"):
-                entry["own"] = _as_json(callback.get_state(), arrays)
+            entry = {"callback": type(callback).__name__, "values": as_json(values, arrays)}
+            if _has_state(callback):
+                entry["own"] = as_json(callback.get_state(), arrays)
+            elif place in self._attributes:
+                entry["attributes"] = self._attributes[place].save(arrays)
             states.append(entry)
         return states, arrays
 
     @property
-    def unsaved_generator_reason(self) -> str | None:
-        """Which callback draws from a generator that no checkpoint holds, in words; None if none does."""
-        for callback in self.list.callbacks:
+    def unsaved_reason(self) -> str | None:
+        """Which callback keeps a state that no checkpoint holds, in words; None if none is known to do so."""
+        for place, callback in enumerate(self.list.callbacks):
             if hasattr(callback, "get_state"):
                 continue
-            kinds = [type(value).__name__ for value in _reached(callback) if isinstance(value, _DRAWN_FROM)]
+            kinds = [type(value).__name__ for value in _reached(callback) if _is_drawn_from(value)]
             if kinds:
                 name = type(callback).__name__
                 return (
                     f"its callback {name} draws from its own {kinds[0]}, which is not saved; give it get_state() "
                     "and set_state(state), or seed the draw with the epoch"
+                )
+            unsaved = self._attributes[place].unsaved if place in self._attributes else {}
+            for attribute, kind in unsaved.items():
+                return (
+                    f"its callback {type(callback).__name__} has changed its attribute {attribute}, an object of type "
+                    f"{kind}, which is not saved; give it get_state() and set_state(state)"
                 )
         return None
 
@@ -194,10 +212,21 @@ class Callbacks:
             if entry is None:
                 continue
             waiting.remove(entry)
-            for name, value in _from_json(entry["values"], arrays).items():
+            for name, value in from_json(entry["values"], arrays).items():
                 setattr(callback, name, value)
             if "own" in entry:
-                callback.set_state(_from_json(entry["own"], arrays))
+                callback.set_state(from_json(entry["own"], arrays))
+            elif "attributes" in entry:
+                restore_attributes(callback, entry["attributes"], arrays)
+
+
+def _has_state(callback: Any) -> bool:
+    return hasattr(callback, "get_state") and hasattr(callback, "set_state")
+
+
+def _says_nothing(callback: Any) -> bool:
+    """Whether nothing is known of a callback's state: it is the user's own, and has no get_state and set_state."""
+    return not _is_of_keras(callback) and not _has_state(callback)
 
 
 def _nothing(logs: Any = None) -> None:
@@ -251,6 +280,11 @@ def _is_of_keras(callback: Any) -> bool:
     return type(callback).__module__.startswith("keras.")
 
 
+def _is_drawn_from(value: Any) -> bool:
+    # An open file is an iterator, too.
+    return isinstance(value, _DRAWN_FROM) and not isinstance(value, io.IOBase)
+
+
 def _names(callback: Any) -> tuple[str, ...]:
     return tuple(name for kind in type(callback).__mro__ for name in _STATE.get(kind, ()))
 
@@ -272,29 +306,6 @@ def _is_quiet(callback: Any) -> bool:
         return bool(callback.update_freq == "epoch" and not profiles(callback))
     # The compiled loop itself ends at a loss that is not finite.
     return kind is keras.callbacks.TerminateOnNaN
-
-
-def _as_json(value: Any, arrays: list[np.ndarray]) -> Any:
-    if isinstance(value, np.ndarray):
-        arrays.append(np.array(value))
-        return {"array": len(arrays) - 1}
-    if isinstance(value, list | tuple):
-        return [_as_json(item, arrays) for item in value]
-    if isinstance(value, Mapping):
-        return {"dict": {str(key): _as_json(item, arrays) for key, item in value.items()}}
-    if hasattr(value, "numpy"):
-        return _as_json(value.numpy(), arrays)
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _from_json(value: Any, arrays: Sequence[np.ndarray]) -> Any:
-    if isinstance(value, dict) and "array" in value:
-        return arrays[value["array"]]
-    if isinstance(value, dict):
-        return {key: _from_json(item, arrays) for key, item in value["dict"].items()}
-    if isinstance(value, list):
-        return [_from_json(item, arrays) for item in value]
-    return value
 
 
 def _reached(callback: keras.callbacks.Callback) -> Iterator[Any]:

@@ -10,11 +10,11 @@ import tensorflow as tf
 from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.device_data import DeviceData
-from pipeline.training.epoch_rows import order_of, span_of, steps_of
+from pipeline.training.epoch_rows import span_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.logs import plain_logs, results_of
 from pipeline.training.phases import Phases
-from pipeline.training.state import random_ops
+from pipeline.training.state import drawn_in_words, random_ops
 from pipeline.training.traces import Trace
 from pipeline.training.trainer import Trainer
 
@@ -67,6 +67,7 @@ class CompiledTrainer(Trainer):
         steps = steps_of(data.validation_rows, self.batch_size)
         self._validation_steps = min(steps, fit.validation_steps or steps)
         self.state = trace.state
+        self._drawn = random_ops(trace.train) if trace.trace_key is None else []
 
     @property
     def trace(self) -> Trace:
@@ -76,10 +77,7 @@ class CompiledTrainer(Trainer):
     @property
     def inexact(self) -> str | None:
         """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
-        if self._trace.trace_key is None and (operations := random_ops(self._trace.train)):
-            drawn = ", ".join(operations)
-            return f"its layers draw with tf.random ({drawn}), whose generator cannot be saved; use keras.random"
-        return super().inexact
+        return drawn_in_words(self._drawn) or super().inexact
 
     def close(self) -> None:
         """End training: call on_train_end of each callback once, and release the trace."""
@@ -92,6 +90,7 @@ class CompiledTrainer(Trainer):
         self._trace = self._retrace(self.model)
         self._trace.lend(self)
         self.state = self._trace.state
+        self._drawn = random_ops(self._trace.train)
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
         model, hooks = self.model, self.callbacks.list
@@ -99,7 +98,7 @@ class CompiledTrainer(Trainer):
         model.reset_metrics()
         hooks.on_epoch_begin(index)
         passes, first, last = span_of(index, steps_of(self.rows, self.batch_size), self.fit.steps_per_epoch)
-        order = self._data.ordered(order_of(self.rows, self.seed, passes))
+        order = self._data.ordered(self._order(passes))
         if self.callbacks.per_train_batch:
             around = (hooks.on_train_batch_begin, hooks.on_train_batch_end, "stop_training")
             step_logs = self._one_by_one(self._trace.train, order, range(first, last), *around)

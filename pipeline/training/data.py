@@ -1,5 +1,6 @@
 """A job's data, loaded under the study's seed."""
 
+import sys
 import traceback
 import zlib
 from collections.abc import Mapping
@@ -86,6 +87,11 @@ def load_data(
                 set_up(job.resources)
         if takes_config(job.data) and config is None:
             config = RecordedConfig(example_config(job))
+        if "keras" in sys.modules:
+            from pipeline.training.internals import reset_names
+
+            # A pipeline's layers have variables, which a checkpoint names.
+            reset_names()
         with (
             nullcontext() if folder is None else chdir(folder),
             for_all_trials(seed=job.seed, epochs=job.budget.epochs),

@@ -19,7 +19,7 @@ def as_batch(split: Split) -> Any:
     """A split as Keras' train_step takes it: x, (x, y) or (x, y, sample_weight), with floats as Keras' fit casts them.
 
     Args:
-        split: Rows; one weight per row serves every output.
+        split: Rows; one array of weights serves every output.
 
     Returns:
         A tensor, or a tuple of up to three trees of tensors.
@@ -31,6 +31,8 @@ def as_batch(split: Split) -> Any:
     if split.weight is None:
         return x, y
     weight = _as_fit_takes_it(split.weight)
+    if isinstance(weight, tuple | dict):
+        return x, y, weight
     return x, y, keras.tree.map_structure(lambda _: weight, y)
 
 

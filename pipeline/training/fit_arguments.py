@@ -25,12 +25,14 @@ class FitArguments:
         steps_per_epoch: Batches in an epoch; None for all.
         validation_steps: Batches of a validation; None for all.
         validation_freq: Epochs from one validation to the next, or the epochs that are validated.
+        shuffle: Whether each epoch of arrays has an order of its own.
     """
 
     class_weight: Mapping[int, float] | None = None
     steps_per_epoch: int | None = None
     validation_steps: int | None = None
     validation_freq: int | tuple[int, ...] = 1
+    shuffle: bool = True
 
     def validates(self, epoch: int) -> bool:
         """Whether fit validates an epoch.

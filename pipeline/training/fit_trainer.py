@@ -9,15 +9,18 @@ import numpy as np
 
 from pipeline.datasets import Dataset
 from pipeline.space import Config
+from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
 from pipeline.training.callbacks import Relay
 from pipeline.training.device_data import as_batch
-from pipeline.training.epoch_rows import order_of, span_of, steps_of
+from pipeline.training.epoch_rows import span_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.folds import Fold
+from pipeline.training.further_state import build_optimizers, further_variables
 from pipeline.training.inputs import explain_shape_errors
 from pipeline.training.internals import keep_averages_apart
 from pipeline.training.phases import Phases
+from pipeline.training.pipelines import batch_spec
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer import Trainer
 
@@ -84,7 +87,7 @@ class FitTrainer(Trainer):
             trained_with=f"Keras' fit: {reason}",
             phases=phases,
         )
-        self._train, self._rows = as_batch(data.train), fold.train
+        self._split, self._train, self._rows = data.train, as_batch(data.train), fold.train
         self._validation: Any = None
         compared = np.arange(0)
         if data.validation is not None:
@@ -100,9 +103,38 @@ class FitTrainer(Trainer):
         self._stream = stream
 
     @property
+    def _steps_known(self) -> bool:
+        """Whether training is made of the model's train_step, and that can be traced."""
+        model = self.model
+        mirrored = model.distribute_strategy.num_replicas_in_sync > 1
+        return not (model.run_eagerly or mirrored or type(model).fit is not keras.Model.fit)
+
+    @property
     def train_data(self) -> Any:
         """Inputs, targets and weights of the training part as the data set has them, not copied."""
         return self._train
+
+    def save(self) -> Checkpoint:
+        """Everything needed to resume exactly, including other optimisers."""
+        self.state = further_variables(self.model) if self._steps_known else []
+        return super().save()
+
+    def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
+        """Resume from a state.
+
+        Args:
+            checkpoint: What `save` returned, here or in another process.
+            exploit: The state is another trial's.
+
+        Raises:
+            ModelError: The state is of another architecture.
+        """
+        self._load_phases(checkpoint)
+        if self._steps_known:
+            if int(checkpoint.header["model_epoch"]):
+                build_optimizers(self.model, lambda: batch_spec(self._split))
+            self.state = further_variables(self.model)
+        super().load(checkpoint, exploit=exploit)
 
     def _recompiled(self) -> None:
         with self.model.distribute_strategy.scope():
@@ -111,7 +143,7 @@ class FitTrainer(Trainer):
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
         relay = _Timed(self.callbacks)
         passes, first, last = span_of(index, steps_of(self.rows, self.batch_size), self.fit.steps_per_epoch)
-        order = order_of(self.rows, self.seed, passes)[first * self.batch_size : last * self.batch_size]
+        order = self._order(passes)[first * self.batch_size : last * self.batch_size]
         order = order if self._rows is None else self._rows[order]
         if self._stream:
             given: dict[str, Any] = {"x": _Batches(self._train, order, self.batch_size)}

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.errors import DamagedFile, ModelError
 
-__all__ = ["decoded", "encoded"]
+__all__ = ["decoded", "encoded", "is_saved"]
 
 _ALLOWED = (
     "a state is made of dicts, lists, tuples, numbers, text, None, arrays, bytes, Keras models, and the Path of a "
@@ -140,7 +140,16 @@ def _array(value: Any) -> np.ndarray | None:
         array = np.array(value.numpy() if hasattr(value, "numpy") else value)
     except Exception:  # such as a tensor of another device, or a ragged one
         return None
-    return array if array.dtype.kind in _KINDS or array.dtype.isbuiltin == _ADDED else None
+    return array if is_saved(array) else None
+
+
+def is_saved(array: np.ndarray) -> bool:
+    """Whether an array may be part of a state, by its type: numbers, booleans and text, not objects or dates.
+
+    Args:
+        array: The array.
+    """
+    return array.dtype.kind in _KINDS or array.dtype.isbuiltin == _ADDED
 
 
 def _is_model(value: Any) -> bool:

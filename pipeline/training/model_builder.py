@@ -19,17 +19,20 @@ __all__ = ["ModelBuilder", "recorded_inputs"]
 
 
 class ModelBuilder:
-    """Builds models of a job; it needs no data, but their shapes where a model learns its own from them.
+    """Builds models of a job; it needs no data, but their shapes where a model learns its own from them, and the
+    specification of a batch where its own train_step builds its parts.
 
     TensorFlow's threads and devices stay as they are in this process.
 
     Args:
         job: The job.
         example: Returns inputs of one row; called only for a model that `build_model` leaves unbuilt.
+        batch: Returns the specification of a batch of the training; called only for a model whose own train_step builds
+            its parts.
     """
 
-    def __init__(self, job: TuneJob, example: Callable[[], Any]) -> None:
-        self._job, self._example = job, example
+    def __init__(self, job: TuneJob, example: Callable[[], Any], batch: Callable[[], Any] | None = None) -> None:
+        self._job, self._example, self._batch = job, example, batch
 
     def build(self, config: Config, *, seed: int, phases: int = 0) -> keras.Model:
         """The job's model for a config, compiled and built.
@@ -44,7 +47,7 @@ class ModelBuilder:
             Exception: Errors of the user's code.
         """
         tf.random.set_seed(seed)
-        model = build_model(self._job, config, seed=seed, example=self._example)
+        model = build_model(self._job, config, seed=seed, example=self._example, batch=self._batch)
         self._adapt(model)
         Phases(self._job, config, seed=seed, adapt=self._adapt).prepare_first(model, phases)
         return model

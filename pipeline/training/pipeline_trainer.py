@@ -18,15 +18,18 @@ from pipeline.training.build import seeded
 from pipeline.training.callbacks import Relay
 from pipeline.training.device_data import as_batch
 from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.further_state import build_optimizers, further_variables
 from pipeline.training.inputs import explain_shape_errors
-from pipeline.training.internals import element_spec, symbolic_build
+from pipeline.training.internals import element_spec, symbolic_build, traced_functions
 from pipeline.training.logs import plain_logs, results_of
 from pipeline.training.phases import Phases
 from pipeline.training.pipeline_state import inexact_because, pipeline_variables
 from pipeline.training.pipelines import Source
 from pipeline.training.split_reader import SplitReader, steps_per_call
+from pipeline.training.state import drawn_in_words, random_ops
 from pipeline.training.streams import opened
 from pipeline.training.sums import ordered_sums
+from pipeline.training.trace_key import has_own_parts
 from pipeline.training.trainer import Trainer
 
 __all__ = ["PipelineTrainer"]
@@ -63,7 +66,9 @@ class PipelineTrainer(Trainer):
         self._source = source
         given = source.fresh()
         self._inexact_data = inexact_because(given)
-        self._data = opened(given, batch_size_of(job, config), seed)
+        self._drawn: list[str] | None = None
+        """Operations of the model's own code that draw with tf.random; None before the first epoch."""
+        self._data = opened(given, batch_size_of(job, config), seed if fit.shuffle else None)
         train = given.train
         rows = train.rows if isinstance(train, Split | Stream) else None
         steps = None if rows is not None else batches_of(train)
@@ -92,7 +97,7 @@ class PipelineTrainer(Trainer):
         """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
         if self._own_fit and not self.model.run_eagerly:
             return "the model has its own fit or evaluate, which is called for each epoch"
-        return super().inexact or self._inexact_data
+        return super().inexact or self._inexact_data or drawn_in_words(self._drawn)
 
     def save(self) -> Checkpoint:
         """Everything needed to resume exactly, including other optimisers and the pipelines' state."""
@@ -114,15 +119,15 @@ class PipelineTrainer(Trainer):
             self._data = self._fresh()
             self._open()
         self._load_phases(checkpoint)
-        if epochs and len(_optimizers(self.model)) > 1:
-            self._trace()
+        if epochs:
+            build_optimizers(self.model, lambda: element_spec(self._train.batches))
         self._skip(epochs - self._read)
         self.state = self._further_state()
         super().load(checkpoint, exploit=exploit)
 
     def _fresh(self) -> Dataset:
         """The data, not read yet."""
-        return opened(self._source.fresh(), self.batch_size, self.seed)
+        return opened(self._source.fresh(), self.batch_size, self.seed if self.fit.shuffle else None)
 
     def _begin_phase(self) -> None:
         self._skip(self._model_epoch - self._read)
@@ -135,7 +140,9 @@ class PipelineTrainer(Trainer):
         """Begin to read the data."""
         data = self._data
         self._read = 0
-        self._rows = _rows(data.train, self.batch_size, self.seed) if isinstance(data.train, Split) else data.train
+        self._rows = data.train
+        if isinstance(data.train, Split):
+            self._rows = _rows(data.train, self.batch_size, self.seed if self.fit.shuffle else None)
         self._begin_fit()
 
     def _begin_fit(self) -> None:
@@ -150,14 +157,15 @@ class PipelineTrainer(Trainer):
             self._rows,
             model,
             self.batch_size,
-            shuffle=True,
+            training=True,
+            shuffle=self.fit.shuffle,
             steps=self.fit.steps_per_epoch,
             class_weight=self.fit.class_weight,
         )
         self._validation = None
         if data.validation is not None:
             self._validation = SplitReader(
-                data.validation, model, self.batch_size, shuffle=False, steps=self.fit.validation_steps
+                data.validation, model, self.batch_size, training=False, steps=self.fit.validation_steps
             )
         if not self._own_fit:
             symbolic_build(model, self._train.batches)
@@ -173,17 +181,10 @@ class PipelineTrainer(Trainer):
         self._read += epochs
 
     def _further_state(self) -> list[Any]:
-        """Variables that are neither the model's nor its optimiser's: of further optimisers, and of the pipelines."""
-        further = [variable for optimizer in _optimizers(self.model)[1:] for variable in optimizer.variables]
-        ids = {id(variable) for variable in (*self.model.variables, *self.model.optimizer.variables, *further)}
-        plain = [value for value in vars(self.model).values() if isinstance(value, tf.Variable)]
-        return [*further, *(v for v in (*plain, *pipeline_variables(self._data)) if id(v) not in ids)]
-
-    def _trace(self) -> None:
-        """Let optimisers other than the compiled one create their variables, as their first step would."""
-        spec = element_spec(self._train.batches)
-        with ordered_sums():
-            tf.function(self.model.train_step, autograph=False).get_concrete_function(spec)
+        """Variables that are neither the model's nor its optimiser's: further ones, and those of the pipelines."""
+        further = [*further_variables(self.model), *pipeline_variables(self._data)]
+        ids = {id(variable) for variable in (*self.model.variables, *self.model.optimizer.variables)}
+        return list({id(variable): variable for variable in further if id(variable) not in ids}.values())
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
         with explain_shape_errors(self.model, self._train.inputs), ordered_sums():
@@ -201,6 +202,8 @@ class PipelineTrainer(Trainer):
         )
         step_logs = self._train.run(model.train_function, hooks_around, lambda: bool(model.stop_training))
         logs = dict(results_of(model, step_logs))
+        if self._drawn is None:
+            self._drawn = _drawn(model)
         trained = time.perf_counter()
         if self._validation is not None and self.fit.validates(index + 1):
             validation = self._evaluated(self._validation)
@@ -232,7 +235,7 @@ class PipelineTrainer(Trainer):
             return {}
         # Pipelines of its own: those of the trial are where fit would have them.
         validation = self._fresh().validation
-        feed = SplitReader(validation, self.model, self.batch_size, shuffle=False, steps=self.fit.validation_steps)
+        feed = SplitReader(validation, self.model, self.batch_size, training=False, steps=self.fit.validation_steps)
         with explain_shape_errors(self.model, feed.inputs), ordered_sums():
             return self._run_validation(feed, None)
 
@@ -243,6 +246,8 @@ class PipelineTrainer(Trainer):
         # Only what the job gives: a fit of the model's own may know fewer arguments.
         if self.fit.class_weight is not None:
             given["class_weight"] = dict(self.fit.class_weight)
+        if not self.fit.shuffle:
+            given["shuffle"] = False
         if self.fit.steps_per_epoch is not None:
             given["steps_per_epoch"] = self.fit.steps_per_epoch
         if self.fit.validation_steps is not None:
@@ -253,15 +258,14 @@ class PipelineTrainer(Trainer):
         return relay.on_epoch, time.perf_counter() - started, 0.0
 
 
-def _rows(split: Split, batch_size: int, seed: int) -> Any:
+def _drawn(model: keras.Model) -> list[str]:
+    """Operations of a training step that draw with tf.random; layers and losses of Keras have none."""
+    if model.run_eagerly or not has_own_parts(model):
+        return []
+    operations = {name for function in traced_functions(model.train_function) for name in random_ops(function)}
+    return sorted(operations)
+
+
+def _rows(split: Split, batch_size: int, seed: int | None) -> Any:
     rows = tf.data.Dataset.from_tensor_slices(as_batch(split))
-    return rows.shuffle(split.rows, seed=seed).batch(batch_size)
-
-
-def _optimizers(model: keras.Model) -> list[Any]:
-    """The compiled optimiser, then others that the model holds, as in a GAN."""
-    values = list(vars(model).values())
-    nested = [part for value in values if isinstance(value, list | tuple) for part in value]
-    nested += [part for value in values if isinstance(value, Mapping) for part in value.values()]
-    further = {id(value): value for value in (*values, *nested) if isinstance(value, keras.optimizers.Optimizer)}
-    return [model.optimizer, *(optimizer for optimizer in further.values() if optimizer is not model.optimizer)]
+    return (rows if seed is None else rows.shuffle(split.rows, seed=seed)).batch(batch_size)

@@ -7,15 +7,17 @@ import keras
 import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split
-from pipeline.datasets.pipelines import GENERATOR, PY_DATASET, STREAM, kind_of
+from pipeline.datasets.pipelines import GENERATOR, PY_DATASET, STREAM, TF_DATA, kind_of
 from pipeline.datasets.streamed import Stream
 from pipeline.training import device_data
 from pipeline.training.internals import batch_signature
 from pipeline.training.streams import opened
 
-__all__ = ["Source", "as_fit_takes_it", "evaluated", "example_of"]
+__all__ = ["Source", "as_fit_takes_it", "batch_spec", "evaluated", "example_of"]
 
-_SIGNATURE_BATCHES = 2
+_SIGNATURE_BATCHES = 8
+"""Batches from which the specification of a generator's batches is derived: Keras' fit takes two, and fails where later
+ones have other sizes."""
 
 
 class Source:
@@ -24,11 +26,16 @@ class Source:
     Args:
         load: Makes the data again.
         data: The data as the job's function returned them, not read yet; None to call it when they are needed.
+        discard_first: Whether the first data of `load` are discarded. The first call in a process may draw more random
+            numbers than later ones, where the function keeps slow work in a cache: its order is then another.
     """
 
-    def __init__(self, load: Callable[[], Dataset], data: Dataset | None) -> None:
-        self._load, self._unread = load, data
+    def __init__(
+        self, load: Callable[[], Dataset], data: Dataset | None = None, *, discard_first: bool = False
+    ) -> None:
+        self._load, self._unread, self._discard_first = load, data, discard_first
         self._example: Any = None
+        self._batch: Any = None
 
     def fresh(self) -> Dataset:
         """Pipelines that were not read yet.
@@ -37,7 +44,7 @@ class Source:
             DataError: The data function failed, or its data cannot be used.
         """
         data, self._unread = self._unread, None
-        return self._load() if data is None else data
+        return self._loaded() if data is None else data
 
     def prepare(self) -> None:
         """Make the pipelines of the next model, so that the data function is not called after the model is built.
@@ -46,7 +53,13 @@ class Source:
             DataError: The data function failed, or its data cannot be used.
         """
         if self.example is not None and self._unread is None:
-            self._unread = self._load()
+            self._unread = self._loaded()
+
+    def _loaded(self) -> Dataset:
+        if self._discard_first:
+            self._discard_first = False
+            self._load()
+        return self._load()
 
     @property
     def example(self) -> Any:
@@ -63,6 +76,21 @@ class Source:
             else:
                 self._unread = data
         return self._example
+
+    @property
+    def batch(self) -> Any:
+        """The specification of a batch of the training, as of `batch_spec`.
+
+        Raises:
+            DataError: The data function failed, or its data cannot be used.
+        """
+        if self._batch is None:
+            data = self.fresh()
+            self._batch = batch_spec(data.train)
+            if kind_of(data.train) == TF_DATA:
+                # Its specification is known without reading it.
+                self._unread = data
+        return self._batch
 
 
 def as_fit_takes_it(pipeline: Any) -> Any:
@@ -111,6 +139,29 @@ def example_of(split: Any, *, rows: int = 1) -> Any:
     return keras.tree.map_structure(
         lambda array: tf.convert_to_tensor(array)[:rows] if not _composite(array) else array[:rows], inputs
     )
+
+
+def batch_spec(split: Any) -> Any:
+    """The specification of a batch of a split, as Keras' train_step gets it.
+
+    Args:
+        split: Arrays, or a pipeline.
+
+    Returns:
+        `tf.TypeSpec`s in the structure of a batch; the number of rows is unknown, unless a pipeline fixes it.
+    """
+    if isinstance(split, Split):
+
+        def spec(array: Any) -> Any:
+            return tf.TensorSpec([None, *array.shape[1:]], tf.convert_to_tensor(array[:1]).dtype)
+
+        return keras.tree.map_structure(spec, device_data.as_batch(split))
+    if isinstance(split, Stream):
+        split = opened(Dataset(train=split), 1, 0).train
+    pipeline = as_fit_takes_it(split)
+    if isinstance(pipeline, keras.utils.PyDataset):
+        return batch_signature([batch for batch, _ in zip(pipeline, range(_SIGNATURE_BATCHES), strict=False)])
+    return pipeline.element_spec
 
 
 def _composite(value: Any) -> bool:

@@ -14,7 +14,7 @@ from pipeline.training.data import load_data
 from pipeline.training.device_data import DeviceData, example_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.folds import WHOLE, Fold, folds_of
-from pipeline.training.pipelines import Source
+from pipeline.training.pipelines import Source, batch_spec
 from pipeline.training.traces import Traces
 
 __all__ = ["Combinations", "PreparedData"]
@@ -42,7 +42,10 @@ class PreparedData:
         self.arrays: Dataset | None = None
         self.fits = True
         if data is None or data.pipelines:
-            self.source, self.folds = Source(load, data), [WHOLE]
+            # Data of a function that are here already are those of its first call in this process.
+            own = callable(job.data)
+            self.source = Source(load, None if own else data, discard_first=own and data is None)
+            self.folds = [WHOLE]
             return
         self.arrays = data
         self._example = example_of(data.train)
@@ -67,6 +70,15 @@ class PreparedData:
             DataError: The data function failed, or its data cannot be used.
         """
         return self._example if self.source is None else self.source.example
+
+    @property
+    def batch(self) -> Any:
+        """The specification of a batch of the training, as of `batch_spec`.
+
+        Raises:
+            DataError: The data function failed, or its data cannot be used.
+        """
+        return batch_spec(self.dataset.train) if self.source is None else self.source.batch
 
     @property
     def dataset(self) -> Dataset:

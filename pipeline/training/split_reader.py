@@ -55,7 +55,8 @@ class SplitReader:
         split: A pipeline, or arrays to be read in their order.
         model: The model, with the steps of one call already set.
         batch_size: Rows in a batch of arrays.
-        shuffle: Whether batches of a PyDataset come in a random order, as in fit.
+        training: Whether the split is trained on, and not validated: fit reads each validation from its first batch.
+        shuffle: Whether batches of a PyDataset that is trained on come in a random order, as in fit.
         steps: Batches of an epoch; None for all.
         class_weight: Weights by number of the class; None for none.
     """
@@ -66,7 +67,8 @@ class SplitReader:
         model: keras.Model,
         batch_size: int,
         *,
-        shuffle: bool,
+        training: bool,
+        shuffle: bool = True,
         steps: int | None = None,
         class_weight: Mapping[int, float] | None = None,
     ) -> None:
@@ -77,7 +79,7 @@ class SplitReader:
             self.given = {"x": x, "y": y, "sample_weight": weight, "batch_size": batch_size}
         self.batches: Any = epoch_iterator(
             **self.given,
-            shuffle=shuffle and isinstance(self._pipeline, keras.utils.PyDataset),
+            shuffle=training and shuffle and isinstance(self._pipeline, keras.utils.PyDataset),
             steps_per_epoch=steps,
             class_weight=None if class_weight is None else dict(class_weight),
             distribute_strategy=model.distribute_strategy,
@@ -85,7 +87,7 @@ class SplitReader:
         )
         spec = element_spec(self.batches)
         self.inputs = keras.utils.unpack_x_y_sample_weight(spec)[0]
-        self._each_epoch, self._limited = not shuffle, steps is not None
+        self._each_epoch, self._limited = not training, steps is not None
         tf_data = isinstance(self._pipeline, tf.data.Dataset)
         self._reading: Reading = reading_to_skip(self._pipeline) if tf_data else "nothing"
 

@@ -8,7 +8,15 @@ import numpy as np
 
 from pipeline.errors import ModelError
 
-__all__ = ["architecture", "describe", "load_variables", "random_ops", "save_variables", "variables_of"]
+__all__ = [
+    "architecture",
+    "describe",
+    "drawn_in_words",
+    "load_variables",
+    "random_ops",
+    "save_variables",
+    "variables_of",
+]
 
 
 def variables_of(model: Any) -> list[Any]:
@@ -98,6 +106,18 @@ def random_ops(function: Any) -> list[str]:
     library = function.graph.as_graph_def().library.function
     ops = {node.op for part in library for node in part.node_def} | {op.type for op in function.graph.get_operations()}
     return sorted(name for name in ops if name in _RANDOM)
+
+
+def drawn_in_words(operations: Sequence[str] | None) -> str | None:
+    """Why a model that draws with tf.random may differ when it is resumed; None if it does not draw.
+
+    Args:
+        operations: What `random_ops` returned for its training step; None if that is not known.
+    """
+    if not operations:
+        return None
+    drawn = ", ".join(operations)
+    return f"its own code draws with tf.random ({drawn}), whose generator cannot be saved; use keras.random"
 
 
 _RANDOM = {

@@ -19,13 +19,14 @@ _PREFETCHED = 2
 """Batches that are read while another one trains."""
 
 
-def opened(data: Dataset, batch_size: int, seed: int) -> Dataset:
+def opened(data: Dataset, batch_size: int, seed: int | None) -> Dataset:
     """A data set whose streams are pipelines of batches, as Keras' fit takes them; other splits stay as they are.
 
     Args:
         data: The data set.
         batch_size: Rows in a batch.
-        seed: The seed of the order of training rows. The first iterator over them has one order, the second another.
+        seed: The seed of the order of training rows: the first iterator over them has one order, the second another.
+            None reads them in the order of the files.
 
     Raises:
         DataError: The files cannot be read, or their content breaks a rule.

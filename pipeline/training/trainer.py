@@ -14,7 +14,7 @@ from pipeline.study import TuneJob
 from pipeline.training.base import EpochResult, batch_size_of
 from pipeline.training.build import build_callbacks, seeded
 from pipeline.training.callbacks import Callbacks
-from pipeline.training.epoch_rows import steps_of
+from pipeline.training.epoch_rows import order_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.internals import compilation_of, learning_rate_of
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
@@ -86,7 +86,7 @@ class Trainer:
         """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
         if self.model.run_eagerly:
             return "it runs eagerly: state outside of Keras' variables is not saved"
-        return self.callbacks.unsaved_generator_reason
+        return self.callbacks.unsaved_reason
 
     def run_epoch(self) -> EpochResult:
         """Train one epoch and evaluate on the validation split.
@@ -191,6 +191,10 @@ class Trainer:
             with self.model.distribute_strategy.scope():
                 self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         self.callbacks.end()
+
+    def _order(self, passes: int) -> np.ndarray:
+        """The order of the training rows in a pass, by the number of the pass, from 0: int32, shape (rows,)."""
+        return order_of(self.rows, self.seed, passes) if self.fit.shuffle else np.arange(self.rows, dtype=np.int32)
 
     def _begin_phase(self) -> None:
         """Begin the next phase as a further call of fit would, on the model that it prepares."""

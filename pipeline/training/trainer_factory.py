@@ -176,13 +176,16 @@ class TrainerFactory:
         from pipeline.training.build import build_model
 
         # Before the seed: the data function of a pipeline draws from the generators that the model draws from.
-        example = self.prepared(config).example
+        prepared = self.prepared(config)
+        example = prepared.example
         if self._fresh or self._own_parts:
             # For tf.random in the user's own code. It empties TensorFlow's caches, so Keras' own models do without.
             tf.random.set_seed(seed)
             self._fresh = False
         with contextlib.nullcontext() if self._strategy is None else self._strategy.scope():
-            model = build_model(self.job, config, seed=seed, example=lambda: example)
+            # In the scope of a strategy, a step of its own cannot be traced by itself.
+            batch = (lambda: prepared.batch) if self._strategy is None else None
+            model = build_model(self.job, config, seed=seed, example=lambda: example, batch=batch)
             self.adapt(model)
             self._phases(config, seed).prepare_first(model, phases)
         return model

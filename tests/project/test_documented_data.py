@@ -61,12 +61,13 @@ def _epochs(job: TuneJob, config: dict[str, Any], *, stop: int) -> list[dict[str
         ("PHOTOS", {"size": 16, "rotation": 0.1}),
         ("SHARED_PHOTOS", {"size": 16, "rotation": 0.1}),
         ("RECORDS", {"lr": 0.05, "weight": 1.0}),
+        ("OLDER", {"bins": 5}),
     ],
 )
-def test_documented_files_train_and_resume_exactly(
+def test_documented_data_train_and_resume_exactly(
     page: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, config: dict[str, Any]
 ) -> None:
-    """The documented functions read folders of images and TFRecords, and a resumed trial has the same digits."""
+    """Documented functions read images, TFRecords and tables, and a resumed trial has the same digits."""
     monkeypatch.chdir(tmp_path)
     (_records if name == "RECORDS" else _photos)()
     undisturbed = _epochs(page[name], config, stop=2)

@@ -92,6 +92,6 @@ def fields_of_search(call: Call, subject: str) -> dict[str, Any]:
     if (repeats := int(tuner.get("executions_per_trial", 1))) > 1:
         fields["repeats"] = repeats
     fields["batch_size"] = int(search.get("batch_size") or 32)
-    fit = {name: search[name] for name in ("class_weight", "steps_per_epoch", "validation_steps", "validation_freq")
-           if search.get(name) is not None}  # fmt: skip
+    given = ("class_weight", "steps_per_epoch", "validation_steps", "validation_freq", "shuffle")
+    fit = {name: search[name] for name in given if search.get(name) is not None}
     return {**fields, "budget": budget, **({"fit": fit} if fit else {})}

@@ -35,8 +35,11 @@ class Adapted(adapted.Adapted):
         self._names = names
 
     def is_tuned_by(self, call: Call) -> bool:
-        """Whether a call of `optimize` has the objective; a call of `ask` does not say what is optimised."""
-        return call.target is None or call.target is self.named
+        """Whether a call of `optimize` has the objective, or may give it its further arguments.
+
+        A call of `ask` does not say what is optimised.
+        """
+        return call.target is None or call.target is self.named or bool(_further(self.named))
 
     @cached_property
     def objective(self) -> Any:
@@ -47,6 +50,9 @@ class Adapted(adapted.Adapted):
             return None if self.call is None else self.call.target
         if inspect.isclass(self.named):
             return self.call.target if self.call is not None and self.call.target is not None else self.named()
+        if _further(self.named) and self.call is not None and self.call.target is not None:
+            # Such as a lambda that calls the objective with the data.
+            return self.call.target
         return self.named
 
     @cached_property
@@ -71,6 +77,11 @@ class Adapted(adapted.Adapted):
             raise InvalidJob(subject, [Fault(self.call.line, "study.ask()", allowed)])
         if not callable(self.objective):
             raise InvalidJob(subject, [Fault("name", None, "must be a function objective(trial)")])
+        if further := _further(self.objective):
+            allowed = (
+                "must be a function objective(trial): give the others defaults, or set them in a lambda or a partial"
+            )
+            raise InvalidJob(subject, [Fault("parameters", f"also {', '.join(further)}", allowed)])
         space = given.get("space") or space_of(suggestions_of(self.objective, subject), subject)
         arguments: Mapping[str, Any] = {} if self.call is None else self.call.arguments
         fields = {"space": space, **fields_of_study(arguments, self.metrics, self.objective)}
@@ -106,6 +117,16 @@ class Adapted(adapted.Adapted):
             return {**_values(self.metrics, value), **numeric(shown.user_attrs)}
 
         return Steps(train, lambda value, count: None if count else value)
+
+
+def _further(function: Any) -> list[str]:
+    """The parameters without defaults that a function has beside the trial."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters[1:] if p.default is inspect.Parameter.empty and p.kind not in kinds]
 
 
 def _config(values: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:

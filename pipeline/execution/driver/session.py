@@ -85,6 +85,7 @@ class Session:
         """When this session's first epoch was reported, by the monotonic clock; None before."""
         self.interrupts, self._note = interrupts, note
         self._trained_with: set[str] = set()
+        self._inexact: set[str] = set()
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
         self._pruner = CheckpointPruner(store, job, self.loop.scheduler, self.loop.trials, self.file.check)
@@ -175,11 +176,23 @@ class Session:
         return verdict
 
     def _note_training(self, report: ProgressReport) -> None:
-        """Say once in which way trials train."""
+        """Say once in which way trials train, and why a resumed one may differ."""
         for how in dict.fromkeys(row.trained_with for row in report.rows):
             if how is not None and how not in self._trained_with:
                 self._note(f"{'Other trials' if self._trained_with else 'Trials'} train with {how}.")
                 self._trained_with.add(how)
+        if report.inexact is not None:
+            self.note_inexact(report.inexact)
+
+    def note_inexact(self, reason: str) -> None:
+        """Say once for each reason that trials do not resume exactly.
+
+        Args:
+            reason: Why, as a part of a sentence.
+        """
+        if reason not in self._inexact:
+            self._inexact.add(reason)
+            self._note(f"Resuming is inexact: a resumed trial may differ from an uninterrupted one: {reason}.")
 
     def report_worker_replaced(self, trial_id: str, excess: str) -> None:
         """Report that a trial's worker ends after it, and that another process trains the next trial.

@@ -15,7 +15,7 @@ from pipeline.study.trial_configs import fewer
 from pipeline.training.data import how_read, without_validation
 from pipeline.wording import capitalized
 
-__all__ = ["data_notes", "start_notes"]
+__all__ = ["data_notes", "inexact_data", "start_notes"]
 
 
 def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTrials]) -> Iterator[str]:
@@ -61,11 +61,20 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
         yield f"{capitalized(sharing)}."
     if unnoticed := unnoticed_changes(fingerprint):
         yield f"{capitalized(unnoticed)}."
-    if data is not None and data.pipelines and callable(job.data):
-        from pipeline.training.pipeline_state import inexact_because
 
-        if (reason := inexact_because(data)) is not None:
-            yield f"Resuming is inexact: a resumed trial may differ from an uninterrupted one: {reason}."
+
+def inexact_data(job: TuneJob, data: Dataset | None) -> str | None:
+    """Why trials on a job's data do not resume exactly, as a part of a sentence; None if they do, as far as is known.
+
+    Args:
+        job: The study's job.
+        data: Its data; None for a function objective.
+    """
+    if data is None or not data.pipelines or not callable(job.data):
+        return None
+    from pipeline.training.pipeline_state import inexact_because
+
+    return inexact_because(data)
 
 
 def _late_phases(job: TuneJob) -> str | None:

@@ -41,7 +41,10 @@ def inexact_reason(
         if known is not None or not seen:
             return known
         try:
-            if other := _difference(job, seen[0].metrics, learner.run_epoch().metrics):
+            metrics = learner.run_epoch().metrics
+            if (shown := learner.inexact) is not None:
+                return str(shown)
+            if other := _difference(job, seen[0].metrics, metrics):
                 return f"trained again from the same seed, {other}"
             if len(seen) > 1:
                 state = learner.save()

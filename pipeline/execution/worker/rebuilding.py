@@ -15,7 +15,9 @@ from pipeline.training.lazy_imports import import_keras
 __all__ = ["rebuilt_model"]
 
 
-def rebuilt_model(job: TuneJob, store: Store, assignment: Assignment, example: Callable[[], Any]) -> Any:
+def rebuilt_model(
+    job: TuneJob, store: Store, assignment: Assignment, example: Callable[[], Any], batch: Callable[[], Any]
+) -> Any:
     """The model of a trial at an epoch, compiled, with its weights.
 
     Args:
@@ -23,6 +25,8 @@ def rebuilt_model(job: TuneJob, store: Store, assignment: Assignment, example: C
         store: The study's folder.
         assignment: The trial, and its epoch.
         example: Returns inputs of one row; called only for a model that learns its shapes from them.
+        batch: Returns the specification of a batch of the training; called only for a model whose own train_step builds
+            its parts.
 
     Returns:
         A compiled Keras model; of several repeats, that of the first.
@@ -42,6 +46,6 @@ def rebuilt_model(job: TuneJob, store: Store, assignment: Assignment, example: C
     folder = TrialFolder(store, trial, most=job.resources.files_gigabytes * 1e9, kept=False)
     try:
         with in_trial(TrialContext(trial, assignment.seed, job.budget.epochs, folder.folder)):
-            return rebuilt(ModelBuilder(job, example), assignment.config, state, seed=assignment.seed)
+            return rebuilt(ModelBuilder(job, example, batch), assignment.config, state, seed=assignment.seed)
     finally:
         folder.close()

@@ -297,6 +297,7 @@ class Worker:
             sources=self._sources.of(trial.assignment.trial_id),
             data=new_data,
             node=node_facts() if self._reports == 1 else None,
+            inexact=trial.learner.inexact if trial.learner is not None else None,
         )
 
 

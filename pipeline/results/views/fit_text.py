@@ -20,7 +20,7 @@ def fit_arguments(job: Mapping[str, Any]) -> dict[str, Any]:
     """
     arguments = job.get("fit")
     given = arguments.items() if isinstance(arguments, Mapping) else ()
-    defaults = {"validation_freq": 1}
+    defaults = {"validation_freq": 1, "shuffle": True}
     return {name: _value(value) for name, value in given if value is not None and value != defaults.get(name)}
 
 

@@ -32,6 +32,7 @@ from pipeline.training.internals.graphs import (
     keep_additions,
     replaced_add_n,
     restore_graph_options,
+    traced_functions,
 )
 from pipeline.training.internals.models import (
     built_metrics,
@@ -81,6 +82,7 @@ __all__ = [
     "skip_reduction",
     "stage_kind",
     "symbolic_build",
+    "traced_functions",
     "wait_for_futures",
     "without_threads",
 ]

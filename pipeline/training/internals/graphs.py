@@ -8,7 +8,14 @@ import tensorflow as tf
 
 from pipeline.missing_names import say_once
 
-__all__ = ["captured_variables", "graph_options", "keep_additions", "replaced_add_n", "restore_graph_options"]
+__all__ = [
+    "captured_variables",
+    "graph_options",
+    "keep_additions",
+    "replaced_add_n",
+    "restore_graph_options",
+    "traced_functions",
+]
 
 
 def captured_variables(graph: Any) -> list[Any] | None:
@@ -26,6 +33,26 @@ def captured_variables(graph: Any) -> list[Any] | None:
     except AttributeError:
         say_once("TensorFlow", "FuncGraph.captures", "each trial is traced again, which is slower")
         return None
+
+
+def traced_functions(function: Any) -> list[Any]:
+    """The concrete functions that a tf.function has traced so far.
+
+    Args:
+        function: A tf.function, or a plain function with tf.functions in its closure, as Keras' train_function is.
+
+    Returns:
+        The concrete functions; none for other functions, or if TensorFlow no longer lists them.
+    """
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    traced = []
+    for each in (function, *cells):
+        listed = getattr(each, "_list_all_concrete_functions", None)
+        if listed is not None:
+            traced += listed()
+        elif hasattr(each, "experimental_get_tracing_count"):
+            say_once("TensorFlow", "Function._list_all_concrete_functions", "draws with tf.random are not noticed")
+    return traced
 
 
 def keep_additions() -> None:

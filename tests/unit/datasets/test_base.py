@@ -1,7 +1,9 @@
 """What every data set is."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split, leaves
 from pipeline.errors import DataError
@@ -36,6 +38,30 @@ def test_a_list_of_rows_is_distinct_from_several_inputs() -> None:
     """A list with an array for each row is refused, and the message explains how to make one array."""
     with pytest.raises(DataError, match=r"found \[2, 3\]\. x is a list of arrays, which means several .* np\.stack"):
         Split([np.zeros(2), np.zeros(2), np.zeros(2)], np.zeros(3))
+
+
+def test_frames_series_and_tensors_become_arrays() -> None:
+    """Frames and series of pandas, and tensors, are kept as arrays; a series of inputs or targets has one column."""
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    split = Split(frame, frame["a"], frame["b"])
+    assert [part.tolist() for part in leaves((split.x, split.y, split.weight))] == [
+        [[1.0, 3.0], [2.0, 4.0]],
+        [[1.0], [2.0]],
+        [3.0, 4.0],
+    ]
+    columns = Split(dict(frame), [tf.constant([[1], [2]]), tf.constant([3, 4])])
+    assert [type(part) for part in leaves((columns.x, columns.y))] == [np.ndarray] * 4
+    assert columns.x["a"].shape == (2, 1)  # type: ignore[call-overload,index,union-attr]
+
+
+def test_each_target_may_have_weights_of_its_own() -> None:
+    """Weights are one array, or one for each target in the structure of the targets; other structures are refused."""
+    y = {"one": np.zeros(3), "two": np.zeros(3)}
+    assert Split(np.zeros(3), y, {"two": np.ones(3), "one": np.zeros(3)}).rows == 3
+    with pytest.raises(DataError, match=r"weights of a split are a dict of one, and its targets a dict of one, two\. "):
+        Split(np.zeros(3), y, {"one": np.ones(3)})
+    with pytest.raises(DataError, match=r"weights of a split are a tuple of 2, and its targets one array\. Give one"):
+        Split(np.zeros(3), np.zeros(3), [np.ones(3), np.ones(3)])
 
 
 def test_leaves_come_in_order() -> None:

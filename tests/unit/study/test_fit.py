@@ -59,6 +59,7 @@ def test_the_command_line_sets_fields() -> None:
         ({"steps_per_epoch": 0}, "fit.steps_per_epoch", "whole number of at least 1"),
         ({"validation_steps": 1.5}, "fit.validation_steps", "whole number of at least 1"),
         ({"validation_freq": []}, "fit.validation_freq", "a list of epochs from 1"),
+        ({"shuffle": 1}, "fit.shuffle", "true or false"),
         ({"epochs": 3}, "fit.epochs", "no such field"),
     ],
 )

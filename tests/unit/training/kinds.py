@@ -57,6 +57,13 @@ images = data_of(lambda draw, n: (_numbers(draw, n, 6, 6, 2), _labels(draw, n)))
 words = data_of(lambda draw, n: (draw.integers(0, 20, (n, 3)).astype(np.int32), _labels(draw, n)))
 pairs = data_of(lambda draw, n: ((_numbers(draw, n, 6), _numbers(draw, n, 3)), _labels(draw, n)))
 named = data_of(lambda draw, n: ({"a": _numbers(draw, n, 6), "b": _numbers(draw, n, 3)}, _labels(draw, n)))
+weighted_targets = data_of(
+    lambda draw, n: (
+        _numbers(draw, n, 6),
+        {"kind": _labels(draw, n), "size": _numbers(draw, n, 1)},
+        {"kind": draw.random(n).astype(np.float32), "size": draw.random(n).astype(np.float32)},
+    )
+)
 two_targets = data_of(lambda draw, n: (_numbers(draw, n, 6), {"kind": _labels(draw, n), "size": _numbers(draw, n, 1)}))
 
 
@@ -233,6 +240,7 @@ KINDS = {
     "Sequential whose first layer joins two inputs": Kind(_joining, pairs),
     "two outputs, losses and metrics, Nesterov": Kind(_two_outputs, two_targets),
     "two outputs, even batches": Kind(_two_outputs, two_targets, 11),
+    "two outputs, weights of each": Kind(_two_outputs, weighted_targets),
     "subclassed, sample weights, Adagrad": Kind(_subclassed, weighted),
     "train_step of its own, Ftrl": Kind(_own_step, rows_of_six, 11),
     "AUC, Adamax, learning rate schedule": Kind(_area, binary),

@@ -7,9 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
+from pipeline.datasets import Dataset
 from pipeline.errors import DataError, ModelError
+from pipeline.study import Objective
 from pipeline.training.build import build_callbacks, build_model
 from pipeline.training.device_data import example_of
 from pipeline.training.trainer_factory import TrainerFactory
@@ -59,6 +62,55 @@ def test_results_other_than_callbacks_are_refused(found: Any, message: str) -> N
     """A result other than callbacks is refused with what was returned and what is allowed."""
     with pytest.raises(ModelError, match=message):
         build_callbacks(job_of(dense, callbacks=lambda _: found), {}, seed=0)
+
+
+class Unbuilt(keras.Model):
+    """A model without call(), whose train_step builds one of its parts, and with `whole` the other one, too."""
+
+    def __init__(self, whole: bool) -> None:
+        super().__init__()
+        self.whole = whole
+        self.one = keras.Sequential([keras.layers.Dense(3)], name="one")
+        self.two = keras.Sequential([keras.layers.Dense(1)], name="two")
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """A step on the first part, and the second one if that is used."""
+        x, y = data
+        with tf.GradientTape() as tape:
+            out = self.one(x)
+            out = self.two(out) if self.whole else out
+            loss = tf.reduce_mean(tf.square(out - tf.cast(y[:, None], tf.float32)))
+        weights = self.trainable_weights
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return {"loss": loss}
+
+
+def _unbuilt(*, whole: bool) -> Any:
+    def build(config: Mapping[str, Any]) -> keras.Model:
+        model = Unbuilt(whole)
+        model.compile(keras.optimizers.Adam(0.1))
+        return model
+
+    return build
+
+
+def test_parts_are_built_by_a_train_step_of_the_models_own() -> None:
+    """Parts without an input shape are built by the model's own train_step, and resume exactly."""
+    data = rows_of_six()
+    data = Dataset("rows", data.train)
+    job = job_of(_unbuilt(whole=True), objectives=[Objective("loss", "min")])
+    whole, first, second = (TrainerFactory(job, data).learner({}, seed=3) for _ in range(3))
+    expected = [dict(whole.run_epoch().metrics) for _ in range(3)]
+    first.run_epoch()
+    second.load(first.save())
+    assert [dict(second.run_epoch().metrics) for _ in range(2)] == expected[1:]
+
+
+def test_parts_that_nothing_builds_are_named() -> None:
+    """Parts that neither a call nor the train_step builds are named, with what to do."""
+    job = job_of(_unbuilt(whole=False), objectives=[Objective("loss", "min")])
+    with pytest.raises(ModelError, match=r"without call\(\), and its parts two, dense_1 are not built\. Begin each"):
+        TrainerFactory(job, rows_of_six()).learner({}, seed=0)
 
 
 def test_error_of_the_users_code_is_its_own() -> None:

@@ -1,3 +1,4 @@
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,45 @@ def test_a_callback_that_cannot_be_saved_is_reported_when_the_trial_is_built(mad
     learner = TrainerFactory(job_of(network, callbacks=made), rows_of_six()).learner({"lr": 0.1}, seed=0)
     assert (reported in learner.inexact) if reported else learner.inexact is None
     learner.close()
+
+
+class MinimalLoss(callbacks.Callback):
+    """Halves the learning rate after an epoch without a new minimum, and keeps the best weights, as in Keras' guide."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Begin without a minimum."""
+        self.best, self.wait = np.inf, 0
+        self.seen: list[tuple[int, float]] = []
+        self.newest = deque([0.0], maxlen=2)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Compare with the minimum."""
+        self.seen.append((epoch, float(logs["loss"])))
+        self.newest.append(self.seen[-1][1])
+        if logs["loss"] < self.best - 0.5:
+            self.best, self.wait, self.best_weights = logs["loss"], 0, self.model.get_weights()
+        else:
+            self.wait += 1
+            self.model.optimizer.learning_rate *= 0.5**self.wait
+            self.model.set_weights([0.5 * array for array in self.best_weights])
+
+
+def test_the_state_of_a_users_callback_is_continued() -> None:
+    """A resumed trial continues the attributes that a user's callback has changed, though it says nothing of them."""
+    factory = TrainerFactory(job_of(network, callbacks=lambda _: [MinimalLoss()]), rows_of_six())
+    whole: Any = factory.learner({"lr": 0.3}, seed=SEED)
+    expected = [dict(whole.run_epoch().metrics) for _ in range(EPOCHS)]
+    first: Any = factory.learner({"lr": 0.3}, seed=SEED)
+    for _ in range(EPOCHS - 2):
+        first.run_epoch()
+    second: Any = factory.learner({"lr": 0.3}, seed=SEED)
+    second.load(first.save())
+    assert [dict(second.run_epoch().metrics) for _ in range(2)] == expected[-2:]
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(whole.model), weights_of(second.model), strict=True))
+    callback = second.callbacks.list.callbacks[0]
+    assert [epoch for epoch, _ in callback.seen] == list(range(EPOCHS))
+    assert callback.newest.maxlen == 2
+    assert second.inexact is None
 
 
 def _monitoring(callback: Any, *before: Any) -> Any:

@@ -19,7 +19,7 @@ from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import dense as three_classes
 from tests.unit.training.kinds import rows_of_six, two_targets, weighted
-from tests.unit.training.programs.rows import dense, generated, shuffled
+from tests.unit.training.programs.rows import dense, generated, mixed, py_dataset, shuffled
 from tests.unit.training.training import job_of, weights_of
 
 SEED = 3
@@ -73,7 +73,7 @@ def _epochs(learner: Any, epochs: int) -> list[dict[str, float]]:
 def _plain_fit(job: TuneJob, data: Dataset, epochs: int, **arguments: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
     """One call of fit on arrays in the order of the first epoch."""
     model = TrainerFactory(job, data).build({}, seed=SEED)
-    order = order_of(data.train.rows, SEED, 0)
+    order = order_of(data.train.rows, SEED, 0) if job.fit.shuffle else np.arange(data.train.rows)
     x, y = (array[order] for array in as_batch(data.train))
     with ordered_sums():
         reported = model.fit(
@@ -115,6 +115,33 @@ def test_arrays_continue_where_an_epoch_ended(fields: dict[str, Any]) -> None:
     second = _learner(job, data)
     second.load(first.save())
     assert _epochs(second, 3) == expected[1:]
+
+
+@pytest.mark.parametrize("memory", [None, 1.0], ids=["compiled", "fit"])
+def test_rows_keep_their_order_without_shuffle(memory: float | None) -> None:
+    """With shuffle=False, every epoch takes the rows in their order, as in fit."""
+    job, data = job_of(three_classes, fit=Fit(shuffle=False)), rows_of_six()
+    history, weights = _plain_fit(job, data, 2)
+    learner = _learner(job, data, memory=memory)
+    epochs = _epochs(learner, 2)
+    learner.close()
+    assert [metrics["loss"] for metrics in epochs] == pytest.approx(history["loss"], rel=1e-6)
+    for ours, theirs in zip(weights_of(learner.model), weights, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("made", [py_dataset, mixed], ids=["PyDataset", "arrays beside a pipeline"])
+def test_pipelines_keep_their_order_without_shuffle(made: Any) -> None:
+    """With shuffle=False, a PyDataset and arrays beside a pipeline are read in their order."""
+    job = job_of(dense, data=made, fit=Fit(shuffle=False))
+    model, loaded = TrainerFactory(job, None).build({}, seed=SEED), load_data(job)
+    assert loaded is not None
+    arrays = isinstance(loaded.train, Split)
+    train = (loaded.train.x, loaded.train.y) if arrays else (loaded.train,)
+    size = {"batch_size": job.batch_size} if arrays else {}
+    with ordered_sums():
+        reported = model.fit(*train, **size, epochs=2, shuffle=False, verbose=0)
+    assert [metrics["loss"] for metrics in _epochs(_learner(job), 2)] == reported.history["loss"]
 
 
 def test_validation_that_is_not_due_can_be_asked_for() -> None:

@@ -1,5 +1,7 @@
 """Trials on pipelines: equal to one call of Keras' fit, and exact after a resume if that is promised."""
 
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,44 @@ def test_two_trials_of_a_process_are_equal() -> None:
     assert metrics[0] == metrics[1]
 
 
+def test_trials_are_equal_where_slow_work_is_cached() -> None:
+    """A data function that shuffles for what it caches gives the same order before and after it is cached."""
+
+    @cache
+    def scale() -> Any:
+        rows = PROGRAMS["shuffled rows"].data().train.map(lambda x, _: x)
+        normalization = keras.layers.Normalization()
+        normalization.adapt(rows)
+        return normalization
+
+    def data(config: Any) -> Any:
+        made, normalization = PROGRAMS["shuffled rows"].data(), scale()
+        return replace(made, train=made.train.map(lambda x, y: (normalization(x) * config["x"], y)))
+
+    job = job_of(PROGRAMS["shuffled rows"].model, data=data)
+    found = []
+    for _ in range(2):
+        factory = TrainerFactory(job, None)
+        for _ in range(2):
+            learner = factory.learner({"x": 1.0}, seed=SEED)
+            found.append([dict(learner.run_epoch().metrics) for _ in range(2)])
+            learner.close()
+    assert found[0] == found[1] == found[2] == found[3]
+
+
+def test_a_pipelines_layers_resume_whatever_was_built_before() -> None:
+    """The variables of a pipeline's layers are the same after other models were built in the process."""
+    job = _job(PROGRAMS["augmented images"])
+    _, expected = _trained(job, 3)
+    first, _ = _trained(job, 1)
+    factory = TrainerFactory(job, None)
+    keras.Sequential([keras.layers.RandomFlip(), keras.layers.RandomFlip()])
+    factory.learner(job.space, seed=9).close()
+    second = factory.learner(job.space, seed=SEED)
+    second.load(first.save())
+    assert [dict(second.run_epoch().metrics) for _ in range(2)] == expected[1:]
+
+
 class _Noise(keras.layers.Layer):
     """Draws with tf.random, whose seed is that of the process."""
 
@@ -141,6 +181,14 @@ def _noisy(config: Any) -> keras.Model:
     model = keras.Sequential([keras.Input((6,)), _Noise(), keras.layers.Dense(1, "sigmoid")])
     model.compile("sgd", "binary_crossentropy")
     return model
+
+
+def test_draws_with_tensorflow_are_known_after_an_epoch() -> None:
+    """A model on a pipeline whose own layer draws with tf.random is reported as inexact once it has trained."""
+    learner, _ = _trained(job_of(_noisy, data=PROGRAMS["shuffled rows"].data), 1)
+    assert "its own code draws with tf.random (RandomStandardNormal)" in learner.inexact
+    learner, _ = _trained(_job(PROGRAMS["VAE"]), 1)
+    assert learner.inexact is None
 
 
 def test_a_trial_that_draws_with_tensorflow_does_not_depend_on_others() -> None:

@@ -33,6 +33,13 @@ def test_a_source_gives_what_was_loaded_once_and_then_loads_again() -> None:
     assert [source.fresh().name for _ in range(3)] == ["first", "second", "second"]
 
 
+def test_the_data_of_a_first_call_can_be_discarded() -> None:
+    """Where the first call in a process may draw more than later ones, no model reads its data."""
+    names = iter(["cold", "warm", "warmer"])
+    source = Source(lambda: Dataset(next(names), _pipeline()), discard_first=True)
+    assert [source.fresh().name for _ in range(2)] == ["warm", "warmer"]
+
+
 @pytest.mark.parametrize(
     ("train", "example", "following"),
     [
@@ -67,6 +74,18 @@ def test_a_source_is_loaded_before_the_model_is_built() -> None:
 def test_an_example_has_the_first_rows(split: Any) -> None:
     """An example has the same first rows for arrays and for pipelines."""
     assert np.array_equal(example_of(split, rows=2), X[:2])
+
+
+def test_batches_of_a_generator_may_differ_in_size_after_the_first_ones() -> None:
+    """A size in which one of the first batches differs is open in the specification of a generator's batches."""
+
+    def lengths() -> Iterator[Any]:
+        for length in (3, 3, 3, 4, 2):
+            yield np.zeros((2, length)), np.zeros(2)
+
+    assert [batch[0].shape for batch in as_fit_takes_it(lengths).as_numpy_iterator()] == [
+        (2, length) for length in (3, 3, 3, 4, 2)
+    ]
 
 
 def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:

@@ -57,7 +57,7 @@ def test_a_skipped_epoch_leaves_what_one_that_was_read_leaves(split: Any, steps:
 
     def reader() -> SplitReader:
         seeded(3, "reading")
-        made = SplitReader(split(), _model(), 4, shuffle=training, steps=steps)
+        made = SplitReader(split(), _model(), 4, training=training, steps=steps)
         # As after the model was built on the first batch.
         made.batches.reset()
         return made
@@ -72,7 +72,7 @@ def test_a_skipped_epoch_leaves_what_one_that_was_read_leaves(split: Any, steps:
 def test_hooks_get_each_call_and_may_end_the_epoch() -> None:
     """Hooks get the numbers of a call's first and last batch; the epoch ends once a callback has stopped it."""
     heard: list[tuple[Any, ...]] = []
-    reader = SplitReader(_shuffled(), _model(), 4, shuffle=False)
+    reader = SplitReader(_shuffled(), _model(), 4, training=False)
     logs = reader.run(
         lambda iterator: {"rows": len(next(iterator)[1])},
         (lambda first: heard.append(("begin", first)), lambda last, logs: heard.append(("end", last, logs["rows"]))),

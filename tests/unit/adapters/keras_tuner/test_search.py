@@ -26,13 +26,13 @@ def test_positional_arguments_have_names() -> None:
 def test_a_search_says_budget_scheduler_and_searcher() -> None:
     """A Hyperband tuner sets the job's scheduler, a GridSearch its searcher, and other arguments set its fields."""
     given = {"max_epochs": 9, "factor": 2, "seed": 3, "executions_per_trial": 2}
-    assert fields_of_search(search("Hyperband", tuner=given, epochs=50, class_weight={0: 1.0}), "x") == {
+    assert fields_of_search(search("Hyperband", tuner=given, epochs=50, class_weight={0: 1.0}, shuffle=False), "x") == {
         "scheduler": {"kind": "hyperband", "reduction_factor": 2},
         "seed": 3,
         "repeats": 2,
         "batch_size": 32,
         "budget": {"epochs": 9},
-        "fit": {"class_weight": {0: 1.0}},
+        "fit": {"class_weight": {0: 1.0}, "shuffle": False},
     }
     grid = fields_of_search(search("GridSearch", tuner={"max_trials": 4}), "x")
     assert (grid["searcher"], grid["budget"]) == ("grid", {"trials": 4, "epochs": 1})

@@ -7,9 +7,10 @@ from typing import Any
 import optuna
 import pytest
 
-from pipeline import load_results, run
+from pipeline import from_optuna, load_results, run
 from pipeline.adapters import from_file
 from pipeline.adapters.optuna import Adapted
+from pipeline.errors import InvalidJob
 from pipeline.training.function import FunctionLearner
 from tests.unit.adapters.conftest import PROGRAMS
 
@@ -53,3 +54,22 @@ def test_each_report_is_an_epoch_and_a_stopped_trial_is_pruned() -> None:
     ]
     learner.close()
     assert reported == [] or reported == ["pruned"]
+
+
+def test_an_objective_gets_its_further_arguments_from_the_search(program: Callable[[str], str], tmp_path: Any) -> None:
+    """An objective with further parameters is tuned as the program calls it, with the settings of its search."""
+    job = from_file(program("op_data.py") + ":objective", "optuna", {"name": "s"})
+    assert job.budget.trials == 4
+    assert job.objective.mode == "min"
+    run(job.replaced({"resources.workers": 0}), storage=tmp_path / "st", note=lambda _: None)
+    assert set(load_results(tmp_path / "st/s").trials["state"]) == {"completed"}
+
+
+def test_an_objective_without_its_further_arguments_is_refused() -> None:
+    """An objective with parameters beside the trial that nothing gives is refused with their names."""
+
+    def objective(trial: Any, x: Any, y: Any, *, seed: int = 0) -> float:
+        return float(trial.suggest_float("a", 0, 1) * x * y * seed)
+
+    with pytest.raises(InvalidJob, match=r"parameters: must be a function objective\(trial\).* found 'also x, y'"):
+        from_optuna(objective)

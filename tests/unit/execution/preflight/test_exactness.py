@@ -1,5 +1,6 @@
 """Whether trials resume exactly."""
 
+import datetime
 from collections.abc import Iterator, Mapping
 from itertools import count, repeat
 from pathlib import Path
@@ -21,10 +22,11 @@ from tests.unit.execution.preflight.facts import job, steps, trained
         ("none", None),
         ("each build", "trained again from the same seed, its val_loss is "),
         ("each epoch", "resumed from its checkpoint, its val_loss is "),
+        ("a date", "its callback Dated has changed its attribute last, an object of type datetime, which is not saved"),
     ],
 )
 def test_epochs_that_are_not_repeatable_are_found(drift: str, reported: str | None, tmp_path: Path) -> None:
-    """A first epoch that differs for one seed, and a second that differs after a checkpoint, are reported."""
+    """A first epoch that differs for one seed, a second that differs after a checkpoint, and state are reported."""
     from pipeline.training.trainer_factory import TrainerFactory
     from tests.unit.training.kinds import dense, rows_of_six
 
@@ -40,14 +42,19 @@ def test_epochs_that_are_not_repeatable_are_found(drift: str, reported: str | No
     def callbacks(config: Mapping[str, Any]) -> list[Any]:
         import keras
 
+        seen = [0]
+
         class Slower(keras.callbacks.Callback):  # type: ignore[misc]
-            seen = 0
-
             def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-                self.seen += 1
-                self.model.optimizer.learning_rate = 0.1 / self.seen
+                # No attribute of the callback: those are saved.
+                seen[0] += 1
+                self.model.optimizer.learning_rate = 0.1 / seen[0]
 
-        return [Slower()] if drift == "each epoch" else []
+        class Dated(keras.callbacks.Callback):  # type: ignore[misc]
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                self.last = datetime.datetime.now()
+
+        return {"each epoch": [Slower()], "a date": [Dated()]}.get(drift, [])
 
     tuned = job(model=build, callbacks=callbacks, objectives=[Objective("val_loss", "min")])
     worker: Any = SimpleNamespace(trainer_factory=TrainerFactory(tuned, rows_of_six()))

@@ -40,6 +40,14 @@ def test_further_lines_of_a_message_stay() -> None:
     ]
 
 
+def test_other_shapes_of_a_generator_have_advice(tmp_path: Path) -> None:
+    """TensorFlow's error about a batch of another shape is reported with what to do about the generator."""
+    text = (
+        "Graph execution error:\nTypeError: `generator` yielded an element of shape (8, 6) where another was expected."
+    )
+    assert "output_signature" in advice(_raised(ValueError(text)), started_in=tmp_path, shared=None)
+
+
 def _missing(name: str | bytes) -> BaseException:
     return _raised(FileNotFoundError(2, "No such file", name))
 

@@ -13,7 +13,8 @@ from pipeline.results.views.fit_text import fit_arguments, fit_text, newest_way
     [
         ({}, {}, ""),
         ({"fit": None}, {}, ""),
-        ({"fit": {"validation_freq": 1, "class_weight": None}}, {}, ""),
+        ({"fit": {"validation_freq": 1, "class_weight": None, "shuffle": True}}, {}, ""),
+        ({"fit": {"shuffle": False}}, {"shuffle": False}, "shuffle=false"),
         (
             {"fit": {"steps_per_epoch": 3, "class_weight": {"0": 1.0, "1": 2.5}}},
             {"steps_per_epoch": 3, "class_weight": {"0": 1.0, "1": 2.5}},

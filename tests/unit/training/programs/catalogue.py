@@ -11,7 +11,15 @@ from tests.unit.training.programs.classifiers import (
     softmax_model,
     triplets,
 )
-from tests.unit.training.programs.generative import autoencoder, diffusion, gan, images_alone, vae
+from tests.unit.training.programs.generative import (
+    autoencoder,
+    contrastive,
+    diffusion,
+    gan,
+    half_labelled,
+    images_alone,
+    vae,
+)
 from tests.unit.training.programs.images import (
     augmented_images,
     augmented_pictures,
@@ -93,6 +101,7 @@ EXAMPLES: dict[str, Program] = {
     "class weights": Program(labelled, fraud_model, fields={"fit": Fit(class_weight={0: 0.2, 1: 4.0})}),
     "loss in a layer": Program(transcribed, transcribing),
     "diffusion": Program(images_alone, diffusion, objective="val_n_loss"),
+    "contrastive, parts without Input": Program(half_labelled, contrastive, objective="val_p_acc"),
     "triplets": Program(triplets, siamese),
     "padded sequences": Program(padded, tagger, inexact="Python code"),
     "callbacks": Program(labelled, fraud_model, fields={"callbacks": images_and_monitor}),

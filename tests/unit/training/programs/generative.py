@@ -1,4 +1,4 @@
-"""Generative models, with steps of their own."""
+"""Generative and contrastive models, with steps of their own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -174,4 +174,70 @@ def diffusion(config: Mapping[str, Any]) -> keras.Model:
     model = Diffusion()
     model.normalizer.adapt(images_alone().validation)
     model.compile(optimizer=keras.optimizers.AdamW(0.01), loss=keras.losses.mean_absolute_error)
+    return model
+
+
+class Contrastive(keras.Model):
+    """Recognises augmented copies, and classifies the labelled rows; its parts have no Input, and it has no call()."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.augmenter = keras.Sequential([layers.Rescaling(0.5), layers.GaussianNoise(0.2)])
+        self.encoder = keras.Sequential([layers.Dense(8, "relu"), layers.Dense(4)], name="encoder")
+        self.probe = keras.Sequential([layers.Dense(2)], name="probe")
+
+    def compile(self, contrastive_optimizer: Any, probe_optimizer: Any, **arguments: Any) -> None:  # type: ignore[override]
+        """An optimiser for each loss."""
+        super().compile(**arguments)
+        self.contrastive_optimizer, self.probe_optimizer = contrastive_optimizer, probe_optimizer
+        self.contrastive_loss = keras.metrics.Mean(name="c_loss")
+        self.probe_accuracy = keras.metrics.SparseCategoricalAccuracy(name="p_acc")
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics that each epoch resets."""
+        return [self.contrastive_loss, self.probe_accuracy]
+
+    def train_step(self, data: Any) -> Any:
+        """A step of both losses, on unlabelled and on labelled rows."""
+        unlabelled, (labelled, labels) = data
+        rows = keras.ops.concatenate((unlabelled, labelled), axis=0)
+        with tf.GradientTape() as tape:
+            one, two = (keras.ops.normalize(self.encoder(self.augmenter(rows, training=True))) for _ in range(2))
+            alike = keras.ops.matmul(one, keras.ops.transpose(two)) / 0.1
+            own = keras.ops.arange(keras.ops.shape(rows)[0])
+            loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(own, alike, from_logits=True))
+        weights = self.encoder.trainable_weights
+        self.contrastive_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        self.contrastive_loss.update_state(loss)
+        with tf.GradientTape() as tape:
+            logits = self.probe(self.encoder(labelled, training=False))
+            loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+        weights = self.probe.trainable_weights
+        self.probe_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        self.probe_accuracy.update_state(labels, logits)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def test_step(self, data: Any) -> Any:
+        """The accuracy of the labelled rows."""
+        rows, labels = data
+        self.probe_accuracy.update_state(labels, self.probe(self.encoder(rows)))
+        return {"p_acc": self.probe_accuracy.result()}
+
+
+def half_labelled() -> Dataset:
+    """Shuffled rows of which some have labels."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 6)).astype("float32")
+    y = (x[:, 0] > 0).astype("int64")
+    labelled = tf.data.Dataset.from_tensor_slices((x[:16], y[:16]))
+    unlabelled = tf.data.Dataset.from_tensor_slices(x[16:]).shuffle(48).batch(12)
+    train = tf.data.Dataset.zip((unlabelled, labelled.shuffle(16).batch(4))).prefetch(2)
+    return Dataset("half labelled", train, labelled.batch(8))
+
+
+def contrastive(config: Mapping[str, Any]) -> keras.Model:
+    """A contrastive model with two optimisers."""
+    model = Contrastive()
+    model.compile(contrastive_optimizer=keras.optimizers.Adam(0.01), probe_optimizer=keras.optimizers.Adam(0.02))
     return model

@@ -1,0 +1,62 @@
+"""Variables that training changes beside the model's and its compiled optimiser's."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline.training.internals import layers_of
+from pipeline.training.sums import ordered_sums
+
+__all__ = ["build_optimizers", "further_variables"]
+
+
+def further_variables(model: keras.Model) -> list[Any]:
+    """Variables of further optimisers, as in a GAN, and those that Keras does not count as a layer's own.
+
+    Such are the states of a recurrent layer with `stateful=True`, and a `tf.Variable` that is an attribute of a layer.
+
+    Args:
+        model: Compiled and built.
+
+    Returns:
+        Variables of Keras or TensorFlow, each once, in an order that depends on the model's code alone.
+    """
+    known = {id(variable) for variable in (*model.variables, *model.optimizer.variables)}
+    further = [variable for optimizer in _optimizers(model)[1:] for variable in optimizer.variables]
+    for part in (model, *(layers_of(model) or ())):
+        further += [value for value in _values(part) if isinstance(value, tf.Variable | keras.Variable)]
+    return list({id(variable): variable for variable in further if id(variable) not in known}.values())
+
+
+def build_optimizers(model: keras.Model, batch: Callable[[], Any]) -> None:
+    """Let optimisers other than the compiled one create their variables, as their first step would.
+
+    Args:
+        model: Compiled and built.
+        batch: Returns the specification of a batch of the training; called only where there are such optimisers.
+    """
+    if len(_optimizers(model)) > 1:
+        with ordered_sums():
+            tf.function(model.train_step, autograph=False).get_concrete_function(batch())
+
+
+def _optimizers(model: keras.Model) -> list[Any]:
+    """The compiled optimiser, then others that the model holds."""
+    further = {id(value): value for value in _values(model) if isinstance(value, keras.optimizers.Optimizer)}
+    return [model.optimizer, *(optimizer for optimizer in further.values() if optimizer is not model.optimizer)]
+
+
+def _values(part: Any) -> Iterator[Any]:
+    """The values of a part's attributes, and those in lists, tuples and dicts there."""
+    due = deque(vars(part).values())
+    while due:
+        value = due.popleft()
+        if isinstance(value, list | tuple):
+            due.extend(value)
+        elif isinstance(value, Mapping):
+            due.extend(value.values())
+        else:
+            yield value

@@ -1,0 +1,97 @@
+"""Variables that training changes beside the model's and its compiled optimiser's."""
+
+from typing import Any
+
+import keras
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from pipeline.datasets import Dataset
+from pipeline.study import Objective
+from pipeline.training.further_state import build_optimizers, further_variables
+from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.kinds import data_of
+from tests.unit.training.own_steps import OWN_STEPS, images
+from tests.unit.training.training import job_of
+
+EPOCHS, SEED = 3, 2
+
+sequences = data_of(lambda draw, n: (draw.normal(size=(n, 3, 2)), draw.normal(size=(n, 1))))
+
+
+class Counted(layers.Layer):
+    """Counts its calls in a variable of TensorFlow, which Keras does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = tf.Variable(0.0)
+
+    def call(self, x: Any) -> Any:
+        """Scale by the number of calls."""
+        return x * (1 + self.calls.assign_add(1.0) / 10)
+
+
+def stateful(config: Any) -> keras.Model:
+    """A recurrent layer that continues from batch to batch, and a layer that counts."""
+    model = keras.Sequential(
+        [keras.Input((3, 2), batch_size=4), Counted(), layers.GRU(3, stateful=True), layers.Dense(1)]
+    )
+    model.compile(keras.optimizers.Adam(0.05), "mse")
+    return model
+
+
+def _batches() -> Dataset:
+    data = sequences()
+    train, validation = (
+        tf.data.Dataset.from_tensor_slices((split.x.astype("float32"), split.y)).batch(4)
+        for split in (data.train, data.validation)
+    )
+    return Dataset("sequences", train.shuffle(11), validation)
+
+
+def test_variables_are_found_once() -> None:
+    """The states of recurrent layers and variables of TensorFlow are found, each once; a plain model has none."""
+    model = stateful({})
+    found = further_variables(model)
+    assert sorted(tuple(variable.shape) for variable in found) == [(), (4, 3)]
+    plain = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    plain.compile("sgd")
+    assert further_variables(plain) == []
+
+
+def test_optimisers_create_their_variables_without_a_step() -> None:
+    """A trace of train_step creates the variables of further optimisers, and changes no weight."""
+    model = OWN_STEPS["GAN, two optimisers"]({})
+    before = [weight.numpy() for weight in model.weights]
+    count = len(further_variables(model))
+    build_optimizers(model, lambda: (tf.TensorSpec((None, 8, 8, 1)), tf.TensorSpec((None, 1))))
+    assert len(further_variables(model)) > count
+    assert all((old == new.numpy()).all() for old, new in zip(before, model.weights, strict=True))
+
+
+def _resumed(factory: TrainerFactory) -> tuple[list[Any], list[Any]]:
+    """The metrics after the first epoch: of an uninterrupted trial, and of one that was resumed there."""
+    whole, first, second = (factory.learner({}, seed=SEED) for _ in range(3))
+    expected = [dict(whole.run_epoch().metrics) for _ in range(EPOCHS)]
+    first.run_epoch()
+    second.load(first.save())
+    return expected[1:], [dict(second.run_epoch().metrics) for _ in range(EPOCHS - 1)]
+
+
+@pytest.mark.parametrize("memory", [None, 1.0])
+def test_states_of_layers_continue(memory: float | None) -> None:
+    """States of recurrent layers and variables of TensorFlow continue exactly in every way of training."""
+    job = job_of(stateful, batch_size=4)
+    expected, found = _resumed(TrainerFactory(job, sequences(), memory=memory))
+    assert found == expected
+    expected, found = _resumed(TrainerFactory(job_of(stateful, data=_batches), None))
+    assert found == expected
+
+
+def test_further_optimisers_continue_through_fit() -> None:
+    """The state of a second optimiser continues exactly where the data are too large for compiled epochs."""
+    job = job_of(OWN_STEPS["GAN, two optimisers"], objectives=[Objective("g_loss", "min")])
+    factory = TrainerFactory(job, images(), memory=1.0)
+    expected, found = _resumed(factory)
+    assert found == expected
