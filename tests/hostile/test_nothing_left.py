@@ -266,7 +266,7 @@ def test_a_driver_that_was_killed_before_its_first_epoch_does_not_keep_the_name(
     driver.kill()
     driver.communicate()
     assert alive.returncode == 2
-    assert "There is a study 's'" in alive.stderr
+    assert "There is already a study 's'" in alive.stderr
     (tmp_path / "hang").unlink()
     done = once()
     assert done.returncode == 0, done.stderr
