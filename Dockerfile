@@ -2,34 +2,39 @@
 # Another base image, of Debian with the same Python: --build-arg BASE=…
 ARG BASE=python:3.11-slim-bookworm
 
+# What installs, builds and describes, in an environment of its own that is in no image.
 # hadolint ignore=DL3006
-FROM ${BASE} AS environment
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN python3 -m venv /opt/tunepipe
-
+FROM ${BASE} AS tools
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/tools/bin:$PATH
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends binutils \
     && rm -rf /var/lib/apt/lists/*
+COPY requirements/image.txt /build/requirements/
+RUN python3 -m venv /opt/tools \
+    && pip install --require-hashes -r /build/requirements/image.txt \
+    && python3 -m venv --without-pip /opt/tunepipe
 
-# Before the code: they change seldom, and are nearly all of the image.
-FROM environment AS dependencies
-COPY requirements/cpu.txt requirements/slim.sh /build/requirements/
-RUN /opt/tunepipe/bin/pip install --require-hashes -r /build/requirements/cpu.txt \
-    && sh /build/requirements/slim.sh /opt/tunepipe
+# Before the code: they change seldom, and are nearly all of the image. Bytecode is written for what studies import alone.
+FROM tools AS dependencies
+COPY requirements/cpu.txt requirements/slim.sh requirements/bytecode.py /build/requirements/
+RUN pip --python /opt/tunepipe/bin/python install --no-compile --require-hashes -r /build/requirements/cpu.txt \
+    && sh /build/requirements/slim.sh /opt/tunepipe \
+    && /opt/tunepipe/bin/python /build/requirements/bytecode.py
 
-FROM environment AS dependencies-gpu
-COPY requirements/gpu.txt requirements/slim.sh /build/requirements/
-RUN /opt/tunepipe/bin/pip install --require-hashes -r /build/requirements/gpu.txt \
-    && sh /build/requirements/slim.sh /opt/tunepipe
+FROM tools AS dependencies-gpu
+COPY requirements/gpu.txt requirements/slim.sh requirements/bytecode.py /build/requirements/
+RUN pip --python /opt/tunepipe/bin/python install --no-compile --require-hashes -r /build/requirements/gpu.txt \
+    && sh /build/requirements/slim.sh /opt/tunepipe \
+    && /opt/tunepipe/bin/python /build/requirements/bytecode.py
 
-FROM dependencies AS wheel
+FROM tools AS wheel
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
 COPY k8s k8s
 COPY pipeline pipeline
 COPY tune_jobs tune_jobs
-RUN /opt/tunepipe/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheel .
 
 # hadolint ignore=DL3006
 FROM ${BASE} AS runtime
@@ -49,15 +54,15 @@ CMD ["tunepipe", "--help"]
 
 FROM runtime AS gpu
 COPY --from=dependencies-gpu /opt/tunepipe /opt/tunepipe
-# Nothing that builds stays: neither the wheel's builder nor pip.
-RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
-    pip install --no-cache-dir --no-deps /wheel/*.whl \
-    && pip uninstall --yes hatchling editables trove-classifiers pip
+# The bill of materials (CycloneDX) lists the Python packages of the image.
+RUN --mount=type=bind,from=wheel,source=/opt,target=/mnt \
+    /mnt/tools/bin/python -m pip --python /opt/tunepipe/bin/python install --no-cache-dir --no-deps /mnt/wheel/*.whl \
+    && /mnt/tools/bin/python -m cyclonedx_py environment --output-reproducible --output-file /opt/tunepipe/tunepipe.cdx.json /opt/tunepipe/bin/python
 USER 1000:1000
 
 FROM runtime AS cpu
 COPY --from=dependencies /opt/tunepipe /opt/tunepipe
-RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
-    pip install --no-cache-dir --no-deps /wheel/*.whl \
-    && pip uninstall --yes hatchling editables trove-classifiers pip
+RUN --mount=type=bind,from=wheel,source=/opt,target=/mnt \
+    /mnt/tools/bin/python -m pip --python /opt/tunepipe/bin/python install --no-cache-dir --no-deps /mnt/wheel/*.whl \
+    && /mnt/tools/bin/python -m cyclonedx_py environment --output-reproducible --output-file /opt/tunepipe/tunepipe.cdx.json /opt/tunepipe/bin/python
 USER 1000:1000

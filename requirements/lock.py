@@ -1,4 +1,4 @@
-"""Resolve pyproject.toml into run, cpu, gpu, dev and bench.txt: one pin for every Python and platform, with hashes."""
+"""Resolve pyproject.toml into run, cpu, gpu, dev, bench and image.txt: one pin for all platforms, with hashes."""
 
 import subprocess
 import sys
@@ -10,8 +10,13 @@ HERE = Path(__file__).parent
 def lock(name: str, *arguments: str) -> None:
     """Write `name`.txt, which agrees with run.txt wherever both name a package."""
     constraint = [] if name == "run" else ["--constraint", "run.txt"]
+    compiled(name, "../pyproject.toml", *arguments, *constraint)
+
+
+def compiled(name: str, *arguments: str) -> None:
+    """Write `name`.txt."""
     command = [
-        sys.executable, "-m", "uv", "pip", "compile", "../pyproject.toml", *arguments, *constraint,
+        sys.executable, "-m", "uv", "pip", "compile", *arguments,
         "--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url",
         "--no-annotate", "--no-header", "--quiet", "--output-file", f"{name}.txt",
     ]  # fmt: skip
@@ -20,7 +25,9 @@ def lock(name: str, *arguments: str) -> None:
 
 if __name__ == "__main__":
     lock("run", "--group", "../pyproject.toml:build")
-    lock("cpu", "cpu.in", "--override", "without-tensorflow.in", "--group", "../pyproject.toml:build")
-    lock("gpu", "--extra", "gpu", "--group", "../pyproject.toml:build")
+    lock("cpu", "cpu.in", "--override", "without-tensorflow.in")
+    lock("gpu", "--extra", "gpu")
     lock("dev", "--group", "../pyproject.toml:dev")
     lock("bench", "--group", "../pyproject.toml:bench")
+    # Of tools in an environment of their own.
+    compiled("image", "--group", "../pyproject.toml:image", "--constraint", "run.txt")

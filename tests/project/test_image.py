@@ -1,6 +1,8 @@
 """The Dockerfile: linted, unprivileged, and with equal versions in both kinds of image."""
 
+import importlib.util
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -33,11 +35,32 @@ def pins(name: str) -> dict[str, str]:
 
 def test_images_have_the_versions_of_an_installation():
     """Lock files pin the same versions for head and workers; the CPU image has TensorFlow without CUDA's kernels."""
-    run, cpu, gpu = pins("run"), pins("cpu"), pins("gpu")
+    run, cpu, gpu, tools = pins("run"), pins("cpu"), pins("gpu"), pins("image")
     assert cpu.pop("tensorflow-cpu") == run["tensorflow"]
-    assert cpu == {name: version for name, version in run.items() if name != "tensorflow"}
-    assert {name: version for name, version in gpu.items() if name in run} == run
+    # What builds the wheel is in no image.
+    building = {name for name in run if name in tools and name not in gpu}
+    assert "hatchling" in building
+    assert cpu == {name: version for name, version in run.items() if name not in {*building, "tensorflow"}}
+    assert {name: version for name, version in gpu.items() if name in run} == {
+        name: version for name, version in run.items() if name not in building
+    }
     assert any(name.startswith("nvidia-") for name in gpu)
+
+
+def test_both_kinds_have_a_bill_of_materials():
+    """Both images get a CycloneDX file of the environment that they have, as the last thing that changes it."""
+    text = (ROOT / "Dockerfile").read_text()
+    stages = {part.split("\n")[0].rpartition(" AS ")[2]: part for part in re.split(r"^FROM ", text, flags=re.M)[1:]}
+    for kind in ("cpu", "gpu"):
+        last = stages[kind].rpartition("RUN ")[2]
+        assert last.rpartition("&& ")[2].startswith("/mnt/tools/bin/python -m cyclonedx_py environment ")
+        assert "/opt/tunepipe/tunepipe.cdx.json /opt/tunepipe/bin/python" in last
+
+
+def test_bytecode_is_written_for_what_can_be_imported():
+    """Each module whose bytecode an image gets belongs to a library that is installed."""
+    modules = runpy.run_path(str(ROOT / "requirements/bytecode.py"))["MODULES"]
+    assert [name for name in modules if importlib.util.find_spec(name.partition(".")[0]) is None] == []
 
 
 def test_an_image_is_tagged_with_its_version():
@@ -48,3 +71,13 @@ def test_an_image_is_tagged_with_its_version():
     )  # fmt: skip
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f"--tag tunepipe-$kind:{version} " in done.stdout
+
+
+def test_packages_that_images_leave_out_are_not_imported():
+    """No module of the product imports a package that the images leave out."""
+    removed = re.findall(r"^rm -r (.+)$", (ROOT / "requirements/slim.sh").read_text(), flags=re.M)
+    packages = {path.replace("/", ".") for line in removed for path in line.split()} | {"pyarrow.flight"}
+    assert {"ray.rllib", "kubernetes.aio"} <= packages
+    importing = re.compile(rf"\b(import|from) ({'|'.join(map(re.escape, sorted(packages)))})\b")
+    sources = [path for folder in ("pipeline", "tune_jobs") for path in (ROOT / folder).rglob("*.py")]
+    assert [path.name for path in sources if importing.search(path.read_text("utf-8"))] == []
