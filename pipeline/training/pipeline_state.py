@@ -83,7 +83,8 @@ def pipeline_variables(data: Dataset) -> list[Any]:
         for stage in _stages(split) if name != "test" and isinstance(split, tf.data.Dataset) else ():
             for function in stage.functions:
                 variables.update({id(variable.handle): variable for variable in function.graph.variables})
-    return list(variables.values())
+    # A graph lists them in another order in another process.
+    return sorted(variables.values(), key=lambda variable: str(variable.name))
 
 
 def kept(dataset: Any) -> Any:

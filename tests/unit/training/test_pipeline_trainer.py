@@ -16,6 +16,7 @@ from pipeline.study import Objective, TuneJob
 from pipeline.training.build import build_callbacks, seeded
 from pipeline.training.data import load_data
 from pipeline.training.device_data import as_batch
+from pipeline.training.pipeline_state import pipeline_variables
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.programs.catalogue import EXAMPLES, PROGRAMS
@@ -162,6 +163,10 @@ def test_a_pipelines_layers_resume_whatever_was_built_before() -> None:
     job = _job(PROGRAMS["augmented images"])
     _, expected = _trained(job, 3)
     first, _ = _trained(job, 1)
+    assert [each.name for each in pipeline_variables(load_data(job))] == [
+        "seed_generator/seed_generator_state:0",
+        "seed_generator_1/seed_generator_state:0",
+    ]
     factory = TrainerFactory(job, None)
     keras.Sequential([keras.layers.RandomFlip(), keras.layers.RandomFlip()])
     factory.learner(job.space, seed=9).close()
