@@ -62,10 +62,12 @@ def _exported(module: ModuleType, subject: str) -> TuneJob:
     if hasattr(module, "JOB"):
         raise InvalidJob(subject, [Fault("JOB", job, "must be a TuneJob")])
     others = [name for name, value in vars(module).items() if isinstance(value, TuneJob)]
-    there = f"; the file's TuneJob is called {others[0]}: call it JOB" if len(others) == 1 else ""
-    if len(others) > 1:
-        there = f"; the file's TuneJobs are called {', '.join(others)}: call the one that is meant JOB"
-    raise InvalidJob(subject, [Fault("JOB", job, f"must be exported: JOB = TuneJob(…){there}")])
+    allowed = "the file must define JOB = TuneJob(…)"
+    if not others:
+        raise InvalidJob(subject, [Fault("JOB", None, allowed)])
+    if len(others) == 1:
+        raise InvalidJob(subject, [Fault("JOB", others[0], f"{allowed}: rename its TuneJob to JOB")])
+    raise InvalidJob(subject, [Fault("JOB", others, f"{allowed}: rename one of its TuneJobs to JOB")])
 
 
 def _not_found(name: str) -> str:

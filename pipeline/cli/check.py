@@ -13,7 +13,7 @@ from pipeline.cli.console import command_console, note, say_object
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, AcceptChanges, Address, JobName, Json, Resume, Storage
 from pipeline.errors import Interrupted
-from pipeline.wording import counted
+from pipeline.wording import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,10 +102,10 @@ def _verdict(findings: "Sequence[Finding]", job: str) -> str:
     not_checked = sum(not finding.checked for finding in findings)
     kinds = {"fault": faults, "warning": warnings}
     parts = [counted(number, kind) for kind, number in kinds.items() if number]
-    parts += [f"{not_checked} not checked"] if not_checked else []
-    counts = ", ".join(parts)
+    parts += [f"{counted(not_checked, 'check')} skipped"] if not_checked else []
+    counts = listed(parts)
     if faults:
-        return f"{counts}: fix {'it' if faults == 1 else 'them'} before `tunepipe run {job}`."
+        return f"{counts}. Fix the {'fault' if faults == 1 else 'faults'} before `tunepipe run {job}`."
     if counts:
         return f"{counts}: `tunepipe run {job}` can start."
     return f"No problem found: `tunepipe run {job}` can start."

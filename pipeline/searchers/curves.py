@@ -68,17 +68,19 @@ class CurveSearch(SearcherSettings):
         rng, history = chance(seed, index), History.of(observations)
         before = history.chosen(best=MOST // 4, newest=MOST // 4)
         if index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
-            return Suggestion(draw(space, rng, index), "Random, as every fourth config is.")
+            return Suggestion(draw(space, rng, index), "Drawn at random, like every fourth config.")
         valued = (one for one in before if curve_of(one, epochs))
         few = len(list(islice(valued, self.startup))) < self.startup
         if (few and not history.earlier) or not drawn_parameters(space):
-            return Suggestion(draw(space, rng, index), f"Random, as the first {self.startup} configs are.")
+            return Suggestion(
+                draw(space, rng, index), f"Drawn at random, like all of the first {self.startup} configs."
+            )
         if few and index % 2:
             # Values of configs that no earlier study has recommended show how much those studies say.
-            text = f"Random, as every second one of the first {self.startup} configs is."
+            text = f"Drawn at random, like every second one of the first {self.startup} configs."
             return Suggestion(draw(space, rng, index), text)
         if few and not any(self.factors(space, history, history.earlier, epochs)):
-            text = f"Random, as the first {self.startup} configs are if earlier studies do not count."
+            text = f"Drawn at random, like all of the first {self.startup} configs if earlier studies do not count."
             return Suggestion(draw(space, rng, index), text)
         # Matrices of this size gain nothing from threads, which the trials need.
         with _threads().limit(limits=1):

@@ -70,15 +70,15 @@ def no_study(store: Store) -> JobNotFound:
     head, mark, query = store.uri.partition("?")
     parent, _, name = head.rpartition("/")
     beside = study_names(Store(parent + mark + query)) if parent and not parent.endswith(":/") else []
-    wrong = f"There is no study {name!r} in {parent or '/'}"
     if not beside:
         return JobNotFound(
-            f"{wrong}, nor any other study. `tunepipe run JOB` creates one; `tunepipe studies --storage URI` lists "
-            "those of another storage."
+            f"There are no studies in {parent or '/'}, so no {name!r} either. `tunepipe run JOB` creates one; "
+            "`tunepipe studies --storage URI` lists those of another storage."
         )
     meant = did_you_mean(name, beside, quoted=True)
     there = f"There is {beside[0]}" if len(beside) == 1 else f"There are {_some(beside)}"
-    return JobNotFound(f"{wrong}.{meant} {there}; `tunepipe studies --storage {parent + mark + query}` lists them.")
+    wrong = f"There is no study {name!r} in {parent or '/'}."
+    return JobNotFound(f"{wrong}{meant} {there}; `tunepipe studies --storage {parent + mark + query}` lists them.")
 
 
 def _some(names: list[str]) -> str:

@@ -171,8 +171,8 @@ def _inexact_stage(stage: _Stage) -> str | None:
         return "Python code within tf.data (from_generator, py_function), whose state is not saved"
     if draws and is_parallel(stage.dataset):
         return (
-            "a parallel map that draws random numbers, whose order differs each time; leave out "
-            "num_parallel_calls there, or draw with tf.random.stateless_*"
+            "a parallel map that draws random numbers, whose order differs each time; remove "
+            "num_parallel_calls from that map, or draw with tf.random.stateless_*"
         )
     if stage.cached and (draws or reshuffles(stage.dataset)):
         return "a cache after a shuffle or a random draw, which keeps the first epoch; put .cache() before it"

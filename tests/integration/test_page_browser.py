@@ -94,7 +94,7 @@ def test_a_brush_filters_the_table_by_a_condition_in_sql(browser: Browser, addre
     )
     assert browser.js(f"{NOTE}").startswith(f"{len(places['places'])} of 40")
     browser.drag((left + 36, top + 200), (left + 36, top + 200))
-    browser.until(f"{NOTE}.includes('40 in all')")
+    browser.until(f"{NOTE}.includes('40 in total')")
     assert browser.faults() == []
 
 

@@ -192,7 +192,7 @@ class Session:
         """
         if reason not in self._inexact:
             self._inexact.add(reason)
-            self._note(f"Resuming is inexact: a resumed trial may differ from an uninterrupted one: {reason}.")
+            self._note(f"Resuming is inexact: a resumed trial may differ from an uninterrupted one, because {reason}.")
 
     def report_worker_replaced(self, trial_id: str, excess: str) -> None:
         """Report that a trial's worker ends after it, and that another process trains the next trial.

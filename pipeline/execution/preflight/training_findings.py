@@ -11,7 +11,7 @@ from pipeline.execution.worker.weight_compatibility import mismatch_advice, mism
 from pipeline.space import Config
 from pipeline.storage.schema import MEASURES
 from pipeline.study import TuneJob
-from pipeline.wording import capitalized, rough_duration
+from pipeline.wording import capitalized, counted, rough_duration
 
 __all__ = [
     "epoch_finding",
@@ -126,20 +126,20 @@ def models_finding(built: Built, sources: Mapping[str, str]) -> Finding:
     """
     count = len(built.configs) + len(built.failures)
     if not built.failures:
-        return Finding("configs", "ok", f"models of {count} configs from all over the space can be built")
+        return Finding("configs", "ok", f"models of {counted(count, 'config')} sampled across the space can be built")
     first: Unbuilt = built.failures[0]
     incompatible = common_choice([each.config for each in built.failures], built.configs)
     where = (
-        f"every config with {incompatible[0]}={incompatible[1]!r}"
+        f"namely every config with {incompatible[0]}={incompatible[1]!r}"
         if incompatible
-        else f"among them {_config_text(first.config)}"
+        else f"for example {_config_text(first.config)}"
     )
     text = error_text(first.message, first.trace, sources)
     advice = f"Fix it, or remove it from the space; trial {first.trial_id} of the study would fail."
     return Finding(
         "configs",
         "fault",
-        f"no model can be built for {len(built.failures)} of {count} configs, {where}: {text}",
+        f"{len(built.failures)} of {count} configs failed to build a model, {where}: {text}",
         advice,
     )
 

@@ -162,8 +162,8 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
         raise UsageError(f"Studies are compared with each other: name two or more; found {len(studies)}.")
     goals = {name: (found.objective.metric, found.objective.mode) for name, found in studies.items()}
     if len(set(goals.values())) > 1:
-        objectives = ", ".join(f"{name} by {metric} ({mode})" for name, (metric, mode) in goals.items())
-        raise UsageError(f"Only studies of one objective can be compared; these have the objectives {objectives}.")
+        objectives = "; ".join(f"{name} uses {metric} ({mode})" for name, (metric, mode) in goals.items())
+        raise UsageError(f"Only studies of one objective can be compared: {objectives}.")
     sign = 1.0 if next(iter(goals.values()))[1] == "max" else -1.0
     values = {name: sign * scored(found)["objective"].to_numpy(np.float64) for name, found in studies.items()}
     usable = [len(found) for found in values.values() if len(found) >= FEWEST_TRIALS]

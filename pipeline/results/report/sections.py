@@ -122,7 +122,7 @@ def _against_each(results: Results) -> Iterator[Section]:
     rows = scored(results)
     names = tuned(results)
     if len(rows):
-        note = "Filled points trained to their end, hollow ones ended earlier and had fewer epochs to grow; "
+        note = "Filled points trained to their end, hollow ones were stopped early, after fewer epochs; "
         note += "crosses failed. The large one is the best trial."
         present = [name for name in names if given(rows[name]).any()]
         if absent := [name for name in names if name not in present]:

@@ -178,5 +178,7 @@ def of_time(results: Results) -> str:
     shares = [*(spent.trials[phase].sum() / whole for phase in PHASES), spent.idle / whole]
     *phases, idle = percentages(shares)
     parts = [f"{share}% {names[phase]}" for phase, share in zip(PHASES, phases, strict=True) if share]
-    workers = f"{counted(spent.workers, 'worker')} had {duration(whole)}" + (" together" if spent.workers > 1 else "")
-    return f"{workers}: {listed([*parts, f'{idle}% idle, starting included'])}."
+    workers = f"{counted(spent.workers, 'worker')} ran for {duration(whole)}" + (
+        " in total" if spent.workers > 1 else ""
+    )
+    return f"{workers}: {listed([*parts, f'{idle}% idle, start-up included'])}."

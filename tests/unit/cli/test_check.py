@@ -43,8 +43,12 @@ def check(*arguments: str) -> Result:
     [
         ([OK], 0, "No problem found: `tunepipe run beale` can start."),
         ([OK, WARNING], 0, "1 warning: `tunepipe run beale` can start."),
-        ([FAULT, not_checked("time", "x")], 2, "1 fault, 1 not checked: fix it before `tunepipe run beale`."),
-        ([FAULT, FAULT, WARNING], 2, "2 faults, 1 warning: fix them before `tunepipe run beale`."),
+        (
+            [FAULT, not_checked("time", "x")],
+            2,
+            "1 fault and 1 check skipped. Fix the fault before `tunepipe run beale`.",
+        ),
+        ([FAULT, FAULT, WARNING], 2, "2 faults and 1 warning. Fix the faults before `tunepipe run beale`."),
     ],
 )
 def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], findings, code, last) -> None:

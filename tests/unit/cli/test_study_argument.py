@@ -48,7 +48,7 @@ def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
     [
         ("two", r"no study 'two' in .*/studies\. There is one; `tunepipe studies --storage"),
         ("onne", r"Did you mean 'one'\?"),
-        ("./nowhere/two", r"no study 'two' in .*/nowhere, nor any other study\. `tunepipe run JOB` creates one"),
+        ("./nowhere/two", r"no studies in .*/nowhere, so no 'two' either\. `tunepipe run JOB` creates one"),
         ("./studies", r"is not a study but contains some: one\. Name one of them"),
     ],
 )

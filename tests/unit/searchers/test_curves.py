@@ -58,7 +58,10 @@ def test_a_config_is_judged_by_its_last_epoch():
 def test_the_first_and_every_fourth_are_random():
     """The first and every fourth config are those of random search, and have that as their reason."""
     observations = _observed(30, _bowl)
-    for index, known, why in ((2, 4, "Random, as the first 6"), (43, 30, "Random, as every fourth")):
+    for index, known, why in (
+        (2, 4, "Drawn at random, like all of the first 6"),
+        (43, 30, "Drawn at random, like every fourth"),
+    ):
         found = _suggested(observations[:known], index=index)
         assert found.config == RandomSearch().draw(SPACE, seed=0, index=index)
         assert found.reason.startswith(why)

@@ -63,7 +63,7 @@ def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
     ("name", "words"),
     [
         ("mnist-ahsa", "There is no study 'mnist-ahsa' in {}. Did you mean 'mnist-asha'? There are a, b, mnist-asha; "),
-        ("else/x", "There is no study 'x' in {}/else, nor any other study. `tunepipe run JOB` creates one; "),
+        ("else/x", "There are no studies in {}/else, so no 'x' either. `tunepipe run JOB` creates one; "),
         ("", "{} is not a study but contains some: a, b, mnist-asha. Name one of them; "),
     ],
 )

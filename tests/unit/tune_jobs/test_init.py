@@ -66,7 +66,7 @@ def test_a_file_called_without_its_ending_is_suggested(tmp_path: Path, monkeypat
 def test_a_file_without_a_job_is_refused(tmp_path: Path) -> None:
     """A file without a job is refused with the name that it must export."""
     with pytest.raises(
-        InvalidJob, match=r"(?s)a_job_file\.py.*JOB: must be exported: JOB = TuneJob\(…\); found nothing"
+        InvalidJob, match=r"(?s)a_job_file\.py.*JOB: the file must define JOB = TuneJob\(…\); found nothing"
     ):
         tune_jobs.find(_file(tmp_path, "x = 1"))
 
@@ -74,14 +74,14 @@ def test_a_file_without_a_job_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "reported"),
     [
-        (["job"], "the file's TuneJob is called job: call it JOB"),
-        (["job", "best"], "are called job, best: call the one"),
+        (["job"], "rename its TuneJob to JOB; found 'job'"),
+        (["job", "best"], r"rename one of its TuneJobs to JOB; found \['job', 'best'\]"),
     ],
 )
 def test_a_job_under_another_name_is_found(tmp_path: Path, names: list[str], reported: str) -> None:
     """A file with a job under another name than JOB is refused with the name found."""
     text = "".join(_JOB.replace("JOB =", f"{name} =") for name in names)
-    with pytest.raises(InvalidJob, match=f"JOB = TuneJob.*; .*{reported}"):
+    with pytest.raises(InvalidJob, match=f"JOB = TuneJob.*: {reported}"):
         tune_jobs.find(_file(tmp_path, text))
 
 

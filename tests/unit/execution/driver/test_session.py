@@ -262,7 +262,7 @@ def test_each_reason_for_an_inexact_resume_is_noted_once(study):
         for epoch, reason in enumerate(reasons, 1):
             s.session.on_report(assignment.trial_id, ProgressReport((row(epoch, 0.5),), epoch, inexact=reason))
     assert [
-        note.removeprefix("Resuming is inexact: a resumed trial may differ from an uninterrupted one: ")
+        note.removeprefix("Resuming is inexact: a resumed trial may differ from an uninterrupted one, because ")
         for note in notes
     ] == [
         "its train data come from a generator function.",

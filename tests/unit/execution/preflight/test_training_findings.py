@@ -75,7 +75,7 @@ def test_configs_without_a_model_are_reported_with_the_choice_at_fault() -> None
     finding = models_finding(Built([{"kind": "a", "x": 0.2}], failed), {})
     assert finding.level == "fault"
     assert finding.found.startswith(
-        "no model can be built for 1 of 2 configs, every config with kind='b': ValueError: no (/copies"
+        "1 of 2 configs failed to build a model, namely every config with kind='b': ValueError: no (/copies"
     )
     assert "trial 0003" in finding.advice
     assert models_finding(Built([{"x": 1}]), {}).level == "ok"

@@ -77,7 +77,7 @@ def test_studies_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
     one = one_epoch_study(tmp_path, "a", [0.1])
     with pytest.raises(UsageError, match="two or more; found 1"):
         compared({"a": one})
-    with pytest.raises(UsageError, match=r"a by val_accuracy \(max\), b by accuracy \(max\)"):
+    with pytest.raises(UsageError, match=r"a uses val_accuracy \(max\); b uses accuracy \(max\)"):
         compared({"a": one, "b": one_epoch_study(tmp_path, "b", [0.1], metric="accuracy")})
 
 

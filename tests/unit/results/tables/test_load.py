@@ -149,7 +149,7 @@ def test_a_missing_study_names_those_there_are(asha: Recording) -> None:
 
 def test_an_empty_storage_is_reported_with_what_to_do(tmp_path: Path) -> None:
     """If a storage has no study, the message says how to create one."""
-    with pytest.raises(JobNotFound, match=r"nor any other study\. `tunepipe run JOB`"):
+    with pytest.raises(JobNotFound, match=r"There are no studies in .*\. `tunepipe run JOB`"):
         load_results(tmp_path / "nothing")
 
 
