@@ -77,7 +77,7 @@ def test_json_is_one_object_on_stdout(found: list[Any]) -> None:
     assert reported.exit_code == 2
     assert (printed["job"], printed["estimate"]) == ("beale", None)
     assert [(each["name"], each["level"]) for each in printed["findings"]] == [("storage", "ok"), ("data", "fault")]
-    assert "fix it" in reported.stderr
+    assert "Fix the fault" in reported.stderr
 
 
 def test_ctrl_c_is_an_interruption(found: list[Any]) -> None:
