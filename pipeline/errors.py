@@ -13,6 +13,7 @@ TunepipeError
 │   ├── ClusterError     a cluster cannot be reached, refuses, or has lost a submission
 │   ├── DataError        a data set cannot be loaded
 │   ├── ModelError       the job's model, callbacks or metrics cannot be used
+│   │   └── NotEvaluated an exported model fails on the test split
 │   ├── ResourcesUnmet   a trial requests more resources than there are
 │   └── OutputLost       standard output cannot be written; exit 141 where its reader is gone
 ├── Interrupted          exit 130: Ctrl-C or SIGTERM; the tables are complete
@@ -37,6 +38,7 @@ __all__ = [
     "JobNotFound",
     "ModelError",
     "NoTrialSucceeded",
+    "NotEvaluated",
     "NotResumable",
     "OutputLost",
     "ResourcesUnmet",
@@ -174,6 +176,10 @@ class DataError(UserError):
 
 class ModelError(UserError):
     """The job's model, callbacks or metrics cannot be used."""
+
+
+class NotEvaluated(ModelError):
+    """An exported model fails on the test split."""
 
 
 class ResourcesUnmet(UserError):

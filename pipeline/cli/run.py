@@ -193,7 +193,7 @@ def _print_outcome(outcome: "Outcome", name: str, *, as_json: bool) -> None:
     if as_json:
         return
     if outcome.warning:
-        say(f"\nThe winner could not be exported: {outcome.warning.splitlines()[0]}")
+        say(f"\nExporting and evaluating the winner failed: {outcome.warning.splitlines()[0]}")
 
     from pipeline.results.report.page import write_report
 

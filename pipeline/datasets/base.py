@@ -49,8 +49,11 @@ class Split:
                 f"The weights of a split are {_structure(self.weight)}, and its targets {_structure(self.y)}. Give one "
                 "array of weights for all targets, or one for each target in the same structure."
             )
-        rows = {len(array) for array in leaves((self.x, self.y, self.weight))}
-        if len(rows) != 1:
+        parts = {"x": self.x, "y": self.y, "weight": self.weight}
+        rows = {
+            name: sorted({len(array) for array in leaves(part)}) for name, part in parts.items() if part is not None
+        }
+        if len({number for numbers in rows.values() for number in numbers}) != 1:
             several = [name for name, part in (("x", self.x), ("y", self.y)) if isinstance(part, tuple)]
             hint = (
                 f" {' and '.join(several)} {'are' if len(several) > 1 else 'is'} a list of arrays, which means several "
@@ -58,7 +61,8 @@ class Split:
                 if several
                 else ""
             )
-            raise DataError(f"The arrays of a split must have the same number of rows; found {sorted(rows)}.{hint}")
+            found = ", ".join(f"{' and '.join(map(str, numbers))} in {name}" for name, numbers in rows.items())
+            raise DataError(f"The arrays of a split must have the same number of rows; found {found}.{hint}")
 
     @property
     def rows(self) -> int:

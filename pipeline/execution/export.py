@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ModelError, StorageError, TunepipeError, UsageError
+from pipeline.errors import ModelError, NotEvaluated, StorageError, TunepipeError, UsageError
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.trial_models import TrialModels
 from pipeline.execution.worker.winner import winner_document
@@ -110,8 +110,11 @@ class _Export:
             self._noted.add(why)
             self._note(f"The model is not evaluated on the test split: {why}")
         folder.mkdir(parents=True, exist_ok=True)
+        metrics: Mapping[str, float] = {}
         try:
             metrics = exported(model, data, folder)
+        except NotEvaluated as error:
+            self._note(str(error))
         except (TunepipeError, OSError):
             raise
         except Exception as error:

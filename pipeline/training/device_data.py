@@ -12,7 +12,7 @@ from pipeline.datasets import Dataset, Split
 from pipeline.training.fit_arguments import class_weights_of
 from pipeline.training.folds import Fold
 
-__all__ = ["DeviceData", "as_batch", "example_of"]
+__all__ = ["DeviceData", "as_batch", "example_of", "with_text_as_tensors"]
 
 
 def as_batch(split: Split) -> Any:
@@ -34,6 +34,20 @@ def as_batch(split: Split) -> Any:
     if isinstance(weight, tuple | dict):
         return x, y, weight
     return x, y, keras.tree.map_structure(lambda _: weight, y)
+
+
+def with_text_as_tensors(tree: Any) -> Any:
+    """Arrays with text as tensors, because Keras' fit and evaluate take no NumPy arrays of text.
+
+    Args:
+        tree: Arrays, nested as a batch.
+
+    Returns:
+        The same structure; arrays of other types are not copied.
+    """
+    return keras.tree.map_structure(
+        lambda array: tf.constant(array) if isinstance(array, np.ndarray) and array.dtype.kind in "OSU" else array, tree
+    )
 
 
 def example_of(split: Split, *, rows: int = 1) -> Any:

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 
 from pipeline.datasets import Dataset, Split
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, NotEvaluated
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
 from pipeline.training.build import has_call
-from pipeline.training.device_data import as_batch
+from pipeline.training.device_data import as_batch, with_text_as_tensors
 from pipeline.training.model_builder import ModelBuilder
 from pipeline.training.pipelines import evaluated, example_of
 from pipeline.training.state import load_variables, variables_of
@@ -72,6 +72,7 @@ def winner(
 
     Raises:
         ModelError: The model cannot be rebuilt, or an exported form does not load back equal.
+        NotEvaluated: The model is exported, but its evaluation on the test split fails.
     """
     data = trainer_factory.dataset(config)
     if trainer_factory.job.model is None or data is None:
@@ -93,6 +94,7 @@ def exported(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str
 
     Raises:
         ModelError: An exported form does not load back equal.
+        NotEvaluated: The model is exported, but its evaluation on the test split fails.
     """
     if data is None:
         export(model, folder)
@@ -102,7 +104,12 @@ def exported(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str
     data = opened(data, _BATCH, 0)
     if data.test is None:
         return {}
-    return {f"test_{name}": value for name, value in evaluate(model, data.test).items()}
+    try:
+        metrics = evaluate(model, data.test)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise NotEvaluated(f"The model is exported, but evaluating it on the test split failed: {why}") from error
+    return {f"test_{name}": value for name, value in metrics.items()}
 
 
 def _inputs(model: keras.Model, split: Any) -> Any:
@@ -130,7 +137,7 @@ def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
         Metric name → value.
     """
     if isinstance(split, Split):
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(as_batch(split))
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(with_text_as_tensors(as_batch(split)))
         metrics = model.evaluate(x, y, batch_size=_BATCH, sample_weight=weight, verbose=0, return_dict=True)
     else:
         metrics = evaluated(model, split)

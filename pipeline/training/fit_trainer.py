@@ -12,7 +12,7 @@ from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
 from pipeline.training.callbacks import Relay
-from pipeline.training.device_data import as_batch
+from pipeline.training.device_data import as_batch, with_text_as_tensors
 from pipeline.training.epoch_rows import span_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.folds import Fold
@@ -100,6 +100,8 @@ class FitTrainer(Trainer):
             self._validation = _Batches(self._validation, compared, self.batch_size)
         elif self._validation is not None and (fold.validation is not None or fit.validation_steps is not None):
             self._validation = keras.tree.map_structure(lambda array: array[compared], self._validation)
+        if self._validation is not None and not stream:
+            self._validation = with_text_as_tensors(self._validation)
         self._stream = stream
 
     @property
@@ -149,7 +151,7 @@ class FitTrainer(Trainer):
             given: dict[str, Any] = {"x": _Batches(self._train, order, self.batch_size)}
         else:
             rows = keras.tree.map_structure(lambda array: array[order], self._train)
-            x, y, weight = keras.utils.unpack_x_y_sample_weight(rows)
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(with_text_as_tensors(rows))
             given = {"x": x, "y": y, "sample_weight": weight, "batch_size": self.batch_size}
         given["validation_data"] = self._validation
         # Only what the job gives: a fit of the model's own may know fewer arguments.
@@ -205,4 +207,4 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Any:
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        return keras.tree.map_structure(lambda array: array[rows], self._arrays)
+        return with_text_as_tensors(keras.tree.map_structure(lambda array: array[rows], self._arrays))

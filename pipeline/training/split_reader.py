@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split
 from pipeline.datasets.pipelines import batches_of, is_endless
-from pipeline.training.device_data import as_batch
+from pipeline.training.device_data import as_batch, with_text_as_tensors
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.internals import element_spec, epoch_iterator, iterable_of
 from pipeline.training.pipeline_state import Reading, reading_to_skip
@@ -75,7 +75,7 @@ class SplitReader:
         self._pipeline = as_fit_takes_it(split) if not isinstance(split, Split) else None
         self.given: dict[str, Any] = {"x": self._pipeline}
         if isinstance(split, Split):
-            x, y, weight = keras.utils.unpack_x_y_sample_weight(as_batch(split))
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(with_text_as_tensors(as_batch(split)))
             self.given = {"x": x, "y": y, "sample_weight": weight, "batch_size": batch_size}
         self.batches: Any = epoch_iterator(
             **self.given,

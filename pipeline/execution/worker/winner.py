@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from pipeline.errors import NotEvaluated
 from pipeline.execution.worker.active_trial import ActiveTrial
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
 from pipeline.loop.messages import Assignment
@@ -69,6 +70,7 @@ class Winner:
         Raises:
             DamagedFile: The checkpoint is damaged.
             FileNotFoundError: There is no such checkpoint.
+            NotEvaluated: The winner is exported, but its evaluation on the test split failed.
             Superseded: Another driver has taken the study over.
             Exception: Whatever the user's code raises.
         """
@@ -78,14 +80,13 @@ class Winner:
         state = self._state(trial, stop_requested)
         if state is None:
             return None
+        metrics: Mapping[str, float] = {}
+        not_evaluated: NotEvaluated | None = None
         with scratch("winner") as folder:
-            metrics: Mapping[str, float] = winner(
-                self._trainer_factory,
-                assignment.config,
-                state,
-                seed=assignment.seed,
-                folder=folder,
-            )
+            try:
+                metrics = winner(self._trainer_factory, assignment.config, state, seed=assignment.seed, folder=folder)
+            except NotEvaluated as error:
+                not_evaluated = error
             document = winner_document(assignment, self._job.objectives[0], metrics)
             (folder / PurePosixPath(layout.WINNER).name).write_text(document)
             provenance = provenance_object(self._store, {"seed": assignment.seed, **json.loads(document)})
@@ -93,6 +94,8 @@ class Winner:
             for file in sorted(folder.iterdir()):
                 self._checkpoints.check()
                 self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())
+        if not_evaluated is not None:
+            raise not_evaluated
         return metrics
 
     def model(self, trial: ActiveTrial) -> Any:

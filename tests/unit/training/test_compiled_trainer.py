@@ -39,9 +39,10 @@ def test_inputs_alone_train_both_ways(build: Callable[..., Any]) -> None:
 
 
 def test_texts_reach_the_layers_that_read_them() -> None:
-    """A model with TextVectorization trains on arrays of text, as Unicode and as objects."""
+    """A model with TextVectorization trains on arrays of text, as Unicode and as objects, compiled and with fit."""
     data = text_arrays()
     objects = replace(data, train=Split(data.train.x.astype(object), data.train.y))
     compiled = _metrics(reading, data, None, CompiledTrainer)
     assert set(compiled[0]) == {"accuracy", "loss", "val_accuracy", "val_loss"}
     assert compiled == _metrics(reading, objects, None, CompiledTrainer)
+    assert compiled == _metrics(reading, objects, 0, FitTrainer)

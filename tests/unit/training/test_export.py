@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ import numpy as np
 import pytest
 from keras import callbacks, layers
 
-from pipeline.datasets import Dataset
-from pipeline.errors import ModelError
+from pipeline.datasets import Dataset, Split
+from pipeline.errors import ModelError, NotEvaluated
 from pipeline.storage import pack, unpack
 from pipeline.study import Resources
 from pipeline.training import export as export_module
 from pipeline.training.export import evaluate, export, winner
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import KINDS, averaged, dense, rows_of_six
+from tests.unit.training.programs.texts import reading, text_arrays
 from tests.unit.training.training import job_of
 
 SEED = 4
@@ -113,6 +115,27 @@ def test_callbacks_have_no_part_in_the_export(tmp_path: Path) -> None:
     winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path)
     found = keras.saving.load_model(tmp_path / "model.keras").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_texts_are_evaluated(tmp_path: Path) -> None:
+    """A winner whose test split holds arrays of text is exported and evaluated."""
+    data = text_arrays()
+    trainer_factory = TrainerFactory(job_of(reading), replace(data, test=data.validation))
+    learner: Any = trainer_factory.learner({}, seed=SEED)
+    learner.run_epoch()
+    found = winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path)
+    assert set(found) == {"test_loss", "test_accuracy"}
+
+
+def test_failed_evaluation_leaves_the_export(tmp_path: Path) -> None:
+    """A test split on which the model fails is reported with its error, and the files of the model are complete."""
+    data = rows_of_six()
+    other = replace(data, test=Split(np.zeros((4, 5), "float32"), np.zeros(4)))
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(NotEvaluated, match=r"is exported, but evaluating it on the test split failed: ValueError: "):
+        export_module.exported(model, other, tmp_path)
+    assert names(tmp_path) == FILES
 
 
 def test_averaged_weights_are_the_winners(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import averaged, dense, rows_of_six, weighted
+from tests.unit.training.programs.texts import reading, text_arrays
 from tests.unit.training.training import job_of, weights_of
 
 EPOCHS, SEED = 2, 3
@@ -73,6 +74,19 @@ def test_uses_fit_and_reports_why_once(
     reported = [line for line in capsys.readouterr().out.splitlines() if "Keras' fit" in line]
     assert len(reported) == 1
     assert why in reported[0]
+
+
+def test_texts_train_eagerly() -> None:
+    """A model that runs eagerly trains and validates on arrays of text."""
+
+    def build(config: Mapping[str, Any]) -> keras.Model:
+        model = reading(config)
+        model.compile("adam", "binary_crossentropy", run_eagerly=True)
+        return model
+
+    learner = TrainerFactory(job_of(build), text_arrays()).learner({}, seed=SEED)
+    assert isinstance(learner, FitTrainer)
+    assert {"loss", "val_loss"} <= set(learner.run_epoch().metrics)
 
 
 @pytest.mark.parametrize(
