@@ -22,7 +22,7 @@ from pipeline.cli.cluster_options import (
 from pipeline.cli.console import command_console, say_object
 from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.rows import TOP, Rows, names, show_rows
-from pipeline.cli.several import scores, several_board, show_several, study_line
+from pipeline.cli.several import print_how_to_continue, scores, several_board, show_several, study_line
 from pipeline.cli.study_argument import study_argument, study_store, trial_id
 from pipeline.cli.table_output import Format, Output, format_of
 from pipeline.errors import UsageError
@@ -139,7 +139,10 @@ def results(
     elif watch:
         _watch(stores, top or TOP)
     else:
-        _show(_found(stores), top or TOP, as_json=as_json)
+        shown = _found(stores)
+        _show(shown, top or TOP, as_json=as_json)
+        if not as_json and not kubernetes:
+            print_how_to_continue(shown)
 
 
 def _only(stores: "Sequence[tuple[str, Store]]") -> "Store":

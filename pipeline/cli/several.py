@@ -1,4 +1,4 @@
-"""`tunepipe results` for several studies."""
+"""What `tunepipe results` prints for several studies, and below any: the command that continues an interrupted one."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from pipeline.study.studies import called
 if TYPE_CHECKING:
     from pipeline.results import Results
 
-__all__ = ["scores", "several_board", "show_several", "study_line"]
+__all__ = ["print_how_to_continue", "scores", "several_board", "show_several", "study_line"]
 
 
 def show_several(studies: Mapping[str, "Results"], top: int) -> None:
@@ -78,6 +78,22 @@ def scores(test: Mapping[str, float]) -> str:
     from pipeline.wording import format_number
 
     return "  ".join(f"{sanitize(metric)} {format_number(value)}" for metric, value in test.items())
+
+
+def print_how_to_continue(studies: Mapping[str, "Results"]) -> None:
+    """Print the command that continues each interrupted study.
+
+    Args:
+        studies: Results by label.
+    """
+    lines = [
+        f"{f'{label}: ' if len(studies) > 1 else ''}`tunepipe resume {called(results.location)}` continues it."
+        for label, results in studies.items()
+        if results.state == "interrupted"
+    ]
+    if lines:
+        text = "\n".join(map(sanitize, lines))
+        command_console().print(Text(f"\n{text}"))
 
 
 def _failures(studies: Mapping[str, "Results"]) -> list[str]:

@@ -137,8 +137,6 @@ class TrainerFactory:
                 members.append(self._trainer(config, seed_of(seed, place), fold))
         trainer = members[0] if len(members) == 1 else Ensemble(labels, members)
         self._look_for_shared(members, config)
-        if trainer.inexact is not None:
-            self._say_once(f"a resumed trial may differ from an uninterrupted one: {trainer.inexact}.")
         return trainer
 
     def whole(self, config: Config, *, seed: int) -> Learner:

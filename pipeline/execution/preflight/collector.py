@@ -81,7 +81,7 @@ class Collector:
                 yield from self._epoch()
         elif isinstance(fact, Built):
             yield from self._epoch()
-            yield from self._once(models_finding(fact, self._sources))
+            yield from self._once(models_finding(fact, self._sources, self.trained[-1] if self.trained else None))
         elif isinstance(fact, Exchanged):
             yield from self._once(weights_finding(self._job, fact))
         elif isinstance(fact, Failed):

@@ -146,7 +146,7 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
         inexact=inexact,
         replays=replays,
         without_validation=without_validation(job, data),
-        notes=[note for note in worker.trainer_factory.notes if inexact is None or inexact not in note],
+        notes=list(worker.trainer_factory.notes),
         **{"metrics": {}, **facts},
     )
 

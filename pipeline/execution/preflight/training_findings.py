@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.execution.preflight.common_choice import common_choice
 from pipeline.execution.preflight.failure_findings import error_text
-from pipeline.execution.preflight.finding import Built, Exchanged, Finding, Trained, Unbuilt
+from pipeline.execution.preflight.finding import Built, Exchanged, Finding, Trained, Unbuilt, not_checked
 from pipeline.execution.worker.missing_objective import choose_objective
 from pipeline.execution.worker.weight_compatibility import mismatch_advice, mismatch_text
 from pipeline.space import Config
@@ -94,6 +94,9 @@ def objective_finding(job: TuneJob, trained: Trained) -> Finding:
             choose_objective(job, list(trained.metrics)),
         )
     value = trained.metrics[job.objective.metric]
+    if not math.isfinite(value):
+        # The finding of the epoch is the fault.
+        return not_checked("objective", f"{job.objective.metric} is {value}")
     reported = (
         f"{job.objective.metric} ({job.objective.mode}) is {value:.4g} after the first epochs; metrics: {metrics}"
     )
@@ -117,17 +120,23 @@ def labels_finding(trained: Trained) -> Finding:
     return Finding("labels", "fault", trained.mismatch, "Change the last layer, the loss or the targets.")
 
 
-def models_finding(built: Built, sources: Mapping[str, str]) -> Finding:
+def models_finding(built: Built, sources: Mapping[str, str], epoch: Trained | None = None) -> Finding:
     """Whether models of other configs can be built.
 
     Args:
         built: The configs.
         sources: As for `error_text`.
+        epoch: The trial whose first epoch was tried last; None if none was. Its error is not repeated where all
+            configs have it.
     """
     count = len(built.configs) + len(built.failures)
     if not built.failures:
         return Finding("configs", "ok", f"models of {counted(count, 'config')} sampled across the space can be built")
     first: Unbuilt = built.failures[0]
+    errors = {error_text(each.message, each.trace, sources) for each in built.failures}
+    of_epoch = error_text(epoch.message, epoch.trace, sources) if epoch is not None and epoch.message else None
+    if not built.configs and errors == {of_epoch}:
+        return not_checked("configs", f"all {count} configs fail in the same way as the first epoch")
     incompatible = common_choice([each.config for each in built.failures], built.configs)
     where = (
         f"namely every config with {incompatible[0]}={incompatible[1]!r}"
@@ -136,6 +145,8 @@ def models_finding(built: Built, sources: Mapping[str, str]) -> Finding:
     )
     text = error_text(first.message, first.trace, sources)
     advice = f"Fix it, or remove it from the space; trial {first.trial_id} of the study would fail."
+    if not built.configs:
+        advice = "Fix it, and check again."
     return Finding(
         "configs",
         "fault",

@@ -56,6 +56,16 @@ def test_a_study_without_trials_prints_one_line(tmp_path: Path) -> None:
     assert reported == "empty  waiting, no trials yet; 0 epochs\n"
 
 
+def test_an_interrupted_study_is_shown_with_the_command_that_continues_it(tmp_path: Path) -> None:
+    """`results` of an interrupted study ends with the command that continues it; other studies have no such line."""
+    interrupted = asha_study(tmp_path)
+    assert "tunepipe resume" not in invoke(interrupted).stdout
+    interrupted.end(3, "interrupted")
+
+    assert invoke(interrupted).stdout.endswith(f"\n\n`tunepipe resume {interrupted.store.uri}` continues it.\n")
+    assert "continues it" not in invoke(interrupted, "--json").stdout
+
+
 def test_the_winners_test_metrics_are_shown(tmp_path: Path) -> None:
     """`results` prints the winner's test metrics, and a bracket in a metric's name is not markup."""
     study = Recording(tmp_path, tune_job("tested"))

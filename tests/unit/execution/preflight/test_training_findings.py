@@ -81,6 +81,24 @@ def test_configs_without_a_model_are_reported_with_the_choice_at_fault() -> None
     assert models_finding(Built([{"x": 1}]), {}).level == "ok"
 
 
+def test_an_objective_that_is_not_finite_is_left_to_the_finding_of_the_epoch() -> None:
+    """An objective that is not finite is not checked, because the epoch's finding is the fault."""
+    finding = objective_finding(job(), trained(metrics={"loss": 1.0, "val_accuracy": math.nan}, message="It is nan."))
+    assert (finding.found, finding.checked) == ("not checked: val_accuracy is nan", False)
+
+
+def test_an_error_of_all_configs_and_of_the_epoch_is_reported_once() -> None:
+    """If all configs fail like the first epoch, the error is not repeated; another error is, without the space."""
+    failed = [Unbuilt(f"000{n}", {"x": n}, "KeyError: 'y'", user_trace()) for n in range(4)]
+    same = trained(message="KeyError: 'y'", trace=user_trace(), metrics={})
+    finding = models_finding(Built([], failed), {}, same)
+    assert finding.found == "not checked: all 4 configs fail in the same way as the first epoch"
+    assert (finding.checked, finding.advice) == (False, "")
+    other = models_finding(Built([], failed), {}, trained(message="OSError: no"))
+    assert (other.level, other.advice) == ("fault", "Fix it, and check again.")
+    assert models_finding(Built([{"x": 9}], failed), {}, same).level == "fault"
+
+
 def test_weights_that_would_not_fit_are_a_fault_with_a_way_out() -> None:
     """Weights that would not fit under a population scheduler are a fault with the parameter and a remedy."""
     finding = weights_finding(job(scheduler="pbt"), Exchanged([WeightMismatch("x", "x (2 with x=1, 3 with x=2)")]))
