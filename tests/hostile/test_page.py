@@ -181,14 +181,16 @@ def _on_terminal(call: Callable[[], object]) -> bytes:
 
 def test_logs_go_to_a_terminal_without_what_it_would_obey(storage: Path) -> None:
     """`logs` escapes control sequences except colours, also in a pipe, unless --raw is given."""
-    from pipeline.cli.study import logs
+    from pipeline.cli.app import app
 
     (storage / "small" / "logs" / "0000.log").write_bytes(b"\x1b[31mred\x1b[0m \x1b]0;title\x07 \xff")
     output = tunepipe("logs", "small", "--trial", "0", "--storage", str(storage))
     assert r"\x1b]0;title\x07" in output.output
     output = tunepipe("logs", "small", "--trial", "0", "--raw", "--storage", str(storage))
     assert output.output.encode(errors="surrogateescape") == b"\x1b[31mred\x1b[0m \x1b]0;title\x07 \xff"
-    written = _on_terminal(lambda: logs("small", "0", storage=str(storage)))
+    written = _on_terminal(
+        lambda: app(["logs", "small", "--trial", "0", "--storage", str(storage)], standalone_mode=False)
+    )
     assert b"\x1b[31mred\x1b[0m" in written
     assert b"\\x1b]0;title\\x07" in written
 
