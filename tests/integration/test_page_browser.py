@@ -181,7 +181,7 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         assert browser.js("document.querySelector('h1 .state').textContent") == "running"
         browser.js("window.kept = true")
         train(1)
-        browser.until(f"{NOTE}.startsWith('2 in all')")
+        browser.until(f"{NOTE}.startsWith('2 in total')")
         study.end(5)
         browser.until("document.querySelector('h1 .state').textContent === 'finished'")
         assert browser.js("window.kept") is True
@@ -202,7 +202,7 @@ def test_an_update_that_fails_is_tried_again(browser: Browser, tmp_path: Path) -
         study.decide("0005", 0, "start", 90, "drawn", config_after={"lr": 0.1, "momentum": 0.9, "optimizer": "adam"})
         study.flush()
         browser.until("window.failed")
-        browser.until(f"{NOTE}.startsWith('6 in all')")
+        browser.until(f"{NOTE}.startsWith('6 in total')")
 
 
 def test_a_page_that_was_opened_before_the_first_epoch_gets_its_pictures(browser: Browser, tmp_path: Path) -> None:

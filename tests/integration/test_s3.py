@@ -101,7 +101,7 @@ def test_the_live_page_shows_the_studies_of_a_bucket(storage, tmp_path):
         listed = requests.get(address, timeout=60).text
         assert "mnist-asha" in listed
         assert "finished" in listed
-        assert "3 in all" in text()
+        assert "3 in total" in text()
         assert "1 of 3 match" in text("/table?where=trial_id%3D%270001%27")
         assert len(requests.get(f"{study}/columns", timeout=60).json()["trials"]) == 3
         assert len(text("/curves?metric=val_accuracy"))

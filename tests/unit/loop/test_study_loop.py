@@ -82,9 +82,9 @@ def test_the_table_has_the_reason_for_each_config():
     assert reasons["random"] == ["A config that the study starts with.", *["Drawn by the searcher."] * 8]
     assert [reason.split(",")[0].split(" 0.")[0] for reason in reasons["curves"]] == [
         "A config that the study starts with.",
-        *["Random"] * 5,
+        *["Drawn at random"] * 5,
         *["Expected improvement"] * 2,
-        "Random",
+        "Drawn at random",
     ]
 
 

@@ -32,6 +32,11 @@ def rows() -> Dataset:
     return Dataset("sums", split, split)
 
 
+def no_batch() -> Any:
+    """Fails: a layer that learns its shape from its inputs needs no specification of a batch."""
+    raise AssertionError("a batch was asked for")
+
+
 @pytest.fixture
 def job() -> TuneJob:
     """Two epochs, with a checkpoint at each."""
@@ -49,7 +54,7 @@ def test_a_model_has_the_weights_of_its_checkpoint(job: TuneJob, tmp_path: Any) 
     while not reports[-1].last:
         reports.append(worker.step())
     worker.close()
-    model = rebuilt_model(job, Store(tmp_path), ASSIGNMENT, lambda: ROWS[:1])
+    model = rebuilt_model(job, Store(tmp_path), ASSIGNMENT, lambda: ROWS[:1], no_batch)
     loss = model.evaluate(ROWS, ROWS.sum(axis=1, keepdims=True), verbose=0)
     assert loss == pytest.approx(reports[-1].rows[-1].metrics["val_loss"], rel=1e-5)
 
@@ -57,4 +62,4 @@ def test_a_model_has_the_weights_of_its_checkpoint(job: TuneJob, tmp_path: Any) 
 def test_a_missing_checkpoint_is_an_error(job: TuneJob, tmp_path: Any) -> None:
     """A missing checkpoint raises an error before a model is built."""
     with pytest.raises(FileNotFoundError):
-        rebuilt_model(job, Store(tmp_path), ASSIGNMENT, lambda: ROWS[:1])
+        rebuilt_model(job, Store(tmp_path), ASSIGNMENT, lambda: ROWS[:1], no_batch)

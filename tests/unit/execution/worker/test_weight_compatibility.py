@@ -122,9 +122,9 @@ def test_a_mismatch_is_reported_with_both_values() -> None:
 def test_the_remedy_is_named_for_numbers_and_for_switches() -> None:
     """The remedy for a number is to fix it on the command line, and for a switch to leave one branch in the space."""
     tuned = job(space=SPACE)
-    assert "--set space.width=VALUE, or leave" in mismatch_advice(tuned, [WeightMismatch("width", "")])
+    assert "--set space.width=VALUE, or use a scheduler" in mismatch_advice(tuned, [WeightMismatch("width", "")])
     assert mismatch_advice(tuned, [WeightMismatch("kind", "")]).startswith(
-        "Leave one branch of kind in the job's space, or leave"
+        "Leave one branch of kind in the job's space, or use a scheduler"
     )
     assert "this parameter changes" in mismatch_text(tuned, [WeightMismatch("width", "width (so)")])
     assert mismatch_text(tuned, [WeightMismatch("a", "a (so)"), WeightMismatch("b", "b (so)")]).endswith(
