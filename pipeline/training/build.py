@@ -74,7 +74,8 @@ def build_model(
     layers = layers_of(model)
     if not has_call(model):
         # Its own train_step calls its parts.
-        if _unbuilt(model) and batch is not None:
+        own_step = type(model).train_step is not keras.Model.train_step
+        if own_step and batch is not None and _unbuilt(model):
             specification = batch()
             # A layer draws the seeds of what it makes when it is built.
             seeded(seed, "parts")

@@ -108,7 +108,10 @@ def test_other_content_is_noticed(tmp_path: Path) -> None:
     [
         ({"x": range(_ROWS), "label": ["a", "b", None] * 100}, "Column 'label' .* nulls; every row needs"),
         ({"x": range(_ROWS), "label": ["a"] * _ROWS}, "holds a single class, 'a'"),
-        ({"x": range(_ROWS), "target": range(_ROWS), "split": ["train"] * _ROWS}, "'split' .* holds train; it must"),
+        (
+            {"x": range(_ROWS), "target": range(_ROWS), "split": ["train"] * _ROWS},
+            "'split' .* holds train; each row must",
+        ),
         ({"x": range(_ROWS), "label": [i / 2 for i in range(_ROWS)]}, "'label' .* holds double"),
     ],
 )

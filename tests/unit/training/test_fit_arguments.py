@@ -217,8 +217,8 @@ def test_a_function_that_returns_nonsense_is_named() -> None:
 @pytest.mark.parametrize(
     ("data", "fit", "why"),
     [
-        (repeated_without_limit, Fit(), r"train split .* never ends.*fit=Fit\(steps_per_epoch=…\)"),
-        (repeated, Fit(steps_per_epoch=2), r"validation split .* never ends.*fit=Fit\(validation_steps=…\)"),
+        (repeated_without_limit, Fit(), r"train split .* is endless.*fit=Fit\(steps_per_epoch=…\)"),
+        (repeated, Fit(steps_per_epoch=2), r"validation split .* is endless.*fit=Fit\(validation_steps=…\)"),
         (weighted, Fit(class_weight={0: 1.0}), "has weights"),
         (inputs_alone, Fit(class_weight={0: 1.0}), "no targets"),
         (two_targets, Fit(class_weight={0: 1.0}), "several targets"),

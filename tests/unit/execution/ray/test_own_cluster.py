@@ -61,7 +61,7 @@ def test_a_slow_start_is_tried_again(starts: list[Any]) -> None:
 def test_two_slow_starts_are_reported_with_what_to_do(starts: list[Any]) -> None:
     """After two slow starts of Ray, the error has Ray's own message and a remedy."""
     starts += [Exception(f"The node {SLOW_START}.")] * 2
-    with pytest.raises(ClusterError, match=rf"tried 2 times: The node {SLOW_START}\..*--workers 0"):
+    with pytest.raises(ClusterError, match=rf"in 2 attempts: The node {SLOW_START}\..*--workers 0"):
         _started(starts, job())
 
 

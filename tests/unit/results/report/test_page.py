@@ -188,7 +188,7 @@ def test_write_report_writes_the_page_into_the_study(asha: Recording, text: str)
 
 def test_a_report_of_a_missing_study_is_refused(tmp_path: Path) -> None:
     """A report of a missing study is refused and creates no folder."""
-    with pytest.raises(JobNotFound, match="no study 'nothing'"):
+    with pytest.raises(JobNotFound, match="so no 'nothing' either"):
         write_report(Store(tmp_path / "nothing"))
     assert not (tmp_path / "nothing").exists()
 
