@@ -51,12 +51,12 @@ def _optimizers(model: keras.Model) -> list[Any]:
 
 def _values(part: Any) -> Iterator[Any]:
     """The values of a part's attributes, and those in lists, tuples and dicts there."""
-    due = deque(vars(part).values())
+    due, entered = deque(vars(part).values()), set[int]()
     while due:
         value = due.popleft()
-        if isinstance(value, list | tuple):
-            due.extend(value)
-        elif isinstance(value, Mapping):
-            due.extend(value.values())
-        else:
+        if not isinstance(value, list | tuple | Mapping):
             yield value
+        elif id(value) not in entered:
+            # A user's list may contain itself.
+            entered.add(id(value))
+            due.extend(value.values() if isinstance(value, Mapping) else value)

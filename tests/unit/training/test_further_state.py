@@ -95,3 +95,15 @@ def test_further_optimisers_continue_through_fit() -> None:
     factory = TrainerFactory(job, images(), memory=1.0)
     expected, found = _resumed(factory)
     assert found == expected
+
+
+@pytest.mark.timeout(60)
+def test_a_list_that_contains_itself_is_read_once() -> None:
+    """The search for variables ends where a layer's attributes refer to each other."""
+    layer = layers.Dense(1)
+    held: list[Any] = [tf.Variable(1.0)]
+    held.append(held)
+    vars(layer)["held"] = held
+    model = keras.Sequential([keras.Input((2,)), layer])
+    model.compile("sgd", "mse")
+    assert [variable is held[0] for variable in further_variables(model)] == [True]
