@@ -12,6 +12,7 @@ import pytest
 
 from pipeline import load_results
 from tests.faults.pausable_study import PLACE, STUDY
+from tests.hostile.command import CommandResult, tunepipe
 from tests.processes import TUNEPIPE, started, wait_for
 
 JOB = Path(__file__).with_name("pausable_study.py")
@@ -39,9 +40,9 @@ def held(tmp_path):
             process.wait()
 
 
-def resumed(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Resume the study."""
-    return subprocess.run([*TUNEPIPE, "resume", "pausable"], cwd=folder, capture_output=True, text=True, timeout=200)
+def resumed(folder: Path) -> CommandResult:
+    """Resume the study in this process, which is not its driver's, without workers."""
+    return tunepipe("resume", "pausable", "--workers", "0", "--storage", str(folder / "studies"))
 
 
 def whole(folder: Path) -> None:
@@ -74,7 +75,7 @@ def test_sigterm_ends_a_driver_cleanly(whom, held, tmp_path):
     assert psutil.wait_procs(children, timeout=60)[1] == []
     assert load_results(tmp_path / "studies/pausable").state == "interrupted"
     done = resumed(tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.errors
     whole(tmp_path)
 
 
@@ -104,7 +105,7 @@ def test_a_driver_that_was_replaced_while_it_slept_writes_nothing(held, tmp_path
     session.write_text(json.dumps({**content, "host": "elsewhere", "heartbeat": "2020-01-01T00:00:00+00:00"}))
     (tmp_path / "go").touch()
     done = resumed(tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.errors
     before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
     driver.send_signal(signal.SIGCONT)
     _, reported = driver.communicate(timeout=100)

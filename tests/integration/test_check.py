@@ -1,5 +1,6 @@
 """`tunepipe check` with real processes: jobs without faults, and jobs that would fail after an hour."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from typing import Any
 
 import psutil
 
+from tests.hostile.command import tunepipe
 from tests.processes import TUNEPIPE, started, wait_for
 
 _JOB = """
@@ -45,13 +47,11 @@ def write(folder: Path, *, hole: str = "0", activations: str = "'softmax'", metr
 
 
 def check(*arguments: str, cwd: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """The exit code, the findings by name, and the whole object of a check."""
-    done = subprocess.run(
-        [*TUNEPIPE, "check", *arguments, "--json"], cwd=cwd, capture_output=True, text=True, timeout=200
-    )
-    assert "Traceback" not in done.stderr
-    reported = json.loads(done.stdout)
-    return done.returncode, {finding["name"]: finding for finding in reported["findings"]}, reported
+    """The exit code, the findings by name, and the whole object of a check, which trains in its own process."""
+    with contextlib.chdir(cwd):
+        printed = tunepipe("check", *arguments, "--json")
+    reported = json.loads(printed.output)
+    return printed.code, {finding["name"]: finding for finding in reported["findings"]}, reported
 
 
 def test_a_job_without_faults_passes(tmp_path: Path) -> None:

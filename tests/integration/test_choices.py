@@ -3,10 +3,11 @@
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from pipeline import load_results
+from tests.hostile.command import tunepipe
+from tests.processes import TUNEPIPE
 
 JOB = """
 import os, signal
@@ -48,33 +49,25 @@ def test_a_killed_study_of_lists_continues(tmp_path: Path) -> None:
     """After SIGKILL in a trial, a resumed study trains each of its 18 configs once with its own values."""
     job = tmp_path / "job.py"
     job.write_text(JOB.replace("MARKED", str(tmp_path / "killed")))
-    tunepipe = [sys.executable, "-m", "pipeline"]
-    command = [*tunepipe, "run", str(job), "--workers", "0", "--storage", str(tmp_path)]
-    first = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = ["run", str(job), "--workers", "0", "--storage", str(tmp_path)]
+    first = subprocess.run([*TUNEPIPE, *command], capture_output=True, text=True, check=False)
     assert first.returncode == -signal.SIGKILL, first.stderr
-    subprocess.run([*command, "--resume"], capture_output=True, text=True, check=True)
+    resumed = tunepipe(*command, "--resume")
+    assert resumed.code == 0, resumed.errors
     results = load_results(tmp_path / "lists")
     assert set(results.trials["state"]) == {"completed"}
     assert not results.epochs.duplicated(["trial_id", "epoch"]).any()
     assert len(results.epochs) == 3 * 18
     assert results.best is not None
     assert (results.best.value, results.best.config["layers"]) == (288.0, [64, 32])
-    shown = subprocess.run(
-        [*tunepipe, "results", "lists", "--json", "--storage", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    configs = {json.dumps(trial["config"], sort_keys=True) for trial in json.loads(shown.stdout)["trials"]}
+    shown = tunepipe("results", "lists", "--json", "--storage", str(tmp_path))
+    configs = {json.dumps(trial["config"], sort_keys=True) for trial in json.loads(shown.output)["trials"]}
     assert len(configs) == 18
     assert all('"fixed": [1, {"deep": null}]' in config for config in configs)
-    again = subprocess.run(
-        [*command, "--name", "next", "--start-from", "lists", "--top", "2", "--search", "random", "--trials", "2"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert again.returncode == 0, again.stderr
-    assert {tuple(start["layers"]) for start in load_results(tmp_path / "next").job["start_with"]} == {(64, 32)}
-    rerun = subprocess.run(
-        [*tunepipe, "rerun", "lists", "0000", "--storage", str(tmp_path)], capture_output=True, text=True, check=False
+    again = tunepipe(
+        *command, "--name", "next", "--start-from", "lists", "--top", "2", "--search", "random", "--trials", "2"
     )
-    assert rerun.returncode == 0, rerun.stderr
+    assert again.code == 0, again.errors
+    assert {tuple(start["layers"]) for start in load_results(tmp_path / "next").job["start_with"]} == {(64, 32)}
+    rerun = tunepipe("rerun", "lists", "0000", "--storage", str(tmp_path))
+    assert rerun.code == 0, rerun.errors

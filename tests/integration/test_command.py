@@ -11,11 +11,12 @@ import pytest
 
 from pipeline import load_results
 from pipeline.execution.driver.provenance import tunepipe_command
+from tests.hostile.command import tunepipe as in_this_process
 from tests.processes import TUNEPIPE, started, wait_for
 
 
 def tunepipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Call the command in a folder."""
+    """Call the command in a folder, in its own process."""
     return subprocess.run([*TUNEPIPE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120)
 
 
@@ -23,29 +24,43 @@ def tunepipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     ("arguments", "reported"),
     [
         (["run", "mnist-ahsa"], "Did you mean 'mnist-asha'?"),
+        (["run", "beale", "--set", "resources.cpus=1000"], "requests 1000 CPUs"),
+        (["results", "nothing"], "nothing"),
+    ],
+)
+def test_a_mistake_ends_in_a_message_and_exit_code_2(arguments, reported, tmp_path):
+    """A mistake is printed on a process's stderr without a traceback, and stdout is empty."""
+    done = tunepipe(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert reported in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reported"),
+    [
         (["run", "beale", "--trials", "0"], "budget.trials"),
         (["run", "beale", "--set", "space.lr.low=3"], "space.lr"),
         (["run", "beale", "--set", "nonsense"], "field=value"),
         (["run", "beale", "--scheduler", "ahsa"], "there are asha, promoting-asha"),
-        (["run", "beale", "--set", "resources.cpus=1000"], "requests 1000 CPUs"),
         (["run", "beale", "--workers", "1", "--set", "resources.cpus=1000"], "requests 1000 CPUs"),
         (["run", "beale", "--workers", "0", "--storage", "/proc/nowhere"], "/proc/nowhere"),
         (["run", "missing.py"], "missing.py"),
         (["run", "digits-quick", "--workers", "0", "--set", "data=mnits"], "mnist"),
-        (["results", "nothing"], "nothing"),
         (["report", "nothing"], "nothing"),
         (["export", "nothing", "--to", "x"], "nothing"),
         (["logs", "nothing", "--trial", "0"], "nothing"),
         (["run", "beale", "--name", "../out"], "name"),
     ],
 )
-def test_a_mistake_ends_in_a_message_and_exit_code_2(arguments, reported, tmp_path):
-    """A mistake is printed on stderr without a traceback, and stdout is empty."""
-    done = tunepipe(*arguments, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert reported in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+def test_any_mistake_is_reported_in_words(arguments, reported, tmp_path, monkeypatch):
+    """A mistake of any kind is reported on stderr with exit code 2 and without a traceback, and stdout is empty."""
+    monkeypatch.chdir(tmp_path)
+    printed = in_this_process(*arguments)
+    assert printed.code == 2, printed.errors
+    assert reported in printed.errors
+    assert printed.output == ""
 
 
 def test_a_job_file_of_ones_own_runs_from_any_folder(tmp_path):

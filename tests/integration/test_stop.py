@@ -17,6 +17,7 @@ from pipeline.execution.study_stop import request_stop, wait_for_end
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.faults.pausable_study import JOB, PLACE, STUDY
+from tests.hostile.command import CommandResult, tunepipe
 from tests.processes import wait_for
 
 TUNEPIPE = [sys.executable, "-m", "pipeline"]
@@ -55,6 +56,11 @@ def _called(folder: Path, *words: str) -> "subprocess.Popen[str]":
     )
 
 
+def _here(folder: Path, *words: str) -> CommandResult:
+    """A command on the same storage in this process, which is not the driver's."""
+    return tunepipe(*words, "--storage", str(folder / "studies"))
+
+
 def _whole(folder: Path) -> None:
     """Check that every trial is completed and has every epoch once."""
     results = load_results(folder / "studies/pausable")
@@ -83,12 +89,11 @@ def test_a_study_in_the_background_is_stopped_from_another_terminal(
     assert driver.returncode == 130, reported
     assert "epochs in training are complete" in reported
     assert load_results(tmp_path / "studies/pausable").state == "interrupted"
-    later = _called(tmp_path, "stop", "pausable")
-    assert later.communicate()[0].endswith("is not running: it is interrupted.\n")
-    assert later.returncode == 0
-    done = _called(tmp_path, "resume", "pausable", "--workers", "0")
-    assert done.communicate(timeout=200)[1] == ""
-    assert done.returncode == 0
+    later = _here(tmp_path, "stop", "pausable")
+    assert later.output.endswith("is not running: it is interrupted.\n")
+    assert later.code == 0
+    done = _here(tmp_path, "resume", "pausable", "--workers", "0")
+    assert (done.code, done.errors) == (0, "")
     _whole(tmp_path)
 
 
@@ -126,9 +131,8 @@ def test_a_killed_driver_is_detected_immediately(held: Start, tmp_path: Path) ->
     assert store.read_json(layout.session(1), most=None)["state"] == "running"
     assert load_results(store.uri).state == "interrupted"
     (tmp_path / "go").touch()
-    done = _called(tmp_path, "resume", "pausable", "--workers", "0")
-    assert done.communicate(timeout=200)[1] == ""
-    assert done.returncode == 0
+    done = _here(tmp_path, "resume", "pausable", "--workers", "0")
+    assert (done.code, done.errors) == (0, "")
     _whole(tmp_path)
 
 
@@ -139,12 +143,12 @@ def test_a_driver_that_hangs_is_taken_over(held: Start, tmp_path: Path) -> None:
     while psutil.Process(driver.pid).status() != psutil.STATUS_STOPPED:
         continue
     (tmp_path / "go").touch()
-    refused = _called(tmp_path, "resume", "pausable", "--workers", "0")
-    assert "resume" in refused.communicate(timeout=200)[1]
-    assert refused.returncode == 2
-    done = _called(tmp_path, "resume", "pausable", "--workers", "0", "--take-over")
-    assert f"Session 1 is taken over: process {driver.pid} on" in done.communicate(timeout=200)[1]
-    assert done.returncode == 0
+    refused = _here(tmp_path, "resume", "pausable", "--workers", "0")
+    assert "resume" in refused.errors
+    assert refused.code == 2
+    done = _here(tmp_path, "resume", "pausable", "--workers", "0", "--take-over")
+    assert f"Session 1 is taken over: process {driver.pid} on" in done.errors
+    assert done.code == 0
     study = tmp_path / "studies/pausable"
     before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
     driver.send_signal(signal.SIGCONT)

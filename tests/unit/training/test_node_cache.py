@@ -1,9 +1,9 @@
 """Parts of pipelines that the trials of a node share."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pipeline.study import TuneJob
 from pipeline.training.data import load_data
 from pipeline.training.pipeline_state import inexact_because
 from pipeline.training.trainer_factory import TrainerFactory
+from tests.processes import wait_for
 from tests.unit.training.training import job_of
 
 _MADE: list[int] = []
@@ -238,41 +239,46 @@ def test_an_error_of_the_pipeline_is_raised_and_nothing_is_kept(caches: SharedFo
     assert _numbers(_call(caches, make)) == list(range(8))
 
 
-_WRITER = """
-import sys, time
-import numpy as np, tensorflow as tf
+_HANGING_WRITER = """
+import threading
+import tensorflow as tf
 from pipeline import shared_cache
 from pipeline.storage.shared_folder import SharedFolder
 from pipeline.training.sharing import in_data_call
 
-def slow(x):
-    if x == 5 and sys.argv[1] == "hang":
+def hanging(x):
+    if x == 5:
         print("hangs", flush=True)
-        time.sleep(600)
-    print("made", x, flush=True)
+        threading.Event().wait()
     return x
 
 with in_data_call(None, SharedFolder(lambda: "study")):
-    rows = tf.data.Dataset.range(8).map(lambda x: tf.ensure_shape(tf.numpy_function(slow, [x], tf.int64), ()))
-    print(list(rows.apply(shared_cache("train")).as_numpy_iterator()), flush=True)
+    rows = tf.data.Dataset.range(8).map(lambda x: tf.ensure_shape(tf.numpy_function(hanging, [x], tf.int64), ()))
+    rows.apply(shared_cache("train"))
 """
 
 
-def test_a_killed_writer_is_replaced_by_one_that_waits(caches: SharedFolder) -> None:
+def test_a_killed_writer_is_replaced_by_one_that_waits(
+    caches: SharedFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
     """If the trial that writes a cache is killed, a waiting trial writes it completely, and a third reads it."""
 
-    def start(mode: str) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, "-u", "-c", _WRITER, mode], stdout=subprocess.PIPE, text=True)
+    def shared() -> list[Any]:
+        return _numbers(_call(caches, lambda: _rows().apply(shared_cache("train"))))
 
     assert caches.path.is_dir()
-    writer = start("hang")
-    assert writer.stdout is not None
-    next(line for line in writer.stdout if line == "hangs\n")
-    waiting = start("go on")
-    assert waiting.stdout is not None
-    assert "this trial waits for it" in waiting.stdout.readline()
-    writer.send_signal(signal.SIGKILL)
-    writer.communicate()
-    made = [f"made {number}" for number in range(8)]
-    assert waiting.communicate()[0].splitlines() == [*made, str([np.int64(x) for x in range(8)])]
-    assert start("go on").communicate()[0].splitlines() == [str([np.int64(x) for x in range(8)])]
+    # Only the writer needs its own process, which is killed; the kernel does not care who waits for its lock.
+    writer = subprocess.Popen([sys.executable, "-c", _HANGING_WRITER], stdout=subprocess.PIPE, text=True)
+    with ThreadPoolExecutor(1) as trials:
+        try:
+            assert writer.stdout is not None
+            assert "hangs\n" in iter(writer.stdout.readline, "")
+            waiting = trials.submit(shared)
+            wait_for(lambda: "this trial waits for it" in capsys.readouterr().out, writer)
+            assert _MADE == []
+        finally:
+            writer.kill()
+            writer.communicate()
+    numbers = list(range(8))
+    assert waiting.result() == _MADE == numbers
+    assert shared() == _MADE == numbers
