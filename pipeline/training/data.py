@@ -76,7 +76,7 @@ def load_data(
     if job.data is None:
         return None
     if not callable(job.data):
-        data = datasets.load(job.data, memory=_memory(job), buffer=recorded_buffer(recorded))
+        data = datasets.load(job.data, memory=memory_for_rows(job), buffer=recorded_buffer(recorded))
     else:
         if trains and job.model is not None:
             from pipeline.training.process import set_up
@@ -144,8 +144,12 @@ def how_read(data: Dataset | None) -> str | None:
     )
 
 
-def _memory(job: TuneJob) -> float:
-    """Bytes that the arrays of a data set may fill in each worker: half of its share of the free memory."""
+def memory_for_rows(job: TuneJob) -> float:
+    """The bytes of main memory that rows may fill in each worker: half of its share of what is free.
+
+    Args:
+        job: The study's job.
+    """
     resources = job.resources
     limits = [each for each in (resources.memory_gigabytes, resources.worker_gigabytes) if each is not None]
     return min([this_machine().free / workers_on(resources), *(each * 1e9 for each in limits)]) / 2

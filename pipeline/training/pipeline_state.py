@@ -20,7 +20,15 @@ from pipeline.training.internals import (
 )
 from pipeline.training.state import random_ops
 
-__all__ = ["Reading", "changes_because", "inexact_because", "kept", "pipeline_variables", "reading_to_skip"]
+__all__ = [
+    "Reading",
+    "changes_because",
+    "inexact_because",
+    "kept",
+    "pipeline_variables",
+    "reading_to_skip",
+    "repeats_itself",
+]
 
 Reading: TypeAlias = Literal["nothing", "first", "all"]
 """How much of an epoch must be read to leave a pipeline as the epoch would leave it."""
@@ -37,7 +45,7 @@ _ASSIGNING = ("Assign", "RngReadAndSkip", "Stateful")
 """How the names of operations begin that change a variable."""
 
 _kept: "WeakSet[Any]" = WeakSet()
-"""Pipelines whose elements are made once, whatever makes them."""
+"""Pipelines whose elements are the same in each epoch, whatever makes them."""
 
 _PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
@@ -88,7 +96,7 @@ def pipeline_variables(data: Dataset) -> list[Any]:
 
 
 def kept(dataset: Any) -> Any:
-    """Take note that the elements of a pipeline are made once for all epochs, so that what makes them does not matter.
+    """Take note that the elements of a pipeline are the same in each epoch, so that what makes them does not matter.
 
     Args:
         dataset: A tf.data pipeline.
@@ -130,6 +138,19 @@ def changes_because(dataset: Any) -> str | None:
         if stage_kind(stage.dataset) == "Random" or any(map(_changes, stage.functions)):
             return "a function that draws random numbers, or keeps a state"
     return None
+
+
+def repeats_itself(dataset: Any) -> bool:
+    """Whether a tf.data pipeline certainly has the same elements in the same order each time it is read.
+
+    Args:
+        dataset: A tf.data pipeline.
+    """
+    if changes_because(dataset) is not None:
+        return False
+    functions = [function for stage in _stages(dataset) for function in stage.functions]
+    # A callback may change a variable, and Python code may do anything.
+    return not any(function.graph.variables or _operations(function) & _PYTHON for function in functions)
 
 
 def _reading(dataset: Any, needed: Reading) -> Reading:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ from pipeline.study import TuneJob
 from pipeline.training.base import batch_size_of
 from pipeline.training.build import seeded
 from pipeline.training.callbacks import Relay
+from pipeline.training.data import memory_for_rows
 from pipeline.training.device_data import as_batch
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.further_state import build_optimizers, further_variables
@@ -31,6 +33,7 @@ from pipeline.training.streams import opened
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trace_key import has_own_parts
 from pipeline.training.trainer import Trainer
+from pipeline.training.validation_batches import in_memory
 
 __all__ = ["PipelineTrainer"]
 
@@ -63,12 +66,14 @@ class PipelineTrainer(Trainer):
         started: float,
         phases: Phases,
     ) -> None:
-        self._source = source
+        self._source, self._job = source, job
         given = source.fresh()
         self._inexact_data = inexact_because(given)
         self._drawn: list[str] | None = None
         """Operations of the model's own code that draw with tf.random; None before the first epoch."""
         self._data = opened(given, batch_size_of(job, config), seed if fit.shuffle else None)
+        self._kept: Dataset | None = None
+        """The data whose validation batches are in memory if they can be; None before the first validation."""
         train = given.train
         rows = train.rows if isinstance(train, Split | Stream) else None
         steps = None if rows is not None else batches_of(train)
@@ -162,14 +167,27 @@ class PipelineTrainer(Trainer):
             steps=self.fit.steps_per_epoch,
             class_weight=self.fit.class_weight,
         )
-        self._validation = None
-        if data.validation is not None:
-            self._validation = SplitReader(
-                data.validation, model, self.batch_size, training=False, steps=self.fit.validation_steps
-            )
+        self._validation = self._validation_reader(data)
         if not self._own_fit:
             symbolic_build(model, self._train.batches)
             self._train.batches.reset()
+
+    def _validation_reader(self, data: Dataset) -> SplitReader | None:
+        if data.validation is None:
+            return None
+        return SplitReader(
+            data.validation, self.model, self.batch_size, training=False, steps=self.fit.validation_steps
+        )
+
+    def _keep_validation(self) -> None:
+        """Before the first validation: read it from memory from now on, if it is the same in each epoch."""
+        if self._kept is self._data or self.fit.validation_steps is not None or tf.distribute.has_strategy():
+            return
+        kept = in_memory(self._data.validation, memory_for_rows(self._job) / 2)
+        if kept is not self._data.validation:
+            self._data = replace(self._data, validation=kept)
+            self._validation = self._validation_reader(self._data)
+        self._kept = self._data
 
     def _skip(self, epochs: int) -> None:
         """Leave the pipelines as the first epochs would have left them."""
@@ -206,6 +224,7 @@ class PipelineTrainer(Trainer):
             self._drawn = _drawn(model)
         trained = time.perf_counter()
         if self._validation is not None and self.fit.validates(index + 1):
+            self._keep_validation()
             validation = self._evaluated(self._validation)
             logs.update({f"val_{name}": value for name, value in validation.items()})
         evaluated = time.perf_counter()
@@ -234,8 +253,8 @@ class PipelineTrainer(Trainer):
         if self._validation is None:
             return {}
         # Pipelines of its own: those of the trial are where fit would have them.
-        validation = self._fresh().validation
-        feed = SplitReader(validation, self.model, self.batch_size, training=False, steps=self.fit.validation_steps)
+        feed = self._validation_reader(self._fresh())
+        assert feed is not None
         with explain_shape_errors(self.model, feed.inputs), ordered_sums():
             return self._run_validation(feed, None)
 

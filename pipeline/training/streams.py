@@ -12,6 +12,7 @@ from pipeline.datasets import Dataset
 from pipeline.datasets.streamed import Stream
 from pipeline.errors import DataError
 from pipeline.training.epoch_rows import steps_of
+from pipeline.training.pipeline_state import kept
 
 __all__ = ["opened"]
 
@@ -55,7 +56,8 @@ def _pipeline(stream: Stream, batch_size: int, seed: int | None) -> tf.data.Data
     rows = rows.apply(tf.data.experimental.assert_cardinality(steps_of(stream.rows, batch_size)))
     if images := stream.images:
         rows = rows.map(_Decoded(stream, images))
-    return rows.prefetch(_PREFETCHED)
+    rows = rows.prefetch(_PREFETCHED)
+    return rows if seed is not None else kept(rows)
 
 
 def _seeds(seed: int) -> Any:

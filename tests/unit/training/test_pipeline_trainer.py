@@ -1,5 +1,6 @@
 """Trials on pipelines: equal to one call of Keras' fit, and exact after a resume if that is promised."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,13 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.datasets import Split
+from pipeline.datasets import Dataset, Split
 from pipeline.datasets.pipelines import GENERATOR, batches_of, kind_of
 from pipeline.study import Objective, TuneJob
 from pipeline.training.build import build_callbacks, seeded
 from pipeline.training.data import load_data
 from pipeline.training.device_data import as_batch
-from pipeline.training.pipeline_state import pipeline_variables
+from pipeline.training.pipeline_state import kept, pipeline_variables
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.programs.catalogue import EXAMPLES, PROGRAMS
@@ -229,3 +230,25 @@ def test_a_state_of_an_earlier_epoch_rewinds_the_pipeline() -> None:
     expected = [dict(learner.run_epoch().metrics) for _ in range(2)]
     learner.load(state)
     assert [dict(learner.run_epoch().metrics) for _ in range(2)] == expected
+
+
+def test_validation_batches_are_made_once() -> None:
+    """Validation data that are the same in each epoch are read once in a trial, and its metrics stay the same."""
+    job = _job(PROGRAMS["shuffled rows"])
+    made = []
+
+    def counted() -> Dataset:
+        data = PROGRAMS["shuffled rows"].data()
+        validation = data.validation
+
+        def batches() -> Iterator[Any]:
+            for batch in validation:
+                made.append(1)
+                yield batch
+
+        rows = tf.data.Dataset.from_generator(batches, output_signature=validation.element_spec)
+        return replace(data, validation=kept(rows))
+
+    _, metrics = _trained(job.replaced({"data": counted}))
+    assert metrics == _trained(job)[1]
+    assert len(made) == batches_of(PROGRAMS["shuffled rows"].data().validation)
