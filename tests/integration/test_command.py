@@ -25,6 +25,7 @@ def tunepipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     [
         (["run", "mnist-ahsa"], "Did you mean 'mnist-asha'?"),
         (["run", "beale", "--set", "resources.cpus=1000"], "requests 1000 CPUs"),
+        (["run", "beale", "--workers", "1", "--set", "resources.cpus=1000"], "requests 1000 CPUs"),
         (["results", "nothing"], "nothing"),
     ],
 )
@@ -44,7 +45,6 @@ def test_a_mistake_ends_in_a_message_and_exit_code_2(arguments, reported, tmp_pa
         (["run", "beale", "--set", "space.lr.low=3"], "space.lr"),
         (["run", "beale", "--set", "nonsense"], "field=value"),
         (["run", "beale", "--scheduler", "ahsa"], "there are asha, promoting-asha"),
-        (["run", "beale", "--workers", "1", "--set", "resources.cpus=1000"], "requests 1000 CPUs"),
         (["run", "beale", "--workers", "0", "--storage", "/proc/nowhere"], "/proc/nowhere"),
         (["run", "missing.py"], "missing.py"),
         (["run", "digits-quick", "--workers", "0", "--set", "data=mnits"], "mnist"),
