@@ -181,7 +181,8 @@ class PipelineTrainer(Trainer):
 
     def _keep_validation(self) -> None:
         """Before the first validation: read it from memory from now on, if it is the same in each epoch."""
-        if self._kept is self._data or self.fit.validation_steps is not None or tf.distribute.has_strategy():
+        several = self.model.distribute_strategy.num_replicas_in_sync > 1
+        if self._kept is self._data or self.fit.validation_steps is not None or several:
             return
         kept = in_memory(self._data.validation, memory_for_rows(self._job) / 2)
         if kept is not self._data.validation:
