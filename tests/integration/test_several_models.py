@@ -1,6 +1,7 @@
 """Studies whose trials have several models: their tables, their winner, and resuming."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,32 +57,33 @@ def exported(storage: Path) -> list[np.ndarray]:
     return weights
 
 
-@pytest.fixture(params=[{"folds": 2}, {"repeats": 2}], ids=["folds", "repeats"])
-def study(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneJob:
-    """A finished study whose trials have two models each, in which each step of its worker is one epoch."""
-    for module in (reporting, winner):
-        monkeypatch.setattr(module, "report_seconds", lambda _: 0.0)
-    asked = job(**request.param)
-    run(asked, storage=tmp_path)
-    return asked
+@pytest.fixture(scope="module", params=[{"folds": 2}, {"repeats": 2}], ids=["folds", "repeats"])
+def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The storage of a finished study whose trials have two models each; each step of its worker is one epoch."""
+    folder = tmp_path_factory.mktemp("several")
+    with pytest.MonkeyPatch.context() as patches:
+        for module in (reporting, winner):
+            patches.setattr(module, "report_seconds", lambda _: 0.0)
+        run(job(**request.param), storage=folder)
+    return folder
 
 
-def test_the_winner_is_a_model_of_the_whole_training_split(study: TuneJob, tmp_path: Path) -> None:
+def test_the_winner_is_a_model_of_the_whole_training_split(storage: Path) -> None:
     """The export is the winner's config trained on all training rows up to its best epoch."""
-    best = load_results(tmp_path / "s").best
+    best = load_results(storage / "s").best
     assert best is not None
     alone: Any = TrainerFactory(job(), rows()).learner(best.config, seed=0)
     for _ in range(best.epoch):
         alone.run_epoch()
-    assert all(np.array_equal(a, b) for a, b in zip(exported(tmp_path), alone.model.get_weights(), strict=True))
-    test = json.loads((tmp_path / "s/export/winner.json").read_text())["metrics"]
+    assert all(np.array_equal(a, b) for a, b in zip(exported(storage), alone.model.get_weights(), strict=True))
+    test = json.loads((storage / "s/export/winner.json").read_text())["metrics"]
     assert test.keys() == {"test_loss"}
 
 
-def test_the_tables_have_every_model(study: TuneJob, tmp_path: Path) -> None:
+def test_the_tables_have_every_model(storage: Path) -> None:
     """The tables have the objective of each model, and the mean with its standard deviation."""
-    label = "fold" if study.folds > 1 else "repeat"
-    epochs = load_results(tmp_path / "s").epochs
+    results = load_results(storage / "s")
+    label, epochs = "fold" if results.job["folds"] > 1 else "repeat", results.epochs
     single = epochs[[f"val_loss_{label}1", f"val_loss_{label}2"]].to_numpy()
     assert len(epochs) == 6
     np.testing.assert_allclose(epochs["val_loss"], single.mean(axis=1))
@@ -89,9 +91,10 @@ def test_the_tables_have_every_model(study: TuneJob, tmp_path: Path) -> None:
     assert (single[:, 0] != single[:, 1]).all()
 
 
-def test_an_export_that_was_cut_off_is_made_later(study: TuneJob, tmp_path: Path) -> None:
+def test_an_export_that_was_cut_off_is_made_later(storage: Path, tmp_path: Path) -> None:
     """An interrupted export is created again from the checkpoint with the same model and steps."""
-    before = exported(tmp_path)
+    before = exported(storage)
+    shutil.copytree(storage / "s", tmp_path / "s")
     for file in (tmp_path / "s/export").iterdir():
         file.unlink()
     export(Store(str(tmp_path / "s")), tmp_path / "out")

@@ -79,13 +79,14 @@ def _resumed(factory: TrainerFactory) -> tuple[list[Any], list[Any]]:
     return expected[1:], [dict(second.run_epoch().metrics) for _ in range(EPOCHS - 1)]
 
 
-@pytest.mark.parametrize("memory", [None, 1.0])
-def test_states_of_layers_continue(memory: float | None) -> None:
+@pytest.mark.parametrize("way", ["compiled", "fit", "pipeline"])
+def test_states_of_layers_continue(way: str) -> None:
     """States of recurrent layers and variables of TensorFlow continue exactly in every way of training."""
-    job = job_of(stateful, batch_size=4)
-    expected, found = _resumed(TrainerFactory(job, sequences(), memory=memory))
-    assert found == expected
-    expected, found = _resumed(TrainerFactory(job_of(stateful, data=_batches), None))
+    if way == "pipeline":
+        factory = TrainerFactory(job_of(stateful, data=_batches), None)
+    else:
+        factory = TrainerFactory(job_of(stateful, batch_size=4), sequences(), memory=1.0 if way == "fit" else None)
+    expected, found = _resumed(factory)
     assert found == expected
 
 

@@ -107,8 +107,9 @@ def test_a_resumed_trial_is_in_its_phase(kind: str) -> None:
         expected.append(dict(whole.run_epoch().metrics))
         states.append(whole.save())
     assert len(states[0].arrays) < len(states[-1].arrays)
+    other = _factory(kind)
     for trained in range(1, EPOCHS):
-        resumed: Any = _factory(kind).learner({}, seed=SEED)
+        resumed: Any = other.learner({}, seed=SEED)
         resumed.load(states[trained - 1])
         assert _epochs(resumed, EPOCHS - trained) == expected[trained:], trained
         for a, b in zip(weights_of(whole.model), weights_of(resumed.model), strict=True):
@@ -125,7 +126,7 @@ def test_a_callback_that_stops_ends_the_phase() -> None:
         states.append(learner.save())
     assert [result.phase for result in results] == [0, 0, 1, 1]
     for trained in (1, 2, 3):
-        resumed: Any = _factory("compiled", at=5, callbacks=stopping).learner({}, seed=SEED)
+        resumed: Any = factory.learner({}, seed=SEED)
         resumed.load(states[trained - 1])
         assert _epochs(resumed, len(results) - trained) == [dict(result.metrics) for result in results[trained:]]
 
