@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.hostile.command import tunepipe
 from tests.processes import TUNEPIPE, started, wait_for
@@ -77,6 +78,8 @@ def test_weights_that_no_other_trial_could_take_over_are_a_fault(tmp_path: Path)
     assert "--set space.width=VALUE" in found["weights"]["advice"]
 
 
+# The findings themselves are tested in tests/unit/execution/preflight.
+@pytest.mark.long
 def test_an_unknown_metric_is_reported(tmp_path: Path) -> None:
     """An unknown metric is reported with the metrics that exist."""
     code, found, _ = check(write(tmp_path, metric="val_acc"), cwd=tmp_path)
@@ -96,6 +99,7 @@ def test_a_choice_without_a_model_is_reported(tmp_path: Path) -> None:
     assert "sofmax" in reported["found"]
 
 
+@pytest.mark.long
 def test_data_with_a_hole(tmp_path: Path) -> None:
     """NaN among the inputs is found in the data and in the loss."""
     code, found, _ = check(write(tmp_path, hole="np.nan"), cwd=tmp_path)

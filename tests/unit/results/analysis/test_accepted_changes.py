@@ -57,6 +57,7 @@ def test_the_trials_of_each_data_are_named(changed: Results, asha_results: Resul
     assert text.endswith("Values before and after cannot be compared.")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_report_mentions_changed_data(changed: Results) -> None:
     """The report's summary has a sentence on changed data."""
     assert accepted_changes_in_words(changed) in report_page(changed)
@@ -81,6 +82,7 @@ def test_such_a_study_is_not_ranked_among_others(changed: Results, asha_results:
     assert comparability_problems({"a": asha_results, "b": asha_results}) == []
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_changed_code_is_named_like_changed_data(changed_code: Results, asha_results: Results) -> None:
     """Results, report, explanation, both objects and a comparison name accepted changes of the code."""
     (change,) = accepted_changes(changed_code)

@@ -33,12 +33,6 @@ def page(text: str) -> Page:
     return Page(text)
 
 
-@pytest.fixture
-def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves out the pictures, which take seconds to draw, where a test asks for other parts of a page."""
-    monkeypatch.setattr(report, "sections", lambda _: [])
-
-
 def test_every_picture_has_an_alternative_and_a_caption_with_numbers(page: Page) -> None:
     """Every picture has an alternative text that describes it and a caption with numbers."""
     pictures = [attributes for attributes in page.all("div") if attributes.get("role") == "img"]
@@ -114,7 +108,7 @@ def test_the_summary_has_the_results(page: Page, asha_results: Results) -> None:
     assert f"Early stopping saved {saved} epochs of {whole}" in page.text
 
 
-@pytest.mark.usefixtures("_no_pictures")
+@pytest.mark.usefixtures("no_pictures")
 def test_paper_gets_the_best_trials_and_a_count_of_the_rest(
     asha_results: Results, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,7 +121,7 @@ def test_paper_gets_the_best_trials_and_a_count_of_the_rest(
     assert f"… and {len(asha_results.trials) - 20} more" in page
 
 
-@pytest.mark.usefixtures("_no_pictures")
+@pytest.mark.usefixtures("no_pictures")
 def test_trials_ended_by_the_budget_are_not_stopped_early(tmp_path: Path) -> None:
     """Trials that a used-up budget ended do not count as stopped early and saved no epochs."""
     results = cut_off_study(tmp_path, compared=False)
@@ -168,7 +162,7 @@ def test_a_parameter_that_no_trial_has_is_named_and_not_drawn(tmp_path: Path) ->
     assert "No trial has decay." in page.text
 
 
-@pytest.mark.usefixtures("_no_pictures")
+@pytest.mark.usefixtures("no_pictures")
 def test_the_table_marks_its_sort_column(page: Page, domains_results: Results) -> None:
     """The table marks its sort column, descending if more is better and ascending if less is."""
     assert [head.get("aria-sort") for head in page.all("th")][:3] == [None, "descending", None]
@@ -176,7 +170,7 @@ def test_the_table_marks_its_sort_column(page: Page, domains_results: Results) -
     assert [head.get("aria-sort") for head in loss.all("th")][:3] == [None, "ascending", None]
 
 
-@pytest.mark.usefixtures("_no_pictures")
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("count", [25, 26])
 def test_only_a_long_leaderboard_scrolls_by_itself(tmp_path: Path, count: int) -> None:
     """Leaderboards of 26 or more rows scroll in a frame of the report, and shorter ones do not."""
@@ -212,7 +206,7 @@ def test_the_contents_list_every_section(page: Page, text: str) -> None:
     assert re.findall(r'">([^<]+)</a>', contents) == [title[1] for title in titles if title]
 
 
-@pytest.mark.usefixtures("_no_pictures")
+@pytest.mark.usefixtures("no_pictures")
 def test_the_best_trials_have_their_configs_and_decisions(
     asha_results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,7 +225,7 @@ def test_the_best_trials_have_their_configs_and_decisions(
         assert f"{epoch} {kind} {reason}" in details.text
 
 
-@pytest.mark.usefixtures("_no_pictures")
+@pytest.mark.usefixtures("no_pictures")
 def test_many_decisions_on_a_trial_are_cut(tmp_path: Path) -> None:
     """Of a trial with many decisions the report lists the last ones, and counts the others."""
     study = Recording(tmp_path, tune_job("often", scheduler="fifo"))

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from pipeline.results.report.page import report_page
 from pipeline.results.tables.load import load_results
 from pipeline.results.views.provenance import provenance_in_words, provenance_object
@@ -41,6 +43,7 @@ def test_a_session_is_described():
     ]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_report_shows_it_where_there_is_any(tmp_path):
     """The report shows recorded provenance as escaped text, and has no such section without any."""
     asha_study(tmp_path, trials=2)
