@@ -16,6 +16,9 @@ from tests.integration.one_time_events import first
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
+ONE = {"workers": 1}
+"""Each worker imports TensorFlow, which takes longer than what it trains here: two only where they matter."""
+
 SAME = ["trial_id", "epoch", "model_epoch", "segment", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
 
 
@@ -96,14 +99,14 @@ def test_the_weights_of_the_best_epoch_are_kept(undisturbed):
 def test_the_result_depends_on_the_config_alone(undisturbed, tmp_path):
     """One worker, two workers and no worker give the same numbers to the last digit."""
     expected = load_results(undisturbed).epochs[SAME]
-    run(job().replaced({"resources.workers": 1}), storage=tmp_path)
+    run(job(resources=ONE), storage=tmp_path)
     pd.testing.assert_frame_equal(load_results(tmp_path / "digits").epochs[SAME], expected, check_exact=True)
 
 
 def test_a_killed_trial_continues_exactly(undisturbed, tmp_path):
     """A trial whose worker is killed in epoch 4 continues from its checkpoint to the same digits."""
     space = {**job().space, "marker": str(tmp_path / "died")}
-    run(job(space=space, checkpoints=Checkpoints(seconds=1e-6)), storage=tmp_path)
+    run(job(space=space, checkpoints=Checkpoints(seconds=1e-6), resources=ONE), storage=tmp_path)
     killed, expected = load_results(tmp_path / "digits"), load_results(undisturbed)
     pd.testing.assert_frame_equal(killed.epochs[SAME], expected.epochs[SAME], check_exact=True)
     assert sorted(killed.trials["attempts"]) == [1, 1, 1, 2]
@@ -111,8 +114,8 @@ def test_a_killed_trial_continues_exactly(undisturbed, tmp_path):
 
 def test_an_interrupted_study_is_resumed_exactly(undisturbed, tmp_path):
     """A study that a budget of epochs ended and that is resumed without it has the tables of an undisturbed one."""
-    run(job(budget=Budget(trials=2, epochs=6)), storage=tmp_path)
-    run(job(), storage=tmp_path, resume=True)
+    run(job(budget=Budget(trials=2, epochs=6), resources=ONE), storage=tmp_path)
+    run(job(resources=ONE), storage=tmp_path, resume=True)
     found, expected = load_results(tmp_path / "digits"), load_results(undisturbed)
     pd.testing.assert_frame_equal(found.epochs[SAME], expected.epochs[SAME], check_exact=True)
     assert len(found.sessions) == 2
@@ -143,7 +146,8 @@ def test_a_population_exploits_and_explores(tmp_path):
 
 def test_a_budget_ends_a_population_with_paused_trials(tmp_path):
     """A budget of nine epochs ends the study, and stops paused trials with the reason."""
-    run(job(scheduler=PBT(interval=1), budget=Budget(trials=4, epochs=5, total_epochs=9)), storage=tmp_path)
+    population = job(scheduler=PBT(interval=1), budget=Budget(trials=4, epochs=5, total_epochs=9), resources=ONE)
+    run(population, storage=tmp_path)
     results = load_results(tmp_path / "digits")
     assert results.state == "finished"
     assert set(results.trials["state"]) == {"stopped"}
@@ -173,7 +177,7 @@ def test_a_loss_that_is_not_a_number_fails_the_trial(tmp_path):
     """A trial whose learning rate makes the loss NaN fails and is never the best."""
     wild = job(
         space={"lr": Grid([1e-2, 1e30]), "dropout": 0.1}, budget=Budget(trials=4, epochs=2), callbacks=None,
-        objectives=[Objective("val_loss", "min")],
+        objectives=[Objective("val_loss", "min")], resources=ONE,
     )  # fmt: skip
     run(wild, storage=tmp_path)
     trials = load_results(tmp_path / "digits").trials
