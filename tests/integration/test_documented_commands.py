@@ -35,6 +35,9 @@ _LONG = ("docs/commands.md", "docs/migrating.md")
 _EXAMPLES = r"tunepipe run my_job\.py --name"
 """Commands that only show options, and on which no later command depends; `make test-all` runs them."""
 
+_ALIKE = r"tunepipe (check my_job\.py|resume my-digits --trials|run my_job\.py --resume)"
+"""Commands of docs/jobs.md that README.md has for another job; `make test` reads them, `make test-all` runs them."""
+
 _MISTAKE = 2
 
 
@@ -62,7 +65,7 @@ class Page:
         for number, planned in enumerate(self._steps[self._taken : index + 1], self._taken):
             step = planned
             if isinstance(planned, Command):
-                if place_of(planned) is not Place.HERE or (number < index and _is_example(planned)):
+                if place_of(planned) is not Place.HERE or (number < index and _is_left_out(planned)):
                     continue
                 step = planned if _shows_a_mistake(planned) else replace(planned, text=_small(planned.text))
             done = self._folder.take(step)
@@ -76,6 +79,10 @@ def _shows_a_mistake(command: Command) -> bool:
 
 def _is_example(command: Command) -> bool:
     return re.match(_EXAMPLES, command.text) is not None
+
+
+def _is_left_out(command: Command) -> bool:
+    return _is_example(command) or re.match(_ALIKE, command.text) is not None
 
 
 def _small(text: str) -> str:
@@ -93,7 +100,7 @@ def _commands(*, here: bool) -> Iterator[object]:
     for page in _PAGES:
         for index, step in enumerate(steps((ROOT / page).read_text(encoding="utf-8"))):
             if isinstance(step, Command) and (place_of(step) is Place.HERE) == here:
-                marks = [pytest.mark.long] if here and (page in _LONG or _is_example(step)) else []
+                marks = [pytest.mark.long] if here and (page in _LONG or _is_left_out(step)) else []
                 yield pytest.param(
                     page, index, step, id=f"{Path(page).name}: {step.text.splitlines()[0][:70]}", marks=marks
                 )
@@ -132,6 +139,19 @@ def test_the_fields_of_an_example_change_the_job_of_the_page(command, tmp_path):
     job = find(str(tmp_path / "my_job.py"))
     assert fields
     assert job.replaced(changes_of({}, fields)) != job
+
+
+def _alike() -> Iterator[object]:
+    """The commands of docs/jobs.md that `make test` does not run, as parameters."""
+    for step in steps((ROOT / "docs/jobs.md").read_text(encoding="utf-8")):
+        if isinstance(step, Command) and re.match(_ALIKE, step.text):
+            yield pytest.param(step, id=_bare(step.text).strip()[:70])
+
+
+@pytest.mark.parametrize("command", list(_alike()))
+def test_a_command_like_one_of_another_page_can_be_read(command):
+    """A documented command that differs from one of README.md by its job has valid options and values."""
+    assert unreadable(_bare(command.text)) is None
 
 
 @pytest.mark.parametrize(("page", "index", "command"), list(_commands(here=False)))
