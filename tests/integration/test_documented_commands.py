@@ -35,7 +35,7 @@ _LONG = ("docs/commands.md", "docs/migrating.md")
 _EXAMPLES = r"tunepipe run my_job\.py --name"
 """Commands that only show options, and on which no later command depends; `make test-all` runs them."""
 
-_ALIKE = r"tunepipe (check my_job\.py|resume my-digits --trials|run my_job\.py --resume)"
+_OTHER_JOB = r"tunepipe (check my_job\.py|resume my-digits --trials|run my_job\.py --resume)"
 """Commands of docs/jobs.md that README.md has for another job; `make test` reads them, `make test-all` runs them."""
 
 _MISTAKE = 2
@@ -82,7 +82,7 @@ def _is_example(command: Command) -> bool:
 
 
 def _is_left_out(command: Command) -> bool:
-    return _is_example(command) or re.match(_ALIKE, command.text) is not None
+    return _is_example(command) or re.match(_OTHER_JOB, command.text) is not None
 
 
 def _small(text: str) -> str:
@@ -141,14 +141,14 @@ def test_the_fields_of_an_example_change_the_job_of_the_page(command, tmp_path):
     assert job.replaced(changes_of({}, fields)) != job
 
 
-def _alike() -> Iterator[object]:
+def _of_another_job() -> Iterator[object]:
     """The commands of docs/jobs.md that `make test` does not run, as parameters."""
     for step in steps((ROOT / "docs/jobs.md").read_text(encoding="utf-8")):
-        if isinstance(step, Command) and re.match(_ALIKE, step.text):
+        if isinstance(step, Command) and re.match(_OTHER_JOB, step.text):
             yield pytest.param(step, id=_bare(step.text).strip()[:70])
 
 
-@pytest.mark.parametrize("command", list(_alike()))
+@pytest.mark.parametrize("command", list(_of_another_job()))
 def test_a_command_like_one_of_another_page_can_be_read(command):
     """A documented command that differs from one of README.md by its job has valid options and values."""
     assert unreadable(_bare(command.text)) is None
