@@ -186,11 +186,16 @@ def _show(studies: "Mapping[str, Results]", top: int, *, as_json: bool) -> None:
 
 
 def _show_one(results: "Results", top: int) -> None:
-    from pipeline.results.views.summary import accepted_changes_in_words, ending_in_words, front_in_words
+    from pipeline.results.views.summary import (
+        accepted_changes_in_words,
+        ending_in_words,
+        front_in_words,
+        study_decisions_in_words,
+    )
 
     console = command_console()
     console.print(_board({results.name: results}, top))
-    for text in (ending_in_words(results), accepted_changes_in_words(results)):
+    for text in (ending_in_words(results), accepted_changes_in_words(results), study_decisions_in_words(results)):
         if text:
             console.print(Text(sanitize(f"\n{text}")))
     if front := front_in_words(results):

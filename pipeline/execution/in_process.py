@@ -41,12 +41,12 @@ def run_in_process(session: Session, worker: Worker, interrupts: Interrupts) -> 
                     break
             worker.close()
     except KeyboardInterrupt:
-        session.loop.interrupt()
+        session.interrupt()
     finally:
         worker.close()
 
 
 def _ends(session: Session, interrupts: Interrupts) -> bool:
     if interrupts.requested and not session.ended:
-        session.loop.interrupt()
+        session.interrupt()
     return session.loop.interrupted

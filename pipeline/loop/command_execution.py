@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pipeline.errors import InvalidJob
 from pipeline.loop.commands import ChangeBudget, Command, Continue, Enqueue, Pause, StopTrial
+from pipeline.loop.decision_rows import study_row
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.searchers import Suggestion
 from pipeline.study.trial_configs import completed, start_faults
@@ -61,14 +62,16 @@ def _execute(loop: StudyLoop, name: str, command: Command) -> str:
             if loop.commands.paused is not None:
                 return "The study is already paused."
             loop.commands.paused = f"A user paused the study{because} {said}."
+            loop.publish(study_row("pause", loop.commands.paused))
             return "The study is paused: running trials pause at their next report, and none starts."
         case Continue():
             if loop.commands.paused is None:
                 return "The study is not paused."
             loop.commands.paused = None
+            loop.publish(study_row("resume", f"A user resumed the study{because} {said}."))
             return "The study continues."
         case ChangeBudget():
-            return _change_budget(loop, command)
+            return _change_budget(loop, command, f"{because} {said}.")
 
 
 def _stop(loop: StudyLoop, command: StopTrial, reason: str) -> str:
@@ -96,16 +99,22 @@ def _enqueue(loop: StudyLoop, name: str, command: Enqueue, reason: str) -> str:
     return f"The config is tried next, as trial {trial_id}."
 
 
-def _change_budget(loop: StudyLoop, command: ChangeBudget) -> str:
+def _change_budget(loop: StudyLoop, command: ChangeBudget, why: str) -> str:
     names = ("trials", "total_epochs", "seconds")
     before = loop.job.budget
     changes = {name: value for name in names if (value := getattr(command, name)) is not None}
     try:
-        loop.adopt(loop.job.replaced({f"budget.{name}": value for name, value in changes.items()}))
+        job = loop.job.replaced({f"budget.{name}": value for name, value in changes.items()})
     except InvalidJob as error:
         return f"The budget is not changed: {'; '.join(map(str, error.faults))}."
-    changed = [f"{name} {value:g} instead of {_limit(getattr(before, name))}" for name, value in changes.items()]
-    return f"The budget is changed: {', '.join(changed) or 'nothing'}."
+    if not changes:
+        return "The budget is changed: nothing."
+    changed = ", ".join(
+        f"{name} {value:g} instead of {_limit(getattr(before, name))}" for name, value in changes.items()
+    )
+    loop.publish(study_row("budget", f"A user changed the budget ({changed}){why}"))
+    loop.adopt(job)
+    return f"The budget is changed: {changed}."
 
 
 def _limit(value: float | None) -> str:

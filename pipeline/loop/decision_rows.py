@@ -1,4 +1,4 @@
-"""Decisions about trials, as rows of the table `decisions`."""
+"""Decisions about trials and about the whole study, as rows of the table `decisions`."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -7,19 +7,25 @@ from pipeline.loop.trial import Trial
 from pipeline.schedulers import Decision
 from pipeline.space import Config
 
-__all__ = ["DecisionRow", "Kind", "decision_row", "exploit_rows"]
+__all__ = ["DecisionRow", "Kind", "StudyKind", "decision_row", "exploit_rows", "study_row"]
 
 Kind: TypeAlias = Literal[
-    "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish"
+    "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish", "budget"
 ]
+
+StudyKind: TypeAlias = Literal["pause", "resume", "budget"]
+"""The kinds of `pipeline.storage.schema.STUDY_DECISIONS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """A decision about a trial; the columns of the table `decisions` define its fields."""
+    """A decision about a trial, or about the study if it has no trial.
 
-    trial_id: str
-    epoch: int
+    The columns of the table `decisions` define its fields.
+    """
+
+    trial_id: str | None
+    epoch: int | None
     kind: Kind
     reason: str
     rung: int | None = None
@@ -51,6 +57,16 @@ def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | Non
         parent_trial=decision.parent_trial,
         parent_epoch=decision.parent_epoch,
     )
+
+
+def study_row(kind: StudyKind, reason: str) -> DecisionRow:
+    """A user's decision about the whole study as a row, without a trial and an epoch.
+
+    Args:
+        kind: The kind of the row.
+        reason: The reason in words.
+    """
+    return DecisionRow(None, None, kind, reason)
 
 
 def exploit_rows(trial: Trial, decision: Decision) -> tuple[DecisionRow, DecisionRow]:

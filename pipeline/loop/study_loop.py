@@ -104,14 +104,14 @@ class StudyLoop:
             return None
         if self.end_reason is None:
             trial, rows = self.queue.take()
-            self._publish(*rows)
+            self.publish(*rows)
             if trial is not None:
                 return trial
             if not self.queue.running:
                 self.exhausted = True
-                self._publish(*self.queue.exhaust())
+                self.publish(*self.queue.exhaust())
         if self.end_reason is not None and not self.interrupted:
-            self._publish(*self.queue.cut_off(self.end_reason))
+            self.publish(*self.queue.cut_off(self.end_reason))
         return None
 
     def on_report(self, trial: Trial, report: ProgressReport) -> None:
@@ -159,7 +159,7 @@ class StudyLoop:
             return self._stop(trial, trial.stop_reason)
         verdict = self._follow(trial, decision)
         if verdict == "continue" and self.paused is not None:
-            self._publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.paused))
+            self.publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.paused))
             self.queue.pause(trial)
             return "pause"
         return verdict
@@ -191,7 +191,7 @@ class StudyLoop:
         """
         trial.attempt += 1
         row = DecisionRow(trial.trial_id, trial.epoch, "retry", f"{reason} Attempt {trial.attempt}.")
-        self._publish(row)
+        self.publish(row)
 
     def end(self, reason: str) -> None:
         """End the study: no trial starts any more, and running ones end at their next reports.
@@ -208,7 +208,7 @@ class StudyLoop:
         for trial in list(self.queue.live):
             if trial.state == "running":
                 self.queue.pause(trial)
-                self._publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
+                self.publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
 
     def stop(self, trial: Trial, reason: str) -> None:
         """Stop a live trial for good: at its next report if it runs, otherwise now.
@@ -278,10 +278,15 @@ class StudyLoop:
         """
         self.changed = (self.changed - set(trials)) | set(pruned)
 
-    def _publish(self, *rows: DecisionRow) -> None:
-        """Pass decisions to the receiver, and mark their trials as changed."""
+    def publish(self, *rows: DecisionRow) -> None:
+        """Pass decisions to the receiver, and mark their trials as changed.
+
+        Args:
+            rows: The decisions, in order.
+        """
         for row in rows:
-            self.changed.add(row.trial_id)
+            if row.trial_id is not None:
+                self.changed.add(row.trial_id)
             self._on_decision(row)
 
     def _all_fail(self) -> bool:
@@ -304,11 +309,11 @@ class StudyLoop:
         if decision.action == "exploit":
             rows = exploit_rows(trial, decision)
             trial.exploit(decision)
-        self._publish(*rows)
+        self.publish(*rows)
         self.queue.pause(trial)
         return "pause"
 
     def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:
-        self._publish(row)
+        self.publish(row)
         self.queue.end(trial, state)
         return "stop"

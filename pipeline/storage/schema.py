@@ -15,6 +15,7 @@ __all__ = [
     "MEASURES",
     "SCHEMA_VERSION",
     "SECONDS",
+    "STUDY_DECISIONS",
     "TABLES",
     "TRIALS",
     "Column",
@@ -112,9 +113,14 @@ DECISIONS = (
     Column("session", _whole, "The driver session that made the decision, from 1."),
     Column("number", _whole, "Number of the decision within the study, from 1."),
     Column("time", _time, "When the decision was made, by the driver's clock."),
-    Column("trial_id", _text, "The trial that the decision is about."),
-    Column("epoch", _whole, "The trial's epoch at that time; 0 before the first."),
-    Column("kind", _text, "start, stop, pause, promote, exploit, explore, fail, retry, resume or finish."),
+    Column("trial_id", _text, "The trial that the decision is about; empty if it is about the whole study."),
+    Column("epoch", _whole, "The trial's epoch at that time; 0 before the first, empty without a trial."),
+    Column(
+        "kind",
+        _text,
+        "start, stop, pause, promote, exploit, explore, fail, retry, resume or finish; of the whole study pause, "
+        "resume or budget.",
+    ),
     Column(
         "rung", _whole, "The rung, in epochs, if the scheduler has rungs; for promote, the rung that the trial leaves."
     ),
@@ -132,7 +138,10 @@ DECISIONS = (
     ),
     Column("reason", _text, "The reason, in words."),
 )
-"""One row for each decision about a trial, with its reason."""
+"""One row for each decision about a trial, or of a user about the whole study, with its reason."""
+
+STUDY_DECISIONS = ("pause", "resume", "budget")
+"""Kinds of decisions that may be about the whole study: their rows may have no trial."""
 
 TABLES: Mapping[str, tuple[Column, ...]] = {"trials": TRIALS, "epochs": EPOCHS, "decisions": DECISIONS}
 
@@ -141,7 +150,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "epochs": ("session", "trial_id", "attempt", "epoch", "time"),
     "decisions": ("session", "number", "trial_id", "kind", "reason"),
 }
-"""Columns that every version has written to every file of a table; a file without them is not tunepipe's."""
+"""Columns that every version has written to every file of a table; a file without them is not tunepipe's.
+
+Every row has a value in each of them, except decisions about the whole study, which have no trial.
+"""
 
 
 def config_columns(space: Mapping[str, Any]) -> dict[str, pa.DataType]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
+from pipeline.results.analysis.study_decisions import study_decisions
 from tests.hostile.command import tunepipe
 from tests.processes import TUNEPIPE, started, wait_for
 
@@ -75,7 +76,7 @@ def test_a_running_study_is_controlled_from_another_terminal(
     driver = held(*workers)
     assert "is tried next, as trial 00" in _say(tmp_path, "enqueue", "x=0.5", "--reason", "a guess")
     assert "is paused" in _say(tmp_path, "pause")
-    assert "trials 20 instead of 60" in _say(tmp_path, "budget", "--trials", "20")
+    assert "trials 20 instead of 60" in _say(tmp_path, "budget", "--trials", "20", "--reason", "time is short")
     assert "The study continues." in _say(tmp_path, "resume")
     assert "Trial 0000" in _say(tmp_path, "stop", "--trial", "0", "--reason", "too slow")
     (tmp_path / "go").touch()
@@ -90,5 +91,14 @@ def test_a_running_study_is_controlled_from_another_terminal(
     if workers[1] != "0":
         # In the driver's own process the trial may have ended just when the command was found.
         assert decisions["reason"].str.startswith("A user paused the study").any()
+    about_study = study_decisions(results)
+    assert about_study["kind"].tolist() == ["pause", "budget", "resume"]
+    assert "(trials 20 instead of 60): time is short (command " in about_study["reason"].iloc[1]
+    storage = str(tmp_path / "studies")
+    for command in (["results", "held"], ["explain", "held"], ["report", "held"]):
+        shown = tunepipe(*command, "--storage", storage)
+        assert shown.code == 0, shown.errors
+    joined = "SELECT count(*) AS n FROM decisions JOIN trials USING (trial_id) WHERE kind IN ('start', 'budget')"
+    assert tunepipe("sql", "held", joined, "--format", "csv", "--storage", storage).output.split() == ['"n"', "20"]
     assert not results.epochs.duplicated(["trial_id", "epoch"]).any()
     assert set(results.trials["state"]) <= {"completed", "stopped"}

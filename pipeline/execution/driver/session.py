@@ -20,6 +20,7 @@ from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES, WorkerFailures
 from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.command_execution import execute_new
+from pipeline.loop.decision_rows import study_row
 from pipeline.loop.draws import Draw
 from pipeline.loop.messages import FINISH, Assignment, ProgressReport
 from pipeline.loop.resume_state import ResumeState, restore
@@ -32,6 +33,8 @@ from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried
 
 __all__ = ["Session"]
+
+_STOPPED = "A user stopped the study."
 
 
 def _nowhere(_text: str) -> None:
@@ -272,8 +275,16 @@ class Session:
                 "`tunepipe stop` requested the end: the study ends when the epochs in training are complete.",
                 file=sys.stderr,
             )
-            self.loop.interrupt()
+            self.interrupt()
         self._obey()
+
+    def interrupt(self) -> None:
+        """Interrupt the study because of a signal or a request, and record it if a user has requested it."""
+        # On the driver's own machine, `tunepipe stop` sends a signal, too.
+        if self.loop.end_reason is None and self.file.stop_requested(at_once=True):
+            self.loop.end(_STOPPED)
+            self.loop.publish(study_row("pause", _STOPPED))
+        self.loop.interrupt()
 
     def end_by(self, error: TunepipeError) -> None:
         """End the session because of an error, such as a full disk; the first one counts.

@@ -158,10 +158,14 @@ class SessionFile:
         """Let this process forget the session: its driver has ended, also where that could not be written."""
         mark_ended(self._mark)
 
-    def stop_requested(self) -> bool:
-        """Whether a user has requested this session to end; the storage is read once a second at most."""
+    def stop_requested(self, *, at_once: bool = False) -> bool:
+        """Whether a user has requested this session to end.
+
+        Args:
+            at_once: Whether to read the storage now rather than once a second at most.
+        """
         now = time.monotonic()
-        if self.taken and not self._stop_requested and now - self._looked >= _LOOK_SECONDS:
+        if self.taken and not self._stop_requested and (at_once or now - self._looked >= _LOOK_SECONDS):
             self._looked = now
             with suppress(StorageError):
                 self._stop_requested = self._store.exists(layout.stop_request(self.number))

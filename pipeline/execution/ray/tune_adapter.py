@@ -260,7 +260,7 @@ class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]
         """Whether the study has ended."""
         session = self._session
         if self._interrupts.requested and not session.ended:
-            session.loop.interrupt()
+            session.interrupt()
         with _errors_end(session, self._interrupts):
             session.beat()
         self._gauges.publish_if_due()

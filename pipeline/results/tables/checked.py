@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import StorageError
-from pipeline.storage.schema import KEYS
+from pipeline.storage.schema import KEYS, STUDY_DECISIONS
 
 __all__ = ["checked", "config_column", "config_from"]
 
@@ -34,7 +35,7 @@ def checked(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
             raise _malformed(name, f"a part of it holds {field.type} in the column {field.name!r:.100}, not {wanted}")
         columns.append(column if field.type == wanted else column.cast(wanted, safe=False))
     for key in KEYS[name]:
-        if missing := table[key].null_count:
+        if missing := _missing(table, name, key):
             raise _malformed(name, f"{missing} of its rows have no {key}")
     fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
@@ -79,6 +80,14 @@ def _becomes(found: pa.DataType, wanted: pa.DataType) -> bool:
     """Whether a column can be cast to its type: a metric may have whole numbers, or only nulls."""
     number = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_boolean(found)
     return bool(pa.types.is_null(found) or (number and pa.types.is_floating(wanted)))
+
+
+def _missing(table: pa.Table, name: str, key: str) -> int:
+    """How many rows lack what they must have: all have every key, except that a decision may be about the study."""
+    column = table[key]
+    if (name, key) == ("decisions", "trial_id") and column.null_count:
+        column = column.filter(pc.invert(pc.is_in(table["kind"], pa.array(STUDY_DECISIONS))))
+    return int(column.null_count)
 
 
 def _malformed(name: str, what: str) -> StorageError:

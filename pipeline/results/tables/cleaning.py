@@ -55,9 +55,9 @@ def trial_ids(*columns: pa.ChunkedArray) -> pa.Array:
     """Every trial id, in the order of the draws: 9999 before 10000.
 
     Args:
-        columns: Columns of trial ids.
+        columns: Columns of trial ids; decisions about the whole study have none.
     """
-    known = {trial for column in columns for trial in pc.unique(column).to_pylist()}
+    known = {trial for column in columns for trial in pc.unique(column).drop_null().to_pylist()}
     return pa.array(sorted(known, key=draw_order), pa.string())
 
 

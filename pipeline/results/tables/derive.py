@@ -68,6 +68,8 @@ def derive_trials(
     wanted = {*epoch_columns(study), *(column_of(one.metric, metric_names(epochs.schema)) for one in objectives)}
     epochs = clean_epochs(epochs.select([name for name in epochs.column_names if name in wanted]))
     decisions = clean_decisions(decisions)
+    # Those about the whole study say nothing about a trial.
+    decisions = decisions.filter(pc.is_valid(decisions["trial_id"]))
 
     ids = trial_ids(epochs["trial_id"], decisions["trial_id"])
     count = len(ids)

@@ -11,6 +11,7 @@ import pandas as pd
 from pipeline.results.analysis.accepted_changes import Kind, accepted_changes
 from pipeline.results.analysis.failure_causes import causes
 from pipeline.results.analysis.hypervolume import hypervolume_of
+from pipeline.results.analysis.study_decisions import study_decisions
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
@@ -62,6 +63,10 @@ def results_object(results: Results) -> dict[str, Any]:
         "sessions": sessions_objects(results.sessions),
         "data_changes": accepted_changes_objects(results, "data"),
         "code_changes": accepted_changes_objects(results, "code"),
+        "decisions": [
+            {name: _plain(row[name]) for name in ("session", "number", "time", "kind", "reason")}
+            for row in study_decisions(results).to_dict("records")
+        ],
     }
 
 

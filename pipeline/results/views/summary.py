@@ -6,8 +6,10 @@ import numpy as np
 
 from pipeline.results.analysis.accepted_changes import accepted_changes
 from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.failure_causes import first_line
 from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.analysis.stopped import saved_epochs, stopped_early
+from pipeline.results.analysis.study_decisions import study_decisions
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fit_text import fit_text, phases_text
@@ -22,6 +24,7 @@ __all__ = [
     "front_in_words",
     "hypervolume_in_words",
     "paragraphs",
+    "study_decisions_in_words",
 ]
 
 _MANY = 8
@@ -39,6 +42,7 @@ def paragraphs(results: Results) -> list[str]:
         (_best(results), _front(results), _test(results)),
         (_others(results), _saved(results), _time(results), ending_in_words(results)),
         (accepted_changes_in_words(results),),
+        (study_decisions_in_words(results),),
     ]
     return [" ".join(filter(None, paragraph)) for paragraph in text if any(paragraph)]
 
@@ -220,6 +224,18 @@ def accepted_changes_in_words(results: Results) -> str:
             f"Trained before: {before}; since then: {since}{mixed}. Values before and after cannot be compared."
         )
     return " ".join(sentences)
+
+
+def study_decisions_in_words(results: Results) -> str:
+    """What users decided about the whole study while it ran, the last ones of many; empty if they decided nothing.
+
+    Args:
+        results: A study's results.
+    """
+    reasons = [first_line(reason) for reason in study_decisions(results)["reason"].astype(str)]
+    earlier = len(reasons[:-_MANY])
+    left_out = f"The table decisions has {counted(earlier, 'earlier decision')} about the whole study."
+    return " ".join([*([left_out] if earlier else []), *reasons[-_MANY:]])
 
 
 def ending_in_words(results: Results) -> str:

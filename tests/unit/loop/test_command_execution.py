@@ -135,6 +135,30 @@ def test_a_user_changes_the_budget():
     assert loop.end_reason == "The study's budget of 1 epochs is spent."
 
 
+def test_commands_to_the_study_are_decisions_without_a_trial():
+    """A pause, a resume and a change of the budget are decisions without a trial, each with the user's reason."""
+    rows: list[DecisionRow] = []
+    loop = _loop(rows)
+    execute(loop, "c1", Pause(session=1, reason="lunch"))
+    execute(loop, "c2", Pause(session=1))
+    execute(loop, "c3", ChangeBudget(trials=9, seconds=60, reason="more time"))
+    execute(loop, "c5", ChangeBudget())
+    execute(loop, "c6", Continue(session=1, reason="back"))
+    execute(loop, "c7", Continue(session=1))
+    assert [(one.trial_id, one.epoch, one.kind, one.reason) for one in rows] == [
+        (None, None, "pause", "A user paused the study: lunch (command c1)."),
+        (
+            None,
+            None,
+            "budget",
+            "A user changed the budget (trials 9 instead of 4, seconds 60 instead of no limit): more time "
+            "(command c3).",
+        ),
+        (None, None, "resume", "A user resumed the study: back (command c6)."),
+    ]
+    assert None not in loop.changed
+
+
 def test_new_commands_are_executed_in_their_order():
     """New commands are executed in order, and a command that is invalid or of an ended session gets the reason."""
     loop = _loop()

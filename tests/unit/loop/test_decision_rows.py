@@ -1,8 +1,11 @@
 """Decisions as rows."""
 
-from pipeline.loop.decision_rows import DecisionRow, decision_row, exploit_rows
+from typing import get_args
+
+from pipeline.loop.decision_rows import DecisionRow, StudyKind, decision_row, exploit_rows, study_row
 from pipeline.loop.trial import Trial
 from pipeline.schedulers import Decision
+from pipeline.storage.schema import STUDY_DECISIONS
 
 
 def test_a_decision_is_a_row_of_its_trial() -> None:
@@ -14,6 +17,13 @@ def test_a_decision_is_a_row_of_its_trial() -> None:
     assert (
         decision_row(trial, "finish", decision, "All its epochs are trained.").reason == "All its epochs are trained."
     )
+
+
+def test_a_decision_about_the_study_has_no_trial() -> None:
+    """A decision about the whole study is a row without a trial and an epoch, of a kind that the schema allows."""
+    row = study_row("budget", "A user changed the budget.")
+    assert (row.trial_id, row.epoch, row.kind, row.reason) == (None, None, "budget", "A user changed the budget.")
+    assert get_args(StudyKind) == STUDY_DECISIONS
 
 
 def test_an_exploit_is_two_rows() -> None:

@@ -47,6 +47,14 @@ def not_yet_a_trial(root: Path) -> Recording:
     return _study(root, "nothing-yet", [], state="running")
 
 
+def paused_before_a_trial(root: Path) -> Recording:
+    """A study that a user has paused before its first trial."""
+    study = Recording(root, tune_job("paused", space=_LR, scheduler="fifo"))
+    study.decide(None, None, "pause", 0.5, "A user paused the study (command c1).")
+    study.end(1.0, "running")
+    return study
+
+
 def not_yet_an_epoch(root: Path) -> Recording:
     """Three trials that have started."""
     return _study(root, "no-epoch", [[], [], []], kinds=("",), state="running")
@@ -138,9 +146,9 @@ def branches(root: Path) -> Recording:
 EDGES: Mapping[str, Callable[[Path], Recording]] = {
     edge.__name__: edge
     for edge in (
-        not_yet_a_trial, not_yet_an_epoch, one_trial_one_epoch, one_trial_of_ten, all_failed, all_nan, all_equal,
-        nothing_tuned, only_categories, whole_numbers_among_floats, huge_losses, many_trials, many_parameters,
-        branches,
+        not_yet_a_trial, paused_before_a_trial, not_yet_an_epoch, one_trial_one_epoch, one_trial_of_ten, all_failed,
+        all_nan, all_equal, nothing_tuned, only_categories, whole_numbers_among_floats, huge_losses, many_trials,
+        many_parameters, branches,
     )
 }  # fmt: skip
 """Each edge by its name."""

@@ -89,8 +89,8 @@ class Recording:
         """The content of study.json."""
         return json.loads(self.store.read_text(layout.STUDY))
 
-    def decide(self, trial: str, epoch: int, kind: str, at: float, reason: str = "", **more: Any) -> None:
-        """Record a decision `at` seconds after the start."""
+    def decide(self, trial: str | None, epoch: int | None, kind: str, at: float, reason: str = "", **more: Any) -> None:
+        """Record a decision `at` seconds after the start; without a trial it is about the study."""
         self.number += 1
         for name in ("config_before", "config_after"):
             if name in more:
@@ -150,7 +150,10 @@ def asha_job(name: str = "mnist-asha", *, trials: int = 24, epochs: int = 9) -> 
 
 
 def asha_study(root: Path, *, trials: int = 24, epochs: int = 9, seed: int = 3, name: str = "mnist-asha") -> Recording:
-    """Asynchronous successive halving on two workers, with a failure, a NaN, a lost worker and a trial cut off."""
+    """Asynchronous successive halving on two workers, with a failure, a NaN, a lost worker and a trial cut off.
+
+    Meanwhile a user pauses and resumes the study, and changes its budget.
+    """
     job = asha_job(name, trials=trials, epochs=epochs)
     study, rng = Recording(root, job), np.random.default_rng(seed)
     rungs = [3**k for k in range(10) if 3**k < epochs]
@@ -159,6 +162,10 @@ def asha_study(root: Path, *, trials: int = 24, epochs: int = 9, seed: int = 3, 
     for index in range(trials):
         worker = int(np.argmin(workers))
         now, trial = workers[worker], layout.trial_id(index)
+        if index == 6:
+            study.decide(None, None, "pause", now, f"A user paused the study: {HOSTILE} (command c1).")
+            study.decide(None, None, "resume", now, "A user resumed the study (command c2).")
+            study.decide(None, None, "budget", now, "A user changed the budget (trials 24 instead of 9) (command c3).")
         config = draw(job.space, rng, index)
         study.decide(trial, 0, "start", now, "drawn", config_after=config)
         values = curve(config, epochs, rng)

@@ -10,7 +10,7 @@ from pipeline.errors import ModelError, StorageError
 from pipeline.loop.messages import FINISH, ProgressReport
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.sessions import read_sessions
-from pipeline.study import Budget, Objective
+from pipeline.study import Budget, Objective, layout
 from tests.unit.execution.recorded_curves import kinds, row, saved_state, steps
 
 
@@ -192,6 +192,30 @@ def test_an_interrupt_pauses_the_running_trial(study):
     assert s.session.loop.trials[trial_id].state == "paused"
     assert s.session.next() is None
     assert s.session.ended
+
+
+def test_a_users_request_to_end_is_recorded(study):
+    """A user's request to end is a decision without a trial, and the reason why the running trial pauses."""
+    s = study()
+    s.session.begin()
+    trial_id = s.session.next().trial_id
+    s.store.write(layout.stop_request(1), "{}")
+    s.session.interrupt()
+    s.session.interrupt()
+    s.session.flush()
+    rows = [(row["trial_id"], row["kind"], row["reason"]) for row in s.store.read_table("decisions").to_pylist()]
+    assert rows[1:] == [(None, "pause", "A user stopped the study."), (trial_id, "pause", "A user stopped the study.")]
+
+
+def test_a_signal_is_not_recorded_as_a_users_request(study):
+    """A signal without a user's request pauses the running trial, and is no decision about the study."""
+    s = study()
+    s.session.begin()
+    s.session.next()
+    s.session.interrupt()
+    s.session.flush()
+    rows = s.store.read_table("decisions").to_pylist()
+    assert [(row["trial_id"], row["kind"]) for row in rows] == [("0000", "start"), ("0000", "pause")]
 
 
 def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(study):

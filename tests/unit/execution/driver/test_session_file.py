@@ -104,3 +104,13 @@ def test_a_request_to_stop_is_found_within_a_second(store: Store, monkeypatch: p
     store.delete(layout.stop_request(1))
     now[0] = 9.0
     assert file.stop_requested()
+
+
+def test_a_request_to_stop_is_found_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that was signalled finds a stop request without waiting for its next look."""
+    monkeypatch.setattr(session_file.time, "monotonic", lambda: 0.0)
+    file = SessionFile(store, 1)
+    file.publish("running", "", resume="{}")
+    store.write(layout.stop_request(1), "{}")
+    assert not file.stop_requested()
+    assert file.stop_requested(at_once=True)

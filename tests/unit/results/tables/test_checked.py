@@ -34,6 +34,18 @@ def test_a_table_that_does_not_fit_is_reported(column: str, values: object, what
         checked(pa.table({**_ROW, column: values}), "epochs", _WHOLE)
 
 
+def test_only_decisions_about_the_study_have_no_trial() -> None:
+    """A pause, a resume and a change of the budget may have no trial; any other decision without one is reported."""
+    rows = {"session": [1, 1], "number": [1, 2], "trial_id": ["0000", None], "reason": ["r", "r"]}
+    for kind in ("pause", "resume", "budget"):
+        table = pa.table({**rows, "kind": ["start", kind]})
+        assert checked(table, "decisions", table.schema).num_rows == 2
+    for kind in ("start", "stop", None):
+        table = pa.table({**rows, "kind": pa.array(["start", kind], pa.string())})
+        with pytest.raises(StorageError, match=r"1 of its rows have no trial_id"):
+            checked(table, "decisions", table.schema)
+
+
 def test_configs_of_decisions() -> None:
     """A decision's config must be a JSON object or empty, with values of the types of their columns."""
     assert config_from('{"lr": 0.5}') == {"lr": 0.5}

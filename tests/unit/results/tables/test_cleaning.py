@@ -79,8 +79,8 @@ def test_each_epoch_has_its_newest_row(rows: list[tuple[str, int, int, int]]) ->
 
 
 def test_trials_have_positions_in_the_order_of_their_numbers() -> None:
-    """Trials are ordered by number, so that 9999 is before 10000, whichever column names them."""
-    first, second = pa.chunked_array([["10000", "0002"]]), pa.chunked_array([["9999"]])
+    """Trials are ordered by number, so that 9999 is before 10000, whichever column names them; a null is none."""
+    first, second = pa.chunked_array([["10000", "0002"]]), pa.chunked_array([["9999", None]])
     ids = trial_ids(first, second)
     assert ids.to_pylist() == ["0002", "9999", "10000"]
     assert trial_positions(first, ids).tolist() == [2, 0]

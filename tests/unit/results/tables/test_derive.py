@@ -31,6 +31,14 @@ def test_a_trials_state_is_what_its_last_decision_left(study: Recording, kinds: 
     assert trials_of(study)["0000"]["state"] == state
 
 
+def test_a_decision_about_the_study_changes_no_trial(study: Recording) -> None:
+    """A study's pause, resume and change of its budget add no trial, and leave every trial's state."""
+    study.decide("0000", 0, "start", 0.0, config_after=CONFIG)
+    for kind in ("pause", "resume", "budget"):
+        study.decide(None, None, kind, 1.0)
+    assert {trial: row["state"] for trial, row in trials_of(study).items()} == {"0000": "running"}
+
+
 def test_a_retried_trial_runs_once_its_new_attempt_reports(study: Recording) -> None:
     """A trial whose worker was lost is waiting until its next attempt reports an epoch."""
     study.decide("0000", 0, "start", 0.0)

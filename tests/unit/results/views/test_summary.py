@@ -50,6 +50,19 @@ def test_results_say_why_a_study_ended_early(state: str, message: str, tmp_path:
     assert capsys.readouterr().out.count(message) == 1
 
 
+def test_users_decisions_about_the_study_are_in_the_summary(tmp_path: Path, capsys) -> None:
+    """The report and `results` say what users decided about the study: the last decisions, and how many came before."""
+    study = Recording(tmp_path, tune_job("some", space={"lr": Uniform(0, 1)}, budget={"trials": 4, "epochs": 1}))
+    for number in range(1, 11):
+        study.decide(None, None, "budget", number, f"A user changed the budget (trials {number + 1} instead of {number}).")
+    study.end(11)
+    text = paragraphs(load_results(study.store.uri))[-1]
+    assert text.startswith("The table decisions has 2 earlier decisions about the whole study. A user changed the budget")
+    assert (text.count("A user changed"), "trials 11 instead of 10" in text) == (8, True)
+    show(study.store, top=3, as_json=False)
+    assert "trials 11 instead of 10" in " ".join(capsys.readouterr().out.split())
+
+
 def test_test_metrics_are_in_the_summary(asha_results: Results) -> None:
     """The summary of results has the winner's test metrics."""
     tested = replace(asha_results, test={"test_loss": 0.1, "test_accuracy": 0.9512})
