@@ -95,7 +95,7 @@ def _recorded(
     for text in data_notes(job, data, fingerprint or {}):
         note(text)
     if (reason := inexact_data(job, data)) is not None:
-        session.note_inexact(reason)
+        session.notes.inexact_resume(reason)
     if job.resumable and (sources := imported_since(imports, recorded_sources(store))):
         session.recorder.add_sources(sources)
     return data

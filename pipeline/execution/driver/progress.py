@@ -60,7 +60,7 @@ class Progress:
         if self._console.is_terminal:
             picture = _Picture(session)
             with (
-                session.notes_to(self._print_note),
+                session.notes.sent_to(self._print_note),
                 Live(picture, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False),
             ):
                 yield

@@ -4,10 +4,8 @@ Ray Tune's controller and the loop of `--workers 0` drive the same object: `next
 worker, `on_report` decides whether the trial continues. It knows no Ray and no Keras.
 """
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import ModelError, StorageError, TunepipeError
@@ -17,6 +15,7 @@ from pipeline.execution.driver.extend_trials import extend_trials
 from pipeline.execution.driver.final_evaluation import FinalEvaluation
 from pipeline.execution.driver.hang_detection import HangDetection
 from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.session_notes import SessionNotes
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES, WorkerFailures
 from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.command_execution import execute_new
@@ -37,10 +36,6 @@ __all__ = ["Session"]
 _STOPPED = "A user stopped the study."
 
 
-def _nowhere(_text: str) -> None:
-    """Ignore a note."""
-
-
 class Session:
     """A study as its driver knows it.
 
@@ -52,7 +47,7 @@ class Session:
         draw: Draws the configs where the job's own searcher cannot; None for a searcher of tunepipe.
         earlier: Trials of earlier studies from which the searcher learns.
         interrupts: The signals so far, for displays; None if none are handled.
-        note: Called with sentences for the user while trials train.
+        note: Called with sentences for the user while trials train; None ignores them.
 
     Raises:
         InvalidJob: The scheduler cannot be built.
@@ -68,7 +63,7 @@ class Session:
         draw: Draw | None = None,
         earlier: Sequence[EarlierTrials] = (),
         interrupts: Interrupts | None = None,
-        note: Callable[[str], None] = _nowhere,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self.job, self.recorder, self.file, self._store = job, recorder, recorder.file, store
         self.loop = StudyLoop(
@@ -86,18 +81,12 @@ class Session:
         """Epochs that earlier sessions trained."""
         self.first_epoch_at: float | None = None
         """When this session's first epoch was reported, by the monotonic clock; None before."""
-        self.interrupts, self._note = interrupts, note
-        self._trained_with: set[str] = set()
-        self._inexact: set[str] = set()
+        self.interrupts, self.notes = interrupts, SessionNotes(store, note)
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
         self._pruner = CheckpointPruner(store, job, self.loop.scheduler, self.loop.trials, self.file.check)
         self._resume_state = ResumeState(self.loop)
         self._inbox = CommandInbox(store)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out streams: Ray Tune pickles what its controller holds, and never loads it."""
-        return {**vars(self), "_note": _nowhere}
 
     @property
     def end_reason(self) -> str:
@@ -158,7 +147,7 @@ class Session:
         self.recorder.tables.add_epochs(trial_id, trial.config, report.rows)
         if report.node is not None:
             self.file.add_node(report.node)
-        self._note_training(report)
+        self.notes.on_report(report)
         if self.first_epoch_at is None and report.rows:
             self.first_epoch_at = time.monotonic()
         loop.on_report(trial, report)
@@ -177,52 +166,6 @@ class Session:
             trial.segment_session = self.file.number
         self.beat()
         return verdict
-
-    def _note_training(self, report: ProgressReport) -> None:
-        """Say once in which way trials train, and why a resumed one may differ."""
-        for how in dict.fromkeys(row.trained_with for row in report.rows):
-            if how is not None and how not in self._trained_with:
-                self._note(f"{'Other trials' if self._trained_with else 'Trials'} train with {how}.")
-                self._trained_with.add(how)
-        if report.inexact is not None:
-            self.note_inexact(report.inexact)
-
-    def note_inexact(self, reason: str) -> None:
-        """Say once for each reason that trials do not resume exactly.
-
-        Args:
-            reason: Why, as a part of a sentence.
-        """
-        if reason not in self._inexact:
-            self._inexact.add(reason)
-            self._note(f"Resuming is inexact: a resumed trial may differ from an uninterrupted one, because {reason}.")
-
-    def report_worker_replaced(self, trial_id: str, excess: str) -> None:
-        """Report that a trial's worker ends after it, and that another process trains the next trial.
-
-        Args:
-            trial_id: The trial.
-            excess: What its process holds, and more than what that is.
-
-        Raises:
-            StorageError: The log cannot be written.
-        """
-        message = f"The worker of trial {trial_id} ends, and the next trial gets a new process: {excess}."
-        print(message, file=sys.stderr)
-        self._store.append(layout.log("driver"), f"{message}\n".encode())
-
-    @contextmanager
-    def notes_to(self, note: Callable[[str], None]) -> Iterator[None]:
-        """Send the sentences for the user elsewhere while the context is open.
-
-        Args:
-            note: Called with each sentence.
-        """
-        before, self._note = self._note, note
-        try:
-            yield
-        finally:
-            self._note = before
 
     def begin(self) -> None:
         """Take the session's number: from now on the study is this driver's.
@@ -271,10 +214,7 @@ class Session:
         else:
             self.recorder.beat()
         if not self.loop.interrupted and self.file.stop_requested():
-            print(
-                "`tunepipe stop` requested the end: the study ends when the epochs in training are complete.",
-                file=sys.stderr,
-            )
+            self.notes.stop_requested()
             self.interrupt()
         self._obey()
 
@@ -320,8 +260,7 @@ class Session:
         if loop.interrupted or not self.file.taken:
             return
         outcomes = execute_new(loop, self._inbox.new(loop.commands.outcomes), session=self.file.number)
-        for name, outcome in outcomes.items():
-            self._note(f"Command {name}: {outcome}")
+        self.notes.commands(outcomes)
         if outcomes:
             self._save_budget()
             self.flush()

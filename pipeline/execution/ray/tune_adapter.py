@@ -223,7 +223,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
             if (excess := self._over_memory_limit.pop(trial.trial_id, None)) is None:
                 return False
             with _errors_end(self._session, self._assignments.interrupts):
-                self._session.report_worker_replaced(_assignment(trial).trial_id, excess)
+                self._session.notes.worker_replaced(_assignment(trial).trial_id, excess)
             return True
 
         refuse_cached_actors(tune_controller, refuses)

