@@ -1,7 +1,7 @@
 """The shared state of the trials of a process: its set-up, the data as tensors, and the traced epochs."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,19 @@ from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
-from pipeline.study.context import current, in_part
+from pipeline.study.context import in_part
 from pipeline.training.base import Learner, batch_size_of
 from pipeline.training.fit_arguments import fit_arguments
 from pipeline.training.folds import WHOLE, Ensemble, Fold, labels_of, seed_of
 from pipeline.training.function import FunctionLearner, has_state
+from pipeline.training.job_notes import JobNotes
+from pipeline.training.xla import leave_out_xla
+from pipeline.wording import size
 
 if TYPE_CHECKING:
     from pipeline.training.phases import Phases
     from pipeline.training.prepared import PreparedData
     from pipeline.training.trainer import Trainer
-from pipeline.wording import capitalized, size
 
 __all__ = ["TrainerFactory"]
 
@@ -30,9 +32,7 @@ __all__ = ["TrainerFactory"]
 class TrainerFactory:
     """Creates learners; those of an architecture share its traces.
 
-    Creating it imports TensorFlow and loads the data into memory, except for a function objective. `notes`
-    holds what was printed about the job: that it cannot be resumed exactly, or not trained with compiled epochs.
-    `shared` names a callback that writes where all trials write; None if there is none.
+    Creating it imports TensorFlow and loads the data into memory, except for a function objective.
 
     Args:
         job: The study's job.
@@ -59,8 +59,8 @@ class TrainerFactory:
         caches: SharedFolder | None = None,
     ) -> None:
         self.job = job
-        self.notes: list[str] = []
-        self.shared: str | None = None
+        self.notes = JobNotes()
+        """What was printed about the job, such as what makes its training slow."""
         if job.model is None:
             return
         if data is None and not callable(job.data):
@@ -136,7 +136,7 @@ class TrainerFactory:
             with in_part(label):
                 members.append(self._trainer(config, seed_of(seed, place), fold))
         trainer = members[0] if len(members) == 1 else Ensemble(labels, members)
-        self._look_for_shared(members, config)
+        self.notes.look_for_shared(members, config)
         return trainer
 
     def whole(self, config: Config, *, seed: int) -> Learner:
@@ -199,19 +199,7 @@ class TrainerFactory:
         Args:
             model: The model.
         """
-        from pipeline.training.internals import compile_arguments
-
-        asked = (compile_arguments(model) or {}).get("jit_compile") is True
-        if self._strategy is not None or (not self.job.resources.gpus and not asked):
-            # On a CPU compiling takes seconds and gains nothing: Keras' "auto" is left out there.
-            model.jit_compile = False
-            if asked:
-                self._say_once("jit_compile=True is ignored: resources.strategy is mirrored.")
-        elif asked and not self.job.resources.gpus:
-            self._say_once(
-                "XLA compiles each model on the CPU because of jit_compile=True: this takes seconds per trial and is "
-                "rarely faster. Leave out jit_compile to train without XLA."
-            )
+        leave_out_xla(model, self.job.resources, self.notes.say_once)
 
     def _trainer(self, config: Config, seed: int, fold: Fold) -> "Trainer":
         from pipeline.training.compiled_trainer import CompiledTrainer
@@ -262,9 +250,9 @@ class TrainerFactory:
                 started=started,
             )
             if (listening := trainer.callbacks.listening) is not None:
-                self._say_once(f"each batch is a separate call, which is slower: {listening} has batch hooks.")
+                self.notes.say_once(f"each batch is a separate call, which is slower: {listening} has batch hooks.")
             return trainer
-        self._say_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
+        self.notes.say_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
         return FitTrainer(
             self.job,
             config,
@@ -297,20 +285,6 @@ class TrainerFactory:
         model = self.build(config, seed=seed)
         self._own_parts = has_own_parts(model)
         return model if seeded or not self._own_parts else self.build(config, seed=seed)
-
-    def _look_for_shared(self, members: "Sequence[Trainer]", config: Config) -> None:
-        own = current()
-        if own is None or self.shared is not None:
-            return
-        names = [own.id, *(str(value) for value in config.values())]
-        self.shared = next(filter(None, (member.callbacks.shared(names) for member in members)), None)
-        if self.shared is not None:
-            self._say_once(self.shared)
-
-    def _say_once(self, what: str) -> None:
-        if what not in self.notes:
-            self.notes.append(what)
-            print(f"tunepipe: {capitalized(what)}")
 
 
 def _loaded(job: TuneJob, folder: Path, caches: SharedFolder | None) -> Dataset:

@@ -146,7 +146,7 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
         inexact=inexact,
         replays=replays,
         without_validation=without_validation(job, data),
-        notes=list(worker.trainer_factory.notes),
+        notes=list(worker.trainer_factory.notes.texts),
         **{"metrics": {}, **facts},
     )
 

@@ -139,7 +139,7 @@ class Worker:
                     # The trial is intact: another worker resumes it.
                     raise
                 print(error_text(error), end="", file=sys.stderr)
-                what_to_do = advice(error, started_in=self._started_in, shared=self.trainer_factory.shared)
+                what_to_do = advice(error, started_in=self._started_in, shared=self.trainer_factory.notes.shared)
                 return self._report(trial, failure=failure_text(error, what_to_do))
 
     def close(self) -> None:

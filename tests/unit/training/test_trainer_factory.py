@@ -11,7 +11,7 @@ from pipeline.datasets import Dataset, Split
 from pipeline.errors import ModelError
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.interrupted_trials import full
-from tests.unit.training.kinds import dense, rows_of_six
+from tests.unit.training.kinds import rows_of_six
 from tests.unit.training.training import job_of
 
 
@@ -41,25 +41,6 @@ def test_only_seed_and_config_matter() -> None:
     found, start = _first(trainer_factory, seed=2)
     assert found != metrics
     assert not np.array_equal(start[0], weights[0])
-
-
-@pytest.mark.parametrize(("asked", "compiles"), [("auto", False), (False, False), (True, True)])
-def test_xla_compiles_on_a_cpu_only_if_requested(
-    asked: Any, compiles: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """jit_compile=True is respected with one note on its cost, and "auto" does not compile on a CPU."""
-
-    def build(config: Mapping[str, Any]) -> keras.Model:
-        model = dense(config)
-        model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=asked)
-        return model
-
-    trainer_factory = TrainerFactory(job_of(build), rows_of_six())
-    for _ in range(2):
-        learner: Any = trainer_factory.learner({}, seed=1)
-        assert bool(learner.model.jit_compile) is compiles
-    assert np.isfinite(learner.run_epoch().metrics["loss"])
-    assert capsys.readouterr().out.count("jit_compile=True") == int(compiles)
 
 
 def test_a_model_without_call_needs_parts_that_are_built() -> None:

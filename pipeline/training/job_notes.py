@@ -1,0 +1,47 @@
+"""What the trials of a process have shown about their job: each fact is printed once."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.study.context import current
+from pipeline.wording import capitalized
+
+if TYPE_CHECKING:
+    from pipeline.training.trainer import Trainer
+
+__all__ = ["JobNotes"]
+
+
+class JobNotes:
+    """Prints each fact about a job once, and remembers it."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        """What was printed, in order: each a sentence or a part of one."""
+        self.shared: str | None = None
+        """The callback that writes where all trials write, in words; None if there is none."""
+
+    def say_once(self, what: str) -> None:
+        """Print a fact unless it was printed before.
+
+        Args:
+            what: The fact, as a sentence that may begin in lower case.
+        """
+        if what not in self.texts:
+            self.texts.append(what)
+            print(f"tunepipe: {capitalized(what)}")
+
+    def look_for_shared(self, members: "Sequence[Trainer]", config: Mapping[str, Any]) -> None:
+        """Say which callback writes where all trials write, as soon as a trial has one.
+
+        Args:
+            members: The trainers of the trial that is set up here.
+            config: Its config, whose values distinguish a trial's own paths.
+        """
+        own = current()
+        if own is None or self.shared is not None:
+            return
+        names = [own.id, *(str(value) for value in config.values())]
+        self.shared = next(filter(None, (member.callbacks.shared(names) for member in members)), None)
+        if self.shared is not None:
+            self.say_once(self.shared)
