@@ -202,16 +202,11 @@ def rate_and_time_left(session: Session) -> tuple[float | None, str]:
         session: The session.
 
     Returns:
-        Epochs a second since the first epoch, None before the second one; the estimated time left, at most what the
+        Epochs a second since the first report, None before the second one; the estimated time left, at most what the
         budget leaves, as text.
     """
-    loop = session.loop
+    loop, rate = session.loop, session.rate.per_second
     trials = list(loop.trials.values())
-    trained = loop.total_epochs - session.epochs_before
-    if session.first_epoch_at is None or trained < 2:
-        return None, "unknown yet"
-    elapsed = time.monotonic() - session.first_epoch_at
-    rate = trained / elapsed if elapsed > 0 else None
     ended = [trial.epoch for trial in trials if not trial.live]
     left = seconds_left(
         session.job.budget,
@@ -220,5 +215,6 @@ def rate_and_time_left(session: Session) -> tuple[float | None, str]:
         live=[trial.epoch for trial in trials if trial.live],
         limit=loop.queue.limit,
         seconds=session.file.seconds,
+        waited=session.rate.waited(time.monotonic()),
     )
     return rate, "unknown yet" if left is None else f"{'about' if ended else 'at most'} {clock(left)}"

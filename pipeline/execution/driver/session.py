@@ -16,6 +16,7 @@ from pipeline.execution.driver.final_evaluation import FinalEvaluation
 from pipeline.execution.driver.hang_detection import HangDetection
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session_notes import SessionNotes
+from pipeline.execution.driver.training_rate import TrainingRate
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES, WorkerFailures
 from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.command_execution import execute_new
@@ -77,10 +78,7 @@ class Session:
         self.hang_detection = HangDetection(job.resources, workers=lambda: self.file.workers or 1)
         self.final_evaluation = FinalEvaluation(wanted=job.model is not None, attempts=MAX_WORKER_FAILURES)
         self.worker_failures = WorkerFailures(self.loop, self.final_evaluation)
-        self.epochs_before = 0
-        """Epochs that earlier sessions trained."""
-        self.first_epoch_at: float | None = None
-        """When this session's first epoch was reported, by the monotonic clock; None before."""
+        self.rate = TrainingRate()
         self.interrupts, self.notes = interrupts, SessionNotes(store, note)
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
@@ -148,9 +146,9 @@ class Session:
         if report.node is not None:
             self.file.add_node(report.node)
         self.notes.on_report(report)
-        if self.first_epoch_at is None and report.rows:
-            self.first_epoch_at = time.monotonic()
+        before = loop.total_epochs
         loop.on_report(trial, report)
+        self.rate.on_report(loop.total_epochs - before, time.monotonic())
         self._pruner.on_report(trial_id, report)
         if report.stuck is not None:
             # The trial itself is intact: a resume continues it, or the driver that has taken over.
@@ -213,6 +211,8 @@ class Session:
             self.flush()
         else:
             self.recorder.beat()
+        if self.loop.paused is not None:
+            self.rate.pause()
         if not self.loop.interrupted and self.file.stop_requested():
             self.notes.stop_requested()
             self.interrupt()
@@ -252,7 +252,6 @@ class Session:
             loop.trials.values(), self._pruner, self.recorder.tables, raised=raised, over=loop.end_reason is not None
         )
         loop.requeue()
-        self.epochs_before = loop.total_epochs
 
     def _obey(self) -> None:
         """Carry out new commands of users, and write down what became of them, so that each is carried out once."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pipeline.study import Budget
 
-__all__ = ["epoch_seconds", "seconds_left", "steady_seconds"]
+__all__ = ["epoch_seconds", "expected_epochs", "seconds_left", "steady_seconds"]
 
 _STRETCH = ["trial_id", "session", "attempt", "segment"]
 """Columns whose values do not change while a trial continues."""
@@ -47,30 +49,71 @@ def epoch_seconds(epochs: pd.DataFrame, trials: pd.Series) -> pd.Series:
     return seconds
 
 
+def expected_epochs(ended: Sequence[int], live: Sequence[int], maximum: int) -> tuple[float, float]:
+    """How many epochs live trials and further ones are expected to train.
+
+    A trial goes on after an epoch with the probability with which the trials that reached that epoch did; where no
+    trial has ended, all go on (the estimator of E. L. Kaplan and P. Meier: Nonparametric Estimation from Incomplete
+    Observations, JASA 1958). Trials that end early do so first: the mean of those that have ended would be too low.
+
+    Args:
+        ended: Epochs of each trial that has ended.
+        live: Epochs of each trial that has not.
+        maximum: The largest number of epochs of a trial, at least 1.
+
+    Returns:
+        The expected epochs of a further trial, from 0 to `maximum`; and those that all live trials together train from
+        now on.
+    """
+    stopped, going = (np.clip(np.asarray(each, np.int64), 0, maximum) for each in (ended, live))
+    everyone = np.sort(np.concatenate([stopped, going]))
+    # Between the epochs at which trials ended, all go on.
+    ends, counts = np.unique(np.append(stopped[stopped > 0], maximum), return_counts=True)
+    counts[-1] = 0
+    goes_on = 1 - counts / np.maximum(len(everyone) - np.searchsorted(everyone, ends), 1)
+    more = np.zeros(len(ends))
+    for place in range(len(ends) - 2, -1, -1):
+        more[place] = ends[place + 1] - ends[place] + goes_on[place + 1] * more[place + 1]
+
+    def after(epochs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        following = np.searchsorted(ends[:-1], epochs, side="right")
+        further: npt.NDArray[np.float64] = ends[following] - epochs + goes_on[following] * more[following]
+        return further
+
+    started = 1 - np.count_nonzero(stopped == 0) / max(len(everyone), 1)
+    return float(started * after(np.zeros(1, np.int64))[0]), float(after(going).sum())
+
+
 def seconds_left(
-    budget: Budget, *, rate: float | None, ended: Sequence[int], live: Sequence[int], limit: int, seconds: float
+    budget: Budget,
+    *,
+    rate: float | None,
+    ended: Sequence[int],
+    live: Sequence[int],
+    limit: int,
+    seconds: float,
+    waited: float = 0.0,
 ) -> float | None:
     """An estimate of the seconds until a study ends, at most what its budget leaves.
 
     Args:
         budget: The study's budget.
         rate: Epochs that all workers train in a second; None if that is unknown yet.
-        ended: Epochs of each trial that has ended: further trials are expected to train as many on average. As long as
-            none has ended, each may train all its epochs.
+        ended: Epochs of each trial that has ended; as long as none has, each may train all its epochs.
         live: Epochs of each trial that has not.
         limit: The largest number of trials.
         seconds: Seconds during which a driver was alive.
+        waited: Seconds since the last of these epochs was reported.
 
     Returns:
         Seconds, 0 or more; None if nothing is known.
     """
     bounds: list[float] = []
     if rate:
-        mean = sum(ended) / len(ended) if ended else budget.epochs
-        begun = sum(max(mean - epochs, 0) for epochs in live)
-        bounds.append((begun + mean * (limit - len(ended) - len(live))) / rate)
+        each, begun = expected_epochs(ended, live, budget.epochs)
+        bounds.append((begun + each * (limit - len(ended) - len(live))) / rate - waited)
         if budget.total_epochs is not None:
-            bounds.append((budget.total_epochs - sum(ended) - sum(live)) / rate)
+            bounds.append((budget.total_epochs - sum(ended) - sum(live)) / rate - waited)
     if budget.seconds is not None:
         bounds.append(budget.seconds - seconds)
     return max(min(bounds), 0.0) if bounds else None

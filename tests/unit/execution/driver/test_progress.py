@@ -6,12 +6,14 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.execution.driver import progress, session
 from pipeline.execution.driver.progress import Progress, rate_and_time_left
 from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.messages import ProgressReport
 from pipeline.results.views.states import STATES
 from pipeline.space import Uniform
-from pipeline.study import Objective
+from pipeline.study import Budget, Objective
+from tests.clocks import Clock
 from tests.unit.execution.recorded_curves import row
 
 
@@ -114,10 +116,55 @@ def test_the_time_that_is_left_is_bounded_before_a_trial_has_ended(study):
     s = study()
     s.session.next()
     assert rate_and_time_left(s.session) == (None, "unknown yet")
-    s.session.on_report("0000", ProgressReport((row(1, 0.1), row(2, 0.2)), 2))
+    s.session.on_report("0000", ProgressReport((row(1, 0.1),), 1))
+    assert rate_and_time_left(s.session) == (None, "unknown yet")
+    s.session.on_report("0000", ProgressReport((row(2, 0.2),), 2))
     assert rate_and_time_left(s.session)[1].startswith("at most 0:")
     s.session.on_report("0000", ProgressReport((row(3, 0.3), row(4, 0.4)), 4, last=True))
     assert rate_and_time_left(s.session)[1].startswith("about 0:")
+
+
+def test_the_time_that_is_left_counts_down_between_reports(study, monkeypatch):
+    """With steady epochs the remaining time decreases as the clock advances, whether reports come or not."""
+    clock = Clock()
+    for module in (progress, session):
+        monkeypatch.setattr(module, "time", clock)
+    s = study(budget=Budget(trials=1, epochs=8))
+    s.session.next()
+    left = []
+    for epoch in (1, 2, 3):
+        clock.now = 10.0 * epoch
+        s.session.on_report("0000", ProgressReport((row(epoch, 0.1),), epoch))
+        left.append(rate_and_time_left(s.session))
+    clock.now += 5
+    left.append(rate_and_time_left(s.session))
+    clock.now += 50
+    left.append(rate_and_time_left(s.session))
+    assert left == [
+        (None, "unknown yet"),
+        (0.1, "at most 1:00"),
+        (0.1, "at most 0:50"),
+        (0.1, "at most 0:45"),
+        (0.1, "at most 0:40"),
+    ]
+
+
+def test_a_pause_does_not_change_the_rate(study, monkeypatch):
+    """The time in which a user has paused the study does not count for its rate."""
+    clock = Clock()
+    monkeypatch.setattr(session, "time", clock)
+    s = study(budget=Budget(trials=1, epochs=8))
+    s.session.next()
+    for epoch, now in enumerate((10.0, 20.0), 1):
+        clock.now = now
+        s.session.on_report("0000", ProgressReport((row(epoch, 0.1),), epoch))
+    s.session.loop.commands.paused = "A user paused the study."
+    s.session.beat()
+    s.session.loop.commands.paused = None
+    for epoch, now in ((3, 5000.0), (4, 5010.0)):
+        clock.now = now
+        s.session.on_report("0000", ProgressReport((row(epoch, 0.1),), epoch))
+    assert s.session.rate.per_second == 0.1
 
 
 def _last_row(session) -> str:
@@ -132,7 +179,8 @@ def test_a_study_that_is_ending_says_what_is_still_going_on(study):
     """In a pause, at the end of the budget and after Ctrl-C the display shows what the study waits for."""
     s = study()
     s.session.next()
-    s.session.on_report("0000", ProgressReport((row(1, 0.1), row(2, 0.2)), 2))
+    for epoch in (1, 2):
+        s.session.on_report("0000", ProgressReport((row(epoch, 0.1),), epoch))
     assert _last_row(s.session).startswith("left  at most 0:")
     s.session.loop.commands.paused = "A user paused the study."
     assert _last_row(s.session) == "paused  A user paused the study. Nothing trains until it is resumed."
@@ -147,7 +195,8 @@ def test_lines_say_once_that_the_study_is_ending(study):
     """Without a terminal, the ending of a study is printed as one line, and the last line has no remaining time."""
     s = study()
     s.session.next()
-    s.session.on_report("0000", ProgressReport((row(1, 0.1), row(2, 0.2)), 2))
+    for epoch in (1, 2):
+        s.session.on_report("0000", ProgressReport((row(epoch, 0.1),), epoch))
     printed = lines(s.session, nothing, s.session.loop.interrupt, nothing)
     assert [line.rpartition("  |  ")[2].partition(":")[0] for line in printed] == ["left", "ending"]
     console = Console(file=io.StringIO(), width=200)
