@@ -8,6 +8,7 @@ from rich.text import Text
 from pipeline.results.analysis.comparison import FEWEST_SEEDS, Comparison
 from pipeline.results.analysis.early import FEWEST_TRIALS
 from pipeline.results.analysis.hypervolume import box_of
+from pipeline.results.analysis.parameters import scored
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fitted import Column, FittedTable
 from pipeline.sanitize import sanitize
@@ -104,7 +105,7 @@ def _members(comparison: Comparison) -> TitledTable:
         row += [_number(member.expected), _span(member.low, member.high)] if comparison.draws else []
         share = "–" if member.hypervolume is None else f"{member.hypervolume:.1%}"
         rows.append(row + ([share] if box is not None else []))
-    notes = [] if comparison.draws else [f"Too few trials for intervals: {FEWEST_TRIALS} a study are needed."]
+    notes = [note for note in (_too_few(comparison), _nothing_shared(comparison)) if note]
     if box is not None:
         corner = listed(f"{metric} {format_number(value)}" for metric, value in box.reference.items())
         notes.append(
@@ -112,6 +113,22 @@ def _members(comparison: Comparison) -> TitledTable:
             "beyond the worst of the studies' common front."
         )
     return "Studies", " ".join(notes), columns, rows
+
+
+def _too_few(comparison: Comparison) -> str:
+    """Why there is no interval and no difference of some studies; empty if each has them."""
+    few = [member for member in comparison.members if member.expected is None]
+    if not few:
+        return ""
+    found = listed([f"{member.name} has {len(scored(member.results))}" for member in few])
+    return (
+        f"Too few trials with a value for an interval, and to say which study is better: {found}; at least "
+        f"{FEWEST_TRIALS} are needed."
+    )
+
+
+def _nothing_shared(comparison: Comparison) -> str:
+    return "" if comparison.shared else "No config was tried in more than one study."
 
 
 def _differences(comparison: Comparison) -> TitledTable:
@@ -137,7 +154,15 @@ def _shared(comparison: Comparison) -> TitledTable:
         rho = "–" if one.correlation is None else f"{one.correlation:+.2f}".replace("-", "−")
         rows.append([" and ".join(one.names), str(one.count), rho, (named or "none") + more])
     columns = ["studies", "configs in common", "rank correlation", "in the best quarter of both (trials)"]
-    return "Configs that both have tried", "", columns, rows
+    missing = [one for one in comparison.shared if one.correlation is None]
+    reasons = {
+        f"A rank correlation needs {FEWEST_TRIALS} configs in common.": any(
+            one.count < FEWEST_TRIALS for one in missing
+        ),
+        "A rank correlation needs values that differ.": any(one.count >= FEWEST_TRIALS for one in missing),
+    }
+    note = " ".join(reason for reason, holds in reasons.items() if holds)
+    return "Configs that both have tried", note, columns, rows
 
 
 def _number(value: float | None) -> str:

@@ -60,12 +60,34 @@ def test_an_interval_that_holds_zero_names_no_winner(
 
 
 def test_few_trials_have_no_intervals(tmp_path: Path) -> None:
-    """A comparison with too few trials has no interval, and a note with the number that is needed."""
+    """A comparison with too few trials has no interval, and a note with the numbers that there are and are needed."""
     comparison = compared({"a": one_epoch_study(tmp_path, "a", []), "b": one_epoch_study(tmp_path, "b", [0.5])})
     (_, note, columns, rows), *_ = comparison_tables(comparison)
-    assert note == "Too few trials for intervals: 5 a study are needed."
+    assert note == (
+        "Too few trials with a value for an interval, and to say which study is better: a has 0 and b has 1; at least "
+        "5 are needed. No config was tried in more than one study."
+    )
     assert "90% interval" not in columns
     assert rows[0][1] == "–"
+
+
+def test_one_study_with_few_trials_is_named(tmp_path: Path) -> None:
+    """If only one of two studies has enough trials, a note says why the question which is better has no answer."""
+    many, few = one_epoch_study(tmp_path, "many", VALUES), one_epoch_study(tmp_path, "few", VALUES[:3])
+    tables = {title: note for title, note, _, _ in comparison_tables(compared({"many": many, "few": few}))}
+    assert "Is the first better?" not in tables
+    assert tables["Studies"] == (
+        "Too few trials with a value for an interval, and to say which study is better: few has 3; at least 5 "
+        "are needed."
+    )
+    assert tables["Configs that both have tried"] == "A rank correlation needs 5 configs in common."
+
+
+def test_equal_values_have_no_rank_correlation(tmp_path: Path) -> None:
+    """If all values of the configs in common are equal, a note says why there is no rank correlation."""
+    studies = {name: one_epoch_study(tmp_path, name, [0.5] * 6) for name in ("a", "b")}
+    (*_, (_, note, _, rows)) = comparison_tables(compared(studies))
+    assert (rows[0][2], note) == ("–", "A rank correlation needs values that differ.")
 
 
 def test_the_reason_against_a_comparison_is_the_first_line(comparison: Comparison) -> None:
