@@ -191,13 +191,14 @@ def _show_one(results: "Results", top: int) -> None:
         ending_in_words,
         front_in_words,
         study_decisions_in_words,
+        winner_failure_in_words,
     )
 
     console = command_console()
     console.print(_board({results.name: results}, top))
-    for text in (ending_in_words(results), accepted_changes_in_words(results), study_decisions_in_words(results)):
-        if text:
-            console.print(Text(sanitize(f"\n{text}")))
+    about_study = (ending_in_words, winner_failure_in_words, accepted_changes_in_words, study_decisions_in_words)
+    for text in filter(None, (in_words(results) for in_words in about_study)):
+        console.print(Text(sanitize(f"\n{text}")))
     if front := front_in_words(results):
         console.print(Text(sanitize(f"\n{capitalized(front)} --front shows the front alone.")))
     print_failures(results, console)

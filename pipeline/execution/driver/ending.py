@@ -9,6 +9,7 @@ from pipeline.execution.driver.provenance import tunepipe_command
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
+from pipeline.results.analysis.failure_causes import first_line
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.contents import remove, sweep
@@ -94,6 +95,8 @@ def _finish(session: Session, store: Store, interrupts: Interrupts) -> None:
             session.clear()
             # No worker is left: what a killed one had begun to write stays unfinished.
             sweep(store)
+            if (failure := session.final_evaluation.warning) is not None:
+                session.file.record_winner_failure(first_line(failure))
             session.recorder.close("finished", session.end_reason)
         except StorageError as error:
             _close(session, error)

@@ -60,6 +60,7 @@ class SessionFile:
         self._clock, self._seconds_before = time.monotonic(), seconds_before
         self._provenance, self._code_changes = provenance, code_changes
         self._data_changes: Sequence[str] = ()
+        self._winner_failure = ""
         self._workers: int | None = None
         self._nodes: dict[str, Mapping[str, Any]] = {}
         self._stop_requested, self._looked = False, time.monotonic()
@@ -89,6 +90,14 @@ class SessionFile:
             changes: The differences in words.
         """
         self._data_changes = changes
+
+    def record_winner_failure(self, why: str) -> None:
+        """Record why the winner could not be exported or evaluated.
+
+        Args:
+            why: The error in one line.
+        """
+        self._winner_failure = why
 
     def add_node(self, facts: Mapping[str, Any]) -> None:
         """Record the machine of a worker.
@@ -127,6 +136,7 @@ class SessionFile:
                 "nodes": [self._nodes[host] for host in sorted(self._nodes)],
                 "data_changes": list(self._data_changes),
                 "code_changes": list(self._code_changes),
+                "winner_failure": self._winner_failure,
             },
             allow_nan=False,
         )

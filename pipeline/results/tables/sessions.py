@@ -110,6 +110,7 @@ class _Session(BaseModel):
     nodes: Annotated[list[_Node], _OrDefault] = []
     data_changes: Annotated[list[str], _OrDefault] = []
     code_changes: Annotated[list[str], _OrDefault] = []
+    winner_failure: Annotated[str, _OrDefault] = ""
     resume: dict[str, Any] | None = None
 
 

@@ -10,8 +10,11 @@ from pipeline.wording import size
 
 __all__ = ["provenance_in_words", "provenance_object", "sessions_objects"]
 
-_TOLD = ("number", "state", "started", "ended", "seconds", "workers", "host", "message", "provenance", "nodes")
-_END = ("state", "ended", "seconds", "message")
+_TOLD = (
+    "number", "state", "started", "ended", "seconds", "workers", "host", "message", "winner_failure", "provenance",
+    "nodes",
+)  # fmt: skip
+_END = ("state", "ended", "seconds", "message", "winner_failure")
 
 
 def sessions_objects(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

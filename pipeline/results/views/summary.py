@@ -15,6 +15,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.views.fit_text import fit_text, phases_text
 from pipeline.results.views.states import STATES
 from pipeline.space import Domain, drawn_names
+from pipeline.study.studies import called
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "hypervolume_in_words",
     "paragraphs",
     "study_decisions_in_words",
+    "winner_failure_in_words",
 ]
 
 _MANY = 8
@@ -39,7 +41,7 @@ def paragraphs(results: Results) -> list[str]:
     """
     text = [
         (_what(results),),
-        (_best(results), _front(results), _test(results)),
+        (_best(results), _front(results), _test(results), winner_failure_in_words(results)),
         (_others(results), _saved(results), _time(results), ending_in_words(results)),
         (accepted_changes_in_words(results),),
         (study_decisions_in_words(results),),
@@ -245,3 +247,18 @@ def ending_in_words(results: Results) -> str:
         results: A study's results.
     """
     return str(results.sessions[-1]["message"]) if results.state in ("finished", "failed") else ""
+
+
+def winner_failure_in_words(results: Results) -> str:
+    """Why the winner could not be exported or evaluated, and what to do; empty if it was, or is still to be.
+
+    Args:
+        results: A study's results.
+    """
+    failure = results.sessions[-1].get("winner_failure") if results.sessions else ""
+    if not failure or results.best is None:
+        return ""
+    return (
+        f"Exporting the winner and evaluating it on the test split failed: {failure.rstrip('.')}. `tunepipe export "
+        f"{called(results.location)} --trial {results.best.trial_id}` does both again."
+    )

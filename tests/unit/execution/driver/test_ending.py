@@ -9,8 +9,11 @@ import pytest
 from pipeline.errors import StorageError, Superseded
 from pipeline.execution.driver.ending import failure_texts, recorded
 from pipeline.execution.interrupts import Interrupts
+from pipeline.loop.messages import ProgressReport
+from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
 from pipeline.study import Budget
+from tests.unit.execution.recorded_curves import row
 
 LOG = """a line of the user's
 Traceback (most recent call last):
@@ -49,6 +52,28 @@ def test_a_finished_study_keeps_only_what_it_needs(study) -> None:
         s.store.write("checkpoints/0000/.writing-000003.ckpt-1a2b3c4d", b"x")
     assert [path for path in s.store.files() if path.startswith("checkpoints")] == left
     assert [entry.path for entry in s.store.entries() if entry.path.endswith("ckpt") or "writing" in entry.path] == left
+
+
+@pytest.mark.parametrize(
+    "failure", [None, "NotEvaluated: The model is exported.\n\nTraceback (most recent call last):"]
+)
+def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -> None:
+    """A finished study records the first line of why its winner could not be exported or evaluated, if it could not."""
+    s = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
+    with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+        s.session.begin()
+        trial = s.session.next().trial_id
+        s.session.on_report(trial, ProgressReport((row(1, 0.5),), 1, last=True))
+        winner = s.session.next()
+        assert (
+            s.session.on_report(winner.trial_id, ProgressReport(epoch=1, last=failure is None, failure=failure))
+            == "stop"
+        )
+    (session,) = read_sessions(s.store)
+    assert (session["state"], session["winner_failure"]) == (
+        "finished",
+        "" if failure is None else "NotEvaluated: The model is exported.",
+    )
 
 
 def test_a_write_that_fails_after_a_takeover_is_reported_as_the_takeover(study) -> None:

@@ -1,5 +1,6 @@
 """What results say in sentences."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pipeline.cli.results import show
 from pipeline.results import Results, load_results
 from pipeline.results.views.summary import paragraphs
 from pipeline.space import Uniform
+from pipeline.study import layout
 from tests.unit.results.edges import EDGES
 from tests.unit.results.studies import Recording, tune_job
 
@@ -54,13 +56,38 @@ def test_users_decisions_about_the_study_are_in_the_summary(tmp_path: Path, caps
     """The report and `results` say what users decided about the study: the last decisions, and how many came before."""
     study = Recording(tmp_path, tune_job("some", space={"lr": Uniform(0, 1)}, budget={"trials": 4, "epochs": 1}))
     for number in range(1, 11):
-        study.decide(None, None, "budget", number, f"A user changed the budget (trials {number + 1} instead of {number}).")
+        study.decide(
+            None, None, "budget", number, f"A user changed the budget (trials {number + 1} instead of {number})."
+        )
     study.end(11)
     text = paragraphs(load_results(study.store.uri))[-1]
-    assert text.startswith("The table decisions has 2 earlier decisions about the whole study. A user changed the budget")
+    assert text.startswith(
+        "The table decisions has 2 earlier decisions about the whole study. A user changed the budget"
+    )
     assert (text.count("A user changed"), "trials 11 instead of 10" in text) == (8, True)
     show(study.store, top=3, as_json=False)
     assert "trials 11 instead of 10" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_failed_export_of_the_winner_is_in_the_summary(tmp_path: Path, capsys) -> None:
+    """The report and `results` say why the newest session could not export its winner, and which command does it."""
+    study = Recording(tmp_path, tune_job("some", space={"lr": Uniform(0, 1)}, budget={"trials": 1, "epochs": 1}))
+    study.decide("0000", 0, "start", 0, config_after={"lr": 0.5})
+    study.train("0000", 1, {"lr": 0.5}, 0.5, 1)
+    study.decide("0000", 1, "finish", 2)
+    study.end(3)
+    results = load_results(study.store.uri)
+    assert "Exporting" not in " ".join(paragraphs(results))
+    path = layout.session(1)
+    failed = {**study.store.read_json(path), "winner_failure": "ModelError: it does not load back."}
+    study.store.write(path, json.dumps(failed))
+    said = (
+        "Exporting the winner and evaluating it on the test split failed: ModelError: it does not load back. "
+        f"`tunepipe export {study.store.uri} --trial 0000` does both again."
+    )
+    assert said in " ".join(paragraphs(load_results(study.store.uri)))
+    show(study.store, top=3, as_json=False)
+    assert said in " ".join(capsys.readouterr().out.split())
 
 
 def test_test_metrics_are_in_the_summary(asha_results: Results) -> None:
