@@ -33,7 +33,7 @@ from pipeline.errors import DataError, NoTrialSucceeded
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pipeline.execution.run import Outcome
+    from pipeline.execution.outcome import Outcome
     from pipeline.study import TuneJob
 
 __all__ = ["resume", "run"]
@@ -173,9 +173,13 @@ def _failures_printed(name: str, storage: str, console: "Console", check: str | 
             raise
         raise NoTrialSucceeded(f"{error} `{check}` trains a first epoch and says what is wrong with the job.") from None
     except DataError as error:
-        from pipeline.study.tracebacks import error_text
+        from pipeline.study.tracebacks import error_text, user_frames_text
 
-        if (cause := error.__cause__) is not None and cause.__traceback__ is not None:
+        cause = error.__cause__
+        if isinstance(cause, DataError):
+            if frames := user_frames_text(cause):
+                note(f"Traceback (most recent call last):\n{frames}")
+        elif cause is not None and cause.__traceback__ is not None:
             # The first frame is tunepipe's own, which calls the user's function.
             note(error_text(cause.with_traceback(cause.__traceback__.tb_next)))
         raise
@@ -192,8 +196,6 @@ def _print_outcome(outcome: "Outcome", name: str, *, as_json: bool) -> None:
     show(outcome.store, top=10, as_json=as_json)
     if as_json:
         return
-    if outcome.warning:
-        say(f"\nExporting and evaluating the winner failed: {outcome.warning.splitlines()[0]}")
 
     from pipeline.results.report.page import write_report
 

@@ -99,6 +99,9 @@ def _called(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...])
     name = getattr(function, "__qualname__", repr(function))
     try:
         dataset = function(*arguments)
+    except DataError as error:
+        # The cause has the line at which the function makes a Split or a Dataset that cannot be used.
+        raise DataError(str(error)) from error
     except UserError:
         raise
     except Exception as error:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +21,7 @@ from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.start_notes import start_notes
 from pipeline.execution.driver.warm_start import warm_started, with_starts
 from pipeline.execution.interrupts import Interrupts, interruptible
+from pipeline.execution.outcome import Outcome
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.ray.joining import address_of, check_reachable
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
@@ -38,7 +38,7 @@ from pipeline.study.sources import sources_of
 from pipeline.study.studies import default_storage
 from pipeline.training.data import check_functions
 
-__all__ = ["Display", "Outcome", "run"]
+__all__ = ["Display", "run"]
 
 
 class Display(Protocol):
@@ -53,25 +53,6 @@ class Display(Protocol):
         Returns:
             A context manager; the display ends with its context.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a call of `run` ended.
-
-    Args:
-        store: The study's folder.
-        already: Whether the study had been finished before.
-        message: Why it ended early; empty if it did not.
-        winner: The winner's metrics on the test split; empty if there is none.
-        warning: Why the winner could not be exported or tested; None if it was.
-    """
-
-    store: Store = field(repr=False)
-    already: bool = False
-    message: str = ""
-    winner: Mapping[str, float] = field(default_factory=dict)
-    warning: str | None = None
 
 
 @kept_process_state()

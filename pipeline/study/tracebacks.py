@@ -4,8 +4,9 @@ import sys
 import traceback
 
 from pipeline.study.copies import Copies
+from pipeline.study.user_frames import is_users
 
-__all__ = ["error_text", "with_own_files"]
+__all__ = ["error_text", "user_frames_text", "with_own_files"]
 
 
 def error_text(error: BaseException) -> str:
@@ -15,6 +16,19 @@ def error_text(error: BaseException) -> str:
         error: The error.
     """
     return with_own_files("".join(traceback.format_exception(error)))
+
+
+def user_frames_text(error: BaseException) -> str:
+    """The frames of the user's code at which an error began, as Python prints them, with the user's own files.
+
+    Args:
+        error: An error that tunepipe raises, whose message the reader gets anyway.
+
+    Returns:
+        The frames, the outermost first, without a line break at the end; empty if none is the user's.
+    """
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
+    return with_own_files("".join(traceback.format_list(frames))).rstrip("\n")
 
 
 def with_own_files(text: str) -> str:

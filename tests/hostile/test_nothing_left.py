@@ -293,3 +293,25 @@ def test_the_traceback_of_a_data_function_is_printed(tmp_path):
     assert "pipeline/" not in done.stderr
     assert "The data function rows raised KeyError: 'train'" in done.stderr
     assert not Path(tmp_path / "studies/s").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_split_of_unequal_arrays_is_traced_to_the_users_line(command: str, tmp_path: Path) -> None:
+    """`run` and `check` name the line of the user's file that makes a split of unequal arrays, and none of tunepipe."""
+    (tmp_path / "job.py").write_text(
+        "import numpy as np\n"
+        "from pipeline import Dataset, Objective, Split, TuneJob, Uniform\n"
+        "def rows():\n"
+        "    return Dataset('mine', Split(np.zeros((4, 2)), np.zeros(3)))\n"
+        "def build_model(config):\n"
+        "    pass\n"
+        "JOB = TuneJob(name='s', model=build_model, data=rows, space={'lr': Uniform(0, 1)},\n"
+        "              objectives=[Objective('loss', 'min')], resources={'workers': 0})\n"
+    )
+    done = subprocess.run([*TUNEPIPE, command, "job.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    printed = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 2
+    assert "must have the same number of rows; found 4 in x, 3 in y" in printed
+    assert "job.py" in printed
+    assert "line 4, in rows" in printed
+    assert "pipeline/" not in printed

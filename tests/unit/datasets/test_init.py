@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import traceback
 
 import numpy as np
 import pytest
@@ -60,6 +61,19 @@ def test_a_users_mistake_within_the_function_stays_what_it_is() -> None:
 
     with pytest.raises(StorageError, match=r"^Cannot read it\.$"):
         load(unreadable)
+
+
+def test_a_split_that_cannot_be_used_is_traced_to_its_line() -> None:
+    """The error of a Split that a data function cannot make has that line in the traceback of its cause."""
+
+    def unequal() -> Dataset:
+        return Dataset("mine", Split(np.zeros((4, 2)), np.zeros(3)))
+
+    with pytest.raises(DataError, match=r"^The arrays of a split must have the same number of rows") as caught:
+        load(unequal)
+    cause = caught.value.__cause__
+    assert cause is not None
+    assert "unequal" in [frame.name for frame in traceback.extract_tb(cause.__traceback__)]
 
 
 def test_a_function_must_return_a_data_set() -> None:

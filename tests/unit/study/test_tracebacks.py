@@ -1,14 +1,16 @@
 """Tracebacks of a job's code name the user's own files."""
 
 import importlib
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.errors import DataError
 from pipeline.study.copies import Copies
 from pipeline.study.recorded_copies import Recorded, digest_of
-from pipeline.study.tracebacks import error_text, with_own_files
+from pipeline.study.tracebacks import error_text, user_frames_text, with_own_files
 
 pytestmark = pytest.mark.usefixtures("own_modules")
 
@@ -40,6 +42,21 @@ def test_a_traceback_names_the_users_file(failing: Path) -> None:
     assert with_own_files(f'in user code:\n  File "{copy}", line 2, in fail  *') == (
         f'in user code:\n  File "{failing}", line 2, in fail  *'
     )
+
+
+def test_frames_of_the_users_code_are_those_of_an_error_of_tunepipe(failing: Path) -> None:
+    """Of an error that tunepipe raises in the user's code, the user's frames are named without those of tunepipe."""
+    copy = failing.parent.parent / "source" / "failing_job.py"
+    for file in (failing, copy):
+        file.write_text(
+            "import numpy as np\nfrom pipeline import Split\ndef fail():\n    Split(np.ones(2), np.ones(3))\n"
+        )
+    with pytest.raises(DataError) as caught:
+        runpy.run_path(str(failing))["fail"]()
+    text = user_frames_text(caught.value)
+    assert f'File "{failing}", line 4, in fail\n    Split(' in text
+    assert "__post_init__" not in text
+    assert user_frames_text(ValueError("raised nowhere")) == ""
 
 
 @pytest.mark.parametrize("change", [lambda file: file.write_text("# a line\n"), Path.unlink])

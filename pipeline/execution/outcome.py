@@ -1,0 +1,65 @@
+"""How a call of `run` ended, as Python and a notebook show it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from pipeline.errors import TunepipeError
+from pipeline.storage import Store
+
+__all__ = ["Outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call of `run` ended.
+
+    A notebook displays it, and `print` prints it, with the best value, its config, and where the study's files are.
+
+    Args:
+        store: The study's folder.
+        already: Whether the study had been finished before.
+        message: Why it ended early; empty if it did not.
+        winner: The winner's metrics on the test split; empty if there is none.
+        warning: Why the winner could not be exported or tested; None if it was.
+    """
+
+    store: Store = field(repr=False)
+    already: bool = False
+    message: str = ""
+    winner: Mapping[str, float] = field(default_factory=dict)
+    warning: str | None = None
+
+    def __str__(self) -> str:
+        if (found := self._shown()) is None:
+            return repr(self)
+        title, lines = found
+        return "\n".join([title, *(f"{label:<8}{text}" for label, text in lines)])
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        if (found := self._shown()) is None:
+            return f"<p>{escape(repr(self))}</p>"
+        title, lines = found
+        left = 'style="text-align: left"'
+        rows = "".join(
+            f"<tr><th {left}>{escape(label)}</th><td {left}>{escape(text)}</td></tr>" for label, text in lines
+        )
+        return f"<p>{escape(title)}</p><table><tbody>{rows}</tbody></table>"
+
+    def _shown(self) -> tuple[str, list[tuple[str, str]]] | None:
+        """The study as it is now, as its title and its lines; None if it can no longer be read."""
+        from pipeline.results.tables.load import load_results
+        from pipeline.results.views.leaderboard import summary_line
+        from pipeline.results.views.outcome_lines import outcome_lines
+
+        try:
+            results = load_results(self.store.uri)
+            before = " (it was finished before)" if self.already else ""
+            return summary_line(results) + before, outcome_lines(results, self.store)
+        except TunepipeError:
+            # It was deleted, say: what is displayed must not raise.
+            return None

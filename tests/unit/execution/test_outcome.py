@@ -1,0 +1,39 @@
+"""How a call of `run` ended, as Python and a notebook show it."""
+
+from pathlib import Path
+
+from IPython.lib.pretty import pretty
+
+from pipeline.execution.outcome import Outcome
+from pipeline.storage import Store
+from tests.unit.results.studies import HOSTILE, asha_study
+
+
+def test_an_outcome_is_displayed_with_the_best_value_and_the_studys_folder(tmp_path: Path) -> None:
+    """Text and HTML of an outcome have the study's state, its best value and config, and its folder."""
+    study = asha_study(tmp_path, trials=6)
+    outcome = Outcome(study.store)
+    text, html = pretty(outcome), outcome._repr_html_()
+    assert text == str(outcome)
+    first, *lines = text.splitlines()
+    assert first.startswith("mnist-asha  finished, ")
+    assert "finished before" not in first
+    labels = [line[:8].strip() for line in lines]
+    assert labels == ["best", "config", "study"]
+    assert lines[-1] == f"study   {study.store.uri}"
+    for line in lines:
+        assert line[8:] in html
+    assert HOSTILE not in html
+
+
+def test_an_outcome_of_a_study_that_was_finished_says_so(tmp_path: Path) -> None:
+    """The display of a call that found the study finished says that it was finished before."""
+    study = asha_study(tmp_path, trials=6)
+    assert "(it was finished before)" in str(Outcome(study.store, already=True)).splitlines()[0]
+
+
+def test_an_outcome_of_a_study_that_is_gone_can_be_displayed(tmp_path: Path) -> None:
+    """An outcome whose study was deleted is displayed as plain Python."""
+    outcome = Outcome(Store(tmp_path / "gone"), message="<b>")
+    assert str(outcome) == repr(outcome)
+    assert "&lt;b&gt;" in outcome._repr_html_()
