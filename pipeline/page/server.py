@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import uvicorn
 
-from pipeline.errors import UsageError
+from pipeline.errors import JobNotFound, UsageError
 from pipeline.page.app import application
 from pipeline.page.guard import Guard, is_loopback, new_token
 from pipeline.page.readings import StudyCache
@@ -37,8 +37,10 @@ def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[s
         say: Called once with the address of the page.
 
     Raises:
-        UsageError: The address cannot be listened on, the token is too short, or the storage is a study.
+        JobNotFound: The storage is a folder that does not exist.
+        UsageError: The address cannot be listened on, the token is too short, or the storage is a study or a file.
     """
+    _check_folder(store)
     if store.exists(layout.STUDY):
         raise UsageError(f"{store.uri} is a study: name the storage that contains it.")
     token = _token(host)
@@ -63,6 +65,18 @@ def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[s
         server.run(sockets=[listening])
     finally:
         listening.close()
+
+
+def _check_folder(store: Store) -> None:
+    """Refuse a mistyped folder, which would be a page without studies forever."""
+    if store.local is None or store.local.is_dir():
+        return
+    if store.local.exists():
+        raise UsageError(f"{store.uri} is not a folder: name the storage of the studies, a folder or a URI.")
+    raise JobNotFound(
+        f"There is no folder {store.uri}. `tunepipe run JOB` creates the storage with its first study; `tunepipe serve "
+        "STORAGE` shows another storage, a folder or a URI."
+    )
 
 
 def _token(host: str) -> str | None:

@@ -55,6 +55,15 @@ def test_it_prints_its_address_and_ends_by_ctrl_c(storage: Path) -> None:
         assert server.stderr.read() == ""
 
 
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    """`serve` refuses a folder that does not exist and a file, with the path and what to do."""
+    missing = tunepipe("serve", str(tmp_path / "nowhere"))
+    assert missing.code == 2
+    assert f"There is no folder {tmp_path / 'nowhere'}. `tunepipe run JOB` creates" in missing.errors
+    (tmp_path / "file").write_text("")
+    assert "is not a folder" in tunepipe("serve", str(tmp_path / "file")).errors
+
+
 def test_another_address_needs_the_token_of_the_link(storage: Path) -> None:
     """On another address than loopback, `serve` prints a link with a token and answers 401 without the token."""
     with served(storage, "--host", "0.0.0.0") as (_, address):
