@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from pipeline.errors import JobNotFound, StorageError, TunepipeError, UsageError, UserError
 from pipeline.page import controls, picture_columns, study_page, trial_page
 from pipeline.page.comparison_page import compared_names, comparison_content, comparison_mark
-from pipeline.page.explanation_page import explanation_content
+from pipeline.page.explanation_page import Explanations
 from pipeline.page.readings import StudyCache
 from pipeline.page.report import report_html, report_policy
 from pipeline.page.studies_page import mark_of, studies_content
@@ -92,6 +92,7 @@ def application(readings: StudyCache, *, control: bool = False, closing: Callabl
 class _Pages:
     def __init__(self, readings: StudyCache, *, control: bool, closing: Callable[[], bool]) -> None:
         self._readings, self._control, self._closing = readings, control, closing
+        self._explanations = Explanations(readings)
 
     def studies(self, request: Request) -> Response:
         return self._page("studies.html.jinja", studies_content(self._readings))
@@ -116,7 +117,8 @@ class _Pages:
         return self._page("comparison.html.jinja", comparison_content(self._readings, names))
 
     def explanation(self, request: Request) -> Response:
-        return self._page("explanation.html.jinja", explanation_content(self._readings, request.path_params["name"]))
+        asked = request.query_params.get("reading", "")
+        return self._page("explanation.html.jinja", self._explanations.content(request.path_params["name"], asked))
 
     def report(self, request: Request) -> Response:
         headers = {"Content-Security-Policy": report_policy()}

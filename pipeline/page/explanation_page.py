@@ -1,36 +1,101 @@
-"""The explanation of a study."""
+"""The explanation of a study, computed beside the requests: its page says that it is being computed."""
 
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.page.reading import Reading
 from pipeline.page.readings import StudyCache
-from pipeline.results.analysis.explanation import explained
+from pipeline.results.analysis.explanation import Explanation, explained
 from pipeline.results.views.answers import answers, importance_title, share_rows
 from pipeline.results.views.sentences import of_importance
 
-__all__ = ["explanation_content"]
+__all__ = ["Explanations"]
+
+_PATIENCE = 1.0
+"""Seconds that a request waits for an explanation: most take less, and 10,000 trials take several."""
+
+_KEPT = 8
+"""Studies whose explanations are in memory."""
 
 
-def explanation_content(readings: StudyCache, name: str) -> dict[str, Any]:
-    """The content of the page. Takes seconds the first time: forests are fitted.
+@dataclass(frozen=True, slots=True)
+class _Computation:
+    """An explanation of one reading of a study, which may still be computed."""
+
+    reading: Reading
+    found: "Future[Explanation]" = field(default_factory=Future)
+
+    def run(self) -> None:
+        try:
+            self.found.set_result(explained(self.reading.results))
+        except BaseException as error:
+            self.found.set_exception(error)
+
+    def serves(self, mark: str, asked: str) -> bool:
+        """Whether it is the explanation of the study as it is, or of the reading that a waiting page asks for."""
+        if not self.found.done():
+            return True
+        return self.found.exception() is None and self.reading.mark in (mark, asked)
+
+
+class Explanations:
+    """The explanations of a storage's studies: one computation for each study at once.
 
     Args:
         readings: The studies.
-        name: The study's name.
-
-    Raises:
-        JobNotFound: There is no such study.
-        UserError: It cannot be read.
+        patience: Seconds that `content` waits for a computation.
     """
-    explanation = readings.derived(name, "explanation", explained)
+
+    def __init__(self, readings: StudyCache, *, patience: float = _PATIENCE) -> None:
+        self._readings, self._patience = readings, patience
+        self._lock = threading.Lock()
+        self._computations: OrderedDict[str, _Computation] = OrderedDict()
+
+    def content(self, name: str, asked: str = "") -> dict[str, Any]:
+        """The content of the page.
+
+        Args:
+            name: The study's name.
+            asked: The reading that a page waits for, as `waits_for` of its content: a running study is read again and
+                again, and the page gets the explanation of the reading with which it began.
+
+        Returns:
+            The name and the state of the study, and either `waits_for` and the number of trials, or the explanation.
+
+        Raises:
+            JobNotFound: There is no such study.
+            UserError: It cannot be read.
+        """
+        reading = self._readings.reading(name)
+        computation = self._computation(name, reading, asked)
+        results = computation.reading.results
+        try:
+            explanation = computation.found.result(self._patience)
+        except TimeoutError:
+            nothing: dict[str, Any] = {"importances": [], "sections": [], "causes": []}
+            waits = {"waits_for": computation.reading.mark, "trials": len(results.trials)}
+            return {"name": name, "state": results.state, **waits, **nothing}
+        return {"name": name, "state": results.state, "waits_for": "", **_shown(explanation)}
+
+    def _computation(self, name: str, reading: Reading, asked: str) -> _Computation:
+        with self._lock:
+            known = self._computations.get(name)
+            if known is None or not known.serves(reading.mark, asked):
+                known = self._computations[name] = _Computation(reading)
+                threading.Thread(target=known.run, name=f"explain {name}", daemon=True).start()
+            self._computations.move_to_end(name)
+            if len(self._computations) > _KEPT:
+                self._computations.popitem(last=False)
+            return known
+
+
+def _shown(explanation: Explanation) -> dict[str, Any]:
     return {
-        "name": name,
-        "state": explanation.results.state,
         "importances": [
-            {
-                "title": importance_title(importance),
-                "text": of_importance(importance),
-                "rows": share_rows(importance),
-            }
+            {"title": importance_title(importance), "text": of_importance(importance), "rows": share_rows(importance)}
             for importance in explanation.importances
         ],
         "sections": list(answers(explanation).items()),

@@ -39,9 +39,15 @@ def _pages(root: Path, text: str) -> dict[str, str]:
     with serving(root, control=True) as address, requests.Session() as session:
         session.headers["Accept"] = "text/html"
         return {
-            page: session.get(address + path.format(where=quote(text, safe="")), timeout=60).text
-            for page, path in PAGES.items()
+            page: _whole(session, address + path.format(where=quote(text, safe=""))) for page, path in PAGES.items()
         }
+
+
+def _whole(session: requests.Session, url: str) -> str:
+    """A page, after the one that waits for an explanation: the server answers that after a second."""
+    while 'http-equiv="refresh"' in (text := session.get(url, timeout=60).text):
+        pass
+    return text
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,30 @@
 """Why a study went as it did, on its page."""
 
+import threading
 from pathlib import Path
 
-from pipeline.page.explanation_page import explanation_content
+import pytest
+
+from pipeline.page import explanation_page, readings
+from pipeline.page.explanation_page import Explanations
 from pipeline.page.readings import StudyCache
+from pipeline.results import Results
+from pipeline.results.analysis.explanation import Explanation, explained
 from pipeline.storage import Store
+from tests.clocks import Leaping
 from tests.unit.results.studies import asha_study, pbt_study
+
+LONG = 300.0
+
+
+def _content(storage: Path, name: str) -> dict[str, object]:
+    return Explanations(StudyCache(Store(storage)), patience=LONG).content(name)
 
 
 def test_failures_and_stopping_are_explained(tmp_path: Path) -> None:
     """The page of an explanation has a section for each question and for each cause of failures."""
     asha_study(tmp_path, trials=6)
-    found = explanation_content(StudyCache(Store(tmp_path)), "mnist-asha")
+    found = _content(tmp_path, "mnist-asha")
     titles = [title for title, _ in found["sections"]]
     assert titles == ["How well early values predict final values", "What early stopping did", "Where the time went"]
     assert [cause.trials for cause in found["causes"]] == [["0004"]]
@@ -20,5 +33,47 @@ def test_failures_and_stopping_are_explained(tmp_path: Path) -> None:
 def test_only_a_population_has_a_lineage(tmp_path: Path) -> None:
     """The lineage is shown only for studies in which trials took weights over."""
     pbt_study(tmp_path, trials=6)
-    found = explanation_content(StudyCache(Store(tmp_path)), "mnist-pbt")
+    found = _content(tmp_path, "mnist-pbt")
     assert "Copied weights" in [title for title, _ in found["sections"]]
+
+
+def test_a_page_waits_for_a_long_explanation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While an explanation is computed the page says so; it is computed once, also if the study changes meanwhile."""
+    study = asha_study(tmp_path, trials=6)
+    may_end, computed = threading.Event(), list[Results]()
+
+    def slow(results: Results) -> Explanation:
+        computed.append(results)
+        may_end.wait()
+        return explained(results)
+
+    monkeypatch.setattr(explanation_page, "explained", slow)
+    monkeypatch.setattr(readings, "time", Leaping())
+    cache = StudyCache(Store(tmp_path))
+    explanations = Explanations(cache, patience=0.05)
+    first = explanations.content("mnist-asha")
+    mark = first["waits_for"]
+    assert (first["trials"], mark) == (6, cache.mark("mnist-asha"))
+    study.decide("0000", 1, "stop", 9.0)
+    study.flush()
+    assert cache.mark("mnist-asha") != mark
+    assert explanations.content("mnist-asha", mark)["waits_for"] == mark
+    may_end.set()
+    while (found := explanations.content("mnist-asha", mark))["waits_for"]:
+        pass
+    assert found["sections"]
+    assert len(computed) == 1
+    while explanations.content("mnist-asha")["waits_for"]:
+        pass
+    assert len(computed) == 2
+
+
+def test_an_explanation_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of a computation is raised, and the next request computes again."""
+    asha_study(tmp_path, trials=6)
+    explanations = Explanations(StudyCache(Store(tmp_path)), patience=LONG)
+    with monkeypatch.context() as patch:
+        patch.setattr(explanation_page, "explained", lambda _results: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            explanations.content("mnist-asha")
+    assert explanations.content("mnist-asha")["sections"]
