@@ -52,7 +52,9 @@ def test_a_pod_smaller_than_its_node_keeps_its_worker(tmp_path):
     assert code == 0, reported
     results = load_results(tmp_path / "studies/steady")
     assert len(results.trials) == 10
-    assert results.epochs["process"].nunique() == 1
+    # Processes of two pods may have one id.
+    assert len(results.epochs[["node", "process"]].drop_duplicates()) == 1
+    assert set(results.epochs["attempt"]) == {1}
     assert "gets a new process" not in reported
     (node,) = {each["host"]: each for session in results.sessions for each in session["nodes"]}.values()
     assert (node["cores"], node["memory"]) == (1, 3 * 2**30)
