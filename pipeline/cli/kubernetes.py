@@ -269,7 +269,7 @@ def copied_study(
 
 
 def stop_rayjob(name: str, context: str | None, namespace: str) -> str:
-    """Stop and delete a RayJob.
+    """Stop and delete a RayJob, and wait until its driver has ended.
 
     Args:
         name: The name of the RayJob or of its study.
@@ -279,11 +279,12 @@ def stop_rayjob(name: str, context: str | None, namespace: str) -> str:
     Returns:
         The RayJob's name.
     """
+    from pipeline.cluster import stop_rayjob
     from pipeline.cluster.kubernetes_cluster import Kubernetes
 
     server = Kubernetes(context, namespace)
     rayjob = server.find_job(name)
-    server.stop(rayjob)
+    stop_rayjob.stop_rayjob(server, rayjob)
     return rayjob
 
 

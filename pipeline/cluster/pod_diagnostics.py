@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-__all__ = ["fatal_reason", "image_reason", "is_running_worker", "is_worker", "unscheduled_reason"]
+__all__ = ["fatal_reason", "image_reason", "is_running_head", "is_running_worker", "is_worker", "unscheduled_reason"]
 
 _NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _FORBIDDEN = re.compile("violates PodSecurity|is forbidden|exceeded quota")
@@ -81,6 +81,16 @@ def is_running_worker(pod: Any) -> bool:
         pod: The pod.
     """
     return pod.status.phase == "Running" and is_worker(pod)
+
+
+def is_running_head(pod: Any) -> bool:
+    """Whether a pod is the head of a Ray cluster whose containers have not all ended.
+
+    Args:
+        pod: The pod.
+    """
+    is_head = (pod.metadata.labels or {}).get("ray.io/node-type") == "head"
+    return is_head and pod.status.phase not in ("Succeeded", "Failed")
 
 
 def is_worker(pod: Any) -> bool:

@@ -112,6 +112,7 @@ def test_a_rayjob_is_stopped_by_the_name_of_its_study(api_server: ApiServer) -> 
     """`tunepipe stop NAME --kubernetes` deletes the RayJob with that name."""
     going = {"items": [rayjob("Running", "beale-2")]}
     api_server.answers[RAYJOBS] = [going, going, {"items": []}]
+    api_server.answers[f"{RAYJOBS}/beale-2"] = [rayjob("Running", "beale-2")]
     printed = tunepipe("stop", "beale-2", "--kubernetes")
     assert printed.code == 0, printed.errors
     assert api_server.deleted == [f"{RAYJOBS}/beale-2"]

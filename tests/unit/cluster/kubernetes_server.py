@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 
-from pipeline.cluster import following, kubernetes_cluster
+from pipeline.cluster import following, kubernetes_cluster, stop_rayjob
 from tests.unit.cluster.json_handler import JsonHandler
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
@@ -126,7 +126,7 @@ def answering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServ
         )  # fmt: skip
         monkeypatch.setenv("KUBECONFIG", str(folder / "config"))
         monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(folder / "config"))
-        for module in (kubernetes_cluster, following):
+        for module in (kubernetes_cluster, following, stop_rayjob):
             monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
         yield server
         server.shutdown()
