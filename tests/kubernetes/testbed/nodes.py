@@ -190,9 +190,24 @@ def _make_cgroup(name: str) -> None:
     top = Path("/sys/fs/cgroup")
     if (top / "cgroup.controllers").exists():
         (top / name).mkdir(exist_ok=True)
+        _weigh(top / name / "cpu.weight", 100)
         return
     for controller in (path for path in top.iterdir() if path.is_dir() and path.name != "unified"):
         (controller / name).mkdir(exist_ok=True)
     for setting in ("cpuset.cpus", "cpuset.mems"):
         if (top / "cpuset" / setting).exists():
             (top / "cpuset" / name / setting).write_text((top / "cpuset" / setting).read_text())
+    _weigh(top / "cpu" / name / "cpu.shares", 1024)
+
+
+def _weigh(setting: Path, of_process: int) -> None:
+    """Give all processes of a node the weight of several: else they share what one process of the machine gets.
+
+    On a busy machine, Ray's processes would then not start within its 30 s, and the pods would start again for ever.
+
+    Args:
+        setting: The file of the control group; one that is absent is left.
+        of_process: The weight that one process has by default.
+    """
+    if setting.exists():
+        setting.write_text(str(4 * of_process))
