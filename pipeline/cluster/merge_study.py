@@ -31,9 +31,9 @@ def merge_study(downloaded: Path, place: Path) -> Path:
     """
     here, new = Store(place), Store(downloaded)
     if here.entries():
-        # A study may have been given more trials meanwhile; its first session stays what it was.
-        first = layout.session(1)
-        if not here.exists(first) or here.read(first) != new.read(first):
+        # A study may have been given more trials meanwhile, and its first session may have ended; it keeps its mark.
+        first = _first_session(here)
+        if first is None or first != _first_session(new):
             raise ClusterError(
                 f"{place} holds another study of the same name: nothing was downloaded. Name another folder with --to "
                 "and submit again: for a study that has ended, only its results are downloaded."
@@ -48,3 +48,10 @@ def merge_study(downloaded: Path, place: Path) -> Path:
         if layout.names(path) and path not in paths:
             here.delete(path)
     return place
+
+
+def _first_session(store: Store) -> tuple[object, object] | None:
+    """What tells a study's first session from all others; None if it has none."""
+    path = layout.session(1)
+    record = store.read_json(path) if store.exists(path) else None
+    return (record.get("mark"), record.get("started")) if isinstance(record, dict) else None

@@ -1,5 +1,7 @@
 """What a downloaded study may replace."""
 
+import json
+
 import pytest
 
 from pipeline.cluster.merge_study import merge_study
@@ -7,11 +9,16 @@ from pipeline.errors import ClusterError, StorageError
 from pipeline.storage import Store
 
 
-def brought(folder, began: str):
-    """A study that began at some time."""
+def brought(folder, began: str, state: str = "finished"):
+    """A study that began at some time, with the state of its first session."""
     (folder / "sessions").mkdir(parents=True)
-    (folder / "sessions/0001.json").write_text(began)
+    (folder / "sessions/0001.json").write_text(session(began, state))
     return folder
+
+
+def session(began: str, state: str = "finished") -> str:
+    """The file of a first session."""
+    return json.dumps({"mark": f"mark of {began}", "started": began, "state": state})
 
 
 def test_files_of_an_earlier_download_are_replaced(tmp_path):
@@ -30,9 +37,16 @@ def test_files_of_an_earlier_download_are_replaced(tmp_path):
         "epochs/all-0002.parquet": "rows of both parts",
         "epochs/mine.parquet": "here",
         "notes.txt": "here",
-        "sessions/0001.json": "monday",
+        "sessions/0001.json": session("monday"),
         "trials.parquet": "more",
     }
+
+
+def test_a_study_that_ran_is_downloaded_again(tmp_path):
+    """A download replaces the copy of a study that still ran, although its session's file has changed since."""
+    here = brought(tmp_path / "here", "monday", "running")
+    merge_study(brought(tmp_path / "newer", "monday", "interrupted"), here)
+    assert (here / "sessions/0001.json").read_text() == session("monday", "interrupted")
 
 
 def test_a_download_follows_no_link(tmp_path):
@@ -55,5 +69,5 @@ def test_a_different_study_of_the_same_name_is_kept(tmp_path):
     here, other = brought(tmp_path / "here", "monday"), brought(tmp_path / "other", "tuesday")
     with pytest.raises(ClusterError, match=r"here holds another study.*--to"):
         merge_study(other, here)
-    assert (here / "sessions/0001.json").read_text() == "monday"
+    assert (here / "sessions/0001.json").read_text() == session("monday")
     assert other.exists()
