@@ -34,7 +34,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY k8s k8s
 COPY pipeline pipeline
 COPY tune_jobs tune_jobs
-RUN pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheel .
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheel . \
+    && sha256sum /opt/wheel/*.whl > /opt/wheel.sha256
 
 # hadolint ignore=DL3006
 FROM ${BASE} AS runtime
@@ -55,6 +56,8 @@ CMD ["tunepipe", "--help"]
 
 FROM runtime AS gpu
 COPY --from=dependencies-gpu /opt/tunepipe /opt/tunepipe
+# podman compares no mounts: without this file, a build would reuse the layer with the code of an earlier one.
+COPY --from=wheel /opt/wheel.sha256 /opt/tunepipe/
 # The bill of materials (CycloneDX) lists the Python packages of the image.
 RUN --mount=type=bind,from=wheel,source=/opt,target=/mnt \
     /mnt/tools/bin/python -m pip --python /opt/tunepipe/bin/python install --no-cache-dir --no-deps /mnt/wheel/*.whl \
@@ -63,6 +66,8 @@ USER 1000:1000
 
 FROM runtime AS cpu
 COPY --from=dependencies /opt/tunepipe /opt/tunepipe
+# podman compares no mounts: without this file, a build would reuse the layer with the code of an earlier one.
+COPY --from=wheel /opt/wheel.sha256 /opt/tunepipe/
 RUN --mount=type=bind,from=wheel,source=/opt,target=/mnt \
     /mnt/tools/bin/python -m pip --python /opt/tunepipe/bin/python install --no-cache-dir --no-deps /mnt/wheel/*.whl \
     && /mnt/tools/bin/python -m cyclonedx_py environment --output-reproducible --output-file /opt/tunepipe/tunepipe.cdx.json /opt/tunepipe/bin/python
