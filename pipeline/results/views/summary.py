@@ -259,6 +259,6 @@ def winner_failure_in_words(results: Results) -> str:
     if not failure or results.best is None:
         return ""
     return (
-        f"Exporting the winner and evaluating it on the test split failed: {failure.rstrip('.')}. `tunepipe export "
+        f"The winner was not exported, or not evaluated on the test split: {failure.rstrip('.')}. `tunepipe export "
         f"{called(results.location)} --trial {results.best.trial_id}` does both again."
     )

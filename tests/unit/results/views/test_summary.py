@@ -77,12 +77,12 @@ def test_a_failed_export_of_the_winner_is_in_the_summary(tmp_path: Path, capsys)
     study.decide("0000", 1, "finish", 2)
     study.end(3)
     results = load_results(study.store.uri)
-    assert "Exporting" not in " ".join(paragraphs(results))
+    assert "not exported" not in " ".join(paragraphs(results))
     path = layout.session(1)
     failed = {**study.store.read_json(path), "winner_failure": "ModelError: it does not load back."}
     study.store.write(path, json.dumps(failed))
     said = (
-        "Exporting the winner and evaluating it on the test split failed: ModelError: it does not load back. "
+        "The winner was not exported, or not evaluated on the test split: ModelError: it does not load back. "
         f"`tunepipe export {study.store.uri} --trial 0000` does both again."
     )
     assert said in " ".join(paragraphs(load_results(study.store.uri)))
