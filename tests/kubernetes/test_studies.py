@@ -165,7 +165,7 @@ def test_a_running_study_is_read_from_here(tmp_path):
     assert len(load_results(tmp_path / "copied/slow-study").epochs) > 0
     tunepipe("stop", "slow-study", "--kubernetes")
     # The driver has ended when the command returns: its session is complete.
-    assert objects("pods", HEAD) == []
+    assert running(HEAD) == []
     assert study.ended() == 2, study.reported
     left = ("--storage", "/studies", "--overlay", str(OVERLAY))
     stopped = json.loads(tunepipe("results", "slow-study", "--kubernetes", *left, *here))
@@ -222,7 +222,7 @@ def test_a_study_is_stopped_and_continues(tmp_path, undisturbed):
     study = Following(tmp_path, *SLOW_STUDY)
     study.until("a trial to train", lambda: study.has_trained)
     assert "RayJob slow-study-1 is stopped" in tunepipe("stop", "slow-study", "--kubernetes")
-    assert objects("pods", HEAD) == []
+    assert running(HEAD) == []
     assert study.ended() == 2, study.reported
     code, reported = submit(tmp_path, *SLOW_STUDY)
     assert code == 0, reported
