@@ -7,6 +7,8 @@ BIN := .venv/bin
 run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist-asha
 	$(BIN)/tunepipe run mnist-asha --resume
 
+# The tests start hundreds of processes, which would all compile tunepipe again where Python is told to keep no bytecode.
+test test-all: export PYTHONDONTWRITEBYTECODE =
 PROCESSES ?= 2
 test: .venv/dev.stamp           ## every test but the long ones; PROCESSES=1 for one after the other
 	$(BIN)/pytest -m "not long" --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
