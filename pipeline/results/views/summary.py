@@ -1,5 +1,6 @@
 """The outcome of a study, in numbers and in words."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,9 @@ __all__ = [
 
 _MANY = 8
 """A sentence names at most this many items; the tables have all."""
+
+_COMMAND_ID = re.compile(r" \(command [^()]+\)(?=\.$)")
+"""What tells a reader of the table `decisions` which command it was."""
 
 
 def paragraphs(results: Results) -> list[str]:
@@ -234,7 +238,7 @@ def study_decisions_in_words(results: Results) -> str:
     Args:
         results: A study's results.
     """
-    reasons = [first_line(reason) for reason in study_decisions(results)["reason"].astype(str)]
+    reasons = [_COMMAND_ID.sub("", first_line(reason)) for reason in study_decisions(results)["reason"].astype(str)]
     earlier = len(reasons[:-_MANY])
     left_out = f"The table decisions has {counted(earlier, 'earlier decision')} about the whole study."
     return " ".join([*([left_out] if earlier else []), *reasons[-_MANY:]])

@@ -28,4 +28,4 @@ def test_the_folder_of_the_export_and_its_failure_are_lines(asha_results: Result
     store.write(layout.WINNER, "{}")
     assert dict(outcome_lines(asha_results, store))["export"] == str(tmp_path / layout.EXPORT)
     failed = replace(asha_results, sessions=[{**asha_results.sessions[-1], "winner_failure": "ModelError: no."}])
-    assert "failed: ModelError: no." in dict(outcome_lines(failed, store))["failed"]
+    assert "test split: ModelError: no." in dict(outcome_lines(failed, store))["failed"]

@@ -57,13 +57,18 @@ def test_users_decisions_about_the_study_are_in_the_summary(tmp_path: Path, caps
     study = Recording(tmp_path, tune_job("some", space={"lr": Uniform(0, 1)}, budget={"trials": 4, "epochs": 1}))
     for number in range(1, 11):
         study.decide(
-            None, None, "budget", number, f"A user changed the budget (trials {number + 1} instead of {number})."
+            None,
+            None,
+            "budget",
+            number,
+            f"A user changed the budget (trials {number + 1} instead of {number}) (command c{number}).",
         )
     study.end(11)
     text = paragraphs(load_results(study.store.uri))[-1]
     assert text.startswith(
         "The table decisions has 2 earlier decisions about the whole study. A user changed the budget"
     )
+    assert "(command" not in text
     assert (text.count("A user changed"), "trials 11 instead of 10" in text) == (8, True)
     show(study.store, top=3, as_json=False)
     assert "trials 11 instead of 10" in " ".join(capsys.readouterr().out.split())
