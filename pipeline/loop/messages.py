@@ -30,6 +30,7 @@ class Assignment:
         parent_epoch: That trial's epoch.
         reported_epoch: The last epoch that the driver has a report of.
         value: For `finish`: the best trial's objective.
+        new: Whether the storage has nothing of the trial: then nothing is looked for there.
     """
 
     trial_id: str
@@ -44,6 +45,7 @@ class Assignment:
     parent_epoch: int | None = None
     reported_epoch: int = 0
     value: float | None = None
+    new: bool = False
 
     @property
     def key(self) -> str:

@@ -91,8 +91,12 @@ class Trial:
         """Whether it may still train."""
         return self.state in _LIVE
 
-    def assignment(self) -> Assignment:
-        """The assignment with which a worker starts or continues it."""
+    def assignment(self, *, new: bool = False) -> Assignment:
+        """The assignment with which a worker starts or continues it.
+
+        Args:
+            new: Whether the storage has nothing of it.
+        """
         return Assignment(
             trial_id=self.trial_id,
             config=self.config,
@@ -104,6 +108,7 @@ class Trial:
             parent_trial=self.parent_trial,
             parent_epoch=self.parent_epoch,
             reported_epoch=self.epoch,
+            new=new,
         )
 
     def exploit(self, decision: Decision) -> None:

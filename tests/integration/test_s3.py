@@ -148,7 +148,7 @@ def test_a_winner_on_s3_is_exported(storage, tmp_path):
     tunepipe("run", "digits-quick", *small, "--storage", storage, cwd=tmp_path)
     tunepipe("export", "digits-quick", "--storage", storage, "--to", "best", cwd=tmp_path)
     assert sorted(path.name for path in (tmp_path / "best").iterdir()) == [
-        "architecture.json", "model.keras", "model.weights.h5", "winner.json",
+        "architecture.json", "model.keras", "model.weights.h5", "provenance.json", "winner.json",
     ]  # fmt: skip
 
 
@@ -166,7 +166,7 @@ def test_a_missing_bucket_is_reported_in_a_message(s3, tmp_path):
 
 
 def test_a_study_makes_few_requests(s3, storage):
-    """A study on S3 sends at most six requests for each trial, one for each small file, and a constant rate."""
+    """A study on S3 sends at most three requests for each trial of a function, and others at a constant rate."""
     trials = 40
     job = TuneJob(
         name="many", function=_count, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
@@ -179,7 +179,7 @@ def test_a_study_makes_few_requests(s3, storage):
     # Listings name their folder in the query, its slashes quoted.
     paths = [f"{method} {unquote(path)}" for method, path in s3.requests]
     of_trials = [path for path in paths if re.search(r"/(checkpoints|files|logs)/\d{4}", path)]
-    assert len(of_trials) <= 6 * trials
+    assert len(of_trials) <= 3 * trials
     assert len(paths) - len(of_trials) <= 80 + 20 * seconds
     assert not any("uploads" in path or "uploadId" in path for path in paths)
     assert sum(path.endswith("/checkpoints/") and path.startswith("GET") for path in paths) <= 3

@@ -25,6 +25,7 @@ from pipeline.loop.draws import Draw
 from pipeline.loop.messages import FINISH, Assignment, ProgressReport
 from pipeline.loop.resume_state import ResumeState, restore
 from pipeline.loop.study_loop import StudyLoop, Verdict
+from pipeline.loop.trial import Trial
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
@@ -85,6 +86,7 @@ class Session:
         self._pruner = CheckpointPruner(store, job, self.loop.scheduler, self.loop.trials, self.file.check)
         self._resume_state = ResumeState(self.loop)
         self._inbox = CommandInbox(store)
+        self._assigned: set[str] = set()
 
     @property
     def end_reason(self) -> str:
@@ -113,7 +115,7 @@ class Session:
         """
         loop = self.loop
         if (trial := loop.next()) is not None:
-            return trial.assignment()
+            return trial.assignment(new=self._is_new(trial))
         if loop.queue.running or loop.interrupted or loop.paused is not None or self.fatal is not None:
             return None
         best = loop.incumbent.best
@@ -252,6 +254,15 @@ class Session:
             loop.trials.values(), self._pruner, self.recorder.tables, raised=raised, over=loop.end_reason is not None
         )
         loop.requeue()
+
+    def _is_new(self, trial: Trial) -> bool:
+        """Whether no worker of this session or an earlier one had a trial before. It counts as assigned afterwards.
+
+        An earlier session that was killed may have left files of a trial that its recorded state does not have.
+        """
+        new = self.file.number == 1 and trial.trial_id not in self._assigned
+        self._assigned.add(trial.trial_id)
+        return new
 
     def _obey(self) -> None:
         """Carry out new commands of users, and write down what became of them, so that each is carried out once."""

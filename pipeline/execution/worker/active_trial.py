@@ -73,7 +73,7 @@ class ActiveTrial:
         from_beginning = own is None and assignment.parent_trial is None
         state = None if own is None else learner_part(own)
         replays = own is not None and trainer_factory.replays(state)
-        if self.folder is not None and (from_beginning or replays):
+        if self.folder is not None and not assignment.new and (from_beginning or replays):
             # The attempt writes the files of an earlier one again.
             self.folder.clear()
         self.learner = trainer_factory.learner(assignment.config, seed=assignment.seed)

@@ -129,6 +129,8 @@ class CheckpointWriter:
         Args:
             assignment: The trial.
         """
+        if assignment.new:
+            return None
         folder = str(PurePosixPath(layout.checkpoint(assignment.trial_id, 0)).parent)
         segment = (assignment.segment, assignment.segment_session)
         wanted = (assignment.trial_id, *segment, assignment.config, assignment.seed)

@@ -31,6 +31,7 @@ class TrialFolder:
         trial_id: The trial.
         most: Bytes that its files may fill.
         kept: Whether its files belong to the study; else the folder is temporary.
+        new: Whether the storage has nothing of the trial.
         check: Raises Superseded if another driver has taken the study over: then nothing in the storage is changed.
 
     Raises:
@@ -38,7 +39,14 @@ class TrialFolder:
     """
 
     def __init__(
-        self, store: Store, trial_id: str, *, most: float, kept: bool = True, check: Callable[[], None] = lambda: None
+        self,
+        store: Store,
+        trial_id: str,
+        *,
+        most: float,
+        kept: bool = True,
+        new: bool = False,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._trial_id, self._most, self._check = store, trial_id, most, check
         self._open = ExitStack()
@@ -53,7 +61,7 @@ class TrialFolder:
                 self.folder = within
         except OSError as error:
             raise self._uncreated(error) from error
-        if self._copied:
+        if self._copied and not new:
             self._fetch()
 
     def clear(self) -> None:

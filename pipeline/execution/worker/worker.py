@@ -191,6 +191,7 @@ class Worker:
                 assignment.trial_id,
                 most=self._job.resources.files_gigabytes * 1e9,
                 kept=self._checkpoints.enabled,
+                new=assignment.new,
                 check=self._checkpoints.check,
             )
         else:

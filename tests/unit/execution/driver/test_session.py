@@ -99,6 +99,20 @@ def test_the_target_ends_the_study(study):
     assert "target" in s.session.loop.end_reason
 
 
+def test_a_trial_is_new_to_the_storage_once(study, monkeypatch):
+    """A trial is new when the first session assigns it first: not after a lost worker or a pause, nor in session 2."""
+    s = study(scheduler="promoting-asha", budget=Budget(trials=4, epochs=4))
+    first = s.session.next()
+    assert first.new
+    assert not s.session.worker_failures.on_worker_lost(first.trial_id, "It is gone.").new
+    s.session.on_report(first.trial_id, ProgressReport((row(1, 0.9),), 1))
+    monkeypatch.setattr(type(s.session.loop.queue), "take", lambda _: (s.session.loop.trials[first.trial_id], ()))
+    assert not s.session.next().new
+    monkeypatch.undo()
+    s.session.file.number = 2
+    assert not s.session.next().new
+
+
 def test_a_session_continues_from_the_state_of_the_last(study):
     """A study that is interrupted and restored in another session ends as an uninterrupted one."""
     whole = study("whole", scheduler="asha", budget=Budget(trials=6, epochs=8))

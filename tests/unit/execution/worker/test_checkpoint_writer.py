@@ -43,6 +43,14 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path):
     np.testing.assert_array_equal(found.arrays[0], np.arange(3.0))
 
 
+def test_the_storage_is_not_asked_for_checkpoints_of_a_new_trial(tmp_path, monkeypatch):
+    """Of a trial that no worker has had before, no checkpoint is looked for."""
+    writer = CheckpointWriter(Store(tmp_path), session=1)
+    written(writer, 3)
+    monkeypatch.setattr(Store, "files", lambda *_: pytest.fail("The storage was listed."))
+    assert writer.newest(replace(assignment(), new=True)) is None
+
+
 def test_each_written_checkpoint_is_reported_once_with_its_size(tmp_path):
     """Each checkpoint is reported once, with its epoch and size, after it was written."""
     writer, store = CheckpointWriter(Store(tmp_path), session=1), Store(tmp_path)

@@ -67,6 +67,15 @@ def test_with_an_object_store_the_folder_is_a_copy(bucket, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_fetched_for_a_new_trial(bucket, monkeypatch):
+    """For a trial that no worker has had before, the object store is not listed, and its files are uploaded."""
+    monkeypatch.setattr(Store, "files", lambda *_: pytest.fail("The storage was listed."))
+    folder = TrialFolder(bucket, "0002", most=MANY, new=True)
+    (folder.folder / "log.csv").write_text("1\n")
+    folder.close()
+    assert bucket.read_text("files/0002/log.csv") == "1\n"
+
+
 def test_nothing_is_deleted_for_a_study_that_is_anothers(tmp_path):
     """After a takeover, the old worker deletes no folder and no file of the trial."""
 
