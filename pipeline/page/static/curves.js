@@ -37,7 +37,7 @@ export class Curves extends Picture {
   }
 
   draw(g) {
-    if (!this.curves) return this.empty(g, "No trial has a value yet.");
+    if (!this.curves) return this.empty(g, this.trials.metrics.length ? "Loading …" : "No trial has a value yet.");
     const { x, y } = this.curves, seen = [], epochs = [];
     for (const [, from, to] of this.lines()) {
       for (let at = from; at < to; at++) seen.push(y[at]);

@@ -10,7 +10,7 @@ const ORDER = ["accent", "second", "third", "bad"]; // the first four studies; t
 export class Steps extends Picture {
   constructor(place, label) {
     super(place, label);
-    Object.assign(this, { found: [], by: "seconds", log: null });
+    Object.assign(this, { found: null, by: "seconds", log: null });
     this.top.addEventListener("pointermove", event => this.look(event));
     this.top.addEventListener("pointerleave", () => tell(null));
   }
@@ -22,6 +22,7 @@ export class Steps extends Picture {
   }
 
   draw(g) {
+    if (!this.found) return this.empty(g, "Loading …");
     const longest = this.found.reduce((most, one) => Math.max(most, one.seconds.at(-1) ?? 0), 0);
     [this.unit, this.units] = UNITS.find(([from]) => longest >= from).slice(1);
     if (this.by !== "seconds") this.unit = 1;
