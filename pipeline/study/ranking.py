@@ -9,11 +9,14 @@ and report all use this order.
 import math
 from collections.abc import Iterable
 
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.schedulers import Mode
 from pipeline.study.specification import Objective
 from pipeline.trial_ids import DrawOrder, draw_order
 
-__all__ = ["RankingKey", "ranking_key", "ranking_sql", "total_violation"]
+__all__ = ["RankingKey", "ranking_key", "ranking_order", "ranking_sql", "total_violation"]
 
 RankingKey = tuple[bool, bool, float, float, int, DrawOrder]
 
@@ -46,6 +49,33 @@ def ranking_key(
     if value is None or best_epoch is None or not math.isfinite(value):
         return failed, True, 0.0, 0.0, 0, draw_order(trial_id)
     return failed, False, violation, -value if mode == "max" else value, best_epoch, draw_order(trial_id)
+
+
+def ranking_order(
+    values: npt.NDArray[np.float64],
+    best_epochs: npt.NDArray[np.float64],
+    *,
+    failed: npt.NDArray[np.bool_],
+    mode: Mode,
+    violations: npt.NDArray[np.float64],
+) -> npt.NDArray[np.int64]:
+    """The order of `ranking_key` for all trials of a table at once.
+
+    Args:
+        values: The objective at each trial's best epoch, the trials in the order of their draws.
+        best_epochs: Those epochs; NaN where there is none.
+        failed: Whether each trial failed.
+        mode: Whether more or less of the objective is better.
+        violations: The total violation of the objectives' bounds at each best epoch.
+
+    Returns:
+        Positions of the trials, the best first, of shape (len(values),).
+    """
+    known = np.isfinite(values) & np.isfinite(best_epochs)
+    losses = np.where(known, -values if mode == "max" else values, 0.0)
+    # The first term decides last, and trials that are equal in all terms keep the order of their draws.
+    terms = np.where(known, best_epochs, 0.0), losses, np.where(known, violations, 0.0), ~known, failed
+    return np.lexsort(terms).astype(np.int64)
 
 
 def ranking_sql(loss: str) -> list[str]:

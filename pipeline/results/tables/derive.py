@@ -189,13 +189,15 @@ def _config_columns(
         name = field.name.removeprefix("config_")
         if name == field.name:
             continue
-        trained = rows[field.name].to_pylist() if field.name in rows.column_names else [None] * len(configs)
-        pairs = zip(configs, trained, strict=True)
-        values = [column_value(config[name], field.type) if name in config else other for config, other in pairs]
-        if field.name in bests.column_names:
-            at_best = zip(has_best, bests[field.name].to_pylist(), values, strict=True)
-            values = [best if has else value for has, best, value in at_best]
-        columns[field.name] = config_column(name, values, field.type)
+        recorded = has_best if field.name in bests.column_names else np.zeros(len(configs), np.bool_)
+        rest = np.flatnonzero(~recorded).tolist()
+        trained = rows[field.name].to_pylist() if rest and field.name in rows.column_names else [None] * len(configs)
+        values: list[Any] = [None] * len(configs)
+        for place in rest:
+            config = configs[place]
+            values[place] = column_value(config[name], field.type) if name in config else trained[place]
+        column = config_column(name, values, field.type)
+        columns[field.name] = pc.if_else(pa.array(recorded), bests[field.name], column) if recorded.any() else column
     return columns
 
 

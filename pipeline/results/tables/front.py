@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.pareto import non_dominated
-from pipeline.results.tables.load import Results, ranking_keys
+from pipeline.results.tables.load import Results
 from pipeline.results.tables.objective_column import choose_objective_column
-from pipeline.results.tables.trials import best_rows
+from pipeline.results.tables.trials import best_rows, ranked
 from pipeline.study.ranking import total_violation
 
 __all__ = ["FrontPoint", "epoch_violations", "objective_column", "objective_values", "on_front", "pareto_front"]
@@ -103,13 +103,13 @@ def pareto_front(results: Results) -> list[FrontPoint]:
     matrix = values.to_numpy(np.float64).copy()
     matrix[((results.trials["state"] == "failed") | (results.trials["violation"] > 0)).to_numpy()] = np.nan
     undominated = on_front(matrix, [objective.mode for objective in results.objectives])
-    keys = ranking_keys(results.trials, results.objective)
+    places = {trial: place for place, trial in enumerate(ranked(results))}
     best_epochs = dict(zip(results.trials["trial_id"], results.trials["best_epoch"], strict=True))
     points = [
         FrontPoint(str(trial), int(best_epochs[trial]), dict(zip(values.columns, row, strict=True)))
         for trial, row in zip(values.index[undominated], matrix[undominated].tolist(), strict=True)
     ]
-    return sorted(points, key=lambda point: keys[point.trial_id])
+    return sorted(points, key=lambda point: places[point.trial_id])
 
 
 def _values(results: Results, rows: pd.DataFrame, metric: str) -> npt.NDArray[np.float64]:

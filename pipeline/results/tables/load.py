@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -21,10 +23,10 @@ from pipeline.storage.metric_column import metric_names
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Objective, TuneJob, layout
 from pipeline.study.files import read_document, read_job, recorded_data
-from pipeline.study.ranking import RankingKey, ranking_key
+from pipeline.study.ranking import ranking_order
 from pipeline.study.studies import no_study
 
-__all__ = ["Best", "Results", "from_tables", "load_results", "ranking_keys", "read_study"]
+__all__ = ["Best", "Results", "from_tables", "load_results", "rank_order", "read_study"]
 
 _MAYBE_EMPTY = ("best_epoch", "rung", "parent_epoch")
 
@@ -212,32 +214,28 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return frame.astype({name: "Int64" for name in {*_MAYBE_EMPTY, *gaps} if name in frame.columns})
 
 
-def ranking_keys(trials: pd.DataFrame, objective: Objective) -> dict[str, RankingKey]:
-    """Each trial's key in the order of `pipeline.study.ranking`, by its id.
+def rank_order(trials: pd.DataFrame, objective: Objective) -> npt.NDArray[np.int64]:
+    """The order of trials in `pipeline.study.ranking`.
 
     Args:
-        trials: Rows of the table `trials`.
+        trials: Rows of the table `trials`, in its order.
         objective: The study's first objective.
 
     Returns:
-        A key for each trial id; the best trial has the smallest key.
+        Positions of the rows, the best trial first, of shape (len(trials),).
     """
-    columns = (trials[name] for name in ("trial_id", "objective", "best_epoch", "state", "violation"))
-    return {
-        str(trial): ranking_key(
-            str(trial), float(value), None if pd.isna(epoch) else int(epoch), failed=state == "failed",
-            mode=objective.mode, violation=float(violation),
-        )
-        for trial, value, epoch, state, violation in zip(*columns, strict=True)
-    }  # fmt: skip
+    values, best_epochs, violations = (
+        trials[name].to_numpy(np.float64, na_value=np.nan) for name in ("objective", "best_epoch", "violation")
+    )
+    failed = trials["state"].eq("failed").to_numpy(bool)
+    return ranking_order(values, best_epochs, failed=failed, mode=objective.mode, violations=violations)
 
 
 def _best(trials: pd.DataFrame, epochs: pd.DataFrame, study: Mapping[str, Any]) -> Best | None:
     scored = trials[trials["objective"].notna() & (trials["state"] != "failed")]
     if scored.empty:
         return None
-    keys = ranking_keys(scored, Objective(**study["job"]["objectives"][0]))
-    row = scored[scored["trial_id"] == min(keys, key=keys.__getitem__)].iloc[0]
+    row = scored.iloc[rank_order(scored, Objective(**study["job"]["objectives"][0]))[0]]
     at = epochs[(epochs["trial_id"] == row["trial_id"]) & (epochs["epoch"] == row["best_epoch"])].iloc[0]
     return Best(
         str(row["trial_id"]), float(row["objective"]), int(row["best_epoch"]), config_of(at, parameters_of(study))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.errors import JobNotFound
 from pipeline.results.tables.configs import configs_of
-from pipeline.results.tables.load import Results, ranking_keys
+from pipeline.results.tables.load import Results, rank_order
 from pipeline.space import Config
 from pipeline.study.studies import called
 
@@ -22,8 +22,8 @@ def ranked(results: Results) -> list[str]:
     Args:
         results: A study's results.
     """
-    keys = ranking_keys(results.trials, results.objective)
-    return sorted(keys, key=keys.__getitem__)
+    order = rank_order(results.trials, results.objective)
+    return [str(trial) for trial in results.trials["trial_id"].to_numpy(object)[order]]
 
 
 def best_rows(results: Results) -> npt.NDArray[np.int64]:

@@ -2,7 +2,9 @@
 
 import math
 
-from pipeline.study.ranking import ranking_key
+import numpy as np
+
+from pipeline.study.ranking import ranking_key, ranking_order
 
 
 def test_value_then_epoch_then_draw_then_failed() -> None:
@@ -24,3 +26,23 @@ def test_less_is_better_with_the_mode_min() -> None:
     """In the mode min, a smaller value is better."""
     small, large = (ranking_key("0000", value, 1, failed=False, mode="min") for value in (0.1, 0.2))
     assert small < large
+
+
+def test_the_order_of_a_whole_table_is_that_of_the_keys() -> None:
+    """Trials in the order of their draws are put into the order of their keys, in both modes, with and without bounds."""
+    rng = np.random.default_rng(0)
+    values = rng.choice([0.5, 0.25, -0.0, 0.0, math.nan, math.inf], 300)
+    epochs = rng.choice([1.0, 2.0, math.nan], 300)
+    failed, violations = rng.random(300) < 0.2, rng.choice([0.0, 0.5], 300)
+    for mode in ("max", "min"):
+        keys = [
+            ranking_key(
+                f"{index:04d}", value, None if math.isnan(epoch) else int(epoch), failed=bool(fails),
+                mode=mode, violation=violation,
+            )
+            for index, (value, epoch, fails, violation) in enumerate(
+                zip(values, epochs, failed, violations, strict=True)
+            )
+        ]  # fmt: skip
+        order = ranking_order(values, epochs, failed=failed, mode=mode, violations=violations)
+        assert order.tolist() == sorted(range(300), key=keys.__getitem__)
