@@ -155,8 +155,8 @@ def _only(stores: "Sequence[tuple[str, Store]]") -> "Store":
 
 def _found(stores: "Sequence[tuple[str, Store]]") -> "Mapping[str, Results]":
     """The results of studies by label; a study that is named twice counts once."""
+    from pipeline.results.tables.labels import labels
     from pipeline.results.tables.load import load_results
-    from pipeline.results.tables.query import labels
 
     places = {store.uri: study for study, store in reversed(stores)}
     return labels([(study, load_results(uri)) for uri, study in reversed(places.items())])

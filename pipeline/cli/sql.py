@@ -49,8 +49,9 @@ def sql(
 ) -> None:
     """Query the tables of studies in SQL; the column `study` is the study's name."""
     from pipeline.results.tables.database import TimeLimit
+    from pipeline.results.tables.labels import labels
     from pipeline.results.tables.load import load_results
-    from pipeline.results.tables.query import answered, labels
+    from pipeline.results.tables.query import answered
 
     if not studies:
         raise _one_word(query)

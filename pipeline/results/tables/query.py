@@ -8,10 +8,9 @@ import pyarrow as pa
 from pipeline.results.tables.database import Answer, TimeLimit, fill_table, locked, open_database, run_select
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials_database import TrialsDatabase, arrow_table
-from pipeline.sanitize import sanitize
 from pipeline.storage.schema import TABLES
 
-__all__ = ["answered", "labels", "query", "select_from", "select_trials"]
+__all__ = ["answered", "query", "select_from", "select_trials"]
 
 
 def query(studies: Mapping[str, Results], sql: str) -> pa.Table:
@@ -110,17 +109,3 @@ def select_from(
     shown = ["study", *(name for name in columns if name != "study")] if columns else None
     with TrialsDatabase(studies, only=only) as trials:
         return trials.select(where=where, sort=sort, columns=shown, best_first=True)
-
-
-def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:
-    """The studies by a unique label: the name, or the caller's name for the study where two have the same name.
-
-    Args:
-        named: How the caller names each study, and its results.
-    """
-    apart = dict(named)
-    names = [results.name for results in apart.values()]
-    return {
-        results.name if names.count(results.name) == 1 else sanitize(given.rstrip("/")): results
-        for given, results in apart.items()
-    }

@@ -29,7 +29,7 @@ def test_less_is_better_with_the_mode_min() -> None:
 
 
 def test_the_order_of_a_whole_table_is_that_of_the_keys() -> None:
-    """Trials in the order of their draws are put into the order of their keys, in both modes, with and without bounds."""
+    """Trials in the order of their draws are put into the order of their keys, in both modes."""
     rng = np.random.default_rng(0)
     values = rng.choice([0.5, 0.25, -0.0, 0.0, math.nan, math.inf], 300)
     epochs = rng.choice([1.0, 2.0, math.nan], 300)

@@ -1,6 +1,5 @@
 """Questions in SQL: answered from the tables, and from nothing else."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.results import Results
 from pipeline.results.tables.load import load_results
-from pipeline.results.tables.query import labels, query, select_trials
+from pipeline.results.tables.query import query, select_trials
 from tests.unit.results.fronts import recorded
 
 
@@ -80,15 +79,6 @@ def test_tables_of_several_studies_are_one_with_null_where_a_study_has_no_such_c
     for table in ("epochs", "decisions"):
         reported = query(both, f"select study, count(*) as n from {table} group by 1 order by 1")["n"].to_pylist()
         assert reported == [len(getattr(asha_results, table)), len(getattr(pbt_results, table))]
-
-
-def test_studies_of_one_name_are_distinguished_by_the_callers_names(
-    asha_results: Results, pbt_results: Results
-) -> None:
-    """Studies with equal names are distinguished by the caller's paths, and a repeated study counts once."""
-    copy = dataclasses.replace(asha_results)
-    named = [("x/one/", asha_results), ("y/one", copy), ("p", pbt_results), ("p", pbt_results)]
-    assert list(labels(named)) == ["x/one", "y/one", pbt_results.name]
 
 
 def test_several_objectives_can_be_selected(tmp_path: Path) -> None:
