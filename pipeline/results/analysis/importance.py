@@ -151,8 +151,8 @@ def _several(place: ParameterPath) -> bool:
 
 def _importance(results: Results, rows: pd.DataFrame, places: Sequence[ParameterPath], when: When) -> Importance:
     fixed = dict(when)
-    there = [all(row.get(switch) == branch for switch, branch in when) for row in rows.to_dict("records")]
-    rows = rows[there] if len(rows) else rows
+    for switch, branch in when:
+        rows = rows[[value == branch for value in rows[switch]]] if len(rows) else rows
     # Of the branch itself first, then those of the branches around it, which every trial here has too.
     around = [place for place in places if set(place.when) <= set(when) and place.name not in fixed and _several(place)]
     axes = sorted(around, key=lambda place: place.when != when)[:_MOST_AXES]
@@ -213,7 +213,7 @@ def r_squared(values: _Reals, unseen: _Reals) -> float:
 
 def _unit(axis: ParameterPath, value: object) -> float:
     try:
-        return float(np.clip(axis.domain.to_unit(value), 0.0, 1.0))
+        return min(max(float(axis.domain.to_unit(value)), 0.0), 1.0)
     except (TypeError, ValueError):
         return float("nan")  # the domain was another one when the trial was drawn
 

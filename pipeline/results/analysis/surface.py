@@ -5,7 +5,7 @@ A tree cuts the cube into boxes and gives each a value; averages over the other 
 the whole forest's averages are taken, not each tree's: single trees fit noise, and their variance is mostly that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Surface:
     value: _Reals
     variance: float
     unseen: _Reals
+    _covers: dict[tuple[int, int], _Reals] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What `_covered` returned: each axis is asked for with every other one."""
 
     def along(self, axis: int, cells: int) -> _Reals:
         """The mean within each of equal parts of an axis, over all other axes.
@@ -68,10 +70,11 @@ class Surface:
 
     def _covered(self, axis: int, cells: int) -> _Reals:
         """Which share of each part of an axis each box covers."""
-        edges = np.linspace(0, 1, cells + 1)
-        ends = np.minimum(self.high[:, axis, None], edges[1:]) - np.maximum(self.low[:, axis, None], edges[:-1])
-        covered: _Reals = np.clip(ends, 0, None) * cells
-        return covered
+        if (axis, cells) not in self._covers:
+            edges = np.linspace(0, 1, cells + 1)
+            ends = np.minimum(self.high[:, axis, None], edges[1:]) - np.maximum(self.low[:, axis, None], edges[:-1])
+            self._covers[axis, cells] = np.clip(ends, 0, None) * cells
+        return self._covers[axis, cells]
 
 
 def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool = True) -> Surface:
