@@ -295,12 +295,14 @@ def of_trajectories(results: Results) -> str:
 def _crosses(results: Results) -> str:
     """The meaning of the crosses, and the number of failed trials without one, because they have no value."""
     failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
+    if failed.empty:
+        return ""
     column = metric_column(results.objective.metric)
     known = results.epochs[np.isfinite(results.epochs[column])] if column in results.epochs else results.epochs.iloc[:0]
-    drawn = int(failed.isin(known["trial_id"]).sum())
+    drawn = int(failed.isin(known["trial_id"].unique()).sum())
     none = f"{counted(len(failed) - drawn, 'trial')} failed without a value"
     if not drawn:
-        return f"; {none}" if len(failed) else ""
+        return f"; {none}"
     crosses = f"; crosses mark where trials failed, {drawn} in all"
     return crosses if drawn == len(failed) else f"{crosses}; {none}"
 

@@ -8,30 +8,20 @@ from markupsafe import Markup
 from pipeline.results.analysis.domains import domain_in_words, format_value, span_in_words
 from pipeline.results.analysis.earlier import earlier_counts
 from pipeline.results.analysis.failure_causes import causes, first_line
-from pipeline.results.analysis.leaderboard import (
-    FRONT,
-    SECONDS,
-    STATE,
-    TRIAL,
-    LeaderboardColumn,
-    LeaderboardRow,
-    columns,
-    rows,
-)
+from pipeline.results.analysis.leaderboard import FRONT, SECONDS, STATE, TRIAL, LeaderboardColumn, columns
 from pipeline.results.analysis.parameters import best_quarter, scored
 from pipeline.results.analysis.stopped import saved_epochs, stopped_early
 from pipeline.results.palette import DAY, NIGHT
+from pipeline.results.report.leaderboard_rows import leaderboard_rows
 from pipeline.results.report.sections import sections
 from pipeline.results.report.templates import template
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, ranked
-from pipeline.results.views.leaderboard import cell_text
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.results.views.sentences import of_earlier
 from pipeline.results.views.states import STATES
 from pipeline.results.views.summary import paragraphs
 from pipeline.space import kinds_of
-from pipeline.space.column_values import scalar
 from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.wording import counted, duration, format_number
@@ -59,6 +49,8 @@ def report_page(results: Results) -> str:
     """
     page = template("report.html.jinja")
     details = _details(results)
+    detailed = {trial["trial"] for trial in details}
+    numeric = [number for _, number in _columns(results)]
     return page.render(
         name=results.name,
         description=results.job["description"],
@@ -68,10 +60,10 @@ def report_page(results: Results) -> str:
         tiles=_tiles(results),
         columns=_columns(results),
         order="descending" if results.objective.mode == "max" else "ascending",
-        rows=_rows(results),
+        trials=len(results.trials),
+        rows=leaderboard_rows(results, numeric=numeric, printed=PRINTED_ROWS, linked=detailed),
         sections=sections(results),
         details=details,
-        detailed={trial["trial"] for trial in details},
         causes=causes(results),
         space=_space(results),
         provenance=provenance_in_words(results.sessions),
@@ -136,20 +128,12 @@ def _numeric(results: Results, column: LeaderboardColumn) -> bool:
     return column not in (TRIAL, STATE, FRONT)
 
 
-def _rows(results: Results) -> list[Mapping[str, Any]]:
-    """The leaderboard: each cell as its text and the key by which it sorts."""
-    shown = columns(results)
-    return [
-        {"cells": [_page_cell(row, column) for column in shown], "state": row.state, "best": row.best}
-        for row in rows(results)
-    ]
-
-
 def _details(results: Results) -> list[Mapping[str, Any]]:
     """The best trials: each one's outcome in a line, its config at its best epoch, and the decisions on it."""
     best = ranked(results)[:DETAILED_TRIALS]
     configs, metric = configs_at_best(results, best), results.objective.metric
-    of_trial = {str(trial): own for trial, own in results.decisions.groupby("trial_id", sort=False)}
+    decided = results.decisions[results.decisions["trial_id"].isin(best)]
+    of_trial = {str(trial): own for trial, own in decided.groupby("trial_id", sort=False)}
     details: list[Mapping[str, Any]] = []
     for trial, row in results.trials.set_index("trial_id").loc[best].iterrows():
         value = f", {metric} {format_number(row['objective'])} at epoch {row['best_epoch']}"
@@ -167,18 +151,6 @@ def _details(results: Results) -> list[Mapping[str, Any]]:
             }
         )
     return details
-
-
-def _page_cell(row: LeaderboardRow, column: LeaderboardColumn) -> tuple[str, Any]:
-    if column == FRONT:
-        return ("yes", 0) if row.values[FRONT] else ("–", 1)
-    if column not in row.values:
-        return "–", ""
-    value = row.values[column]
-    if column == SECONDS:
-        return duration(value), value
-    key = repr(value) if column.kind == "metric" else scalar(value) if column.kind == "config" else value
-    return cell_text(row, column), key
 
 
 def _space(results: Results) -> list[tuple[str, str, str, str]]:
