@@ -69,7 +69,7 @@ def tracks(rows: pd.DataFrame, columns: Sequence[str], *, by: Sequence[str]) -> 
     if not len(rows):
         return []
     # Pandas' groupby makes a frame of each: a hundred times as long.
-    changes = [np.flatnonzero(rows[name].to_numpy()[1:] != rows[name].to_numpy()[:-1]) + 1 for name in by]
+    changes = [np.flatnonzero(rows[name].ne(rows[name].shift()).to_numpy())[1:] for name in by]
     return np.split(rows[list(columns)].to_numpy(np.float64), np.unique(np.concatenate(changes)))
 
 

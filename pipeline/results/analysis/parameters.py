@@ -1,5 +1,6 @@
 """The tuned hyperparameters of a study: their values by trial, and their positions on an axis."""
 
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -116,7 +117,15 @@ def domain_places(domain: Any, values: pd.Series, *, spread: bool = False) -> np
     if not isinstance(domain, ListedDomain):
         return values.to_numpy(np.float64)
     known = {key_of(value): float(place) for place, value in enumerate(domain.values)}
-    places = np.array([known.get(key_of(value), np.nan) for value in values], np.float64)
+    # Most values are text or numbers, and few of them differ.
+    place_of = cache(lambda _, value: known.get(key_of(value), np.nan))
+    places = np.array(
+        [
+            known.get(key_of(value), np.nan) if isinstance(value, list | dict) else place_of(type(value), value)
+            for value in values
+        ],
+        np.float64,
+    )
     if spread:
         for place in np.unique(places):
             mine = np.flatnonzero(places == place)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -148,8 +149,8 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
         return ax
     best = np.maximum.accumulate(values) if mode == "max" else np.minimum.accumulate(values)
     end = max(results.seconds, float(seconds[-1]))
-    ax.step([*seconds, end], [*best, best[-1]], where="post", color=ACCENT, lw=2.2, zorder=4)
     rises = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
+    ax.step([*seconds[rises], end], [*best[rises], best[-1]], where="post", color=ACCENT, lw=2.2, zorder=4)
     ax.plot(seconds[rises], best[rises], "o", color=ACCENT, ms=4.5, zorder=5)
     limits = None if by_magnitude(ax, values, mode) else window(values, mode)
     if limits is not None:
@@ -176,16 +177,23 @@ def _lines(results: Results, ax: Axes, column: str, by: Sequence[str] = ("trial_
     """Every trial, or segment of one, as a thin line with a point at its end."""
     if column not in results.epochs:
         return
-    known = results.epochs[np.isfinite(results.epochs[column])]
+    known = results.epochs[["epoch", column, *by]][np.isfinite(results.epochs[column].to_numpy(np.float64))]
     curves = tracks(known, ["epoch", column], by=by)
     curves = [curves[place] for place in some_lines(len(curves))]
     many = len(known) > _MANY_POINTS
     alpha = 0.75 if len(curves) < 40 else 0.45
-    lines = [track for track in curves if len(track) > 1]
+    lines = [_without_repeats(track) if many else track for track in curves if len(track) > 1]
     ax.add_collection(LineCollection(lines, colors=MUTED, linewidths=1.0, alpha=alpha, rasterized=many))
     ends = np.array([track[-1] for track in curves]).reshape(-1, 2)
     ax.plot(ends[:, 0], ends[:, 1], "o", color=MUTED, ms=3, mew=0, alpha=alpha, rasterized=many)
     ax.autoscale_view()
+
+
+def _without_repeats(track: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A track without the points within a stretch of one value: the line is the same."""
+    values = track[:, 1]
+    inside = (values[1:-1] == values[:-2]) & (values[1:-1] == values[2:])
+    return track[np.concatenate([[True], ~inside, [True]])]
 
 
 def _label_epochs(ax: Axes, results: Results) -> None:

@@ -89,16 +89,17 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
     heights = np.array(columns).T
     front = np.flatnonzero(rows["trial_id"].isin(best_quarter(results, rows)["trial_id"]))
     best = np.flatnonzero(rows["trial_id"] == (results.best.trial_id if results.best else None))
+    shown = some_lines(len(rows))
     for which, colour, width, alpha, layer in (
-        (np.setdiff1d(np.arange(len(rows)), front), MUTED, 0.9, 0.45, 2),
-        (np.setdiff1d(front, best), ACCENT, 1.3, 0.5, 3),
+        (np.setdiff1d(shown, front), MUTED, 0.9, 0.45, 2),
+        (np.setdiff1d(np.intersect1d(shown, front), best), ACCENT, 1.3, 0.5, 3),
         (best, ACCENT, 2.8, 1.0, 4),
     ):
-        look: dict[str, Any] = {"colors": colour, "alpha": alpha, "zorder": layer, "rasterized": len(which) > 1500}
-        which = which[some_lines(len(which))]
-        lines = [np.column_stack([np.arange(len(line)), line]) for line in heights[which]]
+        look: dict[str, Any] = {"colors": colour, "alpha": alpha, "zorder": layer}
+        drawn = heights[which]
+        lines = np.stack([np.broadcast_to(np.arange(drawn.shape[1]), drawn.shape), drawn], axis=-1)
         ax.add_collection(LineCollection(lines, linewidths=width, **look))
-        gapped = [line for line in lines if not np.isfinite(line).all()]
+        gapped = lines[~np.isfinite(drawn).all(axis=1)]
         bridges = [bridge for line in gapped for bridge in _bridges(line)]
         ax.add_collection(LineCollection(bridges, linewidths=0.7 * width, linestyles="dotted", **look))
     titles = [*names, results.objective.metric]

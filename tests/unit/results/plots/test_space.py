@@ -1,12 +1,14 @@
 """The objective against hyperparameters."""
 
 import itertools
+from importlib import import_module
 
 import numpy as np
 import pytest
 
 from pipeline.results import Results, plots
 from pipeline.results.analysis.parameters import config_places, scored, tuned
+from pipeline.results.plots.style import some_lines
 from tests.unit.results.plots.drawing import drawn
 
 
@@ -39,6 +41,20 @@ def test_parallel_coordinates_draw_one_line_a_trial(asha_results: Results) -> No
     lines = [segment for group in ax.collections for segment in group.get_segments()]
     assert len(lines) == len(scored(asha_results))
     assert {len(line) for line in lines} == {len(tuned(asha_results)) + 1}
+
+
+def test_of_many_trials_evenly_spaced_ones_and_the_best_are_drawn(
+    asha_results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of very many trials, parallel coordinates draw the evenly spaced ones that their caption counts, and the best."""
+    monkeypatch.setattr(import_module("pipeline.results.plots.style"), "MOST_LINES", 5)
+    ax = drawn(plots.parallel_coordinates, asha_results)
+    rows = scored(asha_results)
+    shown = {*some_lines(len(rows)).tolist(), rows["trial_id"].tolist().index(asha_results.best.trial_id)}
+    lines = [segment for group in ax.collections for segment in group.get_segments()]
+    heights = sorted(float(line[-1][1]) for line in lines)
+    assert len(lines) == len(shown) < len(rows)
+    assert heights[-1] == 1.0
 
 
 def test_a_line_is_dotted_where_a_trial_lacks_parameters(branches_results: Results) -> None:
