@@ -1,6 +1,5 @@
 """The tuned hyperparameters of a study: their values by trial, and their positions on an axis."""
 
-from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -118,14 +117,16 @@ def domain_places(domain: Any, values: pd.Series, *, spread: bool = False) -> np
         return values.to_numpy(np.float64)
     known = {key_of(value): float(place) for place, value in enumerate(domain.values)}
     # Most values are text or numbers, and few of them differ.
-    place_of = cache(lambda _, value: known.get(key_of(value), np.nan))
-    places = np.array(
-        [
-            known.get(key_of(value), np.nan) if isinstance(value, list | dict) else place_of(type(value), value)
-            for value in values
-        ],
-        np.float64,
-    )
+    met: dict[tuple[type, Any], float] = {}
+    places = np.empty(len(values))
+    for row, value in enumerate(values):
+        if isinstance(value, list | dict):
+            places[row] = known.get(key_of(value), np.nan)
+            continue
+        key = (type(value), value)
+        if key not in met:
+            met[key] = known.get(key_of(value), np.nan)
+        places[row] = met[key]
     if spread:
         for place in np.unique(places):
             mine = np.flatnonzero(places == place)

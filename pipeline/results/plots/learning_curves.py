@@ -193,7 +193,8 @@ def _without_repeats(track: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """A track without the points within a stretch of one value: the line is the same."""
     values = track[:, 1]
     inside = (values[1:-1] == values[:-2]) & (values[1:-1] == values[2:])
-    return track[np.concatenate([[True], ~inside, [True]])]
+    bends: npt.NDArray[np.float64] = track[np.concatenate([[True], ~inside, [True]])]
+    return bends
 
 
 def _label_epochs(ax: Axes, results: Results) -> None:

@@ -98,7 +98,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         look: dict[str, Any] = {"colors": colour, "alpha": alpha, "zorder": layer}
         drawn = heights[which]
         lines = np.stack([np.broadcast_to(np.arange(drawn.shape[1]), drawn.shape), drawn], axis=-1)
-        ax.add_collection(LineCollection(lines, linewidths=width, **look))
+        ax.add_collection(LineCollection(list(lines), linewidths=width, **look))
         gapped = lines[~np.isfinite(drawn).all(axis=1)]
         bridges = [bridge for line in gapped for bridge in _bridges(line)]
         ax.add_collection(LineCollection(bridges, linewidths=0.7 * width, linestyles="dotted", **look))
