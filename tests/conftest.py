@@ -1,5 +1,6 @@
-"""What all tests share: one Ray cluster for each process of the session."""
+"""What all tests share: one Ray cluster for each process of the session, and what keeps them quick."""
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -7,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-# The same examples every time, however slow the machine.
-settings.register_profile("repeatable", derandomize=True, deadline=None)
+# The same examples every time, however slow the machine; more of them in `make test-all`.
+EXAMPLES = 25 * int(os.environ.get("TUNEPIPE_FUZZ", "1"))
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=EXAMPLES)
 settings.load_profile("repeatable")
 
 # TensorFlow's own notes about the machine would drown what a failing test prints.
@@ -17,6 +19,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # A test that names a bucket reaches no network: nothing listens at this address, and no other host is asked for keys.
 os.environ["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collects thousands of tests, which all stay, without looking for garbage among them again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the pictures of reports, which take seconds to draw, where a test is about something else."""
+    monkeypatch.setattr("pipeline.results.report.page.sections", lambda _: [])
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,7 @@ def _fine(printed: CommandResult) -> None:
     assert len(printed.errors) < 20_000
 
 
-@settings(max_examples=150, suppress_health_check=_SHARED)
+@settings(suppress_health_check=_SHARED)
 @given(fields=st.lists(_ASSIGNMENTS, max_size=3))
 @example(fields=["space.lr=" + "[" * 100_000])
 @example(fields=['space.lr={"kind":"choice","values":["\\u001b[31m"]}', "budget.trials=0"])
@@ -152,7 +152,7 @@ def test_any_assignment_is_refused_or_accepted(tmp_path: Path, fields: list[str]
     assert not (tmp_path / "studies").exists() or printed.code == 2
 
 
-@settings(max_examples=250, suppress_health_check=_SHARED)
+@settings(suppress_health_check=_SHARED)
 @given(
     command=st.sampled_from(
         ["list", "run", "resume", "results", "sql", "report", "export", "logs", "delete", "pause", "budget"]
@@ -177,7 +177,7 @@ def test_any_words(
     ]
 
 
-@settings(max_examples=100, suppress_health_check=_SHARED)
+@settings(suppress_health_check=_SHARED)
 @given(
     words=st.lists(
         st.one_of(
@@ -214,6 +214,7 @@ def test_storages_that_cannot_be_used(uri: str, tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("place", ["\0", "file/below", "\udcff.html", "new/\u202e\n.html"])
+@pytest.mark.usefixtures("no_pictures")
 def test_any_output_path_is_used_or_refused(
     place: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

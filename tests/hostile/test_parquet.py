@@ -99,7 +99,7 @@ def test_a_column_of_any_type(kind: str, role: str, tmp_path: Path) -> None:
     _loaded(_write(tmp_path / "x.parquet", list(named.items())))
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     columns=st.lists(
         st.tuples(

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -45,7 +45,6 @@ def _read(domain: object) -> Any | None:
         return None
 
 
-@settings(max_examples=400)
 @given(domain=_DOMAINS, seed=st.integers(0, 2**31 - 1))
 def test_draws_of_any_domain(domain: object, seed: int) -> None:
     """A valid domain draws values that it contains, as JSON, the same for the same seed."""
@@ -59,7 +58,6 @@ def test_draws_of_any_domain(domain: object, seed: int) -> None:
         assert (again, type(again)) == (value, type(value))
 
 
-@settings(max_examples=400)
 @given(domain=_DOMAINS, seed=st.integers(0, 2**31 - 1), factors=st.lists(st.sampled_from([0.8, 1.2]), max_size=5))
 def test_exploring_any_domain(domain: object, seed: int, factors: list[float]) -> None:
     """A value that exploring changes any number of times stays within its domain."""
@@ -72,7 +70,6 @@ def test_exploring_any_domain(domain: object, seed: int, factors: list[float]) -
         assert read.contains(value), (read, value)
 
 
-@settings(max_examples=100)
 @given(
     space=st.dictionaries(st.sampled_from(["lr", "width", "kind", "q"]), st.one_of(_DOMAINS, _SCALARS)),
     index=st.integers(0, 2**31 - 1),

@@ -126,7 +126,6 @@ def _judged(fields: dict[str, Any]) -> None:
     assert len(str(refused)) < 20_000
 
 
-@settings(max_examples=200)
 @given(place=st.sampled_from(_places(WHOLE)[1:]), value=_VALUES)
 @example(place=("space",), value=_DEEP)
 @example(place=("name",), value=_DEEP)
@@ -136,14 +135,12 @@ def test_any_value_at_any_place_is_accepted_or_refused(place: tuple[Any, ...], v
     _judged(_put(WHOLE, place, value))
 
 
-@settings(max_examples=80)
 @given(drop=st.lists(st.sampled_from(list(WHOLE)), max_size=4), more=st.dictionaries(_KEYS, _VALUES, max_size=3))
 def test_fields_that_are_missing_or_unknown(drop: list[str], more: dict[str, Any]) -> None:
     """A job with missing or unknown fields is read with defaults, or refused by each wrong field."""
     _judged({**{name: value for name, value in WHOLE.items() if name not in drop}, **more})
 
 
-@settings(max_examples=80)
 @given(content=st.one_of(st.binary(max_size=200), _VALUES.map(lambda value: json.dumps(value).encode())))
 @example(content=b"[" * 100_000 + b"]" * 100_000)
 @example(content=b'{"schema_version": 1, "job": ' + b'{"space":' * 500 + b"1" + b"}" * 501)
@@ -191,7 +188,7 @@ _DOMAINS = st.one_of(
 )
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     space=st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True), _DOMAINS, max_size=5),
     metric=st.text(min_size=1, max_size=30),

@@ -11,12 +11,6 @@ from tests.unit.results.small import batches_study, folded_study, of_function, w
 from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study
 
 
-@pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves out the pictures of reports, which take seconds to draw, where a test asks for other parts."""
-    monkeypatch.setattr("pipeline.results.report.page.sections", lambda _: [])
-
-
 @pytest.fixture(scope="session")
 def asha(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """A study of successive halving with a failure, a NaN and a lost worker."""

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.loop.decision_rows import DecisionRow
@@ -58,7 +58,6 @@ def test_the_budget_is_kept_and_every_trial_ends_once(kind, workers, trials, epo
     assert max(Counter(curves.asked).values()) == 1
 
 
-@settings(max_examples=40)
 @given(kind=st.sampled_from(sorted(SCHEDULERS)), workers=st.integers(1, 6), seed=st.integers(0, 2**31 - 1))
 def test_no_more_trials_run_than_there_are_workers(kind, workers, seed):
     """The number of running trials never exceeds the number of workers, and each trial takes time."""
