@@ -10,8 +10,8 @@ run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist
 # The tests start hundreds of processes, which would all compile tunepipe again where Python is told to keep no bytecode.
 test test-all: export PYTHONDONTWRITEBYTECODE =
 PROCESSES ?= 2
-test: .venv/dev.stamp           ## every test but the long ones; PROCESSES=1 for one after the other
-	$(BIN)/pytest -m "not long" --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+test: .venv/dev.stamp           ## every test but the long ones, and the slowest 25; PROCESSES=1 for one after the other
+	$(BIN)/pytest -m "not long" --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
 
 test-all: .venv/dev.stamp       ## every test, the long ones too, and the fuzzers with more examples
 	TUNEPIPE_FUZZ=$${TUNEPIPE_FUZZ:-10} $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
