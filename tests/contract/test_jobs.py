@@ -97,7 +97,7 @@ class TestEveryJob:
         assert len({json.dumps(config) for config in configs}) == len(configs)
 
 
-_EVERY_TIME = ("beale", "beale-search", "cancer-binary", "digits-quick", "mnist-asha", "mnist-pbt", "mnist-schedules")
+_EVERY_TIME = ("beale", "beale-search", "cancer-binary", "digits-quick", "mnist-pbt", "mnist-schedules")
 """One of each kind: a function, a place, folds or repeats, a small and a large data set, a population, a switch."""
 
 

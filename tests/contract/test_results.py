@@ -23,6 +23,9 @@ from tests.unit.results.plots.drawing import drawn
 from tests.unit.results.small import printed
 from tests.unit.results.studies import START
 
+_PAGES = {"not_yet_a_trial", "all_failed", "many_trials", "branches"}
+"""Studies whose whole report, which takes seconds to draw, is tried every time; its pictures are, of any study."""
+
 
 @pytest.fixture(scope="module", params=list(EDGES))
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Results:
@@ -86,6 +89,11 @@ def test_any_study_can_be_drawn(results: Results) -> None:
         drawn(plots.schedule, results, parameter)
 
 
+@pytest.mark.parametrize(
+    "results",
+    [name if name in _PAGES else pytest.param(name, marks=pytest.mark.long) for name in EDGES],
+    indirect=True,
+)
 def test_any_study_has_a_whole_page(results: Results) -> None:
     """The report of any study is complete HTML, lists each trial and loads nothing."""
     text = report_page(results)

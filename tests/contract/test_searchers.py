@@ -1,7 +1,9 @@
 """Properties of every searcher."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import pytest
@@ -34,11 +36,17 @@ def _loss(config: Config) -> float:
     return sum((number - 0.3) ** 2 for number in numbers) + (config["s"] != "rates")
 
 
-def _tried(settings: SearcherSettings, count: int, seed: int = 0) -> list[Observation]:
+def _tried(settings: SearcherSettings, count: int = 20) -> list[Observation]:
     """A sequential study so far: every seventh config has failed, and the last one is running."""
+    return list(_observations(settings.kind, count))
+
+
+@cache
+def _observations(kind: str, count: int) -> Sequence[Observation]:
+    settings = SEARCHERS[kind]()
     observations: list[Observation] = []
     for index in range(count):
-        config = settings.draw(_space(settings), seed=seed, index=index, observations=observations)
+        config = settings.draw(_space(settings), seed=0, index=index, observations=observations)
         if index == count - 1:
             observations.append(Observation(config, "open"))
         else:
@@ -59,7 +67,7 @@ def test_config_i_depends_on_seed_and_i_alone(settings: SearcherSettings, seed: 
 
 def test_a_resumed_study_draws_the_configs_it_would_have_drawn(settings: SearcherSettings) -> None:
     """A searcher has no state: another instance with the same observations draws the same configs."""
-    observations = _tried(settings, 20)
+    observations = _tried(settings)
     again = json.loads(json.dumps([asdict(one) for one in observations]))
     reported = [Observation(**fields) for fields in again]
     drawn = settings.draw(_space(settings), seed=0, index=20, observations=observations)
@@ -68,22 +76,22 @@ def test_a_resumed_study_draws_the_configs_it_would_have_drawn(settings: Searche
 
 def test_only_learning_searchers_use_observations(settings: SearcherSettings) -> None:
     """Grid, random and Sobol search draw config 20 from seed and number, whatever the observations are."""
-    observations = _tried(settings, 20)
+    observations = _tried(settings)
     drawn = settings.draw(_space(settings), seed=0, index=20, observations=observations)
     assert (drawn != settings.draw(_space(settings), seed=0, index=20)) == (settings.kind in _LEARNING)
 
 
 def test_configs_drawn_after_observations_are_in_the_space(settings: SearcherSettings) -> None:
     """Configs drawn after observations, failures and running trials among them, are in the space."""
-    observations = _tried(settings, 30, seed=5)
+    observations = _tried(settings)
     assert all(fits(_space(settings), one.config) for one in observations)
     assert len({one.config["s"] for one in observations}) > 2
 
 
 def test_configs_that_still_train_are_not_drawn_again(settings: SearcherSettings) -> None:
     """A searcher that several workers call in succession draws distinct configs."""
-    observations = _tried(settings, 16)
-    for index in range(16, 20):
+    observations = _tried(settings)
+    for index in range(20, 24):
         config = settings.draw(_space(settings), seed=0, index=index, observations=observations)
         observations.append(Observation(config, "open"))
     assert len({json.dumps(one.config) for one in observations[-5:]}) == 5

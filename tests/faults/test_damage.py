@@ -44,7 +44,7 @@ def flip(file: Path, position: int = -1) -> None:
     file.write_bytes(content)
 
 
-@pytest.mark.parametrize("damaged", ["newest", "all"])
+@pytest.mark.parametrize("damaged", [pytest.param("newest", marks=pytest.mark.long), "all"])
 def test_a_damaged_checkpoint_is_passed_over(damaged, undisturbed, tmp_path, monkeypatch, capsys):
     """If the newest checkpoint or all of them are damaged, an older one or the first epoch gives equal values."""
     monkeypatch.setenv(JOURNAL, str(tmp_path / "journal"))

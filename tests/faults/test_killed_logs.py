@@ -75,7 +75,9 @@ def _each_epoch_once(folder: Path, results: Results) -> None:
         assert shown == [(one.step, pytest.approx(one.value, rel=1e-6)) for one in history]
 
 
-@pytest.mark.parametrize("listens", [False, True], ids=["down", "hangs"])
+@pytest.mark.parametrize(
+    "listens", [pytest.param(False, id="down", marks=pytest.mark.long), pytest.param(True, id="hangs")]
+)
 def test_a_server_that_does_not_answer_delays_a_study_by_seconds(tmp_path: Path, listens: bool) -> None:
     """A study whose MLflow server hangs completes, reports that once, and has every epoch in TensorBoard."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -17,6 +17,8 @@ from tests.processes import TUNEPIPE, started, wait_for
 
 JOB = Path(__file__).with_name("pausable_study.py")
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 @pytest.fixture
 def held(tmp_path):
@@ -53,7 +55,10 @@ def whole(folder: Path) -> None:
     assert not results.epochs.duplicated(["trial_id", "epoch"]).any()
 
 
-@pytest.mark.parametrize("whom", ["driver", pytest.param("group", marks=pytest.mark.long), "everything"])
+@pytest.mark.parametrize(
+    "whom",
+    [pytest.param("driver", marks=pytest.mark.long), pytest.param("group", marks=pytest.mark.long), "everything"],
+)
 def test_sigterm_ends_a_driver_cleanly(whom, held, tmp_path):
     """SIGTERM to a driver, its group or all its processes ends it with 130 and complete, resumable tables."""
     driver = held()

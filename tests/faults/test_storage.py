@@ -46,7 +46,11 @@ def mounts():
 @pytest.mark.usefixtures("mounts")
 @pytest.mark.parametrize(
     ("fault", "workers"),
-    [("full", 0), pytest.param("full", 2, marks=pytest.mark.long), ("read-only", 0)],
+    [
+        ("full", 0),
+        pytest.param("full", 2, marks=pytest.mark.long),
+        pytest.param("read-only", 0, marks=pytest.mark.long),
+    ],
     ids=["full", "full-on-ray", "read-only"],
 )
 def test_a_study_survives_its_storage(fault, workers, tmp_path):

@@ -16,6 +16,8 @@ from pipeline.study.copies import forget_copies
 from tests.hostile.command import continued, tunepipe
 from tune_jobs import find
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 JOB = """
 from pipeline import FIFO, Budget, Objective, TuneJob, Uniform, run
 

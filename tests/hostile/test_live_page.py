@@ -56,7 +56,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, _Elements]:
     return {page: _elements(text) for page, text in _pages(tmp_path_factory.mktemp("plain"), "words").items()}
 
 
-@pytest.mark.parametrize("name", TOGETHER)
+@pytest.mark.parametrize(
+    "name", [name if name == "markup" else pytest.param(name, marks=pytest.mark.long) for name in TOGETHER]
+)
 def test_every_page_shows_any_text_as_text(name: str, tmp_path: Path, plain: dict[str, _Elements]) -> None:
     """No text creates an element or an attribute in any page, and invisible characters are escaped."""
     for page, text in _pages(tmp_path, TOGETHER[name]).items():

@@ -207,8 +207,8 @@ def test_whatever_is_typed_reaches_the_workers_and_counts_as_the_same_when_typed
         typed = [definition for definition, _ in cells] + pieces + [drawn]
         draws.shuffle(typed)
         again = [f"# typed again\n\n{cell}" for cell in draws.sample(typed, len(typed))]
-        fields = f"{{'name': 'drawn-{number}', 'function': drawn, 'budget.trials': 2, 'budget.epochs': 1}}"
-        job = f"SLOW.replaced({fields})"
+        small = "'budget.trials': 2, 'budget.epochs': 1, 'resources.workers': 1"
+        job = f"SLOW.replaced({{'name': 'drawn-{number}', 'function': drawn, {small}}})"
         for cell in typed:
             assert "Error" not in kernel.run(cell), cell
         reported = kernel.run(f"run({job})")

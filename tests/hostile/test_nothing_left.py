@@ -202,7 +202,7 @@ def test_trials_that_fail_after_an_epoch_are_results(tmp_path):
 @pytest.mark.parametrize(
     ("function", "reported"),
     [
-        (raising, "in raising"),
+        pytest.param(raising, "in raising", marks=pytest.mark.long),
         pytest.param(dying, "The actor died unexpectedly", marks=pytest.mark.long),
         (importing, "no_such_module"),
     ],

@@ -5,7 +5,9 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,8 +32,16 @@ COMMANDS = {
     "run": ["run", "JOB", "--workers", "0", "--name", "another", "--storage", "STORAGE"],
 }
 
-_SLOW = ("compare", "explain", "report", "simulate", "a trial", "Markdown", "list as JSON", "studies")
-"""Commands that take the longest, or go the same way as others: once, with a full disk, is enough for `make test`."""
+_WITH_A_FULL_DISK = ("help", "list", "results", "results as JSON", "CSV", "sql", "explain", "report", "logs", "run")
+_WITHOUT_A_READER = ("list", "results", "CSV", "endless sql", "run")
+"""What `make test` tries: one of each way to print, since every command is a process; `make test-all` tries all."""
+
+
+def _commands(every_time: Sequence[str]) -> list[Any]:
+    return [
+        pytest.param(words, id=name, marks=[] if name in every_time else [pytest.mark.long])
+        for name, words in COMMANDS.items()
+    ]
 
 
 def _started(words: list[str], storage: Path, job: Path, stdout: int) -> subprocess.Popen[bytes]:
@@ -60,7 +70,7 @@ def two(storage: Path) -> Path:
     return storage
 
 
-@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("words", _commands(_WITH_A_FULL_DISK))
 def test_a_full_disk_is_reported_in_a_message(words: list[str], two: Path, job_file: Path) -> None:
     """A full disk is reported with exit code 2 and without a traceback, and a trained study is complete."""
     with Path("/dev/full").open("wb") as full:
@@ -71,13 +81,7 @@ def test_a_full_disk_is_reported_in_a_message(words: list[str], two: Path, job_f
         assert '"finished"' in (two / "another" / "sessions" / "0001.json").read_text()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(words, id=name, marks=[pytest.mark.long] if name in _SLOW else [])
-        for name, words in COMMANDS.items()
-    ],
-)
+@pytest.mark.parametrize("words", _commands(_WITHOUT_A_READER))
 def test_a_reader_that_is_gone_ends_the_command_quietly(words: list[str], two: Path, job_file: Path) -> None:
     """A closed reader ends the command with exit code 141 and no message, and a trained study is complete."""
     reads, writes = os.pipe()

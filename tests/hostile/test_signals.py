@@ -183,10 +183,10 @@ def test_a_study_of_two_trials_ends_in_each_of_its_epochs(at, tmp_path):
     ("fields", "at"),
     [
         pytest.param({}, [2], id="in the first trial"),
-        pytest.param({"folds": 2, "repeats": 2}, [7], id="in a fold"),
+        pytest.param({"folds": 2, "repeats": 2}, [7], id="in a fold", marks=pytest.mark.long),
         pytest.param({"folds": 2, "budget": Budget(trials=2, epochs=3)}, [14], id="while the winner is fitted again"),
         pytest.param({"scheduler": "pbt", "budget": Budget(trials=3, epochs=6)}, [5, 4], id="pbt"),
-        pytest.param({"scheduler": "pb2", "budget": Budget(trials=3, epochs=6)}, [9], id="pb2"),
+        pytest.param({"scheduler": "pb2", "budget": Budget(trials=3, epochs=6)}, [9], id="pb2", marks=pytest.mark.long),
     ],
 )
 def test_an_interrupted_keras_study_continues_to_the_same_tables(fields, at, tmp_path):

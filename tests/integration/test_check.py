@@ -89,6 +89,7 @@ def test_an_unknown_metric_is_reported(tmp_path: Path) -> None:
     assert not found["time"]["looked"]
 
 
+@pytest.mark.long
 def test_a_choice_without_a_model_is_reported(tmp_path: Path) -> None:
     """A choice for which no model can be built is reported with the error and the user's line."""
     code, found, _ = check(write(tmp_path, activations="'softmax', 'sofmax'"), "--seed", "1", cwd=tmp_path)

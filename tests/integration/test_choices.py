@@ -5,6 +5,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from pipeline import load_results
 from tests.hostile.command import tunepipe
 from tests.processes import TUNEPIPE
@@ -45,6 +47,7 @@ JOB = TuneJob(
 """
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_killed_study_of_lists_continues(tmp_path: Path) -> None:
     """After SIGKILL in a trial, a resumed study trains each of its 18 configs once with its own values."""
     job = tmp_path / "job.py"

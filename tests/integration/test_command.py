@@ -64,7 +64,7 @@ def test_any_mistake_is_reported_in_words(arguments, reported, tmp_path, monkeyp
 
 
 def test_a_job_file_of_ones_own_runs_from_any_folder(tmp_path):
-    """A user's job file, with a module that it imports beside it, runs on real workers from any folder."""
+    """A user's job file, with a module that it imports beside it, runs on a real worker from any folder."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/shape.py").write_text("def height(x):\n    return 1 - (x - 0.3) ** 2\n")
     (tmp_path / "mine/hill.py").write_text(
@@ -75,7 +75,7 @@ def test_a_job_file_of_ones_own_runs_from_any_folder(tmp_path):
         "JOB = TuneJob(name='hill', function=climb, space={'x': Uniform(0, 1)},\n"
         "              objectives=[Objective('height', 'max')], budget=Budget(trials=4, epochs=1))\n"
     )
-    done = tunepipe("run", "mine/hill.py", "--json", cwd=tmp_path)
+    done = tunepipe("run", "mine/hill.py", "--workers", "1", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["best"]["value"] > 0.9
 
@@ -102,8 +102,8 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(tmp_path):
         "              objectives=[Objective('score', 'max')], budget=Budget(trials=4, epochs=10_000))\n"
     )
     process = started(
-        [*TUNEPIPE, "run", "slow.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "TUNEPIPE_TEST": "1"},
+        [*TUNEPIPE, "run", "slow.py", "--workers", "1"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, "TUNEPIPE_TEST": "1"},
     )  # fmt: skip
     study = tmp_path / "studies/slow"
     wait_for(lambda: list(study.glob("epochs/*.parquet")), process)
@@ -125,8 +125,8 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(tmp_path):
 def test_ctrl_c_while_the_workers_start_is_handled(tmp_path):
     """SIGINT before the first trial prints a sentence, exits with 130, and leaves no process or empty study."""
     process = started(
-        [*TUNEPIPE, "run", "beale", "--trials", "2"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        [*TUNEPIPE, "run", "beale", "--trials", "2", "--workers", "1"], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     study = tmp_path / "studies/beale"
     wait_for((study / "study.json").exists, process)

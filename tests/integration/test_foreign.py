@@ -20,7 +20,10 @@ def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     "scheduler",
     [
         {"kind": "ray.tune.schedulers.ASHAScheduler", "grace_period": 1, "reduction_factor": 2},
-        {"kind": "ray.tune.schedulers.MedianStoppingRule", "grace_period": 1, "min_samples_required": 2},
+        pytest.param(
+            {"kind": "ray.tune.schedulers.MedianStoppingRule", "grace_period": 1, "min_samples_required": 2},
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_study_ends_under_a_ray_scheduler(tmp_path, scheduler):

@@ -13,6 +13,9 @@ from tests.integration.one_time_events import first
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
+ONE = {"workers": 1}
+"""A worker is a process that starts for seconds: two only where they matter."""
+
 
 def slope(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     """A score that grows with each step; prints, fails or kills its own process if the config says so."""
@@ -54,7 +57,7 @@ def test_workers_train_what_the_own_process_trains(tmp_path):
 
 def test_a_killed_worker_is_replaced_and_nothing_is_recorded_twice(tmp_path):
     """After SIGKILL at step 3 a second attempt finishes the trial, and each epoch is recorded once."""
-    fatal = job(space={"x": Uniform(0, 1), "trouble": "die", "marker": str(tmp_path / "died")})
+    fatal = job(space={"x": Uniform(0, 1), "trouble": "die", "marker": str(tmp_path / "died")}, resources=ONE)
     run(fatal, storage=tmp_path)
     results = load_results(tmp_path / "slopes")
     assert set(results.trials["state"]) == {"completed"}
@@ -68,7 +71,9 @@ def test_a_killed_worker_is_replaced_and_nothing_is_recorded_twice(tmp_path):
 def test_a_failing_config_leaves_the_rest_unharmed(tmp_path):
     """A trial that raises or has only NaN has failed, the first with its traceback, and neither is the best."""
     mixed = job(
-        space={"trouble": Choice(["none", "raise", "nan"]), "x": Uniform(0, 1)}, budget=Budget(trials=9, epochs=4)
+        space={"trouble": Choice(["none", "raise", "nan"]), "x": Uniform(0, 1)},
+        budget=Budget(trials=9, epochs=4),
+        resources=ONE,
     )
     run(mixed, storage=tmp_path)
     trials = load_results(tmp_path / "slopes").trials.set_index("trial_id")
@@ -82,7 +87,7 @@ def test_a_failing_config_leaves_the_rest_unharmed(tmp_path):
 
 def test_output_of_a_trial_is_in_its_log(tmp_path):
     """The output of each trial is in its own log."""
-    run(job(budget=Budget(trials=2, epochs=1)), storage=tmp_path)
+    run(job(budget=Budget(trials=2, epochs=1), resources=ONE), storage=tmp_path)
     trials = load_results(tmp_path / "slopes").trials.set_index("trial_id")
     for trial_id, x in trials["config_x"].items():
         assert (tmp_path / f"slopes/logs/{trial_id}.log").read_text() == f"slope {x:.3f}\n"
@@ -91,7 +96,7 @@ def test_output_of_a_trial_is_in_its_log(tmp_path):
 def test_a_study_without_a_value_reports_the_error(tmp_path):
     """After three trials that fail with the same error, the study ends with a message that contains the error."""
     with pytest.raises(NoTrialSucceeded, match=r"ended without a value.*ValueError: no step 2"):
-        run(job(space={"x": 0.5, "trouble": "raise"}), storage=tmp_path)
+        run(job(space={"x": 0.5, "trouble": "raise"}, resources=ONE), storage=tmp_path)
     results = load_results(tmp_path / "slopes")
     assert results.state == "failed"
     assert len(results.trials) <= 4
@@ -99,7 +104,7 @@ def test_a_study_without_a_value_reports_the_error(tmp_path):
 
 def test_a_finished_study_is_not_run_again(tmp_path):
     """A finished study is unchanged by a resume, and continues if its budget is larger."""
-    small = job(budget=Budget(trials=2, epochs=2))
+    small = job(budget=Budget(trials=2, epochs=2), resources=ONE)
     run(small, storage=tmp_path)
     assert run(small, storage=tmp_path, resume=True).already
     larger = small.replaced({"budget.trials": 4})

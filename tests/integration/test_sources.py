@@ -82,10 +82,10 @@ def tunepipe(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def moved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A finished study of two workers, whose job's folder has been deleted since, and the output of `run`."""
+    """A finished study of a worker, whose job's folder has been deleted since, and the output of `run`."""
     folder = tmp_path_factory.mktemp("moved")
     write(folder / "mine", FILES)
-    printed = tunepipe("run", "mine/the_job.py", "--workers", "2", folder=folder)
+    printed = tunepipe("run", "mine/the_job.py", "--workers", "1", folder=folder)
     assert printed.returncode == 0, printed.stderr
     shutil.rmtree(folder / "mine")
     return folder, printed.stderr
@@ -101,9 +101,9 @@ def test_everything_imported_is_copied(moved: tuple[Path, str]) -> None:
 
 
 def test_a_study_continues_and_is_trained_again_without_its_folder(moved: tuple[Path, str]) -> None:
-    """`resume` with two workers and more trials, and `rerun`, need only the copies of the sources."""
+    """`resume` with a worker and more trials, and `rerun`, need only the copies of the sources."""
     folder, _ = moved
-    printed = tunepipe("resume", "moved", "--trials", "5", "--workers", "2", "--json", folder=folder)
+    printed = tunepipe("resume", "moved", "--trials", "5", "--workers", "1", "--json", folder=folder)
     assert printed.returncode == 0, printed.stderr
     reported: dict[str, Any] = json.loads(printed.stdout)
     assert len(reported["trials"]) == 5

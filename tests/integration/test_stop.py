@@ -24,6 +24,8 @@ TUNEPIPE = [sys.executable, "-m", "pipeline"]
 FILE = Path(sys.modules[JOB.function.__module__].__file__ or "")
 Start = Callable[..., "subprocess.Popen[str]"]
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Start]:

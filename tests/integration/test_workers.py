@@ -47,11 +47,11 @@ def job(**fields: Any) -> TuneJob:
     return TuneJob(**{**defaults, **fields})
 
 
-@pytest.mark.parametrize("trouble", ["hang", "stop"])
+@pytest.mark.parametrize("trouble", [pytest.param("hang", marks=pytest.mark.long), "stop"])
 def test_a_worker_that_hangs_is_replaced(trouble, tmp_path):
     """A worker that waits forever or is stopped is killed after the limit, and another one trains its trial."""
     space = {"x": Uniform(0, 1), "trouble": trouble, "marker": str(tmp_path / "hung")}
-    run(job(space=space, resources={"epoch_seconds": 0.5}), storage=tmp_path)
+    run(job(space=space, resources={"epoch_seconds": 0.5, "workers": 1}), storage=tmp_path)
     results = load_results(tmp_path / "s")
     assert set(results.trials["state"]) == {"completed"}
     assert sorted(results.trials["attempts"]) == [1, 1, 1, 2]
@@ -63,7 +63,7 @@ def test_a_worker_that_hangs_is_replaced(trouble, tmp_path):
 def test_a_worker_that_gets_sigterm_is_replaced(tmp_path):
     """A worker that gets SIGTERM, as before a preemption, is replaced, and its trial continues without a failure."""
     space = {"x": Uniform(0, 1), "trouble": "term", "marker": str(tmp_path / "reported")}
-    run(job(space=space), storage=tmp_path)
+    run(job(space=space, resources={"workers": 1}), storage=tmp_path)
     results = load_results(tmp_path / "s")
     assert set(results.trials["state"]) == {"completed"}
     assert sorted(results.trials["attempts"]) == [1, 1, 1, 2]
@@ -72,12 +72,13 @@ def test_a_worker_that_gets_sigterm_is_replaced(tmp_path):
 
 def test_a_worker_that_is_too_large_is_replaced_and_reported(tmp_path, capfd):
     """A worker over its memory limit is replaced after its trial, which is reported and counts as no attempt."""
-    run(job(resources={"worker_gigabytes": 0.001, "workers": 1}), storage=tmp_path)
+    limited = job(budget=Budget(trials=2, epochs=4), resources={"worker_gigabytes": 0.001, "workers": 1})
+    run(limited, storage=tmp_path)
     results = load_results(tmp_path / "s")
     assert set(results.trials["state"]) == {"completed"}
     assert set(results.trials["attempts"]) == {1}
     assert results.epochs.groupby("trial_id")["process"].nunique().max() == 1
-    assert results.epochs["process"].nunique() == 4
+    assert results.epochs["process"].nunique() == 2
     assert set(results.decisions["kind"]) == {"start", "finish"}
     reported = "The worker of trial 0000 ends, and the next trial gets a new process: it uses "
     assert reported in capfd.readouterr().err

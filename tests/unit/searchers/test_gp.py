@@ -22,7 +22,8 @@ def _drawn(observations: list[Observation], **settings: int) -> Config:
 
 
 @pytest.mark.parametrize(
-    ("space", "loss", "trials"), [(SQUARE, branin, 25), (CUBE, sphere, 30), (SWITCHED, switched, 25)]
+    ("space", "loss", "trials"),
+    [(SQUARE, branin, 25), pytest.param(CUBE, sphere, 30, marks=pytest.mark.long), (SWITCHED, switched, 25)],
 )
 def test_it_beats_chance(space: dict[str, Any], loss: Any, trials: int) -> None:
     """The Gaussian process finds a better config than random search in the same number of trials."""

@@ -164,7 +164,9 @@ _SMALL = {"a": IntUniform(1, 3), "n": IntUniform(1, 2), "s": Switch({"on": {"q":
 """3 · 2 · (3 + 1) configs."""
 
 
-@pytest.mark.parametrize("kind", ["random", "sobol", "tpe", "gp", "cma", "curves"])
+@pytest.mark.parametrize(
+    "kind", ["random", "sobol", "tpe", pytest.param("gp", marks=pytest.mark.long), "cma", "curves"]
+)
 def test_each_config_of_a_small_space_is_tried_once(kind: str) -> None:
     """Any searcher tries each config of a small space once, in an order given by seed and observations."""
     job = _job(space=_SMALL, searcher=kind, budget=Budget(trials=100), seed=3, start_with=[{"a": 2}, {"a": 2}])

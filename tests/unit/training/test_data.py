@@ -51,30 +51,32 @@ def test_a_data_function_returns_the_same_each_time(data: Any) -> None:
     assert not np.array_equal(first.train.x, other.train.x)
 
 
-def test_data_do_not_depend_on_when_keras_is_imported() -> None:
-    """A process that has imported TensorFlow and one whose data function imports it get the same data."""
+@pytest.fixture(scope="module")
+def loaded_by_a_driver() -> subprocess.CompletedProcess[str]:
+    """A driver's process whose data function imports TensorFlow, and which prints a checksum of the rows."""
     code = (
         "import hashlib, sys; from tests.unit.training.test_data import _job, load_data\n"
         "from tests.unit.training import test_data\n"
         "assert 'tensorflow' not in sys.modules\n"
-        "data = load_data(_job(test_data._drawn_by_tensorflow_and_keras))\n"
+        "data = load_data(_job(test_data._drawn_by_tensorflow_and_keras), trains=False)\n"
         "print(hashlib.sha256(data.train.x.tobytes()).hexdigest())"
     )
-    reported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "tensorflow" in sys.modules
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
+def test_data_do_not_depend_on_when_keras_is_imported(loaded_by_a_driver: subprocess.CompletedProcess[str]) -> None:
+    """A process that has imported TensorFlow and one whose data function imports it get the same data."""
     data = load_data(_job(_drawn_by_tensorflow_and_keras))
+    assert "tensorflow" in sys.modules
     assert data is not None
-    assert reported == f"{hashlib.sha256(data.train.x.tobytes()).hexdigest()}\n"
+    assert loaded_by_a_driver.stdout == f"{hashlib.sha256(data.train.x.tobytes()).hexdigest()}\n"
 
 
-def test_a_missing_gpu_driver_is_not_mentioned_where_nothing_trains() -> None:
+def test_a_missing_gpu_driver_is_not_mentioned_where_nothing_trains(
+    loaded_by_a_driver: subprocess.CompletedProcess[str],
+) -> None:
     """A driver's process whose data function creates tensors prints nothing about missing GPUs."""
-    code = (
-        "from tests.unit.training.test_data import _job, _drawn_by_tensorflow_and_keras, load_data\n"
-        "load_data(_job(_drawn_by_tensorflow_and_keras), trains=False)"
-    )
-    reported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
-    assert "cuInit" not in reported
+    assert "cuInit" not in loaded_by_a_driver.stderr
 
 
 def test_a_function_objective_has_no_data() -> None:

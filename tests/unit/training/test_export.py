@@ -55,7 +55,7 @@ def names(folder: Path) -> list[str]:
     [
         pytest.param(dense, "Sequential without Input, momentum", {}, id="Sequential"),
         pytest.param(None, "two outputs, losses and metrics, Nesterov", {}, id="two outputs"),
-        pytest.param(None, "mixed_float16", {}, id="mixed precision"),
+        pytest.param(None, "mixed_float16", {}, id="mixed precision", marks=pytest.mark.long),
         pytest.param(
             dense, "Sequential without Input, momentum", {"resources": Resources(strategy="mirrored")}, id="mirrored"
         ),

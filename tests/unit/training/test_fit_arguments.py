@@ -101,7 +101,13 @@ def test_arrays_equal_fit_within_a_pass(memory: float | None) -> None:
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-7)
 
 
-@pytest.mark.parametrize("fields", [{}, {"resources": Resources(strategy="mirrored")}], ids=["compiled", "fit"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({}, id="compiled"),
+        pytest.param({"resources": Resources(strategy="mirrored")}, id="fit", marks=pytest.mark.long),
+    ],
+)
 def test_arrays_continue_where_an_epoch_ended(fields: dict[str, Any]) -> None:
     """Epochs of part of a pass read every row once in a pass, and a resumed trial continues at the same row."""
     job, data = job_of(three_classes, fit=Fit(steps_per_epoch=4, validation_freq=2), **fields), rows_of_six()
@@ -160,7 +166,7 @@ def test_validation_that_is_not_due_can_be_asked_for() -> None:
     ("data", "fit"),
     [
         pytest.param(shuffled, Fit(class_weight={1: 3.0}, validation_freq=[2, 3]), id="class weights"),
-        pytest.param(shuffled, Fit(steps_per_epoch=4, validation_steps=2), id="finite"),
+        pytest.param(shuffled, Fit(steps_per_epoch=4, validation_steps=2), id="finite", marks=pytest.mark.long),
         pytest.param(repeated, Fit(steps_per_epoch=4, validation_steps=3, class_weight={1: 3.0}), id="endless"),
     ],
 )

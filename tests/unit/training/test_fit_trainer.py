@@ -114,7 +114,13 @@ def test_eager_training_comes_close_to_the_compiled_epoch() -> None:
         assert ours == pytest.approx(theirs, rel=1e-5)
 
 
-@pytest.mark.parametrize("fields", [{}, {"resources": Resources(strategy="mirrored")}], ids=["stream", "mirrored"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({}, id="stream"),
+        pytest.param({"resources": Resources(strategy="mirrored")}, id="mirrored", marks=pytest.mark.long),
+    ],
+)
 def test_continues_exactly(fields: dict[str, Any]) -> None:
     """A state saved under fit continues exactly, under fit or compiled."""
     memory = None if fields else 100.0

@@ -129,7 +129,10 @@ def test_seeds_of_models_differ() -> None:
     assert all(0 <= seed < 2**31 for seed in seeds)
 
 
-@pytest.mark.parametrize("data", [rows_of_six(), weighted()], ids=["plain", "weighted"])
+@pytest.mark.parametrize(
+    "data",
+    [pytest.param(rows_of_six(), id="plain", marks=pytest.mark.long), pytest.param(weighted(), id="weighted")],
+)
 @pytest.mark.parametrize(
     "memory",
     [
@@ -170,7 +173,14 @@ def test_the_validation_split_is_no_part_of_it() -> None:
     assert first.run_epoch().metrics == second.run_epoch().metrics
 
 
-@pytest.mark.parametrize(("fields", "memory"), [({"folds": 2, "repeats": 2}, None), ({"folds": 2}, 100.0)])
+@pytest.mark.parametrize(
+    ("fields", "memory"),
+    [
+        ({"folds": 2}, None),
+        pytest.param({"folds": 2, "repeats": 2}, None, marks=pytest.mark.long),
+        pytest.param({"folds": 2}, 100.0, marks=pytest.mark.long),
+    ],
+)
 def test_continues_exactly(fields: Mapping[str, int], memory: float | None) -> None:
     """A resumed trial has the metrics of an uninterrupted one to the last digit, for every fold and its rate."""
     job, data = job_of(network, callbacks=plateaus, **fields), rows_of_six()
@@ -198,13 +208,13 @@ def test_continues_exactly(fields: Mapping[str, int], memory: float | None) -> N
 
 def test_the_next_trial_takes_over_the_traces() -> None:
     """A second trial of the same architecture traces nothing and has the same results as if it were alone."""
-    job, data = job_of(network, folds=3), rows_of_six()
+    job, data = job_of(network, folds=2), rows_of_six()
     place = TrainerFactory(job, data)
     for seed in (SEED + 1, SEED):
         learner = place.learner({}, seed=seed)
         metrics = learner.run_epoch().metrics
         learner.close()
-    assert place.traces.made == 3
+    assert place.traces.made == 2
     assert metrics == TrainerFactory(job, data).learner({}, seed=SEED).run_epoch().metrics
 
 

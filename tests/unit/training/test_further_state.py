@@ -15,7 +15,7 @@ from tests.unit.training.kinds import data_of
 from tests.unit.training.own_steps import OWN_STEPS, images
 from tests.unit.training.training import job_of
 
-EPOCHS, SEED = 3, 2
+EPOCHS, SEED = 2, 2
 
 sequences = data_of(lambda draw, n: (draw.normal(size=(n, 3, 2)), draw.normal(size=(n, 1))))
 
@@ -79,7 +79,7 @@ def _resumed(factory: TrainerFactory) -> tuple[list[Any], list[Any]]:
     return expected[1:], [dict(second.run_epoch().metrics) for _ in range(EPOCHS - 1)]
 
 
-@pytest.mark.parametrize("way", ["compiled", "fit", "pipeline"])
+@pytest.mark.parametrize("way", ["compiled", pytest.param("fit", marks=pytest.mark.long), "pipeline"])
 def test_states_of_layers_continue(way: str) -> None:
     """States of recurrent layers and variables of TensorFlow continue exactly in every way of training."""
     if way == "pipeline":

@@ -7,10 +7,11 @@ import pytest
 
 _TRAINED = """
 import sys
-from pipeline.datasets import load
+from pipeline.datasets import Dataset, Split, load
 from pipeline.training.trainer_factory import TrainerFactory
 from tune_jobs.mnist_asha import JOB
-learner = TrainerFactory(JOB, load("mnist")).learner({"lr": 0.1, "momentum": 0.9, "width": 32}, seed=0)
+splits = [Split(split.x[:256], split.y[:256]) for split in (load("mnist").train, load("mnist").validation)]
+learner = TrainerFactory(JOB, Dataset("few", *splits)).learner({"lr": 0.1, "momentum": 0.9, "width": 32}, seed=0)
 learner.run_epoch()
 print("loaded", [name for name in ("matplotlib.figure", "sklearn.base") if name in sys.modules])
 import keras

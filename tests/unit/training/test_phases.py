@@ -125,7 +125,7 @@ def test_a_callback_that_stops_ends_the_phase() -> None:
         results.append(learner.run_epoch())
         states.append(learner.save())
     assert [result.phase for result in results] == [0, 0, 1, 1]
-    for trained in (1, 2, 3):
+    for trained in (1, 3):
         resumed: Any = factory.learner({}, seed=SEED)
         resumed.load(states[trained - 1])
         assert _epochs(resumed, len(results) - trained) == [dict(result.metrics) for result in results[trained:]]

@@ -28,7 +28,7 @@ from tests.unit.training.training import job_of, weights_of
 EPOCHS, SEED = 4, 3
 
 _ALL = {**PROGRAMS, **EXAMPLES}
-_LIGHT = {"shuffled rows", "augmented images", "GAN", "FeatureSpace"}
+_LIGHT = {"shuffled rows", "augmented images"}
 """Programs that are tried each time; the others take minutes in all."""
 
 

@@ -52,7 +52,7 @@ def _epochs(learner: Any, count: int) -> list[dict[str, float]]:
     return [dict(learner.run_epoch().metrics) for _ in range(count)]
 
 
-@pytest.mark.parametrize("batch_size", [32, 50])
+@pytest.mark.parametrize("batch_size", [pytest.param(32, marks=pytest.mark.long), 50])
 def test_a_trial_equals_fit(data: Dataset, batch_size: int) -> None:
     """A trial trains on the batches that one call of Keras' fit reads from the stream, with the config's batch size."""
     job = _job(data, space={"batch_size": batch_size})

@@ -140,6 +140,7 @@ def _equal(a: tuple[list[Any], list[np.ndarray]], b: tuple[list[Any], list[np.nd
             {"lr": 0.002, "fall": 0.33, "rho": 0.9, "momentum": 0.77, "inertia": 0.6, "rate": 0.4},
             1,
             id="RMSprop's numbers",
+            marks=pytest.mark.long,
         ),
         pytest.param(centered, {"epsilon": 1e-4}, {"epsilon": 1e-2}, 2, id="centered RMSprop's epsilon, a constant"),
         pytest.param(
@@ -148,9 +149,14 @@ def _equal(a: tuple[list[Any], list[np.ndarray]], b: tuple[list[Any], list[np.nd
             {"lr": 0.3, "momentum": 0.8, "rate": 0.4},
             1,
             id="a functional model's numbers",
+            marks=pytest.mark.long,
         ),
-        pytest.param(leaky, {"slope": 0.1}, {"slope": 0.4}, 2, id="LeakyReLU's slope, a constant"),
-        pytest.param(multiplied, {"rate": 0.1}, {"rate": 0.4}, 2, id="GaussianDropout's rate, a constant"),
+        pytest.param(
+            leaky, {"slope": 0.1}, {"slope": 0.4}, 2, id="LeakyReLU's slope, a constant", marks=pytest.mark.long
+        ),
+        pytest.param(
+            multiplied, {"rate": 0.1}, {"rate": 0.4}, 2, id="GaussianDropout's rate, a constant", marks=pytest.mark.long
+        ),
     ],
 )
 def test_second_trial_equals_fit(build: Any, first: Config, second: Config, traces: int) -> None:
@@ -207,9 +213,9 @@ def test_two_trials_at_once_do_not_share() -> None:
 
 
 def test_traces_do_not_accumulate() -> None:
-    """Memory of released traces is freed, and thirty trials of one architecture need one trace."""
+    """Memory of released traces is freed, and many trials of one architecture need one trace."""
     trainer_factory = TrainerFactory(job_of(plain), one_hot())
-    for trial in range(30):
+    for trial in range(8):
         learner = trainer_factory.learner({"lr": 0.01 + trial / 100}, seed=SEED)
         learner.run_epoch()
         learner.close()

@@ -9,6 +9,9 @@ from tune_jobs.mnist_initialisers import INITIALISERS, JOB
 
 ROWS = 6000
 
+# What the tutorial found, trained again: 24 models on thousands of rows. Contract tests try the job itself.
+pytestmark = pytest.mark.long
+
 
 def _some() -> Dataset:
     whole = load("mnist")
