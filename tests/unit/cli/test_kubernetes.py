@@ -87,7 +87,7 @@ def test_a_study_is_submitted_and_followed_to_its_end(api_server: ApiServer) -> 
     api_server.answers[f"{RAYJOBS}/{name}"] = [rayjob("Running", name), ended]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod(f"{name}-x", "Running")]}]
     api_server.answers[f"{CORE}/pods/{name}-x/log"] = ["a line of the driver\n"]
-    printed = tunepipe("submit", "beale", "--kubernetes", "--storage", "s3://b/x", "--overlay", "local-cpu")
+    printed = tunepipe(*SUBMIT, "--overlay", "local-cpu")
     assert printed.code == 3, printed.errors
     assert "a line of the driver\n" in printed.output
     assert f"RayJob {name} in namespace tunepipe" in printed.errors

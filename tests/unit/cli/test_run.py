@@ -7,6 +7,8 @@ import pytest
 
 from tests.hostile.command import CommandResult, tunepipe
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 BAD = """
 from pipeline import Budget, Objective, TuneJob, Uniform
 
