@@ -58,7 +58,7 @@ def _epochs(job: TuneJob, config: dict[str, Any], *, stop: int) -> list[dict[str
 @pytest.mark.parametrize(
     ("name", "config"),
     [
-        ("PHOTOS", {"size": 16, "rotation": 0.1}),
+        pytest.param("PHOTOS", {"size": 16, "rotation": 0.1}, marks=pytest.mark.long),
         ("SHARED_PHOTOS", {"size": 16, "rotation": 0.1}),
         ("RECORDS", {"lr": 0.05, "weight": 1.0}),
         ("OLDER", {"bins": 5}),
