@@ -19,7 +19,7 @@ from pipeline.storage import Store
 from pipeline.study.contents import contents
 from tests.hostile.command import tunepipe
 
-EXAMPLES = 3
+EXAMPLES = 2
 """Studies that each command is tried on, times the size of the fuzzers; deleting on four times as many."""
 
 COMMANDS = {
