@@ -25,8 +25,9 @@ _JUDGED, _LEAST = 4, 0.5
 one that counts: that of the prior, from which values without any relation do not move it upwards."""
 
 _STEPS, _GROWTH = 12, 1.2
-"""The optimiser's steps, and the growth of the number of trials after which the fit takes in further ones. The parameters
-are fitted again also when trials that it has taken in have new values: a draw is a function of what is known."""
+"""The optimiser's steps, and the growth of the number of trials after which the fit takes in further ones. The
+parameters are fitted again also when trials that it has taken in have new values: a draw is a function of what is
+known."""
 
 
 @dataclass(frozen=True, slots=True)
