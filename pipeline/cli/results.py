@@ -190,6 +190,7 @@ def _show_one(results: "Results", top: int) -> None:
         accepted_changes_in_words,
         ending_in_words,
         front_in_words,
+        hypervolume_in_words,
         study_decisions_in_words,
         winner_failure_in_words,
     )
@@ -201,6 +202,8 @@ def _show_one(results: "Results", top: int) -> None:
         console.print(Text(sanitize(f"\n{text}")))
     if front := front_in_words(results):
         console.print(Text(sanitize(f"\n{capitalized(front)} --front shows the front alone.")))
+    if hypervolume := hypervolume_in_words(results):
+        console.print(Text(sanitize(f"\n{hypervolume}")))
     print_failures(results, console)
     if results.test:
         console.print(f"\nOn the test set, which no trial has seen:  [bold]{escape(scores(results.test))}[/]")

@@ -10,6 +10,7 @@ from pipeline.results import load_results
 from pipeline.results.views.as_object import results_object
 from pipeline.storage import Store
 from pipeline.study import layout
+from tests.unit.results.fronts import recorded
 from tests.unit.results.studies import Recording, asha_study, pbt_study, tune_job
 
 
@@ -177,3 +178,12 @@ def test_options_that_do_not_go_together_are_refused(study: Recording) -> None:
 def test_a_finished_study_is_watched_no_longer_than_it_takes_to_show_it(study: Recording) -> None:
     """`results --watch` of a finished study prints the same as `results` and ends."""
     assert invoke(study, "--watch").stdout == invoke(study).stdout
+
+
+def test_several_objectives_have_their_hypervolume(study: Recording, tmp_path: Path) -> None:
+    """`results` of a study with several objectives prints the hypervolume with its reference point; of one, nothing."""
+    reported = " ".join(invoke(recorded(tmp_path, points=[(0.9, 1000), (0.5, 100), (0.4, 5000)])).stdout.split())
+
+    assert "of the hypervolume between val_accuracy 0.9" in reported
+    assert "the reference point val_accuracy 0.46" in reported
+    assert "hypervolume" not in invoke(study).stdout
