@@ -54,7 +54,7 @@ def submit(
         str | None,
         typer.Option(help="With Kueue: a WorkloadPriorityClass. Default: the overlay's.", show_default=False),
     ] = None,
-    wait_pods: Annotated[float, typer.Option(help="Seconds to wait for pods that cannot be scheduled.")] = 900.0,
+    wait_pods: Annotated[float, typer.Option(help="Seconds to wait for a node, a quota or an image.")] = 900.0,
     to: ResultsFolder = Path("studies"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --kubernetes: print the YAML without applying it.")

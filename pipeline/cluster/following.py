@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.cluster.api_errors import ServerUnavailable
 from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Kubernetes
 from pipeline.cluster.log_cursor import LogCursor
-from pipeline.cluster.pod_diagnostics import fatal_reason, is_running_worker, is_worker, unscheduled_reason
+from pipeline.cluster.pod_diagnostics import diagnose, is_running_worker, is_worker, unscheduled_reason
 from pipeline.cluster.rayjob_states import has_ended, state
 from pipeline.errors import ClusterError
 
@@ -69,14 +69,15 @@ def follow(server: Kubernetes, name: str, *, wait_pods: float) -> Iterator[str]:
     Args:
         server: The namespace.
         name: The RayJob.
-        wait_pods: Seconds to wait for pods that cannot be scheduled; infinity to wait as long as the RayJob does.
+        wait_pods: Seconds to wait for pods that find no node, no room in a quota or no image yet; infinity to wait as
+            long as the RayJob does.
 
     Returns:
         Texts to be printed as they are.
 
     Raises:
         NeverStarts: There is no image, or the namespace forbids its pods.
-        ClusterError: It cannot start now: no operator, no room.
+        ClusterError: It cannot start now: no operator, no room, no image yet.
     """
     seen, unavailable_since = _Progress(time.monotonic()), None
     while True:
@@ -120,19 +121,23 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
     pods = server.pods(name, job)
     has_workers = any(map(is_running_worker, pods))
     seen.had_workers |= has_workers
-    messages = [message for pod in pods if (message := unscheduled_reason(pod))]
+    diagnosis = diagnose(job, pods, server.warnings())
+    if diagnosis.fatal is not None and not seen.had_workers:
+        raise NeverStarts(diagnosis.fatal)
+    # After the first worker, an event of a quota may be of pods that are no longer requested.
+    waits = [each for pod in pods if (each := unscheduled_reason(pod))] if seen.had_workers else diagnosis.waits
     # While trials train on other nodes, further pods may start at any time.
-    seen.waiting_since = (seen.waiting_since or time.monotonic()) if messages and not has_workers else None
+    seen.waiting_since = (seen.waiting_since or time.monotonic()) if waits and not has_workers else None
     if seen.waiting_since is not None and time.monotonic() - seen.waiting_since > wait_pods:
         raise ClusterError(
-            f"Pods of {name!r} could not be scheduled for {wait_pods:.0f} s: {messages[0]}. The RayJob was not "
+            f"Pods of {name!r} could not start for {wait_pods:.0f} s: {waits[0]}. The RayJob was not "
             "deleted. --wait-pods waits longer; --overlay and --gpus-per-trial request other nodes."
         )
-    if (reason := fatal_reason(job, pods, server.warnings())) is not None:
-        if not seen.had_workers:
-            raise NeverStarts(reason)
-        messages.append(reason)
-    waiting = server.queued(job) or _without_workers(server, job, pods, seen)
+    messages = [*diagnosis.waits, *([diagnosis.fatal] if diagnosis.fatal is not None else [])]
+    waiting = server.queued(job)
+    # A pod that the namespace does not create was requested.
+    if not messages and waiting is None:
+        waiting = _without_workers(server, job, pods, seen)
     return [*messages, waiting or f"{name}: {state(job) or 'waits for the operator'}"]
 
 

@@ -1,76 +1,66 @@
 """Why a RayJob's pods do not run: reasons that may pass, and reasons that do not."""
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["fatal_reason", "image_reason", "is_running_head", "is_running_worker", "is_worker", "unscheduled_reason"]
+from pipeline.cluster.image_pulls import image_problem
+from pipeline.cluster.refusals import refusal
 
-_NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
-_FORBIDDEN = re.compile("violates PodSecurity|is forbidden|exceeded quota")
-_NO_ACCOUNT = "AutoscalerServiceAccountNotFound"
+__all__ = ["Diagnosis", "diagnose", "is_running_head", "is_running_worker", "is_worker", "unscheduled_reason"]
 
 
-def fatal_reason(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]) -> str | None:
-    """The reason why a RayJob can never start, and what to do about it.
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why pods of a RayJob do not run.
 
     Args:
-        job: The RayJob.
+        fatal: Why the RayJob can never start, and what to do about it, as a paragraph; None if it may still start.
+        waits: What pods wait for, each a clause without a full stop.
+    """
+
+    fatal: str | None
+    waits: tuple[str, ...]
+
+
+def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]) -> Diagnosis:
+    """Why pods of a RayJob do not run.
+
+    Args:
+        job: The RayJob, which has not ended.
         pods: Its pods.
         warnings: Warning events of its namespace.
-
-    Returns:
-        A paragraph; None if it may still start.
     """
-    for pod in pods:
-        if (reason := image_reason(pod)) is not None:
-            return f"{reason}, or name another image with --image."
-    metadata = job["metadata"]
-    names = {metadata["name"], (job.get("status") or {}).get("rayClusterName")}
-    created = datetime.fromisoformat(metadata["creationTimestamp"])
-    for event in warnings:
-        message, when = event.message or "", event.last_timestamp or event.event_time
-        # Events are kept for an hour: an older RayJob may have had this name.
-        old = when is not None and when < created
-        refused = _FORBIDDEN.search(message) or event.reason == _NO_ACCOUNT
-        if event.involved_object.name in names and not old and refused:
-            return (
-                f"The namespace {metadata['namespace']!r} refuses a pod of {metadata['name']!r}: {message} Change the "
-                "overlay, or ask the owner of the namespace."
+    fatal = []
+    waits = [reason for pod in pods if (reason := unscheduled_reason(pod))]
+    for problem in filter(None, (image_problem(pod, warnings) for pod in pods)):
+        if problem.lasts:
+            fatal.append(f"{problem.paragraph}, or name another image with --image.")
+        else:
+            waits.append(problem.clause)
+    if (refused := refusal(job, pods, warnings)) is not None:
+        if refused.lasts:
+            metadata = job["metadata"]
+            fatal.append(
+                f"The namespace {metadata['namespace']!r} refuses a pod of {metadata['name']!r}: {refused.text}. "
+                "Change the overlay, or ask the owner of the namespace."
             )
-    return None
-
-
-def image_reason(pod: Any) -> str | None:
-    """Why an image of a pod cannot be pulled, and what to do about it.
-
-    Args:
-        pod: The pod.
-
-    Returns:
-        Two sentences, the second without its full stop; None if no image is missing.
-    """
-    # An init container, which waits for the head, is the first to pull a worker's image.
-    for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
-        waiting = status.state.waiting if status.state else None
-        if waiting is not None and waiting.reason in _NO_IMAGE:
-            return (
-                f"The image {status.image!r} of pod {pod.metadata.name} cannot be pulled: {waiting.message or ''} "
-                f"({waiting.reason}). Push it to a registry that the nodes can reach"
-            )
-    return None
+        else:
+            waits.append(refused.text)
+    return Diagnosis(fatal[0] if fatal else None, tuple(waits))
 
 
 def unscheduled_reason(pod: Any) -> str | None:
-    """Why a pod is not on a node yet; None if it is.
+    """Why a pod is not on a node yet, without a full stop; None if it is.
 
     Args:
         pod: The pod.
     """
     for condition in pod.status.conditions or []:
         if condition.type == "PodScheduled" and condition.status == "False":
-            return f"pod {pod.metadata.name} waits for a node: {condition.message}"
+            return (
+                f"pod {pod.metadata.name} waits for a node: {(condition.message or condition.reason or '').rstrip('.')}"
+            )
     return None
 
 

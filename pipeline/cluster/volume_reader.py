@@ -15,7 +15,8 @@ from kubernetes.stream.ws_client import ERROR_CHANNEL
 from urllib3.exceptions import HTTPError
 from websocket import WebSocketException
 
-from pipeline.cluster.pod_diagnostics import image_reason, unscheduled_reason
+from pipeline.cluster.image_pulls import image_problem
+from pipeline.cluster.pod_diagnostics import unscheduled_reason
 from pipeline.errors import ClusterError
 
 __all__ = ["read_study", "reader_pod"]
@@ -83,10 +84,11 @@ def reader_pod(
     try:
         end = time.monotonic() + _START_SECONDS
         while (reader := core.read_namespaced_pod(name, metadata["namespace"])).status.phase != "Running":
-            reason = image_reason(reader)
-            if reason or reader.status.phase in ("Failed", "Succeeded") or time.monotonic() > end:
+            problem = image_problem(reader, ())
+            missing = problem is not None and problem.lasts
+            if missing or reader.status.phase in ("Failed", "Succeeded") or time.monotonic() > end:
                 why = (
-                    reason
+                    (problem and problem.paragraph)
                     or unscheduled_reason(reader)
                     or _last_warning(core, reader)
                     or f"it is {reader.status.phase}"

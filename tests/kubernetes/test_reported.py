@@ -1,4 +1,4 @@
-"""Reasons why a study cannot start are reported within a minute, in tunepipe's words, with exit code 2."""
+"""Reasons why a study cannot start are reported in about a minute, in tunepipe's words, with exit code 2."""
 
 from pathlib import Path
 
@@ -31,12 +31,15 @@ def test_a_missing_namespace_is_reported(foundation, tmp_path):
 
 
 def test_a_namespace_that_forbids_its_pods(gone, tmp_path):
-    """A study whose namespace has no quota left is refused with the server's message."""
-    kubectl("create", "quota", "spent", "-n", NAMESPACE, "--hard=pods=0")
+    """A study whose namespace has a quota smaller than one pod is refused with the server's message and deleted."""
+    kubectl("create", "quota", "none", "-n", NAMESPACE, "--hard=pods=0")
     try:
-        assert "exceeded quota" in refused(tmp_path)
+        reported = " ".join(refused(tmp_path).split())
+        assert "exceeded quota" in reported
+        assert "One pod requests more than the quota allows in all (pods: 1 of 0)" in reported
+        assert "was deleted" in reported
     finally:
-        kubectl("delete", "quota", "spent", "-n", NAMESPACE)
+        kubectl("delete", "quota", "none", "-n", NAMESPACE)
 
 
 def test_an_operator_that_does_not_run(gone, tmp_path):
@@ -66,7 +69,7 @@ def test_a_cluster_without_a_node_of_that_kind(gone, tmp_path):
         code, reported = submit(tmp_path, *STUDY, "--wait-pods", "15")
         assert code == 2, reported
         assert "waits for a node: 0/2 nodes are available" in reported
-        assert "could not be scheduled for 15 s" in reported
+        assert "could not start for 15 s" in reported
     finally:
         # Before there is a node for it: it would begin now, and be waited for.
         kubectl("delete", "rayjob", "--all", "-n", NAMESPACE, "--wait=false")

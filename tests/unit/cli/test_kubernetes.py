@@ -169,11 +169,24 @@ def test_a_rayjob_of_another_owner_is_kept(api_server: ApiServer) -> None:
     found["metadata"]["annotations"] = {"tunepipe/storage": "/studies"}
     api_server.answers[RAYJOBS] = [{"items": [found]}]
     api_server.answers[f"{RAYJOBS}/beale-1"] = [found]
-    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "c"}, "message": "exceeded quota: gpus"}
+    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "c"}, "message": "violates PodSecurity"}
     api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
     printed = tunepipe(*SUBMIT, "--overlay", "local-cpu")
     assert printed.code == 2
-    assert "exceeded quota: gpus" in printed.errors
+    assert "violates PodSecurity" in printed.errors
+    assert api_server.deleted == []
+
+
+def test_a_study_that_waits_for_a_quota_is_kept(api_server: ApiServer) -> None:
+    """If a quota has no room within --wait-pods, submit ends with exit code 2 and keeps the RayJob, which may start."""
+    amounts = "requested: pods=1, used: pods=4, limited: pods=4"
+    message = f'pods "beale-1-head" is forbidden: exceeded quota: tunepipe, {amounts}'
+    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "c"}, "message": message}
+    api_server.answers[f"{RAYJOBS}/beale-1"] = [rayjob("Initializing", "beale-1", rayClusterName="c")]
+    api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    printed = tunepipe(*SUBMIT, "--overlay", "local-cpu", "--wait-pods", "0")
+    assert printed.code == 2
+    assert f"exceeded quota: tunepipe, {amounts}. The RayJob was not deleted." in " ".join(printed.errors.split())
     assert api_server.deleted == []
 
 

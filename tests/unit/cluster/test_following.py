@@ -106,13 +106,92 @@ def test_an_image_that_cannot_be_pulled_is_reported(api_server):
         follow()
 
 
+def unpulled(message: str, failed: int = 0) -> tuple[dict, dict]:
+    """A pod whose image could not be pulled, and the event that counts its failed pulls."""
+    waiting = {"waiting": {"reason": "ErrImagePull", "message": message}}
+    state = {"name": "c", "image": "x:1", "imageID": "", "ready": False, "restartCount": 0, "state": waiting}
+    return pod(containerStatuses=[state]), event("p", f'Failed to pull image "x:1": {message}', count=failed)
+
+
+def event(about: str, message: str, **fields) -> dict:
+    """A warning event."""
+    return {"metadata": {"name": "e"}, "involvedObject": {"name": about}, "message": message, **fields}
+
+
+def test_an_image_is_waited_for_until_three_pulls_have_failed(api_server):
+    """An image whose registry is busy is reported once and waited for, and is an error after three failed pulls."""
+    path = f"{RAYJOBS}/s-1"
+    busy, first = unpulled("429 Too Many Requests", failed=1)
+    api_server.answers[path] = [*[rayjob("Initializing")] * 3, rayjob("Complete")]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [busy]}]
+    api_server.answers[f"{CORE}/events"] = [{"items": [first]}]
+    reported = follow()
+    assert (
+        reported.count("the image 'x:1' could not be pulled yet, and the nodes try again: 429 Too Many Requests") == 1
+    )
+    api_server.answers[path] = [rayjob("Initializing")]
+    api_server.answers[f"{CORE}/events"] = [{"items": [{**first, "count": count}]} for count in (2, 3)]
+    with pytest.raises(NeverStarts, match=r"The image 'x:1' of pod p cannot be pulled: 429 Too Many Requests"):
+        follow()
+    api_server.answers[f"{CORE}/events"] = [{"items": [first]}]
+    with pytest.raises(ClusterError, match=r"could not start for 0 s: the image 'x:1'.*was not deleted") as refused:
+        follow(wait_pods=0)
+    assert not isinstance(refused.value, NeverStarts)
+
+
+def used_up(pod_name: str) -> dict:
+    """The event of a quota of four GPUs that others use."""
+    amounts = ", ".join(f"{kind}: requests.nvidia.com/gpu={number}" for kind, number in QUOTA.items())
+    return event("c", f'pods "{pod_name}" is forbidden: exceeded quota: gpus, {amounts}')
+
+
+QUOTA = {"requested": 1, "used": 4, "limited": 4}
+
+
+def test_a_quota_without_room_is_waited_for(api_server, monkeypatch):
+    """A quota that others use is reported once, whichever pod it refuses, and waited for; then the study runs."""
+    monkeypatch.setattr(following, "SILENT_SECONDS", 0.0)
+    going = rayjob("Running", rayClusterName="c")
+    api_server.answers[f"{RAYJOBS}/s-1"] = [going, going, going, rayjob("Complete")]
+    api_server.answers[f"{CORE}/events"] = [{"items": [used_up(name)]} for name in ("c-w-1", "c-w-2", "c-w-3")]
+    reported = follow()
+    assert reported.count("has no room for another pod now: exceeded quota: gpus, requested: requests.nvidia") == 1
+    assert "runs without a worker" not in reported
+    assert "Complete" in reported
+
+
+def test_a_quota_without_room_ends_the_following_after_wait_pods(api_server):
+    """A quota that has no room for longer than --wait-pods ends the following, not the RayJob, if no worker ran."""
+    going = rayjob("Running", rayClusterName="c")
+    api_server.answers[f"{RAYJOBS}/s-1"] = [going]
+    api_server.answers[f"{CORE}/events"] = [{"items": [used_up("c-w-1")]}]
+    with pytest.raises(ClusterError, match=r"could not start for 0 s: the quota.*was not deleted") as refused:
+        follow(wait_pods=0)
+    assert not isinstance(refused.value, NeverStarts)
+    workers = [{"items": [pod("w", "Running", "worker")]}] * 4 + [{"items": []}]
+    api_server.answers[f"{RAYJOBS}/s-1"] = [*[going] * 4, rayjob("Complete")]
+    api_server.answers[f"{CORE}/pods"] = workers
+    api_server.answers[f"{CORE}/pods/w/log"] = [""]
+    assert "Complete" in follow(wait_pods=0)
+
+
+def test_a_quota_smaller_than_one_pod_is_an_error_at_once(api_server, monkeypatch):
+    """A quota that is smaller than one pod is an error at once, because waiting does not help."""
+    monkeypatch.setitem(QUOTA, "requested", 8)
+    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing", rayClusterName="c")]
+    api_server.answers[f"{CORE}/events"] = [{"items": [used_up("c-head")]}]
+    with pytest.raises(
+        NeverStarts, match=r"requests.nvidia.com/gpu: 8 of 4.*waiting does not help. Change the overlay"
+    ):
+        follow()
+
+
 def test_a_running_study_is_followed_without_further_workers(api_server):
     """A study that trains is followed to its end although the quota has no room for another worker."""
-    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "s-1"}, "message": "exceeded quota: gpus"}
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("w", "Running", "worker")]}] * 2 + [{"items": []}]
     api_server.answers[f"{CORE}/pods/w/log"] = [""]
-    api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    api_server.answers[f"{CORE}/events"] = [{"items": [event("s-1", "exceeded quota: gpus")]}]
     reported = follow()
     assert reported.count("exceeded quota: gpus") == 1
     assert "Complete" in reported
@@ -148,7 +227,7 @@ def test_pods_without_a_node_are_reported_and_awaited(api_server):
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod(conditions=[condition])]}]
     assert follow().count("waits for a node: 0/2 nodes are available") == 1
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing")]
-    with pytest.raises(ClusterError, match=r"could not be scheduled for 0 s.*--wait-pods"):
+    with pytest.raises(ClusterError, match=r"could not start for 0 s: pod p waits.*was not deleted.*--wait-pods"):
         follow(wait_pods=0)
 
 
@@ -205,9 +284,8 @@ def test_the_output_of_a_driver_is_read_at_once(api_server):
 
 def test_an_ended_rayjob_is_not_judged_by_old_events(api_server):
     """A RayJob that has ended prints its log although an event says that a pod of it was refused."""
-    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "s-1"}, "message": "exceeded quota: gpus"}
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Complete")]
-    api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    api_server.answers[f"{CORE}/events"] = [{"items": [event("s-1", "exceeded quota: gpus")]}]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Succeeded")]}]
     api_server.answers[f"{CORE}/pods/s-1-x/log"] = [stamped("one\n")]
     assert follow() == "[kubernetes] s-1: Complete\none\n"

@@ -1,0 +1,114 @@
+"""Pods that a namespace refuses to create: by a policy, or by a quota that may have room later."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.cluster.warning_events import last_seen, moment
+
+__all__ = ["Refusal", "refusal"]
+
+_FORBIDDEN = re.compile("violates PodSecurity|is forbidden|exceeded quota")
+_NO_ACCOUNT = "AutoscalerServiceAccountNotFound"
+
+_QUOTA = re.compile("exceeded quota: .*|status unknown for quota: .*", re.DOTALL)
+"""What a quota says: it has no room now, or it is new and nothing was counted yet. From here on, the text does not name
+the pod: the operator gives each attempt to create one another name."""
+
+_AMOUNTS = re.compile(r"requested: (?P<requested>\S+), used: .*, limited: (?P<limited>\S+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a namespace does not create a pod of a RayJob.
+
+    Args:
+        text: Without a full stop: a clause if it may pass, otherwise the event's message.
+        lasts: Whether it stays as it is while nobody changes the namespace or the overlay.
+    """
+
+    text: str
+    lasts: bool
+
+
+def refusal(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]) -> Refusal | None:
+    """Why the namespace of a RayJob does not create one of its pods; None if it has refused none since the newest.
+
+    Args:
+        job: The RayJob.
+        pods: Its pods.
+        warnings: Warning events of its namespace.
+    """
+    names = {job["metadata"]["name"], (job.get("status") or {}).get("rayClusterName")}
+    events = [
+        event
+        for event in warnings
+        if event.involved_object.name in names
+        and (_FORBIDDEN.search(event.message or "") or event.reason == _NO_ACCOUNT)
+        and _is_current(event, job, pods)
+    ]
+    for event in events:
+        if not _QUOTA.search(event.message or ""):
+            return Refusal(_text(event.message), lasts=True)
+    if not events:
+        return None
+    newest = max(events, key=moment)
+    if beyond := _beyond(newest.message):
+        return Refusal(
+            f"{_text(newest.message)}. One pod requests more than the quota allows in all ({beyond}), so waiting does "
+            "not help",
+            lasts=True,
+        )
+    said = _QUOTA.search(newest.message)
+    return Refusal(
+        f"the quota of the namespace {job['metadata']['namespace']!r} has no room for another pod now: "
+        f"{_text(said[0] if said else newest.message)}",
+        lasts=False,
+    )
+
+
+def _is_current(event: Any, job: Mapping[str, Any], pods: Sequence[Any]) -> bool:
+    """Whether an event is of this RayJob, and no pod was created after it.
+
+    Events are kept for an hour: an older RayJob may have had this name, and a quota may have had room since.
+    """
+    when, about = last_seen(event), event.involved_object.name
+    if when is None:
+        return True
+    created = [datetime.fromisoformat(job["metadata"]["creationTimestamp"])]
+    for pod in pods:
+        labels = pod.metadata.labels or {}
+        if about in (labels.get("ray.io/cluster"), labels.get("job-name")) and pod.metadata.creation_timestamp:
+            created.append(pod.metadata.creation_timestamp)
+    return when >= max(created)
+
+
+def _beyond(message: str) -> str:
+    """The resources of which one pod requests more than a quota allows in all: "pods: 1 of 0"; empty if there are none.
+
+    Args:
+        message: The server's message, which has amounts in the form "pods=1,requests.cpu=8".
+    """
+    from kubernetes.utils import parse_quantity
+
+    if (amounts := _AMOUNTS.search(message)) is None:
+        return ""
+    requested, limited = (
+        dict(each.split("=", 1) for each in amounts[kind].rstrip(".").split(",") if "=" in each)
+        for kind in ("requested", "limited")
+    )
+    try:
+        return ", ".join(
+            f"{resource}: {amount} of {limited[resource]}"
+            for resource, amount in requested.items()
+            if resource in limited and parse_quantity(amount) > parse_quantity(limited[resource])
+        )
+    except ValueError:
+        # An amount in a form that the client does not know: the server itself will say when there is room.
+        return ""
+
+
+def _text(message: str) -> str:
+    return " ".join(message.split()).rstrip(".")
