@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.cluster.api_errors import ServerUnavailable
 from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Kubernetes
 from pipeline.cluster.log_cursor import LogCursor
+from pipeline.cluster.operator_diagnostics import absent_operator
 from pipeline.cluster.pod_diagnostics import diagnose, is_running_worker, is_worker, unscheduled_reason
 from pipeline.cluster.rayjob_states import has_ended, state
 from pipeline.errors import ClusterError
@@ -98,13 +99,8 @@ def follow(server: Kubernetes, name: str, *, wait_pods: float) -> Iterator[str]:
 def _poll(server: Kubernetes, name: str, seen: _Progress, wait_pods: float) -> Iterator[str]:
     """What is new about a RayJob, as texts to print."""
     job = server.job(name)
-    waited = time.monotonic() - seen.started
-    if not job.get("status") and not job["spec"].get("suspend") and waited > SILENT_SECONDS:
-        raise ClusterError(
-            f"No operator has started the RayJob {name!r} in {waited:.0f} s: the KubeRay operator does not run, "
-            f"or does not watch the namespace {server.namespace!r}. `kubectl get deployment -A` shows "
-            "whether it runs."
-        )
+    if (absent := absent_operator(job, time.monotonic() - seen.started)) is not None:
+        raise ClusterError(absent)
     # Old events and pods of a RayJob that has ended say nothing about it any more.
     messages = [f"{name}: {state(job)}"] if has_ended(job) else _situation(server, job, seen, wait_pods)
     for message in messages:

@@ -1,13 +1,14 @@
 """RayJobs of a namespace: found by their names or those of their studies, and as submissions that say why they wait."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.cluster.jobs_api import Submission
 from pipeline.cluster.kubernetes_cluster import Kubernetes
-from pipeline.cluster.pod_diagnostics import unscheduled_reason
+from pipeline.cluster.operator_diagnostics import absent_operator
+from pipeline.cluster.pod_diagnostics import diagnose
 from pipeline.cluster.rayjob import STUDY_LABEL, study_label
 from pipeline.cluster.rayjob_states import STUDY_ANNOTATION, has_ended, state, storage_of, submitter_of
 from pipeline.errors import ClusterError, JobNotFound
@@ -23,16 +24,17 @@ def rayjob_submissions(server: Kubernetes, name: str | None = None) -> list[Subm
         name: Only the RayJob of that name, or the newest one of the study of that name; None for all.
 
     Returns:
-        The submissions. Their states are KubeRay's, in upper case; the message of one that waits in a queue or for a
-        node says why.
+        The submissions. Their states are KubeRay's, in upper case; the message of one that waits or cannot start says
+        why.
 
     Raises:
         ClusterError: The server refuses.
         JobNotFound: There is none of that name; the message lists the existing ones.
     """
-    if name is not None:
-        return [_submission(server, find_rayjob(server, name))]
-    return [_submission(server, each) for each in server.jobs()]
+    jobs = server.jobs() if name is None else [find_rayjob(server, name)]
+    # Once for all RayJobs: a namespace may have thousands of events.
+    warnings = () if all(map(has_ended, jobs)) else _warnings(server)
+    return [_submission(server, each, warnings) for each in jobs]
 
 
 def find_rayjob(server: Kubernetes, name: str, storage: str | None = None) -> dict[str, Any]:
@@ -74,23 +76,35 @@ def study_of(job: Mapping[str, Any]) -> str:
     return str(metadata.get("annotations", {}).get(STUDY_ANNOTATION) or metadata["labels"][STUDY_LABEL])
 
 
-def waiting_reason(server: Kubernetes, job: Mapping[str, Any]) -> str | None:
-    """Why a RayJob waits in a queue or for a node; None if it does not.
+def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any] | None = None) -> str | None:
+    """Why a RayJob waits or cannot start, without a full stop; None if it does neither.
 
     Args:
         server: The namespace.
         job: The RayJob as it is now, which has not ended.
+        warnings: Warning events of the namespace; None to read them.
 
     Raises:
         ClusterError: The server refuses.
     """
-    if (queued := server.queued(job)) is not None:
-        return queued
-    reasons = (unscheduled_reason(pod) for pod in server.pods(job["metadata"]["name"], job))
-    return next((each for each in reasons if each is not None), None)
+    metadata = job["metadata"]
+    age = datetime.now(UTC) - datetime.fromisoformat(metadata["creationTimestamp"])
+    reason = absent_operator(job, age.total_seconds()) or server.queued(job)
+    if reason is None:
+        pods = server.pods(metadata["name"], job)
+        found = diagnose(job, pods, _warnings(server) if warnings is None else warnings)
+        reason = found.fatal or next(iter(found.waits), None)
+    return None if reason is None else reason.rstrip(".")
 
 
-def _submission(server: Kubernetes, job: Mapping[str, Any]) -> Submission:
+def _warnings(server: Kubernetes) -> Sequence[Any]:
+    """Warning events; none without the right to list them, because the other reasons are known without it."""
+    with suppress(ClusterError):
+        return server.warnings()
+    return ()
+
+
+def _submission(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any]) -> Submission:
     metadata = job["metadata"]
     code = None
     if has_ended(job):
@@ -102,15 +116,15 @@ def _submission(server: Kubernetes, job: Mapping[str, Any]) -> Submission:
         study=study_of(job),
         storage=storage_of(job) or "",
         state=state(job).upper() or "PENDING",
-        message=_message(server, job),
+        message=_message(server, job, warnings),
         exit_code=code,
         started=datetime.fromisoformat(metadata["creationTimestamp"]),
         submitter=submitter_of(job),
     )
 
 
-def _message(server: Kubernetes, job: Mapping[str, Any]) -> str:
+def _message(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any]) -> str:
     """Why a RayJob waits; else what the operator says of it, which is often nothing."""
     if has_ended(job):
         return " ".join(str((job.get("status") or {}).get("message") or "").split())
-    return waiting_reason(server, job) or ""
+    return waiting_reason(server, job, warnings) or ""

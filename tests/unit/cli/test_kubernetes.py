@@ -238,6 +238,10 @@ def test_a_driver_that_has_printed_nothing_says_why(api_server: ApiServer) -> No
     printed = tunepipe("logs", "beale", "--kubernetes")
     assert (printed.code, printed.output) == (0, "")
     assert "beale-1 has printed nothing: pod beale-1-head waits for a node: 0/2 nodes" in printed.errors
+    api_server.answers[f"{CORE}/pods"] = [{"items": []}]
+    api_server.answers[RAYJOBS] = [{"items": [_of_beale("")]}]
+    printed = tunepipe("logs", "beale", "--kubernetes")
+    assert "`kubectl get deployment -A` shows whether it runs.\n" in printed.errors
     missing = tunepipe("logs", "mine", "--kubernetes")
     assert (missing.code, "There are beale-1" in missing.errors) == (2, True)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.cluster import following
+from pipeline.cluster import following, operator_diagnostics
 from pipeline.cluster.following import NeverStarts, output
 from pipeline.cluster.following import follow as follow_rayjob
 from pipeline.cluster.kubernetes_cluster import Kubernetes
@@ -243,7 +243,7 @@ def test_more_workers_are_waited_for_while_one_works(api_server):
 
 def test_an_operator_that_does_not_react_is_reported(api_server, monkeypatch):
     """A RayJob that no operator has processed for some time is an error that names the KubeRay operator."""
-    monkeypatch.setattr(following, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(operator_diagnostics, "SILENT_SECONDS", 0.0)
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob()]
     with pytest.raises(ClusterError, match="the KubeRay operator does not run"):
         follow()

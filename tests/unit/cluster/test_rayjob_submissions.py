@@ -51,6 +51,38 @@ def test_a_rayjob_that_waits_says_why(api_server: ApiServer) -> None:
     ]
 
 
+def test_a_rayjob_that_cannot_start_says_why(api_server: ApiServer) -> None:
+    """A RayJob without an image, a pod or an operator has the message of `submit`; events are read once for all."""
+    jobs = [of_study("Initializing", name, "a", rayClusterName=f"{name}-c") for name in ("a-1", "a-2", "a-3")]
+    api_server.answers[RAYJOBS] = [{"items": [*jobs, of_study("", "a-4", "a")]}]
+    waiting = {"waiting": {"reason": "ErrImagePull", "message": "x:1: not found"}}
+    missing = {"name": "c", "image": "x:1", "imageID": "", "ready": False, "restartCount": 0, "state": waiting}
+    of_each = [[pod(containerStatuses=[missing])], [], [], [], [], []]
+    api_server.answers[f"{CORE}/pods"] = [{"items": pods} for pods in of_each]
+    messages = {"a-2-c": "violates PodSecurity", "a-3-c": "exceeded quota: gpus"}
+    events = [
+        {"metadata": {"name": "e"}, "involvedObject": {"name": name}, "message": message}
+        for name, message in messages.items()
+    ]
+    api_server.answers[f"{CORE}/events"] = [{"items": events}]
+    found = [each.message for each in rayjob_submissions(Kubernetes(None, "tunepipe"))]
+    assert found[0].startswith("The image 'x:1' of pod p cannot be pulled: x:1: not found (ErrImagePull)")
+    assert found[1].startswith("The namespace 'tunepipe' refuses a pod of 'a-2': violates PodSecurity. Change")
+    assert found[2].endswith("has no room for another pod now: exceeded quota: gpus")
+    assert "the KubeRay operator does not run" in found[3]
+    assert [path for path, _ in api_server.queries].count(f"{CORE}/events") == 1
+
+
+def test_a_reason_is_found_without_the_right_to_list_events(api_server: ApiServer) -> None:
+    """Without the right to list events, a RayJob that waits for a node still says so."""
+    unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
+    api_server.answers[RAYJOBS] = [{"items": [of_study("Initializing", "a-1", "a")]}]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod(conditions=[unscheduled])]}]
+    api_server.gone.add(f"{CORE}/events")
+    (found,) = rayjob_submissions(Kubernetes(None, "tunepipe"))
+    assert found.message == "pod p waits for a node: 0/2 nodes are available"
+
+
 def test_one_is_found_by_its_name_or_its_study(api_server: ApiServer) -> None:
     """RayJobs are found by name or as the newest of a study, and an unknown name is refused with those that exist."""
     api_server.answers[RAYJOBS] = [{"items": [of_study("Running", f"a-{number}", "a") for number in (1, 2)]}]
