@@ -121,6 +121,9 @@ def _open(text: str) -> bool:
     word = text.split(maxsplit=1)[0] if text.split() else ""
     if word in _COMPOUND:
         return re.search(rf"(^|; ){_COMPOUND[word]}\b", text, re.MULTILINE) is None
+    # What stands between `<<END` and a line `END` is a file's text, no shell's.
+    if (end := re.search(r"<<(\w+)$", text.partition("\n")[0])) is not None:
+        return f"\n{end[1]}\n" not in text
     try:
         shlex.split(text, comments=True)
     except ValueError:

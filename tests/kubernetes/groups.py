@@ -53,12 +53,10 @@ def overlay_with(folder: Path, *components: str, resource: str | None = "nvidia.
         "components": [_relative(HOME / "components" / name, folder) for name in ("small", *components)],
         "patches": [{"patch": yaml.safe_dump(patch), "target": {"kind": "RayCluster"}}],
     }
-    without = ("no-cluster", "no-disruption-budget")
     study = {
         "resources": ["../cluster"],
         "components": [_relative(HOME / "components/study", folder)],
         "patches": [
-            *({"patch": (OVERLAY / f"study/{name}.yaml").read_text()} for name in without),
             {"patch": (OVERLAY / "study/no-disk.yaml").read_text(), "target": {"kind": "RayJob"}},
         ],
     }

@@ -50,22 +50,18 @@ def check_schema(document: dict[str, Any]) -> None:
 
 
 def with_components(
-    home: Path, below: str, *components: str, part: str = "cluster", without_cluster: bool = False, images: Any = None
+    home: Path, below: str, *components: str, part: str = "cluster", images: Any = None
 ) -> list[dict[str, Any]]:
-    """A user's own overlay in a folder: an existing one, or a base, with more components."""
+    """A user's own overlay in a folder: an existing one, a base, or (`../cluster`) another of its parts, with components."""
     folder = home / part
     folder.mkdir(exist_ok=True)
     k8s = os.path.relpath(HOME, folder.resolve())
     kustomization: dict[str, Any] = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [f"{k8s}/{below}"],
+        "resources": [below if below.startswith("../") else f"{k8s}/{below}"],
         "components": [f"{k8s}/components/{name}" for name in components],
         "images": [{"name": name, **new} for name, new in (images or {}).items()],
     }
-    if without_cluster:
-        for name in ("no-cluster.yaml", "no-disruption-budget.yaml"):
-            (folder / name).write_text((HOME / "overlays/dev/study" / name).read_text())
-            kustomization.setdefault("patches", []).append({"path": name})
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return rendered(str(home), part)

@@ -32,7 +32,7 @@ def test_a_study_in_a_queue_releases_its_pods_without_api_rights(own):
     head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     assert head["automountServiceAccountToken"] is False
     assert head["serviceAccountName"] == "tunepipe-worker"
-    (job,) = own("base/ray", "s3-identity/pods", "study", "kueue", part="study", without_cluster=True)
+    (job,) = own("base/ray", "s3-identity/pods", "study", "kueue", part="study")
     assert (
         job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["serviceAccountName"] == "tunepipe-storage"
     )

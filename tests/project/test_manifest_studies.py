@@ -1,0 +1,73 @@
+"""The `study` of one's own overlay: what its `cluster` says holds for studies, too."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.cluster.rayjob import rendered
+from scripts.documentation.folder import Folder
+from scripts.documentation.markdown import Command, steps
+from tests.project.manifests import HOME, pods, ray_cluster
+
+COMPONENTS = ["pull-secret/pods", "runtime-class", "gke/gpu-a100-mig", "gcs-rocksdb", "s3-identity/pods", "small"]
+REGISTRY = "registry.lab"
+IMAGES = {f"tunepipe-{kind}": {"newName": f"{REGISTRY}/tunepipe-{kind}"} for kind in ("cpu", "gpu")}
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_what_changes_a_cluster_changes_its_studies(own, component):
+    """A study built on its own cluster is one RayJob with that cluster, whatever component changes it."""
+    cluster = ray_cluster(own("overlays/prod-gpu/cluster", component))["spec"]
+    assert cluster != ray_cluster(rendered("prod-gpu", "cluster"))["spec"]
+    (job,) = own("../cluster", "study", part="study")
+    assert job["kind"] == "RayJob"
+    assert job["spec"]["rayClusterSpec"] == cluster
+
+
+def test_a_cluster_names_the_images_of_its_studies(own):
+    """The images of a cluster are those of every pod of its studies, also of the pod that submits."""
+    own("overlays/prod-gpu/cluster", images=IMAGES)
+    (job,) = own("../cluster", "study", part="study")
+    images = [container["image"] for pod in pods(job) for container in pod["containers"]]
+    images += [job["spec"]["rayClusterSpec"]["autoscalerOptions"]["image"]]
+    assert [image for image in images if not image.startswith(f"{REGISTRY}/tunepipe-")] == []
+    assert job["spec"]["submitterPodTemplate"]["spec"]["containers"][0]["image"].startswith(f"{REGISTRY}/tunepipe-cpu:")
+
+
+@pytest.fixture
+def documented(tmp_path: Path) -> str:
+    """The path of the overlay that docs/cluster.md writes."""
+    folder = Folder(tmp_path)
+    (tmp_path / "k8s").symlink_to(HOME)
+    for step in steps((HOME.parent / "docs/cluster.md").read_text(encoding="utf-8")):
+        if isinstance(step, Command) and step.text.startswith(("mkdir -p lab", "cat > lab/")):
+            assert folder.take(step).code == 0, step.text
+    return str(tmp_path / "lab")
+
+
+def test_the_documented_overlay_reaches_its_studies(documented):
+    """The overlay of the documentation gives a study's pods its registry, runtime class, groups and secrets."""
+    cluster = ray_cluster(rendered(documented, "cluster"))["spec"]
+    (job,) = rendered(documented, "study")
+    assert job["spec"]["rayClusterSpec"] == cluster
+    text = yaml.safe_dump(job)
+    assert "image: tunepipe" not in text
+    assert f"image: {REGISTRY}/tunepipe-gpu:" in text
+    groups = {each["groupName"]: each for each in cluster["workerGroupSpecs"]}
+    assert {name: each["template"]["spec"].get("runtimeClassName") for name, each in groups.items()} == {
+        "cpu": None, "gpu-l4": "nvidia", "gpu-a100": "nvidia"
+    }  # fmt: skip
+    assert [groups[name]["maxReplicas"] for name in ("gpu-l4", "gpu-a100")] == [8, 4]
+    assert cluster["headGroupSpec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "tunepipe-registry"}]
+
+
+def test_the_documented_foundation_has_its_storage_and_no_monitoring(documented):
+    """The foundation of the documentation has its storage class and quota, and needs no Prometheus operator."""
+    made = rendered(documented, "foundation")
+    assert not {"PodMonitor", "PrometheusRule"} & {each["kind"] for each in made}
+    (claim,) = (each for each in made if each["kind"] == "PersistentVolumeClaim")
+    assert claim["spec"]["storageClassName"] == "nfs"
+    (quota,) = (each for each in made if each["kind"] == "ResourceQuota")
+    groups = ray_cluster(rendered(documented, "cluster"))["spec"]["workerGroupSpecs"][1:]
+    assert quota["spec"]["hard"]["requests.nvidia.com/gpu"] == str(sum(group["maxReplicas"] for group in groups))
