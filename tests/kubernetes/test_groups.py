@@ -38,7 +38,7 @@ def test_gpus_that_pods_take_turns_on(tmp_path):
     overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "time-slicing", "runtime-class")
     options = ("--gpus-per-trial", "0.5", "--workers", "2")
     try:
-        with labelled(product="NVIDIA-L4", **{"sharing-strategy": "time-slicing"}):
+        with labelled(product="NVIDIA-L4-SHARED", **{"sharing-strategy": "time-slicing"}):
             study = Following(tmp_path, COUNTED, *options, "--overlay", str(overlay))
             study.until("a worker", lambda: bool(objects("pods", "ray.io/group=gpu-l4")))
             classes = {each["spec"]["runtimeClassName"] for each in objects("pods", "ray.io/group=gpu-l4")}

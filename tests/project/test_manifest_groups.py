@@ -90,12 +90,12 @@ def test_a_runtime_class_is_only_for_gpu_groups(own):
 
 
 def test_shared_gpus_are_chosen_by_their_label(own):
-    """Only the group that shares GPUs selects nodes by the label for shared GPUs."""
+    """Only the group that shares GPUs selects nodes by the labels that GPU feature discovery gives to shared GPUs."""
     made = own("base/ray", "gpu-a100", "gpu-l4", "time-slicing")
     assert {each["kind"] for each in made} == {"RayCluster", "PodDisruptionBudget"}
     assert {name: pod.get("nodeSelector") for name, pod in pods_of_groups(made).items()} == {
         "cpu": None,
-        "gpu-l4": {"nvidia.com/gpu.product": "NVIDIA-L4", "nvidia.com/gpu.sharing-strategy": "time-slicing"},
+        "gpu-l4": {"nvidia.com/gpu.product": "NVIDIA-L4-SHARED", "nvidia.com/gpu.sharing-strategy": "time-slicing"},
         "gpu-a100": {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"},
     }
 
