@@ -15,13 +15,17 @@ import yaml
 
 from pipeline.cluster.rayjob import overlays, rendered
 
-__all__ = ["CHART", "PARTS", "chart"]
+__all__ = ["CHART", "KEPT", "NOTES", "PARTS", "chart"]
 
 CHART = Path(__file__).parents[1] / "k8s/chart"
 PARTS = ("foundation", "cluster")
 """Parts of an overlay that the chart installs; `tunepipe submit` renders the third, a study, itself."""
 
+KEPT = {"Namespace", "PersistentVolumeClaim"}
+"""Kinds with an annotation that `helm uninstall` obeys: the claim holds all studies, and its namespace the claim."""
+
 _NAMESPACE = "tunepipe"
+_KEPT_BY = {"helm.sh/resource-policy": "keep"}
 _MONITORING = {"PodMonitor", "PrometheusRule"}
 _MARKS = {
     "MARK-NAMESPACE": "{{ .Values.namespace.name }}",
@@ -54,7 +58,8 @@ foundation:
 cluster:
   enabled: false
 
-# Whole names: REGISTRY/tunepipe-cpu:VERSION, or pinned, REGISTRY/tunepipe-cpu@sha256:….
+# Images of that cluster; those of a study are named by its overlay. Whole names: REGISTRY/tunepipe-cpu:VERSION, or pinned,
+# REGISTRY/tunepipe-cpu@sha256:….
 images:
   cpu: tunepipe-cpu:{version}
   gpu: tunepipe-gpu:{version}
@@ -70,11 +75,20 @@ monitoring:
   enabled: true
 """
 
-_NOTES = """\
+NOTES = """\
 tunepipe's objects are in the namespace {{ .Values.namespace.name }}. Submit a study:
 
-  tunepipe submit mnist-asha --kubernetes --overlay {{ .Values.overlay }} --namespace {{ .Values.namespace.name }}
+  tunepipe submit mnist-asha --kubernetes --overlay {{ .Values.overlay }} --namespace {{ .Values.namespace.name }} --storage /studies
+
+The pods of a study are those of its overlay, and the chart's values do not reach them. If your images are in a registry, write an
+overlay of your own that names them (docs/cluster.md, Kubernetes), and give its path to --overlay; or give one image for all pods to
+--image.
+
+helm uninstall keeps the namespace and the volume claim with all studies. To delete the studies, too:
+
+  kubectl delete persistentvolumeclaim/studies --namespace {{ .Values.namespace.name }}
 """
+"""What Helm prints when it has installed the chart."""
 
 
 def _schema() -> dict[str, Any]:
@@ -113,7 +127,7 @@ def chart() -> dict[str, str]:
         "Chart.yaml": yaml.safe_dump(described, sort_keys=False, width=120),
         "values.yaml": _VALUES.format(overlays=", ".join(overlays()), version=_VERSION),
         "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
-        "templates/NOTES.txt": _NOTES,
+        "templates/NOTES.txt": NOTES,
     }
     for part in PARTS:
         for (kind, name), variants in _variants(part).items():
@@ -144,6 +158,8 @@ def _marked(node: Any, key: str = "") -> Any:
     """An object in which marks stand for values of the chart."""
     if isinstance(node, dict):
         named = {name: _marked(value, name) for name, value in node.items()}
+        if node.get("kind") in KEPT:
+            named["metadata"]["annotations"] = {**named["metadata"].get("annotations", {}), **_KEPT_BY}
         if node.get("kind") == "Namespace":
             named["metadata"]["name"] = "MARK-NAMESPACE"
         if node.get("kind") == "PersistentVolumeClaim":

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline.cluster.rayjob import overlays, rendered
-from scripts.helm_chart import CHART, PARTS
+from scripts.helm_chart import CHART, KEPT, PARTS
 from tests.kubernetes.testbed.build import build_helm
 from tests.kubernetes.testbed.control_plane import kubectl
 
@@ -28,11 +28,13 @@ def _template(helm: Path, *values: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("overlay", overlays())
 @pytest.mark.parametrize("part", PARTS)
 def test_the_charts_objects_are_those_of_an_overlay(helm, overlay, part):
-    """With default values, each part of the chart has the same objects and fields as the overlay."""
+    """With default values, each part of the chart has the overlay's objects, two of which Helm keeps."""
     enabled = [f"{name}.enabled={str(name == part).lower()}" for name in PARTS]
     made = _template(helm, f"overlay={overlay}", *enabled)
     assert made.returncode == 0, made.stderr
     objects = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(made.stdout) if each}
+    kept = [each["metadata"].pop("annotations") for (kind, _), each in objects.items() if kind in KEPT]
+    assert kept == [{"helm.sh/resource-policy": "keep"}] * (len(KEPT) if part == "foundation" else 0)
     assert objects == {(each["kind"], each["metadata"]["name"]): each for each in rendered(overlay, part)}
 
 

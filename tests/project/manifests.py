@@ -52,7 +52,7 @@ def check_schema(document: dict[str, Any]) -> None:
 def with_components(
     home: Path, below: str, *components: str, part: str = "cluster", images: Any = None
 ) -> list[dict[str, Any]]:
-    """A user's own overlay in a folder: an existing one, a base, or (`../cluster`) another of its parts, with components."""
+    """A user's own overlay in a folder: an existing one, a base, or its own `../cluster`, with components."""
     folder = home / part
     folder.mkdir(exist_ok=True)
     k8s = os.path.relpath(HOME, folder.resolve())
