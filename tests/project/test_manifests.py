@@ -93,7 +93,7 @@ def test_a_patch_file_deletes_one_object():
 
 @pytest.mark.parametrize("overlay", overlays())
 def test_a_study_has_a_deadline(overlay):
-    """The deadline of a study is two weeks, including its time in a queue."""
+    """The deadline of a study is two weeks, which KubeRay counts from each start of its cluster."""
     (job,) = rendered(overlay, "study")
     assert job["spec"]["activeDeadlineSeconds"] == 14 * 24 * 3600
 
