@@ -110,11 +110,13 @@ def test_an_object_store_of_ones_own(own):
 
 
 def test_a_registry_with_a_password(own):
-    """Workers get the registry's secret from their service account, and the head from its pod."""
-    made = own("overlays/prod-gpu/foundation", "pull-secret", part="foundation")
+    """The accounts of all pods, with a cloud identity, too, have the registry's secret, and so has the head's pod."""
+    secret = [{"name": "tunepipe-registry"}]
+    made = own("overlays/prod-gpu/foundation", "s3-identity/account", "pull-secret", part="foundation")
     accounts = {each["metadata"]["name"]: each for each in made if each["kind"] == "ServiceAccount"}
-    assert accounts["tunepipe-worker"]["imagePullSecrets"] == [{"name": "tunepipe-registry"}]
-    head = ray_cluster(own("overlays/prod-gpu/cluster", "pull-secret/pods"))["spec"]["headGroupSpec"]["template"][
-        "spec"
-    ]
-    assert head["imagePullSecrets"] == [{"name": "tunepipe-registry"}]
+    assert set(accounts) == {"tunepipe-worker", "tunepipe-submitter", "tunepipe-storage"}
+    assert [each["imagePullSecrets"] for each in accounts.values()] == [secret] * len(accounts)
+    own("overlays/prod-gpu/cluster", "s3-identity/pods", "pull-secret/pods")
+    (job,) = own("../cluster", "study", part="study")
+    assert job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["imagePullSecrets"] == secret
+    assert {pod["serviceAccountName"] for pod in pods(job)} == {"tunepipe-worker", "tunepipe-storage"}
