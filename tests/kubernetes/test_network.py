@@ -45,6 +45,7 @@ class Pod:
 PODS = {
     "head": Pod(NAMESPACE, {**OURS, "ray.io/node-type": "head"}),
     "worker": Pod(NAMESPACE, {**OURS, "ray.io/node-type": "worker"}, node="gpu"),
+    "page": Pod(NAMESPACE, {**OURS, "app.kubernetes.io/name": "tunepipe-page"}, node="gpu"),
     "stranger": Pod(NAMESPACE),
     "talker": Pod(NAMESPACE, {"may": "talk"}),
     "operator": Pod("kuberay-operator", {"app.kubernetes.io/name": "kuberay-operator"}),
@@ -72,6 +73,8 @@ LET_THROUGH = [
     ("worker", "names", DNS),
     ("stranger", "names", DNS),
     ("worker", "other", HTTPS),
+    ("page", "other", HTTPS),
+    ("page", "names", DNS),
     ("operator", "other", GCS),
     ("talker", "other", GCS),
     ("talker", SERVER, HTTPS),
@@ -94,6 +97,11 @@ REFUSED = [
     ("worker", "other", GCS),
     ("worker", "other", DASHBOARD),
     ("worker", "names", GCS),
+    ("head", "page", DASHBOARD),
+    ("worker", "page", DASHBOARD),
+    ("talker", "page", DASHBOARD),
+    ("page", "head", DASHBOARD),
+    ("page", "worker", GCS),
 ]
 
 _LISTEN = f"""

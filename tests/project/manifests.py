@@ -10,7 +10,17 @@ import yaml
 
 from pipeline.cluster.rayjob import rendered
 
-__all__ = ["HOME", "RAY", "as_pod", "check_schema", "pods", "pods_of_groups", "ray_cluster", "with_components"]
+__all__ = [
+    "HOME",
+    "RAY",
+    "as_pod",
+    "check_schema",
+    "pods",
+    "pods_of_groups",
+    "ray_cluster",
+    "selects",
+    "with_components",
+]
 
 HOME = Path(__file__).parents[2] / "k8s"
 RAY = {"RayCluster", "RayJob"}
@@ -37,6 +47,15 @@ def ray_cluster(objects: list[dict[str, Any]]) -> dict[str, Any]:
 def pods_of_groups(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The pod of each group of the one RayCluster."""
     return {each["groupName"]: each["template"]["spec"] for each in ray_cluster(objects)["spec"]["workerGroupSpecs"]}
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a label selector, whose expressions are all `NotIn`, selects an object with these labels."""
+    expressions = selector.get("matchExpressions", [])
+    assert {each["operator"] for each in expressions} <= {"NotIn"}
+    return selector.get("matchLabels", {}).items() <= labels.items() and not any(
+        labels.get(each["key"]) in each["values"] for each in expressions
+    )
 
 
 def as_pod(spec: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.cluster.rayjob import overlays, rendered
-from tests.project.manifests import RAY, check_schema, pods, pods_of_groups, ray_cluster
+from tests.project.manifests import RAY, check_schema, pods, pods_of_groups, ray_cluster, selects
 
 
 @pytest.mark.parametrize("overlay", overlays())
@@ -96,6 +96,35 @@ def test_the_live_page_can_change_nothing_and_asks_for_its_token(own):
     assert "tcpSocket" in container["readinessProbe"]
     labels = deployment["spec"]["selector"]["matchLabels"]
     assert labels.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_no_policy_lets_other_pods_reach_the_live_page(own):
+    """No policy allows pods to connect to the live page, which can reach names and HTTPS, but no node of Ray."""
+    (deployment,) = (each for each in own("overlays/dev/cluster", "page") if each["kind"] == "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    components = ("monitoring", "s3-keys", "s3-identity/account")
+    made = own("overlays/dev/foundation", *components, part="foundation")
+    policies = {each["metadata"]["name"]: each["spec"] for each in made if each["kind"] == "NetworkPolicy"}
+    page = {name for name, spec in policies.items() if selects(spec["podSelector"], labels)}
+    assert page == {"default-deny", "dns", "https", "metrics", "s3", "identity"}
+    # Prometheus may read a port on which the page does not listen.
+    assert {name: policies[name]["ingress"] for name in page if "ingress" in policies[name]} == {
+        "metrics": policies["metrics"]["ingress"]
+    }
+    assert [rule["ports"] for rule in policies["metrics"]["ingress"]] == [[{"protocol": "TCP", "port": 8080}]]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert [port["containerPort"] for port in container["ports"]] == [8484]
+    # Pods of Ray clusters and of submitters have another name, or none.
+    for name in ({"app.kubernetes.io/name": "kuberay"}, {}):
+        assert selects(policies["ray"]["podSelector"], {"app.kubernetes.io/part-of": "tunepipe", **name})
+
+
+def test_the_live_page_can_read_an_object_store(own):
+    """The live page reads the optional Secret with an object store's keys and has the cloud identity of the studies."""
+    made = own("overlays/dev/cluster", "page", "s3-identity/pods")
+    (pod,) = (each["spec"]["template"]["spec"] for each in made if each["kind"] == "Deployment")
+    assert pod["serviceAccountName"] == "tunepipe-storage"
+    assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": "tunepipe-s3", "optional": True}}]
 
 
 def test_an_object_store_of_ones_own(own):
