@@ -106,13 +106,27 @@ def test_a_group_is_chosen_by_the_labels_of_one_cloud(own, component):
     cluster = ray_cluster(own("base/ray", component))
     group = cluster["spec"]["workerGroupSpecs"][1]
     pod = group["template"]["spec"]
-    vendor = {"gke": "cloud.google.com/", "eks": "karpenter."}.get(component.partition("/")[0], "nvidia.com/")
+    clouds = {"gke": "cloud.google.com/", "eks": "karpenter.", "aks": "node.kubernetes.io/instance-type"}
+    vendor = clouds.get(component.partition("/")[0], "nvidia.com/")
     assert pod["nodeSelector"]
     assert all(label.startswith(vendor) for label in pod["nodeSelector"])
     assert group["groupName"] == component.rpartition("/")[2]
     limits = pod["containers"][0]["resources"]["limits"]
     assert limits.get("nvidia.com/gpu") == "1" or group["rayStartParams"] == {"num-gpus": "1"}
     check_schema(as_pod(pod))
+
+
+def test_gpu_nodes_of_azure_are_chosen_by_their_size(own):
+    """Azure's group selects an instance type, known before there is a node, and tolerates the taint of GPU pools."""
+    group = ray_cluster(own("base/ray", "aks/gpu-a100"))["spec"]["workerGroupSpecs"][1]
+    pod = group["template"]["spec"]
+    assert pod["nodeSelector"] == {"node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4"}
+    assert {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"} in pod["tolerations"]
+    assert "nvidia.com/gpu" in [each["key"] for each in pod["tolerations"]]
+    spot = ray_cluster(own("base/ray", "aks/gpu-a100", "spot", "aks/spot"))["spec"]["workerGroupSpecs"][1]
+    assert spot["template"]["spec"]["nodeSelector"] == {
+        **pod["nodeSelector"], "kubernetes.azure.com/scalesetpriority": "spot"
+    }  # fmt: skip
 
 
 def test_spot_nodes_of_azure_have_a_label_and_a_taint(own):
