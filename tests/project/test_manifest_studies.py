@@ -16,7 +16,7 @@ IMAGES = {f"tunepipe-{kind}": {"newName": f"{REGISTRY}/tunepipe-{kind}"} for kin
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_what_changes_a_cluster_changes_its_studies(own, component):
+def test_components_of_a_cluster_change_its_studies(own, component):
     """A study built on its own cluster is one RayJob with that cluster, whatever component changes it."""
     cluster = ray_cluster(own("overlays/prod-gpu/cluster", component))["spec"]
     assert cluster != ray_cluster(rendered("prod-gpu", "cluster"))["spec"]
