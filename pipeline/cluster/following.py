@@ -4,12 +4,13 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.cluster.api_errors import ServerUnavailable
 from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Kubernetes
 from pipeline.cluster.log_cursor import LogCursor
-from pipeline.cluster.operator_diagnostics import absent_operator
+from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_head
 from pipeline.cluster.pod_diagnostics import diagnose, is_running_worker, is_worker, unscheduled_reason
 from pipeline.cluster.rayjob_states import has_ended, state
 from pipeline.errors import ClusterError
@@ -102,13 +103,19 @@ def _poll(server: Kubernetes, name: str, seen: _Progress, wait_pods: float) -> I
     if (absent := absent_operator(job, time.monotonic() - seen.started)) is not None:
         raise ClusterError(absent)
     # Old events and pods of a RayJob that has ended say nothing about it any more.
-    messages = [f"{name}: {state(job)}"] if has_ended(job) else _situation(server, job, seen, wait_pods)
+    messages = _ending(job) if has_ended(job) else _situation(server, job, seen, wait_pods)
     for message in messages:
         if message not in seen.messages:
             seen.messages.add(message)
             yield f"[kubernetes] {message}\n"
     yield from _new_output(server, name, seen.logs)
     seen.ended = has_ended(job)
+
+
+def _ending(job: Mapping[str, Any]) -> list[str]:
+    """The state of a RayJob that has ended, and why the operator did not read that of its study."""
+    unreachable = unreachable_head(job, (), datetime.now(UTC))
+    return [*([unreachable] if unreachable is not None else []), f"{job['metadata']['name']}: {state(job)}"]
 
 
 def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait_pods: float) -> list[str]:
@@ -134,6 +141,8 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
     # A pod that the namespace does not create was requested.
     if not messages and waiting is None:
         waiting = _without_workers(server, job, pods, seen)
+    if (unreachable := unreachable_head(job, pods, datetime.now(UTC))) is not None:
+        messages.append(unreachable)
     return [*messages, waiting or f"{name}: {state(job) or 'waits for the operator'}"]
 
 

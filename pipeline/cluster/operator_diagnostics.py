@@ -1,12 +1,22 @@
-"""What goes wrong with a RayJob because of KubeRay's operator: it does not run."""
+"""What goes wrong with a RayJob because of KubeRay's operator: it does not run, or cannot reach the study's head."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.cluster.kubernetes_cluster import SILENT_SECONDS
+from pipeline.cluster.rayjob_states import state
 from pipeline.wording import duration
 
-__all__ = ["absent_operator"]
+__all__ = ["absent_operator", "unreachable_head"]
+
+_READ_WITHIN = timedelta(seconds=10)
+"""The end of the pod that submits makes an operator read the job's state at once."""
+
+_NOT_READ = re.compile("submitter finished at .* did not reach terminal state", re.DOTALL)
+"""The operator's message 30 s after the end of the pod that submits (KubeRay 1.5 and 1.6). A lost head leads to it
+as well, but then the operator has read before when the job began."""
 
 
 def absent_operator(job: Mapping[str, Any], waited: float) -> str | None:
@@ -24,3 +34,35 @@ def absent_operator(job: Mapping[str, Any], waited: float) -> str | None:
         f"run, or does not watch the namespace {metadata['namespace']!r}. `kubectl get deployment -A` shows whether it "
         "runs."
     )
+
+
+def unreachable_head(job: Mapping[str, Any], pods: Sequence[Any], now: datetime) -> str | None:
+    """Why the operator takes no notice of a study's end, with a remedy, as sentences; None if it does or still may.
+
+    Args:
+        job: The RayJob.
+        pods: Its pods; none if it has ended.
+        now: The time, with a time zone.
+    """
+    status, metadata = job.get("status") or {}, job["metadata"]
+    if (status.get("rayJobInfo") or {}).get("startTime") is not None:
+        return None
+    unread = state(job) == "Running" and not status.get("jobStatus") and _has_submitted(metadata["name"], pods, now)
+    if not unread and not _NOT_READ.search(status.get("message") or ""):
+        return None
+    return (
+        f"{metadata['name']}: the study's command has ended, but the KubeRay operator could not read that from port "
+        "8265 of the head. After 30 s it counts the RayJob as failed and starts it again on a new cluster; the study's "
+        "records are kept. The reason is usually that the operator's namespace is not in the list of the NetworkPolicy "
+        f"'operator' of the namespace {metadata['namespace']!r}: patch k8s/base/foundation/network-operator.yaml in "
+        "the overlay's foundation/, and apply it."
+    )
+
+
+def _has_submitted(name: str, pods: Sequence[Any], now: datetime) -> bool:
+    """Whether the newest pod that submits has succeeded a while ago, which means that the study's command has ended."""
+    submitters = [pod for pod in pods if (pod.metadata.labels or {}).get("job-name") == name]
+    if not submitters or submitters[-1].status.phase != "Succeeded":
+        return False
+    ends = [each.state.terminated for each in submitters[-1].status.container_statuses or [] if each.state]
+    return all(end is None or end.finished_at is None or end.finished_at <= now - _READ_WITHIN for end in ends)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.cluster.jobs_api import Submission
 from pipeline.cluster.kubernetes_cluster import Kubernetes
-from pipeline.cluster.operator_diagnostics import absent_operator
+from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_head
 from pipeline.cluster.pod_diagnostics import diagnose
 from pipeline.cluster.rayjob import STUDY_LABEL, study_label
 from pipeline.cluster.rayjob_states import STUDY_ANNOTATION, has_ended, state, storage_of, submitter_of
@@ -77,7 +77,7 @@ def study_of(job: Mapping[str, Any]) -> str:
 
 
 def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any] | None = None) -> str | None:
-    """Why a RayJob waits or cannot start, without a full stop; None if it does neither.
+    """Why a RayJob waits, cannot start or does not end, without a full stop; None if nothing is known to be wrong.
 
     Args:
         server: The namespace.
@@ -93,7 +93,8 @@ def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequenc
     if reason is None:
         pods = server.pods(metadata["name"], job)
         found = diagnose(job, pods, _warnings(server) if warnings is None else warnings)
-        reason = found.fatal or next(iter(found.waits), None)
+        unreachable = unreachable_head(job, pods, datetime.now(UTC))
+        reason = found.fatal or unreachable or next(iter(found.waits), None)
     return None if reason is None else reason.rstrip(".")
 
 
@@ -126,5 +127,6 @@ def _submission(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[A
 def _message(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any]) -> str:
     """Why a RayJob waits; else what the operator says of it, which is often nothing."""
     if has_ended(job):
-        return " ".join(str((job.get("status") or {}).get("message") or "").split())
+        said = " ".join(str((job.get("status") or {}).get("message") or "").split())
+        return " ".join(filter(None, (unreachable_head(job, (), datetime.now(UTC)), said)))
     return waiting_reason(server, job, warnings) or ""

@@ -249,6 +249,20 @@ def test_an_operator_that_does_not_react_is_reported(api_server, monkeypatch):
         follow()
 
 
+def test_an_operator_that_cannot_reach_the_head_is_reported_once(api_server):
+    """A study whose end the operator cannot read is reported once with the remedy, over all states of its RayJob."""
+    message = "The RayJob submitter finished at 10:00 but the ray job did not reach terminal state within 30s"
+    states = [rayjob("Running"), rayjob("Retrying", message=message), rayjob("Failed", message=message)]
+    api_server.answers[f"{RAYJOBS}/s-1"] = states
+    submits = pod("s-1-x", "Succeeded")
+    submits["metadata"]["labels"]["job-name"] = "s-1"
+    api_server.answers[f"{CORE}/pods"] = [{"items": [submits]}]
+    api_server.answers[f"{CORE}/pods/s-1-x/log"] = [stamped("finished\n")]
+    reported = follow()
+    assert reported.count("the KubeRay operator could not read that from port 8265 of the head") == 1
+    assert reported.index("port 8265") < reported.index("finished\n") < reported.index("Retrying")
+
+
 def test_a_rayjob_that_was_deleted_is_reported(api_server):
     """A RayJob that was deleted is an error, and its message says that the study's records are kept."""
     api_server.gone.add(f"{RAYJOBS}/s-1")

@@ -73,6 +73,21 @@ def test_a_rayjob_that_cannot_start_says_why(api_server: ApiServer) -> None:
     assert [path for path, _ in api_server.queries].count(f"{CORE}/events") == 1
 
 
+def test_a_study_whose_end_was_not_read_says_why(api_server: ApiServer) -> None:
+    """A RayJob whose operator cannot reach its head says so while it runs, and after it has failed."""
+    message = "The RayJob submitter finished at 10:00 but the ray job did not reach terminal state within 30s"
+    submits = pod("a-2-x", "Succeeded")
+    submits["metadata"]["labels"]["job-name"] = "a-2"
+    failed = of_study("Failed", "a-1", "a", message=message)
+    api_server.answers[RAYJOBS] = [{"items": [failed, of_study("Running", "a-2", "a")]}]
+    api_server.answers[f"{RAYJOBS}/a-1"] = [failed]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [submits]}]
+    ended, runs = (each.message for each in rayjob_submissions(Kubernetes(None, "tunepipe")))
+    assert ended.startswith("a-1: the study's command has ended")
+    assert ended.endswith(message)
+    assert runs.startswith("a-2: the study's command has ended")
+
+
 def test_a_reason_is_found_without_the_right_to_list_events(api_server: ApiServer) -> None:
     """Without the right to list events, a RayJob that waits for a node still says so."""
     unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
