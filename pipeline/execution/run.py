@@ -152,6 +152,9 @@ def _run(
     if job.resources.workers != 0 and (cluster := address_of(address)) is not None:
         check_reachable(cluster)
     earlier = learned_from(job, storage, resume=saved is not None)
+    notes = list(start_notes(job, saved, earlier))
+    # From here on the job is the study's: it names what was chosen for it.
+    job = job.settled()
     load = loading(job, recorded_data(before), accept_changes=accept_changes)
     if replaced:
         note(f"The existing study {job.name!r} has no epoch, and its driver has ended: the new study replaces it.")
@@ -184,7 +187,7 @@ def _run(
     )
     if saved is not None and last is not None and state:
         _restore(session, last, saved)
-    for text in start_notes(job, saved, earlier):
+    for text in notes:
         note(text)
     with recorded(session, store, interrupts, new=saved is None, note=note):
         with interrupts.defer_signals():

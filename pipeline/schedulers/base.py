@@ -7,7 +7,7 @@ the same object serves the study, its resume, the tables and the simulation.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict
 
@@ -240,6 +240,16 @@ class SchedulerSettings:
             trials: The largest number of trials in the study.
         """
         return []
+
+    def settled(self, epochs: int, before: "SchedulerSettings | None" = None) -> Self:
+        """These settings as a study stores them: with a value wherever the default depends on the budget.
+
+        Args:
+            epochs: The maximum epochs of a trial.
+            before: The settings with which the study began, for one that is resumed: values that are not given here
+                stay the same.
+        """
+        return self
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
         """The next epoch at which a trial must report.

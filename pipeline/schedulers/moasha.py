@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pipeline.schedulers.base import Decision, ObjectiveValues, Scheduler, SchedulerContext
 from pipeline.schedulers.multi_objective_rung import MultiObjectiveRung
 from pipeline.schedulers.promoting import Promoting
-from pipeline.schedulers.rungs import RungSettings, rungs
+from pipeline.schedulers.rungs import MeasuredRungSettings, RungSettings, rungs
 
 __all__ = ["MOASHA", "PromotingMOASHA"]
 
@@ -37,16 +37,16 @@ class MOASHA(RungSettings):
 
 
 @dataclass(frozen=True)
-class PromotingMOASHA(RungSettings):
+class PromotingMOASHA(MeasuredRungSettings):
     """MOASHA that pauses and promotes, as published: a paused trial may still continue.
 
     A trial is paused at each rung. A free worker takes the first trial of the highest rung that is among the first
     1/reduction_factor there, in the order that MOASHA has, and has not continued yet, or else a new one.
 
     Args:
-        grace_period: Epochs of the first rung, which every trial gets; at least 1.
+        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6 % of the maximum.
         reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
-            continues; at least 1.01.
+            continues; at least 1.01. By default 3.5.
     """
 
     pauses: ClassVar[bool] = True
@@ -55,9 +55,9 @@ class PromotingMOASHA(RungSettings):
 
     def build(self, context: SchedulerContext) -> Scheduler:
         """The state machine for a study."""
-        at = (*rungs(self.grace_period, self.reduction_factor, context.epochs), context.epochs)
-        multi_objective = [MultiObjectiveRung.of(epoch, self.reduction_factor, context) for epoch in at]
-        return _PromotingMOASHA(at, self.reduction_factor, context, multi_objective)
+        at = (*self.rungs(context.epochs), context.epochs)
+        multi_objective = [MultiObjectiveRung.of(epoch, self.factor, context) for epoch in at]
+        return _PromotingMOASHA(at, self.factor, context, multi_objective)
 
 
 class _PromotingMOASHA(Promoting):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pipeline.schedulers.base import Chosen, Decision, ObjectiveValues, Scheduler, SchedulerContext
 from pipeline.schedulers.multi_objective_rung import MultiObjectiveRung
-from pipeline.schedulers.rungs import Rung, RungSettings, rungs
+from pipeline.schedulers.rungs import MeasuredRungSettings, Rung
 from pipeline.space import Config
 from pipeline.trial_ids import draw_order
 
@@ -16,7 +16,7 @@ __all__ = ["Promoting", "PromotingASHA"]
 
 
 @dataclass(frozen=True)
-class PromotingASHA(RungSettings):
+class PromotingASHA(MeasuredRungSettings):
     """Asynchronous successive halving as first published (Li et al. 2020, algorithm 2): it pauses and promotes.
 
     A trial is paused at each rung. A free worker takes the best trial of the highest rung that is among the best
@@ -25,9 +25,9 @@ class PromotingASHA(RungSettings):
     if no trial would reach its end, the best of the highest rung continues to it.
 
     Args:
-        grace_period: Epochs of the first rung, which every trial gets; at least 1.
+        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6 % of the maximum.
         reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
-            continues; at least 1.01.
+            continues; at least 1.01. By default 3.5.
     """
 
     pauses: ClassVar[bool] = True
@@ -35,8 +35,7 @@ class PromotingASHA(RungSettings):
 
     def build(self, context: SchedulerContext) -> Scheduler:
         """The state machine for a study."""
-        at = rungs(self.grace_period, self.reduction_factor, context.epochs)
-        return Promoting((*at, context.epochs), self.reduction_factor, context)
+        return Promoting((*self.rungs(context.epochs), context.epochs), self.factor, context)
 
 
 class Promoting(Scheduler):

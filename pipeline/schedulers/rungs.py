@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import Field
 
@@ -14,20 +14,11 @@ from pipeline.schedulers.base import Mode, SchedulerSettings, beyond_maximum
 from pipeline.schedulers.ordered import Ordered
 from pipeline.space.values import Count, Real
 
-__all__ = ["MEASURED_FACTOR", "Rung", "RungSettings", "measured_grace_period", "rungs"]
+__all__ = ["MeasuredRungSettings", "Rung", "RungSettings", "rungs"]
 
-MEASURED_FACTOR, _MEASURED_SHARE = 3.5, 0.06
+_MEASURED_FACTOR, _MEASURED_SHARE = 3.5, 0.06
 """The growth from rung to rung, and the first rung as a share of a trial's epochs: the best ones in simulations over
 the recorded learning curves of `make bench-answers`."""
-
-
-def measured_grace_period(epochs: int) -> int:
-    """The grace period for a maximum of epochs that belongs to `MEASURED_FACTOR`.
-
-    Args:
-        epochs: The maximum epochs of a trial.
-    """
-    return max(1, round(_MEASURED_SHARE * epochs))
 
 
 @dataclass(frozen=True)
@@ -50,6 +41,55 @@ class RungSettings(SchedulerSettings):
     def next_milestone(self, epoch: int, epochs: int) -> int:
         """The next rung, or the end."""
         return next((rung for rung in rungs(self.grace_period, self.reduction_factor, epochs) if rung > epoch), epochs)
+
+
+@dataclass(frozen=True)
+class MeasuredRungSettings(SchedulerSettings):
+    """Settings of a scheduler for which rungs were measured: these are the defaults.
+
+    Args:
+        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6 % of the maximum.
+        reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
+            continues; at least 1.01. By default 3.5.
+    """
+
+    grace_period: Count | None = None
+    reduction_factor: Annotated[Real, Field(ge=1.01)] | None = None
+
+    @property
+    def factor(self) -> float:
+        """The reduction factor, the measured one unless it is given."""
+        return self.reduction_factor or _MEASURED_FACTOR
+
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """The rungs below a trial's maximum.
+
+        Args:
+            epochs: The maximum epochs of a trial.
+        """
+        return rungs(self._grace_period(epochs), self.factor, epochs)
+
+    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
+        """A first rung beyond a trial's maximum is never reached."""
+        return [] if self.grace_period is None else beyond_maximum("grace_period", self.grace_period, epochs)
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        """The next rung, or the end."""
+        return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
+
+    def settled(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
+        """With rungs as numbers: those of the study, else the measured ones for the epochs."""
+        settled = replace(self, grace_period=self._grace_period(epochs), reduction_factor=self.factor)
+        if not isinstance(before, type(self)):
+            return settled
+        return replace(
+            settled,
+            grace_period=self.grace_period or before.grace_period or settled.grace_period,
+            reduction_factor=self.reduction_factor or before.factor,
+        )
+
+    def _grace_period(self, epochs: int) -> int:
+        return self.grace_period or max(1, round(_MEASURED_SHARE * epochs))
 
 
 @lru_cache

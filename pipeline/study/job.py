@@ -48,12 +48,12 @@ class TuneJob(JobFields):
             weight of each study is learned.
         budget: When the study ends.
         scheduler: Stops trials early: ASHA(…), PBT(…), FIFO(), another scheduler, its name, or the path of a Ray Tune
-            class. By default PromotingASHA(…) for the budget; ASHA() for a function; with several objectives or bounds
-            PromotingMOASHA(…) or MOASHA().
+            class. By default PromotingASHA(); ASHA() for a function without state; with several objectives or bounds
+            PromotingMOASHA() or MOASHA().
         searcher: Draws configs: RandomSearch(), GridSearch(), SobolSearch(), CurveSearch(…), TPESearch(…),
             CMASearch(…), GPSearch(…), MOTPESearch(…), NSGA2Search(…), a name, or the path of a Ray Tune class. By
-            default CurveSearch() beside PromotingASHA(…) or with learn_from, MOTPESearch() for several objectives or
-            bounds, unless the space has a Grid; else RandomSearch().
+            default CurveSearch() beside PromotingASHA(…) and SuccessiveHalving(…) or with learn_from, MOTPESearch() for
+            several objectives or bounds, unless the space has a Grid; else RandomSearch().
         resources: CPUs, GPUs and limits of one trial, and the number of workers.
         folds: Number of cross-validation folds. A trial trains one model for each fold, evaluated on the part of the
             training split that it does not see. The objective is the mean. The best config trains again on the whole
@@ -118,6 +118,17 @@ class TuneJob(JobFields):
             raise InvalidJob(_subject(fields), faults)
         return job
 
+    def settled(self, before: "TuneJob | None" = None) -> "TuneJob":
+        """The job as a study stores it: what the scheduler derives from the budget is there as numbers.
+
+        A resume with another budget then continues with the rungs with which the study began.
+
+        Args:
+            before: The job with which the study began, for one that is resumed.
+        """
+        scheduler = self.scheduler.settled(self.budget.epochs, None if before is None else before.scheduler)
+        return self if scheduler == self.scheduler else self.replaced({"scheduler": scheduler})
+
     @property
     def recommended(self) -> set[str]:
         """Those of `scheduler` and `searcher` that the job does not name: tunepipe chooses them."""
@@ -129,10 +140,14 @@ class TuneJob(JobFields):
         if not self.recommended or (self.recommended == {"searcher"} and self.searcher == RandomSearch()):
             return None
         chosen = " and ".join(f"{name} {getattr(self, name).kind}" for name in sorted(self.recommended))
-        rungs = getattr(self.scheduler, "grace_period", None) if "scheduler" in self.recommended else None
-        first = "" if rungs is None else f", with the first rung at epoch {rungs}"
-        budget = f"{counted(self.budget.trials, 'trial')} of up to {counted(self.budget.epochs, 'epoch')}"
-        return f"Recommended for {budget}: {chosen}{first}. --scheduler and --search choose others."
+        epochs, rungs = self.budget.epochs, ""
+        if "scheduler" in self.recommended:
+            first = self.scheduler.next_milestone(0, epochs)
+            rungs = f", with the first rung at epoch {first}"
+            if first == epochs:
+                rungs = ". There is no rung before the last epoch, so that every trial trains to its end"
+        budget = f"{counted(self.budget.trials, 'trial')} of up to {counted(epochs, 'epoch')}"
+        return f"Recommended for {budget}: {chosen}{rungs}. --scheduler and --search choose others."
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values; functions by name and digest."""

@@ -3,36 +3,34 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.schedulers import ASHA, MOASHA, PromotingASHA, PromotingMOASHA
-from pipeline.schedulers.rungs import MEASURED_FACTOR, measured_grace_period
+from pipeline.schedulers import ASHA, MOASHA, PromotingASHA, PromotingMOASHA, SuccessiveHalving
 from pipeline.searchers import CurveSearch, MOTPESearch, RandomSearch
 from pipeline.space import Grid, drawn_parameters
-from pipeline.study.specification import Budget
+from pipeline.study.signature import takes_state
 
 __all__ = ["recommended_scheduler", "recommended_searcher"]
 
 
 def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOASHA | PromotingMOASHA:
-    """The scheduler for a budget.
+    """The scheduler for what a job trains.
 
-    For a model, ASHA that pauses and promotes: a late bloomer continues from its checkpoint. For a function, ASHA that
-    stops: a function that keeps no state would train its epochs again after each pause. With several objectives, or
-    bounds, the variant that compares trials by all of them.
+    For a model, and for a function that keeps its state, ASHA that pauses and promotes: a late bloomer continues from
+    its checkpoint. For another function, ASHA that stops: it would train its epochs again after each pause. With
+    several objectives, or bounds, the variant that compares trials by all of them.
 
     Args:
         job: The job's fields that precede the scheduler; invalid ones are absent.
     """
-    if job.get("function") is not None:
+    function = job.get("function")
+    if function is not None and not takes_state(function):
         return MOASHA() if _of_all(job) else ASHA()
-    kind = PromotingMOASHA if _of_all(job) else PromotingASHA
-    epochs = job.get("budget", Budget()).epochs
-    return kind(grace_period=measured_grace_period(epochs), reduction_factor=MEASURED_FACTOR)
+    return PromotingMOASHA() if _of_all(job) else PromotingASHA()
 
 
 def recommended_searcher(job: Mapping[str, Any]) -> CurveSearch | MOTPESearch | RandomSearch:
     """The searcher for a scheduler and a space.
 
-    `curves` beside ASHA that promotes, with which it was measured, and for a study that learns from others; `motpe`
+    `curves` beside the schedulers with which it was measured, and for a study that learns from others; `motpe`
     beside the schedulers that compare trials by all objectives; random draws beside other schedulers, and for a space
     with a grid, whose values they take in turn.
 
@@ -48,7 +46,7 @@ def recommended_searcher(job: Mapping[str, Any]) -> CurveSearch | MOTPESearch | 
         return CurveSearch()
     if _of_all(job):
         return MOTPESearch() if scheduler.every_objective else RandomSearch()
-    return CurveSearch() if isinstance(scheduler, PromotingASHA) else RandomSearch()
+    return CurveSearch() if isinstance(scheduler, PromotingASHA | SuccessiveHalving) else RandomSearch()
 
 
 def _of_all(job: Mapping[str, Any]) -> bool:

@@ -116,7 +116,10 @@ def test_a_promoted_trial_continues_exactly(tmp_path):
         "resources": HERE,
     }
     run(job("fifo", name="straight", **model), storage=tmp_path)
-    run(job("fifo", name="paused", **{**model, "scheduler": PromotingASHA()}), storage=tmp_path)
+    run(
+        job("fifo", name="paused", **{**model, "scheduler": PromotingASHA(grace_period=1, reduction_factor=2)}),
+        storage=tmp_path,
+    )
     straight, paused = load_results(tmp_path / "straight"), load_results(tmp_path / "paused")
     same = ["trial_id", "epoch", "model_epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
     promoted = paused.epochs.merge(straight.epochs[["trial_id", "epoch"]])[same].reset_index(drop=True)

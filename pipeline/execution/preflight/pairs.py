@@ -51,5 +51,6 @@ def objectives_finding(job: TuneJob) -> Finding | None:
         "search",
         "warning",
         f"{capitalized(named)} {verb} {only}",
-        "Use --scheduler promoting-moasha (moasha for a function) and --search motpe or nsga2, or leave both out.",
+        "Use --scheduler promoting-moasha (moasha for a function without state) and --search motpe or nsga2, or leave "
+        "both out.",
     )

@@ -74,7 +74,7 @@ def test_nothing_is_started_while_the_searcher_has_none() -> None:
 
 def test_a_promotion_is_a_decision_with_its_rung() -> None:
     """A promotion is one decision with its rung, cutoff and value, without a separate resume."""
-    queue = Queue(PromotingASHA(), trials=4, epochs=4)
+    queue = Queue(PromotingASHA(grace_period=1, reduction_factor=2), trials=4, epochs=4)
     for value in (0.1, 0.4):
         queue.report(queue.take(), value)
     assert queue.take() is queue.trials["0001"]
@@ -113,7 +113,7 @@ def test_a_trial_that_loses_its_bracket_is_stopped_soon() -> None:
 
 def test_a_limit_ends_waiting_trials() -> None:
     """A limit ends waiting trials in the order of their draw, and they may continue if the limit is raised."""
-    queue = Queue(PromotingASHA(), trials=2, epochs=4)
+    queue = Queue(PromotingASHA(grace_period=1, reduction_factor=2), trials=2, epochs=4)
     first, second = queue.take(), queue.take()
     queue.report(second, 0.1)
     queue.report(first, 0.2)
@@ -126,7 +126,7 @@ def test_a_limit_ends_waiting_trials() -> None:
 
 def test_remaining_trials_are_stopped_with_a_reason() -> None:
     """Waiting trials are stopped when none runs or can be chosen, and may continue with a larger budget."""
-    queue = Queue(PromotingASHA(), trials=2, epochs=4)
+    queue = Queue(PromotingASHA(grace_period=1, reduction_factor=2), trials=2, epochs=4)
     for value in (0.1, 0.4):
         queue.report(queue.take(), value)
     queue.rows += queue.queue.exhaust()
@@ -136,7 +136,7 @@ def test_remaining_trials_are_stopped_with_a_reason() -> None:
 
 def test_an_ended_trial_is_not_offered_again() -> None:
     """An ended trial is not offered to the scheduler again, which chooses among the others."""
-    queue = Queue(PromotingASHA(), trials=2, epochs=4)
+    queue = Queue(PromotingASHA(grace_period=1, reduction_factor=2), trials=2, epochs=4)
     for value in (0.1, 0.4):
         queue.report(queue.take(), value)
     best = queue.take()

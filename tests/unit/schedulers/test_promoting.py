@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from pipeline.schedulers import ASHA, PromotingASHA, Scheduler, SchedulerContext
 from tests.unit.schedulers.simulated import Curve, curves, negative, simulated
 
+DOUBLING = PromotingASHA(grace_period=1, reduction_factor=2)
+
 
 def _built(settings: PromotingASHA, trials: int, *, epochs: int = 8, mode: str = "max") -> Scheduler:
     scheduler = settings.build(SchedulerContext({}, mode, epochs, trials, 0))
@@ -70,7 +72,7 @@ def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int
 def test_a_late_bloomer_is_not_lost() -> None:
     """A trial that waits at the first rung continues to its end when worse ones arrive, and ASHA stops it."""
     found = [lambda e: 0.5 + 0.01 * e, lambda e: 0.4 + 0.1 * e, *[lambda e, i=i: 0.1 + 0.001 * i * e for i in range(6)]]
-    reached, turns = simulated(PromotingASHA(), found, 8)
+    reached, turns = simulated(DOUBLING, found, 8)
     assert reached["0001"] == 8
     assert turns.index(("0001", 1, "promoted")) > turns.index(("0003", 0, "new"))
     assert simulated(ASHA(), found, 8)[0]["0001"] == 1
@@ -78,7 +80,7 @@ def test_a_late_bloomer_is_not_lost() -> None:
 
 def test_a_promotion_has_what_was_compared() -> None:
     """The reason of a promotion has rank, rung and share, and its cutoff is the last promoted value."""
-    scheduler = _built(PromotingASHA(), 3)
+    scheduler = _built(DOUBLING, 3)
     for i, value in enumerate((0.5, 0.25, 0.75)):
         scheduler.start(f"{i}")
         decision = scheduler.on_result(f"{i}", 1, value)
@@ -91,7 +93,7 @@ def test_a_promotion_has_what_was_compared() -> None:
 
 def test_a_lost_worker_s_trial_continues_before_others() -> None:
     """A lost worker's trial is chosen first, and no rung counts it as waiting."""
-    scheduler = _built(PromotingASHA(), 4)
+    scheduler = _built(DOUBLING, 4)
     for i, value in enumerate((0.5, 0.75, 0.9)):
         scheduler.start(f"{i}")
         scheduler.on_result(f"{i}", 1, value)
@@ -106,7 +108,7 @@ def test_a_lost_worker_s_trial_continues_before_others() -> None:
 
 def test_remaining_trials_have_a_reason() -> None:
     """When no other trial is left, each remaining one has its rank and the missed cutoff as the reason."""
-    scheduler = _built(PromotingASHA(), 3, epochs=2)
+    scheduler = _built(DOUBLING, 3, epochs=2)
     for i, value in enumerate((0.5, 0.25, 0.75)):
         scheduler.start(f"{i}")
         scheduler.on_result(f"{i}", 1, value)
@@ -124,13 +126,13 @@ def test_remaining_trials_have_a_reason() -> None:
 @pytest.mark.parametrize("trials", [1, 2, 3])
 def test_one_trial_reaches_its_end(trials: int) -> None:
     """If there are fewer trials than the reduction factor, the best one is still trained to its end."""
-    reached, _ = simulated(PromotingASHA(reduction_factor=4), curves(trials, 3), 16)
+    reached, _ = simulated(PromotingASHA(grace_period=1, reduction_factor=4), curves(trials, 3), 16)
     assert max(reached.values()) == 16
 
 
 def test_only_a_candidate_is_promoted() -> None:
     """If the best trial has failed, the next one is promoted if it is good enough, and the place stays taken."""
-    scheduler = _built(PromotingASHA(), 4)
+    scheduler = _built(DOUBLING, 4)
     for i, value in enumerate((0.9, 0.8, 0.7, 0.6)):
         scheduler.start(f"{i}")
         scheduler.on_result(f"{i}", 1, value)
@@ -142,7 +144,7 @@ def test_only_a_candidate_is_promoted() -> None:
 
 def test_more_epochs_continue_from_the_earlier_end() -> None:
     """If the number of epochs grows, the former maximum becomes a rung whose best trials continue."""
-    first = _built(PromotingASHA(), 4, epochs=4)
+    first = _built(DOUBLING, 4, epochs=4)
     for trial, epoch, value in [
         ("0", 1, 0.1),
         ("1", 1, 0.2),
@@ -153,7 +155,7 @@ def test_more_epochs_continue_from_the_earlier_end() -> None:
     ]:
         first.start(trial)
         first.on_result(trial, epoch, value)
-    second = PromotingASHA().build(SchedulerContext({}, "max", 8, 4, 0))
+    second = DOUBLING.build(SchedulerContext({}, "max", 8, 4, 0))
     second.restore(first.state())
     chosen = second.choose(["0", "1"])
     assert (chosen.trial_id, chosen.rung) == ("1", 4)

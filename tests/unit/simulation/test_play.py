@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.loop.decision_rows import DecisionRow
-from pipeline.schedulers import PBT, SCHEDULERS
+from pipeline.schedulers import PBT, SCHEDULERS, PromotingASHA
 from pipeline.simulation.curve_source import Curve
 from pipeline.simulation.play import play
 from pipeline.simulation.synthetic import Synthetic
@@ -107,7 +107,8 @@ def test_a_paused_trial_starts_again():
     curves = Written(lambda index, _: [0.1 + index] * 4, seconds=1.0, start=10.0)
     budget = Budget(trials=2, epochs=4)
     stops = play(job(scheduler="fifo", budget=budget), curves, 1)
-    pauses = play(job(scheduler="promoting-asha", budget=budget), curves, 1)
+    doubling = PromotingASHA(grace_period=1, reduction_factor=2)
+    pauses = play(job(scheduler=doubling, budget=budget), curves, 1)
     assert (stops.epochs, stops.busy) == (8, 28.0)
     assert (pauses.epochs, pauses.busy) == (5, 45.0)
 

@@ -40,7 +40,7 @@ def _job(**fields: Any) -> TuneJob:
 def test_defaults() -> None:
     """A job without scheduler, searcher, budget and resources gets the defaults of its budget."""
     job = _job()
-    assert job.scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
+    assert job.scheduler == PromotingASHA()
     assert job.searcher.kind == "curves"
     assert (job.budget, job.resources) == (Budget(), Resources())
     assert job.objective == Objective("val_accuracy", "max")

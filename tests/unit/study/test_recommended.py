@@ -6,8 +6,8 @@ import pytest
 
 from pipeline import ASHA, FIFO, Budget, Choice, Grid, LogUniform, Objective, TuneJob
 from pipeline.errors import InvalidJob
-from pipeline.schedulers import MOASHA, PromotingASHA, PromotingMOASHA
-from pipeline.searchers import CurveSearch, MOTPESearch, RandomSearch, TPESearch
+from pipeline.schedulers import MOASHA, PromotingASHA, PromotingMOASHA, SuccessiveHalving
+from pipeline.searchers import CurveSearch, MOTPESearch, RandomSearch, SearcherSettings, TPESearch
 
 
 def model(config: dict[str, Any]) -> None:
@@ -16,6 +16,10 @@ def model(config: dict[str, Any]) -> None:
 
 def function(config: dict[str, Any]) -> None:
     """A plain function."""
+
+
+def continued(config: dict[str, Any], state: Any) -> None:
+    """A function that keeps its state."""
 
 
 def _job(**fields: Any) -> TuneJob:
@@ -27,13 +31,37 @@ def _job(**fields: Any) -> TuneJob:
 def test_the_first_rung_follows_the_budget(epochs: int, grace: int) -> None:
     """A model's job without a scheduler gets promoting ASHA with its first rung at about 6 % of the epochs."""
     job = _job(budget=Budget(epochs=epochs))
-    assert job.scheduler == PromotingASHA(grace_period=grace, reduction_factor=3.5)
-    assert job.searcher == CurveSearch()
+    assert (job.scheduler, job.searcher) == (PromotingASHA(), CurveSearch())
+    assert job.settled().scheduler == PromotingASHA(grace_period=grace, reduction_factor=3.5)
 
 
 def test_another_budget_gets_another_recommendation() -> None:
     """A changed budget changes the recommended settings of a job."""
-    assert _job().replaced({"budget.epochs": 50}).scheduler == PromotingASHA(grace_period=3, reduction_factor=3.5)
+    settled = _job().replaced({"budget.epochs": 50}).settled()
+    assert settled.scheduler == PromotingASHA(grace_period=3, reduction_factor=3.5)
+
+
+@pytest.mark.parametrize("trained", [{}, {"model": None, "data": None, "function": function}])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("promoting-asha", PromotingASHA), ("promoting-moasha", PromotingMOASHA), ("halving", SuccessiveHalving)],
+)
+def test_a_scheduler_by_name_has_the_measured_rungs(trained: dict[str, Any], name: str, kind: type) -> None:
+    """A scheduler with measured rungs that is chosen by name takes those of the final budget, of any job."""
+    measured = kind(grace_period=3, reduction_factor=3.5)
+    job = _job(**trained, scheduler=FIFO())
+    assert job.replaced({"scheduler": name, "searcher": "curves", "budget.epochs": 50}).settled().scheduler == measured
+    assert _job(**trained, scheduler=name).replaced({"budget.epochs": 50}).settled().scheduler == measured
+    assert _job().replaced({"scheduler": name, "budget.epochs": 50}).settled().scheduler == measured
+
+
+def test_given_rungs_stay() -> None:
+    """A grace period or a reduction factor that the user gives stays, and the other one is the measured one."""
+    job = _job(budget=Budget(epochs=50))
+    changed = job.replaced({"scheduler": "promoting-asha", "scheduler.reduction_factor": 2})
+    assert changed.settled().scheduler == PromotingASHA(grace_period=3, reduction_factor=2.0)
+    given = _job(budget=Budget(epochs=50), scheduler={"kind": "promoting-asha", "grace_period": 1}).settled()
+    assert given.scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
 
 
 def test_a_named_scheduler_stays() -> None:
@@ -45,7 +73,7 @@ def test_a_named_scheduler_stays() -> None:
 def test_a_named_searcher_stays() -> None:
     """A job with its own searcher gets the recommended scheduler and keeps the searcher."""
     job = _job().replaced({"searcher": "tpe", "budget.epochs": 50})
-    assert (job.scheduler, job.searcher) == (PromotingASHA(grace_period=3, reduction_factor=3.5), TPESearch())
+    assert (job.scheduler, job.searcher) == (PromotingASHA(), TPESearch())
 
 
 def test_a_grid_is_drawn_in_turn() -> None:
@@ -64,11 +92,29 @@ def test_a_function_is_not_paused() -> None:
     assert (job.scheduler, job.searcher) == (ASHA(), RandomSearch())
 
 
+def test_a_function_with_state_is_paused() -> None:
+    """A function that continues from its state gets the same pair as a model."""
+    job = _job(model=None, data=None, function=continued)
+    assert (job.scheduler, job.searcher) == (PromotingASHA(), CurveSearch())
+    objectives = [Objective("loss", "min"), Objective("parameters", "min")]
+    several = job.replaced({"objectives": objectives})
+    assert (several.scheduler, several.searcher) == (PromotingMOASHA(), MOTPESearch())
+
+
+@pytest.mark.parametrize(("name", "search"), [("halving", CurveSearch()), ("asha", RandomSearch())])
+def test_the_searcher_follows_the_scheduler(name: str, search: SearcherSettings) -> None:
+    """A job with a named scheduler alone gets curve search if it was measured beside it, else random search."""
+    job = _job(scheduler=FIFO()).replaced({"scheduler": name})
+    assert job.searcher == search
+    assert _job(space={"lr": LogUniform(1e-3, 1), "width": Grid([1, 2])}, scheduler=name).searcher == RandomSearch()
+
+
 def test_a_saved_job_keeps_both() -> None:
     """A job that is read from JSON keeps its scheduler and searcher, although the recommendation has changed."""
-    saved = TuneJob.from_json(_job(space={"width": Choice([1, 2])}).to_json())
+    saved = TuneJob.from_json(_job(space={"width": Choice([1, 2])}).settled().to_json())
     assert saved.recommended == set()
-    assert saved.replaced({"budget.epochs": 100}).scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
+    longer = saved.replaced({"budget.epochs": 100}).settled()
+    assert longer.scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
 
 
 def test_the_recommendation_is_a_sentence() -> None:
@@ -76,6 +122,10 @@ def test_the_recommendation_is_a_sentence() -> None:
     assert _job().recommendation == (
         "Recommended for 16 trials of up to 8 epochs: scheduler promoting-asha and searcher curves, "
         "with the first rung at epoch 1. --scheduler and --search choose others."
+    )
+    assert _job(budget=Budget(epochs=1)).recommendation == (
+        "Recommended for 16 trials of up to 1 epoch: scheduler promoting-asha and searcher curves. There is no rung "
+        "before the last epoch, so that every trial trains to its end. --scheduler and --search choose others."
     )
     assert _job(scheduler=FIFO(), searcher=RandomSearch()).recommendation is None
 
@@ -94,8 +144,7 @@ def test_an_invalid_budget_is_the_only_fault() -> None:
 def test_several_objectives_and_bounds_get_what_looks_at_all(objectives: list[Objective]) -> None:
     """A job with several objectives or a bound gets a scheduler and a searcher that use all of them."""
     job = _job().replaced({"objectives": objectives, "budget.epochs": 50})
-    assert job.scheduler == PromotingMOASHA(grace_period=3, reduction_factor=3.5)
-    assert job.searcher == MOTPESearch()
+    assert (job.scheduler, job.searcher) == (PromotingMOASHA(), MOTPESearch())
     assert job.recommendation is not None
     assert "scheduler promoting-moasha and searcher motpe" in job.recommendation
     fn = TuneJob(name="x", function=function, space={"lr": LogUniform(1e-3, 1)}, objectives=objectives)

@@ -2,6 +2,7 @@
 
 from pipeline.loop.messages import ProgressReport
 from pipeline.results.tables.gather import gather
+from pipeline.schedulers import PromotingASHA
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import row
@@ -9,7 +10,7 @@ from tests.unit.execution.recorded_curves import row
 
 def test_the_table_of_trials_is_kept_up_to_date(study):
     """After each flush the table of trials equals the one derived from all rows, failures and new metrics included."""
-    s = study(scheduler="promoting-asha", budget=Budget(trials=6, epochs=8))
+    s = study(scheduler=PromotingASHA(grace_period=1, reduction_factor=2), budget=Budget(trials=6, epochs=8))
     s.session.begin()
     document = {"schema_version": SCHEMA_VERSION, "job": s.session.job.to_json()}
     step = 0

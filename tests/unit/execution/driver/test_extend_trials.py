@@ -5,7 +5,7 @@ import pytest
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.execution.driver.extend_trials import extend_trials
 from pipeline.loop.trial import Trial
-from pipeline.schedulers import FIFO
+from pipeline.schedulers import FIFO, PromotingASHA
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import saved_state
 
@@ -33,10 +33,11 @@ def test_only_trials_that_can_continue_get_more_epochs(study, kept, continues):
 
 def test_more_trials_bring_back_those_that_waited(study):
     """If a finished study gets more trials, trials that waited for a promotion may be promoted."""
-    first = study("first", scheduler="promoting-asha", budget=Budget(trials=4, epochs=4))
+    doubling = PromotingASHA(grace_period=1, reduction_factor=2)
+    first = study("first", scheduler=doubling, budget=Budget(trials=4, epochs=4))
     first.play(lambda t, _c, e: {"0000": 0.9, "0001": 0.8, "0002": 0.7, "0003": 0.6}[t] + 0.01 * e)
     assert first.session.loop.trials["0002"].state == "stopped"
-    second = study("second", scheduler="promoting-asha", budget=Budget(trials=8, epochs=4))
+    second = study("second", scheduler=doubling, budget=Budget(trials=8, epochs=4))
     second.session.restore(saved_state(first.session.loop), budget_before=4)
     second.play(lambda t, _c, e: (0.7 if t == "0002" else 0.1 + 0.01 * int(t)) + 0.01 * e)
     assert second.session.loop.trials["0002"].epoch > 1

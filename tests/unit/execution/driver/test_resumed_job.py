@@ -9,6 +9,7 @@ import pytest
 from pipeline import Budget, load_results, run
 from pipeline.errors import StudyChanged
 from pipeline.execution.driver.resumed_job import reconciled, with_study_settings
+from pipeline.schedulers import PromotingASHA, SuccessiveHalving
 from pipeline.storage import Store
 from pipeline.study import load_study
 from tests.unit.execution.driver.resumed_study import JOB, finished, job, resumed
@@ -150,3 +151,35 @@ def test_a_study_continues_under_the_name_of_its_folder(study, tmp_path):
     again = reconciled(load_study(store).replaced({"name": "copy", "budget.epochs": 3}), load_study(store))
     run(again, storage=tmp_path / "studies", resume=True)
     assert len(load_results(store.uri).epochs) == 6
+
+
+@pytest.mark.parametrize("name", ["promoting-asha", "halving"])
+def test_a_resume_with_more_epochs_keeps_the_rungs(tmp_path: Path, name: str) -> None:
+    """A study stores the measured rungs of its budget, and a resume with more epochs keeps them."""
+    named = job(tmp_path, JOB.replace('"fifo"', f'"{name}"'))
+    run(named, storage=tmp_path / "studies")
+    study = Store(tmp_path / "studies").folder("s")
+    began = load_study(study).scheduler
+    assert (began.kind, began.grace_period, began.reduction_factor) == (name, 1, 3.5)
+    run(named.replaced({"budget.epochs": 60}), storage=tmp_path / "studies", resume=True)
+    assert (load_study(study).budget.epochs, load_study(study).scheduler) == (60, began)
+
+
+@pytest.mark.parametrize(
+    ("stored", "kept"),
+    [
+        (PromotingASHA(grace_period=1, reduction_factor=2.0), (1, 2.0)),
+        (SuccessiveHalving(grace_period=None, reduction_factor=3.5), (3, 3.5)),
+    ],
+)
+def test_a_study_of_other_defaults_keeps_its_rungs(
+    tmp_path: Path, stored: PromotingASHA | SuccessiveHalving, kept: tuple[int, float]
+) -> None:
+    """A resume with a scheduler by name keeps the rungs with which the study began, and refuses other given ones."""
+    named = job(tmp_path, JOB.replace('"fifo"', f'"{stored.kind}"'))
+    saved = named.replaced({"scheduler": stored, "budget.epochs": 50})
+    longer = named.replaced({"budget.epochs": 500})
+    resumes = reconciled(longer, saved).scheduler
+    assert (resumes.kind, resumes.grace_period, resumes.reduction_factor) == (stored.kind, *kept)
+    with pytest.raises(StudyChanged, match="must stay"):
+        reconciled(longer.replaced({"scheduler.grace_period": 5}), saved)

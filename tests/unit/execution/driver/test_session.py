@@ -10,6 +10,7 @@ from pipeline.errors import ModelError, StorageError
 from pipeline.loop.messages import FINISH, ProgressReport
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.sessions import read_sessions
+from pipeline.schedulers import PromotingASHA
 from pipeline.study import Budget, Objective, layout
 from tests.unit.execution.recorded_curves import kinds, row, saved_state, steps
 
@@ -101,7 +102,7 @@ def test_the_target_ends_the_study(study):
 
 def test_a_trial_is_new_to_the_storage_once(study, monkeypatch):
     """A trial is new when the first session assigns it first: not after a lost worker or a pause, nor in session 2."""
-    s = study(scheduler="promoting-asha", budget=Budget(trials=4, epochs=4))
+    s = study(scheduler=PromotingASHA(grace_period=1, reduction_factor=2), budget=Budget(trials=4, epochs=4))
     first = s.session.next()
     assert first.new
     assert not s.session.worker_failures.on_worker_lost(first.trial_id, "It is gone.").new
@@ -299,7 +300,7 @@ def test_a_segment_records_the_session_in_which_it_began(study):
 
 def test_the_state_that_is_stored_is_the_whole_state(study):
     """The stored state equals the whole state after reports, decisions, lost workers and deleted checkpoints."""
-    s = study(scheduler="promoting-asha", budget=Budget(trials=6, epochs=8))
+    s = study(scheduler=PromotingASHA(grace_period=1, reduction_factor=2), budget=Budget(trials=6, epochs=8))
     s.session.begin()
     running: list[str] = []
     for step in range(100):

@@ -15,6 +15,7 @@ from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper
 from pipeline.loop.messages import Assignment, ProgressReport
+from pipeline.schedulers import PromotingASHA
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import Study, kinds, row
 
@@ -83,7 +84,7 @@ def test_new_trials_are_suggested_while_a_worker_is_free(study: Any) -> None:
 
 def test_a_paused_trial_resumes_with_a_new_assignment(study: Any) -> None:
     """Tune pauses a trial without saving it again, and the resumed trial gets the session's new assignment."""
-    s = study(scheduler="promoting-asha", budget=Budget(trials=2, epochs=2))
+    s = study(scheduler=PromotingASHA(grace_period=1, reduction_factor=2), budget=Budget(trials=2, epochs=2))
     tune = _Tune(s, workers=1)
     first = tune.start()
     assert tune.report(first, 0.9) == TrialScheduler.NOOP
