@@ -242,7 +242,7 @@ class SchedulerSettings:
         return []
 
     def settled(self, epochs: int, before: "SchedulerSettings | None" = None) -> Self:
-        """These settings as a study stores them: with a value wherever the default depends on the budget.
+        """The settings as a study stores them: with a value wherever the default depends on the budget.
 
         Args:
             epochs: The maximum epochs of a trial.

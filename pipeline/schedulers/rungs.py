@@ -66,6 +66,9 @@ class MeasuredRungSettings(SchedulerSettings):
 
         Args:
             epochs: The maximum epochs of a trial.
+
+        Returns:
+            Epochs, ascending, each below `epochs`; empty if the grace period is not below it.
         """
         return rungs(self._grace_period(epochs), self.factor, epochs)
 
@@ -78,7 +81,7 @@ class MeasuredRungSettings(SchedulerSettings):
         return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
 
     def settled(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
-        """With rungs as numbers: those of the study, else the measured ones for the epochs."""
+        """The settings with rungs as numbers: those of the study, else the measured ones for the epochs."""
         settled = replace(self, grace_period=self._grace_period(epochs), reduction_factor=self.factor)
         if not isinstance(before, type(self)):
             return settled
