@@ -235,7 +235,8 @@ def rayjob_output(name: str, context: str | None, namespace: str) -> str:
     rayjob = str(job["metadata"]["name"])
     if not (printed := output(server, rayjob)):
         why = None if has_ended(job) else waiting_reason(server, job)
-        note(f"{rayjob} has printed nothing: {why or state(job) or 'it waits for the operator'}.")
+        reason = why or state(job) or "it waits for the operator"
+        note(f"{rayjob} has printed nothing: {reason.rstrip('.')}.")
     return printed
 
 

@@ -145,7 +145,7 @@ def status(
     command_console().print(table)
     for each in submissions:
         if kubernetes and each.exit_code is None and each.message:
-            say(each.message)
+            say(each.message if each.name in each.message else f"{each.name}: {each.message}")
 
 
 def _as_object(submission: "Submission") -> dict[str, Any]:

@@ -77,7 +77,7 @@ def study_of(job: Mapping[str, Any]) -> str:
 
 
 def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any] | None = None) -> str | None:
-    """Why a RayJob waits, cannot start or does not end, without a full stop; None if nothing is known to be wrong.
+    """Why a RayJob waits, cannot start or does not end, as a clause or sentences; None if no reason is known.
 
     Args:
         server: The namespace.
@@ -95,7 +95,7 @@ def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequenc
         found = diagnose(job, pods, _warnings(server) if warnings is None else warnings)
         unreachable = unreachable_head(job, pods, datetime.now(UTC))
         reason = found.fatal or unreachable or next(iter(found.waits), None)
-    return None if reason is None else reason.rstrip(".")
+    return reason
 
 
 def _warnings(server: Kubernetes) -> Sequence[Any]:

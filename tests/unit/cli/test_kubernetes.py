@@ -132,6 +132,10 @@ def test_status_lists_rayjobs_and_why_they_wait(api_server: ApiServer) -> None:
     (found,) = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)
     assert (found["submission"], found["study"], found["state"]) == ("beale-2", "beale", "initializing")
     assert found["message"] == "pod beale-2-x waits for a node: 0/2 nodes are available"
+    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "beale-2"}, "message": "exceeded quota: gpus"}
+    api_server.answers[f"{CORE}/pods"] = [{"items": []}]
+    api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    assert "beale-2: the quota of the namespace 'tunepipe' has no" in tunepipe("status", "--kubernetes").output
     refused = tunepipe("status", "--kubernetes", "--address", "http://x")
     assert (refused.code, "--address goes without --kubernetes only" in refused.errors) == (2, True)
 
