@@ -9,9 +9,13 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["by_fronts", "front_numbers", "hypervolume", "non_dominated"]
+__all__ = ["by_fronts", "dominated_box", "front_numbers", "hypervolume", "non_dominated"]
 
 Reals: TypeAlias = npt.NDArray[np.float64]
+
+_MARGIN = 0.1
+"""How far the reference point of a hypervolume is beyond the worst values on the front, as a share of the front's
+range."""
 
 
 def non_dominated(losses: Reals) -> npt.NDArray[np.bool_]:
@@ -94,6 +98,25 @@ def _spread(losses: Reals, front: npt.NDArray[np.int64]) -> list[int]:
         chosen = int(np.argmax(apart))
         order.append(chosen)
     return [int(place) for place in front[order]]
+
+
+def dominated_box(losses: Reals) -> tuple[Reals, Reals]:
+    """The box whose dominated share says how good a front is.
+
+    Args:
+        losses: Shape (points, values); finite, at least one point.
+
+    Returns:
+        The best values on the front, and the reference point, a tenth of the front's range beyond its worst; each of
+        shape (values,), the second larger than the first everywhere.
+    """
+    front = losses[non_dominated(losses)]
+    ideal, worst = front.min(axis=0), front.max(axis=0)
+    corner = worst + _MARGIN * (worst - ideal)
+    # A front of one value in an objective has no range: all points give one.
+    corner = np.where(corner > ideal, corner, losses.max(axis=0))
+    corner = np.where(corner > ideal, corner, ideal + np.maximum(np.abs(ideal), 1.0) * _MARGIN)
+    return ideal, corner
 
 
 def hypervolume(losses: Reals, reference: Sequence[float] | Reals) -> float:

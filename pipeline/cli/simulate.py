@@ -100,9 +100,9 @@ def simulate(
     _tell_fewer(tuned)
     forecasts = _forecasts(jobs, counts, source, repeats, earlier)
     if as_json:
-        say_object(forecast_object(forecasts, about, price=price))
+        say_object(forecast_object(forecasts, about, price=price, own=tuned))
     else:
-        command_console().print(forecast_view(forecasts, about, price=price))
+        command_console().print(forecast_view(forecasts, about, price=price, own=tuned))
     if plot is not None:
         from pipeline.simulation.forecast_picture import forecast_picture
 

@@ -27,6 +27,16 @@ class Span:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, numbers: Sequence[float | None]) -> "Span | None":
+        """The span of the numbers that there are; None if there is none.
+
+        Args:
+            numbers: One for each seed.
+        """
+        known = [number for number in numbers if number is not None]
+        return cls(median(known), min(known), max(known)) if known else None
+
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
@@ -45,6 +55,7 @@ class SeedResult:
         best: The best value; None if there is none.
         best_curve: Each improvement of the best value: seconds and value.
         over: The limit that ended the study; None if all its trials ended.
+        front: With several objectives: the losses of its Pareto front.
     """
 
     seed: int
@@ -59,6 +70,7 @@ class SeedResult:
     best: float | None
     best_curve: Sequence[tuple[float, float]]
     over: str | None
+    front: Sequence[tuple[float, ...]] = ()
 
     @classmethod
     def of(cls, result: SimulationResult, seed: int) -> "SeedResult":
@@ -81,6 +93,7 @@ class SeedResult:
             best=result.best,
             best_curve=result.best_curve,
             over=result.end_reason,
+            front=result.front,
         )
 
 
@@ -104,8 +117,7 @@ class Forecast:
         Args:
             of: Returns the number of a result; None if it has none.
         """
-        numbers = [number for result in self.results if (number := of(result)) is not None]
-        return Span(median(numbers), min(numbers), max(numbers)) if numbers else None
+        return Span.of([of(result) for result in self.results])
 
 
 def forecast(

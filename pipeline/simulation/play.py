@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+import numpy as np
+
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import EpochRow, ProgressReport
+from pipeline.loop.objective_values import values_in, violation_in
 from pipeline.loop.reporting import ReportInterval
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.loop.trial import Trial
+from pipeline.pareto import non_dominated
 from pipeline.searchers.earlier import EarlierStudy
 from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.study import TuneJob
@@ -30,6 +34,8 @@ class SimulationResult:
         trials: Every trial in its final state, in the order of the draw.
         best_curve: Each improvement of the best value: seconds and value.
         end_reason: The limit that ended the study; None if all its trials ended.
+        front: With several objectives: the losses in all of them of each epoch that no other one dominates, of trials
+            that did not fail, within the bounds; empty if no epoch has values in all.
     """
 
     workers: int
@@ -40,6 +46,7 @@ class SimulationResult:
     trials: tuple[Trial, ...]
     best_curve: tuple[tuple[float, float], ...]
     end_reason: str | None
+    front: tuple[tuple[float, ...], ...] = ()
 
     @property
     def worker_seconds(self) -> float:
@@ -123,6 +130,7 @@ class _Simulation:
         self._order = count()
         self._extended = 0
         self._best_curve: list[tuple[float, float]] = []
+        self._losses: dict[str, list[tuple[float, ...]]] = {}
 
     def run(self) -> SimulationResult:
         loop = self._loop
@@ -133,6 +141,7 @@ class _Simulation:
                 break
             self._now, _, worker, trial, report = heapq.heappop(self._pending)
             loop.on_report(trial, report)
+            self._record_losses(trial, report)
             verdict = loop.judge(trial, report)
             self._record_best()
             if verdict == "continue":
@@ -148,6 +157,7 @@ class _Simulation:
             trials=tuple(loop.trials.values()),
             best_curve=tuple(self._best_curve),
             end_reason=loop.end_reason,
+            front=self._front(),
         )
 
     def _train(self, worker: int, trial: Trial, *, starts: bool) -> None:
@@ -216,6 +226,24 @@ class _Simulation:
         age = next((epoch for epoch, level in enumerate(curve.levels, 1) if reaches(level, parent_level)), epochs)
         progress.curve, progress.segment, progress.before = curve, trial.segment, min(age, epochs)
         return progress
+
+    def _record_losses(self, trial: Trial, report: ProgressReport) -> None:
+        objectives = self._job.objectives
+        if len(objectives) < 2:
+            return
+        for row in report.rows:
+            values = values_in(row, objectives)
+            if not violation_in(row, objectives) and None not in values:
+                losses = (one.loss(value) for one, value in zip(objectives, values, strict=True) if value is not None)
+                self._losses.setdefault(trial.trial_id, []).append(tuple(losses))
+
+    def _front(self) -> tuple[tuple[float, ...], ...]:
+        trials = self._loop.trials
+        reached = [one for name, losses in self._losses.items() if trials[name].state != "failed" for one in losses]
+        if not reached:
+            return ()
+        points = np.unique(np.array(reached, np.float64), axis=0)
+        return tuple(tuple(point) for point in points[non_dominated(points)].tolist())
 
     def _record_best(self) -> None:
         best = self._loop.incumbent.best

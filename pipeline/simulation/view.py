@@ -9,8 +9,10 @@ from rich.text import Text
 
 from pipeline.results.views.fitted import Column, FittedTable
 from pipeline.sanitize import sanitize
-from pipeline.simulation.forecast import Forecast, Span
-from pipeline.wording import duration, format_number
+from pipeline.simulation.forecast import Forecast, SeedResult, Span
+from pipeline.simulation.pair_comparison import BestPair, best_pairs, hypervolumes
+from pipeline.study import TuneJob
+from pipeline.wording import counted, duration, format_number
 
 __all__ = ["forecast_object", "forecast_view"]
 
@@ -20,21 +22,34 @@ _TEXT_COLUMNS = ("scheduler", "search")
 _EXTRA_COLUMNS = ("in use", "worker time", "epochs", "completed", "found after")
 """Columns that are left out on a narrow terminal."""
 
+_VOLUME = (
+    "The hypervolume is the share that all epochs of a study dominate, of one box for all rows with the same seed; its "
+    "reference point is a tenth of the front's range beyond the front."
+)
+
+_NO_VOLUME = "The curves have no epoch with values in all objectives within their bounds, so there is no hypervolume."
+
 _LEFT_OUT = "The time excludes the start of Ray and of workers, lost workers, and workers that slow each other down."
 
 
-def forecast_view(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None) -> RenderableType:
+def forecast_view(
+    forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None, own: TuneJob
+) -> RenderableType:
     """The forecasts for a terminal: a row for each, and notes on their meaning.
 
     Args:
         forecasts: The forecasts; at least one.
         about: The source of their curves.
         price: The price of a worker for one hour; None if unknown.
+        own: The job with its own scheduler and searcher, which `run` would take.
     """
     job = forecasts[0].job
+    volumes = hypervolumes(forecasts)
+    with_volume = any(share is not None for shares in volumes for share in shares)
     columns = [*_TEXT_COLUMNS, "workers", "time", "in use", "worker time"]
     columns += ["cost"] if price is not None else []
     columns += ["epochs", "completed", f"best {job.objective.metric}", "found after"]
+    columns += ["hypervolume"] if with_volume else []
     table = FittedTable(
         [
             Column(name, right=name not in _TEXT_COLUMNS, keep="extra" if name in _EXTRA_COLUMNS else "whole")
@@ -42,10 +57,14 @@ def forecast_view(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, pr
         ],
         more="a wider terminal or --json shows them",
     )
-    for forecast in forecasts:
-        table.add_row(*_row(forecast, price))
+    for forecast, shares in zip(forecasts, volumes, strict=True):
+        volume = [_cell(Span.of(shares), "{:.1%}".format, spread=True)] if with_volume else []
+        table.add_row(*_row(forecast, price), *volume)
     repeats = len(forecasts[0].results)
-    notes = [str(about["note"])]
+    best = [_best_in_words(pair, with_volume=with_volume) for pair in best_pairs(forecasts)]
+    notes = [*best, _own_in_words(own), str(about["note"])]
+    if len(job.objectives) > 1:
+        notes.append(_VOLUME if with_volume else _NO_VOLUME)
     if repeats > 1:
         notes.append(
             f"Each number is the median of {repeats} seeds; in brackets the lowest and the highest best value."
@@ -60,13 +79,16 @@ def forecast_view(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, pr
     return Group(table, Text(sanitize("\n" + "\n".join(notes)), style="dim"))
 
 
-def forecast_object(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None) -> dict[str, Any]:
+def forecast_object(
+    forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None, own: TuneJob
+) -> dict[str, Any]:
     """The forecasts as JSON values.
 
     Args:
         forecasts: The forecasts; at least one.
         about: The source of their curves.
         price: The price of a worker for one hour; None if unknown.
+        own: The job with its own scheduler and searcher, which `run` would take.
     """
     job = forecasts[0].job
     return {
@@ -76,20 +98,74 @@ def forecast_object(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, 
         "epochs": job.budget.epochs,
         "curves": dict(about),
         "price": price,
+        "run_takes": {**_pair(own), "recommended": sorted(own.recommended)},
+        "best_pairs": [
+            {
+                "workers": pair.best.workers,
+                **_pair(pair.best.job),
+                "mean": pair.mean,
+                "next": _pair(pair.next.job),
+                "difference": pair.difference,
+                "interval": None if pair.interval is None else list(pair.interval),
+                "separated": pair.separated,
+            }
+            for pair in best_pairs(forecasts)
+        ],
         "forecasts": [
             {
-                "scheduler": forecast.job.scheduler.kind,
-                "searcher": forecast.job.searcher.kind,
+                **_pair(forecast.job),
                 "workers": forecast.workers,
                 "seconds": _span(forecast.span(lambda result: result.seconds)),
                 "worker_seconds": _span(forecast.span(lambda result: result.worker_seconds)),
                 "cost": _span(_cost(forecast, price)),
                 "best": _span(forecast.span(lambda result: result.best)),
-                "seeds": [asdict(result) for result in forecast.results],
+                "hypervolume": _span(Span.of(shares)),
+                "seeds": [
+                    {**_without_front(result), "hypervolume": share}
+                    for result, share in zip(forecast.results, shares, strict=True)
+                ],
             }
-            for forecast in forecasts
+            for forecast, shares in zip(forecasts, hypervolumes(forecasts), strict=True)
         ],
     }
+
+
+def _pair(job: TuneJob) -> dict[str, str]:
+    return {"scheduler": job.scheduler.kind, "searcher": job.searcher.kind}
+
+
+def _pair_in_words(job: TuneJob) -> str:
+    return f"{job.scheduler.kind} with {job.searcher.kind}"
+
+
+def _own_in_words(job: TuneJob) -> str:
+    if job.recommended == {"scheduler", "searcher"}:
+        why = "as recommended for this job"
+    elif job.recommended:
+        named, chosen = ("searcher", "scheduler") if "scheduler" in job.recommended else ("scheduler", "searcher")
+        why = f"the job's own {named} and the {chosen} that is recommended beside it"
+    else:
+        why = "as the job says"
+    return f"Without --scheduler and --search, `run` takes {_pair_in_words(job)}: {why}."
+
+
+def _best_in_words(pair: BestPair, *, with_volume: bool) -> str:
+    form = "{:.1%}".format if with_volume else format_number
+    measure = "hypervolume" if with_volume else pair.best.job.objective.metric
+    following = _pair_in_words(pair.next.job)
+    found = (
+        f"Best with {counted(pair.best.workers, 'worker')}: {_pair_in_words(pair.best.job)}, with a mean {measure} of "
+        f"{form(pair.mean)} at the end; next is {following}, worse by {form(pair.difference)}"
+    )
+    if pair.interval is None:
+        return f"{found}. One seed cannot separate them: use --repeats."
+    low, high = (form(end) for end in pair.interval)
+    so = "" if pair.separated else ", so that they cannot be told apart; more --repeats may"
+    return f"{found} (90 % interval {low} to {high}{so})."
+
+
+def _without_front(result: SeedResult) -> dict[str, Any]:
+    return {name: value for name, value in asdict(result).items() if name != "front"}
 
 
 def _row(forecast: Forecast, price: float | None) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.pareto import by_fronts, front_numbers, hypervolume
+from pipeline.pareto import by_fronts, dominated_box, front_numbers, hypervolume
 
 _POINTS = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=9)
 
@@ -58,3 +58,11 @@ def test_points_beyond_the_reference_add_nothing() -> None:
     others = [[0.1, 1.0], [2.0, 0.1], [np.nan, 0.0], [np.inf, 0.0]]
     assert hypervolume(np.array([inside, *others]), (1.0, 1.0)) == pytest.approx(0.25)
     assert hypervolume(np.array(others), (1.0, 1.0)) == 0.0
+
+
+def test_the_box_reaches_beyond_the_front() -> None:
+    """The box of a hypervolume reaches from the best values to a tenth of the front's range beyond its worst ones."""
+    ideal, corner = dominated_box(np.array([[0.0, 10.0], [1.0, 0.0], [5.0, 20.0]]))
+    assert (ideal.tolist(), corner.tolist()) == ([0.0, 0.0], pytest.approx([1.1, 11.0]))
+    ideal, corner = dominated_box(np.array([[2.0, 0.0]]))
+    assert (corner > ideal).all()

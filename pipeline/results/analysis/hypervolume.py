@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.pareto import hypervolume, non_dominated
+from pipeline.pareto import dominated_box, hypervolume
 from pipeline.results.analysis.best_so_far import alive_seconds
 from pipeline.results.tables.front import epoch_violations, objective_column
 from pipeline.results.tables.load import Results
@@ -15,9 +15,6 @@ from pipeline.results.tables.load import Results
 __all__ = ["HypervolumeBox", "box_of", "hypervolume_of", "hypervolumes"]
 
 _Reals = npt.NDArray[np.float64]
-
-_MARGIN = 0.1
-"""How far the reference point is beyond the worst values on the front, as a share of the front's range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +47,7 @@ def box_of(studies: Sequence[Results]) -> HypervolumeBox | None:
     points = points[np.isfinite(points).all(axis=1)]
     if not len(points):
         return None
-    front = points[non_dominated(points)]
-    ideal, worst = front.min(axis=0), front.max(axis=0)
-    corner = worst + _MARGIN * (worst - ideal)
-    # A front of one value in an objective has no range: all points give one.
-    corner = np.where(corner > ideal, corner, points.max(axis=0))
-    corner = np.where(corner > ideal, corner, ideal + np.maximum(np.abs(ideal), 1.0) * _MARGIN)
+    ideal, corner = dominated_box(points)
     objectives = studies[0].objectives
     signs = [-1.0 if one.mode == "max" else 1.0 for one in objectives]
     return HypervolumeBox(

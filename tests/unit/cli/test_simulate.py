@@ -64,6 +64,17 @@ def test_json_prints_one_object():
     assert one["best"]["low"] == min(seed["best"] for seed in one["seeds"])
 
 
+def test_several_objectives_have_a_hypervolume():
+    """`simulate` of a job with several objectives has a hypervolume for each pair, in its table and its object."""
+    several = ["--set", 'objectives=[{"metric": "distance", "mode": "min"}, {"metric": "cost", "mode": "min"}]']
+    options = ["--scheduler", "asha,moasha", *several, "--repeats", "2"]
+    assert "hypervolume" in invoke(*options).splitlines()[0]
+    reported = json.loads(invoke(*options, "--json"))
+    assert all(0 < one["hypervolume"]["median"] <= 1 for one in reported["forecasts"])
+    assert all(0 < seed["hypervolume"] <= 1 for one in reported["forecasts"] for seed in one["seeds"])
+    assert [one["workers"] for one in reported["best_pairs"]] == [1, 3]
+
+
 def test_a_budget_that_ends_the_study_is_reported():
     """`simulate` prints below its table why a budget ended the study."""
     assert "The study's budget of 5 epochs is spent." in invoke("--total-epochs", "5")

@@ -167,3 +167,13 @@ def test_extended_epochs_are_counted():
     """Epochs beyond the known part of a curve are counted and reported."""
     curves = Written(lambda *_: [0.1] * 9, known=4)
     assert play(job(scheduler="fifo"), curves, 3).extended == 12 * 5
+
+
+def test_the_front_has_all_objectives() -> None:
+    """A study of several objectives has the losses of its epochs that no other dominates, and one of one has none."""
+    curves = Written(lambda index, _: [0.1 + index] * 2, others={"cost": [3.0, 2.0]})
+    budget = Budget(trials=2, epochs=2)
+    several = [Objective("score", "max"), Objective("cost", "min")]
+    found = play(job(scheduler="fifo", budget=budget, objectives=several), curves, 1)
+    assert found.front == ((-1.1, 2.0),)
+    assert play(job(scheduler="fifo", budget=budget), curves, 1).front == ()

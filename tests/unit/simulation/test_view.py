@@ -6,6 +6,7 @@ from rich.console import Console
 
 from pipeline.simulation.forecast import Forecast, SeedResult
 from pipeline.simulation.view import forecast_object, forecast_view
+from pipeline.study import Objective
 from tests.unit.simulation.simulation_inputs import job
 
 
@@ -19,7 +20,7 @@ def _once(seed: int, best: float | None, **more) -> SeedResult:
 def _shown(*times: SeedResult, price: float | None = None) -> list[str]:
     console = Console(width=200)
     with console.capture() as captured:
-        console.print(forecast_view([Forecast(job(), 2, times)], {"note": "As written."}, price=price))
+        console.print(forecast_view([Forecast(job(), 2, times)], {"note": "As written."}, price=price, own=job()))
     return captured.get().splitlines()
 
 
@@ -67,7 +68,8 @@ def test_a_line_has_every_number_with_its_unit():
         "0",
         "s",
     ]
-    assert notes[1] == "As written."
+    assert "`run` takes asha with random: the job's own scheduler" in notes[1]
+    assert notes[2] == "As written."
 
 
 def test_several_seeds_are_summarised_by_their_median():
@@ -93,8 +95,37 @@ def test_ends_and_extended_curves_are_reported():
 
 def test_the_object_goes_to_json():
     """The object is strict JSON: cost and best are null without a price or a value."""
-    reported = forecast_object([Forecast(job(), 2, [_once(0, None)])], {"note": "As written."}, price=None)
+    reported = forecast_object([Forecast(job(), 2, [_once(0, None)])], {"note": "As written."}, price=None, own=job())
     again = json.loads(json.dumps(reported, allow_nan=False))
     assert again["forecasts"][0]["cost"] is None
     assert again["forecasts"][0]["best"] is None
     assert again["forecasts"][0]["seconds"] == {"median": 7200.0, "low": 7200.0, "high": 7200.0}
+
+
+def test_the_best_pair_and_the_pair_of_a_run_are_named():
+    """The notes and the object have the best of several pairs, its interval, and the pair that `run` takes."""
+    pairs = [
+        Forecast(job(scheduler=kind), 2, [_once(seed, best + 0.1 * seed) for seed in range(3)])
+        for kind, best in (("asha", 0.5), ("fifo", 0.3))
+    ]
+    console = Console(width=400)
+    with console.capture() as captured:
+        console.print(forecast_view(pairs, {"note": "As written."}, price=None, own=job()))
+    assert (
+        "Best with 2 workers: asha with random, with a mean score of 0.6 at the end; next is fifo with random, worse "
+        "by 0.2 (90 % interval 0.2 to 0.2)."
+    ) in captured.get()
+    reported = forecast_object(pairs, {"note": "As written."}, price=None, own=job())
+    assert reported["run_takes"] == {"scheduler": "asha", "searcher": "random", "recommended": ["searcher"]}
+    (best,) = reported["best_pairs"]
+    assert (best["workers"], best["scheduler"], best["separated"]) == (2, "asha", True)
+    assert best["next"] == {"scheduler": "fifo", "searcher": "random"}
+
+
+def test_a_missing_hypervolume_has_a_reason():
+    """Several objectives without values in all of them have a sentence instead of a hypervolume."""
+    several = job(objectives=[Objective("score", "max"), Objective("cost", "min")])
+    console = Console(width=400)
+    with console.capture() as captured:
+        console.print(forecast_view([Forecast(several, 2, [_once(0, 0.9)])], {"note": "A"}, price=None, own=several))
+    assert "so there is no hypervolume" in captured.get()
