@@ -151,16 +151,18 @@ def _own_in_words(job: TuneJob) -> str:
 
 def _best_in_words(pair: BestPair, *, with_volume: bool) -> str:
     form = "{:.1%}".format if with_volume else format_number
+    apart = (lambda share: f"{100 * share:.1f}") if with_volume else format_number
+    unit = " percentage points" if with_volume else ""
     measure = "hypervolume" if with_volume else pair.best.job.objective.metric
     following = _pair_in_words(pair.next.job)
     found = (
         f"Best with {counted(pair.best.workers, 'worker')}: {_pair_in_words(pair.best.job)}, with a mean {measure} of "
-        f"{form(pair.mean)} at the end; next is {following}, worse by {form(pair.difference)}"
+        f"{form(pair.mean)} at the end; next is {following}, worse by {apart(pair.difference)}{unit}"
     )
     if pair.interval is None:
         return f"{found}. One seed cannot separate them: use --repeats."
-    low, high = (form(end) for end in pair.interval)
-    so = "" if pair.separated else ", so that they cannot be told apart; more --repeats may"
+    low, high = (apart(end) for end in pair.interval)
+    so = "" if pair.separated else ", which does not separate them; more --repeats may"
     return f"{found} (90 % interval {low} to {high}{so})."
 
 

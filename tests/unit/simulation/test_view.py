@@ -129,3 +129,19 @@ def test_a_missing_hypervolume_has_a_reason():
     with console.capture() as captured:
         console.print(forecast_view([Forecast(several, 2, [_once(0, 0.9)])], {"note": "A"}, price=None, own=several))
     assert "so there is no hypervolume" in captured.get()
+
+
+def test_differences_of_a_hypervolume_are_in_percentage_points():
+    """Pairs with a hypervolume differ by percentage points, and an interval with 0 does not separate them."""
+    several = [Objective("score", "max"), Objective("cost", "min")]
+    pairs = [
+        Forecast(
+            job(scheduler=kind, objectives=several), 2, [_once(0, 0.9, front=((-0.9, 1.0),)), _once(1, 0.9, front=last)]
+        )
+        for kind, last in (("asha", ((-0.9, 1.0),)), ("fifo", ((-0.8, 2.0),)))
+    ]
+    console = Console(width=400)
+    with console.capture() as captured:
+        console.print(forecast_view(pairs, {"note": "A"}, price=None, own=pairs[0].job))
+    assert "worse by 50.0 percentage points" in captured.get()
+    assert "which does not separate them; more --repeats may)" in captured.get()
