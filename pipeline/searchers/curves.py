@@ -1,6 +1,5 @@
 """Bayesian optimisation over whole learning curves: early epochs predict the value of a config at the last epoch."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,11 +10,11 @@ import numpy as np
 
 from pipeline.searchers.base import Observation, SearcherSettings, Suggestion, chance
 from pipeline.searchers.curve_fit import curve_fit
-from pipeline.searchers.curve_posterior import Posterior
-from pipeline.searchers.curve_process import CurveProcess, Points, Reals
-from pipeline.searchers.earlier import EarlierStudy, joined, points_of
+from pipeline.searchers.curve_model import CurveModel
+from pipeline.searchers.curve_process import Reals
+from pipeline.searchers.earlier import EarlierStudy
 from pipeline.searchers.history import MOST, History
-from pipeline.searchers.known_points import curve_of, own_points
+from pipeline.searchers.known_points import curve_of
 from pipeline.space import Config, draw, drawn_parameters, key_of
 from pipeline.space.cube import Cube
 from pipeline.space.values import Count
@@ -24,11 +23,6 @@ __all__ = ["CurveSearch"]
 
 _RANDOM_EVERY = 4
 """Every fourth config is random, so that a wrong model is noticed."""
-
-_MOST, _EARLIER = 500, 160
-"""Most points that the process is conditioned on, and most of these that are of earlier studies: the cost is cubic."""
-
-_ROOT_TAU = math.sqrt(2 * math.pi)
 
 _EVALUATED_AGAIN = 10
 """The number of candidates that are evaluated as configs: rounding moves integers away from their places."""
@@ -104,6 +98,32 @@ class CurveSearch(SearcherSettings):
         with _threads().limit(limits=1):
             return curve_fit(Cube(space), History.of(observations), earlier, epochs).factors
 
+    def predicted(
+        self, space: Mapping[str, Any], history: History, epochs: int, units: Sequence[Reals]
+    ) -> list[tuple[float, float, float]]:
+        """The mean loss of configs at the last epoch, as the process predicts it after what was tried.
+
+        The mean is that of the process' scale, as a loss: a config near the best loss counts more than one far away.
+
+        Args:
+            space: The space.
+            history: What was tried, with the earlier studies.
+            epochs: The maximum epochs of a trial.
+            units: The configs of each mean as places in the space's `Cube`, a row each.
+
+        Returns:
+            The median of each mean and the ends of its 90 % interval, as losses: (median, low, high). Empty if fewer
+            trials than `startup` have a loss, or all have the same: the process would know nothing.
+        """
+        before = history.chosen(best=MOST // 4, newest=MOST // 4)
+        bests = [min(loss for _, loss in curve) for one in before if (curve := curve_of(one, epochs))]
+        if len(bests) < self.startup or min(bests) == max(bests):
+            return []
+        with _threads().limit(limits=1):
+            cube = Cube(space)
+            model = CurveModel(cube, before, history, epochs)
+            return [model.mean_loss(cube.points(places)) for places in units]
+
     def _best(
         self,
         space: Mapping[str, Any],
@@ -114,7 +134,7 @@ class CurveSearch(SearcherSettings):
     ) -> Suggestion:
         """The config of the largest expected improvement at the last epoch."""
         cube = Cube(space)
-        model = _Model(cube, before, history, epochs)
+        model = CurveModel(cube, before, history, epochs)
         # No neighbours of good configs among the candidates: they would nearly always win, and be no better than those.
         units = rng.random((self.candidates, cube.sides))
         order = np.argsort(-model.gains(cube.points(units)), kind="stable")
@@ -136,63 +156,6 @@ def _untried(configs: Iterable[Config], before: Iterable[Observation]) -> Iterat
             yield config
 
 
-class _Model:
-    """The process, conditioned on the values of this study and of earlier ones.
-
-    Args:
-        cube: The space.
-        before: The trials whose values count; at least one of them, or of an earlier study, has a loss.
-        history: Everything that was tried: the parameters of the process are fitted to it.
-        epochs: A trial's maximum.
-    """
-
-    def __init__(self, cube: Cube, before: Sequence[Observation], history: History, epochs: int) -> None:
-        fit = curve_fit(cube, history, history.earlier, epochs)
-        self._before, self._earlier = before, [history.earlier[number] for number in fit.counted]
-        known = own_points(cube, before, epochs, _MOST - _EARLIER * bool(fit.counted))
-        self._scale = None if known is None else known.scale
-        self._process, self._theta = CurveProcess(cube.groups, len(fit.counted)), fit.theta
-        self._at, values = joined(known, points_of(cube, self._earlier, epochs, _EARLIER), len(before))
-        running = [trial for trial, one in enumerate(before) if one.state == "open"]
-        believed = None
-        if running:
-            points = cube.points(cube.units([before[trial].config for trial in running]))
-            believed = Points(points, np.ones(len(running)), np.array(running))
-        self._posterior = Posterior(self._process, self._theta, self._at, values, believed)
-
-    def gains(self, points: Reals) -> Reals:
-        """The expected improvement at the last epoch, on the process' scale (Jones et al. 1998).
-
-        Before this study's first value, the scale of its values is not known: then minus the expected value.
-        """
-        from scipy.special import ndtr
-
-        mean, std = self._posterior.predict(_at_end(points))
-        if self._scale is None:
-            return -mean
-        better = (self._scale.least - mean) / std
-        improvement: Reals = std * (better * ndtr(better) + np.exp(-0.5 * better**2) / _ROOT_TAU)
-        return improvement
-
-    def reason(self, point: Reals, epochs: int) -> str:
-        """Why a config is drawn: the improvement in units of the loss, and the trial with the largest covariance.
-
-        Args:
-            point: The config.
-            epochs: A trial's maximum.
-        """
-        at = _at_end(point)
-        nearest = int(np.argmax(self._process.covariance(self._theta, at, self._at)[0]))
-        study = int(self._at.studies[nearest])
-        name = "" if study else self._before[self._at.trial[nearest]].trial_id
-        where = f" near trial {name}" if name else f" near a trial of {self._earlier[study - 1].name}" if study else ""
-        if self._scale is None:
-            return f"Best by what earlier studies have found,{where}."
-        mean, std = self._posterior.predict(at)
-        gain = self._scale.expected(float(mean[0]), float(std[0]))
-        return f"Expected improvement {gain:.2g} at epoch {epochs}{where}."
-
-
 @lru_cache(maxsize=1)
 def _threads() -> Any:
     """The controller that limits threads, cached because finding the libraries takes longer than a draw."""
@@ -200,8 +163,3 @@ def _threads() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-def _at_end(points: Reals) -> Points:
-    """Points of new trials at their last epoch."""
-    return Points(points, np.ones(len(points)), np.full(len(points), -1))

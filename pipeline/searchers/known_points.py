@@ -64,6 +64,20 @@ class LossScale:
         scaled: Reals = (np.log(apart + _OFFSET) - self.mean) / self.std
         return scaled
 
+    def losses(self, seen: Reals) -> Reals:
+        """Losses from values on this scale, as far as it tells them apart: the worst is twice the median's distance.
+
+        Args:
+            seen: Values on this scale.
+
+        Returns:
+            Losses of the same shape.
+        """
+        # The logarithm of the largest distance bounds the exponent.
+        logs = np.minimum(seen * self.std + self.mean, math.log(_FAR + _OFFSET))
+        losses: Reals = self.best + self.width * (np.exp(logs) - _OFFSET)
+        return losses
+
     @property
     def least(self) -> float:
         """The best loss on this scale."""

@@ -12,6 +12,7 @@ from pipeline.results.analysis.warm_start import within
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
 from pipeline.searchers import CurveSearch, Observation
+from pipeline.searchers.earlier import EarlierStudy
 from pipeline.searchers.history import History
 from pipeline.searchers.known_points import thinned
 from pipeline.space import Config, drawn_names, key_of
@@ -20,7 +21,7 @@ from pipeline.storage.metric_column import metric_column
 from pipeline.study import Objective, TuneJob
 from pipeline.study.earlier_trials import MOST_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
 
-__all__ = ["EarlierCount", "EarlierCounts", "earlier_counts", "trials_to_learn_from"]
+__all__ = ["EarlierCount", "EarlierCounts", "copied_studies", "earlier_counts", "observed", "trials_to_learn_from"]
 
 
 def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierTrials:
@@ -38,7 +39,7 @@ def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierT
         InvalidJob: It has no value, no parameter in common, or no trial within the space.
     """
     objective = _common_objective(results, job)
-    tried = list(_tried(results, objective, job.budget.epochs))
+    tried = list(observed(results, objective, job.budget.epochs))
     drawn = drawn_names(job.space)
     inside, seen, outside = [], dict[str, set[str]](), 0
     for one in tried:
@@ -115,19 +116,32 @@ def earlier_counts(results: Results) -> EarlierCounts:
         return EarlierCounts()
     job = TuneJob.from_json(results.job, load=False)
     try:
-        copies = {study.study: study for study in read_earlier(Store(results.location))}
+        earlier = copied_studies(results, job)
     except StorageError as error:
         return EarlierCounts(note=f"How much earlier studies counted is not known. {error}")
-    earlier = earlier_studies(job, list(copies.values()))
     if not isinstance(job.searcher, CurveSearch) or not earlier:
         return EarlierCounts()
     epochs = job.budget.epochs
-    factors = job.searcher.factors(job.space, list(_tried(results, job.objective, epochs)), earlier, epochs)
+    factors = job.searcher.factors(job.space, list(observed(results, job.objective, epochs)), earlier, epochs)
     counts = [
         EarlierCount(study.name, len(study.observations), factor)
         for study, factor in zip(earlier, factors, strict=True)
     ]
     return EarlierCounts(counts)
+
+
+def copied_studies(results: Results, job: TuneJob) -> list[EarlierStudy]:
+    """The earlier studies from which a study learned, as it copied them.
+
+    Args:
+        results: The study that learned.
+        job: Its job.
+
+    Raises:
+        StorageError: The copies are missing or damaged.
+    """
+    copies = {study.study: study for study in read_earlier(Store(results.location))}
+    return earlier_studies(job, list(copies.values()))
 
 
 def _common_objective(results: Results, job: TuneJob) -> Objective:
@@ -137,8 +151,17 @@ def _common_objective(results: Results, job: TuneJob) -> Objective:
     return job.objective if there else results.objective
 
 
-def _tried(results: Results, objective: Objective, epochs: int) -> Iterator[Observation]:
-    """A study's trials with some points of their curves, those without any value only if they failed."""
+def observed(results: Results, objective: Objective, epochs: int) -> Iterator[Observation]:
+    """A study's trials with some points of their curves, those without any value only if they failed.
+
+    Args:
+        results: The study.
+        objective: The objective whose values count.
+        epochs: The last epoch that counts.
+
+    Yields:
+        One observation for each of these trials, in their order, with its curve under its first config.
+    """
     column, sign = metric_column(objective.metric), -1.0 if objective.mode == "max" else 1.0
     curves = _curves(results, column)
     trials: Any = results.trials.to_dict("records")
@@ -147,12 +170,13 @@ def _tried(results: Results, objective: Objective, epochs: int) -> Iterator[Obse
         config, at, values = curves.get(trial_id, (drawn, np.array([], int), np.array([])))
         finite = np.isfinite(values)
         usable = (np.arange(len(values)) < (len(values) if finite.all() else int(np.argmin(finite)))) & (at <= epochs)
-        curve = thinned(list(zip(at[usable].tolist(), (sign * values[usable]).tolist(), strict=True)))[::-1]
+        losses = (sign * values[usable]).tolist()
+        curve = thinned(list(zip(at[usable].tolist(), losses, strict=True)))[::-1]
         if failed:
             yield Observation(config, "failed", trial_id=trial_id)
         elif curve:
             ended = ended_by_itself(trial, results) and len(values) == trial["epochs"] and bool(usable.all())
-            yield Observation(config, "known", min(loss for _, loss in curve), curve, trial_id, ended)
+            yield Observation(config, "known", min(losses), curve, trial_id, ended)
 
 
 def _curves(results: Results, column: str) -> Mapping[str, tuple[Config, np.ndarray, np.ndarray]]:

@@ -9,6 +9,7 @@ from pipeline.results.analysis.effort import Effort, effort
 from pipeline.results.analysis.failure_causes import Cause, causes
 from pipeline.results.analysis.importance import Importance, importances
 from pipeline.results.analysis.lineage import exploits
+from pipeline.results.analysis.predictions import Prediction, predictions
 from pipeline.results.tables.load import Results
 
 __all__ = ["Explanation", "explained", "grace_period"]
@@ -26,6 +27,7 @@ class Explanation:
         effort: Seconds by trial and phase.
         causes: Failures by cause.
         earlier: How much each of the earlier studies counted.
+        predictions: The objective at the last epoch along each hyperparameter, as the searcher's model predicts it.
     """
 
     results: Results
@@ -35,6 +37,7 @@ class Explanation:
     effort: Effort
     causes: Sequence[Cause]
     earlier: EarlierCounts
+    predictions: Sequence[Prediction]
 
     @property
     def exploits(self) -> int:
@@ -59,6 +62,7 @@ def explained(results: Results) -> Explanation:
         effort(results),
         causes(results),
         earlier_counts(results),
+        predictions(results),
     )
 
 

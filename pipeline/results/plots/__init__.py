@@ -12,7 +12,7 @@ from pipeline.results.plots.rungs import rungs
 from pipeline.results.plots.space import objective_against, parallel_coordinates
 from pipeline.results.plots.style import style
 from pipeline.results.plots.trade_off import trade_off
-from pipeline.results.plots.why import early_values, importance_bars, partial_dependence
+from pipeline.results.plots.why import early_values, importance_bars, partial_dependence, predicted_along
 
 __all__ = [
     "MEASURES",
@@ -31,6 +31,7 @@ __all__ = [
     "objective_against",
     "parallel_coordinates",
     "partial_dependence",
+    "predicted_along",
     "rungs",
     "schedule",
     "style",

@@ -1,9 +1,10 @@
 """Pictures of an explanation: importances, the objective along a hyperparameter, early against final values."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -13,14 +14,15 @@ from pipeline.results.analysis.parameters import domain_places
 from pipeline.results.plots.axes import parameter_axis, spaced
 from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, plainly
 from pipeline.results.tables.load import Results
-from pipeline.space import ListedDomain
+from pipeline.space import ListedDomain, ParameterPath
 from pipeline.wording import percent
 
 if TYPE_CHECKING:
     from pipeline.results.analysis.early import Agreement
     from pipeline.results.analysis.importance import Effect, Importance
+    from pipeline.results.analysis.predictions import Prediction
 
-__all__ = ["bars", "early_values", "importance_bars", "partial_dependence"]
+__all__ = ["bars", "early_values", "importance_bars", "partial_dependence", "predicted_along"]
 
 _MOST_BARS = 12
 
@@ -86,19 +88,52 @@ def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
     Returns:
         `ax`, with the picture.
     """
-    domain = effect.place.domain
-    values = [domain.from_unit(float(unit)) for unit in effect.units]
+    values = [effect.place.domain.from_unit(float(unit)) for unit in effect.units]
+    return _along(results, effect.place, values, (effect.means, effect.means_low, effect.means_high), ax)
+
+
+def predicted_along(
+    results: Results, prediction: "Prediction", ax: Axes, limits: tuple[float, float] | None = None
+) -> Axes:
+    """Draw the objective at the last epoch along a hyperparameter, as the searcher's model predicts it.
+
+    Args:
+        results: A study's results.
+        prediction: As `predictions` has it.
+        ax: Where to draw.
+        limits: The smallest and the largest value on the vertical axis, so that several pictures can be compared; those
+            of the band unless given.
+
+    Returns:
+        `ax`, with the medians and a 90 % band.
+    """
+    _along(results, prediction.place, prediction.values, (prediction.medians, prediction.lows, prediction.highs), ax)
+    if limits is not None:
+        margin = 0.05 * (limits[1] - limits[0])
+        ax.set_ylim(limits[0] - margin, limits[1] + margin)
+    return ax
+
+
+def _along(
+    results: Results,
+    place: ParameterPath,
+    values: Sequence[Any],
+    band: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    ax: Axes,
+) -> Axes:
+    """Draw a middle, a lower and an upper end along a hyperparameter: a line, or points for listed values."""
+    domain, (middle, low, high) = place.domain, band
     places = domain_places(domain, pd.Series(values, dtype=object))
     parameter_axis(ax, domain, places)
     if isinstance(domain, ListedDomain):
-        spans = [effect.means - effect.means_low, effect.means_high - effect.means]
-        ax.errorbar(places, effect.means, yerr=spans, fmt="o", color=ACCENT, ms=6, elinewidth=1.4, capsize=4)
+        spans = [middle - low, high - middle]
+        ax.errorbar(places, middle, yerr=spans, fmt="o", color=ACCENT, ms=6, elinewidth=1.4, capsize=4)
     else:
-        # Several places of the forest may be one value of a domain with steps.
+        # Several places may be one value of a domain with steps.
         places, once = np.unique(places, return_index=True)
-        ax.fill_between(places, effect.means_low[once], effect.means_high[once], color=MUTED, alpha=0.3, lw=0)
-        ax.plot(places, effect.means[once], color=ACCENT, lw=2.2)
-    ax.set_title(effect.place.name, weight="bold", fontsize=9.5, color=INK)
+        ax.fill_between(places, low[once], high[once], color=MUTED, alpha=0.3, lw=0)
+        ax.plot(places, middle[once], color=ACCENT, lw=2.2)
+    ax.set_title(place.name, weight="bold", fontsize=9.5, color=INK)
     ax.set_ylabel(results.objective.metric)
     plainly(ax.yaxis)
     return ax

@@ -17,6 +17,7 @@ from pipeline.results.analysis.spread import spreads
 from pipeline.results.report import captions, hover_points
 from pipeline.results.report.importance_pictures import importances
 from pipeline.results.report.picture import MOST_PANELS, Picture, Section, panel, picture, without_results
+from pipeline.results.report.prediction_pictures import predictions
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
 from pipeline.results.views.answers import AGREEMENT, TIME
@@ -60,6 +61,7 @@ def _all(results: Results) -> Iterator[Section]:
         yield from _of_planes(results)
     explanation = explained(results)
     yield from importances(explanation)
+    yield from predictions(explanation)
     yield from _against_each(results)
     yield from _parallel(results)
     if len(rungs_of(results)):

@@ -1,16 +1,39 @@
 """The questions that an explanation answers, in reading order: the same on a terminal and on the page."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.explanation import Explanation, grace_period
 from pipeline.results.analysis.importance import Importance
-from pipeline.results.views.sentences import of_agreements, of_earlier, of_lineage, of_stopping, of_time, where_clause
+from pipeline.results.analysis.predictions import Prediction
+from pipeline.results.views.sentences import (
+    of_agreements,
+    of_earlier,
+    of_lineage,
+    of_predictions,
+    of_stopping,
+    of_time,
+    where_clause,
+)
 from pipeline.results.views.summary import accepted_changes_in_words
-from pipeline.wording import percent, percent_interval
+from pipeline.wording import format_number, percent, percent_interval
 
-__all__ = ["AGREEMENT", "CHANGES", "TIME", "ShareRow", "answers", "importance_title", "share_rows"]
+__all__ = [
+    "AGREEMENT",
+    "CHANGES",
+    "PREDICTED",
+    "TIME",
+    "PredictionRow",
+    "ShareRow",
+    "answers",
+    "importance_title",
+    "prediction_rows",
+    "share_rows",
+]
 
 CHANGES = "What was changed"
+PREDICTED = "What the searcher's model predicts for the last epoch"
 AGREEMENT = "How well early values predict final values"
 TIME = "Where the time went"
 """Titles that pictures have too."""
@@ -34,6 +57,24 @@ class ShareRow(NamedTuple):
     best: str
 
 
+class PredictionRow(NamedTuple):
+    """What the searcher's model predicts along a hyperparameter.
+
+    Args:
+        name: The hyperparameter, with its branch if it has one.
+        best: The value with the best median.
+        median: The objective there, as text.
+        interval: Its 90% interval.
+        worst: The value with the worst median, and the objective there.
+    """
+
+    name: str
+    best: str
+    median: str
+    interval: str
+    worst: str
+
+
 def answers(explanation: Explanation) -> dict[str, str]:
     """The answer to each question but that of what mattered; questions without an answer are left out.
 
@@ -46,6 +87,7 @@ def answers(explanation: Explanation) -> dict[str, str]:
     results = explanation.results
     optional = {
         CHANGES: accepted_changes_in_words(results),
+        PREDICTED: of_predictions(explanation.predictions, results.objective.metric),
         "What earlier studies said": of_earlier(explanation.earlier),
         AGREEMENT: of_agreements(explanation.agreements, grace_period(results)),
         "What early stopping did": of_stopping(explanation.stopping),
@@ -86,4 +128,26 @@ def share_rows(importance: Importance, *, most_pairs: int | None = None) -> list
         for pair in importance.pairs[:most_pairs]
         if pair.clear
     ]
+    return rows
+
+
+def prediction_rows(predictions: Sequence[Prediction]) -> list[PredictionRow]:
+    """The best value of each hyperparameter by the searcher's model, with its interval, and the worst one.
+
+    Args:
+        predictions: As `predictions` has them.
+    """
+    rows = []
+    for one in predictions:
+        best, worst = one.best, one.worst
+        where = " and ".join(f"{switch} is {branch}" for switch, branch in one.place.when)
+        rows.append(
+            PredictionRow(
+                f"{one.place.name} ({where})" if where else one.place.name,
+                format_value(one.values[best]),
+                format_number(one.medians[best]),
+                f"{format_number(one.lows[best])} to {format_number(one.highs[best])}",
+                f"{format_number(one.medians[worst])} at {format_value(one.values[worst])}",
+            )
+        )
     return rows

@@ -7,7 +7,15 @@ from rich.text import Text
 
 from pipeline.results.analysis.explanation import Explanation
 from pipeline.results.analysis.importance import Importance
-from pipeline.results.views.answers import AGREEMENT, CHANGES, answers, importance_title, share_rows
+from pipeline.results.views.answers import (
+    AGREEMENT,
+    CHANGES,
+    PREDICTED,
+    answers,
+    importance_title,
+    prediction_rows,
+    share_rows,
+)
 from pipeline.results.views.fitted import Column, FittedTable
 from pipeline.results.views.sentences import of_importance
 from pipeline.sanitize import sanitize
@@ -37,6 +45,8 @@ def explanation_view(explanation: Explanation) -> RenderableType:
         parts.append(Text("  Trials copied weights, so a config counts for its own epochs only.", style="dim"))
     for title, text in texts.items():
         parts += _section(title, text)
+        if title == PREDICTED:
+            parts.append(Padding(_predictions(explanation), (0, 0, 0, 2), expand=False))
         if title == AGREEMENT and explanation.agreements:
             parts.append(Padding(_agreements(explanation), (0, 0, 0, 2), expand=False))
     if explanation.causes:
@@ -57,6 +67,14 @@ def _shares(importance: Importance) -> FittedTable:
     table = FittedTable([Column(name, right=name in names[1:3], keep="whole") for name in names])
     for row in share_rows(importance, most_pairs=_PAIRS):
         table.add_row(row.name, row.percentage, row.interval, row.best)
+    return table
+
+
+def _predictions(explanation: Explanation) -> FittedTable:
+    names = ("hyperparameter", "best at", explanation.results.objective.metric, "90% interval", "worst")
+    table = FittedTable([Column(name, right=name == names[2], keep="whole") for name in names])
+    for row in prediction_rows(explanation.predictions):
+        table.add_row(*row)
     return table
 
 

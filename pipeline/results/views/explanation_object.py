@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.results.analysis.effort import PHASES
 from pipeline.results.analysis.explanation import Explanation
 from pipeline.results.analysis.importance import Effect, Importance
+from pipeline.results.analysis.predictions import Prediction
 from pipeline.results.views.as_object import accepted_changes_objects
 
 __all__ = ["explanation_object"]
@@ -24,6 +25,7 @@ def explanation_object(explanation: Explanation) -> dict[str, Any]:
         "study": results.name,
         "location": results.location,
         "importance": [_importance(one) for one in explanation.importances],
+        "predictions": [_prediction(one) for one in explanation.predictions],
         "early": [
             {
                 "epoch": one.epoch, "trials": one.trials, "rank_correlation": one.correlation,
@@ -100,6 +102,22 @@ def _importance(importance: Importance) -> Mapping[str, Any]:
                 "share_of_forest": pair.of_forest,
             }
             for pair in importance.pairs
+        ],
+    }  # fmt: skip
+
+
+def _prediction(prediction: Prediction) -> Mapping[str, Any]:
+    return {
+        "name": prediction.place.name,
+        "when": dict(prediction.place.when),
+        "epoch": prediction.epoch,
+        "best": prediction.values[prediction.best],
+        "curve": [
+            {"value": value, "median": median, "interval": [low, high]}
+            for value, median, low, high in zip(
+                prediction.values, prediction.medians.tolist(), prediction.lows.tolist(), prediction.highs.tolist(),
+                strict=True,
+            )
         ],
     }  # fmt: skip
 

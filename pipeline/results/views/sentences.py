@@ -3,13 +3,25 @@
 import math
 from collections.abc import Sequence
 
+from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.earlier import EarlierCounts
 from pipeline.results.analysis.early import FEWEST_TRIALS, Agreement, Stopping
 from pipeline.results.analysis.effort import PHASES, effort
 from pipeline.results.analysis.importance import Effect, Importance
 from pipeline.results.analysis.lineage import ancestry, exploits
+from pipeline.results.analysis.predictions import Prediction
 from pipeline.results.tables.load import Results
-from pipeline.wording import capitalized, counted, duration, listed, percent, percent_interval, percentages
+from pipeline.space import ListedDomain
+from pipeline.wording import (
+    capitalized,
+    counted,
+    duration,
+    format_number,
+    listed,
+    percent,
+    percent_interval,
+    percentages,
+)
 
 __all__ = [
     "of_agreements",
@@ -17,6 +29,8 @@ __all__ = [
     "of_effect",
     "of_importance",
     "of_lineage",
+    "of_prediction",
+    "of_predictions",
     "of_stopping",
     "of_time",
     "where_clause",
@@ -145,6 +159,38 @@ def of_earlier(earlier: EarlierCounts) -> str:
     ]
     scale = "0 means not at all, 1 as much as the study's own trials; the factors are fitted to all trials."
     return f"Of the studies from which this one learned, {listed(parts)}. {scale}"
+
+
+def of_predictions(predictions: Sequence[Prediction], metric: str) -> str:
+    """What the searcher's model predicts at the last epoch, in sentences; empty without predictions.
+
+    Args:
+        predictions: As `predictions` has them.
+        metric: The name of the first objective.
+    """
+    if not predictions:
+        return ""
+    return (
+        f"Predictions of {metric} by the Gaussian process with which the searcher curves draws configs, averaged over "
+        "the other hyperparameters as the trials have them."
+    )
+
+
+def of_prediction(prediction: Prediction) -> str:
+    """What the searcher's model predicts along a hyperparameter, in a sentence.
+
+    Args:
+        prediction: The prediction.
+    """
+    best, worst = prediction.best, prediction.worst
+    near = "at" if isinstance(prediction.place.domain, ListedDomain) else "near"
+    interval = f"{format_number(prediction.lows[best])} to {format_number(prediction.highs[best])}"
+    text = (
+        f"Best {near} {format_value(prediction.values[best])}: {format_number(prediction.medians[best])} (90% interval "
+        f"{interval}); worst {near} {format_value(prediction.values[worst])}: "
+        f"{format_number(prediction.medians[worst])}"
+    )
+    return f"{text}." if prediction.clear else f"{text}. The intervals of both overlap."
 
 
 def of_lineage(results: Results) -> str:

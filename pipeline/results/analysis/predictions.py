@@ -1,0 +1,168 @@
+"""The objective at the last epoch along each hyperparameter, as the searcher's model of the curves predicts it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import StorageError
+from pipeline.results.analysis.earlier import copied_studies, observed
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.stored_space import space_of
+from pipeline.results.tables.trials import ranked
+from pipeline.searchers import CurveSearch, Observation
+from pipeline.searchers.history import MOST, History
+from pipeline.space import ListedDomain, ParameterPath, drawn_parameters, key_of
+from pipeline.space.cube import Cube
+from pipeline.space.walk import fitting
+from pipeline.study import TuneJob
+
+__all__ = ["Prediction", "predictions"]
+
+_Reals = npt.NDArray[np.float64]
+
+_PLACES = 20
+"""The number of places along the axis of a number."""
+
+_CONFIGS, _LEAST_CONFIGS = 64, 8
+"""Most and least configs over which the other hyperparameters are averaged."""
+
+_POINTS = 12_000
+"""About the largest number of predicted configs in all: with more hyperparameters, each mean is over fewer of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The predicted objective along one hyperparameter, averaged over the others (partial dependence).
+
+    Args:
+        place: The hyperparameter and its path in the space.
+        epoch: The epoch: a trial's maximum.
+        mode: Whether larger (`max`) or smaller (`min`) values are better.
+        values: Values of the hyperparameter: about 20 evenly spaced on its scale, or each that it may have.
+        medians: The objective there: medians of the predicted distributions, one for each value.
+        lows: Lower ends of 90 % intervals.
+        highs: Upper ends.
+    """
+
+    place: ParameterPath
+    epoch: int
+    mode: str
+    values: Sequence[Any]
+    medians: _Reals
+    lows: _Reals
+    highs: _Reals
+
+    @property
+    def best(self) -> int:
+        """The number of the value with the best median."""
+        return int(self.medians.argmax() if self.mode == "max" else self.medians.argmin())
+
+    @property
+    def worst(self) -> int:
+        """The number of the value with the worst median."""
+        return int(self.medians.argmin() if self.mode == "max" else self.medians.argmax())
+
+    @property
+    def clear(self) -> bool:
+        """Whether the intervals at the best and at the worst value are apart."""
+        best, worst = self.best, self.worst
+        return bool(self.lows[best] > self.highs[worst] or self.highs[best] < self.lows[worst])
+
+
+def predictions(results: Results) -> list[Prediction]:
+    """The predicted objective at the last epoch along each hyperparameter, in the order of the space.
+
+    The model is the Gaussian process over config and epoch of the searcher `curves`, fitted to the study's trials as
+    for its next draw. The other hyperparameters are averaged over configs of the trials, on the process' scale. A
+    hyperparameter of a branch is averaged over the trials that have it. Of many trials, some are used, as by the
+    searcher, so that the time does not grow with the study.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        One prediction for each hyperparameter with several values. Empty if another searcher drew the configs, because
+        then no draw was based on this model; if too few trials have a value for a first draw by it; or if the copies of
+        the earlier studies from which it learned cannot be read.
+    """
+    if results.job["searcher"].get("kind") != "curves":
+        return []
+    searcher, space = CurveSearch(**results.job["searcher"]), space_of(results.study)
+    objective, epochs = results.objective, int(results.job["budget"]["epochs"])
+    try:
+        job = TuneJob.from_json(results.job, load=False) if results.job.get("learn_from") else None
+        earlier = copied_studies(results, job) if job else []
+    except StorageError:
+        return []
+    fits = fitting(space)
+    tried = [one for one in observed(_fewer(results), objective, epochs) if fits(one.config)]
+    axes = [
+        (side, place, values)
+        for side, place in enumerate(drawn_parameters(space))
+        if len(values := _values(place.domain)) > 1
+    ]
+    cube, count = Cube(space), sum(len(values) for *_, values in axes)
+    most = max(_LEAST_CONFIGS, min(_CONFIGS, _POINTS // max(count, 1)))
+    units = [
+        places
+        for side, place, values in axes
+        for places in _along(cube, side, place, [place.domain.to_unit(value) for value in values], tried, most)
+    ]
+    losses = np.array(searcher.predicted(space, History(tried, earlier), epochs, units)).reshape(-1, 3)
+    if not len(losses):
+        return []
+    found, start, sign = [], 0, -1.0 if objective.mode == "max" else 1.0
+    for _, place, values in axes:
+        if not any(place.there(one.config) for one in tried):
+            continue
+        median, *ends = sign * losses[start : start + len(values)].T
+        found.append(Prediction(place, epochs, objective.mode, values, median, np.minimum(*ends), np.maximum(*ends)))
+        start += len(values)
+    return found
+
+
+def _fewer(results: Results) -> Results:
+    """The results with only the trials that the searcher chooses: all, or the best, the newest and some others."""
+    trials = results.trials
+    if (count := len(trials)) <= MOST:
+        return results
+    best = set(ranked(results)[: MOST // 4])
+    chosen = trials["trial_id"].isin(best).to_numpy()
+    chosen[count - MOST // 4 :] = True
+    others = np.flatnonzero(~chosen)
+    chosen[others[np.linspace(0, len(others) - 1, MOST - int(chosen.sum())).astype(int)]] = True
+    kept = trials[chosen]
+    return replace(results, trials=kept, epochs=results.epochs[results.epochs["trial_id"].isin(kept["trial_id"])])
+
+
+def _values(domain: Any) -> list[Any]:
+    """Each listed value, or values evenly spaced on the domain's scale, each once."""
+    if isinstance(domain, ListedDomain):
+        return list(domain.values)
+    values = [domain.from_unit(float(unit)) for unit in np.linspace(0, 1, _PLACES)]
+    return list({key_of(value): value for value in values}.values())
+
+
+def _along(
+    cube: Cube, side: int, place: ParameterPath, at: Sequence[float], tried: Sequence[Observation], most: int
+) -> list[_Reals]:
+    """For each place on an axis, configs of trials that have the hyperparameter, moved there; empty if none has it."""
+    there = [one.config for one in tried if place.there(one.config)]
+    if not there:
+        return []
+    some = np.linspace(0, len(there) - 1, min(most, len(there))).astype(int)
+    units = cube.units([there[number] for number in some])
+    for column in units.T:
+        # Another branch has parameters that a trial lacks: they get values of the trials that have them.
+        absent = np.isnan(column)
+        known = column[~absent]
+        column[absent] = np.resize(known, int(absent.sum())) if len(known) else 0.5
+    moved = []
+    for unit in at:
+        config = units.copy()
+        config[:, side] = unit
+        moved.append(config)
+    return moved

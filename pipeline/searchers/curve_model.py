@@ -1,0 +1,105 @@
+"""The process over config and epoch as a searcher uses it: what it expects at the last epoch, and why."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.searchers.base import Observation
+from pipeline.searchers.curve_fit import curve_fit
+from pipeline.searchers.curve_posterior import Posterior
+from pipeline.searchers.curve_process import CurveProcess, Points, Reals
+from pipeline.searchers.earlier import joined, points_of
+from pipeline.searchers.history import History
+from pipeline.searchers.known_points import own_points
+from pipeline.space.cube import Cube
+
+__all__ = ["CurveModel"]
+
+_MOST, _EARLIER = 500, 160
+"""Most points that the process is conditioned on, and most of these that are of earlier studies: the cost is cubic."""
+
+_ROOT_TAU = math.sqrt(2 * math.pi)
+
+_QUANTILE = 1.6448536269514722
+"""The 95th percentile of the standard normal distribution."""
+
+
+class CurveModel:
+    """The process, conditioned on the values of this study and of earlier ones.
+
+    Args:
+        cube: The space.
+        before: The trials whose values count; at least one of them, or of an earlier study, has a loss.
+        history: Everything that was tried: the parameters of the process are fitted to it.
+        epochs: A trial's maximum.
+    """
+
+    def __init__(self, cube: Cube, before: Sequence[Observation], history: History, epochs: int) -> None:
+        fit = curve_fit(cube, history, history.earlier, epochs)
+        self._before, self._earlier = before, [history.earlier[number] for number in fit.counted]
+        known = own_points(cube, before, epochs, _MOST - _EARLIER * bool(fit.counted))
+        self._scale = None if known is None else known.scale
+        self._process, self._theta = CurveProcess(cube.groups, len(fit.counted)), fit.theta
+        self._at, values = joined(known, points_of(cube, self._earlier, epochs, _EARLIER), len(before))
+        running = [trial for trial, one in enumerate(before) if one.state == "open"]
+        believed = None
+        if running:
+            points = cube.points(cube.units([before[trial].config for trial in running]))
+            believed = Points(points, np.ones(len(running)), np.array(running))
+        self._posterior = Posterior(self._process, self._theta, self._at, values, believed)
+
+    def gains(self, points: Reals) -> Reals:
+        """The expected improvement at the last epoch, on the process' scale (Jones et al. 1998).
+
+        Before this study's first value, the scale of its values is not known: then minus the expected value.
+        """
+        from scipy.special import ndtr
+
+        mean, std = self._posterior.predict(_at_end(points))
+        if self._scale is None:
+            return -mean
+        better = (self._scale.least - mean) / std
+        improvement: Reals = std * (better * ndtr(better) + np.exp(-0.5 * better**2) / _ROOT_TAU)
+        return improvement
+
+    def mean_loss(self, points: Reals) -> tuple[float, float, float]:
+        """The mean loss of configs at the last epoch, averaged on the process' scale.
+
+        Args:
+            points: The configs.
+
+        Returns:
+            Its median and the ends of its 90 % interval, as losses: (median, low, high).
+
+        Raises:
+            ValueError: This study has no loss yet, so that the scale of its losses is not known.
+        """
+        if self._scale is None:
+            raise ValueError("the scale of the losses is not known before the first loss")
+        mean, std = self._posterior.average(_at_end(points))
+        median, low, high = self._scale.losses(mean + std * np.array([0.0, -_QUANTILE, _QUANTILE])).tolist()
+        return median, low, high
+
+    def reason(self, point: Reals, epochs: int) -> str:
+        """Why a config is drawn: the improvement in units of the loss, and the trial with the largest covariance.
+
+        Args:
+            point: The config.
+            epochs: A trial's maximum.
+        """
+        at = _at_end(point)
+        nearest = int(np.argmax(self._process.covariance(self._theta, at, self._at)[0]))
+        study = int(self._at.studies[nearest])
+        name = "" if study else self._before[self._at.trial[nearest]].trial_id
+        where = f" near trial {name}" if name else f" near a trial of {self._earlier[study - 1].name}" if study else ""
+        if self._scale is None:
+            return f"Best by what earlier studies have found,{where}."
+        mean, std = self._posterior.predict(at)
+        gain = self._scale.expected(float(mean[0]), float(std[0]))
+        return f"Expected improvement {gain:.2g} at epoch {epochs}{where}."
+
+
+def _at_end(points: Reals) -> Points:
+    """Points of new trials at their last epoch."""
+    return Points(points, np.ones(len(points)), np.full(len(points), -1))
