@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.searchers.base import Observation
 from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_posterior import Posterior
-from pipeline.searchers.curve_process import CurveProcess, Points, Reals
+from pipeline.searchers.curve_process import JITTER, CurveProcess, Points, Reals
 from pipeline.searchers.earlier import joined, points_of
 from pipeline.searchers.history import History
 from pipeline.searchers.known_points import own_points
@@ -21,8 +21,8 @@ _MOST, _EARLIER = 500, 160
 
 _ROOT_TAU = math.sqrt(2 * math.pi)
 
-_QUANTILE = 1.6448536269514722
-"""The 95th percentile of the standard normal distribution."""
+_DRAWS = 200
+"""The number of draws of the process from which the distribution of a mean is estimated."""
 
 
 class CurveModel:
@@ -64,21 +64,26 @@ class CurveModel:
         return improvement
 
     def mean_loss(self, points: Reals) -> tuple[float, float, float]:
-        """The mean loss of configs at the last epoch, averaged on the process' scale.
+        """The mean loss of configs at the last epoch. Losses beyond the worst of the process' scale count as that.
 
         Args:
             points: The configs.
 
         Returns:
-            Its median and the ends of its 90 % interval, as losses: (median, low, high).
+            The median of its distribution and the ends of its 90 % interval: (median, low, high).
 
         Raises:
             ValueError: This study has no loss yet, so that the scale of its losses is not known.
         """
         if self._scale is None:
             raise ValueError("the scale of the losses is not known before the first loss")
-        mean, std = self._posterior.average(_at_end(points))
-        median, low, high = self._scale.losses(mean + std * np.array([0.0, -_QUANTILE, _QUANTILE])).tolist()
+        mean, covariance = self._posterior.joint(_at_end(points))
+        covariance[np.diag_indices(len(mean))] += JITTER
+        # The same draws each time: neighbouring means differ by their distributions, not by chance.
+        normal = np.random.default_rng(0).standard_normal((len(mean), _DRAWS // 2))
+        draws = np.linalg.cholesky(covariance) @ np.hstack([normal, -normal])
+        means = self._scale.losses(mean[:, None] + draws).mean(axis=0)
+        median, low, high = np.quantile(means, [0.5, 0.05, 0.95]).tolist()
         return median, low, high
 
     def reason(self, point: Reals, epochs: int) -> str:

@@ -56,24 +56,26 @@ class Posterior:
             variance -= (rest * rest).sum(axis=0)
         return mean, np.sqrt(np.maximum(variance, 1e-9))
 
-    def average(self, at: Points) -> tuple[float, float]:
-        """Mean and standard deviation of the mean of configs' values, without the parts of single trials.
+    def joint(self, at: Points) -> tuple[Reals, Reals]:
+        """Mean and covariance of configs' values, without the parts of single trials.
 
         Args:
-            at: The points; at least one. They count as new ones, whatever their trials are.
+            at: The points. They count as new ones, whatever their trials are.
 
         Returns:
-            The mean and the standard deviation, on the scale of the fitted values.
+            The means, of shape (points,), and the covariances, of shape (points, points), on the scale of the fitted
+            values.
         """
         from scipy.linalg import solve_triangular
 
         # Trials of different numbers: then no covariance has the part of a trial.
         one, other = (Points(at.x, at.t, np.full(len(at.t), number), at.study) for number in (-1, -2))
-        across = self._process.covariance(self._theta, self._at, one).mean(axis=1)
+        across = self._process.covariance(self._theta, self._at, one)
         inner = solve_triangular(self._lower, across, lower=True, check_finite=False)
-        variance = self._process.covariance(self._theta, one, other).mean() - inner @ inner
+        covariance: Reals = self._process.covariance(self._theta, one, other) - inner.T @ inner
         if self._believed is not None:
-            rest = self._process.covariance(self._theta, self._believed, one).mean(axis=1) - self._across.T @ inner
+            rest = self._process.covariance(self._theta, self._believed, one) - self._across.T @ inner
             rest = solve_triangular(self._rest, rest, lower=True, check_finite=False)
-            variance -= rest @ rest
-        return float(across @ self._alpha), float(np.sqrt(max(variance, 1e-9)))
+            covariance -= rest.T @ rest
+        mean: Reals = across.T @ self._alpha
+        return mean, covariance

@@ -103,7 +103,7 @@ class CurveSearch(SearcherSettings):
     ) -> list[tuple[float, float, float]]:
         """The mean loss of configs at the last epoch, as the process predicts it after what was tried.
 
-        The mean is that of the process' scale, as a loss: a config near the best loss counts more than one far away.
+        Losses that are farther from the best one than twice the median count as that far, as for the process.
 
         Args:
             space: The space.

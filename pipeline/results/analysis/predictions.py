@@ -29,7 +29,7 @@ _PLACES = 20
 _CONFIGS, _LEAST_CONFIGS = 64, 8
 """Most and least configs over which the other hyperparameters are averaged."""
 
-_POINTS = 12_000
+_POINTS = 8_000
 """About the largest number of predicted configs in all: with more hyperparameters, each mean is over fewer of them."""
 
 
@@ -76,7 +76,7 @@ def predictions(results: Results) -> list[Prediction]:
     """The predicted objective at the last epoch along each hyperparameter, in the order of the space.
 
     The model is the Gaussian process over config and epoch of the searcher `curves`, fitted to the study's trials as
-    for its next draw. The other hyperparameters are averaged over configs of the trials, on the process' scale. A
+    for its next draw. The other hyperparameters are averaged over configs of the trials. A
     hyperparameter of a branch is averaged over the trials that have it. Of many trials, some are used, as by the
     searcher, so that the time does not grow with the study.
 
@@ -130,7 +130,7 @@ def _fewer(results: Results) -> Results:
     if (count := len(trials)) <= MOST:
         return results
     best = set(ranked(results)[: MOST // 4])
-    chosen = trials["trial_id"].isin(best).to_numpy()
+    chosen = np.array(trials["trial_id"].isin(best), bool)
     chosen[count - MOST // 4 :] = True
     others = np.flatnonzero(~chosen)
     chosen[others[np.linspace(0, len(others) - 1, MOST - int(chosen.sum())).astype(int)]] = True

@@ -8,6 +8,7 @@ from pipeline.results.analysis.explanation import Explanation, grace_period
 from pipeline.results.analysis.importance import Importance
 from pipeline.results.analysis.predictions import Prediction
 from pipeline.results.views.sentences import (
+    conditions_in_words,
     of_agreements,
     of_earlier,
     of_lineage,
@@ -140,7 +141,7 @@ def prediction_rows(predictions: Sequence[Prediction]) -> list[PredictionRow]:
     rows = []
     for one in predictions:
         best, worst = one.best, one.worst
-        where = " and ".join(f"{switch} is {branch}" for switch, branch in one.place.when)
+        where = conditions_in_words(one.place.when)
         rows.append(
             PredictionRow(
                 f"{one.place.name} ({where})" if where else one.place.name,

@@ -12,6 +12,7 @@ from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.analysis.predictions import Prediction
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain
+from pipeline.space.walk import When
 from pipeline.wording import (
     capitalized,
     counted,
@@ -24,6 +25,7 @@ from pipeline.wording import (
 )
 
 __all__ = [
+    "conditions_in_words",
     "of_agreements",
     "of_earlier",
     "of_effect",
@@ -45,8 +47,17 @@ def where_clause(importance: Importance) -> str:
     Args:
         importance: What mattered among some trials.
     """
-    conditions = " and ".join(f"{switch} is {value}" for switch, value in importance.when)
+    conditions = conditions_in_words(importance.when)
     return f" where {conditions}" if conditions else ""
+
+
+def conditions_in_words(when: When) -> str:
+    """The branches on which a hyperparameter depends: "optimizer is adam"; empty if it is always present.
+
+    Args:
+        when: The switches above it, and the branch of each.
+    """
+    return " and ".join(f"{switch} is {branch}" for switch, branch in when)
 
 
 def of_importance(importance: Importance) -> str:
@@ -172,7 +183,8 @@ def of_predictions(predictions: Sequence[Prediction], metric: str) -> str:
         return ""
     return (
         f"Predictions of {metric} by the Gaussian process with which the searcher curves draws configs, averaged over "
-        "the other hyperparameters as the trials have them."
+        "the other hyperparameters as the trials have them. Values farther from the best one than twice the median trial "
+        "count as that far."
     )
 
 
@@ -185,9 +197,11 @@ def of_prediction(prediction: Prediction) -> str:
     best, worst = prediction.best, prediction.worst
     near = "at" if isinstance(prediction.place.domain, ListedDomain) else "near"
     interval = f"{format_number(prediction.lows[best])} to {format_number(prediction.highs[best])}"
+    where = conditions_in_words(prediction.place.when)
+    first = f"Where {where}, best" if where else "Best"
     text = (
-        f"Best {near} {format_value(prediction.values[best])}: {format_number(prediction.medians[best])} (90% interval "
-        f"{interval}); worst {near} {format_value(prediction.values[worst])}: "
+        f"{first} {near} {format_value(prediction.values[best])}: {format_number(prediction.medians[best])} "
+        f"(90% interval {interval}); worst {near} {format_value(prediction.values[worst])}: "
         f"{format_number(prediction.medians[worst])}"
     )
     return f"{text}." if prediction.clear else f"{text}. The intervals of both overlap."

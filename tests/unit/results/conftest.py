@@ -7,7 +7,7 @@ from pipeline.results.analysis import Explanation, explained
 from pipeline.space import LogUniform
 from tests.unit.results import studies
 from tests.unit.results.edges import branches
-from tests.unit.results.small import batches_study, folded_study, of_function, walked_study
+from tests.unit.results.small import batches_study, curves_study, folded_study, of_function, walked_study
 from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study
 
 
@@ -93,6 +93,12 @@ def batches(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Two trials with metrics called x and y."""
     return walked_study(tmp_path_factory.mktemp("studies"))
+
+
+@pytest.fixture(scope="session")
+def predicted(tmp_path_factory: pytest.TempPathFactory) -> Explanation:
+    """An explanation of a study whose configs the searcher `curves` drew."""
+    return explained(curves_study(tmp_path_factory.mktemp("studies")))
 
 
 @pytest.fixture(scope="session")

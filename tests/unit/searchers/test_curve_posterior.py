@@ -39,3 +39,21 @@ def test_curves_say_more_of_the_end_the_longer_they_are():
         for t in (0.05, 0.25, 1.0)
     ]
     assert spread[0] > spread[1] > spread[2]
+
+
+@given(seed=st.integers(0, 2**31 - 1))
+def test_joint_predictions_have_the_means_and_variances_of_single_ones(seed):
+    """The joint prediction of points has the same means and variances as those of single points."""
+    rng, process = np.random.default_rng(seed), CurveProcess(GROUPS)
+    at, y = points_of(rng, 12), rng.normal(size=12)
+    believed = Points(rng.random((3, len(GROUPS))), np.ones(3), np.array([50, 51, 52]))
+    x = rng.random((6, len(GROUPS)))
+    asked = Points(np.vstack([x, x[:1]]), np.ones(7), np.full(7, -1))
+    for others in (None, believed):
+        posterior = Posterior(process, process.prior, at, y, others)
+        mean, covariance = posterior.joint(asked)
+        np.testing.assert_allclose(mean, posterior.predict(asked)[0])
+        np.testing.assert_allclose(np.sqrt(np.diag(covariance)), posterior.predict(asked)[1], rtol=1e-6)
+        # The last point is the first one.
+        np.testing.assert_allclose(covariance[0, -1], covariance[0, 0])
+        assert np.linalg.eigvalsh(covariance).min() > -1e-9

@@ -1,5 +1,7 @@
 """Draws by a process over config and epoch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -169,3 +171,15 @@ def test_draws_with_earlier_studies_depend_only_on_their_arguments():
     for count in range(2, 40):
         _suggested(_observed(count, lambda config, epoch: config["x"] + epoch), index=48)
     assert _drawn_after(earlier, own, 12) == first
+
+
+def test_mean_losses_are_predicted_after_the_first_draws():
+    """A mean loss at the last epoch is predicted once there are enough different losses, and is least near the best."""
+    units = [np.column_stack([np.full(9, x), np.linspace(0, 1, 9), np.full((9, 2), 0.2)]) for x in (0.3, 0.9)]
+    observed = _observed(60, _bowl)
+    found = CurveSearch().predicted(SPACE, History(observed), EPOCHS, units)
+    assert found[0][2] < found[1][1]
+    assert all(low <= median <= high for median, low, high in found)
+    few = [one for one in observed if one.state == "known"][:5]
+    same = [replace(one, loss=1.0, curve=((EPOCHS, 1.0),)) for one in few * 2]
+    assert [CurveSearch().predicted(SPACE, History(those), EPOCHS, units) for those in (few, same)] == [[], []]

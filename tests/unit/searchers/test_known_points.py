@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.searchers import Observation
-from pipeline.searchers.known_points import KnownPoints, curve_of, own_points
+from pipeline.searchers.known_points import KnownPoints, LossScale, curve_of, own_points
 from pipeline.space import Uniform
 from pipeline.space.cube import Cube
 
@@ -57,3 +57,10 @@ def test_a_study_without_a_loss_has_no_points() -> None:
     points = own_points(Cube(space), [*without, Observation({"x": 0.3}, "known", 1.0)], 10, 100)
     assert points is not None
     assert len(points.values) == 2
+
+
+def test_a_scaled_loss_is_found_again() -> None:
+    """A loss on the scale is converted back as it was; one that was clipped, as the largest that is told apart."""
+    scale = LossScale.of(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 4.0]))
+    np.testing.assert_allclose(scale.losses(scale.seen(np.array([1.0, 1.5, 2.5]))), [1.0, 1.5, 2.5])
+    np.testing.assert_allclose(scale.losses(np.array([*scale.seen(np.array([99.0])), 1e9])), 3.0)

@@ -53,3 +53,15 @@ def test_early_values_are_drawn_by_epoch() -> None:
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2", "4"]
     assert list(ax.get_lines()[1].get_ydata()) == pytest.approx([0.0, 0.2, 0.4])
     assert ax.get_ylim() == (-1.05, 1.05)
+
+
+def test_predictions_are_a_line_or_points_within_common_limits(predicted: Explanation) -> None:
+    """Predicted medians are a line along a number and points along a choice, on a vertical axis of the given limits."""
+    by_name = {one.place.name: one for one in predicted.predictions}
+    ax = drawn(lambda one, axes: plots.predicted_along(predicted.results, one, axes), by_name["lr"])
+    assert ax.get_xscale() == "log"
+    assert list(ax.get_lines()[0].get_ydata()) == pytest.approx(by_name["lr"].medians)
+    ax = drawn(lambda one, axes: plots.predicted_along(predicted.results, one, axes, (0.5, 0.9)), by_name["kind"])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b", "c"]
+    assert ax.get_ylim() == pytest.approx((0.48, 0.92))
+    assert ax.get_ylabel() == "val_accuracy"

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from pipeline.results import Results
 from pipeline.results.analysis import Explanation, explained
 from pipeline.results.analysis.importance import Pair
-from pipeline.results.views.answers import answers, importance_title, share_rows
+from pipeline.results.views.answers import PREDICTED, answers, importance_title, prediction_rows, share_rows
 
 
 def test_answers_follow_the_order_of_the_questions(asha_results: Results, pbt_results: Results) -> None:
@@ -44,3 +46,19 @@ def test_shares_have_their_intervals_and_only_clear_pairs_are_shown(known: Expla
     rows = [(effect.place.name, 0.5, "50%", "40% to 60%", "–"), ("a × b", 0.1, "10%", "5% to 20%", "")]
     assert share_rows(changed, most_pairs=2) == rows
     assert share_rows(changed) == [*rows, ("a × b", 0.12, "12%", "5% to 20%", "")]
+
+
+def test_a_predicted_hyperparameter_has_its_best_and_worst_value(predicted: Explanation) -> None:
+    """Each predicted hyperparameter has a row with its best value, the interval there and the worst value."""
+    lr, kind, _ = predicted.predictions
+    kind = replace(
+        kind,
+        place=replace(kind.place, when=(("net", "deep"), ("norm", "on"))),
+        medians=np.array([0.5, 0.7, 0.6]),
+        lows=np.array([0.4, 0.6, 0.5]),
+        highs=np.array([0.6, 0.8, 0.7]),
+    )
+    rows = prediction_rows([lr, kind])
+    assert rows[0].name == "lr"
+    assert rows[1] == ("kind (net is deep and norm is on)", "b", "0.7", "0.6 to 0.8", "0.5 at a")
+    assert PREDICTED in answers(predicted)

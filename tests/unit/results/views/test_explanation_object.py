@@ -55,3 +55,17 @@ def test_an_unknown_number_is_null(known: Explanation) -> None:
     importance = reported["importance"][0]
     assert [importance[name] for name in ("r_squared", "r_squared_interval", "note")] == [None, None, "why"]
     assert reported["stopping"]["saved_seconds"] is None
+
+
+def test_predictions_have_their_grids(predicted: Explanation) -> None:
+    """Each hyperparameter has the predicted median and interval at each of its values, the same on each call."""
+    found = json.loads(json.dumps(explanation_object(predicted), allow_nan=False))["predictions"]
+    assert found == explanation_object(explained(predicted.results))["predictions"]
+    assert [(one["name"], one["when"], one["epoch"], len(one["curve"])) for one in found] == [
+        ("lr", {}, 9, 20),
+        ("kind", {}, 9, 3),
+        ("layers", {}, 9, 4),
+    ]
+    assert found[1]["best"] == "b"
+    assert [point["value"] for point in found[1]["curve"]] == ["a", "b", "c"]
+    assert all(point["interval"][0] <= point["median"] <= point["interval"][1] for point in found[0]["curve"])

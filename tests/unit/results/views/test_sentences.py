@@ -4,12 +4,22 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.results import Results
+from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.early import Agreement, PossiblyWrongStop, Stopping
 from pipeline.results.analysis.importance import Importance
-from pipeline.results.views.sentences import of_agreements, of_importance, of_lineage, of_stopping, of_time
+from pipeline.results.views.sentences import (
+    of_agreements,
+    of_importance,
+    of_lineage,
+    of_prediction,
+    of_predictions,
+    of_stopping,
+    of_time,
+)
 
 
 def _agreement(epoch: int, low: float, correlation: float) -> Agreement:
@@ -109,3 +119,22 @@ def test_the_shares_of_time_are_those_of_the_workers(asha_results: Results) -> N
     assert reported.endswith("% idle, start-up included.")
     nothing = replace(asha_results, epochs=asha_results.epochs.iloc[:0], sessions=[])
     assert of_time(nothing) == "No time was recorded."
+
+
+def test_a_prediction_has_its_best_and_worst_value(predicted: Explanation) -> None:
+    """The sentence of a prediction names the best value with its interval, the worst one, and whether both overlap."""
+    kind = replace(
+        predicted.predictions[1],
+        medians=np.array([0.5, 0.7, 0.6]),
+        lows=np.array([0.4, 0.65, 0.5]),
+        highs=np.array([0.6, 0.8, 0.7]),
+    )
+    assert of_prediction(kind) == "Best at b: 0.7 (90% interval 0.65 to 0.8); worst at a: 0.5."
+    inner = replace(kind, place=replace(kind.place, when=(("net", "deep"),)), lows=np.array([0.4, 0.6, 0.5]))
+    text = (
+        "Where net is deep, best at b: 0.7 (90% interval 0.6 to 0.8); worst at a: 0.5. The intervals of both overlap."
+    )
+    assert of_prediction(inner) == text
+    assert of_prediction(predicted.predictions[0]).startswith("Best near 0.0")
+    assert "val_accuracy" in of_predictions(predicted.predictions, "val_accuracy")
+    assert of_predictions([], "val_accuracy") == ""

@@ -1,0 +1,48 @@
+"""The process over config and epoch as a searcher uses it."""
+
+import numpy as np
+import pytest
+
+from pipeline.searchers import Observation
+from pipeline.searchers.curve_model import CurveModel
+from pipeline.searchers.earlier import EarlierStudy
+from pipeline.searchers.history import History
+from pipeline.space import Uniform
+from pipeline.space.cube import Cube
+
+SPACE, EPOCHS = {"x": Uniform(0.0, 1.0)}, 8
+TRIED = [
+    Observation({"x": x}, "known", (x - 0.3) ** 2, ((2, (x - 0.3) ** 2 + 0.1), (EPOCHS, (x - 0.3) ** 2)), f"{number}")
+    for number, x in enumerate(np.linspace(0, 1, 12).tolist())
+]
+
+
+def model(tried: list[Observation], earlier: list[EarlierStudy]) -> CurveModel:
+    """A model of trials and earlier studies."""
+    return CurveModel(Cube(SPACE), tried, History(tried, earlier), EPOCHS)
+
+
+def test_a_mean_loss_is_that_of_the_configs() -> None:
+    """The interval of a mean loss holds the mean of the true losses, and is the same on each call."""
+    points = np.array([[0.2], [0.3], [0.5]])
+    found = model(TRIED, [])
+    median, low, high = found.mean_loss(points)
+    assert low <= np.mean((points - 0.3) ** 2) <= high
+    assert low < median < high < 0.1
+    assert found.mean_loss(points) == (median, low, high)
+
+
+def test_a_gain_is_expected_near_the_best() -> None:
+    """The largest improvement is expected near the best config, and the reason names a trial there."""
+    found, places = model(TRIED, []), np.linspace(0, 1, 21)[:, None]
+    best = float(places[np.argmax(found.gains(places)), 0])
+    assert abs(best - 0.3) <= 0.1
+    assert "near trial 3" in found.reason(np.array([[0.28]]), EPOCHS)
+
+
+def test_before_the_first_loss_a_mean_has_no_scale() -> None:
+    """With values of earlier studies alone, gains are known, but a mean loss raises an error."""
+    found = model([], [EarlierStudy("before", TRIED)])
+    assert np.isfinite(found.gains(np.array([[0.3]]))).all()
+    with pytest.raises(ValueError, match="before the first loss"):
+        found.mean_loss(np.array([[0.3]]))
