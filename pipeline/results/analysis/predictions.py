@@ -26,10 +26,10 @@ _Reals = npt.NDArray[np.float64]
 _PLACES = 20
 """The number of places along the axis of a number."""
 
-_CONFIGS, _LEAST_CONFIGS = 64, 8
+_CONFIGS, _LEAST_CONFIGS = 48, 8
 """Most and least configs over which the other hyperparameters are averaged."""
 
-_POINTS = 8_000
+_POINTS = 5_000
 """About the largest number of predicted configs in all: with more hyperparameters, each mean is over fewer of them."""
 
 

@@ -183,8 +183,8 @@ def of_predictions(predictions: Sequence[Prediction], metric: str) -> str:
         return ""
     return (
         f"Predictions of {metric} by the Gaussian process with which the searcher curves draws configs, averaged over "
-        "the other hyperparameters as the trials have them. Values farther from the best one than twice the median trial "
-        "count as that far."
+        "the other hyperparameters as the trials have them. Values farther from the best one than twice the median "
+        "trial count as that far."
     )
 
 

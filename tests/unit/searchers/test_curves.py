@@ -174,9 +174,9 @@ def test_draws_with_earlier_studies_depend_only_on_their_arguments():
 
 
 def test_mean_losses_are_predicted_after_the_first_draws():
-    """A mean loss at the last epoch is predicted once there are enough different losses, and is least near the best."""
-    units = [np.column_stack([np.full(9, x), np.linspace(0, 1, 9), np.full((9, 2), 0.2)]) for x in (0.3, 0.9)]
-    observed = _observed(60, _bowl)
+    """A mean loss is predicted once there are enough different losses, and the better branch has a smaller one."""
+    units = [np.column_stack([*[np.linspace(0, 1, 9)] * 2, np.full(9, s), np.full(9, 0.5)]) for s in (0.75, 0.25)]
+    observed = _observed(30, _bowl)
     found = CurveSearch().predicted(SPACE, History(observed), EPOCHS, units)
     assert found[0][2] < found[1][1]
     assert all(low <= median <= high for median, low, high in found)
