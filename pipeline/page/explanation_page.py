@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.page.reading import Reading
 from pipeline.page.readings import StudyCache
 from pipeline.results.analysis.explanation import Explanation, explained
-from pipeline.results.views.answers import answers, importance_title, share_rows
+from pipeline.results.views.answers import PREDICTED, answers, importance_title, prediction_rows, share_rows
 from pipeline.results.views.sentences import of_importance
 
 __all__ = ["Explanations"]
@@ -93,11 +93,13 @@ class Explanations:
 
 
 def _shown(explanation: Explanation) -> dict[str, Any]:
+    rows = prediction_rows(explanation.predictions)
     return {
         "importances": [
             {"title": importance_title(importance), "text": of_importance(importance), "rows": share_rows(importance)}
             for importance in explanation.importances
         ],
         "sections": list(answers(explanation).items()),
+        "predicted": {"title": PREDICTED, "metric": explanation.results.objective.metric, "rows": rows},
         "causes": explanation.causes,
     }

@@ -10,8 +10,10 @@ from pipeline.page.explanation_page import Explanations
 from pipeline.page.readings import StudyCache
 from pipeline.results import Results
 from pipeline.results.analysis.explanation import Explanation, explained
+from pipeline.results.views.answers import PREDICTED
 from pipeline.storage import Store
 from tests.clocks import Leaping
+from tests.unit.results.small import curves_study
 from tests.unit.results.studies import asha_study, pbt_study
 
 LONG = 300.0
@@ -35,6 +37,14 @@ def test_only_a_population_has_a_lineage(tmp_path: Path) -> None:
     pbt_study(tmp_path, trials=6)
     found = _content(tmp_path, "mnist-pbt")
     assert "Copied weights" in [title for title, _ in found["sections"]]
+
+
+def test_predictions_have_a_row_for_each_hyperparameter(tmp_path: Path) -> None:
+    """A study of the searcher `curves` has the predicted best value of each hyperparameter on its page."""
+    curves_study(tmp_path)
+    found = _content(tmp_path, "curves")
+    assert PREDICTED in [title for title, _ in found["sections"]]
+    assert [row.name for row in found["predicted"]["rows"]] == ["lr", "kind", "layers"]
 
 
 def test_a_page_waits_for_a_long_explanation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
