@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.searchers.base import Observation
 from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_posterior import Posterior
-from pipeline.searchers.curve_process import JITTER, CurveProcess, Points, Reals
+from pipeline.searchers.curve_process import CurveProcess, Points, Reals
 from pipeline.searchers.earlier import joined, points_of
 from pipeline.searchers.history import History
 from pipeline.searchers.known_points import own_points
@@ -53,6 +53,12 @@ class CurveModel:
         """The expected improvement at the last epoch, on the process' scale (Jones et al. 1998).
 
         Before this study's first value, the scale of its values is not known: then minus the expected value.
+
+        Args:
+            points: The configs.
+
+        Returns:
+            One number for each config, of shape (configs,).
         """
         from scipy.special import ndtr
 
@@ -78,10 +84,12 @@ class CurveModel:
         if self._scale is None:
             raise ValueError("the scale of the losses is not known before the first loss")
         mean, covariance = self._posterior.joint(_at_end(points))
-        covariance[np.diag_indices(len(mean))] += JITTER
-        # The same draws each time: neighbouring means differ by their distributions, not by chance.
+        # The symmetric root, because rounding leaves eigenvalues below 0, and because it changes little between similar
+        # covariances. With the same draws each time, means of similar configs then differ little by chance.
+        variances, axes = np.linalg.eigh(covariance)
+        root = (axes * np.sqrt(np.maximum(variances, 0.0))) @ axes.T
         normal = np.random.default_rng(0).standard_normal((len(mean), _DRAWS // 2))
-        draws = np.linalg.cholesky(covariance) @ np.hstack([normal, -normal])
+        draws = root @ np.hstack([normal, -normal])
         means = self._scale.losses(mean[:, None] + draws).mean(axis=0)
         median, low, high = np.quantile(means, [0.5, 0.05, 0.95]).tolist()
         return median, low, high
