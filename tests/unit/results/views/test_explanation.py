@@ -13,7 +13,7 @@ def test_predictions_are_a_table(predicted: Explanation) -> None:
     """The best value of each hyperparameter by the searcher's model is in a table, with its interval and the worst."""
     reported = printed(explanation_view(predicted)).splitlines()
     start = reported.index("What the searcher's model predicts for the last epoch")
-    table = [line.split() for line in reported[start + 2 : start + 7]]
+    table = [line.split() for line in reported[start + 2 : start + 9]]
     header = table.index(["hyperparameter", "best", "at", "val_accuracy", "90%", "interval", "worst"])
     assert [row[0] for row in table[header + 1 : header + 4]] == ["lr", "kind", "layers"]
 
