@@ -77,8 +77,8 @@ def predictions(results: Results) -> list[Prediction]:
 
     The model is the Gaussian process over config and epoch of the searcher `curves`, fitted to the study's trials as
     for its next draw. The other hyperparameters are averaged over configs of the trials. A
-    hyperparameter of a branch is averaged over the trials that have it. Of many trials, some are used, as by the
-    searcher, so that the time does not grow with the study.
+    hyperparameter of a branch is averaged over the trials that have it. Of many trials, some are used, so
+    that the time does not grow with the study.
 
     Args:
         results: A study's results.
@@ -125,7 +125,10 @@ def predictions(results: Results) -> list[Prediction]:
 
 
 def _fewer(results: Results) -> Results:
-    """The results with only the trials that the searcher chooses: all, or the best, the newest and some others."""
+    """The results with as many trials as a searcher uses: all, or the best, the newest and some of the others.
+
+    `History.chosen` would need an observation of each trial.
+    """
     trials = results.trials
     if (count := len(trials)) <= MOST:
         return results
