@@ -12,7 +12,7 @@ from pipeline.adapters.adapted import Adapted
 from pipeline.adapters.generated import generated_module
 from pipeline.adapters.library import Library
 from pipeline.adapters.program import end_here, load, register
-from pipeline.adapters.user_code import user_line
+from pipeline.adapters.user_code import user_errors, user_line
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.study import Objective, TuneJob
 from pipeline.study.load_module import parted
@@ -158,7 +158,8 @@ def _has_source(module: ModuleType) -> bool:
 def _job(
     library: Library, adapted: Adapted, given: Mapping[str, Any], subject: str, path: Path | None, name: str
 ) -> TuneJob:
-    fields = dict(adapted.fields(given, subject))
+    with user_errors(subject):
+        fields = dict(adapted.fields(given, subject))
     for field in ("budget", "resources"):
         fields[field] = _merged(fields.get(field, {}), given.get(field))
     functions = adapted.functions if path is None else _functions(library, path, name)

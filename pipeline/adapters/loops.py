@@ -102,18 +102,19 @@ def _reports(
     return count(tree, ()), looped
 
 
-def mentions(target: Any, pattern: str) -> bool:
-    """Whether the text of the module of a function or a class matches a pattern; true where there is no text.
+def mentions(target: Any, pattern: str, *, without_text: bool = True) -> bool:
+    """Whether the text of the module of a function or a class matches a pattern.
 
     Args:
         target: The function or the class.
         pattern: The regular expression.
+        without_text: The answer where there is no text.
     """
     module = inspect.getmodule(target)
     try:
         return re.search(pattern, inspect.getsource(target if module is None else module)) is not None
     except (OSError, TypeError):
-        return True
+        return without_text
 
 
 def line_of_text(source: str, text: str) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from pipeline.adapters.user_code import user_place
+from pipeline.adapters.user_code import user_errors, user_place
 from pipeline.study.load_module import load_module
 from pipeline.study.read_once import content_of
 
@@ -65,7 +65,12 @@ class Program:
         if self.call is None and not self._guarded:
             self._guarded = True
             if (body := _guarded_body(self.module)) is not None:
-                with _recording(self.patches) as calls, contextlib.suppress(ProgramEnd):
+                file = Path(self.module.__file__ or self.module.__name__)
+                with (
+                    _recording(self.patches) as calls,
+                    user_errors(f"the file {file}"),
+                    contextlib.suppress(ProgramEnd),
+                ):
                     _GuardedBody(body).exec_module(self.module)
                 self.call = calls[0] if calls else None
         return self.call

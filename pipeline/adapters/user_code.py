@@ -1,13 +1,16 @@
 """Which line of the user's code is running, for messages."""
 
 import inspect
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import Fault, InvalidJob
-from pipeline.study.user_frames import is_users
+from pipeline.errors import Fault, InvalidJob, UserError
+from pipeline.study.user_frames import is_tunepipes, is_users
 
-__all__ = ["refused", "user_line", "user_place"]
+__all__ = ["refused", "user_errors", "user_line", "user_place"]
 
 
 def user_line() -> tuple[str, int]:
@@ -37,3 +40,33 @@ def refused(subject: str, found: Any, allowed: str) -> InvalidJob:
         allowed: What is allowed instead.
     """
     return InvalidJob(subject, [Fault(user_place(), found, allowed)])
+
+
+@contextmanager
+def user_errors(subject: str) -> Iterator[None]:
+    """Within the context, an error of the user's code is one of the job, with its line; a bug of tunepipe stays one.
+
+    Args:
+        subject: What is translated, for the message.
+
+    Raises:
+        InvalidJob: The user's code, or a library that it calls, raises an error.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        place = None
+        for frame in traceback.extract_tb(error.__traceback__):
+            if is_users(frame.filename):
+                place = f"{Path(frame.filename).name}, line {frame.lineno}"
+            elif is_tunepipes(frame.filename):
+                place = None
+        if place is None:
+            raise
+        try:
+            found = f"{type(error).__name__}: {error}"
+        except Exception:  # it is the user's own class
+            found = f"{type(error).__name__}, an error that cannot be shown"
+        raise InvalidJob(subject, [Fault(place, found, "must run without an error")]) from error

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.study.module_origin import INSTALLED
 from pipeline.wording import counted
 
-__all__ = ["Frame", "is_users", "user_frame", "without_libraries"]
+__all__ = ["Frame", "is_tunepipes", "is_users", "user_frame", "without_libraries"]
 
 _FRAME = re.compile(
     r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$(?:\n {4,}(?P<code>\S.*))?',
@@ -48,8 +48,17 @@ def is_users(file: str) -> bool:
     """
     if any(part in INSTALLED for part in PurePosixPath(file).parts) or _PYTHON.search(file):
         return False
+    return not is_tunepipes(file)
+
+
+def is_tunepipes(file: str) -> bool:
+    """Whether a file is one of tunepipe, by its path alone.
+
+    Args:
+        file: The path that a traceback has.
+    """
     _, within, rest = file.rpartition(f"/{_PACKAGE.name}/")
-    return not within or not (_PACKAGE / rest).is_file()
+    return bool(within) and (_PACKAGE / rest).is_file()
 
 
 def user_frame(text: str, own: Collection[str] = ()) -> Frame | None:

@@ -7,7 +7,15 @@ from typing import Any
 
 from pipeline.adapters import adapted
 from pipeline.adapters.metrics import numeric
-from pipeline.adapters.optuna.study import METRIC, fields_of_study, left_out_of_study, metrics_of
+from pipeline.adapters.optuna.study import (
+    EXCESS,
+    METRIC,
+    constraints_of,
+    fields_of_study,
+    is_constrained,
+    left_out_of_study,
+    metrics_of,
+)
 from pipeline.adapters.optuna.suggestions import suggestions_of
 from pipeline.adapters.optuna.trial import Trial
 from pipeline.adapters.parameters import branch_text, parameter_name, space_of
@@ -83,16 +91,19 @@ class Adapted(adapted.Adapted):
             )
             raise InvalidJob(subject, [Fault("parameters", f"also {', '.join(further)}", allowed)])
         space = given.get("space") or space_of(suggestions_of(self.objective, subject), subject)
-        arguments: Mapping[str, Any] = {} if self.call is None else self.call.arguments
-        fields = {"space": space, **fields_of_study(arguments, self.metrics, self.objective)}
-        if enqueued := arguments.get("enqueued"):
+        fields = {"space": space, **fields_of_study(self._arguments, self.metrics, self.objective)}
+        if enqueued := self._arguments.get("enqueued"):
             fields["start_with"] = [_config(values, space) for values in enqueued]
         return fields
 
     @property
     def left_out(self) -> list[str]:
         """The settings of the study that the job does not have, a sentence each."""
-        return [] if self.call is None else left_out_of_study(self.call.arguments)
+        return left_out_of_study(self._arguments, self.objective)
+
+    @property
+    def _arguments(self) -> Mapping[str, Any]:
+        return {} if self.call is None else self.call.arguments
 
     def steps(self, config: Mapping[str, Any]) -> Iterator[Any]:
         """The reports of the objective, or its value.
@@ -114,7 +125,11 @@ class Adapted(adapted.Adapted):
                 value = self.objective(shown)
             except TrialPruned:
                 return None
-            return {**_values(self.metrics, value), **numeric(shown.user_attrs)}
+            metrics = {**_values(self.metrics, value), **numeric(shown.user_attrs)}
+            if is_constrained(self._arguments, self.objective):
+                constraints = [*shown.constraints.values(), *(constraints_of(self._arguments)(shown) or ())]
+                metrics[EXCESS] = sum(max(0.0, float(one)) for one in constraints)
+            return metrics
 
         return Steps(train, lambda value, count: None if count else value)
 

@@ -2,18 +2,31 @@
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions, reports_of
+from pipeline.adapters.optuna.trial import quiet_optuna
 from pipeline.adapters.program import end_here
 from pipeline.study import Objective
 
-__all__ = ["METRIC", "fields_of_study", "left_out_of_study", "metrics_of", "patches"]
+__all__ = [
+    "EXCESS",
+    "METRIC",
+    "constraints_of",
+    "fields_of_study",
+    "is_constrained",
+    "left_out_of_study",
+    "metrics_of",
+    "patches",
+]
 
 METRIC = "value"
 """The metric of an objective with one value; with several they are value_0, value_1, …."""
+
+EXCESS = "excess"
+"""The metric of a constrained objective: the sum of the constraints that are above 0."""
 
 _REPORTS = r"\.report\(|should_prune|Prun\w*Callback|TrialPruned"
 """What the source of a module has if its objective reports."""
@@ -74,8 +87,7 @@ def patches() -> Iterator[None]:
         optimize(study, None)
 
     with ExitStack() as opened:
-        opened.callback(optuna.logging.set_verbosity, optuna.logging.get_verbosity())
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        opened.enter_context(quiet_optuna())
         for owner, name, value in (
             (optuna, "create_study", create_study),
             (optuna.study, "create_study", create_study),
@@ -111,14 +123,14 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
         budget["trials"] = int(arguments["trials"])
     if arguments.get("seconds"):
         budget["seconds"] = float(arguments["seconds"])
-    fields: dict[str, Any] = {
-        "objectives": [
-            Objective(name, "max" if direction == "maximize" else "min")
-            for name, direction in zip(metrics, directions, strict=True)
-        ],
-        "budget": budget,
-    }
-    if searcher := _searcher(arguments, len(metrics)):
+    objectives = [
+        Objective(name, "max" if direction == "maximize" else "min")
+        for name, direction in zip(metrics, directions, strict=True)
+    ]
+    if is_constrained(arguments, objective):
+        objectives.append(Objective(EXCESS, "min", at_most=0))
+    fields: dict[str, Any] = {"objectives": objectives, "budget": budget}
+    if searcher := _searcher(arguments, len(objectives)):
         fields["searcher"] = searcher
     kind, argument, attribute = _PRUNERS.get(type(arguments.get("pruner")).__name__, (None, None, None))
     # Optuna's own default is a MedianPruner; it counts only where the objective reports.
@@ -129,17 +141,42 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
     return fields
 
 
+def constraints_of(arguments: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """The function of a study's sampler that returns the constraints of a trial; returns none without one.
+
+    Args:
+        arguments: The arguments of the call of `optimize`, as `patches` keeps them.
+    """
+    return getattr(arguments.get("sampler"), "_constraints_func", None) or (lambda _: ())
+
+
+def is_constrained(arguments: Mapping[str, Any], objective: Any) -> bool:
+    """Whether trials have constraints: an objective that reports has none, because it sets them after its reports.
+
+    Args:
+        arguments: The arguments of the call of `optimize`, as `patches` keeps them.
+        objective: The objective.
+    """
+    return _has_constraints(arguments, objective) and _epochs(objective) == 1
+
+
+def _has_constraints(arguments: Mapping[str, Any], objective: Any) -> bool:
+    given = getattr(arguments.get("sampler"), "_constraints_func", None) is not None
+    return given or mentions(_function(objective), r"\.set_constraint\(", without_text=False)
+
+
 def _searcher(arguments: Mapping[str, Any], objectives: int) -> str | None:
     """The searcher of a study's sampler; None if the study names none, and the job takes its default."""
     searcher = _SAMPLERS.get(type(arguments.get("sampler")).__name__)
     return "motpe" if searcher == "tpe" and objectives > 1 else searcher
 
 
-def left_out_of_study(arguments: Mapping[str, Any]) -> list[str]:
+def left_out_of_study(arguments: Mapping[str, Any], objective: Any) -> list[str]:
     """The settings of a study that a job does not have, a sentence each.
 
     Args:
         arguments: The arguments of the call of `optimize`.
+        objective: The objective.
     """
     kinds = {name: type(arguments.get(name)).__name__ for name in ("pruner", "sampler")}
     left_out = []
@@ -149,13 +186,20 @@ def left_out_of_study(arguments: Mapping[str, Any]) -> list[str]:
         left_out.append(f"{kinds['sampler']} is ignored; set --search instead.")
     if arguments.get("callbacks"):
         left_out.append("The callbacks of optimize are ignored.")
+    if _has_constraints(arguments, objective) and not is_constrained(arguments, objective):
+        left_out.append("The constraints are ignored, because the objective reports values before it has them.")
     return left_out
 
 
-def _epochs(objective: Any) -> int:
+def _function(objective: Any) -> Any:
+    """The function that the user wrote, also of a partial or of an object with `__call__`."""
     while isinstance(objective, functools.partial):
         objective = objective.func
-    function = objective if inspect.isfunction(objective) else vars(type(objective)).get("__call__", objective)
+    return objective if inspect.isfunction(objective) else vars(type(objective)).get("__call__", objective)
+
+
+def _epochs(objective: Any) -> int:
+    function = _function(objective)
     if count := reports_of(function, "report", {}):
         return count
     # A callback or a helper may report.

@@ -1,8 +1,10 @@
 """The trial that an objective gets: Optuna's, with the values of a config."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from pipeline.adapters.domains import choice, floats, integers
@@ -10,7 +12,7 @@ from pipeline.adapters.parameters import Found, parameter_name, typed
 from pipeline.adapters.user_code import refused, user_place
 from pipeline.space import Choice, Domain, IntUniform
 
-__all__ = ["Trial"]
+__all__ = ["Trial", "quiet_optuna"]
 
 
 @dataclass(eq=False)
@@ -29,6 +31,7 @@ class Trial:
         system_attrs: The system attributes.
         datetime_start: When the trial started.
         relative_params: Always empty.
+        constraints: The constraints; a trial is feasible if none is above 0.
     """
 
     values: Mapping[str, Any]
@@ -42,6 +45,36 @@ class Trial:
     system_attrs: dict[str, Any] = field(default_factory=dict)
     datetime_start: datetime = field(default_factory=datetime.now)
     relative_params: Mapping[str, Any] = field(default_factory=dict)
+    constraints: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        import optuna
+
+        # Optuna's functions ask whether they get a trial.
+        optuna.trial.Trial.register(Trial)
+
+    @cached_property
+    def _in_memory(self) -> Any:
+        """The only trial of a study of Optuna in memory, where functions of Optuna keep artifacts and scores."""
+        import optuna
+
+        with quiet_optuna():
+            return optuna.create_study().ask()
+
+    @property
+    def study(self) -> Any:
+        """A study of Optuna in memory with this trial alone."""
+        return self._in_memory.study
+
+    @property
+    def storage(self) -> Any:
+        """The storage of that study."""
+        return self._in_memory.storage
+
+    @property
+    def _trial_id(self) -> int:
+        """The number of the trial in that storage."""
+        return int(getattr(self._in_memory, "_trial_id", 0))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
@@ -138,6 +171,15 @@ class Trial:
         """
         self.user_attrs[key] = value
 
+    def set_constraint(self, key: str, value: float) -> None:
+        """Keep a constraint, unless it has a value.
+
+        Args:
+            key: Its name.
+            value: The value; at most 0 where the trial is feasible.
+        """
+        self.constraints.setdefault(key, float(value))
+
     def set_system_attr(self, key: str, value: Any) -> None:
         """Keep a value.
 
@@ -162,6 +204,19 @@ class Trial:
         if self.seen is not None:
             self.seen(Found(name, domain, user_place()))
         return self.params[name]
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """A context in which Optuna prints warnings and errors only."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def _default(domain: Any) -> Any:

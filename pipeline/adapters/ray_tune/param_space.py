@@ -1,15 +1,15 @@
 """Ray Tune's param_space as a space, and a trial's config in the form that the function expects."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.adapters.domains import choice, integers
 from pipeline.adapters.loops import line_of_text
 from pipeline.adapters.parameters import parameter_name
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import Grid, LogUniform, Normal, QUniform, Uniform
+from pipeline.space import Domain, Grid, LogUniform, Normal, QUniform, Uniform
 
-__all__ = ["config_of", "space_of_ray"]
+__all__ = ["config_of", "is_drawn", "points_of", "space_of_ray"]
 
 
 def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source: str) -> dict[str, Any]:
@@ -65,6 +65,31 @@ def config_of(space: Mapping[str, Any], config: Mapping[str, Any], above: tuple[
     return whole
 
 
+def is_drawn(value: Any) -> bool:
+    """Whether Ray Tune draws a value of a param_space.
+
+    Args:
+        value: The value: a domain, a grid_search, or a fixed value.
+    """
+    return type(value).__module__.startswith("ray.tune.search") or (
+        isinstance(value, Mapping) and set(value) == {"grid_search"}
+    )
+
+
+def points_of(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Configs of Ray Tune as configs of a space, without values that the space does not draw.
+
+    Args:
+        points: The configs, nested as the param_space.
+        space: The space.
+    """
+    named = [{parameter_name("_".join(path)): value for path, value in _leaves(point, ())} for point in points]
+    whole = [{name: value if _is_json(value) else _label(value) for name, value in each.items()} for each in named]
+    drawn = {name: domain for name, domain in space.items() if isinstance(domain, Domain)}
+    kept = [{name: one[name] for name in one if name in drawn and drawn[name].contains(one[name])} for one in whole]
+    return [one for one in kept if one]
+
+
 def _leaves(space: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, value in space.items():
         path = (*above, str(name))
@@ -78,9 +103,9 @@ def _domain(value: Any) -> Any:
     """A domain of Ray Tune as one of tunepipe; None for a value that only the function uses."""
     if isinstance(value, Mapping) and set(value) == {"grid_search"}:
         return Grid(tuple(_labels(value["grid_search"])))
-    kind, module = type(value).__name__, type(value).__module__
-    if not module.startswith("ray.tune.search"):
+    if not is_drawn(value):
         return value if _is_json(value) else None
+    kind = type(value).__name__
     sampler = value.get_sampler()
     quantum = getattr(sampler, "q", None)
     if quantum is not None:

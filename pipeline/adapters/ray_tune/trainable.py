@@ -11,11 +11,12 @@ from typing import Any
 from pipeline.adapters import adapted
 from pipeline.adapters.metrics import numeric
 from pipeline.adapters.program import Call
-from pipeline.adapters.ray_tune.param_space import config_of, space_of_ray
+from pipeline.adapters.ray_tune.mutations import with_mutations
+from pipeline.adapters.ray_tune.param_space import config_of, points_of, space_of_ray
 from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner, plain, unwrapped
 from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
-from pipeline.execution.ray.internals import reporting_to
+from pipeline.execution.ray.internals import reporting_to, scheduler_facts, searcher_facts
 from pipeline.study.context import current
 from pipeline.study.read_once import content_of
 
@@ -52,7 +53,14 @@ class Adapted(adapted.Adapted):
 
     @cached_property
     def param_space(self) -> Mapping[str, Any]:
-        """The param_space."""
+        """The param_space, with what the scheduler changes."""
+        facts = {} if self.call is None else scheduler_facts(self.call.arguments.get("scheduler"))
+        if not facts.get("mutations"):
+            return self._given_space
+        return with_mutations(self._given_space, facts["mutations"], bounds=facts["kind"] == "PB2")
+
+    @cached_property
+    def _given_space(self) -> Mapping[str, Any]:
         if self._space is not None:
             return dict(self._space)
         if self.call is not None:
@@ -81,6 +89,13 @@ class Adapted(adapted.Adapted):
             source = (content_of(vars(self.program.module)) or b"").decode(errors="replace")
         space = space_of_ray(self.param_space, subject, file, source)
         fields = {"space": space, **fields_of_tuner(arguments, self.trainable, self.param_space, space, source)}
+        search = searcher_facts(arguments.get("search_alg"))
+        if search["space"] and not self.param_space and not given.get("space"):
+            allowed = "must have the space in param_space of tune.Tuner, in domains such as tune.uniform"
+            raise InvalidJob(subject, [Fault(self.call.line, f"a space in {search['kind']}", allowed)])
+        fixed = self._given_space if self.param_space is not self._given_space else {}
+        if first := points_of([fixed, *(search["points"] or ())], space):
+            fields["start_with"] = first
         if "objectives" not in fields and "objectives" not in given:
             where = self.call.line if self.call is not None else subject
             allowed = "must be given, in tune.TuneConfig(metric=…, mode=…) or by --set 'objectives=[{\"metric\": …}]'"

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, keywords_of, mentions, reports_of
 from pipeline.adapters.program import end_here
-from pipeline.execution.ray.internals import scheduler_facts
+from pipeline.execution.ray.internals import scheduler_facts, searcher_facts
 from pipeline.space import Grid
 from pipeline.study import Objective
 
@@ -79,13 +79,13 @@ def fields_of_tuner(
         source: The text of the program: where it reads its results, it may name the metric.
     """
     fields: dict[str, Any] = {}
-    scheduler = scheduler_facts(arguments.get("scheduler"))
-    metric = arguments.get("metric") or scheduler.get("metric")
-    mode = arguments.get("mode") or scheduler.get("mode")
+    scheduler, search = scheduler_facts(arguments.get("scheduler")), searcher_facts(arguments.get("search_alg"))
+    metric = arguments.get("metric") or scheduler.get("metric") or search["metric"]
+    mode = arguments.get("mode") or scheduler.get("mode") or search["mode"]
     if not metric:
         metric, mode = keywords_of(source, "metric"), keywords_of(source, "mode")
     if metric:
-        fields["objectives"] = [Objective(str(metric), "max" if mode == "max" else "min")]
+        fields["objectives"] = _objectives(metric, mode)
     budget: dict[str, Any] = {}
     if "num_samples" in arguments and (samples := arguments["num_samples"] or 1) != -1:
         grids = [len(domain.values) for domain in space.values() if isinstance(domain, Grid)]
@@ -103,6 +103,13 @@ def fields_of_tuner(
         if isinstance(resources.get(theirs), int | float)
     }
     return {**fields, **({"resources": asked} if asked else {})}
+
+
+def _objectives(metric: Any, mode: Any) -> list[Objective]:
+    """The objectives of a metric and a mode, or of several, as OptunaSearch has them."""
+    metrics = metric if isinstance(metric, list | tuple) else [metric]
+    modes = mode if isinstance(mode, list | tuple) else [mode] * len(metrics)
+    return [Objective(str(one), "max" if how == "max" else "min") for one, how in zip(metrics, modes, strict=True)]
 
 
 def _epochs(trainable: Any, param_space: Mapping[str, Any], arguments: Mapping[str, Any], longest: Any) -> int:
@@ -149,7 +156,9 @@ def _scheduler(facts: Mapping[str, Any], epochs: int) -> dict[str, Any] | None:
         return {"kind": "pbt", "interval": min(max(1, int(facts.get("interval") or 1)), epochs)}
     if kind == "PB2":
         return {"kind": "pb2", "interval": min(max(1, int(facts.get("interval") or 1)), epochs)}
-    return {"HyperBandScheduler": {"kind": "hyperband"}, "FIFOScheduler": {"kind": "fifo"}}.get(str(kind))
+    if kind == "HyperBandScheduler":
+        return {"kind": "hyperband", "reduction_factor": facts.get("factor") or 3}
+    return {"kind": "fifo"} if kind == "FIFOScheduler" else None
 
 
 def left_out_of_tuner(arguments: Mapping[str, Any]) -> list[str]:
@@ -168,9 +177,8 @@ def left_out_of_tuner(arguments: Mapping[str, Any]) -> list[str]:
     facts = scheduler_facts(arguments.get("scheduler"))
     if facts and _scheduler(facts, 1) is None:
         left_out.append(f"{facts['kind']} is ignored; set --scheduler instead.")
-    if (search := arguments.get("search_alg")) is not None:
-        name = search if isinstance(search, str) else type(search).__name__
-        left_out.append(f"{name} is ignored; set --search instead.")
+    if arguments.get("search_alg") is not None:
+        left_out.append(f"{searcher_facts(arguments['search_alg'])['kind']} is ignored; set --search instead.")
     return left_out
 
 

@@ -99,6 +99,13 @@ def test_an_error_of_the_program_is_reported_with_its_line(tmp_path: Path) -> No
         load(written(tmp_path, "program_five", "1 / 0"), no_patches)
 
 
+def test_an_error_under_main_is_reported_with_its_line(tmp_path: Path) -> None:
+    """An error that a program raises under `__main__`, before its search, is reported with its line."""
+    program = load(written(tmp_path, "program_six", "if __name__ == '__main__':\n    1 / 0"), no_patches)
+    with pytest.raises(InvalidJob, match=r"program_six.py, line 9: must run.*ZeroDivisionError"):
+        program.ended_by()
+
+
 def test_outside_of_a_program_nothing_ends() -> None:
     """Outside of a program, the call that would end it does nothing."""
     end_here(None, {})

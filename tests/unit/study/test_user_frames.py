@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.study.user_frames import Frame, is_users, user_frame, without_libraries
+from pipeline.study.user_frames import Frame, is_tunepipes, is_users, user_frame, without_libraries
 from pipeline.training import trainer
 
 KERAS = "/usr/lib/python3.11/site-packages/keras/src/utils/traceback_utils.py"
@@ -78,3 +78,10 @@ def test_a_file_is_the_users_by_its_path() -> None:
     """Files of Python, installed packages and tunepipe are not the user's, on this and other machines."""
     assert is_users(__file__)
     assert not any(map(is_users, (trainer.__file__, pytest.__file__, KERAS, "<string>")))
+
+
+def test_a_file_of_tunepipe_is_known_by_its_path() -> None:
+    """A file is tunepipe's if its path ends as that of one of its modules, also in another installation."""
+    assert is_tunepipes(trainer.__file__)
+    assert is_tunepipes("/somewhere/else/pipeline/training/trainer.py")
+    assert not is_tunepipes("/home/me/pipeline/training/mine.py")

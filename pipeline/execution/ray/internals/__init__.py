@@ -11,6 +11,7 @@ from pipeline.execution.ray.internals.experiment import (
     reporting_to,
     results_not_kept,
     scheduler_facts,
+    searcher_facts,
 )
 from pipeline.execution.ray.internals.start import (
     SLOW_START,
@@ -44,6 +45,7 @@ __all__ = [
     "reporting_to",
     "results_not_kept",
     "scheduler_facts",
+    "searcher_facts",
     "set_trial_config",
     "signals_kept_from_ray",
     "signals_left_alone",

@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.execution.ray.internals.names import named, replaced
@@ -15,6 +15,7 @@ __all__ = [
     "reporting_to",
     "results_not_kept",
     "scheduler_facts",
+    "searcher_facts",
 ]
 
 
@@ -125,14 +126,15 @@ def reporting_to(session: Any) -> Iterator[None]:
 
 
 _FACTS = {
-    "metric": ("metric", "_metric"),
-    "mode": ("mode", "_mode"),
-    "longest": ("max_t", "_max_t"),
-    "grace": ("grace_period", "_grace_period"),
-    "factor": ("reduction_factor", "_reduction_factor"),
-    "interval": ("perturbation_interval", "_perturbation_interval"),
+    "metric": ("metric", ("_metric",)),
+    "mode": ("mode", ("_mode",)),
+    "longest": ("max_t", ("_max_t", "_max_t_attr")),
+    "grace": ("grace_period", ("_grace_period",)),
+    "factor": ("reduction_factor", ("_reduction_factor", "_eta")),
+    "interval": ("perturbation_interval", ("_perturbation_interval",)),
+    "mutations": ("hyperparam_mutations", ("_hyperparam_mutations",)),
 }
-"""Fact → the argument of a scheduler of Ray Tune, and the attribute that keeps it."""
+"""Fact → the argument of a scheduler of Ray Tune, and the attributes that keep it in its classes."""
 
 
 def scheduler_facts(scheduler: Any) -> dict[str, Any]:
@@ -142,18 +144,40 @@ def scheduler_facts(scheduler: Any) -> dict[str, Any]:
         scheduler: The scheduler; None has no facts.
 
     Returns:
-        The name of its class as `kind`, and `metric`, `mode`, `longest` (max_t), `grace`, `factor` and `interval`; None
-        for what the scheduler does not have. An argument that it no longer keeps is named once.
+        The name of its class as `kind`, and `metric`, `mode`, `longest` (max_t), `grace`, `factor`, `interval` and
+        `mutations` (hyperparam_mutations, and PB2's hyperparam_bounds); None for what the scheduler does not have. An
+        argument that it no longer keeps is named once.
     """
     if scheduler is None:
         return {}
     kind = type(scheduler).__name__
-    facts = {fact: getattr(scheduler, attribute, ABSENT) for fact, (_, attribute) in _FACTS.items()}
+    facts = {fact: _kept(scheduler, attributes) for fact, (_, attributes) in _FACTS.items()}
     if facts["grace"] is ABSENT:
         with contextlib.suppress(AttributeError, LookupError, TypeError, ValueError):
             facts["grace"] = min(milestone for milestone, _ in scheduler._brackets[0]._rungs)
     arguments = inspect.signature(type(scheduler)).parameters
-    for fact, (argument, attribute) in _FACTS.items():
+    for fact, (argument, attributes) in _FACTS.items():
         if facts[fact] is ABSENT and argument in arguments:
-            say_once("Ray", f"{kind}.{attribute}", f"the job has its own default instead of {argument}")
+            say_once("Ray", f"{kind}.{attributes[0]}", f"the job has its own default instead of {argument}")
     return {"kind": kind, **{fact: None if value is ABSENT else value for fact, value in facts.items()}}
+
+
+def searcher_facts(searcher: Any) -> dict[str, Any]:
+    """What a search algorithm of Ray Tune says of a study beside how it draws.
+
+    Args:
+        searcher: The search algorithm, also within a ConcurrencyLimiter or Repeater; None has no facts.
+
+    Returns:
+        The name of its class as `kind`; `metric` and `mode`, each one value or a list of them; `space`, the space of
+        its own; `points`, the configs that it tries first (points_to_evaluate). None for what it does not have.
+    """
+    while (inner := getattr(searcher, "searcher", None)) is not None:
+        searcher = inner
+    names = {"metric": "_metric", "mode": "_mode", "space": "_space", "points": "_points_to_evaluate"}
+    kind = searcher if isinstance(searcher, str) else type(searcher).__name__
+    return {"kind": kind, **{fact: getattr(searcher, attribute, None) or None for fact, attribute in names.items()}}
+
+
+def _kept(scheduler: Any, attributes: Sequence[str]) -> Any:
+    return next((getattr(scheduler, name) for name in attributes if hasattr(scheduler, name)), ABSENT)

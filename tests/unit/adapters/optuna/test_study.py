@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,3 +49,45 @@ def test_a_loop_that_asks_for_trials_needs_the_name_of_its_objective(program: Ca
         from_file(path, "optuna", {})
     job = from_file(f"{path}:objective", "optuna", {})
     assert (job.objective.mode, job.space) == ("max", {"x": Uniform(-1, 1)})
+
+
+def test_constraints_are_a_bound(program: Callable[[str], str], tmp_path: Path) -> None:
+    """The constraints of a sampler are an objective with a bound, and the best trial keeps it."""
+    job = from_file(program("op_constraints.py"), "optuna", {"name": "s"})
+    assert [(one.metric, one.mode, one.at_most) for one in job.objectives] == [
+        ("value", "min", None),
+        ("excess", "min", 0),
+    ]
+    assert job.searcher.kind == "motpe"
+    run(job.replaced({"resources.workers": 0}), storage=tmp_path, note=lambda _: None)
+    results = load_results(tmp_path / "s")
+    excess = (2 - results.epochs["config_x"]).clip(lower=0)
+    assert results.epochs["excess"].to_numpy() == pytest.approx(excess.to_numpy())
+    assert results.best is not None
+    assert results.best.value == pytest.approx((results.epochs["config_x"][excess == 0] ** 2).min())
+
+
+def test_constraints_that_an_objective_sets_are_a_bound(program: Callable[[str], str]) -> None:
+    """Constraints that an objective sets become one metric: the sum of those above 0."""
+    path = Path(program("op_constraints.py"))
+    own = '    trial.set_constraint("low", 2 - x)\n    trial.set_constraint("other", 0.25)\n    return x**2'
+    text = path.read_text().replace("constraints_func=constraints", "").replace("    return x**2", own)
+    path.write_text(text)
+    job = from_file(str(path), "optuna", {})
+    assert [one.metric for one in job.objectives] == ["value", "excess"]
+    assert job.function is not None
+    steps: Any = job.function({"x": 1.0})
+    assert next(steps) == {"value": 1.0, "left": -1.0, "excess": 1.25}
+
+
+def test_constraints_of_an_objective_that_reports_are_noted(program: Callable[[str], str]) -> None:
+    """Constraints of an objective that reports values are left out, and a note says so."""
+    path = Path(program("op_constraints.py"))
+    path.write_text(path.read_text().replace("    return x**2", "    trial.report(x, 1)\n    return x**2"))
+    notes: list[str] = []
+    job = from_file(str(path), "optuna", {}, notes.append)
+    assert [one.metric for one in job.objectives] == ["value"]
+    assert notes == [
+        "op_constraints.py, line 17: The constraints are ignored, because the objective reports values before it has "
+        "them."
+    ]

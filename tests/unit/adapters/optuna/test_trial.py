@@ -1,7 +1,9 @@
 """The trial of an objective."""
 
+from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from pipeline import IntUniform, LogUniform, QUniform, Uniform
@@ -36,3 +38,25 @@ def test_a_suggestion_has_a_domain(suggest: Any, domain: Any) -> None:
     trial = Trial({}, lambda *_: None, seen.append)
     assert suggest(trial) == suggest(trial)
     assert [(one.name, one.domain) for one in seen] == [("x", domain)] * 2
+
+
+def test_functions_of_optuna_keep_what_they_know_of_a_trial(tmp_path: Path) -> None:
+    """A trial is one of Optuna's, with a study in memory: an artifact of it can be stored and listed."""
+    trial = Trial({}, lambda *_: None)
+    assert isinstance(trial, optuna.Trial)
+    (tmp_path / "file.txt").write_text("text")
+    (tmp_path / "artifacts").mkdir()
+    store = optuna.artifacts.FileSystemArtifactStore(tmp_path / "artifacts")
+    kept = optuna.artifacts.upload_artifact(
+        artifact_store=store, file_path=str(tmp_path / "file.txt"), study_or_trial=trial
+    )
+    with store.open_reader(kept) as reader:
+        assert reader.read() == b"text"
+
+
+def test_a_constraint_keeps_its_first_value() -> None:
+    """A constraint of a trial keeps its first value, as in Optuna."""
+    trial = Trial({}, lambda *_: None)
+    trial.set_constraint("size", 2)
+    trial.set_constraint("size", 3)
+    assert trial.constraints == {"size": 2.0}

@@ -8,6 +8,8 @@ import pytest
 
 from pipeline import Grid, IntUniform, LogUniform, Normal, QUniform, Uniform, load_results, run
 from pipeline.adapters import from_file
+from pipeline.adapters.ray_tune.tuner import fields_of_tuner
+from pipeline.errors import InvalidJob
 from pipeline.space import Choice
 
 _SPACES: dict[str, dict[str, Any]] = {
@@ -75,3 +77,32 @@ def test_a_class_gets_its_parameters(program: Callable[[str], str], tmp_path: Pa
     results = load_results(tmp_path / "s")
     assert (results.trials["epochs"] == 4).all()
     assert (results.epochs["acc"] > 10).all()
+
+
+def test_a_search_algorithm_gives_objectives_and_first_configs(program: Callable[[str], str]) -> None:
+    """The metrics of a search algorithm are the objectives, and its points within the space are tried first."""
+    notes: list[str] = []
+    job = from_file(program("rt_search.py"), "ray-tune", {}, notes.append)
+    assert [(one.metric, one.mode) for one in job.objectives] == [("loss", "min"), ("size", "max")]
+    assert job.start_with == ({"x": 0.5, "kind": "b"},)
+    assert notes == ["rt_search.py, line 18: OptunaSearch is ignored; set --search instead."]
+
+
+def test_a_space_in_a_search_algorithm_is_refused(program: Callable[[str], str]) -> None:
+    """A program whose space is in its search algorithm is refused, with the line and where the space belongs."""
+    path = Path(program("rt_search.py"))
+    text = path.read_text().replace("OptunaSearch(\n", "OptunaSearch(lambda trial: None,\n")
+    path.write_text(text.replace("param_space={", "run_config=tune.RunConfig(), param_space={} and {"))
+    with pytest.raises(InvalidJob, match=r"line 18: must have the space in param_space.* found 'a space in Optuna"):
+        from_file(str(path), "ray-tune", {})
+
+
+def test_hyperband_keeps_its_factor_and_length() -> None:
+    """Ray's HyperBandScheduler becomes the scheduler hyperband, with its reduction factor and its longest trial."""
+    from ray.tune.schedulers import HyperBandScheduler
+
+    space = {"x": Uniform(0, 1)}
+    arguments = {"scheduler": HyperBandScheduler(metric="loss", mode="min", max_t=9, reduction_factor=2)}
+    fields = fields_of_tuner(arguments, lambda _: None, {}, space, "")
+    assert fields["scheduler"] == {"kind": "hyperband", "reduction_factor": 2}
+    assert fields["budget"]["epochs"] == 9

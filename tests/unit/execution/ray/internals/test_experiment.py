@@ -76,6 +76,37 @@ def test_the_arguments_of_a_scheduler_are_read() -> None:
     assert internals.scheduler_facts(None) == {}
 
 
+def test_what_populations_change_is_read() -> None:
+    """The longest trial and the factor of Ray's HyperBand, and what its populations change, are read."""
+    from ray.tune.schedulers import HyperBandScheduler, PopulationBasedTraining
+    from ray.tune.schedulers.pb2 import PB2
+
+    message = "Ray no longer keeps a scheduler's arguments under these names, which scheduler_facts reads."
+    hyperband = internals.scheduler_facts(HyperBandScheduler(max_t=27, reduction_factor=4))
+    assert (hyperband["longest"], hyperband["factor"]) == (27, 4), message
+    pbt = internals.scheduler_facts(PopulationBasedTraining(hyperparam_mutations={"lr": [1, 2]}))
+    assert pbt["mutations"] == {"lr": [1, 2]}, message
+    pb2 = internals.scheduler_facts(PB2(hyperparam_bounds={"lr": [1, 2]}))
+    assert (pb2["kind"], pb2["mutations"]) == ("PB2", {"lr": [1, 2]}), message
+
+
+def test_the_arguments_of_a_search_algorithm_are_read() -> None:
+    """Metrics, points and the space of a search algorithm within a ConcurrencyLimiter are read."""
+    from ray.tune.search import ConcurrencyLimiter
+    from ray.tune.search.optuna import OptunaSearch
+
+    search = OptunaSearch(None, metric=["a", "b"], mode=["min", "max"], points_to_evaluate=[{"x": 1}])
+    facts = internals.searcher_facts(ConcurrencyLimiter(search, max_concurrent=1))
+    assert facts == {
+        "kind": "OptunaSearch",
+        "metric": ["a", "b"],
+        "mode": ["min", "max"],
+        "space": None,
+        "points": [{"x": 1}],
+    }, "Ray no longer keeps the arguments of a search algorithm under the names that searcher_facts reads."
+    assert internals.searcher_facts("random")["kind"] == "random"
+
+
 def test_reports_reach_an_object_of_tunepipe() -> None:
     """The functions ray.tune.report and get_checkpoint use Ray's session, which tunepipe replaces."""
     from ray import tune

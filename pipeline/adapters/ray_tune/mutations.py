@@ -1,0 +1,75 @@
+"""The hyperparameters that a population of Ray Tune changes, as a part of the param_space.
+
+`PopulationBasedTraining` and `PB2` have them as arguments of their own; the param_space may have a fixed value for
+them, or none.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline.adapters.ray_tune.param_space import is_drawn
+
+__all__ = ["with_mutations"]
+
+_DRAWS = 1000
+_MOST_LISTED = 20
+
+
+def with_mutations(
+    param_space: Mapping[str, Any], mutations: Mapping[str, Any], *, bounds: bool = False
+) -> dict[str, Any]:
+    """A param_space that draws what a scheduler changes, where it has a fixed value or none.
+
+    A function that draws a value becomes the range of 1,000 of its values.
+
+    Args:
+        param_space: The param_space.
+        mutations: Name → values, a domain, or a function without arguments; nested as the param_space.
+        bounds: Whether two values are the ends of a range, as in PB2.
+
+    Returns:
+        The param_space with domains of Ray Tune for the names of `mutations`.
+    """
+    from ray import tune
+
+    space = dict(param_space)
+    for name, drawn in mutations.items():
+        own = space.get(name)
+        if isinstance(drawn, Mapping):
+            space[name] = with_mutations(own if isinstance(own, Mapping) else {}, drawn, bounds=bounds)
+        elif not is_drawn(own):
+            values = list(drawn) if isinstance(drawn, list | tuple | set | range) else None
+            if values is None:
+                space[name] = _range_of(drawn) if callable(drawn) and not is_drawn(drawn) else drawn
+            else:
+                space[name] = tune.uniform(*values) if bounds else tune.choice(values)
+    return space
+
+
+def _range_of(draw: Callable[[], Any]) -> Any:
+    from ray import tune
+
+    with _same_random_numbers():
+        values = [draw() for _ in range(_DRAWS)]
+    kinds = {type(value.item() if hasattr(value, "item") else value) for value in values}
+    if not kinds <= {int, float} or len(set(values)) <= _MOST_LISTED:
+        return tune.choice(sorted(set(values), key=lambda value: (str(type(value)), value)))
+    low, high = min(values), max(values)
+    return tune.randint(low, high + 1) if kinds == {int} else tune.uniform(low, high)
+
+
+@contextmanager
+def _same_random_numbers() -> Iterator[None]:
+    """The generators of Python and NumPy begin at the same numbers, so that a program has the same space each time."""
+    import numpy as np
+
+    python, numpy = random.getstate(), np.random.get_state()
+    random.seed(0)
+    np.random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
