@@ -13,7 +13,9 @@ _DOTTED = re.compile(r"\b(?:pipeline|tune_jobs)(?:\.\w+)*\._[^\W_]\w*")
 _IMPORT = re.compile(r"\bfrom (?:pipeline|tune_jobs)[.\w]* import \(?([\w, ]+)")
 TESTS = Path(__file__).parents[1]
 PRODUCT = TESTS.parent / "pipeline"
-INTERNALS = (PRODUCT / "execution/ray/internals", PRODUCT / "training/internals")
+INTERNALS = tuple(
+    PRODUCT / home for home in ("adapters/optuna/internals.py", "execution/ray/internals", "training/internals")
+)
 
 
 def private_names(source: str) -> Iterator[str]:

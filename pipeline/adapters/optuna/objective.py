@@ -7,10 +7,10 @@ from typing import Any
 
 from pipeline.adapters import adapted
 from pipeline.adapters.metrics import numeric
+from pipeline.adapters.optuna.internals import constraints_of
 from pipeline.adapters.optuna.study import (
     EXCESS,
     METRIC,
-    constraints_of,
     fields_of_study,
     is_constrained,
     left_out_of_study,
@@ -127,11 +127,16 @@ class Adapted(adapted.Adapted):
                 return None
             metrics = {**_values(self.metrics, value), **numeric(shown.user_attrs)}
             if is_constrained(self._arguments, self.objective):
-                constraints = [*shown.constraints.values(), *(constraints_of(self._arguments)(shown) or ())]
-                metrics[EXCESS] = sum(max(0.0, float(one)) for one in constraints)
+                metrics[EXCESS] = sum(max(0.0, float(one)) for one in self._constraints(shown))
             return metrics
 
         return Steps(train, lambda value, count: None if count else value)
+
+    def _constraints(self, shown: Trial) -> Iterator[float]:
+        """The constraints of a trial: those that its objective set, and those that the sampler computes."""
+        yield from shown.constraints.values()
+        if (function := constraints_of(self._arguments.get("sampler"))) is not None:
+            yield from function(shown) or ()
 
 
 def _further(function: Any) -> list[str]:

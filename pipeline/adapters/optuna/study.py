@@ -2,11 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions, reports_of
+from pipeline.adapters.optuna.internals import constraints_of, warmup_of
 from pipeline.adapters.optuna.trial import quiet_optuna
 from pipeline.adapters.program import end_here
 from pipeline.study import Objective
@@ -14,7 +15,6 @@ from pipeline.study import Objective
 __all__ = [
     "EXCESS",
     "METRIC",
-    "constraints_of",
     "fields_of_study",
     "is_constrained",
     "left_out_of_study",
@@ -42,12 +42,13 @@ _SAMPLERS = {
 """The searcher of each sampler that has one."""
 
 _PRUNERS = {
-    "MedianPruner": ("median", "grace_period", "_n_warmup_steps"),
-    "PercentilePruner": ("median", "grace_period", "_n_warmup_steps"),
-    "SuccessiveHalvingPruner": ("asha", "grace_period", "_min_resource"),
-    "HyperbandPruner": ("hyperband", None, None),
-    "NopPruner": ("fifo", None, None),
+    "MedianPruner": ("median", "grace_period"),
+    "PercentilePruner": ("median", "grace_period"),
+    "SuccessiveHalvingPruner": ("asha", "grace_period"),
+    "HyperbandPruner": ("hyperband", None),
+    "NopPruner": ("fifo", None),
 }
+"""The scheduler of each pruner that has one, and its argument for the epochs that every trial has."""
 
 
 @contextmanager
@@ -132,22 +133,13 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
     fields: dict[str, Any] = {"objectives": objectives, "budget": budget}
     if searcher := _searcher(arguments, len(objectives)):
         fields["searcher"] = searcher
-    kind, argument, attribute = _PRUNERS.get(type(arguments.get("pruner")).__name__, (None, None, None))
+    kind, argument = _PRUNERS.get(type(arguments.get("pruner")).__name__, (None, None))
     # Optuna's own default is a MedianPruner; it counts only where the objective reports.
     if kind is not None and budget["epochs"] > 1:
-        grace = getattr(arguments["pruner"], attribute, None) if attribute else None
-        known = isinstance(grace, int) and 1 <= grace <= budget["epochs"]
+        grace = warmup_of(arguments["pruner"])
+        known = grace is not None and 1 <= grace <= budget["epochs"]
         fields["scheduler"] = {"kind": kind, **({argument: grace} if known and argument else {})}
     return fields
-
-
-def constraints_of(arguments: Mapping[str, Any]) -> Callable[[Any], Any]:
-    """The function of a study's sampler that returns the constraints of a trial; returns none without one.
-
-    Args:
-        arguments: The arguments of the call of `optimize`, as `patches` keeps them.
-    """
-    return getattr(arguments.get("sampler"), "_constraints_func", None) or (lambda _: ())
 
 
 def is_constrained(arguments: Mapping[str, Any], objective: Any) -> bool:
@@ -161,8 +153,9 @@ def is_constrained(arguments: Mapping[str, Any], objective: Any) -> bool:
 
 
 def _has_constraints(arguments: Mapping[str, Any], objective: Any) -> bool:
-    given = getattr(arguments.get("sampler"), "_constraints_func", None) is not None
-    return given or mentions(_function(objective), r"\.set_constraint\(", without_text=False)
+    return constraints_of(arguments.get("sampler")) is not None or mentions(
+        _function(objective), r"\.set_constraint\(", without_text=False
+    )
 
 
 def _searcher(arguments: Mapping[str, Any], objectives: int) -> str | None:

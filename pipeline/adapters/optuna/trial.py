@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.adapters.domains import choice, floats, integers
+from pipeline.adapters.optuna.internals import number_in_storage
 from pipeline.adapters.parameters import Found, parameter_name, typed
 from pipeline.adapters.user_code import refused, user_place
 from pipeline.space import Choice, Domain, IntUniform
@@ -74,7 +75,7 @@ class Trial:
     @property
     def _trial_id(self) -> int:
         """The number of the trial in that storage."""
-        return int(getattr(self._in_memory, "_trial_id", 0))
+        return number_in_storage(self._in_memory)
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False

@@ -82,6 +82,9 @@ def points_of(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> 
     Args:
         points: The configs, nested as the param_space.
         space: The space.
+
+    Returns:
+        A config for each point that has at least one value of a domain.
     """
     named = [{parameter_name("_".join(path)): value for path, value in _leaves(point, ())} for point in points]
     whole = [{name: value if _is_json(value) else _label(value) for name, value in each.items()} for each in named]

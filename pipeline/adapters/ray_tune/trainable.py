@@ -90,7 +90,7 @@ class Adapted(adapted.Adapted):
         space = space_of_ray(self.param_space, subject, file, source)
         fields = {"space": space, **fields_of_tuner(arguments, self.trainable, self.param_space, space, source)}
         search = searcher_facts(arguments.get("search_alg"))
-        if search["space"] and not self.param_space and not given.get("space"):
+        if self.call is not None and search["space"] and not self.param_space and not given.get("space"):
             allowed = "must have the space in param_space of tune.Tuner, in domains such as tune.uniform"
             raise InvalidJob(subject, [Fault(self.call.line, f"a space in {search['kind']}", allowed)])
         fixed = self._given_space if self.param_space is not self._given_space else {}

@@ -76,7 +76,7 @@ def test_the_arguments_of_a_scheduler_are_read() -> None:
     assert internals.scheduler_facts(None) == {}
 
 
-def test_what_populations_change_is_read() -> None:
+def test_mutations_and_lengths_are_read() -> None:
     """The longest trial and the factor of Ray's HyperBand, and what its populations change, are read."""
     from ray.tune.schedulers import HyperBandScheduler, PopulationBasedTraining
     from ray.tune.schedulers.pb2 import PB2

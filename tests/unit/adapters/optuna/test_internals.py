@@ -1,0 +1,34 @@
+"""What tunepipe reads of Optuna by private names."""
+
+from typing import Any
+
+import optuna
+import pytest
+
+from pipeline.adapters.optuna.internals import constraints_of, number_in_storage, warmup_of
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("kind", [optuna.samplers.TPESampler, optuna.samplers.NSGAIISampler])
+def test_the_constraints_of_a_sampler_are_read(kind: Any) -> None:
+    """The function for constraints of a sampler is read, and a sampler without one has None."""
+    function = lambda trial: (trial.number,)  # noqa: E731
+    assert constraints_of(kind(constraints_func=function)) is function, "Optuna no longer keeps it in _constraints_func"
+    assert constraints_of(kind()) is None
+    assert constraints_of(None) is None
+
+
+def test_the_epochs_that_a_pruner_leaves_every_trial_are_read() -> None:
+    """The first epochs that a pruner does not judge are read, and one without them has None."""
+    message = "Optuna no longer keeps them in _n_warmup_steps and _min_resource"
+    assert warmup_of(optuna.pruners.MedianPruner(n_warmup_steps=3)) == 3, message
+    assert warmup_of(optuna.pruners.SuccessiveHalvingPruner(min_resource=2)) == 2, message
+    assert warmup_of(optuna.pruners.SuccessiveHalvingPruner()) is None
+    assert warmup_of(None) is None
+
+
+def test_the_number_of_a_trial_in_its_storage_is_read() -> None:
+    """The storage finds a trial by its number there."""
+    trial = optuna.create_study().ask()
+    found = trial.storage.get_trial(number_in_storage(trial))
+    assert found.number == trial.number, "Optuna no longer keeps the number of a trial in _trial_id"
