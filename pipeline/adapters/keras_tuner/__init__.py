@@ -30,6 +30,11 @@ def fit(config, state):
     return HYPERMODEL.steps(config, state)
 
 
+def run_trial(config):
+    """The epochs of Tuner.run_trial."""
+    return HYPERMODEL.steps(config, None)
+
+
 def callbacks(config):
     """The callbacks of the search."""
     return HYPERMODEL.callbacks()

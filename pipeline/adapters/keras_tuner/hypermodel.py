@@ -10,10 +10,11 @@ from typing import Any
 from pipeline.adapters import adapted
 from pipeline.adapters.keras_tuner.data import data_of, pair
 from pipeline.adapters.keras_tuner.explore import explored
-from pipeline.adapters.keras_tuner.hypermodel_fit import fit_once, fit_steps, has_own_fit
+from pipeline.adapters.keras_tuner.hypermodel_fit import fit_once, fit_steps, has_own_fit, training_of
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
+from pipeline.adapters.keras_tuner.own_trial import OwnTrial
 from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, objectives_of
-from pipeline.adapters.loops import reports_of
+from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions, reports_of
 from pipeline.adapters.parameters import Found, space_of
 from pipeline.adapters.program import Call
 from pipeline.datasets import Dataset
@@ -61,16 +62,14 @@ class Adapted(adapted.Adapted):
         """The function or the HyperModel."""
         if self.program is None:
             return _instance(self._given)
-        if not self._name:
-            call = self.program.ended_by()
-            return None if call is None else call.target
-        if (
-            inspect.isclass(self.named)
-            and (call := self.program.ended_by()) is not None
-            and type(call.target) is self.named
-        ):
-            return call.target
-        return _instance(self.named)
+        call = self.program.ended_by()
+        if call is None or (self._name and not self._is_searched(call.target)):
+            return _instance(self.named)
+        return call.arguments.get("own") or call.target
+
+    def _is_searched(self, target: Any) -> bool:
+        """Whether the object with the name is the hypermodel of a search, or its class."""
+        return target is self.named or (inspect.isclass(self.named) and type(target) is self.named)
 
     @property
     def has_fit(self) -> bool:
@@ -83,15 +82,17 @@ class Adapted(adapted.Adapted):
         return {
             "build_model": lambda config: self.build(config),
             "fit": lambda config, state: self.steps(config, state),
+            "run_trial": lambda config: self.steps(config, None),
             "callbacks": lambda _: self.callbacks(),
             "data": lambda: self.data(),
         }
 
     @property
     def function_fields(self) -> Mapping[str, str | None]:
-        """The fields of the job that are one of these functions; a HyperModel's own `fit` has its arguments itself."""
+        """The fields of the job that are one of these functions; an own `fit` or `run_trial` has its arguments."""
         if self.has_fit:
-            return {"function": "fit", "batch_size": None, "fit": None, "data": None}
+            function = "run_trial" if isinstance(self.hypermodel, OwnTrial) else "fit"
+            return {"function": function, "batch_size": None, "fit": None, "data": None}
         fields = {"model": "build_model"}
         if self.call is not None and (self.call.arguments["args"] or self.call.arguments["kwargs"]):
             fields["data"] = "data"
@@ -121,9 +122,13 @@ class Adapted(adapted.Adapted):
             raise InvalidJob(subject, [Fault("name", None, allowed)])
         fields: dict[str, Any] = {}
         if self.call is not None:
-            fields |= {**fields_of_search(self.call, subject), "objectives": objectives_of(self.call)}
+            fields |= fields_of_search(self.call, subject, own_fit=self.has_fit)
+            fields["objectives"] = objectives_of(self.call)
         if self.has_fit and not epochs_of(self.call):
-            count = reports_of(type(self.hypermodel).fit, "on_epoch_end", {})
+            training = training_of(self.hypermodel)
+            count = reports_of(training, "on_epoch_end", {})
+            if count is None and mentions(training, r"epochs|super\(\)\.run_trial"):
+                count = UNKNOWN_EPOCHS
             fields["budget"] = {**fields.get("budget", {}), **({"epochs": count} if count else {})}
         if not given.get("space"):
             prepare(given)

@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
+from pipeline.adapters.keras_tuner.own_trial import OwnTrial
 from pipeline.adapters.steps import Steps
 
-__all__ = ["fit_once", "fit_steps", "has_own_fit"]
+__all__ = ["fit_once", "fit_steps", "has_own_fit", "training_of"]
 
 
 def has_own_fit(hypermodel: Any) -> bool:
@@ -20,6 +21,16 @@ def has_own_fit(hypermodel: Any) -> bool:
     fit = getattr(type(hypermodel), "fit", None)
     own = fit is not None and getattr(fit, "__qualname__", "").partition(".")[0] not in ("HyperModel",)
     return own and not inspect.isfunction(hypermodel)
+
+
+def training_of(hypermodel: Any) -> Callable[..., Any]:
+    """The method in which a hypermodel with a `fit` of its own trains: `fit`, or the tuner's `run_trial`.
+
+    Args:
+        hypermodel: The HyperModel.
+    """
+    training: Callable[..., Any] = hypermodel.training if isinstance(hypermodel, OwnTrial) else type(hypermodel).fit
+    return training
 
 
 def fit_once(hypermodel: Any, hp: HyperParameters, model: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -44,9 +55,24 @@ def fit_once(hypermodel: Any, hp: HyperParameters, model: Any, args: list[Any], 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             raise FirstEpoch
 
-    model.fit = end
-    with suppress(FirstEpoch):
+    if isinstance(hypermodel, OwnTrial):
+        hypermodel.reports_to(end)
+    with _replaced_fit(keras.Model if model is None else model, end), suppress(FirstEpoch):
         hypermodel.fit(hp, model, *args, **{**kwargs, "callbacks": [Ending()]})
+
+
+@contextmanager
+def _replaced_fit(models: Any, fit: Callable[..., Any]) -> Iterator[None]:
+    """A context in which a model, or all models of a class, have another `fit`."""
+    own = vars(models).get("fit")
+    models.fit = fit
+    try:
+        yield
+    finally:
+        if own is None:
+            del models.fit
+        else:
+            models.fit = own
 
 
 def fit_steps(
@@ -57,7 +83,7 @@ def fit_steps(
     state: Any,
     metric: str,
 ) -> Iterator[Any]:
-    """The epochs of HyperModel.fit.
+    """The epochs of HyperModel.fit, each with the state after it; those of a tuner's `run_trial`, without a state.
 
     Args:
         hypermodel: The HyperModel.
@@ -75,6 +101,9 @@ def fit_steps(
         from pipeline.training.state import save_variables
 
         model = build(hp)
+        stateless = isinstance(hypermodel, OwnTrial)
+        if isinstance(hypermodel, OwnTrial):
+            hypermodel.reports_to(lambda logs: steps.report(_numbers(logs)))
         if state is not None:
             if model.optimizer is not None:
                 model.optimizer.build(model.trainable_variables)
@@ -82,15 +111,18 @@ def fit_steps(
                 variable.assign(value)
             kwargs["initial_epoch"] = state["epoch"]
 
-        fitted = _recorded_fit(model)
+        fitted = [] if model is None else _recorded_fit(model)
         continues = _takes_any(hypermodel.fit)
 
         class Reporting(keras.callbacks.Callback):  # type: ignore[misc]
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                if metric not in (logs or {}):
+                    # What `fit` returns has it.
+                    return
                 kept = None
                 if fitted and continues:
                     kept = {"epoch": epoch + 1, "variables": save_variables(_variables(model))}
-                steps.report((_numbers(logs), kept))
+                steps.report(_numbers(logs) if stateless else (_numbers(logs), kept))
 
         kwargs["callbacks"] = [*kwargs["callbacks"], Reporting()]
         return hypermodel.fit(hp, model, *args, **kwargs)
@@ -100,6 +132,9 @@ def fit_steps(
 
 def _returned(value: Any, metric: str) -> dict[str, float]:
     """The metrics of a HyperModel.fit that has called no callback at the end of an epoch, from its return value."""
+    if isinstance(value, list | tuple) and value:
+        each = [_returned(one, metric) for one in value]
+        return {name: sum(one[name] for one in each) / len(each) for name in each[0]}
     if isinstance(value, Mapping):
         return _numbers(value)
     if hasattr(value, "history"):

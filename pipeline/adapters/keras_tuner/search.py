@@ -59,12 +59,13 @@ def search_arguments(call: Call) -> dict[str, Any]:
     return {**dict(zip(names, call.arguments["args"], strict=False)), **call.arguments["kwargs"]}
 
 
-def fields_of_search(call: Call, subject: str) -> dict[str, Any]:
+def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, Any]:
     """The fields of a job that a search says.
 
     Args:
         call: The call of `search`.
         subject: The hypermodel in words, for a message.
+        own_fit: Whether the program has a `fit` or a `run_trial` of its own, which may take any arguments.
 
     Raises:
         InvalidJob: An argument cannot be translated; names the line.
@@ -74,7 +75,8 @@ def fields_of_search(call: Call, subject: str) -> dict[str, Any]:
         Fault(call.line, name, "must be left out: tunepipe does not compile models again; compile them in build(hp)")
         for name in set(tuner) - _TUNER
     ]
-    faults += [Fault(call.line, name, "is not a known argument of search") for name in set(search) - _FIT]
+    unknown = set() if own_fit else set(search) - _FIT
+    faults += [Fault(call.line, name, "is not a known argument of search") for name in unknown]
     if faults:
         raise InvalidJob(subject, sorted(faults, key=lambda fault: str(fault.found)))
     budget: dict[str, Any] = {}

@@ -12,13 +12,21 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
-from pipeline.adapters.keras_tuner.tuners import TUNERS, HyperModel, Objective
+from pipeline.adapters.keras_tuner.tuners import ORACLES, TUNERS, HyperModel, Objective
 from pipeline.adapters.user_code import refused
 
 __all__ = ["patches"]
 
 _NAMES = ("keras_tuner", "kerastuner")
-_PARTS = ("tuners", "engine", "engine.hyperparameters", "engine.hypermodel", "engine.tuner", "engine.objective")
+_PARTS = (
+    "tuners",
+    "engine",
+    "engine.hyperparameters",
+    "engine.hypermodel",
+    "engine.tuner",
+    "engine.objective",
+    "oracles",
+)
 
 
 @contextmanager
@@ -73,6 +81,8 @@ class _StandIn(ModuleType):
         self.__version__ = "1.4.8"
         for each in (HyperModel, HyperParameters, Objective, *TUNERS):
             setattr(self, each.__name__, each)
+        if name.endswith(".oracles"):
+            vars(self).update(ORACLES)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -1,11 +1,15 @@
 """KerasTuner's tuners, which end the program where they would search, and the classes that they take."""
 
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.adapters.keras_tuner.own_trial import OwnTrial
 from pipeline.adapters.program import end_here
 from pipeline.adapters.user_code import refused
 
 __all__ = [
+    "ORACLES",
     "TUNERS",
     "BayesianOptimization",
     "GridSearch",
@@ -54,6 +58,29 @@ class HyperModel:
         return model.fit(*args, **kwargs)
 
 
+class _Built(HyperModel):
+    """A function `build(hp)` as a hypermodel.
+
+    Args:
+        function: The function.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._function = function
+
+    def build(self, hp: Any) -> Any:
+        """The model of some hyperparameters.
+
+        Args:
+            hp: The hyperparameters.
+
+        Returns:
+            A Keras model, compiled.
+        """
+        return self._function(hp)
+
+
 class Objective:
     """A metric and its direction.
 
@@ -66,15 +93,111 @@ class Objective:
         self.name, self.direction = name, direction
 
 
+class Oracle:
+    """An oracle, which says the objective and the budget of a `Tuner`; it draws nothing.
+
+    Args:
+        arguments: Its arguments, which become attributes.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        self.objective, self.max_trials = arguments.get("objective"), arguments.get("max_trials")
+        vars(self).update(arguments)
+
+
+ORACLES: dict[str, type[Oracle]] = {
+    name + end: type(name, (Oracle,), {})
+    for name in ("RandomSearch", "GridSearch", "BayesianOptimization", "Hyperband")
+    for end in ("", "Oracle")
+}
+"""The oracles by their names in `keras_tuner.oracles`."""
+
+
+class _Reports:
+    """The oracle of a tuner whose `run_trial` is the user's.
+
+    Args:
+        tuner: The tuner.
+    """
+
+    def __init__(self, tuner: "Tuner") -> None:
+        self._tuner = tuner
+
+    def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> None:
+        """Report the metrics of a trial.
+
+        Args:
+            trial_id: The trial.
+            metrics: The metrics by their names.
+            step: The epoch in the user's own count.
+        """
+        self._tuner.report(metrics)
+
+
 class Tuner:
-    """A tuner that records its arguments, and ends the program where it would search."""
+    """A tuner that records its arguments, and ends the program where it would search.
+
+    A subclass may have a `run_trial` of its own, which runs a trial of tunepipe with the methods and attributes here.
+
+    Args:
+        args: Positional arguments.
+        arguments: Keyword arguments.
+    """
 
     names: tuple[str, ...] = ("hypermodel", "objective", "max_trials")
     """The positional arguments."""
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
         self.arguments = {**dict(zip(self.names, args, strict=False)), **arguments}
-        self.hypermodel = self.arguments.get("hypermodel")
+        hypermodel = self.arguments.get("hypermodel")
+        self.hypermodel: Any = _Built(hypermodel) if inspect.isfunction(hypermodel) else hypermodel
+        self.oracle = _Reports(self)
+        self.report: Callable[[Mapping[str, Any]], None] = lambda _: None
+        self.directory = self.project_dir = "."
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build and train a model.
+
+        Args:
+            trial: Has the `hyperparameters`.
+            args: Positional arguments of the search.
+            kwargs: Keyword arguments of the search.
+
+        Returns:
+            What the hypermodel's `fit` returns.
+        """
+        model = self.hypermodel.build(trial.hyperparameters)
+        fit = getattr(self.hypermodel, "fit", None)
+        return model.fit(*args, **kwargs) if fit is None else fit(trial.hyperparameters, model, *args, **kwargs)
+
+    def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Report an epoch.
+
+        Args:
+            trial: The trial.
+            model: The model.
+            epoch: The epoch in the user's own count.
+            logs: The metrics by their names.
+        """
+        self.report(logs or {})
+
+    def on_epoch_begin(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing, as the methods for batches and files.
+
+        Args:
+            args: Ignored.
+            kwargs: Ignored.
+        """
+
+    on_batch_begin = on_batch_end = on_trial_begin = on_trial_end = save_model = on_epoch_begin
+
+    def get_trial_dir(self, trial_id: str) -> str:
+        """The working folder of the trial, which is the current one.
+
+        Args:
+            trial_id: The trial.
+        """
+        return "."
 
     def search(self, *args: Any, **arguments: Any) -> None:
         """End the program.
@@ -87,17 +210,23 @@ class Tuner:
             InvalidJob: The tuner has methods of its own.
             ProgramEnd: A program is running.
         """
-        for method in ("run_trial", "run_build", "load_model"):
+        for method in ("run_build", "load_model"):
             if hasattr(self, method):
-                allowed = "must not be overridden: move its code into HyperModel.fit"
+                allowed = "must not be overridden: move its code into run_trial or HyperModel.fit"
                 raise refused("the tuner", f"{type(self).__name__}.{method}", allowed)
+        kind = next(each.__name__ for each in type(self).__mro__ if each in TUNERS)
+        given = self.arguments
+        if (oracle := given.get("oracle")) is not None:
+            kind = type(oracle).__name__.removesuffix("Oracle")
+            given = {**{name: getattr(oracle, name) for name in _OF_ORACLES if hasattr(oracle, name)}, **given}
         end_here(
-            self.hypermodel,
+            self.arguments.get("hypermodel"),
             {
-                "kind": next(each.__name__ for each in type(self).__mro__ if each in TUNERS),
-                "tuner": self.arguments,
+                "kind": kind,
+                "tuner": given,
                 "args": args,
                 "kwargs": arguments,
+                "own": None if type(self).run_trial is Tuner.run_trial else OwnTrial(self),
             },
         )
 
@@ -107,6 +236,9 @@ class Tuner:
         Args:
             extended: Has no effect.
         """
+
+
+_OF_ORACLES = ("objective", "max_trials", "seed", "max_epochs", "factor")
 
 
 class RandomSearch(Tuner):

@@ -36,3 +36,22 @@ def test_an_own_loop_reports_by_callbacks(program: Callable[[str], str]) -> None
     assert list(learner.run_epoch().metrics) == ["my_metric"]
     assert "state" not in learner.save().header
     learner.close()
+
+
+def test_a_value_that_fit_returns_counts_where_its_epochs_lack_the_objective(program: Callable[[str], str]) -> None:
+    """A fit whose epochs lack the objective's metric has one epoch, with the metrics that it returns at its end."""
+    path = Path(program("kt_fit.py"))
+    text = (
+        path.read_text()
+        .replace("return model.fit(", "model.fit(")
+        .replace(
+            "            **kwargs,\n        )",
+            '            **kwargs,\n        )\n        return {"own": 2.0, "other": 3}',
+        )
+    )
+    path.write_text(text.replace('objective="val_loss"', 'objective=__import__("keras_tuner").Objective("own", "max")'))
+    job = from_file(str(path), "keras-tuner", {})
+    assert job.function is not None
+    learner = FunctionLearner(job.function, {"units": 8, "normalize": False, "shuffle": False, "batch": 32})
+    assert learner.run_epoch().metrics == {"own": 2.0, "other": 3.0}
+    learner.close()

@@ -26,7 +26,9 @@ def test_positional_arguments_have_names() -> None:
 def test_a_search_says_budget_scheduler_and_searcher() -> None:
     """A Hyperband tuner sets the job's scheduler, a GridSearch its searcher, and other arguments set its fields."""
     given = {"max_epochs": 9, "factor": 2, "seed": 3, "executions_per_trial": 2}
-    assert fields_of_search(search("Hyperband", tuner=given, epochs=50, class_weight={0: 1.0}, shuffle=False), "x") == {
+    assert fields_of_search(
+        search("Hyperband", tuner=given, epochs=50, class_weight={0: 1.0}, shuffle=False), "x", own_fit=False
+    ) == {
         "scheduler": {"kind": "hyperband", "reduction_factor": 2},
         "seed": 3,
         "repeats": 2,
@@ -34,10 +36,15 @@ def test_a_search_says_budget_scheduler_and_searcher() -> None:
         "budget": {"epochs": 9},
         "fit": {"class_weight": {0: 1.0}, "shuffle": False},
     }
-    grid = fields_of_search(search("GridSearch", tuner={"max_trials": 4}), "x")
+    grid = fields_of_search(search("GridSearch", tuner={"max_trials": 4}), "x", own_fit=False)
     assert (grid["searcher"], grid["budget"]) == ("grid", {"trials": 4, "epochs": 1})
     assert epochs_of(search(epochs=7)) == 7
     assert epochs_of(search()) is epochs_of(None) is None
+
+
+def test_an_own_fit_takes_arguments_of_any_name() -> None:
+    """An argument of the search that Keras' fit does not know is allowed where the program trains by itself."""
+    assert fields_of_search(search(rows=3), "x", own_fit=True)["budget"] == {"epochs": 1}
 
 
 def test_objectives_have_directions() -> None:
@@ -50,6 +57,6 @@ def test_objectives_have_directions() -> None:
 def test_arguments_that_cannot_be_translated_are_named_with_the_line() -> None:
     """All arguments of the tuner and of its search that have no translation are named with the line of the search."""
     with pytest.raises(InvalidJob) as raised:
-        fields_of_search(search(tuner={"loss": "mse"}, rows=3), "x")
+        fields_of_search(search(tuner={"loss": "mse"}, rows=3), "x", own_fit=False)
     assert "kt.py, line 3: must be left out: tunepipe does not compile models again" in str(raised.value)
     assert "kt.py, line 3: is not a known argument of search" in str(raised.value)

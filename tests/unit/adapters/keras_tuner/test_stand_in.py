@@ -30,6 +30,7 @@ def test_a_program_finds_the_names_that_it_needs(name: str) -> None:
         library = importlib.import_module(name)
         assert library.HyperModel is HyperModel
         assert importlib.import_module(f"{name}.engine.hyperparameters").HyperParameters is HyperParameters
+        assert issubclass(importlib.import_module(f"{name}.oracles").HyperbandOracle, object)
         assert {"RandomSearch", "GridSearch", "BayesianOptimization", "Hyperband"} <= set(dir(library))
     assert name not in sys.modules
 
@@ -46,6 +47,6 @@ def test_another_name_is_refused() -> None:
 def test_other_names_of_keras_tuner_are_refused_with_their_line(program: Callable[[str], str], tmp_path: Path) -> None:
     """A program that uses a KerasTuner name without a stand-in is refused with the line of its use."""
     path = Path(program("kt_plain.py")).with_name("kt_other.py")
-    path.write_text("import keras_tuner as kt\n\nORACLE = kt.oracles.RandomSearchOracle\n")
-    with pytest.raises(InvalidJob, match=r"kt_other.py, line 3: must be a HyperModel.*found 'keras_tuner.oracles'"):
+    path.write_text("import keras_tuner as kt\n\nAPPLICATION = kt.applications.HyperResNet\n")
+    with pytest.raises(InvalidJob, match=r"kt_other.py, line 3: must be a HyperModel.*found 'keras_tuner.applica"):
         from_file(f"{path}:build", "keras-tuner", {})

@@ -26,12 +26,12 @@ def test_a_search_outside_of_a_program_does_nothing() -> None:
     assert tuner.search(1, 2, epochs=3) is None
 
 
-def test_a_tuner_with_methods_of_its_own_is_refused_with_its_line() -> None:
-    """A tuner that trains in a method of its own is refused with the line of its search."""
+def test_a_tuner_that_builds_models_itself_is_refused_with_its_line() -> None:
+    """A tuner that overrides how models are built is refused with the line of its search."""
 
     class Tuner(RandomSearch):
-        def run_trial(self) -> None:
+        def run_build(self) -> None:
             pass
 
-    with pytest.raises(InvalidJob, match=r"test_tuners.py, line \d+: must not be overridden.*Tuner.run_trial"):
+    with pytest.raises(InvalidJob, match=r"test_tuners.py, line \d+: must not be overridden.*Tuner.run_build"):
         Tuner().search()

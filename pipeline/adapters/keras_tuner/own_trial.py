@@ -1,0 +1,73 @@
+"""A tuner with a `run_trial` of its own, as a hypermodel whose `fit` is that method."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.study.context import current
+
+__all__ = ["OwnTrial"]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What `run_trial` gets.
+
+    Args:
+        hyperparameters: The hyperparameters.
+        trial_id: The trial's number, as text.
+    """
+
+    hyperparameters: Any
+    trial_id: str
+
+
+class OwnTrial:
+    """A hypermodel that builds nothing, and whose `fit` calls `run_trial` of a tuner.
+
+    Args:
+        tuner: The tuner, a subclass of one of KerasTuner's.
+    """
+
+    def __init__(self, tuner: Any) -> None:
+        self.tuner = tuner
+
+    @property
+    def training(self) -> Callable[..., Any]:
+        """The method of the user's class."""
+        method: Callable[..., Any] = type(self.tuner).run_trial
+        return method
+
+    def build(self, hp: Any) -> None:
+        """Nothing: `run_trial` builds its models itself.
+
+        Args:
+            hp: The hyperparameters.
+        """
+
+    def reports_to(self, report: Callable[[Mapping[str, Any]], None]) -> None:
+        """Where the tuner reports the metrics of an epoch, and the oracle those of a trial.
+
+        Args:
+            report: Called with the metrics.
+        """
+        self.tuner.report = report
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a trial.
+
+        Args:
+            hp: The hyperparameters.
+            model: None.
+            args: Positional arguments of the search.
+            kwargs: Keyword arguments of the search, and those of Keras' `fit` if the method takes any.
+
+        Returns:
+            What the method returns: the objective's value, a dict of metrics, a History, a list of these, or None.
+        """
+        trial = current()
+        parameters = inspect.signature(self.tuner.run_trial).parameters
+        if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+            kwargs = {name: value for name, value in kwargs.items() if name in parameters}
+        return self.tuner.run_trial(_Trial(hp, trial.id if trial is not None else "0000"), *args, **kwargs)
