@@ -4,16 +4,17 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from pipeline.cli.cluster_options import already_running
 from pipeline.cli.console import note, say_object, say_output
 from pipeline.errors import ClusterError, Fault, InvalidJob, UserError
+from pipeline.wording import rough_duration
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import Submission
@@ -138,6 +139,9 @@ def submit_rayjob(
         note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {metadata['namespace']}.")
     result = {"submission": name, "study": tuned.name, "storage": storage, "namespace": metadata["namespace"]}
     if detach:
+        _say_continues(name, target.context, server.namespace)
+        if not submitted.attached:
+            note(_remains(manifests.job))
         if as_json:
             say_object({**result, "exit_code": None})
         return 0
@@ -161,6 +165,7 @@ def submit_rayjob(
             raise ClusterError(f"{error} {left}") from None
         raise ClusterError(f"{error} The RayJob {name} was deleted.") from None
     except KeyboardInterrupt:
+        note("")
         _say_continues(name, target.context, server.namespace)
         return 130
 
@@ -181,8 +186,18 @@ def _say_copied(folder: Path) -> None:
 def _say_continues(name: str, context: str | None, namespace: str) -> None:
     where = "--kubernetes" + (f" --context {shlex.quote(context)}" if context else "") + f" --namespace {namespace}"
     note(
-        f"\nRayJob {name} continues. `tunepipe logs {name} --follow {where}` follows it again, "
-        f"`tunepipe stop {name} {where}` stops it."
+        f"RayJob {name} continues. `tunepipe logs {name} --follow {where}` follows it, "
+        f"`tunepipe stop {name} {where}` stops it and deletes what is left of it."
+    )
+
+
+def _remains(job: Mapping[str, Any]) -> str:
+    """What is left of a RayJob that is not followed, and until when, as a sentence."""
+    seconds = job["spec"].get("ttlSecondsAfterFinished", 0)
+    when = f"{rough_duration(seconds)} after" if seconds else "at"
+    return (
+        f"Its Ray cluster is deleted {when} the study's end; the RayJob with its Job and ConfigMap stays until a later "
+        "`tunepipe submit` deletes it, of this study after 10 minutes, of another one after a week."
     )
 
 
@@ -209,6 +224,7 @@ def follow_rayjob(name: str, context: str | None, namespace: str) -> int:
     try:
         return _followed(server, rayjob, math.inf)
     except KeyboardInterrupt:
+        note("")
         _say_continues(rayjob, context, namespace)
         return 130
 

@@ -97,7 +97,7 @@ def test_a_study_is_submitted_and_followed_to_its_end(api_server: ApiServer) -> 
 
 
 def test_a_submission_that_is_not_followed_prints_its_name(api_server: ApiServer) -> None:
-    """`submit --detach --json` prints an object with the submission's name and null as the exit code."""
+    """`submit --detach` prints how to follow and stop the study, what is left of it, and as JSON its names."""
     printed = tunepipe(*SUBMIT, "--overlay", "local-cpu", "--detach", "--json")
     assert json.loads(printed.output) == {
         "submission": "beale-1",
@@ -106,6 +106,8 @@ def test_a_submission_that_is_not_followed_prints_its_name(api_server: ApiServer
         "namespace": "tunepipe",
         "exit_code": None,
     }
+    assert "`tunepipe stop beale-1 --kubernetes --namespace tunepipe` stops it" in printed.errors
+    assert "Its Ray cluster is deleted 10 min after the study's end; the RayJob" in printed.errors
 
 
 def test_a_rayjob_is_stopped_by_the_name_of_its_study(api_server: ApiServer) -> None:
