@@ -9,19 +9,28 @@ judging tables have not.
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tests.benchmarks.answers.earlier import KINDS, earlier_study
-from tests.benchmarks.answers.peer import optuna_regrets
+from tests.benchmarks.answers.optuna_peer import OptunaHalving, OptunaHyperband
+from tests.benchmarks.answers.peer import Peer, peer_regrets
+from tests.benchmarks.answers.ray_peer import RayBOHB
 from tests.benchmarks.answers.simulated import BUDGET, PAIRS, REFERENCE, SIMULATED
 from tests.benchmarks.answers.studies import STUDIES
 from tests.benchmarks.answers.surrogate import Surrogate
+from tests.benchmarks.answers.syne_tune_peer import SyneTuneBOHB
 from tests.benchmarks.answers.tables import Live, Table
 
-OPTUNA = "optuna tpe+hyperband"
+PEERS: Mapping[str, Callable[[Table, int, int], Peer]] = {
+    "optuna tpe+hyperband": OptunaHyperband,
+    "optuna tpe+halving": OptunaHalving,
+    "ray bohb": RayBOHB,
+    "syne-tune bohb": SyneTuneBOHB,
+}
+"""Other libraries' studies, by name; the last two need packages that the environment lacks."""
 BEYOND = SIMULATED / BUDGET
 """Stands for a ratio that was not reached in the simulated epochs."""
 
@@ -34,7 +43,7 @@ def main() -> None:
     parser.add_argument(
         "--pairs",
         default="promoting+curves,halving+curves",
-        help=f"of {', '.join([*PAIRS, OPTUNA])}, or all; PAIR<KIND "
+        help=f"of {', '.join([*PAIRS, *PEERS])}, or all but the last two; PAIR<KIND "
         f"learns from an earlier study: {', '.join(KINDS)} (development tables)",
     )
     parser.add_argument("--against", default=REFERENCE, help="the pair with which all are compared")
@@ -44,7 +53,7 @@ def main() -> None:
     curves.add_argument("--surrogate", action="store_true", help="curves of a smooth model of the recorded ones")
     parser.add_argument("--to", type=Path, default=Path("answers.json"), help="where the figures are written")
     arguments = parser.parse_args()
-    pairs = [*PAIRS, OPTUNA] if arguments.pairs == "all" else arguments.pairs.split(",")
+    pairs = [*PAIRS, *list(PEERS)[:2]] if arguments.pairs == "all" else arguments.pairs.split(",")
     names = arguments.tables.split(",") if arguments.tables else _of(arguments.split)
     source = Live if arguments.live else Surrogate if arguments.surrogate else Table
     found: list[dict[str, object]] = []
@@ -74,8 +83,9 @@ def _regrets(table: Table, pair: str, workers: int, seeds: int) -> np.ndarray:
     if kind:
         regrets = PAIRS[pair].regrets
         return np.array([regrets(table, seed, workers, earlier_study(table.name, kind, seed)) for seed in range(seeds)])
-    if pair == OPTUNA:
-        return np.array([optuna_regrets(table, seed, workers, SIMULATED) for seed in range(seeds)])
+    if pair in PEERS:
+        peers = (PEERS[pair](table, seed, workers) for seed in range(seeds))
+        return np.array([peer_regrets(table, peer, workers, SIMULATED) for peer in peers])
     return np.array([PAIRS[pair].regrets(table, seed, workers) for seed in range(seeds)])
 
 

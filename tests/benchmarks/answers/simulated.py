@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.schedulers import ASHA, PromotingASHA, SchedulerSettings, SuccessiveHalving
+from pipeline.schedulers import (
+    ASHA,
+    Hyperband,
+    MedianStopping,
+    PromotingASHA,
+    SchedulerSettings,
+    SuccessiveHalving,
+)
 from pipeline.searchers import SEARCHERS
 from pipeline.searchers.earlier import EarlierStudy
 from pipeline.simulation.play import play
@@ -72,18 +79,17 @@ _RUNGS: dict[str, Any] = {"grace_period": max(1, round(0.06 * EPOCHS)), "reducti
 
 REFERENCE = "asha+random"
 
+_SCHEDULERS: dict[str, SchedulerSettings] = {
+    "asha": ASHA(),
+    "promoting": PromotingASHA(**_RUNGS),
+    "halving": SuccessiveHalving(),
+    "hyperband": Hyperband(),
+    "median": MedianStopping(),
+}
+
 PAIRS: dict[str, Pair] = {
-    REFERENCE: Pair(ASHA(), "random"),
-    "halving+curves": Pair(SuccessiveHalving(), "curves"),
-    "promoting+curves": Pair(PromotingASHA(**_RUNGS), "curves"),
-    "halving+random": Pair(SuccessiveHalving(), "random"),
-    "promoting+random": Pair(PromotingASHA(**_RUNGS), "random"),
-    "asha+curves": Pair(ASHA(), "curves"),
-    "asha+tpe": Pair(ASHA(), "tpe"),
-    "asha+gp": Pair(ASHA(), "gp"),
-    "asha+cma": Pair(ASHA(), "cma"),
-    "halving+tpe": Pair(SuccessiveHalving(), "tpe"),
-    "halving+gp": Pair(SuccessiveHalving(), "gp"),
-    "halving+cma": Pair(SuccessiveHalving(), "cma"),
+    f"{scheduler}+{searcher}": Pair(settings, searcher)
+    for scheduler, settings in _SCHEDULERS.items()
+    for searcher in ("random", "curves", "tpe", "gp", "cma")
 }
 """What is simulated, by name."""

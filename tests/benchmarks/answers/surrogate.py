@@ -61,6 +61,8 @@ class Surrogate(Table):
         self.losses = np.array(
             [self._losses(*pair) for pair in zip(self._predicted(self._cube.points(units)), units, strict=True)]
         )
+        # Only studies with a second objective look at the configs of these losses.
+        self._units = units
 
     def points(self, configs: list[Config]) -> np.ndarray:
         """Configs as inputs of the networks."""
@@ -71,6 +73,10 @@ class Surrogate(Table):
         unit = self._cube.units([config])
         values = self._losses(self._predicted(self._cube.points(unit))[0], unit[0]).tolist()
         return Curve(values, [1.0] * len(values), 0.0, values, len(values))
+
+    def drawn(self) -> list[Config]:
+        """The random configs whose curves `losses` holds."""
+        return [self._cube.config(unit) for unit in self._units]
 
     def smooth(self, configs: list[Config]) -> np.ndarray:
         """The curves of configs as they are predicted, a row each."""
