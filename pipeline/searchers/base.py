@@ -6,8 +6,8 @@ learn. They have no state either, because a study keeps its observations: a resu
 would have drawn without the interruption.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -39,6 +39,9 @@ class Observation:
             objective without bounds.
         violation: How far that epoch is beyond the objectives' bounds, in all; 0 within all of them.
         milestone_values: Its epoch, losses and violation at each milestone so far, as the curve has them.
+
+    Attributes:
+        derived: What searchers have computed from it, by what it is, so that each draw does not compute it again.
     """
 
     config: Config
@@ -50,6 +53,7 @@ class Observation:
     losses: Sequence[float] = ()
     violation: float = 0.0
     milestone_values: Sequence[tuple[int, Sequence[float], float]] = ()
+    derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def reached(self, epoch: int) -> bool:
         """Whether its loss is known at an epoch or later, or is final.

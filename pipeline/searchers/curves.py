@@ -149,11 +149,18 @@ class CurveSearch(SearcherSettings):
 
 def _untried(configs: Iterable[Config], before: Iterable[Observation]) -> Iterator[Config]:
     """The configs that were not tried, each once."""
-    keys = {key_of(one.config) for one in before}
+    keys = {_key_of(one) for one in before}
     for config in configs:
         if (key := key_of(config)) not in keys:
             keys.add(key)
             yield config
+
+
+def _key_of(one: Observation) -> str:
+    key: str | None = one.derived.get("key")
+    if key is None:
+        key = one.derived["key"] = key_of(one.config)
+    return key
 
 
 @lru_cache(maxsize=1)

@@ -122,11 +122,7 @@ class KnownPoints:
             epochs: A trial's maximum.
             most: The largest number of points.
         """
-        rows = [
-            (number, min(epoch, epochs) / epochs, min(max(loss, -LARGEST_LOSS), LARGEST_LOSS))
-            for number, one in enumerate(before)
-            for epoch, loss in thinned(curve_of(one, epochs))
-        ]
+        rows = [(number, *point) for number, one in enumerate(before) for point in _points_of(one, epochs)]
         least: dict[int, float] = {}
         for number, _, loss in rows:
             least[number] = min(loss, least.get(number, loss))
@@ -181,6 +177,18 @@ def curve_of(one: Observation, epochs: int) -> Sequence[tuple[int, float]]:
     last = one.curve[-1][0]
     curve = tuple((epoch, best) for (epoch, _), best in zip(one.curve, bests, strict=True))
     return (*curve, (epochs, bests[-1])) if one.ended and last < epochs else curve
+
+
+def _points_of(one: Observation, epochs: int) -> Sequence[tuple[float, float]]:
+    """Some points of an observation's curve: the share of a trial's epochs, and the loss there."""
+    key = ("points", epochs)
+    points: Sequence[tuple[float, float]] | None = one.derived.get(key)
+    if points is None:
+        points = one.derived[key] = [
+            (min(epoch, epochs) / epochs, min(max(loss, -LARGEST_LOSS), LARGEST_LOSS))
+            for epoch, loss in thinned(curve_of(one, epochs))
+        ]
+    return points
 
 
 def thinned(curve: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:

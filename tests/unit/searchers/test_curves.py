@@ -47,6 +47,21 @@ def test_a_draw_depends_only_on_its_arguments():
     assert _suggested(observations, seed=1) != first
 
 
+def test_observations_that_were_drawn_from_before_give_the_draws_of_new_ones():
+    """What is kept of an observation changes no draw, and an observation with a further value keeps nothing of it."""
+    used = _observed(30, _bowl)
+    _suggested(used, index=30)
+    further = [
+        replace(one, curve=(*one.curve, (EPOCHS, 0.01 * number))) if number % 4 else one
+        for number, one in enumerate(used)
+    ]
+    assert any(one.derived for one in used)
+    assert not further[1].derived
+    for again, index in ((used, 40), (further, 41)):
+        new = [Observation(one.config, one.state, one.loss, one.curve, one.trial_id, one.ended) for one in again]
+        assert _suggested(again, index=index) == _suggested(new, index=index)
+
+
 def test_a_config_is_judged_by_its_last_epoch():
     """If curves cross, configs are drawn that are better at the last epoch, not those ahead early."""
 
