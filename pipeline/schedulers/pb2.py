@@ -141,6 +141,6 @@ class _PB2(Population):
             [
                 np.array(epochs) / self._context.epochs,
                 np.clip((np.array(before) - low) / width, -1, 2),
-                np.array(vectors(self._context.space, configs)),
+                vectors(self._context.space, configs),
             ]
         )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pipeline.searchers.base import LARGEST_LOSS, Observation, SearcherSettings, at_one_rung, chance, losses
 from pipeline.searchers.history import MOST, History
 from pipeline.space import Config, draw, drawn_parameters
-from pipeline.space.points import best_nearby, fitted_process, vector
+from pipeline.space.points import best_nearby, fitted_process, vectors
 from pipeline.space.values import Count
 
 __all__ = ["GPSearch"]
@@ -66,7 +66,7 @@ def _fitted(space: Mapping[str, Any], known: Sequence[tuple[Config, float]]) -> 
     """The expected improvement as a function of configs, in standard deviations of the losses."""
     from scipy.stats import norm
 
-    points = np.array([vector(space, config) for config, _ in known])
+    points = vectors(space, [config for config, _ in known])
     losses = np.clip([loss for _, loss in known], -LARGEST_LOSS, LARGEST_LOSS)
     # Without a limit, one diverged trial would dominate the fit.
     middle = np.median(losses)
@@ -75,7 +75,7 @@ def _fitted(space: Mapping[str, Any], known: Sequence[tuple[Config, float]]) -> 
     process = fitted_process(points, losses)
 
     def improvement(configs: Sequence[Config]) -> npt.NDArray[np.float64]:
-        mean, std = process.predict(np.array([vector(space, config) for config in configs]), return_std=True)
+        mean, std = process.predict(vectors(space, configs), return_std=True)
         better = (losses.min() - mean) / np.maximum(std, 1e-9)
         gained: npt.NDArray[np.float64] = std * (better * norm.cdf(better) + norm.pdf(better))
         return gained

@@ -62,7 +62,7 @@ def forecast_view(
         table.add_row(*_row(forecast, price), *volume)
     repeats = len(forecasts[0].results)
     best = [_best_in_words(pair, with_volume=with_volume) for pair in best_pairs(forecasts)]
-    notes = [*best, _own_in_words(own), str(about["note"])]
+    notes = [*best, *_own_in_words(own), str(about["note"])]
     if len(job.objectives) > 1:
         notes.append(_VOLUME if with_volume else _NO_VOLUME)
     if repeats > 1:
@@ -99,6 +99,7 @@ def forecast_object(
         "curves": dict(about),
         "price": price,
         "run_takes": {**_pair(own), "recommended": sorted(own.recommended)},
+        "recommended_pair": _pair(own.with_recommended),
         "best_pairs": [
             {
                 "workers": pair.best.workers,
@@ -138,7 +139,7 @@ def _pair_in_words(job: TuneJob) -> str:
     return f"{job.scheduler.kind} with {job.searcher.kind}"
 
 
-def _own_in_words(job: TuneJob) -> str:
+def _own_in_words(job: TuneJob) -> list[str]:
     if job.recommended == {"scheduler", "searcher"}:
         why = "as recommended for this job"
     elif job.recommended:
@@ -146,7 +147,11 @@ def _own_in_words(job: TuneJob) -> str:
         why = f"the job's own {named} and the {chosen} that is recommended beside it"
     else:
         why = "as the job says"
-    return f"Without --scheduler and --search, `run` takes {_pair_in_words(job)}: {why}."
+    sentences = [f"Without --scheduler and --search, `run` takes {_pair_in_words(job)}: {why}."]
+    recommended = job.with_recommended
+    if _pair(recommended) != _pair(job):
+        sentences.append(f"Recommended for a job that names neither: {_pair_in_words(recommended)}.")
+    return sentences
 
 
 def _best_in_words(pair: BestPair, *, with_volume: bool) -> str:

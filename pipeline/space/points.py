@@ -1,18 +1,19 @@
 """Configs as points, and a Gaussian process over them, shared by the searchers and schedulers that learn."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.space.base import ListedDomain
+from pipeline.space.cube import Cube
 from pipeline.space.space import compose
 from pipeline.space.values import Config, Value
-from pipeline.space.walk import ParameterPath, drawn_parameters
+from pipeline.space.walk import ParameterPath
 
-__all__ = ["NEIGHBOUR_STEPS", "best_nearby", "fitted_process", "near", "vector", "vectors"]
+__all__ = ["NEIGHBOUR_STEPS", "best_nearby", "fitted_process", "near", "vectors"]
 
 NEIGHBOUR_STEPS = (0.1, 0.02)
 """Distances at which neighbours of good configs are drawn, as shares of a parameter's range."""
@@ -24,33 +25,18 @@ _ITERATIONS = 30
 """Limit of iterations when length scales are fitted, so that a draw takes a short time."""
 
 
-def vector(space: Mapping[str, Any], config: Config) -> list[float]:
-    """A config as a point: the quantile of each number, 0.5 if it is absent, and an axis for each value of a choice.
-
-    Args:
-        space: The space.
-        config: The config.
-    """
-    return vectors(space, [config])[0]
-
-
-def vectors(space: Mapping[str, Any], configs: Iterable[Config]) -> list[list[float]]:
-    """The configs as points, each like the result of `vector`.
+def vectors(space: Mapping[str, Any], configs: Sequence[Config]) -> npt.NDArray[np.float64]:
+    """Configs as points: the quantile of each number, 0.5 if it is absent, and an axis for each value of a choice.
 
     Args:
         space: The space.
         configs: The configs.
+
+    Returns:
+        Numbers from 0 to 1, of shape (configs, axes).
     """
-    parameters = drawn_parameters(space)
-    return [[axis for parameter in parameters for axis in _axes(parameter, config)] for config in configs]
-
-
-def _axes(parameter: ParameterPath, config: Config) -> list[float]:
-    present = parameter.there(config)
-    if isinstance(parameter.domain, ListedDomain):
-        chosen = parameter.domain.number(config[parameter.name]) if present else None
-        return [float(number == chosen) for number in range(len(parameter.domain.values))]
-    return [parameter.domain.to_unit(config[parameter.name]) if present else 0.5]
+    cube = Cube(space)
+    return cube.points(cube.units(configs))
 
 
 def near(space: Mapping[str, Any], config: Config, step: float, rng: np.random.Generator) -> Config:

@@ -69,7 +69,8 @@ def test_a_line_has_every_number_with_its_unit():
         "s",
     ]
     assert "`run` takes asha with random: the job's own scheduler" in notes[1]
-    assert notes[2] == "As written."
+    assert notes[2] == "Recommended for a job that names neither: promoting-asha with curves."
+    assert notes[3] == "As written."
 
 
 def test_several_seeds_are_summarised_by_their_median():
@@ -117,6 +118,8 @@ def test_the_best_pair_and_the_pair_of_a_run_are_named():
     ) in captured.get()
     reported = forecast_object(pairs, {"note": "As written."}, price=None, own=job())
     assert reported["run_takes"] == {"scheduler": "asha", "searcher": "random", "recommended": ["searcher"]}
+    assert reported["recommended_pair"] == {"scheduler": "promoting-asha", "searcher": "curves"}
+    assert "Recommended for a job that names neither: promoting-asha with curves." in captured.get()
     (best,) = reported["best_pairs"]
     assert (best["workers"], best["scheduler"], best["separated"]) == (2, "asha", True)
     assert best["next"] == {"scheduler": "fifo", "searcher": "random"}
