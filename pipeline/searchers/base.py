@@ -6,6 +6,7 @@ learn. They have no state either, because a study keeps its observations: a resu
 would have drawn without the interruption.
 """
 
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
@@ -17,7 +18,27 @@ from pipeline.errors import Fault
 from pipeline.space import Config, drawn_parameters
 from pipeline.space.values import SETTINGS
 
-__all__ = ["LARGEST_LOSS", "Observation", "SearcherSettings", "Suggestion", "at_one_rung", "chance", "losses"]
+__all__ = [
+    "EARLY",
+    "LARGEST_LOSS",
+    "Observation",
+    "RungSearch",
+    "SearcherSettings",
+    "Suggestion",
+    "at_one_rung",
+    "chance",
+    "losses",
+    "rung_of",
+]
+
+_EARLIEST = 0.05
+"""The earliest epoch at which trials are compared, as a share of their maximum."""
+
+_RANDOM_EVERY = 2
+"""The interval of random draws as long as trials are compared before their last epoch."""
+
+EARLY = "Drawn at random, like every second config before enough trials have reached their last epoch."
+"""The reason of such a random draw."""
 
 LARGEST_LOSS = 1e100
 """Larger losses count as this one in a Gaussian process: their squares would overflow."""
@@ -55,7 +76,7 @@ class Observation:
     milestone_values: Sequence[tuple[int, Sequence[float], float]] = ()
     derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def reached(self, epoch: int) -> bool:
+    def reached(self, epoch: float) -> bool:
         """Whether its loss is known at an epoch or later, or is final.
 
         Args:
@@ -154,6 +175,39 @@ class SearcherSettings:
         return Suggestion(self.draw(space, seed=seed, index=index, observations=observations))
 
 
+@dataclass(frozen=True)
+class RungSearch(SearcherSettings):
+    """A searcher that compares trials at one rung. Each subclass has its own `suggest`."""
+
+    learns: ClassVar[bool] = True
+
+    def draw(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
+    ) -> Config:
+        """As `suggest`, for the last epoch that any trial has reached."""
+        before = list(observations)
+        last = max((epoch for one in before for epoch, _ in one.curve), default=1)
+        return self.suggest(space, seed=seed, index=index, observations=before, epochs=last).config
+
+    @staticmethod
+    def random_turn(
+        space: Mapping[str, Any], observations: Sequence[Observation], *, index: int, epochs: int, startup: int
+    ) -> bool:
+        """Whether a config is drawn at random: every second one as long as trials are compared before their last epoch.
+
+        Configs that are good early need not be good late. Without random ones, all draws would be near them.
+
+        Args:
+            space: The space.
+            observations: What was tried.
+            index: The number of the draw.
+            epochs: The maximum epochs of a trial.
+            startup: The smallest number of losses from which the searcher learns.
+        """
+        rung = rung_of(space, observations, epochs=epochs, startup=startup)
+        return rung is not None and rung < epochs and index % _RANDOM_EVERY == _RANDOM_EVERY - 1
+
+
 def chance(seed: int, index: int) -> np.random.Generator:
     """The random generator of a config.
 
@@ -164,8 +218,35 @@ def chance(seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng([seed, index])
 
 
+def rung_of(
+    space: Mapping[str, Any], observations: Sequence[Observation], *, epochs: int, startup: int = 0
+) -> float | None:
+    """The highest rung that enough trials have reached: the epoch at which they can be compared.
+
+    Earlier epochs than a twentieth of the maximum say too little about the last one.
+
+    Args:
+        space: The space.
+        observations: What was tried.
+        epochs: The maximum epochs of a trial.
+        startup: The smallest number of losses; at least three more than the space has parameters are always required.
+
+    Returns:
+        The epoch; the lowest such rung if none has enough, and infinity if there is none. None if trials have no more
+        than one milestone and it is late enough: then all of their losses can be compared.
+    """
+    valued = [one for one in observations if one.state != "failed"]
+    rungs = sorted({epoch for one in valued for epoch, _ in one.curve})
+    late = [epoch for epoch in rungs if epoch >= _EARLIEST * epochs]
+    if len(rungs) < 2 and len(late) == len(rungs):
+        return None
+    wanted = max(startup, 3 + len(drawn_parameters(space)))
+    enough = (at for at in reversed(late) if sum(one.reached(at) for one in valued) >= wanted)
+    return next(enough, min(late, default=math.inf))
+
+
 def at_one_rung(
-    space: Mapping[str, Any], observations: Iterable[Observation], *, startup: int = 0
+    space: Mapping[str, Any], observations: Iterable[Observation], *, epochs: int, startup: int = 0
 ) -> list[Observation]:
     """The observations that can be compared: at the highest rung that enough trials have reached.
 
@@ -175,19 +256,17 @@ def at_one_rung(
     Args:
         space: The space.
         observations: What was tried.
+        epochs: The maximum epochs of a trial.
         startup: The smallest number of losses; at least three more than the space has parameters are always required.
 
     Returns:
         The trials that reached the rung, with their best loss up to it, running ones included; the trials that run
-        below it; and failures. All observations unchanged if there are fewer than two rungs.
+        below it; and failures. All observations unchanged if they have no more than one milestone.
     """
     known = list(observations)
-    wanted = max(startup, 3 + len(drawn_parameters(space)))
-    rungs = sorted({epoch for one in known if one.state != "failed" for epoch, _ in one.curve})
-    if len(rungs) < 2:
+    rung = rung_of(space, known, epochs=epochs, startup=startup)
+    if rung is None:
         return known
-    valued = [one for one in known if one.state != "failed"]
-    rung = next((at for at in reversed(rungs) if sum(one.reached(at) for one in valued) >= wanted), rungs[0])
     comparable = []
     for one in known:
         if one.state == "failed" or not one.reached(rung):

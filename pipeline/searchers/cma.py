@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.searchers.base import Observation, SearcherSettings, at_one_rung, chance, losses
+from pipeline.searchers.base import Observation, RungSearch, Suggestion, at_one_rung, chance, losses
 from pipeline.searchers.history import MOST, History
 from pipeline.space import Config, ListedDomain, compose, draw, drawn_parameters
 from pipeline.space.values import Real, Whole
@@ -19,7 +19,7 @@ __all__ = ["CMASearch"]
 
 
 @dataclass(frozen=True)
-class CMASearch(SearcherSettings):
+class CMASearch(RungSearch):
     """Moves a normal distribution towards the best configs; for spaces of numbers, and for hundreds of trials.
 
     It learns about the numbers that every config has. Choices, switches and the parameters in their branches are drawn
@@ -32,7 +32,6 @@ class CMASearch(SearcherSettings):
 
     population: Annotated[Whole, Field(ge=2, lt=2**31)] | None = None
     spread: Annotated[Real, Field(gt=0, le=1)] = 0.25
-    learns: ClassVar[bool] = True
 
     kind: Literal["cma"] = field(default="cma", repr=False)
 
@@ -45,14 +44,14 @@ class CMASearch(SearcherSettings):
         allowed = f"CMA-ES needs at least two numbers that every config draws, and there is {found}; tpe and gp do not"
         return [Fault("searcher", self.kind, allowed)]
 
-    def draw(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
-    ) -> Config:
+    def suggest(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
+    ) -> Suggestion:
         """A config by the evolution over whole generations of earlier observations, in the order of the trials."""
         rng, names = chance(seed, index), _numbers(space)
         config = draw(space, rng, index)
         if not names:
-            return config
+            return Suggestion(config)
         from cmaes import CMA
 
         size = len(names)
@@ -66,12 +65,12 @@ class CMASearch(SearcherSettings):
         history, generation_size = History.of(observations), evolution.population_size
         # Earlier generations do not matter any more; the rest begins with a whole one.
         first = -(-max(0, len(history) - MOST) // generation_size) * generation_size
-        known = iter(losses(at_one_rung(space, history[first:])))
+        known = iter(losses(at_one_rung(space, history[first:], epochs=epochs)))
         while len(generation := list(islice(known, generation_size))) == generation_size:
             evolution.tell([(_units(space, names, one), loss) for one, loss in generation])
         evolution.reseed_rng(int(rng.integers(2**31)))
         units = dict(zip(names, evolution.ask().tolist(), strict=True))
-        return compose(
+        drawn = compose(
             space,
             lambda parameter: (
                 parameter.domain.from_unit(units[parameter.name])
@@ -79,6 +78,7 @@ class CMASearch(SearcherSettings):
                 else config[parameter.name]
             ),
         )
+        return Suggestion(drawn)
 
 
 def _numbers(space: Mapping[str, Any]) -> list[str]:

@@ -2,12 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.searchers.base import LARGEST_LOSS, Observation, SearcherSettings, at_one_rung, chance, losses
+from pipeline.searchers.base import (
+    EARLY,
+    LARGEST_LOSS,
+    Observation,
+    RungSearch,
+    Suggestion,
+    at_one_rung,
+    chance,
+    losses,
+)
 from pipeline.searchers.history import MOST, History
 from pipeline.space import Config, draw, drawn_parameters
 from pipeline.space.points import best_nearby, fitted_process, vectors
@@ -20,10 +29,11 @@ _MOST = 200
 
 
 @dataclass(frozen=True)
-class GPSearch(SearcherSettings):
+class GPSearch(RungSearch):
     """Models the objective over the space and takes the config with the largest expected improvement.
 
-    For few, expensive trials, up to some hundreds.
+    For few, expensive trials, up to some hundreds. As long as trials are compared before their last epoch, every second
+    config is drawn at random.
 
     Args:
         startup: Number of configs that are drawn at random first, as in random search.
@@ -32,18 +42,19 @@ class GPSearch(SearcherSettings):
 
     startup: Count = 8
     candidates: Count = 1000
-    learns: ClassVar[bool] = True
 
     kind: Literal["gp"] = field(default="gp", repr=False)
 
-    def draw(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
-    ) -> Config:
+    def suggest(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
+    ) -> Suggestion:
         """A config by the process that is fitted to earlier observations."""
         learned = History.of(observations).chosen(best=MOST // 2, newest=MOST // 2)
-        rng, before = chance(seed, index), at_one_rung(space, learned, startup=self.startup)
+        rng, before = chance(seed, index), at_one_rung(space, learned, epochs=epochs, startup=self.startup)
         if sum(one.state == "known" for one in before) < self.startup or not drawn_parameters(space):
-            return draw(space, rng, index)
+            return Suggestion(draw(space, rng, index))
+        if self.random_turn(space, learned, index=index, epochs=epochs, startup=self.startup):
+            return Suggestion(draw(space, rng, index), EARLY)
         known = _fewer(losses(before, open_too=True))
         from threadpoolctl import threadpool_limits
 
@@ -52,7 +63,8 @@ class GPSearch(SearcherSettings):
         # Threads do not speed up such small matrices, and the trials need the cores.
         with threadpool_limits(1):
             improvement = _fitted(space, known)
-            return best_nearby(space, configs, best, improvement, neighbours=self.candidates // 4, rng=rng)
+            config = best_nearby(space, configs, best, improvement, neighbours=self.candidates // 4, rng=rng)
+        return Suggestion(config)
 
 
 def _fewer(known: list[tuple[Config, float]]) -> list[tuple[Config, float]]:

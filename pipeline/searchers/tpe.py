@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pipeline.searchers.base import Observation, SearcherSettings, at_one_rung, chance
+from pipeline.searchers.base import EARLY, Observation, RungSearch, Suggestion, at_one_rung, chance
 from pipeline.searchers.history import History
 from pipeline.searchers.optuna_trials import as_trial, sampled, tpe_sampler
-from pipeline.space import Config, draw
+from pipeline.space import draw
 from pipeline.space.values import Count
 
 __all__ = ["TPESearch"]
@@ -17,8 +17,10 @@ _BEST = 100
 
 
 @dataclass(frozen=True)
-class TPESearch(SearcherSettings):
+class TPESearch(RungSearch):
     """Draws configs where good ones are dense and poor ones are rare; suited to conditional spaces and choices.
+
+    As long as trials are compared before their last epoch, every second config is drawn at random.
 
     Args:
         startup: Number of configs that are drawn at random first, as in random search.
@@ -27,21 +29,23 @@ class TPESearch(SearcherSettings):
 
     startup: Count = 10
     candidates: Count = 24
-    learns: ClassVar[bool] = True
 
     kind: Literal["tpe"] = field(default="tpe", repr=False)
 
-    def draw(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
-    ) -> Config:
+    def suggest(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
+    ) -> Suggestion:
         """A config by the estimator over earlier observations."""
         # The best few make the density of good configs, the others that of poor ones.
         learned = History.of(observations).chosen(best=_BEST)
-        rng, before = chance(seed, index), at_one_rung(space, learned, startup=self.startup)
+        rng, before = chance(seed, index), at_one_rung(space, learned, epochs=epochs, startup=self.startup)
         if sum(one.state == "known" for one in before) < self.startup:
-            return draw(space, rng, index)
-        return sampled(
+            return Suggestion(draw(space, rng, index))
+        if self.random_turn(space, learned, index=index, epochs=epochs, startup=self.startup):
+            return Suggestion(draw(space, rng, index), EARLY)
+        config = sampled(
             space,
             lambda: tpe_sampler(int(rng.integers(2**31)), self.candidates),
             lambda: [as_trial(space, one) for one in before],
         )
+        return Suggestion(config)

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument(
         "--pairs",
         default="promoting+curves,halving+curves",
-        help=f"of {', '.join([*PAIRS, *PEERS])}, or all but the last two; PAIR<KIND "
+        help=f"of {', '.join([*PAIRS, *PEERS])}, or all except the last two; PAIR<KIND "
         f"learns from an earlier study: {', '.join(KINDS)} (development tables)",
     )
     parser.add_argument("--against", default=REFERENCE, help="the pair with which all are compared")
