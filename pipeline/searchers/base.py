@@ -8,7 +8,7 @@ would have drawn without the interruption.
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -44,8 +44,22 @@ LARGEST_LOSS = 1e100
 """Larger losses count as this one in a Gaussian process: their squares would overflow."""
 
 
+class _Derived:
+    """Has what was computed from an object, beside the object's fields."""
+
+    __slots__ = ("_derived",)
+    _derived: dict[Hashable, Any]
+
+    @property
+    def derived(self) -> dict[Hashable, Any]:
+        """What searchers have computed from it, by what it is, so that each draw does not compute it again."""
+        if not hasattr(self, "_derived"):
+            object.__setattr__(self, "_derived", {})
+        return self._derived
+
+
 @dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(_Derived):
     """A config that was tried, or is being tried.
 
     Args:
@@ -60,9 +74,6 @@ class Observation:
             objective without bounds.
         violation: How far that epoch is beyond the objectives' bounds, in all; 0 within all of them.
         milestone_values: Its epoch, losses and violation at each milestone so far, as the curve has them.
-
-    Attributes:
-        derived: What searchers have computed from it, by what it is, so that each draw does not compute it again.
     """
 
     config: Config
@@ -74,7 +85,6 @@ class Observation:
     losses: Sequence[float] = ()
     violation: float = 0.0
     milestone_values: Sequence[tuple[int, Sequence[float], float]] = ()
-    derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def reached(self, epoch: float) -> bool:
         """Whether its loss is known at an epoch or later, or is final.

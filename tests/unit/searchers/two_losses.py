@@ -69,7 +69,6 @@ def draws_the_same_after_a_resume(settings: SearcherSettings) -> bool:
         settings: Draws the configs.
     """
     before = tried(settings, 30, most=0.5)
-    stored = json.loads(json.dumps([{**asdict(one), "derived": None} for one in before]))
-    again = [Observation(**{name: value for name, value in one.items() if name != "derived"}) for one in stored]
+    again = [Observation(**fields) for fields in json.loads(json.dumps([asdict(one) for one in before]))]
     first, second = (settings.draw(SPACE, seed=0, index=30, observations=known) for known in (before, again))
     return first == second != settings.draw(SPACE, seed=1, index=30, observations=before)
