@@ -1,5 +1,6 @@
 """The winner as files that others can load: a .keras file, and JSON of the architecture with weights as HDF5."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,8 +148,9 @@ def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
 def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
     """Write model.keras, architecture.json and model.weights.h5, and load them back in safe mode.
 
-    A model with the user's own classes, which Keras cannot load without their code, is exported in part: what is
-    missing is printed, and model.weights.h5 is always written.
+    A model with the user's own classes, which Keras cannot load without their code, is exported in part, and one whose
+    layers have learned a vocabulary has no architecture.json, which cannot hold it: what is missing is printed, and
+    model.weights.h5 is always written.
 
     Args:
         model: The model.
@@ -170,6 +172,9 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
         ),
     }
     for name, (write, load) in forms.items():
+        if name == "architecture.json" and _has_assets(folder / "model.keras"):
+            print(f"tunepipe: {name} is left out: it cannot hold the vocabularies of adapted layers; model.keras does.")
+            continue
         try:
             write()
             loaded = load()
@@ -187,6 +192,14 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
             )
             continue
         _compare(name, model, loaded, example)
+
+
+def _has_assets(file: Path) -> bool:
+    """Whether a .keras file has files of layers beside their weights, such as the vocabulary of a TextVectorization."""
+    if not file.exists():
+        return False
+    with zipfile.ZipFile(file) as archive:
+        return any(name.startswith("assets/") for name in archive.namelist())
 
 
 def loaded(content: bytes) -> keras.Model | None:

@@ -264,5 +264,5 @@ def winner_failure_in_words(results: Results) -> str:
         return ""
     return (
         f"The winner was not exported, or not evaluated on the test split: {failure.rstrip('.')}. `tunepipe export "
-        f"{called(results.location)} --trial {results.best.trial_id}` does both again."
+        f"{called(results.location)} --to FOLDER` does both again."
     )

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import callbacks, layers
 
 from pipeline.datasets import Dataset, Split
@@ -160,6 +161,25 @@ def test_both_forms_load_in_safe_mode(tmp_path: Path) -> None:
     again = keras.models.model_from_json((tmp_path / "architecture.json").read_text())
     again.load_weights(tmp_path / "model.weights.h5")
     assert np.array_equal(again.predict(x, verbose=0), expected)
+
+
+@pytest.mark.parametrize("adapted", [True, False])
+def test_a_learned_vocabulary_is_in_the_keras_file(
+    adapted: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model whose layer was adapted to texts has no architecture.json, and its .keras file predicts as the model."""
+    words = ["good", "bad"]
+    vectorize = layers.TextVectorization(max_tokens=9, output_sequence_length=3, vocabulary=None if adapted else words)
+    if adapted:
+        vectorize.adapt(words)
+    model = keras.Sequential([keras.Input((), dtype="string"), vectorize, layers.Embedding(9, 2), layers.Flatten()])
+    model.compile("sgd", "mse")
+    texts = tf.constant(["good good bad", "other"])
+    export(model, tmp_path, example=texts)
+    assert names(tmp_path) == (FILES[1:] if adapted else FILES)
+    assert ("architecture.json is left out: it cannot hold the vocabular" in capsys.readouterr().out) == adapted
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert np.array_equal(again(texts), model(texts))
 
 
 def test_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
