@@ -53,9 +53,11 @@ class _Derived:
     @property
     def derived(self) -> dict[Hashable, Any]:
         """What searchers have computed from it, by what it is, so that each draw does not compute it again."""
-        if not hasattr(self, "_derived"):
+        try:
+            return self._derived
+        except AttributeError:
             object.__setattr__(self, "_derived", {})
-        return self._derived
+            return self._derived
 
 
 @dataclass(frozen=True, slots=True)
