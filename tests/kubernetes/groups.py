@@ -50,7 +50,7 @@ def overlay_with(folder: Path, *components: str, resource: str | None = "nvidia.
     ]
     cluster = {
         "resources": [_relative(HOME / "base/ray", folder)],
-        "components": [_relative(HOME / "components" / name, folder) for name in ("small", *components)],
+        "components": [_relative(HOME / "components" / name, folder) for name in ("token", "small", *components)],
         "patches": [{"patch": yaml.safe_dump(patch), "target": {"kind": "RayCluster"}}],
     }
     study = {

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.kubernetes.groups import overlay_with
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.operator import start_operator
 from tests.kubernetes.testbed.place import KUBECONFIG
@@ -53,7 +54,9 @@ def test_an_operator_that_does_not_run(gone, tmp_path):
 
 def test_definitions_that_are_missing_or_too_old(gone, tmp_path):
     """Missing definitions of KubeRay, and ones too old for the overlay, are reported as such."""
-    assert "definitions there are too old" in refused(tmp_path, "--overlay", "prod-gpu")
+    # A later version has a field of this component.
+    newer = overlay_with(tmp_path / "overlay", "gpu-l4", "gcs-rocksdb")
+    assert "definitions there are too old" in refused(tmp_path, "--overlay", str(newer))
     try:
         stop("operator")
         kubectl("delete", "crd", "rayjobs.ray.io")

@@ -1,6 +1,7 @@
 """Studies in Kubernetes: from no worker to the results on this machine, with failures in between."""
 
 import json
+from base64 import b64decode
 from itertools import groupby
 from pathlib import Path
 
@@ -231,17 +232,24 @@ def test_a_study_is_stopped_and_continues(tmp_path, undisturbed):
     assert differences(undisturbed, found) == []
 
 
-def test_a_cluster_for_interactive_use(foundation, tmp_path):
-    """A cluster that kubectl starts is used through a forwarded port, and its idle workers end."""
+def test_a_cluster_for_interactive_use(foundation, tmp_path, monkeypatch):
+    """A cluster that kubectl starts is used through a forwarded port with its token, and its idle workers end."""
     kubectl("apply", "--server-side", "-k", str(OVERLAY / "cluster"))
     try:
         until("the head", lambda: bool(running(HEAD)))
         kubectl("wait", "--for=condition=Ready", "pod", "-n", NAMESPACE, "-l", HEAD, "--timeout=120s")
         with forwarded("service/tunepipe-head-svc", 8265) as address:
-            code, reported = submit(
-                tmp_path, COUNTED, "--address", address, "--name", "interactive", "--workers", "1",
+            study = (
+                COUNTED, "--address", address, "--name", "interactive", "--workers", "1",
                 "--set", "resources.gpus=1", "--trials", "2",
             )  # fmt: skip
+            monkeypatch.setenv("RAY_AUTH_TOKEN", "of another cluster")
+            code, reported = submit(tmp_path, *study)
+            assert code == 2, reported
+            assert "refuses the token" in " ".join(reported.split())
+            secret = kubectl("get", "secret", "tunepipe", "-n", NAMESPACE, "-o", "jsonpath={.data.auth_token}")
+            monkeypatch.setenv("RAY_AUTH_TOKEN", b64decode(secret).decode())
+            code, reported = submit(tmp_path, *study)
         assert code == 0, reported
         until("the end of idle workers", lambda: not objects("pods", WORKERS))
         asked = ("tunepipe", "results", "interactive", "--storage", "/studies", "--json")

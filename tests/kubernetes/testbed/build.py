@@ -1,7 +1,8 @@
 """The programs of the test bed, built from Go modules and Debian's packages; versions are in go/*/go.mod.
 
 go/go.work gives the modules the same versions of what they share: half of the packages would be compiled twice or more.
-Kueue stays out of it: it needs newer libraries of Kubernetes than the Kubernetes that is built here.
+KubeRay names newer libraries of Kubernetes (0.35) than the Kubernetes that is built here (1.34), and works with these.
+Kueue needs newer ones and stays out of the workspace.
 """
 
 import json
