@@ -1,6 +1,7 @@
 """The trials' learning curves, and the study's best value over time."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from pipeline.results.plots.style import (
     by_magnitude,
     plainly,
     some_lines,
+    some_points,
     window,
 )
 from pipeline.results.tables.front import epoch_violations
@@ -32,6 +34,9 @@ __all__ = ["best_so_far", "learning_curves", "learning_rates"]
 
 _MANY_POINTS = 20_000
 """The most lines that are drawn as vectors; more become a bitmap within the picture."""
+
+_POINT = 3.5
+"""The diameter of an epoch's point, in points."""
 
 
 def learning_curves(results: Results, ax: Axes) -> Axes:
@@ -138,9 +143,6 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     seconds, values = alive_seconds(results, results.epochs[usable]), values[usable]
     order = np.argsort(seconds, kind="stable")
     seconds, values = seconds[order], values[order]
-    ax.plot(
-        seconds, values, "o", color=MUTED, ms=3.5, alpha=0.55, mew=0, rasterized=len(values) > _MANY_POINTS
-    )  # fmt: skip
     ax.set_xlabel("seconds since the study's start")
     plainly(ax.xaxis)
     ax.set_ylabel(f"best {results.objective.metric} so far")
@@ -156,6 +158,10 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     if limits is not None:
         ax.set_ylim(limits)
     ax.set_xlim(left=0)
+    many = len(values) > _MANY_POINTS
+    shown = some_points(ax, seconds, values, size=_POINT) if many else slice(None)
+    look: dict[str, Any] = {"alpha": 1.0 if many else 0.55, "rasterized": many}
+    ax.plot(seconds[shown], values[shown], "o", color=MUTED, ms=_POINT, mew=0, zorder=2, **look)
     ax.annotate(
         format_number(float(best[-1])), (end, best[-1]), (0, 6 if mode == "max" else -6), textcoords="offset points",
         ha="right", va="bottom" if mode == "max" else "top", color=ACCENT, weight="bold",

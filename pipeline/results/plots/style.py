@@ -28,12 +28,13 @@ __all__ = [
     "by_magnitude",
     "plainly",
     "some_lines",
+    "some_points",
     "style",
     "window",
 ]
 
-MOST_LINES = 2000
-"""The most lines in a plot: more lines look the same and take seconds to draw."""
+MOST_LINES = 500
+"""The most lines in a plot: more lines make the same grey, and take seconds to draw."""
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -151,6 +152,25 @@ def some_lines(count: int) -> npt.NDArray[np.int64]:
         Positions of lines, ascending, int64; at most `MOST_LINES`.
     """
     return np.linspace(0, count - 1, min(count, MOST_LINES)).round().astype(np.int64)
+
+
+def some_points(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, *, size: float) -> npt.NDArray[np.int64]:
+    """Which points to draw: all, except for those that others hide.
+
+    Args:
+        ax: The axes, with their scales and limits.
+        x: Horizontal places of the points, finite, in data coordinates.
+        y: Vertical places, of the same length.
+        size: The diameter of a point in points (1/72 inch).
+
+    Returns:
+        Positions of points, ascending, int64: one for each square of half the diameter in which there are any.
+    """
+    figure = ax.get_figure(root=True)
+    square = size / 2 * (figure.dpi if figure else 72) / 72
+    squares = ax.transData.transform(np.column_stack([x, y])) // square
+    _, first = np.unique(squares @ (1, 1j), return_index=True)
+    return np.sort(first)
 
 
 def window(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:

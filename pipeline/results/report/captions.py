@@ -69,15 +69,16 @@ def of_learning_rates(results: Results) -> str:
     rates = results.epochs["learning_rate"].dropna()
     if rates.min() == rates.max():
         return f"The learning rate is {format_number(rates.min())} throughout."
+    some = _some_drawn(results)
     span = f"Learning rates lie between {format_number(rates.min())} and {format_number(rates.max())}"
     if results.best is None:
-        return f"{span}."
+        return f"{span}.{some}"
     mine = results.epochs.loc[results.epochs["trial_id"] == results.best.trial_id, "learning_rate"].dropna()
     if mine.empty:
-        return f"{span}."
+        return f"{span}.{some}"
     first, last = format_number(mine.iloc[0]), format_number(mine.iloc[-1])
     did = f"stays at {first}" if mine.nunique() == 1 else f"goes from {first} to {last}"
-    return f"{span}; that of the best trial, {results.best.trial_id}, {did}."
+    return f"{span}; that of the best trial, {results.best.trial_id}, {did}.{some}"
 
 
 def of_best_so_far(results: Results) -> str:

@@ -1,5 +1,6 @@
 """Curves by epoch and by time."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from pipeline.results import Results, plots
-from pipeline.results.plots.style import ACCENT
+from pipeline.results.plots.style import ACCENT, MUTED
 from tests.unit.results.plots.drawing import drawn
 
 
@@ -39,6 +40,22 @@ def test_best_so_far_of_a_loss_never_rises(domains_results: Results) -> None:
     values = np.asarray(coloured(drawn(plots.best_so_far, domains_results), ACCENT)[0].get_ydata(), float)
     assert (np.diff(values) <= 0).all()
     assert values[-1] == domains_results.best.value
+
+
+def test_the_line_of_the_best_does_not_depend_on_how_many_points_are_drawn(
+    asha_results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are too many points for vectors, hidden ones are left out, and the best line and the axes stay."""
+    every = drawn(plots.best_so_far, asha_results)
+    for name, value in {"_MANY_POINTS": 10, "_POINT": 30.0}.items():
+        monkeypatch.setattr(import_module("pipeline.results.plots.learning_curves"), name, value)
+    some = drawn(plots.best_so_far, asha_results)
+    assert (some.get_xlim(), some.get_ylim()) == (every.get_xlim(), every.get_ylim())
+    behind = [[line for line in ax.get_lines() if line.get_color() == MUTED] for ax in (every, some)]
+    drawn_points = [len(np.asarray(line.get_xdata())) for (line,) in behind]
+    assert 10 < drawn_points[1] < drawn_points[0]
+    steps = [coloured(ax, ACCENT)[0].get_ydata() for ax in (every, some)]
+    assert steps[0] == pytest.approx(steps[1])
 
 
 def test_learning_rates_break_where_another_config_began(population: Results) -> None:

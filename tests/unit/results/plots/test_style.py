@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from pipeline.results.plots.style import MOST_LINES, by_magnitude, some_lines, window
+from pipeline.results.plots.style import MOST_LINES, by_magnitude, some_lines, some_points, window
 
 
 def test_of_thousands_of_lines_some_stand_for_all() -> None:
@@ -15,6 +15,16 @@ def test_of_thousands_of_lines_some_stand_for_all() -> None:
     many = some_lines(10_000)
     assert (len(set(many)), many[0], many[-1]) == (MOST_LINES, 0, 9999)
     assert list(some_lines(0)) == []
+
+
+def test_points_that_others_hide_are_not_drawn() -> None:
+    """Of points in one square of half their diameter the first is drawn, and points apart from others always are."""
+    ax = Figure(figsize=(2, 2), dpi=144).add_subplot()
+    ax.set_xscale("log")
+    ax.set(xlim=(1, 1000), ylim=(0, 1))
+    x, y = [10.0, 10.01, 10.0, 500.0, 1e6], [0.5, 0.5, 0.501, 0.5, 0.5]
+    assert some_points(ax, x, y, size=4.0).tolist() == [0, 3, 4]
+    assert some_points(ax, [], [], size=4.0).tolist() == []
 
 
 def test_the_window_leaves_out_what_is_far_from_good() -> None:

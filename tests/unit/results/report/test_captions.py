@@ -60,7 +60,7 @@ def test_learning_curves_are_described_by_the_best_and_the_median(asha_results: 
     )
     assert "on the training split; the median of 22 trials is " in reported
     crowd = replace(asha_results, trials=pd.concat([asha_results.trials] * 100))
-    assert captions.of_learning_curves(crowd).endswith("2,000 evenly spaced trials of 2,400 are shown.")
+    assert captions.of_learning_curves(crowd).endswith("500 evenly spaced trials of 2,400 are shown.")
 
 
 def test_a_learning_rate_is_described_with_its_change(pbt_results: Results, asha_results: Results) -> None:
