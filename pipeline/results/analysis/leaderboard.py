@@ -81,6 +81,8 @@ class Leaderboard:
     def __init__(self, results: Results) -> None:
         self._results = results
         self._best_rows, self._others = best_rows(results), _other_objectives(results)
+        self._metric = LeaderboardColumn("metric", results.objective.metric)
+        self._parameters = {name: LeaderboardColumn("config", name) for name in results.space}
 
     def rows(
         self, *, top: int | None = None, only: Sequence[str] | None = None, in_order: bool = False
@@ -102,16 +104,14 @@ class Leaderboard:
         return [self._row(trial, records[trial], configs[trial]) for trial in shown]
 
     def _row(self, trial: str, record: Mapping[Any, Any], config: Config) -> LeaderboardRow:
-        results, state = self._results, str(record["state"])
+        best, state = self._results.best, str(record["state"])
         values: dict[LeaderboardColumn, Any] = {TRIAL: trial, STATE: state}
         values |= {EPOCHS: int(record["epochs"]), SECONDS: float(record["seconds"])}
         if record["objective"] == record["objective"]:
-            metric = LeaderboardColumn("metric", results.objective.metric)
-            values |= {metric: float(record["objective"]), AT_EPOCH: int(record["best_epoch"])}
+            values |= {self._metric: float(record["objective"]), AT_EPOCH: int(record["best_epoch"])}
         values |= self._others.get(trial, {})
-        values |= {LeaderboardColumn("config", name): value for name, value in config.items()}
-        best = results.best is not None and trial == results.best.trial_id
-        return LeaderboardRow(trial, state, best, values)
+        values |= {self._parameters[name]: value for name, value in config.items()}
+        return LeaderboardRow(trial, state, best is not None and trial == best.trial_id, values)
 
 
 def rows(
