@@ -164,15 +164,19 @@ def stopping(results: Results) -> Stopping:
     sign = 1.0 if results.objective.mode == "max" else -1.0
     curves = np.fmax.accumulate(sign * reached.loc[full].to_numpy(np.float64), axis=1)
     doubts = []
-    for row in stopped[["trial_id", "epochs", "objective"]].itertuples(index=False):
-        trial, epoch, value = str(row[0]), int(row[1]), float(row[2])
-        if not np.isfinite(value) or not 1 <= epoch <= curves.shape[1]:
-            continue
-        gains = curves[:, -1] - curves[:, epoch - 1]
-        missing = sign * (results.best.value - value)
-        gained = int((gains >= missing).sum())
-        if gained:
-            doubts.append(PossiblyWrongStop(trial, epoch, value, missing, gained, len(full)))
+    known = stopped[np.isfinite(stopped["objective"]) & stopped["epochs"].between(1, curves.shape[1])]
+    for epoch, rows in known.groupby("epochs"):
+        gains = curves[:, -1] - curves[:, int(epoch) - 1]
+        gains = np.sort(gains[np.isfinite(gains)])
+        values = rows["objective"].to_numpy(np.float64)
+        missing = sign * (results.best.value - values)
+        gained = len(gains) - np.searchsorted(gains, missing)
+        columns = rows["trial_id"], values.tolist(), missing.tolist(), gained.tolist()
+        doubts += [
+            PossiblyWrongStop(str(trial), int(epoch), value, less, more, len(full))
+            for trial, value, less, more in zip(*columns, strict=True)
+            if more
+        ]
     return outcome(sorted(doubts, key=lambda doubt: (-doubt.gained, doubt.missing)))
 
 

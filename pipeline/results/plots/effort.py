@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.text import Annotation
 
-from pipeline.results.analysis.effort import PHASES, effort
+from pipeline.results.analysis.effort import PHASES, Effort, effort
 from pipeline.results.plots.rungs import MOST_BARS, MOST_NAMED
 from pipeline.results.plots.style import ACCENT, GRID, INK, SECOND, THIRD, bare, plainly
 from pipeline.results.tables.load import Results
@@ -19,19 +19,20 @@ _COLOURS = dict(zip(PHASES, (THIRD, ACCENT, SECOND, INK), strict=True))
 """Each phase's colour."""
 
 
-def where_time_went(results: Results, ax: Axes) -> Axes:
+def where_time_went(results: Results, ax: Axes, spent: Effort | None = None) -> Axes:
     """Draw the seconds of each trial by what they were spent on, and the idle ones below.
 
     Args:
         results: A study's results.
         ax: Where to draw.
+        spent: What `effort` gives for the results, where it is known already.
 
     Returns:
         `ax`, with the picture.
     """
     bare(ax, keep=("bottom",))
     ax.grid(True, axis="x")
-    spent = effort(results)
+    spent = effort(results) if spent is None else spent
     trials = spent.trials
     longest = float(trials.sum(axis=1).max()) if len(trials) else 0.0
     reach = longest * 1.15 or 1.0

@@ -1,6 +1,7 @@
 """Which pictures a study's report has, each with its caption."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -91,7 +92,9 @@ def _all(results: Results) -> Iterator[Section]:
     if len(results.epochs):
         height = int(np.clip(140 + 15 * count, 240, 640))
         alt = f"Stacked bars of seconds by phase for each of {count} trials, and idle time."
-        time = picture(results, "time", plots.where_time_went, of_time(results), height, height, alt)
+        spent = explanation.effort
+        draw = partial(plots.where_time_went, spent=spent)
+        time = picture(results, "time", draw, of_time(spent), height, height, alt)
         yield Section(TIME, "", [time])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.earlier import EarlierCounts
 from pipeline.results.analysis.early import FEWEST_TRIALS, Agreement, Stopping
-from pipeline.results.analysis.effort import PHASES, effort
+from pipeline.results.analysis.effort import PHASES, Effort
 from pipeline.results.analysis.importance import Effect, Importance
 from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.analysis.predictions import Prediction
@@ -224,13 +224,12 @@ def of_lineage(results: Results) -> str:
     return f"{count}; the best model began in trial {stretches[0].trial_id} and was copied to {listed(steps)}."
 
 
-def of_time(results: Results) -> str:
+def of_time(spent: Effort) -> str:
     """A sentence about the shares of the workers' time.
 
     Args:
-        results: A study's results.
+        spent: The seconds of a study.
     """
-    spent = effort(results)
     whole = spent.busy + spent.idle
     if not whole:
         return "No time was recorded."

@@ -10,6 +10,7 @@ import pytest
 from pipeline.results import Results
 from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.early import Agreement, PossiblyWrongStop, Stopping
+from pipeline.results.analysis.effort import effort
 from pipeline.results.analysis.importance import Importance
 from pipeline.results.views.sentences import (
     of_agreements,
@@ -113,12 +114,12 @@ def test_the_lineage_of_the_weights_is_described(population: Results, asha_resul
 
 def test_the_shares_of_time_are_those_of_the_workers(asha_results: Results) -> None:
     """The shares of time are those of the workers, sum to 100, and omit phases without a share."""
-    reported = of_time(asha_results)
+    reported = of_time(effort(asha_results))
     assert reported.startswith("2 workers ran for ")
     assert sum(int(word.removesuffix("%")) for word in reported.split() if word.endswith("%")) == 100
     assert reported.endswith("% idle, start-up included.")
     nothing = replace(asha_results, epochs=asha_results.epochs.iloc[:0], sessions=[])
-    assert of_time(nothing) == "No time was recorded."
+    assert of_time(effort(nothing)) == "No time was recorded."
 
 
 def test_a_prediction_has_its_best_and_worst_value(predicted: Explanation) -> None:
