@@ -26,7 +26,7 @@ from pipeline.wording import counted
 __all__ = ["TuneJob"]
 
 
-class TuneJob(JobFields):
+class TuneJob(JobFields, defer_build=False):
     """What is tuned, how, and for how long: validated as a whole, frozen, JSON both ways.
 
     Args:

@@ -59,7 +59,10 @@ def _each_once(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
 class JobFields(BaseModel):
     """The fields of a TuneJob, whose docstring explains them, without the rules between fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+    # Only TuneJob validates: its validator, which each command waits for, is built once, and not here as well.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), defer_build=True
+    )
 
     name: Annotated[StrictStr, Field(pattern=NAME)]
     description: StrictStr = ""

@@ -22,10 +22,10 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
         generate(Path(folder), trials=trials, epochs=50)
         for command, limit in _SECONDS.items():
             ran = [peer("reading", command, "large", "--storage", folder) for _ in range(options.rounds)]
-            seconds = median(one.seconds for one in ran)
+            seconds = median(one.result["seconds"] for one in ran)
             megabytes = max(one.result["megabytes"] for one in ran)
             say(f"{command}: {seconds:.1f} s, {megabytes:.0f} MB at the most")
-            raw[command] = {"seconds": [one.seconds for one in ran], "megabytes": megabytes}
+            raw[command] = {"seconds": [one.result["seconds"] for one in ran], "megabytes": megabytes}
             what = f"tunepipe {command}, {trials:,} trials × 50 epochs; what it may take"
             figures.append(Figure("reading", what, seconds, limit, "s", seconds / limit, Bar("at most", 1.0)))
             what = f"its memory; {what.split('; ')[1]}"

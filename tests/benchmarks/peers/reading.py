@@ -1,17 +1,17 @@
-"""One command over a study that is there: its memory at the most. Its seconds are those of this process."""
+"""One command over a study that is there, started as a user starts it: its seconds, and its memory at the most."""
 
 import json
 import resource
+import subprocess
 import sys
-from contextlib import redirect_stdout
-
-from pipeline.cli.app import app
+import time
 
 
 def main() -> None:
-    with redirect_stdout(sys.stderr):
-        app(sys.argv[1:], standalone_mode=False)
-    print(json.dumps({"megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    clock = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "pipeline.cli.app", *sys.argv[1:]], stdout=sys.stderr, check=True)
+    seconds = time.perf_counter() - clock
+    print(json.dumps({"seconds": seconds, "megabytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}))
 
 
 if __name__ == "__main__":
