@@ -119,12 +119,12 @@ def agreements(results: Results) -> list[Agreement]:
         curves, finals = curves[chosen], finals[chosen]
     everyone = sign * reached.to_numpy(np.float64)
     best = list(reached.index).index(results.best.trial_id) if results.best is not None else -1
-    measured = []
+    of_all, measured = _ranked(finals), []
     for epoch in _epochs(results, last):
         known = np.isfinite(curves[:, epoch - 1])
         if known.sum() < FEWEST_TRIALS:
             continue
-        early, late = curves[known, epoch - 1], finals[known]
+        early, late = _ranked(curves[known, epoch - 1]), of_all if known.all() else _ranked(finals[known])
         column = everyone[:, epoch - 1]
         mine = column[best] if best >= 0 else np.nan
         place = int((column > mine).sum()) + 1 if np.isfinite(mine) else None
@@ -208,12 +208,29 @@ def _epochs(results: Results, last: int) -> list[int]:
     return sorted({*rungs, *powers})[:_MOST_EPOCHS]
 
 
-def _correlation(early: _Reals, late: _Reals) -> tuple[float, float, float]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ranked:
+    """Ranks of values, as `_ranks` has them.
+
+    Args:
+        whole: Those of all values, of shape (1, values).
+        samples: Those of resampled values, of shape (samples, values): the same samples of any as many values.
+    """
+
+    whole: _Reals
+    samples: _Reals
+
+
+def _ranked(values: _Reals) -> _Ranked:
+    """The ranks of values, and of resampled ones."""
+    samples = np.random.default_rng(0).integers(0, len(values), (_AGAIN, len(values)))
+    return _Ranked(_ranks(values, np.arange(len(values))[None]), _ranks(values, samples))
+
+
+def _correlation(early: _Ranked, late: _Ranked) -> tuple[float, float, float]:
     """Spearman's rank correlation, and the ends of a 90 % interval of it by resampled trials."""
-    sample = np.random.default_rng(0).integers(0, len(early), (_AGAIN, len(early)))
-    again = (_ranks(early, sample) * _ranks(late, sample)).sum(axis=-1)
-    whole = np.arange(len(early))[None]
-    rho = float(np.clip((_ranks(early, whole) * _ranks(late, whole)).sum(), -1, 1))
+    again = (early.samples * late.samples).sum(axis=-1)
+    rho = float(np.clip((early.whole * late.whole).sum(), -1, 1))
     low, high = np.clip(np.quantile(again, [0.05, 0.95]), -1, 1)
     return rho, min(float(low), rho), max(float(high), rho)
 
