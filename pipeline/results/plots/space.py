@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from pipeline.results.analysis.parameters import best_quarter, domain_places, scored, tuned
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.axes import parameter_axis, short_text, width_in_points
-from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, PAPER, bare, plainly, some_lines, window
+from pipeline.results.plots.style import ACCENT, BAD, INK, MOST_POINTS, MUTED, PAPER, bare, plainly, some_lines, window
 from pipeline.results.tables.configs import configs_of, given
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain
@@ -22,7 +22,7 @@ __all__ = ["objective_against", "parallel_coordinates"]
 
 
 def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
-    """Draw every trial's best value against one hyperparameter, on the axis its domain is drawn on.
+    """Draw each trial's best value against one hyperparameter, on the axis its domain is drawn on; of many trials some.
 
     Args:
         results: A study's results.
@@ -45,6 +45,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     early = (rows["state"] == "stopped").to_numpy()
     best = (rows["trial_id"] == (results.best.trial_id if results.best else None)).to_numpy()
     values = rows["objective"].to_numpy()
+    others = np.isin(np.arange(len(rows)), some_lines(len(rows), MOST_POINTS)) & ~best
     look: dict[str, Any] = {
         "ls": "",
         "marker": "o",
@@ -52,8 +53,8 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
         "rasterized": many,
         "alpha": 0.9 if len(rows) < 60 else 0.6,
     }
-    ax.plot(places[early & ~best], values[early & ~best], mec=MUTED, mfc=PAPER, mew=1.1, **look)
-    ax.plot(places[~early & ~best], values[~early & ~best], mec=PAPER, mfc=MUTED, mew=0.4, **look)
+    ax.plot(places[early & others], values[early & others], mec=MUTED, mfc=PAPER, mew=1.1, **look)
+    ax.plot(places[~early & others], values[~early & others], mec=PAPER, mfc=MUTED, mew=0.4, **look)
     # The best trial is hollow, too, if it was stopped early.
     stopped_best, full_best = best & early, best & ~early
     ax.plot(places[full_best], values[full_best], "o", color=ACCENT, ms=8, mec=PAPER, mew=1, zorder=5)

@@ -19,6 +19,7 @@ __all__ = [
     "GRID",
     "INK",
     "MOST_LINES",
+    "MOST_POINTS",
     "MUTED",
     "PAPER",
     "SECOND",
@@ -35,6 +36,9 @@ __all__ = [
 
 MOST_LINES = 500
 """The most lines in a plot: more lines make the same grey, and take seconds to draw."""
+
+MOST_POINTS = 2000
+"""The most points in a small plot: among more, nobody sees where most of them are."""
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -142,16 +146,17 @@ def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
     return True
 
 
-def some_lines(count: int) -> npt.NDArray[np.int64]:
-    """Which lines to draw: all, or as many as can be distinguished, evenly spread.
+def some_lines(count: int, most: int | None = None) -> npt.NDArray[np.int64]:
+    """Which lines or points to draw: all, or as many as can be distinguished, evenly spread.
 
     Args:
-        count: How many lines there are.
+        count: How many there are.
+        most: How many to draw at most; None for `MOST_LINES`.
 
     Returns:
-        Positions of lines, ascending, int64; at most `MOST_LINES`.
+        Positions of lines, ascending, int64; at most `most`.
     """
-    return np.linspace(0, count - 1, min(count, MOST_LINES)).round().astype(np.int64)
+    return np.linspace(0, count - 1, min(count, most or MOST_LINES)).round().astype(np.int64)
 
 
 def some_points(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, *, size: float) -> npt.NDArray[np.int64]:

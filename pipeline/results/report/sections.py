@@ -15,6 +15,7 @@ from pipeline.results.analysis.parameters import scored, tuned
 from pipeline.results.analysis.plane import has_plane, has_trajectories
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
+from pipeline.results.plots.style import MOST_POINTS
 from pipeline.results.report import captions, hover_points
 from pipeline.results.report.importance_pictures import importances
 from pipeline.results.report.picture import MOST_PANELS, Picture, Section, panel, picture, without_results
@@ -129,6 +130,8 @@ def _against_each(results: Results) -> Iterator[Section]:
     if len(rows):
         note = "Filled points trained to their end, hollow ones were stopped early, after fewer epochs; "
         note += "crosses failed. The large one is the best trial."
+        if len(rows) > MOST_POINTS:
+            note += f" Each picture has the points of at most {MOST_POINTS:,} evenly spaced trials."
         present = [name for name in names if given(rows[name]).any()]
         if absent := [name for name in names if name not in present]:
             note += f" No trial has {listed(absent)}."

@@ -35,6 +35,21 @@ def test_every_kind_of_domain_can_be_drawn(domains_results: Results, parameter: 
     assert np.isfinite(config_places(domains_results, domains_results.trials, parameter)).all()
 
 
+def test_of_many_points_evenly_spaced_ones_and_the_best_are_drawn(
+    asha_results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of very many trials, a hyperparameter's picture has a limited number of points beside that of the best trial."""
+    every = drawn(plots.objective_against, asha_results, "lr")
+    monkeypatch.setattr(import_module("pipeline.results.plots.space"), "MOST_POINTS", 5)
+    some = drawn(plots.objective_against, asha_results, "lr")
+    counts = [[len(line.get_xdata()) for line in ax.get_lines() if line.get_marker() == "o"] for ax in (every, some)]
+    assert sum(counts[0]) == len(scored(asha_results))
+    assert sum(counts[1]) in (5, 6)
+    best = [max(max(line.get_ydata(), default=0) for line in ax.get_lines()) for ax in (every, some)]
+    assert best == [asha_results.best.value] * 2
+    assert some.get_ylim() == every.get_ylim()
+
+
 def test_parallel_coordinates_draw_one_line_a_trial(asha_results: Results) -> None:
     """In parallel coordinates each trial that did not fail is a line from its first parameter to its objective."""
     ax = drawn(plots.parallel_coordinates, asha_results)

@@ -1,5 +1,6 @@
 """Which pictures a report has."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from pipeline.results import Results, load_results
 from pipeline.results.report import captions
 from pipeline.results.report.page import report_page
-from pipeline.results.report.sections import sections
+from pipeline.results.report.sections import live_sections, sections
 from pipeline.space import Uniform
 from pipeline.study import Objective
 from tests.unit.results import studies
@@ -35,6 +36,17 @@ def test_the_report_has_planes_and_paths(tmp_path: Path) -> None:
 def both(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Results of a study that maximises an accuracy and minimises its parameters."""
     return load_results(recorded(tmp_path_factory.mktemp("studies")).store.uri)
+
+
+def test_a_note_says_that_not_all_points_are_drawn(both: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The note of the objective against hyperparameters says so if there are more trials than points are drawn."""
+
+    def note() -> str:
+        return next(one.note for one in live_sections(both) if one.title.startswith("Objective against each"))
+
+    assert note().endswith("The large one is the best trial.")
+    monkeypatch.setattr(import_module("pipeline.results.report.sections"), "MOST_POINTS", 1)
+    assert note().endswith("Each picture has the points of at most 1 evenly spaced trials.")
 
 
 def test_the_report_shows_one_objective_against_the_other(both: Results) -> None:
