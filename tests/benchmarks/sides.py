@@ -71,7 +71,7 @@ def environment() -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
-        # Installed packages are compiled; tunepipe's folder would be anew in each process where Python keeps nothing.
+        # Installed packages are compiled; tunepipe's folder would be compiled again in each process.
         "PYTHONDONTWRITEBYTECODE": "",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "RAY_USAGE_STATS_ENABLED": "0",

@@ -38,7 +38,7 @@ MOST_LINES = 500
 """The most lines in a plot: more lines make the same grey, and take seconds to draw."""
 
 MOST_POINTS = 2000
-"""The most points in a small plot: among more, nobody sees where most of them are."""
+"""The most points in a small plot: more cover each other, so that it does not show where most of them are."""
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
