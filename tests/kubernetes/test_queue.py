@@ -21,8 +21,8 @@ GPUS = 2
 @pytest.fixture(scope="module", autouse=True)
 def kueue(foundation) -> Iterator[None]:
     """Kueue with a queue for each team, for this module only."""
-    start_kueue()
     try:
+        start_kueue()
         kubectl("apply", "--server-side", "-k", str(QUEUE / "foundation"))
         yield
     finally:

@@ -12,7 +12,7 @@ from tests.kubernetes.testbed.certificates import FOLDER, kubeconfig
 from tests.kubernetes.testbed.control_plane import answers, kubectl
 from tests.kubernetes.testbed.operator import definitions_established
 from tests.kubernetes.testbed.place import BED, Addresses
-from tests.kubernetes.testbed.room import start, stop, wait_for
+from tests.kubernetes.testbed.room import runs, start, stop, wait_for
 
 __all__ = ["start_kueue", "stop_kueue"]
 
@@ -46,11 +46,15 @@ def start_kueue() -> None:
 
 
 def stop_kueue() -> None:
-    """End Kueue, and delete its webhooks, without which no pod could start, and its definitions with all objects."""
-    kinds = "localqueues,clusterqueues,resourceflavors,workloads"
-    # Their finalizers are Kueue's to remove.
-    kubectl("delete", kinds, "--all", "--all-namespaces", "--timeout=60s")
-    stop("kueue")
+    """End Kueue; delete its webhooks, which refuse all pods while it does not answer, and its definitions and objects.
+
+    This also cleans up after a start that failed halfway.
+    """
+    if runs("kueue"):
+        kinds = "localqueues,clusterqueues,resourceflavors,workloads"
+        # Their finalizers are Kueue's to remove.
+        kubectl("delete", kinds, "--all", "--all-namespaces", "--timeout=60s")
+        stop("kueue")
     folder = module_folder("kueue", "sigs.k8s.io/kueue")
     kubectl("delete", "--ignore-not-found", "--timeout=60s", "-f", "-", said=yaml.safe_dump_all(_objects(folder)))
 

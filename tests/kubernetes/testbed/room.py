@@ -23,6 +23,7 @@ __all__ = [
     "leave",
     "must_be_free",
     "remains",
+    "runs",
     "start",
     "stop",
     "wait_for",
@@ -151,7 +152,7 @@ def start(name: str, *command: str, ready: Callable[[], bool], seconds: float = 
         Failed: It ended, or did not answer; with the end of its log.
     """
     log = BED / "log" / f"{name}.log"
-    pid = BED / "log" / f"{name}.pid"
+    pid = _pid(name)
     script = f'echo $$ > "{pid}"; exec "$@" >> "{log}" 2>&1 < /dev/null'
     process = subprocess.Popen(inside("bash", "-c", script, name, *command), start_new_session=True, cwd=BED)
 
@@ -165,10 +166,16 @@ def start(name: str, *command: str, ready: Callable[[], bool], seconds: float = 
 
 def stop(name: str) -> None:
     """End a part of the room, by its process id in the room."""
-    pid = (BED / "log" / f"{name}.pid").read_text().strip()
-    call(*inside("kill", pid))
-    alive = inside("test", "-d", f"/proc/{pid}")
-    wait_for(f"the end of {name}", lambda: subprocess.run(alive).returncode != 0, 60, BED / "log" / f"{name}.log")
+    call(*inside("kill", _pid(name).read_text().strip()))
+    wait_for(f"the end of {name}", lambda: not runs(name), 60, BED / "log" / f"{name}.log")
+
+
+def runs(name: str) -> bool:
+    """Whether a part of the room was started and has not ended."""
+    if not _pid(name).is_file():
+        return False
+    alive = inside("test", "-d", f"/proc/{_pid(name).read_text().strip()}")
+    return subprocess.run(alive, check=False).returncode == 0
 
 
 def call(*command: str, said: str | None = None, environment: dict[str, str] | None = None) -> str:
@@ -212,6 +219,11 @@ def _first() -> int | None:
         return None
     pid, started = (int(word) for word in _FIRST.read_text().split())
     return pid if _started(pid) == started else None
+
+
+def _pid(name: str) -> Path:
+    """The file with the process id that a part has in the room."""
+    return BED / "log" / f"{name}.pid"
 
 
 def _started(pid: int) -> int | None:
