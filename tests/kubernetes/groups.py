@@ -1,4 +1,4 @@
-"""Overlays with a group that no overlay of the project has, reduced to the capacity of the test bed's nodes."""
+"""Overlays that are not the project's, reduced to the capacity of the test bed's nodes."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from tests.kubernetes.user import OVERLAY
-from tests.project.manifests import HOME
+from tests.project.manifests import HOME, documented_overlay
 
-__all__ = ["overlay_with"]
+__all__ = ["overlay_of_the_documentation", "overlay_with"]
 
 _GROUP = "/spec/workerGroupSpecs/1/template/spec"
 _SMALL = {"cpu": "1", "memory": "3Gi"}
@@ -61,10 +61,49 @@ def overlay_with(folder: Path, *components: str, resource: str | None = "nvidia.
         ],
     }
     for part, kustomization in (("cluster", cluster), ("study", study)):
-        (folder / part).mkdir(parents=True)
-        head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
-        (folder / part / "kustomization.yaml").write_text(yaml.safe_dump({**head, **kustomization}))
+        _write(folder / part, kustomization)
     return folder
+
+
+def overlay_of_the_documentation(folder: Path) -> Path:
+    """Write the overlay of docs/cluster.md, and one on its `study` in which only the sizes of pods differ.
+
+    Args:
+        folder: A folder that does not exist yet.
+
+    Returns:
+        The path of the second one, for `--overlay`.
+    """
+    folder.mkdir()
+    documented_overlay(folder)
+    cluster, submitter = "/spec/rayClusterSpec", "/spec/submitterPodTemplate/spec/containers/0/resources"
+    gpu = {**_SMALL, "nvidia.com/gpu": "1"}
+    sizes = {
+        "headGroupSpec": {"requests": {"cpu": "200m", "memory": "3Gi"}, "limits": {"cpu": "2", "memory": "3Gi"}},
+        "workerGroupSpecs/0": {"requests": _SMALL, "limits": _SMALL},
+        "workerGroupSpecs/1": {"requests": gpu, "limits": gpu},
+        "workerGroupSpecs/2": {"requests": gpu, "limits": gpu},
+    }
+    patch = [
+        *(
+            {"op": "replace", "path": f"{cluster}/{group}/template/spec/containers/0/resources", "value": value}
+            for group, value in sizes.items()
+        ),
+        *(
+            {"op": "remove", "path": f"{resources}/{kind}/ephemeral-storage"}
+            for resources in (f"{cluster}/autoscalerOptions/resources", submitter)
+            for kind in ("requests", "limits")
+        ),
+    ]
+    patches = [{"patch": yaml.safe_dump(patch), "target": {"kind": "RayJob"}}]
+    _write(folder / "reduced/study", {"resources": ["../../lab/study"], "patches": patches})
+    return folder / "reduced"
+
+
+def _write(folder: Path, kustomization: dict[str, Any]) -> None:
+    folder.mkdir(parents=True)
+    head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({**head, **kustomization}))
 
 
 def _relative(target: Path, folder: Path) -> str:

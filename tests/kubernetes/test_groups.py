@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
-from tests.kubernetes.groups import overlay_with
+from tests.kubernetes.groups import overlay_of_the_documentation, overlay_with
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.user import Following, epochs_on_volume, objects, running, submit
 
@@ -29,22 +29,44 @@ def labelled(**labels: str) -> Iterator[None]:
         kubectl("label", "node", "gpu", *(f"{name}-" for name in names))
 
 
-def test_gpus_that_pods_take_turns_on(tmp_path):
-    """A time-slicing group starts from no pod, with the cluster's runtime class and trials on part of a GPU."""
+@contextmanager
+def nvidia_runtime() -> Iterator[None]:
+    """The runtime class that NVIDIA's GPU operator makes, with the runtime of the test bed."""
     runtime = {
         "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}, "handler": "runc",
     }  # fmt: skip
     kubectl("apply", "-f", "-", said=json.dumps(runtime))
-    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "time-slicing", "runtime-class")
-    options = ("--gpus-per-trial", "0.5", "--workers", "2")
     try:
-        with labelled(product="NVIDIA-L4-SHARED", **{"sharing-strategy": "time-slicing"}):
-            study = Following(tmp_path, COUNTED, *options, "--overlay", str(overlay))
-            study.until("a worker", lambda: bool(objects("pods", "ray.io/group=gpu-l4")))
-            classes = {each["spec"]["runtimeClassName"] for each in objects("pods", "ray.io/group=gpu-l4")}
-            assert study.ended() == 0, study.reported
+        yield
     finally:
         kubectl("delete", "runtimeclass", "nvidia")
+
+
+def test_the_overlay_of_the_documentation(tmp_path):
+    """A study runs with the documented overlay: its images, its runtime class and its first group, from no pod."""
+    overlay = overlay_of_the_documentation(tmp_path / "documented")
+    options = ("--gpus-per-trial", "0.5", "--workers", "2")
+    with nvidia_runtime(), labelled(product="NVIDIA-L4"):
+        study = Following(tmp_path, COUNTED, *options, "--overlay", str(overlay), image=None)
+        study.until("a worker", lambda: bool(running("ray.io/group=gpu-l4")))
+        specs = [each["spec"] for each in objects("pods")]
+        assert study.ended() == 0, study.reported
+    images = {container["image"].rpartition(":")[0] for spec in specs for container in spec["containers"]}
+    assert images == {"registry.lab/tunepipe-cpu", "registry.lab/tunepipe-gpu"}
+    assert "nvidia" in {spec.get("runtimeClassName") for spec in specs}
+    results = load_results(tmp_path / "studies/counted")
+    assert all("gpu-l4" in str(node) for node in results.epochs["node"])
+
+
+def test_gpus_that_pods_take_turns_on(tmp_path):
+    """A time-slicing group starts from no pod, with the cluster's runtime class and trials on part of a GPU."""
+    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "time-slicing", "runtime-class")
+    options = ("--gpus-per-trial", "0.5", "--workers", "2")
+    with nvidia_runtime(), labelled(product="NVIDIA-L4-SHARED", **{"sharing-strategy": "time-slicing"}):
+        study = Following(tmp_path, COUNTED, *options, "--overlay", str(overlay))
+        study.until("a worker", lambda: bool(objects("pods", "ray.io/group=gpu-l4")))
+        classes = {each["spec"]["runtimeClassName"] for each in objects("pods", "ray.io/group=gpu-l4")}
+        assert study.ended() == 0, study.reported
     assert classes == {"nvidia"}
     results = load_results(tmp_path / "studies/counted")
     assert all("gpu-l4" in str(node) for node in results.epochs["node"])

@@ -66,17 +66,18 @@ class Following:
         where: The folder it is called in; results are brought to its `studies`.
         words: More of the command line; with an `--address`, a Ray cluster's, it is no RayJob.
         kubeconfig: Another one.
+        image: For all pods; None for the overlay's.
     """
 
     _begun: ClassVar[list[subprocess.Popen[bytes]]] = []
 
-    def __init__(self, where: Path, *words: str, kubeconfig: Path = SUBMITTER) -> None:
+    def __init__(self, where: Path, *words: str, kubeconfig: Path = SUBMITTER, image: str | None = IMAGE) -> None:
         self._reported = where / f"printed-{time.monotonic_ns()}.txt"
         command = [*_TUNEPIPE, "submit", *words, "--storage", "/studies"]
         if "--address" not in words:
             command += ["--kubernetes"]
             command += [] if "--overlay" in words else ["--overlay", str(OVERLAY)]
-            command += [] if "--image" in words else ["--image", IMAGE]
+            command += [] if "--image" in words or image is None else ["--image", image]
         environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
         with self._reported.open("wb") as file:
             self.process = subprocess.Popen(command, cwd=where, env=environment, stdout=file, stderr=subprocess.STDOUT)

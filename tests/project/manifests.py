@@ -9,12 +9,15 @@ import kubernetes_validate
 import yaml
 
 from pipeline.cluster.rayjob import rendered
+from scripts.documentation.folder import Folder
+from scripts.documentation.markdown import Command, steps
 
 __all__ = [
     "HOME",
     "RAY",
     "as_pod",
     "check_schema",
+    "documented_overlay",
     "pods",
     "pods_of_groups",
     "ray_cluster",
@@ -66,6 +69,16 @@ def as_pod(spec: dict[str, Any]) -> dict[str, Any]:
 def check_schema(document: dict[str, Any]) -> None:
     """Fail if an object does not fit the schema of its kind, which allows no unknown fields."""
     kubernetes_validate.validate(document, "1.34", strict=True)
+
+
+def documented_overlay(folder: Path) -> Path:
+    """Write the overlay of docs/cluster.md into a folder, with the documented commands; return its path."""
+    shell = Folder(folder)
+    (folder / "k8s").symlink_to(HOME)
+    for step in steps((HOME.parent / "docs/cluster.md").read_text(encoding="utf-8")):
+        if isinstance(step, Command) and step.text.startswith(("mkdir -p lab", "cat > lab/")):
+            assert shell.take(step).code == 0, step.text
+    return folder / "lab"
 
 
 def with_components(

@@ -6,9 +6,7 @@ import pytest
 import yaml
 
 from pipeline.cluster.rayjob import rendered
-from scripts.documentation.folder import Folder
-from scripts.documentation.markdown import Command, steps
-from tests.project.manifests import HOME, pods, ray_cluster
+from tests.project.manifests import documented_overlay, pods, ray_cluster
 
 COMPONENTS = ["pull-secret/pods", "runtime-class", "gke/gpu-a100-mig", "gcs-rocksdb", "s3-identity/pods", "small"]
 REGISTRY = "registry.lab"
@@ -38,12 +36,7 @@ def test_a_cluster_names_the_images_of_its_studies(own):
 @pytest.fixture
 def documented(tmp_path: Path) -> str:
     """The path of the overlay that docs/cluster.md writes."""
-    folder = Folder(tmp_path)
-    (tmp_path / "k8s").symlink_to(HOME)
-    for step in steps((HOME.parent / "docs/cluster.md").read_text(encoding="utf-8")):
-        if isinstance(step, Command) and step.text.startswith(("mkdir -p lab", "cat > lab/")):
-            assert folder.take(step).code == 0, step.text
-    return str(tmp_path / "lab")
+    return str(documented_overlay(tmp_path))
 
 
 def test_the_documented_overlay_reaches_its_studies(documented):

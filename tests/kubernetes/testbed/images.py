@@ -12,8 +12,12 @@ from tests.kubernetes.testbed.room import call
 __all__ = ["IMAGE", "NAMES", "archives"]
 
 IMAGE = f"localhost/tunepipe-cpu:{version('tunepipe')}"
-NAMES = tuple(f"docker.io/library/tunepipe-{kind}:{version('tunepipe')}" for kind in ("cpu", "gpu"))
-"""What the overlays' images are called in full; the CPU's takes the GPU's place."""
+NAMES = tuple(
+    f"{registry}/tunepipe-{kind}:{version('tunepipe')}"
+    for registry in ("docker.io/library", "registry.lab")
+    for kind in ("cpu", "gpu")
+)
+"""The full names of the images in the overlays and in that of the documentation; the CPU's takes the GPU's place."""
 
 _PAUSE = "localhost/pause:1"
 _PROJECT = HERE.parents[2]
