@@ -2,12 +2,25 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.kubernetes.groups import overlay_with
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.operator import start_operator
 from tests.kubernetes.testbed.place import KUBECONFIG
 from tests.kubernetes.testbed.room import stop
-from tests.kubernetes.user import NAMESPACE, SUBMITTER, WORKERS, objects, submit, until
+from tests.kubernetes.user import (
+    NAMESPACE,
+    SLOW_STUDY,
+    SUBMITTER,
+    WORKERS,
+    Following,
+    objects,
+    running,
+    submit,
+    tunepipe,
+    until,
+)
 
 STUDY = ("beale", "--gpus-per-trial", "1", "--trials", "2", "--workers", "1")
 
@@ -41,6 +54,24 @@ def test_a_namespace_that_forbids_its_pods(gone, tmp_path):
         assert "was deleted" in reported
     finally:
         kubectl("delete", "quota", "none", "-n", NAMESPACE)
+
+
+@pytest.mark.parametrize("amount", ["requests.nvidia.com/gpu=2", "pods=4"], ids=["of a worker", "of a head"])
+def test_a_quota_that_another_study_uses_up(gone, tmp_path, amount):
+    """A study waits while another one uses up the quota, says so, as `status` does, and runs once there is room."""
+    kubectl("create", "quota", "shared", "-n", NAMESPACE, f"--hard={amount}")
+    (tmp_path / "second").mkdir()
+    try:
+        first = Following(tmp_path, *SLOW_STUDY, "--epochs", "2000")
+        first.until("two workers", lambda: len(running(WORKERS)) == 2)
+        second = Following(tmp_path / "second", *STUDY)
+        reason = f"the quota of the namespace '{NAMESPACE}' has no room for another pod now: exceeded quota: shared"
+        second.until("the reason", lambda: reason in " ".join(second.reported.split()))
+        assert reason in " ".join(tunepipe("status", "--kubernetes").split())
+        tunepipe("stop", "slow-study", "--kubernetes")
+        assert second.ended() == 0, second.reported
+    finally:
+        kubectl("delete", "quota", "shared", "-n", NAMESPACE)
 
 
 def test_an_operator_that_does_not_run(gone, tmp_path):
