@@ -26,18 +26,29 @@ KEPT = {"Namespace", "PersistentVolumeClaim"}
 
 _NAMESPACE = "tunepipe"
 _KEPT_BY = {"helm.sh/resource-policy": "keep"}
-_MONITORING = {"PodMonitor", "PrometheusRule"}
+_SWITCHES = {
+    "Namespace": "namespace.create",
+    "PriorityClass": "priorityClasses.create",
+    "ResourceQuota": "quota.create",
+    "LimitRange": "quota.create",
+    "PodMonitor": "monitoring.enabled",
+    "PrometheusRule": "monitoring.enabled",
+}
+"""Values on which the objects of a kind depend, beside those of their part: others may have made them, or may alone."""
 _MARKS = {
     "MARK-NAMESPACE": "{{ .Values.namespace.name }}",
     "MARK-CPU-IMAGE": "{{ .Values.images.cpu | quote }}",
     "MARK-GPU-IMAGE": "{{ .Values.images.gpu | quote }}",
+    "MARK-OPERATOR": "{{ .Values.operator.namespaces | toJson }}",
+    "MARK-S3-PORT": "{{ .Values.objectStore.port }}",
 }
+_FIELDS = {
+    "MARK-STORAGE-CLASS": ("storageClassName", ".Values.storage.className", "quote"),
+    "MARK-PULL-SECRETS": ("imagePullSecrets", ".Values.imagePullSecrets", "toJson"),
+}
+"""Fields that no overlay has, and that an object gets if their value is not empty: name, value, and Helm's function."""
 _VERSION = version("tunepipe")
 _IMAGES = {f"tunepipe-{kind}:{_VERSION}": f"MARK-{kind.upper()}-IMAGE" for kind in ("cpu", "gpu")}
-_CLASS = "  accessModes:\n"
-_WITH_CLASS = (
-    "  {{- with .Values.storage.className }}\n  storageClassName: {{ . | quote }}\n  {{- end }}\n  accessModes:\n"
-)
 
 _VALUES = """\
 # Values of the chart. Its objects are those of the Kustomize overlays in k8s/overlays.
@@ -46,8 +57,20 @@ _VALUES = """\
 overlay: prod-gpu
 
 namespace:
+  # The namespace of all objects. `helm --namespace` only says where Helm keeps its record of the release.
   name: tunepipe
-  # Whether the chart makes the namespace, with the labels of the restricted pod security standard.
+  # Whether the chart makes the namespace, with the labels of the restricted pod security standard. Set it to false if the
+  # namespace exists already, also where `helm --create-namespace` makes it.
+  create: true
+
+# The classes tunepipe-head and tunepipe-worker, which all pods name, belong to the whole cluster. Set it to false if you may
+# write to one namespace only, or if another release has made them: an administrator then makes them once, from
+# k8s/base/foundation/priority-head.yaml and priority-worker.yaml.
+priorityClasses:
+  create: true
+
+# The ResourceQuota and the LimitRange of the namespace, which its owner may often not write.
+quota:
   create: true
 
 # Quota, rights, priorities, network policies, the volume for studies: everything that `tunepipe submit` needs.
@@ -63,6 +86,19 @@ cluster:
 images:
   cpu: tunepipe-cpu:{version}
   gpu: tunepipe-gpu:{version}
+
+# Secrets with passwords of registries, as [{{name: tunepipe-registry}}]: for the accounts, and for the head of that cluster. The
+# head of a study has them from the component pull-secret/pods of its overlay.
+imagePullSecrets: []
+
+# The namespaces in which KubeRay's operator may run: only its pods reach port 8265 of a head.
+operator:
+  namespaces: [kuberay-operator, kuberay-system, kuberay]
+
+# The port of an object store of your own that does not listen on port 443, such as 9000; 0: none. Its keys come from the
+# Secret tunepipe-s3 (k8s/components/s3-keys).
+objectStore:
+  port: 0
 
 storage:
   # Empty: the default class of the cluster. The class must offer ReadWriteMany.
@@ -95,15 +131,24 @@ def _schema() -> dict[str, Any]:
     """The JSON Schema of the values: a misspelt value is refused, not ignored."""
 
     def fields(**properties: dict[str, Any]) -> dict[str, Any]:
-        return {"type": "object", "additionalProperties": False, "properties": properties}
+        # A value that is set to null is one that is absent.
+        required = list(properties)
+        return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
 
     flag, text, name = {"type": "boolean"}, {"type": "string"}, {"type": "string", "minLength": 1}
+    secrets = {"type": "array", "items": fields(name=name)}
+    namespaces = {"type": "array", "items": name, "minItems": 1}
     values = fields(
         overlay={"enum": list(overlays())},
         namespace=fields(name=name, create=flag),
+        priorityClasses=fields(create=flag),
+        quota=fields(create=flag),
         foundation=fields(enabled=flag),
         cluster=fields(enabled=flag),
         images=fields(cpu=name, gpu=name),
+        imagePullSecrets=secrets,
+        operator=fields(namespaces=namespaces),
+        objectStore=fields(port={"type": "integer", "minimum": 0, "maximum": 65535}),
         storage=fields(className=text, size=text),
         monitoring=fields(enabled=flag),
     )
@@ -132,6 +177,9 @@ def chart() -> dict[str, str]:
     for part in PARTS:
         for (kind, name), variants in _variants(part).items():
             files[f"templates/{part}/{kind.lower()}-{name}.yaml"] = _template(part, kind, variants)
+    files["templates/foundation/networkpolicy-s3.yaml"] = _template(
+        "foundation", "NetworkPolicy", {_text(_object_store()): list(overlays())}, ".Values.objectStore.port"
+    )
     return files
 
 
@@ -148,10 +196,22 @@ def _variants(part: str) -> dict[tuple[str, str], dict[str, list[str]]]:
     objects: dict[tuple[str, str], dict[str, list[str]]] = {}
     for overlay in overlays():
         for each in rendered(overlay, part):
-            text = yaml.safe_dump(_marked(each), sort_keys=False, width=10_000)
             key = each["kind"], each["metadata"]["name"]
-            objects.setdefault(key, {}).setdefault(_templated(text), []).append(overlay)
+            objects.setdefault(key, {}).setdefault(_text(each), []).append(overlay)
     return objects
+
+
+def _object_store() -> dict[str, Any]:
+    """The policy of the component `s3-keys` with the port as a value; no overlay has it."""
+    path = CHART.parent / "components/s3-keys/network-s3.yaml"
+    policy: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    policy["spec"]["egress"][0]["ports"][0]["port"] = "MARK-S3-PORT"
+    return policy
+
+
+def _text(node: dict[str, Any]) -> str:
+    """The template of an object."""
+    return _templated(yaml.safe_dump(_marked(node), sort_keys=False, width=10_000))
 
 
 def _marked(node: Any, key: str = "") -> Any:
@@ -164,6 +224,15 @@ def _marked(node: Any, key: str = "") -> Any:
             named["metadata"]["name"] = "MARK-NAMESPACE"
         if node.get("kind") == "PersistentVolumeClaim":
             named["spec"]["resources"]["requests"]["storage"] += " MARK-SIZE"
+            named["spec"] = {"MARK-STORAGE-CLASS": None, **named["spec"]}
+        # Not a role's subject.
+        if node.get("kind") == "ServiceAccount" and "metadata" in node:
+            named = {"MARK-PULL-SECRETS": None, **named}
+        # Its account is made by KubeRay; those of the other pods have the secrets.
+        if key == "headGroupSpec":
+            named["template"]["spec"] = {"MARK-PULL-SECRETS": None, **named["template"]["spec"]}
+        if node.get("key") == "kubernetes.io/metadata.name" and "kuberay-operator" in node["values"]:
+            named["values"] = "MARK-OPERATOR"
         return named
     if isinstance(node, list):
         return [_marked(value) for value in node]
@@ -179,17 +248,16 @@ def _templated(text: str) -> str:
     text = re.sub(r"\{\{|\}\}", lambda braces: '{{ "' + braces[0] + '" }}', text)
     for mark, value in _MARKS.items():
         text = text.replace(mark, value)
-    if "kind: PersistentVolumeClaim\n" in text:
-        text = text.replace(_CLASS, _WITH_CLASS)
+    for mark, (name, value, function) in _FIELDS.items():
+        field = rf"\1{{{{- with {value} }}}}\n\1{name}: {{{{ . | {function} }}}}\n\1{{{{- end }}}}\n"
+        text = re.sub(rf"^( *){mark}: null\n", field, text, flags=re.MULTILINE)
     return re.sub(r"(\S+) MARK-SIZE", r'{{ .Values.storage.size | default "\1" }}', text)
 
 
-def _template(part: str, kind: str, variants: dict[str, list[str]]) -> str:
-    conditions = [f".Values.{part}.enabled"]
-    if kind == "Namespace":
-        conditions.append(".Values.namespace.create")
-    if kind in _MONITORING:
-        conditions.append(".Values.monitoring.enabled")
+def _template(part: str, kind: str, variants: dict[str, list[str]], *more: str) -> str:
+    conditions = [f".Values.{part}.enabled", *more]
+    if kind in _SWITCHES:
+        conditions.append(f".Values.{_SWITCHES[kind]}")
     blocks = []
     for text, within in variants.items():
         names = " ".join(f'"{overlay}"' for overlay in within)

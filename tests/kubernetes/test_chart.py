@@ -52,9 +52,26 @@ def test_values_reach_every_object(helm):
     assert (claim["storageClassName"], claim["resources"]["requests"]["storage"]) == ("fast", "7Gi")
 
 
+def test_values_of_an_owner_of_one_namespace(helm):
+    """Priority classes and the quota can be left out; values name the operator, registry secrets and object store."""
+    made = _template(
+        helm, "priorityClasses.create=false", "quota.create=false", "operator.namespaces={ray}",
+        "imagePullSecrets[0].name=lab", "objectStore.port=9000", "cluster.enabled=true",
+    )  # fmt: skip
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(made.stdout) if each}
+    assert not {"PriorityClass", "ResourceQuota", "LimitRange"} & {kind for kind, _ in objects}
+    (allowed,) = objects["NetworkPolicy", "operator"]["spec"]["ingress"][0]["from"]
+    assert allowed["namespaceSelector"]["matchExpressions"][0]["values"] == ["ray"]
+    secrets = [each["imagePullSecrets"] for (kind, _), each in objects.items() if kind == "ServiceAccount"]
+    secrets.append(objects["RayCluster", "tunepipe"]["spec"]["headGroupSpec"]["template"]["spec"]["imagePullSecrets"])
+    assert secrets == [[{"name": "lab"}]] * 3
+    store = yaml.safe_load((CHART.parent / "components/s3-keys/network-s3.yaml").read_text())
+    assert objects["NetworkPolicy", "s3"] == store
+
+
 def test_an_unknown_value_is_refused(helm):
-    """A misspelt overlay or value of the chart is an error, not a chart without objects."""
-    for value in ("overlay=prod", "image.cpu=mine"):
+    """A misspelt overlay or value of the chart, or one of another kind, is an error, not a chart without objects."""
+    for value in ("overlay=prod", "image.cpu=mine", "imagePullSecrets={lab}", "operator.namespaces=null", "quota=null"):
         assert _template(helm, value).returncode != 0
 
 

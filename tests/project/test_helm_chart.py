@@ -14,6 +14,11 @@ def test_the_chart_is_written_from_the_overlays():
     assert files == chart()
 
 
+def test_every_mark_has_become_a_value():
+    """No mark of the generator is left in the chart."""
+    assert [path for path, text in chart().items() if "MARK-" in text] == []
+
+
 def test_the_commands_of_the_notes_can_be_read():
     """Each tunepipe command that Helm prints after an installation has every option that the command requires."""
     values = yaml.safe_load(chart()["values.yaml"])
