@@ -21,6 +21,7 @@ from pipeline.space.values import SETTINGS
 __all__ = [
     "EARLY",
     "LARGEST_LOSS",
+    "RANDOM_EVERY",
     "Observation",
     "RungSearch",
     "SearcherSettings",
@@ -34,7 +35,7 @@ __all__ = [
 _EARLIEST = 0.05
 """The earliest epoch at which trials are compared, as a share of their maximum."""
 
-_RANDOM_EVERY = 2
+RANDOM_EVERY = 2
 """The interval of random draws as long as trials are compared before their last epoch."""
 
 EARLY = "Drawn at random, like every second config before enough trials have reached their last epoch."
@@ -217,7 +218,7 @@ class RungSearch(SearcherSettings):
             startup: The smallest number of losses from which the searcher learns.
         """
         rung = rung_of(space, observations, epochs=epochs, startup=startup)
-        return rung is not None and rung < epochs and index % _RANDOM_EVERY == _RANDOM_EVERY - 1
+        return rung is not None and rung < epochs and index % RANDOM_EVERY == RANDOM_EVERY - 1
 
 
 def chance(seed: int, index: int) -> np.random.Generator:

@@ -1,22 +1,26 @@
 """Schedulers and searchers that do not go together."""
 
+import re
+
 import pytest
 
 from pipeline.execution.preflight.pairs import objectives_finding, pair_finding
+from pipeline.space import Uniform
 from pipeline.study import Objective
 from tests.unit.simulation.simulation_inputs import job
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "halving"])
-def test_a_pair_that_finds_less_than_chance_is_reported(scheduler):
-    """A scheduler and searcher that together find less than chance are a warning with an alternative."""
-    finding = pair_finding(job(scheduler=scheduler, searcher="tpe"))
+@pytest.mark.parametrize(("scheduler", "searcher"), [("halving", "tpe"), ("hyperband", "cma")])
+def test_a_pair_that_needs_more_epochs_than_chance_is_reported(scheduler, searcher):
+    """A scheduler and searcher that need more epochs than random draws are a warning with figure and alternative."""
+    space = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
+    finding = pair_finding(job(scheduler=scheduler, searcher=searcher, space=space))
     assert finding.level == "warning"
-    assert f"tpe with {scheduler}" in finding.found
+    assert re.search(f"{searcher} with {scheduler} needed .*1\\.[12].* times the epochs of random draws", finding.found)
     assert "--search curves" in finding.advice
 
 
-@pytest.mark.parametrize("pair", [("asha", "random"), ("promoting-asha", "curves"), ("fifo", "tpe")])
+@pytest.mark.parametrize("pair", [("asha", "random"), ("asha", "tpe"), ("promoting-asha", "curves"), ("fifo", "tpe")])
 def test_other_pairs_have_no_finding(pair):
     """A scheduler and searcher without known weaknesses produce no finding."""
     assert pair_finding(job(scheduler=pair[0], searcher=pair[1])) is None
